@@ -1,0 +1,111 @@
+// What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of Shoal beyond this file.
+
+/** Names are byte strings: one char per byte (protocol/bytes.ts). Inode 1 is the root. */
+export interface FileSystem {
+  /** A child by name, or undefined. */
+  lookup(parent: number, name: string): Promise<Attributes | undefined>
+  getAttributes(inode: number): Promise<Attributes>
+  setAttributes(inode: number, change: AttributeChange, handle: number | undefined): Promise<Attributes>
+  readLink(inode: number): Promise<string>
+  makeSymlink(parent: number, name: string, target: string, caller: Caller): Promise<Attributes>
+  makeFolder(parent: number, name: string, mode: number, caller: Caller): Promise<Attributes>
+  removeFolder(parent: number, name: string): Promise<void>
+  unlink(parent: number, name: string): Promise<void>
+  /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+  rename(fromParent: number, fromName: string, toParent: number, toName: string, flags: number): Promise<void>
+  link(inode: number, toParent: number, toName: string): Promise<Attributes>
+  /** Open a file; flags as of open(2). returns a handle. */
+  open(inode: number, flags: number): Promise<number>
+  create(
+    parent: number,
+    name: string,
+    mode: number,
+    flags: number,
+    caller: Caller,
+  ): Promise<{ attributes: Attributes; handle: number }>
+  /** Parts to send back to back; together shorter than `length` only at the end of the file. */
+  read(handle: number, position: number, length: number, signal: AbortSignal): Promise<readonly Uint8Array[]>
+  /** `bytes` is only valid until the promise settles. `append` writes at the end. returns bytes written. */
+  write(handle: number, position: number, bytes: Uint8Array): Promise<number>
+  /** Called at each close(2); errors reach the closer. */
+  flush(handle: number): Promise<void>
+  fsync(handle: number): Promise<void>
+  release(handle: number): Promise<void>
+  openFolder(inode: number): Promise<number>
+  /** Entries after `cookie` (0 = start), in a stable order; '.' and '..' are the driver's. Cookies are > 0. */
+  readFolder(handle: number, cookie: number, countMax: number): Promise<readonly FolderEntry[]>
+  releaseFolder(handle: number): Promise<void>
+  statFileSystem(): Promise<FileSystemSpace>
+  /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
+  forget(inode: number, count: number): void
+}
+
+export type FileKind = 'file' | 'folder' | 'symlink'
+
+export interface Attributes {
+  readonly inode: number
+  readonly kind: FileKind
+  /** Permission bits, 0o7777. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly linkCount: number
+  readonly sizeBytes: number
+  readonly accessedNs: bigint
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
+}
+
+export interface AttributeChange {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly sizeBytes?: number
+  readonly accessedNs?: bigint
+  readonly modifiedNs?: bigint
+}
+
+export interface FolderEntry {
+  readonly name: string
+  readonly cookie: number
+  readonly attributes: Attributes
+}
+
+export interface FileSystemSpace {
+  readonly blockBytes: number
+  readonly blocks: number
+  readonly blocksFree: number
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** What a driver offers to the file system: make the kernel forget what a remote change made stale. */
+export interface Invalidator {
+  /** Attributes and cached content of an inode. */
+  inode(inode: number): void
+  /** A name in a folder, present or cached as absent. */
+  entry(parent: number, name: string): void
+}
+
+/** A file system at a folder. */
+export interface MountedFileSystem extends AsyncDisposable {
+  readonly folder: string
+  readonly invalidator: Invalidator
+  /** Resolves when the mount is gone, by unmount() or by an outer umount(8). */
+  readonly ended: Promise<void>
+  /** Unmount; pending requests are answered first. `force` detaches a busy mount. throws ShoalError 'EBUSY'. */
+  unmount(options?: { force?: boolean }): Promise<void>
+}
+
+export interface MountOptions {
+  readonly readOnly?: boolean
+  /** May other users look in? Root mounts default to true. */
+  readonly allowOther?: boolean
+  /** How long the kernel may trust attributes and names, in ms; remote changes invalidate earlier. */
+  readonly attributeTimeoutMs?: number
+  readonly entryTimeoutMs?: number
+}

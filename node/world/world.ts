@@ -1,0 +1,118 @@
+// The seam between what decides and what is outside: time, chance, disk, network. Real and simulated worlds are of
+// equal rank; everything in node/ outside this folder takes what it needs from here and from nowhere else.
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Instant, WallTime } from '../../protocol/units.ts'
+
+/** All that a node has of the outside. */
+export interface World {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly network: Network
+}
+
+export interface Clock {
+  wall(): WallTime
+  now(): Instant
+  /** Calls `run` once after `delayMs`; cancel() is idempotent. Does not keep the process alive. */
+  timer(delayMs: number, run: () => void): Timer
+  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  sleep(delayMs: number, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /** A signal that aborts with ShoalError 'timeout' after `delayMs`, or as soon as `signal` aborts. */
+  timeout(delayMs: number, signal?: AbortSignal): AbortSignal
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Random {
+  bytes(length: number): Uint8Array
+  /** Uniform in [0, 1). */
+  number(): number
+  /** True when a simulation wants the unlucky branch of a named site; always false in production (FoundationDB's buggify). */
+  unlucky(site: string): boolean
+}
+
+/** Files below one home folder; paths are relative, with '/'. Every failure is a ShoalError (ENOENT, ENOSPC, EIO...). */
+export interface Disk {
+  open(path: string, mode: 'read' | 'write'): Promise<DiskFile>
+  /** Names in a folder, sorted; empty if the folder is not there. */
+  list(path: string): Promise<readonly string[]>
+  makeFolder(path: string): Promise<void>
+  /** Atomic, and durable once it returns (the folder is synced). */
+  rename(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  /** Make the names in a folder durable. */
+  syncFolder(path: string): Promise<void>
+  /** Bytes free for this node and in all on the file system of the home. */
+  space(): Promise<{ freeBytes: number; totalBytes: number }>
+}
+
+/** 'write' mode: created if absent, readable too. Calls on one file may overlap if their ranges do not. */
+export interface DiskFile {
+  size(): Promise<number>
+  /** Up to `length` bytes at `position`; fewer only at the end of the file. The result belongs to the caller. */
+  read(position: number, length: number): Promise<Uint8Array>
+  /** Writes all parts back to back from `position`. */
+  write(position: number, parts: readonly Uint8Array[]): Promise<void>
+  truncate(length: number): Promise<void>
+  /** Data and size durable. Never retried after a failure (fsyncgate): the node stops and recovers. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Authenticated messages between nodes. The remote PeerId is always proven by the connection. */
+export interface Network {
+  readonly self: PeerId
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Addresses others can dial, each ending in /p2p/<self>. */
+  addresses(): readonly string[]
+  /** Connected peers. */
+  peers(): readonly PeerId[]
+  /** Last known addresses of a peer, also while it is away. */
+  addressesOf(peer: PeerId): Promise<readonly string[]>
+  /** Remember addresses for a peer. */
+  learn(peer: PeerId, addresses: readonly string[]): Promise<void>
+  /** Connect. A bare address may end in /p2p/<id>, which is then required of the remote. throws 'unreachable'. */
+  dial(target: PeerId | readonly string[], options: { signal: AbortSignal }): Promise<PeerId>
+  disconnect(peer: PeerId): Promise<void>
+  /** Which peers may stay connected, asked on each connection; a refused peer is cut off. */
+  gate(allowed: (peer: PeerId) => boolean): void
+  onConnect(listener: (peer: PeerId) => void): void
+  onDisconnect(listener: (peer: PeerId) => void): void
+  /** A peer announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
+  onDiscover(listener: (peer: PeerId) => void): void
+  /** Serve a protocol. A rejection aborts the channel; it never harms the process. */
+  handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void>
+  /** Open a channel to a peer, dialling its known addresses if need be. throws 'unreachable'. */
+  open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel>
+  /** Round trip in ms. */
+  ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
+  /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */
+  publish(topic: string, message: Uint8Array): Promise<void>
+  /** `from` is the peer that delivered it to us. `listener` returns false for a message not worth forwarding. */
+  subscribe(topic: string, listener: (message: Uint8Array, from: PeerId) => boolean): () => void
+  /** Announce in the DHT that this node has `cid` (CID bytes). Best effort. */
+  provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void>
+  /** Peers that announced `cid`. */
+  find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId>
+}
+
+/** A bidirectional stream of frames with backpressure: send waits, and an unread receiver stops the sender. */
+export interface Channel {
+  readonly peer: PeerId
+  readonly protocol: string
+  /** One frame made of `parts` back to back (at most FRAME_MAX in all). The parts must not be written to after. */
+  send(parts: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<void>
+  /**
+   * The next frame, or undefined when the remote has closed cleanly between frames.
+   * throws 'malformed' on an oversized frame, 'unreachable' when the stream broke.
+   */
+  receive(options: { signal: AbortSignal }): Promise<Uint8Array | undefined>
+  /** Flush and close our side. */
+  close(): Promise<void>
+  /** Break the stream at once; idempotent. */
+  abort(error: Error): void
+}

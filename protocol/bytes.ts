@@ -1,0 +1,52 @@
+// Byte arrays: compare, join, and their text forms. A "byte string" (one char per byte, latin1) is how binary keys
+// and file names are held in memory: it compares and works as a Map key, as a Uint8Array does not.
+
+/** A string whose chars are bytes (0..255). Orders as its bytes do. */
+export type ByteString = string
+
+/** The bytes as a byte string. */
+export function toByteString(bytes: Uint8Array): ByteString {
+  return view(bytes).toString('latin1')
+}
+
+/** The bytes of a byte string. */
+export function fromByteString(text: ByteString): Uint8Array {
+  return Buffer.from(text, 'latin1')
+}
+
+/** Lower-case hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  return view(bytes).toString('hex')
+}
+
+/** The bytes of hexadecimal text. The caller has checked the alphabet. */
+export function fromHex(text: string): Uint8Array {
+  return Buffer.from(text, 'hex')
+}
+
+/** UTF-8 bytes of `text`. */
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8')
+}
+
+/** True if both hold the same bytes. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && Buffer.compare(a, b) === 0
+}
+
+/** -1, 0 or 1 by byte order. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
+}
+
+/** One array with all `parts` in order. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const only = parts[0]
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,66 @@
+// The one door to ciphers: AES-256-GCM, and sealing a small secret to an Ed25519 identity.
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import { blake3Concat, deriveKey } from './hash.ts'
+import { concatBytes } from './bytes.ts'
+import { ShoalError } from './errors.ts'
+
+/** Bytes that sealing adds. */
+export const TAG_BYTES = 16
+const ZERO_NONCE = new Uint8Array(12)
+
+/**
+ * AES-256-GCM under a key that seals exactly one message, hence the zero nonce: the key must be derived from the
+ * message or from a fresh random salt.
+ * returns ciphertext || 16-byte tag.
+ */
+export function sealOnce(key: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('aes-256-gcm', key, ZERO_NONCE)
+  cipher.setAAD(associated)
+  const head = cipher.update(plain)
+  cipher.final()
+  return Buffer.concat([head, cipher.getAuthTag()])
+}
+
+/** Inverse of sealOnce. throws ShoalError 'corrupt' when the tag does not match. */
+export function openOnce(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array {
+  if (sealed.length < TAG_BYTES) throw new ShoalError('corrupt', 'sealed bytes are too short')
+  const decipher = createDecipheriv('aes-256-gcm', key, ZERO_NONCE)
+  decipher.setAAD(associated)
+  decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
+  const plain = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))
+  try {
+    decipher.final()
+  } catch (cause) {
+    throw new ShoalError('corrupt', 'sealed bytes do not match their key', { cause })
+  }
+  return plain
+}
+
+/**
+ * Seal a short secret so that only the holder of an Ed25519 identity can open it: ephemeral X25519 with the key's
+ * Montgomery form, BLAKE3 key derivation, AES-256-GCM (the construction of age and libsodium's sealed box).
+ *
+ * ephemeralSeed: 32 fresh random bytes. returns ephemeral public key (32) || sealed.
+ */
+export function sealTo(publicKey: Uint8Array, secret: Uint8Array, ephemeralSeed: Uint8Array): Uint8Array {
+  const theirs = ed25519.utils.toMontgomery(publicKey)
+  const ours = x25519.getPublicKey(ephemeralSeed)
+  const shared = x25519.getSharedSecret(ephemeralSeed, theirs)
+  const key = deriveKey('shoal 2026 seal-to-identity v1', blake3Concat(shared, ours, theirs))
+  return concatBytes([ours, sealOnce(key, secret, ours)])
+}
+
+/** Inverse of sealTo, with the 32-byte Ed25519 seed. throws ShoalError 'corrupt'. */
+export function openFrom(seed: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const theirs = sealed.subarray(0, 32)
+  const mine = ed25519.utils.toMontgomerySecret(seed)
+  try {
+    const shared = x25519.getSharedSecret(mine, theirs)
+    const material = blake3Concat(shared, theirs, x25519.getPublicKey(mine))
+    const key = deriveKey('shoal 2026 seal-to-identity v1', material)
+    return openOnce(key, sealed.subarray(32), theirs)
+  } catch (cause) {
+    throw new ShoalError('corrupt', 'the secret is not sealed to this node', { cause })
+  }
+}

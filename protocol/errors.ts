@@ -1,0 +1,113 @@
+// Every failure that a caller may react to carries a stable code. A code exists only where some caller branches
+// on it or a person must do something about it; the rest is `internal`.
+
+/** Stable codes; part of the API and of `--json` output. */
+export type ErrorCode =
+  | 'internal'
+  | 'aborted'
+  | 'timeout'
+  // bad input
+  | 'usage'
+  | 'malformed' // bytes that do not parse, or break a limit of protocol/limits.ts
+  | 'bad-signature'
+  | 'corrupt' // bytes whose hash or checksum is wrong
+  | 'unsupported'
+  // namespace (named as POSIX does)
+  | 'ENOENT'
+  | 'EEXIST'
+  | 'ENOTDIR'
+  | 'EISDIR'
+  | 'ENOTEMPTY'
+  | 'EINVAL'
+  | 'EPERM'
+  | 'EACCES'
+  | 'EROFS'
+  | 'ENOSPC'
+  | 'ENAMETOOLONG'
+  | 'EIO'
+  | 'ESTALE'
+  | 'EBUSY'
+  | 'EFBIG'
+  // log
+  | 'missing-past' // an entry whose prev or deps are not held yet
+  | 'future-clock'
+  | 'fork'
+  // membership
+  | 'not-a-member'
+  | 'ticket-unknown'
+  | 'ticket-expired'
+  | 'ticket-used'
+  | 'ticket-malformed'
+  // data
+  | 'chunk-unavailable'
+  | 'stripe-unrecoverable'
+  | 'not-placed'
+  // network
+  | 'unreachable'
+  | 'no-such-peer'
+  | 'no-such-volume'
+  // process
+  | 'not-running'
+  | 'already-running'
+  | 'stopped'
+  | 'mount-failed'
+
+/** An error with a stable code. `permanent` says that trying again as it is cannot help. */
+export class ShoalError extends Error {
+  readonly code: ErrorCode
+  readonly permanent: boolean
+
+  /**
+   * message: what happened, to which path, id or peer; then what to do next where a person can do something.
+   */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; permanent?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ShoalError'
+    this.code = code
+    this.permanent = options.permanent ?? !TRANSIENT.has(code)
+  }
+}
+
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
+  'timeout',
+  'aborted',
+  'missing-past',
+  'future-clock',
+  'chunk-unavailable',
+  'not-placed',
+  'unreachable',
+  'ENOSPC',
+  'EBUSY',
+])
+
+/** True for a ShoalError with this code. */
+export function hasCode(error: unknown, code: ErrorCode): error is ShoalError {
+  return error instanceof ShoalError && error.code === code
+}
+
+/** Any thrown value as a ShoalError; foreign errors become `internal` with the cause kept. */
+export function asShoalError(error: unknown): ShoalError {
+  if (error instanceof ShoalError) return error
+  if (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')) {
+    return new ShoalError(error.name === 'AbortError' ? 'aborted' : 'timeout', error.message, {
+      cause: error,
+    })
+  }
+  return new ShoalError('internal', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  })
+}
+
+/** For the end of an exhaustive switch. */
+export function assertNever(value: never): never {
+  throw new ShoalError('internal', `unexpected case ${JSON.stringify(value)}`)
+}
+
+/** Assert what only our own bug can break; stays on in production. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new ShoalError('internal', `assertion failed: ${message}`)
+}

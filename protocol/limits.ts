@@ -1,0 +1,56 @@
+// Every bound on what comes from a peer or a disk, in one file. Sizes in bytes, counts as numbers.
+import { assert } from './errors.ts'
+import { KIB, MIB } from './units.ts'
+
+/** One framed message on a stream; larger ones cost the peer its connection. */
+export const FRAME_MAX: number = 5 * MIB
+export const GOSSIP_MAX: number = 16 * KIB
+/** An entry body up to this size travels inline with its gossiped head. */
+export const GOSSIP_BODY_MAX: number = 2 * KIB
+
+export const ENTRY_BODY_MAX: number = 1 * MIB
+/** A batch closes at this many ops or bytes of encoded ops, or after BATCH_MS. */
+export const BATCH_OPS_MAX = 256
+export const BATCH_BYTES_MAX: number = 256 * KIB
+export const ENTRY_OPS_MAX = 4096
+export const ENTRY_DEPS_MAX = 512
+export const ACTORS_MAX = 4096
+export const MEMBERS_MAX = 4096
+
+export const CBOR_DEPTH_MAX = 16
+export const CBOR_ITEMS_MAX = 65_536
+
+export const NAME_MAX = 255
+export const PATH_MAX = 4096
+export const SYMLINK_MAX = 4095
+/** A file up to this size travels inline in its version op. */
+export const INLINE_FILE_MAX: number = 2 * KIB
+export const FILE_SIZE_MAX: number = Number.MAX_SAFE_INTEGER
+
+export const CHUNK_PLAIN_MAX: number = 4 * MIB
+/** A sealed chunk: codec byte, at worst incompressible bytes, GCM tag. */
+export const CHUNK_SEALED_MAX: number = CHUNK_PLAIN_MAX + 64
+export const MANIFEST_NODE_MAX: number = 1 * MIB
+
+export const STRIPE_K_MAX = 32
+export const STRIPE_M_MAX = 16
+export const SHARD_LEAF: number = 64 * KIB
+/** Data bytes after which the open stripe seals. */
+export const STRIPE_DATA_TARGET: number = 24 * MIB
+export const STRIPE_DATA_MAX: number = 64 * MIB
+export const STRIPE_CHUNKS_MAX = 8192
+/** Below this much data a stripe is copies (k = 1). */
+export const STRIPE_COPIES_BELOW: number = 64 * KIB
+
+export const TICKET_TEXT_MAX = 1024
+export const TICKET_ADDRESSES_MAX = 8
+/** An entry whose clock is further ahead than this is parked until time catches up. */
+export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
+/** Entries parked for an unknown past or a future clock. */
+export const PARKED_ENTRIES_MAX = 10_000
+
+export const STREAMS_PER_PEER_MAX = 16
+
+assert(STRIPE_DATA_TARGET + CHUNK_SEALED_MAX <= STRIPE_DATA_MAX, 'an open stripe must fit')
+assert(ENTRY_BODY_MAX + 64 * KIB <= FRAME_MAX, 'an entry must fit in a frame')
+assert(CHUNK_SEALED_MAX + 64 * KIB <= FRAME_MAX, 'a chunk must fit in a frame')

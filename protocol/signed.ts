@@ -1,0 +1,57 @@
+// The one door to signatures: Ed25519 (RFC 8032), native and synchronous, domain-separated.
+import { createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { concatBytes, utf8 } from './bytes.ts'
+import { peerIdFromPublicKey } from './ids.ts'
+import type { PeerId } from './ids.ts'
+
+export const SIGNATURE_BYTES = 64
+
+/** A node's identity: its Ed25519 key pair. */
+export interface Identity {
+  readonly peer: PeerId
+  readonly publicKey: Uint8Array
+  /** The 32-byte private seed. Never leaves the node. */
+  readonly seed: Uint8Array
+  /** Signature of `message` under `domain`. */
+  sign(domain: SignatureDomain, message: Uint8Array): Uint8Array
+}
+
+/** What a signature is for; part of what is signed, so that none can be replayed as another. */
+export type SignatureDomain = 'shoal/entry/1' | 'shoal/beacon/1' | 'shoal/genesis/1'
+
+// DER wrappers of a raw Ed25519 key (RFC 8410).
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+
+/** Identity of a 32-byte seed. */
+export function identityFromSeed(seed: Uint8Array): Identity {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  const publicKey = new Uint8Array(spki.subarray(SPKI_PREFIX.length))
+  return {
+    peer: peerIdFromPublicKey(publicKey),
+    publicKey,
+    seed,
+    sign: (domain, message) => nodeSign(null, signedBytes(domain, message), key),
+  }
+}
+
+/** True if `signature` is that of `publicKey` over `message` under `domain`. */
+export function verifySignature(
+  publicKey: Uint8Array,
+  domain: SignatureDomain,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (signature.byteLength !== SIGNATURE_BYTES) return false
+  return nodeVerify(null, signedBytes(domain, message), keyOf(publicKey), signature)
+}
+
+function keyOf(publicKey: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
+}
+
+function signedBytes(domain: SignatureDomain, message: Uint8Array): Uint8Array {
+  return concatBytes([utf8(`${domain}\0`), message])
+}
