@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { blake3Concat, deriveKey } from './hash.ts'
 import { concatBytes } from './bytes.ts'
-import { ShoalError } from './errors.ts'
+import { ShoalError, assert } from './errors.ts'
 
 /** Bytes that sealing adds. */
 export const TAG_BYTES = 16
@@ -19,7 +19,11 @@ export function sealOnce(key: Uint8Array, plain: Uint8Array, associated: Uint8Ar
   cipher.setAAD(associated)
   const head = cipher.update(plain)
   cipher.final()
-  return Buffer.concat([head, cipher.getAuthTag()])
+  assert(head.length === head.buffer.byteLength, 'a cipher returns a buffer of its own')
+  // Growing that buffer costs half of what a copy of it would.
+  const sealed = new Uint8Array((head.buffer as ArrayBuffer).transfer(head.length + TAG_BYTES))
+  sealed.set(cipher.getAuthTag(), sealed.length - TAG_BYTES)
+  return sealed
 }
 
 /** Inverse of sealOnce. throws ShoalError 'corrupt' when the tag does not match. */

@@ -31,6 +31,9 @@ export const CHUNK_PLAIN_MAX: number = 4 * MIB
 /** A sealed chunk: codec byte, at worst incompressible bytes, GCM tag. */
 export const CHUNK_SEALED_MAX: number = CHUNK_PLAIN_MAX + 64
 export const MANIFEST_NODE_MAX: number = 1 * MIB
+/** Extents, or children, of one manifest node; and how many levels of nodes a file may have. */
+export const MANIFEST_ITEMS_MAX = 1024
+export const MANIFEST_LEVELS_MAX = 8
 
 export const STRIPE_K_MAX = 32
 export const STRIPE_M_MAX = 16

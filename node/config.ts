@@ -1,0 +1,278 @@
+// The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600), `config.yaml`, and
+// whatever the store keeps. identity.key is written last and makes the folder a home; it never changes after.
+import { randomBytes, randomInt } from 'node:crypto'
+import { chmod, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
+import { ShoalError } from '../protocol/errors.ts'
+
+const CONFIG_FILE = 'config.yaml'
+const IDENTITY_FILE = 'identity.key'
+const SEED_BYTES = 32
+/** Where a port is chosen from: below what Linux hands out to outgoing connections. */
+const PORTS = { from: 20_000, to: 32_000 } as const
+/** What a folder that is to become a home may hold: a half-made home, and what a new file system has. */
+const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([CONFIG_FILE, 'lost+found'])
+
+/** What the owner decides; in config.yaml under the same names, but `capacity` as a size ("200GB"). */
+export interface Config {
+  /** How people call this node. */
+  readonly name: string
+  /** Failure domain; undefined: the node is one by itself. */
+  readonly zone: string | undefined
+  /** The store grows to this; undefined: to the free space of its disk. */
+  readonly capacityBytes: number | undefined
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** More multiaddrs at which others reach this node, as when a router forwards a port. */
+  readonly advertise: readonly string[]
+  /** Find and be found on the local network. */
+  readonly mdns: boolean
+}
+
+export interface Home {
+  readonly folder: string
+  readonly config: Config
+  /** The Ed25519 seed: whoever has it is this node. */
+  readonly seed: Uint8Array
+}
+
+/** Undefined leaves the default, or what the file says. */
+export interface ConfigOptions {
+  readonly name?: string | undefined
+  readonly zone?: string | undefined
+  /** A size, as for parseSize. */
+  readonly capacity?: string | undefined
+  readonly listen?: readonly string[] | undefined
+  readonly advertise?: readonly string[] | undefined
+  readonly mdns?: boolean | undefined
+}
+
+const label = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u, {
+  error: 'must be letters, digits, ".", "_" and "-", at most 64',
+})
+const address = z.string().refine(isMultiaddr, {
+  error: 'must be a multiaddr such as /ip4/0.0.0.0/tcp/4100',
+})
+const configSchema = z.strictObject({
+  name: label,
+  zone: label.optional(),
+  capacity: z.union([z.string(), z.number()]).transform(readSize).optional(),
+  listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
+  advertise: z.array(address).default([]),
+  mdns: z.boolean({ error: 'must be true or false' }).default(true),
+})
+
+const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
+#   name: how people call it          zone: failure domain (room, house, ...); left out: this node by itself
+#   capacity: what the store may take (200GB); left out: the disk
+#   listen, advertise: multiaddrs     mdns: find and be found on the local network
+`
+
+/**
+ * Make a home: folder, identity and config. The folder may exist if it is empty.
+ * throws ShoalError 'EEXIST' over a home or among other files, 'usage' for an option that does not fit.
+ */
+export async function initHome(folder: string, options: ConfigOptions = {}): Promise<Home> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const names = await readdir(folder)
+  if (names.includes(IDENTITY_FILE)) {
+    throw new ShoalError(
+      'EEXIST',
+      `${folder} is a Shoal home already. Start its node with "shoal up".`,
+    )
+  }
+  const other = names.find((name) => !NOT_IN_THE_WAY.has(name))
+  if (other !== undefined) {
+    throw new ShoalError(
+      'EEXIST',
+      `${folder} is not empty (${other}). Choose another folder with --home.`,
+    )
+  }
+  const text = editConfig(CONFIG_HEADER, {
+    ...options,
+    name: options.name ?? defaultName(),
+    listen: options.listen ?? [`/ip4/0.0.0.0/tcp/${await freePort()}`],
+  })
+  const config = parseConfig(text, 'option', 'usage')
+  const seed = randomBytes(SEED_BYTES)
+  await chmod(folder, 0o700)
+  await writeDurably(join(folder, CONFIG_FILE), text, 0o644)
+  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`, 0o600)
+  return { folder, config, seed }
+}
+
+/** Is there a home in this folder? */
+export async function isHome(folder: string): Promise<boolean> {
+  try {
+    await stat(join(folder, IDENTITY_FILE))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Read a home.
+ * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key, 'usage' or 'corrupt' naming file and key.
+ */
+export async function loadHome(folder: string): Promise<Home> {
+  const identityFile = join(folder, IDENTITY_FILE)
+  if (!(await isHome(folder))) {
+    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Make one with "shoal init".`)
+  }
+  if (((await stat(identityFile)).mode & 0o077) !== 0) {
+    throw new ShoalError(
+      'EPERM',
+      `${identityFile} is open to others. Close it with "chmod 600 ${identityFile}".`,
+    )
+  }
+  const key = (await readFile(identityFile, 'utf8')).trim()
+  if (!/^[0-9a-f]{64}$/.test(key)) {
+    throw new ShoalError(
+      'corrupt',
+      `${identityFile} is not a key of 64 hex digits. Restore it from a backup.`,
+    )
+  }
+  const file = join(folder, CONFIG_FILE)
+  return { folder, config: parseConfig(await readConfig(file), file, 'usage'), seed: fromHex(key) }
+}
+
+/** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
+export async function updateConfig(folder: string, options: ConfigOptions): Promise<void> {
+  if (Object.values(options).every((value) => value === undefined)) return
+  const file = join(folder, CONFIG_FILE)
+  const text = editConfig(await readConfig(file), options)
+  parseConfig(text, 'option', 'usage')
+  await writeDurably(file, text, 0o644)
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  KI: 2 ** 10,
+  MI: 2 ** 20,
+  GI: 2 ** 30,
+  TI: 2 ** 40,
+  PI: 2 ** 50,
+}
+
+/** Bytes of "200GB" (10^9), "10GiB" (2^30) or "1024". throws ShoalError 'usage'. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]I?)?B?$/.exec(text.trim().toUpperCase())
+  const bytes = Math.floor(Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? NaN))
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new ShoalError('usage', `"${text}" is not a size. Write it as 200GB or 10GiB.`)
+}
+
+function parseConfig(text: string, source: string, code: 'usage'): Config {
+  const document = parseDocument(text)
+  const broken = document.errors[0]
+  if (broken !== undefined) throw new ShoalError(code, `${source} is not YAML: ${broken.message}`)
+  const result = configSchema.safeParse(document.toJS())
+  if (result.success) {
+    const { name, zone, capacity, listen, advertise, mdns } = result.data
+    return { name, zone, capacityBytes: capacity, listen, advertise, mdns }
+  }
+  const issue = result.error.issues[0]
+  if (issue?.code === 'unrecognized_keys') {
+    const keys = Object.keys(configSchema.shape).join(', ')
+    throw new ShoalError(
+      code,
+      `${source}: there is no key "${issue.keys[0]}". The keys are ${keys}.`,
+    )
+  }
+  const key = issue?.path.join('.') ?? ''
+  throw new ShoalError(code, `${source}: ${key} ${issue?.message ?? 'is invalid'}.`)
+}
+
+/** The text with the keys of `options` set. */
+function editConfig(text: string, options: ConfigOptions): string {
+  const document = parseDocument(text)
+  for (const [key, value] of Object.entries(options)) {
+    if (value !== undefined) document.set(key, value)
+  }
+  return document.toString()
+}
+
+async function readConfig(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new ShoalError(
+      'ENOENT',
+      `${file} cannot be read. Write one, or make a new home with "shoal init".`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function readSize(value: string | number, context: z.RefinementCtx): number {
+  try {
+    return parseSize(String(value))
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be a size such as 200GB or 10GiB' })
+    return z.NEVER
+  }
+}
+
+function isMultiaddr(text: string): boolean {
+  try {
+    multiaddr(text)
+    return text !== ''
+  } catch {
+    return false
+  }
+}
+
+function defaultName(): string {
+  const name = hostname().split('.')[0] ?? ''
+  return label.safeParse(name).success ? name : 'node'
+}
+
+/** A port that is free now, and likely to be later: it goes into tickets and is kept in the config. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)))
+  })
+}
+
+/** Old or new content, never a part, whatever happens; durable once it returns. */
+async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.new`
+  await rm(temporary, { force: true })
+  const file = await open(temporary, 'wx', mode)
+  try {
+    await file.writeFile(utf8(text))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

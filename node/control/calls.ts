@@ -1,0 +1,159 @@
+// What a client may ask for, and the schema that every request passes before a method of NodeApi sees it. Calls that are
+// JSON in and JSON out are one row each; the content of files and listings have a query of their own.
+import { z } from 'zod'
+import { ShoalError } from '../../protocol/errors.ts'
+import { PATH_MAX, SYMLINK_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
+import { ROLES } from '../../protocol/membership/roles.ts'
+import type { CallOptions, NewFile, NodeApi, ReadRange, WriteOptions } from './api.ts'
+
+/** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
+export type Call = (api: NodeApi, value: unknown, options: CallOptions) => Promise<unknown>
+
+const label = z.string().min(1).max(256)
+/** Room for 'volume:' before the path. */
+const path = z
+  .string()
+  .min(1)
+  .max(PATH_MAX + 256)
+const folder = z.string().startsWith('/').max(PATH_MAX)
+const volume = label.optional()
+const flag = z.boolean().optional()
+const mode = z.int().min(0).max(0o7777)
+const size = z.int().nonnegative()
+const nanoseconds = z
+  .bigint()
+  .min(-(2n ** 63n))
+  .max(2n ** 63n - 1n)
+const ack = z.enum(['none', 'local', 'copied', 'placed']).optional()
+const settings = z.record(label, z.string().max(256))
+
+const table: Readonly<Record<string, Call>> = {
+  status: call({}, (api, _, options) => api.status(options)),
+
+  listPeers: call({}, (api, _, options) => api.listPeers(options)),
+  addPeer: call({ address: label }, (api, { address }, options) => api.addPeer(address, options)),
+  removePeer: call({ peer: label, volume }, (api, { peer, volume }, options) =>
+    api.removePeer(peer, { volume, ...options }),
+  ),
+  peerInfo: call({ peer: label }, (api, { peer }, options) => api.peerInfo(peer, options)),
+  pingPeer: call({ peer: label }, (api, { peer }, options) => api.pingPeer(peer, options)),
+  invite: call(
+    {
+      volume,
+      role: z.enum(ROLES).optional(),
+      uses: z.int().min(1).max(10_000).optional(),
+      expiresInMs: z.int().positive().optional(),
+    },
+    (api, request, options) => api.invite(request, options),
+  ),
+  join: call({ ticket: z.string().max(TICKET_TEXT_MAX) }, (api, { ticket }, options) =>
+    api.join(ticket, options),
+  ),
+
+  createVolume: call(
+    { name: label, chunk: volume, hash: volume, settings: settings.optional() },
+    (api, request, options) => api.createVolume(request, options),
+  ),
+  listVolumes: call({}, (api, _, options) => api.listVolumes(options)),
+  volumeInfo: call({ volume: label }, (api, { volume }, options) =>
+    api.volumeInfo(volume, options),
+  ),
+  setVolume: call({ volume: label, settings }, (api, { volume, settings }, options) =>
+    api.setVolume(volume, settings, options),
+  ),
+
+  stat: call({ path }, (api, { path }, options) => api.stat(path, options)),
+  makeFolder: call(
+    { path, parents: flag, mode: mode.optional() },
+    (api, { path, ...how }, options) => api.makeFolder(path, { ...how, ...options }),
+  ),
+  remove: call({ path, recursive: flag }, (api, { path, recursive }, options) =>
+    api.remove(path, { recursive, ...options }),
+  ),
+  move: call({ from: path, to: path }, (api, { from, to }, options) => api.move(from, to, options)),
+  makeSymlink: call(
+    { path, target: z.string().min(1).max(SYMLINK_MAX) },
+    (api, { path, target }, options) => api.makeSymlink(path, target, options),
+  ),
+  setAttributes: call(
+    { path, mode: mode.optional(), modifiedNs: nanoseconds.optional() },
+    (api, { path, ...attributes }, options) => api.setAttributes(path, attributes, options),
+  ),
+  settle: call({ ack }, (api, { ack }, options) => api.settle(ack, options)),
+
+  mount: call(
+    { folder, volume, readOnly: flag, allowOther: flag },
+    (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),
+  ),
+  unmount: call({ folder, force: flag }, (api, { folder, force }, options) =>
+    api.unmount(folder, { force, ...options }),
+  ),
+  listMounts: call({}, (api, _, options) => api.listMounts(options)),
+}
+
+/** By the method's name. */
+export const calls: ReadonlyMap<string, Call> = new Map(Object.entries(table))
+
+const listQuery = z.strictObject({ path })
+
+/** throws ShoalError 'usage'. */
+export function parseListQuery(query: unknown): { path: string } {
+  return check(listQuery, query)
+}
+
+const sizeText = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform(Number)
+  .pipe(size)
+  .optional()
+const readQuery = z.strictObject({ path, offsetBytes: sizeText, lengthBytes: sizeText })
+
+/** throws ShoalError 'usage'. */
+export function parseReadQuery(query: unknown): ReadRange & { path: string } {
+  return check(readQuery, query)
+}
+
+const writeQuery = z.strictObject({
+  path,
+  mode: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .pipe(mode)
+    .optional(),
+  modifiedNs: z
+    .string()
+    .regex(/^-?\d{1,19}$/)
+    .transform(BigInt)
+    .pipe(nanoseconds)
+    .optional(),
+  sizeBytes: sizeText,
+  ack,
+})
+
+/** throws ShoalError 'usage'. */
+export function parseWriteQuery(query: unknown): NewFile & WriteOptions & { path: string } {
+  return check(writeQuery, query)
+}
+
+function call<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  run: (
+    api: NodeApi,
+    request: z.infer<z.ZodObject<Shape, z.core.$strict>>,
+    options: CallOptions,
+  ) => Promise<unknown>,
+): Call {
+  const schema = z.strictObject(shape)
+  return (api, value, options) => run(api, check(schema, value), options)
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const field =
+    issue === undefined || issue.path.length === 0 ? '' : ` field ${issue.path.join('.')}`
+  throw new ShoalError('usage', `request${field}: ${issue?.message ?? 'invalid'}`)
+}

@@ -1,0 +1,292 @@
+// The control API of a node as HTTP/1.1 on the Unix socket of its home. Whoever may open the socket owns the node: the
+// home is 0700 and the socket 0600. A call ends when its client goes away, and every body has backpressure both ways.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
+import { calls, parseListQuery, parseReadQuery, parseWriteQuery } from './calls.ts'
+import {
+  API_PREFIX,
+  ERROR_TRAILER,
+  FILE_ROUTE,
+  LENGTH_HEADER,
+  LIST_ROUTE,
+  REQUEST_BYTES_MAX,
+  STAT_HEADER,
+  decodeJson,
+  encodeHeader,
+  encodeJson,
+} from './wire.ts'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import type { FileStat, NodeApi } from './api.ts'
+import type { ErrorBody } from './wire.ts'
+
+/** sun_path of unix(7), less the final zero. */
+const SOCKET_PATH_MAX = 107
+const KEEP_ALIVE_MS = 600_000
+/** How long ended calls may take to answer at close. */
+const CLOSE_MS = 2000
+
+/** An open door. */
+export interface ControlServer {
+  readonly socketPath: string
+  /** End what is running with 'stopped', close every connection, remove the socket. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Serve `api` at `socketPath`, replacing the socket that a dead node left.
+ * throws ShoalError 'already-running' if something answers there, 'usage' if the path is too long for a socket.
+ */
+export async function serveControl(
+  api: NodeApi,
+  { socketPath, onError }: { socketPath: string; onError: (error: ShoalError) => void },
+): Promise<ControlServer> {
+  if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX) {
+    throw new ShoalError(
+      'usage',
+      `${socketPath} is too long for a Unix socket. Choose a shorter --home.`,
+    )
+  }
+  const running = new Set<AbortController>()
+  const server = createServer(
+    { highWaterMark: MIB, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => {
+      const controller = new AbortController()
+      running.add(controller)
+      response.once('close', () => {
+        running.delete(controller)
+        controller.abort(new ShoalError('aborted', 'the client went away'))
+      })
+      handle(api, request, response, controller.signal).catch((thrown: unknown) => {
+        // What breaks because the call was ended, broke for that reason.
+        const { aborted, reason } = controller.signal
+        const error = asShoalError(aborted ? reason : thrown)
+        if (error.code === 'internal') onError(error)
+        fail(response, error)
+      })
+    },
+  )
+  await listen(server, socketPath)
+  return {
+    socketPath,
+    async close() {
+      if (!server.listening) return
+      const closed = once(server, 'close')
+      server.close()
+      for (const controller of running)
+        controller.abort(new ShoalError('stopped', 'the node is stopping'))
+      const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+      server.closeIdleConnections()
+      await closed
+      clearTimeout(late)
+    },
+  }
+}
+
+async function listen(server: Server, socketPath: string): Promise<void> {
+  if (await answers(socketPath)) {
+    throw new ShoalError(
+      'already-running',
+      `a node already runs at ${socketPath}. Stop it with "shoal down".`,
+    )
+  }
+  await rm(socketPath, { force: true })
+  // bind(2) happens inside listen(), so the mask holds for it and for nothing else.
+  const mask = process.umask(0o177)
+  try {
+    server.listen(socketPath)
+  } finally {
+    process.umask(mask)
+  }
+  await once(server, 'listening')
+}
+
+/** Does a process accept connections at this socket? */
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+async function handle(
+  api: NodeApi,
+  request: IncomingMessage,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://shoal')
+  const query = Object.fromEntries(url.searchParams)
+  switch (`${request.method} ${url.pathname}`) {
+    case `GET ${FILE_ROUTE}`:
+      return readFile(api, query, response, signal)
+    case `PUT ${FILE_ROUTE}`:
+      return writeFile(api, query, request, response, signal)
+    case `GET ${LIST_ROUTE}`: {
+      const { path } = parseListQuery(query)
+      return stream(response, lines(api.list(path, { signal })), {}, signal)
+    }
+    case `POST ${API_PREFIX}stop`:
+      return stop(api, response)
+  }
+  const call = url.pathname.startsWith(API_PREFIX)
+    ? calls.get(url.pathname.slice(API_PREFIX.length))
+    : undefined
+  if (call === undefined || request.method !== 'POST') {
+    throw new ShoalError('unsupported', `this node has no ${request.method} ${url.pathname}`)
+  }
+  const result = await call(api, await readJson(request), { signal })
+  answer(response, 200, result ?? {})
+}
+
+/** Answered first: the node closes this very server when it stops. */
+async function stop(api: NodeApi, response: ServerResponse): Promise<void> {
+  const answered = once(response, 'close')
+  answer(response, 200, {})
+  await answered
+  await api.stop()
+}
+
+async function writeFile(
+  api: NodeApi,
+  query: unknown,
+  request: IncomingMessage,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const { path, ack, ...attributes } = parseWriteQuery(query)
+  await api.writeFile(path, request, attributes, { ack, signal })
+  answer(response, 200, {})
+}
+
+async function readFile(
+  api: NodeApi,
+  query: unknown,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const { path, ...range } = parseReadQuery(query)
+  const { stat, lengthBytes, content } = await api.readFile(path, { ...range, signal })
+  const headers = {
+    'content-type': 'application/octet-stream',
+    [STAT_HEADER]: encodeHeader(stat),
+    [LENGTH_HEADER]: lengthBytes,
+  }
+  await stream(response, content, headers, signal)
+}
+
+/** Send parts as they come. The status is sent with the first part, so that an early failure is a plain error response. */
+async function stream(
+  response: ServerResponse,
+  parts: AsyncIterable<Uint8Array | string>,
+  headers: Record<string, string | number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const begin = (): void => {
+    if (!response.headersSent) response.writeHead(200, { ...headers, trailer: ERROR_TRAILER })
+  }
+  for await (const part of parts) {
+    signal.throwIfAborted()
+    begin()
+    if (!response.write(part)) await once(response, 'drain', { signal })
+  }
+  begin()
+  response.end()
+}
+
+async function* lines(pages: AsyncIterable<readonly FileStat[]>): AsyncGenerator<string> {
+  for await (const page of pages) yield `${encodeJson(page)}\n`
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of request as AsyncIterable<Uint8Array>) {
+    length += part.byteLength
+    if (length > REQUEST_BYTES_MAX) {
+      throw new ShoalError('malformed', `the request is longer than ${REQUEST_BYTES_MAX} bytes`)
+    }
+    parts.push(part)
+  }
+  try {
+    return decodeJson(Buffer.concat(parts).toString('utf8'))
+  } catch (cause) {
+    throw new ShoalError('malformed', `the request is not JSON: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+function answer(response: ServerResponse, status: number, value: unknown): void {
+  const body = Buffer.from(encodeJson(value))
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.byteLength,
+  })
+  response.end(body)
+}
+
+/** Report a failure: as the response, or as the trailer of one that has begun. */
+function fail(response: ServerResponse, error: ShoalError): void {
+  if (response.destroyed || response.writableEnded) return
+  const { code, message, permanent } = error
+  const body: ErrorBody = { error: { code, message, permanent } }
+  if (response.headersSent) {
+    response.addTrailers({ [ERROR_TRAILER]: encodeHeader(body) })
+    response.end()
+  } else {
+    answer(response, statusOf(code), body)
+  }
+}
+
+function statusOf(code: ErrorCode): number {
+  switch (code) {
+    case 'usage':
+    case 'malformed':
+    case 'ticket-malformed':
+    case 'EINVAL':
+    case 'ENOTDIR':
+    case 'EISDIR':
+    case 'ENAMETOOLONG':
+      return 400
+    case 'EPERM':
+    case 'EACCES':
+    case 'EROFS':
+    case 'not-a-member':
+    case 'ticket-unknown':
+    case 'ticket-expired':
+    case 'ticket-used':
+      return 403
+    case 'ENOENT':
+    case 'no-such-peer':
+    case 'no-such-volume':
+    case 'unsupported':
+      return 404
+    case 'EEXIST':
+    case 'ENOTEMPTY':
+    case 'EBUSY':
+      return 409
+    case 'EFBIG':
+      return 413
+    case 'unreachable':
+    case 'chunk-unavailable':
+    case 'stripe-unrecoverable':
+    case 'not-placed':
+    case 'stopped':
+      return 503
+    case 'timeout':
+      return 504
+    case 'ENOSPC':
+      return 507
+    default:
+      return 500
+  }
+}

@@ -1,0 +1,53 @@
+// How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for calls, and raw bodies at
+// /v1/file for content. What server and client agree on, in one place.
+import { join } from 'node:path'
+
+/** A JSON call is `POST ${API_PREFIX}${method of NodeApi}`. */
+export const API_PREFIX = '/v1/'
+/** `PUT` writes and `GET` reads the file named in the query. */
+export const FILE_ROUTE = '/v1/file'
+/** `GET` lists the folder named in the query: one page a line. */
+export const LIST_ROUTE = '/v1/list'
+
+/** Response header of a file: its FileStat, as encodeHeader. */
+export const STAT_HEADER = 'shoal-stat'
+/** Response header of a file: FileContent.lengthBytes. */
+export const LENGTH_HEADER = 'shoal-length'
+/** Trailer of a streamed response that broke off: an ErrorBody, as encodeHeader. */
+export const ERROR_TRAILER = 'shoal-error'
+
+/** A request in JSON is at most this long, in bytes. */
+export const REQUEST_BYTES_MAX = 1_048_576
+
+/** Body of every response that is not 2xx. */
+export interface ErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly permanent: boolean }
+}
+
+/** The control socket of a home. */
+export function socketPathOf(home: string): string {
+  return join(home, 'api.sock')
+}
+
+/** JSON in which a bigint is its decimal text. */
+export function encodeJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'bigint' ? String(item) : item,
+  )
+}
+
+/** Inverse of encodeJson: what is named `...Ns` becomes a bigint again. throws SyntaxError. */
+export function decodeJson(text: string): unknown {
+  return JSON.parse(text, (key, item: unknown) =>
+    key.endsWith('Ns') && typeof item === 'string' ? BigInt(item) : item,
+  )
+}
+
+/** JSON in the characters a header may have. */
+export function encodeHeader(value: unknown): string {
+  return encodeURIComponent(encodeJson(value))
+}
+
+export function decodeHeader(text: string): unknown {
+  return decodeJson(decodeURIComponent(text))
+}

@@ -1,0 +1,142 @@
+// Who has written how much of a volume's log. Per actor: whose it is, its last entry, and what that entry had seen.
+// Cost: one record per actor, in memory and in the store; an entry rewrites its author's record only.
+import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { HLC_ZERO, maxHlc } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { decodeVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { peerIdFromPublicKey } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
+import { decodeHlc } from '../../protocol/log/entry.ts'
+import type { Dependency, Entry } from '../../protocol/log/entry.ts'
+import { prefixEnd } from './state-view.ts'
+import type { StateView } from './state-view.ts'
+
+export interface Actor {
+  readonly id: ActorId
+  readonly publicKey: Uint8Array
+  readonly peer: PeerId
+  readonly grant: EntryHash
+  seq: number
+  hash: EntryHash
+  hlc: Hlc
+  /** What its last entry had seen of the others. */
+  seen: Map<ActorId, number>
+}
+
+const ACTOR_PREFIX: ByteString = 'a'
+
+export class ActorTable {
+  readonly #view: StateView
+  readonly #actors = new Map<ActorId, Actor>()
+  /** Per actor the highest seq that another actor's entry points to. */
+  readonly #pointedTo = new Map<ActorId, number>()
+  #hlc: Hlc = HLC_ZERO
+
+  private constructor(view: StateView) {
+    this.#view = view
+  }
+
+  static async open(view: StateView): Promise<ActorTable> {
+    const table = new ActorTable(view)
+    for await (const [key, value] of view.scan(ACTOR_PREFIX, prefixEnd(ACTOR_PREFIX))) {
+      table.#remember(decodeActor(toHex(fromByteString(key.slice(1))) as ActorId, value))
+    }
+    return table
+  }
+
+  /** Highest clock of any entry held. */
+  get hlc(): Hlc {
+    return this.#hlc
+  }
+
+  get(id: ActorId): Actor | undefined {
+    return this.#actors.get(id)
+  }
+
+  /** Per actor the last entry applied. */
+  vector(): Map<ActorId, number> {
+    return new Map([...this.#actors.values()].map((actor) => [actor.id, actor.seq]))
+  }
+
+  /** Entries that no known entry points to, sorted. */
+  heads(): EntryHash[] {
+    return [...this.#actors.values()]
+      .filter((actor) => (this.#pointedTo.get(actor.id) ?? 0) < actor.seq)
+      .map((actor) => actor.hash)
+      .sort()
+  }
+
+  /** How many entries are held. */
+  get entryCount(): number {
+    let count = 0
+    for (const actor of this.#actors.values()) count += actor.seq
+    return count
+  }
+
+  /** What an entry by `author` must name: every other actor that advanced since its last one, sorted. */
+  dependenciesFor(author: ActorId): Dependency[] {
+    const seen = this.#actors.get(author)?.seen
+    return [...this.#actors.values()]
+      .filter((actor) => actor.id !== author && actor.seq > (seen?.get(actor.id) ?? 0))
+      .map(({ id, seq, hash }) => ({ actor: id, seq, hash }))
+      .sort((a, b) => (a.actor < b.actor ? -1 : 1))
+  }
+
+  /** Record that `entry` is applied. */
+  advance(entry: Entry): void {
+    const { header } = entry
+    const known = this.#actors.get(header.actor)
+    const publicKey = known?.publicKey ?? header.origin?.publicKey ?? new Uint8Array(32)
+    const seen = known?.seen ?? new Map<ActorId, number>()
+    for (const dep of header.deps) seen.set(dep.actor, dep.seq)
+    const actor: Actor = {
+      id: header.actor,
+      publicKey,
+      peer: known?.peer ?? peerIdFromPublicKey(publicKey),
+      grant: header.grant,
+      seq: header.seq,
+      hash: entry.hash,
+      hlc: header.hlc,
+      seen,
+    }
+    this.#remember(actor)
+    this.#view.put(ACTOR_PREFIX + toByteString(fromHex(actor.id)), encodeActor(actor))
+  }
+
+  #remember(actor: Actor): void {
+    this.#actors.set(actor.id, actor)
+    this.#hlc = maxHlc(this.#hlc, actor.hlc)
+    for (const [other, seq] of actor.seen) {
+      this.#pointedTo.set(other, Math.max(seq, this.#pointedTo.get(other) ?? 0))
+    }
+  }
+}
+
+/** True if the last entry of `actor` has (other, seq) in its past. */
+export function hasSeen(actor: Actor | undefined, deps: readonly Dependency[], other: ActorId, seq: number): boolean {
+  if (actor?.id === other) return actor.seq >= seq
+  const named = deps.find((dep) => dep.actor === other)?.seq ?? 0
+  return Math.max(named, actor?.seen.get(other) ?? 0) >= seq
+}
+
+function encodeActor(actor: Actor): Uint8Array {
+  const seen: VersionVector = actor.seen
+  return encodeCbor([actor.publicKey, fromHex(actor.grant), actor.seq, fromHex(actor.hash), actor.hlc, encodeVector(seen)])
+}
+
+function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
+  const [publicKey, grant, seq, hash, hlc, seen] = decodeCbor(bytes, 'actor record') as readonly unknown[]
+  return {
+    id,
+    publicKey: publicKey as Uint8Array,
+    peer: peerIdFromPublicKey(publicKey as Uint8Array),
+    grant: toHex(grant as Uint8Array) as EntryHash,
+    seq: seq as number,
+    hash: toHex(hash as Uint8Array) as EntryHash,
+    hlc: decodeHlc(hlc),
+    seen: decodeVector(seen),
+  }
+}

@@ -1,0 +1,393 @@
+// The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at the origin, against
+// what this node sees now; an op once made is never refused elsewhere. All calls are synchronous but listings; durable
+// after volume.commit().
+import { blake3Concat } from '../../protocol/hash.ts'
+import { fromByteString, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import { dotActor, stampHlc } from '../../protocol/log/dot.ts'
+import type { Dot, Stamp } from '../../protocol/log/dot.ts'
+import { isWithin } from '../../protocol/tree/moves.ts'
+import { collisionKey, nameText, parseName } from '../../protocol/tree/names.ts'
+import type { Name } from '../../protocol/tree/names.ts'
+import type { AttributeValues, ContentRef } from '../../protocol/tree/op.ts'
+import { ROOT, childPrefix, decodeChildren, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { Dir, Inode, Link, StampedAttributes, Version } from '../../protocol/tree/records.ts'
+import { lookupName, resolve } from '../../protocol/tree/view.ts'
+import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import { isDirVisible } from '../../protocol/tree/apply.ts'
+import type { Random } from '../world/world.ts'
+import type { Volume } from './volume.ts'
+import { prefixEnd } from './state-view.ts'
+
+export type NodeKind = 'file' | 'folder' | 'symlink'
+
+export interface NodeAttributes {
+  readonly kind: NodeKind
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly linkCount: number
+  readonly sizeBytes: number
+  readonly accessedNs: bigint
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
+}
+
+/** What a file holds: the version shown, and what a writer must name as its base. */
+export interface FileVersion {
+  readonly content: ContentRef
+  readonly size: number
+  readonly base: readonly Dot[]
+  /** The member who wrote it: may have its chunks before they are placed. */
+  readonly author: PeerId | undefined
+}
+
+export interface ListedEntry extends ViewEntry {
+  /** Where to go on: pass as `after`. */
+  readonly key: ByteString
+}
+
+const DEFAULT_DIR_MODE = 0o755
+const DEFAULT_FILE_MODE = 0o644
+const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
+
+export class Namespace {
+  readonly volume: Volume
+  readonly #random: Random
+
+  constructor(components: { readonly volume: Volume; readonly random: Random }) {
+    this.volume = components.volume
+    this.#random = components.random
+  }
+
+  lookup(dir: NodeId, name: Name): ViewTarget | undefined {
+    this.#dir(dir)
+    return lookupName(this.volume.view, dir, name, this.volume.authorName)?.target
+  }
+
+  /** Where a path leads, not following symlinks; names are UTF-8 text. throws 'ENOENT', 'ENOTDIR'. */
+  resolvePath(path: readonly string[]): ViewTarget {
+    let at: ViewTarget = { kind: 'dir', id: ROOT }
+    path.forEach((part, index) => {
+      const shown = `/${path.slice(0, index + 1).join('/')}`
+      if (at.kind !== 'dir') throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
+      const next = this.lookup(at.id, parseName(Buffer.from(part, 'utf8').toString('latin1')))
+      if (next === undefined) throw new ShoalError('ENOENT', `${shown}: no such file or folder`)
+      at = next
+    })
+    return at
+  }
+
+  attributes(target: ViewTarget): NodeAttributes {
+    if (target.kind === 'dir') return dirAttributes(this.#dir(target.id))
+    const inode = this.#inode(target.id)
+    const version = shownVersion(inode, target.version)
+    return inodeAttributes(inode, version)
+  }
+
+  /** Target bytes of a symlink. throws 'EINVAL'. */
+  symlinkTarget(inode: NodeId): Uint8Array {
+    const { target } = this.#inode(inode)
+    if (target === undefined) throw new ShoalError('EINVAL', 'not a symlink')
+    return target
+  }
+
+  /** The version a reader sees now. throws 'EISDIR' for what is not a file. */
+  fileVersion(target: ViewTarget): FileVersion {
+    if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
+    const version = shownVersion(this.#inode(target.id), target.version)
+    if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
+    const author = this.volume.actors.get(dotActor(version.dot))?.peer
+    return { content: version.content, size: version.size, base: [version.dot], author }
+  }
+
+  /** Entries of a directory in the order of their collision keys, from after `after`. cost: O(entries read). */
+  async *list(dir: NodeId, after?: ByteString): AsyncGenerator<ListedEntry> {
+    this.#dir(dir)
+    const prefix = childPrefix(dir)
+    const from = after === undefined ? prefix : `${prefix}${after}\0`
+    for await (const [key, value] of this.volume.view.scan(from, prefixEnd(prefix))) {
+      for (const entry of resolve(this.volume.view, decodeChildren(value), this.volume.authorName)) {
+        yield { ...entry, key: key.slice(prefix.length) }
+      }
+    }
+  }
+
+  makeDir(parent: NodeId, name: Name, attributes: AttributeValues): NodeId {
+    this.#checkFree(parent, name)
+    const id = this.#freshDirId(parent, name)
+    this.volume.submit({ kind: 'mkdir', id, parent, name, attributes: this.#withTimes(attributes) })
+    return id
+  }
+
+  /** A new file or, with a target, symlink. */
+  create(
+    parent: NodeId,
+    name: Name,
+    attributes: AttributeValues,
+    target?: Uint8Array,
+  ): Extract<ViewTarget, { kind: 'inode' }> {
+    this.#checkFree(parent, name)
+    const inode = this.#freshId()
+    const link = this.#freshId()
+    const withTimes = this.#withTimes(attributes)
+    this.volume.submit({ kind: 'create', inode, link, parent, name, attributes: withTimes, target })
+    return { kind: 'inode', id: inode, link, version: undefined }
+  }
+
+  /** Another name for a file. throws 'EPERM' for a directory. */
+  link(target: ViewTarget, parent: NodeId, name: Name): void {
+    if (target.kind === 'dir') throw new ShoalError('EPERM', 'a folder cannot have a second name')
+    this.#checkFree(parent, name)
+    this.volume.submit({ kind: 'link', link: this.#freshId(), inode: target.id, parent, name })
+  }
+
+  /** Remove a name that is no folder. Of a conflict copy: that version. throws 'ENOENT', 'EISDIR'. */
+  unlink(parent: NodeId, name: Name): Extract<ViewTarget, { kind: 'inode' }> {
+    const target = this.#present(parent, name)
+    if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
+    this.#unlinkTarget(target)
+    return target
+  }
+
+  /** throws 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'. */
+  removeDir(parent: NodeId, name: Name): void {
+    const target = this.#present(parent, name)
+    if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+    this.#removeDirTarget(target.id, name)
+  }
+
+  /**
+   * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything.
+   * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR'.
+   */
+  rename(from: NodeId, fromName: Name, to: NodeId, toName: Name, flags = 0): ViewTarget | undefined {
+    const moved = this.#present(from, fromName)
+    this.#dir(to)
+    if (moved.kind === 'dir' && isWithin(this.volume.view, to, moved.id)) {
+      throw new ShoalError('EINVAL', `"${nameText(fromName)}" cannot be moved into itself`)
+    }
+    if (moved.kind === 'inode' && moved.version !== undefined) {
+      throw new ShoalError('EINVAL', `"${nameText(fromName)}" is a conflict copy; copy it, or keep it with shoal conflicts`)
+    }
+    const replaced = this.lookup(to, toName)
+    if ((flags & 1) !== 0 && replaced !== undefined) {
+      throw new ShoalError('EEXIST', `"${nameText(toName)}" exists already`)
+    }
+    if ((flags & 2) !== 0) {
+      if (replaced === undefined) throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
+      if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
+        throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
+      }
+      this.volume.atomically(() => {
+        this.#moveTarget(moved, to, toName)
+        this.#moveTarget(replaced, from, fromName)
+      })
+      return undefined
+    }
+    if (replaced?.id === moved.id) {
+      // Two names of one inode: POSIX does nothing. One name in another case or normal form: take the new spelling.
+      const same = moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
+      if (same) this.#moveTarget(moved, to, toName)
+      return undefined
+    }
+    this.#checkReplaceable(moved, replaced, toName)
+    this.volume.atomically(() => {
+      if (replaced?.kind === 'dir') this.#removeDirTarget(replaced.id, toName)
+      else if (replaced !== undefined) this.#unlinkTarget(replaced)
+      this.#moveTarget(moved, to, toName)
+    })
+    return replaced
+  }
+
+  setAttributes(target: ViewTarget, attributes: AttributeValues): void {
+    if (target.kind === 'dir') this.#dir(target.id)
+    else this.#inode(target.id)
+    this.volume.submit({ kind: 'attributes', id: target.id, attributes })
+  }
+
+  /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. */
+  putVersion(
+    inode: NodeId,
+    version: { readonly content: ContentRef; readonly size: number; readonly base: readonly Dot[]; readonly modifiedNs: bigint },
+  ): Dot {
+    const touch = this.#inode(inode).links.flatMap((id) => {
+      const link = readLink(this.volume.view, id)
+      return link === undefined ? [] : [{ link: id, saw: link.live }]
+    })
+    return this.volume.submit({ kind: 'version', inode, ...version, touch })
+  }
+
+  /** Parent of a directory; the root is its own. */
+  parentOf(dir: NodeId): NodeId {
+    return this.#dir(dir).parent
+  }
+
+  /** True while the inode has a name. */
+  hasName(inode: NodeId): boolean {
+    return (readInode(this.volume.view, inode)?.links.length ?? 0) > 0
+  }
+
+  nowNs(): bigint {
+    return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
+  }
+
+  #moveTarget(target: ViewTarget, parent: NodeId, name: Name): void {
+    if (target.kind === 'dir') {
+      const dir = this.#dir(target.id)
+      this.volume.submit({ kind: 'move-dir', id: target.id, from: dir.parent, parent, name, saw: dir.live })
+      return
+    }
+    const link = this.#link(target.link)
+    this.volume.submit({ kind: 'move', link: target.link, from: link.parent, parent, name, saw: link.live })
+  }
+
+  #unlinkTarget(target: Extract<ViewTarget, { kind: 'inode' }>): void {
+    if (target.version !== undefined) {
+      this.volume.submit({ kind: 'drop-version', inode: target.id, saw: [target.version] })
+      return
+    }
+    const link = this.#link(target.link)
+    this.volume.submit({ kind: 'unlink', link: target.link, from: link.parent, saw: link.live })
+  }
+
+  #removeDirTarget(id: NodeId, name: Name): void {
+    const dir = this.#dir(id)
+    if (dir.visibleChildren > 0) throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
+    this.volume.submit({ kind: 'rmdir', id, from: dir.parent, saw: dir.live })
+  }
+
+  #checkReplaceable(moved: ViewTarget, replaced: ViewTarget | undefined, name: Name): void {
+    if (replaced === undefined) return
+    if (moved.kind === 'dir' && replaced.kind !== 'dir') {
+      throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+    }
+    if (moved.kind !== 'dir' && replaced.kind === 'dir') {
+      throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
+    }
+    if (replaced.kind === 'dir' && this.#dir(replaced.id).visibleChildren > 0) {
+      throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
+    }
+  }
+
+  #checkFree(parent: NodeId, name: Name): void {
+    if (this.lookup(parent, name) !== undefined) throw new ShoalError('EEXIST', `"${nameText(name)}" exists already`)
+  }
+
+  #present(parent: NodeId, name: Name): ViewTarget {
+    const target = this.lookup(parent, name)
+    if (target === undefined) throw new ShoalError('ENOENT', `"${nameText(name)}": no such file or folder`)
+    return target
+  }
+
+  #dir(id: NodeId): Dir {
+    const dir = readDir(this.volume.view, id)
+    if (dir === undefined || !isDirVisible(id, dir)) throw new ShoalError('ENOENT', 'the folder is gone')
+    return dir
+  }
+
+  #inode(id: NodeId): Inode {
+    const inode = readInode(this.volume.view, id)
+    if (inode === undefined) throw new ShoalError('ESTALE', 'the file is gone')
+    return inode
+  }
+
+  #link(id: NodeId): Link {
+    const link = readLink(this.volume.view, id)
+    if (link === undefined) throw new ShoalError('ESTALE', 'the name is gone')
+    return link
+  }
+
+  #freshId(): NodeId {
+    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
+  }
+
+  /**
+   * Two nodes that make one directory at once must give it one id: the hash of parent, name and how often it was
+   * made before (MEMO §2.3).
+   */
+  #freshDirId(parent: NodeId, name: Name): NodeId {
+    const { view } = this.volume
+    const key = collisionKey(name)
+    const counter = `z${childPrefix(parent)}${key}`
+    let generation = readGeneration(view.get(counter))
+    for (;;) {
+      const id = dirId(parent, key, generation)
+      if (readDir(view, id) === undefined) {
+        if (generation > 0) view.put(counter, Buffer.from(String(generation)))
+        return id
+      }
+      generation++
+    }
+  }
+
+  #withTimes(attributes: AttributeValues): AttributeValues {
+    const now = this.nowNs()
+    return { accessedNs: now, modifiedNs: now, ...attributes }
+  }
+}
+
+function readGeneration(bytes: Uint8Array | undefined): number {
+  return bytes === undefined ? 0 : Number(Buffer.from(bytes).toString())
+}
+
+function dirId(parent: NodeId, key: ByteString, generation: number): NodeId {
+  const digest = blake3Concat(utf8('shoal/dir/1\0'), fromHex(parent), utf8(`${generation}\0`), fromByteString(key))
+  return toHex(digest.subarray(0, SHORT_ID_BYTES)) as NodeId
+}
+
+function shownVersion(inode: Inode, dot: Dot | undefined): Version | undefined {
+  return dot === undefined ? inode.versions.at(-1) : inode.versions.find((version) => version.dot === dot)
+}
+
+function dirAttributes(dir: Dir): NodeAttributes {
+  const changed = stampNs(dir.changed)
+  const { modifiedNs } = dir.attributes
+  // The names' last change, unless somebody set the time after it.
+  const modified = modifiedNs !== undefined && modifiedNs[1] >= dir.changed ? modifiedNs[0] : changed
+  return {
+    kind: 'folder',
+    ...owner(dir.attributes, DEFAULT_DIR_MODE),
+    linkCount: 2 + dir.visibleDirs,
+    sizeBytes: 4096,
+    accessedNs: dir.attributes.accessedNs?.[0] ?? changed,
+    modifiedNs: modified,
+    changedNs: latestNs(changed, dir.attributes),
+  }
+}
+
+function inodeAttributes(inode: Inode, version: Version | undefined): NodeAttributes {
+  const changed = stampNs(inode.changed)
+  const isCopy = version !== undefined && version !== inode.versions.at(-1)
+  const modified = isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]
+  return {
+    kind: inode.target === undefined ? 'file' : 'symlink',
+    ...owner(inode.attributes, inode.target === undefined ? DEFAULT_FILE_MODE : 0o777),
+    linkCount: Math.max(inode.links.length, 0),
+    sizeBytes: inode.target?.byteLength ?? version?.size ?? 0,
+    accessedNs: inode.attributes.accessedNs?.[0] ?? changed,
+    modifiedNs: modified ?? changed,
+    changedNs: changed,
+  }
+}
+
+function owner(a: StampedAttributes, mode: number): { mode: number; uid: number; gid: number } {
+  return { mode: a.mode?.[0] ?? mode, uid: a.uid?.[0] ?? 0, gid: a.gid?.[0] ?? 0 }
+}
+
+function latestNs(changed: bigint, a: StampedAttributes): bigint {
+  let latest = changed
+  for (const field of [a.mode, a.uid, a.gid, a.modifiedNs]) {
+    if (field !== undefined && stampNs(field[1]) > latest) latest = stampNs(field[1])
+  }
+  return latest
+}
+
+function stampNs(stamp: Stamp): bigint {
+  return BigInt(hlcMillis(stampHlc(stamp))) * 1_000_000n
+}
+

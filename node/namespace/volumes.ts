@@ -1,0 +1,190 @@
+// The volumes this node has: which there are, their local names, which is the default, and how they come to be.
+// One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag begins all keys of the volume.
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { checkVolumeName, decodeGenesis, encodeGenesis, parseChunkSize, parseHashName, volumeIdOf } from '../../protocol/membership/genesis.ts'
+import { sealEpochKey } from '../../protocol/membership/members.ts'
+import { mayAdminister } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
+import type { JoinReply } from '../../protocol/wire/join.ts'
+import { Volume } from './volume.ts'
+import type { VolumeComponents } from './volume.ts'
+
+const VOLUME_PREFIX = 'V'
+const SECRET_BYTES = 32
+const DEFAULT_CHUNK = '256k'
+const DEFAULT_HASH = 'blake3'
+
+/** How this node describes itself to the other members. */
+export interface SelfDescription {
+  readonly name: string
+  readonly zone: string
+  readonly capacityBytes: number
+}
+
+export interface NamedVolume {
+  readonly name: string
+  readonly volume: Volume
+}
+
+export class Volumes {
+  readonly #c: VolumeComponents
+  readonly #self: SelfDescription
+  /** In the order they were made or joined: the first is the default. */
+  readonly #volumes: NamedVolume[] = []
+
+  private constructor(components: VolumeComponents, self: SelfDescription) {
+    this.#c = components
+    this.#self = self
+  }
+
+  static async open(components: VolumeComponents, self: SelfDescription): Promise<Volumes> {
+    const volumes = new Volumes(components, self)
+    for await (const [key, value] of components.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+      const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
+      const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
+      volumes.#volumes.push({ name, volume })
+      await volumes.describeSelf(volume)
+    }
+    return volumes
+  }
+
+  all(): readonly NamedVolume[] {
+    return this.#volumes
+  }
+
+  get(id: VolumeId): Volume | undefined {
+    return this.#volumes.find(({ volume }) => volume.id === id)?.volume
+  }
+
+  /** By name or id; the default without one. throws 'no-such-volume'. */
+  find(nameOrId: string | undefined): NamedVolume {
+    const found =
+      nameOrId === undefined
+        ? this.#volumes[0]
+        : this.#volumes.find(({ name, volume }) => name === nameOrId || volume.id === nameOrId)
+    if (found !== undefined) return found
+    const known = this.#volumes.map(({ name }) => name).join(', ')
+    throw new ShoalError(
+      'no-such-volume',
+      nameOrId === undefined
+        ? 'this node has no volume yet; make one with shoal volume create main, or join one with shoal join TICKET'
+        : `there is no volume "${nameOrId}" here; volumes here: ${known === '' ? 'none' : known}`,
+    )
+  }
+
+  /** A new volume with this node as its admin. throws 'EEXIST', 'usage'. */
+  async create(name: string, chunk: string = DEFAULT_CHUNK, hash: string = DEFAULT_HASH): Promise<NamedVolume> {
+    this.#checkNameFree(name)
+    const { identity, world } = this.#c
+    const genesis = encodeGenesis({
+      creator: identity.peer,
+      name,
+      nonce: world.random.bytes(32),
+      created: world.clock.wall(),
+      chunk: parseChunkSize(chunk),
+      hash: parseHashName(hash),
+    })
+    const volume = await this.#add(genesis, name)
+    const secret = world.random.bytes(SECRET_BYTES)
+    const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
+    volume.submit({ kind: 'member', peer: identity.peer, role: 'admin', keys: [{ epoch: 1, sealed }] })
+    volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
+    await volume.commit()
+    return { name, volume }
+  }
+
+  /** Take up a volume this node was admitted to. Its log is still to be fetched. */
+  async adopt(reply: Extract<JoinReply, { kind: 'admitted' }>): Promise<NamedVolume> {
+    const { name } = decodeGenesis(reply.genesis)
+    const known = this.get(volumeIdOf(reply.genesis))
+    const taken = this.#volumes.some((other) => other.name === name)
+    const volume = known ?? (await this.#add(reply.genesis, taken ? `${name}-${volumeIdOf(reply.genesis).slice(0, 4)}` : name))
+    for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
+    await volume.commit()
+    return this.find(volume.id)
+  }
+
+  /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
+  async admit(id: VolumeId, peer: PeerId, role: Role): Promise<Extract<JoinReply, { kind: 'admitted' }>> {
+    const { volume } = this.find(id)
+    this.checkAdmin(volume)
+    const keys = volume.membership.secrets().map(([epoch, secret]) => ({
+      epoch,
+      sealed: sealEpochKey(peer, role, secret, this.#c.world.random.bytes(32)),
+    }))
+    if (volume.membership.member(peer)?.role !== role) {
+      volume.submit({ kind: 'member', peer, role, keys })
+      await volume.commit()
+    }
+    return { kind: 'admitted', genesis: volume.genesisBytes, keys }
+  }
+
+  /** Take a member's rights away and give those who remain a new key. throws 'EPERM', 'no-such-peer'. */
+  async remove(volume: Volume, peer: PeerId): Promise<void> {
+    this.checkAdmin(volume)
+    if (volume.membership.member(peer) === undefined) {
+      throw new ShoalError('no-such-peer', `${peer} is not a member of this volume; see shoal peer ls`)
+    }
+    if (peer === this.#c.identity.peer) throw new ShoalError('EPERM', 'a node cannot remove itself; ask another admin')
+    const { random } = this.#c.world
+    const secret = random.bytes(SECRET_BYTES)
+    const epoch = volume.membership.epoch + 1
+    const remaining = volume.membership.members().filter((member) => member.peer !== peer)
+    const keys = remaining.map((member) => ({
+      peer: member.peer,
+      sealed: sealEpochKey(member.peer, member.role, secret, random.bytes(32)),
+    }))
+    volume.submit({ kind: 'remove-member', peer })
+    volume.submit({ kind: 'epoch', epoch, keys })
+    await volume.commit()
+  }
+
+  /** throws 'EPERM' unless this node is an admin of the volume. */
+  checkAdmin(volume: Volume): void {
+    const me = volume.membership.member(this.#c.identity.peer)
+    if (me !== undefined && mayAdminister(me.role)) return
+    throw new ShoalError('EPERM', `only an admin of the volume may do this; this node is a ${me?.role ?? 'stranger'}`)
+  }
+
+  /** After the log is held: say who we are, if the log has it otherwise. */
+  async describeSelf(volume: Volume): Promise<void> {
+    const { peer } = this.#c.identity
+    const known = volume.membership.member(peer)
+    if (known === undefined) return
+    const { name, zone, capacityBytes } = this.#self
+    if (known.name === name && known.zone === zone && known.capacityBytes === capacityBytes) return
+    volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
+    await volume.commit()
+  }
+
+  async close(): Promise<void> {
+    for (const { volume } of this.#volumes) await volume.close()
+  }
+
+  async #add(genesis: Uint8Array, name: string): Promise<Volume> {
+    const tag = await this.#freshTag()
+    const volume = await Volume.open(this.#c, genesis, tag)
+    await this.#c.store.commit([{ kind: 'put', key: VOLUME_PREFIX + tag, value: encodeCbor([genesis, name]) }])
+    this.#volumes.push({ name, volume })
+    return volume
+  }
+
+  /** Tags count up, so that scanning them gives the volumes in the order they came. */
+  async #freshTag(): Promise<ByteString> {
+    let last = 0
+    for await (const [key] of this.#c.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+      last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
+    }
+    return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)
+  }
+
+  #checkNameFree(name: string): void {
+    checkVolumeName(name)
+    if (this.#volumes.some((known) => known.name === name)) {
+      throw new ShoalError('EEXIST', `a volume "${name}" is here already; see shoal volume ls`)
+    }
+  }
+}

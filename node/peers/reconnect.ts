@@ -1,0 +1,85 @@
+// Keeping members connected: each member that is away is dialled again, with growing pauses, for as long as it is a
+// member. Who may connect at all is decided here too.
+import { hasCode } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Timer, World } from '../world/world.ts'
+
+const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 30_000
+const DIAL_MS = 10_000
+
+interface Attempt {
+  pauseMs: number
+  timer: Timer | undefined
+}
+
+export interface ReconnectComponents {
+  readonly world: World
+  /** The members of this node's volumes but itself. */
+  readonly wanted: () => readonly PeerId[]
+}
+
+export class Reconnect {
+  readonly #c: ReconnectComponents
+  readonly #attempts = new Map<PeerId, Attempt>()
+  readonly #stop = new AbortController()
+
+  constructor(components: ReconnectComponents) {
+    this.#c = components
+  }
+
+  start(): void {
+    const { network } = this.#c.world
+    network.onConnect((peer) => this.#forget(peer))
+    network.onDisconnect((peer) => this.#plan(peer))
+    network.onDiscover((peer) => this.hurry(peer))
+    this.refresh()
+  }
+
+  stop(): void {
+    this.#stop.abort()
+    for (const peer of [...this.#attempts.keys()]) this.#forget(peer)
+  }
+
+  /** Members or their addresses have changed: see that each has an attempt planned. */
+  refresh(): void {
+    const connected = new Set(this.#c.world.network.peers())
+    const wanted = new Set(this.#c.wanted())
+    for (const peer of [...this.#attempts.keys()]) if (!wanted.has(peer)) this.#forget(peer)
+    for (const peer of wanted) if (!connected.has(peer) && !this.#attempts.has(peer)) this.#plan(peer)
+  }
+
+  /** There is reason to think that a peer can be reached now. */
+  hurry(peer: PeerId): void {
+    if (this.#c.world.network.peers().includes(peer)) return
+    this.#forget(peer)
+    this.#plan(peer)
+  }
+
+  #plan(peer: PeerId): void {
+    if (this.#stop.signal.aborted || !this.#c.wanted().includes(peer)) return
+    const attempt = this.#attempts.get(peer) ?? { pauseMs: FIRST_PAUSE_MS, timer: undefined }
+    this.#attempts.set(peer, attempt)
+    const { clock, random } = this.#c.world
+    attempt.timer?.cancel()
+    attempt.timer = clock.timer(attempt.pauseMs * (0.5 + random.number()), () => void this.#dial(peer, attempt))
+    attempt.pauseMs = Math.min(attempt.pauseMs * 2, LONGEST_PAUSE_MS)
+  }
+
+  async #dial(peer: PeerId, attempt: Attempt): Promise<void> {
+    const { clock, network } = this.#c.world
+    attempt.timer = undefined
+    try {
+      await network.dial(peer, { signal: clock.timeout(DIAL_MS, this.#stop.signal) })
+      this.#attempts.delete(peer)
+    } catch (error) {
+      if (this.#stop.signal.aborted || hasCode(error, 'stopped')) return
+      if (this.#attempts.get(peer) === attempt) this.#plan(peer)
+    }
+  }
+
+  #forget(peer: PeerId): void {
+    this.#attempts.get(peer)?.timer?.cancel()
+    this.#attempts.delete(peer)
+  }
+}

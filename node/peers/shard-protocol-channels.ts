@@ -1,0 +1,116 @@
+// A few long-lived channels per peer, each with one request in flight. A channel that failed is never used again; one
+// that stays idle is closed. Waiting callers are served in order.
+import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Channel, Clock, Network, Timer } from '../world/world.ts'
+
+/** A volume's share of STREAMS_PER_PEER_MAX. */
+const CHANNELS_PER_PEER_MAX = 4
+const IDLE_MS = 30_000
+const OPEN_MS = 5_000
+
+/** A channel for one request. */
+export interface Lease {
+  readonly channel: Channel
+  /** It has served before, so it may have died while idle. */
+  readonly reused: boolean
+}
+
+interface PeerChannels {
+  readonly idle: { readonly channel: Channel; readonly timer: Timer }[]
+  readonly waiting: (() => void)[]
+  leased: number
+}
+
+export class ShardChannels {
+  readonly #network: Network
+  readonly #clock: Clock
+  readonly #peers = new Map<PeerId, PeerChannels>()
+
+  constructor({ network, clock }: { network: Network; clock: Clock }) {
+    this.#network = network
+    this.#clock = clock
+  }
+
+  /** A channel to `peer`, an idle one if there is. `fresh` opens a new one. throws ShoalError 'unreachable'. */
+  async lease(
+    peer: PeerId,
+    { fresh, signal }: { fresh: boolean; signal: AbortSignal },
+  ): Promise<Lease> {
+    const channels = this.#of(peer)
+    while (channels.leased >= CHANNELS_PER_PEER_MAX) await turn(channels.waiting, signal)
+    signal.throwIfAborted()
+    channels.leased++
+    try {
+      const idle = fresh ? undefined : channels.idle.pop()
+      if (idle !== undefined) {
+        idle.timer.cancel()
+        return { channel: idle.channel, reused: true }
+      }
+      const deadline = this.#clock.timeout(OPEN_MS, signal)
+      const channel = await this.#network.open(peer, SHARD_PROTOCOL, { signal: deadline })
+      return { channel, reused: false }
+    } catch (error) {
+      this.#free(channels)
+      throw error
+    }
+  }
+
+  /** Give a channel back after a whole answer. */
+  release({ channel }: Lease): void {
+    const channels = this.#of(channel.peer)
+    const timer = this.#clock.timer(IDLE_MS, () => {
+      channels.idle.splice(
+        channels.idle.findIndex((idle) => idle.channel === channel),
+        1,
+      )
+      channel.close().catch((error: unknown) => channel.abort(error as Error))
+    })
+    channels.idle.push({ channel, timer })
+    this.#free(channels)
+  }
+
+  /** Give a channel back that must not be used again. */
+  discard({ channel }: Lease, error: Error): void {
+    channel.abort(error)
+    this.#free(this.#of(channel.peer))
+  }
+
+  /** Close what is idle. */
+  close(): void {
+    for (const channels of this.#peers.values()) {
+      for (const { channel, timer } of channels.idle.splice(0)) {
+        timer.cancel()
+        channel.abort(new Error('the node is stopping'))
+      }
+    }
+  }
+
+  #of(peer: PeerId): PeerChannels {
+    const channels = this.#peers.get(peer) ?? { idle: [], waiting: [], leased: 0 }
+    this.#peers.set(peer, channels)
+    return channels
+  }
+
+  #free(channels: PeerChannels): void {
+    channels.leased--
+    channels.waiting.shift()?.()
+  }
+}
+
+function turn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const onAbort = (): void => {
+      const at = waiting.indexOf(wake)
+      if (at >= 0) waiting.splice(at, 1)
+      reject(signal.reason)
+    }
+    const wake = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    waiting.push(wake)
+  })
+}

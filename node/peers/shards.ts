@@ -1,0 +1,158 @@
+// Asks peers for shards and chunks of one volume, and hands them shards to keep (docs/formats/shard-protocol.md).
+// What a peer answers is as long as asked, and nothing else about it is known to be true: callers verify.
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { CHUNK_SEALED_MAX } from '../../protocol/limits.ts'
+import { SHARD_MAX, decodeShardReply, encodeShardRequest } from '../../protocol/wire/shard.ts'
+import { ShardChannels } from './shard-protocol-channels.ts'
+import { receiveFrame, receivePayload, sendPayload } from './shard-protocol-frames.ts'
+import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
+import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
+import type { Clock, Network } from '../world/world.ts'
+import type { Lease } from './shard-protocol-channels.ts'
+import type { FrameDeadline } from './shard-protocol-frames.ts'
+
+/** For each frame sent or received. */
+const FRAME_MS = 10_000
+/** A holder answers a put after its disk has. */
+const COMMIT_MS = 20_000
+
+/** A range of a shard. */
+export interface ShardRange {
+  readonly stripe: StripeId
+  readonly index: number
+  readonly offset: number
+  readonly length: number
+}
+
+interface Answer {
+  readonly reply: Extract<ShardReply, { kind: 'ok' }>
+  readonly payload: Uint8Array
+}
+
+/** The client side of /shoal/shard/1 for one volume. Every call throws ShoalError: 'unreachable', 'timeout' or the peer's code. */
+export class ShardClient {
+  readonly #channels: ShardChannels
+  readonly #clock: Clock
+  readonly #volume: VolumeId
+
+  constructor(
+    { network, clock }: { network: Network; clock: Clock },
+    { volume }: { volume: VolumeId },
+  ) {
+    this.#channels = new ShardChannels({ network, clock })
+    this.#clock = clock
+    this.#volume = volume
+  }
+
+  /** Have `peer` keep a shard. Resolves when it is durable there. The shard must not be written to after. */
+  async put(
+    peer: PeerId,
+    { header, index, shard }: { header: Uint8Array; index: number; shard: Uint8Array },
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    const length = shard.length
+    await this.#ask(peer, { kind: 'put', volume: this.#volume, header, index, length }, 0, {
+      signal,
+      payload: shard,
+    })
+  }
+
+  /** Bytes of a shard. With `proof`, also the Merkle proof of the leaves that the range touches. */
+  async get(
+    peer: PeerId,
+    range: ShardRange,
+    { proof, signal }: { proof: boolean; signal: AbortSignal },
+  ): Promise<{ bytes: Uint8Array; proof: readonly Uint8Array[] }> {
+    const request: ShardRequest = { kind: 'get', volume: this.#volume, ...range, proof }
+    const lengthMax = proof ? SHARD_MAX : range.length
+    const { reply, payload } = await this.#ask(peer, request, lengthMax, { signal })
+    if (!proof && payload.length !== range.length) {
+      throw new ShoalError('corrupt', `${peer} sent ${payload.length} of ${range.length} bytes`)
+    }
+    return { bytes: payload, proof: reply.proof }
+  }
+
+  /** A whole sealed chunk. */
+  async chunk(
+    peer: PeerId,
+    chunk: ChunkId,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Uint8Array> {
+    const request: ShardRequest = { kind: 'chunk', volume: this.#volume, chunk }
+    return (await this.#ask(peer, request, CHUNK_SEALED_MAX, { signal })).payload
+  }
+
+  /** Indices of the shards of a stripe that `peer` holds. */
+  async have(
+    peer: PeerId,
+    stripe: StripeId,
+    { signal }: { signal: AbortSignal },
+  ): Promise<readonly number[]> {
+    const request: ShardRequest = { kind: 'have', volume: this.#volume, stripe }
+    return (await this.#ask(peer, request, 0, { signal })).reply.indices
+  }
+
+  /** Let `peer` forget a shard. */
+  async drop(
+    peer: PeerId,
+    { stripe, index }: { stripe: StripeId; index: number },
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    await this.#ask(peer, { kind: 'drop', volume: this.#volume, stripe, index }, 0, { signal })
+  }
+
+  close(): void {
+    this.#channels.close()
+  }
+
+  /** One request and its answer. An idle channel may have died meanwhile; then a new one is tried, once. */
+  async #ask(
+    peer: PeerId,
+    request: ShardRequest,
+    lengthMax: number,
+    { signal, payload }: { signal: AbortSignal; payload?: Uint8Array },
+  ): Promise<Answer> {
+    let fresh = false
+    for (;;) {
+      const lease = await this.#channels.lease(peer, { fresh, signal })
+      let answer
+      try {
+        answer = await this.#exchange(lease, request, lengthMax, payload, signal)
+      } catch (error) {
+        const failure = asShoalError(error)
+        this.#channels.discard(lease, failure)
+        if (!lease.reused || failure.code !== 'unreachable' || signal.aborted) throw failure
+        fresh = true
+        continue
+      }
+      this.#channels.release(lease)
+      return accepted(peer, answer)
+    }
+  }
+
+  async #exchange(
+    { channel }: Lease,
+    request: ShardRequest,
+    lengthMax: number,
+    payload: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<{ reply: ShardReply; payload: Uint8Array }> {
+    const deadline: FrameDeadline = () => this.#clock.timeout(FRAME_MS, signal)
+    await channel.send([encodeShardRequest(request)], { signal: deadline() })
+    if (payload !== undefined) await sendPayload(channel, payload, deadline)
+    const answerMs = request.kind === 'put' ? COMMIT_MS : FRAME_MS
+    const reply = decodeShardReply(
+      await receiveFrame(channel, () => this.#clock.timeout(answerMs, signal)),
+    )
+    if (reply.kind === 'error') return { reply, payload: new Uint8Array(0) }
+    if (reply.length > lengthMax) {
+      throw new ShoalError('malformed', `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`)
+    }
+    return { reply, payload: await receivePayload(channel, reply.length, deadline) }
+  }
+}
+
+function accepted(peer: PeerId, { reply, payload }: { reply: ShardReply; payload: Uint8Array }): Answer {
+  if (reply.kind === 'error') throw new ShoalError(reply.code, `${peer} answers: ${reply.message}`)
+  return { reply, payload }
+}

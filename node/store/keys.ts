@@ -1,0 +1,159 @@
+// The keys of the ordered store and the values of the local index (docs/formats/store.md). One prefix a table; the
+// prefixes of the namespace are declared here too, so that no two parts take one. Integers are big-endian.
+import { toByteString } from '../../protocol/bytes.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { chunkIdBytes, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
+import { fromByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+
+export const CHUNK_PREFIX = 'c'
+export const SHARD_PREFIX = 'p'
+export const HEADER_PREFIX = 'h'
+export const META_PREFIX = 'm'
+
+/** Where the payload of a record lies: segment number, offset of the payload's first byte in it, its length. */
+export interface Address {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+/** A local shard: the payload of its record has `prefixBytes` (the stripe header and its length) before the shard. */
+export interface ShardPointer {
+  readonly index: number
+  readonly address: Address
+  readonly prefixBytes: number
+}
+
+/** How far the index is known to cover the segments, and the counters at that point. */
+export interface Checkpoint {
+  readonly segment: number
+  readonly offset: number
+  readonly segmentBytes: number
+  readonly chunkBytes: number
+  readonly shardBytes: number
+}
+
+/** Chunk -> address of its sealed bytes. */
+export function chunkKey(id: ChunkId): ByteString {
+  return CHUNK_PREFIX + toByteString(chunkIdBytes(id))
+}
+
+/** Stripe -> the pointers of its local shards, by index. */
+export function shardKey(stripe: StripeId): ByteString {
+  return SHARD_PREFIX + toByteString(stripeIdBytes(stripe))
+}
+
+/** Stripe -> its header, held while a shard of it is. */
+export function headerKey(stripe: StripeId): ByteString {
+  return HEADER_PREFIX + toByteString(stripeIdBytes(stripe))
+}
+
+/** -> the checkpoint of the segments. */
+export function checkpointKey(): ByteString {
+  return `${META_PREFIX}checkpoint`
+}
+
+/** The stripe of a shard key. */
+export function stripeOfKey(key: ByteString): StripeId {
+  return stripeIdFromCid(fromByteString(key.slice(SHARD_PREFIX.length)))
+}
+
+/** All keys that begin with `prefix` (not empty, its last byte below 255). */
+export function prefixRange(prefix: ByteString): { from: ByteString; to: ByteString } {
+  const last = prefix.length - 1
+  return {
+    from: prefix,
+    to: prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1),
+  }
+}
+
+const ADDRESS_BYTES = 12
+const POINTER_BYTES: number = 1 + ADDRESS_BYTES + 4
+const CHECKPOINT_VERSION = 1
+const CHECKPOINT_BYTES = 33
+
+export function encodeAddress(address: Address): Uint8Array {
+  const bytes = new Uint8Array(ADDRESS_BYTES)
+  putAddress(new DataView(bytes.buffer), 0, address)
+  return bytes
+}
+
+export function decodeAddress(bytes: Uint8Array): Address {
+  return getAddress(viewOf(bytes, bytes.byteLength === ADDRESS_BYTES, 'a chunk'), 0)
+}
+
+export function encodePointers(pointers: readonly ShardPointer[]): Uint8Array {
+  const bytes = new Uint8Array(pointers.length * POINTER_BYTES)
+  const view = new DataView(bytes.buffer)
+  for (const [i, pointer] of pointers.entries()) {
+    view.setUint8(i * POINTER_BYTES, pointer.index)
+    putAddress(view, i * POINTER_BYTES + 1, pointer.address)
+    view.setUint32(i * POINTER_BYTES + 1 + ADDRESS_BYTES, pointer.prefixBytes)
+  }
+  return bytes
+}
+
+export function decodePointers(bytes: Uint8Array): readonly ShardPointer[] {
+  const view = viewOf(bytes, bytes.byteLength % POINTER_BYTES === 0, 'a shard')
+  return Array.from({ length: bytes.byteLength / POINTER_BYTES }, (_, i) => ({
+    index: view.getUint8(i * POINTER_BYTES),
+    address: getAddress(view, i * POINTER_BYTES + 1),
+    prefixBytes: view.getUint32(i * POINTER_BYTES + 1 + ADDRESS_BYTES),
+  }))
+}
+
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const bytes = new Uint8Array(CHECKPOINT_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setUint8(0, CHECKPOINT_VERSION)
+  view.setUint32(1, checkpoint.segment)
+  view.setUint32(5, checkpoint.offset)
+  view.setBigUint64(9, BigInt(checkpoint.segmentBytes))
+  view.setBigUint64(17, BigInt(checkpoint.chunkBytes))
+  view.setBigUint64(25, BigInt(checkpoint.shardBytes))
+  return bytes
+}
+
+/** throws ShoalError 'unsupported' for a version this program does not know. */
+export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
+  if (bytes[0] !== CHECKPOINT_VERSION) {
+    throw new ShoalError(
+      'unsupported',
+      `the local store has format version ${bytes[0]}, this program reads ${CHECKPOINT_VERSION}: upgrade Shoal`,
+    )
+  }
+  const view = viewOf(bytes, bytes.byteLength === CHECKPOINT_BYTES, 'the checkpoint')
+  return {
+    segment: view.getUint32(1),
+    offset: view.getUint32(5),
+    segmentBytes: Number(view.getBigUint64(9)),
+    chunkBytes: Number(view.getBigUint64(17)),
+    shardBytes: Number(view.getBigUint64(25)),
+  }
+}
+
+function putAddress(view: DataView, at: number, address: Address): void {
+  view.setUint32(at, address.segment)
+  view.setUint32(at + 4, address.offset)
+  view.setUint32(at + 8, address.length)
+}
+
+function getAddress(view: DataView, at: number): Address {
+  return {
+    segment: view.getUint32(at),
+    offset: view.getUint32(at + 4),
+    length: view.getUint32(at + 8),
+  }
+}
+
+function viewOf(bytes: Uint8Array, wellFormed: boolean, what: string): DataView {
+  if (!wellFormed) {
+    throw new ShoalError(
+      'corrupt',
+      `the index entry of ${what} has ${bytes.byteLength} bytes: run \`shoal doctor --rebuild-index\``,
+    )
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,182 @@
+// What a store does when it opens. All that was acknowledged lies before the checkpoint of the index. After it,
+// records that are whole are indexed (they are good, only nobody was told), and the file is cut behind the last of
+// them. Damage before the checkpoint is found when it is read, not here. With no checkpoint, every segment is read:
+// this rebuilds an index that was lost. Deleted records that no compaction has removed come back then; collection
+// deletes them again.
+import { hasCode } from '../../protocol/errors.ts'
+import { chunkIdFromCid, CID_BYTES, stripeIdFromCid } from '../../protocol/ids.ts'
+import { stageChunk } from './chunks.ts'
+import {
+  checkpointKey,
+  CHUNK_PREFIX,
+  chunkKey,
+  HEADER_PREFIX,
+  prefixRange,
+  SHARD_PREFIX,
+} from './keys.ts'
+import { CHUNK_RECORD } from './record.ts'
+import { scanRecords } from './record-scan.ts'
+import { listSegments, SEGMENT_FOLDER, segmentPath } from './segment-files.ts'
+import { HEADER_LENGTH_BYTES, pointersOf, stageShard } from './shards.ts'
+import { StagedIndex } from './staged-index.ts'
+import type { Disk, DiskFile } from '../world/world.ts'
+import type { Kv, KvWrite } from './kv.ts'
+import type { FoundRecord } from './record-scan.ts'
+import type { SegmentsEnd } from './segments.ts'
+
+/** Index changes written at once. */
+const PAGE = 4096
+
+export interface Recovered {
+  readonly index: StagedIndex
+  /** Where the next record goes. */
+  readonly end: SegmentsEnd
+  /** Whole records after the checkpoint. */
+  readonly records: number
+  /** Records after the checkpoint whose payload is damaged; not indexed. */
+  readonly damaged: number
+}
+
+/** Bring index and segments together. Afterwards both are durable and the checkpoint is at the end. */
+export async function recover(components: { disk: Disk; kv: Kv }): Promise<Recovered> {
+  const { disk, kv } = components
+  await disk.makeFolder(SEGMENT_FOLDER)
+  await disk.syncFolder('')
+  if (kv.get(checkpointKey()) === undefined) await clearIndex(kv)
+  const recovery = new Recovery(disk, kv)
+  await recovery.run()
+  return recovery
+}
+
+/** Forget the index of chunks and shards and build it again from all segments. The store must not be open. */
+export async function rebuildIndex(components: { disk: Disk; kv: Kv }): Promise<Recovered> {
+  await components.kv.write([{ kind: 'delete', key: checkpointKey() }], { sync: true })
+  return recover(components)
+}
+
+/** Without a checkpoint nothing is known of the index: a rebuild may have ended half-way. */
+async function clearIndex(kv: Kv): Promise<void> {
+  for (const prefix of [CHUNK_PREFIX, SHARD_PREFIX, HEADER_PREFIX]) {
+    let page: KvWrite[] = []
+    for await (const [key] of kv.scan(prefixRange(prefix))) {
+      page.push({ kind: 'delete', key })
+      if (page.length < PAGE) continue
+      await kv.write(page, { sync: true })
+      page = []
+    }
+    if (page.length > 0) await kv.write(page, { sync: true })
+  }
+}
+
+class Recovery implements Recovered {
+  readonly #disk: Disk
+  readonly #kv: Kv
+  readonly index: StagedIndex
+  end: SegmentsEnd
+  records = 0
+  damaged = 0
+
+  constructor(disk: Disk, kv: Kv) {
+    this.#disk = disk
+    this.#kv = kv
+    this.index = new StagedIndex(kv)
+    const { segment, offset, segmentBytes } = this.index.checkpoint
+    this.end = { segment, offset, segmentBytes }
+  }
+
+  async run(): Promise<void> {
+    const { segment: first, offset } = this.end
+    const later = (await listSegments(this.#disk)).filter((segment) => segment >= first)
+    // A segment that the checkpoint is in must be looked at even if it is not there.
+    const segments = offset > 0 && later[0] !== first ? [first, ...later] : later
+    for (const segment of segments) {
+      if (segment > this.end.segment) this.end = { ...this.end, segment, offset: 0 }
+      await this.#segment(segment, segment === segments.at(-1))
+    }
+  }
+
+  async #segment(segment: number, isLast: boolean): Promise<void> {
+    const file = await this.#disk.open(segmentPath(segment), 'write')
+    try {
+      const size = await file.size()
+      if (size < this.end.offset) {
+        // The disk lost bytes that were durable. Their addresses must never be given to other records.
+        this.end = { ...this.end, segment: segment + 1, offset: 0 }
+      } else if (size > this.end.offset) {
+        const whole = await this.#records(file, size)
+        this.#advance(isLast ? whole : size)
+        if (isLast && whole < size) await file.truncate(whole)
+      }
+      await this.#commit(file)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Index the records of the segment at the end; where the last whole one ends. */
+  async #records(file: DiskFile, size: number): Promise<number> {
+    const from = this.end.offset
+    let whole = from
+    for await (const record of scanRecords(file, from, size)) {
+      if (!record.whole || !(await this.#indexRecord(file, record))) {
+        this.damaged += 1
+        continue
+      }
+      this.records += 1
+      whole = record.offset + record.head.length
+      if (this.index.stagedCount < PAGE) continue
+      this.#advance(whole)
+      await this.#commit(file)
+    }
+    return whole
+  }
+
+  /** Index a record that is not indexed. False if it is not what it says it is. */
+  async #indexRecord(file: DiskFile, record: FoundRecord): Promise<boolean> {
+    const { head, offset } = record
+    const address = { segment: this.end.segment, offset, length: head.length }
+    if (head.kind === CHUNK_RECORD) {
+      const id = attempt(() => chunkIdFromCid(head.id))
+      if (id === undefined) return false
+      if (this.index.get(chunkKey(id)) === undefined) stageChunk(this.index, id, address)
+      return true
+    }
+    const stripe = attempt(() => stripeIdFromCid(head.id.subarray(0, CID_BYTES)))
+    const index = head.id[CID_BYTES]
+    if (stripe === undefined || index === undefined || head.length < HEADER_LENGTH_BYTES)
+      return false
+    const lengthBytes = await file.read(offset, HEADER_LENGTH_BYTES)
+    const headerLength = new DataView(lengthBytes.buffer, lengthBytes.byteOffset).getUint32(0)
+    const prefixBytes = HEADER_LENGTH_BYTES + headerLength
+    if (prefixBytes > head.length) return false
+    if (pointersOf(this.index, stripe).some((pointer) => pointer.index === index)) return true
+    const headerBytes = await file.read(offset + HEADER_LENGTH_BYTES, headerLength)
+    stageShard(this.index, stripe, { index, address, prefixBytes }, headerBytes)
+    return true
+  }
+
+  #advance(offset: number): void {
+    const segmentBytes = this.end.segmentBytes + offset - this.end.offset
+    this.end = { ...this.end, offset, segmentBytes }
+  }
+
+  /** Payloads first, as in every commit: what a killed process wrote may not be on the disk yet. */
+  async #commit(file: DiskFile): Promise<void> {
+    const batch = this.index.take(this.end)
+    if (batch.length === 0) return
+    await file.sync()
+    await this.#disk.syncFolder(SEGMENT_FOLDER)
+    await this.#kv.write(batch, { sync: true })
+    this.index.settle()
+  }
+}
+
+/** undefined for an id that does not parse: bytes inside a payload can look like a record. */
+function attempt<Id>(parse: () => Id): Id | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (hasCode(error, 'malformed')) return undefined
+    throw error
+  }
+}

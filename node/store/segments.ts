@@ -1,0 +1,287 @@
+// Payloads, appended to segment files and never changed in place: the write-ahead log of payloads (DESIGN §7).
+// Invariants: an address, once given, is that record's forever, and readable at once, from memory until it is in the
+// file. Batches are written in order. Nothing is durable before sync(). A write that fails for lack of space is kept
+// and tried again; any other failed write or sync fails the segments for good, since what the disk holds is unknown
+// (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+import { equalBytes } from '../../protocol/bytes.ts'
+import { assert, hasCode, ShoalError } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
+import { coalesce } from './coalesce.ts'
+import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
+import { Reserve } from './reserve.ts'
+import { SegmentFiles } from './segment-files.ts'
+import type { Disk } from '../world/world.ts'
+import type { Address } from './keys.ts'
+import type { RecordKind } from './record.ts'
+
+const SEGMENT_BYTES_MAX: number = 256 * MIB
+/** A batch of this size is written without waiting for a sync. */
+const BATCH_BYTES: number = 4 * MIB
+/** An append waits while more than this is not in files yet. */
+const UNWRITTEN_BYTES_MAX: number = 16 * MIB
+
+/** Where the next record goes, and the bytes of all segments up to there. */
+export interface SegmentsEnd {
+  readonly segment: number
+  readonly offset: number
+  readonly segmentBytes: number
+}
+
+export interface SegmentsOptions {
+  /** A segment is begun when a record does not fit in this; a longer record has one of its own. @default 256 MiB */
+  readonly segmentBytesMax?: number
+  /** Appends are refused when less is free. @default 64 MiB, or 2 % of a disk smaller than 3.2 GiB */
+  readonly reserveBytes?: number
+}
+
+/** Records of one segment that go to its file in one write. */
+interface Batch {
+  readonly segment: number
+  readonly position: number
+  readonly parts: Uint8Array[]
+  /** Places (placeOf) of its records. */
+  readonly places: number[]
+  bytes: number
+  /** Takes no more records. */
+  sealed: boolean
+}
+
+/** See the head of the file. */
+export class Segments {
+  readonly #files: SegmentFiles
+  readonly #reserve: Reserve
+  readonly #segmentBytesMax: number
+  #end: SegmentsEnd
+  /** Not in files yet, the oldest first. */
+  readonly #batches: Batch[] = []
+  /** Payloads of those batches by place. */
+  readonly #unwritten = new Map<number, readonly Uint8Array[]>()
+  #unwrittenBytes = 0
+  #writing: Promise<void> | undefined
+  #flushing = false
+  #failure: ShoalError | undefined
+
+  /** All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC', 'EIO'. */
+  readonly sync: () => Promise<void> = coalesce(() => this.#sync())
+
+  constructor(disk: Disk, end: SegmentsEnd, options: SegmentsOptions = {}) {
+    this.#files = new SegmentFiles(disk)
+    this.#reserve = new Reserve(disk, options.reserveBytes)
+    this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
+    this.#end = end
+  }
+
+  get end(): SegmentsEnd {
+    return this.#end
+  }
+
+  /**
+   * Add a record whose payload is `parts` back to back; they must not be written to after. Waits when too much is
+   * not in files yet. throws ShoalError 'ENOSPC' (nothing is added), 'EIO' (failed for good).
+   */
+  async append(kind: RecordKind, id: Uint8Array, parts: readonly Uint8Array[]): Promise<Address> {
+    this.check()
+    const head = encodeRecordHead(kind, id, parts)
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    const bytes = head.byteLength + length
+    assert(this.#segmentBytesMax + bytes < 2 ** 32, 'offsets in a segment fit in 32 bits')
+    if (!this.#reserve.take(bytes)) await this.#reserve.ask(bytes, () => this.#unwrittenBytes)
+    while (this.#unwrittenBytes > 0 && this.#unwrittenBytes + bytes > UNWRITTEN_BYTES_MAX) {
+      await this.#writeOldest()
+    }
+    this.check()
+    return this.#place(head, parts, length)
+  }
+
+  /**
+   * `length` bytes from `offset` of the payload at `address`, not checked against its checksum.
+   * throws ShoalError 'corrupt' if the disk does not have them any more.
+   */
+  async read(address: Address, offset: number, length: number): Promise<Uint8Array> {
+    this.check()
+    assert(
+      offset >= 0 && length >= 0 && offset + length <= address.length,
+      'read inside the payload',
+    )
+    const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
+    if (parts !== undefined) return cut(parts, offset, length)
+    return this.#readFile(address, address.offset + offset, length, 'payload')
+  }
+
+  /**
+   * The whole payload of the record of `id` at `address`, checked against its checksum.
+   * throws ShoalError 'corrupt', naming `what` and the place, if it is not there or not whole.
+   */
+  async readChecked(address: Address, id: Uint8Array, what: string): Promise<Uint8Array> {
+    this.check()
+    const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
+    if (parts !== undefined) return cut(parts, 0, address.length)
+    const headBytes = recordHeadBytes(id.byteLength)
+    const start = address.offset - headBytes
+    const record = await this.#readFile(address, start, headBytes + address.length, what)
+    const head = decodeRecordHead(record)
+    const payload = record.subarray(headBytes)
+    if (head === undefined || !equalBytes(head.id, id) || head.length !== payload.byteLength) {
+      throw corrupt(what, address, 'its record is not there')
+    }
+    const crc = crcOf([payload])
+    if (crc !== head.payloadCrc) {
+      const sums = `checksum ${crc.toString(16)}, expected ${head.payloadCrc.toString(16)}`
+      throw corrupt(what, address, sums)
+    }
+    return payload
+  }
+
+  /** throws ShoalError 'EIO' once the segments have failed. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Fail for good: everything after throws the error returned here. */
+  fail(cause: unknown): ShoalError {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    this.#failure ??= new ShoalError(
+      'EIO',
+      `the local store could not be written (${reason}) and has stopped: check the disk, then restart the node, which recovers what was acknowledged`,
+      { cause, permanent: true },
+    )
+    return this.#failure
+  }
+
+  /** Nothing may be under way but background writes, which are awaited. What is not synced may be lost. */
+  async close(): Promise<void> {
+    await this.#writing?.catch(() => undefined)
+    await this.#files.close()
+  }
+
+  /** What the disk cannot read any more is damaged, as what it changed is. */
+  async #readFile(
+    address: Address,
+    position: number,
+    length: number,
+    what: string,
+  ): Promise<Uint8Array> {
+    let bytes: Uint8Array
+    try {
+      bytes = await this.#files.read(address.segment, position, length)
+    } catch (error) {
+      if (!hasCode(error, 'EIO') && !hasCode(error, 'ENOENT')) throw error
+      throw corrupt(what, address, error.message, error)
+    }
+    if (bytes.byteLength < length) throw corrupt(what, address, 'the segment ends before it does')
+    return bytes
+  }
+
+  #place(head: Uint8Array, parts: readonly Uint8Array[], length: number): Address {
+    const bytes = head.byteLength + length
+    let { segment, offset } = this.#end
+    if (offset > 0 && offset + bytes > this.#segmentBytesMax) {
+      segment += 1
+      offset = 0
+    }
+    const address = { segment, offset: offset + head.byteLength, length }
+    const batch = this.#openBatch(segment, offset)
+    batch.parts.push(head, ...parts)
+    batch.places.push(placeOf(segment, address.offset))
+    batch.bytes += bytes
+    this.#unwritten.set(placeOf(segment, address.offset), parts)
+    this.#unwrittenBytes += bytes
+    this.#end = {
+      segment,
+      offset: offset + bytes,
+      segmentBytes: this.#end.segmentBytes + bytes,
+    }
+    if (batch.bytes >= BATCH_BYTES) {
+      batch.sealed = true
+      void this.#flush()
+    }
+    return address
+  }
+
+  #openBatch(segment: number, position: number): Batch {
+    const last = this.#batches.at(-1)
+    if (last !== undefined && !last.sealed && last.segment === segment) return last
+    if (last !== undefined) last.sealed = true
+    const batch = { segment, position, parts: [], places: [], bytes: 0, sealed: false }
+    this.#batches.push(batch)
+    return batch
+  }
+
+  /** Write sealed batches in the background. */
+  async #flush(): Promise<void> {
+    if (this.#flushing) return
+    this.#flushing = true
+    try {
+      while (this.#batches[0]?.sealed === true) await this.#writeOldest()
+    } catch {
+      // A lack of space is met again by the next sync; any other failure has failed the segments.
+    } finally {
+      this.#flushing = false
+    }
+  }
+
+  async #sync(): Promise<void> {
+    this.check()
+    const last = this.#batches.at(-1)
+    if (last !== undefined) {
+      last.sealed = true
+      while (this.#batches.includes(last)) await this.#writeOldest()
+    }
+    try {
+      await this.#files.sync()
+    } catch (error) {
+      throw this.fail(error)
+    }
+  }
+
+  /** Write one batch; calls meanwhile share it. */
+  #writeOldest(): Promise<void> {
+    this.#writing ??= this.#writeBatch().finally(() => {
+      this.#writing = undefined
+    })
+    return this.#writing
+  }
+
+  async #writeBatch(): Promise<void> {
+    this.check()
+    const batch = this.#batches[0]
+    if (batch === undefined) return
+    batch.sealed = true
+    try {
+      await this.#files.write(batch.segment, batch.position, batch.parts)
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC')) throw this.fail(error)
+      await this.#files.truncate(batch.segment, batch.position).catch((e: unknown) => this.fail(e))
+      throw error
+    }
+    this.#batches.shift()
+    for (const place of batch.places) this.#unwritten.delete(place)
+    this.#unwrittenBytes -= batch.bytes
+  }
+}
+
+/** A payload's place as a Map key: exact while segment numbers stay below 2^21. */
+function placeOf(segment: number, offset: number): number {
+  return segment * 2 ** 32 + offset
+}
+
+/** A copy of `length` bytes from `offset` of `parts` back to back. */
+function cut(parts: readonly Uint8Array[], offset: number, length: number): Uint8Array {
+  const out = new Uint8Array(length)
+  let start = -offset // Of the part, relative to the first byte wanted.
+  for (const part of parts) {
+    const from = Math.max(0, -start)
+    const to = Math.min(part.byteLength, length - start)
+    if (from < to) out.set(part.subarray(from, to), start + from)
+    start += part.byteLength
+  }
+  return out
+}
+
+function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {
+  return new ShoalError(
+    'corrupt',
+    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; it must be fetched from a peer again`,
+    { cause },
+  )
+}

@@ -1,0 +1,147 @@
+// The manifest of a file version: its chunks in order, as a tree of nodes that are sealed chunks themselves. Where a node
+// ends is decided by the chunk id of its last item, so two versions share every node but those on the paths to what
+// differs (as in a Prolly tree: Noms, "Prolly Trees", 2015). This file knows nodes; who stores them builds the tree.
+//
+// A node is DAG-CBOR {v: 1, level, items}. An extent is [chunk id, plain hash, length, codec, epoch], a hole [length];
+// a child is [chunk id, plain hash, length, codec, epoch, file bytes below it]. Unknown map keys and what follows
+// the known elements of an item are skipped.
+import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { ShoalError } from '../errors.ts'
+import { HASH_BYTES } from '../hash.ts'
+import { CID_BYTES, chunkIdBytes, chunkIdFromCid } from '../ids.ts'
+import {
+  CHUNK_PLAIN_MAX,
+  FILE_SIZE_MAX,
+  MANIFEST_ITEMS_MAX,
+  MANIFEST_LEVELS_MAX,
+  MANIFEST_NODE_MAX,
+} from '../limits.ts'
+import { KNOWN_CODECS } from './seal.ts'
+import type { ChunkRef } from './seal.ts'
+
+/** A piece of a file: a chunk, or `length` zero bytes that are stored nowhere. */
+export type Extent =
+  | { readonly kind: 'chunk'; readonly ref: ChunkRef }
+  | { readonly kind: 'hole'; readonly length: number }
+
+/** A node one level down, and the file bytes that it covers. */
+export interface ManifestChild {
+  readonly ref: ChunkRef
+  readonly size: number
+}
+
+/** Level 0 lists the file's extents, each level above lists the nodes of the one below. */
+export type ManifestNode =
+  | { readonly level: 0; readonly extents: readonly Extent[] }
+  | { readonly level: number; readonly children: readonly ManifestChild[] }
+
+/** What a file version carries for a file with chunks. */
+export interface Manifest {
+  /** Bytes of the file. */
+  readonly size: number
+  readonly root: ChunkRef
+  /** Level of the root node. */
+  readonly depth: number
+}
+
+const MANIFEST_VERSION = 1
+const ITEMS_MIN = 32
+/** Past ITEMS_MIN one item in this many ends a node: 256 items on average. */
+const ITEMS_PER_END = 224
+
+/** Bytes of the file that an extent covers. */
+export function extentLength(extent: Extent): number {
+  return extent.kind === 'chunk' ? extent.ref.length : extent.length
+}
+
+/**
+ * Does a node end after this item, its `count`-th? Between 32 and 1024 items, where the chunk id's digest starts with a
+ * small number.
+ *
+ * itemHash: the digest of the item's chunk id; undefined for a hole, which ends a node only when that is full.
+ */
+export function endsNode(itemHash: Uint8Array | undefined, count: number): boolean {
+  if (count >= MANIFEST_ITEMS_MAX) return true
+  if (count < ITEMS_MIN || itemHash === undefined) return false
+  const start = new DataView(itemHash.buffer, itemHash.byteOffset).getUint32(0)
+  return start < Math.floor(2 ** 32 / ITEMS_PER_END)
+}
+
+/** The bytes of a node, to be sealed as a chunk. */
+export function encodeManifestNode(node: ManifestNode): Uint8Array {
+  const items =
+    'extents' in node
+      ? node.extents.map((extent) =>
+          extent.kind === 'chunk' ? refItem(extent.ref) : [extent.length],
+        )
+      : node.children.map(({ ref, size }) => [...refItem(ref), size])
+  return encodeCbor({ v: MANIFEST_VERSION, level: node.level, items })
+}
+
+/** Inverse of encodeManifestNode. throws ShoalError 'malformed', 'unsupported' for what a later version wrote. */
+export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
+  if (bytes.length > MANIFEST_NODE_MAX) throw malformed('is too large')
+  const fields = new Fields(decodeCbor(bytes, 'manifest node'), 'manifest node')
+  const version = fields.integer('v')
+  if (version !== MANIFEST_VERSION) {
+    throw new ShoalError('unsupported', `manifest version ${version} is newer than this node`)
+  }
+  const level = fields.integer('level', 0, MANIFEST_LEVELS_MAX - 1)
+  const items = fields.list('items', MANIFEST_ITEMS_MAX).map((item) => {
+    if (!Array.isArray(item)) throw malformed('has an item that is not a list')
+    return item as readonly unknown[]
+  })
+  if (level > 0 && items.length === 0) throw malformed('has no children')
+  const node: ManifestNode =
+    level === 0 ? { level: 0, extents: items.map(readExtent) } : { level, children: items.map(readChild) }
+  if (nodeSize(node) > FILE_SIZE_MAX) throw malformed('covers more than a file can have')
+  return node
+}
+
+/** File bytes that a node covers. */
+export function nodeSize(node: ManifestNode): number {
+  return 'extents' in node
+    ? node.extents.reduce((sum, extent) => sum + extentLength(extent), 0)
+    : node.children.reduce((sum, child) => sum + child.size, 0)
+}
+
+function refItem(ref: ChunkRef): readonly unknown[] {
+  return [chunkIdBytes(ref.id), ref.plainHash, ref.length, ref.codec, ref.epoch]
+}
+
+function readExtent(item: readonly unknown[]): Extent {
+  return typeof item[0] === 'number'
+    ? { kind: 'hole', length: integer(item[0], 1, FILE_SIZE_MAX) }
+    : { kind: 'chunk', ref: readRef(item) }
+}
+
+function readChild(item: readonly unknown[]): ManifestChild {
+  return { ref: readRef(item), size: integer(item[5], 1, FILE_SIZE_MAX) }
+}
+
+function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): ChunkRef {
+  if (!(cid instanceof Uint8Array) || cid.length !== CID_BYTES) throw malformed('has a bad chunk id')
+  if (!(plainHash instanceof Uint8Array) || plainHash.length !== HASH_BYTES) {
+    throw malformed('has a bad plain hash')
+  }
+  const known = KNOWN_CODECS.find((one) => one === codec)
+  if (known === undefined) {
+    throw new ShoalError('unsupported', `codec ${String(codec)} is newer than this node`)
+  }
+  return {
+    id: chunkIdFromCid(cid),
+    plainHash,
+    length: integer(length, 1, CHUNK_PLAIN_MAX),
+    codec: known,
+    epoch: integer(epoch, 0, Number.MAX_SAFE_INTEGER),
+  }
+}
+
+function integer(value: unknown, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw malformed(`has ${String(value)} where a number in ${min}..${max} belongs`)
+}
+
+function malformed(how: string): ShoalError {
+  return new ShoalError('malformed', `a manifest node ${how}`)
+}

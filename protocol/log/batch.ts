@@ -1,0 +1,67 @@
+// The body of an entry: a batch of ops, DAG-CBOR, zstd, and sealed unless the ops are for keepers too.
+//
+// Sealed body = salt (32 random bytes) || AES-256-GCM(derive-key(log key of the epoch, salt), zero nonce,
+// AAD = [version, volume, actor, seq, hlc]). The salt is random, never a counter: a restored node would use a
+// counter again with another plaintext.
+import { concatBytes, fromHex } from '../bytes.ts'
+import { decodeCbor, encodeCbor } from '../cbor.ts'
+import { openOnce, sealOnce } from '../cipher.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { zstdCompress, zstdDecompress } from '../compress.ts'
+import { ShoalError } from '../errors.ts'
+import { deriveKey } from '../hash.ts'
+import type { ActorId, VolumeId } from '../ids.ts'
+import { ENTRY_OPS_MAX } from '../limits.ts'
+import type { Op } from '../tree/op.ts'
+import { decodeOp, encodeOp } from '../tree/op-codec.ts'
+
+const BATCH_VERSION = 1
+export const SALT_BYTES = 32
+/** A body of at most ENTRY_BODY_MAX sealed bytes may not blow up beyond this. */
+const BATCH_PLAIN_MAX = 16 * 1024 * 1024
+
+/** Where a body belongs: bound to it by the seal. */
+export interface BodyContext {
+  readonly volume: VolumeId
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hlc: Hlc
+}
+
+/** Clear body of ops. */
+export function encodeBatch(ops: readonly Op[]): Uint8Array {
+  return zstdCompress(encodeCbor([BATCH_VERSION, ops.map(encodeOp)]))
+}
+
+/** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws ShoalError 'malformed'. */
+export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
+  const value = decodeCbor(zstdDecompress(bytes, BATCH_PLAIN_MAX), 'entry body')
+  const [version, ops] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  if (version !== BATCH_VERSION) {
+    throw new ShoalError('unsupported', `entry body version ${String(version)} is newer than this node`)
+  }
+  if (!Array.isArray(ops) || ops.length > ENTRY_OPS_MAX) {
+    throw new ShoalError('malformed', `an entry body does not hold a list of at most ${ENTRY_OPS_MAX} ops`)
+  }
+  return ops.map(decodeOp)
+}
+
+/** Seal a body under the epoch's secret. `salt` is SALT_BYTES fresh random bytes. */
+export function sealBody(epochSecret: Uint8Array, context: BodyContext, body: Uint8Array, salt: Uint8Array): Uint8Array {
+  return concatBytes([salt, sealOnce(bodyKey(epochSecret, salt), body, associated(context))])
+}
+
+/** Inverse of sealBody. throws ShoalError 'corrupt'. */
+export function openBody(epochSecret: Uint8Array, context: BodyContext, sealed: Uint8Array): Uint8Array {
+  const salt = sealed.subarray(0, SALT_BYTES)
+  return openOnce(bodyKey(epochSecret, salt), sealed.subarray(SALT_BYTES), associated(context))
+}
+
+function bodyKey(epochSecret: Uint8Array, salt: Uint8Array): Uint8Array {
+  const logKey = deriveKey('shoal 2026 log key v1', epochSecret)
+  return deriveKey('shoal 2026 log body v1', concatBytes([logKey, salt]))
+}
+
+function associated({ volume, actor, seq, hlc }: BodyContext): Uint8Array {
+  return encodeCbor([BATCH_VERSION, fromHex(volume), fromHex(actor), seq, hlc])
+}

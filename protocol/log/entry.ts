@@ -1,0 +1,218 @@
+// A log entry: header, body, signature (DESIGN §4, MEMO §1.4). The hash of the header names the entry; the header
+// holds the hash of the body, so chains stay verifiable when bodies are dropped or cannot be read.
+//
+// Invariants of a valid entry: seq = 1 exactly when prev is absent and `origin` is present; deps name other actors,
+// sorted, each once; hlc is greater than that of prev and of every dep; the signature is the origin key's.
+import { encodeCbor, decodeCbor } from '../cbor.ts'
+import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
+import { HLC_MAX } from '../clock/hlc.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { isSeq } from '../clock/vector-clock.ts'
+import { ShoalError } from '../errors.ts'
+import { blake3, blake3Concat, HASH_BYTES } from '../hash.ts'
+import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, SHORT_ID_BYTES, cidText, encodeCid } from '../ids.ts'
+import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../limits.ts'
+import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
+import type { Identity } from '../signed.ts'
+
+const ENTRY_VERSION = 1
+const HEADER_FIELDS = 13
+/** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
+export const FLAG_CLEAR_BODY = 1
+
+export interface Dependency {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hash: EntryHash
+}
+
+/** Who an actor is; in its first entry only. */
+export interface Origin {
+  /** Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** 16 random bytes: a new one for each incarnation. */
+  readonly nonce: Uint8Array
+}
+
+export interface EntryHeader {
+  readonly volume: VolumeId
+  readonly actor: ActorId
+  readonly seq: number
+  readonly prev: EntryHash | undefined
+  /** Latest entries of the other actors that advanced since prev, sorted by actor. */
+  readonly deps: readonly Dependency[]
+  readonly hlc: Hlc
+  /** The entry that granted the author its role; the volume id for the volume's creator. */
+  readonly grant: EntryHash
+  readonly epoch: number
+  readonly bodyBytes: number
+  readonly bodyHash: Uint8Array
+  readonly flags: number
+  readonly origin: Origin | undefined
+}
+
+export interface Entry {
+  readonly header: EntryHeader
+  readonly headerBytes: Uint8Array
+  readonly hash: EntryHash
+  readonly signature: Uint8Array
+  readonly body: Uint8Array
+}
+
+/** The actor id of an identity's incarnation in a volume. */
+export function actorIdOf(volume: VolumeId, origin: Origin): ActorId {
+  const digest = blake3Concat(utf8('shoal/actor/1\0'), fromHex(volume), origin.publicKey, origin.nonce)
+  return toHex(digest.subarray(0, SHORT_ID_BYTES)) as ActorId
+}
+
+/** Make and sign an entry. `body` is sealed already if it is to be. */
+export function signEntry(
+  identity: Identity,
+  fields: Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>,
+  body: Uint8Array,
+): Entry {
+  const header: EntryHeader = { ...fields, bodyBytes: body.byteLength, bodyHash: blake3(body) }
+  const headerBytes = encodeHeader(header)
+  const digest = blake3(headerBytes)
+  const signature = identity.sign('shoal/entry/1', digest)
+  return { header, headerBytes, hash: toHex(digest) as EntryHash, signature, body }
+}
+
+/** True if the entry is signed by `publicKey`. */
+export function verifyEntry(entry: Entry, publicKey: Uint8Array): boolean {
+  return verifySignature(publicKey, 'shoal/entry/1', fromHex(entry.hash), entry.signature)
+}
+
+/** CIDv1 (dag-cbor, BLAKE3) text of an entry, as shown to people. */
+export function entryCid(hash: EntryHash): string {
+  return cidText(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, fromHex(hash)))
+}
+
+/** Wire form: DAG-CBOR [header bytes, signature, body]. */
+export function encodeEntry(entry: Entry): Uint8Array {
+  return encodeCbor([entry.headerBytes, entry.signature, entry.body])
+}
+
+/** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
+export function decodeEntry(bytes: Uint8Array): Entry {
+  const value = decodeCbor(bytes, 'entry')
+  const [headerBytes, signature, body] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  if (
+    !(headerBytes instanceof Uint8Array) ||
+    !(signature instanceof Uint8Array) ||
+    !(body instanceof Uint8Array) ||
+    signature.length !== SIGNATURE_BYTES ||
+    body.length > ENTRY_BODY_MAX
+  ) {
+    throw new ShoalError('malformed', 'an entry is not [header, signature, body]')
+  }
+  const header = decodeHeader(headerBytes)
+  if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
+    throw new ShoalError('malformed', `entry ${header.actor}:${header.seq} has another body than it says`)
+  }
+  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
+}
+
+function encodeHeader(header: EntryHeader): Uint8Array {
+  return encodeCbor([
+    ENTRY_VERSION,
+    fromHex(header.volume),
+    fromHex(header.actor),
+    header.seq,
+    header.prev === undefined ? null : fromHex(header.prev),
+    header.deps.map((dep) => [fromHex(dep.actor), dep.seq, fromHex(dep.hash)]),
+    header.hlc,
+    fromHex(header.grant),
+    header.epoch,
+    header.bodyBytes,
+    header.bodyHash,
+    header.flags,
+    header.origin === undefined ? null : [header.origin.publicKey, header.origin.nonce],
+  ])
+}
+
+function decodeHeader(bytes: Uint8Array): EntryHeader {
+  const value = decodeCbor(bytes, 'entry header')
+  const fields: readonly unknown[] = Array.isArray(value) ? value : []
+  if (fields.length < HEADER_FIELDS) throw new ShoalError('malformed', 'an entry header is too short')
+  if (fields[0] !== ENTRY_VERSION) {
+    throw new ShoalError('unsupported', `entry version ${String(fields[0])} is newer than this node`)
+  }
+  const seq = fields[3]
+  if (!isSeq(seq)) throw new ShoalError('malformed', 'an entry header has a bad seq')
+  const header: EntryHeader = {
+    volume: hash32(fields[1], 'volume') as VolumeId,
+    actor: id16(fields[2], 'actor') as ActorId,
+    seq,
+    prev: fields[4] === null ? undefined : (hash32(fields[4], 'prev') as EntryHash),
+    deps: decodeDeps(fields[5]),
+    hlc: decodeHlc(fields[6]),
+    grant: hash32(fields[7], 'grant') as EntryHash,
+    epoch: count(fields[8], 'epoch', 2 ** 32),
+    bodyBytes: count(fields[9], 'body length', ENTRY_BODY_MAX),
+    bodyHash: fromHex(hash32(fields[10], 'body hash')),
+    flags: count(fields[11], 'flags', 2 ** 31),
+    origin: decodeOrigin(fields[12]),
+  }
+  const first = seq === 1
+  if (first !== (header.prev === undefined) || first !== (header.origin !== undefined)) {
+    throw new ShoalError('malformed', 'an entry has prev and origin that do not fit its seq')
+  }
+  return header
+}
+
+function decodeDeps(value: unknown): Dependency[] {
+  if (!Array.isArray(value) || value.length > ENTRY_DEPS_MAX) {
+    throw new ShoalError('malformed', 'the deps of an entry are not a list within its bound')
+  }
+  let before: Uint8Array | undefined
+  return (value as readonly unknown[]).map((item) => {
+    const [actor, seq, hash] = Array.isArray(item) ? (item as readonly unknown[]) : []
+    if (!(actor instanceof Uint8Array) || !isSeq(seq)) {
+      throw new ShoalError('malformed', 'an entry has a malformed dep')
+    }
+    if (before !== undefined && compareBytes(before, actor) >= 0) {
+      throw new ShoalError('malformed', 'the deps of an entry are not sorted')
+    }
+    before = actor
+    return { actor: id16(actor, 'dep') as ActorId, seq, hash: hash32(hash, 'dep hash') as EntryHash }
+  })
+}
+
+function decodeOrigin(value: unknown): Origin | undefined {
+  if (value === null) return undefined
+  const [publicKey, nonce] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  return {
+    publicKey: fromHex(hash32(publicKey, 'origin key')),
+    nonce: fromHex(id16(nonce, 'origin nonce')),
+  }
+}
+
+/** A u64 that CBOR gave as number or bigint. throws ShoalError 'malformed'. */
+export function decodeHlc(value: unknown): Hlc {
+  const big = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : -1n
+  if (big < 0n || big > HLC_MAX) throw new ShoalError('malformed', 'a clock is not a u64')
+  return big as Hlc
+}
+
+function hash32(value: unknown, what: string): string {
+  if (!(value instanceof Uint8Array) || value.length !== HASH_BYTES) {
+    throw new ShoalError('malformed', `${what} is not ${HASH_BYTES} bytes`)
+  }
+  return toHex(value)
+}
+
+function id16(value: unknown, what: string): string {
+  if (!(value instanceof Uint8Array) || value.length !== SHORT_ID_BYTES) {
+    throw new ShoalError('malformed', `${what} is not ${SHORT_ID_BYTES} bytes`)
+  }
+  return toHex(value)
+}
+
+function count(value: unknown, what: string, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
+    throw new ShoalError('malformed', `${what} of an entry is not in 0..${max}`)
+  }
+  return value
+}

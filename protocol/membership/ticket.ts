@@ -1,0 +1,70 @@
+// A ticket lets a machine ask to join: `shoal1` + base32 of DAG-CBOR. It names a volume, where to ask, and a one-time
+// secret; the volume's key is never in it. The secret is shown to the admitting member over the connection that
+// proves who it is (the peer id is part of each address), and only its hash is kept there.
+import { base32 } from 'multiformats/bases/base32'
+import { fromHex, toHex, utf8 } from '../bytes.ts'
+import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { ShoalError } from '../errors.ts'
+import { blake3Concat } from '../hash.ts'
+import type { VolumeId } from '../ids.ts'
+import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../limits.ts'
+import type { WallTime } from '../units.ts'
+import { parseRole } from './roles.ts'
+import type { Role } from './roles.ts'
+
+const PREFIX = 'shoal1'
+const TICKET_VERSION = 1
+export const TICKET_SECRET_BYTES = 16
+
+export interface Ticket {
+  readonly volume: VolumeId
+  /** Multiaddrs of admitting members, each ending in /p2p/<peer id>. */
+  readonly addresses: readonly string[]
+  readonly role: Role
+  readonly expires: WallTime
+  readonly uses: number
+  readonly secret: Uint8Array
+}
+
+export function formatTicket(ticket: Ticket): string {
+  const bytes = encodeCbor({
+    v: TICKET_VERSION,
+    vol: fromHex(ticket.volume),
+    at: ticket.addresses.slice(0, TICKET_ADDRESSES_MAX),
+    r: ticket.role,
+    e: ticket.expires,
+    u: ticket.uses,
+    s: ticket.secret,
+  })
+  return PREFIX + base32.baseEncode(bytes)
+}
+
+/** throws ShoalError 'ticket-malformed' with what to do. */
+export function parseTicket(text: string): Ticket {
+  const trimmed = text.trim()
+  if (!trimmed.startsWith(PREFIX) || trimmed.length > TICKET_TEXT_MAX) {
+    throw new ShoalError('ticket-malformed', 'this is not a ticket: it must start with "shoal1"; copy it whole from `shoal invite`')
+  }
+  try {
+    const f = new Fields(decodeCbor(base32.baseDecode(trimmed.slice(PREFIX.length)), 'ticket'), 'ticket')
+    if (f.integer('v') !== TICKET_VERSION) throw new ShoalError('unsupported', 'this ticket is newer than this node')
+    return {
+      volume: toHex(f.bytes('vol', 32, 32)) as VolumeId,
+      addresses: f.list('at', TICKET_ADDRESSES_MAX).map((address) => {
+        if (typeof address !== 'string' || address.length > 256) throw new ShoalError('malformed', 'bad address')
+        return address
+      }),
+      role: parseRole(f.text('r', 16)),
+      expires: f.integer('e') as WallTime,
+      uses: f.integer('u', 1),
+      secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
+    }
+  } catch (cause) {
+    throw new ShoalError('ticket-malformed', 'this ticket is damaged; copy it whole from `shoal invite`', { cause })
+  }
+}
+
+/** What the admitting member keeps of a ticket's secret. */
+export function ticketSecretHash(secret: Uint8Array): string {
+  return toHex(blake3Concat(utf8('shoal/ticket/1\0'), secret))
+}

@@ -1,0 +1,266 @@
+// Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
+// Decoding throws ShoalError 'malformed' and nothing else; an unknown kind decodes to undefined.
+import { fromByteString, fromHex } from '../bytes.ts'
+import { Fields } from '../cbor.ts'
+import { ShoalError, assertNever } from '../errors.ts'
+import { HASH_BYTES } from '../hash.ts'
+import { SHORT_ID_BYTES, chunkIdBytes, chunkIdFromCid, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
+import type { NodeId, PeerId } from '../ids.ts'
+import { CHUNK_PLAIN_MAX, FILE_SIZE_MAX, INLINE_FILE_MAX, MEMBERS_MAX, STRIPE_K_MAX, STRIPE_M_MAX, SYMLINK_MAX } from '../limits.ts'
+import { decodeDot, encodeDot } from '../log/dot.ts'
+import type { Dot } from '../log/dot.ts'
+import { parseRole } from '../membership/roles.ts'
+import { KNOWN_CODECS } from '../chunk/seal.ts'
+import type { ChunkRef, Codec } from '../chunk/seal.ts'
+import { nameFromBytes } from './names.ts'
+import type { Name } from './names.ts'
+import type { AttributeValues, ContentRef, Op } from './op.ts'
+
+const SAW_MAX = 1024
+const HOLDERS_MAX = 64
+const TEXT_MAX = 1024
+const SEALED_KEY_MAX = 256
+
+/** One op as a CBOR value. */
+export function encodeOp(op: Op): Record<string, unknown> {
+  const o = op.kind
+  switch (op.kind) {
+    case 'mkdir':
+      return { o, id: fromHex(op.id), p: fromHex(op.parent), n: fromByteString(op.name), a: encodeAttributes(op.attributes) }
+    case 'create': {
+      const target = op.target === undefined ? {} : { t: op.target }
+      return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op), a: encodeAttributes(op.attributes), ...target }
+    }
+    case 'link':
+      return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op) }
+    case 'move':
+      return { o, l: fromHex(op.link), f: fromHex(op.from), ...encodePlace(op), s: op.saw.map(encodeDot) }
+    case 'move-dir':
+      return { o, id: fromHex(op.id), f: fromHex(op.from), ...encodePlace(op), s: op.saw.map(encodeDot) }
+    case 'unlink':
+      return { o, l: fromHex(op.link), f: fromHex(op.from), s: op.saw.map(encodeDot) }
+    case 'rmdir':
+      return { o, id: fromHex(op.id), f: fromHex(op.from), s: op.saw.map(encodeDot) }
+    case 'attributes':
+      return { o, id: fromHex(op.id), a: encodeAttributes(op.attributes) }
+    case 'version':
+      return {
+        o,
+        i: fromHex(op.inode),
+        b: op.base.map(encodeDot),
+        z: op.size,
+        c: encodeContent(op.content),
+        m: op.modifiedNs,
+        w: op.touch.map(({ link, saw }) => [fromHex(link), saw.map(encodeDot)]),
+      }
+    case 'drop-version':
+      return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
+    case 'policy':
+      return { o, k: op.key, v: op.value }
+    case 'member':
+      return { o, p: publicKeyOf(op.peer), r: op.role, k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]) }
+    case 'member-info':
+      return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
+    case 'remove-member':
+      return { o, p: publicKeyOf(op.peer) }
+    case 'epoch':
+      return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
+    case 'stripe':
+      return { o, h: op.header, at: op.holders.map((peers) => peers.map(publicKeyOf)) }
+    default:
+      return assertNever(op)
+  }
+}
+
+/** Inverse of encodeOp; undefined for a kind this node does not know. */
+export function decodeOp(value: unknown): Op | undefined {
+  const f = new Fields(value, 'op')
+  const kind = f.text('o', 32)
+  switch (kind) {
+    case 'mkdir':
+      return { kind, id: id(f, 'id'), ...place(f), attributes: decodeAttributes(f) }
+    case 'create':
+      return {
+        kind,
+        inode: id(f, 'i'),
+        link: id(f, 'l'),
+        ...place(f),
+        attributes: decodeAttributes(f),
+        target: f.has('t') ? f.bytes('t', SYMLINK_MAX, 1) : undefined,
+      }
+    case 'link':
+      return { kind, inode: id(f, 'i'), link: id(f, 'l'), ...place(f) }
+    case 'move':
+      return { kind, link: id(f, 'l'), from: id(f, 'f'), ...place(f), saw: dots(f.list('s', SAW_MAX)) }
+    case 'move-dir':
+      return { kind, id: id(f, 'id'), from: id(f, 'f'), ...place(f), saw: dots(f.list('s', SAW_MAX)) }
+    case 'unlink':
+      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: dots(f.list('s', SAW_MAX)) }
+    case 'rmdir':
+      return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: dots(f.list('s', SAW_MAX)) }
+    case 'attributes':
+      return { kind, id: id(f, 'id'), attributes: decodeAttributes(f) }
+    case 'version':
+      return {
+        kind,
+        inode: id(f, 'i'),
+        base: dots(f.list('b', SAW_MAX)),
+        size: f.integer('z', 0, FILE_SIZE_MAX),
+        content: decodeContent(f.raw('c')),
+        modifiedNs: time(f.raw('m')),
+        touch: f.list('w', SAW_MAX).map((item) => {
+          const [link, saw] = list(item, 2)
+          return { link: nodeId(link), saw: dots(list(saw, SAW_MAX)) }
+        }),
+      }
+    case 'drop-version':
+      return { kind, inode: id(f, 'i'), saw: dots(f.list('s', SAW_MAX)) }
+    case 'policy':
+      return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
+    default:
+      return decodeClearOp(kind, f)
+  }
+}
+
+function decodeClearOp(kind: string, f: Fields): Op | undefined {
+  switch (kind) {
+    case 'member':
+      return {
+        kind,
+        peer: peer(f.raw('p')),
+        role: parseRole(f.text('r', 16)),
+        keys: f.list('k', TEXT_MAX).map((item) => {
+          const [epoch, sealed] = list(item, 2)
+          return { epoch: integer(epoch), sealed: bytes(sealed, SEALED_KEY_MAX) }
+        }),
+      }
+    case 'member-info':
+      return {
+        kind,
+        peer: peer(f.raw('p')),
+        name: f.text('n', 255),
+        zone: f.text('z', 255),
+        capacityBytes: f.integer('c'),
+      }
+    case 'remove-member':
+      return { kind, peer: peer(f.raw('p')) }
+    case 'epoch':
+      return {
+        kind,
+        epoch: f.integer('e', 1, 2 ** 32),
+        keys: f.list('k', MEMBERS_MAX).map((item) => {
+          const [who, sealed] = list(item, 2)
+          return { peer: peer(who), sealed: bytes(sealed, SEALED_KEY_MAX) }
+        }),
+      }
+    case 'stripe':
+      return {
+        kind,
+        header: f.bytes('h', Number.MAX_SAFE_INTEGER, 1),
+        holders: f
+          .list('at', STRIPE_K_MAX + STRIPE_M_MAX)
+          .map((peers) => list(peers, HOLDERS_MAX).map(peer)),
+      }
+    default:
+      return undefined
+  }
+}
+
+function encodePlace(op: { readonly parent: NodeId; readonly name: Name }): Record<string, unknown> {
+  return { p: fromHex(op.parent), n: fromByteString(op.name) }
+}
+
+function place(f: Fields): { parent: NodeId; name: Name } {
+  return { parent: id(f, 'p'), name: nameFromBytes(f.bytes('n', 255, 1)) }
+}
+
+function encodeAttributes(a: AttributeValues): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  if (a.mode !== undefined) out['m'] = a.mode
+  if (a.uid !== undefined) out['u'] = a.uid
+  if (a.gid !== undefined) out['g'] = a.gid
+  if (a.accessedNs !== undefined) out['x'] = a.accessedNs
+  if (a.modifiedNs !== undefined) out['y'] = a.modifiedNs
+  return out
+}
+
+function decodeAttributes(f: Fields): AttributeValues {
+  const a = f.fields('a')
+  return {
+    ...(a.has('m') ? { mode: a.integer('m', 0, 0o7777) } : {}),
+    ...(a.has('u') ? { uid: a.integer('u', 0, 2 ** 32 - 1) } : {}),
+    ...(a.has('g') ? { gid: a.integer('g', 0, 2 ** 32 - 1) } : {}),
+    ...(a.has('x') ? { accessedNs: time(a.raw('x')) } : {}),
+    ...(a.has('y') ? { modifiedNs: time(a.raw('y')) } : {}),
+  }
+}
+
+/** Wire form of a content: bytes when inline, else [chunk id, plain hash, length, codec, epoch, depth]. */
+export function encodeContent(content: ContentRef): unknown {
+  if (content.kind === 'inline') return content.bytes
+  const { root, depth } = content
+  return [chunkIdBytes(root.id), root.plainHash, root.length, root.codec, root.epoch, depth]
+}
+
+/** Inverse of encodeContent. throws ShoalError 'malformed'. */
+export function decodeContent(value: unknown): ContentRef {
+  if (value instanceof Uint8Array) return { kind: 'inline', bytes: bytes(value, INLINE_FILE_MAX) }
+  const [cid, plainHash, length, codec, epoch, depth] = list(value, 16)
+  const root: ChunkRef = {
+    id: chunkIdFromCid(bytes(cid, 64)),
+    plainHash: bytes(plainHash, HASH_BYTES),
+    length: integer(length, CHUNK_PLAIN_MAX),
+    codec: codecOf(codec),
+    epoch: integer(epoch),
+  }
+  return { kind: 'chunks', root, depth: integer(depth, 8) }
+}
+
+function codecOf(value: unknown): Codec {
+  const codec = KNOWN_CODECS.find((known) => known === value)
+  if (codec === undefined) throw new ShoalError('unsupported', `chunk codec ${String(value)} is newer than this node`)
+  return codec
+}
+
+function time(value: unknown): bigint {
+  if (typeof value === 'bigint') return value
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  throw new ShoalError('malformed', 'a time is not an integer')
+}
+
+function id(f: Fields, name: string): NodeId {
+  return nodeId(f.raw(name))
+}
+
+function nodeId(value: unknown): NodeId {
+  return hexId<NodeId>(bytes(value, SHORT_ID_BYTES), SHORT_ID_BYTES, 'node id')
+}
+
+function peer(value: unknown): PeerId {
+  return peerIdFromPublicKey(bytes(value, 32))
+}
+
+function dots(values: readonly unknown[]): Dot[] {
+  return values.map(decodeDot)
+}
+
+function list(value: unknown, countMax: number): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > countMax) {
+    throw new ShoalError('malformed', `an op holds something that is not a list of at most ${countMax}`)
+  }
+  return value
+}
+
+function bytes(value: unknown, lengthMax: number): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length > lengthMax) {
+    throw new ShoalError('malformed', `an op holds something that is not bytes of at most ${lengthMax}`)
+  }
+  return value
+}
+
+function integer(value: unknown, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) {
+    throw new ShoalError('malformed', `an op holds something that is not an integer in 0..${max}`)
+  }
+  return value
+}

@@ -1,0 +1,119 @@
+// The ops that entries carry: what they are in memory and on the wire (DAG-CBOR maps, kind in "o"). A node that does
+// not know a kind keeps the entry and skips the op.
+import type { Dot } from '../log/dot.ts'
+import type { ChunkRef } from '../chunk/seal.ts'
+import type { NodeId, PeerId } from '../ids.ts'
+import type { Role } from '../membership/roles.ts'
+import type { Name } from './names.ts'
+
+/** The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above INLINE_FILE_MAX. */
+export type ContentRef =
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'chunks'; readonly root: ChunkRef; readonly depth: number }
+
+/** Last-writer-wins attributes of a directory or inode. Times in ns since the epoch. */
+export interface AttributeValues {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly accessedNs?: bigint
+  readonly modifiedNs?: bigint
+}
+
+export type TreeOp =
+  | {
+      readonly kind: 'mkdir'
+      readonly id: NodeId
+      readonly parent: NodeId
+      readonly name: Name
+      readonly attributes: AttributeValues
+    }
+  | {
+      readonly kind: 'create'
+      readonly inode: NodeId
+      readonly link: NodeId
+      readonly parent: NodeId
+      readonly name: Name
+      readonly attributes: AttributeValues
+      /** Target bytes of a symlink; absent for a file. */
+      readonly target: Uint8Array | undefined
+    }
+  | {
+      readonly kind: 'link'
+      readonly link: NodeId
+      readonly inode: NodeId
+      readonly parent: NodeId
+      readonly name: Name
+    }
+  | {
+      readonly kind: 'move'
+      readonly link: NodeId
+      /** The directory it left, as the writer saw it. */
+      readonly from: NodeId
+      readonly parent: NodeId
+      readonly name: Name
+      readonly saw: readonly Dot[]
+    }
+  | {
+      readonly kind: 'move-dir'
+      readonly id: NodeId
+      readonly from: NodeId
+      readonly parent: NodeId
+      readonly name: Name
+      readonly saw: readonly Dot[]
+    }
+  | { readonly kind: 'unlink'; readonly link: NodeId; readonly from: NodeId; readonly saw: readonly Dot[] }
+  | { readonly kind: 'rmdir'; readonly id: NodeId; readonly from: NodeId; readonly saw: readonly Dot[] }
+  | { readonly kind: 'attributes'; readonly id: NodeId; readonly attributes: AttributeValues }
+  | {
+      readonly kind: 'version'
+      readonly inode: NodeId
+      /** Versions this one replaces: those the writer's handle had seen. */
+      readonly base: readonly Dot[]
+      readonly size: number
+      readonly content: ContentRef
+      readonly modifiedNs: bigint
+      /** Names the writer saw for the inode: a concurrent unlink of them does not win. */
+      readonly touch: readonly { readonly link: NodeId; readonly saw: readonly Dot[] }[]
+    }
+  | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
+  | { readonly kind: 'policy'; readonly key: string; readonly value: string }
+
+/** Ops in clear bodies: every member reads them, keepers too. */
+export type ClearOp =
+  | {
+      readonly kind: 'member'
+      readonly peer: PeerId
+      readonly role: Role
+      /** Epoch secrets (or, for a keeper, swarm keys) sealed to the peer. */
+      readonly keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]
+    }
+  | { readonly kind: 'member-info'; readonly peer: PeerId; readonly name: string; readonly zone: string; readonly capacityBytes: number }
+  | { readonly kind: 'remove-member'; readonly peer: PeerId }
+  | {
+      readonly kind: 'epoch'
+      readonly epoch: number
+      readonly keys: readonly { readonly peer: PeerId; readonly sealed: Uint8Array }[]
+    }
+  | {
+      readonly kind: 'stripe'
+      /** DAG-CBOR stripe header; its hash is the stripe id. */
+      readonly header: Uint8Array
+      /** Per shard index the peers that hold it. */
+      readonly holders: readonly (readonly PeerId[])[]
+    }
+
+export type Op = TreeOp | ClearOp
+
+/** True for an op that travels in a clear body. */
+export function isClearOp(op: Op): op is ClearOp {
+  return CLEAR_KINDS.has(op.kind)
+}
+
+const CLEAR_KINDS: ReadonlySet<Op['kind']> = new Set([
+  'member',
+  'member-info',
+  'remove-member',
+  'epoch',
+  'stripe',
+])

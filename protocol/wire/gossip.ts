@@ -1,0 +1,116 @@
+// What is flooded to the members of a volume on /shoal/<volume id>/heads/1: new entries of the sender, and beacons.
+// Each message is sealed with the epoch's swarm key, which all members have and nobody else:
+// DAG-CBOR [epoch, salt (32), AES-256-GCM(derive-key(swarm key, salt), message)].
+import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { openOnce, sealOnce } from '../cipher.ts'
+import { concatBytes, fromHex, toHex } from '../bytes.ts'
+import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
+import type { VersionVector } from '../clock/vector-clock.ts'
+import { ShoalError } from '../errors.ts'
+import { deriveKey } from '../hash.ts'
+import { SHORT_ID_BYTES, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
+import type { ActorId, PeerId, VolumeId } from '../ids.ts'
+import { GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
+import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
+import type { Identity } from '../signed.ts'
+
+const SALT_BYTES = 32
+
+/** A node's signed latest: heartbeat, what it holds durably, where it can be reached. The last one wins. */
+export interface Beacon {
+  readonly peer: PeerId
+  /** Grows with each beacon of a peer: its wall clock in ms. */
+  readonly sentMs: number
+  /** What is durable there. */
+  readonly vector: VersionVector
+  readonly freeBytes: number
+  readonly addresses: readonly string[]
+}
+
+export type GossipMessage =
+  /** A new entry: whole if it is small, else only named. */
+  | { readonly kind: 'head'; readonly actor: ActorId; readonly seq: number; readonly entry: Uint8Array | undefined }
+  | { readonly kind: 'beacon'; readonly beacon: Beacon }
+
+/** Topic of a volume. */
+export function headsTopic(volume: VolumeId): string {
+  return `/shoal/${volume}/heads/1`
+}
+
+/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed with `identity`. */
+export function sealGossip(
+  message: GossipMessage,
+  identity: Identity,
+  epoch: number,
+  swarmKey: Uint8Array,
+  salt: Uint8Array,
+): Uint8Array {
+  const plain = message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, identity)
+  return encodeCbor([epoch, salt, sealOnce(gossipKey(swarmKey, salt), plain, salt)])
+}
+
+/**
+ * Open a message. `keyOf` gives the swarm key of an epoch.
+ * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature'.
+ */
+export function openGossip(bytes: Uint8Array, keyOf: (epoch: number) => Uint8Array | undefined): GossipMessage {
+  const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip')
+  const [epoch, salt, sealed] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  if (typeof epoch !== 'number' || !(salt instanceof Uint8Array) || salt.length !== SALT_BYTES || !(sealed instanceof Uint8Array)) {
+    throw new ShoalError('malformed', 'gossip is not [epoch, salt, sealed]')
+  }
+  const key = keyOf(epoch)
+  if (key === undefined) throw new ShoalError('corrupt', `gossip is sealed with unknown epoch ${epoch}`)
+  const plain = openOnce(gossipKey(key, salt), sealed, salt)
+  const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
+  return f.text('t', 16) === 'head' ? decodeHead(f) : { kind: 'beacon', beacon: decodeBeacon(f) }
+}
+
+function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
+  return deriveKey('shoal 2026 gossip v1', concatBytes([swarmKey, salt]))
+}
+
+function encodeHead(head: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {
+  return encodeCbor({ t: 'head', a: fromHex(head.actor), s: head.seq, e: head.entry ?? null })
+}
+
+function decodeHead(f: Fields): GossipMessage {
+  return {
+    kind: 'head',
+    actor: hexId<ActorId>(f.bytes('a', SHORT_ID_BYTES), SHORT_ID_BYTES, 'actor'),
+    seq: f.integer('s', 1, 2 ** 48),
+    entry: f.has('e') ? f.bytes('e', GOSSIP_MAX) : undefined,
+  }
+}
+
+function encodeBeacon(beacon: Beacon, identity: Identity): Uint8Array {
+  const body = beaconBytes(beacon)
+  return encodeCbor({ t: 'beacon', b: body, s: identity.sign('shoal/beacon/1', body) })
+}
+
+function beaconBytes(beacon: Beacon): Uint8Array {
+  return encodeCbor({
+    p: publicKeyOf(beacon.peer),
+    at: beacon.sentMs,
+    vv: encodeVector(beacon.vector),
+    f: beacon.freeBytes,
+    a: beacon.addresses.slice(0, TICKET_ADDRESSES_MAX),
+  })
+}
+
+function decodeBeacon(f: Fields): Beacon {
+  const body = f.bytes('b', GOSSIP_MAX)
+  const signature = f.bytes('s', SIGNATURE_BYTES, SIGNATURE_BYTES)
+  const b = new Fields(decodeCbor(body, 'beacon'), 'beacon')
+  const publicKey = b.bytes('p', 32, 32)
+  if (!verifySignature(publicKey, 'shoal/beacon/1', body, signature)) {
+    throw new ShoalError('bad-signature', `a beacon is not signed by ${toHex(publicKey)}`)
+  }
+  return {
+    peer: peerIdFromPublicKey(publicKey),
+    sentMs: b.integer('at'),
+    vector: decodeVector(b.raw('vv')),
+    freeBytes: b.integer('f'),
+    addresses: b.list('a', TICKET_ADDRESSES_MAX).filter((a) => typeof a === 'string' && a.length <= 256) as string[],
+  }
+}

@@ -1,0 +1,65 @@
+// Messages of /shoal/join/1: the joiner shows a ticket's secret over the connection that proves both identities; the
+// member logs the grant and answers with the genesis document and the keys, sealed to the joiner.
+import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { fromHex } from '../bytes.ts'
+import { ShoalError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { hexId } from '../ids.ts'
+import type { VolumeId } from '../ids.ts'
+import { GENESIS_BYTES_MAX } from '../membership/genesis.ts'
+import { TICKET_SECRET_BYTES } from '../membership/ticket.ts'
+
+export const JOIN_PROTOCOL = '/shoal/join/1'
+const EPOCHS_MAX = 1024
+const SEALED_KEY_MAX = 256
+
+export interface JoinRequest {
+  readonly volume: VolumeId
+  readonly secret: Uint8Array
+}
+
+export type JoinReply =
+  | {
+      readonly kind: 'admitted'
+      readonly genesis: Uint8Array
+      readonly keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]
+    }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }
+
+export function encodeJoinRequest(request: JoinRequest): Uint8Array {
+  return encodeCbor({ t: 'join', vol: fromHex(request.volume), s: request.secret })
+}
+
+/** throws ShoalError 'malformed'. */
+export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
+  const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
+  return {
+    volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
+    secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
+  }
+}
+
+export function encodeJoinReply(reply: JoinReply): Uint8Array {
+  return reply.kind === 'admitted'
+    ? encodeCbor({ t: reply.kind, g: reply.genesis, k: reply.keys.map(({ epoch, sealed }) => [epoch, sealed]) })
+    : encodeCbor({ t: reply.kind, code: reply.code, m: reply.message })
+}
+
+/** throws ShoalError 'malformed'. */
+export function decodeJoinReply(bytes: Uint8Array): JoinReply {
+  const f = new Fields(decodeCbor(bytes, 'join reply'), 'join reply')
+  if (f.text('t', 16) !== 'admitted') {
+    return { kind: 'refused', code: f.text('code', 64) as ErrorCode, message: f.text('m', 1024) }
+  }
+  return {
+    kind: 'admitted',
+    genesis: f.bytes('g', GENESIS_BYTES_MAX),
+    keys: f.list('k', EPOCHS_MAX).map((item) => {
+      const [epoch, sealed] = Array.isArray(item) ? (item as readonly unknown[]) : []
+      if (typeof epoch !== 'number' || !(sealed instanceof Uint8Array) || sealed.length > SEALED_KEY_MAX) {
+        throw new ShoalError('malformed', 'a join reply has a bad key')
+      }
+      return { epoch, sealed }
+    }),
+  }
+}

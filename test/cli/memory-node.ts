@@ -1,0 +1,326 @@
+// A node whose world is a Map: every method of NodeApi as api.ts describes it, with nothing durable and no peers. What
+// the server, the client and the commands are tested against.
+import { ShoalError } from '../../protocol/errors.ts'
+import { publicKeyOf } from '../../protocol/ids.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
+import type {
+  Ack,
+  CallOptions,
+  CreateVolumeRequest,
+  FileAttributes,
+  FileContent,
+  FileStat,
+  Invitation,
+  InviteRequest,
+  LocalNode,
+  MakeFolderOptions,
+  MountRequest,
+  MountStatus,
+  NewFile,
+  NodeStatus,
+  PeerStatus,
+  ReadRange,
+  Settings,
+  VolumeInfo,
+  VolumeStatus,
+  WriteOptions,
+} from '../../node/control/api.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { WallTime } from '../../protocol/units.ts'
+
+const SELF = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as PeerId
+const OTHER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp' as PeerId
+const PART_BYTES = 65_536
+const PAGE_ENTRIES = 100
+
+interface Entry {
+  stat: FileStat
+  content: Uint8Array
+}
+
+export class MemoryNode implements LocalNode {
+  readonly #entries = new Map<string, Entry>()
+  readonly #mounts = new Map<string, MountStatus>()
+  readonly #ended = Promise.withResolvers<void>()
+  #settings: Settings = { class: 'auto', ack: 'local' }
+  readonly stopped: Promise<void> = this.#ended.promise
+  /** What settle() was asked for, in order. */
+  readonly settled: (Ack | undefined)[] = []
+
+  constructor() {
+    this.#set('/', entryOf('folder', { mode: 0o755 }))
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    this.#ended.resolve()
+  }
+
+  async status(): Promise<NodeStatus> {
+    return {
+      node: {
+        id: SELF,
+        name: 'memory',
+        zone: undefined,
+        addresses: [`/ip4/127.0.0.1/tcp/4100/p2p/${SELF}`],
+        version: '0.1.0',
+        home: '/nowhere',
+        pid: process.pid,
+        startedMs: 1_700_000_000_000 as WallTime,
+        usedBytes: 0,
+        freeBytes: 1_000_000_000,
+      },
+      peers: await this.listPeers(),
+      volumes: await this.listVolumes(),
+      mounts: [...this.#mounts.values()],
+    }
+  }
+
+  async listPeers(): Promise<readonly PeerStatus[]> {
+    return [
+      {
+        id: OTHER,
+        name: 'shelf',
+        state: 'connected',
+        addresses: [`/ip4/192.168.1.7/tcp/4100/p2p/${OTHER}`],
+        volumes: [{ name: 'main', role: 'writer' }],
+        roundTripMs: 1.25,
+      },
+    ]
+  }
+
+  async addPeer(address: string): Promise<PeerStatus> {
+    throw new ShoalError('unreachable', `${address} does not answer. Is the node up there?`)
+  }
+
+  async removePeer(peer: string): Promise<void> {
+    await this.peerInfo(peer)
+  }
+
+  async peerInfo(peer: string): Promise<PeerStatus> {
+    const found = (await this.listPeers()).find(({ id, name }) => id === peer || name === peer)
+    if (found !== undefined) return found
+    throw new ShoalError('no-such-peer', `no peer is called "${peer}". See "shoal peer ls".`)
+  }
+
+  async pingPeer(peer: string): Promise<number> {
+    await this.peerInfo(peer)
+    return 1.25
+  }
+
+  async invite({
+    role = 'writer',
+    uses = 1,
+    expiresInMs = 86_400 * SECOND_MS,
+  }: InviteRequest): Promise<Invitation> {
+    const expiresMs = (1_700_000_000_000 + expiresInMs) as WallTime
+    return { ticket: 'shoal1memory', volume: 'main', role, uses, expiresMs }
+  }
+
+  async join(ticket: string): Promise<VolumeInfo> {
+    if (!ticket.startsWith('shoal1')) {
+      throw new ShoalError(
+        'ticket-malformed',
+        'this is not a whole ticket. Copy it again from "shoal invite".',
+      )
+    }
+    return this.volumeInfo('main')
+  }
+
+  async createVolume({ name }: CreateVolumeRequest): Promise<VolumeInfo> {
+    if (name === 'main') throw new ShoalError('EEXIST', 'there is a volume "main" already')
+    return { ...(await this.volumeInfo('main')), name }
+  }
+
+  async listVolumes(): Promise<readonly VolumeStatus[]> {
+    return [await this.volumeInfo('main')]
+  }
+
+  async volumeInfo(volume: string): Promise<VolumeInfo> {
+    if (volume !== 'main')
+      throw new ShoalError('no-such-volume', `this node has no volume "${volume}"`)
+    return {
+      id: Buffer.from(publicKeyOf(SELF)).toString('hex') as VolumeId,
+      name: 'main',
+      isDefault: true,
+      role: 'admin',
+      class: 'rs1+1',
+      stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
+      tolerates: 1,
+      conflicts: 0,
+      heads: [],
+      members: [{ peer: SELF, name: 'memory', role: 'admin' }],
+      settings: this.#settings,
+      chunk: '64k',
+      hash: 'blake3',
+      createdMs: 1_700_000_000_000 as WallTime,
+      entries: 7,
+    }
+  }
+
+  async setVolume(volume: string, settings: Settings): Promise<VolumeInfo> {
+    await this.volumeInfo(volume)
+    this.#settings = { ...this.#settings, ...settings }
+    return this.volumeInfo(volume)
+  }
+
+  async stat(path: string): Promise<FileStat> {
+    return this.#get(path).stat
+  }
+
+  async *list(path: string): AsyncGenerator<readonly FileStat[]> {
+    if (this.#get(path).stat.kind !== 'folder')
+      throw new ShoalError('ENOTDIR', `${path} is not a folder`)
+    const children = this.#children(clean(path)).map((child) => this.#get(child).stat)
+    for (let i = 0; i < children.length; i += PAGE_ENTRIES)
+      yield children.slice(i, i + PAGE_ENTRIES)
+  }
+
+  async makeFolder(
+    path: string,
+    { parents = false, mode = 0o755 }: MakeFolderOptions = {},
+  ): Promise<void> {
+    const existing = this.#entries.get(clean(path))
+    if (existing !== undefined) {
+      if (parents && existing.stat.kind === 'folder') return
+      throw new ShoalError('EEXIST', `${path} is there already`)
+    }
+    if (parents) await this.makeFolder(parentOf(path), { parents })
+    this.#set(path, entryOf('folder', { mode }))
+  }
+
+  async remove(
+    path: string,
+    { recursive = false }: { recursive?: boolean | undefined } = {},
+  ): Promise<void> {
+    this.#get(path)
+    const children = this.#children(clean(path))
+    if (children.length > 0 && !recursive) {
+      throw new ShoalError(
+        'ENOTEMPTY',
+        `${path} is not empty. Remove the whole tree with --recursive.`,
+      )
+    }
+    for (const child of children) await this.remove(child, { recursive })
+    this.#entries.delete(clean(path))
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    const entry = this.#get(from)
+    const children = this.#children(clean(from))
+    this.#set(to, entry)
+    this.#entries.delete(clean(from))
+    for (const child of children)
+      await this.move(child, clean(to) + child.slice(clean(from).length))
+  }
+
+  async writeFile(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    attributes: NewFile = {},
+    { signal }: CallOptions & WriteOptions = {},
+  ): Promise<void> {
+    this.#get(parentOf(path))
+    const parts: Uint8Array[] = []
+    for await (const part of content) parts.push(part)
+    signal?.throwIfAborted()
+    this.#set(path, entryOf('file', attributes, Buffer.concat(parts)))
+  }
+
+  async makeSymlink(path: string, target: string): Promise<void> {
+    const entry = entryOf('symlink', { mode: 0o777 })
+    this.#set(path, { ...entry, stat: { ...entry.stat, target } })
+  }
+
+  async readFile(
+    path: string,
+    { offsetBytes = 0, lengthBytes }: ReadRange = {},
+  ): Promise<FileContent> {
+    const { stat, content } = this.#get(path)
+    if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${path} is a folder`)
+    const end = lengthBytes === undefined ? content.length : offsetBytes + lengthBytes
+    const range = content.subarray(offsetBytes, end)
+    return { stat, lengthBytes: range.length, content: partsOf(range) }
+  }
+
+  async setAttributes(path: string, attributes: FileAttributes): Promise<void> {
+    const entry = this.#get(path)
+    entry.stat = { ...entry.stat, ...attributes } as FileStat
+  }
+
+  async settle(ack?: Ack): Promise<void> {
+    this.settled.push(ack)
+    if (ack === 'placed')
+      throw new ShoalError('not-placed', 'no peer can hold shards. Invite one with "shoal invite".')
+  }
+
+  async mount(
+    folder: string,
+    { volume = 'main', readOnly = false }: MountRequest = {},
+  ): Promise<MountStatus> {
+    const mounted = { folder, volume, readOnly }
+    this.#mounts.set(folder, mounted)
+    return mounted
+  }
+
+  async unmount(folder: string): Promise<void> {
+    if (!this.#mounts.delete(folder))
+      throw new ShoalError('ENOENT', `nothing is mounted at ${folder}`)
+  }
+
+  async listMounts(): Promise<readonly MountStatus[]> {
+    return [...this.#mounts.values()]
+  }
+
+  #get(path: string): Entry {
+    const entry = this.#entries.get(clean(path))
+    if (entry === undefined) throw new ShoalError('ENOENT', `${path} is not there`)
+    return entry
+  }
+
+  #set(path: string, entry: Entry): void {
+    const key = clean(path)
+    if (key !== '/') this.#get(parentOf(key))
+    entry.stat = { ...entry.stat, name: key === '/' ? '/' : key.slice(key.lastIndexOf('/') + 1) }
+    this.#entries.set(key, entry)
+  }
+
+  #children(path: string): string[] {
+    return [...this.#entries.keys()]
+      .filter((key) => key !== '/' && parentOf(key) === path)
+      .toSorted()
+  }
+}
+
+function entryOf(
+  kind: FileStat['kind'],
+  { mode, modifiedNs }: NewFile,
+  content = new Uint8Array(),
+): Entry {
+  const stat: FileStat = {
+    name: '',
+    kind,
+    mode: mode ?? 0o644,
+    uid: 0,
+    gid: 0,
+    linkCount: 1,
+    sizeBytes: content.length,
+    modifiedNs: modifiedNs ?? 1_700_000_000_123_456_789n,
+    changedNs: 1_700_000_000_123_456_789n,
+  }
+  return { stat, content }
+}
+
+async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < bytes.length; i += PART_BYTES) yield bytes.subarray(i, i + PART_BYTES)
+}
+
+function clean(path: string): string {
+  const inside = path.replace(/^main:/, '').replace(/\/+$/, '')
+  return inside === '' ? '/' : inside
+}
+
+function parentOf(path: string): string {
+  return clean(path).replace(/\/[^/]*$/, '') || '/'
+}

@@ -1,0 +1,143 @@
+// The test runner: `node --test` over test/**/*.test.ts, without test/long. A run has a folder of its own, which is the
+// tests' TMPDIR and holds their HOME, so that no test touches the user's and whatever a run leaves can be told by it.
+// Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
+// (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
+import { spawn, spawnSync } from 'node:child_process'
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const TEST_TIMEOUT_MS = 4 * 60_000
+const RUN_TIMEOUT_MS = 10 * 60_000
+/** Tests under test/long may take this many times as long. */
+const LONG_FACTOR = 12
+/** How long processes may take to end by themselves after the last test. */
+const GRACE_MS = 5_000
+
+const root = join(import.meta.dirname, '..')
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'))
+const parts = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+
+const files = chosenFiles()
+if (files.length === 0) {
+  console.error(`no test file has ${parts.join(' or ')} in its path`)
+  process.exit(2)
+}
+const folder = mkdtempSync(join(tmpdir(), 'shoal-test-'))
+try {
+  process.exitCode = await runTests()
+  const left = await leftovers()
+  for (const what of left) console.error(`left behind by a test: ${what}`)
+  if (left.length > 0) process.exitCode = 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function chosenFiles(): readonly string[] {
+  const all = globSync('test/**/*.test.ts', { cwd: root }).sort()
+  if (parts.length === 0) return all.filter((file) => !isLong(file))
+  return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
+}
+
+function isLong(file: string): boolean {
+  return file.startsWith(join('test', 'long'))
+}
+
+/** Ends with the exit code of `node --test`. At the deadline it is told to stop, and names the file it was in. */
+function runTests(): Promise<number> {
+  const factor = files.some(isLong) ? LONG_FACTOR : 1
+  const home = join(folder, 'home')
+  mkdirSync(home)
+  const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, HOME: home }
+  env['UV_THREADPOOL_SIZE'] = '16'
+  delete env['SHOAL_HOME']
+  const tests = spawn(
+    process.execPath,
+    [
+      '--test',
+      '--test-reporter=spec',
+      `--test-concurrency=${Math.min(4, availableParallelism())}`,
+      `--test-timeout=${TEST_TIMEOUT_MS * factor}`,
+      ...flags,
+      ...files,
+    ],
+    { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] },
+  )
+  const stop = (): boolean => tests.kill('SIGTERM')
+  // A Ctrl-C reaches the tests by itself; the runner stays to clean up after them.
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', stop)
+  const deadline = setTimeout(() => {
+    console.error(`the run took longer than ${(RUN_TIMEOUT_MS * factor) / 60_000} minutes`)
+    stop()
+  }, RUN_TIMEOUT_MS * factor)
+  return new Promise((resolve, reject) => {
+    tests.on('error', reject)
+    tests.on('exit', (code, signal) => {
+      clearTimeout(deadline)
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]))
+    })
+  })
+}
+
+/** What tests left running or mounted, by name. All of it is gone when this returns. */
+async function leftovers(): Promise<readonly string[]> {
+  if (process.platform !== 'linux') return []
+  for (let waitedMs = 0; waitedMs < GRACE_MS && strayProcesses().length > 0; waitedMs += 100) {
+    await sleep(100)
+  }
+  const processes = strayProcesses()
+  const mounts = strayMounts()
+  for (const { pid } of processes) kill(pid)
+  for (const mount of strayMounts()) unmount(mount)
+  return [
+    ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
+    ...mounts.map((mount) => `mount ${mount}`),
+  ]
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Processes whose environment has this run's TMPDIR. */
+function strayProcesses(): readonly { readonly pid: number; readonly command: string }[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || pid === process.pid) return []
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+      if (!environment.includes(`TMPDIR=${folder}`)) return []
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+      // A process that has ended but was not waited for has no command line.
+      return command === '' ? [] : [{ pid, command }]
+    } catch {
+      return [] // another user's, or gone
+    }
+  })
+}
+
+function strayMounts(): readonly string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, unescapeOctal))
+    .filter((mount) => mount.startsWith(`${folder}/`))
+    .reverse()
+}
+
+function unescapeOctal(_escape: string, digits: string): string {
+  return String.fromCharCode(Number.parseInt(digits, 8))
+}
+
+function unmount(mount: string): void {
+  const isRoot = process.getuid?.() === 0
+  const { status, stderr } = isRoot
+    ? spawnSync('umount', ['-l', mount], { encoding: 'utf8' })
+    : spawnSync('fusermount3', ['-u', '-z', mount], { encoding: 'utf8' })
+  if (status !== 0) console.error(`could not unmount ${mount}: ${stderr}`)
+}

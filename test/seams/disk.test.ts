@@ -1,0 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SystemDisk } from '../../node/world/disk.ts'
+import { diskSuite } from './disk.ts'
+
+diskSuite('SystemDisk', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'shoal-disk-'))
+  return { disk: new SystemDisk(home), end: () => rm(home, { recursive: true }) }
+})
