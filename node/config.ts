@@ -17,7 +17,12 @@ const SEED_BYTES = 32
 /** Where a port is chosen from: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const
 /** What a folder that is to become a home may hold: a half-made home, and what a new file system has. */
-const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([CONFIG_FILE, 'lost+found'])
+const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([
+  CONFIG_FILE,
+  `${CONFIG_FILE}.new`,
+  `${IDENTITY_FILE}.new`,
+  'lost+found',
+])
 
 /** What the owner decides; in config.yaml under the same names, but `capacity` as a size ("200GB"). */
 export interface Config {
@@ -99,7 +104,7 @@ export async function initHome(folder: string, options: ConfigOptions = {}): Pro
     name: options.name ?? defaultName(),
     listen: options.listen ?? [`/ip4/0.0.0.0/tcp/${await freePort()}`],
   })
-  const config = parseConfig(text, 'option', 'usage')
+  const config = parseConfig(text, 'option')
   const seed = randomBytes(SEED_BYTES)
   await chmod(folder, 0o700)
   await writeDurably(join(folder, CONFIG_FILE), text, 0o644)
@@ -119,7 +124,7 @@ export async function isHome(folder: string): Promise<boolean> {
 
 /**
  * Read a home.
- * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key, 'usage' or 'corrupt' naming file and key.
+ * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key, 'malformed' or 'corrupt' naming file and key.
  */
 export async function loadHome(folder: string): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
@@ -140,7 +145,7 @@ export async function loadHome(folder: string): Promise<Home> {
     )
   }
   const file = join(folder, CONFIG_FILE)
-  return { folder, config: parseConfig(await readConfig(file), file, 'usage'), seed: fromHex(key) }
+  return { folder, config: parseConfig(await readConfig(file), file), seed: fromHex(key) }
 }
 
 /** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
@@ -148,7 +153,7 @@ export async function updateConfig(folder: string, options: ConfigOptions): Prom
   if (Object.values(options).every((value) => value === undefined)) return
   const file = join(folder, CONFIG_FILE)
   const text = editConfig(await readConfig(file), options)
-  parseConfig(text, 'option', 'usage')
+  parseConfig(text, 'option')
   await writeDurably(file, text, 0o644)
 }
 
@@ -174,7 +179,9 @@ export function parseSize(text: string): number {
   throw new ShoalError('usage', `"${text}" is not a size. Write it as 200GB or 10GiB.`)
 }
 
-function parseConfig(text: string, source: string, code: 'usage'): Config {
+/** `source` is the file, or 'option' for what the command line says. */
+function parseConfig(text: string, source: string): Config {
+  const code = source === 'option' ? 'usage' : 'malformed'
   const document = parseDocument(text)
   const broken = document.errors[0]
   if (broken !== undefined) throw new ShoalError(code, `${source} is not YAML: ${broken.message}`)

@@ -176,8 +176,8 @@ class SimulatedFile implements DiskFile {
   async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
     this.#check()
     const whole = writeChange(position, parts)
-    const capacity = Math.max(this.#inode.size, position) + this.#device.freeBytes()
-    const cut = whole.bytes.subarray(0, Math.max(0, capacity - position))
+    const endMax = this.#inode.size + this.#device.freeBytes()
+    const cut = whole.bytes.subarray(0, Math.max(0, endMax - position))
     await this.#make({ ...whole, bytes: cut }, `write ${this.#path} ${position}+${cut.length}`)
     if (cut.length < whole.bytes.length) throw this.#error('ENOSPC', 'the disk is full')
   }

@@ -121,7 +121,7 @@ class GrowableBytes {
   length: number
 
   constructor(content: Uint8Array) {
-    this.#bytes = Uint8Array.from(content)
+    this.#bytes = new Uint8Array(content)
     this.length = content.length
   }
 
@@ -162,5 +162,5 @@ class GrowableBytes {
 
 /** The parts of a write as one change of its own bytes. */
 export function writeChange(position: number, parts: readonly Uint8Array[]): Write {
-  return { kind: 'write', position, bytes: Uint8Array.from(concatBytes(parts)) }
+  return { kind: 'write', position, bytes: new Uint8Array(concatBytes(parts)) }
 }

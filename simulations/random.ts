@@ -17,8 +17,6 @@ export const NEVER_UNLUCKY: UnluckyRates = { site: 0, each: 0 }
 /** The rates of FoundationDB's buggify (flow/include/flow/Buggify.h). */
 export const OFTEN_UNLUCKY: UnluckyRates = { site: 0.25, each: 0.25 }
 
-const WORD = 0x1_0000_0000
-
 /** One stream of chance. */
 export class SeededRandom implements Random {
   readonly #seed: string

@@ -86,7 +86,7 @@ export function chunkCache(bytesMax: number): ChunkCache {
 export function nodeCache(itemsMax: number): NodeCache {
   return new Cache({
     sizeMax: itemsMax,
-    sizeOf: (node) => (node.level === 0 ? node.extents.length : node.children.length),
+    sizeOf: (node) => ('extents' in node ? node.extents.length : node.children.length),
   })
 }
 

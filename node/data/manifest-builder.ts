@@ -2,22 +2,27 @@
 // written as soon as its content ends it (protocol/chunk/manifest.ts, endsNode). Nodes of an older manifest are taken
 // over whole where the cuts fall together, so that a small change of a big file writes O(log n) nodes.
 import { assert } from '../../protocol/errors.ts'
-import { encodeManifestNode, endsNode } from '../../protocol/chunk/manifest.ts'
-import { extentLength } from './manifest-tree.ts'
-import type { Extent, Manifest, ManifestNode } from '../../protocol/chunk/manifest.ts'
+import {
+  encodeManifestNode,
+  endsNode,
+  extentLength,
+  nodeSize,
+} from '../../protocol/chunk/manifest.ts'
+import { chunkIdBytes, cidDigest } from '../../protocol/ids.ts'
+import type {
+  Extent,
+  Manifest,
+  ManifestChild,
+  ManifestNode,
+} from '../../protocol/chunk/manifest.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkWriter } from './chunk-io.ts'
-
-interface Child {
-  readonly ref: ChunkRef
-  readonly size: number
-}
 
 export class ManifestBuilder {
   readonly #chunks: ChunkWriter
   readonly #extents: Extent[] = []
   /** Open inner nodes: index i is level i + 1. */
-  readonly #children: Child[][] = []
+  readonly #children: ManifestChild[][] = []
   /** Holes not added yet, so that neighbours become one. */
   #holeBytes = 0
   #size = 0
@@ -47,7 +52,11 @@ export class ManifestBuilder {
    * Add a whole node of another manifest, if every open node of its level and below is empty here.
    * returns false, with nothing added, if not. The node must have been ended by its content, or be the last.
    */
-  async addNode(level: number, child: Child, { signal }: { signal: AbortSignal }): Promise<boolean> {
+  async addNode(
+    level: number,
+    child: ManifestChild,
+    { signal }: { signal: AbortSignal },
+  ): Promise<boolean> {
     await this.#endHole(signal)
     if (this.#extents.length > 0) return false
     if (this.#children.slice(0, level).some((open) => open.length > 0)) return false
@@ -80,34 +89,35 @@ export class ManifestBuilder {
 
   async #push(extent: Extent, signal: AbortSignal): Promise<void> {
     this.#extents.push(extent)
-    if (endsNode(itemHash(extent), this.#extents.length)) await this.#endLeaf(signal)
+    const hash = extent.kind === 'chunk' ? itemHash(extent.ref) : undefined
+    if (endsNode(hash, this.#extents.length)) await this.#endLeaf(signal)
   }
 
-  async #pushChild(level: number, child: Child, signal: AbortSignal): Promise<void> {
+  async #pushChild(level: number, child: ManifestChild, signal: AbortSignal): Promise<void> {
     const open = this.#open(level)
     open.push(child)
-    if (endsNode(child.ref.plainHash, open.length)) await this.#endInner(level, signal)
+    if (endsNode(itemHash(child.ref), open.length)) await this.#endInner(level, signal)
   }
 
   async #endLeaf(signal: AbortSignal): Promise<void> {
-    const extents = this.#extents.splice(0)
-    const size = extents.reduce((sum, extent) => sum + extentLength(extent), 0)
-    await this.#pushChild(1, { ref: await this.#seal({ level: 0, extents }, signal), size }, signal)
+    await this.#end({ level: 0, extents: this.#extents.splice(0) }, signal)
   }
 
   async #endInner(level: number, signal: AbortSignal): Promise<void> {
-    const children = this.#open(level).splice(0)
-    const size = children.reduce((sum, child) => sum + child.size, 0)
-    const ref = await this.#seal({ level, children }, signal)
-    await this.#pushChild(level + 1, { ref, size }, signal)
+    await this.#end({ level, children: this.#open(level).splice(0) }, signal)
   }
 
-  async #seal(node: ManifestNode, signal: AbortSignal): Promise<ChunkRef> {
-    return this.#chunks.write(encodeManifestNode(node), { signal })
+  async #end(node: ManifestNode, signal: AbortSignal): Promise<void> {
+    const ref = await this.#chunks.write(encodeManifestNode(node), { signal })
+    await this.#pushChild(node.level + 1, { ref, size: nodeSize(node) }, signal)
   }
 
-  #open(level: number): Child[] {
+  #open(level: number): ManifestChild[] {
     while (this.#children.length < level) this.#children.push([])
     return this.#children[level - 1] ?? []
   }
+}
+
+function itemHash(ref: ChunkRef): Uint8Array {
+  return cidDigest(chunkIdBytes(ref.id))
 }

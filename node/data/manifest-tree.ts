@@ -1,7 +1,7 @@
 // Reads a manifest lazily: only the nodes on the way to what is asked for, through a bounded cache. Every node is
 // checked against what its parent says of it, so a forged manifest ends in an error and not in a loop.
 import { assert, ShoalError } from '../../protocol/errors.ts'
-import { decodeManifestNode } from '../../protocol/chunk/manifest.ts'
+import { decodeManifestNode, extentLength, nodeSize } from '../../protocol/chunk/manifest.ts'
 import type { Extent, Manifest, ManifestNode } from '../../protocol/chunk/manifest.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { NodeCache } from './cache.ts'
@@ -21,20 +21,12 @@ export interface PlacedNode {
   readonly size: number
 }
 
-/** Bytes that an extent stands for. */
-export function extentLength(extent: Extent): number {
-  return extent.kind === 'chunk' ? extent.ref.length : extent.length
-}
-
 export class ManifestTree {
   readonly root: PlacedNode
   readonly #chunks: ChunkReader
   readonly #nodes: NodeCache
 
-  constructor(
-    manifest: Manifest,
-    { chunks, nodes }: { chunks: ChunkReader; nodes: NodeCache },
-  ) {
+  constructor(manifest: Manifest, { chunks, nodes }: { chunks: ChunkReader; nodes: NodeCache }) {
     this.root = { ref: manifest.root, level: manifest.depth, start: 0, size: manifest.size }
     this.#chunks = chunks
     this.#nodes = nodes
@@ -45,7 +37,10 @@ export class ManifestTree {
   }
 
   /** The decoded node. throws ShoalError 'corrupt' if it is not what its parent says, 'chunk-unavailable'. */
-  async node({ ref, level, size }: PlacedNode, { signal }: { signal: AbortSignal }): Promise<ManifestNode> {
+  async node(
+    { ref, level, size }: PlacedNode,
+    { signal }: { signal: AbortSignal },
+  ): Promise<ManifestNode> {
     const load = async (abandoned: AbortSignal): Promise<ManifestNode> =>
       decodeManifestNode(await this.#chunks.readOnce(ref, { signal: abandoned }))
     const node = await this.#nodes.get(ref.id, load, { signal })
@@ -77,7 +72,7 @@ export class ManifestTree {
     signal: AbortSignal,
   ): AsyncGenerator<PlacedExtent, void, undefined> {
     const content = await this.node(node, { signal })
-    if (content.level === 0) {
+    if ('extents' in content) {
       let start = node.start
       for (const extent of content.extents) {
         const end = start + extentLength(extent)
@@ -87,24 +82,19 @@ export class ManifestTree {
       return
     }
     for (const child of childrenOf(node, content)) {
-      if (child.start < to && child.start + child.size > from) yield* this.#below(child, from, to, signal)
+      if (child.start < to && child.start + child.size > from)
+        yield* this.#below(child, from, to, signal)
     }
   }
 }
 
 /** The children of an inner node, placed. */
 export function childrenOf(node: PlacedNode, content: ManifestNode): readonly PlacedNode[] {
-  assert(content.level > 0, 'a leaf has no child nodes')
+  assert('children' in content, 'a leaf has no child nodes')
   let start = node.start
   return content.children.map(({ ref, size }) => {
     const child = { ref, level: node.level - 1, start, size }
     start += size
     return child
   })
-}
-
-function nodeSize(node: ManifestNode): number {
-  return node.level === 0
-    ? node.extents.reduce((sum, extent) => sum + extentLength(extent), 0)
-    : node.children.reduce((sum, child) => sum + child.size, 0)
 }

@@ -13,9 +13,7 @@ export type Holders = readonly (readonly PeerId[])[]
 export interface StripeMap {
   /** The stripe that holds a chunk, and the chunk's place in its header; undefined while it is in none. */
   locate(chunk: ChunkId): { readonly stripe: StripeId; readonly index: number } | undefined
-  stripe(
-    id: StripeId,
-  ): { readonly header: StripeHeader; readonly holders: Holders } | undefined
+  stripe(id: StripeId): { readonly header: StripeHeader; readonly holders: Holders } | undefined
   /** Log a stripe with its holders (again, when more of them hold); resolves when the entry is durable here. */
   recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void>
   /** Members that may hold shards, this node included. */

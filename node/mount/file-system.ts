@@ -36,6 +36,8 @@ export interface FileSystem {
   readFolder(handle: number, cookie: number, countMax: number): Promise<readonly FolderEntry[]>
   releaseFolder(handle: number): Promise<void>
   statFileSystem(): Promise<FileSystemSpace>
+  /** The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never fails. */
+  retain(inode: number): void
   /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
   forget(inode: number, count: number): void
 }

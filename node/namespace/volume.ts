@@ -71,6 +71,7 @@ export class Volume {
   readonly #store: Store
   readonly #moves: MoveLog
   readonly #listeners = new Set<ChangeListener>()
+  readonly #memberListeners = new Set<() => void>()
   readonly #durableListeners = new Set<(entries: readonly Entry[]) => void>()
   #origin: Origin
   #actor: ActorId
@@ -144,6 +145,12 @@ export class Volume {
   onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Told when members came, went or changed, or a policy was set. */
+  onMembersChange(listener: () => void): () => void {
+    this.#memberListeners.add(listener)
+    return () => this.#memberListeners.delete(listener)
   }
 
   /** Told of this node's own entries once durable. */
@@ -310,7 +317,9 @@ export class Volume {
       case 'policy': {
         const [actor = '', seq = ''] = dot.split(':')
         const hash = entry?.hash ?? ('' as EntryHash)
-        return this.membership.apply(op, { actor: actor as ActorId, seq: Number(seq), hash, stamp })
+        this.membership.apply(op, { actor: actor as ActorId, seq: Number(seq), hash, stamp })
+        for (const listener of this.#memberListeners) listener()
+        return
       }
       default:
         return applyOp(this.view, this.#moves, op, { dot, stamp }, changes)

@@ -45,7 +45,7 @@ export async function discardPayload(
   length: number,
   deadline: FrameDeadline,
 ): Promise<void> {
-  for (let at = 0; at < length; ) at += (await receivePiece(channel, length - at, deadline)).length
+  for (let at = 0; at < length;) at += (await receivePiece(channel, length - at, deadline)).length
 }
 
 /** The next frame. throws ShoalError 'unreachable' when the remote has closed. */
@@ -64,7 +64,10 @@ async function receivePiece(
 ): Promise<Uint8Array> {
   const piece = await receiveFrame(channel, deadline)
   if (piece.length === 0 || piece.length > Math.min(lengthMax, PAYLOAD_PIECE)) {
-    throw new ShoalError('malformed', `${channel.peer} sent a payload piece of ${piece.length} bytes`)
+    throw new ShoalError(
+      'malformed',
+      `${channel.peer} sent a payload piece of ${piece.length} bytes`,
+    )
   }
   return piece
 }

@@ -3,7 +3,12 @@
 // are bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever } from '../../protocol/errors.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
-import { SHARD_PROTOCOL, SHARD_MAX, decodeShardRequest, encodeShardReply } from '../../protocol/wire/shard.ts'
+import {
+  SHARD_PROTOCOL,
+  SHARD_MAX,
+  decodeShardRequest,
+  encodeShardReply,
+} from '../../protocol/wire/shard.ts'
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { proveShardRange, shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { equalBytes } from '../../protocol/bytes.ts'

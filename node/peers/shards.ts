@@ -146,13 +146,19 @@ export class ShardClient {
     )
     if (reply.kind === 'error') return { reply, payload: new Uint8Array(0) }
     if (reply.length > lengthMax) {
-      throw new ShoalError('malformed', `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`)
+      throw new ShoalError(
+        'malformed',
+        `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`,
+      )
     }
     return { reply, payload: await receivePayload(channel, reply.length, deadline) }
   }
 }
 
-function accepted(peer: PeerId, { reply, payload }: { reply: ShardReply; payload: Uint8Array }): Answer {
+function accepted(
+  peer: PeerId,
+  { reply, payload }: { reply: ShardReply; payload: Uint8Array },
+): Answer {
   if (reply.kind === 'error') throw new ShoalError(reply.code, `${peer} answers: ${reply.message}`)
   return { reply, payload }
 }

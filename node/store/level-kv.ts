@@ -76,14 +76,18 @@ export class LevelKv implements Kv {
   }
 
   scan(range: KvRange): AsyncIterable<readonly [ByteString, Uint8Array]> {
-    const iterator = this.#database.iterator({
-      gte: range.from,
-      lt: range.to,
-      reverse: range.reverse ?? false,
-      limit: range.countMax ?? -1,
-      highWaterMarkBytes: PAGE_BYTES,
-    })
-    return pages(iterator)
+    try {
+      const iterator = this.#database.iterator({
+        gte: range.from,
+        lt: range.to,
+        reverse: range.reverse ?? false,
+        limit: range.countMax ?? -1,
+        highWaterMarkBytes: PAGE_BYTES,
+      })
+      return pages(iterator)
+    } catch (error) {
+      throw levelError('cannot scan the index', error)
+    }
   }
 
   async close(): Promise<void> {

@@ -55,10 +55,10 @@ export function extentLength(extent: Extent): number {
 }
 
 /**
- * Does a node end after this item, its `count`-th? Between 32 and 1024 items, where the chunk id's digest starts with a
- * small number.
+ * Does a node end after this item, its `count`-th? Yes at MANIFEST_ITEMS_MAX, and from ITEMS_MIN on where the item's hash
+ * starts with a small number.
  *
- * itemHash: the digest of the item's chunk id; undefined for a hole, which ends a node only when that is full.
+ * itemHash: the digest in the item's chunk id; undefined for a hole, which ends only a full node.
  */
 export function endsNode(itemHash: Uint8Array | undefined, count: number): boolean {
   if (count >= MANIFEST_ITEMS_MAX) return true
@@ -93,7 +93,9 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   })
   if (level > 0 && items.length === 0) throw malformed('has no children')
   const node: ManifestNode =
-    level === 0 ? { level: 0, extents: items.map(readExtent) } : { level, children: items.map(readChild) }
+    level === 0
+      ? { level: 0, extents: items.map(readExtent) }
+      : { level, children: items.map(readChild) }
   if (nodeSize(node) > FILE_SIZE_MAX) throw malformed('covers more than a file can have')
   return node
 }
@@ -120,7 +122,8 @@ function readChild(item: readonly unknown[]): ManifestChild {
 }
 
 function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): ChunkRef {
-  if (!(cid instanceof Uint8Array) || cid.length !== CID_BYTES) throw malformed('has a bad chunk id')
+  if (!(cid instanceof Uint8Array) || cid.length !== CID_BYTES)
+    throw malformed('has a bad chunk id')
   if (!(plainHash instanceof Uint8Array) || plainHash.length !== HASH_BYTES) {
     throw malformed('has a bad plain hash')
   }
@@ -138,7 +141,8 @@ function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): Ch
 }
 
 function integer(value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max)
+    return value
   throw malformed(`has ${String(value)} where a number in ${min}..${max} belongs`)
 }
 

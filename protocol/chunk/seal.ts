@@ -136,7 +136,10 @@ function unpack(ref: ChunkRef, packed: Uint8Array): Uint8Array {
     case 1:
       return unzstd(ref, packed)
     default:
-      throw new ShoalError('unsupported', `chunk ${ref.id} has codec ${String(ref.codec)}, newer than this node`)
+      throw new ShoalError(
+        'unsupported',
+        `chunk ${ref.id} has codec ${String(ref.codec)}, newer than this node`,
+      )
   }
 }
 

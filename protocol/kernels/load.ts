@@ -12,7 +12,7 @@ export interface GearKernel {
   readonly input: Uint8Array
   readonly positionsMax: number
   /** The first of `positions` whose hash has its top `bits` bits zero, or -1. */
-  findCut(positions: number, bits: number): number
+  readonly findCut: (positions: number, bits: number) => number
 }
 
 /** Linear combinations of rows of bytes over GF(2^8) (assembly/galois.ts). */
@@ -27,7 +27,7 @@ export interface GaloisKernel {
   readonly columnsMax: number
   readonly rowsMax: number
   /** output[r] = sum over c of product(r, c, input[c]); `length` is a multiple of 16. */
-  combine(rows: number, columns: number, length: number): void
+  readonly combine: (rows: number, columns: number, length: number) => void
 }
 
 let gear: GearKernel | undefined
@@ -81,13 +81,14 @@ interface WebAssemblyApi {
 interface Kernel {
   readonly exports: Readonly<Record<string, unknown>>
   /** The value of an exported constant. */
-  constant(name: string): number
+  readonly constant: (name: string) => number
   /** The bytes at an exported address. */
-  view(name: string, length: number): Uint8Array
+  readonly view: (name: string, length: number) => Uint8Array
 }
 
 function instantiate(name: string): Kernel {
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly
+  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
+    .WebAssembly
   const { exports } = new Instance(new Module(readKernel(name)))
   const { buffer } = exports['memory'] as { readonly buffer: ArrayBuffer }
   const constant = (of: string): number => (exports[of] as { readonly value: number }).value

@@ -131,7 +131,13 @@ export function decodeShardRequest(frame: Uint8Array): ShardRequest {
   switch (kind) {
     case 'put': {
       const length = fields.integer('length', 1, SHARD_MAX)
-      return { kind, volume, header: fields.bytes('header', STRIPE_HEADER_MAX), index: index(), length }
+      return {
+        kind,
+        volume,
+        header: fields.bytes('header', STRIPE_HEADER_MAX),
+        index: index(),
+        length,
+      }
     }
     case 'get': {
       const offset = fields.integer('offset', 0, SHARD_MAX)
@@ -190,6 +196,9 @@ export function decodeShardReply(frame: Uint8Array): ShardReply {
 function checkVersion(fields: Fields): void {
   const version = fields.integer('v')
   if (version !== VERSION) {
-    throw new ShoalError('unsupported', `shard protocol message of version ${version}, known: ${VERSION}`)
+    throw new ShoalError(
+      'unsupported',
+      `shard protocol message of version ${version}, known: ${VERSION}`,
+    )
   }
 }

@@ -1,3 +1,4 @@
+// The real disk, held to the seam. test/simulations does the same for the simulated one.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -9,7 +9,7 @@ import type { Disk } from '../../node/world/world.ts'
 /** A disk with an empty home folder, and how to be rid of it. */
 export interface DiskUnderTest {
   readonly disk: Disk
-  end(): Promise<void>
+  readonly end: () => Promise<void>
 }
 
 /** Define the suite. */

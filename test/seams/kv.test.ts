@@ -1,3 +1,4 @@
+// The ordered stores of this project, held to the seam.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -11,7 +11,7 @@ import type { Kv, KvRange, KvWrite } from '../../node/store/kv.ts'
 export interface KvUnderTest {
   readonly kv: Kv
   /** Called once, also after a failed test; `kv` may be closed already. */
-  end(): Promise<void>
+  readonly end: () => Promise<void>
 }
 
 /** Define the suite. */
@@ -136,8 +136,10 @@ function scanSuite(make: () => Promise<KvUnderTest>): void {
           const model = new Map<ByteString, Uint8Array>()
           for (const batch of all) {
             await kv.write(batch, { sync: false })
-            for (const w of batch)
-              w.kind === 'put' ? model.set(w.key, w.value) : model.delete(w.key)
+            for (const w of batch) {
+              if (w.kind === 'put') model.set(w.key, w.value)
+              else model.delete(w.key)
+            }
           }
           const expected = [...model.keys()].filter((k) => k >= from && k < to).sort()
           if (reverse) expected.reverse()

@@ -1,16 +1,17 @@
 // A channel of frames over one libp2p stream, with backpressure both ways.
-// Always true: at most RECEIVE_QUEUE_MAX + FRAME_MAX bytes are held for a reader that does not read, plus what the yamux
-// window lets through; a frame is either delivered whole or not at all; what was received whole before a break is
-// still delivered; every await ends when the stream does.
-// The traps of libp2p 3 streams avoided here are listed in docs/formats/network.md ("Streams of js-libp2p").
-import { asShoalError, assert, ShoalError } from '../../../protocol/errors.ts'
+// Always true: a reader that does not read costs at most RECEIVE_QUEUE_MAX + FRAME_MAX bytes and what the yamux window
+// lets through, a sender at most one block; a frame arrives whole or not at all; what arrived whole before a break is
+// still delivered; every await ends when the stream does. The end is clean only if the remote said so (yamux FIN).
+// docs/formats/network.md lists the traps of libp2p 3 streams that this file is built around.
+import { setMaxListeners } from 'node:events'
+import { asShoalError, hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB, SECOND_MS } from '../../../protocol/units.ts'
 import { encodeFrame, FrameDecoder } from './frames.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Channel } from '../world.ts'
 
-/** Whole frames waiting for receive(), counted in bytes, above which the sender is stopped. */
+/** Whole frames waiting for receive(), counted in bytes, at which the sender is stopped. */
 const RECEIVE_QUEUE_MAX: number = 2 * MIB
 /** What a queued frame costs beside its bytes. */
 const FRAME_OVERHEAD = 64
@@ -19,71 +20,81 @@ const EARLY_MAX: number = 256 * KIB
 /** How long close() waits for a slow remote to take the last bytes. */
 const CLOSE_TIMEOUT_MS: number = 60 * SECOND_MS
 
-/** Channel over `stream`; listens from its construction on. */
+/** The channel over `stream`, listening from its construction on. */
 export class Libp2pChannel implements Channel {
   readonly peer: PeerId
   readonly protocol: string
   readonly #stream: Stream
-  readonly #decoder = new FrameDecoder((frame) => this.#onFrame(frame))
+  readonly #decoder: FrameDecoder = new FrameDecoder((frame) => this.#onFrame(frame))
   readonly #queue: Uint8Array[] = []
   #queuedBytes = 0
   #paused = false
   #resuming = false
+  /** The remote has sent its first, empty frame. */
   #remoteReads = false
+  /** The remote has said that it sends no more. */
   #remoteFinished = false
+  /** All that the remote sent is in the queue. */
   #ended = false
+  #readFailure: ShoalError | undefined
+  #writeFailure: ShoalError | undefined
+  #sentBytes = 0
+  /** One token for each send() under way; the first is the one that writes. */
+  readonly #sends: object[] = []
   #closing = false
-  #failure: ShoalError | undefined
-  /** Settles when all sends so far are done; never rejects. */
-  #lastSend: Promise<void> = Promise.resolve()
-  /** Called at every change that a waiting receive(), send() or open may depend on. */
-  readonly #waiters = new Set<() => void>()
+  /** Called at every change that a waiting call may depend on. */
+  readonly #waiting = new Set<() => void>()
 
   constructor(stream: Stream, peer: PeerId, protocol: string) {
     this.peer = peer
     this.protocol = protocol
     this.#stream = stream
-    if (stream.status !== 'open') return this.#fail(this.#broken('it was closed at once'))
-    this.#remoteFinished = stream.remoteWriteStatus === 'closed'
     this.#listen()
-    if (stream.readableEnded) this.#onEnd()
-    this.#sendBlocks(encodeFrame([])) // "I read"; see docs/formats/network.md
+    if (stream.status === 'open') {
+      this.#remoteFinished = stream.remoteWriteStatus === 'closed'
+      if (stream.readableEnded) this.#onEnd()
+      this.#write(encodeFrame([])[0] ?? new Uint8Array())
+    } else {
+      this.#fail(this.#broken('it was closed at once'))
+    }
   }
 
   async send(parts: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<void> {
-    const { signal } = options
     const blocks = encodeFrame(parts)
-    const previous = this.#lastSend
-    const { promise: done, resolve: finish } = Promise.withResolvers<void>()
-    this.#lastSend = previous.then(() => done)
+    const token = {}
+    this.#sends.push(token)
     try {
-      await abortable(previous, signal)
-      await this.#sendFrame(blocks, signal)
+      await this.#until(options.signal, () => this.#sends[0] === token)
+      await this.#sendBlocks(blocks, options.signal)
     } finally {
-      finish()
+      this.#sends.splice(this.#sends.indexOf(token), 1)
+      this.#wake()
     }
   }
 
   async receive(options: { signal: AbortSignal }): Promise<Uint8Array | undefined> {
-    await this.#until(options.signal, () => {
-      return this.#queue.length > 0 || this.#ended || this.#failure !== undefined
-    })
-    const frame = this.#queue.shift()
-    if (frame !== undefined) {
-      this.#queuedBytes -= frame.byteLength + FRAME_OVERHEAD
-      if (this.#queuedBytes < RECEIVE_QUEUE_MAX / 2) this.#resume()
-      return frame
+    for (;;) {
+      await this.#until(options.signal, () => {
+        return this.#queue.length > 0 || this.#ended || this.#readFailure !== undefined
+      })
+      const frame = this.#queue.shift()
+      if (frame !== undefined) {
+        this.#queuedBytes -= frame.byteLength + FRAME_OVERHEAD
+        if (this.#queuedBytes < RECEIVE_QUEUE_MAX / 2) this.#resume()
+        return frame
+      }
+      if (this.#ended) return undefined
+      if (this.#readFailure !== undefined) throw this.#readFailure
     }
-    if (this.#ended) return undefined
-    throw this.#failure ?? this.#broken('it ended')
   }
 
   async close(): Promise<void> {
-    if (this.#closing || this.#failure !== undefined) return
+    if (this.#closing || this.#writeFailure !== undefined) return
     this.#closing = true
-    await this.#lastSend
+    const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS)
     try {
-      await this.#stream.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) })
+      await this.#until(signal, () => this.#sends.length === 0)
+      await this.#stream.close({ signal })
     } catch (cause) {
       const error = this.#broken('the last bytes could not be sent', cause)
       this.abort(error)
@@ -92,8 +103,9 @@ export class Libp2pChannel implements Channel {
   }
 
   abort(error: Error): void {
+    const told = hasCode(error, 'malformed') || hasCode(error, 'unreachable')
     this.#queue.length = 0
-    this.#fail(error instanceof ShoalError ? error : this.#broken(error.message, error))
+    this.#fail(told ? error : this.#broken(error.message, error))
     this.#stream.abort(error)
   }
 
@@ -101,14 +113,14 @@ export class Libp2pChannel implements Channel {
     const stream = this.#stream
     stream.addEventListener('message', (event) => this.#onMessage(event))
     stream.addEventListener('drain', () => this.#wake())
-    stream.addEventListener('remoteCloseWrite', () => {
-      this.#remoteFinished = true
-    })
+    stream.addEventListener('idle', () => this.#wake())
+    stream.addEventListener('remoteCloseWrite', () => (this.#remoteFinished = true))
     stream.addEventListener('end', () => this.#onEnd())
     stream.addEventListener('close', ({ error }) => {
-      if (error !== undefined) this.#fail(this.#broken(error.message, error))
-      else if (!this.#remoteFinished) this.#fail(this.#broken('the connection was lost'))
-      else this.#wake()
+      const failure = this.#broken(error?.message ?? 'the connection is gone', error)
+      // After a clean finish what is still in the stream's buffer can be read.
+      if (error === undefined && this.#remoteFinished) this.#failWriting(failure)
+      else this.#fail(failure)
     })
   }
 
@@ -118,63 +130,60 @@ export class Libp2pChannel implements Channel {
     } catch (error) {
       return this.abort(asShoalError(error))
     }
+    this.#wake()
     this.#pauseIfFull()
   }
 
   #onFrame(frame: Uint8Array): void {
-    if (!this.#remoteReads) {
-      this.#remoteReads = true
+    if (this.#remoteReads) {
+      this.#queue.push(frame)
+      this.#queuedBytes += frame.byteLength + FRAME_OVERHEAD
+    } else {
       if (frame.byteLength > 0) throw new ShoalError('malformed', 'the first frame is not empty')
-      return this.#wake()
+      this.#remoteReads = true
     }
-    this.#queue.push(frame)
-    this.#queuedBytes += frame.byteLength + FRAME_OVERHEAD
-    this.#wake()
   }
 
   #onEnd(): void {
-    if (!this.#remoteFinished) return // broken, not finished: 'close' follows and says why
+    if (!this.#remoteFinished) return // a break: 'close' follows and says why
     if (this.#decoder.insideFrame) return this.abort(this.#broken('it ended inside a frame'))
     this.#ended = true
     this.#wake()
   }
 
-  async #sendFrame(blocks: Uint8Array[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw asShoalError(signal.reason)
-    let sent = 0
+  async #sendBlocks(blocks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    let begun = false
     try {
       for (const block of blocks) {
-        sent += block.byteLength
-        if (!this.#remoteReads && sent > EARLY_MAX) {
-          await this.#until(signal, () => this.#remoteReads || this.#failure !== undefined)
-        }
-        if (!this.#sendBlocks([block])) {
-          await this.#until(signal, () => !this.#stream.writableNeedsDrain || this.#failure !== undefined)
-        }
-        if (this.#failure !== undefined) throw this.#failure
+        await this.#until(signal, () => this.#mayWrite(block) || this.#writeFailure !== undefined)
+        this.#write(block)
+        if (this.#writeFailure !== undefined) throw this.#writeFailure
+        begun = true
       }
     } catch (error) {
-      // Part of the frame may be out, so nothing sensible can follow it.
-      this.abort(asShoalError(error))
+      // Nothing sensible can follow part of a frame.
+      if (begun) this.abort(asShoalError(error))
       throw error
     }
   }
 
-  /** False when the caller should wait for 'drain'. */
-  #sendBlocks(blocks: Uint8Array[]): boolean {
-    let room = true
-    try {
-      for (const block of blocks) room = this.#stream.send(block)
-    } catch (cause) {
-      this.#fail(this.#broken('it is closed for sending', cause))
-    }
-    return room
+  /** 'drain' alone is not enough: it comes with each window update, however small, while a block is still waiting. */
+  #mayWrite(block: Uint8Array): boolean {
+    if (!this.#remoteReads && this.#sentBytes + block.byteLength > EARLY_MAX) return false
+    return !this.#stream.writableNeedsDrain && this.#stream.writeBufferLength === 0
   }
 
-  /**
-   * pause() stops yamux window updates, and with them the sender. It must not be called from within resume(), which
-   * would undo it in yamux but not in the stream.
-   */
+  #write(block: Uint8Array): void {
+    if (this.#writeFailure !== undefined) return
+    this.#sentBytes += block.byteLength
+    try {
+      this.#stream.send(block)
+    } catch (cause) {
+      this.#failWriting(this.#broken('it is closed', cause))
+    }
+  }
+
+  /** Stops yamux window updates and with them the sender. Within resume() it would be undone in yamux only. */
   #pauseIfFull(): void {
     if (this.#queuedBytes < RECEIVE_QUEUE_MAX || this.#paused || this.#resuming) return
     if (this.#stream.readStatus !== 'readable') return
@@ -189,7 +198,7 @@ export class Libp2pChannel implements Channel {
     try {
       this.#stream.resume()
     } catch {
-      // The stream is closed; its own events have told us so, and what it still held has just been delivered.
+      // Closed meanwhile: its events have told us, and what it still held has just been delivered.
     } finally {
       this.#resuming = false
     }
@@ -197,35 +206,35 @@ export class Libp2pChannel implements Channel {
   }
 
   #fail(error: ShoalError): void {
-    this.#failure ??= error
+    this.#readFailure ??= error
+    this.#failWriting(error)
+  }
+
+  #failWriting(error: ShoalError): void {
+    this.#writeFailure ??= error
     this.#wake()
   }
 
   #wake(): void {
-    for (const waiter of [...this.#waiters]) waiter()
+    for (const check of this.#waiting) check()
   }
 
   /** Resolves once `ready()`; rejects with the reason of `signal` if that aborts first. */
   async #until(signal: AbortSignal, ready: () => boolean): Promise<void> {
     if (signal.aborted) throw asShoalError(signal.reason)
     if (ready()) return
-    await new Promise<void>((resolve, reject) => {
-      const finish = (): void => {
-        this.#waiters.delete(check)
-        signal.removeEventListener('abort', onAbort)
-      }
-      const check = (): void => {
-        if (!ready()) return
-        finish()
-        resolve()
-      }
-      const onAbort = (): void => {
-        finish()
-        reject(asShoalError(signal.reason))
-      }
-      this.#waiters.add(check)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+    setMaxListeners(0, signal) // one signal may serve any number of channels
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const check = (): void => (ready() ? resolve() : undefined)
+    const onAbort = (): void => reject(asShoalError(signal.reason))
+    this.#waiting.add(check)
+    signal.addEventListener('abort', onAbort)
+    try {
+      await promise
+    } finally {
+      this.#waiting.delete(check)
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
   #broken(reason: string, cause?: unknown): ShoalError {

@@ -27,8 +27,7 @@ import type { SendResult } from '@libp2p/utils'
 export const TLS_PROTOCOL = '/tls/1.0.0'
 
 /** The fastest first; both sides have AES instructions or lose little. */
-const CIPHERS =
-  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
+const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
 /** ALPN name of a peer that does not choose its muxer in the handshake. */
 const ALPN_LIBP2P = 'libp2p'
 
@@ -94,6 +93,12 @@ class SocketTls implements ConnectionEncrypter {
     await takeSocket(connection, raw)
     options.signal?.throwIfAborted()
     const socket = wrap(context)
+    // libp2p resets the raw socket to abort. Under a TLS session that crashes the process (SIGSEGV in Node 24.21), so
+    // the session goes first and takes the socket with it.
+    raw.resetAndDestroy = () => {
+      socket.destroy()
+      return raw
+    }
     // node:tls reports a failure as 'error' at any time; without a listener it would end the process.
     socket.on('error', (error) => connection.abort(error))
     try {

@@ -1,0 +1,40 @@
+// Values on the command line, checked where they are read; what does not fit is a usage error that names its argument.
+import { InvalidArgumentError } from 'commander'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import type { Ack, Settings } from '../node/control/api.ts'
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
+}
+
+/** Of `--ack`. */
+export const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
+
+export function parseCount(text: string): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number
+  throw new InvalidArgumentError('Give a whole number.')
+}
+
+/** Milliseconds of "30s", "15m", "24h", "7d". */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  const unit = DURATION_UNITS[match?.[2] ?? '']
+  if (unit === undefined || Number(match?.[1]) === 0) throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
+  return Number(match?.[1]) * unit
+}
+
+/** Collects an option or argument that may be repeated. */
+export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text]
+}
+
+/** Collects KEY=VALUE. */
+export function collectSetting(text: string, before: Settings | undefined): Settings {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('Give KEY=VALUE, such as class=rs4+2.')
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}

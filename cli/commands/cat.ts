@@ -1,0 +1,25 @@
+// `shoal cat`: the bytes of files as they are, on stdout. With --json only failures are JSON.
+import { once } from 'node:events'
+import { parseCount } from '../arguments.ts'
+import type { Command } from 'commander'
+import type { Context } from '../context.ts'
+
+export function addCat(program: Command, context: Context): void {
+  program
+    .command('cat <path...>')
+    .description('write files to stdout, byte for byte')
+    .option('--offset <bytes>', 'start here', parseCount)
+    .option('--length <bytes>', 'stop after this many', parseCount)
+    .addHelpText('after', '\nExample:\n  shoal cat --offset 1048576 --length 4096 /disk.img | xxd')
+    .action(async (paths: readonly string[], options: { offset?: number; length?: number }) => {
+      for (const path of paths) {
+        const { content } = await context.client.readFile(path, {
+          offsetBytes: options.offset,
+          lengthBytes: options.length,
+        })
+        for await (const part of content) {
+          if (!process.stdout.write(part)) await once(process.stdout, 'drain', { signal: context.signal })
+        }
+      }
+    })
+}

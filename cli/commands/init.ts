@@ -1,0 +1,45 @@
+// `shoal init`: make a home.
+import { collect } from '../arguments.ts'
+import type { Command } from 'commander'
+import type { Context } from '../context.ts'
+
+/** Options of `init`, which `up` has too. */
+export interface HomeOptions {
+  readonly name?: string
+  readonly zone?: string
+  readonly capacity?: string
+  readonly listen?: readonly string[]
+  /** False by --no-mdns. */
+  readonly mdns?: boolean
+}
+
+export function addInit(program: Command, context: Context): void {
+  addHomeOptions(program.command('init').description('make a node: identity, home folder, config'))
+    .addHelpText('after', '\nExample:\n  shoal init --name attic --zone house --capacity 200GB')
+    .action(async (options: HomeOptions) => {
+      // Loaded here: the commands that only talk to a node start without it.
+      const { initHome } = await import('../../node/config.ts')
+      const { folder, config } = await initHome(context.home, homeOptions(options))
+      context.print({ home: folder, config }, () => `Made node "${config.name}" in ${folder}. Start it with "${context.commandLine('up')}".`)
+    })
+}
+
+export function addHomeOptions(command: Command): Command {
+  return command
+    .option('--name <name>', 'how people call this node (default: the name of the machine)')
+    .option('--zone <zone>', 'failure domain: nodes of one zone may fail together')
+    .option('--capacity <size>', 'what the store may take, such as 200GB (default: the disk)')
+    .option('--listen <multiaddr>', 'where to listen; may be repeated', collect)
+    .option('--no-mdns', 'do not look for peers on the local network')
+}
+
+/** What was said on the command line; commander has `mdns: true` where nothing was. */
+export function homeOptions({ name, zone, capacity, listen, mdns }: HomeOptions): HomeOptions {
+  return {
+    ...(name !== undefined && { name }),
+    ...(zone !== undefined && { zone }),
+    ...(capacity !== undefined && { capacity }),
+    ...(listen !== undefined && { listen }),
+    ...(mdns === false && { mdns }),
+  }
+}

@@ -1,0 +1,41 @@
+// `shoal invite`: a ticket for another machine.
+import { Option } from 'commander'
+import { ROLES } from '../../protocol/membership/roles.ts'
+import { parseCount, parseDuration } from '../arguments.ts'
+import { count, formatTime } from '../output.ts'
+import type { Command } from 'commander'
+import type { Role } from '../../protocol/membership/roles.ts'
+import type { Context } from '../context.ts'
+
+interface Options {
+  readonly role: Role
+  readonly uses: number
+  readonly expires: number
+  readonly volume?: string
+}
+
+export function addInvite(program: Command, context: Context): void {
+  program
+    .command('invite')
+    .description('print a ticket that lets another machine join')
+    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('writer'))
+    .option('--uses <n>', 'how many machines may join by it', parseCount, 1)
+    .addOption(
+      new Option('--expires <time>', 'how long it is good for')
+        .argParser(parseDuration)
+        .default(parseDuration('24h'), '24h'),
+    )
+    .option('--volume <name>', 'to which volume (default: the first this node had)')
+    .addHelpText('after', '\nExample:\n  shoal invite --role reader --expires 7d')
+    .action(async ({ role, uses, expires, volume }: Options) => {
+      const invitation = await context.client.invite({ role, uses, expiresInMs: expires, volume })
+      // The ticket alone on stdout, so that a script can take it; what to do with it beside it.
+      if (!context.json) {
+        const until = formatTime(invitation.expiresMs)
+        process.stderr.write(
+          `On the other machine, until ${until}, ${count(uses, 'time')}:\n  shoal up --join TICKET\nwhere TICKET is\n`,
+        )
+      }
+      context.print(invitation, () => invitation.ticket)
+    })
+}

@@ -1,0 +1,62 @@
+// `shoal ls`: the entries of a folder, or one file.
+import colors from 'picocolors'
+import { formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
+import { joinPath } from '../paths.ts'
+import type { Command } from 'commander'
+import type { FileStat } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+
+interface Entry extends FileStat {
+  readonly path: string
+}
+
+export function addLs(program: Command, context: Context): void {
+  program
+    .command('ls [path]')
+    .description('list a folder (default: /)')
+    .option('-l, --long', 'mode, size and time too')
+    .option('-R, --recursive', 'the whole tree, as paths')
+    .addHelpText('after', '\nExample:\n  shoal ls --long /photos')
+    .action(async (path = '/', options: { long?: boolean; recursive?: boolean }) => {
+      const entries = await collect(context, path, options.recursive === true)
+      const nameOf = options.recursive === true ? pathOf : styledName
+      context.print(entries, () => (options.long === true ? long(entries, nameOf) : entries.map(nameOf).join('\n')))
+    })
+}
+
+async function collect(context: Context, path: string, recursive: boolean): Promise<Entry[]> {
+  const stat = await context.client.stat(path)
+  if (stat.kind !== 'folder') return [{ path, ...stat }]
+  const entries: Entry[] = []
+  const folders = [path]
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const page of context.client.list(folder)) {
+      for (const entry of page) {
+        const inside = joinPath(folder, entry.name)
+        entries.push({ path: inside, ...entry })
+        if (recursive && entry.kind === 'folder') folders.push(inside)
+      }
+    }
+  }
+  return recursive ? entries.toSorted((a, b) => (a.path < b.path ? -1 : 1)) : entries
+}
+
+function pathOf(entry: Entry): string {
+  return printable(entry.path)
+}
+
+function styledName(entry: Entry): string {
+  const name = printable(entry.name)
+  if (entry.kind === 'folder') return colors.blue(`${name}/`)
+  return entry.kind === 'symlink' ? colors.cyan(name) : name
+}
+
+function long(entries: readonly Entry[], nameOf: (entry: Entry) => string): string {
+  const rows = entries.map((entry) => [
+    formatMode(entry.kind, entry.mode),
+    formatBytes(entry.sizeBytes).padStart(8),
+    formatTime(Number(entry.modifiedNs / 1_000_000n)),
+    nameOf(entry) + (entry.target === undefined ? '' : ` -> ${printable(entry.target)}`),
+  ])
+  return table(rows)
+}

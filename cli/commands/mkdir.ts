@@ -1,0 +1,15 @@
+// `shoal mkdir`: make folders.
+import type { Command } from 'commander'
+import type { Context } from '../context.ts'
+
+export function addMkdir(program: Command, context: Context): void {
+  program
+    .command('mkdir <path...>')
+    .description('make folders')
+    .option('-p, --parents', 'make missing parents too, and be content with what is there')
+    .addHelpText('after', '\nExample:\n  shoal mkdir --parents /photos/2026/november')
+    .action(async (paths: readonly string[], options: { parents?: boolean }) => {
+      for (const path of paths) await context.client.makeFolder(path, { parents: options.parents })
+      context.print({ made: paths }, () => '')
+    })
+}

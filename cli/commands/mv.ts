@@ -1,0 +1,26 @@
+// `shoal mv`: rename, or move into a folder.
+import { hasCode } from '../../protocol/errors.ts'
+import { baseName, joinPath, namesFolder } from '../paths.ts'
+import type { Command } from 'commander'
+import type { Context } from '../context.ts'
+
+export function addMv(program: Command, context: Context): void {
+  program
+    .command('mv <src> <dest>')
+    .description('rename SRC to DEST, or move it into the folder DEST')
+    .addHelpText('after', '\nExample:\n  shoal mv /inbox/scan.pdf /papers/')
+    .action(async (from: string, dest: string) => {
+      const to = (await isFolder(context, dest)) ? joinPath(dest, baseName(from)) : dest
+      await context.client.move(from, to)
+      context.print({ from, to }, () => '')
+    })
+}
+
+async function isFolder(context: Context, path: string): Promise<boolean> {
+  try {
+    return (await context.client.stat(path)).kind === 'folder'
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') && !namesFolder(path)) return false
+    throw error
+  }
+}

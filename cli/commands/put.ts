@@ -1,0 +1,169 @@
+// `shoal put`: files and trees of this machine into the namespace. Files are replaced whole, and what is there already
+// with the same size and time is left alone, so a put that was interrupted is repeated to go on.
+import { lstat, open, opendir, readlink } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { Option } from 'commander'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
+import { ACKS } from '../arguments.ts'
+import { baseName, joinPath, namesFolder, parentPath } from '../paths.ts'
+import { Transfer, sameTime } from '../transfer.ts'
+import type { BigIntStats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import type { Command } from 'commander'
+import type { Ack, FileStat } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+
+const PART_BYTES = MIB
+const PERMISSIONS = 0o7777n
+
+const HELP = `
+A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
+that is in it, or is merged into it. With several SRC, or with a / at the end of DEST, each SRC goes
+into DEST. Mode and time are kept, and symlinks stay symlinks.
+
+Examples:
+  shoal put cat.jpg dog.jpg /photos/
+  shoal put --ack placed ~/thesis /thesis`
+
+export function addPut(program: Command, context: Context): void {
+  program
+    .command('put')
+    .argument('<path...>', 'SRC... DEST')
+    .usage('[options] SRC... DEST')
+    .description('copy files and folders of this machine into the namespace')
+    .addOption(new Option('--ack <how>', 'return when all is: on this disk, on a peer, on all peers it should be').choices(ACKS))
+    .addHelpText('after', HELP)
+    .action(async (paths: readonly string[], { ack }: { ack?: Ack }) => {
+      const dest = paths.at(-1)
+      if (paths.length < 2 || dest === undefined) throw new ShoalError('usage', 'put needs SRC and DEST. See "shoal put --help".')
+      const put = new Put(context)
+      await put.run(paths.slice(0, -1), dest, ack)
+      context.print(put.transfer.tally, () => put.transfer.summary('Put'))
+    })
+}
+
+class Put {
+  readonly transfer: Transfer
+  readonly #context: Context
+  readonly #folders: { readonly path: string; readonly stat: BigIntStats }[] = []
+
+  constructor(context: Context) {
+    this.#context = context
+    this.transfer = new Transfer(context, 'put')
+  }
+
+  async run(sources: readonly string[], dest: string, ack: Ack | undefined): Promise<void> {
+    const { client } = this.#context
+    try {
+      for (const source of sources) await this.#putSource(source, dest, sources.length > 1)
+      await this.transfer.drain()
+      // Last, because each file that came in touched its folder.
+      for (const { path, stat } of this.#folders) {
+        await this.transfer.add(() => client.setAttributes(path, attributesOf(stat)))
+      }
+      await this.transfer.drain()
+      await client.settle(ack)
+    } finally {
+      await this.transfer.end()
+    }
+    this.transfer.check()
+  }
+
+  async #putSource(source: string, dest: string, several: boolean): Promise<void> {
+    const stat = await lstat(source, { bigint: true })
+    let existing = await this.#find(dest)
+    const into = several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
+    const path = into ? joinPath(dest, basename(resolve(source))) : dest
+    if (into) existing = await this.#find(path)
+    if (existing === undefined) await this.#context.client.makeFolder(parentPath(path), { parents: true })
+    await this.transfer.attempt(() => this.#putEntry(source, path, existing))
+  }
+
+  async #putEntry(source: string, path: string, existing: FileStat | undefined): Promise<void> {
+    const stat = await lstat(source, { bigint: true })
+    if (stat.isDirectory()) return this.#putFolder(source, path, stat, existing)
+    if (existing?.kind === 'folder') {
+      throw new ShoalError('EISDIR', `${path} is a folder and ${source} is not. Remove one of them, then repeat.`)
+    }
+    if (stat.isSymbolicLink()) return this.transfer.add(() => this.#putSymlink(source, path, existing))
+    if (stat.isFile()) {
+      this.transfer.expect(Number(stat.size))
+      return this.transfer.add(() => this.#putFile(source, path, stat, existing))
+    }
+    throw new ShoalError('unsupported', `${source} is neither file, folder nor symlink. It was left out.`)
+  }
+
+  async #putFolder(
+    source: string,
+    path: string,
+    stat: BigIntStats,
+    existing: FileStat | undefined,
+  ): Promise<void> {
+    if (existing !== undefined && existing.kind !== 'folder') {
+      throw new ShoalError('ENOTDIR', `${path} is a file and ${source} a folder. Remove one of them, then repeat.`)
+    }
+    const children = new Map<string, FileStat>()
+    if (existing === undefined) await this.#context.client.makeFolder(path, { parents: true })
+    else for await (const page of this.#context.client.list(path)) for (const child of page) children.set(child.name, child)
+    for await (const { name } of await opendir(source)) {
+      await this.transfer.attempt(() => this.#putEntry(join(source, name), joinPath(path, name), children.get(name)))
+    }
+    this.transfer.tally.folders++
+    // The root of a volume has no attributes worth keeping.
+    if (baseName(path) !== '') this.#folders.push({ path, stat })
+  }
+
+  async #putFile(
+    source: string,
+    path: string,
+    stat: BigIntStats,
+    existing: FileStat | undefined,
+  ): Promise<void> {
+    const { client } = this.#context
+    const size = Number(stat.size)
+    if (existing?.kind === 'file' && existing.sizeBytes === size && sameTime(existing.modifiedNs, stat.mtimeNs)) {
+      const { mode } = attributesOf(stat)
+      if (existing.mode !== mode) await client.setAttributes(path, { mode })
+      return this.transfer.skip(size)
+    }
+    const file = await open(source)
+    try {
+      const content = this.transfer.counted(partsOf(file, size))
+      await client.writeFile(path, content, attributesOf(stat), { ack: 'none' })
+    } finally {
+      await file.close()
+    }
+    this.transfer.tally.files++
+  }
+
+  async #putSymlink(source: string, path: string, existing: FileStat | undefined): Promise<void> {
+    const target = await readlink(source)
+    this.transfer.tally.symlinks++
+    if (existing?.target !== target) await this.#context.client.makeSymlink(path, target)
+  }
+
+  async #find(path: string): Promise<FileStat | undefined> {
+    try {
+      return await this.#context.client.stat(path)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+}
+
+function attributesOf(stat: BigIntStats): { readonly mode: number; readonly modifiedNs: bigint } {
+  return { mode: Number(stat.mode & PERMISSIONS), modifiedNs: stat.mtimeNs }
+}
+
+/** The content from here to its end, also where the file is not `size` bytes long any more. */
+async function* partsOf(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
+  // One byte more than there should be, so that a small file and its end are found by one read.
+  const length = Math.min(PART_BYTES, size + 1)
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length)
+    if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
+    if (bytesRead < length) return
+  }
+}

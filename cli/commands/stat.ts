@@ -1,0 +1,30 @@
+// `shoal stat`: what is known of a path.
+import { count, formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
+import type { Command } from 'commander'
+import type { FileStat } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+
+export function addStat(program: Command, context: Context): void {
+  program
+    .command('stat <path>')
+    .description('show kind, mode, size and times of a path')
+    .addHelpText('after', '\nExample:\n  shoal stat /photos/cat.jpg')
+    .action(async (path: string) => {
+      const stat = await context.client.stat(path)
+      context.print({ path, ...stat }, () => describe(path, stat))
+    })
+}
+
+function describe(path: string, stat: FileStat): string {
+  const rows = [
+    ['Path', printable(path)],
+    ['Kind', stat.target === undefined ? stat.kind : `symlink to ${printable(stat.target)}`],
+    ['Size', `${formatBytes(stat.sizeBytes)} (${count(stat.sizeBytes, 'byte')})`],
+    ['Mode', formatMode(stat.kind, stat.mode)],
+    ['Owner', `${stat.uid}:${stat.gid}`],
+    ['Links', String(stat.linkCount)],
+    ['Modified', formatTime(Number(stat.modifiedNs / 1_000_000n))],
+    ['Changed', formatTime(Number(stat.changedNs / 1_000_000n))],
+  ]
+  return table(rows)
+}

@@ -1,0 +1,92 @@
+// `shoal up`: run the node, in this process or (--detach) in one of its own. It is ready when its socket answers, the
+// ticket is used and the mount is there; only then it says so.
+import { resolve } from 'node:path'
+import { hasCode } from '../../protocol/errors.ts'
+import { startDetached, reportToStarter } from '../detach.ts'
+import { table } from '../output.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { addHomeOptions, homeOptions } from './init.ts'
+import type { Command } from 'commander'
+import type { LocalNode, NodeStatus } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+import type { HomeOptions } from './init.ts'
+
+export interface UpOptions extends HomeOptions {
+  readonly mount?: string
+  readonly join?: string
+  readonly detach?: boolean
+}
+
+export function addUp(program: Command, context: Context): void {
+  addHomeOptions(program.command('up').description('run the node (and make its home first, if there is none)'))
+    .option('--mount <dir>', 'mount the namespace at this folder')
+    .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
+    .option('--detach', 'return when the node is ready, and let it run on')
+    .addHelpText('after', '\nWhat is said here about the home is kept in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach')
+    .action((options: UpOptions) => (options.detach === true ? detach(context) : run(context, options)))
+}
+
+async function detach(context: Context): Promise<void> {
+  await refuseIfRunning(context)
+  const status = await startDetached(context)
+  context.print(status, () => describe(context, status, true))
+}
+
+async function run(context: Context, options: UpOptions): Promise<void> {
+  await refuseIfRunning(context)
+  await prepareHome(context, options)
+  const { createNode } = await import('../../node/index.ts')
+  const { openLog } = await import('../../node/observe/log.ts')
+  const node = await createNode({ home: context.home, log: openLog(context.home) })
+  try {
+    await start(node, options, context.signal)
+    const status = await node.status()
+    if (!reportToStarter(status)) context.print(status, () => describe(context, status, false))
+    await Promise.race([node.stopped, aborted(context.signal)])
+  } finally {
+    await node.stop()
+  }
+  await node.stopped
+  if (!context.json) process.stderr.write('Stopped.\n')
+}
+
+async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
+  await node.start()
+  if (options.join !== undefined) await node.join(options.join.trim(), { signal })
+  if (options.mount !== undefined) await node.mount(resolve(options.mount), { signal })
+}
+
+async function refuseIfRunning(context: Context): Promise<void> {
+  try {
+    const { node } = await context.client.status()
+    const message = `a node (process ${node.pid}) already runs at ${context.home}. Stop it with "shoal down".`
+    throw new ShoalError('already-running', message)
+  } catch (error) {
+    if (!hasCode(error, 'not-running')) throw error
+  }
+}
+
+async function prepareHome(context: Context, options: UpOptions): Promise<void> {
+  const { initHome, isHome, updateConfig } = await import('../../node/config.ts')
+  if (await isHome(context.home)) await updateConfig(context.home, homeOptions(options))
+  else await initHome(context.home, homeOptions(options))
+}
+
+/** Resolves when `signal` aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function describe(context: Context, { node, mounts }: NodeStatus, detached: boolean): string {
+  const rows = [
+    ...node.addresses.map((address) => ['  Listening on', address]),
+    ...mounts.map(({ folder, volume }) => ['  Mounted at', `${folder} (volume "${volume}")`]),
+    ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
+    ['  Invite with', `${context.commandLine('invite')}, then on the other machine: shoal up --join TICKET`],
+    ['  Stop with', `${detached ? '' : 'Ctrl-C, or '}${context.commandLine('down')}`],
+  ]
+  return `Node "${node.name}" is up, its home is ${node.home}\n${table(rows)}`
+}

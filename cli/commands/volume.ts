@@ -1,0 +1,95 @@
+// `shoal volume create|ls|info|set`: shared namespaces and their policies.
+import { collectSetting } from '../arguments.ts'
+import { count, formatTime, printable, table } from '../output.ts'
+import type { Command } from 'commander'
+import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+
+export function addVolume(program: Command, context: Context): void {
+  const volume = program.command('volume').description('make, list and set volumes')
+  volume
+    .command('create <name>')
+    .argument('[setting...]', 'policies, as for "volume set"', collectSetting)
+    .description('make a volume, with this node as its admin')
+    .option('--chunk <size>', 'average chunk: 64k, 256k or 1m')
+    .option('--hash <name>', 'blake3 or sha2-256')
+    .addHelpText('after', '\nExample:\n  shoal volume create photos class=rs4+2 --chunk 256k')
+    .action(async (name: string, settings: Settings | undefined, how: { chunk?: string; hash?: string }) => {
+      const made = await context.client.createVolume({ name, ...how, settings })
+      context.print(made, () => `Made volume "${made.name}"`)
+    })
+  volume
+    .command('ls')
+    .description('list the volumes of this node')
+    .addHelpText('after', '\nExample:\n  shoal volume ls')
+    .action(async () => {
+      const volumes = await context.client.listVolumes()
+      context.print(volumes, () => volumeTable(volumes))
+    })
+  volume
+    .command('info <name>')
+    .description('show members, policies and health of a volume')
+    .addHelpText('after', '\nExample:\n  shoal volume info main')
+    .action(async (name: string) => {
+      const info = await context.client.volumeInfo(name)
+      context.print(info, () => describe(info))
+    })
+  volume
+    .command('set <name>')
+    .argument('<setting...>', 'KEY=VALUE: class=auto|rsK+M|copiesN|local, ack=local|copied|placed, ...', collectSetting)
+    .description('set policies of a volume')
+    .addHelpText('after', '\nExample:\n  shoal volume set main class=rs4+2 ack=placed')
+    .action(async (name: string, settings: Settings) => {
+      const info = await context.client.setVolume(name, settings)
+      context.print(info, () => settingsText(info.settings))
+    })
+}
+
+/** Also part of `shoal status`. */
+export function volumeTable(volumes: readonly VolumeStatus[]): string {
+  if (volumes.length === 0) return 'No volume yet. The first "shoal put" or "shoal mount" makes one.'
+  const rows = volumes.map((volume) => [
+    printable(volume.name),
+    volume.role,
+    volume.class,
+    tolerance(volume.tolerates),
+    stripesText(volume),
+    volume.conflicts === 0 ? '' : count(volume.conflicts, 'conflict'),
+  ])
+  return table(rows)
+}
+
+function describe(info: VolumeInfo): string {
+  const rows = [
+    ['Name', printable(info.name)],
+    ['Id', info.id],
+    ['Role', info.role],
+    ['Class', info.class],
+    ['Safety', tolerance(info.tolerates)],
+    ['Stripes', stripesText(info)],
+    ['Conflicts', String(info.conflicts)],
+    ['Chunks', `${info.chunk}, ${info.hash}`],
+    ['Made', formatTime(info.createdMs)],
+    ['Log', `${count(info.entries, 'entry').replace(/entrys$/, 'entries')}, ${count(info.heads.length, 'head')}`],
+    ['Settings', settingsText(info.settings)],
+    ...info.members.map(({ name, peer, role }) => ['Member', `${printable(name)}, ${role}, ${peer}`]),
+  ]
+  return table(rows)
+}
+
+function tolerance(peers: number): string {
+  if (peers === 0) return 'no peer may be lost'
+  return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
+}
+
+function stripesText({ stripes }: VolumeStatus): string {
+  const { full, degraded, atRisk, lost } = stripes
+  const bad = Object.entries({ degraded, 'at risk': atRisk, lost }).filter(([, number]) => number > 0)
+  return [`${count(full, 'stripe')} full`, ...bad.map(([what, number]) => `${number} ${what}`)].join(', ')
+}
+
+function settingsText(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')
+}

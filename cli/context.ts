@@ -1,0 +1,50 @@
+// What every command is given: where the node's home is, how to reach the node, how to print, and when to stop.
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { encodeJson } from '../node/control/wire.ts'
+import { Client } from './client.ts'
+import type { Command } from 'commander'
+
+export class Context {
+  readonly #program: Command
+  /** Aborts at Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+  #client: Client | undefined
+
+  constructor(program: Command, signal: AbortSignal) {
+    this.#program = program
+    this.signal = signal
+  }
+
+  get home(): string {
+    const { home } = this.#program.opts<{ home?: string }>()
+    return resolve(home ?? process.env['SHOAL_HOME'] ?? join(homedir(), '.shoal'))
+  }
+
+  get json(): boolean {
+    return this.#program.opts<{ json?: boolean }>().json === true
+  }
+
+  /** To the running node; its calls end with `signal`. */
+  get client(): Client {
+    this.#client ??= new Client({ home: this.home, signal: this.signal })
+    return this.#client
+  }
+
+  /** The result of a command: `value` with --json, else the text, if it is not empty. */
+  print(value: unknown, text: () => string): void {
+    const line = this.json ? encodeJson(value) : text()
+    if (line !== '') process.stdout.write(`${line}\n`)
+  }
+
+  /** How to call this command again, for texts that tell the next step. */
+  commandLine(rest: string): string {
+    const started = process.env['npm_lifecycle_event'] === undefined ? 'shoal' : 'npx shoal'
+    const { home } = this.#program.opts<{ home?: string }>()
+    return home === undefined ? `${started} ${rest}` : `${started} --home ${home} ${rest}`
+  }
+
+  close(): void {
+    this.#client?.close()
+  }
+}

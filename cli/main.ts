@@ -1,0 +1,142 @@
+// The `shoal` command: options that all commands have, signals, and how a failure ends the process.
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no node is running.
+import { isatty } from 'node:tty'
+import { Command, CommanderError } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import { ShoalError } from '../protocol/errors.ts'
+import { SECOND_MS } from '../protocol/units.ts'
+import { addCat } from './commands/cat.ts'
+import { addDown } from './commands/down.ts'
+import { addGet } from './commands/get.ts'
+import { addInit } from './commands/init.ts'
+import { addInvite } from './commands/invite.ts'
+import { addJoin } from './commands/join.ts'
+import { addLs } from './commands/ls.ts'
+import { addMkdir } from './commands/mkdir.ts'
+import { addMount } from './commands/mount.ts'
+import { addMv } from './commands/mv.ts'
+import { addPeer } from './commands/peer.ts'
+import { addPut } from './commands/put.ts'
+import { addRm } from './commands/rm.ts'
+import { addStat } from './commands/stat.ts'
+import { addStatus } from './commands/status.ts'
+import { addUnmount } from './commands/unmount.ts'
+import { addUp } from './commands/up.ts'
+import { addVolume } from './commands/volume.ts'
+import { Context } from './context.ts'
+import { errorLine, explain } from './output.ts'
+import type { ErrorBody } from '../node/control/wire.ts'
+
+/** In the order of `shoal --help`. */
+const COMMANDS = [
+  addInit,
+  addUp,
+  addDown,
+  addStatus,
+  addPeer,
+  addInvite,
+  addJoin,
+  addVolume,
+  addPut,
+  addGet,
+  addLs,
+  addCat,
+  addRm,
+  addMv,
+  addMkdir,
+  addStat,
+  addMount,
+  addUnmount,
+] as const
+
+/** After a command is done, what its libraries left open may keep the process alive for this long. */
+const LINGER_MS: number = 2 * SECOND_MS
+
+const READER_GONE = new ShoalError('aborted', 'nobody reads the output')
+
+await main(process.argv)
+
+async function main(argv: readonly string[]): Promise<void> {
+  const interrupt = new AbortController()
+  stopOnSignals(interrupt)
+  stopWithoutReader(interrupt)
+  const program = new Command('shoal')
+  const context = new Context(program, interrupt.signal)
+  describe(program)
+  for (const add of COMMANDS) add(program, context)
+  for (const command of [program, ...descendants(program)]) failByThrowing(command)
+  try {
+    await program.parseAsync(argv)
+  } catch (thrown) {
+    process.exitCode = report(thrown, argv.includes('--json'))
+  } finally {
+    context.close()
+    setTimeout(() => process.exit(), LINGER_MS).unref()
+  }
+}
+
+function describe(program: Command): void {
+  program
+    .description('One encrypted file namespace over the machines you own, with no server.')
+    .version(manifest.version)
+    .option('--home <dir>', 'home folder of the node (default: $SHOAL_HOME, else ~/.shoal)')
+    .option('--json', 'print JSON, and nothing else, on stdout')
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      '\nExample:\n  shoal up --mount ~/Shoal     start a node and mount the namespace\n  shoal invite                 a ticket for another machine',
+    )
+}
+
+function failByThrowing(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => {} })
+  command.showSuggestionAfterError(true)
+}
+
+function descendants(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...descendants(child)])
+}
+
+/** Say what went wrong, once. returns the exit code. */
+function report(thrown: unknown, json: boolean): number {
+  if (thrown === READER_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0)) return 0
+  const help = thrown instanceof CommanderError && thrown.code === 'commander.help'
+  const error = thrown instanceof CommanderError ? usageError(thrown) : explain(thrown)
+  const { code, message, permanent } = error
+  if (json) {
+    const body: ErrorBody = { error: { code, message, permanent } }
+    process.stdout.write(`${JSON.stringify(body)}\n`)
+  } else if (!help) {
+    process.stderr.write(`${errorLine(error)}\n`)
+  }
+  if (code === 'not-running') return 3
+  return code === 'usage' ? 2 : 1
+}
+
+function usageError(error: CommanderError): ShoalError {
+  if (error.code === 'commander.help') return new ShoalError('usage', 'a command is missing. See "shoal --help".')
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  return new ShoalError('usage', `${message.replace(/\.?$/, '.')} See "shoal --help".`)
+}
+
+/** The first signal ends the work in order, the second at once. */
+function stopOnSignals(interrupt: AbortController): void {
+  const message = 'interrupted. What was done is kept; run the same command again to go on.'
+  const stop = (): void => {
+    if (interrupt.signal.aborted) process.exit(130)
+    interrupt.abort(new ShoalError('aborted', message))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  // Under nohup(1), which takes the terminal away from stdin, a hangup is to be ignored.
+  if (isatty(0)) process.on('SIGHUP', stop)
+}
+
+/** `shoal cat big | head` is no failure: who reads has seen enough. */
+function stopWithoutReader(interrupt: AbortController): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    interrupt.abort(READER_GONE)
+  })
+}

@@ -1,0 +1,97 @@
+// How things look to people: sizes, times, tables, names that cannot play tricks on a terminal, and errors. Pure text.
+import colors from 'picocolors'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import { asShoalError } from '../protocol/errors.ts'
+import type { FileKind } from '../node/mount/file-system.ts'
+import type { ShoalError } from '../protocol/errors.ts'
+
+const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
+const KIND_LETTERS: Readonly<Record<FileKind, string>> = { file: '-', folder: 'd', symlink: 'l' }
+
+/** "1.50 GB": three digits, powers of 1000. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${SIZE_UNITS[unit]}`
+}
+
+/** "3 d", "4 h", "5 min", "6 s": one unit is enough. */
+export function formatDuration(ms: number): string {
+  if (ms >= 2 * DAY_MS) return `${Math.floor(ms / DAY_MS)} d`
+  if (ms >= 2 * HOUR_MS) return `${Math.floor(ms / HOUR_MS)} h`
+  if (ms >= 2 * MINUTE_MS) return `${Math.floor(ms / MINUTE_MS)} min`
+  return `${Math.floor(ms / SECOND_MS)} s`
+}
+
+/** Local "2026-11-21 07:14:05". */
+export function formatTime(ms: number): string {
+  const date = new Date(ms)
+  const two = (part: number): string => String(part).padStart(2, '0')
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+}
+
+/** "drwxr-x--T", as ls(1) does. */
+export function formatMode(kind: FileKind, mode: number): string {
+  const letters = [...'rwxrwxrwx'].map((letter, i) => ((mode >> (8 - i)) & 1 ? letter : '-'))
+  const special = [
+    { bit: 0o4000, at: 2, letter: 's' },
+    { bit: 0o2000, at: 5, letter: 's' },
+    { bit: 0o1000, at: 8, letter: 't' },
+  ]
+  for (const { bit, at, letter } of special) {
+    if (mode & bit) letters[at] = letters[at] === 'x' ? letter : letter.toUpperCase()
+  }
+  return KIND_LETTERS[kind] + letters.join('')
+}
+
+/** "1 file", "2 files". */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** Rows in columns as wide as their content; the last column is as it is. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) {
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+  }
+  return rows
+    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '))
+    .join('\n')
+}
+
+/** A name that came from somebody else, without the characters that move a cursor or end a line. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '?')
+}
+
+/** The one line on stderr for a failure. */
+export function errorLine(error: ShoalError): string {
+  return `${colors.red('shoal:')} ${printable(error.message)}`
+}
+
+/** Any thrown value as ShoalError; those of the local file system get a sentence of their own and keep their code in it. */
+export function explain(thrown: unknown): ShoalError {
+  const error = asShoalError(thrown)
+  const { code, path } = (error.code === 'internal' ? (error.cause ?? {}) : {}) as NodeJS.ErrnoException
+  const what = code === undefined ? undefined : LOCAL_FAILURES[code]
+  if (what === undefined || path === undefined) return error
+  error.message = `${what}: ${path}`
+  return error
+}
+
+const LOCAL_FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such local file',
+  EACCES: 'permission denied to local file',
+  EPERM: 'operation not permitted on local file',
+  ENOTDIR: 'a part of the local path is not a folder',
+  EISDIR: 'the local path is a folder',
+  EEXIST: 'the local file exists already',
+  ENOSPC: 'no space left on the disk of local file',
+  EROFS: 'the disk is read-only, of local file',
+}

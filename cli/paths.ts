@@ -1,0 +1,25 @@
+// Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:'.
+
+/** Does the path say itself that it is a folder? */
+export function namesFolder(path: string): boolean {
+  return path.endsWith('/') || path.endsWith(':')
+}
+
+export function joinPath(folder: string, name: string): string {
+  return namesFolder(folder) && !folder.endsWith(':') ? folder + name : `${folder}/${name}`
+}
+
+/** The last name, '' of a root. */
+export function baseName(path: string): string {
+  return inside(path).replace(/^.*\//, '')
+}
+
+/** The folder that holds the path; a root holds itself. */
+export function parentPath(path: string): string {
+  const volume = path.slice(0, path.length - path.replace(/^[^/:]*:/, '').length)
+  return volume + (inside(path).replace(/\/*[^/]*$/, '') || '/')
+}
+
+function inside(path: string): string {
+  return path.replace(/^[^/:]*:/, '').replace(/\/+$/, '')
+}

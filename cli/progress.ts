@@ -1,0 +1,60 @@
+// Progress of long work, on stderr: a bar on a terminal, a plain line now and then elsewhere, nothing with --json.
+import { Format, SingleBar } from 'cli-progress'
+import { SECOND_MS } from '../protocol/units.ts'
+import { formatBytes } from './output.ts'
+import type { Context } from './context.ts'
+
+const LINE_EVERY_MS: number = 5 * SECOND_MS
+
+export interface Progress {
+  /** More work is known of. */
+  expect(bytes: number): void
+  advance(bytes: number): void
+  end(): void
+}
+
+export function showProgress(context: Context, label: string): Progress {
+  if (context.json) return { expect: () => {}, advance: () => {}, end: () => {} }
+  return process.stderr.isTTY ? bar(label) : lines(label)
+}
+
+function bar(label: string): Progress {
+  const startedMs = performance.now()
+  let total = 0
+  let done = 0
+  const shown = new SingleBar({
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+    stopOnComplete: false,
+    fps: 5,
+    format: (options, parameters) =>
+      `${label} ${Format.BarFormat(parameters.progress, options)} ${rate(done, total, startedMs)}`,
+  })
+  shown.start(1, 0)
+  const show = (): void => shown.update(total === 0 ? 0 : Math.min(1, done / total))
+  return {
+    expect: (bytes) => ((total += bytes), show()),
+    advance: (bytes) => ((done += bytes), show()),
+    end: () => shown.stop(),
+  }
+}
+
+function lines(label: string): Progress {
+  const startedMs = performance.now()
+  let total = 0
+  let done = 0
+  const timer = setInterval(() => {
+    process.stderr.write(`${label}: ${rate(done, total, startedMs)}\n`)
+  }, LINE_EVERY_MS)
+  return {
+    expect: (bytes) => (total += bytes),
+    advance: (bytes) => (done += bytes),
+    end: () => clearInterval(timer),
+  }
+}
+
+function rate(done: number, total: number, startedMs: number): string {
+  const seconds = (performance.now() - startedMs) / SECOND_MS
+  return `${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(Math.round(done / seconds))}/s`
+}

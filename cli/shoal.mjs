@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+// Starts the command on a Node that can run it: in this process if its Node is new enough, else as a child on the one
+// installed beside the command. Plain JavaScript that any Node since 16 understands.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE_MAJOR_MIN = 24
+const here = dirname(fileURLToPath(import.meta.url))
+
+// Hashing, compression, disk and DNS share libuv's pool; its default of 4 threads starves them. Read at first use.
+process.env.UV_THREADPOOL_SIZE ??= '16'
+
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) await import('./main.ts')
+else runInstalled()
+
+function runInstalled() {
+  const node = findInstalled()
+  if (node === undefined) {
+    console.error(
+      `shoal: needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.version}. Run "npm install" in ${dirname(here)}.`,
+    )
+    process.exit(1)
+  }
+  const child = spawn(node, [join(here, 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A terminal sends Ctrl-C to both processes; what is sent to this one only is passed on.
+  process.on('SIGINT', () => {})
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+}
+
+/** @returns {string | undefined} the path of the Node that npm installed */
+function findInstalled() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('node/package.json')
+    const path = join(dirname(manifest), 'bin', 'node')
+    return existsSync(path) ? path : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,121 @@
+// Copying many files: a bounded number at a time, one failed file does not end the rest, and what failed is told.
+import PQueue from 'p-queue'
+import { ShoalError } from '../protocol/errors.ts'
+import { SECOND_MS } from '../protocol/units.ts'
+import { count, errorLine, explain, formatBytes } from './output.ts'
+import { showProgress } from './progress.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { Context } from './context.ts'
+import type { Progress } from './progress.ts'
+
+const CONCURRENCY = 8
+/** Bounds memory; and so far the walk is ahead of the copying, so that progress knows of the work to come. */
+const QUEUED_MAX = 4096
+/** Node sets file times through a double of seconds, and libuv cuts it to microseconds. */
+const TIME_SLACK_NS = 2000n
+
+/** After these the next file would fail too. */
+const FATAL: ReadonlySet<ErrorCode> = new Set(['aborted', 'not-running', 'stopped', 'ENOSPC', 'EROFS'])
+
+export interface Tally {
+  files: number
+  folders: number
+  symlinks: number
+  /** Of files that were copied. */
+  bytes: number
+  /** There already, with the same size and time. */
+  unchanged: number
+  failed: number
+}
+
+export class Transfer {
+  readonly tally: Tally = { files: 0, folders: 0, symlinks: 0, bytes: 0, unchanged: 0, failed: 0 }
+  readonly #progress: Progress
+  readonly #queue = new PQueue({ concurrency: CONCURRENCY })
+  readonly #startedMs = performance.now()
+  #fatal: ShoalError | undefined
+  #firstFailure: ShoalError | undefined
+
+  constructor(context: Context, label: string) {
+    this.#progress = showProgress(context, label)
+  }
+
+  /** Run `job` when there is room for it; returns early, throws only what ends the whole transfer. */
+  async add(job: () => Promise<void>): Promise<void> {
+    await this.#queue.onSizeLessThan(QUEUED_MAX)
+    if (this.#fatal !== undefined) throw this.#fatal
+    // A fatal failure is kept, and thrown by the next call.
+    this.#queue.add(() => this.attempt(job)).catch(() => {})
+  }
+
+  /** Run `job` now; a failure is told and counted, and thrown only if it ends the whole transfer. */
+  async attempt(job: () => Promise<void>): Promise<void> {
+    try {
+      await job()
+    } catch (thrown) {
+      const error = explain(thrown)
+      if (FATAL.has(error.code)) {
+        this.#fatal ??= error
+        this.#queue.clear()
+        throw error
+      }
+      this.tally.failed++
+      this.#firstFailure ??= error
+      process.stderr.write(`${errorLine(error)}\n`)
+    }
+  }
+
+  /** Wait for what was added. throws what ended the transfer. */
+  async drain(): Promise<void> {
+    await this.#queue.onIdle()
+    if (this.#fatal !== undefined) throw this.#fatal
+  }
+
+  /** Take the progress away. */
+  async end(): Promise<void> {
+    this.#queue.clear()
+    await this.#queue.onIdle()
+    this.#progress.end()
+  }
+
+  /** throws if a file failed, with the code of the first. */
+  check(): void {
+    if (this.#firstFailure === undefined) return
+    const { code, message } = this.#firstFailure
+    const failed = this.tally.failed === 1 ? '1 file was' : `${this.tally.failed} files were`
+    throw new ShoalError(code, `${failed} not copied, the rest was. The first failure: ${message}`)
+  }
+
+  /** The same bytes, counted as they pass. */
+  async *counted(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const part of parts) {
+      yield part
+      this.tally.bytes += part.byteLength
+      this.#progress.advance(part.byteLength)
+    }
+  }
+
+  expect(bytes: number): void {
+    this.#progress.expect(bytes)
+  }
+
+  /** A file that need not be copied. */
+  skip(bytes: number): void {
+    this.tally.unchanged++
+    this.#progress.advance(bytes)
+  }
+
+  /** "Put 3 files (1.2 MB) in 0.4 s, 2 unchanged". */
+  summary(verb: string): string {
+    const { files, bytes, unchanged } = this.tally
+    const seconds = ((performance.now() - this.#startedMs) / SECOND_MS).toFixed(1)
+    const rest = unchanged === 0 ? '' : `, ${unchanged} unchanged`
+    return `${verb} ${count(files, 'file')} (${formatBytes(bytes)}) in ${seconds} s${rest}`
+  }
+}
+
+/** Are two file times the same, as far as both sides can keep them? */
+export function sameTime(aNs: bigint, bNs: bigint): boolean {
+  const difference = aNs - bNs
+  return difference < TIME_SLACK_NS && -difference < TIME_SLACK_NS
+}

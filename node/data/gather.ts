@@ -1,0 +1,158 @@
+// Finds a sealed chunk: here, on the peers with its data shards (only its bytes), from any k shards of its stripe (the
+// same bytes of each, decoded), from holders that the DHT knows, or whole from a peer that has it in no stripe yet.
+// Later ways start while earlier ones are slow. What is returned matches the chunk's id; when what was gathered does
+// not, it is gathered again with a Merkle proof of every range, which names the holder that lies or is damaged.
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
+import { verifyChunk } from '../../protocol/chunk/seal.ts'
+import { stripeIdBytes } from '../../protocol/ids.ts'
+import { StripeRead } from './stripe-read.ts'
+import { firstOf } from './hedge.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ShardClient } from '../peers/shards.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock, Network } from '../world/world.ts'
+import type { Attempt } from './hedge.ts'
+import type { Holders, StripeMap } from './stripe-map.ts'
+
+/** A holder that has not answered for so long gets company. */
+export const HEDGE_MS = 300
+/** A whole way to find a chunk gets so long before the next is tried beside it. */
+const WAY_HEDGE_MS = 1500
+const FIND_MS = 10_000
+/** Peers from the DHT that are asked what they hold. */
+const FOUND_PEERS_MAX = 16
+
+export interface GathererParts {
+  readonly store: Store
+  readonly map: StripeMap
+  readonly client: ShardClient
+  readonly network: Network
+  readonly clock: Clock
+  /** A shard that does not match its stripe: the holder lies, or its disk is damaged. */
+  readonly onBadShard: (stripe: StripeId, index: number, holder: PeerId) => void
+}
+
+interface FetchOptions {
+  /** Peers that may hold the chunk in no stripe: its author. Connected members are asked too. */
+  readonly hints: readonly PeerId[]
+  readonly signal: AbortSignal
+}
+
+export class Gatherer {
+  readonly #parts: GathererParts
+
+  constructor(parts: GathererParts) {
+    this.#parts = parts
+  }
+
+  /** The sealed chunk. throws ShoalError 'chunk-unavailable' that says what was found and who is missing. */
+  async fetch(id: ChunkId, { hints, signal }: FetchOptions): Promise<Uint8Array> {
+    const local = await this.#local(id)
+    if (local !== undefined) return local
+    const { clock, map } = this.#parts
+    const located = map.locate(id)
+    const known = located === undefined ? undefined : map.stripe(located.stripe)
+    const ways: Attempt<Uint8Array>[] = []
+    let read: StripeRead | undefined
+    if (located !== undefined && known !== undefined) {
+      const stripe = { id: located.stripe, header: known.header }
+      const reading = new StripeRead(this.#parts, stripe)
+      read = reading
+      ways.push((scope) => this.#fromStripe(reading, located.index, known.holders, scope))
+      ways.push(async (scope) => {
+        const found = await this.#findHolders(stripe.id, known.holders, scope)
+        return this.#fromStripe(reading, located.index, found, scope)
+      })
+    }
+    ways.push((scope) => this.#whole(id, hints, scope))
+    try {
+      const [sealed] = await firstOf(ways, 1, { clock, hedgeMs: WAY_HEDGE_MS, signal })
+      if (sealed !== undefined) return sealed
+    } catch (error) {
+      if (signal.aborted) throw error
+      throw unavailable(id, located?.stripe, read, error)
+    }
+    throw unavailable(id, located?.stripe, read, undefined)
+  }
+
+  async #local(id: ChunkId): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#parts.store.chunks.read(id)
+    } catch (error) {
+      // A damaged copy is as good as none; scrub deals with it.
+      if (hasCode(error, 'corrupt')) return undefined
+      throw error
+    }
+  }
+
+  async #fromStripe(
+    read: StripeRead,
+    index: number,
+    holders: Holders,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const chunk = read.header.chunks[index]
+    if (chunk === undefined) throw new ShoalError('corrupt', `stripe ${read.id} has no chunk ${index}`)
+    const sealed = await read.chunk(index, holders, { proof: false, signal })
+    if (verifyChunk(chunk.id, sealed)) return sealed
+    const proven = await read.chunk(index, holders, { proof: true, signal })
+    if (verifyChunk(chunk.id, proven)) return proven
+    throw new ShoalError('corrupt', `stripe ${read.id} does not hold chunk ${chunk.id} as its header says`)
+  }
+
+  /** The holders, and those that announced the stripe in the DHT. */
+  async #findHolders(stripe: StripeId, known: Holders, signal: AbortSignal): Promise<Holders> {
+    const { network, map, client, clock } = this.#parts
+    const holders = known.map((peers) => [...peers])
+    const asked = new Set<PeerId>([network.self])
+    const asking: Promise<void>[] = []
+    const deadline = clock.timeout(FIND_MS, signal)
+    try {
+      for await (const peer of network.find(stripeIdBytes(stripe), { signal: deadline })) {
+        if (asked.has(peer) || !map.isMember(peer) || !map.mayStore(peer)) continue
+        asked.add(peer)
+        const ask = async (): Promise<void> => {
+          for (const index of await client.have(peer, stripe, { signal: deadline })) {
+            if (holders[index]?.includes(peer) === false) holders[index].push(peer)
+          }
+        }
+        asking.push(ask().catch(() => undefined))
+        if (asking.length >= FOUND_PEERS_MAX) break
+      }
+    } catch (error) {
+      // What was found so far is better than nothing.
+      if (signal.aborted) throw error
+    }
+    await Promise.all(asking)
+    return holders
+  }
+
+  async #whole(id: ChunkId, hints: readonly PeerId[], signal: AbortSignal): Promise<Uint8Array> {
+    const { network, map, client, clock } = this.#parts
+    const peers = new Set([...hints, ...network.peers()])
+    peers.delete(network.self)
+    const attempts = [...peers]
+      .filter((peer) => map.isMember(peer))
+      .map((peer): Attempt<Uint8Array> => async (scope) => {
+        const sealed = await client.chunk(peer, id, { signal: scope })
+        if (verifyChunk(id, sealed)) return sealed
+        throw new ShoalError('corrupt', `${peer} sent other bytes than chunk ${id}`)
+      })
+    const [sealed] = await firstOf(attempts, 1, { clock, hedgeMs: HEDGE_MS, signal })
+    if (sealed === undefined) throw new ShoalError('chunk-unavailable', `no peer has chunk ${id}`)
+    return sealed
+  }
+}
+
+function unavailable(
+  id: ChunkId,
+  stripe: StripeId | undefined,
+  read: StripeRead | undefined,
+  cause: unknown,
+): ShoalError {
+  const where =
+    stripe === undefined || read === undefined
+      ? 'it is in no stripe known here: the node that wrote it must be reachable'
+      : `of stripe ${stripe}: ${read.describe()}`
+  return new ShoalError('chunk-unavailable', `chunk ${id} ${where}`, { cause: asShoalError(cause) })
+}

@@ -1,0 +1,140 @@
+// What status says of peers and volumes, from what the node knows without asking anyone.
+import { ShoalError } from '../protocol/errors.ts'
+import type { PeerId } from '../protocol/ids.ts'
+import { mayStore } from '../protocol/membership/roles.ts'
+import { codeFor, formatClass, parseClass } from '../protocol/placement/redundancy.ts'
+import { STRIPE_DATA_TARGET } from '../protocol/limits.ts'
+import { readConflictCount } from '../protocol/tree/records.ts'
+import type { PeerStatus, Settings, StripeCounts, VolumeInfo, VolumeStatus } from './control/api.ts'
+import type { StripeGroup } from './namespace/stripes.ts'
+import type { Volume } from './namespace/volume.ts'
+import type { NamedVolume, Volumes } from './namespace/volumes.ts'
+import type { PeerNews } from './peers/swarm.ts'
+import type { Network } from './world/world.ts'
+
+/**
+ * The peer a person means: by name, id, or the unique beginning or end of an id.
+ * throws ShoalError 'no-such-peer'.
+ */
+export function findPeer(text: string, peers: readonly PeerId[], volumes: Volumes): PeerId {
+  const named = peers.filter((peer) => peer === text || peerName(peer, volumes) === text)
+  const found = named.length > 0 ? named : peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
+  const [first] = found
+  if (first !== undefined && found.length === 1) return first
+  throw new ShoalError(
+    'no-such-peer',
+    found.length === 0
+      ? `there is no peer "${text}"; see shoal peer ls`
+      : `"${text}" may be ${found.join(' or ')}; use the id`,
+  )
+}
+
+function peerName(peer: PeerId, volumes: Volumes): string {
+  for (const { volume } of volumes.all()) {
+    const member = volume.membership.member(peer)
+    if (member !== undefined) return member.name
+  }
+  return peer
+}
+
+export async function describePeer(
+  peer: PeerId,
+  { network, volumes, news }: { network: Network; volumes: Volumes; news: PeerNews | undefined },
+): Promise<PeerStatus> {
+  const memberships = volumes.all().flatMap(({ name, volume }) => {
+    const member = volume.membership.member(peer)
+    return member === undefined ? [] : [{ name, member }]
+  })
+  return {
+    id: peer,
+    name: peerName(peer, volumes),
+    zone: memberships[0]?.member.zone,
+    state: network.peers().includes(peer) ? 'connected' : 'away',
+    addresses: await network.addressesOf(peer),
+    volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),
+    lastSeenMs: news?.lastSeenMs,
+    freeBytes: news?.freeBytes,
+  }
+}
+
+export function describeVolume(
+  { name, volume }: NamedVolume,
+  { isDefault, network }: { isDefault: boolean; network: Network },
+): VolumeStatus {
+  const reachable = new Set<PeerId>([network.self, ...network.peers()])
+  const groups = volume.stripes.groups()
+  return {
+    id: volume.id,
+    name,
+    isDefault,
+    role: volume.membership.member(volume.identity.peer)?.role ?? 'reader',
+    class: classInForce(volume),
+    stripes: countStripes(groups, reachable),
+    tolerates: tolerated(volume, groups, reachable),
+    conflicts: readConflictCount(volume.view),
+    heads: volume.actors.heads(),
+  }
+}
+
+export function describeVolumeInfo({ volume }: NamedVolume, status: VolumeStatus, settings: Settings): VolumeInfo {
+  return {
+    ...status,
+    members: volume.membership.members().map(({ peer, name, role }) => ({ peer, name, role })),
+    settings,
+    chunk: volume.genesis.chunk,
+    hash: volume.genesis.hash,
+    createdMs: volume.genesis.created,
+    entries: volume.actors.entryCount,
+  }
+}
+
+function classInForce(volume: Volume): string {
+  const setting = parseClass(volume.membership.policy('class') ?? 'auto')
+  const peers = volume.membership.members().filter(({ role }) => mayStore(role)).length
+  const code = codeFor(setting, peers, STRIPE_DATA_TARGET)
+  if (setting.kind !== 'auto') return formatClass(setting)
+  return code === undefined ? 'local' : `rs${code.k}+${code.m}`
+}
+
+/** Shards of a stripe of this group with a holder that is up. */
+function liveShards(group: StripeGroup, reachable: ReadonlySet<PeerId>): number {
+  return group.holders.filter((peers) => peers.some((peer) => reachable.has(peer))).length
+}
+
+function countStripes(groups: readonly StripeGroup[], reachable: ReadonlySet<PeerId>): StripeCounts {
+  const counts = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
+  for (const group of groups) {
+    const live = liveShards(group, reachable)
+    if (live < group.k) counts.lost += group.count
+    else if (live === group.k && group.m > 0) counts.atRisk += group.count
+    else if (live < group.k + group.m) counts.degraded += group.count
+    else counts.full += group.count
+  }
+  return counts
+}
+
+/**
+ * How many failure domains may be lost at once with every stripe still readable, assuming the worst ones are.
+ * 0 while anything is on this node alone. cost: O(distinct holder sets * shards).
+ */
+function tolerated(volume: Volume, groups: readonly StripeGroup[], reachable: ReadonlySet<PeerId>): number {
+  if (groups.length === 0) return 0
+  const zoneOf = (peer: PeerId): string => volume.membership.member(peer)?.zone || peer
+  return Math.min(...groups.map((group) => groupTolerance(group, reachable, zoneOf)))
+}
+
+function groupTolerance(group: StripeGroup, reachable: ReadonlySet<PeerId>, zoneOf: (peer: PeerId) => string): number {
+  const perZone = new Map<string, number>()
+  for (const peers of group.holders) {
+    const holder = peers.find((peer) => reachable.has(peer))
+    if (holder !== undefined) perZone.set(zoneOf(holder), (perZone.get(zoneOf(holder)) ?? 0) + 1)
+  }
+  let live = liveShards(group, reachable)
+  let lost = 0
+  for (const shards of [...perZone.values()].sort((a, b) => b - a)) {
+    live -= shards
+    if (live < group.k) break
+    lost++
+  }
+  return lost
+}

@@ -1,0 +1,83 @@
+// Where names meet bytes: the contents of a volume's files, read and written through the data paths, versions logged
+// through the namespace.
+import { Cutter } from '../../protocol/chunk/fastcdc.ts'
+import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import type { ContentRef } from '../../protocol/tree/op.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { NodeCache } from '../data/cache.ts'
+import type { ChunkIo } from '../data/chunk-io.ts'
+import { contentSize } from '../data/content.ts'
+import type { Content } from '../data/content.ts'
+import { ContentEditor } from '../data/editor.ts'
+import { ContentReader } from '../data/read-pipeline.ts'
+import type { ReaderParts } from '../data/read-pipeline.ts'
+import type { StripeMap } from '../data/stripe-map.ts'
+import { writeContent } from '../data/write-pipeline.ts'
+import type { WriterParts } from '../data/write-pipeline.ts'
+import type { FileVersion, Namespace } from '../namespace/namespace.ts'
+
+export interface FileContentsComponents {
+  readonly namespace: Namespace
+  readonly map: StripeMap
+  readonly chunks: ChunkIo
+  readonly nodes: NodeCache
+}
+
+export class FileContents {
+  readonly #c: FileContentsComponents
+
+  constructor(components: FileContentsComponents) {
+    this.#c = components
+  }
+
+  /** The version a reader sees now. throws 'EISDIR', 'ESTALE'. */
+  version(target: ViewTarget): FileVersion {
+    return this.#c.namespace.fileVersion(target)
+  }
+
+  reader(version: FileVersion): ContentReader {
+    return new ContentReader(contentOf(version), this.#readerParts(version))
+  }
+
+  editor(version: FileVersion): ContentEditor {
+    return new ContentEditor(contentOf(version), { reader: this.#readerParts(version), writer: this.#writerParts() })
+  }
+
+  /** Store what `source` gives; durable after the volume's next commit. throws 'ENOSPC', and what the source throws. */
+  write(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Content> {
+    return writeContent(source, this.#writerParts(), { signal })
+  }
+
+  /** Log a version of a file. returns its dot: the base of the next. */
+  putVersion(inode: NodeId, content: Content, base: readonly Dot[], modifiedNs: bigint): Dot {
+    return this.#c.namespace.putVersion(inode, { content: refOf(content), size: contentSize(content), base, modifiedNs })
+  }
+
+  nowNs(): bigint {
+    return this.#c.namespace.nowNs()
+  }
+
+  #readerParts(version: FileVersion): ReaderParts {
+    const hints = version.author === undefined ? [] : [version.author]
+    return { chunks: this.#c.chunks.reader(hints), nodes: this.#c.nodes }
+  }
+
+  #writerParts(): WriterParts {
+    const sizes = this.#c.map.chunkSizes()
+    return { chunks: this.#c.chunks, sizes, cutter: new Cutter(sizes, this.#c.map.keys().chunkSecret) }
+  }
+}
+
+function contentOf({ content, size }: FileVersion): Content {
+  return content.kind === 'inline'
+    ? content
+    : { kind: 'chunks', manifest: { size, root: content.root, depth: content.depth } }
+}
+
+function refOf(content: Content): ContentRef {
+  if (content.kind === 'chunks') return { kind: 'chunks', root: content.manifest.root, depth: content.manifest.depth }
+  // A copy: small bytes may be a view of a big buffer, which the log would keep.
+  return { kind: 'inline', bytes: content.bytes.slice(0, INLINE_FILE_MAX) }
+}

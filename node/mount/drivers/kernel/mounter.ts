@@ -1,0 +1,46 @@
+// Who mounts: mount(8) for root (mount-process.ts), fusermount3 for everybody else (fusermount.ts).
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { once } from 'node:events'
+
+export interface MountSettings {
+  /** Shown as the source of the mount: letters, digits and `._@:-` only. */
+  readonly name: string
+  readonly readOnly: boolean
+  readonly allowOther: boolean
+}
+
+export interface Mounter {
+  /** Mount at an absolute folder. returns a descriptor of /dev/fuse. throws 'mount-failed' saying what is needed. */
+  mount(folder: string, settings: MountSettings): Promise<number>
+  /** The command that unmounts; `force`: also a dead or a busy mount, which fails what is under way in it. */
+  unmountCommand(folder: string, force: boolean): Command
+}
+
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** As /proc/self/mountinfo shows it. */
+export const MOUNT_TYPE = 'fuse.shoal'
+
+/** What went wrong, in English; undefined if nothing did. `descriptor` becomes the child's descriptor 3. */
+export async function failureOf(
+  { program, args }: Command,
+  descriptor?: number,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string | undefined> {
+  const child = spawn(program, args, {
+    cwd: '/',
+    env: { ...process.env, ...environment, LC_ALL: 'C' },
+    stdio: ['ignore', 'ignore', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
+  })
+  try {
+    const [said] = await Promise.all([text(child.stderr), once(child, 'close')])
+    if (child.exitCode === 0) return undefined
+    return said.trim() || `${program} ended with ${child.exitCode ?? child.signalCode}`
+  } catch (error) {
+    return `cannot run ${program}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}

@@ -1,0 +1,95 @@
+// Tells the kernel what to drop from its caches, from a thread of its own (notifier-thread.ts says why).
+//
+// - One batch is under way at a time; what comes meanwhile is gathered, each thing once, for the next.
+// - At most NAMES_MAX names are gathered; beyond that one notification makes the kernel ask again for every name
+//   (since Linux 6.16; before, the gathering is bounded only by the names that change during one batch).
+// - The thread starts with the first notification and does not keep the process alive.
+import { Worker } from 'node:worker_threads'
+import { concatBytes } from '../../../../protocol/bytes.ts'
+import { entryNotification, epochNotification, inodeNotification } from './notifications.ts'
+import { MINOR_WITH_EPOCH } from './protocol.ts'
+import type { Report } from './session.ts'
+
+const NAMES_MAX = 65_536
+
+export class Notifier {
+  readonly #descriptor: number
+  readonly #minor: number
+  readonly #report: Report
+  /** Gathered inodes, each with whether its content is to be dropped too. */
+  readonly #inodes = new Map<number, boolean>()
+  /** Gathered names, as 'parent/name'. */
+  readonly #names = new Set<string>()
+  #isEveryName = false
+  #thread: Worker | undefined
+  #isWriting = false
+  #isClosed = false
+
+  constructor(descriptor: number, minor: number, report: Report) {
+    this.#descriptor = descriptor
+    this.#minor = minor
+    this.#report = report
+  }
+
+  /** Drop the attributes of an inode; and its content if `withContent`, which waits for reading under way. */
+  inode(inode: number, withContent: boolean): void {
+    this.#inodes.set(inode, withContent || (this.#inodes.get(inode) ?? false))
+    this.#write()
+  }
+
+  /** Drop a name in a folder, and the folder's attributes and list, which the kernel keeps if it knows no such name. */
+  entry(parent: number, name: string): void {
+    if (!this.#isEveryName) this.#names.add(`${parent}/${name}`)
+    if (this.#names.size > NAMES_MAX && this.#minor >= MINOR_WITH_EPOCH) {
+      this.#isEveryName = true
+      this.#names.clear()
+    }
+    this.inode(parent, true)
+  }
+
+  /** Ends the thread. Only once the mount is gone, when nothing holds the thread up. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#thread?.terminate()
+  }
+
+  #write(): void {
+    if (this.#isWriting || this.#isClosed || this.#inodes.size === 0) return
+    this.#isWriting = true
+    this.#thread ??= this.#start()
+    this.#thread.postMessage(this.#batch())
+  }
+
+  /** All that was gathered, back to back. */
+  #batch(): Uint8Array {
+    const notifications = this.#isEveryName ? [epochNotification()] : []
+    for (const entry of this.#names) {
+      const slash = entry.indexOf('/')
+      notifications.push(entryNotification(Number(entry.slice(0, slash)), entry.slice(slash + 1)))
+    }
+    for (const [inode, withContent] of this.#inodes) {
+      notifications.push(inodeNotification(inode, withContent))
+    }
+    this.#isEveryName = false
+    this.#names.clear()
+    this.#inodes.clear()
+    return concatBytes(notifications)
+  }
+
+  #start(): Worker {
+    const thread = new Worker(new URL('./notifier-thread.ts', import.meta.url), {
+      workerData: this.#descriptor,
+    })
+    thread.unref()
+    thread.on('message', () => {
+      this.#isWriting = false
+      this.#write()
+    })
+    thread.on('error', (error) => {
+      this.#thread = undefined
+      this.#isWriting = false
+      this.#report(error)
+    })
+    return thread
+  }
+}

@@ -1,0 +1,99 @@
+// The numbers of the Linux FUSE kernel protocol, version 7. Little-endian hosts only, as Node's platforms on Linux are
+// (s390x aside). Every struct is laid out where it is read (request.ts, operations.ts) or written (replies.ts).
+//
+// Source: include/uapi/linux/fuse.h of Linux 6.18 (protocol 7.45).
+import { KIB, MIB } from '../../../../protocol/units.ts'
+
+export const MAJOR = 7
+/** The newest minor whose structs we speak; an older kernel's is used as it is. */
+export const MINOR = 45
+/** Linux 5.2: no older kernel knows FUSE_EXPLICIT_INVAL_DATA, on which the safety of cached content rests. */
+export const MINOR_MIN = 31
+/** Linux 6.16: one notification makes every cached name ask again. */
+export const MINOR_WITH_EPOCH = 44
+
+export const ROOT_INODE = 1
+/** Bytes of one WRITE or READ. */
+export const IO_MAX: number = 1 * MIB
+export const PAGE: number = 4 * KIB
+/** What a read of /dev/fuse must have room for: the largest WRITE with its headers. */
+export const FRAME_MAX: number = IO_MAX + PAGE
+
+export const REQUEST_HEADER_BYTES = 40
+export const REPLY_HEADER_BYTES = 16
+export const WRITE_HEADER_BYTES = 40
+/** An interrupt's own unique is that of its request with this bit. */
+export const INTERRUPT_BIT = 1
+
+export const OPCODE = {
+  lookup: 1,
+  forget: 2,
+  getAttributes: 3,
+  setAttributes: 4,
+  readLink: 5,
+  symlink: 6,
+  mknod: 8,
+  mkdir: 9,
+  unlink: 10,
+  rmdir: 11,
+  rename: 12,
+  link: 13,
+  open: 14,
+  read: 15,
+  write: 16,
+  statfs: 17,
+  release: 18,
+  fsync: 20,
+  flush: 25,
+  init: 26,
+  openFolder: 27,
+  readFolder: 28,
+  releaseFolder: 29,
+  fsyncFolder: 30,
+  create: 35,
+  interrupt: 36,
+  destroy: 38,
+  batchForget: 42,
+  readFolderPlus: 44,
+  rename2: 45,
+} as const
+
+/** What we ask of the kernel at INIT, if it offers it. Not asked: writeback cache (FACTS), ASYNC_DIO (uninterruptible). */
+export const INIT_WANTED: number =
+  (1 << 0) | // ASYNC_READ: several reads of one file at a time
+  (1 << 3) | // ATOMIC_O_TRUNC: open(2) with O_TRUNC is one request
+  (1 << 5) | // BIG_WRITES
+  (1 << 13) | // DO_READDIRPLUS
+  (1 << 14) | // READDIRPLUS_AUTO: plus only where the attributes are asked for
+  (1 << 18) | // PARALLEL_DIROPS
+  (1 << 22) | // MAX_PAGES: IO_MAX in one request
+  (1 << 23) | // CACHE_SYMLINKS: a target never changes
+  (1 << 25) | // EXPLICIT_INVAL_DATA: cached content is dropped by notification only
+  (1 << 28) // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
+
+/** Background requests (read-ahead) the kernel may have under way; a few slow reads must not use them up. */
+export const BACKGROUND_MAX = 64
+export const CONGESTION_THRESHOLD = 48
+
+export const SET_MODE = 1
+export const SET_UID = 2
+export const SET_GID = 4
+export const SET_SIZE = 8
+export const SET_ACCESSED = 16
+export const SET_MODIFIED = 32
+export const SET_WITH_HANDLE = 64
+export const SET_KILL_PRIVILEGES = 2048
+
+export const OPEN_KEEP_CACHE = 2
+export const OPEN_CACHE_FOLDER = 8
+export const OPEN_NO_FLUSH = 32
+export const OPEN_KILL_PRIVILEGES = 1
+export const WRITE_KILL_PRIVILEGES = 4
+
+export const RENAME_KNOWN = 3
+
+export const NOTIFY = { inode: 2, entry: 3, epoch: 8 } as const
+
+export const S_IFMT = 0o170000
+export const S_IFREG = 0o100000
+export const FILE_TYPE = { file: S_IFREG, folder: 0o040000, symlink: 0o120000 } as const

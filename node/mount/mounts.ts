@@ -1,0 +1,84 @@
+// The mounts of a node: one file system per folder, unmounted when the node stops.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { MountStatus } from '../control/api.ts'
+import type { FileContents } from '../files/contents.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Disk } from '../world/world.ts'
+import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.ts'
+import { VolumeFileSystem } from './operations.ts'
+
+/** Makes a kernel mount: a driver. */
+export type Mounter = (fileSystem: FileSystem, folder: string, options: MountOptions) => Promise<MountedFileSystem>
+
+interface MountedVolume {
+  readonly status: MountStatus
+  readonly mounted: MountedFileSystem
+  readonly fileSystem: VolumeFileSystem
+}
+
+export interface MountableVolume {
+  readonly namespace: Namespace
+  readonly contents: FileContents
+}
+
+export interface VolumeMountOptions {
+  readonly volumeName: string
+  readonly readOnly: boolean
+  readonly allowOther: boolean | undefined
+}
+
+export class Mounts {
+  readonly #c: { readonly mounter: Mounter | undefined; readonly disk: Disk }
+  readonly #mounts = new Map<string, MountedVolume>()
+
+  constructor(components: { readonly mounter: Mounter | undefined; readonly disk: Disk }) {
+    this.#c = components
+  }
+
+  list(): readonly MountStatus[] {
+    return [...this.#mounts.values()].map(({ status }) => status)
+  }
+
+  /** throws ShoalError 'mount-failed', 'EBUSY'. */
+  async mount(folder: string, volume: MountableVolume, options: VolumeMountOptions): Promise<MountStatus> {
+    const { mounter, disk } = this.#c
+    if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
+    if (this.#mounts.has(folder)) throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
+    const fileSystem = new VolumeFileSystem({ namespace: volume.namespace, contents: volume.contents, disk })
+    const { volumeName, readOnly, allowOther } = options
+    const mounted = await mounter(fileSystem, folder, {
+      readOnly,
+      ...(allowOther === undefined ? {} : { allowOther }),
+    })
+    fileSystem.invalidateThrough(mounted.invalidator)
+    const status = { folder, volume: volumeName, readOnly }
+    this.#mounts.set(folder, { status, mounted, fileSystem })
+    void mounted.ended.then(() => this.#forget(folder, mounted))
+    return status
+  }
+
+  /** throws ShoalError 'ENOENT' if nothing is mounted there, 'EBUSY' unless `force`. */
+  async unmount(folder: string, force: boolean): Promise<void> {
+    const mount = this.#mounts.get(folder)
+    if (mount === undefined) {
+      throw new ShoalError('ENOENT', `${folder}: this node has no mount there; see shoal status`)
+    }
+    await mount.mounted.unmount({ force })
+    await this.#forget(folder, mount.mounted)
+  }
+
+  /** End all mounts, busy ones by force: the node is going away. */
+  async stop(): Promise<void> {
+    for (const [folder, { mounted }] of this.#mounts) {
+      await mounted.unmount().catch(() => mounted.unmount({ force: true }))
+      await this.#forget(folder, mounted)
+    }
+  }
+
+  async #forget(folder: string, mounted: MountedFileSystem): Promise<void> {
+    const mount = this.#mounts.get(folder)
+    if (mount?.mounted !== mounted) return
+    this.#mounts.delete(folder)
+    await mount.fileSystem.close()
+  }
+}

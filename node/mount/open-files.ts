@@ -1,0 +1,103 @@
+// Open files of a mount, one record per inode however many handles it has, so that all handles of this node see each
+// other's writes at once. A record keeps what its handles have seen: the base of the version that a commit makes.
+import type { Dot } from '../../protocol/log/dot.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { FileContents } from '../files/contents.ts'
+import type { ContentEditor } from '../data/editor.ts'
+import type { ContentReader } from '../data/read-pipeline.ts'
+
+type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
+
+export interface OpenFile {
+  readonly target: FileTarget
+  readonly key: string
+  handles: number
+  /** Present while there are writes that are not in a version yet. */
+  editor: ContentEditor | undefined
+  /** Versions the handles have seen. */
+  base: readonly Dot[]
+  reader: { readonly dots: string; readonly reader: ContentReader } | undefined
+  /** Time of the last write, which the version will carry. */
+  modifiedNs: bigint | undefined
+  /** Edits and commits run one after the other. */
+  queue: Promise<unknown>
+}
+
+export class OpenFiles {
+  readonly #contents: FileContents
+  readonly #byKey = new Map<string, OpenFile>()
+
+  constructor(components: { readonly contents: FileContents }) {
+    this.#contents = components.contents
+  }
+
+  /** The record of a target, if it is open. */
+  get(target: ViewTarget): OpenFile | undefined {
+    return this.#byKey.get(fileKey(target))
+  }
+
+  open(target: FileTarget): OpenFile {
+    const key = fileKey(target)
+    let file = this.#byKey.get(key)
+    if (file === undefined) {
+      const { base } = this.#contents.version(target)
+      const queue = Promise.resolve()
+      file = { target, key, handles: 0, editor: undefined, base, reader: undefined, modifiedNs: undefined, queue }
+      this.#byKey.set(key, file)
+    }
+    file.handles++
+    return file
+  }
+
+  /** A handle is gone; the last one takes the record with it. */
+  close(file: OpenFile): void {
+    file.handles--
+    if (file.handles <= 0) this.#byKey.delete(file.key)
+  }
+
+  all(): readonly OpenFile[] {
+    return [...this.#byKey.values()]
+  }
+
+  /** The content a reader without own writes sees now: the newest version, which becomes the base. */
+  reader(file: OpenFile): ContentReader {
+    const version = this.#contents.version(file.target)
+    const dots = version.base.join()
+    if (file.reader?.dots !== dots) {
+      file.reader = { dots, reader: this.#contents.reader(version) }
+      file.base = version.base
+    }
+    return file.reader.reader
+  }
+
+  /** The editor of a file, begun on the version its handles have seen. */
+  editor(file: OpenFile): ContentEditor {
+    if (file.editor !== undefined) return file.editor
+    const version = this.#contents.version(file.target)
+    file.base = version.base
+    return (file.editor = this.#contents.editor(version))
+  }
+
+  /** Run after everything queued for the file before. */
+  inOrder<Result>(file: OpenFile, run: () => Promise<Result>): Promise<Result> {
+    const result = file.queue.then(run)
+    file.queue = result.catch(() => undefined)
+    return result
+  }
+
+  /** Log what was written as a new version. Nothing to do without writes. */
+  async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
+    const { editor } = file
+    if (editor === undefined) return
+    const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
+    const content = await editor.commit({ signal })
+    file.base = [this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)]
+    file.editor = undefined
+    file.reader = undefined
+    file.modifiedNs = undefined
+  }
+}
+
+function fileKey(target: ViewTarget): string {
+  return target.kind === 'dir' ? target.id : `${target.id}${target.version ?? ''}`
+}

@@ -1,0 +1,236 @@
+// The other nodes, seen from here: who may connect, who is connected, what each was last heard to hold; and the
+// exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
+import { covers } from '../../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { Beacon } from '../../protocol/wire/gossip.ts'
+import { Gossip } from '../namespace/gossip.ts'
+import { LogSync } from '../namespace/sync.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { Volumes } from '../namespace/volumes.ts'
+import type { Timer, World } from '../world/world.ts'
+import type { Joining } from './join.ts'
+import { Reconnect } from './reconnect.ts'
+
+const ANTI_ENTROPY_MS: number = 60 * SECOND_MS
+/** A stranger may stay connected this long to show a ticket. */
+const STRANGER_MS: number = 30 * SECOND_MS
+
+export interface PeerNews {
+  readonly lastSeenMs: WallTime
+  readonly freeBytes: number | undefined
+}
+
+export interface SwarmComponents {
+  readonly world: World
+  readonly volumes: Volumes
+  readonly joining: Joining
+  readonly freeBytes: () => number
+  /** Members came or went, or peers that may hold shards became reachable. */
+  readonly onPeersChanged: () => void
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export class Swarm {
+  readonly #c: SwarmComponents
+  readonly #sync: LogSync
+  readonly #reconnect: Reconnect
+  readonly #gossips = new Map<VolumeId, Gossip>()
+  readonly #news = new Map<PeerId, PeerNews>()
+  /** Per volume what each peer said is durable there. */
+  readonly #durable = new Map<VolumeId, Map<PeerId, VersionVector>>()
+  /** Peers this node asks to let it in: allowed to be connected before any log names them. */
+  readonly #asked = new Set<PeerId>()
+  readonly #strangers = new Map<PeerId, Timer>()
+  #antiEntropy: Timer | undefined
+  #stopped = false
+
+  constructor(components: SwarmComponents) {
+    this.#c = components
+    this.#sync = new LogSync({
+      world: components.world,
+      volumeOf: (id) => components.volumes.get(id),
+      isMember: (volume, peer) => volume.membership.member(peer) !== undefined,
+      onDurable: (volume, peer, vector) => this.#heardDurable(volume, peer, vector),
+    })
+    this.#reconnect = new Reconnect({ world: components.world, wanted: () => this.members() })
+  }
+
+  async start(): Promise<void> {
+    const { network } = this.#c.world
+    network.gate((peer) => this.#mayConnect(peer))
+    network.onConnect((peer) => this.#connected(peer))
+    network.onDisconnect(() => this.#c.onPeersChanged())
+    await this.#sync.start()
+    await network.start()
+    for (const { volume } of this.#c.volumes.all()) this.addVolume(volume)
+    this.#reconnect.start()
+    this.#planAntiEntropy()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#antiEntropy?.cancel()
+    for (const timer of this.#strangers.values()) timer.cancel()
+    for (const gossip of this.#gossips.values()) gossip.stop()
+    this.#reconnect.stop()
+    await this.#sync.stop()
+    await this.#c.world.network.stop()
+  }
+
+  /** Begin to exchange a volume with its members. */
+  addVolume(volume: Volume): void {
+    if (this.#gossips.has(volume.id)) return
+    const gossip = new Gossip({
+      world: this.#c.world,
+      volume,
+      freeBytes: this.#c.freeBytes,
+      onMissing: (from) => this.syncSoon(volume, from),
+      onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
+    })
+    this.#gossips.set(volume.id, gossip)
+    gossip.start()
+    volume.onMembersChange(() => this.#membersChanged())
+    this.#reconnect.refresh()
+  }
+
+  /** Every other member of any volume here. */
+  members(): readonly PeerId[] {
+    const all = new Set<PeerId>()
+    for (const { volume } of this.#c.volumes.all()) {
+      for (const { peer } of volume.membership.members()) all.add(peer)
+    }
+    all.delete(this.#c.world.network.self)
+    return [...all].sort()
+  }
+
+  news(peer: PeerId): PeerNews | undefined {
+    return this.#news.get(peer)
+  }
+
+  /** Membership of a volume has changed: dial who is new, cut off who is gone. */
+  #membersChanged(): void {
+    for (const peer of this.#c.world.network.peers()) {
+      if (!this.#mayConnect(peer)) this.#c.world.network.disconnect(peer).catch(() => undefined)
+    }
+    this.#reconnect.refresh()
+    this.#c.onPeersChanged()
+  }
+
+  /** Let a peer that this node asks for admission stay connected while that lasts. */
+  async askedOf<Result>(peers: readonly PeerId[], run: () => Promise<Result>): Promise<Result> {
+    for (const peer of peers) this.#asked.add(peer)
+    try {
+      return await run()
+    } finally {
+      for (const peer of peers) this.#asked.delete(peer)
+    }
+  }
+
+  /** Exchange logs with a peer and wait for the end. throws 'unreachable', 'not-a-member', ... */
+  async sync(volume: Volume, peer: PeerId): Promise<void> {
+    if (volume.membership.member(peer) === undefined && !this.#asked.has(peer)) {
+      throw new ShoalError('not-a-member', `${peer} is not a member of the volume`)
+    }
+    await this.#sync.sync(volume, peer)
+  }
+
+  /** The same in the background; failures are for the next occasion. */
+  syncSoon(volume: Volume, peer: PeerId): void {
+    if (this.#stopped) return
+    this.sync(volume, peer).catch((error: unknown) => {
+      if (!this.#stopped) this.#c.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
+    })
+  }
+
+  /** Connected members of a volume. */
+  connectedMembers(volume: Volume): readonly PeerId[] {
+    return this.#c.world.network.peers().filter((peer) => volume.membership.member(peer) !== undefined).toSorted()
+  }
+
+  /**
+   * Wait until everything this node has logged in a volume is durable on `count` other members.
+   * throws ShoalError 'not-placed' naming how many could be had.
+   */
+  async durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
+    await volume.commit()
+    const seq = volume.actors.get(volume.actor)?.seq ?? 0
+    const holders = (): PeerId[] =>
+      [...(this.#durable.get(volume.id) ?? [])]
+        .filter(([peer, vector]) => volume.membership.member(peer) !== undefined && covers(vector, volume.actor, seq))
+        .map(([peer]) => peer)
+    if (seq === 0 || holders().length >= count) return
+    const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
+    await Promise.allSettled(missing.map((peer) => this.sync(volume, peer)))
+    signal.throwIfAborted()
+    if (holders().length >= count) return
+    throw new ShoalError(
+      'not-placed',
+      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
+    )
+  }
+
+  #mayConnect(peer: PeerId): boolean {
+    return this.#isMember(peer) || this.#asked.has(peer) || this.#c.joining.isOpen()
+  }
+
+  #isMember(peer: PeerId): boolean {
+    return this.#c.volumes.all().some(({ volume }) => volume.membership.member(peer) !== undefined)
+  }
+
+  #connected(peer: PeerId): void {
+    this.#news.set(peer, { lastSeenMs: this.#c.world.clock.wall(), freeBytes: this.#news.get(peer)?.freeBytes })
+    if (!this.#isMember(peer)) {
+      this.#watchStranger(peer)
+      return
+    }
+    for (const { volume } of this.#c.volumes.all()) {
+      if (volume.membership.member(peer) === undefined) continue
+      this.syncSoon(volume, peer)
+      this.#gossips.get(volume.id)?.beacon()
+    }
+    this.#c.onPeersChanged()
+  }
+
+  #watchStranger(peer: PeerId): void {
+    const { clock, network } = this.#c.world
+    this.#strangers.get(peer)?.cancel()
+    const timer = clock.timer(STRANGER_MS, () => {
+      this.#strangers.delete(peer)
+      if (!this.#isMember(peer) && !this.#asked.has(peer)) network.disconnect(peer).catch(() => undefined)
+    })
+    this.#strangers.set(peer, timer)
+  }
+
+  #heardBeacon(volume: Volume, beacon: Beacon): void {
+    const { clock, network } = this.#c.world
+    this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
+    this.#heardDurable(volume, beacon.peer, beacon.vector)
+    if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
+    network.learn(beacon.peer, beacon.addresses).then(
+      () => this.#reconnect.hurry(beacon.peer),
+      () => undefined,
+    )
+  }
+
+  #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
+    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, VersionVector>()
+    peers.set(peer, vector)
+    this.#durable.set(volume.id, peers)
+  }
+
+  #planAntiEntropy(): void {
+    const { clock, random } = this.#c.world
+    this.#antiEntropy = clock.timer(ANTI_ENTROPY_MS * (0.5 + random.number()), () => {
+      for (const { volume } of this.#c.volumes.all()) {
+        const members = this.connectedMembers(volume)
+        const peer = members[Math.floor(random.number() * members.length)]
+        if (peer !== undefined) this.syncSoon(volume, peer)
+      }
+      this.#planAntiEntropy()
+    })
+  }
+}

@@ -1,0 +1,177 @@
+// How libp2p is set up for Shoal: every option that departs from its default, and why.
+import { join } from 'node:path'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { gossipsub } from '@libp2p/gossipsub'
+import { identify } from '@libp2p/identify'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { mdns } from '@libp2p/mdns'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { LevelDatastore } from 'datastore-level'
+import { createLibp2p } from 'libp2p'
+import { blake3 } from '../../../protocol/hash.ts'
+import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { MIB, SECOND_MS } from '../../../protocol/units.ts'
+import { socketTls } from './tls.ts'
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { Identify } from '@libp2p/identify'
+import type { ConnectionGater, Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import type { MulticastDNSComponents } from '@libp2p/mdns'
+import type { Ping } from '@libp2p/ping'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** Protocol id of the distributed hash table. */
+export const DHT_PROTOCOL = '/shoal/kad/1'
+/** Name under which nodes announce themselves on the local network (RFC 6763). */
+export const MDNS_SERVICE = '_shoal._udp.local'
+
+/** A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the default 20. */
+const DHT_BUCKET = 8
+const DHT_PARALLEL = 3
+/** Below the read buffer, or a paused stream would be reset; above bandwidth x delay of most links. */
+const STREAM_WINDOW_MAX: number = 4 * MIB
+const STREAM_BUFFER_MAX: number = 8 * MIB
+const CONNECTIONS_MAX = 300
+/** Many nodes may stand behind one address, and all reconnect at once after an outage. */
+const CONNECTIONS_PER_SECOND_PER_HOST = 100
+const PENDING_CONNECTIONS_MAX = 64
+/** A peer that answers no ping for so long is cut off; shorter, and a busy peer would be. */
+const PING_TIMEOUT_MS: number = 10 * SECOND_MS
+
+/** What the network is made of; see Libp2pNetwork.create. */
+export interface HostOptions {
+  readonly seed: Uint8Array
+  readonly folder: string
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly mdns: boolean
+  /** Asked with the PeerId text of both who dials us and whom we dial. */
+  readonly allowed: (peer: string) => boolean
+  readonly onDiscover: (found: PeerInfo) => void
+}
+
+export interface Host {
+  readonly libp2p: Libp2p<HostServices>
+  readonly store: LevelDatastore
+}
+
+interface HostServices extends Record<string, unknown> {
+  identify: Identify
+  ping: Ping
+  gossip: GossipSub
+  dht: KadDHT
+  listeners: Listeners
+}
+
+/** Libp2p, not started, and its open store. */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const store = new LevelDatastore(join(options.folder, 'libp2p'))
+  await store.open()
+  const libp2p = await createLibp2p<HostServices>({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
+    datastore: store,
+    nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal/1' },
+    addresses: { listen: [...options.listen], announce: [...options.announce] },
+    transports: [tcp()],
+    connectionEncrypters: [socketTls(), noise()],
+    streamMuxers: [
+      yamux({
+        streamOptions: {
+          maxStreamWindowSize: STREAM_WINDOW_MAX,
+          maxReadBufferLength: STREAM_BUFFER_MAX,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: CONNECTIONS_MAX,
+      inboundConnectionThreshold: CONNECTIONS_PER_SECOND_PER_HOST,
+      maxIncomingPendingConnections: PENDING_CONNECTIONS_MAX,
+      reconnectRetries: 0, // who to be connected to is decided above
+    },
+    connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
+    connectionGater: gater(options.allowed),
+    // By default the address of a peer is forgotten after an hour.
+    peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
+    peerDiscovery: options.mdns ? [discovery(options.onDiscover)] : [],
+    services: services(),
+  })
+  return { libp2p, store }
+}
+
+function services() {
+  const streams = {
+    maxInboundStreams: STREAMS_PER_PEER_MAX,
+    maxOutboundStreams: STREAMS_PER_PEER_MAX,
+  }
+  return {
+    identify: identify(),
+    // One stream a ping: at the default limit of two, concurrent pings would make the connection monitor hang up.
+    ping: ping(streams),
+    gossip: gossipsub({
+      // Messages are sealed and signed by who publishes them, one layer up.
+      globalSignaturePolicy: 'StrictNoSign',
+      msgIdFn: ({ data }) => blake3(data),
+      ignoreDuplicatePublishError: true,
+      allowPublishToZeroTopicPeers: true,
+      // Else more than ten peers behind one address silence each other.
+      scoreParams: { IPColocationFactorWeight: 0 },
+    }),
+    dht: kadDHT({
+      protocol: DHT_PROTOCOL,
+      clientMode: false, // by default only nodes with a public address serve
+      peerInfoMapper: passthroughMapper, // by default private addresses are dropped
+      kBucketSize: DHT_BUCKET,
+      alpha: DHT_PARALLEL,
+      allowQueryWithZeroPeers: true, // by default queries hang until there is a peer
+    }),
+    listeners: (components: ListenerComponents) => new Listeners(components),
+  }
+}
+
+function gater(allowed: (peer: string) => boolean): ConnectionGater {
+  const deny = (peer: PeerId): boolean => !allowed(peer.toString())
+  return {
+    denyDialPeer: deny,
+    denyInboundEncryptedConnection: deny,
+    denyOutboundEncryptedConnection: deny,
+  }
+}
+
+/** libp2p's own 'peer:discovery' event is about entries new in the peer store, not about who was seen. */
+function discovery(
+  onDiscover: (found: PeerInfo) => void,
+): (components: MulticastDNSComponents) => PeerDiscovery {
+  return (components) => {
+    const found = mdns({ serviceTag: MDNS_SERVICE })(components)
+    found.addEventListener('peer', ({ detail }) => onDiscover(detail))
+    return found
+  }
+}
+
+/** The part of libp2p's components that Listeners needs. */
+interface ListenerComponents {
+  readonly addressManager: {
+    confirmObservedAddr(address: Multiaddr, options: { type: 'transport' }): void
+  }
+  readonly transportManager: { getAddrs(): Multiaddr[] }
+}
+
+/** Vouches for the addresses we listen on: libp2p keeps public ones to itself until a foreign peer has dialled them. */
+class Listeners {
+  readonly #components: ListenerComponents
+
+  constructor(components: ListenerComponents) {
+    this.#components = components
+  }
+
+  confirm(): void {
+    const { addressManager, transportManager } = this.#components
+    for (const address of transportManager.getAddrs()) {
+      addressManager.confirmObservedAddr(address, { type: 'transport' })
+    }
+  }
+}

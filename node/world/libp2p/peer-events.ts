@@ -1,0 +1,70 @@
+// Who is connected, who may be, and who wants to know. A peer connects once, at its first connection, and disconnects
+// once, at its last; libp2p alone may report a disconnect without a connect. A listener that throws harms nobody.
+import { asShoalError } from '../../../protocol/errors.ts'
+import { parsePeerId } from '../../../protocol/ids.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type { NetworkLog } from './network.ts'
+
+export type PeerListener = (peer: PeerId) => void
+
+/** State of the peers of one Libp2pNetwork. */
+export class PeerEvents {
+  readonly #log: NetworkLog
+  readonly #connected = new Set<PeerId>()
+  readonly #listeners = {
+    connect: new Set<PeerListener>(),
+    disconnect: new Set<PeerListener>(),
+    discover: new Set<PeerListener>(),
+  }
+  #allowed: (peer: PeerId) => boolean = () => true
+
+  constructor(log: NetworkLog) {
+    this.#log = log
+  }
+
+  get connected(): readonly PeerId[] {
+    return [...this.#connected]
+  }
+
+  listen(event: 'connect' | 'disconnect' | 'discover', listener: PeerListener): void {
+    this.#listeners[event].add(listener)
+  }
+
+  setGate(allowed: (peer: PeerId) => boolean): void {
+    this.#allowed = allowed
+  }
+
+  /** True if the peer of this id text may be connected. A gate that throws lets nobody in. */
+  admits(text: string): boolean {
+    try {
+      return this.#allowed(parsePeerId(text))
+    } catch (error) {
+      this.#log('debug', 'refused a peer', { peer: text, reason: asShoalError(error).message })
+      return false
+    }
+  }
+
+  onConnect(peer: PeerId): void {
+    if (this.#connected.has(peer)) return
+    this.#connected.add(peer)
+    this.#notify('connect', peer)
+  }
+
+  onDisconnect(peer: PeerId): void {
+    if (this.#connected.delete(peer)) this.#notify('disconnect', peer)
+  }
+
+  onDiscover(peer: PeerId): void {
+    this.#notify('discover', peer)
+  }
+
+  #notify(event: 'connect' | 'disconnect' | 'discover', peer: PeerId): void {
+    for (const listener of this.#listeners[event]) {
+      try {
+        listener(peer)
+      } catch (error) {
+        this.#log('warn', `a listener for ${event} threw`, { peer, reason: String(error) })
+      }
+    }
+  }
+}

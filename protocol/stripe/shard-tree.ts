@@ -1,0 +1,115 @@
+// A hash tree over a shard, so that any run of its leaves can be checked against the root in the stripe header, by
+// keepers too. The shape is that of Certificate Transparency (RFC 6962 §2.1): of n leaves the left subtree holds the
+// largest power of two below n. Leaves and inner nodes are hashed under different contexts, so neither passes for the
+// other; the shard's length is in the stripe header.
+import { equalBytes } from '../bytes.ts'
+import { assert } from '../errors.ts'
+import { HASH_BYTES, deriveKey } from '../hash.ts'
+import { SHARD_LEAF } from '../limits.ts'
+import { divCeil } from '../units.ts'
+
+const LEAF_CONTEXT = 'shoal 2026 shard leaf v1'
+const NODE_CONTEXT = 'shoal 2026 shard node v1'
+
+/** Leaves [start, end) of the tree. */
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** The root of a shard's tree. cost: one hash of the shard. */
+export function shardRoot(shard: Uint8Array): Uint8Array {
+  return spanHash(leafHashes(shard), { start: 0, end: leavesOf(shard.length) }, 0)
+}
+
+/**
+ * The hashes that prove leaves [firstLeaf, firstLeaf + leafCount): the roots of the largest subtrees beside them, from
+ * left to right. cost: one hash of the shard.
+ */
+export function shardProof(shard: Uint8Array, firstLeaf: number, leafCount: number): Uint8Array[] {
+  const range = { start: firstLeaf, end: firstLeaf + leafCount }
+  const whole = { start: 0, end: leavesOf(shard.length) }
+  assert(leafCount > 0 && firstLeaf >= 0 && range.end <= whole.end, 'leaves of the shard')
+  const leaves = leafHashes(shard)
+  const collect = (span: Span): Uint8Array[] => {
+    if (isApart(span, range)) return [spanHash(leaves, span, 0)]
+    if (isInside(span, range)) return []
+    return halves(span).flatMap(collect)
+  }
+  return collect(whole)
+}
+
+/**
+ * True if `bytes` are the whole leaves from firstLeaf on, as many as they fill, of the shard with this root and length.
+ * The last leaf of a shard may be shorter than SHARD_LEAF, no other.
+ */
+export function verifyShardRange(
+  root: Uint8Array,
+  shardLength: number,
+  firstLeaf: number,
+  bytes: Uint8Array,
+  proof: readonly Uint8Array[],
+): boolean {
+  const whole = { start: 0, end: leavesOf(shardLength) }
+  const range = { start: firstLeaf, end: firstLeaf + leavesOf(bytes.length) }
+  const endByte = firstLeaf * SHARD_LEAF + bytes.length
+  if (bytes.length === 0 || firstLeaf < 0 || range.end > whole.end) return false
+  if (endByte !== Math.min(range.end * SHARD_LEAF, shardLength)) return false
+  const leaves = leafHashes(bytes)
+  const beside = proof.values()
+  const compute = (span: Span): Uint8Array | undefined => {
+    if (isApart(span, range)) return beside.next().value
+    if (isInside(span, range)) return spanHash(leaves, span, firstLeaf)
+    const [left, right] = halves(span).map(compute)
+    return left === undefined || right === undefined ? undefined : nodeHash(left, right)
+  }
+  const computed = compute(whole)
+  return computed !== undefined && beside.next().done === true && equalBytes(computed, root)
+}
+
+function leavesOf(length: number): number {
+  return divCeil(length, SHARD_LEAF)
+}
+
+function leafHashes(bytes: Uint8Array): Uint8Array[] {
+  assert(bytes.length > 0, 'a shard is not empty')
+  return Array.from({ length: leavesOf(bytes.length) }, (_, leaf) =>
+    deriveKey(LEAF_CONTEXT, bytes.subarray(leaf * SHARD_LEAF, (leaf + 1) * SHARD_LEAF)),
+  )
+}
+
+/** Root of the subtree over a span; `leaves` start with leaf `offset`. */
+function spanHash(leaves: readonly Uint8Array[], span: Span, offset: number): Uint8Array {
+  if (span.end - span.start > 1) {
+    const [left, right] = halves(span)
+    return nodeHash(spanHash(leaves, left, offset), spanHash(leaves, right, offset))
+  }
+  const leaf = leaves[span.start - offset]
+  assert(leaf !== undefined, 'a leaf of the tree')
+  return leaf
+}
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const both = new Uint8Array(2 * HASH_BYTES)
+  both.set(left)
+  both.set(right, HASH_BYTES)
+  return deriveKey(NODE_CONTEXT, both)
+}
+
+/** The subtrees of a span of two or more leaves. */
+function halves({ start, end }: Span): readonly [Span, Span] {
+  let half = 1
+  while (half * 2 < end - start) half *= 2
+  return [
+    { start, end: start + half },
+    { start: start + half, end },
+  ]
+}
+
+function isApart(span: Span, range: Span): boolean {
+  return span.end <= range.start || span.start >= range.end
+}
+
+function isInside(span: Span, range: Span): boolean {
+  return span.start >= range.start && span.end <= range.end
+}

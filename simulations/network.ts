@@ -1,0 +1,234 @@
+// The wires between simulated nodes: who reaches whom and how long it takes. Streams are reliable and in order, and
+// break when a cut lasts or a connection is reset; gossip may be lost, doubled and overtaken. A cut is seen at once
+// or only when the keep-alive runs out, by seed and by each end for itself; healing connects nobody by itself, as in
+// libp2p. Every direction of every pair draws its own chances.
+import { ShoalError } from '../protocol/errors.ts'
+import { SECOND_MS } from '../protocol/units.ts'
+import { Link } from './link.ts'
+import { SimulatedPeerNetwork } from './peer-network.ts'
+import { SeededRandom } from './random.ts'
+import type { SimulatedProcess } from './process.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { ByteString } from '../protocol/bytes.ts'
+import type { PeerId } from '../protocol/ids.ts'
+
+export interface NetworkOptions {
+  /** Median one-way latency; it is log-normal with this spread (sigma of its logarithm). */
+  readonly latencyMs: number
+  readonly latencySpread: number
+  /** Chance that a message takes twenty times as long. */
+  readonly tailRate: number
+  /** Of a stream. */
+  readonly bytesPerMs: number
+  /** Chances of a gossiped message, a hop. */
+  readonly lossRate: number
+  readonly duplicateRate: number
+  /** Chance that an end notices a cut at once. */
+  readonly promptRate: number
+  /** An end that hears nothing drops the connection after this. */
+  readonly keepAliveMs: number
+  readonly dialTimeoutMs: number
+  /** Bytes that a channel holds for a receiver that has not taken them; one frame may always be sent. */
+  readonly windowBytes: number
+}
+
+export const NETWORK_DEFAULTS: NetworkOptions = {
+  latencyMs: 5,
+  latencySpread: 0.5,
+  tailRate: 0.01,
+  bytesPerMs: 100_000,
+  lossRate: 0.02,
+  duplicateRate: 0.02,
+  promptRate: 0.5,
+  keepAliveMs: 30 * SECOND_MS,
+  dialTimeoutMs: 10 * SECOND_MS,
+  windowBytes: 256 * 1024,
+}
+
+const TAIL_FACTOR = 20
+
+export class SimulatedNetwork {
+  readonly scheduler: Scheduler
+  readonly options: NetworkOptions
+  readonly #nodes = new Map<PeerId, SimulatedPeerNetwork>()
+  readonly #addresses = new Map<string, PeerId>()
+  readonly #books = new Map<PeerId, Map<PeerId, readonly string[]>>()
+  readonly #links = new Map<string, Link>()
+  /** Directions that are cut, with what is to be done when they no longer are. */
+  readonly #cuts = new Map<string, (() => void)[]>()
+  readonly #chances = new Map<string, SeededRandom>()
+  /** Provider records of the DHT by CID. */
+  readonly #providers = new Map<ByteString, Set<PeerId>>()
+
+  constructor(scheduler: Scheduler, options: Partial<NetworkOptions> = {}) {
+    this.scheduler = scheduler
+    this.options = { ...NETWORK_DEFAULTS, ...options }
+  }
+
+  /** The network of a new run of `peer`; its address and address book outlive the run. `lan`: for discovery. */
+  join(process: SimulatedProcess, peer: PeerId, options: { lan?: string } = {}): SimulatedPeerNetwork {
+    const book = this.#books.get(peer) ?? new Map<PeerId, readonly string[]>()
+    this.#books.set(peer, book)
+    const node = new SimulatedPeerNetwork(
+      { network: this, process, book },
+      { self: peer, lan: options.lan },
+    )
+    this.#nodes.set(peer, node)
+    return node
+  }
+
+  /** The running node of `peer`. */
+  node(peer: PeerId): SimulatedPeerNetwork | undefined {
+    const node = this.#nodes.get(peer)
+    return node?.running === true ? node : undefined
+  }
+
+  nodes(): readonly SimulatedPeerNetwork[] {
+    return [...this.#nodes.values()].filter((node) => node.running)
+  }
+
+  /** Where `peer` listens. */
+  addressesOf(peer: PeerId): readonly string[] {
+    return [`${this.#bareAddressOf(peer)}/p2p/${peer}`]
+  }
+
+  /** Who is at an address, running or not. throws 'unreachable' where nobody ever was. */
+  peerAt(address: string): PeerId {
+    const [bare = '', wanted] = address.split('/p2p/')
+    const peer = this.#addresses.get(bare)
+    if (peer !== undefined && (wanted === undefined || wanted === peer)) return peer
+    const found = peer === undefined ? 'nobody is there' : `${peer} is there`
+    throw new ShoalError('unreachable', `cannot reach ${address}: ${found}`)
+  }
+
+  /** Stop what `from` sends to `to` (one way). What is on a stream waits for the cut to end. */
+  cut(from: PeerId, to: PeerId): void {
+    if (!this.reachable(from, to)) return
+    this.scheduler.note(`cut ${from} ${to}`)
+    this.#cuts.set(direction(from, to), [])
+    for (const end of this.#links.get(pair(from, to))?.ends ?? []) {
+      const random = this.chances(end.owner.self, end.peer)
+      const afterMs = random.chance(this.options.promptRate) ? 0 : this.#silenceMs(random)
+      end.owner.process.after(afterMs, `misses ${end.peer}`, () => {
+        if (!this.connected(from, to)) end.drop('the connection timed out')
+      })
+    }
+  }
+
+  mend(from: PeerId, to: PeerId): void {
+    const waiting = this.#cuts.get(direction(from, to))
+    if (waiting === undefined) return
+    this.scheduler.note(`mend ${from} ${to}`)
+    this.#cuts.delete(direction(from, to))
+    for (const run of waiting) run()
+  }
+
+  /** Runs `run` when what `from` sends reaches `to` again. */
+  onMend(from: PeerId, to: PeerId, run: () => void): void {
+    this.#cuts.get(direction(from, to))?.push(run)
+  }
+
+  /** Cut every pair of different groups, both ways. */
+  partition(...groups: readonly (readonly PeerId[])[]): void {
+    for (const group of groups) {
+      const others = groups.filter((other) => other !== group).flat()
+      for (const from of group) for (const to of others) this.cut(from, to)
+    }
+  }
+
+  /** End all cuts. */
+  heal(): void {
+    for (const key of [...this.#cuts.keys()]) {
+      const [from, to] = key.split('>')
+      this.mend(from as PeerId, to as PeerId)
+    }
+  }
+
+  /** Break the connection of two peers; both see it at once, and may connect again. */
+  reset(a: PeerId, b: PeerId): void {
+    for (const end of this.#links.get(pair(a, b))?.ends ?? []) end.drop('connection reset')
+  }
+
+  /** Nothing is cut from `from` to `to`. */
+  reachable(from: PeerId, to: PeerId): boolean {
+    return !this.#cuts.has(direction(from, to))
+  }
+
+  connected(a: PeerId, b: PeerId): boolean {
+    return this.reachable(a, b) && this.reachable(b, a)
+  }
+
+  /** The last connection of two peers, up or not. */
+  link(a: PeerId, b: PeerId): Link | undefined {
+    return this.#links.get(pair(a, b))
+  }
+
+  /** A connection of two nodes, with both its ends still down. */
+  connect(a: SimulatedPeerNetwork, b: SimulatedPeerNetwork): Link {
+    const link = new Link(this, a, b)
+    this.#links.set(pair(a.self, b.self), link)
+    return link
+  }
+
+  /** What chance does to messages of one direction. */
+  chances(from: PeerId, to: PeerId): SeededRandom {
+    const key = direction(from, to)
+    const known = this.#chances.get(key)
+    if (known !== undefined) return known
+    const made = new SeededRandom(this.scheduler.seed, `network ${key}`)
+    this.#chances.set(key, made)
+    return made
+  }
+
+  latencyMs(from: PeerId, to: PeerId): number {
+    const random = this.chances(from, to)
+    const { latencyMs, latencySpread, tailRate } = this.options
+    const tail = random.chance(tailRate) ? TAIL_FACTOR : 1
+    return latencyMs * tail * Math.exp(latencySpread * random.normal())
+  }
+
+  /** A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`. */
+  send(from: PeerId, to: PeerId, what: string, arrive: () => void, lost?: () => void): void {
+    this.scheduler.after(this.latencyMs(from, to), `${what} ${from} > ${to}`, () => {
+      if (this.reachable(from, to)) arrive()
+      else lost?.()
+    })
+  }
+
+  /** An end learns by silence alone that its connection is gone. */
+  afterSilence(at: PeerId, of: PeerId, run: () => void): void {
+    const delayMs = this.#silenceMs(this.chances(at, of))
+    this.scheduler.after(delayMs, `${at} hears nothing of ${of}`, run)
+  }
+
+  addProvider(cid: ByteString, peer: PeerId): void {
+    const peers = this.#providers.get(cid) ?? new Set<PeerId>()
+    this.#providers.set(cid, peers.add(peer))
+  }
+
+  providers(cid: ByteString): readonly PeerId[] {
+    return [...(this.#providers.get(cid) ?? [])]
+  }
+
+  #silenceMs(random: SeededRandom): number {
+    return this.options.keepAliveMs * (0.5 + random.number() / 2)
+  }
+
+  /** Given when first asked for; it stays. */
+  #bareAddressOf(peer: PeerId): string {
+    for (const [address, known] of this.#addresses) if (known === peer) return address
+    const index = this.#addresses.size + 1
+    const host = [index >> 16, (index >> 8) & 255, index & 255].join('.')
+    const address = `/ip4/10.${host}/tcp/4001`
+    this.#addresses.set(address, peer)
+    return address
+  }
+}
+
+function direction(from: PeerId, to: PeerId): string {
+  return `${from}>${to}`
+}
+
+function pair(a: PeerId, b: PeerId): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`
+}

@@ -1,0 +1,45 @@
+// The worked example of docs/formats/store.md, byte for byte, made by the store itself and read out of the document.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fromByteString, toHex, utf8 } from '../../../protocol/bytes.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import { checkpointKey } from '../../../node/store/keys.ts'
+import { MemoryKv } from '../../../node/store/memory-kv.ts'
+import { Store } from '../../../node/store/store.ts'
+import { SystemDisk } from '../../../node/world/disk.ts'
+import { chunkIdOf, stripeIdOf, temporaryHome } from './fixtures.ts'
+
+/** Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the reader. */
+function vectors(): Map<string, string> {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/formats/store.md'), 'utf8')
+  const blocks = text.matchAll(/^```hex (\S+)\n([^`]*)```/gm)
+  return new Map(
+    Array.from(blocks, ([, name = '', body = '']) => [name, body.replace(/#.*|\s/g, '')]),
+  )
+}
+
+test('the store writes the bytes of the worked example', async (t) => {
+  const home = await temporaryHome(t)
+  const kv = MemoryKv.open()
+  const store = await Store.open({ disk: new SystemDisk(home), kv })
+  const [chunk, header, shard] = [utf8('a sealed chunk'), utf8('stripe header'), utf8('a shard')]
+  await store.chunks.put(chunkIdOf(chunk), chunk)
+  await store.shards.put(stripeIdOf(header), 2, header, shard)
+  await store.close()
+  const actual = new Map([['segment', toHex(await readFile(join(home, 'segments/00000001.seg')))]])
+  for (const [key, value] of kv.image()) {
+    const name = key.startsWith('m') ? 'm' : key.slice(0, 1)
+    actual.set(`key-${name}`, toHex(fromByteString(key)))
+    actual.set(`value-${name}`, toHex(value))
+  }
+  assert.deepEqual(Object.fromEntries(vectors()), Object.fromEntries(actual))
+})
+
+test('a store of a newer format is refused', async (t) => {
+  const kv = MemoryKv.open([[checkpointKey(), Uint8Array.of(2)]])
+  const disk = new SystemDisk(await temporaryHome(t))
+  await assert.rejects(Store.open({ disk, kv }), (error) => hasCode(error, 'unsupported'))
+})

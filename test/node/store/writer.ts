@@ -1,0 +1,27 @@
+// A process that puts chunks and prints the ids of those that a commit has acknowledged, until it is killed. Arguments:
+// the home folder, a number that makes its chunks its own. What it prints was durable before it was printed.
+import { writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { LevelKv } from '../../../node/store/level-kv.ts'
+import { Store } from '../../../node/store/store.ts'
+import { SystemDisk } from '../../../node/world/disk.ts'
+import { bytesOf, chunkIdOf } from './fixtures.ts'
+
+const [home = '', round = '0'] = process.argv.slice(2)
+const LANES = 4
+
+const kv = await LevelKv.open(join(home, 'index'))
+const disk = new SystemDisk(home)
+const store = await Store.open({ disk, kv }, { segmentBytesMax: 400_000 })
+await Promise.all(Array.from({ length: LANES }, (_, lane) => putForever(lane)))
+
+async function putForever(lane: number): Promise<never> {
+  for (let n = lane; ; n += LANES) {
+    const seed = Number(round) * 1_000_000 + n
+    const sealed = bytesOf(seed, 1 + ((seed * 7919) % 20_000))
+    const id = chunkIdOf(sealed)
+    await store.chunks.put(id, sealed)
+    await store.commit([{ kind: 'put', key: `e${id}`, value: new Uint8Array(0) }])
+    writeSync(1, `${id}\n`)
+  }
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { decodeManifestNode, encodeManifestNode, endsNode, extentLength } from '../../protocol/chunk/manifest.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { blake3 } from '../../protocol/hash.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
+import { CHUNK_PLAIN_MAX, MANIFEST_ITEMS_MAX, MANIFEST_NODE_MAX } from '../../protocol/limits.ts'
+import type { ManifestNode } from '../../protocol/chunk/manifest.ts'
+import type { ChunkRef } from '../../protocol/chunk/seal.ts'
+import { xorshiftBytes } from './vectors.ts'
+
+describe('manifest', () => {
+  test('a node decodes to what was encoded', () => {
+    fc.assert(
+      fc.property(nodes(), (node) => {
+        assert.deepEqual(plain(decodeManifestNode(encodeManifestNode(node))), plain(node))
+      }),
+      { seed: 1, numRuns: 100 },
+    )
+  })
+
+  test('the largest node is within its bound', () => {
+    const children = Array.from({ length: MANIFEST_ITEMS_MAX }, () => ({
+      ref: { ...refOf(1), length: CHUNK_PLAIN_MAX, epoch: Number.MAX_SAFE_INTEGER },
+      size: 2 ** 42,
+    }))
+    assert.ok(encodeManifestNode({ level: 7, children }).length < MANIFEST_NODE_MAX)
+  })
+
+  test('what a later version adds is skipped', () => {
+    const fields = fieldsOf({ level: 0, extents: [{ kind: 'chunk', ref: refOf(1) }] })
+    const items = [[...(fields['items'] as readonly unknown[][])[0] ?? [], 'new'], [7, 'new']]
+    const node = decodeManifestNode(encodeCbor({ ...fields, items, new: true }))
+    assert.ok('extents' in node)
+    assert.deepEqual(node.extents.map(extentLength), [refOf(1).length, 7])
+  })
+
+  test('what is out of bounds is malformed, a later version or codec unsupported', () => {
+    const item = [...encodedItem()]
+    const bad = (code: string, fields: Record<string, unknown>): void => {
+      const whole = { v: 1, level: 0, items: [item], ...fields }
+      assert.throws(() => decodeManifestNode(encodeCbor(whole)), { code }, JSON.stringify(fields))
+    }
+    bad('unsupported', { v: 2 })
+    bad('unsupported', { items: [item.with(3, 2)] })
+    bad('malformed', { level: 8 })
+    bad('malformed', { level: 1, items: [] })
+    bad('malformed', { level: 1, items: [item] })
+    bad('malformed', { level: 1, items: [[...item, 0]] })
+    bad('malformed', { items: 'none' })
+    bad('malformed', { items: [5] })
+    bad('malformed', { items: [[]] })
+    bad('malformed', { items: [[0]] })
+    bad('malformed', { items: [[-1]] })
+    bad('malformed', { items: [[Number.MAX_SAFE_INTEGER], [1]] })
+    bad('malformed', { items: [item.with(0, new Uint8Array(36))] })
+    bad('malformed', { items: [item.with(1, new Uint8Array(31))] })
+    bad('malformed', { items: [item.with(2, 0)] })
+    bad('malformed', { items: [item.with(2, CHUNK_PLAIN_MAX + 1)] })
+    bad('malformed', { items: [item.with(4, -1)] })
+    bad('malformed', { items: Array.from({ length: MANIFEST_ITEMS_MAX + 1 }, () => [1]) })
+    assert.throws(() => decodeManifestNode(new Uint8Array(MANIFEST_NODE_MAX + 1)), { code: 'malformed' })
+  })
+
+  test('no bytes make the decoder throw anything but a ShoalError', () => {
+    const good = encodeManifestNode({ level: 0, extents: [{ kind: 'chunk', ref: refOf(1) }] })
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.nat(255), fc.nat(good.length), (at, byte, end) => {
+        const bytes = Uint8Array.from(good.subarray(0, end))
+        if (at < end) bytes[at] = byte
+        try {
+          decodeManifestNode(bytes)
+        } catch (error) {
+          assert.ok(error instanceof ShoalError && ['malformed', 'unsupported'].includes(error.code))
+        }
+      }),
+      { seed: 2, numRuns: 500 },
+    )
+  })
+
+  test('nodes have 256 items on average, at least 32 and at most 1024', () => {
+    const ends: number[] = []
+    let count = 0
+    for (let item = 0; item < 200_000; item++) {
+      count++
+      const start = Buffer.alloc(32)
+      start.writeUInt32BE((item * 2_654_435_761) % 2 ** 32)
+      if (!endsNode(blake3(start), count)) continue
+      ends.push(count)
+      count = 0
+    }
+    const average = ends.reduce((sum, n) => sum + n, 0) / ends.length
+    assert.ok(average > 230 && average < 280, `${average} items`)
+    assert.ok(Math.min(...ends) >= 32 && Math.max(...ends) <= MANIFEST_ITEMS_MAX)
+  })
+
+  test('a hole ends only a full node', () => {
+    assert.ok(!endsNode(undefined, MANIFEST_ITEMS_MAX - 1))
+    assert.ok(endsNode(undefined, MANIFEST_ITEMS_MAX))
+    assert.ok(endsNode(new Uint8Array(32), 32))
+    assert.ok(!endsNode(new Uint8Array(32), 31))
+  })
+})
+
+function refOf(seed: number): ChunkRef {
+  const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, xorshiftBytes(seed, 32)))
+  return { id, plainHash: xorshiftBytes(seed + 1, 32), length: 1 + seed, codec: seed % 2 === 0 ? 0 : 1, epoch: seed }
+}
+
+function nodes(): fc.Arbitrary<ManifestNode> {
+  const ref = fc.integer({ min: 1, max: 1_000_000 }).map(refOf)
+  const size = fc.integer({ min: 1, max: 2 ** 50 })
+  const extent = fc.oneof(
+    fc.record({ kind: fc.constant('chunk' as const), ref }),
+    fc.record({ kind: fc.constant('hole' as const), length: fc.integer({ min: 1, max: 2 ** 40 }) }),
+  )
+  const child = fc.record({ ref, size: size.map((n) => Math.ceil(n / 1024)) })
+  return fc.oneof(
+    fc.record({ level: fc.constant(0 as const), extents: fc.array(extent, { maxLength: 50 }) }),
+    fc.record({
+      level: fc.integer({ min: 1, max: 7 }),
+      children: fc.array(child, { minLength: 1, maxLength: 50 }),
+    }),
+  )
+}
+
+/** Decoded arrays may be views of another class: compare what they hold. */
+function plain(node: ManifestNode): unknown {
+  return JSON.parse(JSON.stringify(node, (_key, value: unknown) => (value instanceof Uint8Array ? [...value] : value)))
+}
+
+function fieldsOf(node: ManifestNode): Record<string, unknown> {
+  return decodeCbor(encodeManifestNode(node), 'node') as Record<string, unknown>
+}
+
+function encodedItem(): readonly unknown[] {
+  const fields = fieldsOf({ level: 0, extents: [{ kind: 'chunk', ref: refOf(1) }] })
+  return (fields['items'] as readonly unknown[][])[0] ?? []
+}
