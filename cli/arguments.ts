@@ -23,7 +23,8 @@ export function parseCount(text: string): number {
 export function parseDuration(text: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text)
   const unit = DURATION_UNITS[match?.[2] ?? '']
-  if (unit === undefined || Number(match?.[1]) === 0) throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
+  if (unit === undefined || Number(match?.[1]) === 0)
+    throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
   return Number(match?.[1]) * unit
 }
 

@@ -13,10 +13,10 @@ import {
   decodeHeader,
   decodeJson,
   encodeJson,
+  errorFrom,
   socketPathOf,
 } from '../node/control/wire.ts'
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { ErrorCode } from '../protocol/errors.ts'
 import type {
   Ack,
   CallOptions,
@@ -127,7 +127,8 @@ export class Client implements NodeApi {
   }
 
   makeFolder(path: string, options: CallOptions & MakeFolderOptions = {}): Promise<void> {
-    return this.#call('makeFolder', { path, parents: options.parents, mode: options.mode }, options)
+    const { parents, mode, ack } = options
+    return this.#call('makeFolder', { path, parents, mode, ack }, options)
   }
 
   remove(
@@ -151,8 +152,12 @@ export class Client implements NodeApi {
     await readAll((await this.#open('PUT', FILE_ROUTE, query, content, options)).body)
   }
 
-  makeSymlink(path: string, target: string, options?: CallOptions): Promise<void> {
-    return this.#call('makeSymlink', { path, target }, options)
+  makeSymlink(
+    path: string,
+    target: string,
+    options: CallOptions & WriteOptions = {},
+  ): Promise<void> {
+    return this.#call('makeSymlink', { path, target, ack: options.ack }, options)
   }
 
   async readFile(path: string, options: CallOptions & ReadRange = {}): Promise<FileContent> {
@@ -225,7 +230,7 @@ export class Client implements NodeApi {
     try {
       const response = await exchange(request, body)
       if (response.statusCode !== 200)
-        throw errorFrom(decodeJson(await readAll(bodyOf(response, ended))))
+        throw errorFrom(decodeJson(await readAll(bodyOf(response, ended))) as ErrorBody)
       return { headers: response.headers, body: bodyOf(response, ended) }
     } catch (error) {
       request.destroy()
@@ -258,7 +263,7 @@ async function exchange(
   body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
 ): Promise<IncomingMessage> {
   const early = new AbortController()
-  const response = once(request, 'response').finally(() => early.abort())
+  const response = once(request, 'response').finally(() => early.abort('answered'))
   // Also awaited below; while the body is being sent nobody else listens.
   response.catch(() => {})
   if (body === undefined || body instanceof Uint8Array) request.end(body)
@@ -292,7 +297,7 @@ async function* bodyOf(response: IncomingMessage, ended: AbortSignal): AsyncGene
     throw ended.aborted ? asShoalError(ended.reason) : goneError(error)
   }
   const failure = response.trailers[ERROR_TRAILER]
-  if (failure !== undefined) throw errorFrom(decodeHeader(failure))
+  if (failure !== undefined) throw errorFrom(decodeHeader(failure) as ErrorBody)
 }
 
 async function readAll(body: AsyncIterable<Uint8Array>): Promise<string> {
@@ -307,11 +312,6 @@ function encodeQuery(query: Readonly<Record<string, unknown>>): string {
     if (value !== undefined) text.set(key, String(value))
   }
   return text.size === 0 ? '' : `?${text}`
-}
-
-function errorFrom(body: unknown): ShoalError {
-  const { code, message, permanent } = (body as ErrorBody).error
-  return new ShoalError(code as ErrorCode, message, { permanent })
 }
 
 function goneError(cause: unknown): ShoalError {

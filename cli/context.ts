@@ -37,6 +37,11 @@ export class Context {
     if (line !== '') process.stdout.write(`${line}\n`)
   }
 
+  /** A word to whoever watches, on stderr. */
+  tell(text: string): void {
+    if (!this.json) process.stderr.write(`${text}\n`)
+  }
+
   /** How to call this command again, for texts that tell the next step. */
   commandLine(rest: string): string {
     const started = process.env['npm_lifecycle_event'] === undefined ? 'shoal' : 'npx shoal'

@@ -1,12 +1,77 @@
 // `shoal up --detach`: the same command again in a process of its own, which reports through an IPC channel when it is
 // ready or why it is not. Then the channel closes and nothing ties the two together.
 import { spawn } from 'node:child_process'
-import { open } from 'node:fs/promises'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
-import { decodeJson, encodeJson } from '../node/control/wire.ts'
-import type { ErrorBody } from '../node/control/wire.ts'
+import { errorBody, errorFrom } from '../node/control/wire.ts'
+import type { ChildProcess } from 'node:child_process'
 import type { NodeStatus } from '../node/control/api.ts'
-import type { ErrorCode } from '../protocol/errors.ts'
+import type { ErrorBody } from '../node/control/wire.ts'
 import type { Context } from './context.ts'
+
+/** Set in the environment of a process that was started here. */
+const MARK = 'SHOAL_DETACHED'
+/** How much of what the process printed goes into the message about its end. */
+const LAST_WORDS_MAX = 400
+
+type Report = NodeStatus | ErrorBody
+
+/**
+ * Start this command again without --detach and wait until its node is ready. An interrupt ends it.
+ * throws what the process reports, or 'internal' with its last words if it ends before it could.
+ */
+export async function startDetached(context: Context): Promise<NodeStatus> {
+  const { home, signal } = context
+  await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 })
+  const path = join(home, 'logs', 'output.log')
+  const output = await open(path, 'w', 0o600)
+  const again = process.argv.slice(1).filter((argument) => argument !== '--detach')
+  const child = spawn(process.execPath, [...process.execArgv, ...again], {
+    detached: true,
+    env: { ...process.env, [MARK]: '1' },
+    stdio: ['ignore', output.fd, output.fd, 'ipc'],
+  })
+  const interrupt = (): boolean => child.kill('SIGTERM')
+  signal.addEventListener('abort', interrupt)
+  try {
+    const report = await firstReport(child)
+    signal.throwIfAborted()
+    if (report === undefined) throw await silentEnd(child, path)
+    if ('error' in report) throw errorFrom(report)
+    return report
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+    if (child.connected) child.disconnect()
+    child.unref()
+    await output.close()
+  }
+}
+
+/** Tell the process that started this one how it went. Only the first report counts. returns false if there is none. */
+export function reportToStarter(report: NodeStatus | ShoalError): boolean {
+  if (process.env[MARK] === undefined) return false
+  if (process.connected) {
+    process.send?.(report instanceof ShoalError ? errorBody(report) : report)
+    process.disconnect()
+  }
+  return true
+}
+
+/** Undefined if the process ends without one. */
+function firstReport(child: ChildProcess): Promise<Report | undefined> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (report) => resolve(report as Report))
+    child.once('exit', () => resolve(undefined))
+    child.once('error', reject)
+  })
+}
+
+async function silentEnd(child: ChildProcess, path: string): Promise<ShoalError> {
+  const how = child.signalCode ?? `exit code ${child.exitCode}`
+  const words = (await readFile(path, 'utf8')).trim().slice(-LAST_WORDS_MAX)
+  return new ShoalError(
+    'internal',
+    `the node ended before it was ready (${how}). See ${path}: ${words}`,
+  )
+}

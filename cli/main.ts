@@ -3,6 +3,7 @@
 import { isatty } from 'node:tty'
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
 import { addCat } from './commands/cat.ts'
@@ -25,7 +26,6 @@ import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
 import { errorLine, explain } from './output.ts'
-import type { ErrorBody } from '../node/control/wire.ts'
 
 /** In the order of `shoal --help`. */
 const COMMANDS = [
@@ -59,7 +59,7 @@ await main(process.argv)
 async function main(argv: readonly string[]): Promise<void> {
   const interrupt = new AbortController()
   stopOnSignals(interrupt)
-  stopWithoutReader(interrupt)
+  stopWithoutOutput(interrupt)
   const program = new Command('shoal')
   const context = new Context(program, interrupt.signal)
   describe(program)
@@ -82,16 +82,29 @@ function describe(program: Command): void {
     .option('--home <dir>', 'home folder of the node (default: $SHOAL_HOME, else ~/.shoal)')
     .option('--json', 'print JSON, and nothing else, on stdout')
     .configureHelp({ showGlobalOptions: true })
-    .helpCommand(false)
     .addHelpText(
       'after',
       '\nExample:\n  shoal up --mount ~/Shoal     start a node and mount the namespace\n  shoal invite                 a ticket for another machine',
     )
 }
 
+/** Help that was asked for is no failure; all else that commander finds is wrong usage. */
 function failByThrowing(command: Command): void {
-  command.exitOverride().configureOutput({ outputError: () => {} })
-  command.showSuggestionAfterError(true)
+  command.helpCommand(false).configureOutput({ outputError: () => {} })
+  command.exitOverride(({ code, exitCode, message }) => {
+    if (exitCode === 0) throw new CommanderError(exitCode, code, message)
+    const said = message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '')
+    const what = code === 'commander.help' ? 'a command is missing' : said
+    throw new ShoalError('usage', `${what}. See "${pathOf(command)} --help".`)
+  })
+}
+
+/** "shoal peer add" */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
 }
 
 function descendants(command: Command): Command[] {
@@ -100,24 +113,13 @@ function descendants(command: Command): Command[] {
 
 /** Say what went wrong, once. returns the exit code. */
 function report(thrown: unknown, json: boolean): number {
-  if (thrown === READER_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0)) return 0
-  const help = thrown instanceof CommanderError && thrown.code === 'commander.help'
-  const error = thrown instanceof CommanderError ? usageError(thrown) : explain(thrown)
-  const { code, message, permanent } = error
-  if (json) {
-    const body: ErrorBody = { error: { code, message, permanent } }
-    process.stdout.write(`${JSON.stringify(body)}\n`)
-  } else if (!help) {
-    process.stderr.write(`${errorLine(error)}\n`)
-  }
-  if (code === 'not-running') return 3
-  return code === 'usage' ? 2 : 1
-}
-
-function usageError(error: CommanderError): ShoalError {
-  if (error.code === 'commander.help') return new ShoalError('usage', 'a command is missing. See "shoal --help".')
-  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
-  return new ShoalError('usage', `${message.replace(/\.?$/, '.')} See "shoal --help".`)
+  if (thrown === READER_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
+    return 0
+  const error = explain(thrown)
+  if (json) process.stdout.write(`${JSON.stringify(errorBody(error))}\n`)
+  else process.stderr.write(`${errorLine(error)}\n`)
+  if (error.code === 'not-running') return 3
+  return error.code === 'usage' ? 2 : 1
 }
 
 /** The first signal ends the work in order, the second at once. */
@@ -133,10 +135,15 @@ function stopOnSignals(interrupt: AbortController): void {
   if (isatty(0)) process.on('SIGHUP', stop)
 }
 
-/** `shoal cat big | head` is no failure: who reads has seen enough. */
-function stopWithoutReader(interrupt: AbortController): void {
+/** `shoal cat big | head` is no failure: who reads has seen enough. A full disk under stdout is one. */
+function stopWithoutOutput(interrupt: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    interrupt.abort(READER_GONE)
+    if (error.code === 'EPIPE') return interrupt.abort(READER_GONE)
+    const failure = new ShoalError('EIO', `the output cannot be written: ${error.message}`)
+    interrupt.abort(failure)
+    // Also where the command had done all else.
+    process.exitCode ??= report(failure, false)
   })
+  // Nobody is left to be told.
+  process.stderr.on('error', () => {})
 }

@@ -1,9 +1,9 @@
 // How things look to people: sizes, times, tables, names that cannot play tricks on a terminal, and errors. Pure text.
 import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
-import { asShoalError } from '../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import type { FileKind } from '../node/mount/file-system.ts'
-import type { ShoalError } from '../protocol/errors.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
 const KIND_LETTERS: Readonly<Record<FileKind, string>> = { file: '-', folder: 'd', symlink: 'l' }
@@ -61,7 +61,9 @@ export function table(rows: readonly (readonly string[])[]): string {
     row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
   }
   return rows
-    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '))
+    .map((row) =>
+      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '),
+    )
     .join('\n')
 }
 
@@ -75,23 +77,28 @@ export function errorLine(error: ShoalError): string {
   return `${colors.red('shoal:')} ${printable(error.message)}`
 }
 
-/** Any thrown value as ShoalError; those of the local file system get a sentence of their own and keep their code in it. */
+/** Any thrown value as ShoalError; what the local file system reports gets a sentence of its own. */
 export function explain(thrown: unknown): ShoalError {
   const error = asShoalError(thrown)
-  const { code, path } = (error.code === 'internal' ? (error.cause ?? {}) : {}) as NodeJS.ErrnoException
-  const what = code === undefined ? undefined : LOCAL_FAILURES[code]
-  if (what === undefined || path === undefined) return error
-  error.message = `${what}: ${path}`
-  return error
+  const { code, path } = (
+    error.code === 'internal' ? (error.cause ?? {}) : {}
+  ) as NodeJS.ErrnoException
+  if (code === undefined || path === undefined || !isLocalFailure(code)) return error
+  return new ShoalError(code, `${LOCAL_FAILURES[code]}: ${path}`, { cause: error.cause })
 }
 
-const LOCAL_FAILURES: Readonly<Record<string, string>> = {
+const LOCAL_FAILURES = {
   ENOENT: 'there is no such local file',
   EACCES: 'permission denied to local file',
   EPERM: 'operation not permitted on local file',
   ENOTDIR: 'a part of the local path is not a folder',
   EISDIR: 'the local path is a folder',
   EEXIST: 'the local file exists already',
+  ENOTEMPTY: 'the local folder is not empty',
   ENOSPC: 'no space left on the disk of local file',
   EROFS: 'the disk is read-only, of local file',
+} as const satisfies Partial<Record<ErrorCode, string>>
+
+function isLocalFailure(code: string): code is keyof typeof LOCAL_FAILURES {
+  return Object.hasOwn(LOCAL_FAILURES, code)
 }

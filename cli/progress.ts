@@ -1,5 +1,5 @@
 // Progress of long work, on stderr: a bar on a terminal, a plain line now and then elsewhere, nothing with --json.
-import { Format, SingleBar } from 'cli-progress'
+import progress from 'cli-progress'
 import { SECOND_MS } from '../protocol/units.ts'
 import { formatBytes } from './output.ts'
 import type { Context } from './context.ts'
@@ -22,14 +22,14 @@ function bar(label: string): Progress {
   const startedMs = performance.now()
   let total = 0
   let done = 0
-  const shown = new SingleBar({
+  const shown = new progress.SingleBar({
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: true,
     stopOnComplete: false,
     fps: 5,
     format: (options, parameters) =>
-      `${label} ${Format.BarFormat(parameters.progress, options)} ${rate(done, total, startedMs)}`,
+      `${label} ${progress.Format.BarFormat(parameters.progress, options)} ${rate(done, total, startedMs)}`,
   })
   shown.start(1, 0)
   const show = (): void => shown.update(total === 0 ? 0 : Math.min(1, done / total))

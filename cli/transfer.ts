@@ -15,7 +15,13 @@ const QUEUED_MAX = 4096
 const TIME_SLACK_NS = 2000n
 
 /** After these the next file would fail too. */
-const FATAL: ReadonlySet<ErrorCode> = new Set(['aborted', 'not-running', 'stopped', 'ENOSPC', 'EROFS'])
+const FATAL: ReadonlySet<ErrorCode> = new Set([
+  'aborted',
+  'not-running',
+  'stopped',
+  'ENOSPC',
+  'EROFS',
+])
 
 export interface Tally {
   files: number
@@ -48,7 +54,7 @@ export class Transfer {
     this.#queue.add(() => this.attempt(job)).catch(() => {})
   }
 
-  /** Run `job` now; a failure is told and counted, and thrown only if it ends the whole transfer. */
+  /** Run `job` now; a failure is kept or told, and thrown only if it ends the whole transfer. */
   async attempt(job: () => Promise<void>): Promise<void> {
     try {
       await job()
@@ -61,7 +67,9 @@ export class Transfer {
       }
       this.tally.failed++
       this.#firstFailure ??= error
-      process.stderr.write(`${errorLine(error)}\n`)
+      // A failure that stays alone is told at the end.
+      if (this.tally.failed === 2) tell(this.#firstFailure)
+      if (this.tally.failed > 1) tell(error)
     }
   }
 
@@ -78,12 +86,15 @@ export class Transfer {
     this.#progress.end()
   }
 
-  /** throws if a file failed, with the code of the first. */
+  /** throws if something failed, with the code of the first. */
   check(): void {
     if (this.#firstFailure === undefined) return
+    const { files, folders, symlinks, unchanged, failed } = this.tally
+    const rest = files + folders + symlinks + unchanged === 0 ? '' : ' The rest was copied.'
+    if (failed === 1 && rest === '') throw this.#firstFailure
     const { code, message } = this.#firstFailure
-    const failed = this.tally.failed === 1 ? '1 file was' : `${this.tally.failed} files were`
-    throw new ShoalError(code, `${failed} not copied, the rest was. The first failure: ${message}`)
+    const what = failed === 1 ? message : `${failed} files or folders could not be copied`
+    throw new ShoalError(code, `${what.replace(/\.$/, '')}.${rest}`)
   }
 
   /** The same bytes, counted as they pass. */
@@ -118,4 +129,8 @@ export class Transfer {
 export function sameTime(aNs: bigint, bNs: bigint): boolean {
   const difference = aNs - bNs
   return difference < TIME_SLACK_NS && -difference < TIME_SLACK_NS
+}
+
+function tell(error: ShoalError): void {
+  process.stderr.write(`${errorLine(error)}\n`)
 }

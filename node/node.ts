@@ -1,7 +1,8 @@
 // A node: its parts put together in order, stopped in reverse, and what its owner may ask of it (control/api.ts).
 // It takes everything outside from World, so a simulation runs this same code.
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
+import { stripeIdBytes } from '../protocol/ids.ts'
+import type { PeerId, StripeId } from '../protocol/ids.ts'
 import { parseTicket } from '../protocol/membership/ticket.ts'
 import type { Identity } from '../protocol/signed.ts'
 import { DAY_MS } from '../protocol/units.ts'
@@ -15,6 +16,7 @@ import type {
   FileStat,
   Invitation,
   InviteRequest,
+  LocalNode,
   MakeFolderOptions,
   MountRequest,
   MountStatus,
@@ -32,6 +34,7 @@ import { HostedVolume } from './files/hosted-volume.ts'
 import { parsePath } from './files/paths.ts'
 import { Mounts } from './mount/mounts.ts'
 import type { Mounter } from './mount/mounts.ts'
+import type { Volume } from './namespace/volume.ts'
 import { Volumes } from './namespace/volumes.ts'
 import type { NamedVolume } from './namespace/volumes.ts'
 import { Joining } from './peers/join.ts'
@@ -45,6 +48,12 @@ import type { World } from './world/world.ts'
 
 const FIRST_VOLUME = 'main'
 const DIAL_MS = 10_000
+const ANNOUNCE_MS = 60_000
+
+/** An open way in for the owner. */
+export interface Door {
+  close(): Promise<void>
+}
 
 export interface NodeComponents {
   readonly world: World
@@ -52,6 +61,8 @@ export interface NodeComponents {
   readonly identity: Identity
   /** How to make a kernel mount; absent where there is none (a simulation). */
   readonly mounter?: Mounter | undefined
+  /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
+  readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -64,7 +75,8 @@ export interface NodeOptions {
   readonly pid: number
 }
 
-export class Node implements NodeApi {
+export class Node implements LocalNode {
+  readonly stopped: Promise<void>
   readonly #c: NodeComponents
   readonly #options: NodeOptions
   readonly #store: Store
@@ -75,6 +87,8 @@ export class Node implements NodeApi {
   readonly #mounts: Mounts
   readonly #hosted = new Map<string, HostedVolume>()
   readonly #stop = new AbortController()
+  readonly #stopped = Promise.withResolvers<void>()
+  #door: Door | undefined
   readonly #startedMs: WallTime
   #freeBytes = 0
   #stopping: Promise<void> | undefined
@@ -86,6 +100,8 @@ export class Node implements NodeApi {
     this.#volumes = volumes
     const { world, kv, log } = components
     this.#startedMs = world.clock.wall()
+    this.stopped = this.#stopped.promise
+    this.stopped.catch(() => undefined)
     this.#joining = new Joining({ world, kv, admit: (volume, peer, role) => volumes.admit(volume, peer, role) })
     this.#swarm = new Swarm({
       world,
@@ -99,7 +115,10 @@ export class Node implements NodeApi {
     })
     this.#shards = new ShardServer(
       { network: world.network, clock: world.clock, store },
-      { accessTo: (volume) => this.#volumes.get(volume) && this.#host(this.#volumes.find(volume)).map },
+      {
+        accessTo: (volume) => this.#hosted.get(volume)?.map,
+        onKept: (_volume, stripe) => this.#announce(stripe),
+      },
     )
     this.#mounts = new Mounts({ mounter: components.mounter, disk: world.disk })
   }
@@ -116,15 +135,19 @@ export class Node implements NodeApi {
 
   async start(): Promise<void> {
     await this.#measureSpace()
+    for (const { volume } of this.#volumes.all()) await this.#host(volume)
     await this.#shards.start()
     await this.#joining.start()
     await this.#swarm.start()
-    for (const named of this.#volumes.all()) await this.#host(named).start()
+    for (const hosted of this.#hosted.values()) hosted.start()
+    this.#door = await this.#c.openDoor?.(this)
   }
 
   /** Stop in reverse order. Idempotent; every step is tried, the first failure is thrown at the end. */
   stop(): Promise<void> {
-    return (this.#stopping ??= this.#doStop())
+    this.#stopping ??= this.#doStop()
+    this.#stopping.then(this.#stopped.resolve, this.#stopped.reject)
+    return this.#stopping
   }
 
   async status(): Promise<NodeStatus> {
@@ -192,11 +215,11 @@ export class Node implements NodeApi {
     const named = await this.#swarm.askedOf(asked, async () => {
       const { reply, from } = await this.#joining.ask(ticket, signal)
       const adopted = await this.#volumes.adopt(reply)
-      const hosted = this.#host(adopted)
+      const hosted = await this.#host(adopted.volume)
       await this.#swarm.sync(adopted.volume, from)
       await this.#volumes.describeSelf(adopted.volume)
       this.#swarm.addVolume(adopted.volume)
-      await hosted.start()
+      hosted.start()
       this.#swarm.syncSoon(adopted.volume, from)
       return adopted
     })
@@ -290,7 +313,7 @@ export class Node implements NodeApi {
 
   async mount(folder: string, { volume, readOnly = false, allowOther }: CallOptions & MountRequest = {}): Promise<MountStatus> {
     const named = await this.#findOrCreate(volume)
-    const hosted = this.#host(named)
+    const hosted = this.#hostedOf(named)
     return this.#mounts.mount(folder, hosted, { volumeName: named.name, readOnly, allowOther })
   }
 
@@ -307,9 +330,11 @@ export class Node implements NodeApi {
     const step = async (run: () => Promise<void>): Promise<void> => {
       await run().catch((error: unknown) => failures.push(error))
     }
+    await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
     for (const hosted of this.#hosted.values()) await step(() => hosted.stop())
+    await step(() => this.#shards.stop())
     await step(() => this.#swarm.stop())
     await step(() => this.#volumes.close())
     await step(() => this.#store.close())
@@ -317,18 +342,26 @@ export class Node implements NodeApi {
     if (failures.length > 0) throw asShoalError(failures[0])
   }
 
-  #host(named: NamedVolume): HostedVolume {
-    const known = this.#hosted.get(named.volume.id)
+  async #host(volume: Volume): Promise<HostedVolume> {
+    const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
-    const hosted = new HostedVolume({ world: this.#c.world, store: this.#store, swarm: this.#swarm, volume: named.volume })
-    this.#hosted.set(named.volume.id, hosted)
+    const { world, log } = this.#c
+    const hosted = await HostedVolume.open({ world, store: this.#store, swarm: this.#swarm, volume, log })
+    this.#hosted.set(volume.id, hosted)
+    return hosted
+  }
+
+  #hostedOf({ volume, name }: NamedVolume): HostedVolume {
+    const hosted = this.#hosted.get(volume.id)
+    if (hosted === undefined) throw new ShoalError('stopped', `volume ${name} is not at work yet; try again`)
     return hosted
   }
 
   async #create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
     const named = await this.#volumes.create(name, chunk, hash)
+    const hosted = await this.#host(named.volume)
     this.#swarm.addVolume(named.volume)
-    await this.#host(named).start()
+    hosted.start()
     return named
   }
 
@@ -340,14 +373,21 @@ export class Node implements NodeApi {
 
   #at(path: string): { hosted: HostedVolume; parts: readonly string[] } {
     const { volume, parts } = parsePath(path)
-    return { hosted: this.#host(this.#volumes.find(volume)), parts }
+    return { hosted: this.#hostedOf(this.#volumes.find(volume)), parts }
   }
 
   async #atForWriting(path: string): Promise<{ hosted: HostedVolume; parts: readonly string[] }> {
     const { volume, parts } = parsePath(path)
-    const hosted = this.#host(await this.#findOrCreate(volume))
+    const hosted = this.#hostedOf(await this.#findOrCreate(volume))
     hosted.checkMayWrite()
     return { hosted, parts }
+  }
+
+  /** Tell the DHT that this node holds a shard of a stripe. Best effort: the log names the holder as well. */
+  #announce(stripe: StripeId): void {
+    const { network, clock } = this.#c.world
+    const signal = clock.timeout(ANNOUNCE_MS, this.#stop.signal)
+    network.provide(stripeIdBytes(stripe), { signal }).catch(() => undefined)
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {

@@ -1,5 +1,6 @@
 // The one door to DAG-CBOR (https://ipld.io/specs/codecs/dag-cbor/spec/): deterministic, strict, bounded.
 import { decode as dagDecode, encode as dagEncode } from '@ipld/dag-cbor'
+import { equalBytes } from './bytes.ts'
 import { ShoalError } from './errors.ts'
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from './limits.ts'
 
@@ -9,8 +10,8 @@ export function encodeCbor(value: unknown): Uint8Array {
 }
 
 /**
- * The value of DAG-CBOR bytes.
- * throws ShoalError 'malformed' for anything not canonical, too deep or with too many items; never anything else.
+ * The value of DAG-CBOR bytes. Lenient about what changes no value (order of keys, width of floats).
+ * throws ShoalError 'malformed' for what is not DAG-CBOR, too deep or with too many items; never anything else.
  */
 export function decodeCbor(bytes: Uint8Array, what: string): unknown {
   let value: unknown
@@ -29,6 +30,18 @@ export function decodeCbor(bytes: Uint8Array, what: string): unknown {
     }
   }
   walk(value, 0)
+  return value
+}
+
+/**
+ * As decodeCbor, of bytes whose hash or signature replicas agree on: all must take them, or none.
+ * throws ShoalError 'malformed' also unless they are the one canonical form of their value.
+ */
+export function decodeCanonicalCbor(bytes: Uint8Array, what: string): unknown {
+  const value = decodeCbor(bytes, what)
+  if (!equalBytes(encodeCbor(value), bytes)) {
+    throw new ShoalError('malformed', `${what} is not in canonical form`)
+  }
   return value
 }
 

@@ -3,7 +3,7 @@
 // what arrived before a break can still be read. Nothing settles in a process that was killed.
 import { crc32 } from 'node:zlib'
 import { concatBytes } from '../protocol/bytes.ts'
-import { ShoalError, asShoalError } from '../protocol/errors.ts'
+import { ShoalError } from '../protocol/errors.ts'
 import { FRAME_MAX } from '../protocol/limits.ts'
 import { Pipe } from './link.ts'
 import { WaitingLine } from './waiting-line.ts'
@@ -85,7 +85,7 @@ export class SimulatedChannel implements Channel {
   abort(error: Error): void {
     if (this.#broken !== undefined || this.#finished) return
     this.#inbox.length = 0
-    this.break(asShoalError(error))
+    this.break(new ShoalError('unreachable', 'the stream was broken off here', { cause: error }))
     const remote = this.#remote
     const why = new ShoalError('unreachable', `${this.#end.owner.self} broke the stream`)
     this.#pipe.put('reset', 0, () => remote?.break(why))
@@ -160,7 +160,8 @@ export class SimulatedChannel implements Channel {
       if (frame === undefined && !this.#endReceived) next.reject(this.#broken)
       else next.resolve(frame)
       this.#unreadBytes -= frame?.length ?? 0
-      this.#remote?.#admit()
+      const remote = this.#remote
+      if (remote !== undefined) remote.#admit()
     }
     this.#forgetIfFinished()
   }

@@ -28,7 +28,7 @@ export class Link {
 export class LinkEnd {
   readonly owner: SimulatedPeerNetwork
   readonly peer: PeerId
-  readonly channels = new Set<SimulatedChannel>()
+  readonly channels: Set<SimulatedChannel> = new Set()
   readonly #network: SimulatedNetwork
   readonly #link: Link
   #state: 'pending' | 'up' | 'down' = 'pending'

@@ -98,7 +98,7 @@ export class SimulatedNetwork {
     const peer = this.#addresses.get(bare)
     if (peer !== undefined && (wanted === undefined || wanted === peer)) return peer
     const found = peer === undefined ? 'nobody is there' : `${peer} is there`
-    throw new ShoalError('unreachable', `cannot reach ${address}: ${found}`)
+    throw new ShoalError('unreachable', found)
   }
 
   /** Stop what `from` sends to `to` (one way). What is on a stream waits for the cut to end. */

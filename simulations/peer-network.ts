@@ -272,7 +272,7 @@ export class SimulatedPeerNetwork implements Network {
         return await this.#handshake(this.#network.peerAt(address), signal)
       } catch (error) {
         if (signal.aborted) throw error
-        reasons.push(asShoalError(error).message)
+        reasons.push(`cannot reach ${address}: ${asShoalError(error).message}`)
       }
     }
     throw new ShoalError('unreachable', reasons.join('; ') || 'no address to dial')
@@ -338,9 +338,11 @@ export class SimulatedPeerNetwork implements Network {
     await this.learn(peer, node.addresses())
   }
 
-  #walkDht(signal: AbortSignal): Promise<void> {
+  async #walkDht(signal: AbortSignal): Promise<void> {
     const delayMs = DHT_HOPS * this.#network.latencyMs(this.self, this.self)
-    return this.#clock.sleep(delayMs, { signal })
+    await this.#clock.sleep(delayMs, { signal }).catch((reason: unknown) => {
+      throw asShoalError(reason)
+    })
   }
 }
 

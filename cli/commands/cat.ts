@@ -17,9 +17,17 @@ export function addCat(program: Command, context: Context): void {
           offsetBytes: options.offset,
           lengthBytes: options.length,
         })
-        for await (const part of content) {
-          if (!process.stdout.write(part)) await once(process.stdout, 'drain', { signal: context.signal })
-        }
+        await writeOut(context, content)
       }
     })
+}
+
+/** Onto stdout, as fast as who reads it. */
+export async function writeOut(
+  context: Context,
+  content: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  for await (const part of content) {
+    if (!process.stdout.write(part)) await once(process.stdout, 'drain', { signal: context.signal })
+  }
 }

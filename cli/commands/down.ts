@@ -19,7 +19,10 @@ export function addDown(program: Command, context: Context): void {
       const giveUpMs = performance.now() + PATIENCE_MS
       while (isAlive(node.pid)) {
         if (performance.now() > giveUpMs) {
-          throw new ShoalError('timeout', `the node (process ${node.pid}) is still stopping. Wait, or end it with "kill ${node.pid}".`)
+          throw new ShoalError(
+            'timeout',
+            `the node (process ${node.pid}) is still stopping. Wait, or end it with "kill ${node.pid}".`,
+          )
         }
         await sleep(POLL_MS, undefined, { signal: context.signal })
       }

@@ -1,12 +1,24 @@
 // `shoal get`: files and trees of the namespace onto this machine. A file appears under its name only when it is whole,
 // and what is there already with the same size and time is left alone, so that an interrupted get is repeated to go on.
 import { randomUUID } from 'node:crypto'
-import { chmod, lstat, mkdir, open, readlink, rename, rm, stat as followStat, symlink, utimes } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readlink,
+  rename,
+  rm,
+  stat as followStat,
+  symlink,
+  utimes,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
 import { Transfer, sameTime } from '../transfer.ts'
+import { writeOut } from './cat.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/api.ts'
@@ -14,11 +26,12 @@ import type { Context } from '../context.ts'
 
 const PERMISSIONS = 0o7777n
 const OWNER_ALL = 0o700
+const STDOUT = '-'
 
 const HELP = `
 A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
 that is in it, or is merged into it; with a / at the end of DEST (or . as DEST) it goes into DEST.
-Mode and time are kept, and symlinks stay symlinks.
+Mode and time are kept, and symlinks stay symlinks. With - as DEST, the bytes of a file go to stdout.
 
 Examples:
   shoal get /photos/cat.jpg .
@@ -30,6 +43,7 @@ export function addGet(program: Command, context: Context): void {
     .description('copy files and folders of the namespace onto this machine')
     .addHelpText('after', HELP)
     .action(async (source: string, dest: string) => {
+      if (dest === STDOUT) return writeOut(context, (await context.client.readFile(source)).content)
       const get = new Get(context, source)
       await get.run(dest)
       context.print(get.transfer.tally, () => get.transfer.summary('Got'))
@@ -54,7 +68,9 @@ class Get {
       const stat = await this.#context.client.stat(source)
       const into = /(^|\/)\.{0,2}$/.test(dest) || (stat.kind !== 'folder' && (await isFolder(dest)))
       if (into) await mkdir(dest, { recursive: true })
-      await this.transfer.attempt(() => this.#getEntry(source, into ? join(dest, baseName(source)) : dest, stat))
+      await this.transfer.attempt(() =>
+        this.#getEntry(source, into ? join(dest, baseName(source)) : dest, stat),
+      )
       await this.transfer.drain()
       // Last and from the inside out, because each file that came in touched its folder, and a folder may be read-only.
       for (const { target, stat } of this.#folders.toReversed()) {
@@ -87,7 +103,9 @@ class Get {
     if (baseName(path) !== '') this.#folders.push({ target, stat })
     for await (const page of this.#context.client.list(path)) {
       for (const child of page) {
-        await this.transfer.attempt(() => this.#getEntry(joinPath(path, child.name), join(target, safe(child.name)), child))
+        await this.transfer.attempt(() =>
+          this.#getEntry(joinPath(path, child.name), join(target, safe(child.name)), child),
+        )
       }
     }
     this.transfer.tally.folders++
@@ -95,7 +113,11 @@ class Get {
 
   async #getFile(path: string, target: string, stat: FileStat): Promise<void> {
     const local = await find(target)
-    if (local?.isFile() === true && Number(local.size) === stat.sizeBytes && sameTime(local.mtimeNs, stat.modifiedNs)) {
+    if (
+      local?.isFile() === true &&
+      Number(local.size) === stat.sizeBytes &&
+      sameTime(local.mtimeNs, stat.modifiedNs)
+    ) {
       if (Number(local.mode & PERMISSIONS) !== stat.mode) await chmod(target, stat.mode)
       return this.transfer.skip(stat.sizeBytes)
     }
@@ -142,7 +164,10 @@ async function replace(
   make: (temporary: string) => Promise<void>,
 ): Promise<void> {
   if (local?.isDirectory() === true) {
-    throw new ShoalError('EISDIR', `${target} is a folder here and a file there. Remove one of them, then repeat.`)
+    throw new ShoalError(
+      'EISDIR',
+      `${target} is a folder here and a file there. Remove one of them, then repeat.`,
+    )
   }
   const temporary = join(dirname(target), `.shoal-${randomUUID()}`)
   try {

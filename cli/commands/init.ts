@@ -20,7 +20,11 @@ export function addInit(program: Command, context: Context): void {
       // Loaded here: the commands that only talk to a node start without it.
       const { initHome } = await import('../../node/config.ts')
       const { folder, config } = await initHome(context.home, homeOptions(options))
-      context.print({ home: folder, config }, () => `Made node "${config.name}" in ${folder}. Start it with "${context.commandLine('up')}".`)
+      context.print(
+        { home: folder, config },
+        () =>
+          `Made node "${config.name}" in ${folder}. Start it with "${context.commandLine('up')}".`,
+      )
     })
 }
 

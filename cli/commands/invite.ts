@@ -30,12 +30,10 @@ export function addInvite(program: Command, context: Context): void {
     .action(async ({ role, uses, expires, volume }: Options) => {
       const invitation = await context.client.invite({ role, uses, expiresInMs: expires, volume })
       // The ticket alone on stdout, so that a script can take it; what to do with it beside it.
-      if (!context.json) {
-        const until = formatTime(invitation.expiresMs)
-        process.stderr.write(
-          `On the other machine, until ${until}, ${count(uses, 'time')}:\n  shoal up --join TICKET\nwhere TICKET is\n`,
-        )
-      }
+      const until = formatTime(invitation.expiresMs)
+      context.tell(
+        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  shoal up --join TICKET\nwhere TICKET is`,
+      )
       context.print(invitation, () => invitation.ticket)
     })
 }

@@ -6,9 +6,16 @@ export function addJoin(program: Command, context: Context): void {
   program
     .command('join <ticket>')
     .description('join the volume of a ticket with the running node')
-    .addHelpText('after', '\nExample:\n  shoal join shoal1mfrgg...\n\nNo node yet? "shoal up --join TICKET" starts one and joins.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  shoal join shoal1mfrgg...\n\nNo node yet? "shoal up --join TICKET" starts one and joins.',
+    )
     .action(async (ticket: string) => {
       const volume = await context.client.join(ticket.trim())
-      context.print(volume, () => `Joined volume "${volume.name}" as ${volume.role}, with ${volume.members.length} members`)
+      context.print(
+        volume,
+        () =>
+          `Joined volume "${volume.name}" as ${volume.role}, with ${volume.members.length} members`,
+      )
     })
 }

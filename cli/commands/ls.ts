@@ -20,7 +20,9 @@ export function addLs(program: Command, context: Context): void {
     .action(async (path = '/', options: { long?: boolean; recursive?: boolean }) => {
       const entries = await collect(context, path, options.recursive === true)
       const nameOf = options.recursive === true ? pathOf : styledName
-      context.print(entries, () => (options.long === true ? long(entries, nameOf) : entries.map(nameOf).join('\n')))
+      context.print(entries, () =>
+        options.long === true ? long(entries, nameOf) : entries.map(nameOf).join('\n'),
+      )
     })
 }
 

@@ -7,7 +7,10 @@ import type { PeerStatus } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
 export function addPeer(program: Command, context: Context): void {
-  const peer = program.command('peer').description('list, add, remove and probe other nodes')
+  const peer = program
+    .command('peer')
+    .description('list, add, remove and probe other nodes')
+    .addHelpText('after', '\nExample:\n  shoal peer ls')
   peer
     .command('ls')
     .description('list the peers this node knows')
@@ -26,7 +29,7 @@ export function addPeer(program: Command, context: Context): void {
     })
   peer
     .command('rm <peer>')
-    .description('take away a peer\'s membership of a volume')
+    .description("take away a peer's membership of a volume")
     .option('--volume <name>', 'of which volume (default: the first this node had)')
     .addHelpText('after', '\nExample:\n  shoal peer rm old-laptop')
     .action(async (name: string, { volume }: { volume?: string }) => {

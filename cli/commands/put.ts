@@ -16,15 +16,18 @@ import type { Context } from '../context.ts'
 
 const PART_BYTES = MIB
 const PERMISSIONS = 0o7777n
+const STDIN = '-'
 
 const HELP = `
 A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
 that is in it, or is merged into it. With several SRC, or with a / at the end of DEST, each SRC goes
-into DEST. Mode and time are kept, and symlinks stay symlinks.
+into DEST. Mode and time are kept, and symlinks stay symlinks. With - as SRC, stdin becomes the file
+DEST.
 
 Examples:
   shoal put cat.jpg dog.jpg /photos/
-  shoal put --ack placed ~/thesis /thesis`
+  shoal put --ack placed ~/thesis /thesis
+  pg_dump shop | shoal put - /backups/shop.sql`
 
 export function addPut(program: Command, context: Context): void {
   program
@@ -32,11 +35,17 @@ export function addPut(program: Command, context: Context): void {
     .argument('<path...>', 'SRC... DEST')
     .usage('[options] SRC... DEST')
     .description('copy files and folders of this machine into the namespace')
-    .addOption(new Option('--ack <how>', 'return when all is: on this disk, on a peer, on all peers it should be').choices(ACKS))
+    .addOption(
+      new Option(
+        '--ack <how>',
+        'return when all is: on this disk, on a peer, on all peers it should be',
+      ).choices(ACKS),
+    )
     .addHelpText('after', HELP)
     .action(async (paths: readonly string[], { ack }: { ack?: Ack }) => {
       const dest = paths.at(-1)
-      if (paths.length < 2 || dest === undefined) throw new ShoalError('usage', 'put needs SRC and DEST. See "shoal put --help".')
+      if (paths.length < 2 || dest === undefined)
+        throw new ShoalError('usage', 'put needs SRC and DEST. See "shoal put --help".')
       const put = new Put(context)
       await put.run(paths.slice(0, -1), dest, ack)
       context.print(put.transfer.tally, () => put.transfer.summary('Put'))
@@ -56,7 +65,9 @@ class Put {
   async run(sources: readonly string[], dest: string, ack: Ack | undefined): Promise<void> {
     const { client } = this.#context
     try {
-      for (const source of sources) await this.#putSource(source, dest, sources.length > 1)
+      for (const source of sources) {
+        await this.transfer.attempt(() => this.#putSource(source, dest, sources.length > 1))
+      }
       await this.transfer.drain()
       // Last, because each file that came in touched its folder.
       for (const { path, stat } of this.#folders) {
@@ -71,27 +82,50 @@ class Put {
   }
 
   async #putSource(source: string, dest: string, several: boolean): Promise<void> {
+    if (source === STDIN) return this.#putStdin(dest, several)
     const stat = await lstat(source, { bigint: true })
     let existing = await this.#find(dest)
-    const into = several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
+    const into =
+      several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
     const path = into ? joinPath(dest, basename(resolve(source))) : dest
     if (into) existing = await this.#find(path)
-    if (existing === undefined) await this.#context.client.makeFolder(parentPath(path), { parents: true })
-    await this.transfer.attempt(() => this.#putEntry(source, path, existing))
+    if (existing === undefined)
+      await this.#context.client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
+    await this.#putEntry(source, path, existing)
+  }
+
+  async #putStdin(path: string, several: boolean): Promise<void> {
+    if (several || namesFolder(path)) {
+      throw new ShoalError(
+        'usage',
+        'with - as SRC, put needs the path of one file. See "shoal put --help".',
+      )
+    }
+    const { client } = this.#context
+    await client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
+    await client.writeFile(path, this.transfer.counted(process.stdin), {}, { ack: 'none' })
+    this.transfer.tally.files++
   }
 
   async #putEntry(source: string, path: string, existing: FileStat | undefined): Promise<void> {
     const stat = await lstat(source, { bigint: true })
     if (stat.isDirectory()) return this.#putFolder(source, path, stat, existing)
     if (existing?.kind === 'folder') {
-      throw new ShoalError('EISDIR', `${path} is a folder and ${source} is not. Remove one of them, then repeat.`)
+      throw new ShoalError(
+        'EISDIR',
+        `${path} is a folder and ${source} is not. Remove one of them, then repeat.`,
+      )
     }
-    if (stat.isSymbolicLink()) return this.transfer.add(() => this.#putSymlink(source, path, existing))
+    if (stat.isSymbolicLink())
+      return this.transfer.add(() => this.#putSymlink(source, path, existing))
     if (stat.isFile()) {
       this.transfer.expect(Number(stat.size))
       return this.transfer.add(() => this.#putFile(source, path, stat, existing))
     }
-    throw new ShoalError('unsupported', `${source} is neither file, folder nor symlink. It was left out.`)
+    throw new ShoalError(
+      'unsupported',
+      `${source} is neither file, folder nor symlink. It was left out.`,
+    )
   }
 
   async #putFolder(
@@ -101,13 +135,21 @@ class Put {
     existing: FileStat | undefined,
   ): Promise<void> {
     if (existing !== undefined && existing.kind !== 'folder') {
-      throw new ShoalError('ENOTDIR', `${path} is a file and ${source} a folder. Remove one of them, then repeat.`)
+      throw new ShoalError(
+        'ENOTDIR',
+        `${path} is a file and ${source} a folder. Remove one of them, then repeat.`,
+      )
     }
     const children = new Map<string, FileStat>()
-    if (existing === undefined) await this.#context.client.makeFolder(path, { parents: true })
-    else for await (const page of this.#context.client.list(path)) for (const child of page) children.set(child.name, child)
+    if (existing === undefined)
+      await this.#context.client.makeFolder(path, { parents: true, ack: 'none' })
+    else
+      for await (const page of this.#context.client.list(path))
+        for (const child of page) children.set(child.name, child)
     for await (const { name } of await opendir(source)) {
-      await this.transfer.attempt(() => this.#putEntry(join(source, name), joinPath(path, name), children.get(name)))
+      await this.transfer.attempt(() =>
+        this.#putEntry(join(source, name), joinPath(path, name), children.get(name)),
+      )
     }
     this.transfer.tally.folders++
     // The root of a volume has no attributes worth keeping.
@@ -122,7 +164,11 @@ class Put {
   ): Promise<void> {
     const { client } = this.#context
     const size = Number(stat.size)
-    if (existing?.kind === 'file' && existing.sizeBytes === size && sameTime(existing.modifiedNs, stat.mtimeNs)) {
+    if (
+      existing?.kind === 'file' &&
+      existing.sizeBytes === size &&
+      sameTime(existing.modifiedNs, stat.mtimeNs)
+    ) {
       const { mode } = attributesOf(stat)
       if (existing.mode !== mode) await client.setAttributes(path, { mode })
       return this.transfer.skip(size)
@@ -140,7 +186,8 @@ class Put {
   async #putSymlink(source: string, path: string, existing: FileStat | undefined): Promise<void> {
     const target = await readlink(source)
     this.transfer.tally.symlinks++
-    if (existing?.target !== target) await this.#context.client.makeSymlink(path, target)
+    if (existing?.target !== target)
+      await this.#context.client.makeSymlink(path, target, { ack: 'none' })
   }
 
   async #find(path: string): Promise<FileStat | undefined> {

@@ -19,7 +19,10 @@ export function addStatus(program: Command, context: Context): void {
 
 function describe({ node, peers, volumes, mounts }: NodeStatus): string {
   const rows = [
-    ['Node', `${printable(node.name)}, up for ${formatDuration(Date.now() - node.startedMs)}, process ${node.pid}`],
+    [
+      'Node',
+      `${printable(node.name)}, up for ${formatDuration(Date.now() - node.startedMs)}, process ${node.pid}`,
+    ],
     ['Id', node.id],
     ['Home', node.home],
     ['Store', `${formatBytes(node.usedBytes)} used, ${formatBytes(node.freeBytes)} free`],

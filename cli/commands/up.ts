@@ -1,10 +1,9 @@
 // `shoal up`: run the node, in this process or (--detach) in one of its own. It is ready when its socket answers, the
 // ticket is used and the mount is there; only then it says so.
 import { resolve } from 'node:path'
-import { hasCode } from '../../protocol/errors.ts'
-import { startDetached, reportToStarter } from '../detach.ts'
-import { table } from '../output.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { reportToStarter, startDetached } from '../detach.ts'
+import { explain, table } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { LocalNode, NodeStatus } from '../../node/control/api.ts'
@@ -18,36 +17,60 @@ export interface UpOptions extends HomeOptions {
 }
 
 export function addUp(program: Command, context: Context): void {
-  addHomeOptions(program.command('up').description('run the node (and make its home first, if there is none)'))
+  addHomeOptions(
+    program.command('up').description('run the node (and make its home first, if there is none)'),
+  )
     .option('--mount <dir>', 'mount the namespace at this folder')
     .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
     .option('--detach', 'return when the node is ready, and let it run on')
-    .addHelpText('after', '\nWhat is said here about the home is kept in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach')
-    .action((options: UpOptions) => (options.detach === true ? detach(context) : run(context, options)))
+    .addHelpText(
+      'after',
+      '\nWhat is said here about the home is kept in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach',
+    )
+    .action(async (options: UpOptions) => {
+      await refuseIfRunning(context)
+      await prepareHome(context, options)
+      if (options.detach === true) return detach(context)
+      return run(context, options)
+    })
 }
 
 async function detach(context: Context): Promise<void> {
-  await refuseIfRunning(context)
   const status = await startDetached(context)
   context.print(status, () => describe(context, status, true))
 }
 
 async function run(context: Context, options: UpOptions): Promise<void> {
-  await refuseIfRunning(context)
-  await prepareHome(context, options)
-  const { createNode } = await import('../../node/index.ts')
-  const { openLog } = await import('../../node/observe/log.ts')
-  const node = await createNode({ home: context.home, log: openLog(context.home) })
+  try {
+    const { createNode } = await import('../../node/index.ts')
+    const { openLog } = await import('../../node/observe/log.ts')
+    const node = await createNode({ home: context.home, log: openLog(context.home) })
+    await runUntilStopped(node, context, options)
+  } catch (thrown) {
+    const error = explain(thrown)
+    reportToStarter(error)
+    throw error
+  }
+}
+
+async function runUntilStopped(
+  node: LocalNode,
+  context: Context,
+  options: UpOptions,
+): Promise<void> {
+  // A failure of the node is thrown below, and is not lost where something else fails before.
+  node.stopped.catch(() => {})
   try {
     await start(node, options, context.signal)
     const status = await node.status()
     if (!reportToStarter(status)) context.print(status, () => describe(context, status, false))
     await Promise.race([node.stopped, aborted(context.signal)])
   } finally {
+    if (context.signal.aborted) context.tell('Stopping. Ctrl-C again ends it at once.')
     await node.stop()
   }
   await node.stopped
-  if (!context.json) process.stderr.write('Stopped.\n')
+  context.tell('Stopped.')
 }
 
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
@@ -85,7 +108,10 @@ function describe(context: Context, { node, mounts }: NodeStatus, detached: bool
     ...node.addresses.map((address) => ['  Listening on', address]),
     ...mounts.map(({ folder, volume }) => ['  Mounted at', `${folder} (volume "${volume}")`]),
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
-    ['  Invite with', `${context.commandLine('invite')}, then on the other machine: shoal up --join TICKET`],
+    [
+      '  Invite with',
+      `${context.commandLine('invite')}, then on the other machine: shoal up --join TICKET`,
+    ],
     ['  Stop with', `${detached ? '' : 'Ctrl-C, or '}${context.commandLine('down')}`],
   ]
   return `Node "${node.name}" is up, its home is ${node.home}\n${table(rows)}`

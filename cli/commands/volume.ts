@@ -6,7 +6,10 @@ import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.
 import type { Context } from '../context.ts'
 
 export function addVolume(program: Command, context: Context): void {
-  const volume = program.command('volume').description('make, list and set volumes')
+  const volume = program
+    .command('volume')
+    .description('make, list and set volumes')
+    .addHelpText('after', '\nExample:\n  shoal volume info main')
   volume
     .command('create <name>')
     .argument('[setting...]', 'policies, as for "volume set"', collectSetting)
@@ -14,10 +17,16 @@ export function addVolume(program: Command, context: Context): void {
     .option('--chunk <size>', 'average chunk: 64k, 256k or 1m')
     .option('--hash <name>', 'blake3 or sha2-256')
     .addHelpText('after', '\nExample:\n  shoal volume create photos class=rs4+2 --chunk 256k')
-    .action(async (name: string, settings: Settings | undefined, how: { chunk?: string; hash?: string }) => {
-      const made = await context.client.createVolume({ name, ...how, settings })
-      context.print(made, () => `Made volume "${made.name}"`)
-    })
+    .action(
+      async (
+        name: string,
+        settings: Settings | undefined,
+        how: { chunk?: string; hash?: string },
+      ) => {
+        const made = await context.client.createVolume({ name, ...how, settings })
+        context.print(made, () => `Made volume "${made.name}"`)
+      },
+    )
   volume
     .command('ls')
     .description('list the volumes of this node')
@@ -36,7 +45,11 @@ export function addVolume(program: Command, context: Context): void {
     })
   volume
     .command('set <name>')
-    .argument('<setting...>', 'KEY=VALUE: class=auto|rsK+M|copiesN|local, ack=local|copied|placed, ...', collectSetting)
+    .argument(
+      '<setting...>',
+      'KEY=VALUE: class=auto|rsK+M|copiesN|local, ack=local|copied|placed, ...',
+      collectSetting,
+    )
     .description('set policies of a volume')
     .addHelpText('after', '\nExample:\n  shoal volume set main class=rs4+2 ack=placed')
     .action(async (name: string, settings: Settings) => {
@@ -47,7 +60,8 @@ export function addVolume(program: Command, context: Context): void {
 
 /** Also part of `shoal status`. */
 export function volumeTable(volumes: readonly VolumeStatus[]): string {
-  if (volumes.length === 0) return 'No volume yet. The first "shoal put" or "shoal mount" makes one.'
+  if (volumes.length === 0)
+    return 'No volume yet. The first "shoal put" or "shoal mount" makes one.'
   const rows = volumes.map((volume) => [
     printable(volume.name),
     volume.role,
@@ -70,9 +84,15 @@ function describe(info: VolumeInfo): string {
     ['Conflicts', String(info.conflicts)],
     ['Chunks', `${info.chunk}, ${info.hash}`],
     ['Made', formatTime(info.createdMs)],
-    ['Log', `${count(info.entries, 'entry').replace(/entrys$/, 'entries')}, ${count(info.heads.length, 'head')}`],
+    [
+      'Log',
+      `${count(info.entries, 'entry').replace(/entrys$/, 'entries')}, ${count(info.heads.length, 'head')}`,
+    ],
     ['Settings', settingsText(info.settings)],
-    ...info.members.map(({ name, peer, role }) => ['Member', `${printable(name)}, ${role}, ${peer}`]),
+    ...info.members.map(({ name, peer, role }) => [
+      'Member',
+      `${printable(name)}, ${role}, ${peer}`,
+    ]),
   ]
   return table(rows)
 }
@@ -84,8 +104,13 @@ function tolerance(peers: number): string {
 
 function stripesText({ stripes }: VolumeStatus): string {
   const { full, degraded, atRisk, lost } = stripes
-  const bad = Object.entries({ degraded, 'at risk': atRisk, lost }).filter(([, number]) => number > 0)
-  return [`${count(full, 'stripe')} full`, ...bad.map(([what, number]) => `${number} ${what}`)].join(', ')
+  const bad = Object.entries({ degraded, 'at risk': atRisk, lost }).filter(
+    ([, number]) => number > 0,
+  )
+  return [
+    `${count(full, 'stripe')} full`,
+    ...bad.map(([what, number]) => `${number} ${what}`),
+  ].join(', ')
 }
 
 function settingsText(settings: Settings): string {

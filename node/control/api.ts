@@ -74,7 +74,7 @@ export interface NodeApi {
     options?: CallOptions & WriteOptions,
   ): Promise<void>
   /** Make a symlink, replacing a file or symlink of that name. */
-  makeSymlink(path: string, target: string, options?: CallOptions): Promise<void>
+  makeSymlink(path: string, target: string, options?: CallOptions & WriteOptions): Promise<void>
   /** One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink ('EINVAL'). throws 'EISDIR'. */
   readFile(path: string, options?: CallOptions & ReadRange): Promise<FileContent>
   setAttributes(path: string, attributes: FileAttributes, options?: CallOptions): Promise<void>
@@ -234,7 +234,7 @@ export interface NewFile extends FileAttributes {
   readonly sizeBytes?: number | undefined
 }
 
-export interface MakeFolderOptions {
+export interface MakeFolderOptions extends WriteOptions {
   readonly parents?: boolean | undefined
   /** Default 0o755. */
   readonly mode?: number | undefined

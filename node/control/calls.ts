@@ -64,7 +64,7 @@ const table: Readonly<Record<string, Call>> = {
 
   stat: call({ path }, (api, { path }, options) => api.stat(path, options)),
   makeFolder: call(
-    { path, parents: flag, mode: mode.optional() },
+    { path, parents: flag, mode: mode.optional(), ack },
     (api, { path, ...how }, options) => api.makeFolder(path, { ...how, ...options }),
   ),
   remove: call({ path, recursive: flag }, (api, { path, recursive }, options) =>
@@ -72,8 +72,8 @@ const table: Readonly<Record<string, Call>> = {
   ),
   move: call({ from: path, to: path }, (api, { from, to }, options) => api.move(from, to, options)),
   makeSymlink: call(
-    { path, target: z.string().min(1).max(SYMLINK_MAX) },
-    (api, { path, target }, options) => api.makeSymlink(path, target, options),
+    { path, target: z.string().min(1).max(SYMLINK_MAX), ack },
+    (api, { path, target, ack }, options) => api.makeSymlink(path, target, { ack, ...options }),
   ),
   setAttributes: call(
     { path, mode: mode.optional(), modifiedNs: nanoseconds.optional() },

@@ -18,11 +18,11 @@ import {
   decodeJson,
   encodeHeader,
   encodeJson,
+  errorBody,
 } from './wire.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { FileStat, NodeApi } from './api.ts'
-import type { ErrorBody } from './wire.ts'
 
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107
@@ -237,13 +237,12 @@ function answer(response: ServerResponse, status: number, value: unknown): void 
 /** Report a failure: as the response, or as the trailer of one that has begun. */
 function fail(response: ServerResponse, error: ShoalError): void {
   if (response.destroyed || response.writableEnded) return
-  const { code, message, permanent } = error
-  const body: ErrorBody = { error: { code, message, permanent } }
+  const body = errorBody(error)
   if (response.headersSent) {
     response.addTrailers({ [ERROR_TRAILER]: encodeHeader(body) })
     response.end()
   } else {
-    answer(response, statusOf(code), body)
+    answer(response, statusOf(error.code), body)
   }
 }
 

@@ -1,6 +1,8 @@
 // How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for calls, and raw bodies at
 // /v1/file for content. What server and client agree on, in one place.
 import { join } from 'node:path'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 
 /** A JSON call is `POST ${API_PREFIX}${method of NodeApi}`. */
 export const API_PREFIX = '/v1/'
@@ -22,6 +24,16 @@ export const REQUEST_BYTES_MAX = 1_048_576
 /** Body of every response that is not 2xx. */
 export interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly permanent: boolean }
+}
+
+export function errorBody({ code, message, permanent }: ShoalError): ErrorBody {
+  return { error: { code, message, permanent } }
+}
+
+/** Inverse of errorBody. A node of another version may have codes that we do not know; they are kept. */
+export function errorFrom({ error }: ErrorBody): ShoalError {
+  const { code, message, permanent } = error
+  return new ShoalError(code as ErrorCode, message, { permanent })
 }
 
 /** The control socket of a home. */

@@ -1,11 +1,10 @@
-// The keys of the data paths in the ordered store, all under 'u' (unfinished): chunks that are in no stripe yet, and
-// stripes of which not every shard has a holder. Chunk and stripe CIDs differ in their second byte, so one prefix
-// serves both. What is listed here survives a crash and is taken up again at the next start.
+// The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe yet, in the order of
+// writing (so that stripes keep files together) and by id, and stripes of which not every shard has a holder. What is
+// listed here survives a crash and is taken up again at the next start.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
-  CODEC_DAG_CBOR,
-  CODEC_RAW,
+  CID_BYTES,
   chunkIdBytes,
   chunkIdFromCid,
   stripeIdBytes,
@@ -14,67 +13,94 @@ import {
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
-const PREFIX = 'u'
-const MARK_BYTES = 12
+const CHUNK: ByteString = 'uc'
+const ORDER: ByteString = 'uo'
+const STRIPE: ByteString = 'us'
+const ORDER_BYTES = 8
+const LENGTH_BYTES = 4
 
-/** A chunk in no stripe yet: where it comes in the order of writing (so that stripes keep files together), its sealed length. */
-export interface UnplacedMark {
+/** -> order of the next chunk. */
+export const NEXT_ORDER_KEY: ByteString = 'un'
+
+/** A chunk in no stripe yet: where it comes in the order of writing, and its sealed length. */
+export interface UnplacedChunk {
+  readonly id: ChunkId
   readonly order: number
   readonly length: number
 }
 
-/** -> UnplacedMark of a chunk that is in no stripe yet. */
-export function unplacedKey(id: ChunkId): ByteString {
-  return PREFIX + toByteString(chunkIdBytes(id))
+interface KeyRange {
+  /** Inclusive. */
+  readonly from: ByteString
+  /** Exclusive. */
+  readonly to: ByteString
 }
 
-/** All unplacedKey()s, from after `after` if given. */
-export function unplacedRange(after?: ChunkId): { from: ByteString; to: ByteString } {
-  const { from, to } = codecRange(CODEC_RAW)
-  return { from: after === undefined ? from : `${unplacedKey(after)}\0`, to }
+/** -> order of a chunk that is in no stripe yet. */
+export function chunkKey(id: ChunkId): ByteString {
+  return CHUNK + toByteString(chunkIdBytes(id))
 }
 
-/** The chunk of an unplacedKey. */
-export function unplacedChunk(key: ByteString): ChunkId {
-  return chunkIdFromCid(fromByteString(key.slice(PREFIX.length)))
+/** -> the chunk with this order. */
+export function orderKey(order: number): ByteString {
+  return ORDER + toByteString(encodeOrder(order))
+}
+
+/** The orderKey()s of [from, to). */
+export function orderRange(from: number, to: number): KeyRange {
+  return { from: orderKey(from), to: orderKey(to) }
 }
 
 /** -> nothing; the stripe lacks holders of some shards. */
-export function incompleteKey(id: StripeId): ByteString {
-  return PREFIX + toByteString(stripeIdBytes(id))
+export function stripeKey(id: StripeId): ByteString {
+  return STRIPE + toByteString(stripeIdBytes(id))
 }
 
-/** All incompleteKey()s. */
-export function incompleteRange(): { from: ByteString; to: ByteString } {
-  return codecRange(CODEC_DAG_CBOR)
+/** All stripeKey()s. */
+export function stripeRange(): KeyRange {
+  return { from: STRIPE, to: `${STRIPE}\xff` }
 }
 
-/** The stripe of an incompleteKey. */
-export function incompleteStripe(key: ByteString): StripeId {
-  return stripeIdFromCid(fromByteString(key.slice(PREFIX.length)))
+/** The stripe of a stripeKey. */
+export function stripeOfKey(key: ByteString): StripeId {
+  return stripeIdFromCid(fromByteString(key.slice(STRIPE.length)))
 }
 
-/** Order as a 64-bit and length as a 32-bit integer, big-endian. */
-export function encodeMark({ order, length }: UnplacedMark): Uint8Array {
-  const bytes = new Uint8Array(MARK_BYTES)
-  const view = new DataView(bytes.buffer)
-  view.setBigUint64(0, BigInt(order))
-  view.setUint32(8, length)
+/** 64 bits, big-endian. */
+export function encodeOrder(order: number): Uint8Array {
+  const bytes = new Uint8Array(ORDER_BYTES)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(order))
   return bytes
 }
 
 /** throws ShoalError 'corrupt'. */
-export function decodeMark(bytes: Uint8Array): UnplacedMark {
-  if (bytes.length !== MARK_BYTES) {
-    throw new ShoalError('corrupt', `the mark of an unplaced chunk has ${bytes.length} bytes`)
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return { order: Number(view.getBigUint64(0)), length: view.getUint32(8) }
+export function decodeOrder(bytes: Uint8Array): number {
+  if (bytes.length !== ORDER_BYTES) throw corrupt(bytes)
+  return Number(viewOf(bytes).getBigUint64(0))
 }
 
-function codecRange(codec: number): { from: ByteString; to: ByteString } {
+/** The value of an orderKey: CID, then the length in 32 bits, big-endian. */
+export function encodeChunk({ id, length }: { id: ChunkId; length: number }): Uint8Array {
+  const bytes = new Uint8Array(CID_BYTES + LENGTH_BYTES)
+  bytes.set(chunkIdBytes(id))
+  new DataView(bytes.buffer).setUint32(CID_BYTES, length)
+  return bytes
+}
+
+/** The chunk of an orderKey and its value. throws ShoalError 'corrupt'. */
+export function decodeChunk(key: ByteString, value: Uint8Array): UnplacedChunk {
+  if (value.length !== CID_BYTES + LENGTH_BYTES) throw corrupt(value)
   return {
-    from: PREFIX + String.fromCharCode(1, codec),
-    to: PREFIX + String.fromCharCode(1, codec + 1),
+    id: chunkIdFromCid(value.subarray(0, CID_BYTES)),
+    order: decodeOrder(fromByteString(key.slice(ORDER.length))),
+    length: viewOf(value).getUint32(CID_BYTES),
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+function corrupt(bytes: Uint8Array): ShoalError {
+  return new ShoalError('corrupt', `the mark of an unplaced chunk has ${bytes.length} bytes`)
 }

@@ -1,8 +1,9 @@
 // Where names meet bytes: the contents of a volume's files, read and written through the data paths, versions logged
 // through the namespace.
 import { Cutter } from '../../protocol/chunk/fastcdc.ts'
+import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
-import type { NodeId } from '../../protocol/ids.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { ContentRef } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -11,6 +12,7 @@ import type { ChunkIo } from '../data/chunk-io.ts'
 import { contentSize } from '../data/content.ts'
 import type { Content } from '../data/content.ts'
 import { ContentEditor } from '../data/editor.ts'
+import type { EditorParts } from '../data/editor.ts'
 import { ContentReader } from '../data/read-pipeline.ts'
 import type { ReaderParts } from '../data/read-pipeline.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
@@ -27,6 +29,7 @@ export interface FileContentsComponents {
 
 export class FileContents {
   readonly #c: FileContentsComponents
+  #writer: { readonly keys: ChunkKeys; readonly parts: WriterParts } | undefined
 
   constructor(components: FileContentsComponents) {
     this.#c = components
@@ -38,16 +41,16 @@ export class FileContents {
   }
 
   reader(version: FileVersion): ContentReader {
-    return new ContentReader(contentOf(version), this.#readerParts(version))
+    return new ContentReader(contentOf(version), this.#readerParts(hintsOf(version)))
   }
 
   editor(version: FileVersion): ContentEditor {
-    return new ContentEditor(contentOf(version), { reader: this.#readerParts(version), writer: this.#writerParts() })
+    return new ContentEditor(contentOf(version), this.#editorParts(hintsOf(version)))
   }
 
   /** Store what `source` gives; durable after the volume's next commit. throws 'ENOSPC', and what the source throws. */
   write(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Content> {
-    return writeContent(source, this.#writerParts(), { signal })
+    return writeContent(source, this.#editorParts([]), { signal })
   }
 
   /** Log a version of a file. returns its dot: the base of the next. */
@@ -59,15 +62,29 @@ export class FileContents {
     return this.#c.namespace.nowNs()
   }
 
-  #readerParts(version: FileVersion): ReaderParts {
-    const hints = version.author === undefined ? [] : [version.author]
+  #editorParts(hints: readonly PeerId[]): EditorParts {
+    return { reader: this.#readerParts(hints), writer: this.#writerParts() }
+  }
+
+  #readerParts(hints: readonly PeerId[]): ReaderParts {
     return { chunks: this.#c.chunks.reader(hints), nodes: this.#c.nodes }
   }
 
+  /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */
   #writerParts(): WriterParts {
-    const sizes = this.#c.map.chunkSizes()
-    return { chunks: this.#c.chunks, sizes, cutter: new Cutter(sizes, this.#c.map.keys().chunkSecret) }
+    const { map, chunks } = this.#c
+    const keys = map.keys()
+    if (this.#writer?.keys !== keys) {
+      const sizes = map.chunkSizes()
+      this.#writer = { keys, parts: { chunks, sizes, cutter: new Cutter(sizes, keys.chunkSecret) } }
+    }
+    return this.#writer.parts
   }
+}
+
+/** Who surely has what is in no stripe yet. */
+function hintsOf({ author }: FileVersion): readonly PeerId[] {
+  return author === undefined ? [] : [author]
 }
 
 function contentOf({ content, size }: FileVersion): Content {

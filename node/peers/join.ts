@@ -36,6 +36,8 @@ export interface JoinComponents {
 
 export class Joining {
   readonly #c: JoinComponents
+  /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
+  #redeeming: Promise<unknown> = Promise.resolve()
   /** When the last ticket ends: until then strangers may knock. */
   #openUntil = 0
 
@@ -96,7 +98,10 @@ export class Joining {
     if (frame === undefined) return
     let reply: JoinReply
     try {
-      reply = await this.#redeem(decodeJoinRequest(frame), channel.peer)
+      const request = decodeJoinRequest(frame)
+      const redeemed = this.#redeeming.then(() => this.#redeem(request, channel.peer))
+      this.#redeeming = redeemed.catch(() => undefined)
+      reply = await redeemed
     } catch (error) {
       const { code, message } = asShoalError(error)
       reply = { kind: 'refused', code, message }

@@ -1,20 +1,288 @@
 // Serves /shoal/shard/1: members get what this node holds, and those who may store hand it shards to keep. A shard is
-// kept only if it hashes to what its header says, and acknowledged only once it is durable. Bytes in memory for puts
-// are bounded; a peer beyond the bound waits, by backpressure of its channel.
+// kept only if it hashes to what its header says, and acknowledged only once it is durable; puts at the same time share
+// a commit. A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
+// Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever } from '../../protocol/errors.ts'
-import { stripeIdBytes } from '../../protocol/ids.ts'
-import {
-  SHARD_PROTOCOL,
-  SHARD_MAX,
-  decodeShardRequest,
-  encodeShardReply,
-} from '../../protocol/wire/shard.ts'
-import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
-import { proveShardRange, shardRoot } from '../../protocol/stripe/shard-tree.ts'
+import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
+import { PAYLOAD_PIECE, SHARD_PROTOCOL, decodeShardRequest } from '../../protocol/wire/shard.ts'
+import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
+import { shardProof, shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
-import { discardPayload, receivePayload, sendPayload } from './shard-protocol-frames.ts'
+import { divCeil } from '../../protocol/units.ts'
+import { ShardRoom } from './shard-protocol-room.ts'
+import { ShardSession } from './shard-protocol-session.ts'
 import type { PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
 import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
-import type { FrameDeadline } from './shard-protocol-frames.ts'
+
+/** What a volume says of its members and stripes; a StripeMap (node/data/stripe-map.ts) says it. */
+export interface ShardAccess {
+  isMember(peer: PeerId): boolean
+  /** May this peer hold shards and hand them to others? */
+  mayStore(peer: PeerId): boolean
+  /** By shard index the peers that hold it; undefined for a stripe that the volume does not know. */
+  stripe(id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined
+}
+
+export interface ShardServerHooks {
+  /** A volume of this node, undefined if it is none. */
+  accessTo(volume: VolumeId): ShardAccess | undefined
+  /** A shard that a peer has put is durable here. */
+  onKept?(volume: VolumeId, stripe: StripeId): void
+}
+
+type Request<Kind extends ShardRequest['kind']> = Extract<ShardRequest, { kind: Kind }>
+
+const DONE: Extract<ShardReply, { kind: 'ok' }> = { kind: 'ok', length: 0, indices: [], proof: [] }
+
+export class ShardServer {
+  readonly #network: Network
+  readonly #clock: Clock
+  readonly #store: Store
+  readonly #hooks: ShardServerHooks
+  readonly #room = new ShardRoom()
+  readonly #sessions = new Map<ShardSession, Promise<void>>()
+  #stopped = false
+
+  constructor(
+    components: { network: Network; clock: Clock; store: Store },
+    hooks: ShardServerHooks,
+  ) {
+    this.#network = components.network
+    this.#clock = components.clock
+    this.#store = components.store
+    this.#hooks = hooks
+  }
+
+  async start(): Promise<void> {
+    await this.#network.handle(SHARD_PROTOCOL, (channel) => this.#open(channel))
+  }
+
+  /** End all channels. The store is not used any more once it resolves. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const session of this.#sessions.keys()) session.end(stopped())
+    await Promise.allSettled(this.#sessions.values())
+  }
+
+  async #open(channel: Channel): Promise<void> {
+    if (this.#stopped) throw stopped()
+    const session = new ShardSession({ channel, clock: this.#clock })
+    const others = [...this.#sessions.keys()].filter(({ peer }) => peer === channel.peer)
+    const serving = others.length < STREAMS_PER_PEER_MAX ? this.#serve(session) : refuse(session)
+    this.#sessions.set(session, serving)
+    try {
+      await serving
+    } finally {
+      this.#sessions.delete(session)
+    }
+  }
+
+  async #serve(session: ShardSession): Promise<void> {
+    for (;;) {
+      const frame = await session.request()
+      if (frame === undefined) return
+      let request: ShardRequest
+      try {
+        request = decodeShardRequest(frame)
+      } catch (error) {
+        // Whether a payload follows cannot be known.
+        await session.dismiss(refusal(error))
+        throw error
+      }
+      try {
+        await this.#answer(session, request)
+      } catch (error) {
+        session.signal.throwIfAborted()
+        await session.reply(refusal(error))
+      }
+    }
+  }
+
+  #answer(session: ShardSession, request: ShardRequest): Promise<void> {
+    switch (request.kind) {
+      case 'put':
+        return this.#put(session, request)
+      case 'get':
+        return request.proof ? this.#getProven(session, request) : this.#get(session, request)
+      case 'chunk':
+        return this.#chunk(session, request)
+      case 'have':
+        return this.#have(session, request)
+      case 'drop':
+        return this.#drop(session, request)
+      default:
+        return assertNever(request)
+    }
+  }
+
+  async #put(session: ShardSession, request: Request<'put'>): Promise<void> {
+    const { volume, header, index, length } = request
+    let put
+    try {
+      put = this.#admitPut(session.peer, request)
+    } catch (error) {
+      await session.discard(length)
+      throw error
+    }
+    const { stripe, root, isHeld } = put
+    if (isHeld) {
+      await session.discard(length)
+      await this.#store.commit([])
+    } else {
+      const giveBack = await this.#room.take(session.peer, length, session.signal)
+      try {
+        const shard = await session.payload(length)
+        if (!equalBytes(shardRoot(shard), root)) {
+          throw new ShoalError('corrupt', `shard ${index} is not what its stripe's header says`)
+        }
+        await this.#store.shards.put(stripe, index, header, shard)
+        await this.#store.commit([])
+      } finally {
+        giveBack()
+      }
+    }
+    this.#hooks.onKept?.(volume, stripe)
+    await session.reply(DONE)
+  }
+
+  /** What a put must match. throws ShoalError, and the payload is not wanted. */
+  #admitPut(
+    peer: PeerId,
+    { volume, header, index, length }: Request<'put'>,
+  ): { stripe: StripeId; root: Uint8Array; isHeld: boolean } {
+    this.#accessOfStorer(volume, peer)
+    const { shardBytes, shardRoots } = decodeStripeHeader(header)
+    const root = shardRoots[index]
+    if (root === undefined || length !== shardBytes) {
+      const expected = `${shardRoots.length} shards of ${shardBytes} bytes`
+      throw new ShoalError('malformed', `shard ${index} of ${length} bytes in ${expected}`)
+    }
+    const stripe = stripeIdOf(header)
+    return { stripe, root, isHeld: this.#store.shards.shardLength(stripe, index) !== undefined }
+  }
+
+  async #get(session: ShardSession, request: Request<'get'>): Promise<void> {
+    this.#shardLength(session.peer, request)
+    const first = await this.#piece(request, 0)
+    const { length } = request
+    await session.reply({ ...DONE, length }, this.#pieces(request, first))
+  }
+
+  async *#pieces(request: Request<'get'>, first: Uint8Array): AsyncGenerator<Uint8Array> {
+    yield first
+    for (let at = first.length; at < request.length; at += PAYLOAD_PIECE) {
+      yield await this.#piece(request, at)
+    }
+  }
+
+  #piece({ stripe, index, offset, length }: Request<'get'>, at: number): Promise<Uint8Array> {
+    return this.#read(stripe, index, offset + at, Math.min(PAYLOAD_PIECE, length - at))
+  }
+
+  /** The leaves that the range touches. Their proof takes the hash of the whole shard. */
+  async #getProven(session: ShardSession, request: Request<'get'>): Promise<void> {
+    const shardLength = this.#shardLength(session.peer, request)
+    const { stripe, index, offset, length } = request
+    const firstLeaf = Math.floor(offset / SHARD_LEAF)
+    const endLeaf = divCeil(offset + length, SHARD_LEAF)
+    const giveBack = await this.#room.take(session.peer, shardLength, session.signal)
+    try {
+      const shard = await this.#read(stripe, index, 0, shardLength)
+      const proof = shardProof(shard, firstLeaf, endLeaf - firstLeaf)
+      const leaves = shard.subarray(firstLeaf * SHARD_LEAF, endLeaf * SHARD_LEAF)
+      await session.reply({ ...DONE, length: leaves.length, proof }, cut(leaves))
+    } finally {
+      giveBack()
+    }
+  }
+
+  /** Length of the shard in question. throws unless the peer may read it, and the range is inside. */
+  #shardLength(peer: PeerId, { volume, stripe, index, offset, length }: Request<'get'>): number {
+    this.#accessOfMember(volume, peer)
+    const shardLength = this.#store.shards.shardLength(stripe, index)
+    if (shardLength === undefined) throw noShard(stripe, index)
+    if (offset + length > shardLength) {
+      const range = `bytes ${offset} to ${offset + length}`
+      throw new ShoalError('malformed', `${range} of a shard of ${shardLength}`)
+    }
+    return shardLength
+  }
+
+  async #read(
+    stripe: StripeId,
+    index: number,
+    offset: number,
+    length: number,
+  ): Promise<Uint8Array> {
+    const bytes = await this.#store.shards.read(stripe, index, offset, length)
+    if (bytes === undefined) throw noShard(stripe, index)
+    return bytes
+  }
+
+  async #chunk(session: ShardSession, { volume, chunk }: Request<'chunk'>): Promise<void> {
+    this.#accessOfMember(volume, session.peer)
+    const sealed = await this.#store.chunks.read(chunk)
+    if (sealed === undefined) throw new ShoalError('ENOENT', `chunk ${chunk} is not held here`)
+    await session.reply({ ...DONE, length: sealed.length }, cut(sealed))
+  }
+
+  async #have(session: ShardSession, { volume, stripe }: Request<'have'>): Promise<void> {
+    this.#accessOfMember(volume, session.peer)
+    await session.reply({ ...DONE, indices: this.#store.shards.indices(stripe) })
+  }
+
+  /**
+   * A stripe that the volume does not know may have been acknowledged and not logged yet, or be another volume's: only
+   * this node's own collection decides about it.
+   */
+  async #drop(session: ShardSession, { volume, stripe, index }: Request<'drop'>): Promise<void> {
+    const holders = this.#accessOfStorer(volume, session.peer).stripe(stripe)?.holders
+    if (holders === undefined || holders[index]?.includes(this.#network.self) === true) {
+      const why = holders === undefined ? 'the volume does not know it' : 'this node is its holder'
+      throw new ShoalError('EACCES', `shard ${index} of stripe ${stripe} stays: ${why}`)
+    }
+    this.#store.shards.delete(stripe, index)
+    await this.#store.commit([])
+    await session.reply(DONE)
+  }
+
+  /** A stranger gets the same answer for any volume, and does not learn which are here. */
+  #accessOfMember(volume: VolumeId, peer: PeerId): ShardAccess {
+    const access = this.#hooks.accessTo(volume)
+    if (access?.isMember(peer) === true) return access
+    throw new ShoalError('not-a-member', 'you are not a member of this volume')
+  }
+
+  #accessOfStorer(volume: VolumeId, peer: PeerId): ShardAccess {
+    const access = this.#accessOfMember(volume, peer)
+    if (access.mayStore(peer)) return access
+    throw new ShoalError('EACCES', 'your role in this volume does not let you store')
+  }
+}
+
+async function refuse(session: ShardSession): Promise<void> {
+  const error = new ShoalError('EBUSY', `more than ${STREAMS_PER_PEER_MAX} channels at a time`)
+  await session.dismiss(refusal(error))
+  throw error
+}
+
+function refusal(error: unknown): ShardReply {
+  const { code, message } = asShoalError(error)
+  return { kind: 'error', code, message }
+}
+
+function* cut(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PAYLOAD_PIECE) {
+    yield bytes.subarray(at, at + PAYLOAD_PIECE)
+  }
+}
+
+function noShard(stripe: StripeId, index: number): ShoalError {
+  return new ShoalError('ENOENT', `shard ${index} of stripe ${stripe} is not held here`)
+}
+
+function stopped(): ShoalError {
+  return new ShoalError('stopped', 'the node is stopping')
+}

@@ -1,9 +1,8 @@
 // The keys of the ordered store and the values of the local index (docs/formats/store.md). One prefix a table; the
 // prefixes of the namespace are declared here too, so that no two parts take one. Integers are big-endian.
-import { toByteString } from '../../protocol/bytes.ts'
+import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { chunkIdBytes, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
-import { fromByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
@@ -33,6 +32,15 @@ export interface Checkpoint {
   readonly segmentBytes: number
   readonly chunkBytes: number
   readonly shardBytes: number
+}
+
+/** Of a store that has no segments yet. */
+export const FIRST_CHECKPOINT: Checkpoint = {
+  segment: 1,
+  offset: 0,
+  segmentBytes: 0,
+  chunkBytes: 0,
+  shardBytes: 0,
 }
 
 /** Chunk -> address of its sealed bytes. */

@@ -1,15 +1,20 @@
 // What a store does when it opens. All that was acknowledged lies before the checkpoint of the index. After it,
 // records that are whole are indexed (they are good, only nobody was told), and the file is cut behind the last of
-// them. Damage before the checkpoint is found when it is read, not here. With no checkpoint, every segment is read:
-// this rebuilds an index that was lost. Deleted records that no compaction has removed come back then; collection
-// deletes them again.
+// them. They are written once more first: after a failed sync the disk may lack what reads still show, and no later
+// sync would write it (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Damage before
+// the checkpoint is found when it is read, not here. With no checkpoint, every segment is read, and none written: this
+// rebuilds an index that was lost. Deleted records that no compaction has removed come back then; collection deletes
+// them again.
 import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdFromCid, CID_BYTES, stripeIdFromCid } from '../../protocol/ids.ts'
+import { MIB } from '../../protocol/units.ts'
 import { stageChunk } from './chunks.ts'
 import {
   checkpointKey,
   CHUNK_PREFIX,
   chunkKey,
+  encodeCheckpoint,
+  FIRST_CHECKPOINT,
   HEADER_PREFIX,
   prefixRange,
   SHARD_PREFIX,
@@ -26,6 +31,8 @@ import type { SegmentsEnd } from './segments.ts'
 
 /** Index changes written at once. */
 const PAGE = 4096
+/** Bytes of a segment written once more at a time. */
+const REWRITE_BYTES: number = 1 * MIB
 
 export interface Recovered {
   readonly index: StagedIndex
@@ -42,8 +49,9 @@ export async function recover(components: { disk: Disk; kv: Kv }): Promise<Recov
   const { disk, kv } = components
   await disk.makeFolder(SEGMENT_FOLDER)
   await disk.syncFolder('')
-  if (kv.get(checkpointKey()) === undefined) await clearIndex(kv)
-  const recovery = new Recovery(disk, kv)
+  const isRebuild = kv.get(checkpointKey()) === undefined
+  if (isRebuild) await beginIndex(kv)
+  const recovery = new Recovery(disk, kv, { rewrites: !isRebuild })
   await recovery.run()
   return recovery
 }
@@ -54,8 +62,8 @@ export async function rebuildIndex(components: { disk: Disk; kv: Kv }): Promise<
   return recover(components)
 }
 
-/** Without a checkpoint nothing is known of the index: a rebuild may have ended half-way. */
-async function clearIndex(kv: Kv): Promise<void> {
+/** Without a checkpoint nothing is known of the index: begin with an empty one, of no segments. */
+async function beginIndex(kv: Kv): Promise<void> {
   for (const prefix of [CHUNK_PREFIX, SHARD_PREFIX, HEADER_PREFIX]) {
     let page: KvWrite[] = []
     for await (const [key] of kv.scan(prefixRange(prefix))) {
@@ -66,19 +74,24 @@ async function clearIndex(kv: Kv): Promise<void> {
     }
     if (page.length > 0) await kv.write(page, { sync: true })
   }
+  const value = encodeCheckpoint(FIRST_CHECKPOINT)
+  await kv.write([{ kind: 'put', key: checkpointKey(), value }], { sync: true })
 }
 
 class Recovery implements Recovered {
   readonly #disk: Disk
   readonly #kv: Kv
+  /** Write once more what a commit makes durable. */
+  readonly #rewrites: boolean
   readonly index: StagedIndex
   end: SegmentsEnd
   records = 0
   damaged = 0
 
-  constructor(disk: Disk, kv: Kv) {
+  constructor(disk: Disk, kv: Kv, options: { rewrites: boolean }) {
     this.#disk = disk
     this.#kv = kv
+    this.#rewrites = options.rewrites
     this.index = new StagedIndex(kv)
     const { segment, offset, segmentBytes } = this.index.checkpoint
     this.end = { segment, offset, segmentBytes }
@@ -164,10 +177,23 @@ class Recovery implements Recovered {
   async #commit(file: DiskFile): Promise<void> {
     const batch = this.index.take(this.end)
     if (batch.length === 0) return
+    if (this.#rewrites) {
+      const { segment, offset } = this.index.checkpoint
+      await rewrite(file, segment === this.end.segment ? offset : 0, this.end.offset)
+    }
     await file.sync()
     await this.#disk.syncFolder(SEGMENT_FOLDER)
     await this.#kv.write(batch, { sync: true })
     this.index.settle()
+  }
+}
+
+/** Write the bytes from `from` to `to` again as they are. */
+async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {
+  for (let at = from; at < to;) {
+    const bytes = await file.read(at, Math.min(REWRITE_BYTES, to - at))
+    await file.write(at, [bytes])
+    at += bytes.byteLength
   }
 }
 

@@ -1,6 +1,7 @@
 // The local index: what the ordered store holds, under what is staged for its next commit. Reads see staged changes
 // at once; the ordered store gets them in one batch with the checkpoint they belong to, so that the checkpoint never
 // passes a record whose pointer is not in the index.
+import { assert } from '../../protocol/errors.ts'
 import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './keys.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Checkpoint } from './keys.ts'
@@ -8,9 +9,6 @@ import type { Kv, KvWrite } from './kv.ts'
 import type { SegmentsEnd } from './segments.ts'
 
 type Changes = ReadonlyMap<ByteString, Uint8Array | undefined>
-
-/** Of a store that has no segments yet. */
-const START: Checkpoint = { segment: 1, offset: 0, segmentBytes: 0, chunkBytes: 0, shardBytes: 0 }
 
 /** See the head of the file. */
 export class StagedIndex {
@@ -23,11 +21,12 @@ export class StagedIndex {
   #chunkBytes: number
   #shardBytes: number
 
-  /** throws ShoalError 'unsupported', 'corrupt' on a checkpoint it cannot read. */
+  /** kv: has a checkpoint. throws ShoalError 'unsupported', 'corrupt' on one that it cannot read. */
   constructor(kv: Kv) {
     this.#kv = kv
     const saved = kv.get(checkpointKey())
-    this.#checkpoint = saved === undefined ? START : decodeCheckpoint(saved)
+    assert(saved !== undefined, 'an index has a checkpoint')
+    this.#checkpoint = decodeCheckpoint(saved)
     this.#takenCheckpoint = this.#checkpoint
     this.#chunkBytes = this.#checkpoint.chunkBytes
     this.#shardBytes = this.#checkpoint.shardBytes

@@ -41,12 +41,16 @@ export function decodeVector(value: unknown): Map<ActorId, number> {
     throw new ShoalError('malformed', 'a version vector is not a list within its bound')
   }
   const out = new Map<ActorId, number>()
+  let before = ''
   for (const item of value as readonly unknown[]) {
     const [actor, seq] = Array.isArray(item) ? (item as readonly unknown[]) : []
     if (!(actor instanceof Uint8Array) || !isSeq(seq)) {
       throw new ShoalError('malformed', 'a version vector has a bad item')
     }
-    out.set(hexId<ActorId>(actor, SHORT_ID_BYTES, 'actor'), seq)
+    const id = hexId<ActorId>(actor, SHORT_ID_BYTES, 'actor')
+    if (id <= before) throw new ShoalError('malformed', 'a version vector is not sorted')
+    before = id
+    out.set(id, seq)
   }
   return out
 }

@@ -4,7 +4,7 @@
 // AAD = [version, volume, actor, seq, hlc]). The salt is random, never a counter: a restored node would use a
 // counter again with another plaintext.
 import { concatBytes, fromHex } from '../bytes.ts'
-import { decodeCbor, encodeCbor } from '../cbor.ts'
+import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { zstdCompress, zstdDecompress } from '../compress.ts'
@@ -33,12 +33,13 @@ export function encodeBatch(ops: readonly Op[]): Uint8Array {
   return zstdCompress(encodeCbor([BATCH_VERSION, ops.map(encodeOp)]))
 }
 
-/** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws ShoalError 'malformed'. */
+/** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws 'malformed', 'unsupported'. */
 export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
-  const value = decodeCbor(zstdDecompress(bytes, BATCH_PLAIN_MAX), 'entry body')
+  const value = decodeCanonicalCbor(zstdDecompress(bytes, BATCH_PLAIN_MAX), 'entry body')
   const [version, ops] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  if (typeof version !== 'number') throw new ShoalError('malformed', 'an entry body has no version')
   if (version !== BATCH_VERSION) {
-    throw new ShoalError('unsupported', `entry body version ${String(version)} is newer than this node`)
+    throw new ShoalError('unsupported', `entry body version ${version} is not known to this node`)
   }
   if (!Array.isArray(ops) || ops.length > ENTRY_OPS_MAX) {
     throw new ShoalError('malformed', `an entry body does not hold a list of at most ${ENTRY_OPS_MAX} ops`)

@@ -3,7 +3,7 @@
 //
 // Invariants of a valid entry: seq = 1 exactly when prev is absent and `origin` is present; deps name other actors,
 // sorted, each once; hlc is greater than that of prev and of every dep; the signature is the origin key's.
-import { encodeCbor, decodeCbor } from '../cbor.ts'
+import { decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
 import { HLC_MAX } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -133,12 +133,12 @@ function encodeHeader(header: EntryHeader): Uint8Array {
 }
 
 function decodeHeader(bytes: Uint8Array): EntryHeader {
-  const value = decodeCbor(bytes, 'entry header')
+  const value = decodeCanonicalCbor(bytes, 'entry header')
   const fields: readonly unknown[] = Array.isArray(value) ? value : []
-  if (fields.length < HEADER_FIELDS) throw new ShoalError('malformed', 'an entry header is too short')
-  if (fields[0] !== ENTRY_VERSION) {
-    throw new ShoalError('unsupported', `entry version ${String(fields[0])} is newer than this node`)
+  if (count(fields[0], 'version', 2 ** 31) !== ENTRY_VERSION) {
+    throw new ShoalError('unsupported', `entry version ${String(fields[0])} is not known to this node`)
   }
+  if (fields.length < HEADER_FIELDS) throw new ShoalError('malformed', 'an entry header is too short')
   const seq = fields[3]
   if (!isSeq(seq)) throw new ShoalError('malformed', 'an entry header has a bad seq')
   const header: EntryHeader = {

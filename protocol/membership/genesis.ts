@@ -1,7 +1,7 @@
 // The genesis document: what never changes of a volume. Its hash is the volume's id, so nobody can alter it.
 import { toHex } from '../bytes.ts'
-import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
-import { ShoalError } from '../errors.ts'
+import { Fields, decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
+import { ShoalError, hasCode } from '../errors.ts'
 import { blake3 } from '../hash.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { PeerId, VolumeId } from '../ids.ts'
@@ -13,6 +13,8 @@ import type { WallTime } from '../units.ts'
 const GENESIS_VERSION = 1
 export const GENESIS_BYTES_MAX = 4096
 const NAME_LENGTH_MAX = 64
+/** As much as the clock of an entry holds. */
+const CREATED_MAX = 2 ** 48 - 1
 
 export interface Genesis {
   readonly creator: PeerId
@@ -38,15 +40,22 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 
 /** throws ShoalError 'malformed' or 'unsupported'. */
 export function decodeGenesis(bytes: Uint8Array): Genesis {
-  const f = new Fields(decodeCbor(bytes, 'genesis'), 'genesis')
+  if (bytes.length > GENESIS_BYTES_MAX) throw new ShoalError('malformed', 'a genesis document is too long')
+  const f = new Fields(decodeCanonicalCbor(bytes, 'genesis'), 'genesis')
   if (f.integer('v') !== GENESIS_VERSION) throw new ShoalError('unsupported', 'this volume is newer than this node')
-  return {
-    creator: peerIdFromPublicKey(f.bytes('creator', 32, 32)),
-    name: checkVolumeName(f.text('name', NAME_LENGTH_MAX)),
-    nonce: f.bytes('nonce', 32, 32),
-    created: f.integer('created') as WallTime,
-    chunk: parseChunkSize(f.text('chunk', 8)),
-    hash: parseHashName(f.text('hash', 16)),
+  try {
+    return {
+      creator: peerIdFromPublicKey(f.bytes('creator', 32, 32)),
+      name: checkVolumeName(f.text('name', NAME_LENGTH_MAX)),
+      nonce: f.bytes('nonce', 32, 32),
+      created: f.integer('created', 0, CREATED_MAX) as WallTime,
+      chunk: parseChunkSize(f.text('chunk', 8)),
+      hash: parseHashName(f.text('hash', 16)),
+    }
+  } catch (cause) {
+    // What a person types wrong is 'usage'; from a peer it is a bad document.
+    if (!hasCode(cause, 'usage')) throw cause
+    throw new ShoalError('malformed', 'a genesis document has a bad value', { cause })
   }
 }
 

@@ -4,7 +4,7 @@
 import { base32 } from 'multiformats/bases/base32'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, hasCode } from '../errors.ts'
 import { blake3Concat } from '../hash.ts'
 import type { VolumeId } from '../ids.ts'
 import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../limits.ts'
@@ -15,6 +15,10 @@ import type { Role } from './roles.ts'
 const PREFIX = 'shoal1'
 const TICKET_VERSION = 1
 export const TICKET_SECRET_BYTES = 16
+/** Chars of a multiaddr. */
+const ADDRESS_MAX = 256
+/** As much as the clock of an entry holds, in ms. */
+const EXPIRES_MAX = 2 ** 48 - 1
 
 export interface Ticket {
   readonly volume: VolumeId
@@ -26,20 +30,28 @@ export interface Ticket {
   readonly secret: Uint8Array
 }
 
+/** The text of a ticket, with as many of its addresses, from the first on, as fit in TICKET_TEXT_MAX. */
 export function formatTicket(ticket: Ticket): string {
-  const bytes = encodeCbor({
+  const addresses = ticket.addresses.slice(0, TICKET_ADDRESSES_MAX)
+  for (;;) {
+    const text = PREFIX + base32.baseEncode(encodeTicket({ ...ticket, addresses }))
+    if (text.length <= TICKET_TEXT_MAX || addresses.pop() === undefined) return text
+  }
+}
+
+function encodeTicket(ticket: Ticket): Uint8Array {
+  return encodeCbor({
     v: TICKET_VERSION,
     vol: fromHex(ticket.volume),
-    at: ticket.addresses.slice(0, TICKET_ADDRESSES_MAX),
+    at: ticket.addresses,
     r: ticket.role,
     e: ticket.expires,
     u: ticket.uses,
     s: ticket.secret,
   })
-  return PREFIX + base32.baseEncode(bytes)
 }
 
-/** throws ShoalError 'ticket-malformed' with what to do. */
+/** throws ShoalError 'ticket-malformed' with what to do, 'unsupported' for a newer ticket. */
 export function parseTicket(text: string): Ticket {
   const trimmed = text.trim()
   if (!trimmed.startsWith(PREFIX) || trimmed.length > TICKET_TEXT_MAX) {
@@ -51,15 +63,16 @@ export function parseTicket(text: string): Ticket {
     return {
       volume: toHex(f.bytes('vol', 32, 32)) as VolumeId,
       addresses: f.list('at', TICKET_ADDRESSES_MAX).map((address) => {
-        if (typeof address !== 'string' || address.length > 256) throw new ShoalError('malformed', 'bad address')
+        if (typeof address !== 'string' || address.length > ADDRESS_MAX) throw new ShoalError('malformed', 'bad address')
         return address
       }),
       role: parseRole(f.text('r', 16)),
-      expires: f.integer('e') as WallTime,
+      expires: f.integer('e', 0, EXPIRES_MAX) as WallTime,
       uses: f.integer('u', 1),
       secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
     }
   } catch (cause) {
+    if (hasCode(cause, 'unsupported')) throw cause
     throw new ShoalError('ticket-malformed', 'this ticket is damaged; copy it whole from `shoal invite`', { cause })
   }
 }

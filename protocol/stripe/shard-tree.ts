@@ -1,14 +1,13 @@
 // A hash tree over a shard, so that any run of its leaves can be checked against the root in the stripe header, by
 // keepers too. The shape is that of Certificate Transparency (RFC 6962 §2.1): of n leaves the left subtree holds the
-// largest power of two below n. Leaves and inner nodes are hashed under different contexts, so neither passes for the
-// other; the shard's length is in the stripe header.
+// largest power of two below n. Leaves are hashed plainly and inner nodes in BLAKE3's derive-key mode, so neither passes
+// for the other; the shard's length is in the stripe header.
 import { equalBytes } from '../bytes.ts'
 import { assert } from '../errors.ts'
-import { HASH_BYTES, deriveKey } from '../hash.ts'
+import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
 import { SHARD_LEAF } from '../limits.ts'
 import { divCeil } from '../units.ts'
 
-const LEAF_CONTEXT = 'shoal 2026 shard leaf v1'
 const NODE_CONTEXT = 'shoal 2026 shard node v1'
 
 /** Leaves [start, end) of the tree. */
@@ -74,7 +73,7 @@ function leavesOf(length: number): number {
 function leafHashes(bytes: Uint8Array): Uint8Array[] {
   assert(bytes.length > 0, 'a shard is not empty')
   return Array.from({ length: leavesOf(bytes.length) }, (_, leaf) =>
-    deriveKey(LEAF_CONTEXT, bytes.subarray(leaf * SHARD_LEAF, (leaf + 1) * SHARD_LEAF)),
+    blake3(bytes.subarray(leaf * SHARD_LEAF, (leaf + 1) * SHARD_LEAF)),
   )
 }
 

@@ -1,17 +1,18 @@
 // Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
-// Decoding throws ShoalError 'malformed' and nothing else; an unknown kind decodes to undefined.
+// Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
 import { fromByteString, fromHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
-import { ShoalError, assertNever } from '../errors.ts'
+import { ShoalError, assertNever, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { SHORT_ID_BYTES, chunkIdBytes, chunkIdFromCid, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { NodeId, PeerId } from '../ids.ts'
-import { CHUNK_PLAIN_MAX, FILE_SIZE_MAX, INLINE_FILE_MAX, MEMBERS_MAX, STRIPE_K_MAX, STRIPE_M_MAX, SYMLINK_MAX } from '../limits.ts'
+import { CHUNK_PLAIN_MAX, ENTRY_BODY_MAX, FILE_SIZE_MAX, INLINE_FILE_MAX, MANIFEST_LEVELS_MAX, MEMBERS_MAX, NAME_MAX, STRIPE_K_MAX, STRIPE_M_MAX, SYMLINK_MAX } from '../limits.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
 import { parseRole } from '../membership/roles.ts'
 import { KNOWN_CODECS } from '../chunk/seal.ts'
 import type { ChunkRef, Codec } from '../chunk/seal.ts'
+import { decodeStripeHeader } from '../stripe/stripe.ts'
 import { nameFromBytes } from './names.ts'
 import type { Name } from './names.ts'
 import type { AttributeValues, ContentRef, Op } from './op.ts'
@@ -20,6 +21,7 @@ const SAW_MAX = 1024
 const HOLDERS_MAX = 64
 const TEXT_MAX = 1024
 const SEALED_KEY_MAX = 256
+const EPOCH_MAX = 2 ** 32
 
 /** One op as a CBOR value. */
 export function encodeOp(op: Op): Record<string, unknown> {
@@ -72,8 +74,17 @@ export function encodeOp(op: Op): Record<string, unknown> {
   }
 }
 
-/** Inverse of encodeOp; undefined for a kind this node does not know. */
+/** Inverse of encodeOp; undefined for a kind, a codec or a stripe version this node does not know. */
 export function decodeOp(value: unknown): Op | undefined {
+  try {
+    return decodeKnownOp(value)
+  } catch (error) {
+    if (hasCode(error, 'unsupported')) return undefined
+    throw error
+  }
+}
+
+function decodeKnownOp(value: unknown): Op | undefined {
   const f = new Fields(value, 'op')
   const kind = f.text('o', 32)
   switch (kind) {
@@ -131,7 +142,7 @@ function decodeClearOp(kind: string, f: Fields): Op | undefined {
         role: parseRole(f.text('r', 16)),
         keys: f.list('k', TEXT_MAX).map((item) => {
           const [epoch, sealed] = list(item, 2)
-          return { epoch: integer(epoch), sealed: bytes(sealed, SEALED_KEY_MAX) }
+          return { epoch: integer(epoch, EPOCH_MAX), sealed: bytes(sealed, SEALED_KEY_MAX) }
         }),
       }
     case 'member-info':
@@ -147,20 +158,19 @@ function decodeClearOp(kind: string, f: Fields): Op | undefined {
     case 'epoch':
       return {
         kind,
-        epoch: f.integer('e', 1, 2 ** 32),
+        epoch: f.integer('e', 1, EPOCH_MAX),
         keys: f.list('k', MEMBERS_MAX).map((item) => {
           const [who, sealed] = list(item, 2)
           return { peer: peer(who), sealed: bytes(sealed, SEALED_KEY_MAX) }
         }),
       }
-    case 'stripe':
-      return {
-        kind,
-        header: f.bytes('h', Number.MAX_SAFE_INTEGER, 1),
-        holders: f
-          .list('at', STRIPE_K_MAX + STRIPE_M_MAX)
-          .map((peers) => list(peers, HOLDERS_MAX).map(peer)),
-      }
+    case 'stripe': {
+      const header = f.bytes('h', ENTRY_BODY_MAX, 1)
+      // Applying the op reads it, which must not fail then.
+      decodeStripeHeader(header)
+      const holders = f.list('at', STRIPE_K_MAX + STRIPE_M_MAX)
+      return { kind, header, holders: holders.map((peers) => list(peers, HOLDERS_MAX).map(peer)) }
+    }
     default:
       return undefined
   }
@@ -171,7 +181,7 @@ function encodePlace(op: { readonly parent: NodeId; readonly name: Name }): Reco
 }
 
 function place(f: Fields): { parent: NodeId; name: Name } {
-  return { parent: id(f, 'p'), name: nameFromBytes(f.bytes('n', 255, 1)) }
+  return { parent: id(f, 'p'), name: nameFromBytes(f.bytes('n', NAME_MAX, 1)) }
 }
 
 function encodeAttributes(a: AttributeValues): Record<string, unknown> {
@@ -208,12 +218,12 @@ export function decodeContent(value: unknown): ContentRef {
   const [cid, plainHash, length, codec, epoch, depth] = list(value, 16)
   const root: ChunkRef = {
     id: chunkIdFromCid(bytes(cid, 64)),
-    plainHash: bytes(plainHash, HASH_BYTES),
+    plainHash: bytes(plainHash, HASH_BYTES, HASH_BYTES),
     length: integer(length, CHUNK_PLAIN_MAX),
     codec: codecOf(codec),
-    epoch: integer(epoch),
+    epoch: integer(epoch, EPOCH_MAX),
   }
-  return { kind: 'chunks', root, depth: integer(depth, 8) }
+  return { kind: 'chunks', root, depth: integer(depth, MANIFEST_LEVELS_MAX) }
 }
 
 function codecOf(value: unknown): Codec {
@@ -251,9 +261,9 @@ function list(value: unknown, countMax: number): readonly unknown[] {
   return value
 }
 
-function bytes(value: unknown, lengthMax: number): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length > lengthMax) {
-    throw new ShoalError('malformed', `an op holds something that is not bytes of at most ${lengthMax}`)
+function bytes(value: unknown, lengthMax: number, lengthMin = 0): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length > lengthMax || value.length < lengthMin) {
+    throw new ShoalError('malformed', `an op holds something that is not bytes of length ${lengthMin}..${lengthMax}`)
   }
   return value
 }

@@ -15,6 +15,8 @@ import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
 const SALT_BYTES = 32
+/** An entry up to this size leaves room for its envelope: epoch, salt, tag, actor and the heads of CBOR. */
+const WHOLE_ENTRY_MAX: number = GOSSIP_MAX - 256
 
 /** A node's signed latest: heartbeat, what it holds durably, where it can be reached. The last one wins. */
 export interface Beacon {
@@ -37,7 +39,7 @@ export function headsTopic(volume: VolumeId): string {
   return `/shoal/${volume}/heads/1`
 }
 
-/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed with `identity`. */
+/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed with `identity`; too large an entry is only named. */
 export function sealGossip(
   message: GossipMessage,
   identity: Identity,
@@ -51,7 +53,7 @@ export function sealGossip(
 
 /**
  * Open a message. `keyOf` gives the swarm key of an epoch.
- * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature'.
+ * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature', 'unsupported' (a newer kind).
  */
 export function openGossip(bytes: Uint8Array, keyOf: (epoch: number) => Uint8Array | undefined): GossipMessage {
   const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip')
@@ -63,7 +65,10 @@ export function openGossip(bytes: Uint8Array, keyOf: (epoch: number) => Uint8Arr
   if (key === undefined) throw new ShoalError('corrupt', `gossip is sealed with unknown epoch ${epoch}`)
   const plain = openOnce(gossipKey(key, salt), sealed, salt)
   const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
-  return f.text('t', 16) === 'head' ? decodeHead(f) : { kind: 'beacon', beacon: decodeBeacon(f) }
+  const kind = f.text('t', 16)
+  if (kind === 'head') return decodeHead(f)
+  if (kind === 'beacon') return { kind, beacon: decodeBeacon(f) }
+  throw new ShoalError('unsupported', `gossip of kind "${kind}" is not known to this node`)
 }
 
 function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
@@ -71,14 +76,15 @@ function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
 }
 
 function encodeHead(head: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {
-  return encodeCbor({ t: 'head', a: fromHex(head.actor), s: head.seq, e: head.entry ?? null })
+  const whole = head.entry !== undefined && head.entry.length <= WHOLE_ENTRY_MAX
+  return encodeCbor({ t: 'head', a: fromHex(head.actor), s: head.seq, e: whole ? head.entry : null })
 }
 
 function decodeHead(f: Fields): GossipMessage {
   return {
     kind: 'head',
     actor: hexId<ActorId>(f.bytes('a', SHORT_ID_BYTES), SHORT_ID_BYTES, 'actor'),
-    seq: f.integer('s', 1, 2 ** 48),
+    seq: f.integer('s', 1, 2 ** 48 - 1),
     entry: f.has('e') ? f.bytes('e', GOSSIP_MAX) : undefined,
   }
 }

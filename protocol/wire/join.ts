@@ -11,7 +11,21 @@ import { TICKET_SECRET_BYTES } from '../membership/ticket.ts'
 
 export const JOIN_PROTOCOL = '/shoal/join/1'
 const EPOCHS_MAX = 1024
+const MESSAGE_MAX = 1024
 const SEALED_KEY_MAX = 256
+const EPOCH_MAX = 2 ** 32
+/** Codes that a refusal may carry; any other is read as 'internal'. */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
+  'ticket-unknown',
+  'ticket-expired',
+  'ticket-used',
+  'no-such-volume',
+  'malformed',
+  'unsupported',
+  'stopped',
+  'EPERM',
+  'ENOSPC',
+])
 
 export interface JoinRequest {
   readonly volume: VolumeId
@@ -33,6 +47,7 @@ export function encodeJoinRequest(request: JoinRequest): Uint8Array {
 /** throws ShoalError 'malformed'. */
 export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
   const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
+  if (f.text('t', 16) !== 'join') throw new ShoalError('malformed', 'a join request is no such request')
   return {
     volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
     secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
@@ -42,21 +57,26 @@ export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
 export function encodeJoinReply(reply: JoinReply): Uint8Array {
   return reply.kind === 'admitted'
     ? encodeCbor({ t: reply.kind, g: reply.genesis, k: reply.keys.map(({ epoch, sealed }) => [epoch, sealed]) })
-    : encodeCbor({ t: reply.kind, code: reply.code, m: reply.message })
+    : encodeCbor({ t: reply.kind, code: reply.code, m: reply.message.slice(0, MESSAGE_MAX) })
 }
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinReply(bytes: Uint8Array): JoinReply {
   const f = new Fields(decodeCbor(bytes, 'join reply'), 'join reply')
-  if (f.text('t', 16) !== 'admitted') {
-    return { kind: 'refused', code: f.text('code', 64) as ErrorCode, message: f.text('m', 1024) }
+  const kind = f.text('t', 16)
+  if (kind === 'refused') {
+    const code = f.text('code', 64)
+    const message = f.text('m', MESSAGE_MAX)
+    return { kind, code: REFUSALS.has(code) ? (code as ErrorCode) : 'internal', message }
   }
+  if (kind !== 'admitted') throw new ShoalError('malformed', `"${kind}" is not a join reply`)
   return {
-    kind: 'admitted',
+    kind,
     genesis: f.bytes('g', GENESIS_BYTES_MAX),
     keys: f.list('k', EPOCHS_MAX).map((item) => {
       const [epoch, sealed] = Array.isArray(item) ? (item as readonly unknown[]) : []
-      if (typeof epoch !== 'number' || !(sealed instanceof Uint8Array) || sealed.length > SEALED_KEY_MAX) {
+      const epochOk = typeof epoch === 'number' && Number.isInteger(epoch) && epoch >= 1 && epoch <= EPOCH_MAX
+      if (!epochOk || !(sealed instanceof Uint8Array) || sealed.length > SEALED_KEY_MAX) {
         throw new ShoalError('malformed', 'a join reply has a bad key')
       }
       return { epoch, sealed }

@@ -16,6 +16,9 @@ export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
 export const ENTRIES_FRAME_BYTES: number = 256 * 1024
 const ENTRIES_PER_FRAME_MAX = 4096
+const MESSAGE_MAX = 1024
+/** Codes that an error may carry; any other is read as 'internal'. */
+const ERRORS: ReadonlySet<string> = new Set<ErrorCode>(['not-a-member', 'malformed', 'unsupported', 'stopped', 'EBUSY'])
 
 export type LogMessage =
   | { readonly kind: 'hello'; readonly volume: VolumeId; readonly vector: VersionVector }
@@ -36,13 +39,13 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
     case 'durable':
       return encodeCbor({ t, vv: encodeVector(message.vector) })
     case 'error':
-      return encodeCbor({ t, code: message.code, m: message.message })
+      return encodeCbor({ t, code: message.code, m: message.message.slice(0, MESSAGE_MAX) })
     default:
       return assertNever(message)
   }
 }
 
-/** throws ShoalError 'malformed'. */
+/** throws ShoalError 'malformed', 'unsupported' for a newer entry. */
 export function decodeLogMessage(bytes: Uint8Array): LogMessage {
   const f = new Fields(decodeCbor(bytes, 'log message'), 'log message')
   const kind = f.text('t', 16)
@@ -63,8 +66,11 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
       return { kind }
     case 'durable':
       return { kind, vector: decodeVector(f.raw('vv')) }
-    case 'error':
-      return { kind, code: f.text('code', 64) as ErrorCode, message: f.text('m', 1024) }
+    case 'error': {
+      const code = f.text('code', 64)
+      const text = f.text('m', MESSAGE_MAX)
+      return { kind, code: ERRORS.has(code) ? (code as ErrorCode) : 'internal', message: text }
+    }
     default:
       throw new ShoalError('malformed', `"${kind}" is not a log message`)
   }

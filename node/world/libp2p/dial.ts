@@ -46,6 +46,22 @@ export function parseAddress(text: string): Multiaddr {
   }
 }
 
+/** An address of `peer` as libp2p stores it, without its end /p2p/<peer>. throws ShoalError 'malformed' if it names another. */
+export function withoutPeer(address: Multiaddr, peer: PeerId): Multiaddr {
+  const last = address.getComponents().at(-1)
+  if (last?.name !== 'p2p') return address
+  if (last.value === peer) return address.decapsulate(`/p2p/${peer}`)
+  throw new ShoalError('malformed', `${address.toString()} is not an address of ${peer}`)
+}
+
+/** The signal's reason if it aborted, else what went wrong with `what`. */
+export function unreachable(what: string, cause: unknown, signal: AbortSignal): ShoalError {
+  if (signal.aborted) return asShoalError(signal.reason)
+  if (cause instanceof ShoalError) return cause
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ShoalError('unreachable', `cannot use ${what}: ${reason}`, { cause })
+}
+
 /** libp2p takes a list of addresses only if all of them name one peer or none does. */
 function groupByPeer(addresses: readonly Multiaddr[]): Map<string, Multiaddr[]> {
   return Map.groupBy(addresses, peerOf)

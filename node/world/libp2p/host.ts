@@ -14,6 +14,7 @@ import { createLibp2p } from 'libp2p'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
 import { MIB, SECOND_MS } from '../../../protocol/units.ts'
+import { nearestFirst, worthAnnouncing } from './addresses.ts'
 import { socketTls } from './tls.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
@@ -40,6 +41,9 @@ const CONNECTIONS_PER_SECOND_PER_HOST = 100
 const PENDING_CONNECTIONS_MAX = 64
 /** A peer that answers no ping for so long is cut off; shorter, and a busy peer would be. */
 const PING_TIMEOUT_MS: number = 10 * SECOND_MS
+
+/** One address of a peer may take so long, a few round trips around the world, before the next one is tried. */
+const ADDRESS_TIMEOUT_MS: number = 4 * SECOND_MS
 
 /** What the network is made of; see Libp2pNetwork.create. */
 export interface HostOptions {
@@ -75,7 +79,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
     datastore: store,
     nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal/1' },
-    addresses: { listen: [...options.listen], announce: [...options.announce] },
+    addresses: {
+      listen: [...options.listen],
+      appendAnnounce: [...options.announce],
+      announceFilter: worthAnnouncing,
+    },
     transports: [tcp()],
     connectionEncrypters: [socketTls(), noise()],
     streamMuxers: [
@@ -90,6 +98,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: CONNECTIONS_PER_SECOND_PER_HOST,
       maxIncomingPendingConnections: PENDING_CONNECTIONS_MAX,
+      addressSorter: nearestFirst,
+      addressDialTimeout: ADDRESS_TIMEOUT_MS,
       reconnectRetries: 0, // who to be connected to is decided above
     },
     connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },

@@ -3,16 +3,23 @@
 // a ShoalError, and no promise made here is left without someone who catches it.
 // Protocol ids and framing: docs/formats/network.md.
 import { peerIdFromString } from '@libp2p/peer-id'
-import { CID } from 'multiformats/cid'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
+import { wronglyDropped } from './addresses.ts'
 import { Libp2pChannel } from './channel.ts'
-import { dial, parseAddress } from './dial.ts'
+import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
 import { Gossip } from './gossip.ts'
 import { createHost } from './host.ts'
 import { PeerEvents } from './peer-events.ts'
-import type { Connection, PeerId as Libp2pPeerId, PeerInfo, Stream } from '@libp2p/interface'
+import { findProviders, provide } from './providers.ts'
+import type {
+  Connection,
+  PeerId as Libp2pPeerId,
+  PeerInfo,
+  PeerUpdate,
+  Stream,
+} from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Channel, Network } from '../world.ts'
 import type { Host } from './host.ts'
@@ -40,7 +47,7 @@ export interface Libp2pNetworkOptions {
   readonly listen: readonly string[]
   /** Find and be found on the local network. */
   readonly mdns: boolean
-  /** Addresses to give out instead of those listened on. */
+  /** More addresses to give out, as when a router forwards a port. */
   readonly announce?: readonly string[]
   readonly log?: NetworkLog
 }
@@ -64,6 +71,7 @@ export class Libp2pNetwork implements Network {
     host.libp2p.addEventListener('peer:disconnect', ({ detail }) =>
       peers.onDisconnect(peerOf(detail)),
     )
+    host.libp2p.addEventListener('peer:update', ({ detail }) => this.#onUpdate(detail))
   }
 
   /** Not started. throws ShoalError 'already-running' if `folder` is in use, 'malformed' for a bad address. */
@@ -130,7 +138,7 @@ export class Libp2pNetwork implements Network {
 
   async learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
     if (peer === this.self) return
-    const multiaddrs = addresses.map(parseAddress)
+    const multiaddrs = addresses.map((address) => withoutPeer(parseAddress(address), peer))
     await this.#host.libp2p.peerStore.merge(peerIdFromString(peer), { multiaddrs })
   }
 
@@ -206,28 +214,11 @@ export class Libp2pNetwork implements Network {
   }
 
   async provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void> {
-    const { signal } = options
-    try {
-      await this.#host.libp2p.contentRouting.provide(CID.decode(cid), { signal })
-    } catch (cause) {
-      throw unreachable('the DHT', cause, signal)
-    }
+    await provide(this.#host.libp2p.contentRouting, cid, options.signal)
   }
 
-  async *find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<PeerId> {
-    // Its own signal, so that a caller who has enough also ends the queries under way.
-    const done = new AbortController()
-    const signal = AbortSignal.any([options.signal, done.signal])
-    const { contentRouting } = this.#host.libp2p
-    try {
-      for await (const { id } of contentRouting.findProviders(CID.decode(cid), { signal })) {
-        yield peerOf(id)
-      }
-    } catch (cause) {
-      throw unreachable('the DHT', cause, options.signal)
-    } finally {
-      done.abort()
-    }
+  find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId> {
+    return findProviders(this.#host.libp2p.contentRouting, cid, options.signal)
   }
 
   #channel(stream: Stream, connection: Connection): Libp2pChannel {
@@ -259,6 +250,13 @@ export class Libp2pNetwork implements Network {
     )
   }
 
+  #onUpdate(update: PeerUpdate): void {
+    const multiaddrs = wronglyDropped(update)
+    if (multiaddrs.length === 0) return
+    const { peerStore } = this.#host.libp2p
+    this.#inBackground('keep an address', peerStore.merge(update.peer.id, { multiaddrs }))
+  }
+
   #inBackground(what: string, work: Promise<unknown>): void {
     work.catch((error: unknown) =>
       this.#log('debug', `could not ${what}`, { reason: String(error) }),
@@ -268,12 +266,4 @@ export class Libp2pNetwork implements Network {
 
 function peerOf(id: Libp2pPeerId): PeerId {
   return id.toString() as PeerId
-}
-
-/** The signal's reason if it aborted, else what went wrong with `what`. */
-function unreachable(what: string, cause: unknown, signal: AbortSignal): ShoalError {
-  if (signal.aborted) return asShoalError(signal.reason)
-  if (cause instanceof ShoalError) return cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new ShoalError('unreachable', `cannot use ${what}: ${reason}`, { cause })
 }

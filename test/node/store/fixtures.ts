@@ -41,6 +41,13 @@ export function stripeIdOf(header: Uint8Array): StripeId {
   return stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(header)))
 }
 
+/** All items, in order. */
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
 /** Passes calls on, counts syncs, and does what `faults` says. */
 export class WatchedDisk implements Disk {
   readonly #disk: Disk

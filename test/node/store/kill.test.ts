@@ -1,7 +1,9 @@
-// A process killed while it writes, again and again on one home: all it acknowledged is there, nothing is half there.
+// A real process killed while it writes or recovers, again and again on one home: all it acknowledged is there, nothing
+// is half there.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -13,49 +15,73 @@ import { LevelKv } from '../../../node/store/level-kv.ts'
 import { Store } from '../../../node/store/store.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
 import { chunkIdOf, temporaryHome } from './fixtures.ts'
+import type { ChildProcessByStdio } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { ChunkId } from '../../../protocol/ids.ts'
 
+/** Each is written to, killed and checked ROUNDS times, side by side with the others. */
+const HOMES = 5
 const ROUNDS = 10
+/** Rounds whose writer is killed while it recovers what the last one left. */
+const OPENING_EVERY = 5
+/** A writer is killed up to this long after the line that was waited for: it writes for longer than that. */
+const DELAY_MS_MAX = 8
 const WRITER = fileURLToPath(import.meta.resolve('./writer.ts'))
 
-test('what a killed process acknowledged is there, and every chunk indexed is whole', async (t) => {
-  const home = await temporaryHome(t)
-  const acknowledged = new Set<string>()
-  for (let round = 0; round < ROUNDS; round++) {
-    // A different number of acknowledgements each round; the process is somewhere in its next writes by then.
-    const count = 1 + ((round * 37) % 60)
-    for (const id of await runAndKill(home, round, count)) acknowledged.add(id)
-    const kv = await LevelKv.open(join(home, 'index'))
-    const store = await Store.open({ disk: new SystemDisk(home), kv })
-    for (const id of acknowledged) {
-      assert.ok(store.chunks.has(id as ChunkId), `chunk ${id} of round ${round} is lost`)
-      assert.ok(kv.get(`e${id}`) !== undefined, `write beside ${id} of round ${round} is lost`)
-    }
-    for await (const [key] of kv.scan(prefixRange(CHUNK_PREFIX))) {
-      const id = chunkIdFromCid(fromByteString(key.slice(CHUNK_PREFIX.length)))
-      const sealed = await store.chunks.read(id)
-      assert.ok(sealed !== undefined && chunkIdOf(sealed) === id, `chunk ${id} is torn`)
-    }
-    await store.close()
-    await kv.close()
-  }
-  assert.ok(acknowledged.size >= ROUNDS)
+test('what a process killed at any moment acknowledged is there, and every chunk held is whole', async (t) => {
+  const folder = await temporaryHome(t)
+  await Promise.all(Array.from({ length: HOMES }, (_, i) => killAgainAndAgain(folder, i)))
 })
 
-/** The ids printed by a writer that is killed once it has printed `count`; all that it printed until it was dead. */
-async function runAndKill(home: string, round: number, count: number): Promise<string[]> {
-  const writer = spawn(process.execPath, [WRITER, home, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+async function killAgainAndAgain(folder: string, index: number): Promise<void> {
+  const home = join(folder, `home${index}`)
+  await mkdir(home)
+  const acknowledged = new Set<ChunkId>()
+  for (let round = 0; round < ROUNDS; round++) {
+    const seed = index * ROUNDS + round
+    const lines = round % OPENING_EVERY === 0 ? 1 : 2 + ((seed * 37) % 60)
+    const writer = spawn(process.execPath, [WRITER, home, String(round)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+    })
+    const printed = await killAfter(writer, lines, (seed * 3.1) % DELAY_MS_MAX)
+    for (const id of printed.slice(1)) acknowledged.add(id as ChunkId)
+    await check(home, acknowledged)
+  }
+  assert.ok(acknowledged.size > ROUNDS, `only ${acknowledged.size} writes were acknowledged`)
+}
+
+/** Every id is held, with what was committed beside it, and every chunk that is held reads as what its id says. */
+async function check(home: string, acknowledged: ReadonlySet<ChunkId>): Promise<void> {
+  const kv = await LevelKv.open(join(home, 'index'))
+  const store = await Store.open({ disk: new SystemDisk(home), kv })
+  for (const id of acknowledged) {
+    assert.ok(store.chunks.has(id), `chunk ${id} is lost`)
+    assert.ok(kv.get(`e${id}`) !== undefined, `the write beside ${id} is lost`)
+  }
+  for await (const [key] of kv.scan(prefixRange(CHUNK_PREFIX))) {
+    const id = chunkIdFromCid(fromByteString(key.slice(CHUNK_PREFIX.length)))
+    const sealed = await store.chunks.read(id)
+    assert.ok(sealed !== undefined && chunkIdOf(sealed) === id, `chunk ${id} is torn`)
+  }
+  await store.close()
+  await kv.close()
+}
+
+/** All lines that a writer prints until it is dead: it is killed `delayMs` after its `count`-th. */
+async function killAfter(
+  writer: ChildProcessByStdio<null, Readable, null>,
+  count: number,
+  delayMs: number,
+): Promise<string[]> {
   try {
     const exit = once(writer, 'exit')
-    const ids: string[] = []
+    const printed: string[] = []
     for await (const line of createInterface({ input: writer.stdout })) {
-      ids.push(line)
-      if (ids.length === count) writer.kill('SIGKILL')
+      if (printed.push(line) === count) setTimeout(() => writer.kill('SIGKILL'), delayMs)
     }
     assert.deepEqual(await exit, [null, 'SIGKILL'])
-    return ids
+    return printed
   } finally {
     writer.kill('SIGKILL')
   }

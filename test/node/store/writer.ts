@@ -1,5 +1,6 @@
-// A process that puts chunks and prints the ids of those that a commit has acknowledged, until it is killed. Arguments:
-// the home folder, a number that makes its chunks its own. What it prints was durable before it was printed.
+// A process that says "opening", opens the store, puts chunks and prints the ids of those that a commit has acknowledged,
+// until it is killed. Arguments: the home folder, a number that makes its chunks its own. What it prints was durable
+// before it was printed.
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LevelKv } from '../../../node/store/level-kv.ts'
@@ -10,6 +11,7 @@ import { bytesOf, chunkIdOf } from './fixtures.ts'
 const [home = '', round = '0'] = process.argv.slice(2)
 const LANES = 4
 
+writeSync(1, 'opening\n')
 const kv = await LevelKv.open(join(home, 'index'))
 const disk = new SystemDisk(home)
 const store = await Store.open({ disk, kv }, { segmentBytesMax: 400_000 })

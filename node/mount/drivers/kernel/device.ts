@@ -1,45 +1,35 @@
-// The descriptor of /dev/fuse: reads frames from it in the thread pool and writes replies to it at once.
+// The descriptor of /dev/fuse: a thread of its own reads frames from it (reader-thread.ts), replies are written here.
 //
-// - READERS reads are outstanding (each blocks a thread of the pool until the kernel has a request), but for when
-//   BUFFERS_MAX frames are held by writes that the file system has not finished: then the kernel's queue waits.
-// - A buffer is either with one reader, or held by one frame, or idle.
+// - At most LARGE_MAX large frames are held by writes that the file system has not finished.
 // - Nothing touches the descriptor once it is closed: its number may by then be another file's.
 // - Replies are written synchronously; the kernel copies them and never blocks on that.
-import { close, read, writevSync } from 'node:fs'
+import { close, writevSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
-import { FRAME_MAX, REPLY_HEADER_BYTES } from './protocol.ts'
+import { FRAME_SMALL, REPLY_HEADER_BYTES } from './protocol.ts'
 import { EIO } from './errno.ts'
 import { EMPTY } from './replies.ts'
 import { writeU64 } from './u64.ts'
+import type { ReaderData } from './reader-thread.ts'
 import type { Parts } from './replies.ts'
 import type { Report } from './session.ts'
 
 /** Takes a frame; a promise, which never rejects, keeps the frame's bytes from being used again. */
 export type Receive = (frame: Uint8Array) => Promise<void> | undefined
 
-const READERS = 2
-const BUFFERS_MAX = 64
-const IDLE_MAX = 4
+const LARGE_MAX = 32
 /** Parts a writev(2) takes (IOV_MAX), the header aside. */
 const PARTS_MAX = 1023
-
-/** The kernel took the request back (ENOENT), or the read was interrupted. */
-const TRY_AGAIN: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EINTR', 'EAGAIN'])
 /** Nobody waits for this reply any more. */
 const UNWANTED: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ECONNABORTED'])
-const UNMOUNTED: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNABORTED'])
 
 export class Device {
   readonly descriptor: number
   readonly #report: Report
   readonly #header = Buffer.alloc(REPLY_HEADER_BYTES)
   readonly #ended = Promise.withResolvers<void>()
-  readonly #idle: Buffer[] = []
-  #buffers = 0
-  #readers = 0
-  #receive: Receive = () => undefined
-  #isOver = false
+  readonly #credits = new Int32Array(new SharedArrayBuffer(4)).fill(LARGE_MAX)
   #isClosed = false
 
   /** Takes over `descriptor`. */
@@ -50,8 +40,16 @@ export class Device {
 
   /** Begin to read. Keeps the process alive until the mount is gone. */
   start(receive: Receive): void {
-    this.#receive = receive
-    this.#fill()
+    const workerData: ReaderData = { descriptor: this.descriptor, credits: this.#credits }
+    const thread = new Worker(new URL('./reader-thread.ts', import.meta.url), { workerData })
+    thread.on('message', (frame: Uint8Array<ArrayBuffer>) => {
+      const held = receive(frame)
+      if (frame.byteLength <= FRAME_SMALL) return
+      if (held === undefined) this.#giveBack(thread, frame)
+      else void held.then(() => this.#giveBack(thread, frame))
+    })
+    thread.on('error', this.#report)
+    thread.on('exit', () => this.#ended.resolve())
   }
 
   /** Resolves when the kernel has no more requests: the mount is gone. */
@@ -77,56 +75,17 @@ export class Device {
     try {
       writevSync(this.descriptor, [header, ...parts])
     } catch (error) {
-      if (UNWANTED.has(codeOf(error))) return
+      const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+      if (UNWANTED.has(code)) return
       this.#report(error)
       if (errno === 0) this.send(unique, EIO, EMPTY)
     }
   }
 
-  #fill(): void {
-    while (this.#readers < READERS && !this.#isOver) {
-      const buffer = this.#take()
-      if (buffer === undefined) return
-      this.#readers++
-      this.#read(buffer)
-    }
+  /** The reader may use a large frame's buffer again. */
+  #giveBack(thread: Worker, { buffer }: Uint8Array<ArrayBuffer>): void {
+    thread.postMessage(buffer, [buffer])
+    Atomics.add(this.#credits, 0, 1)
+    Atomics.notify(this.#credits, 0)
   }
-
-  #read(buffer: Buffer): void {
-    read(this.descriptor, buffer, 0, buffer.byteLength, null, (error, length) => {
-      if (error !== null) return this.#failed(error, buffer)
-      const held = this.#receive(buffer.subarray(0, length))
-      if (held === undefined) return this.#read(buffer)
-      this.#readers--
-      this.#fill()
-      void held.then(() => {
-        this.#give(buffer)
-        this.#fill()
-      })
-    })
-  }
-
-  #failed(error: NodeJS.ErrnoException, buffer: Buffer): void {
-    if (TRY_AGAIN.has(error.code)) return this.#read(buffer)
-    if (!UNMOUNTED.has(error.code)) this.#report(error)
-    this.#isOver = true
-    this.#readers--
-    if (this.#readers === 0) this.#ended.resolve()
-  }
-
-  #take(): Buffer | undefined {
-    const idle = this.#idle.pop()
-    if (idle !== undefined || this.#buffers === BUFFERS_MAX) return idle
-    this.#buffers++
-    return Buffer.allocUnsafeSlow(FRAME_MAX)
-  }
-
-  #give(buffer: Buffer): void {
-    if (this.#idle.length < IDLE_MAX) this.#idle.push(buffer)
-    else this.#buffers--
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
 }

@@ -1,90 +1,152 @@
 // The Linux driver: a file system mounted through the kernel's FUSE protocol on /dev/fuse, without libfuse.
 //
 // - The mount lives until unmount() or an outer umount(8); either way `ended` resolves after every handle is released.
-// - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the blocked reads of
-//   /dev/fuse would keep the process from ending), and after SIGKILL the watchdog unmounts.
+// - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the reader thread, blocked
+//   in /dev/fuse, would keep the process from ending), and after SIGKILL the watchdog unmounts.
 // - The thread that calls mountKernel() answers the kernel: it must not use the mount by synchronous calls.
 import { spawnSync } from 'node:child_process'
-import { closeSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { Device } from './device.ts'
 import { userMounter } from './fusermount.ts'
+import { KernelInvalidator } from './invalidator.ts'
 import { rootMounter } from './mount-process.ts'
 import { mountAt } from './mount-table.ts'
 import { failureOf } from './mounter.ts'
 import { Notifier } from './notifier.ts'
 import { preparePlace } from './place.ts'
+import { MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
 import { startWatchdog } from './watchdog.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
-import type { Mounter } from './mounter.ts'
-import type { Report } from './session.ts'
+import type { Command, Mounter } from './mounter.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
 const TIMEOUT_MS = 60_000
-
-export interface KernelMountOptions extends MountOptions {
-  /** Shown as the source of the mount, for instance by df(1). @default 'shoal' */
-  readonly name?: string
-  /** Mount also on a folder that has something in it, hiding it. @default false */
-  readonly overNonEmpty?: boolean
-  /** Told of failures that are bugs. @default a process warning */
-  readonly report?: Report
-  /** @default mount(8) for root, else fusermount3 */
-  readonly mounter?: Mounter
-}
+/** The source of the mount, as df(1) shows it. */
+const NAME = 'shoal'
 
 /**
- * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount there is cleared first.
+ * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is cleared first. As root
+ * by mount(8), else by fusermount3.
  *
- * throws ShoalError 'mount-failed' saying what is needed, 'ENOTEMPTY', 'ENOTDIR', 'unsupported' where not on Linux.
+ * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there, 'unsupported' where not on Linux.
  */
 export async function mountKernel(
   fileSystem: FileSystem,
   folder: string,
-  options: KernelMountOptions = {},
+  options: MountOptions,
 ): Promise<MountedFileSystem> {
   if (process.platform !== 'linux') {
     throw new ShoalError('unsupported', `the kernel driver is for Linux, not ${process.platform}`)
   }
   const isRoot = process.getuid?.() === 0
-  const mounter = options.mounter ?? (isRoot ? rootMounter : userMounter)
-  const report = options.report ?? warn
-  const place = await preparePlace(folder, mounter, { overNonEmpty: options.overNonEmpty ?? false })
+  const mounter = isRoot ? rootMounter : userMounter
+  const place = await preparePlace(folder, mounter)
   const descriptor = await mounter.mount(place, {
-    name: (options.name ?? 'shoal').replace(/[^\w.@:-]/g, '_'),
+    name: NAME,
     readOnly: options.readOnly ?? false,
     allowOther: options.allowOther ?? isRoot,
   })
-  return KernelMount.start({ fileSystem, mounter, report }, { ...options, folder: place, descriptor })
+  return KernelMount.start({ fileSystem, mounter }, { ...options, folder: place, descriptor })
 }
 
 class KernelMount implements MountedFileSystem {
   readonly folder: string
   readonly invalidator: Invalidator
   readonly ended: Promise<void>
-  readonly #mounter: Mounter
-  readonly #device: Device
+  readonly #unmountCommand: (force: boolean) => Command
   /** 'major:minor' of the mount. */
   readonly #number: string | undefined
+  #isEnded = false
 
+  /** Takes over `descriptor`. */
   static async start(
-    components: { fileSystem: FileSystem; mounter: Mounter; report: Report },
+    { fileSystem, mounter }: { fileSystem: FileSystem; mounter: Mounter },
     options: MountOptions & { folder: string; descriptor: number },
   ): Promise<KernelMount> {
-    const { fileSystem, mounter, report } = components
-    const { folder, attributeTimeoutMs, entryTimeoutMs } = options
-    const letGo = startWatchdog(folder, mounter.unmountCommand(folder, true))
-    const device = new Device(options.descriptor, report)
-    const session = new Session(
-      { fileSystem, send: device.send, report },
-      {
-        timeouts: {
-          attributeMs: attributeTimeoutMs ?? TIMEOUT_MS,
-          entryMs: entryTimeoutMs ?? TIMEOUT_MS,
-        },
-      },
-    )
-    const 
+    const { folder, descriptor } = options
+    const timeouts = {
+      attributeMs: options.attributeTimeoutMs ?? TIMEOUT_MS,
+      entryMs: options.entryTimeoutMs ?? TIMEOUT_MS,
+    }
+    const device = new Device(descriptor, warn)
+    const session = new Session({ fileSystem, send: device.send, report: warn }, { timeouts })
+    const hasEpoch = (): boolean => session.minor >= MINOR_WITH_EPOCH
+    const notifier = new Notifier({ descriptor, report: warn }, { hasEpoch })
+    device.start((frame) => session.receive(frame))
+    const number = (await mountAt(folder))?.device
+    const mount = new KernelMount({ device, session, notifier, mounter }, { folder, number })
+    try {
+      await session.ready
+    } catch (error) {
+      await mount.unmount({ force: true })
+      throw error
+    }
+    return mount
   }
+
+  private constructor(
+    parts: { device: Device; session: Session; notifier: Notifier; mounter: Mounter },
+    options: { folder: string; number: string | undefined },
+  ) {
+    this.folder = options.folder
+    this.#number = options.number
+    this.#unmountCommand = (force) => parts.mounter.unmountCommand(this.folder, force)
+    this.invalidator = new KernelInvalidator(parts)
+    this.ended = this.#end(parts)
+  }
+
+  /** Without `force`, waits for the last user if somebody else detached the mount already. */
+  async unmount({ force = false }: { force?: boolean } = {}): Promise<void> {
+    if (force) await this.#abort()
+    if (await this.#isThere()) {
+      const failure = await failureOf(this.#unmountCommand(force))
+      if (failure !== undefined && (await this.#isThere())) {
+        const code = failure.includes('busy') ? 'EBUSY' : 'mount-failed'
+        throw new ShoalError(code, `cannot unmount ${this.folder}: ${failure}`)
+      }
+    }
+    await this.ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.unmount({ force: true })
+  }
+
+  async #end(parts: { device: Device; session: Session; notifier: Notifier }): Promise<void> {
+    const letGo = startWatchdog(this.folder, this.#unmountCommand(true))
+    const atExit = (): void => this.#unmountAtExit()
+    process.on('exit', atExit)
+    await parts.device.ended
+    await parts.session.end()
+    await parts.notifier.close()
+    await parts.device.close()
+    // If it was the reader that failed, the mount is still there, and dead now.
+    if (await this.#isThere()) await failureOf(this.#unmountCommand(true))
+    this.#isEnded = true
+    process.off('exit', atExit)
+    letGo()
+  }
+
+  /** Is it still in the table of mounts, and on top? */
+  async #isThere(): Promise<boolean> {
+    return !this.#isEnded && (await mountAt(this.folder))?.device === this.#number
+  }
+
+  /** End the conversation with the kernel, so that nobody waits. Needs the fusectl file system; umount -f does it too. */
+  async #abort(): Promise<void> {
+    const connection = this.#number?.split(':')[1]
+    const file = `/sys/fs/fuse/connections/${connection}/abort`
+    await writeFile(file, '1').catch(() => undefined)
+  }
+
+  #unmountAtExit(): void {
+    const { program, args } = this.#unmountCommand(true)
+    spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
 }

@@ -3,7 +3,11 @@ import { constants } from 'node:os'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import type { ErrorCode } from '../../../../protocol/errors.ts'
 
-export const { EAGAIN, EINTR, EIO, ENOSYS, EPROTO }: typeof constants.errno = constants.errno
+export const EAGAIN: number = constants.errno.EAGAIN
+export const EINTR: number = constants.errno.EINTR
+export const EIO: number = constants.errno.EIO
+export const ENOSYS: number = constants.errno.ENOSYS
+export const EPROTO: number = constants.errno.EPROTO
 
 /** Codes that are not themselves names of error numbers; every other one is EIO. */
 const MEANINGS: Readonly<Partial<Record<ErrorCode, number>>> = {

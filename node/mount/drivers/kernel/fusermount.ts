@@ -77,7 +77,8 @@ async function loadLibC(): Promise<LibC> {
 
 function socketPair(libc: LibC): readonly [number, number] {
   const pair = new Int32Array(2)
-  const [ours, theirs] = libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? [] : pair
+  const [ours, theirs] =
+    libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? [] : pair
   if (ours === undefined || theirs === undefined) {
     throw new ShoalError('mount-failed', 'cannot make a socket pair')
   }

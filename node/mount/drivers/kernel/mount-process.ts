@@ -36,9 +36,12 @@ async function mount(folder: string, settings: MountSettings): Promise<number> {
   throw new ShoalError('mount-failed', `cannot mount at ${folder}: ${failure}`)
 }
 
-/** -i: no /sbin/umount.fuse; -f aborts the connection, so that nobody waits; -l detaches though it is busy. */
+/**
+ * -i: no /sbin/umount.fuse; -c: the path is canonical, so that a mount that answers nothing is not asked; -f aborts the
+ * connection, so that nobody waits; -l detaches though it is busy.
+ */
 function unmountCommand(folder: string, force: boolean): Command {
-  return { program: 'umount', args: ['-i', ...(force ? ['-f', '-l'] : []), '--', folder] }
+  return { program: 'umount', args: ['-i', '-c', ...(force ? ['-f', '-l'] : []), '--', folder] }
 }
 
 async function openDevice(): Promise<number> {

@@ -37,9 +37,10 @@ export async function failureOf(
     stdio: ['ignore', 'ignore', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
   })
   try {
-    const [said] = await Promise.all([text(child.stderr), once(child, 'close')])
+    const said = child.stderr === null ? '' : text(child.stderr)
+    await once(child, 'close')
     if (child.exitCode === 0) return undefined
-    return said.trim() || `${program} ended with ${child.exitCode ?? child.signalCode}`
+    return (await said).trim() || `${program} ended with ${child.exitCode ?? child.signalCode}`
   } catch (error) {
     return `cannot run ${program}: ${error instanceof Error ? error.message : String(error)}`
   }

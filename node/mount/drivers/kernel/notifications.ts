@@ -17,7 +17,7 @@ export function entryNotification(parent: number, name: string): Uint8Array {
   const out = notification(NOTIFY.entry, 16 + name.length + 1)
   writeU64(out, BODY, parent)
   out.writeUInt32LE(name.length, BODY + 8)
-  out.latin1Write(name, BODY + 16)
+  out.write(name, BODY + 16, 'latin1')
   return out
 }
 

@@ -7,15 +7,14 @@
 import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { entryNotification, epochNotification, inodeNotification } from './notifications.ts'
-import { MINOR_WITH_EPOCH } from './protocol.ts'
 import type { Report } from './session.ts'
 
 const NAMES_MAX = 65_536
 
 export class Notifier {
   readonly #descriptor: number
-  readonly #minor: number
   readonly #report: Report
+  readonly #hasEpoch: () => boolean
   /** Gathered inodes, each with whether its content is to be dropped too. */
   readonly #inodes = new Map<number, boolean>()
   /** Gathered names, as 'parent/name'. */
@@ -25,10 +24,13 @@ export class Notifier {
   #isWriting = false
   #isClosed = false
 
-  constructor(descriptor: number, minor: number, report: Report) {
-    this.#descriptor = descriptor
-    this.#minor = minor
-    this.#report = report
+  constructor(
+    components: { descriptor: number; report: Report },
+    options: { hasEpoch: () => boolean },
+  ) {
+    this.#descriptor = components.descriptor
+    this.#report = components.report
+    this.#hasEpoch = options.hasEpoch
   }
 
   /** Drop the attributes of an inode; and its content if `withContent`, which waits for reading under way. */
@@ -40,7 +42,7 @@ export class Notifier {
   /** Drop a name in a folder, and the folder's attributes and list, which the kernel keeps if it knows no such name. */
   entry(parent: number, name: string): void {
     if (!this.#isEveryName) this.#names.add(`${parent}/${name}`)
-    if (this.#names.size > NAMES_MAX && this.#minor >= MINOR_WITH_EPOCH) {
+    if (this.#names.size > NAMES_MAX && this.#hasEpoch()) {
       this.#isEveryName = true
       this.#names.clear()
     }

@@ -332,7 +332,10 @@ async function readFolder(served: Served, request: Request, plus: boolean): Prom
   return references.giving(async () => {
     const countMax = entriesFor(bytesMax, plus)
     const entries = await fileSystem.readFolder(handle, cookie, countMax)
-    const onEntry = (attributes: Attributes): void => references.add(attributes)
+    const onEntry = (attributes: Attributes): void => {
+      fileSystem.retain(attributes.inode)
+      references.add(attributes)
+    }
     return folderReply(inode, dots, entries, { bytesMax, plus, timeouts, onEntry })
   })
 }

@@ -3,39 +3,34 @@ import { mkdir, opendir, realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { mountAt } from './mount-table.ts'
-import { failureOf } from './mounter.ts'
+import { MOUNT_TYPE, failureOf } from './mounter.ts'
+import { unmountDeadCommand } from './watchdog.ts'
 import type { Mounter } from './mounter.ts'
 
-/** A mount that answers nothing for this long is alive, but hung. */
-const ANSWER_MS = 5_000
 /** Dead mounts can lie on one another; more than this is a loop. */
 const DEAD_MAX = 16
 
 /**
  * returns the folder's absolute path without symbolic links.
  *
- * throws 'mount-failed' when a FUSE mount is alive there or a dead one cannot be cleared, 'ENOTEMPTY' unless
- * `overNonEmpty`, 'ENOTDIR'.
+ * throws 'EBUSY' when a FUSE mount is alive there, 'mount-failed' when a dead one cannot be cleared, or there is no
+ * empty folder and none can be made.
  */
-export async function preparePlace(
-  folder: string,
-  mounter: Mounter,
-  options: { overNonEmpty: boolean },
-): Promise<string> {
+export async function preparePlace(folder: string, mounter: Mounter): Promise<string> {
   const place = await canonical(resolve(folder))
   await clearDead(place, mounter)
   try {
     await mkdir(place, { recursive: true })
-    if (!options.overNonEmpty && !(await isEmpty(place))) {
-      throw new ShoalError('ENOTEMPTY', `${place} is not empty: mount on an empty folder`)
-    }
+    if (await isEmpty(place)) return place
   } catch (error) {
-    if (error instanceof ShoalError) throw error
-    const code = codeOf(error) === 'EEXIST' ? 'ENOTDIR' : codeOf(error)
-    if (code === 'ENOTDIR') throw new ShoalError('ENOTDIR', `${place} is not a folder`)
-    throw new ShoalError('mount-failed', `cannot use ${place} as a folder`, { cause: error })
+    const code = codeOf(error)
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is not a folder' : String(error)
+    throw new ShoalError('mount-failed', `cannot mount at ${place}: ${why}`, { cause: error })
   }
-  return place
+  throw new ShoalError(
+    'mount-failed',
+    `cannot mount at ${place}: the folder is not empty; empty it or mount elsewhere`,
+  )
 }
 
 async function canonical(path: string): Promise<string> {
@@ -50,28 +45,24 @@ async function clearDead(place: string, mounter: Mounter): Promise<void> {
   for (let cleared = 0; cleared < DEAD_MAX; cleared++) {
     const there = await mountAt(place)
     if (there === undefined || !/^fuse(\.|$)/.test(there.type)) return
-    if (!(await isDead(place))) {
-      throw new ShoalError('mount-failed', `something (${there.type}) is mounted at ${place} already`)
+    if (there.type !== MOUNT_TYPE || !(await isDead(place))) {
+      throw new ShoalError('EBUSY', `cannot mount at ${place}: a ${there.type} is mounted there`)
     }
-    const failure = await failureOf(mounter.unmountCommand(place, true))
+    const unmount = mounter.unmountCommand(place, true)
+    const failure = await failureOf(unmountDeadCommand(place, unmount))
     if (failure !== undefined) {
       throw new ShoalError('mount-failed', `cannot clear the dead mount at ${place}: ${failure}`)
     }
   }
 }
 
-/** statfs(2) is never answered from the kernel's cache, as stat(2) of a dead mount may be. */
+/** statfs(2), unlike stat(2), is never answered from the kernel's cache. */
 async function isDead(place: string): Promise<boolean> {
-  const { promise: late, resolve: giveUp } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(giveUp, ANSWER_MS, false)
-  const asked = statfs(place).then(
-    () => false,
-    (error: unknown) => codeOf(error) === 'ENOTCONN' || codeOf(error) === 'ECONNABORTED',
-  )
   try {
-    return await Promise.race([asked, late])
-  } finally {
-    clearTimeout(timer)
+    await statfs(place)
+    return false
+  } catch (error) {
+    return codeOf(error) === 'ENOTCONN' || codeOf(error) === 'ECONNABORTED'
   }
 }
 

@@ -18,12 +18,12 @@ export const IO_MAX: number = 1 * MIB
 export const PAGE: number = 4 * KIB
 /** What a read of /dev/fuse must have room for: the largest WRITE with its headers. */
 export const FRAME_MAX: number = IO_MAX + PAGE
+/** Up to this, copying a frame is cheaper than handing its buffer from thread to thread. */
+export const FRAME_SMALL: number = 64 * KIB
 
 export const REQUEST_HEADER_BYTES = 40
 export const REPLY_HEADER_BYTES = 16
 export const WRITE_HEADER_BYTES = 40
-/** An interrupt's own unique is that of its request with this bit. */
-export const INTERRUPT_BIT = 1
 
 export const OPCODE = {
   lookup: 1,
@@ -96,4 +96,4 @@ export const NOTIFY = { inode: 2, entry: 3, epoch: 8 } as const
 
 export const S_IFMT = 0o170000
 export const S_IFREG = 0o100000
-export const FILE_TYPE = { file: S_IFREG, folder: 0o040000, symlink: 0o120000 } as const
+export const FILE_TYPE = { file: 0o100000, folder: 0o040000, symlink: 0o120000 } as const

@@ -140,7 +140,7 @@ export function folderReply(
     writeU64(out, at + head + 8, offset)
     out.writeUInt32LE(name.length, at + head + 16)
     out.writeUInt32LE(type >> 12, at + head + 20)
-    out.latin1Write(name, at + head + FOLDER_ENTRY_BYTES)
+    out.write(name, at + head + FOLDER_ENTRY_BYTES, 'latin1')
     at += folderEntryBytes(name.length, plus)
   }
   if (dots === DOTS && fits('.')) put('.', folder, 1, FILE_TYPE.folder)

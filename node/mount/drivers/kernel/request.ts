@@ -7,7 +7,6 @@ import { OPCODE, REQUEST_HEADER_BYTES } from './protocol.ts'
 import { readU64 } from './u64.ts'
 import type { Caller } from '../../file-system.ts'
 
-
 /** A header that parsed, and a cursor over the body. */
 export class Request {
   readonly opcode: number
@@ -100,7 +99,7 @@ export class Request {
   text(): string {
     const end = this.#frame.indexOf(0, this.#at)
     if (end < 0) throw malformed('no NUL after a string')
-    const text = this.#frame.latin1Slice(this.#at, end)
+    const text = this.#frame.toString('latin1', this.#at, end)
     this.#at = end + 1
     return text
   }

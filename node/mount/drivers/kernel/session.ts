@@ -5,9 +5,9 @@
 // - Requests run concurrently; none waits for another.
 // - An interrupted request is answered EINTR at once, and what the file system says later is dropped.
 import { ShoalError } from '../../../../protocol/errors.ts'
-import { EAGAIN, EINTR, EIO, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
+import { EAGAIN, EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
 import { OPERATIONS } from './operations.ts'
-import { INTERRUPT_BIT, MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
+import { MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'
 import { EMPTY, initReply } from './replies.ts'
 import { Request } from './request.ts'
@@ -44,7 +44,8 @@ export class Session {
   readonly #send: Send
   readonly #report: Report
   readonly #underWay = new Map<number, UnderWay>()
-  readonly #ready = Promise.withResolvers<number>()
+  readonly #ready = Promise.withResolvers<void>()
+  #minor = 0
 
   constructor(
     components: { fileSystem: FileSystem; send: Send; report: Report },
@@ -58,9 +59,14 @@ export class Session {
     this.#ready.promise.catch(() => undefined)
   }
 
-  /** The kernel's minor version, once it has been agreed on. Rejects with 'mount-failed' when it is too old. */
-  get ready(): Promise<number> {
+  /** Resolves when the kernel and we agree on a version. Rejects with 'mount-failed' when its own is too old. */
+  get ready(): Promise<void> {
     return this.#ready.promise
+  }
+
+  /** The kernel's minor version; 0 until `ready`. */
+  get minor(): number {
+    return this.#minor
   }
 
   /**
@@ -75,7 +81,10 @@ export class Session {
     }
     try {
       if (request.isWhole) return this.#dispatch(request)
-      throw new ShoalError('EIO', `a FUSE request of ${frame.byteLength} bytes states another length`)
+      throw new ShoalError(
+        'EIO',
+        `a FUSE request of ${frame.byteLength} bytes states another length`,
+      )
     } catch (error) {
       this.#fail(request, error)
       return undefined
@@ -89,9 +98,7 @@ export class Session {
 
   /** Resolves when all reading of this inode under way now is answered; undefined if there is none. */
   readsSettled(inode: number): Promise<void> | undefined {
-    return this.#settled(
-      (request) => request.opcode === OPCODE.read && request.inode === inode,
-    )
+    return this.#settled((request) => request.opcode === OPCODE.read && request.inode === inode)
   }
 
   /** After the mount is gone: abort what waits, wait for the rest, release what is still open. Never rejects. */
@@ -160,7 +167,9 @@ export class Session {
       return
     }
     this.#send(request.unique, 0, initReply(minor, readAheadBytes, offered))
-    if (major === MAJOR) this.#ready.resolve(minor)
+    if (major !== MAJOR) return
+    this.#minor = minor
+    this.#ready.resolve()
   }
 
   #batchForget(request: Request): undefined {

@@ -1,21 +1,32 @@
 // A child that outlives this process, even SIGKILL, and then unmounts what it left: a dead mount would answer ENOTCONN
-// to everybody who looks in. It reads from a pipe that only ends when this process does (or lets it go), then unmounts
-// if the mount is dead. A new mount at the same folder is alive, and left alone.
-//
-// statfs(2), unlike stat(2), is never answered from the kernel's cache.
+// to everybody who looks in. It reads from a pipe that only ends when this process does (or lets it go).
 import { spawn } from 'node:child_process'
+import { dirname } from 'node:path'
 import type { Command } from './mounter.ts'
 
-const SCRIPT = 'read -r _; stat -f "$0" || exec "$@"'
+const WAIT_AND_RUN = 'read -r _; exec "$@"'
+/** statfs(2), unlike stat(2), is never answered from the kernel's cache. */
+const RUN_IF_DEAD = 'stat -f "$0" >/dev/null 2>&1 || exec "$@"'
 
 /** Watch over the mount at `folder`; `unmount` is run if it is dead when this process is. returns how to let go. */
 export function startWatchdog(folder: string, unmount: Command): () => void {
-  const child = spawn('sh', ['-c', SCRIPT, folder, unmount.program, ...unmount.args], {
+  const { program, args } = unmountDeadCommand(folder, unmount)
+  const child = spawn('sh', ['-c', WAIT_AND_RUN, 'sh', program, ...args], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   child.unref()
   child.on('error', () => undefined) // without sh there is no watchdog; the next mount clears up
+  child.stdin.on('error', () => undefined)
   return () => child.stdin.destroy()
+}
+
+/**
+ * Runs `unmount` if the mount at `folder` is dead. One at a time, by a lock on the folder that it is in: a watchdog
+ * that found the mount dead cannot unmount the new one that somebody puts there meanwhile.
+ */
+export function unmountDeadCommand(folder: string, unmount: Command): Command {
+  const script = ['sh', '-c', RUN_IF_DEAD, folder, unmount.program, ...unmount.args]
+  return { program: 'flock', args: [dirname(folder), ...script] }
 }

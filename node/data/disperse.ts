@@ -1,0 +1,103 @@
+// Brings the shards of one stripe onto distinct peers: the ones that placement chooses among those that can be reached
+// now. What a peer refuses is offered to the next in rank that holds no shard of the stripe, until all have a holder or
+// nobody is left to ask.
+import { asShoalError } from '../../protocol/errors.ts'
+import { choosePlacement } from '../../protocol/placement/domains.ts'
+import { rankPeers } from '../../protocol/placement/rendezvous.ts'
+import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Candidate } from '../../protocol/placement/rendezvous.ts'
+import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
+import type { ShardClient } from '../peers/shards.ts'
+import type { Store } from '../store/store.ts'
+import type { Network } from '../world/world.ts'
+import type { Holders, StripeMap } from './stripe-map.ts'
+
+export interface DisperseParts {
+  readonly store: Store
+  readonly map: StripeMap
+  readonly client: ShardClient
+  readonly network: Network
+}
+
+export interface DisperseOptions {
+  /** Peers not to be asked now. */
+  readonly isAvoided: (peer: PeerId) => boolean
+  readonly onRefused: (peer: PeerId, error: Error) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Give each shard that `held` names no holder of to a peer. returns `held` with the new holders: less than one for each
+ * shard if too few can be reached. A shard that this node keeps is durable with the store's next commit.
+ * throws only the signal's reason.
+ */
+export async function disperse(
+  parts: DisperseParts,
+  stripe: CodedStripe,
+  held: Holders,
+  { isAvoided, onRefused, signal }: DisperseOptions,
+): Promise<Holders> {
+  const holders = stripe.shards.map((_, index) => [...(held[index] ?? [])])
+  const refused = new Set<PeerId>()
+  for (;;) {
+    signal.throwIfAborted()
+    const missing = [...holders.keys()].filter((index) => holders[index]?.length === 0)
+    const willing = reachable(parts).filter(({ peer }) => !refused.has(peer) && !isAvoided(peer))
+    const targets = chooseTargets(parts.map, stripe, holders, willing).slice(0, missing.length)
+    if (targets.length === 0) return holders
+    const giving = targets.map(async (peer, n) => {
+      const index = missing[n] ?? 0
+      try {
+        await give(parts, stripe, index, peer, signal)
+        holders[index]?.push(peer)
+      } catch (error) {
+        refused.add(peer)
+        if (!signal.aborted) onRefused(peer, asShoalError(error))
+      }
+    })
+    await Promise.all(giving)
+  }
+}
+
+/** Candidates that a shard can be given to now: connected ones, and this node. */
+export function reachable({ map, network }: Pick<DisperseParts, 'map' | 'network'>): Candidate[] {
+  const connected = new Set(network.peers())
+  return map
+    .candidates()
+    .filter(({ peer, weight }) => weight > 0 && (peer === network.self || connected.has(peer)))
+}
+
+/** True if someone who can be reached holds no shard of the stripe. */
+export function hasFreePeer(parts: DisperseParts, holders: Holders): boolean {
+  const holding = new Set(holders.flat())
+  return reachable(parts).some(({ peer }) => !holding.has(peer))
+}
+
+/** Those of `willing` that hold no shard of the stripe: the chosen first, then the rest by rank. */
+function chooseTargets(
+  map: StripeMap,
+  { id, header }: { id: StripeId; header: CodedStripe['header'] },
+  holders: Holders,
+  willing: readonly Candidate[],
+): PeerId[] {
+  const holding = new Set(holders.flat())
+  const free = willing.filter(({ peer }) => !holding.has(peer))
+  // Holders count too, so that a zone does not get more than its share.
+  const pool = [...map.candidates().filter(({ peer }) => holding.has(peer)), ...free]
+  const chosen = choosePlacement(id, pool, header.k + header.m, header.m).peers
+  const ranked = rankPeers(id, free).map(({ peer }) => peer)
+  return [...new Set([...chosen.filter((peer) => !holding.has(peer)), ...ranked])]
+}
+
+async function give(
+  { store, client, network }: DisperseParts,
+  { id, headerBytes, shards }: CodedStripe,
+  index: number,
+  peer: PeerId,
+  signal: AbortSignal,
+): Promise<void> {
+  const shard = shards[index]
+  if (shard === undefined) return
+  if (peer === network.self) await store.shards.put(id, index, headerBytes, shard)
+  else await client.put(peer, { header: headerBytes, index, shard }, { signal })
+}

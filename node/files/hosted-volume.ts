@@ -1,0 +1,128 @@
+// A volume at work on this node: its namespace over its log, the contents of its files over the data paths, and when
+// a write counts as acknowledged.
+import { ShoalError, assertNever } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
+import { codeFor } from '../../protocol/placement/redundancy.ts'
+import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
+import { MIB } from '../../protocol/units.ts'
+import type { Ack } from '../control/api.ts'
+import { chunkCache, nodeCache } from '../data/cache.ts'
+import { ChunkIo } from '../data/chunk-io.ts'
+import { Gatherer } from '../data/gather.ts'
+import { Packer } from '../data/packer.ts'
+import { Namespace } from '../namespace/namespace.ts'
+import type { Volume } from '../namespace/volume.ts'
+import { ShardClient } from '../peers/shards.ts'
+import type { Swarm } from '../peers/swarm.ts'
+import { ackOf } from '../settings.ts'
+import type { Store } from '../store/store.ts'
+import type { World } from '../world/world.ts'
+import { FileContents } from './contents.ts'
+import { Files } from './files.ts'
+import { VolumeStripeMap } from './stripe-map.ts'
+
+/** Plain chunks kept for readers, per volume. */
+const CHUNK_CACHE_BYTES: number = 64 * MIB
+/** Extents and children of manifest nodes kept, per volume. */
+const NODE_CACHE_ITEMS = 100_000
+
+export interface HostedVolumeComponents {
+  readonly world: World
+  readonly store: Store
+  readonly swarm: Swarm
+  readonly volume: Volume
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export class HostedVolume {
+  readonly volume: Volume
+  readonly namespace: Namespace
+  readonly contents: FileContents
+  readonly files: Files
+  readonly map: VolumeStripeMap
+  readonly #swarm: Swarm
+  readonly #client: ShardClient
+  readonly #packer: Packer
+  readonly #self: PeerId
+
+  private constructor({ world, store, swarm, volume, log }: HostedVolumeComponents, map: VolumeStripeMap, client: ShardClient, packer: Packer) {
+    const { network, clock } = world
+    this.volume = volume
+    this.map = map
+    this.#swarm = swarm
+    this.#client = client
+    this.#packer = packer
+    this.#self = network.self
+    this.namespace = new Namespace({ volume, random: world.random })
+    const onBadShard = (stripe: string, index: number, holder: PeerId): void => log('a shard is damaged', { stripe, index, holder })
+    const gatherer = new Gatherer({ store, map, client, network, clock, onBadShard })
+    const chunks = new ChunkIo({ store, map, packer, gatherer, cache: chunkCache(CHUNK_CACHE_BYTES) })
+    this.contents = new FileContents({ namespace: this.namespace, map, chunks, nodes: nodeCache(NODE_CACHE_ITEMS) })
+    this.files = new Files({ namespace: this.namespace, contents: this.contents })
+  }
+
+  static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
+    const { world, store, volume, log } = components
+    const { network, clock } = world
+    const map = new VolumeStripeMap(volume)
+    const client = new ShardClient({ network, clock }, { volume: volume.id })
+    const packer = await Packer.open({ store, map, marks: volume.view, client, network, clock, log })
+    return new HostedVolume(components, map, client, packer)
+  }
+
+  /** Take up what the last run left unplaced. */
+  start(): void {
+    this.#packer.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#packer.stop()
+    this.#client.close()
+  }
+
+  /** Peers came or went: what lacks holders may find some now. */
+  peersChanged(): void {
+    this.#packer.peersChanged()
+  }
+
+  /** throws ShoalError 'EPERM' for members that may only read or keep. */
+  checkMayWrite(): void {
+    const role = this.volume.membership.member(this.#self)?.role
+    if (role !== undefined && mayWrite(role)) return
+    throw new ShoalError('EPERM', `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`)
+  }
+
+  /**
+   * Wait until what was written here is durable as `ack` says (DESIGN §5); undefined: as the volume's policy says.
+   * throws ShoalError 'not-placed': it is durable here, and goes on to spread.
+   */
+  async acknowledge(ack: Ack | undefined, signal: AbortSignal): Promise<void> {
+    const asked = ack ?? ackOf(this.volume)
+    switch (asked) {
+      case 'none':
+        return this.volume.makeRoom()
+      case 'local':
+        return this.volume.commit()
+      case 'copied':
+        // Data on another node means its stripe is: a stripe of any class with parity lies on two nodes or more.
+        await this.#place(signal)
+        return this.#swarm.durableOn(this.volume, 1, signal)
+      case 'placed':
+        await this.#place(signal)
+        return this.#swarm.durableOn(this.volume, this.#logCopies(), signal)
+      default:
+        return assertNever(asked)
+    }
+  }
+
+  async #place(signal: AbortSignal): Promise<void> {
+    await this.volume.commit()
+    await this.#packer.settle({ signal })
+  }
+
+  /** Other nodes that must have the log for m losses to be survived: m + 1 with this one. */
+  #logCopies(): number {
+    return codeFor(this.map.redundancy(), this.map.candidates().length, STRIPE_DATA_MAX)?.m ?? 0
+  }
+}

@@ -1,0 +1,59 @@
+// A node on this machine: the real world below, the control socket above.
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { identityFromSeed } from '../protocol/signed.ts'
+import { loadHome } from './config.ts'
+import type { LocalNode } from './control/api.ts'
+import { serveControl } from './control/server.ts'
+import { socketPathOf } from './control/wire.ts'
+import { mountKernel } from './mount/drivers/kernel/driver.ts'
+import { Node } from './node.ts'
+import type { Log } from './observe/log.ts'
+import { LevelKv } from './store/level-kv.ts'
+import { SystemClock } from './world/clock.ts'
+import { SystemDisk } from './world/disk.ts'
+import { Libp2pNetwork } from './world/libp2p/network.ts'
+import { SystemRandom } from './world/random.ts'
+
+const INDEX_FOLDER = 'index'
+const NETWORK_FOLDER = 'network'
+const VERSION = '0.1.0'
+
+/**
+ * Open the node of a home. Nothing runs until start().
+ * throws ShoalError 'ENOENT' without a home, 'already-running' if a process has it open, 'corrupt', 'unsupported'.
+ */
+export async function createNode({ home: folder, log }: { home: string; log: Log }): Promise<LocalNode> {
+  const home = await loadHome(folder)
+  const clock = new SystemClock()
+  const random = new SystemRandom()
+  const disk = new SystemDisk(folder)
+  const kv = await LevelKv.open(join(folder, INDEX_FOLDER))
+  try {
+    const { listen, advertise, mdns, name, zone, capacityBytes } = home.config
+    await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
+    const network = await Libp2pNetwork.create({
+      seed: home.seed,
+      folder: join(folder, NETWORK_FOLDER),
+      listen,
+      announce: advertise,
+      mdns,
+      log,
+    })
+    const world = { clock, random, disk, network }
+    return await Node.open(
+      {
+        world,
+        kv,
+        identity: identityFromSeed(home.seed),
+        mounter: mountKernel,
+        openDoor: (api) => serveControl(api, { socketPath: socketPathOf(folder), onError: (error) => log('error', error.message, { stack: error.stack }) }),
+        log: (message, fields) => log('info', message, fields),
+      },
+      { name, zone, capacityBytes, home: folder, version: VERSION, pid: process.pid },
+    )
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+// Who has what, by the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes: peers of kad-dht read a
+// key as a CID, and of all multihashes only SHA2-256 is one (a CIDv0); and those who only pass records on don't learn ids.
+// What a peer announces is believed of itself alone, and lasts two days; it is announced again each day while we run.
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { sha256 } from '../../../protocol/hash.ts'
+import { CODEC_RAW, MULTIHASH_SHA2_256 } from '../../../protocol/ids.ts'
+import { unreachable } from './dial.ts'
+import type { ContentRouting } from '@libp2p/interface'
+import type { PeerId } from '../../../protocol/ids.ts'
+
+/** Announce that this node has `cid`. throws ShoalError 'unreachable', or what `signal` says. */
+export async function provide(
+  routing: ContentRouting,
+  cid: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await routing.provide(dhtKey(cid), { signal })
+  } catch (cause) {
+    throw unreachable('the DHT', cause, signal)
+  }
+}
+
+/** Peers that announced `cid`, each once, as they are found. throws as provide(). */
+export async function* findProviders(
+  routing: ContentRouting,
+  cid: Uint8Array,
+  signal: AbortSignal,
+): AsyncGenerator<PeerId> {
+  // Its own signal, so that a caller who has enough also ends the queries under way.
+  const done = new AbortController()
+  const either = AbortSignal.any([signal, done.signal])
+  const found = new Set<string>()
+  try {
+    for await (const { id } of routing.findProviders(dhtKey(cid), { signal: either })) {
+      const peer = id.toString()
+      if (found.has(peer)) continue
+      found.add(peer)
+      yield peer as PeerId
+    }
+  } catch (cause) {
+    throw unreachable('the DHT', cause, signal)
+  } finally {
+    done.abort()
+  }
+}
+
+function dhtKey(cid: Uint8Array): CID {
+  return CID.createV1(CODEC_RAW, createDigest(MULTIHASH_SHA2_256, sha256(cid)))
+}

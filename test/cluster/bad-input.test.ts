@@ -1,0 +1,134 @@
+// What a person or a peer can do wrong to a real node: an error that names the thing and the next step, the process
+// stays up, and the data stays.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readdir, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { TestCluster, eventually, runShoal } from './cluster.ts'
+import type { TestNode } from './cluster.ts'
+import { digestFile, writeRandomFile } from './trees.ts'
+
+test('a wrong flag, a wrong command and a missing path are refused by name', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [node] = cluster.nodes as [TestNode]
+  const cases: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
+    [['ls', '--colour'], 2, /unknown option '--colour'/],
+    [['lst'], 2, /unknown command 'lst'/],
+    [['ls', '/nowhere'], 1, /\/nowhere: no such file or folder/],
+    [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
+    [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
+    [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
+    [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
+    [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
+    [['volume', 'set', 'main', 'class=rs99+2'], 2, /"rs99\+2" is no redundancy class; use auto, local/],
+    [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
+    [['peer', 'info', 'nobody'], 1, /nobody/],
+    [['unmount', cluster.folder], 1, /no mount there/],
+  ]
+  await node.shoal('mkdir', '/there')
+  for (const [words, code, says] of cases) {
+    const outcome = await node.run(...words)
+    assert.match(outcome.stderr, says, `shoal ${words.join(' ')}`)
+    assert.equal(outcome.code, code, `shoal ${words.join(' ')}: ${outcome.stderr}`)
+    assert.equal(outcome.stdout, '')
+  }
+  assert.match(await node.shoal('ls', '/'), /there/)
+  const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
+  assert.equal(away.code, 3)
+  assert.match(away.stderr, /shoal up/)
+})
+
+test('a ticket that is garbage, of nobody, expired or used up is refused by name', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [inviter] = cluster.nodes as [TestNode]
+  const joiner = cluster.node('joiner')
+  await joiner.start()
+  const refused = async (ticket: string, says: RegExp): Promise<void> => {
+    const { code, stderr } = await joiner.run('join', ticket)
+    assert.match(stderr, says)
+    assert.equal(code, 1)
+  }
+  await refused('not-a-ticket', /ticket/)
+  const good = await inviter.invite()
+  await refused(`${good.slice(0, -6)}aaaaaa`, /ticket/)
+  const short = await inviter.invite('--expires', '1s')
+  await eventually('the ticket has expired', async () => /expired/.test((await joiner.run('join', short)).stderr), 10_000)
+  await joiner.shoal('join', good)
+  const late = cluster.node('late')
+  await late.start()
+  const outcome = await late.run('join', good)
+  assert.match(outcome.stderr, /used as often as it may be; ask for a new one with shoal invite/)
+  assert((await late.status()).volumes.length === 0, 'nothing was joined')
+})
+
+test('a full disk refuses the write by name, keeps what is there, and takes deletes', async (t) => {
+  await using cluster = await TestCluster.create()
+  const node = cluster.node('n1')
+  await mkdir(node.home, { recursive: true })
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', node.home], { encoding: 'utf8' })
+  if (mounted.status !== 0) return t.skip(`no tmpfs can be mounted here: ${mounted.stderr}`)
+  try {
+    await node.start()
+    await writeRandomFile(join(cluster.folder, 'small'), 8)
+    await writeRandomFile(join(cluster.folder, 'large'), 128)
+    await node.shoal('put', join(cluster.folder, 'small'), '/small')
+    const { code, stderr } = await node.run('put', join(cluster.folder, 'large'), '/large')
+    assert.equal(code, 1)
+    assert.match(stderr, /full|space/)
+    assert(node.isRunning)
+    await node.shoal('get', '/small', join(cluster.folder, 'back'))
+    assert.equal(await digestFile(join(cluster.folder, 'back')), await digestFile(join(cluster.folder, 'small')))
+    assert.doesNotMatch(await node.shoal('ls', '/'), /large/)
+    await node.shoal('mkdir', '/still')
+    await node.shoal('rm', '/small')
+    await node.kill('SIGTERM')
+    await node.start()
+    assert.equal(await node.shoal('ls', '/'), 'still/\n')
+  } finally {
+    await node.kill('SIGTERM')
+    spawnSync('umount', ['-l', node.home])
+  }
+  return undefined
+})
+
+test('a flipped byte in a segment is found, named, and kept from readers; the rest stays readable', async () => {
+  await using cluster = await TestCluster.create()
+  const node = cluster.node('n1')
+  await node.start()
+  await writeRandomFile(join(cluster.folder, 'one'), 2)
+  await writeFile(join(cluster.folder, 'two'), 'y'.repeat(50_000))
+  await node.shoal('put', join(cluster.folder, 'two'), '/two')
+  await node.shoal('put', join(cluster.folder, 'one'), '/one')
+  await node.kill('SIGTERM')
+  const segments = join(node.home, 'segments')
+  const [segment = ''] = await readdir(segments)
+  const file = await open(join(segments, segment), 'r+')
+  const at = Math.floor((await file.stat()).size / 2)
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at)
+  await file.write(Buffer.from([(buffer[0] ?? 0) ^ 1]), 0, 1, at)
+  await file.close()
+  await node.start()
+  const { code, stderr } = await node.run('get', '/one', join(cluster.folder, 'back'))
+  assert.equal(code, 1)
+  assert.match(stderr, /\/one: chunk \w+/)
+  assert(!(await readdir(cluster.folder)).includes('back'), 'no part of a file is left')
+  assert.equal(await node.shoal('cat', '/two'), 'y'.repeat(50_000))
+})
+
+test('a stranger that talks garbage over TCP harms nothing', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [node] = cluster.nodes as [TestNode]
+  const { addresses } = (await node.status()).node
+  const port = Number(/\/tcp\/(\d+)\//.exec(addresses[0] ?? '')?.[1])
+  for (const garbage of [randomBytes(100_000), Buffer.from('GET / HTTP/1.0\r\n\r\n'), Buffer.alloc(1_000_000, 0xff)]) {
+    await new Promise<void>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.end(garbage))
+      socket.on('error', () => resolve()).on('close', () => resolve()).resume()
+    })
+  }
+  assert(node.isRunning)
+  await node.shoal('mkdir', '/fine')
+})

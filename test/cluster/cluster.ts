@@ -1,0 +1,224 @@
+// Real node processes for tests: one home each in a temp folder, on loopback, run and asked through the command as a
+// person would. Whatever a test started is ended with it.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { NodeStatus, VolumeStatus } from '../../node/control/api.ts'
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+const POLL_MS = 100
+
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface StartOptions {
+  /** Mount here; undefined: no mount. */
+  readonly mount?: string | undefined
+  readonly ticket?: string | undefined
+  readonly zone?: string | undefined
+}
+
+/** One node: its home stays over kill() and start(). */
+export class TestNode {
+  readonly name: string
+  readonly home: string
+  readonly folder: string
+  #process: ChildProcess | undefined
+  #said = ''
+
+  constructor(folder: string, name: string) {
+    this.name = name
+    this.folder = join(folder, name)
+    this.home = join(this.folder, 'home')
+  }
+
+  get mountFolder(): string {
+    return join(this.folder, 'mount')
+  }
+
+  get pid(): number {
+    assert(this.#process?.pid !== undefined, `${this.name} runs`)
+    return this.#process.pid
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  /** What the process wrote since its last start. */
+  get output(): string {
+    return this.#said
+  }
+
+  /** Run `up` and wait until it says that it is ready. */
+  async start({ mount, ticket, zone }: StartOptions = {}): Promise<void> {
+    const options = [
+      ...['--name', this.name, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-mdns'],
+      ...(mount === undefined ? [] : ['--mount', mount]),
+      ...(ticket === undefined ? [] : ['--join', ticket]),
+      ...(zone === undefined ? [] : ['--zone', zone]),
+    ]
+    const up = spawn(process.execPath, [MAIN, '--home', this.home, '--json', 'up', ...options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#process = up
+    this.#said = ''
+    await new Promise<void>((resolve, reject) => {
+      up.stdout.setEncoding('utf8').on('data', (text: string) => {
+        this.#said += text
+        if (this.#said.includes('\n')) resolve()
+      })
+      up.stderr.setEncoding('utf8').on('data', (text: string) => (this.#said += text))
+      up.once('exit', (code, signal) => {
+        reject(new Error(`${this.name} ended at its start (${code ?? signal}): ${this.#said}`))
+      })
+    })
+    assert(!this.#said.startsWith('{"error"'), `${this.name}: ${this.#said}`)
+  }
+
+  /** End the process by a signal and wait until it is gone. */
+  async kill(signal: NodeJS.Signals): Promise<number | undefined> {
+    const up = this.#process
+    if (up === undefined) return undefined
+    if (this.isRunning) {
+      const gone = once(up, 'exit')
+      up.kill(signal)
+      await gone
+    }
+    return up.exitCode ?? undefined
+  }
+
+  /** Run a command of this node to its end. */
+  run(...words: readonly string[]): Promise<Outcome> {
+    return runShoal(['--home', this.home, ...words])
+  }
+
+  /** Run a command that must succeed. returns its stdout. */
+  async shoal(...words: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...words)
+    assert.equal(code, 0, `${this.name}: shoal ${words.join(' ')} failed: ${stderr}${stdout}`)
+    return stdout
+  }
+
+  /** The one JSON value that a command prints. */
+  async json<Value>(...words: readonly string[]): Promise<Value> {
+    return JSON.parse(await this.shoal('--json', ...words)) as Value
+  }
+
+  status(): Promise<NodeStatus> {
+    return this.json<NodeStatus>('status')
+  }
+
+  async volume(): Promise<VolumeStatus> {
+    const [first] = (await this.status()).volumes
+    assert(first !== undefined, `${this.name} has a volume`)
+    return first
+  }
+
+  /** A ticket of this node. */
+  async invite(...options: readonly string[]): Promise<string> {
+    return (await this.json<{ ticket: string }>('invite', ...options)).ticket
+  }
+
+  /** Peak resident memory of the process, in bytes. */
+  async peakBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8')
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+  }
+}
+
+/** Run the command to its end. */
+export async function runShoal(words: readonly string[], stdin: 'ignore' | Uint8Array = 'ignore'): Promise<Outcome> {
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  if (stdin !== 'ignore') child.stdin?.end(stdin)
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code: code ?? -1, stdout, stderr }
+}
+
+/** Nodes of one test; disposing ends them and removes their homes. */
+export class TestCluster implements AsyncDisposable {
+  readonly folder: string
+  readonly nodes: TestNode[] = []
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  static async create(): Promise<TestCluster> {
+    return new TestCluster(await mkdtemp(join(tmpdir(), 'shoal-cluster-')))
+  }
+
+  /** A node that is not started yet. */
+  node(name: string): TestNode {
+    const node = new TestNode(this.folder, name)
+    this.nodes.push(node)
+    return node
+  }
+
+  /** `count` started nodes in one volume, the first its admin. `mounts`: each with a mount. */
+  static async start(count: number, { mounts = false }: { mounts?: boolean } = {}): Promise<TestCluster> {
+    const cluster = await TestCluster.create()
+    try {
+      const first = cluster.node('n1')
+      await first.start({ mount: mounts ? first.mountFolder : undefined })
+      const ticket = count > 1 ? await first.invite('--uses', String(count - 1)) : undefined
+      for (let number = 2; number <= count; number++) {
+        const node = cluster.node(`n${number}`)
+        await node.start({ ticket, mount: mounts ? node.mountFolder : undefined })
+      }
+      await cluster.connected()
+      return cluster
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Wait until every running node is connected to every other running one. */
+  async connected(): Promise<void> {
+    const running = this.nodes.filter((node) => node.isRunning)
+    for (const node of running) {
+      await eventually(`${node.name} is connected to all`, async () => {
+        const { peers } = await node.status()
+        return peers.filter(({ state }) => state === 'connected').length >= running.length - 1
+      })
+    }
+  }
+
+  /** Wait until all running nodes have the same heads. */
+  async converged(): Promise<void> {
+    const running = this.nodes.filter((node) => node.isRunning)
+    await eventually('all nodes have the same heads', async () => {
+      const heads = await Promise.all(running.map(async (node) => JSON.stringify((await node.volume()).heads)))
+      return new Set(heads).size === 1
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) await node.kill('SIGTERM')
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Ask until it is so. The state of another process can only be asked for; the test's own timeout is the bound. */
+export async function eventually(what: string, isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  const end = Date.now() + timeoutMs
+  while (!(await isSo())) {
+    assert(Date.now() < end, `not within ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}

@@ -1,0 +1,74 @@
+// Trees of real files to store, and their comparison byte by byte.
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { lstat, mkdir, open, readdir, readlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+/** What is at each path of a tree: kind, permissions and content. Paths are relative, with '/'. */
+export type TreeDigest = ReadonlyMap<string, string>
+
+const MIB = 1024 * 1024
+
+/** Read a whole tree. Times of files only where `times`. throws what reading throws. */
+export async function digestTree(root: string, { times = false }: { times?: boolean } = {}): Promise<TreeDigest> {
+  const digest = new Map<string, string>()
+  await walk(root, '', async (path, absolute) => {
+    const stat = await lstat(absolute, { bigint: true })
+    const mode = (stat.mode & 0o7777n).toString(8)
+    if (stat.isSymbolicLink()) digest.set(path, `symlink ${await readlink(absolute)}`)
+    else if (stat.isDirectory()) digest.set(path, `folder ${mode}`)
+    else digest.set(path, `file ${mode} ${times ? stat.mtimeNs / 1_000_000n : ''} ${await digestFile(absolute)}`)
+  })
+  return digest
+}
+
+/** Size and SHA-256 of a file. */
+export async function digestFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  let size = 0
+  await pipeline(createReadStream(path, { highWaterMark: MIB }), async (source: AsyncIterable<Buffer>) => {
+    for await (const part of source) {
+      size += part.length
+      hash.update(part)
+    }
+  })
+  return `${size} ${hash.digest('hex')}`
+}
+
+/** The same paths with the same content; says the first few differences. */
+export function assertSameTree(actual: TreeDigest, expected: TreeDigest, what: string): void {
+  const paths = new Set([...actual.keys(), ...expected.keys()])
+  const different = [...paths].filter((path) => actual.get(path) !== expected.get(path))
+  const shown = different.slice(0, 5).map((path) => `${path}: ${actual.get(path) ?? 'absent'}, not ${expected.get(path) ?? 'absent'}`)
+  assert.equal(different.length, 0, `${what}: ${different.length} of ${paths.size} paths differ:\n${shown.join('\n')}`)
+}
+
+/** A file of random bytes. */
+export async function writeRandomFile(path: string, mebibytes: number): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let i = 0; i < mebibytes; i++) await file.write(randomBytes(MIB))
+  } finally {
+    await file.close()
+  }
+}
+
+/** Small files in folders, with names that are hard on programs. returns how many files. */
+export async function writeSmallTree(root: string, files: number): Promise<void> {
+  const names = ['plain', 'with space', 'émoji 🐟', '-dash', "quo'te", 'tab\tname']
+  for (let i = 0; i < files; i++) {
+    const folder = join(root, `folder ${i % 7}`)
+    if (i < 7) await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, `${names[i % names.length]}-${i}`), i === 0 ? '' : `content of file ${i}\n`.repeat(1 + (i % 400)))
+  }
+}
+
+async function walk(root: string, path: string, visit: (path: string, absolute: string) => Promise<void>): Promise<void> {
+  for (const entry of await readdir(join(root, path), { withFileTypes: true })) {
+    const child = path === '' ? entry.name : `${path}/${entry.name}`
+    await visit(child, join(root, child))
+    if (entry.isDirectory()) await walk(root, child, visit)
+  }
+}

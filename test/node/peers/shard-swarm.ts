@@ -1,0 +1,138 @@
+// A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its volume knows what a test
+// tells it: members, who may store, stripes and their holders.
+import { codeStripe } from '../../../protocol/stripe/stripe.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
+import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
+import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
+import { ShardClient } from '../../../node/peers/shards.ts'
+import { Store } from '../../../node/store/store.ts'
+import { SimulatedNetwork } from '../../../simulations/network.ts'
+import { Scheduler } from '../../../simulations/scheduler.ts'
+import { Machine } from '../../../simulations/world.ts'
+import { xorshiftBytes } from '../../protocol/vectors.ts'
+import { WatchedDisk, chunkIdOf } from '../store/fixtures.ts'
+import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
+import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
+import type { Channel } from '../../../node/world/world.ts'
+
+export const VOLUME: VolumeId = 'ab'.repeat(32) as VolumeId
+const LIMIT_MS: number = 600 * SECOND_MS
+
+/** A stripe of one chunk of `length` bytes that differ by `seed`. */
+export function stripeOf(seed: number, length: number, k: number, m: number): CodedStripe {
+  const bytes = xorshiftBytes(seed, length)
+  return codeStripe([{ id: chunkIdOf(bytes), bytes }], k, m)
+}
+
+/** What a put takes of one shard of a stripe. */
+export function shardOf(
+  { headerBytes, shards }: CodedStripe,
+  index: number,
+): { header: Uint8Array; index: number; shard: Uint8Array } {
+  const shard = shards[index]
+  if (shard === undefined) throw new RangeError(`no shard ${index}`)
+  return { header: headerBytes, index, shard }
+}
+
+/** A peer that asks the holder. */
+export interface Asker {
+  readonly self: PeerId
+  readonly client: ShardClient
+  /** A channel of its own to the holder. */
+  open(): Promise<Channel>
+}
+
+export class ShardSwarm {
+  readonly scheduler: Scheduler
+  readonly signal: AbortSignal = new AbortController().signal
+  readonly members: Set<PeerId> = new Set()
+  readonly storers: Set<PeerId> = new Set()
+  readonly stripes: Map<StripeId, { readonly holders: readonly (readonly PeerId[])[] }> = new Map()
+  readonly kept: StripeId[] = []
+  readonly #network: SimulatedNetwork
+  readonly #machine: Machine
+  #disk: WatchedDisk
+  #store: Store
+  #server: ShardServer
+
+  private constructor(scheduler: Scheduler, network: SimulatedNetwork, machine: Machine) {
+    this.scheduler = scheduler
+    this.#network = network
+    this.#machine = machine
+    this.#disk = new WatchedDisk(machine.disk)
+  }
+
+  /** Run `work` with a holder that serves, in virtual time. */
+  static async run(seed: string, work: (swarm: ShardSwarm) => Promise<void>): Promise<void> {
+    const scheduler = new Scheduler(seed)
+    const network = new SimulatedNetwork(scheduler)
+    const machine = new Machine({ scheduler, network }, { name: 'holder' })
+    const swarm = new ShardSwarm(scheduler, network, machine)
+    const scenario = async (): Promise<void> => {
+      await swarm.#serve()
+      await work(swarm)
+    }
+    await scheduler.finish(scenario(), LIMIT_MS)
+  }
+
+  get self(): PeerId {
+    return this.#machine.identity.peer
+  }
+
+  get store(): Store {
+    return this.#store
+  }
+
+  get server(): ShardServer {
+    return this.#server
+  }
+
+  get disk(): WatchedDisk {
+    return this.#disk
+  }
+
+  /** The holder loses power, and comes back with what was durable. */
+  async crash(): Promise<void> {
+    this.#machine.kill('power loss')
+    await this.#machine.restart('power loss')
+    await this.#serve()
+  }
+
+  /** A started peer, connected to the holder; `role` in the volume, if any. */
+  async asker(name: string, role?: 'reader' | 'writer'): Promise<Asker> {
+    const machine = new Machine({ scheduler: this.scheduler, network: this.#network }, { name })
+    const { network, clock } = machine.world
+    if (role !== undefined) this.members.add(network.self)
+    if (role === 'writer') this.storers.add(network.self)
+    await network.start()
+    await network.dial(this.#machine.world.network.addresses(), { signal: this.signal })
+    return {
+      self: network.self,
+      client: new ShardClient({ network, clock }, { volume: VOLUME }),
+      open: () => network.open(this.self, SHARD_PROTOCOL, { signal: this.signal }),
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { network, clock } = this.#machine.world
+    this.#disk = new WatchedDisk(this.#machine.disk)
+    const components = { disk: this.#disk, kv: this.#machine.kv }
+    this.#store = await Store.open(components, { reserveBytes: 0 })
+    this.#server = new ShardServer(
+      { network, clock, store: this.#store },
+      {
+        accessTo: (volume) => (volume === VOLUME ? this.#access : undefined),
+        onKept: (_volume, stripe) => this.kept.push(stripe),
+      },
+    )
+    await this.#server.start()
+    await network.start()
+  }
+
+  readonly #access = {
+    isMember: (peer: PeerId): boolean => this.members.has(peer),
+    mayStore: (peer: PeerId): boolean => this.storers.has(peer),
+    stripe: (id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined =>
+      this.stripes.get(id),
+  }
+}
