@@ -16,8 +16,17 @@ export function baseName(path: string): string {
 
 /** The folder that holds the path; a root holds itself. */
 export function parentPath(path: string): string {
-  const volume = path.slice(0, path.length - path.replace(/^[^/:]*:/, '').length)
-  return volume + (inside(path).replace(/\/*[^/]*$/, '') || '/')
+  return volumeOf(path) + (inside(path).replace(/\/*[^/]*$/, '') || '/')
+}
+
+/** The root of the path's volume. */
+export function rootOf(path: string): string {
+  return `${volumeOf(path)}/`
+}
+
+/** 'volume:', or '' for the default one. */
+function volumeOf(path: string): string {
+  return path.slice(0, path.length - path.replace(/^[^/:]*:/, '').length)
 }
 
 function inside(path: string): string {

@@ -4,6 +4,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { fromHex, toHex } from './bytes.ts'
 import { ShoalError } from './errors.ts'
 import { HASH_BYTES } from './hash.ts'
+import { divCeil } from './units.ts'
 
 /** libp2p PeerId text of an Ed25519 key ("12D3Koo..."); the identity of a node. */
 export type PeerId = string & { readonly brand: 'PeerId' }
@@ -30,6 +31,7 @@ export const MULTIHASH_SHA2_256 = 0x12
 export const SHORT_ID_BYTES = 16
 /** Bytes of a CIDv1 with a one-byte codec and a 32-byte digest. */
 export const CID_BYTES: number = 4 + HASH_BYTES
+const CID_TEXT_LENGTH = 1 + divCeil(CID_BYTES * 8, 5)
 
 /** CIDv1 bytes of a digest. `codec` and `multihash` are single-byte varints. */
 export function encodeCid(codec: number, multihash: number, digest: Uint8Array): Uint8Array {
@@ -54,7 +56,8 @@ export function cidText(cid: Uint8Array): string {
 export function cidBytes(text: string, codec: number): Uint8Array {
   let cid: Uint8Array
   try {
-    cid = base32.decode(text)
+    // Padding is not canonical, but the decoder takes it.
+    cid = text.length === CID_TEXT_LENGTH ? base32.decode(text) : new Uint8Array()
   } catch (cause) {
     throw new ShoalError('malformed', `"${text}" is not a CID in base32`, { cause })
   }

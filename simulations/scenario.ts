@@ -10,7 +10,7 @@ import type { ClusterNode } from './cluster.ts'
 import type { Tally } from './workload.ts'
 
 /** Operations of each user in each phase. */
-const OPS = { together: 8, cut: 12, healing: 4 } as const
+const OPS = { together: 15, cut: 25, healing: 10 } as const
 /** A node that crashed stays down for up to this. */
 const DOWN_MS = 3000
 /** Virtual time after which a run is stuck. */

@@ -7,7 +7,7 @@ import { blake3 } from '../protocol/hash.ts'
 import { KIB } from '../protocol/units.ts'
 import { SeededRandom } from './random.ts'
 import type { ClusterNode } from './cluster.ts'
-import type { Ack, NodeApi } from '../node/control/api.ts'
+import type { Ack, FileStat, NodeApi } from '../node/control/api.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
@@ -15,8 +15,17 @@ import type { ErrorCode } from '../protocol/errors.ts'
 const PAUSE_MS = 150
 const FOLDER_NAMES = ['docs', 'music', 'Docs'] as const
 const FILE_NAMES = ['a', 'b', 'c.txt', 'd.tar.gz', 'e'] as const
-/** Weight of each kind of operation. */
-const WEIGHTS = { folder: 3, write: 7, own: 3, move: 3, remove: 2, attributes: 4, read: 2 } as const
+/** How often each kind of operation is done, relative to the others. */
+const WEIGHTS = {
+  folder: 4,
+  write: 8,
+  rewrite: 4,
+  own: 3,
+  move: 5,
+  remove: 3,
+  attributes: 4,
+  read: 2,
+} as const
 type Kind = keyof typeof WEIGHTS
 
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -77,22 +86,25 @@ export class User {
 
   async #do(kind: Kind): Promise<void> {
     const random = this.#random
-    const path = this.#path()
     switch (kind) {
       case 'folder':
-        return this.#try((api) => api.makeFolder(this.#folder(), { parents: random.chance(0.5) }))
+        return this.#try((api) => api.makeFolder(this.#folder(), { parents: random.chance(0.7) }))
       case 'write':
-        return this.#try((api) => this.#write(api, path, this.#ack()))
+        return this.#try((api) => this.#write(api, this.#path(), this.#ack()))
+      case 'rewrite':
+        return this.#try(async (api) => this.#write(api, await this.#existing(api), this.#ack()))
       case 'own':
         return this.#writeOwn()
       case 'move':
-        return this.#try((api) => api.move(this.#pathOrFolder(), this.#pathOrFolder()))
-      case 'remove':
-        return this.#try((api) => api.remove(this.#pathOrFolder(), { recursive: random.chance(0.3) }))
+        return this.#try(async (api) => api.move(await this.#existing(api), this.#target()))
+      case 'remove': {
+        const recursive = random.chance(0.3)
+        return this.#try(async (api) => api.remove(await this.#existing(api), { recursive }))
+      }
       case 'attributes':
-        return this.#try((api) => api.setAttributes(this.#pathOrFolder(), this.#attributes()))
+        return this.#try(async (api) => api.setAttributes(await this.#existing(api), this.#attributes()))
       case 'read':
-        return this.#try((api) => read(api, path))
+        return this.#try(async (api) => read(api, await this.#existing(api)))
     }
   }
 
@@ -150,8 +162,23 @@ export class User {
     return `${folder}/${this.#random.pick(FILE_NAMES)}`
   }
 
-  #pathOrFolder(): string {
-    return this.#random.chance(0.7) ? this.#path() : this.#folder()
+  /** Where to move something. */
+  #target(): string {
+    return this.#random.chance(0.6) ? this.#path() : this.#folder()
+  }
+
+  /** The path of something that the node shows now, conflict copies included; of nobody's own. */
+  async #existing(api: NodeApi): Promise<string> {
+    let path = ''
+    for (;;) {
+      const names: FileStat[] = []
+      for await (const page of api.list(path === '' ? '/' : path)) names.push(...page)
+      const candidates = names.filter(({ name }) => path !== '' || name !== 'own')
+      if (candidates.length === 0) return path === '' ? '/' : path
+      const { name, kind } = this.#random.pick(candidates)
+      path += `/${name}`
+      if (kind !== 'folder' || this.#random.chance(0.4)) return path
+    }
   }
 
   #pickKind(): Kind {

@@ -14,9 +14,9 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   node: ['protocol'],
   cli: ['node', 'protocol'],
   simulations: ['node', 'protocol'],
-  bench: ['cli', 'node', 'protocol'],
+  bench: ['cli', 'node', 'protocol', 'test'],
   scripts: ['protocol'],
-  test: ['bench', 'cli', 'node', 'protocol', 'scripts', 'simulations'],
+  test: ['cli', 'node', 'protocol', 'scripts', 'simulations'],
 }
 
 /** The only files of protocol/ that may import a package or a builtin: one door each, to what is pure and synchronous. */

@@ -15,7 +15,7 @@ export function addJoin(program: Command, context: Context): void {
       context.print(
         volume,
         () =>
-          `Joined volume "${volume.name}" as ${volume.role}, with ${volume.members.length} members`,
+          `Joined volume "${volume.name}" as ${volume.role}, with ${count(volume.members.length, 'member')}`,
       )
     })
 }

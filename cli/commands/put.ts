@@ -6,7 +6,7 @@ import { Option } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ACKS } from '../arguments.ts'
-import { baseName, joinPath, namesFolder, parentPath } from '../paths.ts'
+import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -65,6 +65,8 @@ class Put {
   async run(sources: readonly string[], dest: string, ack: Ack | undefined): Promise<void> {
     const { client } = this.#context
     try {
+      // A node that has no volume yet makes one when it is first written to.
+      await client.makeFolder(rootOf(dest), { parents: true })
       for (const source of sources) {
         await this.transfer.attempt(() => this.#putSource(source, dest, sources.length > 1))
       }

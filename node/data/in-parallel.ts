@@ -23,3 +23,17 @@ export async function inParallel<Item>(
   const ends = await Promise.allSettled(Array.from({ length: countMax }, worker))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
+
+/** `run` of each item, in the order of the items, `countMax` at a time. throws the first failure, and starts no more. */
+export async function mapInBatches<Item, Result>(
+  items: readonly Item[],
+  countMax: number,
+  run: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (let at = 0; at < items.length; at += countMax) {
+    const batch = await Promise.all(items.slice(at, at + countMax).map(run))
+    for (const result of batch) results.push(result)
+  }
+  return results
+}

@@ -55,14 +55,18 @@ export async function writeRandomFile(path: string, mebibytes: number): Promise<
   }
 }
 
-/** Small files in folders, with names that are hard on programs. returns how many files. */
-export async function writeSmallTree(root: string, files: number): Promise<void> {
+/** Small files in folders, with names that are hard on programs. returns their bytes. */
+export async function writeSmallTree(root: string, files: number): Promise<number> {
+  let bytes = 0
   const names = ['plain', 'with space', 'émoji 🐟', '-dash', "quo'te", 'tab\tname']
   for (let i = 0; i < files; i++) {
     const folder = join(root, `folder ${i % 7}`)
     if (i < 7) await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, `${names[i % names.length]}-${i}`), i === 0 ? '' : `content of file ${i}\n`.repeat(1 + (i % 400)))
+    const content = i === 0 ? '' : `content of file ${i}\n`.repeat(1 + (i % 400))
+    bytes += content.length
+    await writeFile(join(folder, `${names[i % names.length]}-${i}`), content)
   }
+  return bytes
 }
 
 async function walk(root: string, path: string, visit: (path: string, absolute: string) => Promise<void>): Promise<void> {

@@ -19,9 +19,10 @@ export function worthAnnouncing(addresses: Multiaddr[]): Multiaddr[] {
  * The order to dial in, for sort(): own subnets, public, other private ones, loopback; certified by the peer first.
  * libp2p tries one after the other, and an address that swallows packets costs seconds.
  */
-export function nearestFirst(a: Address, b: Address): number {
+export function nearestFirst(a: Address, b: Address): -1 | 0 | 1 {
   const own = ownSubnets()
-  return distance(a, own) - distance(b, own) || Number(b.isCertified) - Number(a.isCertified)
+  const order = distance(a, own) - distance(b, own) || Number(b.isCertified) - Number(a.isCertified)
+  return order < 0 ? -1 : order > 0 ? 1 : 0
 }
 
 /**

@@ -1,7 +1,9 @@
 // A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its volume knows what a test
 // tells it: members, who may store, stripes and their holders.
+import assert from 'node:assert/strict'
+import { CHUNK_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { codeStripe } from '../../../protocol/stripe/stripe.ts'
-import { SECOND_MS } from '../../../protocol/units.ts'
+import { SECOND_MS, divCeil } from '../../../protocol/units.ts'
 import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
 import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
 import { ShardClient } from '../../../node/peers/shards.ts'
@@ -18,10 +20,14 @@ import type { Channel } from '../../../node/world/world.ts'
 export const VOLUME: VolumeId = 'ab'.repeat(32) as VolumeId
 const LIMIT_MS: number = 600 * SECOND_MS
 
-/** A stripe of one chunk of `length` bytes that differ by `seed`. */
+/** A stripe of chunks of `length` bytes in all, that differ by `seed`. */
 export function stripeOf(seed: number, length: number, k: number, m: number): CodedStripe {
-  const bytes = xorshiftBytes(seed, length)
-  return codeStripe([{ id: chunkIdOf(bytes), bytes }], k, m)
+  const whole = xorshiftBytes(seed, length)
+  const chunks = Array.from({ length: divCeil(length, CHUNK_PLAIN_MAX) }, (_, i) => {
+    const bytes = whole.subarray(i * CHUNK_PLAIN_MAX, (i + 1) * CHUNK_PLAIN_MAX)
+    return { id: chunkIdOf(bytes), bytes }
+  })
+  return codeStripe(chunks, k, m)
 }
 
 /** What a put takes of one shard of a stripe. */
@@ -42,6 +48,13 @@ export interface Asker {
   open(): Promise<Channel>
 }
 
+/** The node that holds shards. */
+export interface Holder {
+  readonly disk: WatchedDisk
+  readonly store: Store
+  readonly server: ShardServer
+}
+
 export class ShardSwarm {
   readonly scheduler: Scheduler
   readonly signal: AbortSignal = new AbortController().signal
@@ -51,15 +64,12 @@ export class ShardSwarm {
   readonly kept: StripeId[] = []
   readonly #network: SimulatedNetwork
   readonly #machine: Machine
-  #disk: WatchedDisk
-  #store: Store
-  #server: ShardServer
+  #holder: Holder | undefined
 
   private constructor(scheduler: Scheduler, network: SimulatedNetwork, machine: Machine) {
     this.scheduler = scheduler
     this.#network = network
     this.#machine = machine
-    this.#disk = new WatchedDisk(machine.disk)
   }
 
   /** Run `work` with a holder that serves, in virtual time. */
@@ -79,16 +89,15 @@ export class ShardSwarm {
     return this.#machine.identity.peer
   }
 
-  get store(): Store {
-    return this.#store
+  /** What serves now. */
+  get holder(): Holder {
+    assert.ok(this.#holder !== undefined)
+    return this.#holder
   }
 
-  get server(): ShardServer {
-    return this.#server
-  }
-
-  get disk(): WatchedDisk {
-    return this.#disk
+  /** Let virtual time pass. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.scheduler.after(delayMs, 'test', resolve))
   }
 
   /** The holder loses power, and comes back with what was durable. */
@@ -115,18 +124,18 @@ export class ShardSwarm {
 
   async #serve(): Promise<void> {
     const { network, clock } = this.#machine.world
-    this.#disk = new WatchedDisk(this.#machine.disk)
-    const components = { disk: this.#disk, kv: this.#machine.kv }
-    this.#store = await Store.open(components, { reserveBytes: 0 })
-    this.#server = new ShardServer(
-      { network, clock, store: this.#store },
+    const disk = new WatchedDisk(this.#machine.disk)
+    const store = await Store.open({ disk, kv: this.#machine.kv }, { reserveBytes: 0 })
+    const server = new ShardServer(
+      { network, clock, store },
       {
         accessTo: (volume) => (volume === VOLUME ? this.#access : undefined),
         onKept: (_volume, stripe) => this.kept.push(stripe),
       },
     )
-    await this.#server.start()
+    await server.start()
     await network.start()
+    this.#holder = { disk, store, server }
   }
 
   readonly #access = {

@@ -75,7 +75,7 @@ class KernelMount implements MountedFileSystem {
     const hasEpoch = (): boolean => session.minor >= MINOR_WITH_EPOCH
     const notifier = new Notifier({ descriptor, report: warn }, { hasEpoch })
     device.start((frame) => session.receive(frame))
-    const number = (await mountAt(folder))?.device
+    const number = mountAt(folder)?.device
     const mount = new KernelMount({ device, session, notifier, mounter }, { folder, number })
     try {
       await session.ready
@@ -100,9 +100,9 @@ class KernelMount implements MountedFileSystem {
   /** Without `force`, waits for the last user if somebody else detached the mount already. */
   async unmount({ force = false }: { force?: boolean } = {}): Promise<void> {
     if (force) await this.#abort()
-    if (await this.#isThere()) {
+    if (this.#isThere()) {
       const failure = await failureOf(this.#unmountCommand(force))
-      if (failure !== undefined && (await this.#isThere())) {
+      if (failure !== undefined && this.#isThere()) {
         const code = failure.includes('busy') ? 'EBUSY' : 'mount-failed'
         throw new ShoalError(code, `cannot unmount ${this.folder}: ${failure}`)
       }
@@ -111,7 +111,7 @@ class KernelMount implements MountedFileSystem {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.unmount({ force: true })
+    await this.unmount().catch(() => this.unmount({ force: true }))
   }
 
   async #end(parts: { device: Device; session: Session; notifier: Notifier }): Promise<void> {
@@ -123,15 +123,16 @@ class KernelMount implements MountedFileSystem {
     await parts.notifier.close()
     await parts.device.close()
     // If it was the reader that failed, the mount is still there, and dead now.
-    if (await this.#isThere()) await failureOf(this.#unmountCommand(true))
+    if (this.#isThere()) await failureOf(this.#unmountCommand(true))
     this.#isEnded = true
     process.off('exit', atExit)
     letGo()
   }
 
   /** Is it still in the table of mounts, and on top? */
-  async #isThere(): Promise<boolean> {
-    return !this.#isEnded && (await mountAt(this.folder))?.device === this.#number
+  #isThere(): boolean {
+    const there = mountAt(this.folder)
+    return !this.#isEnded && there !== undefined && there.device === this.#number
   }
 
   /** End the conversation with the kernel, so that nobody waits. Needs the fusectl file system; umount -f does it too. */
@@ -142,6 +143,7 @@ class KernelMount implements MountedFileSystem {
   }
 
   #unmountAtExit(): void {
+    if (!this.#isThere()) return
     const { program, args } = this.#unmountCommand(true)
     spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
   }

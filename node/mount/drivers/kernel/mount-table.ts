@@ -1,5 +1,5 @@
 // What is mounted where, from /proc/self/mountinfo (proc(5)), which no dead or hung mount can hold up.
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 
 export interface TableEntry {
   readonly folder: string
@@ -10,8 +10,8 @@ export interface TableEntry {
 }
 
 /** What is mounted exactly at `folder`, an absolute path without symbolic links; the topmost if there are several. */
-export async function mountAt(folder: string): Promise<TableEntry | undefined> {
-  const table = parseMountInfo(await readFile('/proc/self/mountinfo', 'latin1'))
+export function mountAt(folder: string): TableEntry | undefined {
+  const table = parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
   const sought = Buffer.from(folder, 'utf8').toString('latin1')
   return table.findLast((entry) => entry.folder === sought)
 }

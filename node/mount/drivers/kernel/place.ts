@@ -43,7 +43,7 @@ async function canonical(path: string): Promise<string> {
 
 async function clearDead(place: string, mounter: Mounter): Promise<void> {
   for (let cleared = 0; cleared < DEAD_MAX; cleared++) {
-    const there = await mountAt(place)
+    const there = mountAt(place)
     if (there === undefined || !/^fuse(\.|$)/.test(there.type)) return
     if (there.type !== MOUNT_TYPE || !(await isDead(place))) {
       throw new ShoalError('EBUSY', `cannot mount at ${place}: a ${there.type} is mounted there`)

@@ -13,7 +13,7 @@ import type { MessagePort } from 'node:worker_threads'
 export interface ReaderData {
   readonly descriptor: number
   /** One number: how many more large frames may be out. */
-  readonly credits: Int32Array
+  readonly credits: Int32Array<SharedArrayBuffer>
 }
 
 /** The kernel took the request back, or the read was interrupted. */
@@ -43,7 +43,7 @@ function readAll({ descriptor, credits }: ReaderData, port: MessagePort): void {
 function readFrame(descriptor: number, buffer: Uint8Array): number | undefined {
   for (;;) {
     try {
-      return readSync(descriptor, buffer)
+      return readSync(descriptor, buffer, 0, buffer.byteLength, null)
     } catch (error) {
       const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
       if (GONE.has(code)) return undefined

@@ -1,0 +1,55 @@
+// `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one big random file and a
+// tree of small ones, through the command and through the mount, on one node and on three; and shards to a peer.
+// --mib N (1024), --files N (5000), --nodes 1,3 scale it down while working on something.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { writeRandomFile, writeSmallTree } from '../test/cluster/trees.ts'
+import { measureNodes } from './nodes.ts'
+import { measureShards } from './shards.ts'
+import { formatTable } from './table.ts'
+import { timeCopy } from './copy.ts'
+import type { Work } from './copy.ts'
+
+const MIB = 1024 * 1024
+
+const { values } = parseArgs({
+  options: {
+    mib: { type: 'string', default: '1024' },
+    files: { type: 'string', default: '5000' },
+    nodes: { type: 'string', default: '1,3' },
+  },
+})
+const mebibytes = Number(values.mib)
+const fileCount = Number(values.files)
+
+const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
+try {
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+  )
+  const source = join(folder, 'source')
+  await mkdir(join(source, 'big'), { recursive: true })
+  await mkdir(join(source, 'tree'))
+  await writeRandomFile(join(source, 'big', 'file'), mebibytes)
+  const works: readonly Work[] = [
+    { name: `one file of ${mebibytes} MiB`, path: join(source, 'big'), bytes: mebibytes * MIB, files: 1 },
+    {
+      name: `${fileCount} small files`,
+      path: join(source, 'tree'),
+      bytes: await writeSmallTree(join(source, 'tree'), fileCount),
+      files: fileCount,
+    },
+  ]
+  console.log(formatTable(await measureShards(folder, mebibytes)))
+  for (const count of values.nodes.split(',').map(Number)) {
+    for (const work of works) {
+      const copied = await timeCopy(work, join(folder, 'copied'))
+      console.log(`\n## ${work.name}, ${count === 1 ? 'one node' : `${count} nodes`}\n`)
+      console.log(formatTable(await measureNodes(folder, work, count, copied)))
+    }
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+}

@@ -1,0 +1,129 @@
+// Brings coded stripes onto peers and logs who holds them. What is logged has k shards or more durable on distinct
+// peers, one of them not this node: a stripe that only this node holds would tell nobody anything.
+import { asShoalError } from '../../protocol/errors.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
+import { Announcer } from './announcer.ts'
+import { disperse, reachable } from './disperse.ts'
+import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { Clock } from '../world/world.ts'
+import type { DisperseParts } from './disperse.ts'
+import type { UnplacedChunk } from './keys.ts'
+import type { Holders } from './stripe-map.ts'
+import type { Unfinished } from './unfinished.ts'
+
+/** A peer that refused a shard is left alone so long. */
+const AVOID_MS: number = 30 * SECOND_MS
+
+export interface PlacerParts extends DisperseParts {
+  readonly unfinished: Unfinished
+  readonly clock: Clock
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** This node has begun to hold a shard of the stripe. */
+  readonly onKept?: (stripe: StripeId) => void
+}
+
+/** full: each shard has a holder. partial: enough to be read have. none: too few took one, or no more than before. */
+export type PlaceOutcome = 'full' | 'partial' | 'none'
+
+export class Placer {
+  readonly #parts: PlacerParts
+  readonly #announcer: Announcer
+  /** Peers that refused a shard, and until when they are left alone. */
+  readonly #avoided = new Map<PeerId, Instant>()
+
+  constructor(parts: PlacerParts) {
+    this.#parts = parts
+    this.#announcer = new Announcer(parts)
+  }
+
+  /** Members that can be reached and have not just refused a shard, this node included. */
+  get willingCount(): number {
+    return reachable(this.#parts).filter(({ peer }) => !this.#isAvoided(peer)).length
+  }
+
+  /** Ask all peers again. */
+  forgive(): void {
+    this.#avoided.clear()
+  }
+
+  /** Stop announcing. */
+  stop(): void {
+    this.#announcer.stop()
+  }
+
+  /**
+   * Give each shard without a holder to a peer, and log it. `chunks`, which the stripe holds, are unmarked and the
+   * stripe is marked if it lacks holders, durably together with the log's entry.
+   * throws what logging throws, and the signal's reason.
+   */
+  async place(
+    stripe: CodedStripe,
+    chunks: readonly UnplacedChunk[],
+    { signal }: { signal: AbortSignal },
+  ): Promise<PlaceOutcome> {
+    const { map, log, network, clock } = this.#parts
+    const known = map.stripe(stripe.id)?.holders ?? []
+    const holders = await disperse(this.#parts, stripe, known, {
+      isAvoided: (peer) => this.#isAvoided(peer),
+      onRefused: (peer, error) => {
+        const { code, message } = asShoalError(error)
+        this.#avoided.set(peer, (clock.now() + AVOID_MS) as Instant)
+        log('a peer did not take a shard', { peer, stripe: stripe.id, code, message })
+      },
+      signal,
+    })
+    const isReadable =
+      countHeld(holders) >= stripe.header.k && holders.flat().some((peer) => peer !== network.self)
+    const isNews = chunks.length > 0 || countHeld(holders) > countHeld(known)
+    if (isReadable && isNews) return this.#record(stripe, holders, chunks)
+    this.#dropOwn(stripe.id, holders, known)
+    return 'none'
+  }
+
+  async #record(
+    { id, headerBytes }: CodedStripe,
+    holders: Holders,
+    chunks: readonly UnplacedChunk[],
+  ): Promise<PlaceOutcome> {
+    const { map, network, unfinished, onKept } = this.#parts
+    const before = map.stripe(id)?.holders ?? []
+    // Others may have found holders meanwhile.
+    const all = holders.map((peers, index) => [...new Set([...(before[index] ?? []), ...peers])])
+    const isFull = countHeld(all) === all.length
+    unfinished.remove(chunks)
+    if (isFull) unfinished.removeStripe(id)
+    else unfinished.addStripe(id)
+    try {
+      await map.recordStripe(headerBytes, all)
+    } catch (error) {
+      unfinished.restore(chunks)
+      unfinished.addStripe(id)
+      throw error
+    }
+    if (all.flat().includes(network.self) && !before.flat().includes(network.self)) {
+      this.#announcer.add(id)
+      onKept?.(id)
+    }
+    return isFull ? 'full' : 'partial'
+  }
+
+  /** Forget shards that were kept here for nothing. */
+  #dropOwn(id: StripeId, holders: Holders, known: Holders): void {
+    const { network, store } = this.#parts
+    holders.forEach((peers, index) => {
+      if (!peers.includes(network.self) || known[index]?.includes(network.self) === true) return
+      store.shards.delete(id, index)
+    })
+  }
+
+  #isAvoided(peer: PeerId): boolean {
+    return (this.#avoided.get(peer) ?? 0) > this.#parts.clock.now()
+  }
+}
+
+/** Shards that someone holds. */
+function countHeld(holders: Holders): number {
+  return holders.filter((peers) => peers.length > 0).length
+}

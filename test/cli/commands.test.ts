@@ -1,0 +1,215 @@
+// Every command that asks a node, but for put and get: what it prints, as text and as JSON, and how it fails.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { describe, test } from 'node:test'
+import { ShoalError } from '../../protocol/errors.ts'
+import { MemoryNode } from './memory-node.ts'
+import { SHOAL, withNode } from './shoal.ts'
+import type { FileContent } from '../../node/control/api.ts'
+
+const SHELF = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+
+/** What is typed, the code of the error, and the message. */
+const FAILURES: readonly (readonly [string, string, RegExp])[] = [
+  ['ls /nowhere', 'ENOENT', /\/nowhere is not there/],
+  ['cat /nowhere', 'ENOENT', /\/nowhere/],
+  ['cat /', 'EISDIR', /\/ is a folder/],
+  ['rm /nowhere', 'ENOENT', /\/nowhere/],
+  ['mv /nowhere /x', 'ENOENT', /\/nowhere/],
+  ['mkdir /a/b', 'ENOENT', /\/a/],
+  ['stat /nowhere', 'ENOENT', /\/nowhere/],
+  ['unmount /nothing', 'ENOENT', /nothing is mounted at \/nothing/],
+  ['peer add /ip4/192.0.2.1/tcp/1', 'unreachable', /\/ip4\/192\.0\.2\.1\/tcp\/1/],
+  ['peer info nobody', 'no-such-peer', /no peer is called "nobody"/],
+  ['volume info none', 'no-such-volume', /"none"/],
+  ['volume create main', 'EEXIST', /"main"/],
+  ['join nonsense', 'ticket-malformed', /not a whole ticket/],
+]
+
+describe('commands', { concurrency: 4 }, () => {
+  test('status shows node, volumes and peers; its JSON has what DESIGN promises', async () => {
+    await withNode(async ({ shoal, json }) => {
+      const { code, stdout } = await shoal('status')
+      assert.equal(code, 0)
+      for (const part of ['memory', 'any 1 peer may be lost', '3 stripes full', 'shelf', SHELF])
+        assert.ok(stdout.includes(part), `${part} in ${stdout}`)
+      const status = (await json('status')) as Record<string, never>
+      assert.deepEqual(Object.keys(status).toSorted(), ['mounts', 'node', 'peers', 'volumes'])
+      assert.partialDeepStrictEqual(status, {
+        node: { name: 'memory', pid: process.pid },
+        volumes: [
+          {
+            name: 'main',
+            stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
+            tolerates: 1,
+            conflicts: 0,
+            heads: [],
+          },
+        ],
+        mounts: [],
+      })
+    })
+  })
+
+  test('peer ls, info, ping and rm', async () => {
+    await withNode(async ({ shoal, json }) => {
+      assert.equal((await shoal('peer', 'ls')).stdout, `shelf  connected  writer of main  ${SHELF}\n`)
+      assert.match((await shoal('peer', 'info', 'shelf')).stdout, /Round trip +1\.25 ms/)
+      assert.equal((await shoal('peer', 'ping', 'shelf', '--count', '2')).stdout, 'shelf: 1.25 ms\n'.repeat(2))
+      assert.deepEqual(await json('peer', 'ping', 'shelf', '--count', '1'), { peer: 'shelf', roundTripsMs: [1.25] })
+      assert.equal((await shoal('peer', 'rm', 'shelf')).stdout, 'Removed shelf\n')
+    })
+  })
+
+  test('invite prints the ticket alone on stdout, and what to do with it on stderr', async () => {
+    await withNode(async ({ shoal, json }) => {
+      const { stdout, stderr } = await shoal('invite', '--uses', '2')
+      assert.equal(stdout, 'shoal1memory\n')
+      assert.match(stderr, /2 times:\n {2}shoal up --join TICKET/)
+      assert.deepEqual(await json('invite', '--role', 'reader', '--expires', '30m'), {
+        ticket: 'shoal1memory',
+        volume: 'main',
+        role: 'reader',
+        uses: 1,
+        expiresMs: 1_700_001_800_000,
+      })
+    })
+  })
+
+  test('join says which volume, and in which role', async () => {
+    await withNode(async ({ shoal }) => {
+      assert.equal((await shoal('join', ' shoal1abc\n')).stdout, 'Joined volume "main" as admin, with 1 member\n')
+    })
+  })
+
+  test('volume create, ls, info and set', async () => {
+    await withNode(async ({ shoal, json }) => {
+      assert.equal((await shoal('volume', 'create', 'photos', 'class=rs4+2')).stdout, 'Made volume "photos"\n')
+      assert.match((await shoal('volume', 'ls')).stdout, /^main +admin +rs1\+1 +any 1 peer may be lost +3 stripes full/)
+      assert.match((await shoal('volume', 'info', 'main')).stdout, /Log +7 entries, 0 heads\n/)
+      assert.equal((await shoal('volume', 'set', 'main', 'class=rs4+2', 'ack=placed')).stdout, 'class=rs4+2 ack=placed\n')
+      assert.partialDeepStrictEqual(await json('volume', 'info', 'main'), { settings: { class: 'rs4+2' } })
+    })
+  })
+
+  test('mkdir, mv, ls, stat and rm work on paths with spaces and emoji', async () => {
+    await withNode(async ({ shoal, json, node }) => {
+      await shoal('mkdir', '--parents', '/a b/🐟')
+      await node.writeFile('/a b/🐟/x', asContent('12345'), { mode: 0o640 })
+      await node.makeSymlink('/a b/link', '🐟/x')
+      assert.equal((await shoal('ls', '/a b')).stdout, 'link\n🐟/\n')
+      assert.equal((await shoal('ls', '-R', '/')).stdout, '/a b\n/a b/link\n/a b/🐟\n/a b/🐟/x\n')
+      assert.match((await shoal('ls', '-l', 'main:/a b/🐟')).stdout, /^-rw-r----- +5 B {2}20\d\d-.* x\n$/)
+      assert.deepEqual(await json('stat', '/a b/🐟/x'), {
+        path: '/a b/🐟/x',
+        name: 'x',
+        kind: 'file',
+        mode: 0o640,
+        uid: 0,
+        gid: 0,
+        linkCount: 1,
+        sizeBytes: 5,
+        modifiedNs: '1700000000123456789',
+        changedNs: '1700000000123456789',
+      })
+      assert.match((await shoal('stat', '/a b/link')).stdout, /Kind +symlink to 🐟\/x\n/)
+      assert.deepEqual(await json('mv', '/a b/🐟/x', '/a b'), { from: '/a b/🐟/x', to: '/a b/x' })
+      assert.equal((await shoal('rm', '/a b')).code, 1)
+      assert.deepEqual(await shoal('rm', '-r', '/a b'), { code: 0, stdout: '', stderr: '', bytes: Buffer.alloc(0) })
+      assert.deepEqual(await json('ls'), [])
+    })
+  })
+
+  test('cat writes bytes as they are, whole, in part and one file after the other', async () => {
+    await withNode(async ({ shoal, node }) => {
+      const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7) % 256))
+      await node.writeFile('/raw', asContent(bytes))
+      assert.equal(hash((await shoal('cat', '/raw')).bytes), hash(bytes))
+      assert.equal(hash((await shoal('cat', '/raw', '/raw')).bytes), hash(Buffer.concat([bytes, bytes])))
+      const part = await shoal('cat', '--offset', '70000', '--length', '100', '/raw')
+      assert.deepEqual(part.bytes, bytes.subarray(70_000, 70_100))
+      assert.equal((await shoal('cat', '--offset', '300000', '/raw')).bytes.byteLength, 0)
+    })
+  })
+
+  test('a reader that has seen enough ends cat without a word', async () => {
+    await withNode(async ({ start, node }) => {
+      await node.writeFile('/big', asContent(Buffer.alloc(4_000_000, 'line\n')))
+      const cat = start('cat', '/big')
+      cat.stdout.once('data', () => cat.stdout.destroy())
+      const [stderr, [code]] = await Promise.all([text(cat.stderr), once(cat, 'exit')])
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    })
+  })
+
+  test('a file that breaks off in the middle is a failure, with what was there on stdout', async () => {
+    class Breaking extends MemoryNode {
+      override async readFile(path: string): Promise<FileContent> {
+        const whole = await super.readFile(path)
+        return { ...whole, content: breakAfterFirst(whole.content) }
+      }
+    }
+    await withNode(async ({ shoal, node }) => {
+      await node.writeFile('/big', asContent(Buffer.alloc(200_000, 1)))
+      const { code, bytes, stderr } = await shoal('cat', '/big')
+      assert.deepEqual({ code, stderr }, { code: 1, stderr: 'shoal: a chunk of /big is nowhere\n' })
+      assert.ok(bytes.byteLength > 0 && bytes.byteLength < 200_000)
+    }, new Breaking())
+  })
+
+  test('output that cannot be written is a failure', { skip: !existsSync('/dev/full') }, async () => {
+    await withNode(async ({ node, home }) => {
+      await node.writeFile('/big', asContent(Buffer.alloc(200_000, 1)))
+      for (const words of [['ls'], ['cat', '/big']]) {
+        const full = openSync('/dev/full', 'w')
+        const child = spawn(process.execPath, [SHOAL, '--home', home, ...words], {
+          stdio: ['ignore', full, 'pipe'],
+        })
+        closeSync(full)
+        const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+        assert.equal(code, 1)
+        assert.match(stderr, /^shoal: the output cannot be written: ENOSPC[^\n]*\n$/)
+      }
+    })
+  })
+
+  test('mount and unmount take a path of this machine', async () => {
+    await withNode(async ({ shoal, json, folder }) => {
+      assert.equal((await shoal('mount', 'm')).stdout, `Volume "main" is mounted at ${folder}/m\n`)
+      assert.deepEqual(await json('mount', '--read-only', 'n'), { folder: `${folder}/n`, volume: 'main', readOnly: true })
+      assert.match((await shoal('status')).stdout, /Mount +.*\/n \(main, read-only\)/)
+      assert.deepEqual(await json('unmount', 'm'), { unmounted: `${folder}/m` })
+      assert.equal((await shoal('umount', 'n')).code, 0)
+    })
+  })
+
+  for (const [line, errorCode, message] of FAILURES) {
+    test(`"shoal ${line}" fails with ${errorCode}`, async () => {
+      await withNode(async ({ shoal }) => {
+        const { code, stdout } = await shoal('--json', ...line.split(' '))
+        const { error } = JSON.parse(stdout) as { error: { code: string; message: string } }
+        assert.deepEqual({ code, errorCode: error.code }, { code: 1, errorCode })
+        assert.match(error.message, message)
+      })
+    })
+  }
+})
+
+async function* asContent(content: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(content)
+}
+
+async function* breakAfterFirst(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) {
+    yield part
+    throw new ShoalError('chunk-unavailable', 'a chunk of /big is nowhere')
+  }
+}
+
+function hash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,134 @@
+// What the command says of itself, and what it says to those who call it wrongly. help.txt holds the help of every
+// command; `npm test -- test/cli/usage --test-update-snapshots` writes it anew.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { withNode, withPlace } from './shoal.ts'
+
+const HELP_FILE = join(import.meta.dirname, 'help.txt')
+
+const COMMANDS = [
+  '',
+  'init',
+  'up',
+  'down',
+  'status',
+  'peer',
+  'peer ls',
+  'peer add',
+  'peer rm',
+  'peer info',
+  'peer ping',
+  'invite',
+  'join',
+  'volume',
+  'volume create',
+  'volume ls',
+  'volume info',
+  'volume set',
+  'put',
+  'get',
+  'ls',
+  'cat',
+  'rm',
+  'mv',
+  'mkdir',
+  'stat',
+  'mount',
+  'unmount',
+] as const
+
+/** What is typed, and what the one line on stderr says. */
+const WRONG_USES: readonly (readonly [string, RegExp])[] = [
+  ['lss', /unknown command 'lss' \(Did you mean ls\?\)\. See "shoal --help"/],
+  ['peer ad', /unknown command 'ad' .*See "shoal peer --help"/],
+  ['ls --lng', /unknown option '--lng' \(Did you mean --long\?\)\. See "shoal ls --help"/],
+  ['peer ping', /missing required argument 'peer'\. See "shoal peer ping --help"/],
+  ['put only-one', /put needs SRC and DEST/],
+  ['get /a', /missing required argument 'dest'/],
+  ['put a /b --ack soon', /argument 'soon' is invalid\. Allowed choices are local, copied, placed/],
+  ['cat --offset x /a', /'--offset <bytes>' argument 'x' is invalid\. Give a whole number/],
+  ['invite --role king', /'king' is invalid\. Allowed choices are admin, writer, reader, keeper/],
+  ['invite --expires 5', /'5' is invalid\. Give a time such as 30m, 24h or 7d/],
+  ['volume set main class', /'class' is invalid .*Give KEY=VALUE, such as class=rs4\+2/],
+  ['init --capacity lots', /capacity must be a size such as 200GB/],
+  ['init --listen nowhere', /listen\.0 must be a multiaddr such as/],
+]
+
+/** Of the commands that ask a node. */
+const ASKING = ['status', 'down', 'ls', 'put . /x', 'get /x y', 'mount x'] as const
+
+describe('usage', { concurrency: 4 }, () => {
+  test('the help of every command is as written down, with its options and an example', async (t) => {
+    await withPlace(async ({ shoal }) => {
+      const texts = await Promise.all(
+        COMMANDS.map(async (command) => {
+          const { code, stdout, stderr } = await shoal(...wordsOf(command), '--help')
+          assert.deepEqual({ command, code, stderr }, { command, code: 0, stderr: '' })
+          assert.match(stdout, /\nExamples?:\n {2}/, `${command} --help has an example`)
+          return `$ shoal ${`${command} `.trimStart()}--help\n${stdout}`
+        }),
+      )
+      t.assert.fileSnapshot(texts.join('\n'), HELP_FILE, { serializers: [String] })
+    })
+  })
+
+  for (const [line, expected] of WRONG_USES) {
+    test(`"shoal ${line}" is wrong usage, and says how it is right`, async () => {
+      await withPlace(async ({ shoal }) => {
+        const { code, stdout, stderr } = await shoal(...wordsOf(line))
+        assert.match(stderr, expected)
+        assert.deepEqual({ code, stdout, lines: stderr.split('\n').length }, { code: 2, stdout: '', lines: 2 })
+      })
+    })
+  }
+
+  test('a group without a command prints its help on stderr and exits with 2', async () => {
+    await withPlace(async ({ shoal }) => {
+      for (const words of [[], ['peer'], ['volume']]) {
+        const { code, stdout, stderr } = await shoal(...words)
+        assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+        assert.match(stderr, /^Usage: shoal[^]*a command is missing/)
+      }
+    })
+  })
+
+  test('with --json a failure is one JSON value on stdout, and nothing is on stderr', async () => {
+    await withPlace(async ({ shoal }) => {
+      const { code, stdout, stderr } = await shoal('--json', 'rm')
+      assert.deepEqual({ code, stderr }, { code: 2, stderr: '' })
+      const message = 'missing required argument \'path\'. See "shoal rm --help".'
+      assert.deepEqual(JSON.parse(stdout), { error: { code: 'usage', message, permanent: true } })
+    })
+  })
+
+  test('--version is the version of package.json', async () => {
+    await withPlace(async ({ shoal }) => {
+      assert.match((await shoal('--version')).stdout, /^\d+\.\d+\.\d+\n$/)
+    })
+  })
+
+  test('without a node, what asks one exits with 3 and says how to start it', async () => {
+    await withPlace(async ({ shoal, home }) => {
+      await Promise.all(
+        ASKING.map(async (command) => {
+          const { code, stdout, stderr } = await shoal(...wordsOf(command))
+          const expected = `shoal: no node runs at ${home}. Start it with "shoal up".\n`
+          assert.deepEqual({ command, code, stdout, stderr }, { command, code: 3, stdout: '', stderr: expected })
+        }),
+      )
+    })
+  })
+
+  test('--home before or after the command tells which node is meant', async () => {
+    await withNode(async ({ shoal, home, folder }) => {
+      assert.equal((await shoal('--home', home, 'ls')).code, 0)
+      assert.equal((await shoal('ls', '--home', home)).code, 0)
+      assert.equal((await shoal('ls', '--home', folder)).code, 3)
+    })
+  })
+})
+
+function wordsOf(line: string): string[] {
+  return line.split(' ').filter((word) => word !== '')
+}

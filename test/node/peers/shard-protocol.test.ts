@@ -1,0 +1,280 @@
+// The shard protocol between a client and a holder, on a simulated network and disk: what members get, what is kept,
+// what is refused, and that whatever a peer sends the holder goes on serving.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { equalBytes } from '../../../protocol/bytes.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { verifyShardRange } from '../../../protocol/stripe/shard-tree.ts'
+import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
+import {
+  PAYLOAD_PIECE,
+  SHARD_MAX,
+  decodeShardReply,
+  encodeShardRequest,
+} from '../../../protocol/wire/shard.ts'
+import { xorshiftBytes } from '../../protocol/vectors.ts'
+import { chunkIdOf } from '../store/fixtures.ts'
+import { ShardSwarm, VOLUME, shardOf, stripeOf } from './shard-swarm.ts'
+import type { ErrorCode } from '../../../protocol/errors.ts'
+import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
+import type { ShardReply, ShardRequest } from '../../../protocol/wire/shard.ts'
+import type { Channel } from '../../../node/world/world.ts'
+import type { Asker } from './shard-swarm.ts'
+
+/** Bytes of a shard as the holder has them. */
+function heldBy({ holder }: ShardSwarm, stripe: CodedStripe, index: number) {
+  return holder.store.shards.read(stripe.id, index, 0, stripe.header.shardBytes)
+}
+
+describe('members', () => {
+  scenario(
+    'a shard that was put survives a power failure, and was announced once durable',
+    async (swarm) => {
+      const { signal, self } = swarm
+      const { client } = await swarm.asker('writer', 'writer')
+      await Promise.all([
+        client.put(self, shardOf(STRIPE, 2), { signal }),
+        client.put(self, shardOf(STRIPE, 0), { signal }),
+        client.put(self, shardOf(LARGE, 0), { signal }),
+      ])
+      assert.deepEqual([...swarm.kept].sort(), [STRIPE.id, STRIPE.id, LARGE.id].sort())
+      assert.deepEqual(await client.have(self, STRIPE.id, { signal }), [0, 2])
+      await swarm.crash()
+      assertSame(await heldBy(swarm, STRIPE, 0), STRIPE.shards[0])
+      assertSame(await heldBy(swarm, STRIPE, 2), STRIPE.shards[2])
+      assertSame(await heldBy(swarm, LARGE, 0), LARGE.shards[0])
+      assertSame(swarm.holder.store.shards.header(STRIPE.id), STRIPE.headerBytes)
+    },
+  )
+
+  scenario('puts at the same time share syncs of the disk', async (swarm) => {
+    const { client } = await swarm.asker('writer', 'writer')
+    const stripes = Array.from({ length: 16 }, (_, i) => stripeOf(i + 10, 64 * KIB, 1, 0))
+    const { signal, self } = swarm
+    const { disk } = swarm.holder
+    disk.onSync = () => swarm.sleep(500)
+    const before = disk.syncs
+    await Promise.all(stripes.map((stripe) => client.put(self, shardOf(stripe, 0), { signal })))
+    // Four channels: each sync serves what came during the last.
+    assert.ok(disk.syncs - before <= 8, `${disk.syncs - before} syncs`)
+  })
+
+  scenario('a shard that is held is acknowledged again, and not stored again', async (swarm) => {
+    const { client } = await swarm.asker('writer', 'writer')
+    await client.put(swarm.self, shardOf(LARGE, 0), { signal: swarm.signal })
+    const { segmentBytes } = swarm.holder.store.usage()
+    await client.put(swarm.self, shardOf(LARGE, 0), { signal: swarm.signal })
+    assert.equal(swarm.holder.store.usage().segmentBytes, segmentBytes)
+    assert.equal(swarm.kept.length, 2)
+  })
+
+  scenario(
+    'any range of a shard is as it was put, one beyond its end is refused',
+    async (swarm) => {
+      const { signal, self } = swarm
+      const { client } = await swarm.asker('writer', 'writer')
+      await client.put(self, shardOf(LARGE, 0), { signal })
+      const { shardBytes } = LARGE.header
+      const stripe = LARGE.id
+      for (const [offset, length] of [
+        [0, 1],
+        [shardBytes - 1, 1],
+        [PAYLOAD_PIECE - 10, 20],
+        [1000, PAYLOAD_PIECE],
+        [1, shardBytes - 1],
+      ] as const) {
+        const { bytes } = await client.get(
+          self,
+          { stripe, index: 0, offset, length },
+          { proof: false, signal },
+        )
+        assertSame(bytes, LARGE.shards[0]?.subarray(offset, offset + length))
+      }
+      const beyond = { stripe, index: 0, offset: 1, length: shardBytes }
+      for (const proof of [false, true]) {
+        await assert.rejects(client.get(self, beyond, { proof, signal }), failsWith('malformed'))
+      }
+    },
+  )
+
+  scenario('the proof of a range proves whole leaves against the header', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('writer', 'writer')
+    await client.put(self, shardOf(STRIPE, 1), { signal })
+    const { shardBytes, shardRoots } = STRIPE.header
+    const root = shardRoots[1]
+    assert.ok(root !== undefined)
+    for (const [offset, length] of [
+      [0, 1],
+      [SHARD_LEAF - 1, 2],
+      [SHARD_LEAF, SHARD_LEAF],
+      [shardBytes - 1, 1],
+      [0, shardBytes],
+    ] as const) {
+      const range = { stripe: STRIPE.id, index: 1, offset, length }
+      const { bytes, proof } = await client.get(self, range, { proof: true, signal })
+      const firstLeaf = Math.floor(offset / SHARD_LEAF)
+      assert.ok(verifyShardRange(root, shardBytes, firstLeaf, bytes, proof))
+      assert.ok(firstLeaf * SHARD_LEAF + bytes.length >= offset + length)
+    }
+  })
+
+  scenario('a chunk is given whole, and what is not held is ENOENT', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('reader', 'reader')
+    const sealed = xorshiftBytes(5, 2 * MIB + 7)
+    await swarm.holder.store.chunks.put(chunkIdOf(sealed), sealed)
+    assertSame(await client.chunk(self, chunkIdOf(sealed), { signal }), sealed)
+    const other = chunkIdOf(Uint8Array.of(1))
+    await assert.rejects(client.chunk(self, other, { signal }), failsWith('ENOENT'))
+    for (const proof of [false, true]) {
+      await assert.rejects(
+        client.get(self, whole(STRIPE, 0), { proof, signal }),
+        failsWith('ENOENT'),
+      )
+    }
+    assert.deepEqual(await client.have(self, STRIPE.id, { signal }), [])
+  })
+
+  scenario('a shard is dropped only when the volume has it elsewhere', async (swarm) => {
+    const { signal, self } = swarm
+    const { client, self: writer } = await swarm.asker('writer', 'writer')
+    await client.put(self, shardOf(STRIPE, 0), { signal })
+    const drop = (): Promise<void> => client.drop(self, { stripe: STRIPE.id, index: 0 }, { signal })
+    await assert.rejects(drop(), failsWith('EACCES')) // acknowledged, and not logged yet
+    swarm.stripes.set(STRIPE.id, { holders: [[writer, self], [], []] })
+    await assert.rejects(drop(), failsWith('EACCES'))
+    assert.deepEqual(await client.have(self, STRIPE.id, { signal }), [0])
+    swarm.stripes.set(STRIPE.id, { holders: [[writer], [self], []] })
+    await drop()
+    await drop()
+    await swarm.crash()
+    assert.deepEqual(swarm.holder.store.shards.indices(STRIPE.id), [])
+  })
+})
+
+describe('refusals', () => {
+  scenario(
+    'who is no member gets nothing, and is served on the same channels once it is one',
+    async (swarm) => {
+      const { signal, self } = swarm
+      const sealed = xorshiftBytes(6, 1000)
+      await swarm.holder.store.chunks.put(chunkIdOf(sealed), sealed)
+      await swarm.holder.store.shards.put(
+        STRIPE.id,
+        1,
+        STRIPE.headerBytes,
+        STRIPE.shards[1] ?? sealed,
+      )
+      swarm.stripes.set(STRIPE.id, { holders: [[], [], []] })
+      const stranger = await swarm.asker('stranger')
+      const { client } = stranger
+      for (const refused of [
+        () => client.put(self, shardOf(LARGE, 0), { signal }),
+        () => client.get(self, whole(STRIPE, 1), { proof: false, signal }),
+        () => client.get(self, whole(STRIPE, 1), { proof: true, signal }),
+        () => client.chunk(self, chunkIdOf(sealed), { signal }),
+        () => client.have(self, STRIPE.id, { signal }),
+        () => client.drop(self, { stripe: STRIPE.id, index: 1 }, { signal }),
+      ]) {
+        await assert.rejects(refused(), failsWith('not-a-member'))
+      }
+      assert.deepEqual(swarm.holder.store.shards.indices(STRIPE.id), [1])
+      assert.deepEqual([swarm.holder.store.shards.indices(LARGE.id), swarm.kept], [[], []])
+      swarm.members.add(stranger.self)
+      swarm.storers.add(stranger.self)
+      await assertServes(swarm, stranger, LARGE)
+    },
+  )
+
+  scenario('a reader reads, and neither puts nor drops', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('reader', 'reader')
+    await swarm.holder.store.shards.put(
+      STRIPE.id,
+      1,
+      STRIPE.headerBytes,
+      STRIPE.shards[1] ?? new Uint8Array(),
+    )
+    swarm.stripes.set(STRIPE.id, { holders: [[], [], []] })
+    await assert.rejects(client.put(self, shardOf(LARGE, 0), { signal }), failsWith('EACCES'))
+    const drop = client.drop(self, { stripe: STRIPE.id, index: 1 }, { signal })
+    await assert.rejects(drop, failsWith('EACCES'))
+    assert.equal(
+      (await client.get(self, whole(STRIPE, 1), { proof: false, signal })).proof.length,
+      0,
+    )
+  })
+
+  scenario('a shard that is not what its header says is refused and not kept', async (swarm) => {
+    const { signal, self } = swarm
+    const writer = await swarm.asker('writer', 'writer')
+    const good = shardOf(LARGE, 0)
+    const flipped = Uint8Array.from(good.shard)
+    flipped[2 * MIB] = (flipped[2 * MIB] ?? 0) ^ 1
+    for (const [bad, code] of [
+      [{ ...good, shard: flipped }, 'corrupt'],
+      [{ ...good, shard: good.shard.subarray(64) }, 'malformed'],
+      [{ ...good, index: 1 }, 'malformed'],
+      [{ ...good, header: good.header.subarray(1) }, 'malformed'],
+      [{ ...good, header: STRIPE.headerBytes }, 'malformed'],
+    ] as const) {
+      await assert.rejects(writer.client.put(self, bad, { signal }), failsWith(code))
+    }
+    assert.equal(swarm.holder.store.usage().segmentBytes, 0)
+    assert.deepEqual(swarm.kept, [])
+    await assertServes(swarm, writer, LARGE)
+  })
+
+  scenario('a full disk is answered, reads go on, and puts when there is space', async (swarm) => {
+    const { signal, self } = swarm
+    const writer = await swarm.asker('writer', 'writer')
+    await assertServes(swarm, writer)
+    swarm.holder.disk.free = 1000
+    const put = (stripe: CodedStripe): Promise<void> =>
+      writer.client.put(self, shardOf(stripe, 0), { signal })
+    const large = stripeOf(7, 20 * MIB, 1, 0)
+    await assert.rejects(put(large), failsWith('ENOSPC'))
+    await assert.rejects(put(large), failsWith('ENOSPC'))
+    await assertServes(swarm, writer)
+    assert.deepEqual(await writer.client.have(self, large.id, { signal }), [])
+    swarm.holder.disk.free = undefined
+    await put(large)
+    assertSame(await heldBy(swarm, large, 0), large.shards[0])
+  })
+
+  scenario('a failed sync is answered, and nothing is acknowledged', async (swarm) => {
+    const { client } = await swarm.asker('writer', 'writer')
+    swarm.holder.disk.onSync = () => Promise.reject(new Error('the disk is gone'))
+    for (const stripe of [STRIPE, LARGE]) {
+      const put = client.put(swarm.self, shardOf(stripe, 0), { signal: swarm.signal })
+      await assert.rejects(put, failsWith('EIO'))
+    }
+    assert.deepEqual(swarm.kept, [])
+  })
+})
+
+describe('the end', () => {
+  scenario(
+    'stopping ends channels in use and idle ones, and new ones are refused',
+    async (swarm) => {
+      const { signal, self } = swarm
+      const writer = await swarm.asker('writer', 'writer')
+      await assertServes(swarm, writer)
+      const waiting = assert.rejects(
+        writer.client.put(self, shardOf(LARGE, 0), { signal }),
+        failsWith('unreachable', 'stopped'),
+      )
+      await swarm.holder.server.stop()
+      const { segmentBytes } = swarm.holder.store.usage()
+      await waiting
+      await assert.rejects(
+        writer.client.have(self, STRIPE.id, { signal }),
+        failsWith('unreachable', 'stopped'),
+      )
+      assert.equal(swarm.holder.store.usage().segmentBytes, segmentBytes)
+    },
+  )
+})

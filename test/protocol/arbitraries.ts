@@ -1,0 +1,146 @@
+// Arbitrary values of the namespace's formats, within their bounds, for properties.
+import fc from 'fast-check'
+import { fromByteString, toByteString, toHex } from '../../protocol/bytes.ts'
+import { HLC_MAX } from '../../protocol/clock/hlc.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid, peerIdFromPublicKey } from '../../protocol/ids.ts'
+import { makeDot } from '../../protocol/log/dot.ts'
+import { nameFromBytes } from '../../protocol/tree/names.ts'
+import { ROLES } from '../../protocol/membership/roles.ts'
+import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
+import type { Name } from '../../protocol/tree/names.ts'
+
+export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength: length, maxLength: length })
+
+export const anyActor: fc.Arbitrary<ActorId> = bytes(16).map((id) => toHex(id) as ActorId)
+export const anyNode: fc.Arbitrary<NodeId> = bytes(16).map((id) => toHex(id) as NodeId)
+export const anyPeer: fc.Arbitrary<PeerId> = bytes(32).map(peerIdFromPublicKey)
+export const anySeq: fc.Arbitrary<number> = fc.integer({ min: 1, max: 2 ** 48 - 1 })
+export const anyHlc: fc.Arbitrary<Hlc> = fc.bigInt({ min: 0n, max: HLC_MAX }).map((hlc) => hlc as Hlc)
+export const anyVector: fc.Arbitrary<Map<ActorId, number>> = fc
+  .array(fc.tuple(anyActor, anySeq), { maxLength: 12 })
+  .map((items) => new Map(items))
+
+export const anyDot: fc.Arbitrary<Dot> = fc
+  .tuple(anyActor, anySeq, fc.nat(65_535))
+  .map(([actor, seq, index]) => makeDot(actor, seq, index))
+const anyDots = fc.array(anyDot, { maxLength: 5 })
+
+/** Names as bytes: text in several alphabets and forms, and bytes that are no text. */
+export const anyName: fc.Arbitrary<Name> = fc
+  .oneof(
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }).map((text) => new TextEncoder().encode(text)),
+    fc.uint8Array({ minLength: 1, maxLength: 255 }),
+    fc.constantFrom('é.txt', 'e\u0301.txt', 'archive.tar.gz', '.hidden', 'Å', '\u212b').map((text) => new TextEncoder().encode(text)),
+  )
+  .map((raw) => fromByteString(toByteString(raw).replace(/[/\0]/g, '_').slice(0, 255)))
+  .filter((raw) => raw.length > 0 && !/^\.{1,2}$/.test(toByteString(raw)))
+  .map(nameFromBytes)
+
+const anyTime = fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n })
+const anyId32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const anyEpoch = fc.integer({ min: 1, max: 2 ** 32 })
+
+const anyAttributes: fc.Arbitrary<AttributeValues> = fc.record(
+  {
+    mode: fc.integer({ min: 0, max: 0o7777 }),
+    uid: anyId32,
+    gid: anyId32,
+    accessedNs: anyTime,
+    modifiedNs: anyTime,
+  },
+  { requiredKeys: [], noNullPrototype: true },
+)
+
+const anyChunkId = bytes(32).map((digest) =>
+  chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, digest)),
+)
+
+const anyContent: fc.Arbitrary<ContentRef> = fc.oneof(
+  fc.record({ kind: fc.constant('inline' as const), bytes: fc.uint8Array({ maxLength: 2048 }) }, { noNullPrototype: true }),
+  fc.record(
+    {
+      kind: fc.constant('chunks' as const),
+      root: fc.record(
+        {
+          id: anyChunkId,
+          plainHash: bytes(32),
+          length: fc.integer({ min: 0, max: 4 * 1024 * 1024 }),
+          codec: fc.constantFrom(0 as const, 1 as const),
+          epoch: anyEpoch,
+        },
+        { noNullPrototype: true },
+      ),
+      depth: fc.nat(8),
+    },
+    { noNullPrototype: true },
+  ),
+)
+
+const anyStripeHeader = fc
+  .tuple(anyChunkId, fc.integer({ min: 1, max: 4096 }), bytes(32))
+  .map(([id, length, root]) =>
+    encodeStripeHeader({ k: 1, m: 1, shardBytes: 4096, chunks: [{ id, length }], shardRoots: [root, root] }),
+  )
+
+const anySealed = fc.uint8Array({ maxLength: 256 })
+const link = { link: anyNode, parent: anyNode, name: anyName }
+
+/** Ops of every kind. */
+export const anyOp: fc.Arbitrary<Op> = fc.oneof(
+  op('mkdir', { id: anyNode, parent: anyNode, name: anyName, attributes: anyAttributes }),
+  op('create', {
+    ...link,
+    inode: anyNode,
+    attributes: anyAttributes,
+    target: fc.option(fc.uint8Array({ minLength: 1, maxLength: 4095 }), { nil: undefined }),
+  }),
+  op('link', { ...link, inode: anyNode }),
+  op('move', { ...link, from: anyNode, saw: anyDots }),
+  op('move-dir', { id: anyNode, from: anyNode, parent: anyNode, name: anyName, saw: anyDots }),
+  op('unlink', { link: anyNode, from: anyNode, saw: anyDots }),
+  op('rmdir', { id: anyNode, from: anyNode, saw: anyDots }),
+  op('attributes', { id: anyNode, attributes: anyAttributes }),
+  op('version', {
+    inode: anyNode,
+    base: anyDots,
+    size: fc.maxSafeNat(),
+    content: anyContent,
+    modifiedNs: anyTime,
+    touch: fc.array(fc.record({ link: anyNode, saw: anyDots }, { noNullPrototype: true }), { maxLength: 3 }),
+  }),
+  op('drop-version', { inode: anyNode, saw: anyDots }),
+  op('policy', { key: fc.string({ maxLength: 1024 }), value: fc.string({ maxLength: 1024 }) }),
+  op('member', {
+    peer: anyPeer,
+    role: fc.constantFrom(...ROLES),
+    keys: fc.array(fc.record({ epoch: anyEpoch, sealed: anySealed }, { noNullPrototype: true }), { maxLength: 3 }),
+  }),
+  op('member-info', {
+    peer: anyPeer,
+    name: fc.string({ maxLength: 255 }),
+    zone: fc.string({ maxLength: 255 }),
+    capacityBytes: fc.maxSafeNat(),
+  }),
+  op('remove-member', { peer: anyPeer }),
+  op('epoch', {
+    epoch: anyEpoch,
+    keys: fc.array(fc.record({ peer: anyPeer, sealed: anySealed }, { noNullPrototype: true }), { maxLength: 3 }),
+  }),
+  op('stripe', {
+    header: anyStripeHeader,
+    holders: fc.array(fc.array(anyPeer, { maxLength: 3 }), { maxLength: 48 }),
+  }),
+)
+
+function op<Kind extends Op['kind']>(
+  kind: Kind,
+  fields: { [Field in keyof Omit<Extract<Op, { kind: Kind }>, 'kind'>]: fc.Arbitrary<Extract<Op, { kind: Kind }>[Field]> },
+): fc.Arbitrary<Op> {
+  const model = { kind: fc.constant(kind), ...fields } as unknown as { [Field in keyof Op]: fc.Arbitrary<Op[Field]> }
+  return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<Op>
+}
