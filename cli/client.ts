@@ -267,7 +267,8 @@ async function exchange(
   // Also awaited below; while the body is being sent nobody else listens.
   response.catch(() => {})
   if (body === undefined || body instanceof Uint8Array) request.end(body)
-  else await send(request, body, early.signal)
+  // A body that is waiting for its next part does not keep an early response or failure back.
+  else await Promise.race([send(request, body, early.signal), response])
   return (await response)[0] as IncomingMessage
 }
 

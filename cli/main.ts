@@ -52,7 +52,8 @@ const COMMANDS = [
 /** After a command is done, what its libraries left open may keep the process alive for this long. */
 const LINGER_MS: number = 2 * SECOND_MS
 
-const READER_GONE = new ShoalError('aborted', 'nobody reads the output')
+/** The reason to stop where there is nothing more to say. */
+const OUTPUT_GONE = new ShoalError('aborted', 'the output goes nowhere')
 
 await main(process.argv)
 
@@ -68,7 +69,10 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv)
   } catch (thrown) {
-    process.exitCode = report(thrown, argv.includes('--json'))
+    // What breaks because the command is to stop, broke for that reason.
+    const { aborted, reason } = interrupt.signal
+    const failure: unknown = aborted && explain(thrown).code === 'aborted' ? reason : thrown
+    process.exitCode ||= report(failure, argv.includes('--json'))
   } finally {
     context.close()
     setTimeout(() => process.exit(), LINGER_MS).unref()
@@ -113,7 +117,7 @@ function descendants(command: Command): Command[] {
 
 /** Say what went wrong, once. returns the exit code. */
 function report(thrown: unknown, json: boolean): number {
-  if (thrown === READER_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
+  if (thrown === OUTPUT_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
     return 0
   const error = explain(thrown)
   if (json) process.stdout.write(`${JSON.stringify(errorBody(error))}\n`)
@@ -138,11 +142,10 @@ function stopOnSignals(interrupt: AbortController): void {
 /** `shoal cat big | head` is no failure: who reads has seen enough. A full disk under stdout is one. */
 function stopWithoutOutput(interrupt: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return interrupt.abort(READER_GONE)
+    interrupt.abort(OUTPUT_GONE)
+    if (error.code === 'EPIPE') return
     const failure = new ShoalError('EIO', `the output cannot be written: ${error.message}`)
-    interrupt.abort(failure)
-    // Also where the command had done all else.
-    process.exitCode ??= report(failure, false)
+    process.exitCode = report(failure, false)
   })
   // Nobody is left to be told.
   process.stderr.on('error', () => {})

@@ -89,6 +89,7 @@ export class Node implements LocalNode {
   readonly #stop = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
   #door: Door | undefined
+  #creatingFirst: Promise<NamedVolume> | undefined
   readonly #startedMs: WallTime
   #freeBytes = 0
   #stopping: Promise<void> | undefined
@@ -367,8 +368,9 @@ export class Node implements LocalNode {
 
   /** A node without a volume makes one when it is first needed. */
   async #findOrCreate(volume: string | undefined): Promise<NamedVolume> {
-    if (volume === undefined && this.#volumes.all().length === 0) return this.#create(FIRST_VOLUME)
-    return this.#volumes.find(volume)
+    if (volume !== undefined || this.#volumes.all().length > 0) return this.#volumes.find(volume)
+    this.#creatingFirst ??= this.#create(FIRST_VOLUME).finally(() => (this.#creatingFirst = undefined))
+    return this.#creatingFirst
   }
 
   #at(path: string): { hosted: HostedVolume; parts: readonly string[] } {

@@ -1,4 +1,5 @@
 // `shoal join`: become a member of a volume by a ticket.
+import { count } from '../output.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 

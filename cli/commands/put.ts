@@ -105,7 +105,11 @@ class Put {
     }
     const { client } = this.#context
     await client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
-    await client.writeFile(path, this.transfer.counted(process.stdin), {}, { ack: 'none' })
+    try {
+      await client.writeFile(path, this.transfer.counted(process.stdin), {}, { ack: 'none' })
+    } finally {
+      process.stdin.destroy()
+    }
     this.transfer.tally.files++
   }
 

@@ -1,4 +1,5 @@
 // `shoal volume create|ls|info|set`: shared namespaces and their policies.
+import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { count, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
@@ -12,21 +13,19 @@ export function addVolume(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal volume info main')
   volume
     .command('create <name>')
-    .argument('[setting...]', 'policies, as for "volume set"', collectSetting)
+    .addArgument(
+      new Argument('[setting...]', 'policies, as for "volume set"')
+        .argParser(collectSetting)
+        .default({}, 'none'),
+    )
     .description('make a volume, with this node as its admin')
     .option('--chunk <size>', 'average chunk: 64k, 256k or 1m')
     .option('--hash <name>', 'blake3 or sha2-256')
     .addHelpText('after', '\nExample:\n  shoal volume create photos class=rs4+2 --chunk 256k')
-    .action(
-      async (
-        name: string,
-        settings: Settings | undefined,
-        how: { chunk?: string; hash?: string },
-      ) => {
-        const made = await context.client.createVolume({ name, ...how, settings })
-        context.print(made, () => `Made volume "${made.name}"`)
-      },
-    )
+    .action(async (name: string, settings: Settings, how: { chunk?: string; hash?: string }) => {
+      const made = await context.client.createVolume({ name, ...how, settings })
+      context.print(made, () => `Made volume "${made.name}"`)
+    })
   volume
     .command('ls')
     .description('list the volumes of this node')

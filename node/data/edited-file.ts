@@ -103,7 +103,7 @@ export class EditedFile {
   /** Bytes from `position`, as they are at the call, in parts; shorter than `length` only at the end. */
   async read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     const to = Math.min(position + length, this.#size)
-    const parts = Array.from(this.overlay.pieces(position, to), (piece) => {
+    const parts = Array.from(this.overlay.pieces(position, to), async (piece) => {
       const start = Math.max(piece.start, position)
       const end = Math.min(piece.end, to)
       switch (piece.kind) {

@@ -32,12 +32,14 @@ export interface ShardServerHooks {
   onKept?(volume: VolumeId, stripe: StripeId): void
 }
 
+/** The network, as far as the server needs it. */
+type Served = Pick<Network, 'self' | 'handle'>
 type Request<Kind extends ShardRequest['kind']> = Extract<ShardRequest, { kind: Kind }>
 
 const DONE: Extract<ShardReply, { kind: 'ok' }> = { kind: 'ok', length: 0, indices: [], proof: [] }
 
 export class ShardServer {
-  readonly #network: Network
+  readonly #network: Served
   readonly #clock: Clock
   readonly #store: Store
   readonly #hooks: ShardServerHooks
@@ -46,7 +48,7 @@ export class ShardServer {
   #stopped = false
 
   constructor(
-    components: { network: Network; clock: Clock; store: Store },
+    components: { network: Served; clock: Clock; store: Store },
     hooks: ShardServerHooks,
   ) {
     this.#network = components.network

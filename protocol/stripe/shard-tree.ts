@@ -40,7 +40,8 @@ export function shardProof(shard: Uint8Array, firstLeaf: number, leafCount: numb
 
 /**
  * True if `bytes` are the whole leaves from firstLeaf on, as many as they fill, of the shard with this root and length.
- * The last leaf of a shard may be shorter than SHARD_LEAF, no other.
+ * The last leaf of a shard may be shorter than SHARD_LEAF, no other. `root` and `shardLength` are those of a header that
+ * is trusted; firstLeaf, bytes and proof may be anything.
  */
 export function verifyShardRange(
   root: Uint8Array,
@@ -53,6 +54,7 @@ export function verifyShardRange(
   const range = { start: firstLeaf, end: firstLeaf + leavesOf(bytes.length) }
   const endByte = firstLeaf * SHARD_LEAF + bytes.length
   if (bytes.length === 0 || firstLeaf < 0 || range.end > whole.end) return false
+  if (proof.some((hash) => hash.length !== HASH_BYTES)) return false
   if (endByte !== Math.min(range.end * SHARD_LEAF, shardLength)) return false
   const leaves = leafHashes(bytes)
   const beside = proof.values()

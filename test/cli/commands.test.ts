@@ -57,10 +57,19 @@ describe('commands', { concurrency: 4 }, () => {
 
   test('peer ls, info, ping and rm', async () => {
     await withNode(async ({ shoal, json }) => {
-      assert.equal((await shoal('peer', 'ls')).stdout, `shelf  connected  writer of main  ${SHELF}\n`)
+      assert.equal(
+        (await shoal('peer', 'ls')).stdout,
+        `shelf  connected  writer of main  ${SHELF}\n`,
+      )
       assert.match((await shoal('peer', 'info', 'shelf')).stdout, /Round trip +1\.25 ms/)
-      assert.equal((await shoal('peer', 'ping', 'shelf', '--count', '2')).stdout, 'shelf: 1.25 ms\n'.repeat(2))
-      assert.deepEqual(await json('peer', 'ping', 'shelf', '--count', '1'), { peer: 'shelf', roundTripsMs: [1.25] })
+      assert.equal(
+        (await shoal('peer', 'ping', 'shelf', '--count', '2')).stdout,
+        'shelf: 1.25 ms\n'.repeat(2),
+      )
+      assert.deepEqual(await json('peer', 'ping', 'shelf', '--count', '1'), {
+        peer: 'shelf',
+        roundTripsMs: [1.25],
+      })
       assert.equal((await shoal('peer', 'rm', 'shelf')).stdout, 'Removed shelf\n')
     })
   })
@@ -82,17 +91,31 @@ describe('commands', { concurrency: 4 }, () => {
 
   test('join says which volume, and in which role', async () => {
     await withNode(async ({ shoal }) => {
-      assert.equal((await shoal('join', ' shoal1abc\n')).stdout, 'Joined volume "main" as admin, with 1 member\n')
+      assert.equal(
+        (await shoal('join', ' shoal1abc\n')).stdout,
+        'Joined volume "main" as admin, with 1 member\n',
+      )
     })
   })
 
   test('volume create, ls, info and set', async () => {
     await withNode(async ({ shoal, json }) => {
-      assert.equal((await shoal('volume', 'create', 'photos', 'class=rs4+2')).stdout, 'Made volume "photos"\n')
-      assert.match((await shoal('volume', 'ls')).stdout, /^main +admin +rs1\+1 +any 1 peer may be lost +3 stripes full/)
+      assert.equal(
+        (await shoal('volume', 'create', 'photos', 'class=rs4+2')).stdout,
+        'Made volume "photos"\n',
+      )
+      assert.match(
+        (await shoal('volume', 'ls')).stdout,
+        /^main +admin +rs1\+1 +any 1 peer may be lost +3 stripes full/,
+      )
       assert.match((await shoal('volume', 'info', 'main')).stdout, /Log +7 entries, 0 heads\n/)
-      assert.equal((await shoal('volume', 'set', 'main', 'class=rs4+2', 'ack=placed')).stdout, 'class=rs4+2 ack=placed\n')
-      assert.partialDeepStrictEqual(await json('volume', 'info', 'main'), { settings: { class: 'rs4+2' } })
+      assert.equal(
+        (await shoal('volume', 'set', 'main', 'class=rs4+2', 'ack=placed')).stdout,
+        'class=rs4+2 ack=placed\n',
+      )
+      assert.partialDeepStrictEqual(await json('volume', 'info', 'main'), {
+        settings: { class: 'rs4+2' },
+      })
     })
   })
 
@@ -103,7 +126,10 @@ describe('commands', { concurrency: 4 }, () => {
       await node.makeSymlink('/a b/link', '🐟/x')
       assert.equal((await shoal('ls', '/a b')).stdout, 'link\n🐟/\n')
       assert.equal((await shoal('ls', '-R', '/')).stdout, '/a b\n/a b/link\n/a b/🐟\n/a b/🐟/x\n')
-      assert.match((await shoal('ls', '-l', 'main:/a b/🐟')).stdout, /^-rw-r----- +5 B {2}20\d\d-.* x\n$/)
+      assert.match(
+        (await shoal('ls', '-l', 'main:/a b/🐟')).stdout,
+        /^-rw-r----- +5 B {2}20\d\d-.* x\n$/,
+      )
       assert.deepEqual(await json('stat', '/a b/🐟/x'), {
         path: '/a b/🐟/x',
         name: 'x',
@@ -119,7 +145,12 @@ describe('commands', { concurrency: 4 }, () => {
       assert.match((await shoal('stat', '/a b/link')).stdout, /Kind +symlink to 🐟\/x\n/)
       assert.deepEqual(await json('mv', '/a b/🐟/x', '/a b'), { from: '/a b/🐟/x', to: '/a b/x' })
       assert.equal((await shoal('rm', '/a b')).code, 1)
-      assert.deepEqual(await shoal('rm', '-r', '/a b'), { code: 0, stdout: '', stderr: '', bytes: Buffer.alloc(0) })
+      assert.deepEqual(await shoal('rm', '-r', '/a b'), {
+        code: 0,
+        stdout: '',
+        stderr: '',
+        bytes: Buffer.alloc(0),
+      })
       assert.deepEqual(await json('ls'), [])
     })
   })
@@ -129,7 +160,10 @@ describe('commands', { concurrency: 4 }, () => {
       const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7) % 256))
       await node.writeFile('/raw', asContent(bytes))
       assert.equal(hash((await shoal('cat', '/raw')).bytes), hash(bytes))
-      assert.equal(hash((await shoal('cat', '/raw', '/raw')).bytes), hash(Buffer.concat([bytes, bytes])))
+      assert.equal(
+        hash((await shoal('cat', '/raw', '/raw')).bytes),
+        hash(Buffer.concat([bytes, bytes])),
+      )
       const part = await shoal('cat', '--offset', '70000', '--length', '100', '/raw')
       assert.deepEqual(part.bytes, bytes.subarray(70_000, 70_100))
       assert.equal((await shoal('cat', '--offset', '300000', '/raw')).bytes.byteLength, 0)
@@ -161,26 +195,35 @@ describe('commands', { concurrency: 4 }, () => {
     }, new Breaking())
   })
 
-  test('output that cannot be written is a failure', { skip: !existsSync('/dev/full') }, async () => {
-    await withNode(async ({ node, home }) => {
-      await node.writeFile('/big', asContent(Buffer.alloc(200_000, 1)))
-      for (const words of [['ls'], ['cat', '/big']]) {
-        const full = openSync('/dev/full', 'w')
-        const child = spawn(process.execPath, [SHOAL, '--home', home, ...words], {
-          stdio: ['ignore', full, 'pipe'],
-        })
-        closeSync(full)
-        const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
-        assert.equal(code, 1)
-        assert.match(stderr, /^shoal: the output cannot be written: ENOSPC[^\n]*\n$/)
-      }
-    })
-  })
+  test(
+    'output that cannot be written is a failure',
+    { skip: !existsSync('/dev/full') },
+    async () => {
+      await withNode(async ({ node, home }) => {
+        await node.writeFile('/big', asContent(Buffer.alloc(200_000, 1)))
+        for (const words of [['status'], ['cat', '/big']]) {
+          const full = openSync('/dev/full', 'w')
+          const child = spawn(process.execPath, [SHOAL, '--home', home, ...words], {
+            stdio: ['ignore', full, 'pipe'],
+          })
+          closeSync(full)
+          assert.ok(child.stderr)
+          const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+          assert.equal(code, 1)
+          assert.match(stderr, /^shoal: the output cannot be written: ENOSPC[^\n]*\n$/)
+        }
+      })
+    },
+  )
 
   test('mount and unmount take a path of this machine', async () => {
     await withNode(async ({ shoal, json, folder }) => {
       assert.equal((await shoal('mount', 'm')).stdout, `Volume "main" is mounted at ${folder}/m\n`)
-      assert.deepEqual(await json('mount', '--read-only', 'n'), { folder: `${folder}/n`, volume: 'main', readOnly: true })
+      assert.deepEqual(await json('mount', '--read-only', 'n'), {
+        folder: `${folder}/n`,
+        volume: 'main',
+        readOnly: true,
+      })
       assert.match((await shoal('status')).stdout, /Mount +.*\/n \(main, read-only\)/)
       assert.deepEqual(await json('unmount', 'm'), { unmounted: `${folder}/m` })
       assert.equal((await shoal('umount', 'n')).code, 0)

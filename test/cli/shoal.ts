@@ -90,10 +90,6 @@ export async function outcomeOf(child: Process): Promise<Outcome> {
   const ended = new Promise<number | null>((resolve) => {
     child.once('close', (code) => resolve(code))
   })
-  const [code, bytes, stderr] = await Promise.all([
-    ended,
-    buffer(child.stdout),
-    text(child.stderr),
-  ])
+  const [code, bytes, stderr] = await Promise.all([ended, buffer(child.stdout), text(child.stderr)])
   return { code, bytes, stdout: bytes.toString('utf8'), stderr }
 }

@@ -27,6 +27,9 @@ test(`a node killed ${ROUNDS} times during puts keeps all it acknowledged and se
   const node = cluster.node('n1')
   const written = new Map<string, Written>()
   let acknowledged = 0
+  await node.start()
+  await node.shoal('mkdir', '/before')
+  await node.kill('SIGTERM')
   for (let round = 0; round < ROUNDS; round++) {
     await node.start()
     const client = new Client({ home: node.home })

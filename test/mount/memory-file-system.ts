@@ -47,7 +47,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly inodes: Map<number, Inode> = new Map<number, Inode>()
   readonly handles: Map<number, Handle> = new Map<number, Handle>()
   /** Called before each operation with its name; may throw, or delay it. */
-  before: (operation: string) => void | Promise<void> = () => undefined
+  before: (operation: string, signal?: AbortSignal) => void | Promise<void> = () => undefined
   readonly #root: Inode
   #lastInode = 0
   #lastHandle = 0
@@ -165,13 +165,22 @@ export class MemoryFileSystem implements FileSystem {
     return { attributes: this.#give(made), handle: this.#open(made, flags) }
   }
 
-  async read(handle: number, position: number, length: number): Promise<readonly Uint8Array[]> {
-    await this.before('read')
+  async read(
+    handle: number,
+    position: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    await this.before('read', signal)
     const { inode } = this.#handle(handle)
     const parts: Uint8Array[] = []
     const end = Math.min(position + length, inode.size)
-    for (let at = position; at < end; ) {
-      const [block, from, count] = [Math.floor(at / MIB), at % MIB, Math.min(MIB - (at % MIB), end - at)]
+    for (let at = position; at < end;) {
+      const [block, from, count] = [
+        Math.floor(at / MIB),
+        at % MIB,
+        Math.min(MIB - (at % MIB), end - at),
+      ]
       parts.push((inode.blocks[block] ?? Buffer.alloc(MIB)).subarray(from, from + count))
       at += count
     }
@@ -182,10 +191,11 @@ export class MemoryFileSystem implements FileSystem {
     await this.before('write')
     const { inode, append } = this.#handle(handle)
     const start = append ? inode.size : position
-    for (let done = 0; done < bytes.byteLength; ) {
+    for (let done = 0; done < bytes.byteLength;) {
       const [block, to] = [Math.floor((start + done) / MIB), (start + done) % MIB]
       const part = bytes.subarray(done, done + MIB - to)
-      const kept = (inode.blocks[block] ??= part.byteLength === MIB ? Buffer.allocUnsafeSlow(MIB) : Buffer.alloc(MIB))
+      const kept = (inode.blocks[block] ??=
+        part.byteLength === MIB ? Buffer.allocUnsafeSlow(MIB) : Buffer.alloc(MIB))
       kept.set(part, to)
       done += part.byteLength
     }
@@ -258,7 +268,8 @@ export class MemoryFileSystem implements FileSystem {
     const node =
       this.#root.names.get(name) ?? this.#add(ROOT, name, 'file', 0o644, { uid: 0, gid: 0 })
     const bytes = Buffer.from(content)
-    node.blocks = [Buffer.concat([bytes, Buffer.alloc(MIB - bytes.byteLength)])]
+    node.blocks =
+      content === '' ? [] : [Buffer.concat([bytes, Buffer.alloc(MIB - bytes.byteLength)])]
     node.size = bytes.byteLength
     touch(node)
     return node.inode
@@ -343,7 +354,18 @@ export class MemoryFileSystem implements FileSystem {
 function attributesOf(node: Inode): Attributes {
   const { inode, kind, mode, uid, gid, links, size, accessedNs, modifiedNs } = node
   const linkCount = kind === 'folder' ? 2 : links
-  return { inode, kind, mode, uid, gid, linkCount, sizeBytes: size, accessedNs, modifiedNs, changedNs: modifiedNs }
+  return {
+    inode,
+    kind,
+    mode,
+    uid,
+    gid,
+    linkCount,
+    sizeBytes: size,
+    accessedNs,
+    modifiedNs,
+    changedNs: modifiedNs,
+  }
 }
 
 function resize(node: Inode, size: number): void {

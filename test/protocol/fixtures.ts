@@ -68,12 +68,13 @@ export function rawZstd(plain: Uint8Array): Uint8Array {
   return Uint8Array.from([...head, ...plain])
 }
 
-/** Plain JSON of a value of ours: bytes as hex, 64-bit integers as decimal text. */
+/** Plain JSON of a value of ours: bytes as hex, 64-bit integers as decimal text, nothing where undefined. */
 export function toJson(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_key, item: unknown) => {
-      if (item instanceof Uint8Array) return toHex(item)
-      return typeof item === 'bigint' ? item.toString() : item
-    }),
-  )
+  if (value instanceof Uint8Array) return toHex(value)
+  if (typeof value === 'bigint') return value.toString()
+  if (value instanceof Map) return [...value].map(toJson)
+  if (Array.isArray(value)) return value.map(toJson)
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).filter(([, item]) => item !== undefined)
+  return Object.fromEntries(fields.map(([key, item]) => [key, toJson(item)]))
 }

@@ -64,9 +64,9 @@ const PLAIN: fc.ObjectConstraints = {
 function* mutants(bytes: Uint8Array): Generator<Uint8Array> {
   const step = Math.max(1, Math.floor(bytes.length / 400))
   for (let i = 0; i < bytes.length; i += step) {
-    yield bytes.slice(0, i)
+    yield bytes.subarray(0, i)
     for (const flip of [0x01, 0x80, 0xff]) {
-      const mutant = bytes.slice()
+      const mutant = Uint8Array.from(bytes)
       mutant[i] = (mutant[i] ?? 0) ^ flip
       yield mutant
     }

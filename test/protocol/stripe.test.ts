@@ -75,7 +75,13 @@ describe('stripe', () => {
   })
 
   test('the header has the root of every shard, and decodes to what was encoded', () => {
-    for (const [k, m] of [[1, 0], [1, 2], [2, 1], [4, 2], [32, 16]] as const) {
+    for (const [k, m] of [
+      [1, 0],
+      [1, 2],
+      [2, 1],
+      [4, 2],
+      [32, 16],
+    ] as const) {
       const { id, header, headerBytes, shards } = codeStripe(chunksOf([100, 2000, 70_000]), k, m)
       assert.equal(shards.length, k + m)
       assert.deepEqual(header.shardRoots, shards.map(shardRoot))
@@ -140,7 +146,17 @@ describe('a stripe header from a peer', () => {
       assert.throws(() => decodeStripeHeader(bytes), { code }, JSON.stringify(fields))
     }
     refused('unsupported', { v: 2 })
-    for (const code of [[0, 3], [33, 1], [1, -1], [1, 17], [2], [2, 1, 0], [2, 2], '2+1', [2.5, 1]]) {
+    for (const code of [
+      [0, 3],
+      [33, 1],
+      [1, -1],
+      [1, 17],
+      [2],
+      [2, 1, 0],
+      [2, 2],
+      '2+1',
+      [2.5, 1],
+    ]) {
       refused('malformed', { code })
     }
     for (const shardBytes of [0, 63, 100, 128, STRIPE_DATA_MAX, STRIPE_DATA_MAX + 64, '192']) {
@@ -155,16 +171,26 @@ describe('a stripe header from a peer', () => {
     for (const chunks of [[], 'none', [[]], [5], [...Array.from({ length: 8193 }, () => first)]]) {
       refused('malformed', { chunks })
     }
-    for (const bad of [roots.slice(1), [...roots, roots[0]], roots.with(0, new Uint8Array(31)), 'none', [1, 2, 3]]) {
+    for (const bad of [
+      roots.slice(1),
+      [...roots, roots[0]],
+      roots.with(0, new Uint8Array(31)),
+      'none',
+      [1, 2, 3],
+    ]) {
       refused('malformed', { roots: bad })
     }
   })
 
   test('is taken or refused with a stable code, whatever its bytes are', () => {
     const honest = [codeStripe(chunksOf([100, 200]), 2, 1), codeStripe(chunksOf([5]), 1, 0)]
-    assertRefusesOnly(decodeStripeHeader, honest.map(({ headerBytes }) => headerBytes), {
-      codes: ['malformed', 'unsupported'],
-    })
+    assertRefusesOnly(
+      decodeStripeHeader,
+      honest.map(({ headerBytes }) => Uint8Array.from(headerBytes)),
+      {
+        codes: ['malformed', 'unsupported'],
+      },
+    )
   })
 
   test('that was taken has only ranges inside its shards', () => {
@@ -199,7 +225,11 @@ function chunksOf(lengths: readonly number[]): Chunk[] {
 }
 
 /** Bytes of a stripe, out of its data shards. */
-function stripeBytes({ header, shards }: CodedStripe, position: number, length: number): Uint8Array {
+function stripeBytes(
+  { header, shards }: CodedStripe,
+  position: number,
+  length: number,
+): Uint8Array {
   const parts = shardRanges(header, position, length).map(({ shard, offset, length: count }) => {
     return shards[shard]?.subarray(offset, offset + count) ?? new Uint8Array(0)
   })
@@ -208,7 +238,9 @@ function stripeBytes({ header, shards }: CodedStripe, position: number, length: 
 
 function subsets(count: number): number[][] {
   const members = Array.from({ length: count }, (_, i) => i)
-  return Array.from({ length: 2 ** count }, (_, bits) => members.filter((i) => ((bits >> i) & 1) === 1))
+  return Array.from({ length: 2 ** count }, (_, bits) =>
+    members.filter((i) => ((bits >> i) & 1) === 1),
+  )
 }
 
 /** Decoded arrays may be views of another class: compare what they hold. */

@@ -1,4 +1,5 @@
 // How libp2p is set up for Shoal: every option that departs from its default, and why.
+import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -11,6 +12,7 @@ import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { LevelDatastore } from 'datastore-level'
 import { createLibp2p } from 'libp2p'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
 import { MIB, SECOND_MS } from '../../../protocol/units.ts'
@@ -54,12 +56,13 @@ export interface HostOptions {
   readonly mdns: boolean
   /** Asked with the PeerId text of both who dials us and whom we dial. */
   readonly allowed: (peer: string) => boolean
-  readonly onDiscover: (found: PeerInfo) => void
 }
 
 export interface Host {
   readonly libp2p: Libp2p<HostServices>
   readonly store: LevelDatastore
+  /** Says each time that mDNS hears of a peer. */
+  readonly discovered: EventEmitter<{ peer: [PeerInfo] }>
 }
 
 interface HostServices extends Record<string, unknown> {
@@ -70,10 +73,10 @@ interface HostServices extends Record<string, unknown> {
   listeners: Listeners
 }
 
-/** Libp2p, not started, and its open store. */
+/** Libp2p, not started, and its open store. throws ShoalError 'already-running' or 'corrupt' if that does not open. */
 export async function createHost(options: HostOptions): Promise<Host> {
-  const store = new LevelDatastore(join(options.folder, 'libp2p'))
-  await store.open()
+  const store = await openStore(join(options.folder, 'libp2p'))
+  const discovered = new EventEmitter<{ peer: [PeerInfo] }>()
   const libp2p = await createLibp2p<HostServices>({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
@@ -106,10 +109,25 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionGater: gater(options.allowed),
     // By default the address of a peer is forgotten after an hour.
     peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
-    peerDiscovery: options.mdns ? [discovery(options.onDiscover)] : [],
+    peerDiscovery: options.mdns ? [discovery(discovered)] : [],
     services: services(),
   })
-  return { libp2p, store }
+  return { libp2p, store, discovered }
+}
+
+async function openStore(folder: string): Promise<LevelDatastore> {
+  const store = new LevelDatastore(folder)
+  try {
+    await store.db.open() // store.open() alone would say only that it failed
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.cause : undefined
+    const locked = why instanceof Error && 'code' in why && why.code === 'LEVEL_LOCKED'
+    if (locked) throw new ShoalError('already-running', `${folder} is in use`, { cause })
+    const message = `cannot open ${folder}: ${String(why)}. It holds only what was learned of peers: remove it and start again.`
+    throw new ShoalError('corrupt', message, { cause })
+  }
+  await store.open()
+  return store
 }
 
 function services() {
@@ -153,11 +171,11 @@ function gater(allowed: (peer: string) => boolean): ConnectionGater {
 
 /** libp2p's own 'peer:discovery' event is about entries new in the peer store, not about who was seen. */
 function discovery(
-  onDiscover: (found: PeerInfo) => void,
+  discovered: Host['discovered'],
 ): (components: MulticastDNSComponents) => PeerDiscovery {
   return (components) => {
     const found = mdns({ serviceTag: MDNS_SERVICE })(components)
-    found.addEventListener('peer', ({ detail }) => onDiscover(detail))
+    found.addEventListener('peer', ({ detail }) => discovered.emit('peer', detail))
     return found
   }
 }

@@ -71,6 +71,7 @@ export class Libp2pNetwork implements Network {
     host.libp2p.addEventListener('peer:disconnect', ({ detail }) =>
       peers.onDisconnect(peerOf(detail)),
     )
+    host.discovered.on('peer', (found) => this.#onDiscover(found))
     host.libp2p.addEventListener('peer:update', ({ detail }) => this.#onUpdate(detail))
   }
 
@@ -79,17 +80,8 @@ export class Libp2pNetwork implements Network {
     const { listen, announce = [], log = () => {} } = options
     for (const address of [...listen, ...announce]) parseAddress(address)
     const peers = new PeerEvents(log)
-    let network: Libp2pNetwork | undefined
-    const host = await createHost({
-      ...options,
-      announce,
-      allowed: (peer) => peers.admits(peer),
-      onDiscover: (found) => {
-        if (network !== undefined) network.#onDiscover(found)
-      },
-    })
-    network = new Libp2pNetwork(host, peers, log)
-    return network
+    const allowed = (peer: string): boolean => peers.admits(peer)
+    return new Libp2pNetwork(await createHost({ ...options, announce, allowed }), peers, log)
   }
 
   /** throws ShoalError 'usage' if an address cannot be listened on. */
@@ -130,7 +122,10 @@ export class Libp2pNetwork implements Network {
     const id = peerIdFromString(peer)
     try {
       const { addresses } = await this.#host.libp2p.peerStore.get(id)
-      return addresses.map((address) => address.multiaddr.encapsulate(`/p2p/${peer}`).toString())
+      const texts = addresses.map(({ multiaddr }) =>
+        multiaddr.encapsulate(`/p2p/${peer}`).toString(),
+      )
+      return [...new Set(texts)] // libp2p may store one twice: with and without its /p2p end
     } catch {
       return []
     }

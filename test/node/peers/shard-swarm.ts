@@ -1,9 +1,12 @@
 // A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its volume knows what a test
 // tells it: members, who may store, stripes and their holders.
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { equalBytes } from '../../../protocol/bytes.ts'
+import { hasCode } from '../../../protocol/errors.ts'
 import { CHUNK_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { codeStripe } from '../../../protocol/stripe/stripe.ts'
-import { SECOND_MS, divCeil } from '../../../protocol/units.ts'
+import { KIB, MIB, SECOND_MS, divCeil } from '../../../protocol/units.ts'
 import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
 import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
 import { ShardClient } from '../../../node/peers/shards.ts'
@@ -13,8 +16,10 @@ import { Scheduler } from '../../../simulations/scheduler.ts'
 import { Machine } from '../../../simulations/world.ts'
 import { xorshiftBytes } from '../../protocol/vectors.ts'
 import { WatchedDisk, chunkIdOf } from '../store/fixtures.ts'
+import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
+import type { ShardRange } from '../../../node/peers/shards.ts'
 import type { Channel } from '../../../node/world/world.ts'
 
 export const VOLUME: VolumeId = 'ab'.repeat(32) as VolumeId
@@ -39,6 +44,10 @@ export function shardOf(
   if (shard === undefined) throw new RangeError(`no shard ${index}`)
   return { header: headerBytes, index, shard }
 }
+
+export const STRIPE: CodedStripe = stripeOf(1, 600 * KIB, 2, 1)
+/** Its shard takes several frames. */
+export const LARGE: CodedStripe = stripeOf(2, 3 * MIB + 100, 1, 0)
 
 /** A peer that asks the holder. */
 export interface Asker {
@@ -144,4 +153,36 @@ export class ShardSwarm {
     stripe: (id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined =>
       this.stripes.get(id),
   }
+}
+
+/** A test with a holder that serves, in virtual time that its name seeds. */
+export function scenario(name: string, work: (swarm: ShardSwarm) => Promise<void>): void {
+  test(name, () => ShardSwarm.run(name, work))
+}
+
+/** For assert.rejects. */
+export function failsWith(...codes: readonly ErrorCode[]): (error: unknown) => boolean {
+  return (error) => codes.some((code) => hasCode(error, code))
+}
+
+/** All of a shard. */
+export function whole({ id, header }: CodedStripe, index: number): ShardRange {
+  return { stripe: id, index, offset: 0, length: header.shardBytes }
+}
+
+export function assertSame(actual: Uint8Array | undefined, expected: Uint8Array | undefined): void {
+  assert.ok(actual !== undefined && expected !== undefined)
+  assert.ok(equalBytes(actual, expected))
+}
+
+/** The holder still keeps and gives what `asker` asks. */
+export async function assertServes(
+  swarm: ShardSwarm,
+  { client }: Asker,
+  stripe: CodedStripe = STRIPE,
+): Promise<void> {
+  const { signal } = swarm
+  await client.put(swarm.self, shardOf(stripe, 0), { signal })
+  const { bytes } = await client.get(swarm.self, whole(stripe, 0), { proof: false, signal })
+  assertSame(bytes, stripe.shards[0])
 }

@@ -35,7 +35,7 @@ function readAll({ descriptor, credits }: ReaderData, port: MessagePort): void {
     Atomics.sub(credits, 0, 1)
     port.postMessage(buffer.subarray(0, length), [buffer.buffer])
     const returned = receiveMessageOnPort(port) as { message: ArrayBuffer } | undefined
-    buffer = new Uint8Array(returned?.message ?? FRAME_MAX)
+    buffer = new Uint8Array(returned?.message ?? new ArrayBuffer(FRAME_MAX))
   }
 }
 

@@ -1,3 +1,32 @@
+// What a peer that breaks the rules of the shard protocol does to a holder: nothing. Frames over FRAME_MAX do not come
+// so far; the channel refuses them (test/seams/network.ts).
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { MIB, MINUTE_MS } from '../../../protocol/units.ts'
+import {
+  PAYLOAD_PIECE,
+  SHARD_MAX,
+  decodeShardReply,
+  encodeShardRequest,
+} from '../../../protocol/wire/shard.ts'
+import { ROOM_BYTES, ShardRoom } from '../../../node/peers/shard-protocol-room.ts'
+import {
+  LARGE,
+  STRIPE,
+  VOLUME,
+  assertServes,
+  failsWith,
+  scenario,
+  stripeOf,
+  whole,
+} from './shard-swarm.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type { ShardReply, ShardRequest } from '../../../protocol/wire/shard.ts'
+import type { Channel } from '../../../node/world/world.ts'
+import type { ShardSwarm } from './shard-swarm.ts'
+
 describe('peers that break the rules', () => {
   const PUT: ShardRequest = {
     kind: 'put',
@@ -103,6 +132,52 @@ describe('peers that break the rules', () => {
     },
   )
 })
+
+describe('the room for whole shards', () => {
+  test('what is held is bounded in all and for a peer, and everyone who waits is served or leaves', async () => {
+    const requests = fc.array(
+      fc.record({
+        peer: fc.constantFrom('a', 'b', 'c'),
+        bytes: fc.integer({ min: 1, max: ROOM_BYTES }),
+        leaves: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 20 },
+    )
+    await fc.assert(
+      fc.asyncProperty(requests, async (wanted) => {
+        const room = new ShardRoom()
+        const held: { peer: string; bytes: number; giveBack: () => void }[] = []
+        const asking = wanted.map(async ({ peer, bytes, leaves }) => {
+          const controller = new AbortController()
+          const taken = room.take(peer as PeerId, bytes, controller.signal)
+          if (leaves) controller.abort(new Error('left'))
+          const giveBack = await taken.catch(() => undefined)
+          if (giveBack !== undefined) held.push({ peer, bytes, giveBack })
+        })
+        let served = 0
+        for (;;) {
+          await new Promise<void>((resolve) => setImmediate(resolve))
+          assert.ok(sum(held) <= ROOM_BYTES)
+          for (const peer of ['a', 'b', 'c']) {
+            const own = held.filter((one) => one.peer === peer)
+            assert.ok(own.length <= 1 || sum(own) <= ROOM_BYTES / 2)
+          }
+          const first = held.shift()
+          if (first === undefined) break
+          served++
+          first.giveBack()
+        }
+        await Promise.all(asking)
+        assert.ok(served >= wanted.filter(({ leaves }) => !leaves).length)
+      }),
+      { seed: 1, numRuns: 100 },
+    )
+  })
+})
+
+function sum(held: readonly { readonly bytes: number }[]): number {
+  return held.reduce((total, { bytes }) => total + bytes, 0)
+}
 
 type Misbehaviour = (channel: Channel, send: (frame: Uint8Array) => Promise<void>) => Promise<void>
 

@@ -1,0 +1,346 @@
+// The kernel driver by real system calls through a real mount. The calls are asynchronous or another process's: this
+// process answers them.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { constants } from 'node:fs'
+import {
+  appendFile,
+  chmod,
+  chown,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rmdir,
+  stat,
+  statfs,
+  symlink,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { test } from 'node:test'
+import koffi from 'koffi'
+import { ShoalError } from '../../protocol/errors.ts'
+import { KIB, MIB } from '../../protocol/units.ts'
+import { mounted, run, skip, until } from './mounted.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+
+const TIMEOUT_MS = 30_000
+const options = { skip, timeout: TIMEOUT_MS }
+
+test('files keep what is written, appended, truncated and copied', options, async (t) => {
+  const { at } = await mounted(t)
+  await writeFile(at('a'), 'one')
+  await appendFile(at('a'), ' two')
+  assert.equal(await readFile(at('a'), 'utf8'), 'one two')
+  await truncate(at('a'), 3)
+  await truncate(at('a'), 5)
+  assert.equal(await readFile(at('a'), 'utf8'), 'one\0\0')
+  await copyFile(at('a'), at('b'))
+  assert.equal(await readFile(at('b'), 'utf8'), 'one\0\0')
+  await writeFile(at('a'), 'x')
+  assert.equal(await readFile(at('a'), 'utf8'), 'x')
+  assert.equal((await stat(at('a'))).size, 1)
+  await assert.rejects(writeFile(at('a'), 'x', { flag: 'wx' }), { code: 'EEXIST' })
+})
+
+test('writes at any position are seen by all who have the file open', options, async (t) => {
+  const { at } = await mounted(t)
+  await using writer = await open(at('a'), 'w+')
+  await using reader = await open(at('a'), 'r')
+  await writer.write('end', 5000)
+  await writer.write('start', 0)
+  const { buffer } = await reader.read(Buffer.alloc(6000), 0, 6000, 0)
+  assert.equal(buffer.toString('latin1', 0, 5003), `start${'\0'.repeat(4995)}end`)
+  await writer.datasync()
+  await writer.sync()
+})
+
+test(
+  '64 MiB come back as they were written, also when the kernel has dropped them',
+  options,
+  async (t) => {
+    const { at, mount, fileSystem } = await mounted(t)
+    const block = randomBytes(MIB)
+    const hash = createHash('sha256')
+    const file = await open(at('big'), 'w')
+    for (let index = 0; index < 64; index++) {
+      block.writeUInt32LE(index, 0)
+      hash.update(block)
+      await file.write(block)
+    }
+    await file.close()
+    const sum = hash.digest('hex')
+    assert.equal((await run('sha256sum', at('big'))).slice(0, 64), sum)
+    let reads = 0
+    fileSystem.before = (operation) => void (reads += operation === 'read' ? 1 : 0)
+    mount.invalidator.inode((await stat(at('big'))).ino)
+    await until(async () => {
+      await using again = await open(at('big'))
+      await again.read(block, 0, 4 * KIB, 32 * MIB)
+      return reads > 0
+    })
+    assert.equal((await run('sha256sum', at('big'))).slice(0, 64), sum)
+    assert.ok(reads < 200, `${reads} reads of 64 MiB`)
+  },
+)
+
+test('names are any bytes, up to 255 of them', options, async (t) => {
+  const { folder, at, fileSystem } = await mounted(t)
+  const names = ['a b', '🐟🐠', 'new\nline', 'x'.repeat(255), '🐟'.repeat(63), '-n', '\\'].map(
+    (name) => Buffer.from(name),
+  )
+  names.push(Buffer.from([0xff, 0xfe, 0x80]))
+  for (const name of names) {
+    const path = Buffer.concat([Buffer.from(`${folder}/`), name])
+    await writeFile(path, name)
+    assert.deepEqual(await readFile(path), name)
+  }
+  const listed = await readdir(folder, { encoding: 'buffer' })
+  assert.deepEqual(listed.toSorted(Buffer.compare), names.toSorted(Buffer.compare))
+  assert.deepEqual(
+    fileSystem.names,
+    names.map((name) => name.toString('latin1')),
+  )
+  await assert.rejects(writeFile(at('y'.repeat(256)), ''), { code: 'ENAMETOOLONG' })
+})
+
+test(
+  'attributes are kept to the nanosecond, and set-user-id goes when a file is written',
+  options,
+  async (t) => {
+    const { at, folder } = await mounted(t)
+    await writeFile(at('a'), 'x', { mode: 0o640 })
+    assert.equal((await stat(at('a'))).mode, 0o100640)
+    await chmod(at('a'), 0o4755)
+    await chown(at('a'), 12, 34)
+    await chmod(at('a'), 0o4755)
+    await utimes(at('a'), 1_000_000.5, 1)
+    await run('touch', '-m', '-d', '@-1.250000001', at('a'))
+    const { mode, uid, gid, nlink, atimeNs, mtimeNs } = await stat(at('a'), { bigint: true })
+    assert.deepEqual([mode, uid, gid, nlink], [0o104755n, 12n, 34n, 1n])
+    assert.deepEqual([atimeNs, mtimeNs], [1_000_000_500_000_000n, -1_250_000_001n])
+    await run(
+      'setpriv',
+      '--reuid=12',
+      '--regid=34',
+      '--clear-groups',
+      'sh',
+      '-c',
+      'echo >> "$0"',
+      at('a'),
+    )
+    assert.equal((await stat(at('a'))).mode, 0o100755)
+    assert.equal((await stat(folder)).ino, 1)
+    const space = await statfs(folder)
+    assert.deepEqual([space.bsize, space.blocks, space.bavail], [4096, 1000, 400])
+  },
+)
+
+test('folders are made, listed, removed, and synced', options, async (t) => {
+  const { at, folder, fileSystem } = await mounted(t)
+  await mkdir(at('d/e'), { recursive: true })
+  await writeFile(at('d/f'), '')
+  assert.deepEqual(await readdir(at('d')), ['e', 'f'])
+  await assert.rejects(rmdir(at('d')), { code: 'ENOTEMPTY' })
+  await assert.rejects(mkdir(at('d')), { code: 'EEXIST' })
+  await assert.rejects(readdir(at('d/f')), { code: 'ENOTDIR' })
+  const asked: string[] = []
+  fileSystem.before = (operation) => void asked.push(operation)
+  await using handle = await open(folder)
+  await handle.sync()
+  assert.ok(asked.includes('syncFolder'))
+  await rmdir(at('d/e'))
+  assert.deepEqual(await readdir(at('d')), ['f'])
+})
+
+test('symbolic and hard links', options, async (t) => {
+  const { at } = await mounted(t)
+  await writeFile(at('a'), 'x')
+  await link(at('a'), at('b'))
+  await symlink('a', at('s'))
+  assert.equal(await readlink(at('s')), 'a')
+  assert.ok((await lstat(at('s'))).isSymbolicLink())
+  assert.equal((await stat(at('a'))).nlink, 2)
+  assert.equal((await stat(at('s'))).ino, (await stat(at('b'))).ino)
+  await writeFile(at('s'), 'changed')
+  assert.equal(await readFile(at('b'), 'utf8'), 'changed')
+  await unlink(at('a'))
+  assert.equal((await stat(at('b'))).nlink, 1)
+})
+
+test('rename replaces, exchanges, and refuses to replace', options, async (t) => {
+  const { at } = await mounted(t)
+  const renameat2 = koffi
+    .load(null)
+    .func('int renameat2(int, const char *, int, const char *, unsigned int)')
+  const flagged = (from: string, to: string, flags: number): Promise<number> =>
+    new Promise((resolve, reject) =>
+      renameat2.async(0, at(from), 0, at(to), flags, (error: Error | null, result: number) =>
+        error === null ? resolve(result) : reject(error),
+      ),
+    )
+  await mkdir(at('d'))
+  await writeFile(at('a'), 'a')
+  await writeFile(at('d/b'), 'b')
+  assert.equal(await flagged('a', 'd/b', 1), -1)
+  assert.equal(await flagged('a', 'd/b', 2), 0)
+  assert.equal(await readFile(at('a'), 'utf8'), 'b')
+  assert.equal(await readFile(at('d/b'), 'utf8'), 'a')
+  await rename(at('a'), at('d/b'))
+  assert.equal(await readFile(at('d/b'), 'utf8'), 'b')
+  await assert.rejects(stat(at('a')), { code: 'ENOENT' })
+  assert.equal(await flagged('d/b', 'c', 1), 0)
+  assert.deepEqual(await readdir(at('')), ['c', 'd'].toSorted())
+})
+
+test(
+  'a file that is unlinked while open can be read and written until it is closed',
+  options,
+  async (t) => {
+    const { at, fileSystem } = await mounted(t)
+    const file = await open(at('a'), 'w+')
+    await file.write('before')
+    await unlink(at('a'))
+    await file.write(' after', 6)
+    const { buffer } = await file.read(Buffer.alloc(12), 0, 12, 0)
+    assert.equal(buffer.toString(), 'before after')
+    assert.equal((await file.stat()).nlink, 0)
+    await file.close()
+    await until(() => fileSystem.inodes.size === 1 && fileSystem.handles.size === 0)
+  },
+)
+
+test(
+  '5,000 entries are listed once each, and given back when they are removed',
+  options,
+  async (t) => {
+    const { folder, fileSystem } = await mounted(t)
+    for (let index = 0; index < 5000; index++) fileSystem.putFile(`file ${index}`, '')
+    assert.deepEqual((await readdir(folder)).toSorted(), fileSystem.names.toSorted())
+    const lines = (await run('ls', '-ln', folder)).trim().split('\n')
+    assert.equal(lines.length, 5001)
+    await run('find', folder, '-type', 'f', '-delete')
+    assert.deepEqual(await readdir(folder), [])
+    await until(() => fileSystem.inodes.size === 1)
+  },
+)
+
+test('what the file system refuses is seen as the right error', options, async (t) => {
+  const { at, fileSystem } = await mounted(t)
+  await writeFile(at('a'), 'x')
+  const cases: [ErrorCode, string][] = [
+    ['ENOSPC', 'ENOSPC'],
+    ['EACCES', 'EACCES'],
+    ['EROFS', 'EROFS'],
+    ['EFBIG', 'EFBIG'],
+    ['EPERM', 'EPERM'],
+    ['EBUSY', 'EBUSY'],
+    ['timeout', 'ETIMEDOUT'],
+    ['chunk-unavailable', 'EIO'],
+    ['corrupt', 'EIO'],
+  ]
+  for (const [thrown, seen] of cases) {
+    fileSystem.before = (operation) => {
+      if (operation === 'open') throw new ShoalError(thrown, 'no')
+    }
+    await assert.rejects(readFile(at('a')), { code: seen })
+  }
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+  fileSystem.before = (operation) => {
+    if (operation === 'flush') throw new TypeError('a bug')
+  }
+  await assert.rejects(writeFile(at('a'), 'y'), { code: 'EIO' })
+  assert.equal((await warned).message, 'a bug')
+})
+
+test('what is not supported is refused as by a file system without it', options, async (t) => {
+  const { at } = await mounted(t)
+  await writeFile(at('a'), 'x')
+  await assert.rejects(run('mkfifo', at('pipe')), /Operation not permitted/)
+  await assert.rejects(run('fallocate', '-l', '10', at('a')), /not supported/)
+  const getxattr = koffi
+    .load(null)
+    .func('long getxattr(const char *, const char *, void *, size_t)')
+  const result = await new Promise((resolve) =>
+    getxattr.async(at('a'), 'user.a', null, 0, (_: unknown, length: number) => resolve(length)),
+  )
+  assert.equal(Number(result), -1)
+})
+
+test(
+  'a reader that waits can be killed; an interrupted direct read is aborted',
+  options,
+  async (t) => {
+    const { at, fileSystem } = await mounted(t)
+    fileSystem.putFile('a', 'x'.repeat(4 * KIB))
+    const gate = Promise.withResolvers<void>()
+    t.after(() => gate.resolve())
+    for (const flags of [['iflag=direct'], []]) {
+      const reading = Promise.withResolvers<AbortSignal>()
+      fileSystem.before = (operation, signal) => {
+        if (operation !== 'read' || signal === undefined) return undefined
+        reading.resolve(signal)
+        return gate.promise
+      }
+      const reader = spawn('dd', [`if=${at('a')}`, 'bs=4096', ...flags], { stdio: 'ignore' })
+      const closed = once(reader, 'close')
+      const signal = await reading.promise
+      reader.kill('SIGKILL')
+      await closed
+      // Read-ahead belongs to nobody, so that the kernel does not interrupt it.
+      assert.equal(signal.aborted, flags.length > 0)
+    }
+  },
+)
+
+test('slow requests hold nobody up', options, async (t) => {
+  const { at, fileSystem } = await mounted(t)
+  fileSystem.putFile('slow', 'x')
+  fileSystem.putFile('quick', 'y')
+  const gate = Promise.withResolvers<void>()
+  let waits = 0
+  fileSystem.before = (operation) =>
+    operation === 'read' && waits++ === 0 ? gate.promise : undefined
+  const slow = readFile(at('slow'), 'utf8')
+  await until(() => waits === 1)
+  assert.equal(await readFile(at('quick'), 'utf8'), 'y')
+  gate.resolve()
+  assert.equal(await slow, 'x')
+})
+
+test('a read-only mount refuses writes', options, async (t) => {
+  const { at, fileSystem } = await mounted(t, { readOnly: true })
+  fileSystem.putFile('a', 'x')
+  assert.equal(await readFile(at('a'), 'utf8'), 'x')
+  await assert.rejects(writeFile(at('b'), ''), { code: 'EROFS' })
+})
+
+test(
+  'opening to read and write with O_EXCL, O_TRUNC and O_APPEND does what open(2) says',
+  options,
+  async (t) => {
+    const { at } = await mounted(t)
+    const { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_APPEND } = constants
+    await (await open(at('a'), O_CREAT | O_EXCL | O_RDWR)).close()
+    await assert.rejects(open(at('a'), O_CREAT | O_EXCL | O_RDWR), { code: 'EEXIST' })
+    await writeFile(at('a'), 'long')
+    await (await open(at('a'), O_RDWR | O_TRUNC)).close()
+    assert.equal((await stat(at('a'))).size, 0)
+    await using one = await open(at('a'), O_RDWR | O_APPEND)
+    await using other = await open(at('a'), O_RDWR | O_APPEND)
+    await one.write('1')
+    await other.write('2')
+    await one.write('3')
+    assert.equal(await readFile(at('a'), 'utf8'), '123')
+  },
+)

@@ -1,0 +1,247 @@
+// How kernel mounts begin and end, and what of a file system the kernel may keep meanwhile.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync } from 'node:fs'
+import {
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
+import { rootMounter } from '../../node/mount/drivers/kernel/mount-process.ts'
+import { mountAt, parseMountInfo } from '../../node/mount/drivers/kernel/mount-table.ts'
+import { MemoryFileSystem } from './memory-file-system.ts'
+import { emptyFolder, mounted, run, skip, until } from './mounted.ts'
+import type { ChildProcess } from 'node:child_process'
+import type { TestContext } from 'node:test'
+
+const TIMEOUT_MS = 30_000
+const SERVE = fileURLToPath(import.meta.resolve('./serve.ts'))
+const options = { skip, timeout: TIMEOUT_MS }
+
+/** A child that serves a mount at `folder`. */
+async function serving(t: TestContext, folder: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [SERVE, folder], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [said] = (await once(child.stdout, 'data')) as [Buffer]
+  assert.equal(said.toString(), 'ready')
+  return child
+}
+
+test('a folder that is missing is made; ended says when the mount is gone', options, async (t) => {
+  const folder = join(await emptyFolder(t), 'not/yet there')
+  const mount = await mountKernel(new MemoryFileSystem(), folder, {})
+  assert.equal(mount.folder, folder)
+  assert.equal(mountAt(folder)?.type, 'fuse.shoal')
+  await writeFile(join(folder, 'a'), 'x')
+  await mount.unmount()
+  await mount.ended
+  await mount.unmount()
+  assert.equal(mountAt(folder), undefined)
+  assert.deepEqual(await readdir(folder), [])
+})
+
+test('an outer umount ends the mount too', options, async (t) => {
+  const { mount, folder, fileSystem } = await mounted(t)
+  await writeFile(join(folder, 'a'), 'x')
+  await run('umount', folder)
+  await mount.ended
+  assert.equal(fileSystem.handles.size, 0)
+})
+
+test(
+  'a folder with something in it, a file, and a mount are not mounted on',
+  options,
+  async (t) => {
+    const folder = await emptyFolder(t)
+    await mkdir(join(folder, 'full/x'), { recursive: true })
+    await writeFile(join(folder, 'file'), '')
+    const attempt = (name: string): Promise<unknown> =>
+      mountKernel(new MemoryFileSystem(), join(folder, name), {})
+    await assert.rejects(attempt('full'), { code: 'mount-failed', message: /not empty/ })
+    await assert.rejects(attempt('file'), { code: 'mount-failed', message: /not a folder/ })
+    await assert.rejects(attempt('file/below'), { code: 'mount-failed', message: /not a folder/ })
+    const { folder: there } = await mounted(t)
+    await assert.rejects(mountKernel(new MemoryFileSystem(), there, {}), { code: 'EBUSY' })
+  },
+)
+
+test('a busy mount is not unmounted but by force, which fails what is open', options, async (t) => {
+  const { mount, at, fileSystem } = await mounted(t)
+  const file = await open(at('a'), 'w')
+  await assert.rejects(mount.unmount(), { code: 'EBUSY' })
+  await file.write('still works')
+  await mount.unmount({ force: true })
+  assert.equal(fileSystem.handles.size, 0)
+  await assert.rejects(file.write('no more'))
+  await file.close().catch(() => undefined)
+})
+
+test('force ends a mount whose file system answers nothing', options, async (t) => {
+  const { mount, at, fileSystem } = await mounted(t)
+  const gate = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  fileSystem.before = () => {
+    asked.resolve()
+    return gate.promise
+  }
+  const waiting = stat(at('a'))
+  waiting.catch(() => undefined)
+  await asked.promise
+  const unmounted = mount.unmount({ force: true })
+  await assert.rejects(waiting)
+  gate.resolve()
+  await unmounted
+})
+
+test('a dead mount is taken over', options, async (t) => {
+  const folder = await emptyFolder(t)
+  const settings = { name: 'shoal', readOnly: false, allowOther: true }
+  for (let layer = 0; layer < 2; layer++) closeSync(await rootMounter.mount(folder, settings))
+  await assert.rejects(readdir(folder), { code: 'ENOTCONN' })
+  await using mount = await mountKernel(new MemoryFileSystem(), folder, {})
+  await writeFile(join(mount.folder, 'a'), 'x')
+  assert.deepEqual(await readdir(folder), ['a'])
+})
+
+test('the mount of a killed process can be taken over at once', options, async (t) => {
+  const folder = await emptyFolder(t)
+  const child = await serving(t, folder)
+  assert.equal(await readFile(join(folder, 'mine'), 'utf8'), 'content')
+  const closed = once(child, 'exit')
+  child.kill('SIGKILL')
+  await closed
+  await using mount = await mountKernel(new MemoryFileSystem(), folder, {})
+  assert.deepEqual(await readdir(mount.folder), [])
+})
+
+test('the mount of a killed process goes by itself', options, async (t) => {
+  const folder = await emptyFolder(t)
+  const child = await serving(t, folder)
+  child.kill('SIGKILL')
+  await until(async () => mountAt(folder) === undefined && (await readdir(folder)).length === 0)
+})
+
+test('exit() unmounts, and is not held up', options, async (t) => {
+  const folder = await emptyFolder(t)
+  const child = await serving(t, folder)
+  child.stdin?.write('exit\n')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+  assert.equal(mountAt(folder), undefined)
+})
+
+test('a change from elsewhere is seen once the kernel is told, not before', options, async (t) => {
+  const { at, mount, fileSystem } = await mounted(t)
+  const inode = fileSystem.putFile('a', 'old')
+  await using reader = await open(at('a'))
+  const read = async (): Promise<string> => {
+    const { buffer, bytesRead } = await reader.read(Buffer.alloc(100), 0, 100, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  }
+  assert.equal(await read(), 'old')
+  fileSystem.putFile('a', 'new, and longer')
+  assert.equal(await readFile(at('a'), 'utf8'), 'old')
+  mount.invalidator.inode(inode)
+  await until(async () => (await read()) === 'new, and longer')
+  assert.equal((await stat(at('a'))).size, 15)
+})
+
+test('names that come and go elsewhere are seen once the kernel is told', options, async (t) => {
+  const { at, folder, mount, fileSystem } = await mounted(t)
+  await assert.rejects(stat(at('b')), { code: 'ENOENT' })
+  assert.deepEqual(await readdir(folder), [])
+  fileSystem.putFile('b', 'x')
+  await assert.rejects(stat(at('b')), { code: 'ENOENT' })
+  assert.deepEqual(await readdir(folder), [])
+  mount.invalidator.entry(1, 'b')
+  await until(async () => (await readdir(folder)).length === 1)
+  assert.equal(await readFile(at('b'), 'utf8'), 'x')
+  await fileSystem.unlink(1, 'b')
+  mount.invalidator.entry(1, 'b')
+  await until(async () => (await readdir(folder)).length === 0)
+  await assert.rejects(stat(at('b')), { code: 'ENOENT' })
+})
+
+test(
+  'an answer that was on its way is not kept when its inode changes meanwhile',
+  options,
+  async (t) => {
+    const { at, mount, fileSystem } = await mounted(t)
+    await assert.rejects(stat(at('other')), { code: 'ENOENT' })
+    const gate = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const lookup = fileSystem.lookup.bind(fileSystem)
+    fileSystem.lookup = async (parent, name) => {
+      const found = await lookup(parent, name)
+      asked.resolve()
+      await gate.promise
+      return found
+    }
+    const absent = stat(at('a'))
+    await asked.promise
+    fileSystem.putFile('a', 'x')
+    mount.invalidator.entry(1, 'a')
+    gate.resolve()
+    await assert.rejects(absent, { code: 'ENOENT' })
+    await until(() =>
+      stat(at('a')).then(
+        () => true,
+        () => false,
+      ),
+    )
+  },
+)
+
+test(
+  'notifications amid a storm of requests for the same names hold nothing up',
+  options,
+  async (t) => {
+    const { at, folder, mount, fileSystem } = await mounted(t)
+    fileSystem.before = () => {
+      for (let index = 0; index < 4; index++) mount.invalidator.entry(1, `f${index}`)
+      for (const inode of fileSystem.inodes.keys()) mount.invalidator.inode(inode)
+      return new Promise(setImmediate)
+    }
+    const client = async (name: string): Promise<void> => {
+      for (let round = 0; round < 40; round++) {
+        await writeFile(at(name), 'x')
+        await Promise.all([readFile(at(name)), stat(at(name)), readdir(folder)])
+        await rename(at(name), at(`${name}'`))
+        await unlink(at(`${name}'`))
+      }
+    }
+    await Promise.all(['f0', 'f1', 'f2', 'f3'].map(client))
+    assert.deepEqual(fileSystem.names, [])
+  },
+)
+
+test('two mounts serve side by side', options, async (t) => {
+  const [one, other] = [await mounted(t), await mounted(t)]
+  await Promise.all([writeFile(one.at('a'), '1'), writeFile(other.at('a'), '2')])
+  assert.equal(await readFile(one.at('a'), 'utf8'), '1')
+  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
+  await one.mount.unmount()
+  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
+  await rm(other.at('a'))
+})
+
+test('the table of mounts gives folders as byte strings', () => {
+  const lines = [
+    String.raw`36 35 0:57 / /mnt/a\040b\134 rw,nosuid - fuse.shoal shoal rw,user_id=0`,
+    '37 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw',
+  ]
+  assert.deepEqual(parseMountInfo(lines.join('\n')), [
+    { device: '0:57', folder: '/mnt/a b\\', type: 'fuse.shoal' },
+    { device: '98:0', folder: '/mnt2', type: 'ext3' },
+  ])
+})

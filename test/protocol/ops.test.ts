@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { toHex } from '../../protocol/bytes.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { sealOnce } from '../../protocol/cipher.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
+import {
+  CHUNK_PLAIN_MAX,
+  INLINE_FILE_MAX,
+  MANIFEST_LEVELS_MAX,
+  MEMBERS_MAX,
+  STRIPE_K_MAX,
+  STRIPE_M_MAX,
+  SYMLINK_MAX,
+} from '../../protocol/limits.ts'
+import { makeDot } from '../../protocol/log/dot.ts'
+import { ROLES } from '../../protocol/membership/roles.ts'
+import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
+import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
+import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
+import { isClearOp } from '../../protocol/tree/op.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import { anyOp } from './arbitraries.ts'
+import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, filled, nodeId, toJson } from './fixtures.ts'
+import { assertRefusesOnly } from './hostile.ts'
+import { checkVectors } from './vectors.ts'
+
+const MALFORMED = { code: 'malformed' }
+const ROOT = nodeId(0)
+const [DIR, FILE, LINK, OTHER] = [nodeId(0xd1), nodeId(0xf1), nodeId(0x11), nodeId(0xd2)]
+const NAME = nameFromText('report.txt')
+const SAW = [makeDot(ALICE_ACTOR, 7, 0), makeDot(BOB_ACTOR, 300, 255)]
+const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(0xc1, 32)))
+const SEALED = sealOnce(filled(1, 32), filled(2, 64), filled(3, 1))
+const HEADER = encodeStripeHeader({
+  k: 2,
+  m: 1,
+  shardBytes: 512,
+  chunks: [{ id: CHUNK, length: 1000 }],
+  shardRoots: [filled(1, 32), filled(2, 32), filled(3, 32)],
+})
+
+/** One op of every kind, and of every form that a kind has. */
+const EXAMPLES: Readonly<Record<string, Op>> = {
+  mkdir: {
+    kind: 'mkdir',
+    id: DIR,
+    parent: ROOT,
+    name: nameFromText('docs'),
+    attributes: { mode: 0o755, uid: 1000, gid: 1000 },
+  },
+  create: {
+    kind: 'create',
+    inode: FILE,
+    link: LINK,
+    parent: DIR,
+    name: NAME,
+    attributes: {
+      mode: 0o644,
+      accessedNs: 1_800_000_000_000_000_000n,
+      modifiedNs: -1_000_000_000n,
+    },
+    target: undefined,
+  },
+  symlink: {
+    kind: 'create',
+    inode: FILE,
+    link: LINK,
+    parent: DIR,
+    name: nameFromBytes(Uint8Array.of(0xff, 0x78)),
+    attributes: {},
+    target: Uint8Array.of(0x2e, 0x2e, 0x2f, 0x61),
+  },
+  link: { kind: 'link', link: LINK, inode: FILE, parent: ROOT, name: NAME },
+  move: { kind: 'move', link: LINK, from: DIR, parent: ROOT, name: nameFromText('é'), saw: SAW },
+  'move-dir': {
+    kind: 'move-dir',
+    id: DIR,
+    from: ROOT,
+    parent: OTHER,
+    name: nameFromText('docs'),
+    saw: SAW.slice(0, 1),
+  },
+  unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
+  rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
+  attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
+  'version, inline': {
+    kind: 'version',
+    inode: FILE,
+    base: [],
+    size: 5,
+    content: { kind: 'inline', bytes: new TextEncoder().encode('hello') },
+    modifiedNs: 1_800_000_000_123_456_789n,
+    touch: [{ link: LINK, saw: SAW.slice(0, 1) }],
+  },
+  'version, chunks': {
+    kind: 'version',
+    inode: FILE,
+    base: SAW,
+    size: 5_000_000_000,
+    content: {
+      kind: 'chunks',
+      root: { id: CHUNK, plainHash: filled(0xab, 32), length: 4096, codec: 1, epoch: 1 },
+      depth: 2,
+    },
+    modifiedNs: 0n,
+    touch: [],
+  },
+  'drop-version': { kind: 'drop-version', inode: FILE, saw: SAW },
+  policy: { kind: 'policy', key: 'class', value: 'rs4+2' },
+  member: { kind: 'member', peer: BOB.peer, role: 'writer', keys: [{ epoch: 1, sealed: SEALED }] },
+  'member-info': {
+    kind: 'member-info',
+    peer: BOB.peer,
+    name: 'laptop',
+    zone: 'home',
+    capacityBytes: 500_000_000_000,
+  },
+  'remove-member': { kind: 'remove-member', peer: CAROL.peer },
+  epoch: { kind: 'epoch', epoch: 2, keys: [{ peer: ALICE.peer, sealed: SEALED }] },
+  stripe: { kind: 'stripe', header: HEADER, holders: [[ALICE.peer], [BOB.peer, CAROL.peer], []] },
+}
+
+describe('ops', () => {
+  test('ops have the bytes that docs/formats/tree.md shows', () => {
+    const vectors = Object.entries(EXAMPLES).map(([name, op]) => [
+      name,
+      { op: toJson(op), bytes: toHex(encodeCbor(encodeOp(op))) },
+    ])
+    checkVectors('ops', Object.fromEntries(vectors))
+  })
+
+  test('there is an example of every kind', () => {
+    const kinds = new Set(fc.sample(anyOp, { seed: 1, numRuns: 500 }).map((op) => op.kind))
+    assert.deepEqual(new Set(Object.values(EXAMPLES).map((op) => op.kind)), kinds)
+  })
+
+  test('an op comes back from its bytes', () => {
+    fc.assert(
+      fc.property(anyOp, (op) => {
+        const bytes = encodeCbor(encodeOp(op))
+        const back = decodeOp(decodeCbor(bytes, 'op'))
+        assert.deepEqual(toJson(back), toJson(op))
+        assert.equal(toHex(encodeCbor(encodeOp(back ?? op))), toHex(bytes))
+      }),
+      { seed: 2, numRuns: 500 },
+    )
+  })
+
+  test('membership and placement are clear, everything else is sealed', () => {
+    const clear = Object.values(EXAMPLES).filter(isClearOp)
+    assert.deepEqual(
+      clear.map((op) => op.kind),
+      ['member', 'member-info', 'remove-member', 'epoch', 'stripe'],
+    )
+  })
+
+  test('hostile ops are refused and do nothing else', () => {
+    const honest = Object.values(EXAMPLES).map((op) => encodeCbor(encodeOp(op)))
+    assertRefusesOnly((bytes) => decodeOp(decodeCbor(bytes, 'op')), honest, { codes: ['malformed'] })
+  })
+
+  test('what is newer than this node is skipped', () => {
+    assert.equal(decodeOp({ o: 'teleport' }), undefined)
+    const newer = { ...encodeOp(example('version, chunks')), c: withContent(3, 9) }
+    assert.equal(decodeOp(newer), undefined)
+    const header = encodeCbor({ ...(decodeCbor(HEADER, 'header') as object), v: 2 })
+    assert.equal(decodeOp({ ...encodeOp(example('stripe')), h: header }), undefined)
+  })
+
+  test('fields that this node does not know are ignored', () => {
+    for (const op of Object.values(EXAMPLES)) {
+      assert.deepEqual(toJson(decodeOp({ ...encodeOp(op), later: [1, 2, 3] })), toJson(op))
+    }
+  })
+
+  test('every bound is enforced', () => {
+    for (const [name, field, fits, tooMuch] of BOUNDS) {
+      const op = encodeOp(example(name))
+      assert.ok(field in op, `${name} has a field ${field}`)
+      assert.ok(decodeOp({ ...op, [field]: fits }) !== undefined, `${name}.${field} fits`)
+      assert.throws(() => decodeOp({ ...op, [field]: tooMuch }), MALFORMED, `${name}.${field} is too much`)
+    }
+  })
+
+  test('names that no file can have, and roles that there are not, are malformed', () => {
+    const mkdir = encodeOp(example('mkdir'))
+    for (const name of ['', '.', '..', 'a/b', 'a\0', '/']) {
+      assert.throws(() => decodeOp({ ...mkdir, n: new TextEncoder().encode(name) }), MALFORMED)
+    }
+    const member = encodeOp(example('member'))
+    for (const role of ROLES) assert.equal(decodeOp({ ...member, r: role })?.kind, 'member')
+    for (const role of ['', 'owner', 'Admin', 'toString']) {
+      assert.throws(() => decodeOp({ ...member, r: role }), MALFORMED)
+    }
+  })
+})
+
+const dot = [filled(1, 16), 1, 0]
+const peer = filled(1, 32)
+const many = (count: number, item: unknown): unknown[] => Array.from({ length: count }, () => item)
+const both = (count: number, item: unknown): [unknown, unknown] => [many(count, item), many(count + 1, item)]
+
+/** Per field: the example, the field, the most that fits, and the least that does not. */
+const BOUNDS: readonly (readonly [example: string, field: string, fits: unknown, tooMuch: unknown])[] = [
+  ['mkdir', 'n', filled(0x61, 255), filled(0x61, 256)],
+  ['mkdir', 'id', filled(1, 16), filled(1, 17)],
+  ['mkdir', 'a', { m: 0o7777 }, { m: 0o10000 }],
+  ['mkdir', 'a', { u: 2 ** 32 - 1 }, { u: 2 ** 32 }],
+  ['mkdir', 'a', { g: 2 ** 32 - 1 }, { g: -1 }],
+  ['mkdir', 'a', { x: 2n ** 64n - 1n }, { x: 0.5 }],
+  ['symlink', 't', filled(0x61, SYMLINK_MAX), filled(0x61, SYMLINK_MAX + 1)],
+  ['symlink', 't', filled(0x61, 1), filled(0x61, 0)],
+  ['move', 's', ...both(1024, dot)],
+  ['version, chunks', 'b', ...both(1024, dot)],
+  ['version, chunks', 'z', Number.MAX_SAFE_INTEGER, 2n ** 53n],
+  ['version, chunks', 'w', ...both(1024, [filled(1, 16), []])],
+  ['version, chunks', 'w', [[filled(1, 16), many(1024, dot)]], [[filled(1, 16), many(1025, dot)]]],
+  ['version, chunks', 'c', withContent(2, CHUNK_PLAIN_MAX), withContent(2, CHUNK_PLAIN_MAX + 1)],
+  ['version, chunks', 'c', withContent(1, filled(1, 32)), withContent(1, filled(1, 31))],
+  ['version, chunks', 'c', withContent(4, 2 ** 32), withContent(4, 2 ** 32 + 1)],
+  ['version, chunks', 'c', withContent(5, MANIFEST_LEVELS_MAX), withContent(5, MANIFEST_LEVELS_MAX + 1)],
+  ['version, inline', 'c', filled(1, INLINE_FILE_MAX), filled(1, INLINE_FILE_MAX + 1)],
+  ['policy', 'k', 'x'.repeat(1024), 'x'.repeat(1025)],
+  ['policy', 'v', 'x'.repeat(1024), 'x'.repeat(1025)],
+  ['member', 'p', filled(1, 32), filled(1, 33)],
+  ['member', 'k', ...both(1024, [1, peer])],
+  ['member', 'k', [[2 ** 32, filled(1, 256)]], [[2 ** 32 + 1, filled(1, 256)]]],
+  ['member', 'k', [[1, filled(1, 256)]], [[1, filled(1, 257)]]],
+  ['member-info', 'n', 'x'.repeat(255), 'x'.repeat(256)],
+  ['member-info', 'z', 'x'.repeat(255), 'x'.repeat(256)],
+  ['member-info', 'c', Number.MAX_SAFE_INTEGER, -1],
+  ['epoch', 'e', 1, 0],
+  ['epoch', 'e', 2 ** 32, 2 ** 32 + 1],
+  ['epoch', 'k', ...both(MEMBERS_MAX, [peer, peer])],
+  ['stripe', 'at', ...both(STRIPE_K_MAX + STRIPE_M_MAX, [peer])],
+  ['stripe', 'at', [many(64, peer)], [many(65, peer)]],
+  ['stripe', 'h', HEADER, HEADER.subarray(1)],
+]
+
+function example(name: string): Op {
+  const op = EXAMPLES[name]
+  assert.ok(op !== undefined, name)
+  return op
+}
+
+/** The content of the example, with the item at `index` replaced. */
+function withContent(index: number, value: unknown): unknown[] {
+  return (encodeOp(example('version, chunks'))['c'] as unknown[]).with(index, value)
+}
