@@ -8,12 +8,21 @@ import type { CopyTimes, Work } from './copy.ts'
 import type { Row, Table } from './table.ts'
 
 /** One node writes; the last of them reads: itself where there is one only, else over the network. */
-export async function measureNodes(folder: string, work: Work, count: number, copied: CopyTimes): Promise<Table> {
+export async function measureNodes(
+  folder: string,
+  work: Work,
+  count: number,
+  copied: CopyTimes,
+): Promise<Table> {
   await using cluster = await TestCluster.start(count, { mounts: true })
   const writer = cluster.nodes[0] as TestNode
   const reader = cluster.nodes.at(-1) as TestNode
   const back = join(folder, 'back')
-  const row = async (what: string, baseline: number, measured: () => Promise<unknown>): Promise<Row> => ({
+  const row = async (
+    what: string,
+    baseline: number,
+    measured: () => Promise<unknown>,
+  ): Promise<Row> => ({
     what,
     seconds: await seconds(measured),
     bytes: work.bytes,
@@ -23,7 +32,11 @@ export async function measureNodes(folder: string, work: Work, count: number, co
   const rows: Row[] = []
   rows.push(await row('put', copied.durable, () => writer.shoal('put', work.path, '/put')))
   if (count > 1) {
-    rows.push(await row('until all shards are placed', copied.durable, () => writer.shoal('put', '--ack', 'placed', work.path, '/put')))
+    rows.push(
+      await row('until all shards are placed', copied.durable, () =>
+        writer.shoal('put', '--ack', 'placed', work.path, '/put'),
+      ),
+    )
     await cluster.converged()
   }
   rows.push(await row('get', copied.copy, () => reader.shoal('get', '/put', back)))
@@ -39,14 +52,26 @@ export async function measureNodes(folder: string, work: Work, count: number, co
   await reader.shoal('unmount', reader.mountFolder)
   await reader.shoal('mount', reader.mountFolder)
   await mkdir(back)
-  rows.push(await row('cp -r out of the mount', copied.copy, () => run('cp', '-r', join(reader.mountFolder, 'copied'), back)))
+  rows.push(
+    await row('cp -r out of the mount', copied.copy, () =>
+      run('cp', '-r', join(reader.mountFolder, 'copied'), back),
+    ),
+  )
   if (work.files === 1) {
     await reader.shoal('unmount', reader.mountFolder)
     await reader.shoal('mount', reader.mountFolder)
     const file = join(reader.mountFolder, 'put', 'file')
-    rows.push(await row('sequential read of the mount (dd)', copied.copy, () => run('dd', `if=${file}`, 'of=/dev/null', 'bs=1M', 'status=none')))
+    rows.push(
+      await row('sequential read of the mount (dd)', copied.copy, () =>
+        run('dd', `if=${file}`, 'of=/dev/null', 'bs=1M', 'status=none'),
+      ),
+    )
   }
   await rm(back, { recursive: true })
-  const peaks = await Promise.all(cluster.nodes.map(async (node) => `${node.name} ${((await node.peakBytes()) / 1e6).toFixed(0)} MB`))
+  const peaks = await Promise.all(
+    cluster.nodes.map(
+      async (node) => `${node.name} ${((await node.peakBytes()) / 1e6).toFixed(0)} MB`,
+    ),
+  )
   return { baselineName: 'cp -r', rows, notes: [`Peak RSS: ${peaks.join(', ')}.`] }
 }

@@ -34,7 +34,12 @@ try {
   await mkdir(join(source, 'tree'))
   await writeRandomFile(join(source, 'big', 'file'), mebibytes)
   const works: readonly Work[] = [
-    { name: `one file of ${mebibytes} MiB`, path: join(source, 'big'), bytes: mebibytes * MIB, files: 1 },
+    {
+      name: `one file of ${mebibytes} MiB`,
+      path: join(source, 'big'),
+      bytes: mebibytes * MIB,
+      files: 1,
+    },
     {
       name: `${fileCount} small files`,
       path: join(source, 'tree'),

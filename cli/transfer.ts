@@ -11,6 +11,8 @@ import type { Progress } from './progress.ts'
 const CONCURRENCY = 8
 /** Bounds memory; and so far the walk is ahead of the copying, so that progress knows of the work to come. */
 const QUEUED_MAX = 4096
+/** So many failures are told one by one; the rest is in the count at the end. */
+const TOLD_MAX = 20
 /** Node sets file times through a double of seconds, and libuv cuts it to microseconds. */
 const TIME_SLACK_NS = 2000n
 
@@ -69,7 +71,7 @@ export class Transfer {
       this.#firstFailure ??= error
       // A failure that stays alone is told at the end.
       if (this.tally.failed === 2) tell(this.#firstFailure)
-      if (this.tally.failed > 1) tell(error)
+      if (this.tally.failed > 1 && this.tally.failed <= TOLD_MAX) tell(error)
     }
   }
 

@@ -9,7 +9,7 @@ import type { PeerStatus, Settings, StripeCounts, VolumeInfo, VolumeStatus } fro
 import type { StripeGroup } from './namespace/stripes.ts'
 import type { Volume } from './namespace/volume.ts'
 import type { NamedVolume, Volumes } from './namespace/volumes.ts'
-import type { PeerNews } from './peers/swarm.ts'
+import type { PeerNews } from './namespace/swarm.ts'
 import type { Network } from './world/world.ts'
 
 /**
@@ -18,7 +18,8 @@ import type { Network } from './world/world.ts'
  */
 export function findPeer(text: string, peers: readonly PeerId[], volumes: Volumes): PeerId {
   const named = peers.filter((peer) => peer === text || peerName(peer, volumes) === text)
-  const found = named.length > 0 ? named : peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
+  const found =
+    named.length > 0 ? named : peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
   const [first] = found
   if (first !== undefined && found.length === 1) return first
   throw new ShoalError(
@@ -59,14 +60,14 @@ export async function describePeer(
 
 export function describeVolume(
   { name, volume }: NamedVolume,
-  { isDefault, network }: { isDefault: boolean; network: Network },
+  { volumes, network }: { volumes: Volumes; network: Network },
 ): VolumeStatus {
   const reachable = new Set<PeerId>([network.self, ...network.peers()])
   const groups = volume.stripes.groups()
   return {
     id: volume.id,
     name,
-    isDefault,
+    isDefault: volumes.all()[0]?.volume === volume,
     role: volume.membership.member(volume.identity.peer)?.role ?? 'reader',
     class: classInForce(volume),
     stripes: countStripes(groups, reachable),
@@ -76,7 +77,11 @@ export function describeVolume(
   }
 }
 
-export function describeVolumeInfo({ volume }: NamedVolume, status: VolumeStatus, settings: Settings): VolumeInfo {
+export function describeVolumeInfo(
+  { volume }: NamedVolume,
+  status: VolumeStatus,
+  settings: Settings,
+): VolumeInfo {
   return {
     ...status,
     members: volume.membership.members().map(({ peer, name, role }) => ({ peer, name, role })),
@@ -101,7 +106,10 @@ function liveShards(group: StripeGroup, reachable: ReadonlySet<PeerId>): number 
   return group.holders.filter((peers) => peers.some((peer) => reachable.has(peer))).length
 }
 
-function countStripes(groups: readonly StripeGroup[], reachable: ReadonlySet<PeerId>): StripeCounts {
+function countStripes(
+  groups: readonly StripeGroup[],
+  reachable: ReadonlySet<PeerId>,
+): StripeCounts {
   const counts = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
   for (const group of groups) {
     const live = liveShards(group, reachable)
@@ -117,13 +125,21 @@ function countStripes(groups: readonly StripeGroup[], reachable: ReadonlySet<Pee
  * How many failure domains may be lost at once with every stripe still readable, assuming the worst ones are.
  * 0 while anything is on this node alone. cost: O(distinct holder sets * shards).
  */
-function tolerated(volume: Volume, groups: readonly StripeGroup[], reachable: ReadonlySet<PeerId>): number {
+function tolerated(
+  volume: Volume,
+  groups: readonly StripeGroup[],
+  reachable: ReadonlySet<PeerId>,
+): number {
   if (groups.length === 0) return 0
   const zoneOf = (peer: PeerId): string => volume.membership.member(peer)?.zone || peer
   return Math.min(...groups.map((group) => groupTolerance(group, reachable, zoneOf)))
 }
 
-function groupTolerance(group: StripeGroup, reachable: ReadonlySet<PeerId>, zoneOf: (peer: PeerId) => string): number {
+function groupTolerance(
+  group: StripeGroup,
+  reachable: ReadonlySet<PeerId>,
+  zoneOf: (peer: PeerId) => string,
+): number {
   const perZone = new Map<string, number>()
   for (const peers of group.holders) {
     const holder = peers.find((peer) => reachable.has(peer))

@@ -23,7 +23,13 @@ const VERSION = '0.1.0'
  * Open the node of a home. Nothing runs until start().
  * throws ShoalError 'ENOENT' without a home, 'already-running' if a process has it open, 'corrupt', 'unsupported'.
  */
-export async function createNode({ home: folder, log }: { home: string; log: Log }): Promise<LocalNode> {
+export async function createNode({
+  home: folder,
+  log,
+}: {
+  home: string
+  log: Log
+}): Promise<LocalNode> {
   const home = await loadHome(folder)
   const clock = new SystemClock()
   const random = new SystemRandom()
@@ -47,7 +53,11 @@ export async function createNode({ home: folder, log }: { home: string; log: Log
         kv,
         identity: identityFromSeed(home.seed),
         mounter: mountKernel,
-        openDoor: (api) => serveControl(api, { socketPath: socketPathOf(folder), onError: (error) => log('error', error.message, { stack: error.stack }) }),
+        openDoor: (api) =>
+          serveControl(api, {
+            socketPath: socketPathOf(folder),
+            onError: (error) => log('error', error.message, { stack: error.stack }),
+          }),
         log: (message, fields) => log('info', message, fields),
       },
       { name, zone, capacityBytes, home: folder, version: VERSION, pid: process.pid },

@@ -1,8 +1,7 @@
 // A node: its parts put together in order, stopped in reverse, and what its owner may ask of it (control/api.ts).
 // It takes everything outside from World, so a simulation runs this same code.
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import { stripeIdBytes } from '../protocol/ids.ts'
-import type { PeerId, StripeId } from '../protocol/ids.ts'
+import type { PeerId } from '../protocol/ids.ts'
 import { parseTicket } from '../protocol/membership/ticket.ts'
 import type { Identity } from '../protocol/signed.ts'
 import { DAY_MS } from '../protocol/units.ts'
@@ -30,25 +29,21 @@ import type {
   VolumeStatus,
   WriteOptions,
 } from './control/api.ts'
-import { HostedVolume } from './files/hosted-volume.ts'
-import { parsePath } from './files/paths.ts'
+import { HostedVolumes } from './files/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
 import type { Mounter } from './mount/mounts.ts'
-import type { Volume } from './namespace/volume.ts'
 import { Volumes } from './namespace/volumes.ts'
 import type { NamedVolume } from './namespace/volumes.ts'
 import { Joining } from './peers/join.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
-import { Swarm } from './peers/swarm.ts'
-import { applySettings, settingsOf } from './settings.ts'
+import { Swarm } from './namespace/swarm.ts'
+import { applySettings, settingsOf } from './namespace/settings.ts'
 import { describePeer, describeVolume, describeVolumeInfo, findPeer } from './describe.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import type { World } from './world/world.ts'
 
-const FIRST_VOLUME = 'main'
 const DIAL_MS = 10_000
-const ANNOUNCE_MS = 60_000
 
 /** An open way in for the owner. */
 export interface Door {
@@ -85,16 +80,20 @@ export class Node implements LocalNode {
   readonly #swarm: Swarm
   readonly #shards: ShardServer
   readonly #mounts: Mounts
-  readonly #hosted = new Map<string, HostedVolume>()
+  readonly #hosted: HostedVolumes
   readonly #stop = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
   #door: Door | undefined
-  #creatingFirst: Promise<NamedVolume> | undefined
   readonly #startedMs: WallTime
   #freeBytes = 0
   #stopping: Promise<void> | undefined
 
-  private constructor(components: NodeComponents, options: NodeOptions, store: Store, volumes: Volumes) {
+  private constructor(
+    components: NodeComponents,
+    options: NodeOptions,
+    store: Store,
+    volumes: Volumes,
+  ) {
     this.#c = components
     this.#options = options
     this.#store = store
@@ -103,22 +102,27 @@ export class Node implements LocalNode {
     this.#startedMs = world.clock.wall()
     this.stopped = this.#stopped.promise
     this.stopped.catch(() => undefined)
-    this.#joining = new Joining({ world, kv, admit: (volume, peer, role) => volumes.admit(volume, peer, role) })
+    this.#joining = new Joining({
+      world,
+      kv,
+      admit: (volume, peer, role) => volumes.admit(volume, peer, role),
+    })
     this.#swarm = new Swarm({
       world,
       volumes,
       joining: this.#joining,
       freeBytes: () => this.#freeBytes,
       onPeersChanged: () => {
-        for (const hosted of this.#hosted.values()) hosted.peersChanged()
+        for (const hosted of this.#hosted.all()) hosted.peersChanged()
       },
       log,
     })
+    this.#hosted = new HostedVolumes({ world, store, swarm: this.#swarm, volumes, log })
     this.#shards = new ShardServer(
       { network: world.network, clock: world.clock, store },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
-        onKept: (_volume, stripe) => this.#announce(stripe),
+        onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
       },
     )
     this.#mounts = new Mounts({ mounter: components.mounter, disk: world.disk })
@@ -129,18 +133,22 @@ export class Node implements LocalNode {
     const { world, kv, identity } = components
     const store = await Store.open({ disk: world.disk, kv })
     const { name, zone, capacityBytes } = options
-    const self = { name, zone: zone ?? '', capacityBytes: capacityBytes ?? (await world.disk.space()).totalBytes }
+    const self = {
+      name,
+      zone: zone ?? '',
+      capacityBytes: capacityBytes ?? (await world.disk.space()).totalBytes,
+    }
     const volumes = await Volumes.open({ world, store, identity }, self)
     return new Node(components, options, store, volumes)
   }
 
   async start(): Promise<void> {
     await this.#measureSpace()
-    for (const { volume } of this.#volumes.all()) await this.#host(volume)
+    await this.#hosted.open()
     await this.#shards.start()
     await this.#joining.start()
     await this.#swarm.start()
-    for (const hosted of this.#hosted.values()) hosted.start()
+    this.#hosted.start()
     this.#door = await this.#c.openDoor?.(this)
   }
 
@@ -157,13 +165,7 @@ export class Node implements LocalNode {
     const { network } = this.#c.world
     return {
       node: {
-        id: network.self,
-        name,
-        zone: zone ?? '',
-        addresses: network.addresses(),
-        version,
-        home,
-        pid,
+        ...{ id: network.self, name, zone, addresses: network.addresses(), version, home, pid },
         startedMs: this.#startedMs,
         usedBytes: this.#store.usage().segmentBytes,
         freeBytes: this.#freeBytes,
@@ -181,7 +183,10 @@ export class Node implements LocalNode {
   async addPeer(address: string, { signal }: CallOptions = {}): Promise<PeerStatus> {
     const { clock, network } = this.#c.world
     if (!address.startsWith('/')) {
-      throw new ShoalError('usage', `"${address}" is not an address; write /ip4/192.168.1.7/tcp/4100/p2p/12D3Koo...`)
+      throw new ShoalError(
+        'usage',
+        `"${address}" is not an address; write /ip4/192.168.1.7/tcp/4100/p2p/12D3Koo...`,
+      )
     }
     const peer = await network.dial([address], { signal: clock.timeout(DIAL_MS, signal) })
     await network.learn(peer, [address.includes('/p2p/') ? address : `${address}/p2p/${peer}`])
@@ -202,8 +207,13 @@ export class Node implements LocalNode {
     return network.ping(this.#findPeer(peer), { signal: clock.timeout(DIAL_MS, signal) })
   }
 
-  async invite({ volume, role = 'writer', uses = 1, expiresInMs = DAY_MS }: InviteRequest): Promise<Invitation> {
-    const named = await this.#findOrCreate(volume)
+  async invite({
+    volume,
+    role = 'writer',
+    uses = 1,
+    expiresInMs = DAY_MS,
+  }: InviteRequest): Promise<Invitation> {
+    const named = await this.#hosted.findOrCreate(volume)
     this.#volumes.checkAdmin(named.volume)
     const expiresMs = (this.#c.world.clock.wall() + expiresInMs) as WallTime
     const ticket = await this.#joining.invite(named.volume.id, role, uses, expiresMs)
@@ -212,11 +222,13 @@ export class Node implements LocalNode {
 
   async join(text: string, { signal }: CallOptions = {}): Promise<VolumeInfo> {
     const ticket = parseTicket(text)
-    const asked = ticket.addresses.map((address) => address.slice(address.lastIndexOf('/') + 1) as PeerId)
+    const asked = ticket.addresses.map(
+      (address) => address.slice(address.lastIndexOf('/') + 1) as PeerId,
+    )
     const named = await this.#swarm.askedOf(asked, async () => {
       const { reply, from } = await this.#joining.ask(ticket, signal)
       const adopted = await this.#volumes.adopt(reply)
-      const hosted = await this.#host(adopted.volume)
+      const hosted = await this.#hosted.host(adopted.volume)
       await this.#swarm.sync(adopted.volume, from)
       await this.#volumes.describeSelf(adopted.volume)
       this.#swarm.addVolume(adopted.volume)
@@ -228,7 +240,7 @@ export class Node implements LocalNode {
   }
 
   async createVolume({ name, chunk, hash, settings }: CreateVolumeRequest): Promise<VolumeInfo> {
-    const named = await this.#create(name, chunk, hash)
+    const named = await this.#hosted.create(name, chunk, hash)
     if (settings !== undefined) await applySettings(named.volume, settings)
     return this.#describeInfo(named)
   }
@@ -249,32 +261,38 @@ export class Node implements LocalNode {
   }
 
   async stat(path: string): Promise<FileStat> {
-    const { hosted, parts } = this.#at(path)
+    const { hosted, parts } = this.#hosted.at(path)
     return hosted.files.stat(parts)
   }
 
   async *list(path: string): AsyncGenerator<readonly FileStat[]> {
-    const { hosted, parts } = this.#at(path)
+    const { hosted, parts } = this.#hosted.at(path)
     yield* hosted.files.list(parts)
   }
 
   async makeFolder(path: string, options: CallOptions & MakeFolderOptions = {}): Promise<void> {
-    const { hosted, parts } = await this.#atForWriting(path)
+    const { hosted, parts } = await this.#hosted.atForWriting(path)
     hosted.files.makeFolder(parts, options)
     await hosted.volume.commit()
   }
 
-  async remove(path: string, { recursive = false, signal }: CallOptions & { recursive?: boolean | undefined } = {}): Promise<void> {
-    const { hosted, parts } = await this.#atForWriting(path)
+  async remove(
+    path: string,
+    { recursive = false, signal }: CallOptions & { recursive?: boolean | undefined } = {},
+  ): Promise<void> {
+    const { hosted, parts } = await this.#hosted.atForWriting(path)
     await hosted.files.remove(parts, recursive, this.#until(signal))
     await hosted.volume.commit()
   }
 
   async move(from: string, to: string): Promise<void> {
-    const source = await this.#atForWriting(from)
-    const target = await this.#atForWriting(to)
+    const source = await this.#hosted.atForWriting(from)
+    const target = await this.#hosted.atForWriting(to)
     if (source.hosted !== target.hosted) {
-      throw new ShoalError('usage', 'a move stays in one volume; use shoal get and shoal put between volumes')
+      throw new ShoalError(
+        'usage',
+        'a move stays in one volume; use shoal get and shoal put between volumes',
+      )
     }
     source.hosted.files.move(source.parts, target.parts)
     await source.hosted.volume.commit()
@@ -286,39 +304,48 @@ export class Node implements LocalNode {
     attributes: NewFile = {},
     { signal, ack }: CallOptions & WriteOptions = {},
   ): Promise<void> {
-    const { hosted, parts } = await this.#atForWriting(path)
+    const { hosted, parts } = await this.#hosted.atForWriting(path)
     await hosted.files.writeFile(parts, content, attributes, this.#until(signal))
     await hosted.acknowledge(ack, this.#until(signal))
   }
 
   async makeSymlink(path: string, target: string): Promise<void> {
-    const { hosted, parts } = await this.#atForWriting(path)
+    const { hosted, parts } = await this.#hosted.atForWriting(path)
     hosted.files.makeSymlink(parts, target)
     await hosted.volume.commit()
   }
 
-  async readFile(path: string, { signal, ...range }: CallOptions & ReadRange = {}): Promise<FileContent> {
-    const { hosted, parts } = this.#at(path)
+  async readFile(
+    path: string,
+    { signal, ...range }: CallOptions & ReadRange = {},
+  ): Promise<FileContent> {
+    const { hosted, parts } = this.#hosted.at(path)
     return hosted.files.readFile(parts, range, this.#until(signal))
   }
 
   async setAttributes(path: string, attributes: FileAttributes): Promise<void> {
-    const { hosted, parts } = await this.#atForWriting(path)
+    const { hosted, parts } = await this.#hosted.atForWriting(path)
     hosted.files.setAttributes(parts, attributes)
     await hosted.volume.makeRoom()
   }
 
   async settle(ack?: Ack, { signal }: CallOptions = {}): Promise<void> {
-    for (const hosted of this.#hosted.values()) await hosted.acknowledge(ack, this.#until(signal))
+    for (const hosted of this.#hosted.all()) await hosted.acknowledge(ack, this.#until(signal))
   }
 
-  async mount(folder: string, { volume, readOnly = false, allowOther }: CallOptions & MountRequest = {}): Promise<MountStatus> {
-    const named = await this.#findOrCreate(volume)
-    const hosted = this.#hostedOf(named)
+  async mount(
+    folder: string,
+    { volume, readOnly = false, allowOther }: CallOptions & MountRequest = {},
+  ): Promise<MountStatus> {
+    const named = await this.#hosted.findOrCreate(volume)
+    const hosted = this.#hosted.of(named)
     return this.#mounts.mount(folder, hosted, { volumeName: named.name, readOnly, allowOther })
   }
 
-  async unmount(folder: string, { force = false }: CallOptions & { force?: boolean | undefined } = {}): Promise<void> {
+  async unmount(
+    folder: string,
+    { force = false }: CallOptions & { force?: boolean | undefined } = {},
+  ): Promise<void> {
     await this.#mounts.unmount(folder, force)
   }
 
@@ -334,62 +361,13 @@ export class Node implements LocalNode {
     await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
-    for (const hosted of this.#hosted.values()) await step(() => hosted.stop())
+    await step(() => this.#hosted.stop())
     await step(() => this.#shards.stop())
     await step(() => this.#swarm.stop())
     await step(() => this.#volumes.close())
     await step(() => this.#store.close())
     await step(() => this.#c.kv.close())
     if (failures.length > 0) throw asShoalError(failures[0])
-  }
-
-  async #host(volume: Volume): Promise<HostedVolume> {
-    const known = this.#hosted.get(volume.id)
-    if (known !== undefined) return known
-    const { world, log } = this.#c
-    const hosted = await HostedVolume.open({ world, store: this.#store, swarm: this.#swarm, volume, log })
-    this.#hosted.set(volume.id, hosted)
-    return hosted
-  }
-
-  #hostedOf({ volume, name }: NamedVolume): HostedVolume {
-    const hosted = this.#hosted.get(volume.id)
-    if (hosted === undefined) throw new ShoalError('stopped', `volume ${name} is not at work yet; try again`)
-    return hosted
-  }
-
-  async #create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
-    const named = await this.#volumes.create(name, chunk, hash)
-    const hosted = await this.#host(named.volume)
-    this.#swarm.addVolume(named.volume)
-    hosted.start()
-    return named
-  }
-
-  /** A node without a volume makes one when it is first needed. */
-  async #findOrCreate(volume: string | undefined): Promise<NamedVolume> {
-    if (volume !== undefined || this.#volumes.all().length > 0) return this.#volumes.find(volume)
-    this.#creatingFirst ??= this.#create(FIRST_VOLUME).finally(() => (this.#creatingFirst = undefined))
-    return this.#creatingFirst
-  }
-
-  #at(path: string): { hosted: HostedVolume; parts: readonly string[] } {
-    const { volume, parts } = parsePath(path)
-    return { hosted: this.#hostedOf(this.#volumes.find(volume)), parts }
-  }
-
-  async #atForWriting(path: string): Promise<{ hosted: HostedVolume; parts: readonly string[] }> {
-    const { volume, parts } = parsePath(path)
-    const hosted = this.#hostedOf(await this.#findOrCreate(volume))
-    hosted.checkMayWrite()
-    return { hosted, parts }
-  }
-
-  /** Tell the DHT that this node holds a shard of a stripe. Best effort: the log names the holder as well. */
-  #announce(stripe: StripeId): void {
-    const { network, clock } = this.#c.world
-    const signal = clock.timeout(ANNOUNCE_MS, this.#stop.signal)
-    network.provide(stripeIdBytes(stripe), { signal }).catch(() => undefined)
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {
@@ -401,12 +379,15 @@ export class Node implements LocalNode {
   }
 
   #describePeer(peer: PeerId): Promise<PeerStatus> {
-    return describePeer(peer, { network: this.#c.world.network, volumes: this.#volumes, news: this.#swarm.news(peer) })
+    return describePeer(peer, {
+      network: this.#c.world.network,
+      volumes: this.#volumes,
+      news: this.#swarm.news(peer),
+    })
   }
 
   #describe(named: NamedVolume): VolumeStatus {
-    const isDefault = this.#volumes.all()[0] === named
-    return describeVolume(named, { isDefault, network: this.#c.world.network })
+    return describeVolume(named, { volumes: this.#volumes, network: this.#c.world.network })
   }
 
   #describeInfo(named: NamedVolume): VolumeInfo {
@@ -415,7 +396,7 @@ export class Node implements LocalNode {
 
   async #measureSpace(): Promise<void> {
     const { freeBytes } = await this.#c.world.disk.space()
-    const capacity = this.#options.capacityBytes ?? Number.POSITIVE_INFINITY
-    this.#freeBytes = Math.max(0, Math.min(freeBytes, capacity - this.#store.usage().segmentBytes))
+    const left = (this.#options.capacityBytes ?? Infinity) - this.#store.usage().segmentBytes
+    this.#freeBytes = Math.max(0, Math.min(freeBytes, left))
   }
 }

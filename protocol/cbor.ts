@@ -51,7 +51,12 @@ export class Fields {
   readonly #what: string
 
   constructor(value: unknown, what: string) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      Array.isArray(value) ||
+      value instanceof Uint8Array
+    ) {
       throw new ShoalError('malformed', `${what} is not a map`)
     }
     this.#map = value as Record<string, unknown>
@@ -97,7 +102,8 @@ export class Fields {
 
   list(name: string, countMax: number): readonly unknown[] {
     const value = this.#map[name]
-    if (!Array.isArray(value) || value.length > countMax) return this.#fail(name, `a list of at most ${countMax}`)
+    if (!Array.isArray(value) || value.length > countMax)
+      return this.#fail(name, `a list of at most ${countMax}`)
     return value
   }
 

@@ -47,7 +47,11 @@ export function openOnce(key: Uint8Array, sealed: Uint8Array, associated: Uint8A
  *
  * ephemeralSeed: 32 fresh random bytes. returns ephemeral public key (32) || sealed.
  */
-export function sealTo(publicKey: Uint8Array, secret: Uint8Array, ephemeralSeed: Uint8Array): Uint8Array {
+export function sealTo(
+  publicKey: Uint8Array,
+  secret: Uint8Array,
+  ephemeralSeed: Uint8Array,
+): Uint8Array {
   const theirs = ed25519.utils.toMontgomery(publicKey)
   const ours = x25519.getPublicKey(ephemeralSeed)
   const shared = x25519.getSharedSecret(ephemeralSeed, theirs)

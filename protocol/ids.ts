@@ -68,8 +68,17 @@ export function cidBytes(text: string, codec: number): Uint8Array {
 /** throws ShoalError 'malformed' unless `cid` is a CIDv1 of `codec` with a 32-byte digest of a known hash. */
 export function checkCid(cid: Uint8Array, codec: number): void {
   const known = cid[2] === MULTIHASH_BLAKE3 || cid[2] === MULTIHASH_SHA2_256
-  if (cid.length !== CID_BYTES || cid[0] !== 1 || cid[1] !== codec || !known || cid[3] !== HASH_BYTES) {
-    throw new ShoalError('malformed', `${toHex(cid.subarray(0, 8))}... is not a CIDv1 of codec ${codec}`)
+  if (
+    cid.length !== CID_BYTES ||
+    cid[0] !== 1 ||
+    cid[1] !== codec ||
+    !known ||
+    cid[3] !== HASH_BYTES
+  ) {
+    throw new ShoalError(
+      'malformed',
+      `${toHex(cid.subarray(0, 8))}... is not a CIDv1 of codec ${codec}`,
+    )
   }
 }
 

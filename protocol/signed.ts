@@ -1,5 +1,10 @@
 // The one door to signatures: Ed25519 (RFC 8032), native and synchronous, domain-separated.
-import { createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  sign as nodeSign,
+  verify as nodeVerify,
+} from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { concatBytes, utf8 } from './bytes.ts'
 import { peerIdFromPublicKey } from './ids.ts'
@@ -26,7 +31,11 @@ const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 
 /** Identity of a 32-byte seed. */
 export function identityFromSeed(seed: Uint8Array): Identity {
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
+  const key = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   const publicKey = new Uint8Array(spki.subarray(SPKI_PREFIX.length))
   return {
@@ -49,7 +58,11 @@ export function verifySignature(
 }
 
 function keyOf(publicKey: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
+  return createPublicKey({
+    key: Buffer.concat([SPKI_PREFIX, publicKey]),
+    format: 'der',
+    type: 'spki',
+  })
 }
 
 function signedBytes(domain: SignatureDomain, message: Uint8Array): Uint8Array {

@@ -34,7 +34,12 @@ export class SimulatedChannel implements Channel {
   #endReceived = false
   #broken: Error | undefined
 
-  constructor(network: SimulatedNetwork, end: LinkEnd, protocol: string, remote?: SimulatedChannel) {
+  constructor(
+    network: SimulatedNetwork,
+    end: LinkEnd,
+    protocol: string,
+    remote?: SimulatedChannel,
+  ) {
     this.#network = network
     this.#end = end
     this.protocol = protocol
@@ -52,7 +57,9 @@ export class SimulatedChannel implements Channel {
   /** Open it at the other side. throws 'unreachable' if that does not serve the protocol. */
   async greet(signal: AbortSignal): Promise<void> {
     const { remote } = this.#end
-    this.#pipe.put(`open ${this.protocol}`, 0, () => remote.owner.serve(remote, this.protocol, this))
+    this.#pipe.put(`open ${this.protocol}`, 0, () =>
+      remote.owner.serve(remote, this.protocol, this),
+    )
     const answer = await this.receive({ signal })
     if (answer?.[0] === SERVED) return
     throw new ShoalError('unreachable', `${this.peer} does not serve ${this.protocol}`)
@@ -67,7 +74,10 @@ export class SimulatedChannel implements Channel {
   async send(parts: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<void> {
     const frame = new Uint8Array(concatBytes(parts))
     if (frame.length > FRAME_MAX) {
-      throw new ShoalError('malformed', `a frame of ${frame.length} bytes; at most ${FRAME_MAX} are allowed`)
+      throw new ShoalError(
+        'malformed',
+        `a frame of ${frame.length} bytes; at most ${FRAME_MAX} are allowed`,
+      )
     }
     await this.#enqueue(frame, options.signal)
   }

@@ -1,12 +1,13 @@
 // A node's clock over virtual time. now() is true elapsed time since the process started; wall() is what the machine
-// believes: off by an offset, drifting, and jumping when told. Timers go by elapsed time, as in Node.
+// believes: off by an offset, drifting, and jumping when told. Timers go by elapsed time and in whole milliseconds, at
+// least one, as in Node.
 import { ShoalError } from '../protocol/errors.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Clock, Timer } from '../node/world/world.ts'
 import type { Instant, WallTime } from '../protocol/units.ts'
 
 /** The true wall time at the start of every simulation. */
-export const SIMULATION_START: WallTime = Date.UTC(2026, 0, 1) as WallTime
+const SIMULATION_START: WallTime = Date.UTC(2026, 0, 1) as WallTime
 
 /** The error of a machine's wall clock; it outlives the process. */
 export class WallClockError {
@@ -48,7 +49,7 @@ export class VirtualClock implements Clock {
   }
 
   timer(delayMs: number, run: () => void): Timer {
-    return this.#process.after(delayMs, 'timer', run)
+    return this.#process.after(timerDelay(delayMs), 'timer', run)
   }
 
   sleep(delayMs: number, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -59,7 +60,7 @@ export class VirtualClock implements Clock {
         timer.cancel()
         reject(signal?.reason)
       }
-      const timer = this.#process.after(delayMs, 'sleep', () => {
+      const timer = this.#process.after(timerDelay(delayMs), 'sleep', () => {
         signal?.removeEventListener('abort', onAbort)
         resolve()
       })
@@ -74,11 +75,16 @@ export class VirtualClock implements Clock {
       timer.cancel()
       controller.abort(signal?.reason)
     }
-    const timer = this.#process.after(delayMs, 'timeout', () => {
+    const timer = this.#process.after(timerDelay(delayMs), 'timeout', () => {
       signal?.removeEventListener('abort', onAbort)
       controller.abort(new ShoalError('timeout', `not done within ${delayMs} ms`))
     })
     signal?.addEventListener('abort', onAbort, { once: true })
     return controller.signal
   }
+}
+
+/** What setTimeout makes of a delay (Node documentation, "setTimeout"). */
+function timerDelay(delayMs: number): number {
+  return Math.max(1, Math.trunc(delayMs))
 }

@@ -5,7 +5,7 @@ import { Node } from '../node/node.ts'
 import { VirtualClock } from './clock.ts'
 import { SimulatedNetwork } from './network.ts'
 import { SimulatedProcess } from './process.ts'
-import { SeededRandom } from './random.ts'
+import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { Machine } from './world.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Clock } from '../node/world/world.ts'
@@ -39,7 +39,8 @@ export class Cluster {
     this.nodes = Array.from({ length: options.nodeCount }, (_, index) => {
       const offsetMs = spread(CLOCK_OFFSET_MS)
       const driftPpm = spread(CLOCK_DRIFT_PPM)
-      const machine = new Machine(this, { name: `n${index}`, offsetMs, driftPpm })
+      const unlucky = OFTEN_UNLUCKY
+      const machine = new Machine(this, { name: `n${index}`, offsetMs, driftPpm, unlucky })
       return new ClusterNode(machine, options.log)
     })
   }

@@ -131,7 +131,9 @@ export class DiskImage {
   /** A copy of what reads see now, as a backup holds it. */
   clone(): DiskImage {
     return new DiskImage(
-      map(this.#names, (entry) => (entry === FOLDER ? FOLDER : new Inode(entry.read(0, entry.size)))),
+      map(this.#names, (entry) =>
+        entry === FOLDER ? FOLDER : new Inode(entry.read(0, entry.size)),
+      ),
     )
   }
 

@@ -45,7 +45,8 @@ export class EventHeap {
     if (event.run === undefined) return
     event.run = undefined
     this.#cancelledCount++
-    if (this.#events.length > COMPACT_ABOVE && this.#cancelledCount * 2 > this.#events.length) this.#compact()
+    if (this.#events.length > COMPACT_ABOVE && this.#cancelledCount * 2 > this.#events.length)
+      this.#compact()
   }
 
   #compact(): void {
@@ -86,7 +87,8 @@ export class EventHeap {
 
   #swapIfLess(a: number, b: number): boolean {
     const [first, second] = [this.#events[a], this.#events[b]]
-    if (first === undefined || second === undefined || compareEvents(first, second) >= 0) return false
+    if (first === undefined || second === undefined || compareEvents(first, second) >= 0)
+      return false
     this.#events[a] = second
     this.#events[b] = first
     return true

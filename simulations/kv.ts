@@ -30,7 +30,10 @@ export class SimulatedKv implements Kv {
   /** The store of `process`, after this one lost power. */
   async crash(process: SimulatedProcess): Promise<SimulatedKv> {
     await this.#landSome()
-    return this.#with(process, this.#memory.crash(this.#random.below(this.#memory.unsyncedCount + 1)))
+    return this.#with(
+      process,
+      this.#memory.crash(this.#random.below(this.#memory.unsyncedCount + 1)),
+    )
   }
 
   /** The store of `process`, after the last one ended or was killed and the machine stayed up. */

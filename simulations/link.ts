@@ -77,7 +77,7 @@ export class LinkEnd {
     this.#state = 'down'
     if (before !== 'up' || !this.owner.process.alive) return
     const error = new ShoalError('unreachable', `lost the connection to ${this.peer}: ${why}`)
-    for (const channel of [...this.channels]) channel.break(error)
+    for (const channel of this.channels) channel.break(error)
     this.owner.unlinked(this)
   }
 

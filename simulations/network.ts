@@ -32,7 +32,7 @@ export interface NetworkOptions {
   readonly windowBytes: number
 }
 
-export const NETWORK_DEFAULTS: NetworkOptions = {
+const NETWORK_DEFAULTS: NetworkOptions = {
   latencyMs: 5,
   latencySpread: 0.5,
   tailRate: 0.01,
@@ -66,7 +66,11 @@ export class SimulatedNetwork {
   }
 
   /** The network of a new run of `peer`; its address and address book outlive the run. `lan`: for discovery. */
-  join(process: SimulatedProcess, peer: PeerId, options: { lan?: string } = {}): SimulatedPeerNetwork {
+  join(
+    process: SimulatedProcess,
+    peer: PeerId,
+    options: { lan?: string } = {},
+  ): SimulatedPeerNetwork {
     const book = this.#books.get(peer) ?? new Map<PeerId, readonly string[]>()
     this.#books.set(peer, book)
     const node = new SimulatedPeerNetwork(
@@ -138,7 +142,7 @@ export class SimulatedNetwork {
 
   /** End all cuts. */
   heal(): void {
-    for (const key of [...this.#cuts.keys()]) {
+    for (const key of this.#cuts.keys()) {
       const [from, to] = key.split('>')
       this.mend(from as PeerId, to as PeerId)
     }

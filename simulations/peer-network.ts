@@ -71,13 +71,16 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   async stop(): Promise<void> {
-    for (const end of [...this.#ends.values()]) end.drop('this node stops')
+    for (const end of this.#ends.values()) end.drop('this node stops')
     this.#started = false
   }
 
   /** Our process was killed: the system says goodbye for it, unless the machine lost power. */
   die(how: 'killed' | 'power loss'): void {
-    for (const end of this.#ends.values()) how === 'killed' ? end.drop(how) : end.losePower()
+    for (const end of this.#ends.values()) {
+      if (how === 'killed') end.drop(how)
+      else end.losePower()
+    }
   }
 
   addresses(): readonly string[] {
@@ -99,7 +102,10 @@ export class SimulatedPeerNetwork implements Network {
     this.#book.set(peer, [...all])
   }
 
-  async dial(target: PeerId | readonly string[], options: { signal: AbortSignal }): Promise<PeerId> {
+  async dial(
+    target: PeerId | readonly string[],
+    options: { signal: AbortSignal },
+  ): Promise<PeerId> {
     const end = await (typeof target === 'string'
       ? this.#connect(target, options.signal)
       : this.#dialAny(target, options.signal))
@@ -112,7 +118,7 @@ export class SimulatedPeerNetwork implements Network {
 
   gate(allowed: (peer: PeerId) => boolean): void {
     this.#allowed = allowed
-    for (const end of [...this.#ends.values()]) {
+    for (const end of this.#ends.values()) {
       if (!this.#admits(end.peer)) end.drop('this node hangs up')
     }
   }
@@ -244,7 +250,7 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   #tell(event: 'connect' | 'disconnect' | 'discover', peer: PeerId): void {
-    for (const listener of [...this.#listeners[event]]) this.shielded(() => listener(peer))
+    for (const listener of this.#listeners[event]) this.shielded(() => listener(peer))
   }
 
   async #serveOn(channel: SimulatedChannel, serve: Serve): Promise<void> {
@@ -280,7 +286,8 @@ export class SimulatedPeerNetwork implements Network {
 
   async #handshake(peer: PeerId, signal: AbortSignal): Promise<LinkEnd> {
     if (peer === this.self) throw new ShoalError('unreachable', 'this node cannot dial itself')
-    if (!this.#admits(peer)) throw new ShoalError('unreachable', `${peer} is not allowed to connect`)
+    if (!this.#admits(peer))
+      throw new ShoalError('unreachable', `${peer} is not allowed to connect`)
     const known = this.#ends.get(peer)
     if (known !== undefined) return known
     const link = await this.#ask(peer, 'dial', signal, {

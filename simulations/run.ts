@@ -79,7 +79,13 @@ function readArguments(): Arguments | undefined {
     })
     const { seed, verbose, trace } = values
     const [seedCount, nodeCount] = [Number(values.seeds), Number(values.nodes)]
-    if (!(Number.isInteger(seedCount) && seedCount > 0 && Number.isInteger(nodeCount) && nodeCount > 1)) return undefined
+    if (!(
+      Number.isInteger(seedCount) &&
+      seedCount > 0 &&
+      Number.isInteger(nodeCount) &&
+      nodeCount > 1
+    ))
+      return undefined
     if (seedCount === 1) return { seeds: [seed], nodeCount, verbose, trace }
     const first = Number(seed)
     if (!Number.isInteger(first)) return undefined

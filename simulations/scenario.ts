@@ -1,7 +1,15 @@
 // The run of issue 2, in phases: nodes join one volume by tickets; all write; the network is cut in two and both sides
-// go on, in conflict; one node crashes and returns; the network heals; once quiet, all nodes must be equal.
+// go on, in conflict; one node crashes and returns; the network heals; once quiet, all nodes must be equal. Then as many
+// nodes as may be lost are, and those that remain must still read every byte.
 import { HOUR_MS } from '../protocol/units.ts'
-import { checkAcknowledged, checkTrees, entryCount, quiesce } from './checkers.ts'
+import {
+  CheckError,
+  checkAcknowledged,
+  checkStripes,
+  checkTrees,
+  quiesce,
+  statusOf,
+} from './checkers.ts'
 import { Cluster } from './cluster.ts'
 import { SeededRandom } from './random.ts'
 import { Scheduler } from './scheduler.ts'
@@ -13,6 +21,8 @@ import type { Tally } from './workload.ts'
 const OPS = { together: 15, cut: 25, healing: 10 } as const
 /** A node that crashed stays down for up to this. */
 const DOWN_MS = 3000
+/** Nodes that started find each other within this. */
+const RECONNECT_MS = 10_000
 /** Virtual time after which a run is stuck. */
 const RUN_LIMIT_MS: number = HOUR_MS
 
@@ -78,11 +88,26 @@ class Run {
     this.#say('quiesce')
     await quiesce(this.#cluster)
     this.#say('check')
-    scheduler.note(`tree ${await checkTrees(this.#cluster)}`)
-    await checkAcknowledged(this.#cluster, this.tally)
-    const entries = await entryCount(this.#first)
+    const tree = await checkTrees(this.#cluster.nodes)
+    scheduler.note(`tree ${tree}`)
+    await checkStripes(this.#cluster.nodes)
+    await checkAcknowledged(this.#first, this.tally)
+    const { entries, tolerates } = await statusOf(this.#first)
+    await this.#lose(tolerates, tree)
     await this.#cluster.stop()
     return entries
+  }
+
+  /** Lose `count` nodes for good. The others start anew, so that no cache helps them to read. */
+  async #lose(count: number, tree: string): Promise<void> {
+    const shuffled = this.#shuffle()
+    const left = shuffled.slice(count)
+    this.#say(`lose ${nameAll(shuffled.slice(0, count))}`)
+    for (const node of shuffled) node.kill('killed')
+    await Promise.all(left.map((node) => node.start()))
+    await this.#cluster.clock.sleep(RECONNECT_MS)
+    const found = await checkTrees(left)
+    if (found !== tree) throw new CheckError('what remained shows another tree than all did')
   }
 
   /** Every node becomes a member of one volume that the first one makes. */
@@ -99,9 +124,8 @@ class Run {
 
   async #cutAndCrash(): Promise<void> {
     const { nodes, clock } = this.#cluster
-    const shuffled = nodes.toSorted(() => this.#random.number() - 0.5)
-    const side = shuffled.slice(0, 1 + this.#random.below(nodes.length - 1))
-    this.#say(`cut ${side.map(({ name }) => name).join(' ')} from the others`)
+    const side = this.#shuffle().slice(0, 1 + this.#random.below(nodes.length - 1))
+    this.#say(`cut ${nameAll(side)} from the others`)
     this.#cluster.partition(side)
     const working = this.#everybody(async (user) => {
       await user.provoke()
@@ -127,6 +151,12 @@ class Run {
     return first
   }
 
+  /** All nodes in random order. */
+  #shuffle(): readonly ClusterNode[] {
+    const keyed = this.#cluster.nodes.map((node) => ({ node, key: this.#random.word() }))
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ node }) => node)
+  }
+
   async #everybody(act: (user: User) => Promise<void>): Promise<void> {
     await Promise.all(this.#users.map(act))
   }
@@ -135,4 +165,8 @@ class Run {
     this.#cluster.scheduler.note(what)
     this.#tell(`${Math.round(this.#cluster.scheduler.nowMs)} ms: ${what}`)
   }
+}
+
+function nameAll(nodes: readonly ClusterNode[]): string {
+  return nodes.map(({ name }) => name).join(' ')
 }

@@ -5,7 +5,7 @@
 // yields). What no drain can wait for is real I/O and worker threads: simulated nodes must not use them.
 // The trace, a line an event, is hashed: the same seed must give the same hash (DESIGN §11).
 import { concatBytes, toHex, utf8 } from '../protocol/bytes.ts'
-import { ShoalError } from '../protocol/errors.ts'
+import { ShoalError, assert } from '../protocol/errors.ts'
 import { HASH_BYTES, blake3 } from '../protocol/hash.ts'
 import { EventHeap } from './event-heap.ts'
 import { SeededRandom } from './random.ts'
@@ -18,6 +18,8 @@ export interface SchedulerOptions {
 }
 
 const TRACE_LINES = 512
+/** Events at one instant after which somebody goes in circles. */
+const INSTANT_EVENTS_MAX = 100_000
 
 /** Drains under way in this process: theirs are the immediates that a drain must not wait for. */
 let drains = 0
@@ -30,6 +32,8 @@ export class Scheduler {
   #nowMs = 0
   #sequence = 0
   #eventCount = 0
+  /** Events since time last moved. */
+  #instantCount = 0
   #hash: Uint8Array = new Uint8Array(HASH_BYTES)
   #lines: string[] = []
   #wake: (() => void) | undefined
@@ -64,10 +68,15 @@ export class Scheduler {
     return { cancel: () => this.#heap.cancel(event) }
   }
 
-  /** Run the next event and let it settle. False if there is none, or it is later than `untilMs`. */
+  /**
+   * Run the next event and let it settle. False if there is none, or it is later than `untilMs`.
+   * throws ShoalError 'internal' when time has stood still for INSTANT_EVENTS_MAX events, and what the event throws.
+   */
   async step(untilMs: number = Infinity): Promise<boolean> {
     const event = this.#heap.pop(untilMs)
     if (event?.run === undefined) return false
+    this.#instantCount = event.atMs > this.#nowMs ? 0 : this.#instantCount + 1
+    assert(this.#instantCount < INSTANT_EVENTS_MAX, `time moves at "${event.label}"`)
     this.#nowMs = event.atMs
     this.#eventCount++
     this.note(event.label)

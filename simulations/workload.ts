@@ -102,7 +102,9 @@ export class User {
         return this.#try(async (api) => api.remove(await this.#existing(api), { recursive }))
       }
       case 'attributes':
-        return this.#try(async (api) => api.setAttributes(await this.#existing(api), this.#attributes()))
+        return this.#try(async (api) =>
+          api.setAttributes(await this.#existing(api), this.#attributes()),
+        )
       case 'read':
         return this.#try(async (api) => read(api, await this.#existing(api)))
     }

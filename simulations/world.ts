@@ -57,7 +57,9 @@ export class Machine {
     this.#network = components.network
     this.#unlucky = options.unlucky ?? NEVER_UNLUCKY
     this.wallError = new WallClockError(options)
-    this.identity = identityFromSeed(new SeededRandom(seed, `identity ${this.name}`).bytes(SEED_BYTES))
+    this.identity = identityFromSeed(
+      new SeededRandom(seed, `identity ${this.name}`).bytes(SEED_BYTES),
+    )
     this.#diskChance = new SeededRandom(seed, `disk ${this.name}`)
     this.#kvChance = new SeededRandom(seed, `kv ${this.name}`)
     const process = this.#newProcess()

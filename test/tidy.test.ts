@@ -36,10 +36,10 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['store'],
   ['peers'],
   ['data', 'namespace'],
-  ['files.ts', 'files'],
+  ['files'],
   ['upkeep'],
   ['mount', 'tier', 'control'],
-  ['describe.ts', 'settings.ts'],
+  ['describe.ts'],
   ['node.ts'],
   ['index.ts'],
 ]
@@ -53,7 +53,12 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
 ])
 
 /** What the command has of a node: it starts one in its process, or speaks to one over the control socket. */
-const CLI_DOORS: ReadonlySet<string> = new Set(['node/index.ts', 'node/control/wire.ts'])
+const CLI_DOORS: ReadonlySet<string> = new Set([
+  'node/index.ts',
+  'node/config.ts',
+  'node/observe/log.ts',
+  'node/control/wire.ts',
+])
 
 /** What starts by itself; everything else in these folders must be reachable from here. */
 const ENTRIES: readonly string[] = [

@@ -5,32 +5,18 @@
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
-import { StripeRead } from './stripe-read.ts'
+import { HEDGE_MS, StripeRead } from './stripe-read.ts'
 import { firstOf } from './hedge.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
-import type { ShardClient } from '../peers/shards.ts'
-import type { Store } from '../store/store.ts'
-import type { Clock, Network } from '../world/world.ts'
 import type { Attempt } from './hedge.ts'
-import type { Holders, StripeMap } from './stripe-map.ts'
+import type { Holders } from './stripe-map.ts'
+import type { GatherParts } from './stripe-read.ts'
 
-/** A holder that has not answered for so long gets company. */
-export const HEDGE_MS = 300
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
 const WAY_HEDGE_MS = 1500
 const FIND_MS = 10_000
 /** Peers from the DHT that are asked what they hold. */
 const FOUND_PEERS_MAX = 16
-
-export interface GathererParts {
-  readonly store: Store
-  readonly map: StripeMap
-  readonly client: ShardClient
-  readonly network: Network
-  readonly clock: Clock
-  /** A shard that does not match its stripe: the holder lies, or its disk is damaged. */
-  readonly onBadShard: (stripe: StripeId, index: number, holder: PeerId) => void
-}
 
 interface FetchOptions {
   /** Peers that may hold the chunk in no stripe: its author. Connected members are asked too. */
@@ -39,9 +25,9 @@ interface FetchOptions {
 }
 
 export class Gatherer {
-  readonly #parts: GathererParts
+  readonly #parts: GatherParts
 
-  constructor(parts: GathererParts) {
+  constructor(parts: GatherParts) {
     this.#parts = parts
   }
 
@@ -92,12 +78,16 @@ export class Gatherer {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const chunk = read.header.chunks[index]
-    if (chunk === undefined) throw new ShoalError('corrupt', `stripe ${read.id} has no chunk ${index}`)
+    if (chunk === undefined)
+      throw new ShoalError('corrupt', `stripe ${read.id} has no chunk ${index}`)
     const sealed = await read.chunk(index, holders, { proof: false, signal })
     if (verifyChunk(chunk.id, sealed)) return sealed
     const proven = await read.chunk(index, holders, { proof: true, signal })
     if (verifyChunk(chunk.id, proven)) return proven
-    throw new ShoalError('corrupt', `stripe ${read.id} does not hold chunk ${chunk.id} as its header says`)
+    throw new ShoalError(
+      'corrupt',
+      `stripe ${read.id} does not hold chunk ${chunk.id} as its header says`,
+    )
   }
 
   /** The holders, and those that announced the stripe in the DHT. */

@@ -12,7 +12,7 @@ import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { coalesce } from '../store/coalesce.ts'
 import { hasFreePeer } from './disperse.ts'
-import { Gatherer } from './gather.ts'
+import type { Gatherer } from './gather.ts'
 import { inParallel, mapInBatches } from './in-parallel.ts'
 import { Placer } from './placer.ts'
 import { Unfinished } from './unfinished.ts'
@@ -45,8 +45,10 @@ export interface PackerParts {
   readonly network: Network
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Finds chunks of stripes that must be completed. */
+  readonly gatherer: Gatherer
   /** This node has begun to hold a shard of the stripe. */
-  readonly onKept?: (stripe: StripeId) => void
+  readonly onKept: (stripe: StripeId) => void
 }
 
 interface StoredChunk extends UnplacedChunk {
@@ -56,7 +58,6 @@ interface StoredChunk extends UnplacedChunk {
 export class Packer {
   readonly #parts: PackerParts
   readonly #unfinished: Unfinished
-  readonly #gatherer: Gatherer
   readonly #placer: Placer
   readonly #stopping = new AbortController()
   readonly #round: () => Promise<void> = coalesce(() => this.#pass())
@@ -80,11 +81,6 @@ export class Packer {
     this.#unfinished = new Unfinished(parts.marks)
     this.#placer = new Placer({ ...parts, unfinished: this.#unfinished })
     this.#lastAdd = parts.clock.now()
-    this.#gatherer = new Gatherer({
-      ...parts,
-      onBadShard: (stripe, index, holder) =>
-        parts.log('a shard is damaged', { stripe, index, holder }),
-    })
   }
 
   /** With what the last run left unfinished. throws ShoalError 'corrupt'. */
@@ -115,7 +111,6 @@ export class Packer {
   async stop(): Promise<void> {
     this.#isStarted = false
     this.#quietTimer?.cancel()
-    this.#placer.stop()
     this.#stopping.abort(new ShoalError('stopped', 'this node stops placing stripes'))
     // A pass that begins now ends at once, after the one that is under way.
     await this.#round().catch(() => undefined)
@@ -292,7 +287,7 @@ export class Packer {
     try {
       const parts = await mapInBatches(chunks, READS_MAX, async (chunk) => ({
         id: chunk.id,
-        bytes: await this.#gatherer.fetch(chunk.id, options),
+        bytes: await this.#parts.gatherer.fetch(chunk.id, options),
       }))
       const stripe = codeStripe(parts, k, m)
       if (stripe.id === id) return stripe

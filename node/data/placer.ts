@@ -2,7 +2,6 @@
 // peers, one of them not this node: a stripe that only this node holds would tell nobody anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { Announcer } from './announcer.ts'
 import { disperse, reachable } from './disperse.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
@@ -21,7 +20,7 @@ export interface PlacerParts extends DisperseParts {
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** This node has begun to hold a shard of the stripe. */
-  readonly onKept?: (stripe: StripeId) => void
+  readonly onKept: (stripe: StripeId) => void
 }
 
 /** full: each shard has a holder. partial: enough to be read have. none: too few took one, or no more than before. */
@@ -29,13 +28,11 @@ export type PlaceOutcome = 'full' | 'partial' | 'none'
 
 export class Placer {
   readonly #parts: PlacerParts
-  readonly #announcer: Announcer
   /** Peers that refused a shard, and until when they are left alone. */
   readonly #avoided = new Map<PeerId, Instant>()
 
   constructor(parts: PlacerParts) {
     this.#parts = parts
-    this.#announcer = new Announcer(parts)
   }
 
   /** Members that can be reached and have not just refused a shard, this node included. */
@@ -46,11 +43,6 @@ export class Placer {
   /** Ask all peers again. */
   forgive(): void {
     this.#avoided.clear()
-  }
-
-  /** Stop announcing. */
-  stop(): void {
-    this.#announcer.stop()
   }
 
   /**
@@ -103,8 +95,7 @@ export class Placer {
       throw error
     }
     if (all.flat().includes(network.self) && !before.flat().includes(network.self)) {
-      this.#announcer.add(id)
-      onKept?.(id)
+      onKept(id)
     }
     return isFull ? 'full' : 'partial'
   }

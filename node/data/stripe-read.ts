@@ -8,13 +8,28 @@ import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
 import { shardRoot, verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
 import { chunkPosition, shardRanges } from '../../protocol/stripe/stripe.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
-import { HEDGE_MS } from './gather.ts'
 import { firstOf } from './hedge.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { ShardRange, StripeHeader } from '../../protocol/stripe/stripe.ts'
-import type { GathererParts } from './gather.ts'
+import type { ShardClient } from '../peers/shards.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock, Network } from '../world/world.ts'
 import type { Attempt } from './hedge.ts'
-import type { Holders } from './stripe-map.ts'
+import type { Holders, StripeMap } from './stripe-map.ts'
+
+/** A holder that has not answered for so long gets company. */
+export const HEDGE_MS = 300
+
+/** Where the data paths read from. */
+export interface GatherParts {
+  readonly store: Store
+  readonly map: StripeMap
+  readonly client: ShardClient
+  readonly network: Network
+  readonly clock: Clock
+  /** A shard that does not match its stripe: the holder lies, or its disk is damaged. */
+  readonly onBadShard: (stripe: StripeId, index: number, holder: PeerId) => void
+}
 
 /** With `proof`, every range is checked against the root of its shard before it counts. */
 interface ReadOptions {
@@ -31,13 +46,13 @@ interface ShardPart {
 export class StripeRead {
   readonly id: StripeId
   readonly header: StripeHeader
-  readonly #parts: GathererParts
+  readonly #parts: GatherParts
   readonly #answered = new Set<number>()
   readonly #failed = new Map<PeerId, string>()
   /** `<index> <holder>` */
   readonly #bad = new Set<string>()
 
-  constructor(parts: GathererParts, { id, header }: { id: StripeId; header: StripeHeader }) {
+  constructor(parts: GatherParts, { id, header }: { id: StripeId; header: StripeHeader }) {
     this.#parts = parts
     this.id = id
     this.header = header
@@ -55,7 +70,8 @@ export class StripeRead {
   describe(): string {
     const { k, m } = this.header
     const failures = Array.from(this.#failed, ([peer, reason]) => `${peer} (${reason})`)
-    const missing = failures.length === 0 ? 'no other holder is known' : `not from ${failures.join(', ')}`
+    const missing =
+      failures.length === 0 ? 'no other holder is known' : `not from ${failures.join(', ')}`
     return `${this.#answered.size} of the ${k} shards needed (of ${k + m}) answered; ${missing}`
   }
 
@@ -168,10 +184,17 @@ export class StripeRead {
   #liar(index: number, holder: PeerId): ShoalError {
     this.#bad.add(`${index} ${holder}`)
     this.#parts.onBadShard(this.id, index, holder)
-    return new ShoalError('corrupt', `${holder} does not hold shard ${index} of ${this.id} as its header says`)
+    return new ShoalError(
+      'corrupt',
+      `${holder} does not hold shard ${index} of ${this.id} as its header says`,
+    )
   }
 
-  #hedge(signal: AbortSignal): { clock: GathererParts['clock']; hedgeMs: number; signal: AbortSignal } {
+  #hedge(signal: AbortSignal): {
+    clock: GatherParts['clock']
+    hedgeMs: number
+    signal: AbortSignal
+  } {
     return { clock: this.#parts.clock, hedgeMs: HEDGE_MS, signal }
   }
 }

@@ -55,7 +55,12 @@ export class FileContents {
 
   /** Log a version of a file. returns its dot: the base of the next. */
   putVersion(inode: NodeId, content: Content, base: readonly Dot[], modifiedNs: bigint): Dot {
-    return this.#c.namespace.putVersion(inode, { content: refOf(content), size: contentSize(content), base, modifiedNs })
+    return this.#c.namespace.putVersion(inode, {
+      content: refOf(content),
+      size: contentSize(content),
+      base,
+      modifiedNs,
+    })
   }
 
   nowNs(): bigint {
@@ -94,7 +99,8 @@ function contentOf({ content, size }: FileVersion): Content {
 }
 
 function refOf(content: Content): ContentRef {
-  if (content.kind === 'chunks') return { kind: 'chunks', root: content.manifest.root, depth: content.manifest.depth }
+  if (content.kind === 'chunks')
+    return { kind: 'chunks', root: content.manifest.root, depth: content.manifest.depth }
   // A copy: small bytes may be a view of a big buffer, which the log would keep.
   return { kind: 'inline', bytes: content.bytes.slice(0, INLINE_FILE_MAX) }
 }

@@ -48,7 +48,10 @@ export class Files {
     if (page.length > 0) yield page
   }
 
-  makeFolder(path: readonly string[], { parents = false, mode = 0o755 }: { parents?: boolean | undefined; mode?: number | undefined }): void {
+  makeFolder(
+    path: readonly string[],
+    { parents = false, mode = 0o755 }: { parents?: boolean | undefined; mode?: number | undefined },
+  ): void {
     if (path.length === 0) {
       if (parents) return
       throw new ShoalError('EEXIST', '/: exists already')
@@ -59,11 +62,19 @@ export class Files {
       const shown = formatPath(path.slice(0, index + 1))
       const target = this.#c.namespace.lookup(at, nameFromText(part))
       if (target === undefined) {
-        if (!isLast && !parents) throw new ShoalError('ENOENT', `${shown}: no such folder; make it first, or use --parents`)
-        at = this.#c.namespace.makeDir(at, nameFromText(part), { mode: isLast ? mode : 0o755, ...owner() })
+        if (!isLast && !parents)
+          throw new ShoalError(
+            'ENOENT',
+            `${shown}: no such folder; make it first, or use --parents`,
+          )
+        at = this.#c.namespace.makeDir(at, nameFromText(part), {
+          mode: isLast ? mode : 0o755,
+          ...owner(),
+        })
         return
       }
-      if (target.kind !== 'dir') throw new ShoalError(isLast ? 'EEXIST' : 'ENOTDIR', `${shown}: is not a folder`)
+      if (target.kind !== 'dir')
+        throw new ShoalError(isLast ? 'EEXIST' : 'ENOTDIR', `${shown}: is not a folder`)
       if (isLast && !parents) throw new ShoalError('EEXIST', `${shown}: exists already`)
       at = target.id
     })
@@ -72,7 +83,8 @@ export class Files {
   async remove(path: readonly string[], recursive: boolean, signal: AbortSignal): Promise<void> {
     const { parent, name } = this.#place(path)
     const target = this.#c.namespace.lookup(parent, name)
-    if (target === undefined) throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
+    if (target === undefined)
+      throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
     if (target.kind !== 'dir') {
       this.#c.namespace.unlink(parent, name)
       return
@@ -87,7 +99,9 @@ export class Files {
     const onto = this.#c.namespace.lookup(place.parent, place.name)
     // As mv(1): into a folder that is there, under the same name.
     if (onto?.kind === 'dir') place = { parent: onto.id, name: source.name }
-    naming(from, () => this.#c.namespace.rename(source.parent, source.name, place.parent, place.name))
+    naming(from, () =>
+      this.#c.namespace.rename(source.parent, source.name, place.parent, place.name),
+    )
   }
 
   /** Store content first, then name it: a failure or an abort before the end changes nothing. */
@@ -101,7 +115,10 @@ export class Files {
     this.#checkNotFolder(path, parent, name)
     const stored = await this.#c.contents.write(content, signal)
     if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
-      throw new ShoalError('malformed', `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`)
+      throw new ShoalError(
+        'malformed',
+        `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`,
+      )
     }
     signal.throwIfAborted()
     this.#nameContent(path, stored, attributes)
@@ -111,7 +128,8 @@ export class Files {
     const { parent, name } = this.#place(path)
     this.#checkNotFolder(path, parent, name)
     this.#c.namespace.volume.atomically(() => {
-      if (this.#c.namespace.lookup(parent, name) !== undefined) this.#c.namespace.unlink(parent, name)
+      if (this.#c.namespace.lookup(parent, name) !== undefined)
+        this.#c.namespace.unlink(parent, name)
       this.#c.namespace.create(parent, name, { mode: 0o777, ...owner() }, utf8(target))
     })
   }
@@ -123,8 +141,15 @@ export class Files {
     if (stat.kind === 'symlink') throw new ShoalError('EINVAL', `${formatPath(path)}: is a symlink`)
     const reader = this.#c.contents.reader(this.#c.contents.version(target))
     const offset = Math.min(range.offsetBytes ?? 0, reader.size)
-    const lengthBytes = Math.max(0, Math.min(range.lengthBytes ?? reader.size, reader.size - offset))
-    return { stat, lengthBytes, content: namingEach(path, reader.stream(offset, lengthBytes, { signal })) }
+    const lengthBytes = Math.max(
+      0,
+      Math.min(range.lengthBytes ?? reader.size, reader.size - offset),
+    )
+    return {
+      stat,
+      lengthBytes,
+      content: namingEach(path, reader.stream(offset, lengthBytes, { signal })),
+    }
   }
 
   setAttributes(path: readonly string[], attributes: FileAttributes): void {
@@ -175,7 +200,8 @@ export class Files {
 
   #dirAt(path: readonly string[]): NodeId {
     const target = this.#c.namespace.resolvePath(path)
-    if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', `${formatPath(path)}: is not a folder`)
+    if (target.kind !== 'dir')
+      throw new ShoalError('ENOTDIR', `${formatPath(path)}: is not a folder`)
     return target.id
   }
 
@@ -196,7 +222,8 @@ export class Files {
   }
 
   #stat(name: string, target: ViewTarget): FileStat {
-    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs } = this.#c.namespace.attributes(target)
+    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs } =
+      this.#c.namespace.attributes(target)
     const stat = { name, kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs }
     return kind === 'symlink'
       ? { ...stat, target: nameText(toByteString(this.#c.namespace.symlinkTarget(target.id))) }
@@ -218,10 +245,14 @@ function naming<Result>(path: readonly string[], run: () => Result): Result {
   }
 }
 
-async function* namingEach(path: readonly string[], source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* namingEach(
+  path: readonly string[],
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   try {
     for await (const part of source) {
-      for (let at = 0; at < part.length; at += STREAM_BYTES) yield part.subarray(at, at + STREAM_BYTES)
+      for (let at = 0; at < part.length; at += STREAM_BYTES)
+        yield part.subarray(at, at + STREAM_BYTES)
     }
   } catch (error) {
     throw withPath(path, error)
@@ -230,5 +261,8 @@ async function* namingEach(path: readonly string[], source: AsyncIterable<Uint8A
 
 function withPath(path: readonly string[], error: unknown): unknown {
   if (!(error instanceof ShoalError)) return error
-  return new ShoalError(error.code, `${formatPath(path)}: ${error.message}`, { cause: error, permanent: error.permanent })
+  return new ShoalError(error.code, `${formatPath(path)}: ${error.message}`, {
+    cause: error,
+    permanent: error.permanent,
+  })
 }

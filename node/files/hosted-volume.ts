@@ -1,12 +1,13 @@
 // A volume at work on this node: its namespace over its log, the contents of its files over the data paths, and when
 // a write counts as acknowledged.
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Ack } from '../control/api.ts'
+import { Announcer } from '../data/announcer.ts'
 import { chunkCache, nodeCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { Gatherer } from '../data/gather.ts'
@@ -14,8 +15,8 @@ import { Packer } from '../data/packer.ts'
 import { Namespace } from '../namespace/namespace.ts'
 import type { Volume } from '../namespace/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
-import type { Swarm } from '../peers/swarm.ts'
-import { ackOf } from '../settings.ts'
+import type { Swarm } from '../namespace/swarm.ts'
+import { ackOf } from '../namespace/settings.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
@@ -35,6 +36,14 @@ export interface HostedVolumeComponents {
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
+interface DataParts {
+  readonly map: VolumeStripeMap
+  readonly client: ShardClient
+  readonly gatherer: Gatherer
+  readonly announcer: Announcer
+  readonly packer: Packer
+}
+
 export class HostedVolume {
   readonly volume: Volume
   readonly namespace: Namespace
@@ -42,23 +51,21 @@ export class HostedVolume {
   readonly files: Files
   readonly map: VolumeStripeMap
   readonly #swarm: Swarm
-  readonly #client: ShardClient
-  readonly #packer: Packer
+  readonly #parts: DataParts
   readonly #self: PeerId
 
-  private constructor({ world, store, swarm, volume, log }: HostedVolumeComponents, map: VolumeStripeMap, client: ShardClient, packer: Packer) {
-    const { network, clock } = world
+  private constructor({ world, store, swarm, volume }: HostedVolumeComponents, parts: DataParts) {
+    const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
     this.#swarm = swarm
-    this.#client = client
-    this.#packer = packer
-    this.#self = network.self
+    this.#parts = parts
+    this.#self = world.network.self
     this.namespace = new Namespace({ volume, random: world.random })
-    const onBadShard = (stripe: string, index: number, holder: PeerId): void => log('a shard is damaged', { stripe, index, holder })
-    const gatherer = new Gatherer({ store, map, client, network, clock, onBadShard })
-    const chunks = new ChunkIo({ store, map, packer, gatherer, cache: chunkCache(CHUNK_CACHE_BYTES) })
-    this.contents = new FileContents({ namespace: this.namespace, map, chunks, nodes: nodeCache(NODE_CACHE_ITEMS) })
+    const cache = chunkCache(CHUNK_CACHE_BYTES)
+    const chunks = new ChunkIo({ store, map, packer, gatherer, cache })
+    const nodes = nodeCache(NODE_CACHE_ITEMS)
+    this.contents = new FileContents({ namespace: this.namespace, map, chunks, nodes })
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
   }
 
@@ -67,30 +74,55 @@ export class HostedVolume {
     const { network, clock } = world
     const map = new VolumeStripeMap(volume)
     const client = new ShardClient({ network, clock }, { volume: volume.id })
-    const packer = await Packer.open({ store, map, marks: volume.view, client, network, clock, log })
-    return new HostedVolume(components, map, client, packer)
+    const onBadShard = (stripe: StripeId, index: number, holder: PeerId): void =>
+      log('a shard is damaged', { stripe, index, holder })
+    const gatherer = new Gatherer({ store, map, client, network, clock, onBadShard })
+    const announcer = new Announcer({ network, clock })
+    const onKept = (stripe: StripeId): void => announcer.add(stripe)
+    const marks = volume.view
+    const packer = await Packer.open({
+      store,
+      map,
+      marks,
+      client,
+      network,
+      clock,
+      log,
+      gatherer,
+      onKept,
+    })
+    return new HostedVolume(components, { map, client, gatherer, announcer, packer })
   }
 
   /** Take up what the last run left unplaced. */
   start(): void {
-    this.#packer.start()
+    this.#parts.packer.start()
   }
 
   async stop(): Promise<void> {
-    await this.#packer.stop()
-    this.#client.close()
+    await this.#parts.packer.stop()
+    this.#parts.announcer.stop()
+    this.#parts.client.close()
+  }
+
+  /** This node has begun to hold a shard of a stripe, for whoever. */
+  announce(stripe: StripeId): void {
+    this.#parts.announcer.add(stripe)
   }
 
   /** Peers came or went: what lacks holders may find some now. */
   peersChanged(): void {
-    this.#packer.peersChanged()
+    this.#parts.packer.peersChanged()
   }
 
   /** throws ShoalError 'EPERM' for members that may only read or keep. */
   checkMayWrite(): void {
     const role = this.volume.membership.member(this.#self)?.role
     if (role !== undefined && mayWrite(role)) return
-    throw new ShoalError('EPERM', `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`)
+    throw new ShoalError(
+      'EPERM',
+      `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`,
+    )
   }
 
   /**
@@ -118,7 +150,7 @@ export class HostedVolume {
 
   async #place(signal: AbortSignal): Promise<void> {
     await this.volume.commit()
-    await this.#packer.settle({ signal })
+    await this.#parts.packer.settle({ signal })
   }
 
   /** Other nodes that must have the log for m losses to be survived: m + 1 with this one. */

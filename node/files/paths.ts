@@ -13,12 +13,17 @@ export interface VolumePath {
 export function parsePath(text: string): VolumePath {
   const match = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*):)?(\/.*)$/s.exec(text)
   if (match === null) {
-    throw new ShoalError('usage', `"${text}" is not a path in a volume; write /folder/file or volume:/folder/file`)
+    throw new ShoalError(
+      'usage',
+      `"${text}" is not a path in a volume; write /folder/file or volume:/folder/file`,
+    )
   }
   const path = match[2] ?? '/'
-  if (Buffer.byteLength(path) > PATH_MAX) throw new ShoalError('ENAMETOOLONG', `the path is longer than ${PATH_MAX} bytes`)
+  if (Buffer.byteLength(path) > PATH_MAX)
+    throw new ShoalError('ENAMETOOLONG', `the path is longer than ${PATH_MAX} bytes`)
   const parts = path.split('/').filter((part) => part !== '' && part !== '.')
-  if (parts.includes('..')) throw new ShoalError('usage', `"${text}" holds "..", which has no meaning here`)
+  if (parts.includes('..'))
+    throw new ShoalError('usage', `"${text}" holds "..", which has no meaning here`)
   return { volume: match[1], parts }
 }
 

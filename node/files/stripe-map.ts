@@ -58,7 +58,10 @@ export class VolumeStripeMap implements StripeMap {
     if (known !== undefined) return known
     const secret = this.#volume.membership.secret(epoch)
     if (secret === undefined) {
-      throw new ShoalError('EACCES', `this node has no key of epoch ${epoch} of the volume; ask an admin to invite it as a reader or writer`)
+      throw new ShoalError(
+        'EACCES',
+        `this node has no key of epoch ${epoch} of the volume; ask an admin to invite it as a reader or writer`,
+      )
     }
     const keys: ChunkKeys = {
       volume: this.#volume.id,

@@ -5,14 +5,24 @@ export interface FileSystem {
   /** A child by name, or undefined. */
   lookup(parent: number, name: string): Promise<Attributes | undefined>
   getAttributes(inode: number): Promise<Attributes>
-  setAttributes(inode: number, change: AttributeChange, handle: number | undefined): Promise<Attributes>
+  setAttributes(
+    inode: number,
+    change: AttributeChange,
+    handle: number | undefined,
+  ): Promise<Attributes>
   readLink(inode: number): Promise<string>
   makeSymlink(parent: number, name: string, target: string, caller: Caller): Promise<Attributes>
   makeFolder(parent: number, name: string, mode: number, caller: Caller): Promise<Attributes>
   removeFolder(parent: number, name: string): Promise<void>
   unlink(parent: number, name: string): Promise<void>
   /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
-  rename(fromParent: number, fromName: string, toParent: number, toName: string, flags: number): Promise<void>
+  rename(
+    fromParent: number,
+    fromName: string,
+    toParent: number,
+    toName: string,
+    flags: number,
+  ): Promise<void>
   link(inode: number, toParent: number, toName: string): Promise<Attributes>
   /** Open a file; flags as of open(2). returns a handle. */
   open(inode: number, flags: number): Promise<number>
@@ -24,7 +34,12 @@ export interface FileSystem {
     caller: Caller,
   ): Promise<{ attributes: Attributes; handle: number }>
   /** Parts to send back to back; together shorter than `length` only at the end of the file. */
-  read(handle: number, position: number, length: number, signal: AbortSignal): Promise<readonly Uint8Array[]>
+  read(
+    handle: number,
+    position: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]>
   /** `bytes` is only valid until the promise settles. `append` writes at the end. returns bytes written. */
   write(handle: number, position: number, bytes: Uint8Array): Promise<number>
   /** Called at each close(2); errors reach the closer. */

@@ -28,14 +28,19 @@ export class InodeTable {
 
   constructor(root: ViewTarget = { kind: 'dir', id: ROOT }) {
     this.#root = root
-    this.#byNumber.set(ROOT_INODE, { target: root, key: keyOf(root), lookups: Number.POSITIVE_INFINITY })
+    this.#byNumber.set(ROOT_INODE, {
+      target: root,
+      key: keyOf(root),
+      lookups: Number.POSITIVE_INFINITY,
+    })
     this.#byKey.set(keyOf(root), ROOT_INODE)
   }
 
   /** What a number stands for. throws 'ESTALE'. */
   target(inode: number): ViewTarget {
     const known = this.#byNumber.get(inode)
-    if (known === undefined) throw new ShoalError('ESTALE', `inode ${inode} is not known to this mount`)
+    if (known === undefined)
+      throw new ShoalError('ESTALE', `inode ${inode} is not known to this mount`)
     return known.target
   }
 

@@ -8,7 +8,11 @@ import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.
 import { VolumeFileSystem } from './operations.ts'
 
 /** Makes a kernel mount: a driver. */
-export type Mounter = (fileSystem: FileSystem, folder: string, options: MountOptions) => Promise<MountedFileSystem>
+export type Mounter = (
+  fileSystem: FileSystem,
+  folder: string,
+  options: MountOptions,
+) => Promise<MountedFileSystem>
 
 interface MountedVolume {
   readonly status: MountStatus
@@ -40,11 +44,20 @@ export class Mounts {
   }
 
   /** throws ShoalError 'mount-failed', 'EBUSY'. */
-  async mount(folder: string, volume: MountableVolume, options: VolumeMountOptions): Promise<MountStatus> {
+  async mount(
+    folder: string,
+    volume: MountableVolume,
+    options: VolumeMountOptions,
+  ): Promise<MountStatus> {
     const { mounter, disk } = this.#c
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
-    if (this.#mounts.has(folder)) throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
-    const fileSystem = new VolumeFileSystem({ namespace: volume.namespace, contents: volume.contents, disk })
+    if (this.#mounts.has(folder))
+      throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
+    const fileSystem = new VolumeFileSystem({
+      namespace: volume.namespace,
+      contents: volume.contents,
+      disk,
+    })
     const { volumeName, readOnly, allowOther } = options
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

@@ -42,7 +42,16 @@ export class OpenFiles {
     if (file === undefined) {
       const { base } = this.#contents.version(target)
       const queue = Promise.resolve()
-      file = { target, key, handles: 0, editor: undefined, base, reader: undefined, modifiedNs: undefined, queue }
+      file = {
+        target,
+        key,
+        handles: 0,
+        editor: undefined,
+        base,
+        reader: undefined,
+        modifiedNs: undefined,
+        queue,
+      }
       this.#byKey.set(key, file)
     }
     file.handles++

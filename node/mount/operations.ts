@@ -86,14 +86,20 @@ export class VolumeFileSystem implements FileSystem {
     return this.#attributes(inode, this.#inodes.target(inode))
   }
 
-  async setAttributes(inode: number, change: AttributeChange, handle: number | undefined): Promise<Attributes> {
+  async setAttributes(
+    inode: number,
+    change: AttributeChange,
+    handle: number | undefined,
+  ): Promise<Attributes> {
     const target = this.#inodes.target(inode)
     const { sizeBytes, ...rest } = change
     if (sizeBytes !== undefined) await this.#truncate(target, sizeBytes, handle)
     const open = this.#files.get(target)
-    if (rest.modifiedNs !== undefined && open?.editor !== undefined) open.modifiedNs = rest.modifiedNs
+    if (rest.modifiedNs !== undefined && open?.editor !== undefined)
+      open.modifiedNs = rest.modifiedNs
     const values: AttributeValues = rest
-    if (Object.keys(values).length > 0) this.#ops(() => this.#c.namespace.setAttributes(target, values))
+    if (Object.keys(values).length > 0)
+      this.#ops(() => this.#c.namespace.setAttributes(target, values))
     return this.#attributes(inode, target)
   }
 
@@ -102,15 +108,30 @@ export class VolumeFileSystem implements FileSystem {
     return toByteString(this.#c.namespace.symlinkTarget(target.id))
   }
 
-  async makeSymlink(parent: number, name: string, target: string, caller: Caller): Promise<Attributes> {
-    if (target.length > SYMLINK_MAX) throw new ShoalError('ENAMETOOLONG', 'the target of a symlink is too long')
+  async makeSymlink(
+    parent: number,
+    name: string,
+    target: string,
+    caller: Caller,
+  ): Promise<Attributes> {
+    if (target.length > SYMLINK_MAX)
+      throw new ShoalError('ENAMETOOLONG', 'the target of a symlink is too long')
     const bytes = fromByteString(target)
-    const made = this.#ops(() => this.#c.namespace.create(this.#dir(parent), parseName(name), owned(0o777, caller), bytes))
+    const made = this.#ops(() =>
+      this.#c.namespace.create(this.#dir(parent), parseName(name), owned(0o777, caller), bytes),
+    )
     return this.#hand(made)
   }
 
-  async makeFolder(parent: number, name: string, mode: number, caller: Caller): Promise<Attributes> {
-    const id = this.#ops(() => this.#c.namespace.makeDir(this.#dir(parent), parseName(name), owned(mode, caller)))
+  async makeFolder(
+    parent: number,
+    name: string,
+    mode: number,
+    caller: Caller,
+  ): Promise<Attributes> {
+    const id = this.#ops(() =>
+      this.#c.namespace.makeDir(this.#dir(parent), parseName(name), owned(mode, caller)),
+    )
     return this.#hand({ kind: 'dir', id })
   }
 
@@ -124,10 +145,22 @@ export class VolumeFileSystem implements FileSystem {
     await this.#c.namespace.volume.makeRoom()
   }
 
-  async rename(fromParent: number, fromName: string, toParent: number, toName: string, flags: number): Promise<void> {
+  async rename(
+    fromParent: number,
+    fromName: string,
+    toParent: number,
+    toName: string,
+    flags: number,
+  ): Promise<void> {
     const { namespace } = this.#c
     this.#ops(() =>
-      namespace.rename(this.#dir(fromParent), parseName(fromName), this.#dir(toParent), parseName(toName), flags),
+      namespace.rename(
+        this.#dir(fromParent),
+        parseName(fromName),
+        this.#dir(toParent),
+        parseName(toName),
+        flags,
+      ),
     )
     await namespace.volume.makeRoom()
   }
@@ -153,16 +186,26 @@ export class VolumeFileSystem implements FileSystem {
     flags: number,
     caller: Caller,
   ): Promise<{ attributes: Attributes; handle: number }> {
-    const made = this.#ops(() => this.#c.namespace.create(this.#dir(parent), parseName(name), owned(mode, caller)))
+    const made = this.#ops(() =>
+      this.#c.namespace.create(this.#dir(parent), parseName(name), owned(mode, caller)),
+    )
     await this.#c.namespace.volume.makeRoom()
     const attributes = this.#hand(made)
     return { attributes, handle: this.#openHandle(made, flags) }
   }
 
-  async read(handle: number, position: number, length: number, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  async read(
+    handle: number,
+    position: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
     const { file } = this.#handle(handle)
-    if (file.editor === undefined) return this.#files.reader(file).read(position, length, { signal })
-    return this.#files.inOrder(file, () => this.#files.editor(file).read(position, length, { signal }))
+    if (file.editor === undefined)
+      return this.#files.reader(file).read(position, length, { signal })
+    return this.#files.inOrder(file, () =>
+      this.#files.editor(file).read(position, length, { signal }),
+    )
   }
 
   async write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
@@ -201,7 +244,11 @@ export class VolumeFileSystem implements FileSystem {
     return handle
   }
 
-  async readFolder(handle: number, cookie: number, countMax: number): Promise<readonly FolderEntry[]> {
+  async readFolder(
+    handle: number,
+    cookie: number,
+    countMax: number,
+  ): Promise<readonly FolderEntry[]> {
     const listing = this.#folders.get(handle)
     if (listing === undefined) throw new ShoalError('EINVAL', 'the folder is not open')
     const entries: FolderEntry[] = []
@@ -238,7 +285,11 @@ export class VolumeFileSystem implements FileSystem {
     await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
   }
 
-  async #truncate(target: ViewTarget, sizeBytes: number, handle: number | undefined): Promise<void> {
+  async #truncate(
+    target: ViewTarget,
+    sizeBytes: number,
+    handle: number | undefined,
+  ): Promise<void> {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
     const borrowed = handle === undefined ? this.#openHandle(target, 0) : undefined
     const { file } = this.#handle(handle ?? borrowed ?? 0)

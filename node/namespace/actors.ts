@@ -116,7 +116,12 @@ export class ActorTable {
 }
 
 /** True if the last entry of `actor` has (other, seq) in its past. */
-export function hasSeen(actor: Actor | undefined, deps: readonly Dependency[], other: ActorId, seq: number): boolean {
+export function hasSeen(
+  actor: Actor | undefined,
+  deps: readonly Dependency[],
+  other: ActorId,
+  seq: number,
+): boolean {
   if (actor?.id === other) return actor.seq >= seq
   const named = deps.find((dep) => dep.actor === other)?.seq ?? 0
   return Math.max(named, actor?.seen.get(other) ?? 0) >= seq
@@ -124,11 +129,21 @@ export function hasSeen(actor: Actor | undefined, deps: readonly Dependency[], o
 
 function encodeActor(actor: Actor): Uint8Array {
   const seen: VersionVector = actor.seen
-  return encodeCbor([actor.publicKey, fromHex(actor.grant), actor.seq, fromHex(actor.hash), actor.hlc, encodeVector(seen)])
+  return encodeCbor([
+    actor.publicKey,
+    fromHex(actor.grant),
+    actor.seq,
+    fromHex(actor.hash),
+    actor.hlc,
+    encodeVector(seen),
+  ])
 }
 
 function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
-  const [publicKey, grant, seq, hash, hlc, seen] = decodeCbor(bytes, 'actor record') as readonly unknown[]
+  const [publicKey, grant, seq, hash, hlc, seen] = decodeCbor(
+    bytes,
+    'actor record',
+  ) as readonly unknown[]
   return {
     id,
     publicKey: publicKey as Uint8Array,

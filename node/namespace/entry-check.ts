@@ -27,26 +27,37 @@ interface CheckContext {
 }
 
 /** 'applied' means it may be. throws ShoalError for an entry that no replica will ever apply. */
-export function checkEntry(entry: Entry, { actors, membership, hashOf, wallMs }: CheckContext): EntryVerdict {
+export function checkEntry(
+  entry: Entry,
+  { actors, membership, hashOf, wallMs }: CheckContext,
+): EntryVerdict {
   const { header } = entry
   const name = `entry ${header.actor}:${header.seq}`
   const actor = actors.get(header.actor)
   const held = actor?.seq ?? 0
   if (header.seq <= held) {
     if (hashOf(header.actor, header.seq) === entry.hash) return 'known'
-    throw new ShoalError('fork', `${name} exists twice with different contents: a copied or restored node wrote on`)
+    throw new ShoalError(
+      'fork',
+      `${name} exists twice with different contents: a copied or restored node wrote on`,
+    )
   }
   if (header.seq !== held + 1) return 'missing-past'
   for (const dep of header.deps) {
-    if (dep.actor === header.actor) throw new ShoalError('malformed', `${name} depends on its own actor`)
+    if (dep.actor === header.actor)
+      throw new ShoalError('malformed', `${name} depends on its own actor`)
     const other = actors.get(dep.actor)
     if (other === undefined || other.seq < dep.seq) return 'missing-past'
     if (hashOf(dep.actor, dep.seq) !== dep.hash) {
-      throw new ShoalError('fork', `${name} depends on another ${dep.actor}:${dep.seq} than is held here`)
+      throw new ShoalError(
+        'fork',
+        `${name} depends on another ${dep.actor}:${dep.seq} than is held here`,
+      )
     }
   }
   if (hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS) return 'future-clock'
-  if (header.prev !== actor?.hash) throw new ShoalError('fork', `${name} follows another entry than is held here`)
+  if (header.prev !== actor?.hash)
+    throw new ShoalError('fork', `${name} follows another entry than is held here`)
   if (actor !== undefined && header.hlc <= actor.hlc) {
     throw new ShoalError('malformed', `${name} has a clock that does not advance`)
   }
@@ -61,7 +72,11 @@ export function checkEntry(entry: Entry, { actors, membership, hashOf, wallMs }:
   return 'applied'
 }
 
-function checkRight(entry: Entry, author: PeerId, { actors, membership }: Pick<CheckContext, 'actors' | 'membership'>): void {
+function checkRight(
+  entry: Entry,
+  author: PeerId,
+  { actors, membership }: Pick<CheckContext, 'actors' | 'membership'>,
+): void {
   const { header } = entry
   const actor = actors.get(header.actor)
   const grant = membership.grant(header.grant)
@@ -76,12 +91,16 @@ function checkRight(entry: Entry, author: PeerId, { actors, membership }: Pick<C
     throw new ShoalError('not-a-member', `${author} wrote after it was removed`)
   }
   if ((header.flags & FLAG_CLEAR_BODY) === 0) {
-    if (!mayWrite(grant.role)) throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
+    if (!mayWrite(grant.role))
+      throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
     return
   }
   for (const op of decodeBatch(entry.body)) {
     if (op !== undefined && !mayMake(op, author, grant.role)) {
-      throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not make a ${op.kind} op`)
+      throw new ShoalError(
+        'not-a-member',
+        `${author} is a ${grant.role} and may not make a ${op.kind} op`,
+      )
     }
   }
 }

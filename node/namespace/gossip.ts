@@ -38,7 +38,9 @@ export class Gossip {
   start(): void {
     const { network } = this.#c.world
     const { volume } = this.#c
-    this.#unsubscribe = network.subscribe(headsTopic(volume.id), (message, from) => this.#receive(message, from))
+    this.#unsubscribe = network.subscribe(headsTopic(volume.id), (message, from) =>
+      this.#receive(message, from),
+    )
     this.#unlisten = volume.onOwnEntries((entries) => this.#announce(entries))
     this.#beat()
   }
@@ -104,7 +106,8 @@ export class Gossip {
   #receiveHead(head: Extract<GossipMessage, { kind: 'head' }>, from: PeerId): void {
     const { volume } = this.#c
     if ((volume.actors.get(head.actor)?.seq ?? 0) >= head.seq) return
-    const verdict = head.entry === undefined ? 'missing-past' : volume.receive(decodeEntry(head.entry))
+    const verdict =
+      head.entry === undefined ? 'missing-past' : volume.receive(decodeEntry(head.entry))
     if (verdict === 'missing-past') return this.#c.onMissing(from)
     // A failed commit fails the volume, which its users hear of.
     volume.commit().catch(() => undefined)

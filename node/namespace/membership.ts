@@ -57,18 +57,31 @@ export class Membership {
     this.#grants.set(volume as string as EntryHash, grant)
   }
 
-  static async open(view: StateView, identity: Identity, volume: VolumeId, genesis: Genesis): Promise<Membership> {
+  static async open(
+    view: StateView,
+    identity: Identity,
+    volume: VolumeId,
+    genesis: Genesis,
+  ): Promise<Membership> {
     const m = new Membership(view, identity, volume, genesis)
-    const each = async (prefix: ByteString, take: (rest: Uint8Array, value: Uint8Array) => void): Promise<void> => {
-      for await (const [key, value] of view.scan(prefix, prefixEnd(prefix))) take(fromByteString(key.slice(1)), value)
+    const each = async (
+      prefix: ByteString,
+      take: (rest: Uint8Array, value: Uint8Array) => void,
+    ): Promise<void> => {
+      for await (const [key, value] of view.scan(prefix, prefixEnd(prefix)))
+        take(fromByteString(key.slice(1)), value)
     }
     await each(MEMBER, (_, value) => {
       const member = decodeMember(value)
       m.#members.set(member.peer, member)
     })
     await each(GRANT, (hash, value) => m.#grants.set(toHex(hash) as EntryHash, decodeGrant(value)))
-    await each(REMOVAL, (key, value) => m.#removals.set(peerIdFromPublicKey(key), decodePosition(value)))
-    await each(EPOCH, (key, value) => m.#secrets.set(Number(Buffer.from(key).toString('latin1')), value))
+    await each(REMOVAL, (key, value) =>
+      m.#removals.set(peerIdFromPublicKey(key), decodePosition(value)),
+    )
+    await each(EPOCH, (key, value) =>
+      m.#secrets.set(Number(Buffer.from(key).toString('latin1')), value),
+    )
     await each(POLICY, (key, value) => {
       const [text, stamp] = decodeCbor(value, 'policy record') as readonly [string, Uint8Array]
       m.#policies.set(Buffer.from(key).toString('utf8'), [text, toByteString(stamp) as Stamp])
@@ -137,7 +150,10 @@ export class Membership {
     switch (op.kind) {
       case 'member': {
         this.#grants.set(at.hash, { peer: op.peer, role: op.role, actor: at.actor, seq: at.seq })
-        this.#view.put(GRANT + hashKey(at.hash), encodeGrant({ peer: op.peer, role: op.role, ...at }))
+        this.#view.put(
+          GRANT + hashKey(at.hash),
+          encodeGrant({ peer: op.peer, role: op.role, ...at }),
+        )
         this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
         if (op.peer === this.#identity.peer) this.#learnKeys(op.keys)
         return
@@ -213,7 +229,12 @@ function encodeGrant(grant: Grant): Uint8Array {
 }
 
 function decodeGrant(bytes: Uint8Array): Grant {
-  const [peer, role, actor, seq] = decodeCbor(bytes, 'grant record') as readonly [Uint8Array, Role, Uint8Array, number]
+  const [peer, role, actor, seq] = decodeCbor(bytes, 'grant record') as readonly [
+    Uint8Array,
+    Role,
+    Uint8Array,
+    number,
+  ]
   return { peer: peerIdFromPublicKey(peer), role, actor: toHex(actor) as ActorId, seq }
 }
 

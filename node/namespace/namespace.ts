@@ -4,38 +4,32 @@
 import { blake3Concat } from '../../protocol/hash.ts'
 import { fromByteString, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
-import { dotActor, stampHlc } from '../../protocol/log/dot.ts'
-import type { Dot, Stamp } from '../../protocol/log/dot.ts'
+import { dotActor } from '../../protocol/log/dot.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import { dirAttributes, inodeAttributes, shownVersion } from '../../protocol/tree/attributes.ts'
+import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { collisionKey, nameText, parseName } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { AttributeValues, ContentRef } from '../../protocol/tree/op.ts'
-import { ROOT, childPrefix, decodeChildren, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
-import type { Dir, Inode, Link, StampedAttributes, Version } from '../../protocol/tree/records.ts'
+import {
+  ROOT,
+  childPrefix,
+  decodeChildren,
+  readDir,
+  readInode,
+  readLink,
+} from '../../protocol/tree/records.ts'
+import type { Dir, Inode, Link } from '../../protocol/tree/records.ts'
 import { lookupName, resolve } from '../../protocol/tree/view.ts'
 import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
 import { isDirVisible } from '../../protocol/tree/apply.ts'
 import type { Random } from '../world/world.ts'
 import type { Volume } from './volume.ts'
 import { prefixEnd } from './state-view.ts'
-
-export type NodeKind = 'file' | 'folder' | 'symlink'
-
-export interface NodeAttributes {
-  readonly kind: NodeKind
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly linkCount: number
-  readonly sizeBytes: number
-  readonly accessedNs: bigint
-  readonly modifiedNs: bigint
-  readonly changedNs: bigint
-}
 
 /** What a file holds: the version shown, and what a writer must name as its base. */
 export interface FileVersion {
@@ -51,8 +45,6 @@ export interface ListedEntry extends ViewEntry {
   readonly key: ByteString
 }
 
-const DEFAULT_DIR_MODE = 0o755
-const DEFAULT_FILE_MODE = 0o644
 const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
 
 export class Namespace {
@@ -74,7 +66,8 @@ export class Namespace {
     let at: ViewTarget = { kind: 'dir', id: ROOT }
     path.forEach((part, index) => {
       const shown = `/${path.slice(0, index + 1).join('/')}`
-      if (at.kind !== 'dir') throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
+      if (at.kind !== 'dir')
+        throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
       const next = this.lookup(at.id, parseName(Buffer.from(part, 'utf8').toString('latin1')))
       if (next === undefined) throw new ShoalError('ENOENT', `${shown}: no such file or folder`)
       at = next
@@ -111,7 +104,11 @@ export class Namespace {
     const prefix = childPrefix(dir)
     const from = after === undefined ? prefix : `${prefix}${after}\0`
     for await (const [key, value] of this.volume.view.scan(from, prefixEnd(prefix))) {
-      for (const entry of resolve(this.volume.view, decodeChildren(value), this.volume.authorName)) {
+      for (const entry of resolve(
+        this.volume.view,
+        decodeChildren(value),
+        this.volume.authorName,
+      )) {
         yield { ...entry, key: key.slice(prefix.length) }
       }
     }
@@ -157,7 +154,8 @@ export class Namespace {
   /** throws 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'. */
   removeDir(parent: NodeId, name: Name): void {
     const target = this.#present(parent, name)
-    if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+    if (target.kind !== 'dir')
+      throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
     this.#removeDirTarget(target.id, name)
   }
 
@@ -165,21 +163,31 @@ export class Namespace {
    * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything.
    * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR'.
    */
-  rename(from: NodeId, fromName: Name, to: NodeId, toName: Name, flags = 0): ViewTarget | undefined {
+  rename(
+    from: NodeId,
+    fromName: Name,
+    to: NodeId,
+    toName: Name,
+    flags = 0,
+  ): ViewTarget | undefined {
     const moved = this.#present(from, fromName)
     this.#dir(to)
     if (moved.kind === 'dir' && isWithin(this.volume.view, to, moved.id)) {
       throw new ShoalError('EINVAL', `"${nameText(fromName)}" cannot be moved into itself`)
     }
     if (moved.kind === 'inode' && moved.version !== undefined) {
-      throw new ShoalError('EINVAL', `"${nameText(fromName)}" is a conflict copy; copy it, or keep it with shoal conflicts`)
+      throw new ShoalError(
+        'EINVAL',
+        `"${nameText(fromName)}" is a conflict copy; copy it, or keep it with shoal conflicts`,
+      )
     }
     const replaced = this.lookup(to, toName)
     if ((flags & 1) !== 0 && replaced !== undefined) {
       throw new ShoalError('EEXIST', `"${nameText(toName)}" exists already`)
     }
     if ((flags & 2) !== 0) {
-      if (replaced === undefined) throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
+      if (replaced === undefined)
+        throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
       if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }
@@ -191,7 +199,8 @@ export class Namespace {
     }
     if (replaced?.id === moved.id) {
       // Two names of one inode: POSIX does nothing. One name in another case or normal form: take the new spelling.
-      const same = moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
+      const same =
+        moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
       if (same) this.#moveTarget(moved, to, toName)
       return undefined
     }
@@ -213,7 +222,12 @@ export class Namespace {
   /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. */
   putVersion(
     inode: NodeId,
-    version: { readonly content: ContentRef; readonly size: number; readonly base: readonly Dot[]; readonly modifiedNs: bigint },
+    version: {
+      readonly content: ContentRef
+      readonly size: number
+      readonly base: readonly Dot[]
+      readonly modifiedNs: bigint
+    },
   ): Dot {
     const touch = this.#inode(inode).links.flatMap((id) => {
       const link = readLink(this.volume.view, id)
@@ -239,11 +253,25 @@ export class Namespace {
   #moveTarget(target: ViewTarget, parent: NodeId, name: Name): void {
     if (target.kind === 'dir') {
       const dir = this.#dir(target.id)
-      this.volume.submit({ kind: 'move-dir', id: target.id, from: dir.parent, parent, name, saw: dir.live })
+      this.volume.submit({
+        kind: 'move-dir',
+        id: target.id,
+        from: dir.parent,
+        parent,
+        name,
+        saw: dir.live,
+      })
       return
     }
     const link = this.#link(target.link)
-    this.volume.submit({ kind: 'move', link: target.link, from: link.parent, parent, name, saw: link.live })
+    this.volume.submit({
+      kind: 'move',
+      link: target.link,
+      from: link.parent,
+      parent,
+      name,
+      saw: link.live,
+    })
   }
 
   #unlinkTarget(target: Extract<ViewTarget, { kind: 'inode' }>): void {
@@ -257,7 +285,8 @@ export class Namespace {
 
   #removeDirTarget(id: NodeId, name: Name): void {
     const dir = this.#dir(id)
-    if (dir.visibleChildren > 0) throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
+    if (dir.visibleChildren > 0)
+      throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
     this.volume.submit({ kind: 'rmdir', id, from: dir.parent, saw: dir.live })
   }
 
@@ -275,18 +304,21 @@ export class Namespace {
   }
 
   #checkFree(parent: NodeId, name: Name): void {
-    if (this.lookup(parent, name) !== undefined) throw new ShoalError('EEXIST', `"${nameText(name)}" exists already`)
+    if (this.lookup(parent, name) !== undefined)
+      throw new ShoalError('EEXIST', `"${nameText(name)}" exists already`)
   }
 
   #present(parent: NodeId, name: Name): ViewTarget {
     const target = this.lookup(parent, name)
-    if (target === undefined) throw new ShoalError('ENOENT', `"${nameText(name)}": no such file or folder`)
+    if (target === undefined)
+      throw new ShoalError('ENOENT', `"${nameText(name)}": no such file or folder`)
     return target
   }
 
   #dir(id: NodeId): Dir {
     const dir = readDir(this.volume.view, id)
-    if (dir === undefined || !isDirVisible(id, dir)) throw new ShoalError('ENOENT', 'the folder is gone')
+    if (dir === undefined || !isDirVisible(id, dir))
+      throw new ShoalError('ENOENT', 'the folder is gone')
     return dir
   }
 
@@ -336,58 +368,11 @@ function readGeneration(bytes: Uint8Array | undefined): number {
 }
 
 function dirId(parent: NodeId, key: ByteString, generation: number): NodeId {
-  const digest = blake3Concat(utf8('shoal/dir/1\0'), fromHex(parent), utf8(`${generation}\0`), fromByteString(key))
+  const digest = blake3Concat(
+    utf8('shoal/dir/1\0'),
+    fromHex(parent),
+    utf8(`${generation}\0`),
+    fromByteString(key),
+  )
   return toHex(digest.subarray(0, SHORT_ID_BYTES)) as NodeId
 }
-
-function shownVersion(inode: Inode, dot: Dot | undefined): Version | undefined {
-  return dot === undefined ? inode.versions.at(-1) : inode.versions.find((version) => version.dot === dot)
-}
-
-function dirAttributes(dir: Dir): NodeAttributes {
-  const changed = stampNs(dir.changed)
-  const { modifiedNs } = dir.attributes
-  // The names' last change, unless somebody set the time after it.
-  const modified = modifiedNs !== undefined && modifiedNs[1] >= dir.changed ? modifiedNs[0] : changed
-  return {
-    kind: 'folder',
-    ...owner(dir.attributes, DEFAULT_DIR_MODE),
-    linkCount: 2 + dir.visibleDirs,
-    sizeBytes: 4096,
-    accessedNs: dir.attributes.accessedNs?.[0] ?? changed,
-    modifiedNs: modified,
-    changedNs: latestNs(changed, dir.attributes),
-  }
-}
-
-function inodeAttributes(inode: Inode, version: Version | undefined): NodeAttributes {
-  const changed = stampNs(inode.changed)
-  const isCopy = version !== undefined && version !== inode.versions.at(-1)
-  const modified = isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]
-  return {
-    kind: inode.target === undefined ? 'file' : 'symlink',
-    ...owner(inode.attributes, inode.target === undefined ? DEFAULT_FILE_MODE : 0o777),
-    linkCount: Math.max(inode.links.length, 0),
-    sizeBytes: inode.target?.byteLength ?? version?.size ?? 0,
-    accessedNs: inode.attributes.accessedNs?.[0] ?? changed,
-    modifiedNs: modified ?? changed,
-    changedNs: changed,
-  }
-}
-
-function owner(a: StampedAttributes, mode: number): { mode: number; uid: number; gid: number } {
-  return { mode: a.mode?.[0] ?? mode, uid: a.uid?.[0] ?? 0, gid: a.gid?.[0] ?? 0 }
-}
-
-function latestNs(changed: bigint, a: StampedAttributes): bigint {
-  let latest = changed
-  for (const field of [a.mode, a.uid, a.gid, a.modifiedNs]) {
-    if (field !== undefined && stampNs(field[1]) > latest) latest = stampNs(field[1])
-  }
-  return latest
-}
-
-function stampNs(stamp: Stamp): bigint {
-  return BigInt(hlcMillis(stampHlc(stamp))) * 1_000_000n
-}
-

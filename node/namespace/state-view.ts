@@ -75,7 +75,10 @@ export class StateView implements StateStore {
     const pending = this.#pendingIn(from, to)
     let at = 0
     const cut = this.#prefix.length
-    for await (const [stored, value] of this.#kv.scan({ from: this.#prefix + from, to: this.#prefix + to })) {
+    for await (const [stored, value] of this.#kv.scan({
+      from: this.#prefix + from,
+      to: this.#prefix + to,
+    })) {
       const key = stored.slice(cut)
       for (let next = pending[at]; next !== undefined && next[0] < key; next = pending[++at]) {
         if (next[1] !== undefined) yield [next[0], next[1]]

@@ -4,7 +4,13 @@
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { chunkIdBytes, peerIdFromPublicKey, publicKeyOf, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
+import {
+  chunkIdBytes,
+  peerIdFromPublicKey,
+  publicKeyOf,
+  stripeIdBytes,
+  stripeIdFromCid,
+} from '../../protocol/ids.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
@@ -58,7 +64,10 @@ export class StripeTable {
   get(id: StripeId): PlacedStripe | undefined {
     const bytes = this.#view.get(stripeKey(id))
     if (bytes === undefined) return undefined
-    const [headerBytes, holders] = decodeCbor(bytes, 'stripe record') as readonly [Uint8Array, Uint8Array[][]]
+    const [headerBytes, holders] = decodeCbor(bytes, 'stripe record') as readonly [
+      Uint8Array,
+      Uint8Array[][],
+    ]
     return {
       header: decodeStripeHeader(headerBytes),
       headerBytes,
@@ -68,10 +77,16 @@ export class StripeTable {
 
   /** Distinct codes and holder sets with the number of stripes of each. */
   groups(): StripeGroup[] {
-    return [...this.#groups].filter(([, count]) => count > 0).map(([key, count]) => {
-      const [k, m, holders] = decodeCbor(fromByteString(key), 'stripe group') as readonly [number, number, Uint8Array[][]]
-      return { k, m, count, holders: holders.map((peers) => peers.map(peerIdFromPublicKey)) }
-    })
+    return [...this.#groups]
+      .filter(([, count]) => count > 0)
+      .map(([key, count]) => {
+        const [k, m, holders] = decodeCbor(fromByteString(key), 'stripe group') as readonly [
+          number,
+          number,
+          Uint8Array[][],
+        ]
+        return { k, m, count, holders: holders.map((peers) => peers.map(peerIdFromPublicKey)) }
+      })
   }
 
   /** Apply a `stripe` op: the newest op about a stripe says who holds it. throws ShoalError 'malformed'. */
@@ -80,7 +95,11 @@ export class StripeTable {
     const header = decodeStripeHeader(headerBytes)
     const known = this.#view.get(stripeKey(id))
     if (known !== undefined) {
-      const [, oldHolders, oldStamp] = decodeCbor(known, 'stripe record') as readonly [Uint8Array, Uint8Array[][], Uint8Array]
+      const [, oldHolders, oldStamp] = decodeCbor(known, 'stripe record') as readonly [
+        Uint8Array,
+        Uint8Array[][],
+        Uint8Array,
+      ]
       if (toByteString(oldStamp) >= stamp) return
       this.#count(header, oldHolders, -1)
     }
@@ -97,7 +116,9 @@ export class StripeTable {
 
   #count(header: StripeHeader, holders: readonly (readonly Uint8Array[])[], by: number): void {
     // Which index a peer holds does not matter to health: sort, so that rotations share a group.
-    const sorted = holders.map((peers) => [...peers].sort(Buffer.compare)).sort((a, b) => compareLists(a, b))
+    const sorted = holders
+      .map((peers) => [...peers].sort((a, b) => Buffer.compare(a, b)))
+      .sort((a, b) => compareLists(a, b))
     const key = toByteString(encodeCbor([header.k, header.m, sorted]))
     const count = (this.#groups.get(key) ?? 0) + by
     if (count > 0) this.#groups.set(key, count)

@@ -5,7 +5,12 @@ import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { ENTRIES_FRAME_BYTES, LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import {
+  ENTRIES_FRAME_BYTES,
+  LOG_PROTOCOL,
+  decodeLogMessage,
+  encodeLogMessage,
+} from '../../protocol/wire/log.ts'
 import type { LogMessage } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
 import type { Volume } from './volume.ts'
@@ -64,10 +69,16 @@ export class LogSync {
 
   async #exchangeWith(volume: Volume, peer: PeerId): Promise<void> {
     const { clock, network } = this.#c.world
-    const channel = await network.open(peer, LOG_PROTOCOL, { signal: clock.timeout(IDLE_MS, this.#stop.signal) })
+    const channel = await network.open(peer, LOG_PROTOCOL, {
+      signal: clock.timeout(IDLE_MS, this.#stop.signal),
+    })
     try {
       await volume.commit()
-      await this.#send(channel, { kind: 'hello', volume: volume.id, vector: volume.durableVector() })
+      await this.#send(channel, {
+        kind: 'hello',
+        volume: volume.id,
+        vector: volume.durableVector(),
+      })
       const hello = await this.#expect(channel, 'hello')
       await this.#exchange(channel, volume, hello.vector)
       await channel.close()
@@ -82,7 +93,11 @@ export class LogSync {
     const volume = this.#c.volumeOf(hello.volume)
     if (volume === undefined || !this.#c.isMember(volume, channel.peer)) {
       // The same answer for both: a stranger must not learn which volumes are here.
-      await this.#send(channel, { kind: 'error', code: 'not-a-member', message: 'you are not a member of this volume' })
+      await this.#send(channel, {
+        kind: 'error',
+        code: 'not-a-member',
+        message: 'you are not a member of this volume',
+      })
       return channel.close()
     }
     await volume.commit()
@@ -92,7 +107,8 @@ export class LogSync {
   }
 
   async #exchange(channel: Channel, volume: Volume, theirs: VersionVector): Promise<void> {
-    if ((theirs.get(volume.actor) ?? 0) > (volume.actors.get(volume.actor)?.seq ?? 0)) volume.renewIncarnation()
+    if ((theirs.get(volume.actor) ?? 0) > (volume.actors.get(volume.actor)?.seq ?? 0))
+      volume.renewIncarnation()
     const sending = this.#sendMissing(channel, volume, theirs)
     // Awaited below; a failure of the receiving side must not leave it unheard.
     sending.catch(() => undefined)
@@ -123,7 +139,8 @@ export class LogSync {
     for (;;) {
       const message = await this.#receive(channel)
       if (message.kind === 'done') return
-      if (message.kind !== 'entries') throw new ShoalError('malformed', `unexpected "${message.kind}" in a log exchange`)
+      if (message.kind !== 'entries')
+        throw new ShoalError('malformed', `unexpected "${message.kind}" in a log exchange`)
       for (const entry of message.entries) volume.receive(entry)
       await volume.makeRoom()
     }
@@ -135,17 +152,27 @@ export class LogSync {
   }
 
   async #receive(channel: Channel): Promise<LogMessage> {
-    const frame = await channel.receive({ signal: this.#c.world.clock.timeout(IDLE_MS, this.#stop.signal) })
-    if (frame === undefined) throw new ShoalError('unreachable', `${channel.peer} ended a log exchange early`)
+    const frame = await channel.receive({
+      signal: this.#c.world.clock.timeout(IDLE_MS, this.#stop.signal),
+    })
+    if (frame === undefined)
+      throw new ShoalError('unreachable', `${channel.peer} ended a log exchange early`)
     const message = decodeLogMessage(frame)
-    if (message.kind === 'error') throw new ShoalError(message.code, `${channel.peer}: ${message.message}`)
+    if (message.kind === 'error')
+      throw new ShoalError(message.code, `${channel.peer}: ${message.message}`)
     return message
   }
 
-  async #expect<Kind extends LogMessage['kind']>(channel: Channel, kind: Kind): Promise<Extract<LogMessage, { kind: Kind }>> {
+  async #expect<Kind extends LogMessage['kind']>(
+    channel: Channel,
+    kind: Kind,
+  ): Promise<Extract<LogMessage, { kind: Kind }>> {
     const message = await this.#receive(channel)
     if (message.kind !== kind) {
-      throw new ShoalError('malformed', `${channel.peer} sent "${message.kind}" where "${kind}" was due`)
+      throw new ShoalError(
+        'malformed',
+        `${channel.peer} sent "${message.kind}" where "${kind}" was due`,
+      )
     }
     return message as Extract<LogMessage, { kind: Kind }>
   }
@@ -155,7 +182,11 @@ export class LogSync {
  * What `held` has and `theirs` lacks, in an order in which each entry comes after its past: by HLC, which grows along
  * prev and deps. cost: O(actors + missing * log actors).
  */
-export function* missingEntries(volume: Volume, held: VersionVector, theirs: VersionVector): Generator<Entry> {
+export function* missingEntries(
+  volume: Volume,
+  held: VersionVector,
+  theirs: VersionVector,
+): Generator<Entry> {
   const next: { actor: ActorId; last: number; entry: Entry }[] = []
   for (const [actor, last] of held) {
     const entry = volume.entry(actor, (theirs.get(actor) ?? 0) + 1)
@@ -174,6 +205,7 @@ export function* missingEntries(volume: Volume, held: VersionVector, theirs: Ver
 }
 
 function before(a: { entry: Entry }, b: { entry: Entry }): number {
-  if (a.entry.header.hlc !== b.entry.header.hlc) return a.entry.header.hlc < b.entry.header.hlc ? -1 : 1
+  if (a.entry.header.hlc !== b.entry.header.hlc)
+    return a.entry.header.hlc < b.entry.header.hlc ? -1 : 1
   return a.entry.header.actor < b.entry.header.actor ? -1 : 1
 }

@@ -3,19 +3,22 @@
 //   state and entries become durable together, in one group commit, data first (store.commit)
 //   an entry leaves this node only after its own commit; so a crash never takes back what others have seen
 //   entries from elsewhere close the open batch first, so an op never sees what its entry does not point to
-import { fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { HASH_BYTES } from '../../protocol/hash.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
 import { BATCH_OPS_MAX } from '../../protocol/limits.ts'
 import { SALT_BYTES, encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
 import type { Dot, Stamp } from '../../protocol/log/dot.ts'
-import { FLAG_CLEAR_BODY, actorIdOf, decodeEntry, encodeEntry, signEntry } from '../../protocol/log/entry.ts'
+import {
+  FLAG_CLEAR_BODY,
+  actorIdOf,
+  decodeEntry,
+  signEntry,
+} from '../../protocol/log/entry.ts'
 import type { Entry, Origin } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
@@ -31,11 +34,11 @@ import type { Timer, World } from '../world/world.ts'
 import { ActorTable } from './actors.ts'
 import { checkEntry, readOps } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
+import { EntryTable } from './entries.ts'
 import { Membership } from './membership.ts'
 import { StateView, prefixEnd } from './state-view.ts'
 import { StripeTable } from './stripes.ts'
 
-const ENTRY: ByteString = 'e'
 const ORIGIN_KEY: ByteString = 'worigin'
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
@@ -70,6 +73,7 @@ export class Volume {
   readonly #world: World
   readonly #store: Store
   readonly #moves: MoveLog
+  readonly #entries: EntryTable
   readonly #listeners = new Set<ChangeListener>()
   readonly #memberListeners = new Set<() => void>()
   readonly #durableListeners = new Set<(entries: readonly Entry[]) => void>()
@@ -86,7 +90,13 @@ export class Volume {
   private constructor(
     { world, store, identity }: VolumeComponents,
     genesisBytes: Uint8Array,
-    tables: { view: StateView; membership: Membership; stripes: StripeTable; actors: ActorTable; moves: MoveLog },
+    tables: {
+      view: StateView
+      membership: Membership
+      stripes: StripeTable
+      actors: ActorTable
+      moves: MoveLog
+    },
   ) {
     this.id = volumeIdOf(genesisBytes)
     this.genesis = decodeGenesis(genesisBytes)
@@ -97,6 +107,7 @@ export class Volume {
     this.stripes = tables.stripes
     this.actors = tables.actors
     this.#moves = tables.moves
+    this.#entries = new EntryTable(tables.view)
     this.#world = world
     this.#store = store
     this.#durable = tables.actors.vector()
@@ -107,7 +118,11 @@ export class Volume {
   }
 
   /** tag: two chars that tell this volume's keys from others' in the store. */
-  static async open(components: VolumeComponents, genesisBytes: Uint8Array, tag: ByteString): Promise<Volume> {
+  static async open(
+    components: VolumeComponents,
+    genesisBytes: Uint8Array,
+    tag: ByteString,
+  ): Promise<Volume> {
     const view = new StateView(components.store.kv, tag)
     ensureRoot(view)
     const moves: (readonly [ByteString, Uint8Array])[] = []
@@ -166,7 +181,10 @@ export class Volume {
   submit(op: Op): Dot {
     this.#throwIfFailed()
     const clear = isClearOp(op)
-    if (this.#batch !== undefined && (this.#batch.clear !== clear || this.#batch.ops.length >= BATCH_OPS_MAX)) {
+    if (
+      this.#batch !== undefined &&
+      (this.#batch.clear !== clear || this.#batch.ops.length >= BATCH_OPS_MAX)
+    ) {
       this.#closeBatch()
     }
     const batch = (this.#batch ??= this.#openBatch(clear))
@@ -212,12 +230,13 @@ export class Volume {
    */
   receive(entry: Entry): EntryVerdict {
     this.#throwIfFailed()
-    if (entry.header.volume !== this.id) throw new ShoalError('malformed', 'an entry belongs to another volume')
+    if (entry.header.volume !== this.id)
+      throw new ShoalError('malformed', 'an entry belongs to another volume')
     if (this.#batch !== undefined) this.#closeBatch()
     const verdict = checkEntry(entry, {
       actors: this.actors,
       membership: this.membership,
-      hashOf: (actor, seq) => this.#hashOf(actor, seq),
+      hashOf: (actor, seq) => this.#entries.hash(actor, seq),
       wallMs: this.#world.clock.wall(),
     })
     if (verdict !== 'applied') return verdict
@@ -229,7 +248,7 @@ export class Volume {
 
   /** An entry of the log that is durable here, in wire form. */
   entryBytes(actor: ActorId, seq: number): Uint8Array | undefined {
-    return this.view.get(entryKey(actor, seq))?.subarray(HASH_BYTES)
+    return this.#entries.bytes(actor, seq)
   }
 
   entry(actor: ActorId, seq: number): Entry | undefined {
@@ -275,8 +294,12 @@ export class Volume {
     const context = { volume: this.id, actor: this.#actor, seq: batch.seq, hlc: batch.hlc }
     const plain = encodeBatch(batch.ops)
     const secret = batch.clear ? undefined : this.membership.secret(epoch)
-    if (!batch.clear && secret === undefined) throw new ShoalError('EACCES', 'this node has no key of the volume')
-    const body = secret === undefined ? plain : sealBody(secret, context, plain, this.#world.random.bytes(SALT_BYTES))
+    if (!batch.clear && secret === undefined)
+      throw new ShoalError('EACCES', 'this node has no key of the volume')
+    const body =
+      secret === undefined
+        ? plain
+        : sealBody(secret, context, plain, this.#world.random.bytes(SALT_BYTES))
     const entry = signEntry(
       this.identity,
       {
@@ -300,10 +323,10 @@ export class Volume {
     const { actor, seq, hlc } = entry.header
     this.actors.advance(entry)
     ops.forEach((op, index) => {
-      if (op !== undefined) this.#applyOp(op, makeDot(actor, seq, index), makeStamp(hlc, actor, index), entry, changes)
+      if (op !== undefined)
+        this.#applyOp(op, makeDot(actor, seq, index), makeStamp(hlc, actor, index), entry, changes)
     })
-    const record = new Uint8Array(Buffer.concat([fromHex(entry.hash), encodeEntry(entry)]))
-    this.view.put(entryKey(actor, seq), record)
+    this.#entries.put(entry)
   }
 
   #applyOp(op: Op, dot: Dot, stamp: Stamp, entry: Entry | undefined, changes: ChangeSet): void {
@@ -352,7 +375,8 @@ export class Volume {
   }
 
   #fail(cause: unknown): void {
-    const message = 'the store could not make a write durable; restart the node, nothing acknowledged is lost'
+    const message =
+      'the store could not make a write durable; restart the node, nothing acknowledged is lost'
     this.#failure = new ShoalError('EIO', message, { cause })
   }
 
@@ -360,19 +384,8 @@ export class Volume {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  #hashOf(actor: ActorId, seq: number): EntryHash | undefined {
-    const record = this.view.get(entryKey(actor, seq))
-    return record === undefined ? undefined : (toHex(record.subarray(0, HASH_BYTES)) as EntryHash)
-  }
-
   #tell(changes: ChangeSet, local: boolean): void {
     if (changes.dirs.size + changes.inodes.size + changes.names.length === 0) return
     for (const listener of this.#listeners) listener(changes, local)
   }
-}
-
-function entryKey(actor: ActorId, seq: number): ByteString {
-  const number = Buffer.alloc(6)
-  number.writeUIntBE(seq, 0, 6)
-  return ENTRY + toByteString(fromHex(actor)) + toByteString(number)
 }

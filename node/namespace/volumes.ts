@@ -4,7 +4,14 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { checkVolumeName, decodeGenesis, encodeGenesis, parseChunkSize, parseHashName, volumeIdOf } from '../../protocol/membership/genesis.ts'
+import {
+  checkVolumeName,
+  decodeGenesis,
+  encodeGenesis,
+  parseChunkSize,
+  parseHashName,
+  volumeIdOf,
+} from '../../protocol/membership/genesis.ts'
 import { sealEpochKey } from '../../protocol/membership/members.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
@@ -76,7 +83,11 @@ export class Volumes {
   }
 
   /** A new volume with this node as its admin. throws 'EEXIST', 'usage'. */
-  async create(name: string, chunk: string = DEFAULT_CHUNK, hash: string = DEFAULT_HASH): Promise<NamedVolume> {
+  async create(
+    name: string,
+    chunk: string = DEFAULT_CHUNK,
+    hash: string = DEFAULT_HASH,
+  ): Promise<NamedVolume> {
     this.#checkNameFree(name)
     const { identity, world } = this.#c
     const genesis = encodeGenesis({
@@ -90,7 +101,12 @@ export class Volumes {
     const volume = await this.#add(genesis, name)
     const secret = world.random.bytes(SECRET_BYTES)
     const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
-    volume.submit({ kind: 'member', peer: identity.peer, role: 'admin', keys: [{ epoch: 1, sealed }] })
+    volume.submit({
+      kind: 'member',
+      peer: identity.peer,
+      role: 'admin',
+      keys: [{ epoch: 1, sealed }],
+    })
     volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
     await volume.commit()
     return { name, volume }
@@ -101,14 +117,23 @@ export class Volumes {
     const { name } = decodeGenesis(reply.genesis)
     const known = this.get(volumeIdOf(reply.genesis))
     const taken = this.#volumes.some((other) => other.name === name)
-    const volume = known ?? (await this.#add(reply.genesis, taken ? `${name}-${volumeIdOf(reply.genesis).slice(0, 4)}` : name))
+    const volume =
+      known ??
+      (await this.#add(
+        reply.genesis,
+        taken ? `${name}-${volumeIdOf(reply.genesis).slice(0, 4)}` : name,
+      ))
     for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
     await volume.commit()
     return this.find(volume.id)
   }
 
   /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
-  async admit(id: VolumeId, peer: PeerId, role: Role): Promise<Extract<JoinReply, { kind: 'admitted' }>> {
+  async admit(
+    id: VolumeId,
+    peer: PeerId,
+    role: Role,
+  ): Promise<Extract<JoinReply, { kind: 'admitted' }>> {
     const { volume } = this.find(id)
     this.checkAdmin(volume)
     const keys = volume.membership.secrets().map(([epoch, secret]) => ({
@@ -126,9 +151,13 @@ export class Volumes {
   async remove(volume: Volume, peer: PeerId): Promise<void> {
     this.checkAdmin(volume)
     if (volume.membership.member(peer) === undefined) {
-      throw new ShoalError('no-such-peer', `${peer} is not a member of this volume; see shoal peer ls`)
+      throw new ShoalError(
+        'no-such-peer',
+        `${peer} is not a member of this volume; see shoal peer ls`,
+      )
     }
-    if (peer === this.#c.identity.peer) throw new ShoalError('EPERM', 'a node cannot remove itself; ask another admin')
+    if (peer === this.#c.identity.peer)
+      throw new ShoalError('EPERM', 'a node cannot remove itself; ask another admin')
     const { random } = this.#c.world
     const secret = random.bytes(SECRET_BYTES)
     const epoch = volume.membership.epoch + 1
@@ -146,7 +175,10 @@ export class Volumes {
   checkAdmin(volume: Volume): void {
     const me = volume.membership.member(this.#c.identity.peer)
     if (me !== undefined && mayAdminister(me.role)) return
-    throw new ShoalError('EPERM', `only an admin of the volume may do this; this node is a ${me?.role ?? 'stranger'}`)
+    throw new ShoalError(
+      'EPERM',
+      `only an admin of the volume may do this; this node is a ${me?.role ?? 'stranger'}`,
+    )
   }
 
   /** After the log is held: say who we are, if the log has it otherwise. */
@@ -167,7 +199,9 @@ export class Volumes {
   async #add(genesis: Uint8Array, name: string): Promise<Volume> {
     const tag = await this.#freshTag()
     const volume = await Volume.open(this.#c, genesis, tag)
-    await this.#c.store.commit([{ kind: 'put', key: VOLUME_PREFIX + tag, value: encodeCbor([genesis, name]) }])
+    await this.#c.store.commit([
+      { kind: 'put', key: VOLUME_PREFIX + tag, value: encodeCbor([genesis, name]) },
+    ])
     this.#volumes.push({ name, volume })
     return volume
   }

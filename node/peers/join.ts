@@ -6,13 +6,23 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { toByteString } from '../../protocol/bytes.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { formatTicket, TICKET_SECRET_BYTES, ticketSecretHash } from '../../protocol/membership/ticket.ts'
+import {
+  formatTicket,
+  TICKET_SECRET_BYTES,
+  ticketSecretHash,
+} from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { JOIN_PROTOCOL, decodeJoinReply, decodeJoinRequest, encodeJoinReply, encodeJoinRequest } from '../../protocol/wire/join.ts'
+import {
+  JOIN_PROTOCOL,
+  decodeJoinReply,
+  decodeJoinRequest,
+  encodeJoinReply,
+  encodeJoinRequest,
+} from '../../protocol/wire/join.ts'
 import type { JoinReply, JoinRequest } from '../../protocol/wire/join.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Channel, World } from '../world/world.ts'
@@ -31,7 +41,11 @@ export interface JoinComponents {
   readonly world: World
   readonly kv: Kv
   /** Log the grant and answer with what the joiner needs. throws 'EPERM', 'no-such-volume'. */
-  readonly admit: (volume: VolumeId, peer: PeerId, role: Role) => Promise<Extract<JoinReply, { kind: 'admitted' }>>
+  readonly admit: (
+    volume: VolumeId,
+    peer: PeerId,
+    role: Role,
+  ) => Promise<Extract<JoinReply, { kind: 'admitted' }>>
 }
 
 export class Joining {
@@ -71,21 +85,33 @@ export class Joining {
    * Show a ticket to the members it names, one after the other.
    * throws what the member answered ('ticket-unknown', 'ticket-expired', 'ticket-used'), or 'unreachable'.
    */
-  async ask(ticket: Ticket, signal?: AbortSignal): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
+  async ask(
+    ticket: Ticket,
+    signal?: AbortSignal,
+  ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
     const { clock, network } = this.#c.world
     if (ticket.expires <= clock.wall()) {
-      throw new ShoalError('ticket-expired', `this ticket expired at ${new Date(ticket.expires).toISOString()}; ask for a new one with shoal invite`)
+      throw new ShoalError(
+        'ticket-expired',
+        `this ticket expired at ${new Date(ticket.expires).toISOString()}; ask for a new one with shoal invite`,
+      )
     }
     const deadline = clock.timeout(JOIN_MS, signal)
     const peer = await network.dial(ticket.addresses, { signal: deadline })
     const channel = await network.open(peer, JOIN_PROTOCOL, { signal: deadline })
     try {
-      await channel.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], { signal: deadline })
+      await channel.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], {
+        signal: deadline,
+      })
       const frame = await channel.receive({ signal: deadline })
-      if (frame === undefined) throw new ShoalError('unreachable', `${peer} hung up instead of answering; try again`)
+      if (frame === undefined)
+        throw new ShoalError('unreachable', `${peer} hung up instead of answering; try again`)
       const reply = decodeJoinReply(frame)
       if (reply.kind === 'refused') throw new ShoalError(reply.code, reply.message)
-      await network.learn(peer, ticket.addresses.filter((address) => address.endsWith(peer)))
+      await network.learn(
+        peer,
+        ticket.addresses.filter((address) => address.endsWith(peer)),
+      )
       return { reply, from: peer }
     } finally {
       await channel.close().catch(() => undefined)
@@ -115,13 +141,22 @@ export class Joining {
     const stored = this.#c.kv.get(ticketKey(hash))
     const given = stored === undefined ? undefined : decodeGiven(stored)
     if (given === undefined || given.volume !== request.volume) {
-      throw new ShoalError('ticket-unknown', 'the node you asked did not give out this ticket; ask for a new one with shoal invite')
+      throw new ShoalError(
+        'ticket-unknown',
+        'the node you asked did not give out this ticket; ask for a new one with shoal invite',
+      )
     }
     if (given.expires <= this.#c.world.clock.wall()) {
-      throw new ShoalError('ticket-expired', 'this ticket has expired; ask for a new one with shoal invite')
+      throw new ShoalError(
+        'ticket-expired',
+        'this ticket has expired; ask for a new one with shoal invite',
+      )
     }
     if (given.usesLeft <= 0) {
-      throw new ShoalError('ticket-used', 'this ticket was used as often as it may be; ask for a new one with shoal invite')
+      throw new ShoalError(
+        'ticket-used',
+        'this ticket was used as often as it may be; ask for a new one with shoal invite',
+      )
     }
     await this.#keep(hash, { ...given, usesLeft: given.usesLeft - 1 })
     return this.#c.admit(given.volume, peer, given.role)

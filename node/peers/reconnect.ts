@@ -38,15 +38,16 @@ export class Reconnect {
 
   stop(): void {
     this.#stop.abort()
-    for (const peer of [...this.#attempts.keys()]) this.#forget(peer)
+    for (const peer of this.#attempts.keys()) this.#forget(peer)
   }
 
   /** Members or their addresses have changed: see that each has an attempt planned. */
   refresh(): void {
     const connected = new Set(this.#c.world.network.peers())
     const wanted = new Set(this.#c.wanted())
-    for (const peer of [...this.#attempts.keys()]) if (!wanted.has(peer)) this.#forget(peer)
-    for (const peer of wanted) if (!connected.has(peer) && !this.#attempts.has(peer)) this.#plan(peer)
+    for (const peer of this.#attempts.keys()) if (!wanted.has(peer)) this.#forget(peer)
+    for (const peer of wanted)
+      if (!connected.has(peer) && !this.#attempts.has(peer)) this.#plan(peer)
   }
 
   /** There is reason to think that a peer can be reached now. */
@@ -62,7 +63,10 @@ export class Reconnect {
     this.#attempts.set(peer, attempt)
     const { clock, random } = this.#c.world
     attempt.timer?.cancel()
-    attempt.timer = clock.timer(attempt.pauseMs * (0.5 + random.number()), () => void this.#dial(peer, attempt))
+    attempt.timer = clock.timer(
+      attempt.pauseMs * (0.5 + random.number()),
+      () => void this.#dial(peer, attempt),
+    )
     attempt.pauseMs = Math.min(attempt.pauseMs * 2, LONGEST_PAUSE_MS)
   }
 

@@ -2,9 +2,10 @@
 // Distributed File System", ICDCS 2002) under a secret of the volume, so that equal contents are stored once within a
 // volume and say nothing outside it.
 //
-// A content key seals exactly one message: it is derived from the keyed hash of the plain bytes, the codec and the
-// epoch. The id is the hash of the sealed bytes: anyone can check a chunk, only readers of the volume can open it.
-import { equalBytes } from '../bytes.ts'
+// A content key seals exactly one message: it is derived from the keyed hash of the plain bytes, the codec, the epoch,
+// and where a compressor had a choice, a salt that follows from what it made of them. The id is the hash of the sealed
+// bytes: anyone can check a chunk, only readers of the volume can open it.
+import { concatBytes, equalBytes } from '../bytes.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { zstdCompress, zstdDecompress } from '../compress.ts'
 import { ShoalError, assert, assertNever } from '../errors.ts'
@@ -56,6 +57,9 @@ export interface SealedChunk {
 }
 
 const KEY_CONTEXT = 'shoal 2026 chunk key v1'
+/** Begins a compressed chunk: a later compressor makes other bytes of the same content, which need another key. */
+const SALT_BYTES = 16
+const NO_SALT = new Uint8Array(0)
 /** Bytes that the probe looks at; a shorter chunk is compressed without a probe. */
 const PROBE_BYTES = 4096
 /** Compression must save more than one part in this many. */
@@ -70,8 +74,10 @@ export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
   const plainHash = hashPlain(keys, plain)
   const packed = looksCompressible(plain) ? zstdCompress(plain) : plain
   const codec = packed.length < plain.length - plain.length / GAIN_MIN ? 1 : 0
-  const key = contentKey(plainHash, codec, keys.epoch)
-  const bytes = sealOnce(key, codec === 1 ? packed : plain, hexIdBytes(keys.volume))
+  const salt = codec === 0 ? NO_SALT : blake3Keyed(plainHash, packed).subarray(0, SALT_BYTES)
+  const key = contentKey(plainHash, codec, keys.epoch, salt)
+  const box = sealOnce(key, codec === 0 ? plain : packed, hexIdBytes(keys.volume))
+  const bytes = codec === 0 ? box : concatBytes([salt, box])
   const id = cidText(cidOf(keys.hash, bytes)) as ChunkId
   return { ref: { id, plainHash, length: plain.length, codec, epoch: keys.epoch }, bytes }
 }
@@ -85,11 +91,17 @@ export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
  */
 export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   assert(keys.epoch === ref.epoch, 'a chunk is opened with the keys of its epoch')
+  if (!KNOWN_CODECS.includes(ref.codec)) {
+    const message = `chunk ${ref.id} has codec ${String(ref.codec)}, newer than this node`
+    throw new ShoalError('unsupported', message)
+  }
   if (!verifyChunk(ref.id, sealed)) {
     throw new ShoalError('corrupt', `chunk ${ref.id} does not match its id`)
   }
-  const key = contentKey(ref.plainHash, ref.codec, ref.epoch)
-  const plain = unpack(ref, openOnce(key, sealed, hexIdBytes(keys.volume)))
+  const salt = ref.codec === 0 ? NO_SALT : sealed.subarray(0, SALT_BYTES)
+  const key = contentKey(ref.plainHash, ref.codec, ref.epoch, salt)
+  const packed = openOnce(key, sealed.subarray(salt.length), hexIdBytes(keys.volume))
+  const plain = ref.codec === 0 ? packed : unzstd(ref, packed)
   if (plain.length !== ref.length || !equalBytes(hashPlain(keys, plain), ref.plainHash)) {
     throw new ShoalError('corrupt', `chunk ${ref.id} holds other bytes than its reference says`)
   }
@@ -120,27 +132,19 @@ function cidOf(hash: HashName, sealed: Uint8Array): Uint8Array {
     : encodeCid(CODEC_RAW, MULTIHASH_SHA2_256, sha256(sealed))
 }
 
-/** Derived from plain hash (32) || codec (1) || epoch (8, big-endian). */
-function contentKey(plainHash: Uint8Array, codec: Codec, epoch: number): Uint8Array {
-  const material = new Uint8Array(HASH_BYTES + 9)
+/** Derived from plain hash (32) || codec (1) || epoch (8, big-endian) || salt. */
+function contentKey(
+  plainHash: Uint8Array,
+  codec: Codec,
+  epoch: number,
+  salt: Uint8Array,
+): Uint8Array {
+  const material = new Uint8Array(HASH_BYTES + 9 + salt.length)
   material.set(plainHash)
   material[HASH_BYTES] = codec
   new DataView(material.buffer).setBigUint64(HASH_BYTES + 1, BigInt(epoch))
+  material.set(salt, HASH_BYTES + 9)
   return deriveKey(KEY_CONTEXT, material)
-}
-
-function unpack(ref: ChunkRef, packed: Uint8Array): Uint8Array {
-  switch (ref.codec) {
-    case 0:
-      return packed
-    case 1:
-      return unzstd(ref, packed)
-    default:
-      throw new ShoalError(
-        'unsupported',
-        `chunk ${ref.id} has codec ${String(ref.codec)}, newer than this node`,
-      )
-  }
 }
 
 function unzstd(ref: ChunkRef, packed: Uint8Array): Uint8Array {

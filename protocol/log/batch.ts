@@ -42,18 +42,30 @@ export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
     throw new ShoalError('unsupported', `entry body version ${version} is not known to this node`)
   }
   if (!Array.isArray(ops) || ops.length > ENTRY_OPS_MAX) {
-    throw new ShoalError('malformed', `an entry body does not hold a list of at most ${ENTRY_OPS_MAX} ops`)
+    throw new ShoalError(
+      'malformed',
+      `an entry body does not hold a list of at most ${ENTRY_OPS_MAX} ops`,
+    )
   }
   return ops.map(decodeOp)
 }
 
 /** Seal a body under the epoch's secret. `salt` is SALT_BYTES fresh random bytes. */
-export function sealBody(epochSecret: Uint8Array, context: BodyContext, body: Uint8Array, salt: Uint8Array): Uint8Array {
+export function sealBody(
+  epochSecret: Uint8Array,
+  context: BodyContext,
+  body: Uint8Array,
+  salt: Uint8Array,
+): Uint8Array {
   return concatBytes([salt, sealOnce(bodyKey(epochSecret, salt), body, associated(context))])
 }
 
 /** Inverse of sealBody. throws ShoalError 'corrupt'. */
-export function openBody(epochSecret: Uint8Array, context: BodyContext, sealed: Uint8Array): Uint8Array {
+export function openBody(
+  epochSecret: Uint8Array,
+  context: BodyContext,
+  sealed: Uint8Array,
+): Uint8Array {
   const salt = sealed.subarray(0, SALT_BYTES)
   return openOnce(bodyKey(epochSecret, salt), sealed.subarray(SALT_BYTES), associated(context))
 }

@@ -34,7 +34,8 @@ export function encodeDot(dot: Dot): unknown[] {
 export function decodeDot(value: unknown): Dot {
   const [actor, seq, index] = Array.isArray(value) ? (value as readonly unknown[]) : []
   const actorOk = actor instanceof Uint8Array && actor.length === SHORT_ID_BYTES
-  const indexOk = typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < 65_536
+  const indexOk =
+    typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < 65_536
   if (!actorOk || !isSeq(seq) || !indexOk) throw new ShoalError('malformed', 'a dot is malformed')
   return makeDot(toHex(actor) as ActorId, seq, index)
 }

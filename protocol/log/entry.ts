@@ -62,7 +62,12 @@ export interface Entry {
 
 /** The actor id of an identity's incarnation in a volume. */
 export function actorIdOf(volume: VolumeId, origin: Origin): ActorId {
-  const digest = blake3Concat(utf8('shoal/actor/1\0'), fromHex(volume), origin.publicKey, origin.nonce)
+  const digest = blake3Concat(
+    utf8('shoal/actor/1\0'),
+    fromHex(volume),
+    origin.publicKey,
+    origin.nonce,
+  )
   return toHex(digest.subarray(0, SHORT_ID_BYTES)) as ActorId
 }
 
@@ -109,7 +114,10 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   }
   const header = decodeHeader(headerBytes)
   if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
-    throw new ShoalError('malformed', `entry ${header.actor}:${header.seq} has another body than it says`)
+    throw new ShoalError(
+      'malformed',
+      `entry ${header.actor}:${header.seq} has another body than it says`,
+    )
   }
   return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
 }
@@ -136,9 +144,13 @@ function decodeHeader(bytes: Uint8Array): EntryHeader {
   const value = decodeCanonicalCbor(bytes, 'entry header')
   const fields: readonly unknown[] = Array.isArray(value) ? value : []
   if (count(fields[0], 'version', 2 ** 31) !== ENTRY_VERSION) {
-    throw new ShoalError('unsupported', `entry version ${String(fields[0])} is not known to this node`)
+    throw new ShoalError(
+      'unsupported',
+      `entry version ${String(fields[0])} is not known to this node`,
+    )
   }
-  if (fields.length < HEADER_FIELDS) throw new ShoalError('malformed', 'an entry header is too short')
+  if (fields.length < HEADER_FIELDS)
+    throw new ShoalError('malformed', 'an entry header is too short')
   const seq = fields[3]
   if (!isSeq(seq)) throw new ShoalError('malformed', 'an entry header has a bad seq')
   const header: EntryHeader = {
@@ -176,7 +188,11 @@ function decodeDeps(value: unknown): Dependency[] {
       throw new ShoalError('malformed', 'the deps of an entry are not sorted')
     }
     before = actor
-    return { actor: id16(actor, 'dep') as ActorId, seq, hash: hash32(hash, 'dep hash') as EntryHash }
+    return {
+      actor: id16(actor, 'dep') as ActorId,
+      seq,
+      hash: hash32(hash, 'dep hash') as EntryHash,
+    }
   })
 }
 
@@ -191,7 +207,8 @@ function decodeOrigin(value: unknown): Origin | undefined {
 
 /** A u64 that CBOR gave as number or bigint. throws ShoalError 'malformed'. */
 export function decodeHlc(value: unknown): Hlc {
-  const big = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : -1n
+  const big =
+    typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : -1n
   if (big < 0n || big > HLC_MAX) throw new ShoalError('malformed', 'a clock is not a u64')
   return big as Hlc
 }

@@ -40,9 +40,11 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 
 /** throws ShoalError 'malformed' or 'unsupported'. */
 export function decodeGenesis(bytes: Uint8Array): Genesis {
-  if (bytes.length > GENESIS_BYTES_MAX) throw new ShoalError('malformed', 'a genesis document is too long')
+  if (bytes.length > GENESIS_BYTES_MAX)
+    throw new ShoalError('malformed', 'a genesis document is too long')
   const f = new Fields(decodeCanonicalCbor(bytes, 'genesis'), 'genesis')
-  if (f.integer('v') !== GENESIS_VERSION) throw new ShoalError('unsupported', 'this volume is newer than this node')
+  if (f.integer('v') !== GENESIS_VERSION)
+    throw new ShoalError('unsupported', 'this volume is newer than this node')
   try {
     return {
       creator: peerIdFromPublicKey(f.bytes('creator', 32, 32)),
@@ -66,7 +68,10 @@ export function volumeIdOf(genesisBytes: Uint8Array): VolumeId {
 /** A volume's name is part of paths (`name:/dir/file`). throws ShoalError 'usage'. */
 export function checkVolumeName(name: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name
-  throw new ShoalError('usage', `"${name}" cannot name a volume; use letters, digits, ".", "_" and "-" (at most 64)`)
+  throw new ShoalError(
+    'usage',
+    `"${name}" cannot name a volume; use letters, digits, ".", "_" and "-" (at most 64)`,
+  )
 }
 
 /** throws ShoalError 'usage'. */

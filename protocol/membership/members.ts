@@ -38,10 +38,14 @@ export function applyMemberOp(
   const member = known ?? blankMember(op.peer)
   switch (op.kind) {
     case 'member':
-      return stamp <= member.granted ? member : { ...member, role: op.role, grant: entry, granted: stamp }
+      return stamp <= member.granted
+        ? member
+        : { ...member, role: op.role, grant: entry, granted: stamp }
     case 'member-info': {
       const { name, zone, capacityBytes } = op
-      return stamp <= member.described ? member : { ...member, name, zone, capacityBytes, described: stamp }
+      return stamp <= member.described
+        ? member
+        : { ...member, name, zone, capacityBytes, described: stamp }
     }
     case 'remove-member':
       return stamp <= (member.removed ?? STAMP_ZERO) ? member : { ...member, removed: stamp }
@@ -73,6 +77,11 @@ export function chunkSecret(epochSecret: Uint8Array): Uint8Array {
 }
 
 /** An epoch's key as `role` may have it, sealed to the member. `seed`: 32 fresh random bytes. */
-export function sealEpochKey(peer: PeerId, role: Role, epochSecret: Uint8Array, seed: Uint8Array): Uint8Array {
+export function sealEpochKey(
+  peer: PeerId,
+  role: Role,
+  epochSecret: Uint8Array,
+  seed: Uint8Array,
+): Uint8Array {
   return sealTo(publicKeyOf(peer), mayRead(role) ? epochSecret : swarmKey(epochSecret), seed)
 }

@@ -55,15 +55,23 @@ function encodeTicket(ticket: Ticket): Uint8Array {
 export function parseTicket(text: string): Ticket {
   const trimmed = text.trim()
   if (!trimmed.startsWith(PREFIX) || trimmed.length > TICKET_TEXT_MAX) {
-    throw new ShoalError('ticket-malformed', 'this is not a ticket: it must start with "shoal1"; copy it whole from `shoal invite`')
+    throw new ShoalError(
+      'ticket-malformed',
+      'this is not a ticket: it must start with "shoal1"; copy it whole from `shoal invite`',
+    )
   }
   try {
-    const f = new Fields(decodeCbor(base32.baseDecode(trimmed.slice(PREFIX.length)), 'ticket'), 'ticket')
-    if (f.integer('v') !== TICKET_VERSION) throw new ShoalError('unsupported', 'this ticket is newer than this node')
+    const f = new Fields(
+      decodeCbor(base32.baseDecode(trimmed.slice(PREFIX.length)), 'ticket'),
+      'ticket',
+    )
+    if (f.integer('v') !== TICKET_VERSION)
+      throw new ShoalError('unsupported', 'this ticket is newer than this node')
     return {
       volume: toHex(f.bytes('vol', 32, 32)) as VolumeId,
       addresses: f.list('at', TICKET_ADDRESSES_MAX).map((address) => {
-        if (typeof address !== 'string' || address.length > ADDRESS_MAX) throw new ShoalError('malformed', 'bad address')
+        if (typeof address !== 'string' || address.length > ADDRESS_MAX)
+          throw new ShoalError('malformed', 'bad address')
         return address
       }),
       role: parseRole(f.text('r', 16)),
@@ -73,7 +81,11 @@ export function parseTicket(text: string): Ticket {
     }
   } catch (cause) {
     if (hasCode(cause, 'unsupported')) throw cause
-    throw new ShoalError('ticket-malformed', 'this ticket is damaged; copy it whole from `shoal invite`', { cause })
+    throw new ShoalError(
+      'ticket-malformed',
+      'this ticket is damaged; copy it whole from `shoal invite`',
+      { cause },
+    )
   }
 }
 

@@ -16,7 +16,19 @@ import type { Dot, Stamp } from '../log/dot.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from './names.ts'
 import type { TreeOp } from './op.ts'
-import { ROOT, addChild, mergeAttributes, readDir, readInode, readLink, removeChild, setVersions, writeDir, writeInode, writeLink } from './records.ts'
+import {
+  ROOT,
+  addChild,
+  mergeAttributes,
+  readDir,
+  readInode,
+  readLink,
+  removeChild,
+  setVersions,
+  writeDir,
+  writeInode,
+  writeLink,
+} from './records.ts'
 import type { Dir, Link, StateStore } from './records.ts'
 
 /** When and by whom an op was made. */
@@ -56,7 +68,14 @@ export function applyOp(
       return applyMkdir(store, op, dot, stamp, changes)
     case 'create': {
       if (readInode(store, op.inode) !== undefined || readLink(store, op.link) !== undefined) return
-      const inode = { target: op.target, attributes: {}, versions: [], links: [], created: stamp, changed: stamp }
+      const inode = {
+        target: op.target,
+        attributes: {},
+        versions: [],
+        links: [],
+        created: stamp,
+        changed: stamp,
+      }
       mergeAttributes(inode.attributes, op.attributes, stamp)
       writeInode(store, op.inode, inode)
       return addLink(store, op, dot, stamp, changes)
@@ -69,7 +88,7 @@ export function applyOp(
     case 'move-dir': {
       const dir = readDir(store, op.id)
       if (dir === undefined || op.id === ROOT || readDir(store, op.parent) === undefined) return
-      setDirLive(store, op.id, [...dir.live.filter((known) => !op.saw.includes(known)), dot], changes)
+      setDirLive(store, op.id, [...without(dir.live, op.saw), dot], changes)
       touchDir(store, op.from, stamp, changes)
       touchDir(store, op.parent, stamp, changes)
       return moves.apply(store, { stamp, dir: op.id, parent: op.parent, name: op.name }, changes)
@@ -77,14 +96,14 @@ export function applyOp(
     case 'unlink': {
       const link = readLink(store, op.link)
       if (link === undefined) return
-      setLinkLive(store, op.link, link, link.live.filter((known) => !op.saw.includes(known)), changes)
+      setLinkLive(store, op.link, link, without(link.live, op.saw), changes)
       touchInode(store, link.inode, stamp, changes)
       return touchDir(store, op.from, stamp, changes)
     }
     case 'rmdir': {
       const dir = readDir(store, op.id)
       if (dir === undefined || op.id === ROOT) return
-      setDirLive(store, op.id, dir.live.filter((known) => !op.saw.includes(known)), changes)
+      setDirLive(store, op.id, without(dir.live, op.saw), changes)
       return touchDir(store, op.from, stamp, changes)
     }
     case 'attributes':
@@ -94,7 +113,8 @@ export function applyOp(
     case 'drop-version': {
       const inode = readInode(store, op.inode)
       if (inode === undefined) return
-      setVersions(store, inode, inode.versions.filter((version) => !op.saw.includes(version.dot)))
+      const kept = inode.versions.filter((version) => !op.saw.includes(version.dot))
+      setVersions(store, inode, kept)
       writeInode(store, op.inode, inode)
       changes.inodes.add(op.inode)
       return
@@ -132,7 +152,7 @@ function applyMove(
 ): void {
   const link = readLink(store, op.link)
   if (link === undefined || readDir(store, op.parent) === undefined) return
-  setLinkLive(store, op.link, link, [...link.live.filter((known) => !op.saw.includes(known)), dot], changes)
+  setLinkLive(store, op.link, link, [...without(link.live, op.saw), dot], changes)
   if (link.placed < stamp) {
     hideLink(store, op.link, link, changes)
     link.parent = op.parent
@@ -187,10 +207,15 @@ function applyVersion(
   for (const { link: id, saw } of op.touch) {
     const link = readLink(store, id)
     if (link === undefined || link.inode !== op.inode) continue
-    setLinkLive(store, id, link, [...link.live.filter((known) => !saw.includes(known)), dot], changes)
+    setLinkLive(store, id, link, [...without(link.live, saw), dot], changes)
     // A conflict copy may begin or cease to show beside it.
     changes.names.push([link.parent, link.name])
   }
+}
+
+/** Presence that a writer who saw `saw` leaves standing. */
+function without(live: readonly Dot[], saw: readonly Dot[]): Dot[] {
+  return live.filter((known) => !saw.includes(known))
 }
 
 function newDir(parent: NodeId, name: Name, stamp: Stamp): Dir {
@@ -213,7 +238,12 @@ export function isDirVisible(id: NodeId, dir: Dir): boolean {
 
 function addLink(
   store: StateStore,
-  op: { readonly link: NodeId; readonly inode: NodeId; readonly parent: NodeId; readonly name: Name },
+  op: {
+    readonly link: NodeId
+    readonly inode: NodeId
+    readonly parent: NodeId
+    readonly name: Name
+  },
   dot: Dot,
   stamp: Stamp,
   changes: ChangeSet,
@@ -226,7 +256,13 @@ function addLink(
 }
 
 /** Set the presence dots of a link; it begins or ceases to show when they begin or cease to be. Mutates `link`. */
-function setLinkLive(store: StateStore, id: NodeId, link: Link, live: Dot[], changes: ChangeSet): void {
+function setLinkLive(
+  store: StateStore,
+  id: NodeId,
+  link: Link,
+  live: Dot[],
+  changes: ChangeSet,
+): void {
   const wasVisible = link.live.length > 0
   const visible = live.length > 0
   link.live = live
@@ -265,7 +301,13 @@ function setDirLive(store: StateStore, id: NodeId, live: Dot[], changes: ChangeS
 }
 
 /** A directory may have begun or ceased to show: keep its parent's names and count true. */
-function showDir(store: StateStore, id: NodeId, dir: Dir, wasVisible: boolean, changes: ChangeSet): void {
+function showDir(
+  store: StateStore,
+  id: NodeId,
+  dir: Dir,
+  wasVisible: boolean,
+  changes: ChangeSet,
+): void {
   const visible = isDirVisible(id, dir)
   if (visible === wasVisible) return
   changes.names.push([dir.parent, dir.name])
@@ -275,7 +317,13 @@ function showDir(store: StateStore, id: NodeId, dir: Dir, wasVisible: boolean, c
 }
 
 /** Adjust the count of visible children of a directory, and of its ancestors where that changes whether they show. */
-export function countChild(store: StateStore, id: NodeId, children: number, dirs: number, changes: ChangeSet): void {
+export function countChild(
+  store: StateStore,
+  id: NodeId,
+  children: number,
+  dirs: number,
+  changes: ChangeSet,
+): void {
   const dir = readDir(store, id)
   if (dir === undefined) return
   const wasVisible = isDirVisible(id, dir)

@@ -35,7 +35,8 @@ export class MoveLog {
   /** Take the stored moves, given in key order. */
   static from(records: Iterable<readonly [ByteString, Uint8Array]>): MoveLog {
     const log = new MoveLog()
-    for (const [key, value] of records) log.#moves.push(decodeMove(key.slice(MOVE_PREFIX.length) as Stamp, value))
+    for (const [key, value] of records)
+      log.#moves.push(decodeMove(key.slice(MOVE_PREFIX.length) as Stamp, value))
     return log
   }
 
@@ -71,7 +72,7 @@ function undo(store: StateStore, done: DoneMove, changes: ChangeSet): void {
 
 /** True if `id` is `ancestor` or below it. */
 export function isWithin(store: StateStore, id: NodeId, ancestor: NodeId): boolean {
-  for (let at = id; ; ) {
+  for (let at = id; ;) {
     if (at === ancestor) return true
     if (at === ROOT) return false
     const dir = readDir(store, at)
@@ -80,7 +81,13 @@ export function isWithin(store: StateStore, id: NodeId, ancestor: NodeId): boole
   }
 }
 
-function setPosition(store: StateStore, id: NodeId, parent: NodeId, name: Name, changes: ChangeSet): void {
+function setPosition(
+  store: StateStore,
+  id: NodeId,
+  parent: NodeId,
+  name: Name,
+  changes: ChangeSet,
+): void {
   const dir = readDir(store, id)
   if (dir === undefined) return
   const visible = isDirVisible(id, dir)

@@ -18,7 +18,11 @@ const FORBIDDEN = /[/\0]/
 
 /** A checked name. throws ShoalError 'EINVAL' or 'ENAMETOOLONG'. */
 export function parseName(name: ByteString): Name {
-  if (name.length > NAME_MAX) throw new ShoalError('ENAMETOOLONG', `name "${nameText(name)}" is longer than ${NAME_MAX} bytes`)
+  if (name.length > NAME_MAX)
+    throw new ShoalError(
+      'ENAMETOOLONG',
+      `name "${nameText(name)}" is longer than ${NAME_MAX} bytes`,
+    )
   if (name === '' || name === '.' || name === '..' || FORBIDDEN.test(name)) {
     throw new ShoalError('EINVAL', `"${nameText(name)}" cannot be the name of a file`)
   }
@@ -61,7 +65,10 @@ export function collisionKey(name: Name): ByteString {
  * node: the name of the member who made it. unique: what tells it from other losers (a link id or a dot).
  */
 export function conflictName(name: Name, stamp: Stamp, node: string, unique: string): Name {
-  const time = new Date(hlcMillis(stampHlc(stamp))).toISOString().replace(/[-:]/g, '').replace(/\.\d+Z$/, 'Z')
+  const time = new Date(hlcMillis(stampHlc(stamp)))
+    .toISOString()
+    .replace(/[-:]/g, '')
+    .replace(/\.\d+Z$/, 'Z')
   const author = node.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 24)
   const id4 = toHex(blake3(utf8(unique)).subarray(0, 4))
   const suffix = `.conflict-${time}-${author}-${id4}`

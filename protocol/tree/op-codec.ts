@@ -4,9 +4,27 @@ import { fromByteString, fromHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
 import { ShoalError, assertNever, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
-import { SHORT_ID_BYTES, chunkIdBytes, chunkIdFromCid, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
+import {
+  SHORT_ID_BYTES,
+  chunkIdBytes,
+  chunkIdFromCid,
+  hexId,
+  peerIdFromPublicKey,
+  publicKeyOf,
+} from '../ids.ts'
 import type { NodeId, PeerId } from '../ids.ts'
-import { CHUNK_PLAIN_MAX, ENTRY_BODY_MAX, FILE_SIZE_MAX, INLINE_FILE_MAX, MANIFEST_LEVELS_MAX, MEMBERS_MAX, NAME_MAX, STRIPE_K_MAX, STRIPE_M_MAX, SYMLINK_MAX } from '../limits.ts'
+import {
+  CHUNK_PLAIN_MAX,
+  ENTRY_BODY_MAX,
+  FILE_SIZE_MAX,
+  INLINE_FILE_MAX,
+  MANIFEST_LEVELS_MAX,
+  MEMBERS_MAX,
+  NAME_MAX,
+  STRIPE_K_MAX,
+  STRIPE_M_MAX,
+  SYMLINK_MAX,
+} from '../limits.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
 import { parseRole } from '../membership/roles.ts'
@@ -15,7 +33,7 @@ import type { ChunkRef, Codec } from '../chunk/seal.ts'
 import { decodeStripeHeader } from '../stripe/stripe.ts'
 import { nameFromBytes } from './names.ts'
 import type { Name } from './names.ts'
-import type { AttributeValues, ContentRef, Op } from './op.ts'
+import type { AttributeValues, ClearOp, ContentRef, Op } from './op.ts'
 
 const SAW_MAX = 1024
 const HOLDERS_MAX = 64
@@ -28,17 +46,42 @@ export function encodeOp(op: Op): Record<string, unknown> {
   const o = op.kind
   switch (op.kind) {
     case 'mkdir':
-      return { o, id: fromHex(op.id), p: fromHex(op.parent), n: fromByteString(op.name), a: encodeAttributes(op.attributes) }
+      return {
+        o,
+        id: fromHex(op.id),
+        p: fromHex(op.parent),
+        n: fromByteString(op.name),
+        a: encodeAttributes(op.attributes),
+      }
     case 'create': {
       const target = op.target === undefined ? {} : { t: op.target }
-      return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op), a: encodeAttributes(op.attributes), ...target }
+      return {
+        o,
+        i: fromHex(op.inode),
+        l: fromHex(op.link),
+        ...encodePlace(op),
+        a: encodeAttributes(op.attributes),
+        ...target,
+      }
     }
     case 'link':
       return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op) }
     case 'move':
-      return { o, l: fromHex(op.link), f: fromHex(op.from), ...encodePlace(op), s: op.saw.map(encodeDot) }
+      return {
+        o,
+        l: fromHex(op.link),
+        f: fromHex(op.from),
+        ...encodePlace(op),
+        s: op.saw.map(encodeDot),
+      }
     case 'move-dir':
-      return { o, id: fromHex(op.id), f: fromHex(op.from), ...encodePlace(op), s: op.saw.map(encodeDot) }
+      return {
+        o,
+        id: fromHex(op.id),
+        f: fromHex(op.from),
+        ...encodePlace(op),
+        s: op.saw.map(encodeDot),
+      }
     case 'unlink':
       return { o, l: fromHex(op.link), f: fromHex(op.from), s: op.saw.map(encodeDot) }
     case 'rmdir':
@@ -59,8 +102,21 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
     case 'policy':
       return { o, k: op.key, v: op.value }
+    default:
+      return encodeClearOp(op)
+  }
+}
+
+function encodeClearOp(op: ClearOp): Record<string, unknown> {
+  const o = op.kind
+  switch (op.kind) {
     case 'member':
-      return { o, p: publicKeyOf(op.peer), r: op.role, k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]) }
+      return {
+        o,
+        p: publicKeyOf(op.peer),
+        r: op.role,
+        k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]),
+      }
     case 'member-info':
       return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
     case 'remove-member':
@@ -102,9 +158,21 @@ function decodeKnownOp(value: unknown): Op | undefined {
     case 'link':
       return { kind, inode: id(f, 'i'), link: id(f, 'l'), ...place(f) }
     case 'move':
-      return { kind, link: id(f, 'l'), from: id(f, 'f'), ...place(f), saw: dots(f.list('s', SAW_MAX)) }
+      return {
+        kind,
+        link: id(f, 'l'),
+        from: id(f, 'f'),
+        ...place(f),
+        saw: dots(f.list('s', SAW_MAX)),
+      }
     case 'move-dir':
-      return { kind, id: id(f, 'id'), from: id(f, 'f'), ...place(f), saw: dots(f.list('s', SAW_MAX)) }
+      return {
+        kind,
+        id: id(f, 'id'),
+        from: id(f, 'f'),
+        ...place(f),
+        saw: dots(f.list('s', SAW_MAX)),
+      }
     case 'unlink':
       return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: dots(f.list('s', SAW_MAX)) }
     case 'rmdir':
@@ -176,7 +244,10 @@ function decodeClearOp(kind: string, f: Fields): Op | undefined {
   }
 }
 
-function encodePlace(op: { readonly parent: NodeId; readonly name: Name }): Record<string, unknown> {
+function encodePlace(op: {
+  readonly parent: NodeId
+  readonly name: Name
+}): Record<string, unknown> {
   return { p: fromHex(op.parent), n: fromByteString(op.name) }
 }
 
@@ -228,7 +299,8 @@ export function decodeContent(value: unknown): ContentRef {
 
 function codecOf(value: unknown): Codec {
   const codec = KNOWN_CODECS.find((known) => known === value)
-  if (codec === undefined) throw new ShoalError('unsupported', `chunk codec ${String(value)} is newer than this node`)
+  if (codec === undefined)
+    throw new ShoalError('unsupported', `chunk codec ${String(value)} is newer than this node`)
   return codec
 }
 
@@ -256,14 +328,20 @@ function dots(values: readonly unknown[]): Dot[] {
 
 function list(value: unknown, countMax: number): readonly unknown[] {
   if (!Array.isArray(value) || value.length > countMax) {
-    throw new ShoalError('malformed', `an op holds something that is not a list of at most ${countMax}`)
+    throw new ShoalError(
+      'malformed',
+      `an op holds something that is not a list of at most ${countMax}`,
+    )
   }
   return value
 }
 
 function bytes(value: unknown, lengthMax: number, lengthMin = 0): Uint8Array {
   if (!(value instanceof Uint8Array) || value.length > lengthMax || value.length < lengthMin) {
-    throw new ShoalError('malformed', `an op holds something that is not bytes of length ${lengthMin}..${lengthMax}`)
+    throw new ShoalError(
+      'malformed',
+      `an op holds something that is not bytes of length ${lengthMin}..${lengthMax}`,
+    )
   }
   return value
 }

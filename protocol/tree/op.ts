@@ -62,8 +62,18 @@ export type TreeOp =
       readonly name: Name
       readonly saw: readonly Dot[]
     }
-  | { readonly kind: 'unlink'; readonly link: NodeId; readonly from: NodeId; readonly saw: readonly Dot[] }
-  | { readonly kind: 'rmdir'; readonly id: NodeId; readonly from: NodeId; readonly saw: readonly Dot[] }
+  | {
+      readonly kind: 'unlink'
+      readonly link: NodeId
+      readonly from: NodeId
+      readonly saw: readonly Dot[]
+    }
+  | {
+      readonly kind: 'rmdir'
+      readonly id: NodeId
+      readonly from: NodeId
+      readonly saw: readonly Dot[]
+    }
   | { readonly kind: 'attributes'; readonly id: NodeId; readonly attributes: AttributeValues }
   | {
       readonly kind: 'version'
@@ -88,7 +98,13 @@ export type ClearOp =
       /** Epoch secrets (or, for a keeper, swarm keys) sealed to the peer. */
       readonly keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]
     }
-  | { readonly kind: 'member-info'; readonly peer: PeerId; readonly name: string; readonly zone: string; readonly capacityBytes: number }
+  | {
+      readonly kind: 'member-info'
+      readonly peer: PeerId
+      readonly name: string
+      readonly zone: string
+      readonly capacityBytes: number
+    }
   | { readonly kind: 'remove-member'; readonly peer: PeerId }
   | {
       readonly kind: 'epoch'

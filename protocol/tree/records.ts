@@ -98,7 +98,10 @@ export function childPrefix(dir: NodeId): ByteString {
 export function readDir(store: StateStore, id: NodeId): Dir | undefined {
   const bytes = store.get(dirKey(id))
   if (bytes === undefined) return undefined
-  const [parent, name, created, live, visibleChildren, visibleDirs, attributes, changed] = fields(bytes, 8)
+  const [parent, name, created, live, visibleChildren, visibleDirs, attributes, changed] = fields(
+    bytes,
+    8,
+  )
   return {
     parent: nodeId(parent),
     name: text(name) as Name,
@@ -242,12 +245,20 @@ function writeChildren(store: StateStore, dir: NodeId, name: Name, children: Chi
 }
 
 /** Merge attribute values set by an op: per attribute the highest stamp wins. returns whether anything changed. */
-export function mergeAttributes(into: StampedAttributes, values: AttributeValues, stamp: Stamp): boolean {
+export function mergeAttributes(
+  into: StampedAttributes,
+  values: AttributeValues,
+  stamp: Stamp,
+): boolean {
   let changed = false
-  const newer = (known: readonly [unknown, Stamp] | undefined): boolean => known === undefined || known[1] < stamp
-  if (values.mode !== undefined && newer(into.mode)) changed = ((into.mode = [values.mode, stamp]), true)
-  if (values.uid !== undefined && newer(into.uid)) changed = ((into.uid = [values.uid, stamp]), true)
-  if (values.gid !== undefined && newer(into.gid)) changed = ((into.gid = [values.gid, stamp]), true)
+  const newer = (known: readonly [unknown, Stamp] | undefined): boolean =>
+    known === undefined || known[1] < stamp
+  if (values.mode !== undefined && newer(into.mode))
+    changed = ((into.mode = [values.mode, stamp]), true)
+  if (values.uid !== undefined && newer(into.uid))
+    changed = ((into.uid = [values.uid, stamp]), true)
+  if (values.gid !== undefined && newer(into.gid))
+    changed = ((into.gid = [values.gid, stamp]), true)
   if (values.accessedNs !== undefined && newer(into.accessedNs)) {
     changed = ((into.accessedNs = [values.accessedNs, stamp]), true)
   }
@@ -274,7 +285,10 @@ function decodeStamped(value: unknown): StampedAttributes {
   }
 }
 
-function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
+function optional<Key extends string, Value>(
+  key: Key,
+  value: Value | undefined,
+): { [K in Key]?: Value } {
   return value === undefined ? {} : ({ [key]: value } as { [K in Key]?: Value })
 }
 
@@ -302,7 +316,8 @@ function decodeVersion(value: unknown): Version {
 
 function fields(bytes: Uint8Array, countMin: number): readonly unknown[] {
   const value = decodeCbor(bytes, 'tree record')
-  if (!Array.isArray(value) || value.length < countMin) throw new ShoalError('corrupt', 'a tree record is malformed')
+  if (!Array.isArray(value) || value.length < countMin)
+    throw new ShoalError('corrupt', 'a tree record is malformed')
   return value as readonly unknown[]
 }
 

@@ -28,31 +28,50 @@ export interface ViewEntry {
 export type AuthorName = (actor: ActorId) => string
 
 /** What a name of a directory means, or undefined. */
-export function lookupName(store: StateStore, dir: NodeId, name: Name, author: AuthorName): ViewEntry | undefined {
+export function lookupName(
+  store: StateStore,
+  dir: NodeId,
+  name: Name,
+  author: AuthorName,
+): ViewEntry | undefined {
   const children = readChildren(store, dir, name)
   const plain = resolve(store, children, author)[0]
   if (plain !== undefined) return plain
   const behind = plainNameOf(name)
   if (behind === undefined) return undefined
-  return resolve(store, readChildren(store, dir, behind), author).find((entry) => entry.name === name)
+  return resolve(store, readChildren(store, dir, behind), author).find(
+    (entry) => entry.name === name,
+  )
 }
 
 /**
  * Everything shown for the children under one collision key; the first has the plain name.
  * cost: O(children under the key), one for all but collisions.
  */
-export function resolve(store: StateStore, children: readonly Child[], author: AuthorName): ViewEntry[] {
+export function resolve(
+  store: StateStore,
+  children: readonly Child[],
+  author: AuthorName,
+): ViewEntry[] {
   const out: ViewEntry[] = []
   for (const { id, name } of sortedDirs(store, children)) {
     const stamp = readDir(store, id)?.created
-    const shown = out.length === 0 || stamp === undefined ? name : conflictName(name, stamp, author(stampActor(stamp)), id)
+    const shown =
+      out.length === 0 || stamp === undefined
+        ? name
+        : conflictName(name, stamp, author(stampActor(stamp)), id)
     out.push({ name: shown, target: { kind: 'dir', id } })
   }
   for (const { id, name, inode, stamp } of sortedLinks(store, children)) {
     const shown = out.length === 0 ? name : conflictName(name, stamp, author(stampActor(stamp)), id)
     out.push({ name: shown, target: { kind: 'inode', id: inode, link: id, version: undefined } })
     for (const version of readInode(store, inode)?.versions.slice(0, -1) ?? []) {
-      const copy = conflictName(name, version.stamp, author(dotActor(version.dot)), id + version.dot)
+      const copy = conflictName(
+        name,
+        version.stamp,
+        author(dotActor(version.dot)),
+        id + version.dot,
+      )
       out.push({ name: copy, target: { kind: 'inode', id: inode, link: id, version: version.dot } })
     }
   }
@@ -64,13 +83,20 @@ function sortedDirs(store: StateStore, children: readonly Child[]): { id: NodeId
     const dir = kind === 'dir' ? readDir(store, id) : undefined
     return dir === undefined ? [] : [{ id, name: dir.name, created: dir.created }]
   })
-  return dirs.length < 2 ? dirs : dirs.sort((a, b) => (a.created + a.id < b.created + b.id ? -1 : 1))
+  return dirs.length < 2
+    ? dirs
+    : dirs.sort((a, b) => (a.created + a.id < b.created + b.id ? -1 : 1))
 }
 
-function sortedLinks(store: StateStore, children: readonly Child[]): { id: NodeId; name: Name; inode: NodeId; stamp: Stamp }[] {
+function sortedLinks(
+  store: StateStore,
+  children: readonly Child[],
+): { id: NodeId; name: Name; inode: NodeId; stamp: Stamp }[] {
   const links = children.flatMap(({ kind, id }) => {
     const link = kind === 'link' ? readLink(store, id) : undefined
-    return link === undefined ? [] : [{ id, name: link.name, inode: link.inode, stamp: link.placed }]
+    return link === undefined
+      ? []
+      : [{ id, name: link.name, inode: link.inode, stamp: link.placed }]
   })
   return links.length < 2 ? links : links.sort((a, b) => (a.stamp > b.stamp ? -1 : 1))
 }

@@ -31,7 +31,12 @@ export interface Beacon {
 
 export type GossipMessage =
   /** A new entry: whole if it is small, else only named. */
-  | { readonly kind: 'head'; readonly actor: ActorId; readonly seq: number; readonly entry: Uint8Array | undefined }
+  | {
+      readonly kind: 'head'
+      readonly actor: ActorId
+      readonly seq: number
+      readonly entry: Uint8Array | undefined
+    }
   | { readonly kind: 'beacon'; readonly beacon: Beacon }
 
 /** Topic of a volume. */
@@ -47,7 +52,8 @@ export function sealGossip(
   swarmKey: Uint8Array,
   salt: Uint8Array,
 ): Uint8Array {
-  const plain = message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, identity)
+  const plain =
+    message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, identity)
   return encodeCbor([epoch, salt, sealOnce(gossipKey(swarmKey, salt), plain, salt)])
 }
 
@@ -55,14 +61,23 @@ export function sealGossip(
  * Open a message. `keyOf` gives the swarm key of an epoch.
  * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature', 'unsupported' (a newer kind).
  */
-export function openGossip(bytes: Uint8Array, keyOf: (epoch: number) => Uint8Array | undefined): GossipMessage {
+export function openGossip(
+  bytes: Uint8Array,
+  keyOf: (epoch: number) => Uint8Array | undefined,
+): GossipMessage {
   const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip')
   const [epoch, salt, sealed] = Array.isArray(value) ? (value as readonly unknown[]) : []
-  if (typeof epoch !== 'number' || !(salt instanceof Uint8Array) || salt.length !== SALT_BYTES || !(sealed instanceof Uint8Array)) {
+  if (
+    typeof epoch !== 'number' ||
+    !(salt instanceof Uint8Array) ||
+    salt.length !== SALT_BYTES ||
+    !(sealed instanceof Uint8Array)
+  ) {
     throw new ShoalError('malformed', 'gossip is not [epoch, salt, sealed]')
   }
   const key = keyOf(epoch)
-  if (key === undefined) throw new ShoalError('corrupt', `gossip is sealed with unknown epoch ${epoch}`)
+  if (key === undefined)
+    throw new ShoalError('corrupt', `gossip is sealed with unknown epoch ${epoch}`)
   const plain = openOnce(gossipKey(key, salt), sealed, salt)
   const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
   const kind = f.text('t', 16)
@@ -77,7 +92,12 @@ function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
 
 function encodeHead(head: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {
   const whole = head.entry !== undefined && head.entry.length <= WHOLE_ENTRY_MAX
-  return encodeCbor({ t: 'head', a: fromHex(head.actor), s: head.seq, e: whole ? head.entry : null })
+  return encodeCbor({
+    t: 'head',
+    a: fromHex(head.actor),
+    s: head.seq,
+    e: whole ? head.entry : null,
+  })
 }
 
 function decodeHead(f: Fields): GossipMessage {
@@ -117,6 +137,8 @@ function decodeBeacon(f: Fields): Beacon {
     sentMs: b.integer('at'),
     vector: decodeVector(b.raw('vv')),
     freeBytes: b.integer('f'),
-    addresses: b.list('a', TICKET_ADDRESSES_MAX).filter((a) => typeof a === 'string' && a.length <= 256) as string[],
+    addresses: b
+      .list('a', TICKET_ADDRESSES_MAX)
+      .filter((a) => typeof a === 'string' && a.length <= 256) as string[],
   }
 }

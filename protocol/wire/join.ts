@@ -47,7 +47,8 @@ export function encodeJoinRequest(request: JoinRequest): Uint8Array {
 /** throws ShoalError 'malformed'. */
 export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
   const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
-  if (f.text('t', 16) !== 'join') throw new ShoalError('malformed', 'a join request is no such request')
+  if (f.text('t', 16) !== 'join')
+    throw new ShoalError('malformed', 'a join request is no such request')
   return {
     volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
     secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
@@ -56,7 +57,11 @@ export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
 
 export function encodeJoinReply(reply: JoinReply): Uint8Array {
   return reply.kind === 'admitted'
-    ? encodeCbor({ t: reply.kind, g: reply.genesis, k: reply.keys.map(({ epoch, sealed }) => [epoch, sealed]) })
+    ? encodeCbor({
+        t: reply.kind,
+        g: reply.genesis,
+        k: reply.keys.map(({ epoch, sealed }) => [epoch, sealed]),
+      })
     : encodeCbor({ t: reply.kind, code: reply.code, m: reply.message.slice(0, MESSAGE_MAX) })
 }
 
@@ -75,7 +80,8 @@ export function decodeJoinReply(bytes: Uint8Array): JoinReply {
     genesis: f.bytes('g', GENESIS_BYTES_MAX),
     keys: f.list('k', EPOCHS_MAX).map((item) => {
       const [epoch, sealed] = Array.isArray(item) ? (item as readonly unknown[]) : []
-      const epochOk = typeof epoch === 'number' && Number.isInteger(epoch) && epoch >= 1 && epoch <= EPOCH_MAX
+      const epochOk =
+        typeof epoch === 'number' && Number.isInteger(epoch) && epoch >= 1 && epoch <= EPOCH_MAX
       if (!epochOk || !(sealed instanceof Uint8Array) || sealed.length > SEALED_KEY_MAX) {
         throw new ShoalError('malformed', 'a join reply has a bad key')
       }

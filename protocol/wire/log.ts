@@ -18,7 +18,13 @@ export const ENTRIES_FRAME_BYTES: number = 256 * 1024
 const ENTRIES_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
 /** Codes that an error may carry; any other is read as 'internal'. */
-const ERRORS: ReadonlySet<string> = new Set<ErrorCode>(['not-a-member', 'malformed', 'unsupported', 'stopped', 'EBUSY'])
+const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
+  'not-a-member',
+  'malformed',
+  'unsupported',
+  'stopped',
+  'EBUSY',
+])
 
 export type LogMessage =
   | { readonly kind: 'hello'; readonly volume: VolumeId; readonly vector: VersionVector }
@@ -51,12 +57,19 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
   const kind = f.text('t', 16)
   switch (kind) {
     case 'hello':
-      return { kind, volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'), vector: decodeVector(f.raw('vv')) }
+      return {
+        kind,
+        volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
+        vector: decodeVector(f.raw('vv')),
+      }
     case 'entries':
       return {
         kind,
         entries: f.list('e', ENTRIES_PER_FRAME_MAX).map((item) => {
-          if (!(item instanceof Uint8Array) || item.length > Math.min(FRAME_MAX, 2 * ENTRY_BODY_MAX)) {
+          if (
+            !(item instanceof Uint8Array) ||
+            item.length > Math.min(FRAME_MAX, 2 * ENTRY_BODY_MAX)
+          ) {
             throw new ShoalError('malformed', 'a log message holds something that is no entry')
           }
           return decodeEntry(item)

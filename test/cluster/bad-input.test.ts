@@ -23,7 +23,11 @@ test('a wrong flag, a wrong command and a missing path are refused by name', asy
     [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
     [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
     [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
-    [['volume', 'set', 'main', 'class=rs99+2'], 2, /"rs99\+2" is no redundancy class; use auto, local/],
+    [
+      ['volume', 'set', 'main', 'class=rs99+2'],
+      2,
+      /"rs99\+2" is no redundancy class; use auto, local/,
+    ],
     [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
     [['peer', 'info', 'nobody'], 1, /nobody/],
     [['unmount', cluster.folder], 1, /no mount there/],
@@ -55,7 +59,11 @@ test('a ticket that is garbage, of nobody, expired or used up is refused by name
   const good = await inviter.invite()
   await refused(`${good.slice(0, -6)}aaaaaa`, /ticket/)
   const short = await inviter.invite('--expires', '1s')
-  await eventually('the ticket has expired', async () => /expired/.test((await joiner.run('join', short)).stderr), 10_000)
+  await eventually(
+    'the ticket has expired',
+    async () => /expired/.test((await joiner.run('join', short)).stderr),
+    10_000,
+  )
   await joiner.shoal('join', good)
   const late = cluster.node('late')
   await late.start()
@@ -68,7 +76,9 @@ test('a full disk refuses the write by name, keeps what is there, and takes dele
   await using cluster = await TestCluster.create()
   const node = cluster.node('n1')
   await mkdir(node.home, { recursive: true })
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', node.home], { encoding: 'utf8' })
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', node.home], {
+    encoding: 'utf8',
+  })
   if (mounted.status !== 0) return t.skip(`no tmpfs can be mounted here: ${mounted.stderr}`)
   try {
     await node.start()
@@ -80,7 +90,10 @@ test('a full disk refuses the write by name, keeps what is there, and takes dele
     assert.match(stderr, /full|space/)
     assert(node.isRunning)
     await node.shoal('get', '/small', join(cluster.folder, 'back'))
-    assert.equal(await digestFile(join(cluster.folder, 'back')), await digestFile(join(cluster.folder, 'small')))
+    assert.equal(
+      await digestFile(join(cluster.folder, 'back')),
+      await digestFile(join(cluster.folder, 'small')),
+    )
     assert.doesNotMatch(await node.shoal('ls', '/'), /large/)
     await node.shoal('mkdir', '/still')
     await node.shoal('rm', '/small')
@@ -123,10 +136,17 @@ test('a stranger that talks garbage over TCP harms nothing', async () => {
   const [node] = cluster.nodes as [TestNode]
   const { addresses } = (await node.status()).node
   const port = Number(/\/tcp\/(\d+)\//.exec(addresses[0] ?? '')?.[1])
-  for (const garbage of [randomBytes(100_000), Buffer.from('GET / HTTP/1.0\r\n\r\n'), Buffer.alloc(1_000_000, 0xff)]) {
+  for (const garbage of [
+    randomBytes(100_000),
+    Buffer.from('GET / HTTP/1.0\r\n\r\n'),
+    Buffer.alloc(1_000_000, 0xff),
+  ]) {
     await new Promise<void>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => socket.end(garbage))
-      socket.on('error', () => resolve()).on('close', () => resolve()).resume()
+      socket
+        .on('error', () => resolve())
+        .on('close', () => resolve())
+        .resume()
     })
   }
   assert(node.isRunning)

@@ -50,7 +50,11 @@ export class TestNode {
   }
 
   get isRunning(): boolean {
-    return this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null
+    return (
+      this.#process !== undefined &&
+      this.#process.exitCode === null &&
+      this.#process.signalCode === null
+    )
   }
 
   /** What the process wrote since its last start. */
@@ -136,7 +140,10 @@ export class TestNode {
 }
 
 /** Run the command to its end. */
-export async function runShoal(words: readonly string[], stdin: 'ignore' | Uint8Array = 'ignore'): Promise<Outcome> {
+export async function runShoal(
+  words: readonly string[],
+  stdin: 'ignore' | Uint8Array = 'ignore',
+): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...words], {
     stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
@@ -170,7 +177,10 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** `count` started nodes in one volume, the first its admin. `mounts`: each with a mount. */
-  static async start(count: number, { mounts = false }: { mounts?: boolean } = {}): Promise<TestCluster> {
+  static async start(
+    count: number,
+    { mounts = false }: { mounts?: boolean } = {},
+  ): Promise<TestCluster> {
     const cluster = await TestCluster.create()
     try {
       const first = cluster.node('n1')
@@ -203,7 +213,9 @@ export class TestCluster implements AsyncDisposable {
   async converged(): Promise<void> {
     const running = this.nodes.filter((node) => node.isRunning)
     await eventually('all nodes have the same heads', async () => {
-      const heads = await Promise.all(running.map(async (node) => JSON.stringify((await node.volume()).heads)))
+      const heads = await Promise.all(
+        running.map(async (node) => JSON.stringify((await node.volume()).heads)),
+      )
       return new Set(heads).size === 1
     })
   }
@@ -215,7 +227,11 @@ export class TestCluster implements AsyncDisposable {
 }
 
 /** Ask until it is so. The state of another process can only be asked for; the test's own timeout is the bound. */
-export async function eventually(what: string, isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function eventually(
+  what: string,
+  isSo: () => Promise<boolean>,
+  timeoutMs = 60_000,
+): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!(await isSo())) {
     assert(Date.now() < end, `not within ${timeoutMs} ms: ${what}`)

@@ -22,40 +22,48 @@ interface Written {
   begun: number[]
 }
 
-test(`a node killed ${ROUNDS} times during puts keeps all it acknowledged and serves nothing torn`, { timeout: 400_000 }, async () => {
-  await using cluster = await TestCluster.create()
-  const node = cluster.node('n1')
-  const written = new Map<string, Written>()
-  let acknowledged = 0
-  await node.start()
-  await node.shoal('mkdir', '/before')
-  await node.kill('SIGTERM')
-  for (let round = 0; round < ROUNDS; round++) {
+test(
+  `a node killed ${ROUNDS} times during puts keeps all it acknowledged and serves nothing torn`,
+  { timeout: 400_000 },
+  async () => {
+    await using cluster = await TestCluster.create()
+    const node = cluster.node('n1')
+    const written = new Map<string, Written>()
+    let acknowledged = 0
+    await node.start()
+    await node.shoal('mkdir', '/before')
+    await node.kill('SIGTERM')
+    for (let round = 0; round < ROUNDS; round++) {
+      await node.start()
+      const client = new Client({ home: node.home })
+      try {
+        for (const [path, versions] of written) await check(client, path, versions)
+        const writing = write(client, round, written)
+        // Not to synchronise: the death is meant to fall anywhere.
+        await new Promise((resolve) => setTimeout(resolve, (round * 37) % SPAN_MS))
+        await node.kill('SIGKILL')
+        acknowledged += await writing
+      } finally {
+        client.close()
+      }
+    }
     await node.start()
     const client = new Client({ home: node.home })
     try {
       for (const [path, versions] of written) await check(client, path, versions)
-      const writing = write(client, round, written)
-      // Not to synchronise: the death is meant to fall anywhere.
-      await new Promise((resolve) => setTimeout(resolve, (round * 37) % SPAN_MS))
-      await node.kill('SIGKILL')
-      acknowledged += await writing
     } finally {
       client.close()
     }
-  }
-  await node.start()
-  const client = new Client({ home: node.home })
-  try {
-    for (const [path, versions] of written) await check(client, path, versions)
-  } finally {
-    client.close()
-  }
-  assert(acknowledged > ROUNDS, `only ${acknowledged} puts were acknowledged`)
-})
+    assert(acknowledged > ROUNDS, `only ${acknowledged} puts were acknowledged`)
+  },
+)
 
 /** Put files, a few at a time, until the node is gone. returns how many were acknowledged. */
-async function write(client: Client, round: number, written: Map<string, Written>): Promise<number> {
+async function write(
+  client: Client,
+  round: number,
+  written: Map<string, Written>,
+): Promise<number> {
   let acknowledged = 0
   let next = 0
   const writer = async (): Promise<void> => {
@@ -80,7 +88,11 @@ async function write(client: Client, round: number, written: Map<string, Written
 }
 
 /** What is served is one whole version: the one acknowledged last, or one whose put was cut off after it. */
-async function check(client: Client, path: string, { acknowledged, begun }: Written): Promise<void> {
+async function check(
+  client: Client,
+  path: string,
+  { acknowledged, begun }: Written,
+): Promise<void> {
   let content: Buffer
   try {
     content = await readAll(client, path)
@@ -91,7 +103,10 @@ async function check(client: Client, path: string, { acknowledged, begun }: Writ
   }
   const allowed = [...begun, ...(acknowledged === undefined ? [] : [acknowledged])]
   const isWhole = allowed.some((number) => contentOf(path, number).equals(content))
-  assert(isWhole, `${path} holds ${content.length} bytes that are none of the versions ${allowed.join(', ')}`)
+  assert(
+    isWhole,
+    `${path} holds ${content.length} bytes that are none of the versions ${allowed.join(', ')}`,
+  )
 }
 
 async function readAll(client: Client, path: string): Promise<Buffer> {

@@ -11,7 +11,16 @@ import type { TreeDigest } from './trees.ts'
 
 const MODULES = fileURLToPath(new URL('../../node_modules/@libp2p', import.meta.url))
 /** Folders of MODULES with some 2,300 files in all. */
-const PACKAGES = ['utils', 'crypto', 'kad-dht', 'gossipsub', 'interface', 'peer-store', 'peer-record', 'identify']
+const PACKAGES = [
+  'utils',
+  'crypto',
+  'kad-dht',
+  'gossipsub',
+  'interface',
+  'peer-store',
+  'peer-record',
+  'identify',
+]
 const FILES_MIN = 2000
 const BIG_MIB = 256
 
@@ -21,18 +30,31 @@ test('six nodes keep every byte when any two are killed, say so when a third is,
   const source = join(cluster.folder, 'source')
   await t.test('a tree and a big file go in, half through a mount, half through put', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs4+2')
-    await eventually('the class is known at the second node', async () => (await second.volume()).class === 'rs4+2')
+    await eventually(
+      'the class is known at the second node',
+      async () => (await second.volume()).class === 'rs4+2',
+    )
     await mkdir(source)
-    for (const name of PACKAGES) await cp(join(MODULES, name), join(source, name), { recursive: true, verbatimSymlinks: true })
+    for (const name of PACKAGES)
+      await cp(join(MODULES, name), join(source, name), { recursive: true, verbatimSymlinks: true })
     await writeRandomFile(join(source, 'big file 🐟.bin'), BIG_MIB)
     const half = PACKAGES.length / 2
     for (const name of PACKAGES.slice(0, half)) {
-      await cp(join(source, name), join(first.mountFolder, name), { recursive: true, verbatimSymlinks: true })
+      await cp(join(source, name), join(first.mountFolder, name), {
+        recursive: true,
+        verbatimSymlinks: true,
+      })
     }
     const rest = [...PACKAGES.slice(half), 'big file 🐟.bin'].map((name) => join(source, name))
     await second.shoal('put', '--ack', 'placed', ...rest, '/')
     // All that this node wrote, through the mount too, is on its holders when one put with this ack returns.
-    await first.shoal('put', '--ack', 'placed', join(source, 'utils', 'package.json'), '/marker.json')
+    await first.shoal(
+      'put',
+      '--ack',
+      'placed',
+      join(source, 'utils', 'package.json'),
+      '/marker.json',
+    )
     await cp(join(source, 'utils', 'package.json'), join(source, 'marker.json'))
     await cluster.converged()
   })
@@ -43,7 +65,10 @@ test('six nodes keep every byte when any two are killed, say so when a third is,
   await t.test('all stripes are whole, and any two nodes may be lost', async () => {
     for (const node of cluster.nodes) {
       const { stripes, tolerates } = await node.volume()
-      assert.deepEqual({ ...stripes, full: stripes.full > 0 }, { full: true, degraded: 0, atRisk: 0, lost: 0 })
+      assert.deepEqual(
+        { ...stripes, full: stripes.full > 0 },
+        { full: true, degraded: 0, atRisk: 0, lost: 0 },
+      )
       assert.equal(tolerates, 2)
     }
   })
@@ -51,27 +76,37 @@ test('six nodes keep every byte when any two are killed, say so when a third is,
   await first.kill('SIGKILL')
   await second.kill('SIGKILL')
   for (const node of others) {
-    await t.test(`with both writers dead, ${node.name} reads every file through its mount`, async () => {
-      assertSameTree(await digestTree(node.mountFolder), expected, `the mount of ${node.name}`)
-    })
+    await t.test(
+      `with both writers dead, ${node.name} reads every file through its mount`,
+      async () => {
+        assertSameTree(await digestTree(node.mountFolder), expected, `the mount of ${node.name}`)
+      },
+    )
     await t.test(`with both writers dead, ${node.name} gets every file`, async () => {
       assertSameTree(await getAll(node), expected, `get on ${node.name}`)
     })
   }
 
   const [third, reader] = others as [TestNode, TestNode]
-  await t.test('with a third node dead, reads that need it fail with a clear error and the node stays up', async () => {
-    await third.kill('SIGKILL')
-    const { code, stderr } = await reader.run('get', '/big file 🐟.bin', join(reader.folder, 'unreadable'))
-    assert.equal(code, 1)
-    assert.match(stderr, /big file 🐟\.bin: chunk \w+ of stripe \w+: \d of the 4 shards needed/)
-    await reader.shoal('unmount', reader.mountFolder)
-    await reader.shoal('mount', reader.mountFolder)
-    await assert.rejects(digestFile(join(reader.mountFolder, 'big file 🐟.bin')), { code: 'EIO' })
-    assert(reader.isRunning)
-    assert.equal((await reader.volume()).tolerates, 0)
-    assert((await reader.volume()).stripes.lost > 0)
-  })
+  await t.test(
+    'with a third node dead, reads that need it fail with a clear error and the node stays up',
+    async () => {
+      await third.kill('SIGKILL')
+      const { code, stderr } = await reader.run(
+        'get',
+        '/big file 🐟.bin',
+        join(reader.folder, 'unreadable'),
+      )
+      assert.equal(code, 1)
+      assert.match(stderr, /big file 🐟\.bin: chunk \w+ of stripe \w+: \d of the 4 shards needed/)
+      await reader.shoal('unmount', reader.mountFolder)
+      await reader.shoal('mount', reader.mountFolder)
+      await assert.rejects(digestFile(join(reader.mountFolder, 'big file 🐟.bin')), { code: 'EIO' })
+      assert(reader.isRunning)
+      assert.equal((await reader.volume()).tolerates, 0)
+      assert((await reader.volume()).stripes.lost > 0)
+    },
+  )
 
   await t.test('when it returns, reads work again', async () => {
     await third.start({ mount: third.mountFolder })

@@ -12,14 +12,21 @@ export type TreeDigest = ReadonlyMap<string, string>
 const MIB = 1024 * 1024
 
 /** Read a whole tree. Times of files only where `times`. throws what reading throws. */
-export async function digestTree(root: string, { times = false }: { times?: boolean } = {}): Promise<TreeDigest> {
+export async function digestTree(
+  root: string,
+  { times = false }: { times?: boolean } = {},
+): Promise<TreeDigest> {
   const digest = new Map<string, string>()
   await walk(root, '', async (path, absolute) => {
     const stat = await lstat(absolute, { bigint: true })
     const mode = (stat.mode & 0o7777n).toString(8)
     if (stat.isSymbolicLink()) digest.set(path, `symlink ${await readlink(absolute)}`)
     else if (stat.isDirectory()) digest.set(path, `folder ${mode}`)
-    else digest.set(path, `file ${mode} ${times ? stat.mtimeNs / 1_000_000n : ''} ${await digestFile(absolute)}`)
+    else
+      digest.set(
+        path,
+        `file ${mode} ${times ? stat.mtimeNs / 1_000_000n : ''} ${await digestFile(absolute)}`,
+      )
   })
   return digest
 }
@@ -28,12 +35,15 @@ export async function digestTree(root: string, { times = false }: { times?: bool
 export async function digestFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   let size = 0
-  await pipeline(createReadStream(path, { highWaterMark: MIB }), async (source: AsyncIterable<Buffer>) => {
-    for await (const part of source) {
-      size += part.length
-      hash.update(part)
-    }
-  })
+  await pipeline(
+    createReadStream(path, { highWaterMark: MIB }),
+    async (source: AsyncIterable<Buffer>) => {
+      for await (const part of source) {
+        size += part.length
+        hash.update(part)
+      }
+    },
+  )
   return `${size} ${hash.digest('hex')}`
 }
 
@@ -41,8 +51,16 @@ export async function digestFile(path: string): Promise<string> {
 export function assertSameTree(actual: TreeDigest, expected: TreeDigest, what: string): void {
   const paths = new Set([...actual.keys(), ...expected.keys()])
   const different = [...paths].filter((path) => actual.get(path) !== expected.get(path))
-  const shown = different.slice(0, 5).map((path) => `${path}: ${actual.get(path) ?? 'absent'}, not ${expected.get(path) ?? 'absent'}`)
-  assert.equal(different.length, 0, `${what}: ${different.length} of ${paths.size} paths differ:\n${shown.join('\n')}`)
+  const shown = different
+    .slice(0, 5)
+    .map(
+      (path) => `${path}: ${actual.get(path) ?? 'absent'}, not ${expected.get(path) ?? 'absent'}`,
+    )
+  assert.equal(
+    different.length,
+    0,
+    `${what}: ${different.length} of ${paths.size} paths differ:\n${shown.join('\n')}`,
+  )
 }
 
 /** A file of random bytes. */
@@ -69,7 +87,11 @@ export async function writeSmallTree(root: string, files: number): Promise<numbe
   return bytes
 }
 
-async function walk(root: string, path: string, visit: (path: string, absolute: string) => Promise<void>): Promise<void> {
+async function walk(
+  root: string,
+  path: string,
+  visit: (path: string, absolute: string) => Promise<void>,
+): Promise<void> {
   for (const entry of await readdir(join(root, path), { withFileTypes: true })) {
     const child = path === '' ? entry.name : `${path}/${entry.name}`
     await visit(child, join(root, child))

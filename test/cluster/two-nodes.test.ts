@@ -36,10 +36,18 @@ test('a change shows in the mount of the other node within two seconds', async (
   const [here, there] = [join(a.mountFolder, 'note.txt'), join(b.mountFolder, 'note.txt')]
   for (const text of ['first', 'second, longer', '3']) {
     await writeFile(here, text)
-    await eventually(`"${text}" is there`, async () => (await readFile(there, 'utf8').catch(() => '')) === text, 2000)
+    await eventually(
+      `"${text}" is there`,
+      async () => (await readFile(there, 'utf8').catch(() => '')) === text,
+      2000,
+    )
   }
   await b.shoal('rm', '/note.txt')
-  await eventually('the file is gone', async () => !(await readdir(a.mountFolder)).includes('note.txt'), 2000)
+  await eventually(
+    'the file is gone',
+    async () => !(await readdir(a.mountFolder)).includes('note.txt'),
+    2000,
+  )
 })
 
 test('a node that wrote while it was away catches up by itself, and so do the others', async () => {
@@ -67,7 +75,12 @@ test('a node that wrote while it was away catches up by itself, and so do the ot
   for (const node of cluster.nodes) {
     const target = join(node.folder, 'got')
     await node.shoal('get', '/', target)
-    assert.deepEqual((await readdir(target)).sort(), ['moved by c', 'written by c alone', 'written without c'])
-    for (const name of await readdir(target)) assertSameTree(await digestTree(join(target, name)), expected, `${node.name} ${name}`)
+    assert.deepEqual((await readdir(target)).sort(), [
+      'moved by c',
+      'written by c alone',
+      'written without c',
+    ])
+    for (const name of await readdir(target))
+      assertSameTree(await digestTree(join(target, name)), expected, `${node.name} ${name}`)
   }
 })

@@ -287,6 +287,7 @@ test(
     t.after(() => gate.resolve())
     for (const flags of [['iflag=direct'], []]) {
       const reading = Promise.withResolvers<AbortSignal>()
+    const gate = Promise.withResolvers<void>()
       fileSystem.before = (operation, signal) => {
         if (operation !== 'read' || signal === undefined) return undefined
         reading.resolve(signal)

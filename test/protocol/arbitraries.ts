@@ -2,7 +2,13 @@
 import fc from 'fast-check'
 import { fromByteString, toByteString, toHex } from '../../protocol/bytes.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
-import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid, peerIdFromPublicKey } from '../../protocol/ids.ts'
+import {
+  CODEC_RAW,
+  MULTIHASH_BLAKE3,
+  chunkIdFromCid,
+  encodeCid,
+  peerIdFromPublicKey,
+} from '../../protocol/ids.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { nameFromBytes } from '../../protocol/tree/names.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
@@ -20,7 +26,9 @@ export const anyActor: fc.Arbitrary<ActorId> = bytes(16).map((id) => toHex(id) a
 export const anyNode: fc.Arbitrary<NodeId> = bytes(16).map((id) => toHex(id) as NodeId)
 export const anyPeer: fc.Arbitrary<PeerId> = bytes(32).map(peerIdFromPublicKey)
 export const anySeq: fc.Arbitrary<number> = fc.integer({ min: 1, max: 2 ** 48 - 1 })
-export const anyHlc: fc.Arbitrary<Hlc> = fc.bigInt({ min: 0n, max: HLC_MAX }).map((hlc) => hlc as Hlc)
+export const anyHlc: fc.Arbitrary<Hlc> = fc
+  .bigInt({ min: 0n, max: HLC_MAX })
+  .map((hlc) => hlc as Hlc)
 export const anyVector: fc.Arbitrary<Map<ActorId, number>> = fc
   .array(fc.tuple(anyActor, anySeq), { maxLength: 12 })
   .map((items) => new Map(items))
@@ -33,9 +41,13 @@ const anyDots = fc.array(anyDot, { maxLength: 5 })
 /** Names as bytes: text in several alphabets and forms, and bytes that are no text. */
 export const anyName: fc.Arbitrary<Name> = fc
   .oneof(
-    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }).map((text) => new TextEncoder().encode(text)),
+    fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
+      .map((text) => new TextEncoder().encode(text)),
     fc.uint8Array({ minLength: 1, maxLength: 255 }),
-    fc.constantFrom('é.txt', 'e\u0301.txt', 'archive.tar.gz', '.hidden', 'Å', '\u212b').map((text) => new TextEncoder().encode(text)),
+    fc
+      .constantFrom('é.txt', 'e\u0301.txt', 'archive.tar.gz', '.hidden', 'Å', '\u212b')
+      .map((text) => new TextEncoder().encode(text)),
   )
   .map((raw) => fromByteString(toByteString(raw).replace(/[/\0]/g, '_').slice(0, 255)))
   .filter((raw) => raw.length > 0 && !/^\.{1,2}$/.test(toByteString(raw)))
@@ -61,7 +73,10 @@ const anyChunkId = bytes(32).map((digest) =>
 )
 
 const anyContent: fc.Arbitrary<ContentRef> = fc.oneof(
-  fc.record({ kind: fc.constant('inline' as const), bytes: fc.uint8Array({ maxLength: 2048 }) }, { noNullPrototype: true }),
+  fc.record(
+    { kind: fc.constant('inline' as const), bytes: fc.uint8Array({ maxLength: 2048 }) },
+    { noNullPrototype: true },
+  ),
   fc.record(
     {
       kind: fc.constant('chunks' as const),
@@ -84,7 +99,13 @@ const anyContent: fc.Arbitrary<ContentRef> = fc.oneof(
 const anyStripeHeader = fc
   .tuple(anyChunkId, fc.integer({ min: 1, max: 4096 }), bytes(32))
   .map(([id, length, root]) =>
-    encodeStripeHeader({ k: 1, m: 1, shardBytes: 4096, chunks: [{ id, length }], shardRoots: [root, root] }),
+    encodeStripeHeader({
+      k: 1,
+      m: 1,
+      shardBytes: 4096,
+      chunks: [{ id, length }],
+      shardRoots: [root, root],
+    }),
   )
 
 const anySealed = fc.uint8Array({ maxLength: 256 })
@@ -111,14 +132,18 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     size: fc.maxSafeNat(),
     content: anyContent,
     modifiedNs: anyTime,
-    touch: fc.array(fc.record({ link: anyNode, saw: anyDots }, { noNullPrototype: true }), { maxLength: 3 }),
+    touch: fc.array(fc.record({ link: anyNode, saw: anyDots }, { noNullPrototype: true }), {
+      maxLength: 3,
+    }),
   }),
   op('drop-version', { inode: anyNode, saw: anyDots }),
   op('policy', { key: fc.string({ maxLength: 1024 }), value: fc.string({ maxLength: 1024 }) }),
   op('member', {
     peer: anyPeer,
     role: fc.constantFrom(...ROLES),
-    keys: fc.array(fc.record({ epoch: anyEpoch, sealed: anySealed }, { noNullPrototype: true }), { maxLength: 3 }),
+    keys: fc.array(fc.record({ epoch: anyEpoch, sealed: anySealed }, { noNullPrototype: true }), {
+      maxLength: 3,
+    }),
   }),
   op('member-info', {
     peer: anyPeer,
@@ -129,7 +154,9 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   op('remove-member', { peer: anyPeer }),
   op('epoch', {
     epoch: anyEpoch,
-    keys: fc.array(fc.record({ peer: anyPeer, sealed: anySealed }, { noNullPrototype: true }), { maxLength: 3 }),
+    keys: fc.array(fc.record({ peer: anyPeer, sealed: anySealed }, { noNullPrototype: true }), {
+      maxLength: 3,
+    }),
   }),
   op('stripe', {
     header: anyStripeHeader,
@@ -139,8 +166,14 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
 
 function op<Kind extends Op['kind']>(
   kind: Kind,
-  fields: { [Field in keyof Omit<Extract<Op, { kind: Kind }>, 'kind'>]: fc.Arbitrary<Extract<Op, { kind: Kind }>[Field]> },
+  fields: {
+    [Field in keyof Omit<Extract<Op, { kind: Kind }>, 'kind'>]: fc.Arbitrary<
+      Extract<Op, { kind: Kind }>[Field]
+    >
+  },
 ): fc.Arbitrary<Op> {
-  const model = { kind: fc.constant(kind), ...fields } as unknown as { [Field in keyof Op]: fc.Arbitrary<Op[Field]> }
+  const model = { kind: fc.constant(kind), ...fields } as unknown as {
+    [Field in keyof Op]: fc.Arbitrary<Op[Field]>
+  }
   return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<Op>
 }

@@ -7,7 +7,13 @@ import { TAG_BYTES, openOnce } from '../../protocol/cipher.ts'
 import { zstdCompress, zstdDecompress } from '../../protocol/compress.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import { ENTRY_BODY_MAX, ENTRY_OPS_MAX } from '../../protocol/limits.ts'
-import { SALT_BYTES, decodeBatch, encodeBatch, openBody, sealBody } from '../../protocol/log/batch.ts'
+import {
+  SALT_BYTES,
+  decodeBatch,
+  encodeBatch,
+  openBody,
+  sealBody,
+} from '../../protocol/log/batch.ts'
 import { encodeOp } from '../../protocol/tree/op-codec.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BodyContext } from '../../protocol/log/batch.ts'
@@ -32,7 +38,13 @@ import { nameFromText } from '../../protocol/tree/names.ts'
 const CONTEXT: BodyContext = { volume: VOLUME, actor: BOB_ACTOR, seq: 2, hlc: hlcAt(20) }
 const ROOT = nodeId(0)
 const OPS: readonly Op[] = [
-  { kind: 'mkdir', id: nodeId(0xd1), parent: ROOT, name: nameFromText('docs'), attributes: { mode: 0o755 } },
+  {
+    kind: 'mkdir',
+    id: nodeId(0xd1),
+    parent: ROOT,
+    name: nameFromText('docs'),
+    attributes: { mode: 0o755 },
+  },
   { kind: 'unlink', link: nodeId(0x11), from: ROOT, saw: [] },
 ]
 const PLAIN = encodeCbor([1, OPS.map(encodeOp)])
@@ -62,13 +74,17 @@ describe('batch', () => {
 
   test('ops come back in their order, from a clear body and from a sealed one', () => {
     fc.assert(
-      fc.property(fc.array(anyOp, { maxLength: 8 }), fc.uint8Array({ minLength: 32, maxLength: 32 }), (ops, salt) => {
-        const body = encodeBatch(ops)
-        assert.deepEqual(toJson(decodeBatch(body)), toJson(ops))
-        const sealed = sealBody(EPOCH_SECRET, CONTEXT, body, salt)
-        assert.equal(sealed.length, SALT_BYTES + body.length + TAG_BYTES)
-        assert.equal(toHex(openBody(EPOCH_SECRET, CONTEXT, sealed)), toHex(body))
-      }),
+      fc.property(
+        fc.array(anyOp, { maxLength: 8 }),
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        (ops, salt) => {
+          const body = encodeBatch(ops)
+          assert.deepEqual(toJson(decodeBatch(body)), toJson(ops))
+          const sealed = sealBody(EPOCH_SECRET, CONTEXT, body, salt)
+          assert.equal(sealed.length, SALT_BYTES + body.length + TAG_BYTES)
+          assert.equal(toHex(openBody(EPOCH_SECRET, CONTEXT, sealed)), toHex(body))
+        },
+      ),
       { seed: 1, numRuns: 100 },
     )
   })
@@ -121,14 +137,17 @@ describe('batch', () => {
 
   test('an op this node does not know keeps its place', () => {
     const newer = { o: 'teleport', to: 'mars' }
-    const decoded = decodeBatch(rawZstd(encodeCbor([1, [encodeOp(OPS[0] as Op), newer, encodeOp(OPS[1] as Op)]])))
+    const decoded = decodeBatch(
+      rawZstd(encodeCbor([1, [encodeOp(OPS[0] as Op), newer, encodeOp(OPS[1] as Op)]])),
+    )
     assert.deepEqual(toJson([decoded[0], decoded[2]]), toJson(OPS))
     assert.equal(decoded[1], undefined)
     assert.equal(decoded.length, 3)
   })
 
   test('at most ENTRY_OPS_MAX ops are taken', () => {
-    const ops = (count: number): Uint8Array => zstdCompress(encodeCbor([1, new Array(count).fill({ o: 'x' })]))
+    const ops = (count: number): Uint8Array =>
+      zstdCompress(encodeCbor([1, Array.from({ length: count }, () => ({ o: 'x' }))]))
     assert.equal(decodeBatch(ops(ENTRY_OPS_MAX)).length, ENTRY_OPS_MAX)
     assert.throws(() => decodeBatch(ops(ENTRY_OPS_MAX + 1)), MALFORMED)
   })

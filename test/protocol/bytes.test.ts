@@ -39,7 +39,8 @@ describe('bytes', () => {
       fc.property(anyBytes, anyBytes, (a, b) => {
         const order = compareBytes(a, b)
         const byHex = toHex(a) < toHex(b) ? -1 : Number(toHex(a) > toHex(b))
-        const byString = toByteString(a) < toByteString(b) ? -1 : Number(toByteString(a) > toByteString(b))
+        const byString =
+          toByteString(a) < toByteString(b) ? -1 : Number(toByteString(a) > toByteString(b))
         assert.equal(byHex, order)
         assert.equal(byString, order)
         assert.equal(equalBytes(a, b), order === 0)

@@ -9,14 +9,21 @@ import { assertRefusal } from './hostile.ts'
 const MALFORMED = { code: 'malformed' }
 const leaf = fc.oneof(
   fc.integer(),
-  fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n }).filter((n) => n > 2n ** 53n || n < -(2n ** 53n)),
+  fc
+    .bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n })
+    .filter((n) => n > 2n ** 53n || n < -(2n ** 53n)),
   fc.string(),
   fc.uint8Array({ maxLength: 40 }),
   fc.boolean(),
   fc.constant(null),
 )
 const { value: anyValue } = fc.letrec((tie) => ({
-  value: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie('value')), fc.dictionary(fc.string(), tie('value'))),
+  value: fc.oneof(
+    { maxDepth: 4 },
+    leaf,
+    fc.array(tie('value')),
+    fc.dictionary(fc.string(), tie('value')),
+  ),
 }))
 
 describe('cbor', () => {
@@ -33,7 +40,10 @@ describe('cbor', () => {
 
   test('keys are sorted by length, then bytes; integers and lengths are as short as can be', () => {
     const bytes = encodeCbor({ bb: 1, a: 2, c: 24n, B: new Uint8Array(24) })
-    assert.equal(toHex(bytes), `a46142581800${'00'.repeat(23)}616102616318186262 6201`.replace(' ', ''))
+    assert.equal(
+      toHex(bytes),
+      `a46142581800${'00'.repeat(23)}616102616318186262 6201`.replace(' ', ''),
+    )
   })
 
   test('what is not DAG-CBOR is malformed', () => {
@@ -77,9 +87,9 @@ describe('cbor', () => {
     for (const depth of [CBOR_DEPTH_MAX + 2, 1000, 1_000_000]) {
       assert.throws(() => decodeCbor(nested(depth), 'nested'), MALFORMED)
     }
-    decodeCbor(encodeCbor(new Array(CBOR_ITEMS_MAX).fill(0)), 'as many as may be')
-    assert.throws(() => decodeCbor(encodeCbor(new Array(CBOR_ITEMS_MAX + 1).fill(0)), 'list'), MALFORMED)
-    const spread = Array.from({ length: 300 }, () => new Array(CBOR_ITEMS_MAX / 256).fill(0))
+    decodeCbor(encodeCbor(zeros(CBOR_ITEMS_MAX)), 'as many as may be')
+    assert.throws(() => decodeCbor(encodeCbor(zeros(CBOR_ITEMS_MAX + 1)), 'list'), MALFORMED)
+    const spread = Array.from({ length: 300 }, () => zeros(CBOR_ITEMS_MAX / 256))
     assert.throws(() => decodeCbor(encodeCbor(spread), 'lists'), MALFORMED)
   })
 
@@ -102,7 +112,16 @@ describe('cbor', () => {
 
 describe('fields', () => {
   const f = new Fields(
-    { text: 'abc', bytes: new Uint8Array(3), int: 7, float: 1.5, flag: true, list: [1, 2], map: { x: 1 }, none: null },
+    {
+      text: 'abc',
+      bytes: new Uint8Array(3),
+      int: 7,
+      float: 1.5,
+      flag: true,
+      list: [1, 2],
+      map: { x: 1 },
+      none: null,
+    },
     'example',
   )
 
@@ -139,3 +158,7 @@ describe('fields', () => {
     }
   })
 })
+
+function zeros(length: number): number[] {
+  return Array.from({ length }, () => 0)
+}

@@ -3,7 +3,15 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX, HLC_ZERO, hlcMillis, maxHlc, nextHlc } from '../../protocol/clock/hlc.ts'
-import { covers, decodeVector, dominates, encodeVector, isSeq, mergeVectors, sortedActors } from '../../protocol/clock/vector-clock.ts'
+import {
+  covers,
+  decodeVector,
+  dominates,
+  encodeVector,
+  isSeq,
+  mergeVectors,
+  sortedActors,
+} from '../../protocol/clock/vector-clock.ts'
 import { ACTORS_MAX } from '../../protocol/limits.ts'
 import { makeStamp, stampActor, stampHlc } from '../../protocol/log/dot.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -20,13 +28,17 @@ const actor = (n: number): ActorId => n.toString(16).padStart(32, '0') as ActorI
 describe('hybrid logical clock', () => {
   test('time always advances, and as little as it must', () => {
     fc.assert(
-      fc.property(anyHlc.filter((hlc) => hlc < HLC_MAX), anyWall, (last, wall) => {
-        const next = nextHlc(last, wall)
-        assert.ok(next > last)
-        assert.ok(next === last + 1n || next === BigInt(wall) << 16n)
-        assert.ok(hlcMillis(next) >= wall)
-        if (hlcMillis(last) < wall) assert.equal(hlcMillis(next), wall)
-      }),
+      fc.property(
+        anyHlc.filter((hlc) => hlc < HLC_MAX),
+        anyWall,
+        (last, wall) => {
+          const next = nextHlc(last, wall)
+          assert.ok(next > last)
+          assert.ok(next === last + 1n || next === BigInt(wall) << 16n)
+          assert.ok(hlcMillis(next) >= wall)
+          if (hlcMillis(last) < wall) assert.equal(hlcMillis(next), wall)
+        },
+      ),
       { seed: 1, numRuns: 500 },
     )
   })
@@ -56,14 +68,20 @@ describe('hybrid logical clock', () => {
 
   test('stamps order as their clocks, then actors, then indices', () => {
     const anyStamp = fc.tuple(
-      fc.oneof(anyHlc, fc.bigInt({ min: 0n, max: 2n }).map((n) => n as Hlc)),
+      fc.oneof(
+        anyHlc,
+        fc.bigInt({ min: 0n, max: 2n }).map((n) => n as Hlc),
+      ),
       fc.oneof(anyActor, fc.constantFrom(actor(1), actor(2))),
       fc.oneof(fc.nat(65_535), fc.nat(2)),
     )
     fc.assert(
       fc.property(anyStamp, anyStamp, (a, b) => {
         const [x, y] = [makeStamp(...a), makeStamp(...b)]
-        assert.equal(Math.sign(compare(x, y)), compare(a[0], b[0]) || compare(a[1], b[1]) || compare(a[2], b[2]))
+        assert.equal(
+          Math.sign(compare(x, y)),
+          compare(a[0], b[0]) || compare(a[1], b[1]) || compare(a[2], b[2]),
+        )
         assert.equal(stampHlc(x), a[0])
         assert.equal(stampActor(x), a[1])
       }),
@@ -99,9 +117,12 @@ describe('vector clock', () => {
   })
 
   test('domination is a partial order', () => {
-    const small = fc.dictionary(fc.constantFrom('0', '1', '2'), fc.integer({ min: 1, max: 3 })).map(
-      (seqs): VersionVector => new Map(Object.entries(seqs).map(([n, seq]) => [actor(Number(n)), seq])),
-    )
+    const small = fc
+      .dictionary(fc.constantFrom('0', '1', '2'), fc.integer({ min: 1, max: 3 }))
+      .map(
+        (seqs): VersionVector =>
+          new Map(Object.entries(seqs).map(([n, seq]) => [actor(Number(n)), seq])),
+      )
     fc.assert(
       fc.property(small, small, small, (a, b, c) => {
         assert.ok(dominates(a, a))
@@ -134,7 +155,9 @@ describe('vector clock', () => {
   test('what is no vector is malformed', () => {
     const vector = new Map([1, 2, 3].map((n) => [actor(n), n]))
     const decode = (bytes: Uint8Array): unknown => decodeVector(decodeCbor(bytes, 'vector'))
-    assertRefusesOnly(decode, [encodeCbor(encodeVector(vector)), encodeCbor([])], { codes: ['malformed'] })
+    assertRefusesOnly(decode, [encodeCbor(encodeVector(vector)), encodeCbor([])], {
+      codes: ['malformed'],
+    })
   })
 
   test('an actor out of order or twice, or with an impossible number, is malformed', () => {
@@ -149,7 +172,8 @@ describe('vector clock', () => {
   })
 
   test('at most ACTORS_MAX actors are taken', () => {
-    const vector = (count: number): VersionVector => new Map(Array.from({ length: count }, (_, n) => [actor(n + 1), 1]))
+    const vector = (count: number): VersionVector =>
+      new Map(Array.from({ length: count }, (_, n) => [actor(n + 1), 1]))
     assert.equal(decodeVector(encodeVector(vector(ACTORS_MAX))).size, ACTORS_MAX)
     assert.throws(() => decodeVector(encodeVector(vector(ACTORS_MAX + 1))), MALFORMED)
   })

@@ -7,14 +7,16 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { Cutter, chunkSizes } from '../../protocol/chunk/fastcdc.ts'
-import {
-  decodeManifestNode,
-  encodeManifestNode,
-  endsNode,
-} from '../../protocol/chunk/manifest.ts'
+import { decodeManifestNode, encodeManifestNode, endsNode } from '../../protocol/chunk/manifest.ts'
 import { openChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import { blake3, blake3Keyed, deriveKey, hmacSha256, sha256 } from '../../protocol/hash.ts'
-import { chunkIdBytes, chunkIdFromCid, peerIdFromPublicKey, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
+import {
+  chunkIdBytes,
+  chunkIdFromCid,
+  peerIdFromPublicKey,
+  stripeIdBytes,
+  stripeIdFromCid,
+} from '../../protocol/ids.ts'
 import { SHARD_LEAF } from '../../protocol/limits.ts'
 import { choosePlacement } from '../../protocol/placement/domains.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
@@ -86,7 +88,11 @@ function cuttingVectors(): unknown {
       deriveKey('shoal 2026 gear table v1', Uint8Array.of(...SECRET, i)),
     ),
   )
-  const gear = (byte: number): string => table.readBigUInt64LE(byte * 8).toString(16).padStart(16, '0')
+  const gear = (byte: number): string =>
+    table
+      .readBigUInt64LE(byte * 8)
+      .toString(16)
+      .padStart(16, '0')
   const lengths = (bytes: Uint8Array, sizes: ChunkSizes): number[] => {
     const cutter = new Cutter(sizes, SECRET)
     const cuts: number[] = []
@@ -99,7 +105,12 @@ function cuttingVectors(): unknown {
   return {
     secret: toHex(SECRET),
     gear: { 0: gear(0), 1: gear(1), 255: gear(255) },
-    input: { seed: 1, length: input.length, first16: toHex(input.subarray(0, 16)), blake3: toHex(blake3(input)) },
+    input: {
+      seed: 1,
+      length: input.length,
+      first16: toHex(input.subarray(0, 16)),
+      blake3: toHex(blake3(input)),
+    },
     lengths: {
       small: lengths(input.subarray(0, 4096), small),
       smallZeros: lengths(new Uint8Array(4096), small),
@@ -121,10 +132,12 @@ function sealVector(
   const plainHash = hash === 'blake3' ? blake3Keyed(SECRET, plain) : hmacSha256(SECRET, plain)
   const epochBytes = Buffer.alloc(8)
   epochBytes.writeBigUInt64BE(BigInt(epoch))
-  const material = Buffer.concat([plainHash, Buffer.of(codec), epochBytes])
+  const salt = codec === 0 ? Buffer.of() : blake3Keyed(plainHash, packed).subarray(0, 16)
+  const material = Buffer.concat([plainHash, Buffer.of(codec), epochBytes, salt])
   const key = deriveKey('shoal 2026 chunk key v1', material)
   const cipher = createCipheriv('aes-256-gcm', key, Buffer.alloc(12)).setAAD(fromHex(VOLUME))
-  const sealed = Buffer.concat([cipher.update(packed), cipher.final(), cipher.getAuthTag()])
+  const box = Buffer.concat([cipher.update(packed), cipher.final(), cipher.getAuthTag()])
+  const sealed = Buffer.concat([salt, box])
   const head = hash === 'blake3' ? '01551e20' : '01551220'
   const cid = Buffer.concat([fromHex(head), hash === 'blake3' ? blake3(sealed) : sha256(sealed)])
   const id = chunkIdFromCid(cid)
@@ -197,7 +210,10 @@ function stripeVectors(): unknown {
   })
   return {
     coefficients: Array.from({ length: 4 }, (_, i) => units.map((column) => column[i])),
-    chunks: chunks.map(({ id: chunk, bytes }) => ({ cid: toHex(chunkIdBytes(chunk)), sealed: toHex(bytes) })),
+    chunks: chunks.map(({ id: chunk, bytes }) => ({
+      cid: toHex(chunkIdBytes(chunk)),
+      sealed: toHex(bytes),
+    })),
     k: 2,
     m: 2,
     shardBytes: header.shardBytes,
@@ -241,7 +257,10 @@ function placementVectors(): unknown {
     return { ...candidate, digestStart: toHex(digest.subarray(0, 8)), h, score }
   })
   const ranking = candidates.toSorted((a, b) => b.score - a.score).map(({ peer }) => peer)
-  assert.deepEqual(rankPeers(stripe, all).map(({ peer }) => peer), ranking)
+  assert.deepEqual(
+    rankPeers(stripe, all).map(({ peer }) => peer),
+    ranking,
+  )
   return {
     stripe,
     candidates,

@@ -6,7 +6,7 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import { blake3, blake3Concat } from '../../protocol/hash.ts'
 import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../../protocol/limits.ts'
-import { sealBody } from '../../protocol/log/batch.ts'
+import { openBody, sealBody } from '../../protocol/log/batch.ts'
 import { decodeDot, encodeDot, makeDot } from '../../protocol/log/dot.ts'
 import {
   FLAG_CLEAR_BODY,
@@ -83,7 +83,12 @@ describe('entry', () => {
 
   test('an actor belongs to one key, one volume and one incarnation', () => {
     const id = toHex(
-      blake3Concat(utf8('shoal/actor/1\0'), fromHex(VOLUME), ALICE.publicKey, ALICE_ORIGIN.nonce).subarray(0, 16),
+      blake3Concat(
+        utf8('shoal/actor/1\0'),
+        fromHex(VOLUME),
+        ALICE.publicKey,
+        ALICE_ORIGIN.nonce,
+      ).subarray(0, 16),
     )
     assert.equal(ALICE_ACTOR, id)
     assert.notEqual(actorIdOf(OTHER_VOLUME, ALICE_ORIGIN), id)
@@ -118,7 +123,10 @@ describe('entry', () => {
     const swapped = encodeCbor([SECOND.headerBytes, SECOND.signature, FIRST.body])
     assert.throws(() => decodeEntry(swapped), MALFORMED)
     const changed = SECOND.body.with(0, (SECOND.body[0] ?? 0) ^ 1)
-    assert.throws(() => decodeEntry(encodeCbor([SECOND.headerBytes, SECOND.signature, changed])), MALFORMED)
+    assert.throws(
+      () => decodeEntry(encodeCbor([SECOND.headerBytes, SECOND.signature, changed])),
+      MALFORMED,
+    )
   })
 
   test('hostile bytes are refused and do nothing else', () => {
@@ -126,7 +134,8 @@ describe('entry', () => {
   })
 
   test('a hostile header is refused and does nothing else', () => {
-    const decode = (header: Uint8Array): Entry => decodeEntry(encodeCbor([header, SECOND.signature, SECOND.body]))
+    const decode = (header: Uint8Array): Entry =>
+      decodeEntry(encodeCbor([header, SECOND.signature, SECOND.body]))
     assertRefusesOnly(decode, [SECOND.headerBytes])
   })
 
@@ -147,6 +156,23 @@ describe('entry', () => {
   test('a header out of canonical form is malformed', () => {
     const longer = Uint8Array.from([0x98, 13, ...SECOND.headerBytes.subarray(1)])
     assert.throws(() => decodeEntry(wrap(longer)), MALFORMED)
+    // `prev` follows version, volume, actor and seq: null (f6) may not be undefined (f7).
+    const prevAt = 1 + 1 + 34 + 17 + 1
+    const { headerBytes, signature, body } = SECOND
+    assert.equal(headerBytes[prevAt], 0xf6)
+    const undefinedPrev = encodeCbor([headerBytes.with(prevAt, 0xf7), signature, body])
+    assert.throws(() => decodeEntry(undefinedPrev), MALFORMED)
+  })
+
+  test('an entry taken to another volume fits neither its signature nor its actor', () => {
+    const fields = decodeCbor(SECOND.headerBytes, 'header') as unknown[]
+    const header = encodeCbor(fields.with(1, fromHex(OTHER_VOLUME)))
+    const moved = decodeEntry(encodeCbor([header, SECOND.signature, SECOND.body]))
+    assert.equal(moved.header.volume, OTHER_VOLUME)
+    assert.ok(!verifyEntry(moved, BOB.publicKey))
+    assert.notEqual(actorIdOf(OTHER_VOLUME, BOB_ORIGIN), moved.header.actor)
+    assert.throws(() => openBody(EPOCH_SECRET, moved.header, moved.body), { code: 'corrupt' })
+    assert.equal(toHex(openBody(EPOCH_SECRET, SECOND.header, SECOND.body)), toHex(FIRST.body))
   })
 
   test('the first entry has no prev and an origin, every other a prev and no origin', () => {
@@ -181,7 +207,10 @@ describe('entry', () => {
         new DataView(actor.buffer).setUint32(0, n)
         return [actor, 1, filled(9, 32)]
       })
-    assert.equal(decodeEntry(wrap(withField(5, deps(ENTRY_DEPS_MAX)))).header.deps.length, ENTRY_DEPS_MAX)
+    assert.equal(
+      decodeEntry(wrap(withField(5, deps(ENTRY_DEPS_MAX)))).header.deps.length,
+      ENTRY_DEPS_MAX,
+    )
     assert.throws(() => decodeEntry(wrap(withField(5, deps(ENTRY_DEPS_MAX + 1)))), MALFORMED)
     const large = signEntry(BOB, fieldsOfBob(), new Uint8Array(ENTRY_BODY_MAX))
     assert.equal(decodeEntry(encodeEntry(large)).body.length, ENTRY_BODY_MAX)
@@ -191,7 +220,8 @@ describe('entry', () => {
 
   test('a clock is a u64', () => {
     for (const hlc of [0, 2 ** 53 - 1, HLC_MAX]) assert.equal(decodeHlc(hlc), BigInt(hlc))
-    for (const bad of [-1, 1.5, 2 ** 53, 2n ** 64n, -1n, '1', null]) assert.throws(() => decodeHlc(bad), MALFORMED)
+    for (const bad of [-1, 1.5, 2 ** 53, 2n ** 64n, -1n, '1', null])
+      assert.throws(() => decodeHlc(bad), MALFORMED)
   })
 })
 
@@ -207,9 +237,17 @@ describe('dot', () => {
 
   test('what is no dot is malformed', () => {
     const dot = encodeCbor(encodeDot(makeDot(ALICE_ACTOR, 7, 3)))
-    assertRefusesOnly((bytes) => decodeDot(decodeCbor(bytes, 'dot')), [dot], { codes: ['malformed'] })
+    assertRefusesOnly((bytes) => decodeDot(decodeCbor(bytes, 'dot')), [dot], {
+      codes: ['malformed'],
+    })
     const actor = filled(1, 16)
-    for (const bad of [[actor, 0, 0], [actor, 2 ** 48, 0], [actor, 1, 65_536], [actor, 1, -1], [filled(1, 15), 1, 0]]) {
+    for (const bad of [
+      [actor, 0, 0],
+      [actor, 2 ** 48, 0],
+      [actor, 1, 65_536],
+      [actor, 1, -1],
+      [filled(1, 15), 1, 0],
+    ]) {
       assert.throws(() => decodeDot(bad), MALFORMED)
     }
   })
@@ -218,7 +256,11 @@ describe('dot', () => {
 const anyHash = bytes(32).map((hash) => toHex(hash) as EntryHash)
 const anyDeps = fc
   .uniqueArray(fc.tuple(anyActor, anySeq, anyHash), { selector: ([actor]) => actor, maxLength: 5 })
-  .map((deps) => deps.map(([actor, seq, hash]) => ({ actor, seq, hash })).sort((a, b) => (a.actor < b.actor ? -1 : 1)))
+  .map((deps) =>
+    deps
+      .map(([actor, seq, hash]) => ({ actor, seq, hash }))
+      .sort((a, b) => (a.actor < b.actor ? -1 : 1)),
+  )
 
 const anyEntry: fc.Arbitrary<Entry> = fc
   .record({
@@ -236,7 +278,11 @@ const anyEntry: fc.Arbitrary<Entry> = fc
   .map(({ prev, nonce, body, ...rest }) => {
     const first = rest.seq === 1
     const origin = first ? { publicKey: ALICE.publicKey, nonce } : undefined
-    return signEntry(ALICE, { ...rest, volume: VOLUME, prev: first ? undefined : prev, origin }, body)
+    return signEntry(
+      ALICE,
+      { ...rest, volume: VOLUME, prev: first ? undefined : prev, origin },
+      body,
+    )
   })
 
 function firstOfAlice(): Fields {

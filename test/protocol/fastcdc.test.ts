@@ -45,7 +45,11 @@ describe('fastcdc', () => {
 
   test('an insertion changes the chunks around it and no others', () => {
     const bytes = xorshiftBytes(4, 100 * KIB)
-    const changed = Buffer.concat([bytes.subarray(0, 50_000), Buffer.from('new'), bytes.subarray(50_000)])
+    const changed = Buffer.concat([
+      bytes.subarray(0, 50_000),
+      Buffer.from('new'),
+      bytes.subarray(50_000),
+    ])
     const known = new Set(chunkHashes(bytes))
     const fresh = chunkHashes(changed).filter((hash) => !known.has(hash))
     assert.ok(fresh.length <= 3, `${fresh.length} new chunks`)
@@ -75,7 +79,11 @@ describe('fastcdc', () => {
   })
 
   test('the largest chunk of the largest size is the largest there may be', () => {
-    assert.deepEqual(chunkSizes('1m'), { minBytes: 256 * KIB, averageBytes: MIB, maxBytes: 4 * MIB })
+    assert.deepEqual(chunkSizes('1m'), {
+      minBytes: 256 * KIB,
+      averageBytes: MIB,
+      maxBytes: 4 * MIB,
+    })
     assert.equal(chunkSizes('1m').maxBytes, CHUNK_PLAIN_MAX)
   })
 
@@ -87,7 +95,9 @@ describe('fastcdc', () => {
       [64, 256, 256],
       [64, 256, CHUNK_PLAIN_MAX + 1],
     ] as const) {
-      assert.throws(() => new Cutter({ minBytes, averageBytes, maxBytes }, SECRET), { code: 'internal' })
+      assert.throws(() => new Cutter({ minBytes, averageBytes, maxBytes }, SECRET), {
+        code: 'internal',
+      })
     }
   })
 })
@@ -95,7 +105,9 @@ describe('fastcdc', () => {
 /** Random bytes, runs of one byte, and repetitions. */
 function content(): fc.Arbitrary<Uint8Array> {
   const piece = fc.oneof(
-    fc.tuple(fc.integer({ min: 1, max: 1e9 }), fc.nat(3000)).map(([seed, n]) => xorshiftBytes(seed, n)),
+    fc
+      .tuple(fc.integer({ min: 1, max: 1e9 }), fc.nat(3000))
+      .map(([seed, n]) => xorshiftBytes(seed, n)),
     fc.tuple(fc.nat(255), fc.nat(3000)).map(([byte, n]) => new Uint8Array(n).fill(byte)),
   )
   return fc.array(piece, { maxLength: 4 }).map((pieces) => new Uint8Array(Buffer.concat(pieces)))
@@ -104,7 +116,7 @@ function content(): fc.Arbitrary<Uint8Array> {
 function cuts(bytes: Uint8Array, sizes: ChunkSizes, secret: Uint8Array): number[] {
   const cutter = new Cutter(sizes, secret)
   const lengths: number[] = []
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = cutter.next(bytes.subarray(at), true)
     assert.ok(length > 0)
     lengths.push(length)
@@ -115,7 +127,9 @@ function cuts(bytes: Uint8Array, sizes: ChunkSizes, secret: Uint8Array): number[
 
 function chunkHashes(bytes: Uint8Array): string[] {
   let at = 0
-  return cuts(bytes, SMALL, SECRET).map((length) => toHex(blake3(bytes.subarray(at, (at += length)))))
+  return cuts(bytes, SMALL, SECRET).map((length) =>
+    toHex(blake3(bytes.subarray(at, (at += length)))),
+  )
 }
 
 /** docs/formats/data.md, word for word. */
@@ -123,7 +137,7 @@ function referenceCuts(bytes: Uint8Array, sizes: ChunkSizes, secret: Uint8Array)
   const table = referenceTable(secret)
   const bits = BigInt(Math.log2(sizes.averageBytes))
   const lengths: number[] = []
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const rest = bytes.subarray(start)
     const length = referenceLength(rest, sizes, table, bits)
     lengths.push(length)

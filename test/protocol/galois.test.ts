@@ -19,17 +19,29 @@ describe('galois', () => {
 
   test('a matrix times its inverse is the identity', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 1e9 }), (size, seed) => {
-        const matrix = Array.from({ length: size }, (_, i) => xorshiftBytes(seed + i, size))
-        const inverse = invertMatrix(matrix)
-        if (inverse === undefined) return
-        const product = matrix.map((row) =>
-          Array.from({ length: size }, (_, column) =>
-            row.reduce((sum, element, i) => sum ^ multiply(element, inverse[i]?.[column] ?? 0), 0),
-          ),
-        )
-        product.forEach((row, i) => assert.deepEqual(row, row.map((_, j) => (i === j ? 1 : 0))))
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 1e9 }),
+        (size, seed) => {
+          const matrix = Array.from({ length: size }, (_, i) => xorshiftBytes(seed + i, size))
+          const inverse = invertMatrix(matrix)
+          if (inverse === undefined) return
+          const product = matrix.map((row) =>
+            Array.from({ length: size }, (_, column) =>
+              row.reduce(
+                (sum, element, i) => sum ^ multiply(element, inverse[i]?.[column] ?? 0),
+                0,
+              ),
+            ),
+          )
+          product.forEach((row, i) =>
+            assert.deepEqual(
+              row,
+              row.map((_, j) => (i === j ? 1 : 0)),
+            ),
+          )
+        },
+      ),
       { seed: 1, numRuns: 100 },
     )
   })
@@ -49,12 +61,16 @@ describe('galois', () => {
     fc.assert(
       fc.property(shape, ({ rows, columns, length, seed }) => {
         const matrix = Array.from({ length: rows }, (_, i) => xorshiftBytes(seed + i, columns))
-        const inputs = Array.from({ length: columns }, (_, i) => xorshiftBytes(seed + 100 + i, length))
+        const inputs = Array.from({ length: columns }, (_, i) =>
+          xorshiftBytes(seed + 100 + i, length),
+        )
         const outputs = combine(matrix, inputs)
         assert.equal(outputs.length, rows)
         outputs.forEach((output, row) => {
           assert.equal(output.length, length)
-          for (const at of [0, 15, 16, length >> 1, length - 1].filter((i) => i >= 0 && i < length)) {
+          for (const at of [0, 15, 16, length >> 1, length - 1].filter(
+            (i) => i >= 0 && i < length,
+          )) {
             const expected = inputs.reduce((sum, input, column) => {
               return sum ^ slowMultiply(matrix[row]?.[column] ?? 0, input[at] ?? 0)
             }, 0)

@@ -51,13 +51,28 @@ describe('ids', () => {
   test('CIDs are those that other tools print', () => {
     // `ipfs add --cid-version=1 --raw-leaves` of "hello world".
     const known = 'bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
-    assert.equal(cidText(encodeCid(CODEC_RAW, MULTIHASH_SHA2_256, sha256(utf8('hello world')))), known)
-    assert.deepEqual(cidDigest(cidBytes(known, CODEC_RAW)), new Uint8Array(sha256(utf8('hello world'))))
+    assert.equal(
+      cidText(encodeCid(CODEC_RAW, MULTIHASH_SHA2_256, sha256(utf8('hello world')))),
+      known,
+    )
+    assert.deepEqual(
+      cidDigest(cidBytes(known, CODEC_RAW)),
+      new Uint8Array(sha256(utf8('hello world'))),
+    )
   })
 
   test('an id has one text only', () => {
     const text = cidText(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(utf8('x'))))
-    for (const other of ['', 'b', text.toUpperCase(), text.slice(1), `${text}a`, `${text}=`, `z${text.slice(1)}`, 'ü'.repeat(59)]) {
+    for (const other of [
+      '',
+      'b',
+      text.toUpperCase(),
+      text.slice(1),
+      `${text}a`,
+      `${text}=`,
+      `z${text.slice(1)}`,
+      'ü'.repeat(59),
+    ]) {
       assert.throws(() => cidBytes(other, CODEC_RAW), MALFORMED)
     }
     // The last char of 58 holds 2 bits that are no part of the 36 bytes: they must be zero.
@@ -93,7 +108,15 @@ describe('ids', () => {
 
   test('text that is no peer id is refused', () => {
     const { peer } = ALICE
-    for (const bad of ['', '1', peer.slice(0, -1), `${peer}1`, `1${peer}`, peer.replace('K', '0'), 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG']) {
+    for (const bad of [
+      '',
+      '1',
+      peer.slice(0, -1),
+      `${peer}1`,
+      `1${peer}`,
+      peer.replace('K', '0'),
+      'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG',
+    ]) {
       assert.throws(() => parsePeerId(bad), MALFORMED)
     }
     fc.assert(

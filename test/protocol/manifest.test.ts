@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { decodeManifestNode, encodeManifestNode, endsNode, extentLength } from '../../protocol/chunk/manifest.ts'
+import {
+  decodeManifestNode,
+  encodeManifestNode,
+  endsNode,
+  extentLength,
+} from '../../protocol/chunk/manifest.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
@@ -31,7 +36,10 @@ describe('manifest', () => {
 
   test('what a later version adds is skipped', () => {
     const fields = fieldsOf({ level: 0, extents: [{ kind: 'chunk', ref: refOf(1) }] })
-    const items = [[...(fields['items'] as readonly unknown[][])[0] ?? [], 'new'], [7, 'new']]
+    const items = [
+      [...((fields['items'] as readonly unknown[][])[0] ?? []), 'new'],
+      [7, 'new'],
+    ]
     const node = decodeManifestNode(encodeCbor({ ...fields, items, new: true }))
     assert.ok('extents' in node)
     assert.deepEqual(node.extents.map(extentLength), [refOf(1).length, 7])
@@ -61,7 +69,9 @@ describe('manifest', () => {
     bad('malformed', { items: [item.with(2, CHUNK_PLAIN_MAX + 1)] })
     bad('malformed', { items: [item.with(4, -1)] })
     bad('malformed', { items: Array.from({ length: MANIFEST_ITEMS_MAX + 1 }, () => [1]) })
-    assert.throws(() => decodeManifestNode(new Uint8Array(MANIFEST_NODE_MAX + 1)), { code: 'malformed' })
+    assert.throws(() => decodeManifestNode(new Uint8Array(MANIFEST_NODE_MAX + 1)), {
+      code: 'malformed',
+    })
   })
 
   test('no bytes make the decoder throw anything but a ShoalError', () => {
@@ -73,7 +83,9 @@ describe('manifest', () => {
         try {
           decodeManifestNode(bytes)
         } catch (error) {
-          assert.ok(error instanceof ShoalError && ['malformed', 'unsupported'].includes(error.code))
+          assert.ok(
+            error instanceof ShoalError && ['malformed', 'unsupported'].includes(error.code),
+          )
         }
       }),
       { seed: 2, numRuns: 500 },
@@ -106,7 +118,13 @@ describe('manifest', () => {
 
 function refOf(seed: number): ChunkRef {
   const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, xorshiftBytes(seed, 32)))
-  return { id, plainHash: xorshiftBytes(seed + 1, 32), length: 1 + seed, codec: seed % 2 === 0 ? 0 : 1, epoch: seed }
+  return {
+    id,
+    plainHash: xorshiftBytes(seed + 1, 32),
+    length: 1 + seed,
+    codec: seed % 2 === 0 ? 0 : 1,
+    epoch: seed,
+  }
 }
 
 function nodes(): fc.Arbitrary<ManifestNode> {
@@ -128,7 +146,11 @@ function nodes(): fc.Arbitrary<ManifestNode> {
 
 /** Decoded arrays may be views of another class: compare what they hold. */
 function plain(node: ManifestNode): unknown {
-  return JSON.parse(JSON.stringify(node, (_key, value: unknown) => (value instanceof Uint8Array ? [...value] : value)))
+  return JSON.parse(
+    JSON.stringify(node, (_key, value: unknown) =>
+      value instanceof Uint8Array ? [...value] : value,
+    ),
+  )
 }
 
 function fieldsOf(node: ManifestNode): Record<string, unknown> {

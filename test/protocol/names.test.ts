@@ -63,13 +63,17 @@ describe('names', () => {
 
   test('text stays text: a cut never splits a character', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 200, maxLength: 255 }), anyAuthor, (text, author) => {
-        const bytes = utf8(text.replace(/[/\0]/g, '_'))
-        const whole = new TextDecoder().decode(bytes.subarray(0, NAME_MAX)).replace(/\ufffd$/, '')
-        if (whole === '.' || whole === '..' || utf8(whole).length > NAME_MAX) return
-        const shown = conflictName(nameFromText(whole), STAMP, author, 'x')
-        new TextDecoder('utf-8', { fatal: true }).decode(fromByteString(shown))
-      }),
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 200, maxLength: 255 }),
+        anyAuthor,
+        (text, author) => {
+          const bytes = utf8(text.replace(/[/\0]/g, '_'))
+          const whole = new TextDecoder().decode(bytes.subarray(0, NAME_MAX)).replace(/\ufffd$/, '')
+          if (whole === '.' || whole === '..' || utf8(whole).length > NAME_MAX) return
+          const shown = conflictName(nameFromText(whole), STAMP, author, 'x')
+          new TextDecoder('utf-8', { fatal: true }).decode(fromByteString(shown))
+        },
+      ),
       { seed: 2, numRuns: 300 },
     )
   })
@@ -82,7 +86,12 @@ describe('names', () => {
       }),
       { seed: 3, numRuns: 500 },
     )
-    for (const plain of ['report.txt', 'a.conflict-b', 'x.conflict-20270115T080001Z-laptop', '.conflict-20270115T080001Z-laptop-17762fde']) {
+    for (const plain of [
+      'report.txt',
+      'a.conflict-b',
+      'x.conflict-20270115T080001Z-laptop',
+      '.conflict-20270115T080001Z-laptop-17762fde',
+    ]) {
       assert.equal(plainNameOf(nameFromText(plain)), undefined)
     }
   })
@@ -97,13 +106,16 @@ describe('names', () => {
 
   test('losers with different ids have different names', () => {
     const name = nameFromText('a.txt')
-    const shown = new Set(Array.from({ length: 1000 }, (_, n) => conflictName(name, STAMP, 'laptop', String(n))))
+    const shown = new Set(
+      Array.from({ length: 1000 }, (_, n) => conflictName(name, STAMP, 'laptop', String(n))),
+    )
     assert.equal(shown.size, 1000)
   })
 
   test('the time in a conflict name is UTC, to the second', () => {
     const at = (ms: number): Stamp => makeStamp(hlcAt(ms), BOB_ACTOR, 0)
-    const time = (ms: number): string | undefined => /conflict-(.*)-n-/.exec(conflictName(nameFromText('a'), at(ms), 'n', ''))?.[1]
+    const time = (ms: number): string | undefined =>
+      /conflict-(.*)-n-/.exec(conflictName(nameFromText('a'), at(ms), 'n', ''))?.[1]
     assert.equal(time(0), '20270115T080000Z')
     assert.equal(time(999), '20270115T080000Z')
     assert.equal(time(1000), '20270115T080001Z')
@@ -114,7 +126,13 @@ describe('names', () => {
     assert.equal(key('e\u0301'), key('é'))
     assert.equal(key('\u212b'), key('Å'))
     assert.equal(key('가'), key('\u1100\u1161'))
-    for (const [a, b] of [['a', 'A'], ['ß', 'ss'], ['ﬁ', 'fi'], ['а', 'a'], ['é', 'e']] as const) {
+    for (const [a, b] of [
+      ['a', 'A'],
+      ['ß', 'ss'],
+      ['ﬁ', 'fi'],
+      ['а', 'a'],
+      ['é', 'e'],
+    ] as const) {
       assert.notEqual(key(a), key(b))
     }
   })
@@ -141,7 +159,8 @@ describe('names', () => {
     for (const bad of ['', '.', '..', 'a/b', '\0', 'a\0b']) {
       assert.throws(() => parseName(bad), { code: 'EINVAL' })
     }
-    for (const good of ['...', ' ', '-', '\n', '\\', 'x'.repeat(NAME_MAX)]) assert.equal(parseName(good), good)
+    for (const good of ['...', ' ', '-', '\n', '\\', 'x'.repeat(NAME_MAX)])
+      assert.equal(parseName(good), good)
     assert.throws(() => parseName('x'.repeat(NAME_MAX + 1)), { code: 'ENAMETOOLONG' })
     assert.throws(() => nameFromText('é'.repeat(128)), { code: 'ENAMETOOLONG' })
   })

@@ -85,7 +85,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
   rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
   attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
-  'version, inline': {
+  'version-inline': {
     kind: 'version',
     inode: FILE,
     base: [],
@@ -94,7 +94,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     modifiedNs: 1_800_000_000_123_456_789n,
     touch: [{ link: LINK, saw: SAW.slice(0, 1) }],
   },
-  'version, chunks': {
+  'version-chunks': {
     kind: 'version',
     inode: FILE,
     base: SAW,
@@ -158,12 +158,14 @@ describe('ops', () => {
 
   test('hostile ops are refused and do nothing else', () => {
     const honest = Object.values(EXAMPLES).map((op) => encodeCbor(encodeOp(op)))
-    assertRefusesOnly((bytes) => decodeOp(decodeCbor(bytes, 'op')), honest, { codes: ['malformed'] })
+    assertRefusesOnly((bytes) => decodeOp(decodeCbor(bytes, 'op')), honest, {
+      codes: ['malformed'],
+    })
   })
 
   test('what is newer than this node is skipped', () => {
     assert.equal(decodeOp({ o: 'teleport' }), undefined)
-    const newer = { ...encodeOp(example('version, chunks')), c: withContent(3, 9) }
+    const newer = { ...encodeOp(example('version-chunks')), c: withContent(3, 9) }
     assert.equal(decodeOp(newer), undefined)
     const header = encodeCbor({ ...(decodeCbor(HEADER, 'header') as object), v: 2 })
     assert.equal(decodeOp({ ...encodeOp(example('stripe')), h: header }), undefined)
@@ -180,7 +182,11 @@ describe('ops', () => {
       const op = encodeOp(example(name))
       assert.ok(field in op, `${name} has a field ${field}`)
       assert.ok(decodeOp({ ...op, [field]: fits }) !== undefined, `${name}.${field} fits`)
-      assert.throws(() => decodeOp({ ...op, [field]: tooMuch }), MALFORMED, `${name}.${field} is too much`)
+      assert.throws(
+        () => decodeOp({ ...op, [field]: tooMuch }),
+        MALFORMED,
+        `${name}.${field} is too much`,
+      )
     }
   })
 
@@ -200,10 +206,18 @@ describe('ops', () => {
 const dot = [filled(1, 16), 1, 0]
 const peer = filled(1, 32)
 const many = (count: number, item: unknown): unknown[] => Array.from({ length: count }, () => item)
-const both = (count: number, item: unknown): [unknown, unknown] => [many(count, item), many(count + 1, item)]
+const both = (count: number, item: unknown): [unknown, unknown] => [
+  many(count, item),
+  many(count + 1, item),
+]
 
 /** Per field: the example, the field, the most that fits, and the least that does not. */
-const BOUNDS: readonly (readonly [example: string, field: string, fits: unknown, tooMuch: unknown])[] = [
+const BOUNDS: readonly (readonly [
+  example: string,
+  field: string,
+  fits: unknown,
+  tooMuch: unknown,
+])[] = [
   ['mkdir', 'n', filled(0x61, 255), filled(0x61, 256)],
   ['mkdir', 'id', filled(1, 16), filled(1, 17)],
   ['mkdir', 'a', { m: 0o7777 }, { m: 0o10000 }],
@@ -213,15 +227,20 @@ const BOUNDS: readonly (readonly [example: string, field: string, fits: unknown,
   ['symlink', 't', filled(0x61, SYMLINK_MAX), filled(0x61, SYMLINK_MAX + 1)],
   ['symlink', 't', filled(0x61, 1), filled(0x61, 0)],
   ['move', 's', ...both(1024, dot)],
-  ['version, chunks', 'b', ...both(1024, dot)],
-  ['version, chunks', 'z', Number.MAX_SAFE_INTEGER, 2n ** 53n],
-  ['version, chunks', 'w', ...both(1024, [filled(1, 16), []])],
-  ['version, chunks', 'w', [[filled(1, 16), many(1024, dot)]], [[filled(1, 16), many(1025, dot)]]],
-  ['version, chunks', 'c', withContent(2, CHUNK_PLAIN_MAX), withContent(2, CHUNK_PLAIN_MAX + 1)],
-  ['version, chunks', 'c', withContent(1, filled(1, 32)), withContent(1, filled(1, 31))],
-  ['version, chunks', 'c', withContent(4, 2 ** 32), withContent(4, 2 ** 32 + 1)],
-  ['version, chunks', 'c', withContent(5, MANIFEST_LEVELS_MAX), withContent(5, MANIFEST_LEVELS_MAX + 1)],
-  ['version, inline', 'c', filled(1, INLINE_FILE_MAX), filled(1, INLINE_FILE_MAX + 1)],
+  ['version-chunks', 'b', ...both(1024, dot)],
+  ['version-chunks', 'z', Number.MAX_SAFE_INTEGER, 2n ** 53n],
+  ['version-chunks', 'w', ...both(1024, [filled(1, 16), []])],
+  ['version-chunks', 'w', [[filled(1, 16), many(1024, dot)]], [[filled(1, 16), many(1025, dot)]]],
+  ['version-chunks', 'c', withContent(2, CHUNK_PLAIN_MAX), withContent(2, CHUNK_PLAIN_MAX + 1)],
+  ['version-chunks', 'c', withContent(1, filled(1, 32)), withContent(1, filled(1, 31))],
+  ['version-chunks', 'c', withContent(4, 2 ** 32), withContent(4, 2 ** 32 + 1)],
+  [
+    'version-chunks',
+    'c',
+    withContent(5, MANIFEST_LEVELS_MAX),
+    withContent(5, MANIFEST_LEVELS_MAX + 1),
+  ],
+  ['version-inline', 'c', filled(1, INLINE_FILE_MAX), filled(1, INLINE_FILE_MAX + 1)],
   ['policy', 'k', 'x'.repeat(1024), 'x'.repeat(1025)],
   ['policy', 'v', 'x'.repeat(1024), 'x'.repeat(1025)],
   ['member', 'p', filled(1, 32), filled(1, 33)],
@@ -247,5 +266,5 @@ function example(name: string): Op {
 
 /** The content of the example, with the item at `index` replaced. */
 function withContent(index: number, value: unknown): unknown[] {
-  return (encodeOp(example('version, chunks'))['c'] as unknown[]).with(index, value)
+  return (encodeOp(example('version-chunks'))['c'] as unknown[]).with(index, value)
 }

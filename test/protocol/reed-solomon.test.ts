@@ -7,7 +7,13 @@ import { xorshiftBytes } from './vectors.ts'
 
 describe('reed-solomon', () => {
   test('parity is what the plain rule says', () => {
-    for (const [k, m] of [[1, 2], [2, 1], [3, 3], [6, 3], [32, 16]] as const) {
+    for (const [k, m] of [
+      [1, 2],
+      [2, 1],
+      [3, 3],
+      [6, 3],
+      [32, 16],
+    ] as const) {
       const data = dataOf(k, 20, 1)
       assert.deepEqual(encodeParity(data, m), referenceParity(data, m), `${k}+${m}`)
     }
@@ -20,7 +26,11 @@ describe('reed-solomon', () => {
         const all = [...data, ...encodeParity(data, m)]
         for (const kept of subsets(k + m).filter((subset) => subset.length >= k)) {
           const shards = all.map((shard, index) => (kept.includes(index) ? shard : undefined))
-          assert.deepEqual(reconstruct(k, m, shards, [...all.keys()]), all, `${k}+${m} from ${kept.join()}`)
+          assert.deepEqual(
+            reconstruct(k, m, shards, [...all.keys()]),
+            all,
+            `${k}+${m} from ${kept.join()}`,
+          )
         }
       }
     }
@@ -41,7 +51,10 @@ describe('reed-solomon', () => {
         const start = order % length
         const ranges = all.map((shard) => shard.subarray(start, start + 100))
         const shards = ranges.map((range, index) => (lost.includes(index) ? undefined : range))
-        assert.deepEqual(reconstruct(k, m, shards, lost), lost.map((index) => ranges[index]))
+        assert.deepEqual(
+          reconstruct(k, m, shards, lost),
+          lost.map((index) => ranges[index]),
+        )
       }),
       { seed: 1, numRuns: 80 },
     )
@@ -67,7 +80,10 @@ describe('reed-solomon', () => {
   test('with one data shard every shard is the data, and the first parity is the XOR', () => {
     const data = dataOf(3, 40, 5)
     assert.deepEqual(encodeParity(data.slice(0, 1), 2), [data[0], data[0]])
-    const xor = data.reduce((sum, shard) => sum.map((byte, i) => byte ^ (shard[i] ?? 0)), new Uint8Array(40))
+    const xor = data.reduce(
+      (sum, shard) => sum.map((byte, i) => byte ^ (shard[i] ?? 0)),
+      new Uint8Array(40),
+    )
     assert.deepEqual(encodeParity(data, 1), [xor])
   })
 
@@ -75,7 +91,9 @@ describe('reed-solomon', () => {
     assert.throws(() => encodeParity([], 1), { code: 'internal' })
     assert.throws(() => encodeParity(dataOf(33, 1, 1), 1), { code: 'internal' })
     assert.throws(() => encodeParity(dataOf(2, 1, 1), 17), { code: 'internal' })
-    assert.throws(() => encodeParity([new Uint8Array(1), new Uint8Array(2)], 1), { code: 'internal' })
+    assert.throws(() => encodeParity([new Uint8Array(1), new Uint8Array(2)], 1), {
+      code: 'internal',
+    })
     const unequal = [new Uint8Array(1), new Uint8Array(2), undefined]
     assert.throws(() => reconstruct(2, 1, unequal, [2]), { code: 'internal' })
   })
@@ -103,10 +121,14 @@ function referenceParity(data: readonly Uint8Array[], m: number): Uint8Array[] {
 
 function subsets(count: number): number[][] {
   const members = Array.from({ length: count }, (_, i) => i)
-  return Array.from({ length: 2 ** count }, (_, bits) => members.filter((i) => ((bits >> i) & 1) === 1))
+  return Array.from({ length: 2 ** count }, (_, bits) =>
+    members.filter((i) => ((bits >> i) & 1) === 1),
+  )
 }
 
 function shuffled(count: number, seed: number): number[] {
   const keys = xorshiftBytes(seed, count)
-  return Array.from({ length: count }, (_, i) => i).sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b)
+  return Array.from({ length: count }, (_, i) => i).sort(
+    (a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b,
+  )
 }

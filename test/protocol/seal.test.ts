@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { constants, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { fromHex, utf8 } from '../../protocol/bytes.ts'
+import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { openChunk, sealChunk, verifyChunk } from '../../protocol/chunk/seal.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
 import { zstdCompress } from '../../protocol/compress.ts'
@@ -55,7 +56,9 @@ describe('seal', () => {
     const { ref, bytes } = sealChunk(keysOf({}), xorshiftBytes(3, CHUNK_PLAIN_MAX))
     assert.ok(bytes.length <= CHUNK_SEALED_MAX)
     assert.equal(ref.length, CHUNK_PLAIN_MAX)
-    assert.throws(() => sealChunk(keysOf({}), new Uint8Array(CHUNK_PLAIN_MAX + 1)), { code: 'internal' })
+    assert.throws(() => sealChunk(keysOf({}), new Uint8Array(CHUNK_PLAIN_MAX + 1)), {
+      code: 'internal',
+    })
     assert.throws(() => sealChunk(keysOf({}), new Uint8Array(0)), { code: 'internal' })
   })
 
@@ -67,7 +70,11 @@ describe('seal', () => {
       assert.ok(!verifyChunk(ref.id, bad))
       assert.throws(() => openChunk(keysOf({}), ref, bad), { code: 'corrupt' })
     }
-    for (const bad of [bytes.subarray(1), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.of(0)])]) {
+    for (const bad of [
+      bytes.subarray(1),
+      bytes.subarray(0, -1),
+      Buffer.concat([bytes, Buffer.of(0)]),
+    ]) {
       assert.throws(() => openChunk(keysOf({}), ref, bad), { code: 'corrupt' })
     }
   })
@@ -103,6 +110,21 @@ describe('seal', () => {
     assert.throws(() => openChunk(keysOf({}), { ...ref, length: 1000 }, bytes), { code: 'corrupt' })
   })
 
+  test('what another compressor made of the same bytes opens all the same, and has another key', () => {
+    const packed = [1, 19].map((level) =>
+      zstdCompressSync(TEXT, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
+    )
+    const plainHash = blake3Keyed(keysOf({}).chunkSecret, TEXT)
+    const sealed = packed.map((frame) => sealAs(frame, plainHash, 1))
+    for (const { ref, bytes } of sealed) {
+      const plain = openChunk(keysOf({}), { ...ref, length: TEXT.length }, bytes)
+      assert.equal(Buffer.compare(plain, TEXT), 0)
+    }
+    // Under one key the XOR of two ciphertexts is that of the messages, which both begin with the magic of zstd.
+    const [one, other] = sealed.map(({ bytes }) => toHex(bytes.subarray(16, 20)))
+    assert.notEqual(one, other)
+  })
+
   test('a codec of a later version is unsupported, not corrupt', () => {
     const { ref, bytes } = sealAs(NOISE, blake3Keyed(keysOf({}).chunkSecret, NOISE), 7 as Codec)
     assert.throws(() => openChunk(keysOf({}), ref, bytes), { code: 'unsupported' })
@@ -119,8 +141,10 @@ function sealAs(packed: Uint8Array, plainHash: Uint8Array, codec: Codec): Sealed
   const keys = keysOf({})
   const epoch = Buffer.alloc(8)
   epoch.writeBigUInt64BE(BigInt(keys.epoch))
-  const key = deriveKey('shoal 2026 chunk key v1', Buffer.concat([plainHash, Buffer.of(codec), epoch]))
-  const bytes = sealOnce(key, packed, fromHex(keys.volume))
+  const salt = codec === 0 ? new Uint8Array(0) : blake3Keyed(plainHash, packed).subarray(0, 16)
+  const material = Buffer.concat([plainHash, Buffer.of(codec), epoch, salt])
+  const key = deriveKey('shoal 2026 chunk key v1', material)
+  const bytes = Buffer.concat([salt, sealOnce(key, packed, fromHex(keys.volume))])
   const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(bytes)))
   const ref: ChunkRef = { id, plainHash, length: packed.length, codec, epoch: keys.epoch }
   return { ref, bytes }

@@ -168,7 +168,7 @@ describe('a stripe header from a peer', () => {
     for (const id of [new Uint8Array(36), new Uint8Array(35), 'bafy', 0]) {
       refused('malformed', { chunks: [first.with(0, id), second] })
     }
-    for (const chunks of [[], 'none', [[]], [5], [...Array.from({ length: 8193 }, () => first)]]) {
+    for (const chunks of [[], 'none', [[]], [5], Array.from({ length: 8193 }, () => first)]) {
       refused('malformed', { chunks })
     }
     for (const bad of [

@@ -45,7 +45,8 @@ interface LoggedOp {
 }
 
 const actorId = (n: number): ActorId => n.toString(16).padStart(2, '0').repeat(16) as ActorId
-const idOf = (text: string): NodeId => Buffer.from(text.padEnd(16, '.')).subarray(0, 16).toString('hex') as NodeId
+const idOf = (text: string): NodeId =>
+  Buffer.from(text.padEnd(16, '.')).subarray(0, 16).toString('hex') as NodeId
 
 class Replica {
   readonly state = new MemoryState()
@@ -83,7 +84,12 @@ const FILES = ['f', 'g', 'h'] as const
 const at = <T>(list: readonly T[], i: number): T => list[i % list.length] as T
 
 /** Some op that makes sense, or not, in the replica's state. */
-function chooseOp(replica: Replica, actor: number, seq: number, pick: readonly number[]): TreeOp | undefined {
+function chooseOp(
+  replica: Replica,
+  actor: number,
+  seq: number,
+  pick: readonly number[],
+): TreeOp | undefined {
   const [kind = 0, x = 0, y = 0, z = 0] = pick
   const dirs = [ROOT, ...DIRS.map(idOf)].filter((id) => readDir(replica.state, id) !== undefined)
   const parent = at(dirs, x)
@@ -96,10 +102,24 @@ function chooseOp(replica: Replica, actor: number, seq: number, pick: readonly n
   const link = links.length === 0 ? undefined : at(links, y)
   switch (kind % 8) {
     case 0:
-      return { kind: 'mkdir', id: dir, parent: ROOT, name: nameFromText(at(DIRS, y)), attributes: { mode: 0o700 + z } }
+      return {
+        kind: 'mkdir',
+        id: dir,
+        parent: ROOT,
+        name: nameFromText(at(DIRS, y)),
+        attributes: { mode: 0o700 + z },
+      }
     case 1: {
       const unique = `${at(FILES, y)}${actor}${seq}`
-      return { kind: 'create', inode: idOf(`i${unique}`), link: idOf(`l${unique}`), parent, name, attributes: {}, target: undefined }
+      return {
+        kind: 'create',
+        inode: idOf(`i${unique}`),
+        link: idOf(`l${unique}`),
+        parent,
+        name,
+        attributes: {},
+        target: undefined,
+      }
     }
     case 2:
     case 3: {
@@ -133,7 +153,10 @@ function chooseOp(replica: Replica, actor: number, seq: number, pick: readonly n
         size: 1,
         content: { kind: 'inline', bytes: Uint8Array.of(z) },
         modifiedNs: BigInt(seq),
-        touch: inode.links.map((id) => ({ link: id, saw: readLink(replica.state, id)?.live ?? [] })),
+        touch: inode.links.map((id) => ({
+          link: id,
+          saw: readLink(replica.state, id)?.live ?? [],
+        })),
       }
     }
   }
@@ -151,7 +174,11 @@ const script = fc.array(
 )
 
 /** Run a script on ACTORS replicas that exchange now and then; returns the log of each actor. */
-function run(steps: ReturnType<typeof fc.sample<typeof script extends fc.Arbitrary<infer S> ? S : never>>[number]): {
+function run(
+  steps: ReturnType<
+    typeof fc.sample<typeof script extends fc.Arbitrary<infer S> ? S : never>
+  >[number],
+): {
   replicas: Replica[]
   logs: LoggedOp[][]
 } {
@@ -159,7 +186,8 @@ function run(steps: ReturnType<typeof fc.sample<typeof script extends fc.Arbitra
   const logs: LoggedOp[][] = Array.from({ length: ACTORS }, () => [])
   for (const { actor, pick, wall, receiveFrom } of steps) {
     const replica = replicas[actor] as Replica
-    if (receiveFrom !== null && receiveFrom !== actor) catchUp(replica, logs, (replicas[receiveFrom] as Replica).held)
+    if (receiveFrom !== null && receiveFrom !== actor)
+      catchUp(replica, logs, (replicas[receiveFrom] as Replica).held)
     const op = chooseOp(replica, actor, (replica.held[actor] ?? 0) + 1, pick)
     if (op !== undefined) (logs[actor] as LoggedOp[]).push(replica.make(actor, op, wall))
   }
@@ -167,13 +195,19 @@ function run(steps: ReturnType<typeof fc.sample<typeof script extends fc.Arbitra
 }
 
 /** Apply what is in `held` and missing, in an order that respects causality; `prefer` varies it. */
-function catchUp(replica: Replica, logs: LoggedOp[][], held: readonly number[], prefer: readonly number[] = [0, 1, 2]): void {
-  for (let progress = true; progress; ) {
+function catchUp(
+  replica: Replica,
+  logs: LoggedOp[][],
+  held: readonly number[],
+  prefer: readonly number[] = [0, 1, 2],
+): void {
+  for (let progress = true; progress;) {
     progress = false
     for (const actor of prefer) {
       const next = logs[actor]?.[replica.held[actor] ?? 0]
       if (next === undefined || next.seq > (held[actor] ?? 0)) continue
-      if (!next.past.every((seq, other) => other === actor || (replica.held[other] ?? 0) >= seq)) continue
+      if (!next.past.every((seq, other) => other === actor || (replica.held[other] ?? 0) >= seq))
+        continue
       replica.apply(next)
       progress = true
     }
@@ -187,7 +221,11 @@ describe('protocol/tree', () => {
         const { replicas, logs } = run(steps)
         const all = logs.map((log) => log.length)
         for (const replica of replicas) catchUp(replica, logs, all)
-        const orders = [[0, 1, 2], [2, 1, 0], [1, 2, 0]]
+        const orders = [
+          [0, 1, 2],
+          [2, 1, 0],
+          [1, 2, 0],
+        ]
         const fresh = orders.map((prefer) => {
           const replica = new Replica(ACTORS)
           catchUp(replica, logs, all, prefer)
@@ -219,12 +257,24 @@ describe('protocol/tree', () => {
     const file = idOf('i')
     const link = idOf('l')
     const name = nameFromText('file')
-    const create = a.make(0, { kind: 'create', inode: file, link, parent: ROOT, name, attributes: {}, target: undefined }, 1)
+    const create = a.make(
+      0,
+      { kind: 'create', inode: file, link, parent: ROOT, name, attributes: {}, target: undefined },
+      1,
+    )
     b.apply(create)
     const saw = readLink(a.state, link)?.live ?? []
     const unlink = a.make(0, { kind: 'unlink', link, from: ROOT, saw }, 2)
     const content = { kind: 'inline', bytes: Uint8Array.of(7) } as const
-    const version = { kind: 'version', inode: file, base: [], size: 1, content, modifiedNs: 5n, touch: [{ link, saw }] } as const
+    const version = {
+      kind: 'version',
+      inode: file,
+      base: [],
+      size: 1,
+      content,
+      modifiedNs: 5n,
+      touch: [{ link, saw }],
+    } as const
     const write = b.make(1, version, 2)
     a.apply(write)
     b.apply(unlink)
@@ -240,18 +290,20 @@ function checkTree(state: MemoryState): void {
   const children = new Map<NodeId, number>()
   for (const id of dirs) {
     const seen = new Set<NodeId>()
-    for (let walk = id; walk !== ROOT; ) {
+    for (let walk = id; walk !== ROOT;) {
       assert.ok(!seen.has(walk), 'cycle')
       seen.add(walk)
       walk = readDir(state, walk)?.parent ?? ROOT
     }
     const dir = readDir(state, id)
-    const visible = id !== ROOT && dir !== undefined && (dir.live.length > 0 || dir.visibleChildren > 0)
+    const visible =
+      id !== ROOT && dir !== undefined && (dir.live.length > 0 || dir.visibleChildren > 0)
     if (dir !== undefined && visible) children.set(dir.parent, (children.get(dir.parent) ?? 0) + 1)
   }
   for (const key of [...state.records.keys()].filter((k) => k.startsWith('l'))) {
     const link = readLink(state, toHex(Buffer.from(key.slice(1), 'latin1')) as NodeId)
-    if (link !== undefined && link.live.length > 0) children.set(link.parent, (children.get(link.parent) ?? 0) + 1)
+    if (link !== undefined && link.live.length > 0)
+      children.set(link.parent, (children.get(link.parent) ?? 0) + 1)
   }
   for (const id of dirs) assert.equal(readDir(state, id)?.visibleChildren, children.get(id) ?? 0)
 }

@@ -63,7 +63,8 @@ describe('scheduler', () => {
   test('the trace hash tells two runs apart by one label', async () => {
     const hash = async (label: string): Promise<string> => {
       const scheduler = new Scheduler(1)
-      for (let i = 0; i < 2000; i++) scheduler.after(i, i === 1234 ? label : 'event', () => undefined)
+      for (let i = 0; i < 2000; i++)
+        scheduler.after(i, i === 1234 ? label : 'event', () => undefined)
       await scheduler.run()
       return scheduler.traceHash()
     }
@@ -72,7 +73,9 @@ describe('scheduler', () => {
   })
 
   test('a heap gives out what a sorted list would, with any of it cancelled', () => {
-    const events = fc.array(fc.record({ atMs: fc.nat(20), tie: fc.nat(3), cancelled: fc.boolean() }))
+    const events = fc.array(
+      fc.record({ atMs: fc.nat(20), tie: fc.nat(3), cancelled: fc.boolean() }),
+    )
     fc.assert(
       fc.property(events, (all) => {
         const heap = new EventHeap()
@@ -87,7 +90,8 @@ describe('scheduler', () => {
           .toSorted((a, b) => a.atMs - b.atMs || a.tie - b.tie || a.sequence - b.sequence)
           .map(({ sequence }) => sequence)
         const popped: number[] = []
-        for (let next = heap.pop(Infinity); next; next = heap.pop(Infinity)) popped.push(next.sequence)
+        for (let next = heap.pop(Infinity); next; next = heap.pop(Infinity))
+          popped.push(next.sequence)
         assert.deepEqual(popped, expected)
       }),
       { seed: 11, numRuns: 300 },
@@ -111,6 +115,9 @@ describe('random', () => {
       const index = random.below(counts.length)
       counts[index] = (counts[index] ?? 0) + 1
     }
-    assert.ok(counts.every((count) => count > 850 && count < 1150), counts.join())
+    assert.ok(
+      counts.every((count) => count > 850 && count < 1150),
+      counts.join(),
+    )
   })
 })

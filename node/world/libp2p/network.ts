@@ -1,6 +1,6 @@
 // The real network of a World: libp2p over TCP with TLS (or noise) and yamux, identify, ping, Kademlia, gossipsub and
-// mDNS. Nothing is redialled by itself or dialled for having been discovered: that is decided above. Every failure is
-// a ShoalError, and no promise made here is left without someone who catches it.
+// mDNS. Whom to dial or dial again is decided above, but the DHT too dials whom it knows and the gate lets in. Every
+// failure is a ShoalError, and no promise made here is left without someone who catches it.
 // Protocol ids and framing: docs/formats/network.md.
 import { peerIdFromString } from '@libp2p/peer-id'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'

@@ -3,6 +3,7 @@
 import { Cutter, chunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import { STAMP_ZERO } from '../../../protocol/log/dot.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'
+import { stripeIdBytes } from '../../../protocol/ids.ts'
 import { stripeIdOf } from '../../../protocol/stripe/stripe.ts'
 import { MIB } from '../../../protocol/units.ts'
 import { chunkCache, nodeCache } from '../../../node/data/cache.ts'
@@ -179,6 +180,8 @@ export class VolumeState {
       network,
       clock,
       log: (message) => logged.push(message),
+      gatherer: new Gatherer({ store, map, client, network, clock, onBadShard: () => undefined }),
+      onKept: (stripe) => group.provided.push(stripeIdBytes(stripe)),
     })
     return new VolumeState(group, map, packer, logged)
   }

@@ -4,14 +4,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
-import { MIB, MINUTE_MS } from '../../../protocol/units.ts'
+import { MIB, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import {
   PAYLOAD_PIECE,
   SHARD_MAX,
+  SHARD_PROTOCOL,
   decodeShardReply,
   encodeShardRequest,
 } from '../../../protocol/wire/shard.ts'
 import { ROOM_BYTES, ShardRoom } from '../../../node/peers/shard-protocol-room.ts'
+import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
 import {
   LARGE,
   STRIPE,
@@ -102,6 +104,49 @@ describe('peers that break the rules', () => {
     }, failsWith('unreachable'))
   })
 
+  scenario('one that is slow but gets on is waited for', async (swarm) => {
+    const writer = await swarm.asker('writer', 'writer')
+    const channel = await writer.open()
+    const { signal } = swarm
+    swarm.holder.disk.onSync = () => swarm.sleep(MINUTE_MS)
+    await channel.send([encodeShardRequest(PUT)], { signal })
+    const [shard = PIECE] = LARGE.shards
+    for (let at = 0; at < shard.length; at += PAYLOAD_PIECE) {
+      await swarm.sleep(20 * SECOND_MS)
+      await channel.send([shard.subarray(at, at + PAYLOAD_PIECE)], { signal })
+    }
+    const reply = await channel.receive({ signal })
+    assert.ok(reply !== undefined)
+    assert.equal(decodeShardReply(reply).kind, 'ok')
+  })
+
+  scenario('one with more channels than allowed is refused another', async (swarm) => {
+    const { self } = swarm
+    const replies: ShardReply[] = []
+    const handlers: ((channel: Channel) => Promise<void>)[] = []
+    const network = {
+      self,
+      handle: async (_protocol: string, serve: (channel: Channel) => Promise<void>) =>
+        void handlers.push(serve),
+    }
+    const { clock } = swarm
+    const { store } = swarm.holder
+    const server = new ShardServer({ network, clock, store }, { accessTo: () => undefined })
+    await server.start()
+    const [serve] = handlers
+    assert.ok(serve !== undefined)
+    const served = Array.from({ length: STREAMS_PER_PEER_MAX + 1 }, () =>
+      serve(idleChannel(self, replies)).catch((error: unknown) => error),
+    )
+    assert.ok(failsWith('EBUSY')(await served.pop()))
+    assert.deepEqual(
+      replies.map((reply) => reply.kind === 'error' && reply.code),
+      ['EBUSY'],
+    )
+    await server.stop()
+    for (const ended of await Promise.all(served)) assert.ok(failsWith('stopped')(ended))
+  })
+
   scenario(
     'frames that are no requests are answered and end the channel, whatever they are',
     async (swarm) => {
@@ -173,15 +218,45 @@ describe('the room for whole shards', () => {
       { seed: 1, numRuns: 100 },
     )
   })
+
+  test('one that leaves lets those behind it in', async () => {
+    const room = new ShardRoom()
+    const { signal } = new AbortController()
+    const leaver = new AbortController()
+    await room.take('a' as PeerId, 2, signal)
+    const left = assert.rejects(
+      room.take('b' as PeerId, ROOM_BYTES - 1, leaver.signal),
+      /had enough/,
+    )
+    const behind = room.take('c' as PeerId, 1, signal)
+    leaver.abort(new Error('had enough'))
+    await left
+    await behind
+  })
 })
 
 function sum(held: readonly { readonly bytes: number }[]): number {
   return held.reduce((total, { bytes }) => total + bytes, 0)
 }
 
+/** A channel of a peer that says nothing; what it is sent goes to `replies`. */
+function idleChannel(peer: PeerId, replies: ShardReply[]): Channel {
+  return {
+    peer,
+    protocol: SHARD_PROTOCOL,
+    send: async ([frame = new Uint8Array()]) => void replies.push(decodeShardReply(frame)),
+    receive: ({ signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      }),
+    close: async () => undefined,
+    abort: () => undefined,
+  }
+}
+
 type Misbehaviour = (channel: Channel, send: (frame: Uint8Array) => Promise<void>) => Promise<void>
 
-/** The reply to one frame; the channel is ended. */
+/** The reply to one frame, which ends the channel if that could not be read. */
 async function ask(
   { signal }: ShardSwarm,
   channel: Channel,
@@ -190,6 +265,9 @@ async function ask(
   await channel.send([frame], { signal })
   const reply = await channel.receive({ signal })
   assert.ok(reply !== undefined)
+  const decoded = decodeShardReply(reply)
+  const isUnread = decoded.kind === 'error' && decoded.code !== 'not-a-member'
+  if (isUnread) assert.equal(await channel.receive({ signal }), undefined)
   channel.abort(new Error('asked'))
-  return decodeShardReply(reply)
+  return decoded
 }

@@ -260,24 +260,32 @@ describe('refusals', () => {
 })
 
 describe('the end', () => {
-  scenario(
-    'stopping ends channels in use and idle ones, and new ones are refused',
-    async (swarm) => {
-      const { signal, self } = swarm
-      const writer = await swarm.asker('writer', 'writer')
-      await assertServes(swarm, writer)
-      const waiting = assert.rejects(
-        writer.client.put(self, shardOf(LARGE, 0), { signal }),
-        failsWith('unreachable', 'stopped'),
-      )
-      await swarm.holder.server.stop()
-      const { segmentBytes } = swarm.holder.store.usage()
-      await waiting
-      await assert.rejects(
-        writer.client.have(self, STRIPE.id, { signal }),
-        failsWith('unreachable', 'stopped'),
-      )
-      assert.equal(swarm.holder.store.usage().segmentBytes, segmentBytes)
-    },
-  )
+  scenario('stopping ends every channel, and new ones are refused', async (swarm) => {
+    const { signal, self, holder } = swarm
+    const writer = await swarm.asker('writer', 'writer')
+    await assertServes(swarm, writer)
+    const ended = failsWith('unreachable', 'stopped')
+    const put = assert.rejects(writer.client.put(self, shardOf(LARGE, 0), { signal }), ended)
+    await swarm.sleep(20) // amid the payload
+    await holder.server.stop()
+    const { segmentBytes } = holder.store.usage()
+    await put
+    await assert.rejects(writer.client.have(self, STRIPE.id, { signal }), ended)
+    assert.equal(holder.store.usage().segmentBytes, segmentBytes)
+  })
+
+  scenario('stopping waits for the commit under way', async (swarm) => {
+    const { signal, self, holder } = swarm
+    const { client } = await swarm.asker('writer', 'writer')
+    let synced = false
+    holder.disk.onSync = async () => {
+      await swarm.sleep(1000)
+      synced = true
+    }
+    const put = client.put(self, shardOf(STRIPE, 0), { signal }).catch(() => undefined)
+    await swarm.sleep(500)
+    await holder.server.stop()
+    assert.ok(synced)
+    await put
+  })
 })

@@ -20,7 +20,7 @@ import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { ShardRange } from '../../../node/peers/shards.ts'
-import type { Channel } from '../../../node/world/world.ts'
+import type { Channel, Clock } from '../../../node/world/world.ts'
 
 export const VOLUME: VolumeId = 'ab'.repeat(32) as VolumeId
 const LIMIT_MS: number = 600 * SECOND_MS
@@ -96,6 +96,10 @@ export class ShardSwarm {
 
   get self(): PeerId {
     return this.#machine.identity.peer
+  }
+
+  get clock(): Clock {
+    return this.#machine.world.clock
   }
 
   /** What serves now. */

@@ -7,13 +7,13 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
-import { Gossip } from '../namespace/gossip.ts'
-import { LogSync } from '../namespace/sync.ts'
-import type { Volume } from '../namespace/volume.ts'
-import type { Volumes } from '../namespace/volumes.ts'
+import { Gossip } from './gossip.ts'
+import { LogSync } from './sync.ts'
+import type { Volume } from './volume.ts'
+import type { Volumes } from './volumes.ts'
 import type { Timer, World } from '../world/world.ts'
-import type { Joining } from './join.ts'
-import { Reconnect } from './reconnect.ts'
+import type { Joining } from '../peers/join.ts'
+import { Reconnect } from '../peers/reconnect.ts'
 
 const ANTI_ENTROPY_MS: number = 60 * SECOND_MS
 /** A stranger may stay connected this long to show a ticket. */
@@ -142,13 +142,17 @@ export class Swarm {
   syncSoon(volume: Volume, peer: PeerId): void {
     if (this.#stopped) return
     this.sync(volume, peer).catch((error: unknown) => {
-      if (!this.#stopped) this.#c.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
+      if (!this.#stopped)
+        this.#c.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
     })
   }
 
   /** Connected members of a volume. */
   connectedMembers(volume: Volume): readonly PeerId[] {
-    return this.#c.world.network.peers().filter((peer) => volume.membership.member(peer) !== undefined).toSorted()
+    return this.#c.world.network
+      .peers()
+      .filter((peer) => volume.membership.member(peer) !== undefined)
+      .toSorted()
   }
 
   /**
@@ -160,7 +164,10 @@ export class Swarm {
     const seq = volume.actors.get(volume.actor)?.seq ?? 0
     const holders = (): PeerId[] =>
       [...(this.#durable.get(volume.id) ?? [])]
-        .filter(([peer, vector]) => volume.membership.member(peer) !== undefined && covers(vector, volume.actor, seq))
+        .filter(
+          ([peer, vector]) =>
+            volume.membership.member(peer) !== undefined && covers(vector, volume.actor, seq),
+        )
         .map(([peer]) => peer)
     if (seq === 0 || holders().length >= count) return
     const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
@@ -182,7 +189,10 @@ export class Swarm {
   }
 
   #connected(peer: PeerId): void {
-    this.#news.set(peer, { lastSeenMs: this.#c.world.clock.wall(), freeBytes: this.#news.get(peer)?.freeBytes })
+    this.#news.set(peer, {
+      lastSeenMs: this.#c.world.clock.wall(),
+      freeBytes: this.#news.get(peer)?.freeBytes,
+    })
     if (!this.#isMember(peer)) {
       this.#watchStranger(peer)
       return
@@ -200,7 +210,8 @@ export class Swarm {
     this.#strangers.get(peer)?.cancel()
     const timer = clock.timer(STRANGER_MS, () => {
       this.#strangers.delete(peer)
-      if (!this.#isMember(peer) && !this.#asked.has(peer)) network.disconnect(peer).catch(() => undefined)
+      if (!this.#isMember(peer) && !this.#asked.has(peer))
+        network.disconnect(peer).catch(() => undefined)
     })
     this.#strangers.set(peer, timer)
   }

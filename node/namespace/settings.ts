@@ -1,8 +1,8 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
-import { ShoalError } from '../protocol/errors.ts'
-import { formatClass, parseClass } from '../protocol/placement/redundancy.ts'
-import type { Ack, Settings } from './control/api.ts'
-import type { Volume } from './namespace/volume.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import type { Ack, Settings } from '../control/api.ts'
+import type { Volume } from './volume.ts'
 
 const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
 const DEFAULT_ACK: Ack = 'local'
@@ -26,7 +26,10 @@ export async function applySettings(volume: Volume, settings: Settings): Promise
   const checked = Object.entries(settings).map(([key, value]) => {
     const check = KEYS[key]
     if (check === undefined) {
-      throw new ShoalError('usage', `"${key}" is not a setting of a volume; settings are ${Object.keys(KEYS).join(', ')}`)
+      throw new ShoalError(
+        'usage',
+        `"${key}" is not a setting of a volume; settings are ${Object.keys(KEYS).join(', ')}`,
+      )
     }
     return { key, value: check(value) }
   })

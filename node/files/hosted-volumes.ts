@@ -1,0 +1,114 @@
+// The volumes at work on this node, by path: which volume a path lies in, made if it is the first and about to be
+// written to.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { VolumeId } from '../../protocol/ids.ts'
+import type { Swarm } from '../namespace/swarm.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
+import type { Store } from '../store/store.ts'
+import type { World } from '../world/world.ts'
+import { HostedVolume } from './hosted-volume.ts'
+import { parsePath } from './paths.ts'
+
+const FIRST_VOLUME = 'main'
+
+export interface HostedVolumesComponents {
+  readonly world: World
+  readonly store: Store
+  readonly swarm: Swarm
+  readonly volumes: Volumes
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+/** A place in a hosted volume. */
+export interface HostedPath {
+  readonly hosted: HostedVolume
+  readonly parts: readonly string[]
+}
+
+export class HostedVolumes {
+  readonly #c: HostedVolumesComponents
+  readonly #hosted = new Map<VolumeId, HostedVolume>()
+  #creatingFirst: Promise<NamedVolume> | undefined
+
+  constructor(components: HostedVolumesComponents) {
+    this.#c = components
+  }
+
+  /** Host every volume of the node. They work from start() on. */
+  async open(): Promise<void> {
+    for (const { volume } of this.#c.volumes.all()) await this.host(volume)
+  }
+
+  start(): void {
+    for (const hosted of this.#hosted.values()) hosted.start()
+  }
+
+  /** Stop all; each is tried, the first failure is thrown at the end. */
+  async stop(): Promise<void> {
+    const ended = await Promise.allSettled(
+      [...this.#hosted.values()].map((hosted) => hosted.stop()),
+    )
+    for (const end of ended) if (end.status === 'rejected') throw end.reason
+  }
+
+  all(): Iterable<HostedVolume> {
+    return this.#hosted.values()
+  }
+
+  get(volume: VolumeId): HostedVolume | undefined {
+    return this.#hosted.get(volume)
+  }
+
+  /** Host a volume, once. */
+  async host(volume: Volume): Promise<HostedVolume> {
+    const known = this.#hosted.get(volume.id)
+    if (known !== undefined) return known
+    const { world, store, swarm, log } = this.#c
+    const hosted = await HostedVolume.open({ world, store, swarm, volume, log })
+    this.#hosted.set(volume.id, hosted)
+    return hosted
+  }
+
+  /** throws ShoalError 'stopped' for a volume that is not hosted (yet). */
+  of({ volume, name }: NamedVolume): HostedVolume {
+    const hosted = this.#hosted.get(volume.id)
+    if (hosted === undefined) {
+      throw new ShoalError('stopped', `volume ${name} is not at work yet; try again`)
+    }
+    return hosted
+  }
+
+  /** Make a volume and host it. throws 'EEXIST', 'usage'. */
+  async create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
+    const named = await this.#c.volumes.create(name, chunk, hash)
+    const hosted = await this.host(named.volume)
+    this.#c.swarm.addVolume(named.volume)
+    hosted.start()
+    return named
+  }
+
+  /** By name or id; the default without one, which a node that has no volume makes. throws 'no-such-volume'. */
+  async findOrCreate(volume: string | undefined): Promise<NamedVolume> {
+    const { volumes } = this.#c
+    if (volume !== undefined || volumes.all().length > 0) return volumes.find(volume)
+    this.#creatingFirst ??= this.create(FIRST_VOLUME).finally(
+      () => (this.#creatingFirst = undefined),
+    )
+    return this.#creatingFirst
+  }
+
+  /** Where a path leads. throws 'usage', 'no-such-volume'. */
+  at(path: string): HostedPath {
+    const { volume, parts } = parsePath(path)
+    return { hosted: this.of(this.#c.volumes.find(volume)), parts }
+  }
+
+  /** The same for a change. throws 'EPERM' where this node may not write. */
+  async atForWriting(path: string): Promise<HostedPath> {
+    const { volume, parts } = parsePath(path)
+    const hosted = this.of(await this.findOrCreate(volume))
+    hosted.checkMayWrite()
+    return { hosted, parts }
+  }
+}

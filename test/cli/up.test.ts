@@ -1,0 +1,130 @@
+// The life of a real node as the command runs it: init, up in the foreground and detached, down, and what goes wrong.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { outcomeOf, withPlace } from './shoal.ts'
+import type { NodeStatus } from '../../node/control/api.ts'
+import type { Process } from './shoal.ts'
+
+/** A node that is alone: no other machine or test sees it. */
+const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const
+
+describe('up', { concurrency: 2 }, () => {
+  test('init makes a closed home, says so, and does not touch one that is there', async () => {
+    await withPlace(async ({ shoal, json, home }) => {
+      const { code, stdout } = await shoal(
+        'init',
+        '--name',
+        'attic',
+        '--zone',
+        'house',
+        '--capacity',
+        '2GB',
+      )
+      assert.equal(code, 0)
+      assert.equal(stdout, `Made node "attic" in ${home}. Start it with "shoal up".\n`)
+      assert.equal((await stat(home)).mode & 0o777, 0o700)
+      assert.equal((await stat(join(home, 'identity.key'))).mode & 0o777, 0o600)
+      const key = await readFile(join(home, 'identity.key'))
+      const again = (await json('init')) as { error: { code: string; message: string } }
+      assert.equal(again.error.code, 'EEXIST')
+      assert.match(again.error.message, /is a Shoal home already\. Start its node with "shoal up"/)
+      assert.deepEqual(await readFile(join(home, 'identity.key')), key)
+    })
+  })
+
+  test('init leaves a folder with other files alone', async () => {
+    await withPlace(async ({ shoal, home }) => {
+      await mkdir(home)
+      await writeFile(join(home, 'thesis.txt'), '')
+      assert.match(
+        (await shoal('init')).stderr,
+        /is not empty \(thesis\.txt\)\. Choose another folder/,
+      )
+      assert.deepEqual(await readdir(home), ['thesis.txt'])
+    })
+  })
+
+  test('in the foreground it says when it is ready, refuses a second one, and SIGTERM ends it cleanly', async () => {
+    await withPlace(async ({ start, shoal, home }) => {
+      const up = start('up', '--name', 'attic', ...ALONE)
+      const ended = outcomeOf(up)
+      assert.match(await firstOutput(up), /^Node "attic" is up, its home is /)
+      const second = await shoal('up')
+      assert.deepEqual(
+        { code: second.code, stderr: second.stderr },
+        {
+          code: 1,
+          stderr: `shoal: a node (process ${up.pid}) already runs at ${home}. Stop it with "shoal down".\n`,
+        },
+      )
+      assert.match((await shoal('status')).stdout, /No volume yet/)
+      up.kill('SIGTERM')
+      const { code, stderr } = await ended
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: STOPPING })
+      assert.equal((await shoal('status')).code, 3)
+    })
+  })
+
+  test('detached it returns when the node is ready, keeps what is written over a restart, and down ends it', async () => {
+    await withPlace(async ({ start, shoal, json }) => {
+      const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus
+      assert.equal(up.node.name, 'attic')
+      const put = start('put', '-', '/note')
+      put.stdin.end('remember')
+      assert.equal((await outcomeOf(put)).code, 0)
+      assert.deepEqual(await json('down'), { stopped: up.node.id, pid: up.node.pid })
+      assert.equal(isAlive(up.node.pid), false)
+      assert.match((await shoal('up', '--detach')).stdout, /^Node "attic" is up/)
+      assert.equal((await shoal('cat', '/note')).stdout, 'remember')
+      assert.equal((await shoal('down')).stdout, 'Stopped node "attic"\n')
+    })
+  })
+
+  test('a node that cannot start says why, detached or not, and nothing runs after', async () => {
+    await withPlace(async ({ shoal, home }) => {
+      await shoal('init', ...ALONE)
+      await writeFile(
+        join(home, 'config.yaml'),
+        'name: attic\nlisten: [/ip4/127.0.0.1/tcp/0]\ncolour: red\n',
+      )
+      for (const words of [['up'], ['up', '--detach']]) {
+        const { code, stdout, stderr } = await shoal(...words)
+        assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+        assert.match(
+          stderr,
+          /^shoal: .*config\.yaml: there is no key "colour"\. The keys are name, /,
+        )
+      }
+      assert.equal((await shoal('status')).code, 3)
+    })
+  })
+
+  test('a wrong ticket ends up with the error of the ticket', async () => {
+    await withPlace(async ({ json, shoal }) => {
+      const failed = (await json('up', '--detach', '--join', 'shoal1abc', ...ALONE)) as {
+        error: { code: string }
+      }
+      assert.equal(failed.error.code, 'ticket-malformed')
+      assert.equal((await shoal('status')).code, 3)
+    })
+  })
+})
+
+const STOPPING = 'Stopping. Ctrl-C again ends it at once.\nStopped.\n'
+
+async function firstOutput({ stdout }: Process): Promise<string> {
+  const [part] = (await once(stdout, 'data')) as [Uint8Array]
+  return Buffer.from(part).toString('utf8')
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { toHex } from '../../protocol/bytes.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { openOnce, sealOnce } from '../../protocol/cipher.ts'
+import { deriveKey } from '../../protocol/hash.ts'
+import { GOSSIP_BODY_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../../protocol/limits.ts'
+import { encodeEntry, signEntry } from '../../protocol/log/entry.ts'
+import { swarmKey } from '../../protocol/membership/members.ts'
+import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import type { ActorId, EntryHash } from '../../protocol/ids.ts'
+import type { Dependency } from '../../protocol/log/entry.ts'
+import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
+import { anyActor, anySeq, anyVector, bytes } from './arbitraries.ts'
+import {
+  ALICE,
+  ALICE_ACTOR,
+  BOB,
+  BOB_ACTOR,
+  BOB_ORIGIN,
+  EPOCH_SECRET,
+  SALT,
+  VOLUME,
+  WALL_MS,
+  filled,
+  hlcAt,
+  toJson,
+} from './fixtures.ts'
+import { assertRefusesOnly } from './hostile.ts'
+import { checkVectors } from './vectors.ts'
+
+const EPOCH = 1
+const KEY = swarmKey(EPOCH_SECRET)
+const MALFORMED = { code: 'malformed' }
+const keyOf = (epoch: number): Uint8Array | undefined => (epoch === EPOCH ? KEY : undefined)
+
+const ENTRY = encodeEntry(entryWithDeps(1))
+const BEACON: Beacon = {
+  peer: ALICE.peer,
+  sentMs: WALL_MS,
+  vector: new Map([
+    [ALICE_ACTOR, 12],
+    [BOB_ACTOR, 1000],
+  ]),
+  freeBytes: 250_000_000_000,
+  addresses: [`/ip4/192.168.1.7/tcp/4001/p2p/${ALICE.peer}`],
+}
+const MESSAGES: Readonly<Record<string, GossipMessage>> = {
+  named: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: undefined },
+  whole: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: ENTRY },
+  beacon: { kind: 'beacon', beacon: BEACON },
+}
+
+describe('gossip', () => {
+  test('messages have the bytes that docs/formats/sync.md shows', () => {
+    const vectors = Object.entries(MESSAGES).map(([name, message]) => {
+      const sealed = sealGossip(message, ALICE, EPOCH, KEY, SALT)
+      return [name, { plain: toHex(plainOf(sealed)), bytes: toHex(sealed) }]
+    })
+    checkVectors('gossip', {
+      topic: headsTopic(VOLUME),
+      aliceSeed: toHex(ALICE.seed),
+      epoch: EPOCH,
+      swarmKey: toHex(KEY),
+      salt: toHex(SALT),
+      messageKey: toHex(deriveKey('shoal 2026 gossip v1', Buffer.concat([KEY, SALT]))),
+      ...Object.fromEntries(vectors),
+    })
+  })
+
+  test('a message comes back from its bytes', () => {
+    fc.assert(
+      fc.property(anyMessage, bytes(32), (message, salt) => {
+        const back = openGossip(sealGossip(message, ALICE, EPOCH, KEY, salt), keyOf)
+        assert.deepEqual(toJson(sorted(back)), toJson(sorted(message)))
+      }),
+      { seed: 1, numRuns: 100 },
+    )
+  })
+
+  test('who has no key of the epoch reads nothing', () => {
+    const sealed = sealGossip(MESSAGES['named'] as GossipMessage, ALICE, EPOCH, KEY, SALT)
+    assert.throws(() => openGossip(sealed, () => undefined), { code: 'corrupt' })
+    assert.throws(() => openGossip(sealed, () => EPOCH_SECRET), { code: 'corrupt' })
+  })
+
+  test('hostile bytes from outside are refused and do nothing else', () => {
+    const honest = Object.values(MESSAGES).map((message) =>
+      sealGossip(message, ALICE, EPOCH, KEY, SALT),
+    )
+    assertRefusesOnly((message) => openGossip(message, keyOf), honest, {
+      codes: ['malformed', 'corrupt'],
+    })
+  })
+
+  test('hostile messages of a member are refused and do nothing else', () => {
+    const plain = Object.values(MESSAGES).map((message) =>
+      plainOf(sealGossip(message, ALICE, EPOCH, KEY, SALT)),
+    )
+    assertRefusesOnly((message) => openGossip(seal(message), keyOf), plain)
+  })
+
+  test('hostile beacons, signed as they are, are refused and do nothing else', () => {
+    assertRefusesOnly((body) => openGossip(seal(signed(body)), keyOf), [beaconBody()], {
+      codes: ['malformed', 'bad-signature'],
+    })
+  })
+
+  test("a beacon with another member's signature, or one for another purpose, is refused", () => {
+    const body = beaconBody()
+    openGossip(seal(signed(body)), keyOf)
+    const forged = [
+      BOB.sign('shoal/beacon/1', body),
+      ALICE.sign('shoal/entry/1', body),
+      new Uint8Array(64),
+    ]
+    for (const s of forged) {
+      assert.throws(() => openGossip(seal(encodeCbor({ t: 'beacon', b: body, s })), keyOf), {
+        code: 'bad-signature',
+      })
+    }
+    const changed = encodeCbor({ ...(decodeCbor(body, 'beacon') as object), at: WALL_MS + 1 })
+    const stale = encodeCbor({ t: 'beacon', b: changed, s: ALICE.sign('shoal/beacon/1', body) })
+    assert.throws(() => openGossip(seal(stale), keyOf), { code: 'bad-signature' })
+  })
+
+  test('a kind this node does not know is unsupported, not a fault of the sender', () => {
+    assert.throws(() => openGossip(seal(encodeCbor({ t: 'weather' })), keyOf), {
+      code: 'unsupported',
+    })
+  })
+
+  test('a message above GOSSIP_MAX is refused unread', () => {
+    const sealed = (length: number): Uint8Array => encodeCbor([EPOCH, SALT, filled(0, length)])
+    const fits = GOSSIP_MAX - sealed(GOSSIP_MAX - 100).length + GOSSIP_MAX - 100
+    assert.equal(sealed(fits).length, GOSSIP_MAX)
+    assert.throws(() => openGossip(sealed(fits), keyOf), { code: 'corrupt' })
+    assert.throws(() => openGossip(sealed(fits + 1), keyOf), MALFORMED)
+  })
+
+  test('an entry that does not fit is named, so that the message always fits', () => {
+    for (const deps of [0, 1, 250, 290, 295, 300, 305, 512]) {
+      const entry = encodeEntry(entryWithDeps(deps))
+      const message = sealGossip(
+        { kind: 'head', actor: BOB_ACTOR, seq: 1, entry },
+        BOB,
+        EPOCH,
+        KEY,
+        SALT,
+      )
+      assert.ok(message.length <= GOSSIP_MAX)
+      const back = openGossip(message, keyOf)
+      assert.ok(
+        back.kind === 'head' && (back.entry === undefined) === entry.length > GOSSIP_MAX - 256,
+      )
+    }
+  })
+
+  test('every bound of a head and of a beacon is enforced', () => {
+    const head = { t: 'head', a: filled(1, 16), s: 1, e: null }
+    const beacon = decodeCbor(beaconBody(), 'beacon') as object
+    const bad = [
+      encodeCbor({ ...head, a: filled(1, 17) }),
+      encodeCbor({ ...head, s: 0 }),
+      encodeCbor({ ...head, s: 2 ** 48 }),
+      signed(
+        encodeCbor({ ...beacon, a: Array.from({ length: TICKET_ADDRESSES_MAX + 1 }, () => 'x') }),
+      ),
+      signed(encodeCbor({ ...beacon, f: -1 })),
+      signed(encodeCbor({ ...beacon, at: 1.5 })),
+      signed(encodeCbor({ ...beacon, p: filled(1, 31) })),
+      signed(encodeCbor({ ...beacon, vv: [[filled(1, 16), 0]] })),
+    ]
+    for (const plain of bad) assert.throws(() => openGossip(seal(plain), keyOf), MALFORMED)
+    openGossip(seal(encodeCbor({ ...head, s: 2 ** 48 - 1 })), keyOf)
+  })
+
+  test('addresses too long are left out of a beacon that is otherwise good', () => {
+    const beacon = {
+      ...(decodeCbor(beaconBody(), 'beacon') as object),
+      a: ['x'.repeat(257), 'y', 7],
+    }
+    const message = openGossip(seal(signed(encodeCbor(beacon))), keyOf)
+    assert.ok(message.kind === 'beacon')
+    assert.deepEqual(message.beacon.addresses, ['y'])
+  })
+
+  test('at most TICKET_ADDRESSES_MAX addresses are sent', () => {
+    const addresses = Array.from({ length: 20 }, (_, n) => `/dns/${n}`)
+    const message = openGossip(
+      sealGossip({ kind: 'beacon', beacon: { ...BEACON, addresses } }, ALICE, EPOCH, KEY, SALT),
+      keyOf,
+    )
+    assert.ok(message.kind === 'beacon')
+    assert.deepEqual(message.beacon.addresses, addresses.slice(0, TICKET_ADDRESSES_MAX))
+  })
+})
+
+const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('head' as const),
+    actor: anyActor,
+    seq: anySeq,
+    entry: fc.option(fc.uint8Array({ maxLength: 3000 }), { nil: undefined }),
+  }),
+  fc.record({
+    kind: fc.constant('beacon' as const),
+    beacon: fc.record({
+      peer: fc.constant(ALICE.peer),
+      sentMs: fc.maxSafeNat(),
+      vector: anyVector,
+      freeBytes: fc.maxSafeNat(),
+      addresses: fc.array(fc.string({ maxLength: 100 }), { maxLength: TICKET_ADDRESSES_MAX }),
+    }),
+  }),
+)
+
+function seal(plain: Uint8Array): Uint8Array {
+  return encodeCbor([EPOCH, SALT, sealOnce(messageKey(), plain, SALT)])
+}
+
+/** By the derivation that the document gives, not by the code under test. */
+function plainOf(gossip: Uint8Array): Uint8Array {
+  const [, , sealed] = decodeCbor(gossip, 'gossip') as [number, Uint8Array, Uint8Array]
+  return openOnce(messageKey(), sealed, SALT)
+}
+
+function messageKey(): Uint8Array {
+  return deriveKey('shoal 2026 gossip v1', Buffer.concat([KEY, SALT]))
+}
+
+function beaconBody(): Uint8Array {
+  const plain = plainOf(sealGossip({ kind: 'beacon', beacon: BEACON }, ALICE, EPOCH, KEY, SALT))
+  return (decodeCbor(plain, 'beacon') as { b: Uint8Array }).b
+}
+
+function signed(body: Uint8Array): Uint8Array {
+  return encodeCbor({ t: 'beacon', b: body, s: ALICE.sign('shoal/beacon/1', body) })
+}
+
+/** With its vector in order, as it travels. */
+function sorted(message: GossipMessage): GossipMessage {
+  if (message.kind === 'head') return message
+  const vector = new Map([...message.beacon.vector].sort(([a], [b]) => (a < b ? -1 : 1)))
+  return { ...message, beacon: { ...message.beacon, vector } }
+}
+
+function entryWithDeps(count: number): ReturnType<typeof signEntry> {
+  const deps = Array.from({ length: count }, (_, n): Dependency => {
+    return {
+      actor: n.toString(16).padStart(32, '0') as ActorId,
+      seq: 1,
+      hash: '09'.repeat(32) as EntryHash,
+    }
+  })
+  const fields = { volume: VOLUME, actor: BOB_ACTOR, seq: 1, prev: undefined, origin: BOB_ORIGIN }
+  const grant = 'aa'.repeat(32) as EntryHash
+  return signEntry(
+    BOB,
+    { ...fields, deps, hlc: hlcAt(1), grant, epoch: 1, flags: 0 },
+    filled(7, count === 1 ? 32 : GOSSIP_BODY_MAX),
+  )
+}
