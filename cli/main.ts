@@ -5,7 +5,6 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
-import { SECOND_MS } from '../protocol/units.ts'
 import { addCat } from './commands/cat.ts'
 import { addDown } from './commands/down.ts'
 import { addGet } from './commands/get.ts'
@@ -49,9 +48,6 @@ const COMMANDS = [
   addUnmount,
 ] as const
 
-/** After a command is done, what its libraries left open may keep the process alive for this long. */
-const LINGER_MS: number = 2 * SECOND_MS
-
 /** The reason to stop where there is nothing more to say. */
 const OUTPUT_GONE = new ShoalError('aborted', 'the output goes nowhere')
 
@@ -75,7 +71,8 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode ||= report(failure, argv.includes('--json'))
   } finally {
     context.close()
-    setTimeout(() => process.exit(), LINGER_MS).unref()
+    // Now, whatever libraries have left open, but with the output written.
+    process.stdout.write('', () => process.exit())
   }
 }
 

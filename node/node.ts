@@ -161,11 +161,13 @@ export class Node implements LocalNode {
 
   async status(): Promise<NodeStatus> {
     await this.#measureSpace()
-    const { name, zone, home, version, pid } = this.#options
+    const { capacityBytes: _, ...identity } = this.#options
     const { network } = this.#c.world
     return {
       node: {
-        ...{ id: network.self, name, zone, addresses: network.addresses(), version, home, pid },
+        id: network.self,
+        addresses: network.addresses(),
+        ...identity,
         startedMs: this.#startedMs,
         usedBytes: this.#store.usage().segmentBytes,
         freeBytes: this.#freeBytes,

@@ -44,6 +44,20 @@ export function encodeCid(codec: number, multihash: number, digest: Uint8Array):
   return out
 }
 
+/** Base32 (RFC 4648, lower case, no padding) of bytes. */
+export function toBase32(bytes: Uint8Array): string {
+  return base32.baseEncode(bytes)
+}
+
+/** Inverse of toBase32. throws ShoalError 'malformed'. */
+export function fromBase32(text: string): Uint8Array {
+  try {
+    return base32.baseDecode(text)
+  } catch (cause) {
+    throw new ShoalError('malformed', 'text is not base32', { cause })
+  }
+}
+
 /** Canonical text (multibase base32) of CID bytes. */
 export function cidText(cid: Uint8Array): string {
   return base32.encode(cid)

@@ -111,6 +111,8 @@ function strayProcesses(): readonly { readonly pid: number; readonly command: st
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid === process.pid) return []
     try {
+      // A process stuck in the kernel holds a lock that reading more of it would wait for.
+      if (/^\d+ \(.*\) D/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return []
       const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
       if (!environment.includes(`TMPDIR=${folder}`)) return []
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()

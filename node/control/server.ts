@@ -150,6 +150,8 @@ async function handle(
 /** Answered first: the node closes this very server when it stops. */
 async function stop(api: NodeApi, response: ServerResponse): Promise<void> {
   const answered = once(response, 'close')
+  // The server waits for connections at its end, and for this one it need not.
+  response.setHeader('connection', 'close')
   answer(response, 200, {})
   await answered
   await api.stop()

@@ -6,7 +6,7 @@ import type { Timer, World } from '../world/world.ts'
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
-const DIAL_MS = 10_000
+const DIAL_MS = 30_000
 
 interface Attempt {
   pauseMs: number

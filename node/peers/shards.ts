@@ -7,14 +7,14 @@ import { ShardChannels } from './shard-protocol-channels.ts'
 import { receiveFrame, receivePayload, sendPayload } from './shard-protocol-frames.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
-import type { Clock, Network } from '../world/world.ts'
+import type { Clock, Network, Timer } from '../world/world.ts'
 import type { Lease } from './shard-protocol-channels.ts'
 import type { FrameDeadline } from './shard-protocol-frames.ts'
 
 /** For each frame sent or received. */
-const FRAME_MS = 10_000
+const FRAME_MS = 30_000
 /** A holder answers a put after its disk has. */
-const COMMIT_MS = 20_000
+const COMMIT_MS = 30_000
 
 /** A range of a shard. */
 export interface ShardRange {
@@ -137,21 +137,55 @@ export class ShardClient {
     payload: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<{ reply: ShardReply; payload: Uint8Array }> {
-    const deadline: FrameDeadline = () => this.#clock.timeout(FRAME_MS, signal)
-    await channel.send([encodeShardRequest(request)], { signal: deadline() })
-    if (payload !== undefined) await sendPayload(channel, payload, deadline)
-    const answerMs = request.kind === 'put' ? COMMIT_MS : FRAME_MS
-    const reply = decodeShardReply(
-      await receiveFrame(channel, () => this.#clock.timeout(answerMs, signal)),
-    )
-    if (reply.kind === 'error') return { reply, payload: new Uint8Array(0) }
-    if (reply.length > lengthMax) {
-      throw new ShoalError(
-        'malformed',
-        `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`,
-      )
+    const deadlines = new Deadlines(this.#clock, signal)
+    const deadline: FrameDeadline = () => deadlines.within(FRAME_MS)
+    try {
+      await channel.send([encodeShardRequest(request)], { signal: deadline() })
+      if (payload !== undefined) await sendPayload(channel, payload, deadline)
+      const answerMs = request.kind === 'put' ? COMMIT_MS : FRAME_MS
+      const frame = await receiveFrame(channel, () => deadlines.within(answerMs))
+      const reply = decodeShardReply(frame)
+      if (reply.kind === 'error') return { reply, payload: new Uint8Array(0) }
+      if (reply.length > lengthMax) {
+        throw new ShoalError(
+          'malformed',
+          `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`,
+        )
+      }
+      return { reply, payload: await receivePayload(channel, reply.length, deadline) }
+    } finally {
+      deadlines.end()
     }
-    return { reply, payload: await receivePayload(channel, reply.length, deadline) }
+  }
+}
+
+/** One signal for all steps of an exchange, each with its own time: nothing of it is left after end(). */
+class Deadlines {
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  readonly #controller = new AbortController()
+  readonly #onAbort = (): void => this.#controller.abort(this.#signal.reason)
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, signal: AbortSignal) {
+    this.#clock = clock
+    this.#signal = signal
+    signal.throwIfAborted()
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** The time of the step before is over; the next has so long. */
+  within(delayMs: number): AbortSignal {
+    this.#timer?.cancel()
+    this.#timer = this.#clock.timer(delayMs, () => {
+      this.#controller.abort(new ShoalError('timeout', `no progress for ${delayMs} ms`))
+    })
+    return this.#controller.signal
+  }
+
+  end(): void {
+    this.#timer?.cancel()
+    this.#signal.removeEventListener('abort', this.#onAbort)
   }
 }
 

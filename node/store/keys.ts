@@ -9,7 +9,7 @@ import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 export const CHUNK_PREFIX = 'c'
 export const SHARD_PREFIX = 'p'
 export const HEADER_PREFIX = 'h'
-export const META_PREFIX = 'm'
+const META_PREFIX = 'm'
 
 /** Where the payload of a record lies: segment number, offset of the payload's first byte in it, its length. */
 export interface Address {

@@ -127,7 +127,7 @@ export class ShardStore {
 }
 
 /** Id of a shard's record: the stripe's CID bytes and the index. */
-export function shardRecordId(stripe: StripeId, index: number): Uint8Array {
+function shardRecordId(stripe: StripeId, index: number): Uint8Array {
   assert(Number.isInteger(index) && index >= 0 && index <= 255, 'a shard index is one byte')
   const cid = stripeIdBytes(stripe)
   const id = new Uint8Array(cid.byteLength + 1)

@@ -13,7 +13,7 @@ export type Dot = string & { readonly brand: 'Dot' }
 /** 26 bytes: HLC (8), actor (16), op index (2), all big-endian: orders as bytes. */
 export type Stamp = ByteString & { readonly brand: 'Stamp' }
 
-export const STAMP_BYTES = 26
+const STAMP_BYTES = 26
 export const STAMP_ZERO: Stamp = '\0'.repeat(STAMP_BYTES) as Stamp
 
 export function makeDot(actor: ActorId, seq: number, index: number): Dot {

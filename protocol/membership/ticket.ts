@@ -1,11 +1,11 @@
 // A ticket lets a machine ask to join: `shoal1` + base32 of DAG-CBOR. It names a volume, where to ask, and a one-time
 // secret; the volume's key is never in it. The secret is shown to the admitting member over the connection that
 // proves who it is (the peer id is part of each address), and only its hash is kept there.
-import { base32 } from 'multiformats/bases/base32'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
 import { blake3Concat } from '../hash.ts'
+import { fromBase32, toBase32 } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
 import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../limits.ts'
 import type { WallTime } from '../units.ts'
@@ -34,7 +34,7 @@ export interface Ticket {
 export function formatTicket(ticket: Ticket): string {
   const addresses = ticket.addresses.slice(0, TICKET_ADDRESSES_MAX)
   for (;;) {
-    const text = PREFIX + base32.baseEncode(encodeTicket({ ...ticket, addresses }))
+    const text = PREFIX + toBase32(encodeTicket({ ...ticket, addresses }))
     if (text.length <= TICKET_TEXT_MAX || addresses.pop() === undefined) return text
   }
 }
@@ -61,10 +61,7 @@ export function parseTicket(text: string): Ticket {
     )
   }
   try {
-    const f = new Fields(
-      decodeCbor(base32.baseDecode(trimmed.slice(PREFIX.length)), 'ticket'),
-      'ticket',
-    )
+    const f = new Fields(decodeCbor(fromBase32(trimmed.slice(PREFIX.length)), 'ticket'), 'ticket')
     if (f.integer('v') !== TICKET_VERSION)
       throw new ShoalError('unsupported', 'this ticket is newer than this node')
     return {

@@ -66,20 +66,8 @@ export function applyOp(
   switch (op.kind) {
     case 'mkdir':
       return applyMkdir(store, op, dot, stamp, changes)
-    case 'create': {
-      if (readInode(store, op.inode) !== undefined || readLink(store, op.link) !== undefined) return
-      const inode = {
-        target: op.target,
-        attributes: {},
-        versions: [],
-        links: [],
-        created: stamp,
-        changed: stamp,
-      }
-      mergeAttributes(inode.attributes, op.attributes, stamp)
-      writeInode(store, op.inode, inode)
-      return addLink(store, op, dot, stamp, changes)
-    }
+    case 'create':
+      return applyCreate(store, op, dot, stamp, changes)
     case 'link':
       if (readInode(store, op.inode) === undefined || readLink(store, op.link) !== undefined) return
       return addLink(store, op, dot, stamp, changes)
@@ -93,19 +81,10 @@ export function applyOp(
       touchDir(store, op.parent, stamp, changes)
       return moves.apply(store, { stamp, dir: op.id, parent: op.parent, name: op.name }, changes)
     }
-    case 'unlink': {
-      const link = readLink(store, op.link)
-      if (link === undefined) return
-      setLinkLive(store, op.link, link, without(link.live, op.saw), changes)
-      touchInode(store, link.inode, stamp, changes)
-      return touchDir(store, op.from, stamp, changes)
-    }
-    case 'rmdir': {
-      const dir = readDir(store, op.id)
-      if (dir === undefined || op.id === ROOT) return
-      setDirLive(store, op.id, without(dir.live, op.saw), changes)
-      return touchDir(store, op.from, stamp, changes)
-    }
+    case 'unlink':
+      return applyUnlink(store, op, stamp, changes)
+    case 'rmdir':
+      return applyRmdir(store, op, stamp, changes)
     case 'attributes':
       return applyAttributes(store, op, stamp, changes)
     case 'version':
@@ -124,6 +103,52 @@ export function applyOp(
     default:
       return assertNever(op)
   }
+}
+
+function applyCreate(
+  store: StateStore,
+  op: Extract<TreeOp, { kind: 'create' }>,
+  dot: Dot,
+  stamp: Stamp,
+  changes: ChangeSet,
+): void {
+  if (readInode(store, op.inode) !== undefined || readLink(store, op.link) !== undefined) return
+  const inode = {
+    target: op.target,
+    attributes: {},
+    versions: [],
+    links: [],
+    created: stamp,
+    changed: stamp,
+  }
+  mergeAttributes(inode.attributes, op.attributes, stamp)
+  writeInode(store, op.inode, inode)
+  return addLink(store, op, dot, stamp, changes)
+}
+
+function applyUnlink(
+  store: StateStore,
+  op: Extract<TreeOp, { kind: 'unlink' }>,
+  stamp: Stamp,
+  changes: ChangeSet,
+): void {
+  const link = readLink(store, op.link)
+  if (link === undefined) return
+  setLinkLive(store, op.link, link, without(link.live, op.saw), changes)
+  touchInode(store, link.inode, stamp, changes)
+  return touchDir(store, op.from, stamp, changes)
+}
+
+function applyRmdir(
+  store: StateStore,
+  op: Extract<TreeOp, { kind: 'rmdir' }>,
+  stamp: Stamp,
+  changes: ChangeSet,
+): void {
+  const dir = readDir(store, op.id)
+  if (dir === undefined || op.id === ROOT) return
+  setDirLive(store, op.id, without(dir.live, op.saw), changes)
+  return touchDir(store, op.from, stamp, changes)
 }
 
 function applyMkdir(

@@ -53,17 +53,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
         n: fromByteString(op.name),
         a: encodeAttributes(op.attributes),
       }
-    case 'create': {
-      const target = op.target === undefined ? {} : { t: op.target }
-      return {
-        o,
-        i: fromHex(op.inode),
-        l: fromHex(op.link),
-        ...encodePlace(op),
-        a: encodeAttributes(op.attributes),
-        ...target,
-      }
-    }
+    case 'create':
+      return encodeCreate(op)
     case 'link':
       return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op) }
     case 'move':
@@ -104,6 +95,17 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, k: op.key, v: op.value }
     default:
       return encodeClearOp(op)
+  }
+}
+
+function encodeCreate(op: Extract<Op, { kind: 'create' }>): Record<string, unknown> {
+  return {
+    o: op.kind,
+    i: fromHex(op.inode),
+    l: fromHex(op.link),
+    ...encodePlace(op),
+    a: encodeAttributes(op.attributes),
+    ...(op.target === undefined ? {} : { t: op.target }),
   }
 }
 

@@ -1,5 +1,6 @@
 // The kernel driver by real system calls through a real mount. The calls are asynchronous or another process's: this
-// process answers them.
+// process answers them. It starts no process while it has a file of the mount open: a fork closes it, which only this
+// process, which waits for the fork, could answer.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -208,7 +209,7 @@ test(
   options,
   async (t) => {
     const { at, fileSystem } = await mounted(t)
-    const file = await open(at('a'), 'w+')
+    await using file = await open(at('a'), 'w+')
     await file.write('before')
     await unlink(at('a'))
     await file.write(' after', 6)
@@ -283,11 +284,9 @@ test(
   async (t) => {
     const { at, fileSystem } = await mounted(t)
     fileSystem.putFile('a', 'x'.repeat(4 * KIB))
-    const gate = Promise.withResolvers<void>()
-    t.after(() => gate.resolve())
     for (const flags of [['iflag=direct'], []]) {
       const reading = Promise.withResolvers<AbortSignal>()
-    const gate = Promise.withResolvers<void>()
+      const gate = Promise.withResolvers<void>()
       fileSystem.before = (operation, signal) => {
         if (operation !== 'read' || signal === undefined) return undefined
         reading.resolve(signal)
@@ -298,6 +297,7 @@ test(
       const signal = await reading.promise
       reader.kill('SIGKILL')
       await closed
+      gate.resolve()
       // Read-ahead belongs to nobody, so that the kernel does not interrupt it.
       assert.equal(signal.aborted, flags.length > 0)
     }

@@ -78,13 +78,19 @@ test(
 
 test('a busy mount is not unmounted but by force, which fails what is open', options, async (t) => {
   const { mount, at, fileSystem } = await mounted(t)
-  const file = await open(at('a'), 'w')
+  const script =
+    'exec 3>"$0"; echo open; read -r _; echo written >&3; echo $?; read -r _; echo more >&3 || echo failed'
+  const user = spawn('sh', ['-c', script, at('a')], { stdio: ['pipe', 'pipe', 'ignore'] })
+  t.after(() => user.kill('SIGKILL'))
+  const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
+  assert.equal(await said(), 'open\n')
   await assert.rejects(mount.unmount(), { code: 'EBUSY' })
-  await file.write('still works')
+  user.stdin.write('\n')
+  assert.equal(await said(), '0\n')
   await mount.unmount({ force: true })
   assert.equal(fileSystem.handles.size, 0)
-  await assert.rejects(file.write('no more'))
-  await file.close().catch(() => undefined)
+  user.stdin.write('\n')
+  assert.equal(await said(), 'failed\n')
 })
 
 test('force ends a mount whose file system answers nothing', options, async (t) => {
@@ -140,21 +146,40 @@ test('exit() unmounts, and is not held up', options, async (t) => {
   assert.equal(mountAt(folder), undefined)
 })
 
-test('a change from elsewhere is seen once the kernel is told, not before', options, async (t) => {
-  const { at, mount, fileSystem } = await mounted(t)
-  const inode = fileSystem.putFile('a', 'old')
-  await using reader = await open(at('a'))
-  const read = async (): Promise<string> => {
-    const { buffer, bytesRead } = await reader.read(Buffer.alloc(100), 0, 100, 0)
-    return buffer.toString('utf8', 0, bytesRead)
-  }
-  assert.equal(await read(), 'old')
-  fileSystem.putFile('a', 'new, and longer')
-  assert.equal(await readFile(at('a'), 'utf8'), 'old')
-  mount.invalidator.inode(inode)
-  await until(async () => (await read()) === 'new, and longer')
-  assert.equal((await stat(at('a'))).size, 15)
-})
+test(
+  'content changed elsewhere is seen once the kernel is told, not before',
+  options,
+  async (t) => {
+    const { at, mount, fileSystem } = await mounted(t)
+    const inode = fileSystem.putFile('a', 'old')
+    await using reader = await open(at('a'))
+    const read = async (): Promise<string> => {
+      const { buffer, bytesRead } = await reader.read(Buffer.alloc(100), 0, 100, 0)
+      return buffer.toString('utf8', 0, bytesRead)
+    }
+    assert.equal(await read(), 'old')
+    fileSystem.putFile('a', 'new')
+    assert.equal(await readFile(at('a'), 'utf8'), 'old')
+    mount.invalidator.inode(inode)
+    await until(async () => (await read()) === 'new')
+    fileSystem.putFile('a', 'much longer')
+    mount.invalidator.inode(inode)
+    await until(async () => (await read()) === 'much longer')
+    assert.equal((await stat(at('a'))).size, 11)
+  },
+)
+
+test(
+  'a file that grew elsewhere never has the old content and the new size',
+  options,
+  async (t) => {
+    const { at, fileSystem } = await mounted(t, { attributeTimeoutMs: 0 })
+    fileSystem.putFile('a', 'old')
+    assert.equal(await readFile(at('a'), 'utf8'), 'old')
+    fileSystem.putFile('a', 'new, longer')
+    assert.equal(await readFile(at('a'), 'utf8'), 'new, longer')
+  },
+)
 
 test('names that come and go elsewhere are seen once the kernel is told', options, async (t) => {
   const { at, folder, mount, fileSystem } = await mounted(t)

@@ -23,7 +23,7 @@ export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length })
 
 export const anyActor: fc.Arbitrary<ActorId> = bytes(16).map((id) => toHex(id) as ActorId)
-export const anyNode: fc.Arbitrary<NodeId> = bytes(16).map((id) => toHex(id) as NodeId)
+const anyNode: fc.Arbitrary<NodeId> = bytes(16).map((id) => toHex(id) as NodeId)
 export const anyPeer: fc.Arbitrary<PeerId> = bytes(32).map(peerIdFromPublicKey)
 export const anySeq: fc.Arbitrary<number> = fc.integer({ min: 1, max: 2 ** 48 - 1 })
 export const anyHlc: fc.Arbitrary<Hlc> = fc

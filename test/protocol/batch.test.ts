@@ -1,3 +1,4 @@
+// The body of an entry (docs/formats/log.md): packed, sealed to its place in the log, and bounded before it is unpacked.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

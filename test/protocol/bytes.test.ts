@@ -1,3 +1,4 @@
+// Byte strings and hexadecimal hold and order what the bytes do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

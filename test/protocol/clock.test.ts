@@ -1,3 +1,4 @@
+// Laws of the two clocks: the hybrid logical one grows, version vectors form a lattice.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// The field GF(2^8), and the kernel, against arithmetic bit by bit.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -10,7 +10,7 @@ import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, encodeCid } from '../../protocol/ids.
 import type { ErrorCode } from '../../protocol/errors.ts'
 
 /** What a decoder of a peer's bytes may say. */
-export const REFUSALS: readonly ErrorCode[] = ['malformed', 'bad-signature', 'unsupported']
+const REFUSALS: readonly ErrorCode[] = ['malformed', 'bad-signature', 'unsupported']
 
 const LINK = CID.decode(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, new Uint8Array(32)))
 

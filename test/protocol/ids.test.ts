@@ -1,3 +1,4 @@
+// Each id has one text and one form in bytes; everything else is malformed.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

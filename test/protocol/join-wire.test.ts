@@ -1,3 +1,4 @@
+// Messages of /shoal/join/1 (docs/formats/membership.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

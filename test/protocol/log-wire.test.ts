@@ -1,3 +1,4 @@
+// Messages of /shoal/log/1 (docs/formats/sync.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

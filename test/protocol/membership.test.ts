@@ -1,3 +1,4 @@
+// Genesis, keys, roles and members (docs/formats/membership.md): golden bytes, and laws of the member record.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// Rendezvous ranks and placements: fair, stable when peers come and go, and spread over zones.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

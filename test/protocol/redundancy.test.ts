@@ -1,3 +1,4 @@
+// Classes as people write them, and the codes that they stand for.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// The code against its plain rule, and every pattern of losses of small codes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// Proofs of ranges of a shard: each holds, and nothing that was changed does.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// The layout of chunks in shards, and headers that a liar may send.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,10 +1,11 @@
+// Tickets (docs/formats/membership.md): golden text, damage is noticed, and one that is written can be read.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { base32 } from 'multiformats/bases/base32'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { blake3 } from '../../protocol/hash.ts'
+import { fromBase32, toBase32 } from '../../protocol/ids.ts'
 import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import {
@@ -96,7 +97,7 @@ describe('ticket', () => {
   })
 
   test('hostile tickets are refused and do nothing else', () => {
-    const parse = (cbor: Uint8Array): Ticket => parseTicket(`shoal1${base32.baseEncode(cbor)}`)
+    const parse = (cbor: Uint8Array): Ticket => parseTicket(`shoal1${toBase32(cbor)}`)
     assertRefusesOnly(parse, [cborOf(TEXT)], { codes: ['ticket-malformed', 'unsupported'] })
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
@@ -145,10 +146,10 @@ const anyTicket: fc.Arbitrary<Ticket> = fc.record({
 })
 
 function cborOf(text: string): Uint8Array {
-  return base32.baseDecode(text.slice('shoal1'.length))
+  return fromBase32(text.slice('shoal1'.length))
 }
 
 function withField(name: string, value: unknown): string {
   const changed = { ...(decodeCbor(cborOf(TEXT), 'ticket') as object), [name]: value }
-  return `shoal1${base32.baseEncode(encodeCbor(changed))}`
+  return `shoal1${toBase32(encodeCbor(changed))}`
 }

@@ -27,9 +27,9 @@ import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Protocol id of the distributed hash table. */
-export const DHT_PROTOCOL = '/shoal/kad/1'
+const DHT_PROTOCOL = '/shoal/kad/1'
 /** Name under which nodes announce themselves on the local network (RFC 6763). */
-export const MDNS_SERVICE = '_shoal._udp.local'
+const MDNS_SERVICE = '_shoal._udp.local'
 
 /** A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the default 20. */
 const DHT_BUCKET = 8

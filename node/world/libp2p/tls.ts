@@ -24,7 +24,7 @@ import type { TLSComponents } from '@libp2p/tls'
 import type { SendResult } from '@libp2p/utils'
 
 /** Protocol id of the libp2p TLS handshake. */
-export const TLS_PROTOCOL = '/tls/1.0.0'
+const TLS_PROTOCOL = '/tls/1.0.0'
 
 /** The fastest first; both sides have AES instructions or lose little. */
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'

@@ -1,3 +1,4 @@
+// Frames on a stream of bytes, against docs/formats/network.md.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

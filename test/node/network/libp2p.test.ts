@@ -7,7 +7,7 @@ import { Libp2pNetwork } from '../../../node/world/libp2p/network.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { networkSuite } from '../../seams/network.ts'
-import type { NetworkFixture } from '../../seams/network.ts'
+import type { NetworkFixture } from '../../seams/network-swarm.ts'
 
 networkSuite('libp2p', openLoopback)
 

@@ -4,8 +4,8 @@ import { fork } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { hasCode } from '../../../protocol/errors.ts'
 import { CODEC_RAW, encodeCid, MULTIHASH_BLAKE3 } from '../../../protocol/ids.ts'
 import {
@@ -171,7 +171,7 @@ async function startProcess(
   folder: string,
   listen: string,
 ): Promise<{ child: ChildProcess; addresses: readonly string[] }> {
-  const script = join(import.meta.dirname, 'peer-process.ts')
+  const script = fileURLToPath(import.meta.resolve('./peer-process.ts'))
   const child = fork(script, [JSON.stringify({ name: 'child', folder, listen })])
   t.after(() => child.kill('SIGKILL'))
   const [addresses] = await once(child, 'message', { signal: deadline() })

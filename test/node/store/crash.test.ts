@@ -16,7 +16,7 @@ import { bytesOf, chunkIdOf } from './fixtures.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 import type { Kv } from '../../../node/store/kv.ts'
 
-const SEEDS = 60
+const SEEDS = 50
 const LIVES = 8
 const LANES = 3
 /** A life lasts up to this: some ten commits. */

@@ -7,8 +7,8 @@ import { KIB, MIB } from '../../../../protocol/units.ts'
 export const MAJOR = 7
 /** The newest minor whose structs we speak; an older kernel's is used as it is. */
 export const MINOR = 45
-/** Linux 5.2: no older kernel knows FUSE_EXPLICIT_INVAL_DATA, on which the safety of cached content rests. */
-export const MINOR_MIN = 31
+/** Linux 4.20, the first with FUSE_MAX_PAGES: 1 MiB in one request, and folders and symbolic links that are cached. */
+export const MINOR_MIN = 28
 /** Linux 6.16: one notification makes every cached name ask again. */
 export const MINOR_WITH_EPOCH = 44
 
@@ -58,7 +58,11 @@ export const OPCODE = {
   rename2: 45,
 } as const
 
-/** What we ask of the kernel at INIT, if it offers it. Not asked: writeback cache (FACTS), ASYNC_DIO (uninterruptible). */
+/**
+ * What we ask of the kernel at INIT, if it offers it. Not asked: WRITEBACK_CACHE (a notification would not refresh the
+ * size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every own write would drop the content that is cached), and
+ * EXPLICIT_INVAL_DATA (a file that grew elsewhere would have old content and zeros until the notification).
+ */
 export const INIT_WANTED: number =
   (1 << 0) | // ASYNC_READ: several reads of one file at a time
   (1 << 3) | // ATOMIC_O_TRUNC: open(2) with O_TRUNC is one request
@@ -68,7 +72,6 @@ export const INIT_WANTED: number =
   (1 << 18) | // PARALLEL_DIROPS
   (1 << 22) | // MAX_PAGES: IO_MAX in one request
   (1 << 23) | // CACHE_SYMLINKS: a target never changes
-  (1 << 25) | // EXPLICIT_INVAL_DATA: cached content is dropped by notification only
   (1 << 28) // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
 
 /** Background requests (read-ahead) the kernel may have under way; a few slow reads must not use them up. */

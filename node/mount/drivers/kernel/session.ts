@@ -162,7 +162,7 @@ export class Session {
     const offered = request.u32()
     if (major < MAJOR || (major === MAJOR && minor < MINOR_MIN)) {
       this.#send(request.unique, EPROTO, EMPTY)
-      const spoken = `the kernel speaks FUSE ${major}.${minor}; ${MAJOR}.${MINOR_MIN} (Linux 5.2) is needed`
+      const spoken = `the kernel speaks FUSE ${major}.${minor}; ${MAJOR}.${MINOR_MIN} (Linux 4.20) is needed`
       this.#ready.reject(new ShoalError('mount-failed', spoken))
       return
     }

@@ -1,0 +1,121 @@
+// Shards to a peer: two processes on loopback, each with its own identity, libp2p and store, as two nodes are. The
+// baseline is the same bytes over a bare TCP connection into a file with one fdatasync per shard.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { codeStripe } from '../protocol/stripe/stripe.ts'
+import type { CodedStripe } from '../protocol/stripe/stripe.ts'
+import { blake3 } from '../protocol/hash.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../protocol/ids.ts'
+import { MIB } from '../protocol/units.ts'
+import { ShardClient } from '../node/peers/shards.ts'
+import { SystemClock } from '../node/world/clock.ts'
+import { Libp2pNetwork } from '../node/world/libp2p/network.ts'
+import { seconds } from './copy.ts'
+import type { Table } from './table.ts'
+
+const SHARD_BYTES: number = 4 * MIB
+/** As many as a stripe's worth of puts is under way at a time. */
+const LANES = 4
+const VOLUME = '77'.repeat(32) as VolumeId
+
+/** Put `mebibytes` of shards to a peer and read them back. */
+export async function measureShards(folder: string, mebibytes: number): Promise<Table> {
+  const stripes = makeStripes(Math.max(1, Math.floor((mebibytes * MIB) / SHARD_BYTES)))
+  const bytes = stripes.length * SHARD_BYTES
+  const baseline = await timeBareTcp(join(folder, 'bare'), stripes)
+  const holder = fork(new URL('./shard-holder.ts', import.meta.url), [join(folder, 'holder')])
+  const clock = new SystemClock()
+  await mkdir(join(folder, 'client'), { recursive: true })
+  const network = await Libp2pNetwork.create({
+    seed: randomBytes(32),
+    folder: join(folder, 'client'),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    mdns: false,
+  })
+  try {
+    await network.start()
+    const [address] = (await once(holder, 'message')) as [string]
+    const { signal } = new AbortController()
+    const peer: PeerId = await network.dial([address], { signal })
+    const client = new ShardClient({ network, clock }, { volume: VOLUME })
+    const put = await seconds(() =>
+      inLanes(stripes, ({ headerBytes, shards }) => {
+        const shard = shards[0] ?? new Uint8Array(0)
+        return client.put(peer, { header: headerBytes, index: 0, shard }, { signal })
+      }),
+    )
+    const get = await seconds(() =>
+      inLanes(stripes, async ({ id }) => {
+        const range = { stripe: id, index: 0, offset: 0, length: SHARD_BYTES }
+        await client.get(peer, range, { proof: false, signal })
+      }),
+    )
+    client.close()
+    return {
+      baselineName: 'bare TCP',
+      rows: [
+        { what: `put shards of 4 MiB to a peer, durable there`, seconds: put, bytes, baseline },
+        { what: 'get them back', seconds: get, bytes },
+      ],
+      notes: [],
+    }
+  } finally {
+    await network.stop()
+    holder.kill('SIGTERM')
+    await once(holder, 'exit')
+  }
+}
+
+function makeStripes(count: number): readonly CodedStripe[] {
+  return Array.from({ length: count }, () => {
+    const bytes = randomBytes(SHARD_BYTES)
+    const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(bytes)))
+    return codeStripe([{ id, bytes }], 1, 0)
+  })
+}
+
+async function inLanes<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = items.values()
+  const lane = async (): Promise<void> => {
+    for (const item of queue) await work(item)
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+}
+
+/** Seconds for the same bytes without encryption, hashing, framing or index. */
+async function timeBareTcp(path: string, stripes: readonly CodedStripe[]): Promise<number> {
+  const file = await open(path, 'w')
+  const server = createServer(async (socket) => {
+    let unsynced = 0
+    for await (const part of socket as AsyncIterable<Buffer>) {
+      await file.write(part)
+      unsynced += part.length
+      if (unsynced < SHARD_BYTES) continue
+      await file.datasync()
+      unsynced = 0
+    }
+    socket.end('.')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const time = await seconds(async () => {
+    for (const { shards } of stripes) {
+      if (!socket.write(shards[0] ?? '')) await once(socket, 'drain')
+    }
+    socket.end()
+    await once(socket.resume(), 'end')
+  })
+  server.close()
+  await file.close()
+  return time
+}
