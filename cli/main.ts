@@ -48,6 +48,9 @@ const COMMANDS = [
   addUnmount,
 ] as const
 
+/** npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the first, it is that one. */
+const ECHO_MS = 1000
+
 /** The reason to stop where there is nothing more to say. */
 const OUTPUT_GONE = new ShoalError('aborted', 'the output goes nowhere')
 
@@ -126,8 +129,10 @@ function report(thrown: unknown, json: boolean): number {
 /** The first signal ends the work in order, the second at once. */
 function stopOnSignals(interrupt: AbortController): void {
   const message = 'interrupted. What was done is kept; run the same command again to go on.'
+  let firstMs: number | undefined
   const stop = (): void => {
-    if (interrupt.signal.aborted) process.exit(130)
+    if (firstMs !== undefined && performance.now() - firstMs > ECHO_MS) process.exit(130)
+    firstMs ??= performance.now()
     interrupt.abort(new ShoalError('aborted', message))
   }
   process.on('SIGINT', stop)

@@ -50,8 +50,8 @@ export interface FileSystem {
   /** Entries after `cookie` (0 = start), in a stable order; '.' and '..' are the driver's. Cookies are > 0. */
   readFolder(handle: number, cookie: number, countMax: number): Promise<readonly FolderEntry[]>
   releaseFolder(handle: number): Promise<void>
-  /** fsync(2) of a folder: names made, moved and removed so far survive power loss. Without it, nothing is done. */
-  syncFolder?(handle: number): Promise<void>
+  /** fsync(2) of a folder: names made, moved and removed so far survive power loss. */
+  syncFolder(handle: number): Promise<void>
   statFileSystem(): Promise<FileSystemSpace>
   /** The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never fails. */
   retain(inode: number): void

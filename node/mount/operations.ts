@@ -223,6 +223,10 @@ export class VolumeFileSystem implements FileSystem {
     if (file.editor !== undefined) await this.fsync(handle)
   }
 
+  async syncFolder(): Promise<void> {
+    await this.#c.namespace.volume.commit()
+  }
+
   async fsync(handle: number): Promise<void> {
     await this.#commitFile(this.#handle(handle).file)
     await this.#c.namespace.volume.commit()

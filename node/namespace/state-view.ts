@@ -103,8 +103,9 @@ export class StateView implements StateStore {
   }
 }
 
-/** The end of the range of all keys that begin with `prefix`. */
+/** The end of the range of all keys that begin with `prefix`, which holds a byte below 0xff. */
 export function prefixEnd(prefix: ByteString): ByteString {
-  const last = prefix.charCodeAt(prefix.length - 1)
-  return prefix.slice(0, -1) + String.fromCharCode(last + 1)
+  let length = prefix.length
+  while (prefix.charCodeAt(length - 1) === 0xff) length--
+  return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1)
 }

@@ -5,6 +5,8 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,6 +35,7 @@ export class TestNode {
   readonly folder: string
   #process: ChildProcess | undefined
   #said = ''
+  #ownPort: number | undefined
 
   constructor(folder: string, name: string) {
     this.name = name
@@ -65,7 +68,7 @@ export class TestNode {
   /** Run `up` and wait until it says that it is ready. */
   async start({ mount, ticket, zone }: StartOptions = {}): Promise<void> {
     const options = [
-      ...['--name', this.name, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-mdns'],
+      ...['--name', this.name, '--listen', `/ip4/127.0.0.1/tcp/${await this.#port()}`, '--no-mdns'],
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
@@ -86,6 +89,18 @@ export class TestNode {
       })
     })
     assert(!this.#said.startsWith('{"error"'), `${this.name}: ${this.#said}`)
+  }
+
+  /** The same over restarts, as a node's port is: others find it again where it was. */
+  async #port(): Promise<number> {
+    if (this.#ownPort === undefined) {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      this.#ownPort = (server.address() as AddressInfo).port
+      server.close()
+      await once(server, 'close')
+    }
+    return this.#ownPort
   }
 
   /** End the process by a signal and wait until it is gone. */

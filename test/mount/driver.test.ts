@@ -30,6 +30,7 @@ import {
 } from 'node:fs/promises'
 import { test } from 'node:test'
 import koffi from 'koffi'
+import { compareBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB, MIB } from '../../protocol/units.ts'
 import { mounted, run, skip, until } from './mounted.ts'
@@ -107,7 +108,7 @@ test('names are any bytes, up to 255 of them', options, async (t) => {
     assert.deepEqual(await readFile(path), name)
   }
   const listed = await readdir(folder, { encoding: 'buffer' })
-  assert.deepEqual(listed.toSorted(Buffer.compare), names.toSorted(Buffer.compare))
+  assert.deepEqual(listed.toSorted(compareBytes), names.toSorted(compareBytes))
   assert.deepEqual(
     fileSystem.names,
     names.map((name) => name.toString('latin1')),
@@ -130,16 +131,7 @@ test(
     const { mode, uid, gid, nlink, atimeNs, mtimeNs } = await stat(at('a'), { bigint: true })
     assert.deepEqual([mode, uid, gid, nlink], [0o104755n, 12n, 34n, 1n])
     assert.deepEqual([atimeNs, mtimeNs], [1_000_000_500_000_000n, -1_250_000_001n])
-    await run(
-      'setpriv',
-      '--reuid=12',
-      '--regid=34',
-      '--clear-groups',
-      'sh',
-      '-c',
-      'echo >> "$0"',
-      at('a'),
-    )
+    await run('setpriv', '--bounding-set=-fsetid', 'sh', '-c', 'echo >> "$0"', at('a'))
     assert.equal((await stat(at('a'))).mode, 0o100755)
     assert.equal((await stat(folder)).ino, 1)
     const space = await statfs(folder)

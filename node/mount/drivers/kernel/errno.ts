@@ -3,7 +3,6 @@ import { constants } from 'node:os'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import type { ErrorCode } from '../../../../protocol/errors.ts'
 
-export const EAGAIN: number = constants.errno.EAGAIN
 export const EINTR: number = constants.errno.EINTR
 export const EIO: number = constants.errno.EIO
 export const ENOSYS: number = constants.errno.ENOSYS

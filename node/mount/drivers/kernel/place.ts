@@ -46,6 +46,7 @@ async function clearDead(place: string, mounter: Mounter): Promise<void> {
     const there = mountAt(place)
     if (there === undefined || !/^fuse(\.|$)/.test(there.type)) return
     if (there.type !== MOUNT_TYPE || !(await isDead(place))) {
+      if (mountAt(place)?.device !== there.device) continue // its watchdog has just cleared it
       throw new ShoalError('EBUSY', `cannot mount at ${place}: a ${there.type} is mounted there`)
     }
     const unmount = mounter.unmountCommand(place, true)

@@ -5,7 +5,7 @@
 // - Requests run concurrently; none waits for another.
 // - An interrupted request is answered EINTR at once, and what the file system says later is dropped.
 import { ShoalError } from '../../../../protocol/errors.ts'
-import { EAGAIN, EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
+import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
 import { OPERATIONS } from './operations.ts'
 import { MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'
@@ -180,14 +180,10 @@ export class Session {
     }
   }
 
-  /**
-   * An unknown target is either answered already (then the kernel ignores our EAGAIN) or not yet read, when the frames
-   * of two readers overtook each other (then the kernel asks again).
-   */
+  /** The kernel sends one only after the request it is about; a target that is not under way is answered already. */
   #interrupt(request: Request): undefined {
     const target = this.#underWay.get(request.u64())
-    if (target === undefined) this.#send(request.unique, EAGAIN, EMPTY)
-    else if (target.request.abort()) this.#send(target.request.unique, EINTR, EMPTY)
+    if (target?.request.abort()) this.#send(target.request.unique, EINTR, EMPTY)
   }
 
   #settled(concerns: (request: Request) => boolean): Promise<void> | undefined {

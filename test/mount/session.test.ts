@@ -1,0 +1,87 @@
+// The conversation with the kernel, fed what no kernel says.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { OPCODE } from '../../node/mount/drivers/kernel/protocol.ts'
+import { Session } from '../../node/mount/drivers/kernel/session.ts'
+import { MemoryFileSystem } from './memory-file-system.ts'
+
+const HEADER_BYTES = 40
+const SEED = 7
+const UNANSWERED: ReadonlySet<number> = new Set([
+  OPCODE.forget,
+  OPCODE.batchForget,
+  OPCODE.interrupt,
+])
+
+function frameOf(opcode: number, unique: number, inode: number, body: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(HEADER_BYTES)
+  header.writeUInt32LE(HEADER_BYTES + body.byteLength, 0)
+  header.writeUInt32LE(opcode, 4)
+  header.writeUInt32LE(unique, 8)
+  header.writeUInt32LE(inode, 16)
+  return Buffer.concat([header, body])
+}
+
+interface Talk {
+  readonly session: Session
+  readonly answered: number[]
+}
+
+function talk(): Talk {
+  const answered: number[] = []
+  const session = new Session(
+    {
+      fileSystem: new MemoryFileSystem(),
+      send: (unique) => void answered.push(unique),
+      report: () => undefined,
+    },
+    { timeouts: { attributeMs: 0, entryMs: 0 } },
+  )
+  return { session, answered }
+}
+
+test('every request with a header is answered once, whatever its body', async () => {
+  const request = fc.record({
+    opcode: fc.constantFrom(...Object.values(OPCODE), 63, 4096),
+    inode: fc.nat({ max: 3 }),
+    body: fc.uint8Array({ maxLength: 200 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 20 }), async (requests) => {
+      const { session, answered } = talk()
+      const expected: number[] = []
+      for (const [index, { opcode, inode, body }] of requests.entries()) {
+        void session.receive(frameOf(opcode, index + 1, inode, body))
+        if (!UNANSWERED.has(opcode)) expected.push(index + 1)
+      }
+      await session.end()
+      const unanswered = expected.filter((unique) => !answered.includes(unique))
+      assert.deepEqual(unanswered, [])
+      assert.equal(new Set(answered).size, answered.length)
+    }),
+    { seed: SEED, numRuns: 300 },
+  )
+})
+
+test('frames without a whole header, or with a wrong length, change nothing', async () => {
+  const { session, answered } = talk()
+  for (let length = 0; length < HEADER_BYTES; length++) {
+    assert.equal(session.receive(new Uint8Array(length)), undefined)
+  }
+  assert.deepEqual(answered, [])
+  void session.receive(frameOf(OPCODE.lookup, 5, 1, Buffer.from('a\0')).subarray(0, 41))
+  assert.deepEqual(answered, [5])
+  await session.end()
+})
+
+test('a kernel that is too old is told so', async () => {
+  const { session, answered } = talk()
+  const body = Buffer.alloc(16)
+  body.writeUInt32LE(7, 0)
+  body.writeUInt32LE(20, 4)
+  void session.receive(frameOf(OPCODE.init, 1, 0, body))
+  await assert.rejects(session.ready, { code: 'mount-failed', message: /7\.20.*is needed/ })
+  assert.deepEqual(answered, [1])
+  await session.end()
+})
