@@ -215,7 +215,7 @@ export class Client implements NodeApi {
   async #open(
     method: string,
     route: string,
-    query: Readonly<Record<string, unknown>>,
+    query: Query,
     body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
     { signal }: CallOptions = {},
   ): Promise<Answer> {
@@ -251,6 +251,8 @@ export class Client implements NodeApi {
     return asShoalError(error)
   }
 }
+
+type Query = Readonly<Record<string, string | number | bigint | undefined>>
 
 interface Answer {
   readonly headers: IncomingHttpHeaders
@@ -307,12 +309,12 @@ async function readAll(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
-function encodeQuery(query: Readonly<Record<string, unknown>>): string {
+function encodeQuery(query: Query): string {
   const text = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) {
     if (value !== undefined) text.set(key, String(value))
   }
-  return text.size === 0 ? '' : `?${text}`
+  return text.size === 0 ? '' : `?${text.toString()}`
 }
 
 function goneError(cause: unknown): ShoalError {

@@ -74,8 +74,8 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode ||= report(failure, argv.includes('--json'))
   } finally {
     context.close()
-    // Now, whatever libraries have left open, but with the output written.
-    process.stdout.write('', () => process.exit())
+    // Now, whatever libraries have left open, but with the output written, or its failure told.
+    process.stdout.write('', () => setImmediate(() => process.exit()))
   }
 }
 
@@ -144,8 +144,9 @@ function stopOnSignals(interrupt: AbortController): void {
 /** `shoal cat big | head` is no failure: who reads has seen enough. A full disk under stdout is one. */
 function stopWithoutOutput(interrupt: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    const told = interrupt.signal.reason === OUTPUT_GONE
     interrupt.abort(OUTPUT_GONE)
-    if (error.code === 'EPIPE') return
+    if (told || error.code === 'EPIPE') return
     const failure = new ShoalError('EIO', `the output cannot be written: ${error.message}`)
     process.exitCode = report(failure, false)
   })

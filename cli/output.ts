@@ -37,7 +37,7 @@ export function formatTime(ms: number): string {
 
 /** "drwxr-x--T", as ls(1) does. */
 export function formatMode(kind: FileKind, mode: number): string {
-  const letters = [...'rwxrwxrwx'].map((letter, i) => ((mode >> (8 - i)) & 1 ? letter : '-'))
+  const letters = 'rwxrwxrwx'.split('').map((letter, i) => ((mode >> (8 - i)) & 1 ? letter : '-'))
   const special = [
     { bit: 0o4000, at: 2, letter: 's' },
     { bit: 0o2000, at: 5, letter: 's' },

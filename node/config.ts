@@ -172,7 +172,7 @@ const UNITS: Readonly<Record<string, number>> = {
 }
 
 /** Bytes of "200GB" (10^9), "10GiB" (2^30) or "1024". throws ShoalError 'usage'. */
-export function parseSize(text: string): number {
+function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]I?)?B?$/.exec(text.trim().toUpperCase())
   const bytes = Math.floor(Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? NaN))
   if (Number.isSafeInteger(bytes)) return bytes

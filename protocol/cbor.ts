@@ -6,7 +6,9 @@ import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from './limits.ts'
 
 /** Canonical DAG-CBOR bytes of a plain value (no undefined, floats only where meant). */
 export function encodeCbor(value: unknown): Uint8Array {
-  return dagEncode(value)
+  const bytes = dagEncode(value)
+  // The encoder gives views of a 64 KiB buffer: kept for long, a few bytes would keep all of it.
+  return bytes.length * 2 < bytes.buffer.byteLength ? Uint8Array.from(bytes) : bytes
 }
 
 /**

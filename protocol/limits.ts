@@ -7,12 +7,16 @@ export const FRAME_MAX: number = 5 * MIB
 export const GOSSIP_MAX: number = 16 * KIB
 /** An entry body up to this size travels inline with its gossiped head. */
 export const GOSSIP_BODY_MAX: number = 2 * KIB
+/** Actors that a beacon tells of: with the longest addresses it still fits in GOSSIP_MAX. */
+export const BEACON_ACTORS_MAX = 500
 
 export const ENTRY_BODY_MAX: number = 1 * MIB
-/** A batch closes at this many ops or bytes of encoded ops, or after BATCH_MS. */
+/** A batch closes before it passes these, or after BATCH_MS. An op above BATCH_BYTES_MAX has an entry of its own. */
 export const BATCH_OPS_MAX = 256
 export const BATCH_BYTES_MAX: number = 256 * KIB
 export const ENTRY_OPS_MAX = 4096
+/** Dots, or names, that one list of an op holds. */
+export const OP_DOTS_MAX = 1024
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
 export const MEMBERS_MAX = 4096
@@ -47,10 +51,8 @@ export const STRIPE_COPIES_BELOW: number = 64 * KIB
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
-/** An entry whose clock is further ahead than this is parked until time catches up. */
+/** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
-/** Entries parked for an unknown past or a future clock. */
-export const PARKED_ENTRIES_MAX = 10_000
 
 export const STREAMS_PER_PEER_MAX = 16
 

@@ -1,4 +1,5 @@
 // `shoal down`: stop the running node and wait until its process is gone.
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -33,8 +34,17 @@ export function addDown(program: Command, context: Context): void {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  return !isZombie(pid)
+}
+
+/** Has it ended, and only its parent has not asked how? Then it holds nothing any more. */
+function isZombie(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return false
   }
 }

@@ -27,8 +27,6 @@ import type { FileStat, NodeApi } from './api.ts'
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107
 const KEEP_ALIVE_MS = 600_000
-/** How long ended calls may take to answer at close. */
-const CLOSE_MS = 2000
 
 /** An open door. */
 export interface ControlServer {
@@ -51,23 +49,16 @@ export async function serveControl(
       `${socketPath} is too long for a Unix socket. Choose a shorter --home.`,
     )
   }
-  const running = new Set<AbortController>()
+  const running = new Map<AbortController, Promise<void>>()
   const server = createServer(
     { highWaterMark: MIB, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => {
       const controller = new AbortController()
-      running.add(controller)
       response.once('close', () => {
         running.delete(controller)
         controller.abort(new ShoalError('aborted', 'the client went away'))
       })
-      handle(api, request, response, controller.signal).catch((thrown: unknown) => {
-        // What breaks because the call was ended, broke for that reason.
-        const { aborted, reason } = controller.signal
-        const error = asShoalError(aborted ? reason : thrown)
-        if (error.code === 'internal') onError(error)
-        fail(response, error)
-      })
+      running.set(controller, respond(api, request, response, controller.signal, onError))
     },
   )
   await listen(server, socketPath)
@@ -77,12 +68,13 @@ export async function serveControl(
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      for (const controller of running)
+      const calls = [...running]
+      for (const [controller] of calls)
         controller.abort(new ShoalError('stopped', 'the node is stopping'))
-      const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
-      server.closeIdleConnections()
+      // What they answer is in the sockets' buffers then, where clients still find it.
+      await Promise.all(calls.map(([, answered]) => answered))
+      server.closeAllConnections()
       await closed
-      clearTimeout(late)
     },
   }
 }
@@ -115,6 +107,27 @@ function answers(socketPath: string): Promise<boolean> {
     })
     socket.once('error', () => resolve(false))
   })
+}
+
+/** Answer one request; once `signal` aborts, at once. Never rejects. */
+async function respond(
+  api: NodeApi,
+  request: IncomingMessage,
+  response: ServerResponse,
+  signal: AbortSignal,
+  onError: (error: ShoalError) => void,
+): Promise<void> {
+  const ended = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(asShoalError(signal.reason)), { once: true })
+  })
+  try {
+    await Promise.race([handle(api, request, response, signal), ended])
+  } catch (thrown) {
+    // What breaks because the call was ended, broke for that reason.
+    const error = asShoalError(signal.aborted ? signal.reason : thrown)
+    if (error.code === 'internal') onError(error)
+    fail(response, error)
+  }
 }
 
 async function handle(
@@ -150,8 +163,6 @@ async function handle(
 /** Answered first: the node closes this very server when it stops. */
 async function stop(api: NodeApi, response: ServerResponse): Promise<void> {
   const answered = once(response, 'close')
-  // The server waits for connections at its end, and for this one it need not.
-  response.setHeader('connection', 'close')
   answer(response, 200, {})
   await answered
   await api.stop()

@@ -16,7 +16,7 @@ interface Load<V> {
   waiting: number
 }
 
-export class Cache<V extends object> {
+class Cache<V extends object> {
   readonly #values: LRUCache<ChunkId, V>
   readonly #loads = new Map<ChunkId, Load<V>>()
 

@@ -142,7 +142,7 @@ function unavailable(
 ): ShoalError {
   const where =
     stripe === undefined || read === undefined
-      ? 'it is in no stripe known here: the node that wrote it must be reachable'
+      ? 'is in no stripe known here; the node that wrote it must be up'
       : `of stripe ${stripe}: ${read.describe()}`
   return new ShoalError('chunk-unavailable', `chunk ${id} ${where}`, { cause: asShoalError(cause) })
 }

@@ -22,6 +22,8 @@ export interface StripeMap {
   /** Of an epoch, or of the current one. */
   keys(epoch?: number): ChunkKeys
   chunkSizes(): ChunkSizes
+  /** How people call a member. */
+  nameOf(peer: PeerId): string
   isMember(peer: PeerId): boolean
   /** May this peer hold shards and hand them to others? */
   mayStore(peer: PeerId): boolean

@@ -47,7 +47,6 @@ export class StripeRead {
   readonly id: StripeId
   readonly header: StripeHeader
   readonly #parts: GatherParts
-  readonly #answered = new Set<number>()
   readonly #failed = new Map<PeerId, string>()
   /** `<index> <holder>` */
   readonly #bad = new Set<string>()
@@ -69,10 +68,15 @@ export class StripeRead {
   /** What was found and what is missing, for people. */
   describe(): string {
     const { k, m } = this.header
-    const failures = Array.from(this.#failed, ([peer, reason]) => `${peer} (${reason})`)
+    const failures = Array.from(
+      this.#failed,
+      ([peer, reason]) => `${this.#parts.map.nameOf(peer)} (${reason})`,
+    )
     const missing =
-      failures.length === 0 ? 'no other holder is known' : `not from ${failures.join(', ')}`
-    return `${this.#answered.size} of the ${k} shards needed (of ${k + m}) answered; ${missing}`
+      failures.length === 0
+        ? 'no other node is known to hold any'
+        : `no answer from ${failures.join(', ')}; start one of them and try again`
+    return `${k} of its ${k + m} shards are needed, ${missing}`
   }
 
   async #range(range: ShardRange, holders: Holders, options: ReadOptions): Promise<Uint8Array> {
@@ -124,7 +128,6 @@ export class StripeRead {
       async (signal) => {
         try {
           const bytes = await read(signal)
-          this.#answered.add(index)
           return { index, bytes }
         } catch (error) {
           if (!signal.aborted) this.#failed.set(peer, asShoalError(error).code)

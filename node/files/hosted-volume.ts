@@ -24,7 +24,7 @@ import { Files } from './files.ts'
 import { VolumeStripeMap } from './stripe-map.ts'
 
 /** Plain chunks kept for readers, per volume. */
-const CHUNK_CACHE_BYTES: number = 64 * MIB
+const CHUNK_CACHE_BYTES: number = 32 * MIB
 /** Extents and children of manifest nodes kept, per volume. */
 const NODE_CACHE_ITEMS = 100_000
 

@@ -77,6 +77,10 @@ export class VolumeStripeMap implements StripeMap {
     return chunkSizes(this.#volume.genesis.chunk)
   }
 
+  nameOf(peer: PeerId): string {
+    return this.#volume.membership.nameOf(peer)
+  }
+
   isMember(peer: PeerId): boolean {
     return this.#volume.membership.member(peer) !== undefined
   }

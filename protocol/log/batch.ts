@@ -8,17 +8,20 @@ import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { zstdCompress, zstdDecompress } from '../compress.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, assert, hasCode } from '../errors.ts'
 import { deriveKey } from '../hash.ts'
 import type { ActorId, VolumeId } from '../ids.ts'
-import { ENTRY_OPS_MAX } from '../limits.ts'
+import { BATCH_BYTES_MAX, ENTRY_BODY_MAX, ENTRY_OPS_MAX } from '../limits.ts'
 import type { Op } from '../tree/op.ts'
 import { decodeOp, encodeOp } from '../tree/op-codec.ts'
+import { KIB, MIB } from '../units.ts'
 
 const BATCH_VERSION = 1
 export const SALT_BYTES = 32
 /** A body of at most ENTRY_BODY_MAX sealed bytes may not blow up beyond this. */
-const BATCH_PLAIN_MAX = 16 * 1024 * 1024
+const BATCH_PLAIN_MAX = 16 * MIB
+/** Leaves room for the seal, the heads of lists, and what zstd adds to bytes that do not compress. */
+const OP_BYTES_MAX = ENTRY_BODY_MAX - 16 * KIB
 
 /** Where a body belongs: bound to it by the seal. */
 export interface BodyContext {
@@ -30,7 +33,40 @@ export interface BodyContext {
 
 /** Clear body of ops. */
 export function encodeBatch(ops: readonly Op[]): Uint8Array {
-  return zstdCompress(encodeCbor([BATCH_VERSION, ops.map(encodeOp)]))
+  return packBatch(ops.map((op) => encodeCbor(encodeOp(op))))
+}
+
+/** Clear body of ops from encodeChecked. */
+export function packBatch(ops: readonly Uint8Array[]): Uint8Array {
+  // The CBOR of [BATCH_VERSION, [...ops]], without encoding the ops again.
+  return zstdCompress(concatBytes([Uint8Array.of(0x82, BATCH_VERSION), listHead(ops.length), ...ops]))
+}
+
+/**
+ * The CBOR of an op that every reader takes: what this node puts into its log must be what all make of it.
+ * throws ShoalError 'EINVAL' for an op that breaks a rule of its format, 'EFBIG' for one that fits in no entry.
+ */
+export function encodeChecked(op: Op): Uint8Array {
+  try {
+    const value = encodeOp(op)
+    assert(decodeOp(value) !== undefined, `this node knows its own op ${op.kind}`)
+    const bytes = encodeCbor(value)
+    // So large an op may have too many items, which small ones cannot.
+    if (bytes.length > BATCH_BYTES_MAX) decodeBatch(packBatch([bytes]))
+    if (bytes.length <= OP_BYTES_MAX) return bytes
+  } catch (cause) {
+    if (!hasCode(cause, 'malformed')) throw cause
+    throw new ShoalError('EINVAL', `what this ${op.kind} says is out of bounds`, { cause })
+  }
+  throw new ShoalError('EFBIG', `this ${op.kind} says more than an entry of the log can hold`)
+}
+
+function listHead(length: number): Uint8Array {
+  assert(length <= ENTRY_OPS_MAX, 'ops of an entry')
+  if (length < 24) return Uint8Array.of(0x80 | length)
+  return length < 256
+    ? Uint8Array.of(0x98, length)
+    : Uint8Array.of(0x99, length >> 8, length & 0xff)
 }
 
 /** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws 'malformed', 'unsupported'. */

@@ -5,7 +5,6 @@ import { ShoalError, hasCode } from '../errors.ts'
 import { blake3 } from '../hash.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { PeerId, VolumeId } from '../ids.ts'
-import { chunkSizes } from '../chunk/fastcdc.ts'
 import type { ChunkSizeName } from '../chunk/fastcdc.ts'
 import type { HashName } from '../chunk/seal.ts'
 import type { WallTime } from '../units.ts'
@@ -84,9 +83,4 @@ export function parseChunkSize(text: string): ChunkSizeName {
 export function parseHashName(text: string): HashName {
   for (const known of ['blake3', 'sha2-256'] as const) if (known === text) return known
   throw new ShoalError('usage', `"${text}" is not a hash; hashes are blake3 and sha2-256`)
-}
-
-/** Average chunk bytes, shown in `volume info`. */
-export function averageChunkBytes(genesis: Genesis): number {
-  return chunkSizes(genesis.chunk).averageBytes
 }

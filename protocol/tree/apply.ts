@@ -65,7 +65,7 @@ export function applyOp(
 ): void {
   switch (op.kind) {
     case 'mkdir':
-      return applyMkdir(store, op, dot, stamp, changes)
+      return applyMkdir(store, moves, op, { dot, stamp }, changes)
     case 'create':
       return applyCreate(store, op, dot, stamp, changes)
     case 'link':
@@ -153,12 +153,15 @@ function applyRmdir(
 
 function applyMkdir(
   store: StateStore,
+  moves: MoveLog,
   op: Extract<TreeOp, { kind: 'mkdir' }>,
-  dot: Dot,
-  stamp: Stamp,
+  { dot, stamp }: OpContext,
   changes: ChangeSet,
 ): void {
   if (readDir(store, op.parent) === undefined) return
+  const known = readDir(store, op.id)
+  // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
+  if (known !== undefined && stamp < known.created) moves.respell(store, op.id, op.name, changes)
   const dir = readDir(store, op.id) ?? newDir(op.parent, op.name, stamp)
   if (stamp < dir.created) dir.created = stamp
   if (stamp > dir.changed) dir.changed = stamp

@@ -2,6 +2,7 @@
 import { hlcMillis } from '../clock/hlc.ts'
 import { stampHlc } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
+import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
 
 const DEFAULT_DIR_MODE = 0o755
@@ -76,4 +77,10 @@ function latestNs(changed: bigint, a: StampedAttributes): bigint {
 
 function stampNs(stamp: Stamp): bigint {
   return BigInt(hlcMillis(stampHlc(stamp))) * 1_000_000n
+}
+
+/** The nearest time that an op can hold: see TIME_NS_MIN. */
+export function clampTime(timeNs: bigint): bigint {
+  if (timeNs < TIME_NS_MIN) return TIME_NS_MIN
+  return timeNs > TIME_NS_MAX ? TIME_NS_MAX : timeNs
 }

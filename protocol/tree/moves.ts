@@ -9,6 +9,7 @@ import type { NodeId } from '../ids.ts'
 import type { Stamp } from '../log/dot.ts'
 import { countChild, isDirVisible } from './apply.ts'
 import type { ChangeSet } from './apply.ts'
+import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
 import { ROOT, addChild, readDir, removeChild, writeDir } from './records.ts'
 import type { StateStore } from './records.ts'
@@ -48,6 +49,20 @@ export class MoveLog {
     const newer = this.#moves.splice(at)
     for (const done of newer.toReversed()) undo(store, done, changes)
     for (const next of [move, ...newer]) this.#moves.push(perform(store, next, changes))
+  }
+
+  /** Give a directory another spelling of the name that it had before all its moves. cost: O(moves). */
+  respell(store: StateStore, dir: NodeId, name: Name, changes: ChangeSet): void {
+    const at = this.#moves.findIndex((done) => done.dir === dir && done.before !== undefined)
+    const first = this.#moves[at]
+    const start = first?.before ?? readDir(store, dir)
+    if (start === undefined || start.name === name) return
+    // Only a writer that makes up ids could give another parent, or another name than a spelling of this one.
+    if (collisionKey(start.name) !== collisionKey(name)) return
+    if (first === undefined) return setPosition(store, dir, start.parent, name, changes)
+    const respelt = { ...first, before: { parent: start.parent, name } }
+    this.#moves[at] = respelt
+    store.put(MOVE_PREFIX + respelt.stamp, encodeMove(respelt))
   }
 
   #stampAt(index: number): Stamp {

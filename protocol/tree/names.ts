@@ -77,7 +77,17 @@ export function conflictName(name: Name, stamp: Stamp, node: string, unique: str
   return `${cutUtf8(stem, room)}${suffix}${extension}` as Name
 }
 
-/** The plain name behind a conflict name, or undefined if it does not look like one. Long stems were cut: not found. */
+/** What a conflict name adds at most: marks, time, 24 chars of a member's name, id. */
+const CONFLICT_SUFFIX_MAX = 60
+/** Bytes with which the conflict names of a long name begin, as it does: less than any stem is cut to. */
+const LONG_NAME_PREFIX = 128
+
+/** What a name shares with its conflict names if they do not hold all of it; undefined for one that is never cut. */
+export function longNamePrefix(name: Name): ByteString | undefined {
+  return name.length > NAME_MAX - CONFLICT_SUFFIX_MAX ? name.slice(0, LONG_NAME_PREFIX) : undefined
+}
+
+/** The plain name behind a conflict name, or undefined if it does not look like one. Wrong where the stem was cut. */
 export function plainNameOf(name: Name): Name | undefined {
   const match = /^(.+)\.conflict-\d{8}T\d{6}Z-[A-Za-z0-9_]*-[0-9a-f]{8}(\.[^.]*)?$/s.exec(name)
   return match === null ? undefined : (`${match[1] ?? ''}${match[2] ?? ''}` as Name)

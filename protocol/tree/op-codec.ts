@@ -21,6 +21,7 @@ import {
   MANIFEST_LEVELS_MAX,
   MEMBERS_MAX,
   NAME_MAX,
+  OP_DOTS_MAX,
   STRIPE_K_MAX,
   STRIPE_M_MAX,
   SYMLINK_MAX,
@@ -33,9 +34,9 @@ import type { ChunkRef, Codec } from '../chunk/seal.ts'
 import { decodeStripeHeader } from '../stripe/stripe.ts'
 import { nameFromBytes } from './names.ts'
 import type { Name } from './names.ts'
+import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { AttributeValues, ClearOp, ContentRef, Op } from './op.ts'
 
-const SAW_MAX = 1024
 const HOLDERS_MAX = 64
 const TEXT_MAX = 1024
 const SEALED_KEY_MAX = 256
@@ -165,7 +166,7 @@ function decodeKnownOp(value: unknown): Op | undefined {
         link: id(f, 'l'),
         from: id(f, 'f'),
         ...place(f),
-        saw: dots(f.list('s', SAW_MAX)),
+        saw: dots(f.list('s', OP_DOTS_MAX)),
       }
     case 'move-dir':
       return {
@@ -173,29 +174,29 @@ function decodeKnownOp(value: unknown): Op | undefined {
         id: id(f, 'id'),
         from: id(f, 'f'),
         ...place(f),
-        saw: dots(f.list('s', SAW_MAX)),
+        saw: dots(f.list('s', OP_DOTS_MAX)),
       }
     case 'unlink':
-      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: dots(f.list('s', SAW_MAX)) }
+      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: dots(f.list('s', OP_DOTS_MAX)) }
     case 'rmdir':
-      return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: dots(f.list('s', SAW_MAX)) }
+      return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: dots(f.list('s', OP_DOTS_MAX)) }
     case 'attributes':
       return { kind, id: id(f, 'id'), attributes: decodeAttributes(f) }
     case 'version':
       return {
         kind,
         inode: id(f, 'i'),
-        base: dots(f.list('b', SAW_MAX)),
+        base: dots(f.list('b', OP_DOTS_MAX)),
         size: f.integer('z', 0, FILE_SIZE_MAX),
         content: decodeContent(f.raw('c')),
         modifiedNs: time(f.raw('m')),
-        touch: f.list('w', SAW_MAX).map((item) => {
+        touch: f.list('w', OP_DOTS_MAX).map((item) => {
           const [link, saw] = list(item, 2)
-          return { link: nodeId(link), saw: dots(list(saw, SAW_MAX)) }
+          return { link: nodeId(link), saw: dots(list(saw, OP_DOTS_MAX)) }
         }),
       }
     case 'drop-version':
-      return { kind, inode: id(f, 'i'), saw: dots(f.list('s', SAW_MAX)) }
+      return { kind, inode: id(f, 'i'), saw: dots(f.list('s', OP_DOTS_MAX)) }
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
     default:
@@ -307,9 +308,9 @@ function codecOf(value: unknown): Codec {
 }
 
 function time(value: unknown): bigint {
-  if (typeof value === 'bigint') return value
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
-  throw new ShoalError('malformed', 'a time is not an integer')
+  const ns = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+  if (typeof ns === 'bigint' && ns >= TIME_NS_MIN && ns <= TIME_NS_MAX) return ns
+  throw new ShoalError('malformed', 'a time is not an integer of 64 bits')
 }
 
 function id(f: Fields, name: string): NodeId {

@@ -11,7 +11,11 @@ export type ContentRef =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
   | { readonly kind: 'chunks'; readonly root: ChunkRef; readonly depth: number }
 
-/** Last-writer-wins attributes of a directory or inode. Times in ns since the epoch. */
+/** Times are ns since 1970 in 64 bits, 1677-09-21 to 2262-04-11: what is beyond is clamped by who writes the op. */
+export const TIME_NS_MIN: bigint = -(2n ** 63n)
+export const TIME_NS_MAX: bigint = 2n ** 63n - 1n
+
+/** Last-writer-wins attributes of a directory or inode. Times within TIME_NS_MIN..TIME_NS_MAX. */
 export interface AttributeValues {
   readonly mode?: number
   readonly uid?: number

@@ -8,7 +8,7 @@ import type { NodeId } from '../ids.ts'
 import { hexId } from '../ids.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
-import { collisionKey } from './names.ts'
+import { collisionKey, longNamePrefix } from './names.ts'
 import type { Name } from './names.ts'
 import type { AttributeValues, ContentRef } from './op.ts'
 import { decodeContent, encodeContent } from './op-codec.ts'
@@ -89,6 +89,8 @@ export const ROOT: NodeId = '0'.repeat(32) as NodeId
 const dirKey = (id: NodeId): ByteString => `d${toByteString(fromHex(id))}`
 const linkKey = (id: NodeId): ByteString => `l${toByteString(fromHex(id))}`
 const inodeKey = (id: NodeId): ByteString => `i${toByteString(fromHex(id))}`
+const longNameKey = (dir: NodeId, prefix: ByteString): ByteString =>
+  `x${toByteString(fromHex(dir))}${prefix}`
 
 /** Prefix of the keys of a directory's names; what follows is the collision key. */
 export function childPrefix(dir: NodeId): ByteString {
@@ -202,6 +204,7 @@ export function addChild(store: StateStore, dir: NodeId, name: Name, child: Chil
   const children = readChildren(store, dir, name)
   if (children.some((known) => known.id === child.id)) return
   writeChildren(store, dir, name, [...children, child])
+  indexLongName(store, dir, name, (known) => [...known, [child.id, name]])
 }
 
 export function removeChild(store: StateStore, dir: NodeId, name: Name, id: NodeId): void {
@@ -211,6 +214,42 @@ export function removeChild(store: StateStore, dir: NodeId, name: Name, id: Node
     name,
     readChildren(store, dir, name).filter((child) => child.id !== id),
   )
+  indexLongName(store, dir, name, (known) => known.filter(([other]) => other !== id))
+}
+
+type LongNames = readonly (readonly [child: NodeId, name: Name])[]
+
+/**
+ * The names in `dir` that a conflict name like this may have been cut from: a conflict name says what name it stands
+ * for only if that is short, so those of long names are kept under what both begin with.
+ */
+export function namesBehindCut(store: StateStore, dir: NodeId, name: Name): Name[] {
+  return [...new Set(readLongNames(store, dir, name).map(([, long]) => long))]
+}
+
+function readLongNames(store: StateStore, dir: NodeId, name: Name): LongNames {
+  const prefix = longNamePrefix(name)
+  const bytes = prefix === undefined ? undefined : store.get(longNameKey(dir, prefix))
+  if (bytes === undefined) return []
+  return fields(bytes, 0).map((item) => {
+    const [id, long] = item as readonly unknown[]
+    return [nodeId(id), text(long) as Name]
+  })
+}
+
+function indexLongName(
+  store: StateStore,
+  dir: NodeId,
+  name: Name,
+  change: (known: LongNames) => LongNames,
+): void {
+  const prefix = longNamePrefix(name)
+  if (prefix === undefined) return
+  const names = change(readLongNames(store, dir, name))
+  const key = longNameKey(dir, prefix)
+  if (names.length === 0) return store.delete(key)
+  const sorted = names.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  store.put(key, encodeCbor(sorted.map(([id, long]) => [fromHex(id), fromByteString(long)])))
 }
 
 const CONFLICTS: ByteString = 'wconflicts'

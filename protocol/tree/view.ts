@@ -6,7 +6,7 @@ import { dotActor, stampActor } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
 import { conflictName, plainNameOf } from './names.ts'
 import type { Name } from './names.ts'
-import { readChildren, readDir, readInode, readLink } from './records.ts'
+import { namesBehindCut, readChildren, readDir, readInode, readLink } from './records.ts'
 import type { Child, StateStore } from './records.ts'
 
 export type ViewTarget =
@@ -39,9 +39,12 @@ export function lookupName(
   if (plain !== undefined) return plain
   const behind = plainNameOf(name)
   if (behind === undefined) return undefined
-  return resolve(store, readChildren(store, dir, behind), author).find(
-    (entry) => entry.name === name,
-  )
+  for (const other of [behind, ...namesBehindCut(store, dir, name)]) {
+    const shown = resolve(store, readChildren(store, dir, other), author)
+    const found = shown.find((entry) => entry.name === name)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /**

@@ -27,11 +27,11 @@ export interface Place {
   readonly folder: string
   readonly home: string
   /** Start the command in `folder`, with the place's home. */
-  start(...argv: readonly string[]): Process
+  readonly start: (...argv: readonly string[]) => Process
   /** Run the command to its end. */
-  shoal(...argv: readonly string[]): Promise<Outcome>
+  readonly shoal: (...argv: readonly string[]) => Promise<Outcome>
   /** Run it with --json and parse what it prints, which is one value. */
-  json(...argv: readonly string[]): Promise<unknown>
+  readonly json: (...argv: readonly string[]) => Promise<unknown>
 }
 
 /** Run `use` with a home in which no node runs. */

@@ -76,7 +76,7 @@ describe('up', { concurrency: 2 }, () => {
       put.stdin.end('remember')
       assert.equal((await outcomeOf(put)).code, 0)
       assert.deepEqual(await json('down'), { stopped: up.node.id, pid: up.node.pid })
-      assert.equal(isAlive(up.node.pid), false)
+      assert.equal((await shoal('status')).code, 3)
       assert.match((await shoal('up', '--detach')).stdout, /^Node "attic" is up/)
       assert.equal((await shoal('cat', '/note')).stdout, 'remember')
       assert.equal((await shoal('down')).stdout, 'Stopped node "attic"\n')
@@ -118,13 +118,4 @@ const STOPPING = 'Stopping. Ctrl-C again ends it at once.\nStopped.\n'
 async function firstOutput({ stdout }: Process): Promise<string> {
   const [part] = (await once(stdout, 'data')) as [Uint8Array]
   return Buffer.from(part).toString('utf8')
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -53,7 +53,7 @@ export const anyName: fc.Arbitrary<Name> = fc
   .filter((raw) => raw.length > 0 && !/^\.{1,2}$/.test(toByteString(raw)))
   .map(nameFromBytes)
 
-const anyTime = fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n })
+const anyTime = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 const anyId32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 const anyEpoch = fc.integer({ min: 1, max: 2 ** 32 })
 

@@ -106,7 +106,8 @@ function chooseOp(
         kind: 'mkdir',
         id: dir,
         parent: ROOT,
-        name: nameFromText(at(DIRS, y)),
+        // One directory, made under two spellings of one name.
+        name: nameFromText(`${at(DIRS, y)}${z % 2 === 0 ? 'é' : 'e\u0301'}`),
         attributes: { mode: 0o700 + z },
       }
     case 1: {

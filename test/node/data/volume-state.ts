@@ -126,6 +126,10 @@ export class MemoryStripeMap implements StripeMap {
     return this.members.includes(peer)
   }
 
+  nameOf(peer: PeerId): string {
+    return peer
+  }
+
   mayStore(peer: PeerId): boolean {
     return this.members.includes(peer)
   }

@@ -341,7 +341,7 @@ async function readFolder(served: Served, request: Request, plus: boolean): Prom
 }
 
 async function fsyncFolder(served: Served, request: Request): Promise<Parts> {
-  await served.fileSystem.syncFolder?.(request.u64())
+  await served.fileSystem.syncFolder(request.u64())
   return EMPTY
 }
 

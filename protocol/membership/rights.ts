@@ -1,0 +1,34 @@
+// Which ops a member may make in a role. Told by the op and the grant it was written under alone, so all replicas agree.
+import { assertNever } from '../errors.ts'
+import type { PeerId } from '../ids.ts'
+import type { Op } from '../tree/op.ts'
+import { mayAdminister, mayWrite } from './roles.ts'
+import type { Role } from './roles.ts'
+
+/** May `author`, in this role, make the op? An op that it may not make has no effect, on any replica. */
+export function mayMake(op: Op, author: PeerId, role: Role): boolean {
+  switch (op.kind) {
+    case 'member-info':
+      return op.peer === author || mayAdminister(role)
+    case 'stripe':
+      return role !== 'reader'
+    case 'member':
+    case 'remove-member':
+    case 'epoch':
+    case 'policy':
+      return mayAdminister(role)
+    case 'mkdir':
+    case 'create':
+    case 'link':
+    case 'move':
+    case 'move-dir':
+    case 'unlink':
+    case 'rmdir':
+    case 'attributes':
+    case 'version':
+    case 'drop-version':
+      return mayWrite(role)
+    default:
+      return assertNever(op)
+  }
+}

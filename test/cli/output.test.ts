@@ -1,0 +1,107 @@
+// How things look: sizes, times, modes, tables, names; and paths as people write them.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseDuration } from '../../cli/arguments.ts'
+import {
+  explain,
+  formatBytes,
+  formatDuration,
+  formatMode,
+  printable,
+  table,
+} from '../../cli/output.ts'
+import { baseName, joinPath, namesFolder, parentPath } from '../../cli/paths.ts'
+import { sameTime } from '../../cli/transfer.ts'
+
+describe('output', () => {
+  test('sizes have three digits and powers of 1000', () => {
+    const shown = [0, 999, 1000, 1234, 999_499, 999_500, 5e9, 1.5e15, 9e18].map(formatBytes)
+    assert.deepEqual(shown, [
+      '0 B',
+      '999 B',
+      '1.00 KB',
+      '1.23 KB',
+      '999 KB',
+      '1.00 MB',
+      '5.00 GB',
+      '1.50 PB',
+      '9.00e+3 PB',
+    ])
+  })
+
+  test('durations have one unit, both ways', () => {
+    assert.deepEqual([0, 119_000, 120_000, 7_200_000, 172_800_000].map(formatDuration), [
+      '0 s',
+      '119 s',
+      '2 min',
+      '2 h',
+      '2 d',
+    ])
+    assert.deepEqual(
+      ['30s', '15m', '24h', '7d'].map(parseDuration),
+      [30_000, 900_000, 86_400_000, 604_800_000],
+    )
+    for (const text of ['', '0s', '5', '1w', '-1s', '1.5h', '1234567s'])
+      assert.throws(() => parseDuration(text))
+  })
+
+  test('modes look as ls shows them', () => {
+    assert.equal(formatMode('file', 0o640), '-rw-r-----')
+    assert.equal(formatMode('folder', 0o1777), 'drwxrwxrwt')
+    assert.equal(formatMode('file', 0o6711), '-rws--s--x')
+    assert.equal(formatMode('symlink', 0o7000), 'l--S--S--T')
+  })
+
+  test('a table has columns as wide as their widest cell', () => {
+    assert.equal(
+      table([
+        ['a', 'bb', 'c'],
+        ['aaa', 'b', 'c'],
+      ]),
+      'a    bb  c\naaa  b   c',
+    )
+  })
+
+  test('a name cannot move the cursor, end a line or turn the text around', () => {
+    assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a?[31m???y 🐟')
+  })
+
+  test('a failure of the local disk keeps its code and names the file', () => {
+    const failure = Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', path: '/x' })
+    const { code, message } = explain(failure)
+    assert.deepEqual(
+      { code, message },
+      { code: 'ENOSPC', message: 'no space left on the disk of local file: /x' },
+    )
+    assert.equal(explain(new Error('else')).code, 'internal')
+  })
+})
+
+describe('paths', () => {
+  const CASES = [
+    // path, base name, parent
+    ['/', '', '/'],
+    ['/a', 'a', '/'],
+    ['/a/b', 'b', '/a'],
+    ['/a/b/', 'b', '/a'],
+    ['v:', '', 'v:/'],
+    ['v:/', '', 'v:/'],
+    ['v:/a/b', 'b', 'v:/a'],
+    ['/a:b/c', 'c', '/a:b'],
+  ] as const
+
+  test('every path has a last name and a parent, and the two make the path', () => {
+    for (const [path, name, parent] of CASES) {
+      assert.deepEqual([baseName(path), parentPath(path)], [name, parent], path)
+      if (name !== '') assert.equal(joinPath(parent, name), path.replace(/\/$/, ''))
+    }
+    assert.equal(joinPath('v:', 'a'), 'v:/a')
+    assert.deepEqual(['/a', '/a/', 'v:', '/'].map(namesFolder), [false, true, true, true])
+  })
+
+  test('times are the same as far as both sides can keep them', () => {
+    const timeNs = 1_700_000_000_123_456_789n
+    assert.ok(sameTime(timeNs, timeNs - 1999n) && sameTime(timeNs - 1999n, timeNs))
+    assert.ok(!sameTime(timeNs, timeNs + 2000n))
+  })
+})

@@ -1,0 +1,167 @@
+// The home of a node: made once, closed to others, and every mistake in its files named.
+import assert from 'node:assert/strict'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { initHome, isHome, loadHome, updateConfig } from '../../node/config.ts'
+
+const LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
+
+/** What config.yaml says, and what is said of it. */
+const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
+  ['name: [', /config\.yaml is not YAML/],
+  ['listen: [/ip4/127.0.0.1/tcp/0]', /config\.yaml: name /],
+  ['name: a b\nlisten: [/ip4/127.0.0.1/tcp/0]', /name must be letters, digits/],
+  ['name: a\nlisten: []', /listen needs at least one multiaddr/],
+  ['name: a\nlisten: [here]', /listen\.0 must be a multiaddr/],
+  ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ncapacity: much', /capacity must be a size/],
+  ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nmdns: maybe', /mdns must be true or false/],
+  [
+    'name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nport: 1',
+    /there is no key "port"\. The keys are name, zone/,
+  ],
+]
+
+describe('home', () => {
+  test('what init makes is what load reads', async () => {
+    await withFolder(async (folder) => {
+      assert.equal(await isHome(folder), false)
+      const made = await initHome(folder, {
+        name: 'attic',
+        zone: 'house',
+        capacity: '2GB',
+        listen: LISTEN,
+        mdns: false,
+      })
+      assert.equal(await isHome(folder), true)
+      assert.deepEqual(await loadHome(folder), made)
+      assert.deepEqual(made.config, {
+        name: 'attic',
+        zone: 'house',
+        capacityBytes: 2e9,
+        listen: LISTEN,
+        advertise: [],
+        mdns: false,
+      })
+      assert.equal(made.seed.byteLength, 32)
+    })
+  })
+
+  test('folder and key are closed to others, and a key that is open is refused', async () => {
+    await withFolder(async (folder) => {
+      await chmod(folder, 0o755)
+      await initHome(folder)
+      assert.equal((await stat(folder)).mode & 0o777, 0o700)
+      const key = join(folder, 'identity.key')
+      assert.equal((await stat(key)).mode & 0o777, 0o600)
+      await chmod(key, 0o640)
+      await assert.rejects(loadHome(folder), { code: 'EPERM', message: /Close it with "chmod 600/ })
+      await chmod(key, 0o600)
+      await writeFile(key, 'zz')
+      await assert.rejects(loadHome(folder), {
+        code: 'corrupt',
+        message: /not a key of 64 hex digits/,
+      })
+    })
+  })
+
+  test('two homes have different keys, and by default ports that stay', async () => {
+    await withFolder(async (folder) => {
+      const one = await initHome(join(folder, 'one'))
+      const two = await initHome(join(folder, 'two'))
+      assert.notDeepEqual(one.seed, two.seed)
+      assert.match(one.config.listen[0] ?? '', /^\/ip4\/0\.0\.0\.0\/tcp\/[23]\d{4}$/)
+      assert.deepEqual((await loadHome(join(folder, 'one'))).config, one.config)
+    })
+  })
+
+  test('init goes on with a half-made home, and nowhere else than in an empty folder', async () => {
+    await withFolder(async (folder) => {
+      await writeFile(join(folder, 'config.yaml'), 'half')
+      await writeFile(join(folder, 'identity.key.new'), 'half')
+      await initHome(folder, { name: 'attic' })
+      assert.equal((await loadHome(folder)).config.name, 'attic')
+      await assert.rejects(initHome(folder), { code: 'EEXIST', message: /is a Shoal home already/ })
+      const other = join(folder, 'other')
+      await mkdir(other)
+      await writeFile(join(other, 'file'), '')
+      await assert.rejects(initHome(other), { code: 'EEXIST', message: /is not empty \(file\)/ })
+    })
+  })
+
+  test('options that do not fit make no home', async () => {
+    await withFolder(async (folder) => {
+      await assert.rejects(initHome(folder, { name: 'a b' }), {
+        code: 'usage',
+        message: /name must be/,
+      })
+      await assert.rejects(initHome(folder, { capacity: 'x' }), {
+        code: 'usage',
+        message: /capacity/,
+      })
+      assert.deepEqual(await readdir(folder), [])
+    })
+  })
+
+  test('update changes what is given and keeps the rest, comments too', async () => {
+    await withFolder(async (folder) => {
+      await initHome(folder, { name: 'attic', listen: LISTEN })
+      const file = join(folder, 'config.yaml')
+      await writeFile(file, `${await readFile(file, 'utf8')}# mine\nzone: house\n`)
+      await updateConfig(folder, { zone: 'shed', name: undefined })
+      const text = await readFile(file, 'utf8')
+      assert.match(text, /^# This node's settings[^]*name: attic[^]*# mine\nzone: shed\n$/)
+      await assert.rejects(updateConfig(folder, { zone: '' }), { code: 'usage' })
+      assert.equal(await readFile(file, 'utf8'), text)
+    })
+  })
+
+  for (const [text, expected] of WRONG_FILES) {
+    test(`${JSON.stringify(text)} is refused by name of file and key`, async () => {
+      await withFolder(async (folder) => {
+        await initHome(folder)
+        await writeFile(join(folder, 'config.yaml'), text)
+        await assert.rejects(loadHome(folder), { code: 'malformed', message: expected })
+      })
+    })
+  }
+
+  test('what is missing is named with the next step', async () => {
+    await withFolder(async (folder) => {
+      await assert.rejects(loadHome(folder), {
+        code: 'ENOENT',
+        message: /Make one with "shoal init"/,
+      })
+      await initHome(folder)
+      await rm(join(folder, 'config.yaml'))
+      await assert.rejects(loadHome(folder), {
+        code: 'ENOENT',
+        message: /config\.yaml cannot be read/,
+      })
+    })
+  })
+
+  test('sizes are decimal with B and binary with iB', async () => {
+    await withFolder(async (folder) => {
+      await initHome(folder)
+      const sizes: (number | undefined)[] = []
+      for (const capacity of ['0', '1024', '200GB', '1.5 kb', '10GiB', '2T']) {
+        await updateConfig(folder, { capacity })
+        sizes.push((await loadHome(folder)).config.capacityBytes)
+      }
+      assert.deepEqual(sizes, [0, 1024, 2e11, 1500, 10 * 2 ** 30, 2e12])
+      for (const capacity of ['', '-1', '1.2.3', '1XB', 'GB', '9999999PB', '1e3'])
+        await assert.rejects(updateConfig(folder, { capacity }), { code: 'usage' }, capacity)
+    })
+  })
+})
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-home-'))
+  try {
+    await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
