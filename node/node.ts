@@ -117,7 +117,11 @@ export class Node implements LocalNode {
       },
       log,
     })
-    this.#hosted = new HostedVolumes({ world, store, swarm: this.#swarm, volumes, log })
+    this.#hosted = new HostedVolumes({
+      ...{ world, store, volumes, log },
+      swarm: this.#swarm,
+      joining: this.#joining,
+    })
     this.#shards = new ShardServer(
       { network: world.network, clock: world.clock, store },
       {
@@ -222,23 +226,8 @@ export class Node implements LocalNode {
     return { ticket, volume: named.name, role, uses, expiresMs }
   }
 
-  async join(text: string, { signal }: CallOptions = {}): Promise<VolumeInfo> {
-    const ticket = parseTicket(text)
-    const asked = ticket.addresses.map(
-      (address) => address.slice(address.lastIndexOf('/') + 1) as PeerId,
-    )
-    const named = await this.#swarm.askedOf(asked, async () => {
-      const { reply, from } = await this.#joining.ask(ticket, signal)
-      const adopted = await this.#volumes.adopt(reply)
-      const hosted = await this.#hosted.host(adopted.volume)
-      await this.#swarm.sync(adopted.volume, from)
-      await this.#volumes.describeSelf(adopted.volume)
-      this.#swarm.addVolume(adopted.volume)
-      hosted.start()
-      this.#swarm.syncSoon(adopted.volume, from)
-      return adopted
-    })
-    return this.#describeInfo(named)
+  async join(ticket: string, { signal }: CallOptions = {}): Promise<VolumeInfo> {
+    return this.#describeInfo(await this.#hosted.join(parseTicket(ticket), signal))
   }
 
   async createVolume({ name, chunk, hash, settings }: CreateVolumeRequest): Promise<VolumeInfo> {

@@ -190,7 +190,12 @@ class Machines {
   #environment(machine: string): NodeJS.ProcessEnv {
     mkdirSync(this.#home(machine), { recursive: true })
     // A dry run of npm starts scripts, but leaves the packages that run this test as they are.
-    return { ...process.env, HOME: this.#home(machine), npm_config_dry_run: 'true' }
+    return {
+      ...process.env,
+      HOME: this.#home(machine),
+      SHOAL_HOME: undefined,
+      npm_config_dry_run: 'true',
+    }
   }
 }
 

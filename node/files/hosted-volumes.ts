@@ -1,10 +1,12 @@
 // The volumes at work on this node, by path: which volume a path lies in, made if it is the first and about to be
 // written to.
 import { ShoalError } from '../../protocol/errors.ts'
-import type { VolumeId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Ticket } from '../../protocol/membership/ticket.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
+import type { Joining } from '../peers/join.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
@@ -17,6 +19,7 @@ export interface HostedVolumesComponents {
   readonly store: Store
   readonly swarm: Swarm
   readonly volumes: Volumes
+  readonly joining: Joining
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -86,6 +89,25 @@ export class HostedVolumes {
     this.#c.swarm.addVolume(named.volume)
     hosted.start()
     return named
+  }
+
+  /** Become a member of a ticket's volume; returns once its log is held here. throws 'ticket-*', 'unreachable'. */
+  async join(ticket: Ticket, signal: AbortSignal | undefined): Promise<NamedVolume> {
+    const { swarm, volumes, joining } = this.#c
+    const asked = ticket.addresses.map(
+      (address) => address.slice(address.lastIndexOf('/') + 1) as PeerId,
+    )
+    return swarm.askedOf(asked, async () => {
+      const { reply, from } = await joining.ask(ticket, signal)
+      const adopted = await volumes.adopt(reply)
+      const hosted = await this.host(adopted.volume)
+      await swarm.sync(adopted.volume, from)
+      await volumes.describeSelf(adopted.volume)
+      swarm.addVolume(adopted.volume)
+      hosted.start()
+      swarm.syncSoon(adopted.volume, from)
+      return adopted
+    })
   }
 
   /** By name or id; the default without one, which a node that has no volume makes. throws 'no-such-volume'. */

@@ -67,8 +67,11 @@ export class TestNode {
 
   /** Run `up` and wait until it says that it is ready. */
   async start({ mount, ticket, zone }: StartOptions = {}): Promise<void> {
+    const listen = `/ip4/127.0.0.1/tcp/${await this.#port()}`
     const options = [
-      ...['--name', this.name, '--listen', `/ip4/127.0.0.1/tcp/${await this.#port()}`, '--no-mdns'],
+      `--name=${this.name}`,
+      `--listen=${listen}`,
+      '--no-mdns',
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
