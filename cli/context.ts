@@ -44,12 +44,22 @@ export class Context {
 
   /** How to call this command again, for texts that tell the next step. */
   commandLine(rest: string): string {
-    const started = process.env['npm_lifecycle_event'] === undefined ? 'shoal' : 'npx shoal'
+    const started = isByNpm() ? 'npx shoal' : 'shoal'
     const { home } = this.#program.opts<{ home?: string }>()
     return home === undefined ? `${started} ${rest}` : `${started} --home ${home} ${rest}`
+  }
+
+  /** How another machine, on which nothing runs yet, uses a ticket. */
+  get joinLine(): string {
+    return isByNpm() ? 'npm start -- --join TICKET' : 'shoal up --join TICKET'
   }
 
   close(): void {
     this.#client?.close()
   }
+}
+
+/** Was this started from a clone, by npm or npx? Then `shoal` alone is not on the path. */
+function isByNpm(): boolean {
+  return process.env['npm_lifecycle_event'] !== undefined
 }

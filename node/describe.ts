@@ -60,7 +60,11 @@ export async function describePeer(
 
 export function describeVolume(
   { name, volume }: NamedVolume,
-  { volumes, network }: { volumes: Volumes; network: Network },
+  {
+    volumes,
+    network,
+    unplacedBytes,
+  }: { volumes: Volumes; network: Network; unplacedBytes: number },
 ): VolumeStatus {
   const reachable = new Set<PeerId>([network.self, ...network.peers()])
   const groups = volume.stripes.groups()
@@ -72,6 +76,7 @@ export function describeVolume(
     class: classInForce(volume),
     stripes: countStripes(groups, reachable),
     tolerates: tolerated(volume, groups, reachable),
+    unplacedBytes,
     conflicts: readConflictCount(volume.view),
     heads: volume.actors.heads(),
   }
@@ -122,17 +127,19 @@ function countStripes(
 }
 
 /**
- * How many failure domains may be lost at once with every stripe still readable, assuming the worst ones are.
- * 0 while anything is on this node alone. cost: O(distinct holder sets * shards).
+ * How many failure domains may be lost at once with the log and every stripe still readable, assuming the worst ones
+ * are. Every member has the log. cost: O(members + distinct holder sets * shards).
  */
 function tolerated(
   volume: Volume,
   groups: readonly StripeGroup[],
   reachable: ReadonlySet<PeerId>,
 ): number {
-  if (groups.length === 0) return 0
   const zoneOf = (peer: PeerId): string => volume.membership.member(peer)?.zone || peer
-  return Math.min(...groups.map((group) => groupTolerance(group, reachable, zoneOf)))
+  const members = volume.membership.members().filter(({ peer }) => reachable.has(peer))
+  const zones = new Set(members.map(({ peer }) => zoneOf(peer)))
+  const ofStripes = groups.map((group) => groupTolerance(group, reachable, zoneOf))
+  return Math.min(Math.max(0, zones.size - 1), ...ofStripes)
 }
 
 function groupTolerance(

@@ -118,7 +118,10 @@ export class Node implements LocalNode {
       log,
     })
     this.#hosted = new HostedVolumes({
-      ...{ world, store, volumes, log },
+      world,
+      store,
+      volumes,
+      log,
       swarm: this.#swarm,
       joining: this.#joining,
     })
@@ -264,7 +267,7 @@ export class Node implements LocalNode {
   async makeFolder(path: string, options: CallOptions & MakeFolderOptions = {}): Promise<void> {
     const { hosted, parts } = await this.#hosted.atForWriting(path)
     hosted.files.makeFolder(parts, options)
-    await hosted.volume.commit()
+    await hosted.acknowledge(options.ack, this.#until(options.signal))
   }
 
   async remove(
@@ -378,7 +381,9 @@ export class Node implements LocalNode {
   }
 
   #describe(named: NamedVolume): VolumeStatus {
-    return describeVolume(named, { volumes: this.#volumes, network: this.#c.world.network })
+    const { unplacedBytes } = this.#hosted.of(named)
+    const { network } = this.#c.world
+    return describeVolume(named, { volumes: this.#volumes, network, unplacedBytes })
   }
 
   #describeInfo(named: NamedVolume): VolumeInfo {

@@ -1,5 +1,6 @@
-// The test runner: `node --test` over test/**/*.test.ts, without test/long. A run has a folder of its own, which is the
-// tests' TMPDIR and holds their HOME, so that no test touches the user's and whatever a run leaves can be told by it.
+// The test runner: `node --test` over test/**/*.test.ts, without test/long, in the order of their paths: the longest, in
+// test/cluster, are among the first. A run has a folder of its own, which is the tests' TMPDIR and holds their HOME, so that
+// no test touches the user's and whatever a run leaves can be told by it.
 // Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
 // (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
 import { spawn, spawnSync } from 'node:child_process'
@@ -8,7 +9,8 @@ import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const TEST_TIMEOUT_MS = 4 * 60_000
+/** For a file, and a test that names no time of its own. Those of test/cluster take minutes beside each other. */
+const FILE_TIMEOUT_MS = 8 * 60_000
 const RUN_TIMEOUT_MS = 10 * 60_000
 /** Tests under test/long may take this many times as long. */
 const LONG_FACTOR = 12
@@ -58,7 +60,7 @@ function runTests(): Promise<number> {
       '--test',
       '--test-reporter=spec',
       `--test-concurrency=${Math.min(4, availableParallelism())}`,
-      `--test-timeout=${TEST_TIMEOUT_MS * factor}`,
+      `--test-timeout=${FILE_TIMEOUT_MS * factor}`,
       ...flags,
       ...files,
     ],

@@ -110,7 +110,7 @@ function describe(context: Context, { node, mounts }: NodeStatus, detached: bool
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
     [
       '  Invite with',
-      `${context.commandLine('invite')}, then on the other machine: shoal up --join TICKET`,
+      `${context.commandLine('invite')}, then on the other machine: ${context.joinLine}`,
     ],
     ['  Stop with', `${detached ? '' : 'Ctrl-C, or '}${context.commandLine('down')}`],
   ]

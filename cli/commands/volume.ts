@@ -1,7 +1,7 @@
 // `shoal volume create|ls|info|set`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { count, formatTime, printable, table } from '../output.ts'
+import { count, formatBytes, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
@@ -101,7 +101,7 @@ function tolerance(peers: number): string {
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
 }
 
-function stripesText({ stripes }: VolumeStatus): string {
+function stripesText({ stripes, unplacedBytes }: VolumeStatus): string {
   const { full, degraded, atRisk, lost } = stripes
   const bad = Object.entries({ degraded, 'at risk': atRisk, lost }).filter(
     ([, number]) => number > 0,
@@ -109,6 +109,7 @@ function stripesText({ stripes }: VolumeStatus): string {
   return [
     `${count(full, 'stripe')} full`,
     ...bad.map(([what, number]) => `${number} ${what}`),
+    ...(unplacedBytes === 0 ? [] : [`${formatBytes(unplacedBytes)} on this node only`]),
   ].join(', ')
 }
 

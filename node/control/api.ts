@@ -180,6 +180,8 @@ export interface VolumeStatus {
   readonly stripes: StripeCounts
   /** How many peers (failure domains) may be lost at once without losing a byte. */
   readonly tolerates: number
+  /** Bytes written on this node that lie in no stripe yet: `tolerates` does not hold for them. */
+  readonly unplacedBytes: number
   /** Conflict copies in view. */
   readonly conflicts: number
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */

@@ -22,6 +22,9 @@ const LENGTH_BYTES = 4
 /** -> order of the next chunk. */
 export const NEXT_ORDER_KEY: ByteString = 'un'
 
+/** -> sealed bytes of all chunks that are in no stripe, as a number in the same form. */
+export const UNPLACED_BYTES_KEY: ByteString = 'ub'
+
 /** A chunk in no stripe yet: where it comes in the order of writing, and its sealed length. */
 export interface UnplacedChunk {
   readonly id: ChunkId

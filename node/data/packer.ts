@@ -83,6 +83,11 @@ export class Packer {
     this.#lastAdd = parts.clock.now()
   }
 
+  /** Sealed bytes written here that are in no stripe yet. */
+  get unplacedBytes(): number {
+    return this.#unfinished.unplacedBytes
+  }
+
   /** With what the last run left unfinished. throws ShoalError 'corrupt'. */
   static async open(parts: PackerParts): Promise<Packer> {
     return new Packer(parts)

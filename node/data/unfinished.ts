@@ -2,6 +2,7 @@
 // durable together. Nothing of it is in memory but the next order.
 import {
   NEXT_ORDER_KEY,
+  UNPLACED_BYTES_KEY,
   chunkKey,
   decodeChunk,
   decodeOrder,
@@ -31,12 +32,18 @@ const NOTHING: Uint8Array = new Uint8Array(0)
 export class Unfinished {
   readonly #marks: Marks
   #nextOrder: number
+  #unplacedBytes: number
 
   /** throws ShoalError 'corrupt'. */
   constructor(marks: Marks) {
     this.#marks = marks
-    const stored = marks.get(NEXT_ORDER_KEY)
-    this.#nextOrder = stored === undefined ? 0 : decodeOrder(stored)
+    this.#nextOrder = readCount(marks, NEXT_ORDER_KEY)
+    this.#unplacedBytes = readCount(marks, UNPLACED_BYTES_KEY)
+  }
+
+  /** Sealed bytes of the chunks that are in no stripe. */
+  get unplacedBytes(): number {
+    return this.#unplacedBytes
   }
 
   /** Above the order of every chunk added so far. */
@@ -62,9 +69,10 @@ export class Unfinished {
   }
 
   remove(chunks: readonly UnplacedChunk[]): void {
-    for (const { id, order } of chunks) {
+    for (const { id, order, length } of chunks) {
       this.#marks.delete(chunkKey(id))
       this.#marks.delete(orderKey(order))
+      this.#count(-length)
     }
   }
 
@@ -73,6 +81,7 @@ export class Unfinished {
     for (const chunk of chunks) {
       this.#marks.put(chunkKey(chunk.id), encodeOrder(chunk.order))
       this.#marks.put(orderKey(chunk.order), encodeChunk(chunk))
+      this.#count(chunk.length)
     }
   }
 
@@ -89,4 +98,14 @@ export class Unfinished {
   removeStripe(id: StripeId): void {
     if (this.#marks.get(stripeKey(id)) !== undefined) this.#marks.delete(stripeKey(id))
   }
+
+  #count(bytes: number): void {
+    this.#unplacedBytes += bytes
+    this.#marks.put(UNPLACED_BYTES_KEY, encodeOrder(this.#unplacedBytes))
+  }
+}
+
+function readCount(marks: Marks, key: ByteString): number {
+  const stored = marks.get(key)
+  return stored === undefined ? 0 : decodeOrder(stored)
 }

@@ -110,6 +110,11 @@ export class HostedVolume {
     this.#parts.announcer.add(stripe)
   }
 
+  /** Bytes written here that no other node has yet. */
+  get unplacedBytes(): number {
+    return this.#parts.packer.unplacedBytes
+  }
+
   /** Peers came or went: what lacks holders may find some now. */
   peersChanged(): void {
     this.#parts.packer.peersChanged()

@@ -99,7 +99,7 @@ export class HostedVolumes {
     )
     return swarm.askedOf(asked, async () => {
       const { reply, from } = await joining.ask(ticket, signal)
-      const adopted = await volumes.adopt(reply)
+      const adopted = await volumes.adopt(reply, ticket.role)
       const hosted = await this.host(adopted.volume)
       await swarm.sync(adopted.volume, from)
       await volumes.describeSelf(adopted.volume)

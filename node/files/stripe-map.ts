@@ -18,7 +18,8 @@ const UNSAID_CAPACITY_BYTES = 100e9
 
 export class VolumeStripeMap implements StripeMap {
   readonly #volume: Volume
-  readonly #keys = new Map<number, ChunkKeys>()
+  /** Per epoch the secrets and what is made of them. */
+  readonly #keys = new Map<number, readonly [secrets: readonly Uint8Array[], keys: ChunkKeys]>()
 
   constructor(volume: Volume) {
     this.#volume = volume
@@ -54,9 +55,10 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {
+    const secrets = this.#volume.membership.secrets(epoch)
     const known = this.#keys.get(epoch)
-    if (known !== undefined) return known
-    const secret = this.#volume.membership.secret(epoch)
+    if (known?.[0] === secrets) return known[1]
+    const [secret, ...others] = secrets
     if (secret === undefined) {
       throw new ShoalError(
         'EACCES',
@@ -66,10 +68,11 @@ export class VolumeStripeMap implements StripeMap {
     const keys: ChunkKeys = {
       volume: this.#volume.id,
       chunkSecret: chunkSecret(secret),
+      otherSecrets: others.map(chunkSecret),
       epoch,
       hash: this.#volume.genesis.hash,
     }
-    this.#keys.set(epoch, keys)
+    this.#keys.set(epoch, [secrets, keys])
     return keys
   }
 

@@ -69,6 +69,11 @@ export class ActorTable {
       .sort()
   }
 
+  /** How many actors have written. */
+  get count(): number {
+    return this.#actors.size
+  }
+
   /** How many entries are held. */
   get entryCount(): number {
     let count = 0

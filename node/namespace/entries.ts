@@ -2,8 +2,9 @@
 import { fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
-import { encodeEntry } from '../../protocol/log/entry.ts'
+import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { StateView } from './state-view.ts'
 
@@ -25,6 +26,15 @@ export class EntryTable {
   /** In wire form. */
   bytes(actor: ActorId, seq: number): Uint8Array | undefined {
     return this.#view.get(entryKey(actor, seq))?.subarray(HASH_BYTES)
+  }
+
+  entry(actor: ActorId, seq: number): Entry | undefined {
+    const bytes = this.bytes(actor, seq)
+    return bytes === undefined ? undefined : decodeEntry(bytes)
+  }
+
+  hlc(actor: ActorId, seq: number): Hlc | undefined {
+    return this.entry(actor, seq)?.header.hlc
   }
 
   hash(actor: ActorId, seq: number): EntryHash | undefined {

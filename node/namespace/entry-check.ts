@@ -1,14 +1,17 @@
-// Whether an entry may be applied: the rules that every replica applies alike (DESIGN §4, MEMO §1.4).
-import { ShoalError } from '../../protocol/errors.ts'
+// Whether an entry may be applied, and what of it: rules that every replica applies alike (DESIGN §4, MEMO §1.4). Header
+// and signature decide whether; a keeper sees no more, and all must agree on what the log is. What is wrong with a body
+// only costs its ops.
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { decodeBatch, openBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { mayAdminister, mayWrite } from '../../protocol/membership/roles.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import { mayMake } from '../../protocol/membership/rights.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -16,45 +19,43 @@ import { hasSeen } from './actors.ts'
 import type { ActorTable } from './actors.ts'
 import type { Membership } from './membership.ts'
 
-/** 'missing-past' and 'future-clock': not now, perhaps later. */
-export type EntryVerdict = 'applied' | 'known' | 'missing-past' | 'future-clock'
+/**
+ * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of being admitted by one
+ * admin while another began a key epoch; to go on without the ops would be to diverge.
+ */
+export type EntryVerdict = 'applied' | 'known' | 'missing-past' | 'future-clock' | 'missing-key'
+
+/** Entries held: of one that is, its hash and clock. */
+interface HeldEntries {
+  hash(actor: ActorId, seq: number): EntryHash | undefined
+  hlc(actor: ActorId, seq: number): Hlc | undefined
+}
 
 interface CheckContext {
   readonly actors: ActorTable
   readonly membership: Membership
-  readonly hashOf: (actor: ActorId, seq: number) => EntryHash | undefined
+  readonly entries: HeldEntries
   readonly wallMs: WallTime
 }
 
 /** 'applied' means it may be. throws ShoalError for an entry that no replica will ever apply. */
 export function checkEntry(
   entry: Entry,
-  { actors, membership, hashOf, wallMs }: CheckContext,
+  { actors, membership, entries, wallMs }: CheckContext,
 ): EntryVerdict {
   const { header } = entry
   const name = `entry ${header.actor}:${header.seq}`
   const actor = actors.get(header.actor)
   const held = actor?.seq ?? 0
   if (header.seq <= held) {
-    if (hashOf(header.actor, header.seq) === entry.hash) return 'known'
+    if (entries.hash(header.actor, header.seq) === entry.hash) return 'known'
     throw new ShoalError(
       'fork',
       `${name} exists twice with different contents: a copied or restored node wrote on`,
     )
   }
   if (header.seq !== held + 1) return 'missing-past'
-  for (const dep of header.deps) {
-    if (dep.actor === header.actor)
-      throw new ShoalError('malformed', `${name} depends on its own actor`)
-    const other = actors.get(dep.actor)
-    if (other === undefined || other.seq < dep.seq) return 'missing-past'
-    if (hashOf(dep.actor, dep.seq) !== dep.hash) {
-      throw new ShoalError(
-        'fork',
-        `${name} depends on another ${dep.actor}:${dep.seq} than is held here`,
-      )
-    }
-  }
+  if (!checkDeps(entry, name, { actors, entries })) return 'missing-past'
   if (hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS) return 'future-clock'
   if (header.prev !== actor?.hash)
     throw new ShoalError('fork', `${name} follows another entry than is held here`)
@@ -68,62 +69,103 @@ export function checkEntry(
   if (header.origin !== undefined && actorIdOf(header.volume, header.origin) !== header.actor) {
     throw new ShoalError('malformed', `${name} does not belong to the key that signed it`)
   }
-  checkRight(entry, peerIdFromPublicKey(publicKey), { actors, membership })
+  checkGrant(entry, peerIdFromPublicKey(publicKey), { actors, membership })
   return 'applied'
 }
 
-function checkRight(
+/** False while a dep is not held. */
+function checkDeps(
+  { header }: Entry,
+  name: string,
+  { actors, entries }: Pick<CheckContext, 'actors' | 'entries'>,
+): boolean {
+  for (const dep of header.deps) {
+    if (dep.actor === header.actor)
+      throw new ShoalError('malformed', `${name} depends on its own actor`)
+    const other = actors.get(dep.actor)
+    if (other === undefined || other.seq < dep.seq) return false
+    const held = dep.seq === other.seq ? other.hash : entries.hash(dep.actor, dep.seq)
+    if (held !== dep.hash) {
+      throw new ShoalError(
+        'fork',
+        `${name} depends on another ${dep.actor}:${dep.seq} than is held here`,
+      )
+    }
+    // Entries travel in the order of their clocks: each must come after its past. Usually the dep is the latest.
+    if (header.hlc > other.hlc) continue
+    const hlc = entries.hlc(dep.actor, dep.seq)
+    if (hlc === undefined || header.hlc <= hlc) {
+      throw new ShoalError('malformed', `${name} has a clock behind that of its past`)
+    }
+  }
+  return true
+}
+
+function checkGrant(
   entry: Entry,
   author: PeerId,
   { actors, membership }: Pick<CheckContext, 'actors' | 'membership'>,
 ): void {
   const { header } = entry
   const actor = actors.get(header.actor)
-  const grant = membership.grant(header.grant)
-  if (grant === undefined || grant.peer !== author) {
+  const grant = membership.grant(header.grant, author)
+  if (grant === undefined) {
     throw new ShoalError('not-a-member', `${author} wrote under a grant it does not have`)
   }
-  if (grant.seq > 0 && !hasSeen(actor, header.deps, grant.actor, grant.seq)) {
+  const isPast = (at: { readonly actor: ActorId; readonly seq: number }): boolean =>
+    hasSeen(actor, header.deps, at.actor, at.seq)
+  if (grant.seq > 0 && !isPast(grant)) {
     throw new ShoalError('not-a-member', `${author} wrote before it was granted its role`)
   }
-  const removal = membership.removal(author)
-  if (removal !== undefined && hasSeen(actor, header.deps, removal.actor, removal.seq)) {
-    throw new ShoalError('not-a-member', `${author} wrote after it was removed`)
+  if (membership.isRevoked(grant, isPast)) {
+    throw new ShoalError('not-a-member', `${author} wrote under a role that was taken from it`)
   }
-  if ((header.flags & FLAG_CLEAR_BODY) === 0) {
-    if (!mayWrite(grant.role))
-      throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
-    return
+  if ((header.flags & FLAG_CLEAR_BODY) === 0 && !mayWrite(grant.role)) {
+    throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
   }
-  for (const op of decodeBatch(entry.body)) {
-    if (op !== undefined && !mayMake(op, author, grant.role)) {
-      throw new ShoalError(
-        'not-a-member',
-        `${author} is a ${grant.role} and may not make a ${op.kind} op`,
-      )
+}
+
+/** What a body says: ops by index, undefined where one has no effect; or why it cannot be known. */
+export type BodyReading =
+  | { readonly kind: 'ops'; readonly ops: readonly (Op | undefined)[] }
+  | { readonly kind: 'missing-key' }
+  | { readonly kind: 'unreadable'; readonly cause: ShoalError }
+
+/**
+ * Read the body of an entry that may be applied. A keeper reads no sealed one: it has no ops there. 'unreadable' is
+ * the writer's doing: the entry counts, without ops, for everyone.
+ */
+export function readBody(entry: Entry, author: PeerId, membership: Membership): BodyReading {
+  const { header } = entry
+  const isClear = (header.flags & FLAG_CLEAR_BODY) !== 0
+  if (!isClear && membership.isKeeper()) return { kind: 'ops', ops: [] }
+  try {
+    const body = isClear ? entry.body : openWithAny(membership.secrets(header.epoch), entry)
+    const role = membership.grant(header.grant, author)?.role
+    const ops = decodeBatch(body).map((op) => {
+      const counts =
+        op !== undefined &&
+        role !== undefined &&
+        isClearOp(op) === isClear &&
+        mayMake(op, author, role)
+      return counts ? op : undefined
+    })
+    return { kind: 'ops', ops }
+  } catch (cause) {
+    if (!(cause instanceof ShoalError)) throw cause
+    if (hasCode(cause, 'corrupt') && membership.lacksSecret(header.epoch))
+      return { kind: 'missing-key' }
+    return { kind: 'unreadable', cause }
+  }
+}
+
+function openWithAny(secrets: readonly Uint8Array[], { header, body }: Entry): Uint8Array {
+  for (const secret of secrets) {
+    try {
+      return openBody(secret, header, body)
+    } catch (error) {
+      if (!hasCode(error, 'corrupt')) throw error
     }
   }
-}
-
-function mayMake(op: Op, author: PeerId, role: Role): boolean {
-  if (!isClearOp(op)) return false
-  switch (op.kind) {
-    case 'member-info':
-      return op.peer === author || mayAdminister(role)
-    case 'stripe':
-      return role !== 'reader'
-    default:
-      return mayAdminister(role)
-  }
-}
-
-/** The ops of an entry; none when this node may not read the body (a keeper). throws 'malformed', 'corrupt'. */
-export function readOps(entry: Entry, membership: Membership): readonly (Op | undefined)[] {
-  const { header } = entry
-  if ((header.flags & FLAG_CLEAR_BODY) !== 0) return decodeBatch(entry.body)
-  const secret = membership.secret(header.epoch)
-  if (secret === undefined) return []
-  return decodeBatch(openBody(secret, header, entry.body)).map((op) =>
-    op !== undefined && isClearOp(op) ? undefined : op,
-  )
+  throw new ShoalError('corrupt', `no key of epoch ${header.epoch} opens the body`)
 }

@@ -3,8 +3,10 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
-import type { PeerId } from '../../protocol/ids.ts'
-import { GOSSIP_BODY_MAX } from '../../protocol/limits.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX } from '../../protocol/limits.ts'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
@@ -12,12 +14,12 @@ import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { Volume } from './volume.ts'
 
-export const BEACON_MS = 10_000
+const BEACON_MS = 10_000
 /** Entries of one commit told one by one; of more, only the last is named and peers ask for the rest. */
 const HEADS_AT_ONCE_MAX = 4
 
 export interface GossipComponents {
-  readonly world: World
+  readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly volume: Volume
   readonly freeBytes: () => number
   /** Something is missing here that `from` can give. */
@@ -27,6 +29,8 @@ export interface GossipComponents {
 
 export class Gossip {
   readonly #c: GossipComponents
+  /** Per member when the newest beacon heard of it was sent. */
+  readonly #heardMs = new Map<PeerId, number>()
   #unsubscribe: (() => void) | undefined
   #unlisten: (() => void) | undefined
   #timer: Timer | undefined
@@ -57,7 +61,7 @@ export class Gossip {
     const beacon: Beacon = {
       peer: world.network.self,
       sentMs: Math.floor(world.clock.wall()),
-      vector: volume.durableVector(),
+      vector: newest(volume),
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
     }
@@ -83,9 +87,10 @@ export class Gossip {
   #publish(message: GossipMessage): void {
     const { volume, world } = this.#c
     const { epoch } = volume.membership
-    const key = volume.membership.swarmKey(epoch)
-    if (key === undefined) return
-    const sealed = sealGossip(message, volume.identity, epoch, key, world.random.bytes(32))
+    const [swarmKey] = volume.membership.swarmKeys(epoch)
+    if (swarmKey === undefined) return
+    const sender = { identity: volume.identity, volume: volume.id, epoch, swarmKey }
+    const sealed = sealGossip(message, sender, world.random.bytes(32))
     // Best effort: what is lost is found by anti-entropy.
     world.network.publish(headsTopic(volume.id), sealed).catch(() => undefined)
   }
@@ -93,7 +98,7 @@ export class Gossip {
   #receive(bytes: Uint8Array, from: PeerId): boolean {
     const { volume } = this.#c
     try {
-      const message = openGossip(bytes, (epoch) => volume.membership.swarmKey(epoch))
+      const message = openGossip(bytes, volume.id, (epoch) => volume.membership.swarmKeys(epoch))
       if (message.kind === 'beacon') this.#heard(message.beacon, from)
       else this.#receiveHead(message, from)
       return true
@@ -115,9 +120,21 @@ export class Gossip {
 
   #heard(beacon: Beacon, from: PeerId): void {
     if (this.#c.volume.membership.member(beacon.peer) === undefined) return
+    // The last one counts, in whatever order they come; an old one may be sent again by anyone.
+    if (beacon.sentMs <= (this.#heardMs.get(beacon.peer) ?? 0)) return
+    this.#heardMs.set(beacon.peer, beacon.sentMs)
     this.#c.onBeacon(beacon, from)
     if (!holdsAll(this.#c.volume, beacon.vector)) this.#c.onMissing(from)
   }
+}
+
+/** What is durable here, of the actors that wrote last: others hold the rest, or find it missing when they exchange. */
+function newest(volume: Volume): VersionVector {
+  const vector = volume.durableVector()
+  if (vector.size <= BEACON_ACTORS_MAX) return vector
+  const clock = (actor: ActorId): Hlc => volume.actors.get(actor)?.hlc ?? HLC_ZERO
+  const latest = [...vector].sort(([a], [b]) => (clock(a) > clock(b) ? -1 : 1))
+  return new Map(latest.slice(0, BEACON_ACTORS_MAX))
 }
 
 function holdsAll(volume: Volume, vector: VersionVector): boolean {

@@ -1,26 +1,29 @@
-// Members, grants, keys and policies of one volume, as its log tells. Bounded by MEMBERS_MAX, so all in memory.
+// Members, grants, keys and policies of one volume, as its log tells: the same on every replica that holds the same
+// entries, in whatever order concurrent ones came. Some records a member, and one an op about one, all in memory.
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { openFrom } from '../../protocol/cipher.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
+import { STAMP_ZERO } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
-import { applyMemberOp, isActive, swarmKey } from '../../protocol/membership/members.ts'
+import { applyMemberOp, isActive } from '../../protocol/membership/members.ts'
 import type { Member } from '../../protocol/membership/members.ts'
-import { mayRead } from '../../protocol/membership/roles.ts'
+import { mayRead, parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
+import { EpochKeys } from './epoch-keys.ts'
 import { prefixEnd } from './state-view.ts'
 import type { StateView } from './state-view.ts'
 
-/** Where a grant or removal stands in the log. */
+/** Where and when an op stands in the log. */
 interface Position {
   readonly actor: ActorId
   readonly seq: number
+  readonly stamp: Stamp
 }
 
 interface Grant extends Position {
@@ -31,30 +34,41 @@ interface Grant extends Position {
 /** Where and when an op was logged. */
 export interface LoggedAt extends Position {
   readonly hash: EntryHash
-  readonly stamp: Stamp
 }
 
 const MEMBER: ByteString = 'M'
 const GRANT: ByteString = 'G'
 const REMOVAL: ByteString = 'R'
-const EPOCH: ByteString = 'E'
 const POLICY: ByteString = 'P'
+const EXPECTED_ROLE: ByteString = 'wrole'
+/** Bytes of a public key, and of an entry's hash. */
+const KEY_BYTES = 32
 
 export class Membership {
   readonly #view: StateView
-  readonly #identity: Identity
+  readonly #self: PeerId
+  readonly #creator: PeerId
+  readonly #keys: EpochKeys
   readonly #members = new Map<PeerId, Member>()
-  readonly #grants = new Map<EntryHash, Grant>()
-  readonly #removals = new Map<PeerId, Position>()
-  readonly #secrets = new Map<number, Uint8Array>()
+  /** By entry and peer. */
+  readonly #grants = new Map<string, Grant>()
+  /** Per peer every op that gave it a role or took it away. */
+  readonly #orders = new Map<PeerId, Position[]>()
   readonly #policies = new Map<string, readonly [value: string, stamp: Stamp]>()
 
-  private constructor(view: StateView, identity: Identity, volume: VolumeId, genesis: Genesis) {
+  private constructor(
+    view: StateView,
+    keys: EpochKeys,
+    self: PeerId,
+    { volume, creator }: { readonly volume: VolumeId; readonly creator: PeerId },
+  ) {
     this.#view = view
-    this.#identity = identity
+    this.#keys = keys
+    this.#self = self
+    this.#creator = creator
     // The creator's right to write its first entry comes from the genesis document itself.
-    const grant = { peer: genesis.creator, role: 'admin', actor: '' as ActorId, seq: 0 } as const
-    this.#grants.set(volume as string as EntryHash, grant)
+    const position = { actor: '' as ActorId, seq: 0, stamp: STAMP_ZERO }
+    this.#grants.set(volume + creator, { peer: creator, role: 'admin', ...position })
   }
 
   static async open(
@@ -63,7 +77,8 @@ export class Membership {
     volume: VolumeId,
     genesis: Genesis,
   ): Promise<Membership> {
-    const m = new Membership(view, identity, volume, genesis)
+    const keys = await EpochKeys.open(view, identity)
+    const m = new Membership(view, keys, identity.peer, { volume, creator: genesis.creator })
     const each = async (
       prefix: ByteString,
       take: (rest: Uint8Array, value: Uint8Array) => void,
@@ -75,13 +90,14 @@ export class Membership {
       const member = decodeMember(value)
       m.#members.set(member.peer, member)
     })
-    await each(GRANT, (hash, value) => m.#grants.set(toHex(hash) as EntryHash, decodeGrant(value)))
-    await each(REMOVAL, (key, value) =>
-      m.#removals.set(peerIdFromPublicKey(key), decodePosition(value)),
-    )
-    await each(EPOCH, (key, value) =>
-      m.#secrets.set(Number(Buffer.from(key).toString('latin1')), value),
-    )
+    await each(GRANT, (key, value) => {
+      const hash = toHex(key.subarray(0, KEY_BYTES)) as EntryHash
+      m.#rememberGrant(hash, decodeGrant(key.subarray(KEY_BYTES), value))
+    })
+    await each(REMOVAL, (key, value) => {
+      const peer = peerIdFromPublicKey(key.subarray(0, KEY_BYTES))
+      m.#rememberOrder(peer, decodePosition(value))
+    })
     await each(POLICY, (key, value) => {
       const [text, stamp] = decodeCbor(value, 'policy record') as readonly [string, Uint8Array]
       m.#policies.set(Buffer.from(key).toString('utf8'), [text, toByteString(stamp) as Stamp])
@@ -105,13 +121,22 @@ export class Membership {
     return this.#members.get(peer)?.name ?? peer.slice(-6)
   }
 
-  grant(hash: EntryHash): Grant | undefined {
-    return this.#grants.get(hash)
+  /** The grant of a role to `peer` by this entry. */
+  grant(hash: EntryHash, peer: PeerId): Grant | undefined {
+    return this.#grants.get(hash + peer)
   }
 
-  /** The entry that removed a peer, unless it was added again. */
-  removal(peer: PeerId): Position | undefined {
-    return isActive(this.#members.get(peer)) ? undefined : this.#removals.get(peer)
+  /** The ops that ended a grant: a later grant to its peer, or a removal of it. `saw`: is it in the past in question? */
+  isRevoked(grant: Grant, saw: (at: Position) => boolean): boolean {
+    return (this.#orders.get(grant.peer) ?? []).some((at) => at.stamp > grant.stamp && saw(at))
+  }
+
+  /** The role in which a peer may write now. */
+  roleOf(peer: PeerId): Role | undefined {
+    const known = this.#orders.get(peer)
+    // Nothing has been said yet of the creator of a volume that is just being made.
+    if (known === undefined) return peer === this.#creator ? 'admin' : undefined
+    return this.member(peer)?.role
   }
 
   policy(key: string): string | undefined {
@@ -120,52 +145,72 @@ export class Membership {
 
   /** The newest epoch this node has a key of. */
   get epoch(): number {
-    return Math.max(0, ...this.#secrets.keys())
+    return this.#keys.newest
   }
 
-  /** Secret of an epoch; undefined when this node is a keeper or was not yet given it. */
+  /** The secret that seals in an epoch; undefined when this node is a keeper or was not yet given one. */
   secret(epoch: number): Uint8Array | undefined {
-    const stored = this.#secrets.get(epoch)
-    return stored === undefined || this.#isKeeper() ? undefined : stored
+    return this.secrets(epoch)[0]
   }
 
-  /** Key that seals gossip of an epoch; keepers have it too. */
-  swarmKey(epoch: number): Uint8Array | undefined {
-    const stored = this.#secrets.get(epoch)
-    return stored === undefined || this.#isKeeper() ? stored : swarmKey(stored)
+  /** All secrets of an epoch: what is sealed in it is sealed with one of them. None at a keeper. */
+  secrets(epoch: number): readonly Uint8Array[] {
+    return this.isKeeper() ? [] : this.#keys.secrets(epoch)
   }
 
-  /** Every epoch's secret, oldest first. */
-  secrets(): readonly (readonly [epoch: number, secret: Uint8Array])[] {
-    return [...this.#secrets].sort(([a], [b]) => a - b)
+  /** Keys of gossip in an epoch, the one that seals first; keepers have them too. */
+  swarmKeys(epoch: number): readonly Uint8Array[] {
+    return this.#keys.swarmKeys(epoch, this.isKeeper())
+  }
+
+  /** Every secret, oldest epoch first. None at a keeper. */
+  allSecrets(): readonly (readonly [epoch: number, secret: Uint8Array])[] {
+    return this.isKeeper() ? [] : this.#keys.allSecrets()
+  }
+
+  /** True if there is a secret of the epoch that this node, which may read, was not given. */
+  lacksSecret(epoch: number): boolean {
+    return !this.isKeeper() && this.#keys.lacks(epoch)
   }
 
   /** Keep a key that was sealed to this node. throws ShoalError 'corrupt' if it was not. */
   learnKey(epoch: number, sealed: Uint8Array): void {
-    this.#keepSecret(epoch, openFrom(this.#identity.seed, sealed))
+    this.#keys.learn(epoch, sealed)
+  }
+
+  /** What this node was admitted as: holds until its log tells. */
+  expectRole(role: Role): void {
+    this.#view.put(EXPECTED_ROLE, Buffer.from(role))
+  }
+
+  /** True if this node may read nothing. */
+  isKeeper(): boolean {
+    const me = this.#members.get(this.#self)
+    if (me !== undefined && me.granted !== STAMP_ZERO) return !mayRead(me.role)
+    const expected = this.#view.get(EXPECTED_ROLE)
+    return expected !== undefined && !mayRead(parseRole(Buffer.from(expected).toString()))
   }
 
   /** Apply an op about members, keys or policies. */
   apply(op: Op, at: LoggedAt): void {
     switch (op.kind) {
       case 'member': {
-        this.#grants.set(at.hash, { peer: op.peer, role: op.role, actor: at.actor, seq: at.seq })
-        this.#view.put(
-          GRANT + hashKey(at.hash),
-          encodeGrant({ peer: op.peer, role: op.role, ...at }),
-        )
+        const grant = { ...at, peer: op.peer, role: op.role }
+        this.#rememberGrant(at.hash, grant)
+        this.#view.put(GRANT + hashKey(at.hash) + peerKey(op.peer), encodeGrant(grant))
         this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
-        if (op.peer === this.#identity.peer) this.#learnKeys(op.keys)
+        if (op.peer === this.#self) this.#learnKeys(op.keys)
         return
       }
       case 'remove-member':
-        this.#removals.set(op.peer, at)
-        this.#view.put(REMOVAL + peerKey(op.peer), encodePosition(at))
+        this.#rememberOrder(op.peer, at)
+        this.#view.put(REMOVAL + peerKey(op.peer) + at.stamp, encodePosition(at))
         return this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
       case 'member-info':
         return this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
       case 'epoch': {
-        const mine = op.keys.filter(({ peer }) => peer === this.#identity.peer)
+        this.#keys.begin(op.epoch)
+        const mine = op.keys.filter(({ peer }) => peer === this.#self)
         return this.#learnKeys(mine.map(({ sealed }) => ({ epoch: op.epoch, sealed })))
       }
       case 'policy': {
@@ -180,9 +225,15 @@ export class Membership {
     }
   }
 
-  #isKeeper(): boolean {
-    const me = this.#members.get(this.#identity.peer)
-    return me !== undefined && !mayRead(me.role)
+  #rememberGrant(hash: EntryHash, grant: Grant): void {
+    this.#grants.set(hash + grant.peer, grant)
+    this.#rememberOrder(grant.peer, grant)
+  }
+
+  #rememberOrder(peer: PeerId, { actor, seq, stamp }: Position): void {
+    const known = this.#orders.get(peer)
+    if (known === undefined) this.#orders.set(peer, [{ actor, seq, stamp }])
+    else known.push({ actor, seq, stamp })
   }
 
   #learnKeys(keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]): void {
@@ -194,11 +245,6 @@ export class Membership {
         if (!(error instanceof ShoalError) || error.code !== 'corrupt') throw error
       }
     }
-  }
-
-  #keepSecret(epoch: number, secret: Uint8Array): void {
-    this.#secrets.set(epoch, secret)
-    this.#view.put(EPOCH + String(epoch), secret)
   }
 
   #keepMember(member: Member): void {
@@ -215,27 +261,26 @@ function hashKey(hash: EntryHash): ByteString {
   return toByteString(fromHex(hash))
 }
 
-function encodePosition(at: Position): Uint8Array {
-  return encodeCbor([fromHex(at.actor), at.seq])
+function encodePosition({ actor, seq, stamp }: Position): Uint8Array {
+  return encodeCbor([fromHex(actor), seq, fromByteString(stamp)])
 }
 
 function decodePosition(bytes: Uint8Array): Position {
-  const [actor, seq] = decodeCbor(bytes, 'position record') as readonly [Uint8Array, number]
-  return { actor: toHex(actor) as ActorId, seq }
+  const [actor, seq, stamp] = decodeCbor(bytes, 'position record') as readonly [
+    Uint8Array,
+    number,
+    Uint8Array,
+  ]
+  return { actor: toHex(actor) as ActorId, seq, stamp: toByteString(stamp) as Stamp }
 }
 
 function encodeGrant(grant: Grant): Uint8Array {
-  return encodeCbor([publicKeyOf(grant.peer), grant.role, fromHex(grant.actor), grant.seq])
+  return encodeCbor([grant.role, encodePosition(grant)])
 }
 
-function decodeGrant(bytes: Uint8Array): Grant {
-  const [peer, role, actor, seq] = decodeCbor(bytes, 'grant record') as readonly [
-    Uint8Array,
-    Role,
-    Uint8Array,
-    number,
-  ]
-  return { peer: peerIdFromPublicKey(peer), role, actor: toHex(actor) as ActorId, seq }
+function decodeGrant(publicKey: Uint8Array, bytes: Uint8Array): Grant {
+  const [role, position] = decodeCbor(bytes, 'grant record') as readonly [Role, Uint8Array]
+  return { peer: peerIdFromPublicKey(publicKey), role, ...decodePosition(position) }
 }
 
 function encodeMember(m: Member): Uint8Array {

@@ -1,18 +1,23 @@
 // The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at the origin, against
 // what this node sees now; an op once made is never refused elsewhere. All calls are synchronous but listings; durable
 // after volume.commit().
-import { blake3Concat } from '../../protocol/hash.ts'
-import { fromByteString, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import { OP_DOTS_MAX } from '../../protocol/limits.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
-import { dirAttributes, inodeAttributes, shownVersion } from '../../protocol/tree/attributes.ts'
+import {
+  clampTime,
+  dirAttributes,
+  inodeAttributes,
+  shownVersion,
+} from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
-import { collisionKey, nameText, parseName } from '../../protocol/tree/names.ts'
+import { nameText, parseName } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { AttributeValues, ContentRef } from '../../protocol/tree/op.ts'
 import {
@@ -29,6 +34,7 @@ import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
 import { isDirVisible } from '../../protocol/tree/apply.ts'
 import type { Random } from '../world/world.ts'
 import type { Volume } from './volume.ts'
+import { freshDirId } from './dir-ids.ts'
 import { prefixEnd } from './state-view.ts'
 
 /** What a file holds: the version shown, and what a writer must name as its base. */
@@ -116,7 +122,7 @@ export class Namespace {
 
   makeDir(parent: NodeId, name: Name, attributes: AttributeValues): NodeId {
     this.#checkFree(parent, name)
-    const id = this.#freshDirId(parent, name)
+    const id = freshDirId(this.volume.view, parent, name)
     this.volume.submit({ kind: 'mkdir', id, parent, name, attributes: this.#withTimes(attributes) })
     return id
   }
@@ -216,7 +222,7 @@ export class Namespace {
   setAttributes(target: ViewTarget, attributes: AttributeValues): void {
     if (target.kind === 'dir') this.#dir(target.id)
     else this.#inode(target.id)
-    this.volume.submit({ kind: 'attributes', id: target.id, attributes })
+    this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
   }
 
   /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. */
@@ -231,9 +237,18 @@ export class Namespace {
   ): Dot {
     const touch = this.#inode(inode).links.flatMap((id) => {
       const link = readLink(this.volume.view, id)
-      return link === undefined ? [] : [{ link: id, saw: link.live }]
+      return link === undefined ? [] : [{ link: id, saw: seen(link.live) }]
     })
-    return this.volume.submit({ kind: 'version', inode, ...version, touch })
+    const base = seen(version.base)
+    const modifiedNs = clampTime(version.modifiedNs)
+    return this.volume.submit({
+      kind: 'version',
+      inode,
+      ...version,
+      base,
+      modifiedNs,
+      touch: seen(touch),
+    })
   }
 
   /** Parent of a directory; the root is its own. */
@@ -259,7 +274,7 @@ export class Namespace {
         from: dir.parent,
         parent,
         name,
-        saw: dir.live,
+        saw: seen(dir.live),
       })
       return
     }
@@ -270,7 +285,7 @@ export class Namespace {
       from: link.parent,
       parent,
       name,
-      saw: link.live,
+      saw: seen(link.live),
     })
   }
 
@@ -280,14 +295,19 @@ export class Namespace {
       return
     }
     const link = this.#link(target.link)
-    this.volume.submit({ kind: 'unlink', link: target.link, from: link.parent, saw: link.live })
+    this.volume.submit({
+      kind: 'unlink',
+      link: target.link,
+      from: link.parent,
+      saw: seen(link.live),
+    })
   }
 
   #removeDirTarget(id: NodeId, name: Name): void {
     const dir = this.#dir(id)
     if (dir.visibleChildren > 0)
       throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
-    this.volume.submit({ kind: 'rmdir', id, from: dir.parent, saw: dir.live })
+    this.volume.submit({ kind: 'rmdir', id, from: dir.parent, saw: seen(dir.live) })
   }
 
   #checkReplaceable(moved: ViewTarget, replaced: ViewTarget | undefined, name: Name): void {
@@ -338,41 +358,22 @@ export class Namespace {
     return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
   }
 
-  /**
-   * Two nodes that make one directory at once must give it one id: the hash of parent, name and how often it was
-   * made before (MEMO §2.3).
-   */
-  #freshDirId(parent: NodeId, name: Name): NodeId {
-    const { view } = this.volume
-    const key = collisionKey(name)
-    const counter = `z${childPrefix(parent)}${key}`
-    let generation = readGeneration(view.get(counter))
-    for (;;) {
-      const id = dirId(parent, key, generation)
-      if (readDir(view, id) === undefined) {
-        if (generation > 0) view.put(counter, Buffer.from(String(generation)))
-        return id
-      }
-      generation++
-    }
-  }
-
   #withTimes(attributes: AttributeValues): AttributeValues {
     const now = this.nowNs()
-    return { accessedNs: now, modifiedNs: now, ...attributes }
+    return clamped({ accessedNs: now, modifiedNs: now, ...attributes })
   }
 }
 
-function readGeneration(bytes: Uint8Array | undefined): number {
-  return bytes === undefined ? 0 : Number(Buffer.from(bytes).toString())
+function clamped(attributes: AttributeValues): AttributeValues {
+  const { accessedNs, modifiedNs, ...rest } = attributes
+  return {
+    ...rest,
+    ...(accessedNs === undefined ? {} : { accessedNs: clampTime(accessedNs) }),
+    ...(modifiedNs === undefined ? {} : { modifiedNs: clampTime(modifiedNs) }),
+  }
 }
 
-function dirId(parent: NodeId, key: ByteString, generation: number): NodeId {
-  const digest = blake3Concat(
-    utf8('shoal/dir/1\0'),
-    fromHex(parent),
-    utf8(`${generation}\0`),
-    fromByteString(key),
-  )
-  return toHex(digest.subarray(0, SHORT_ID_BYTES)) as NodeId
+/** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */
+function seen<Item>(all: readonly Item[]): readonly Item[] {
+  return all.length > OP_DOTS_MAX ? all.slice(0, OP_DOTS_MAX) : all
 }

@@ -15,7 +15,7 @@ const KEYS: Readonly<Record<string, (value: string) => string>> = {
 }
 
 /** throws ShoalError 'usage'. */
-export function parseAck(value: string): Ack {
+function parseAck(value: string): Ack {
   const ack = ACKS.find((known) => known === value)
   if (ack === undefined) throw new ShoalError('usage', `ack=${value}: acks are ${ACKS.join(', ')}`)
   return ack

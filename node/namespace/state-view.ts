@@ -15,6 +15,7 @@ export class StateView implements StateStore {
   #applied: Layer = new Map()
   #writing: Layer = new Map()
   #appliedBytes = 0
+  #writingBytes = 0
 
   /** tag: two chars that tell this volume's keys from those of other volumes of the node. */
   constructor(kv: Kv, tag: ByteString) {
@@ -22,7 +23,7 @@ export class StateView implements StateStore {
     this.#prefix = NAMESPACE_PREFIX + tag
   }
 
-  /** Bytes applied since the last take: what bounds memory between commits. */
+  /** Bytes applied since the last take, and by takes that failed: what bounds memory between commits. */
   get appliedBytes(): number {
     return this.#appliedBytes
   }
@@ -50,6 +51,7 @@ export class StateView implements StateStore {
   /** What is applied, to be written now. One take at a time: settle or restore it before the next. */
   take(): KvWrite[] {
     this.#writing = this.#applied
+    this.#writingBytes = this.#appliedBytes
     this.#applied = new Map()
     this.#appliedBytes = 0
     return [...this.#writing].map(([key, value]) =>
@@ -67,6 +69,7 @@ export class StateView implements StateStore {
   /** The taken writes failed: keep them for the next take. */
   restore(): void {
     this.#applied = new Map([...this.#writing, ...this.#applied])
+    this.#appliedBytes += this.#writingBytes
     this.#writing = new Map()
   }
 

@@ -54,6 +54,8 @@ export class Swarm {
       world: components.world,
       volumeOf: (id) => components.volumes.get(id),
       isMember: (volume, peer) => volume.membership.member(peer) !== undefined,
+      onFork: (volume, error) =>
+        components.log('two nodes wrote as one', { volume: volume.id, error: error.message }),
       onDurable: (volume, peer, vector) => this.#heardDurable(volume, peer, vector),
     })
     this.#reconnect = new Reconnect({ world: components.world, wanted: () => this.members() })
@@ -63,7 +65,7 @@ export class Swarm {
     const { network } = this.#c.world
     network.gate((peer) => this.#mayConnect(peer))
     network.onConnect((peer) => this.#connected(peer))
-    network.onDisconnect(() => this.#c.onPeersChanged())
+    network.onDisconnect((peer) => this.#disconnected(peer))
     await this.#sync.start()
     await network.start()
     for (const { volume } of this.#c.volumes.all()) this.addVolume(volume)
@@ -94,6 +96,7 @@ export class Swarm {
     this.#gossips.set(volume.id, gossip)
     gossip.start()
     volume.onMembersChange(() => this.#membersChanged())
+    volume.onNote((message, fields) => this.#c.log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
 
@@ -205,6 +208,11 @@ export class Swarm {
     this.#c.onPeersChanged()
   }
 
+  #disconnected(peer: PeerId): void {
+    if (!this.#isMember(peer)) this.#news.delete(peer)
+    this.#c.onPeersChanged()
+  }
+
   #watchStranger(peer: PeerId): void {
     const { clock, network } = this.#c.world
     this.#strangers.get(peer)?.cancel()
@@ -219,7 +227,9 @@ export class Swarm {
   #heardBeacon(volume: Volume, beacon: Beacon): void {
     const { clock, network } = this.#c.world
     this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
-    this.#heardDurable(volume, beacon.peer, beacon.vector)
+    // A beacon may leave actors out.
+    const known = this.#durable.get(volume.id)?.get(beacon.peer) ?? []
+    this.#heardDurable(volume, beacon.peer, new Map([...known, ...beacon.vector]))
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),

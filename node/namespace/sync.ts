@@ -1,7 +1,7 @@
 // Anti-entropy over /shoal/log/1: two members exchange version vectors and stream each other what is missing, in causal
 // order, in one round trip. Cost: O(actors + missing entries); memory O(frame). An interrupted exchange has lost
 // nothing: what arrived is applied, the next one goes on from there.
-import { asShoalError, ShoalError } from '../../protocol/errors.ts'
+import { asShoalError, hasCode, ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
@@ -19,17 +19,19 @@ import type { Volume } from './volume.ts'
 const IDLE_MS = 30_000
 
 export interface SyncComponents {
-  readonly world: World
+  readonly world: Pick<World, 'clock' | 'network'>
   readonly volumeOf: (id: VolumeId) => Volume | undefined
   /** May this peer have the volume's log? */
   readonly isMember: (volume: Volume, peer: PeerId) => boolean
   /** A peer said what of a volume's log is durable there. */
+  readonly onFork: (volume: Volume, error: ShoalError) => void
   readonly onDurable: (volume: Volume, peer: PeerId, vector: VersionVector) => void
 }
 
 export class LogSync {
   readonly #c: SyncComponents
-  readonly #running = new Map<string, { promise: Promise<void>; again: boolean }>()
+  /** Per volume and peer the exchange that runs, and the one after it that calls since then wait for. */
+  readonly #running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>()
   readonly #stop = new AbortController()
 
   constructor(components: SyncComponents) {
@@ -42,7 +44,7 @@ export class LogSync {
 
   async stop(): Promise<void> {
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
-    await Promise.allSettled([...this.#running.values()].map(({ promise }) => promise))
+    await Promise.allSettled([...this.#running.values()].map(({ now }) => now))
   }
 
   /**
@@ -53,18 +55,12 @@ export class LogSync {
     const key = `${volume.id} ${peer}`
     const running = this.#running.get(key)
     if (running !== undefined) {
-      running.again = true
-      await running.promise.catch(() => undefined)
-      if (this.#running.get(key) === undefined) return this.sync(volume, peer)
-      return this.#running.get(key)?.promise
+      const again = (): Promise<void> => this.sync(volume, peer)
+      return (running.next ??= running.now.then(again, again))
     }
-    const state = { promise: this.#exchangeWith(volume, peer), again: false }
-    this.#running.set(key, state)
-    try {
-      await state.promise
-    } finally {
-      this.#running.delete(key)
-    }
+    const now = this.#exchangeWith(volume, peer).finally(() => this.#running.delete(key))
+    this.#running.set(key, { now, next: undefined })
+    return now
   }
 
   async #exchangeWith(volume: Volume, peer: PeerId): Promise<void> {
@@ -141,8 +137,19 @@ export class LogSync {
       if (message.kind === 'done') return
       if (message.kind !== 'entries')
         throw new ShoalError('malformed', `unexpected "${message.kind}" in a log exchange`)
-      for (const entry of message.entries) volume.receive(entry)
+      for (const entry of message.entries) this.#take(volume, entry)
       await volume.makeRoom()
+    }
+  }
+
+  /** throws what makes the entry one that nobody honest holds. */
+  #take(volume: Volume, entry: Entry): void {
+    try {
+      volume.receive(entry)
+    } catch (error) {
+      // Two nodes wrote as one, and each side holds the branch that it heard of first: go on with the others.
+      if (!hasCode(error, 'fork')) throw error
+      this.#c.onFork(volume, error)
     }
   }
 
@@ -189,8 +196,9 @@ export function* missingEntries(
 ): Generator<Entry> {
   const next: { actor: ActorId; last: number; entry: Entry }[] = []
   for (const [actor, last] of held) {
-    const entry = volume.entry(actor, (theirs.get(actor) ?? 0) + 1)
-    if ((theirs.get(actor) ?? 0) < last && entry !== undefined) next.push({ actor, last, entry })
+    const seen = theirs.get(actor) ?? 0
+    const entry = seen < last ? volume.entry(actor, seen + 1) : undefined
+    if (entry !== undefined) next.push({ actor, last, entry })
   }
   next.sort(before)
   for (let first = next.shift(); first !== undefined; first = next.shift()) {

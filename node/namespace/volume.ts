@@ -4,22 +4,14 @@
 //   an entry leaves this node only after its own commit; so a crash never takes back what others have seen
 //   entries from elsewhere close the open batch first, so an op never sees what its entry does not point to
 import type { ByteString } from '../../protocol/bytes.ts'
-import { nextHlc } from '../../protocol/clock/hlc.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
-import { BATCH_OPS_MAX } from '../../protocol/limits.ts'
-import { SALT_BYTES, encodeBatch, sealBody } from '../../protocol/log/batch.ts'
+import { peerIdFromPublicKey } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import { encodeChecked } from '../../protocol/log/batch.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
 import type { Dot, Stamp } from '../../protocol/log/dot.ts'
-import {
-  FLAG_CLEAR_BODY,
-  actorIdOf,
-  decodeEntry,
-  signEntry,
-} from '../../protocol/log/entry.ts'
-import type { Entry, Origin } from '../../protocol/log/entry.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -29,37 +21,35 @@ import { MOVE_PREFIX, MoveLog } from '../../protocol/tree/moves.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { Timer, World } from '../world/world.ts'
 import { ActorTable } from './actors.ts'
-import { checkEntry, readOps } from './entry-check.ts'
+import { Author } from './author.ts'
+import { checkEntry, readBody } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
 import { EntryTable } from './entries.ts'
+import { GroupCommit } from './group-commit.ts'
 import { Membership } from './membership.ts'
+import { OpenBatch } from './open-batch.ts'
 import { StateView, prefixEnd } from './state-view.ts'
 import { StripeTable } from './stripes.ts'
 
-const ORIGIN_KEY: ByteString = 'worigin'
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 
 export interface VolumeComponents {
-  readonly world: World
-  readonly store: Store
+  readonly world: Pick<World, 'clock' | 'random'>
+  readonly store: Pick<Store, 'kv' | 'commit'>
   readonly identity: Identity
-}
-
-interface OpenBatch {
-  readonly seq: number
-  readonly hlc: Hlc
-  readonly clear: boolean
-  readonly ops: Op[]
 }
 
 /** Told of each change of the tree, at once when it is applied. `local`: made on this node. */
 export type ChangeListener = (changes: ChangeSet, local: boolean) => void
+/** Told of what a person should know, with its details. */
+export type NoteListener = (message: string, fields: Record<string, unknown>) => void
 
 export class Volume {
   readonly id: VolumeId
@@ -70,26 +60,20 @@ export class Volume {
   readonly membership: Membership
   readonly stripes: StripeTable
   readonly actors: ActorTable
-  readonly #world: World
-  readonly #store: Store
+  readonly #world: VolumeComponents['world']
+  readonly #author: Author
   readonly #moves: MoveLog
   readonly #entries: EntryTable
   readonly #listeners = new Set<ChangeListener>()
   readonly #memberListeners = new Set<() => void>()
-  readonly #durableListeners = new Set<(entries: readonly Entry[]) => void>()
-  #origin: Origin
-  #actor: ActorId
+  readonly #noteListeners = new Set<NoteListener>()
+  readonly #commits: GroupCommit
   #batch: OpenBatch | undefined
   #batchTimer: Timer | undefined
-  #uncommitted: Entry[] = []
-  #durable: VersionVector
-  #committing: Promise<void> | undefined
-  #nextCommit: Promise<void> | undefined
-  #failure: ShoalError | undefined
 
   private constructor(
     { world, store, identity }: VolumeComponents,
-    genesisBytes: Uint8Array,
+    { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
     tables: {
       view: StateView
       membership: Membership
@@ -109,42 +93,54 @@ export class Volume {
     this.#moves = tables.moves
     this.#entries = new EntryTable(tables.view)
     this.#world = world
-    this.#store = store
-    this.#durable = tables.actors.vector()
-    const nonce = this.view.get(ORIGIN_KEY)
-    this.#origin = { publicKey: identity.publicKey, nonce: nonce ?? world.random.bytes(16) }
-    this.#actor = actorIdOf(this.id, this.#origin)
-    if (nonce === undefined) this.view.put(ORIGIN_KEY, this.#origin.nonce)
+    const { view, actors, membership } = tables
+    const close = (): void => this.#closeBatch()
+    const vector = (): VersionVector => actors.vector()
+    this.#commits = new GroupCommit({ store, view, close, vector }, record)
+    this.#author = new Author({ world, identity, volume: this.id, view, actors, membership })
   }
 
-  /** tag: two chars that tell this volume's keys from others' in the store. */
+  /**
+   * tag: two chars that tell this volume's keys from others' in the store.
+   * record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does.
+   */
   static async open(
     components: VolumeComponents,
     genesisBytes: Uint8Array,
     tag: ByteString,
+    record: readonly KvWrite[] = [],
   ): Promise<Volume> {
     const view = new StateView(components.store.kv, tag)
     ensureRoot(view)
     const moves: (readonly [ByteString, Uint8Array])[] = []
-    for await (const record of view.scan(MOVE_PREFIX, prefixEnd(MOVE_PREFIX))) moves.push(record)
+    for await (const move of view.scan(MOVE_PREFIX, prefixEnd(MOVE_PREFIX))) moves.push(move)
     const id = volumeIdOf(genesisBytes)
-    return new Volume(components, genesisBytes, {
-      view,
-      membership: await Membership.open(view, components.identity, id, decodeGenesis(genesisBytes)),
-      stripes: await StripeTable.open(view),
-      actors: await ActorTable.open(view),
-      moves: MoveLog.from(moves),
-    })
+    return new Volume(
+      components,
+      { genesisBytes, record },
+      {
+        view,
+        membership: await Membership.open(
+          view,
+          components.identity,
+          id,
+          decodeGenesis(genesisBytes),
+        ),
+        stripes: await StripeTable.open(view),
+        actors: await ActorTable.open(view),
+        moves: MoveLog.from(moves),
+      },
+    )
   }
 
   /** This node's actor now. */
   get actor(): ActorId {
-    return this.#actor
+    return this.#author.actor
   }
 
   /** What is durable here; what others may be told of. */
   durableVector(): VersionVector {
-    return this.#durable
+    return this.#commits.durable
   }
 
   wallMs(): WallTime {
@@ -168,54 +164,48 @@ export class Volume {
     return () => this.#memberListeners.delete(listener)
   }
 
+  /** Told of entries of the log that need somebody's attention. */
+  onNote(listener: NoteListener): () => void {
+    this.#noteListeners.add(listener)
+    return () => this.#noteListeners.delete(listener)
+  }
+
   /** Told of this node's own entries once durable. */
   onOwnEntries(listener: (entries: readonly Entry[]) => void): () => void {
-    this.#durableListeners.add(listener)
-    return () => this.#durableListeners.delete(listener)
+    return this.#commits.onDurable(listener)
   }
 
   /**
-   * Make an op: applied at once, durable after commit(). returns its dot.
-   * throws the failure of an earlier commit: a node that could not sync must restart.
+   * Make an op: applied at once, durable after commit(). returns its dot. An op that throws had no effect.
+   * throws ShoalError 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
+   * and the failure of an earlier commit: a node that could not sync must restart.
    */
   submit(op: Op): Dot {
-    this.#throwIfFailed()
+    this.#commits.check()
+    this.#author.checkRight(op)
+    const encoded = encodeChecked(op)
     const clear = isClearOp(op)
-    if (
-      this.#batch !== undefined &&
-      (this.#batch.clear !== clear || this.#batch.ops.length >= BATCH_OPS_MAX)
-    ) {
-      this.#closeBatch()
-    }
+    const open = this.#batch
+    if (open?.clear !== clear || !open.hasRoom(encoded.length)) this.#closeBatch()
     const batch = (this.#batch ??= this.#openBatch(clear))
-    const index = batch.ops.push(op) - 1
+    const index = batch.add(op, encoded)
     const changes = emptyChanges()
-    const dot = makeDot(this.#actor, batch.seq, index)
+    const dot = makeDot(this.actor, batch.seq, index)
     // A grant is named by its entry's hash, known once the batch is closed: clear ops apply then.
-    if (!clear) this.#applyOp(op, dot, makeStamp(batch.hlc, this.#actor, index), undefined, changes)
+    if (!clear) this.#applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), undefined, changes)
     this.#tell(changes, true)
     return dot
   }
 
-  /**
-   * Run several submits that others must see together: they end up in one entry.
-   * More than BATCH_OPS_MAX ops in one go are still one entry.
-   */
+  /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    if ((this.#batch?.ops.length ?? 0) > BATCH_OPS_MAX / 2) this.#closeBatch()
+    if (this.#batch?.isHalfFull === true) this.#closeBatch()
     return run()
   }
 
   /** Everything made and received so far is durable when this resolves. Concurrent calls share one sync. */
-  async commit(): Promise<void> {
-    this.#throwIfFailed()
-    this.#closeBatch()
-    if (!this.view.dirty) return this.#committing
-    if (this.#committing === undefined) return (this.#committing = this.#runCommit())
-    return (this.#nextCommit ??= this.#committing.then(
-      () => this.#startNext(),
-      () => this.#startNext(),
-    ))
+  commit(): Promise<void> {
+    return this.#commits.commit()
   }
 
   /** Waits while too much is applied and not yet durable. */
@@ -229,19 +219,34 @@ export class Volume {
    * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
    */
   receive(entry: Entry): EntryVerdict {
-    this.#throwIfFailed()
-    if (entry.header.volume !== this.id)
+    this.#commits.check()
+    const { header } = entry
+    if (header.volume !== this.id)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
     if (this.#batch !== undefined) this.#closeBatch()
     const verdict = checkEntry(entry, {
       actors: this.actors,
       membership: this.membership,
-      hashOf: (actor, seq) => this.#entries.hash(actor, seq),
+      entries: this.#entries,
       wallMs: this.#world.clock.wall(),
     })
     if (verdict !== 'applied') return verdict
+    const author = this.#authorOf(entry)
+    const reading = readBody(entry, author, this.membership)
+    if (reading.kind === 'missing-key') {
+      const message =
+        'this node was not given a key that others write with: ask an admin for a new ticket and join again'
+      this.#note(message, { author, epoch: header.epoch })
+      return 'missing-key'
+    }
+    if (reading.kind === 'unreadable') {
+      const { message } = reading.cause
+      this.#note('an entry says nothing that can be read', { author, entry: entry.hash, message })
+    }
+    // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
+    if (header.actor === this.actor) this.#author.renew()
     const changes = emptyChanges()
-    this.#apply(entry, readOps(entry, this.membership), changes)
+    this.#apply(entry, reading.kind === 'ops' ? reading.ops : [], changes)
     this.#tell(changes, false)
     return 'applied'
   }
@@ -252,8 +257,7 @@ export class Volume {
   }
 
   entry(actor: ActorId, seq: number): Entry | undefined {
-    const bytes = this.entryBytes(actor, seq)
-    return bytes === undefined ? undefined : decodeEntry(bytes)
+    return this.#entries.entry(actor, seq)
   }
 
   /**
@@ -262,15 +266,13 @@ export class Volume {
    */
   renewIncarnation(): void {
     this.#closeBatch()
-    this.#origin = { publicKey: this.identity.publicKey, nonce: this.#world.random.bytes(16) }
-    this.#actor = actorIdOf(this.id, this.#origin)
-    this.view.put(ORIGIN_KEY, this.#origin.nonce)
+    this.#author.renew()
   }
 
   /** Commit what is left and stop the timer. */
   async close(): Promise<void> {
     this.#batchTimer?.cancel()
-    if (this.#failure === undefined) await this.commit()
+    if (!this.#commits.failed) await this.commit()
     this.#batchTimer?.cancel()
   }
 
@@ -280,42 +282,27 @@ export class Volume {
       // A failed commit fails the volume: the next caller hears of it.
       this.commit().catch(() => undefined)
     })
-    const seq = (this.actors.get(this.#actor)?.seq ?? 0) + 1
-    return { seq, hlc: nextHlc(this.actors.hlc, this.#world.clock.wall()), clear, ops: [] }
+    for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
+      this.#log(entry, [])
+    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), clear })
   }
 
   #closeBatch(): void {
     const batch = this.#batch
     if (batch === undefined) return
     this.#batch = undefined
-    const known = this.actors.get(this.#actor)
-    const member = this.membership.member(this.identity.peer)
-    const epoch = this.membership.epoch
-    const context = { volume: this.id, actor: this.#actor, seq: batch.seq, hlc: batch.hlc }
-    const plain = encodeBatch(batch.ops)
-    const secret = batch.clear ? undefined : this.membership.secret(epoch)
-    if (!batch.clear && secret === undefined)
-      throw new ShoalError('EACCES', 'this node has no key of the volume')
-    const body =
-      secret === undefined
-        ? plain
-        : sealBody(secret, context, plain, this.#world.random.bytes(SALT_BYTES))
-    const entry = signEntry(
-      this.identity,
-      {
-        ...context,
-        prev: known?.hash,
-        deps: this.actors.dependenciesFor(this.#actor),
-        grant: member?.grant ?? (this.id as string as EntryHash),
-        epoch,
-        flags: batch.clear ? FLAG_CLEAR_BODY : 0,
-        origin: known === undefined ? this.#origin : undefined,
-      },
-      body,
-    )
-    const changes = emptyChanges()
-    this.#apply(entry, batch.clear ? batch.ops : [], changes)
-    this.#uncommitted.push(entry)
+    this.#log(this.#author.makeEntry(batch), batch.clear ? batch.ops : [])
+  }
+
+  /** Take an entry of this node's own. */
+  #log(entry: Entry, ops: readonly Op[]): void {
+    this.#apply(entry, ops, emptyChanges())
+    this.#commits.add(entry)
+  }
+
+  #authorOf({ header }: Entry): PeerId {
+    const known = this.actors.get(header.actor)?.peer
+    return known ?? peerIdFromPublicKey(header.origin?.publicKey ?? new Uint8Array(32))
   }
 
   /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
@@ -349,39 +336,8 @@ export class Volume {
     }
   }
 
-  #startNext(): Promise<void> {
-    this.#nextCommit = undefined
-    this.#closeBatch()
-    return (this.#committing = this.#runCommit())
-  }
-
-  async #runCommit(): Promise<void> {
-    const entries = this.#uncommitted
-    this.#uncommitted = []
-    const vector = this.actors.vector()
-    try {
-      await this.#store.commit(this.view.take())
-    } catch (error) {
-      this.view.restore()
-      this.#uncommitted = [...entries, ...this.#uncommitted]
-      if (!(error instanceof ShoalError) || error.code !== 'ENOSPC') this.#fail(error)
-      throw error
-    } finally {
-      this.#committing = this.#nextCommit
-    }
-    this.view.settle()
-    this.#durable = vector
-    if (entries.length > 0) for (const listener of this.#durableListeners) listener(entries)
-  }
-
-  #fail(cause: unknown): void {
-    const message =
-      'the store could not make a write durable; restart the node, nothing acknowledged is lost'
-    this.#failure = new ShoalError('EIO', message, { cause })
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure
+  #note(message: string, fields: Record<string, unknown>): void {
+    for (const listener of this.#noteListeners) listener(message, fields)
   }
 
   #tell(changes: ChangeSet, local: boolean): void {

@@ -41,6 +41,8 @@ export class Volumes {
   readonly #self: SelfDescription
   /** In the order they were made or joined: the first is the default. */
   readonly #volumes: NamedVolume[] = []
+  /** Volumes come to be one after the other: each needs a tag and a name that no other has. */
+  #making: Promise<unknown> = Promise.resolve()
 
   private constructor(components: VolumeComponents, self: SelfDescription) {
     this.#c = components
@@ -83,49 +85,51 @@ export class Volumes {
   }
 
   /** A new volume with this node as its admin. throws 'EEXIST', 'usage'. */
-  async create(
+  create(
     name: string,
     chunk: string = DEFAULT_CHUNK,
     hash: string = DEFAULT_HASH,
   ): Promise<NamedVolume> {
-    this.#checkNameFree(name)
-    const { identity, world } = this.#c
-    const genesis = encodeGenesis({
-      creator: identity.peer,
-      name,
-      nonce: world.random.bytes(32),
-      created: world.clock.wall(),
-      chunk: parseChunkSize(chunk),
-      hash: parseHashName(hash),
+    return this.#inTurn(async () => {
+      this.#checkNameFree(name)
+      const { identity, world } = this.#c
+      const genesis = encodeGenesis({
+        creator: identity.peer,
+        name,
+        nonce: world.random.bytes(32),
+        created: world.clock.wall(),
+        chunk: parseChunkSize(chunk),
+        hash: parseHashName(hash),
+      })
+      const volume = await this.#open(genesis, name)
+      const secret = world.random.bytes(SECRET_BYTES)
+      const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
+      volume.submit({
+        kind: 'member',
+        peer: identity.peer,
+        role: 'admin',
+        keys: [{ epoch: 1, sealed }],
+      })
+      volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
+      return this.#add(volume, name)
     })
-    const volume = await this.#add(genesis, name)
-    const secret = world.random.bytes(SECRET_BYTES)
-    const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
-    volume.submit({
-      kind: 'member',
-      peer: identity.peer,
-      role: 'admin',
-      keys: [{ epoch: 1, sealed }],
-    })
-    volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
-    await volume.commit()
-    return { name, volume }
   }
 
-  /** Take up a volume this node was admitted to. Its log is still to be fetched. */
-  async adopt(reply: Extract<JoinReply, { kind: 'admitted' }>): Promise<NamedVolume> {
-    const { name } = decodeGenesis(reply.genesis)
-    const known = this.get(volumeIdOf(reply.genesis))
-    const taken = this.#volumes.some((other) => other.name === name)
-    const volume =
-      known ??
-      (await this.#add(
-        reply.genesis,
-        taken ? `${name}-${volumeIdOf(reply.genesis).slice(0, 4)}` : name,
-      ))
-    for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
-    await volume.commit()
-    return this.find(volume.id)
+  /** Take up a volume this node was admitted to, in this role. Its log is still to be fetched. */
+  adopt(reply: Extract<JoinReply, { kind: 'admitted' }>, role: Role): Promise<NamedVolume> {
+    return this.#inTurn(async () => {
+      const id = volumeIdOf(reply.genesis)
+      const { name } = decodeGenesis(reply.genesis)
+      const taken = this.#volumes.some((other) => other.name === name)
+      const ownName = taken ? `${name}-${id.slice(0, 4)}` : name
+      const known = this.get(id)
+      const volume = known ?? (await this.#open(reply.genesis, ownName))
+      volume.membership.expectRole(role)
+      for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
+      if (known === undefined) return this.#add(volume, ownName)
+      await volume.commit()
+      return this.find(id)
+    })
   }
 
   /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
@@ -136,7 +140,7 @@ export class Volumes {
   ): Promise<Extract<JoinReply, { kind: 'admitted' }>> {
     const { volume } = this.find(id)
     this.checkAdmin(volume)
-    const keys = volume.membership.secrets().map(([epoch, secret]) => ({
+    const keys = volume.membership.allSecrets().map(([epoch, secret]) => ({
       epoch,
       sealed: sealEpochKey(peer, role, secret, this.#c.world.random.bytes(32)),
     }))
@@ -166,8 +170,10 @@ export class Volumes {
       peer: member.peer,
       sealed: sealEpochKey(member.peer, member.role, secret, random.bytes(32)),
     }))
-    volume.submit({ kind: 'remove-member', peer })
-    volume.submit({ kind: 'epoch', epoch, keys })
+    volume.atomically(() => {
+      volume.submit({ kind: 'remove-member', peer })
+      volume.submit({ kind: 'epoch', epoch, keys })
+    })
     await volume.commit()
   }
 
@@ -192,18 +198,30 @@ export class Volumes {
     await volume.commit()
   }
 
+  /** Every volume is closed; the first failure is thrown at the end. */
   async close(): Promise<void> {
-    for (const { volume } of this.#volumes) await volume.close()
+    const closed = await Promise.allSettled(this.#volumes.map(({ volume }) => volume.close()))
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
-  async #add(genesis: Uint8Array, name: string): Promise<Volume> {
+  async #inTurn<Result>(make: () => Promise<Result>): Promise<Result> {
+    const made = this.#making.then(make)
+    this.#making = made.catch(() => undefined)
+    return made
+  }
+
+  /** A volume that is not here yet. Nothing of it is durable before its first commit. */
+  async #open(genesis: Uint8Array, name: string): Promise<Volume> {
     const tag = await this.#freshTag()
-    const volume = await Volume.open(this.#c, genesis, tag)
-    await this.#c.store.commit([
-      { kind: 'put', key: VOLUME_PREFIX + tag, value: encodeCbor([genesis, name]) },
-    ])
-    this.#volumes.push({ name, volume })
-    return volume
+    const value = encodeCbor([genesis, name])
+    return Volume.open(this.#c, genesis, tag, [{ kind: 'put', key: VOLUME_PREFIX + tag, value }])
+  }
+
+  async #add(volume: Volume, name: string): Promise<NamedVolume> {
+    await volume.commit()
+    const named = { name, volume }
+    this.#volumes.push(named)
+    return named
   }
 
   /** Tags count up, so that scanning them gives the volumes in the order they came. */

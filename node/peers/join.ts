@@ -12,6 +12,7 @@ import {
   ticketSecretHash,
 } from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { volumeIdOf } from '../../protocol/membership/genesis.ts'
 import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
@@ -38,7 +39,7 @@ interface GivenTicket {
 }
 
 export interface JoinComponents {
-  readonly world: World
+  readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly kv: Kv
   /** Log the grant and answer with what the joiner needs. throws 'EPERM', 'no-such-volume'. */
   readonly admit: (
@@ -108,6 +109,8 @@ export class Joining {
         throw new ShoalError('unreachable', `${peer} hung up instead of answering; try again`)
       const reply = decodeJoinReply(frame)
       if (reply.kind === 'refused') throw new ShoalError(reply.code, reply.message)
+      if (volumeIdOf(reply.genesis) !== ticket.volume)
+        throw new ShoalError('malformed', `${peer} answered with another volume than the ticket's`)
       await network.learn(
         peer,
         ticket.addresses.filter((address) => address.endsWith(peer)),

@@ -20,8 +20,8 @@ const BATCH_VERSION = 1
 export const SALT_BYTES = 32
 /** A body of at most ENTRY_BODY_MAX sealed bytes may not blow up beyond this. */
 const BATCH_PLAIN_MAX = 16 * MIB
-/** Leaves room for the seal, the heads of lists, and what zstd adds to bytes that do not compress. */
-const OP_BYTES_MAX = ENTRY_BODY_MAX - 16 * KIB
+/** Bytes of the ops of an entry: leaves room for the seal, the heads of lists, and what zstd adds where it cannot compress. */
+const OPS_BYTES_MAX = ENTRY_BODY_MAX - 16 * KIB
 
 /** Where a body belongs: bound to it by the seal. */
 export interface BodyContext {
@@ -39,7 +39,9 @@ export function encodeBatch(ops: readonly Op[]): Uint8Array {
 /** Clear body of ops from encodeChecked. */
 export function packBatch(ops: readonly Uint8Array[]): Uint8Array {
   // The CBOR of [BATCH_VERSION, [...ops]], without encoding the ops again.
-  return zstdCompress(concatBytes([Uint8Array.of(0x82, BATCH_VERSION), listHead(ops.length), ...ops]))
+  return zstdCompress(
+    concatBytes([Uint8Array.of(0x82, BATCH_VERSION), listHead(ops.length), ...ops]),
+  )
 }
 
 /**
@@ -53,7 +55,7 @@ export function encodeChecked(op: Op): Uint8Array {
     const bytes = encodeCbor(value)
     // So large an op may have too many items, which small ones cannot.
     if (bytes.length > BATCH_BYTES_MAX) decodeBatch(packBatch([bytes]))
-    if (bytes.length <= OP_BYTES_MAX) return bytes
+    if (bytes.length <= OPS_BYTES_MAX) return bytes
   } catch (cause) {
     if (!hasCode(cause, 'malformed')) throw cause
     throw new ShoalError('EINVAL', `what this ${op.kind} says is out of bounds`, { cause })

@@ -3,18 +3,19 @@
 // DAG-CBOR [epoch, salt (32), AES-256-GCM(derive-key(swarm key, salt), message)].
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
-import { concatBytes, fromHex, toHex } from '../bytes.ts'
+import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, assert, hasCode } from '../errors.ts'
 import { deriveKey } from '../hash.ts'
 import { SHORT_ID_BYTES, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { ActorId, PeerId, VolumeId } from '../ids.ts'
-import { GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
+import { BEACON_ACTORS_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
 const SALT_BYTES = 32
+const ADDRESS_BYTES_MAX = 256
 /** An entry up to this size leaves room for its envelope: epoch, salt, tag, actor and the heads of CBOR. */
 const WHOLE_ENTRY_MAX: number = GOSSIP_MAX - 256
 
@@ -23,7 +24,7 @@ export interface Beacon {
   readonly peer: PeerId
   /** Grows with each beacon of a peer: its wall clock in ms. */
   readonly sentMs: number
-  /** What is durable there. */
+  /** What is durable there, at least: of at most BEACON_ACTORS_MAX actors. */
   readonly vector: VersionVector
   readonly freeBytes: number
   readonly addresses: readonly string[]
@@ -44,26 +45,38 @@ export function headsTopic(volume: VolumeId): string {
   return `/shoal/${volume}/heads/1`
 }
 
-/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed with `identity`; too large an entry is only named. */
-export function sealGossip(
-  message: GossipMessage,
-  identity: Identity,
-  epoch: number,
-  swarmKey: Uint8Array,
-  salt: Uint8Array,
-): Uint8Array {
-  const plain =
-    message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, identity)
-  return encodeCbor([epoch, salt, sealOnce(gossipKey(swarmKey, salt), plain, salt)])
+/** Who sends gossip of which volume, and what it is sealed with. */
+export interface GossipSender {
+  readonly identity: Identity
+  readonly volume: VolumeId
+  readonly epoch: number
+  readonly swarmKey: Uint8Array
 }
 
 /**
- * Open a message. `keyOf` gives the swarm key of an epoch.
+ * Seal a message; `salt` is 32 fresh random bytes. A beacon is signed by the sender. The result is at most GOSSIP_MAX:
+ * too large an entry is only named.
+ */
+export function sealGossip(
+  message: GossipMessage,
+  sender: GossipSender,
+  salt: Uint8Array,
+): Uint8Array {
+  const plain = message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, sender)
+  const key = gossipKey(sender.swarmKey, salt)
+  const sealed = encodeCbor([sender.epoch, salt, sealOnce(key, plain, salt)])
+  assert(sealed.length <= GOSSIP_MAX, 'gossip fits')
+  return sealed
+}
+
+/**
+ * Open a message of a volume. `keysOf` gives the swarm keys of an epoch.
  * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature', 'unsupported' (a newer kind).
  */
 export function openGossip(
   bytes: Uint8Array,
-  keyOf: (epoch: number) => Uint8Array | undefined,
+  volume: VolumeId,
+  keysOf: (epoch: number) => readonly Uint8Array[],
 ): GossipMessage {
   const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip')
   const [epoch, salt, sealed] = Array.isArray(value) ? (value as readonly unknown[]) : []
@@ -75,15 +88,27 @@ export function openGossip(
   ) {
     throw new ShoalError('malformed', 'gossip is not [epoch, salt, sealed]')
   }
-  const key = keyOf(epoch)
-  if (key === undefined)
-    throw new ShoalError('corrupt', `gossip is sealed with unknown epoch ${epoch}`)
-  const plain = openOnce(gossipKey(key, salt), sealed, salt)
+  const plain = openWithAny(keysOf(epoch), salt, sealed)
   const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
   const kind = f.text('t', 16)
   if (kind === 'head') return decodeHead(f)
-  if (kind === 'beacon') return { kind, beacon: decodeBeacon(f) }
+  if (kind === 'beacon') return { kind, beacon: decodeBeacon(f, volume) }
   throw new ShoalError('unsupported', `gossip of kind "${kind}" is not known to this node`)
+}
+
+function openWithAny(
+  keys: readonly Uint8Array[],
+  salt: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array {
+  for (const key of keys) {
+    try {
+      return openOnce(gossipKey(key, salt), sealed, salt)
+    } catch (error) {
+      if (!hasCode(error, 'corrupt')) throw error
+    }
+  }
+  throw new ShoalError('corrupt', 'gossip is not sealed with a key of its epoch')
 }
 
 function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
@@ -109,36 +134,51 @@ function decodeHead(f: Fields): GossipMessage {
   }
 }
 
-function encodeBeacon(beacon: Beacon, identity: Identity): Uint8Array {
+function encodeBeacon(beacon: Beacon, { identity, volume }: GossipSender): Uint8Array {
   const body = beaconBytes(beacon)
-  return encodeCbor({ t: 'beacon', b: body, s: identity.sign('shoal/beacon/1', body) })
+  const signature = identity.sign('shoal/beacon/1', signedPart(volume, body))
+  return encodeCbor({ t: 'beacon', b: body, s: signature })
+}
+
+/** With the volume: a member of two volumes must not be able to pass a beacon of one off in the other. */
+function signedPart(volume: VolumeId, body: Uint8Array): Uint8Array {
+  return concatBytes([fromHex(volume), body])
 }
 
 function beaconBytes(beacon: Beacon): Uint8Array {
+  assert(beacon.vector.size <= BEACON_ACTORS_MAX, 'actors of a beacon')
   return encodeCbor({
     p: publicKeyOf(beacon.peer),
     at: beacon.sentMs,
     vv: encodeVector(beacon.vector),
     f: beacon.freeBytes,
-    a: beacon.addresses.slice(0, TICKET_ADDRESSES_MAX),
+    a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
   })
 }
 
-function decodeBeacon(f: Fields): Beacon {
+function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
   const body = f.bytes('b', GOSSIP_MAX)
   const signature = f.bytes('s', SIGNATURE_BYTES, SIGNATURE_BYTES)
   const b = new Fields(decodeCbor(body, 'beacon'), 'beacon')
   const publicKey = b.bytes('p', 32, 32)
-  if (!verifySignature(publicKey, 'shoal/beacon/1', body, signature)) {
+  if (!verifySignature(publicKey, 'shoal/beacon/1', signedPart(volume, body), signature)) {
     throw new ShoalError('bad-signature', `a beacon is not signed by ${toHex(publicKey)}`)
   }
   return {
     peer: peerIdFromPublicKey(publicKey),
     sentMs: b.integer('at'),
-    vector: decodeVector(b.raw('vv')),
+    vector: decodeBeaconVector(b.raw('vv')),
     freeBytes: b.integer('f'),
-    addresses: b
-      .list('a', TICKET_ADDRESSES_MAX)
-      .filter((a) => typeof a === 'string' && a.length <= 256) as string[],
+    addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
   }
+}
+
+function decodeBeaconVector(value: unknown): VersionVector {
+  const vector = decodeVector(value)
+  if (vector.size <= BEACON_ACTORS_MAX) return vector
+  throw new ShoalError('malformed', `a beacon tells of more than ${BEACON_ACTORS_MAX} actors`)
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && utf8(value).length <= ADDRESS_BYTES_MAX
 }

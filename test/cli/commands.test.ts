@@ -46,6 +46,7 @@ describe('commands', { concurrency: 4 }, () => {
             name: 'main',
             stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
             tolerates: 1,
+            unplacedBytes: 0,
             conflicts: 0,
             heads: [],
           },

@@ -148,6 +148,7 @@ export class MemoryNode implements LocalNode {
       class: 'rs1+1',
       stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
       tolerates: 1,
+      unplacedBytes: 0,
       conflicts: 0,
       heads: [],
       members: [{ peer: SELF, name: 'memory', role: 'admin' }],

@@ -70,16 +70,20 @@ describe('up', { concurrency: 2 }, () => {
 
   test('detached it returns when the node is ready, keeps what is written over a restart, and down ends it', async () => {
     await withPlace(async ({ start, shoal, json }) => {
-      const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus
-      assert.equal(up.node.name, 'attic')
-      const put = start('put', '-', '/note')
-      put.stdin.end('remember')
-      assert.equal((await outcomeOf(put)).code, 0)
-      assert.deepEqual(await json('down'), { stopped: up.node.id, pid: up.node.pid })
-      assert.equal((await shoal('status')).code, 3)
-      assert.match((await shoal('up', '--detach')).stdout, /^Node "attic" is up/)
-      assert.equal((await shoal('cat', '/note')).stdout, 'remember')
-      assert.equal((await shoal('down')).stdout, 'Stopped node "attic"\n')
+      try {
+        const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus
+        assert.equal(up.node.name, 'attic')
+        const put = start('put', '-', '/note')
+        put.stdin.end('remember')
+        assert.partialDeepStrictEqual(await outcomeOf(put), { code: 0, stderr: '' })
+        assert.deepEqual(await json('down'), { stopped: up.node.id, pid: up.node.pid })
+        assert.equal((await shoal('status')).code, 3)
+        assert.match((await shoal('up', '--detach')).stdout, /^Node "attic" is up/)
+        assert.equal((await shoal('cat', '/note')).stdout, 'remember')
+        assert.equal((await shoal('down')).stdout, 'Stopped node "attic"\n')
+      } finally {
+        await shoal('down')
+      }
     })
   })
 
@@ -115,7 +119,10 @@ describe('up', { concurrency: 2 }, () => {
 
 const STOPPING = 'Stopping. Ctrl-C again ends it at once.\nStopped.\n'
 
+/** '' if it ends without any. */
 async function firstOutput({ stdout }: Process): Promise<string> {
-  const [part] = (await once(stdout, 'data')) as [Uint8Array]
-  return Buffer.from(part).toString('utf8')
+  return Promise.race([
+    once(stdout, 'data').then(([part]) => String(part)),
+    once(stdout, 'end').then(() => ''),
+  ])
 }

@@ -2,17 +2,23 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { toHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { encodeVector } from '../../protocol/clock/vector-clock.ts'
 import { openOnce, sealOnce } from '../../protocol/cipher.ts'
 import { deriveKey } from '../../protocol/hash.ts'
-import { GOSSIP_BODY_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../../protocol/limits.ts'
+import {
+  BEACON_ACTORS_MAX,
+  GOSSIP_BODY_MAX,
+  GOSSIP_MAX,
+  TICKET_ADDRESSES_MAX,
+} from '../../protocol/limits.ts'
 import { encodeEntry, signEntry } from '../../protocol/log/entry.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
 import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
-import type { ActorId, EntryHash } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
 import type { Dependency } from '../../protocol/log/entry.ts'
-import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
+import type { Beacon, GossipMessage, GossipSender } from '../../protocol/wire/gossip.ts'
 import { anyActor, anySeq, anyVector, bytes } from './arbitraries.ts'
 import {
   ALICE,
@@ -21,6 +27,7 @@ import {
   BOB_ACTOR,
   BOB_ORIGIN,
   EPOCH_SECRET,
+  OTHER_VOLUME,
   SALT,
   VOLUME,
   WALL_MS,
@@ -34,7 +41,8 @@ import { checkVectors } from './vectors.ts'
 const EPOCH = 1
 const KEY = swarmKey(EPOCH_SECRET)
 const MALFORMED = { code: 'malformed' }
-const keyOf = (epoch: number): Uint8Array | undefined => (epoch === EPOCH ? KEY : undefined)
+const FROM_ALICE: GossipSender = { identity: ALICE, volume: VOLUME, epoch: EPOCH, swarmKey: KEY }
+const keysOf = (epoch: number): readonly Uint8Array[] => (epoch === EPOCH ? [KEY] : [])
 
 const ENTRY = encodeEntry(entryWithDeps(1))
 const BEACON: Beacon = {
@@ -56,7 +64,7 @@ const MESSAGES: Readonly<Record<string, GossipMessage>> = {
 describe('gossip', () => {
   test('messages have the bytes that docs/formats/sync.md shows', () => {
     const vectors = Object.entries(MESSAGES).map(([name, message]) => {
-      const sealed = sealGossip(message, ALICE, EPOCH, KEY, SALT)
+      const sealed = sealGossip(message, FROM_ALICE, SALT)
       return [name, { plain: toHex(plainOf(sealed)), bytes: toHex(sealed) }]
     })
     checkVectors('gossip', {
@@ -73,7 +81,7 @@ describe('gossip', () => {
   test('a message comes back from its bytes', () => {
     fc.assert(
       fc.property(anyMessage, bytes(32), (message, salt) => {
-        const back = openGossip(sealGossip(message, ALICE, EPOCH, KEY, salt), keyOf)
+        const back = openGossip(sealGossip(message, FROM_ALICE, salt), VOLUME, keysOf)
         assert.deepEqual(toJson(sorted(back)), toJson(sorted(message)))
       }),
       { seed: 1, numRuns: 100 },
@@ -81,53 +89,90 @@ describe('gossip', () => {
   })
 
   test('who has no key of the epoch reads nothing', () => {
-    const sealed = sealGossip(MESSAGES['named'] as GossipMessage, ALICE, EPOCH, KEY, SALT)
-    assert.throws(() => openGossip(sealed, () => undefined), { code: 'corrupt' })
-    assert.throws(() => openGossip(sealed, () => EPOCH_SECRET), { code: 'corrupt' })
+    const sealed = sealGossip(MESSAGES['named'] as GossipMessage, FROM_ALICE, SALT)
+    assert.throws(() => openGossip(sealed, VOLUME, () => []), { code: 'corrupt' })
+    assert.throws(() => openGossip(sealed, VOLUME, () => [EPOCH_SECRET]), { code: 'corrupt' })
   })
 
   test('hostile bytes from outside are refused and do nothing else', () => {
-    const honest = Object.values(MESSAGES).map((message) =>
-      sealGossip(message, ALICE, EPOCH, KEY, SALT),
-    )
-    assertRefusesOnly((message) => openGossip(message, keyOf), honest, {
+    const honest = Object.values(MESSAGES).map((message) => sealGossip(message, FROM_ALICE, SALT))
+    assertRefusesOnly((message) => openGossip(message, VOLUME, keysOf), honest, {
       codes: ['malformed', 'corrupt'],
     })
   })
 
   test('hostile messages of a member are refused and do nothing else', () => {
     const plain = Object.values(MESSAGES).map((message) =>
-      plainOf(sealGossip(message, ALICE, EPOCH, KEY, SALT)),
+      plainOf(sealGossip(message, FROM_ALICE, SALT)),
     )
-    assertRefusesOnly((message) => openGossip(seal(message), keyOf), plain)
+    assertRefusesOnly((message) => openGossip(seal(message), VOLUME, keysOf), plain)
   })
 
   test('hostile beacons, signed as they are, are refused and do nothing else', () => {
-    assertRefusesOnly((body) => openGossip(seal(signed(body)), keyOf), [beaconBody()], {
+    assertRefusesOnly((body) => openGossip(seal(signed(body)), VOLUME, keysOf), [beaconBody()], {
       codes: ['malformed', 'bad-signature'],
     })
   })
 
   test("a beacon with another member's signature, or one for another purpose, is refused", () => {
     const body = beaconBody()
-    openGossip(seal(signed(body)), keyOf)
+    openGossip(seal(signed(body)), VOLUME, keysOf)
     const forged = [
-      BOB.sign('shoal/beacon/1', body),
-      ALICE.sign('shoal/entry/1', body),
+      BOB.sign('shoal/beacon/1', forVolume(VOLUME, body)),
+      ALICE.sign('shoal/entry/1', forVolume(VOLUME, body)),
+      ALICE.sign('shoal/beacon/1', body),
       new Uint8Array(64),
     ]
     for (const s of forged) {
-      assert.throws(() => openGossip(seal(encodeCbor({ t: 'beacon', b: body, s })), keyOf), {
-        code: 'bad-signature',
-      })
+      assert.throws(
+        () => openGossip(seal(encodeCbor({ t: 'beacon', b: body, s })), VOLUME, keysOf),
+        {
+          code: 'bad-signature',
+        },
+      )
     }
     const changed = encodeCbor({ ...(decodeCbor(body, 'beacon') as object), at: WALL_MS + 1 })
-    const stale = encodeCbor({ t: 'beacon', b: changed, s: ALICE.sign('shoal/beacon/1', body) })
-    assert.throws(() => openGossip(seal(stale), keyOf), { code: 'bad-signature' })
+    const stale = encodeCbor({ t: 'beacon', b: changed, s: signatureOf(body) })
+    assert.throws(() => openGossip(seal(stale), VOLUME, keysOf), { code: 'bad-signature' })
+  })
+
+  test("a member of two volumes cannot pass another's beacon of one off in the other", () => {
+    const body = beaconBody()
+    const s = ALICE.sign('shoal/beacon/1', forVolume(OTHER_VOLUME, body))
+    const replayed = seal(encodeCbor({ t: 'beacon', b: body, s }))
+    openGossip(replayed, OTHER_VOLUME, keysOf)
+    assert.throws(() => openGossip(replayed, VOLUME, keysOf), { code: 'bad-signature' })
+  })
+
+  test('of several keys of an epoch the one that fits opens', () => {
+    const sealed = sealGossip(MESSAGES['named'] as GossipMessage, FROM_ALICE, SALT)
+    assert.equal(openGossip(sealed, VOLUME, () => [EPOCH_SECRET, KEY]).kind, 'head')
+  })
+
+  test('the largest beacon fits, and one of more actors is refused', () => {
+    const actor = (n: number): ActorId => n.toString(16).padStart(32, '0') as ActorId
+    const vectorOf = (count: number): Map<ActorId, number> =>
+      new Map(Array.from({ length: count }, (_, n) => [actor(n + 1), 2 ** 48 - 1]))
+    const addresses = Array.from({ length: TICKET_ADDRESSES_MAX }, () => 'a'.repeat(256))
+    const largest = {
+      ...BEACON,
+      sentMs: Number.MAX_SAFE_INTEGER,
+      freeBytes: Number.MAX_SAFE_INTEGER,
+      addresses,
+      vector: vectorOf(BEACON_ACTORS_MAX),
+    }
+    const sender = { ...FROM_ALICE, epoch: 2 ** 32 }
+    const sealed = sealGossip({ kind: 'beacon', beacon: largest }, sender, SALT)
+    assert.ok(sealed.length <= GOSSIP_MAX, `${sealed.length} bytes`)
+    const back = openGossip(sealed, VOLUME, () => [KEY])
+    assert.ok(back.kind === 'beacon' && back.beacon.vector.size === BEACON_ACTORS_MAX)
+    const vv = encodeVector(vectorOf(BEACON_ACTORS_MAX + 1))
+    const tooMany = encodeCbor({ ...(decodeCbor(beaconBody(), 'beacon') as object), vv })
+    assert.throws(() => openGossip(seal(signed(tooMany)), VOLUME, keysOf), MALFORMED)
   })
 
   test('a kind this node does not know is unsupported, not a fault of the sender', () => {
-    assert.throws(() => openGossip(seal(encodeCbor({ t: 'weather' })), keyOf), {
+    assert.throws(() => openGossip(seal(encodeCbor({ t: 'weather' })), VOLUME, keysOf), {
       code: 'unsupported',
     })
   })
@@ -136,8 +181,8 @@ describe('gossip', () => {
     const sealed = (length: number): Uint8Array => encodeCbor([EPOCH, SALT, filled(0, length)])
     const fits = GOSSIP_MAX - sealed(GOSSIP_MAX - 100).length + GOSSIP_MAX - 100
     assert.equal(sealed(fits).length, GOSSIP_MAX)
-    assert.throws(() => openGossip(sealed(fits), keyOf), { code: 'corrupt' })
-    assert.throws(() => openGossip(sealed(fits + 1), keyOf), MALFORMED)
+    assert.throws(() => openGossip(sealed(fits), VOLUME, keysOf), { code: 'corrupt' })
+    assert.throws(() => openGossip(sealed(fits + 1), VOLUME, keysOf), MALFORMED)
   })
 
   test('an entry that does not fit is named, so that the message always fits', () => {
@@ -145,13 +190,11 @@ describe('gossip', () => {
       const entry = encodeEntry(entryWithDeps(deps))
       const message = sealGossip(
         { kind: 'head', actor: BOB_ACTOR, seq: 1, entry },
-        BOB,
-        EPOCH,
-        KEY,
+        { ...FROM_ALICE, identity: BOB },
         SALT,
       )
       assert.ok(message.length <= GOSSIP_MAX)
-      const back = openGossip(message, keyOf)
+      const back = openGossip(message, VOLUME, keysOf)
       assert.ok(
         back.kind === 'head' && (back.entry === undefined) === entry.length > GOSSIP_MAX - 256,
       )
@@ -173,8 +216,8 @@ describe('gossip', () => {
       signed(encodeCbor({ ...beacon, p: filled(1, 31) })),
       signed(encodeCbor({ ...beacon, vv: [[filled(1, 16), 0]] })),
     ]
-    for (const plain of bad) assert.throws(() => openGossip(seal(plain), keyOf), MALFORMED)
-    openGossip(seal(encodeCbor({ ...head, s: 2 ** 48 - 1 })), keyOf)
+    for (const plain of bad) assert.throws(() => openGossip(seal(plain), VOLUME, keysOf), MALFORMED)
+    openGossip(seal(encodeCbor({ ...head, s: 2 ** 48 - 1 })), VOLUME, keysOf)
   })
 
   test('addresses too long are left out of a beacon that is otherwise good', () => {
@@ -182,7 +225,7 @@ describe('gossip', () => {
       ...(decodeCbor(beaconBody(), 'beacon') as object),
       a: ['x'.repeat(257), 'y', 7],
     }
-    const message = openGossip(seal(signed(encodeCbor(beacon))), keyOf)
+    const message = openGossip(seal(signed(encodeCbor(beacon))), VOLUME, keysOf)
     assert.ok(message.kind === 'beacon')
     assert.deepEqual(message.beacon.addresses, ['y'])
   })
@@ -190,8 +233,9 @@ describe('gossip', () => {
   test('at most TICKET_ADDRESSES_MAX addresses are sent', () => {
     const addresses = Array.from({ length: 20 }, (_, n) => `/dns/${n}`)
     const message = openGossip(
-      sealGossip({ kind: 'beacon', beacon: { ...BEACON, addresses } }, ALICE, EPOCH, KEY, SALT),
-      keyOf,
+      sealGossip({ kind: 'beacon', beacon: { ...BEACON, addresses } }, FROM_ALICE, SALT),
+      VOLUME,
+      keysOf,
     )
     assert.ok(message.kind === 'beacon')
     assert.deepEqual(message.beacon.addresses, addresses.slice(0, TICKET_ADDRESSES_MAX))
@@ -232,12 +276,20 @@ function messageKey(): Uint8Array {
 }
 
 function beaconBody(): Uint8Array {
-  const plain = plainOf(sealGossip({ kind: 'beacon', beacon: BEACON }, ALICE, EPOCH, KEY, SALT))
+  const plain = plainOf(sealGossip({ kind: 'beacon', beacon: BEACON }, FROM_ALICE, SALT))
   return (decodeCbor(plain, 'beacon') as { b: Uint8Array }).b
 }
 
 function signed(body: Uint8Array): Uint8Array {
-  return encodeCbor({ t: 'beacon', b: body, s: ALICE.sign('shoal/beacon/1', body) })
+  return encodeCbor({ t: 'beacon', b: body, s: signatureOf(body) })
+}
+
+function signatureOf(body: Uint8Array): Uint8Array {
+  return ALICE.sign('shoal/beacon/1', forVolume(VOLUME, body))
+}
+
+function forVolume(volume: VolumeId, body: Uint8Array): Uint8Array {
+  return Buffer.concat([fromHex(volume), body])
 }
 
 /** With its vector in order, as it travels. */

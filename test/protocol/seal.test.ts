@@ -88,6 +88,15 @@ describe('seal', () => {
     assert.throws(() => openChunk(keysOf({ chunkSecret }), ref, bytes), { code: 'corrupt' })
   })
 
+  test('what is sealed under any secret of an epoch begun twice opens', () => {
+    const [one, two] = [xorshiftBytes(98, 32), xorshiftBytes(99, 32)]
+    for (const chunkSecret of [one, two]) {
+      const { ref, bytes } = sealChunk(keysOf({ chunkSecret }), NOISE)
+      const keys = keysOf({ chunkSecret: one, otherSecrets: [two] })
+      assert.equal(toHex(openChunk(keys, ref, bytes)), toHex(NOISE))
+    }
+  })
+
   test('a reference that lies about length, hash or codec is noticed', () => {
     const { ref, bytes } = sealChunk(keysOf({}), TEXT)
     for (const lie of [

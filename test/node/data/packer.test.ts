@@ -215,7 +215,9 @@ describe('packer', () => {
 
     const again = await VolumeState.open(volume.group, { redundancy: 'rs4+2' })
     t.after(() => again.packer.stop())
+    assert.equal(again.packer.unplacedBytes, 2 * 101 * KIB)
     await again.packer.settle({ signal })
+    assert.equal(again.packer.unplacedBytes, 0)
     assert.deepEqual(await unfinished(again), { chunks: [], stripes: [] })
     assert.equal(again.stripes().length, 2)
     for (const { holders } of again.stripes()) assert.equal(new Set(holders.flat()).size, 6)

@@ -23,7 +23,6 @@ export const FRAME_SMALL: number = 64 * KIB
 
 export const REQUEST_HEADER_BYTES = 40
 export const REPLY_HEADER_BYTES = 16
-export const WRITE_HEADER_BYTES = 40
 
 export const OPCODE = {
   lookup: 1,

@@ -1,0 +1,139 @@
+// This node as a writer of one volume's log: its incarnation, its rights, and the entries it signs.
+import type { ByteString } from '../../protocol/bytes.ts'
+import { nextHlc } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { ShoalError, assert } from '../../protocol/errors.ts'
+import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
+import { ENTRY_DEPS_MAX } from '../../protocol/limits.ts'
+import { SALT_BYTES, packBatch, sealBody } from '../../protocol/log/batch.ts'
+import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
+import type { Dependency, Entry, Origin } from '../../protocol/log/entry.ts'
+import { mayMake } from '../../protocol/membership/rights.ts'
+import type { Identity } from '../../protocol/signed.ts'
+import { isClearOp } from '../../protocol/tree/op.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import type { World } from '../world/world.ts'
+import type { ActorTable } from './actors.ts'
+import type { Membership } from './membership.ts'
+import type { OpenBatch } from './open-batch.ts'
+import type { StateView } from './state-view.ts'
+
+const ORIGIN_KEY: ByteString = 'worigin'
+const NONCE_BYTES = 16
+
+export interface AuthorComponents {
+  readonly world: Pick<World, 'clock' | 'random'>
+  readonly identity: Identity
+  readonly volume: VolumeId
+  readonly view: StateView
+  readonly actors: ActorTable
+  readonly membership: Membership
+}
+
+export class Author {
+  readonly #c: AuthorComponents
+  #origin: Origin
+  #actor: ActorId
+
+  constructor(components: AuthorComponents) {
+    this.#c = components
+    this.#origin = this.#originOf(components.view.get(ORIGIN_KEY) ?? this.#freshNonce())
+    this.#actor = actorIdOf(components.volume, this.#origin)
+  }
+
+  get actor(): ActorId {
+    return this.#actor
+  }
+
+  /** Write on as a new incarnation. */
+  renew(): void {
+    this.#origin = this.#originOf(this.#freshNonce())
+    this.#actor = actorIdOf(this.#c.volume, this.#origin)
+  }
+
+  /** Number of the next entry. */
+  nextSeq(): number {
+    return (this.#c.actors.get(this.#actor)?.seq ?? 0) + 1
+  }
+
+  /** Clock of the next entry: above that of every entry held. */
+  nextHlc(): Hlc {
+    return nextHlc(this.#c.actors.hlc, this.#c.world.clock.wall())
+  }
+
+  /** Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES'. */
+  checkRight(op: Op): void {
+    const { identity, membership } = this.#c
+    const role = membership.roleOf(identity.peer)
+    if (role === undefined)
+      throw new ShoalError('EACCES', 'this node is not a member of the volume, or not any more')
+    if (!mayMake(op, identity.peer, role))
+      throw new ShoalError('EACCES', `this node is a ${role} of the volume: it may not do this`)
+    if (!isClearOp(op) && membership.secret(membership.epoch) === undefined)
+      throw new ShoalError('EACCES', 'this node has no key of the volume')
+  }
+
+  /**
+   * An entry without ops, if the past has more actors than one entry can name: make them until there is none, before
+   * a batch opens. Only a new incarnation in a volume of very many needs it.
+   */
+  catchUp(): Entry | undefined {
+    const { actors } = this.#c
+    if (actors.count <= ENTRY_DEPS_MAX) return undefined
+    const deps = actors.dependenciesFor(this.#actor)
+    if (deps.length <= ENTRY_DEPS_MAX) return undefined
+    const at = { seq: this.nextSeq(), hlc: this.nextHlc(), clear: true }
+    return this.#sign(at, packBatch([]), this.#firstDeps(deps))
+  }
+
+  /** The signed entry of a batch. */
+  makeEntry(batch: OpenBatch): Entry {
+    const { actors, membership, world, volume } = this.#c
+    const deps = actors.dependenciesFor(this.#actor)
+    if (batch.clear) return this.#sign(batch, batch.pack(), deps)
+    const secret = membership.secret(membership.epoch)
+    assert(secret !== undefined, 'a batch to seal opens only where there is a key')
+    const context = { volume, actor: this.#actor, seq: batch.seq, hlc: batch.hlc }
+    const salt = world.random.bytes(SALT_BYTES)
+    return this.#sign(batch, sealBody(secret, context, batch.pack(), salt), deps)
+  }
+
+  #sign(
+    { seq, hlc, clear }: { readonly seq: number; readonly hlc: Hlc; readonly clear: boolean },
+    body: Uint8Array,
+    deps: readonly Dependency[],
+  ): Entry {
+    const { actors, identity, membership, volume } = this.#c
+    const known = actors.get(this.#actor)
+    const grant = membership.member(identity.peer)?.grant ?? (volume as string as EntryHash)
+    const { epoch } = membership
+    const flags = clear ? FLAG_CLEAR_BODY : 0
+    const origin = known === undefined ? this.#origin : undefined
+    const position = { volume, actor: this.#actor, seq, prev: known?.hash, deps, hlc }
+    return signEntry(identity, { ...position, grant, epoch, flags, origin }, body)
+  }
+
+  /** As many as fit, with the one that has this node's grant in its past. */
+  #firstDeps(deps: readonly Dependency[]): readonly Dependency[] {
+    const { identity, membership } = this.#c
+    const hash = membership.member(identity.peer)?.grant
+    const granting = hash === undefined ? undefined : membership.grant(hash, identity.peer)?.actor
+    return [
+      ...deps.filter(({ actor }) => actor === granting),
+      ...deps.filter(({ actor }) => actor !== granting),
+    ]
+      .slice(0, ENTRY_DEPS_MAX)
+      .sort((a, b) => (a.actor < b.actor ? -1 : 1))
+  }
+
+  /** Durable with the first entry that has it. */
+  #freshNonce(): Uint8Array {
+    const nonce = this.#c.world.random.bytes(NONCE_BYTES)
+    this.#c.view.put(ORIGIN_KEY, nonce)
+    return nonce
+  }
+
+  #originOf(nonce: Uint8Array): Origin {
+    return { publicKey: this.#c.identity.publicKey, nonce }
+  }
+}

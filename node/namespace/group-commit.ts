@@ -1,0 +1,114 @@
+// Makes durable what a volume has applied: state and the entries it came from in one write, one write at a time.
+// Invariants:
+//   what was applied before a commit() is durable when that resolves; calls while one is running share the next
+//   an entry is told of only after the write that holds it
+//   a write that failed for lack of space is kept for the next; any other failure is final (fsyncgate)
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import type { KvWrite } from '../store/kv.ts'
+import type { Store } from '../store/store.ts'
+import type { StateView } from './state-view.ts'
+
+export interface GroupCommitComponents {
+  readonly store: Pick<Store, 'commit'>
+  readonly view: StateView
+  /** Called before a write is put together: applies what is still to be applied. */
+  readonly close: () => void
+  /** What is applied. */
+  readonly vector: () => VersionVector
+}
+
+export class GroupCommit {
+  readonly #c: GroupCommitComponents
+  readonly #listeners = new Set<(entries: readonly Entry[]) => void>()
+  /** Goes into the first write. */
+  #record: readonly KvWrite[]
+  /** Own entries that no write holds yet. */
+  #entries: Entry[] = []
+  #durable: VersionVector
+  #running: Promise<void> | undefined
+  #next: Promise<void> | undefined
+  #failure: ShoalError | undefined
+
+  /** record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does. */
+  constructor(components: GroupCommitComponents, record: readonly KvWrite[]) {
+    this.#c = components
+    this.#record = record
+    this.#durable = components.vector()
+  }
+
+  /** What is durable. */
+  get durable(): VersionVector {
+    return this.#durable
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  /** throws the failure of an earlier commit that was final. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** An own entry has been applied. */
+  add(entry: Entry): void {
+    this.#entries.push(entry)
+  }
+
+  /** Told of own entries once durable. */
+  onDurable(listener: (entries: readonly Entry[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** throws ShoalError 'ENOSPC': try again when there is room; 'EIO': restart the node. */
+  async commit(): Promise<void> {
+    this.check()
+    this.#c.close()
+    if (!this.#c.view.dirty && this.#record.length === 0) return this.#running
+    if (this.#running === undefined) return this.#start()
+    const start = async (): Promise<void> => {
+      this.#next = undefined
+      this.#running = undefined
+      this.check()
+      this.#c.close()
+      return this.#start()
+    }
+    return (this.#next ??= this.#running.then(start, start))
+  }
+
+  #start(): Promise<void> {
+    this.#running = this.#write().finally(() => {
+      // Whoever comes between the end of this write and the start of the next shares that.
+      this.#running = this.#next
+    })
+    return this.#running
+  }
+
+  async #write(): Promise<void> {
+    const { store, view, vector } = this.#c
+    const entries = this.#entries
+    this.#entries = []
+    const applied = vector()
+    try {
+      await store.commit([...this.#record, ...view.take()])
+    } catch (error) {
+      view.restore()
+      this.#entries = [...entries, ...this.#entries]
+      if (!hasCode(error, 'ENOSPC')) this.#fail(error)
+      throw error
+    }
+    view.settle()
+    this.#record = []
+    this.#durable = applied
+    if (entries.length > 0) for (const listener of this.#listeners) listener(entries)
+  }
+
+  #fail(cause: unknown): void {
+    const message =
+      'the store could not make a write durable; restart the node, nothing acknowledged is lost'
+    this.#failure = new ShoalError('EIO', message, { cause })
+  }
+}

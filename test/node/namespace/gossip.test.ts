@@ -1,0 +1,90 @@
+// Beacons: what a node says of itself, and what it makes of what others say (docs/formats/sync.md#beacons).
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Gossip } from '../../../node/namespace/gossip.ts'
+import { BEACON_ACTORS_MAX, GOSSIP_MAX } from '../../../protocol/limits.ts'
+import { openGossip, sealGossip } from '../../../protocol/wire/gossip.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { Replica, exchange, firstEntryOf } from './replicas.ts'
+import { networkOf } from './wires.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type { Beacon } from '../../../protocol/wire/gossip.ts'
+
+/** The gossip of a replica, what it publishes and what it makes of messages. */
+function gossipOf(replica: Replica): {
+  gossip: Gossip
+  published: Uint8Array[]
+  heard: Beacon[]
+  missingAt: PeerId[]
+  deliver: (message: Uint8Array, from: PeerId) => boolean
+} {
+  const published: Uint8Array[] = []
+  const heard: Beacon[] = []
+  const missingAt: PeerId[] = []
+  let deliver = (_message: Uint8Array, _from: PeerId): boolean => false
+  const network = networkOf(replica.identity.peer, {
+    publish: async (_topic, message) => void published.push(message),
+    subscribe: (_topic, listener) => {
+      deliver = listener
+      return () => undefined
+    },
+  })
+  const { clock, volume } = replica
+  const world = { clock, network, random: new SeededRandom(1, 'gossip') }
+  const gossip = new Gossip({
+    world,
+    volume,
+    freeBytes: () => 1,
+    onMissing: (from) => missingAt.push(from),
+    onBeacon: (beacon) => heard.push(beacon),
+  })
+  gossip.start()
+  return { gossip, published, heard, missingAt, deliver: (message, from) => deliver(message, from) }
+}
+
+describe('beacons', () => {
+  test('of more actors than fit, those that wrote last are told of', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    const { published } = gossipOf(b)
+    const seq = a.volume.actors.get(a.volume.actor)?.seq ?? 0
+    const hash = a.volume.actors.get(a.volume.actor)?.hash
+    assert.ok(hash !== undefined)
+    const deps = [{ actor: a.volume.actor, seq, hash }]
+    for (let n = 0; n < 700; n++)
+      b.volume.receive(firstEntryOf(a, Buffer.from(String(n).padStart(16, '0')), deps))
+    b.clock.advance(1000)
+    b.write('last', 'x')
+    await b.volume.commit()
+    published.length = 0
+    b.clock.advance(12_000)
+    assert.ok(published.length > 0)
+    for (const bytes of published) {
+      assert.ok(bytes.length <= GOSSIP_MAX)
+      const message = openGossip(bytes, b.volume.id, () => b.volume.membership.swarmKeys(1))
+      assert.ok(message.kind === 'beacon')
+      assert.equal(message.beacon.vector.size, BEACON_ACTORS_MAX)
+      assert.ok(message.beacon.vector.has(b.volume.actor))
+    }
+  })
+
+  test('the last one counts: an older one, or the same again, is ignored', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    await exchange(a, b)
+    const { deliver, heard, missingAt } = gossipOf(a)
+    const [swarmKey = new Uint8Array()] = b.volume.membership.swarmKeys(1)
+    const sender = { identity: b.identity, volume: b.volume.id, epoch: 1, swarmKey }
+    const beaconAt = (sentMs: number): Uint8Array => {
+      const beacon = { peer: b.identity.peer, sentMs, vector: new Map(), freeBytes: sentMs }
+      const message = { kind: 'beacon', beacon: { ...beacon, addresses: [] } } as const
+      return sealGossip(message, sender, new Uint8Array(32).fill(sentMs))
+    }
+    for (const sentMs of [5, 3, 5, 6]) deliver(beaconAt(sentMs), b.identity.peer)
+    assert.deepEqual(
+      heard.map(({ sentMs }) => sentMs),
+      [5, 6],
+    )
+    assert.deepEqual(missingAt, [])
+  })
+})

@@ -1,0 +1,47 @@
+// What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Joining } from '../../../node/peers/join.ts'
+import { MemoryKv } from '../../../node/store/memory-kv.ts'
+import { JOIN_PROTOCOL, encodeJoinReply } from '../../../protocol/wire/join.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { Replica } from './replicas.ts'
+import { channelPair, networkOf } from './wires.ts'
+import type { VolumeId } from '../../../protocol/ids.ts'
+import type { Ticket } from '../../../protocol/membership/ticket.ts'
+import type { JoinReply } from '../../../protocol/wire/join.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+
+describe('joining', () => {
+  test("an answer with another volume than the ticket's is refused, and nothing is taken up", async () => {
+    const admin = await Replica.founder('admin')
+    const joiner = await Replica.open('joiner')
+    const reply = await admin.volumes.admit(admin.volume.id, joiner.identity.peer, 'writer')
+    const ask = async (volume: VolumeId): Promise<JoinReply> => {
+      const [here, there] = channelPair(joiner.identity.peer, admin.identity.peer, JOIN_PROTOCOL)
+      await there.send([encodeJoinReply(reply)], { signal: new AbortController().signal })
+      const network = networkOf(joiner.identity.peer, {
+        dial: async () => admin.identity.peer,
+        open: async () => here,
+      })
+      const { clock } = joiner
+      const world = { clock, network, random: new SeededRandom(1, 'j') }
+      const joining = new Joining({
+        world,
+        kv: MemoryKv.open(),
+        admit: () => Promise.reject(new Error('it asks, and is not asked')),
+      })
+      const ticket: Ticket = {
+        volume,
+        addresses: [`/ip4/127.0.0.1/tcp/1/p2p/${admin.identity.peer}`],
+        role: 'writer',
+        expires: (clock.wall() + 1000) as WallTime,
+        uses: 1,
+        secret: new Uint8Array(16),
+      }
+      return (await joining.ask(ticket)).reply
+    }
+    await assert.rejects(ask('ab'.repeat(32) as VolumeId), { code: 'malformed' })
+    assert.deepEqual(encodeJoinReply(await ask(admin.volume.id)), encodeJoinReply(reply))
+  })
+})
