@@ -303,10 +303,14 @@ export class Node implements LocalNode {
     await hosted.acknowledge(ack, this.#until(signal))
   }
 
-  async makeSymlink(path: string, target: string): Promise<void> {
+  async makeSymlink(
+    path: string,
+    target: string,
+    { signal, ack }: CallOptions & WriteOptions = {},
+  ): Promise<void> {
     const { hosted, parts } = await this.#hosted.atForWriting(path)
     hosted.files.makeSymlink(parts, target)
-    await hosted.volume.commit()
+    await hosted.acknowledge(ack, this.#until(signal))
   }
 
   async readFile(
@@ -336,11 +340,8 @@ export class Node implements LocalNode {
     return this.#mounts.mount(folder, hosted, { volumeName: named.name, readOnly, allowOther })
   }
 
-  async unmount(
-    folder: string,
-    { force = false }: CallOptions & { force?: boolean | undefined } = {},
-  ): Promise<void> {
-    await this.#mounts.unmount(folder, force)
+  async unmount(folder: string, how: { force?: boolean | undefined } = {}): Promise<void> {
+    await this.#mounts.unmount(folder, how.force ?? false)
   }
 
   async listMounts(): Promise<readonly MountStatus[]> {
