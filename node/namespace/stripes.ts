@@ -1,6 +1,7 @@
 // The shard map of one volume: which stripe a chunk lies in and which peers hold the stripe's shards, as the log
 // tells. Explicit data, never computed from who is a member now. Cost: one record per stripe and one per chunk in
 // the store; counts per distinct set of holders in memory, so that status needs no scan.
+import { LRUCache } from 'lru-cache'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -33,6 +34,9 @@ export interface StripeGroup {
   readonly count: number
 }
 
+/** Chunks of all decoded headers that are kept, in number. */
+const DECODED_CHUNKS_MAX = 65_536
+
 const STRIPE: ByteString = 's'
 const CHUNK: ByteString = 'k'
 const GROUP: ByteString = 'g'
@@ -40,6 +44,11 @@ const GROUP: ByteString = 'g'
 export class StripeTable {
   readonly #view: StateView
   readonly #groups = new Map<ByteString, number>()
+  /** A header with thousands of chunks takes ms to decode, and readers come for one chunk after the other. */
+  readonly #decoded = new LRUCache<StripeId, PlacedStripe>({
+    maxSize: DECODED_CHUNKS_MAX,
+    sizeCalculation: ({ header }) => header.chunks.length,
+  })
 
   private constructor(view: StateView) {
     this.#view = view
@@ -62,6 +71,12 @@ export class StripeTable {
   }
 
   get(id: StripeId): PlacedStripe | undefined {
+    const decoded = this.#decoded.get(id) ?? this.#read(id)
+    if (decoded !== undefined) this.#decoded.set(id, decoded)
+    return decoded
+  }
+
+  #read(id: StripeId): PlacedStripe | undefined {
     const bytes = this.#view.get(stripeKey(id))
     if (bytes === undefined) return undefined
     const [headerBytes, holders] = decodeCbor(bytes, 'stripe record') as readonly [
@@ -93,6 +108,7 @@ export class StripeTable {
   apply(headerBytes: Uint8Array, holders: readonly (readonly PeerId[])[], stamp: Stamp): void {
     const id = stripeIdOf(headerBytes)
     const header = decodeStripeHeader(headerBytes)
+    this.#decoded.delete(id)
     const known = this.#view.get(stripeKey(id))
     if (known !== undefined) {
       const [, oldHolders, oldStamp] = decodeCbor(known, 'stripe record') as readonly [
