@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NodeStatus, VolumeStatus } from '../../node/control/api.ts'
 
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
 const POLL_MS = 100
 
 export interface Outcome {
@@ -76,7 +76,7 @@ export class TestNode {
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
     ]
-    const up = spawn(process.execPath, [MAIN, '--home', this.home, '--json', 'up', ...options], {
+    const up = spawn(process.execPath, [SHOAL, '--home', this.home, '--json', 'up', ...options], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = up
@@ -162,7 +162,7 @@ export async function runShoal(
   words: readonly string[],
   stdin: 'ignore' | Uint8Array = 'ignore',
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [MAIN, ...words], {
+  const child = spawn(process.execPath, [SHOAL, ...words], {
     stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   let stdout = ''
