@@ -7,7 +7,6 @@ import module, { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
 
 const NODE_MAJOR_MIN = 24
 const here = dirname(fileURLToPath(import.meta.url))
@@ -16,9 +15,6 @@ const here = dirname(fileURLToPath(import.meta.url))
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
-  // Buffers come and go by the gigabyte. By default V8 marks the whole heap after each 64 MiB of them, half of the CPU of
-  // a put; so they count toward the limit of the heap instead (bench/RESULTS.md has the figures).
-  setFlagsFromString('--external-memory-accounted-in-global-limit')
   // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')
@@ -34,7 +30,9 @@ function runInstalled() {
     )
     process.exit(1)
   }
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  })
   // A terminal sends Ctrl-C to both processes; what is sent to this one only is passed on.
   process.on('SIGINT', () => {})
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
