@@ -1,4 +1,4 @@
-// The simulation of issue 2 on a few seeds, and that its checkers see what they are for. Many seeds: npm run simulate.
+// The simulation on a few seeds, and that its checkers see what they are for. Many seeds: npm run simulate.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CheckError, checkTrees, quiesce } from '../../simulations/checkers.ts'
