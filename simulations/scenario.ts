@@ -1,4 +1,4 @@
-// The run of issue 2, in phases: nodes join one volume by tickets; all write; the network is cut in two and both sides
+// A run in phases: nodes join one volume by tickets; all write; the network is cut in two and both sides
 // go on, in conflict; one node crashes and returns; the network heals; once quiet, all nodes must be equal. Then as many
 // nodes as may be lost are, and those that remain must still read every byte.
 import { HOUR_MS } from '../protocol/units.ts'

@@ -7,6 +7,12 @@ import { mkdir, open, readdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parseTicket } from '../../protocol/membership/ticket.ts'
+import { JOIN_PROTOCOL, decodeJoinReply, encodeJoinRequest } from '../../protocol/wire/join.ts'
+import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
+import { SystemClock } from '../../node/world/clock.ts'
+import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
 import { TestCluster, eventually, runShoal } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { digestFile, writeRandomFile } from './trees.ts'
@@ -129,6 +135,86 @@ test('a flipped byte in a segment is found, named, and kept from readers; the re
   assert.match(stderr, /\/one: chunk \w+/)
   assert(!(await readdir(cluster.folder)).includes('back'), 'no part of a file is left')
   assert.equal(await node.shoal('cat', '/two'), 'y'.repeat(50_000))
+})
+
+test('a put that cannot be placed says what is missing, and keeps the data here', async () => {
+  await using cluster = await TestCluster.start(2)
+  const [node, other] = cluster.nodes as [TestNode, TestNode]
+  await node.shoal('volume', 'set', 'main', 'class=rs4+2')
+  await writeRandomFile(join(cluster.folder, 'file'), 1)
+  const { code, stderr } = await node.run(
+    'put',
+    '--ack',
+    'placed',
+    join(cluster.folder, 'file'),
+    '/file',
+  )
+  assert.equal(code, 1)
+  assert.match(stderr, /6 peers are needed for 4\+2 shards, and 2 of the 2 members/)
+  await node.shoal('get', '/file', join(cluster.folder, 'back'))
+  assert.equal(
+    await digestFile(join(cluster.folder, 'back')),
+    await digestFile(join(cluster.folder, 'file')),
+  )
+  assert((await node.volume()).unplacedBytes > 1_000_000)
+  await cluster.converged()
+  await other.shoal('get', '/file', join(cluster.folder, 'from the writer'))
+})
+
+test('a member that sends garbage over every protocol harms nothing', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [node] = cluster.nodes as [TestNode]
+  await node.shoal('mkdir', '/before')
+  const ticket = parseTicket(await node.invite())
+  const seed = randomBytes(32)
+  const folder = join(cluster.folder, 'hostile')
+  await mkdir(folder)
+  const clock = new SystemClock()
+  const signal = clock.timeout(30_000)
+  const network = await Libp2pNetwork.create({
+    seed,
+    folder,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    mdns: false,
+  })
+  try {
+    await network.start()
+    const peer = await network.dial(ticket.addresses, { signal })
+    // Not a member yet: the open ticket lets it knock, and nothing more.
+    const { volume } = ticket
+    const log = await network.open(peer, LOG_PROTOCOL, { signal })
+    await log.send([encodeLogMessage({ kind: 'hello', volume, vector: new Map() })], { signal })
+    const answer = decodeLogMessage((await log.receive({ signal })) ?? new Uint8Array(0))
+    assert(answer.kind === 'error' && answer.code === 'not-a-member')
+    const join = await network.open(peer, JOIN_PROTOCOL, { signal })
+    await join.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], {
+      signal,
+    })
+    assert.equal(
+      decodeJoinReply((await join.receive({ signal })) ?? new Uint8Array(0)).kind,
+      'admitted',
+    )
+    for (const protocol of [LOG_PROTOCOL, SHARD_PROTOCOL, JOIN_PROTOCOL]) {
+      for (const garbage of [
+        randomBytes(40),
+        Buffer.alloc(1_000_000, 0x9f),
+        randomBytes(5_000_000),
+      ]) {
+        const channel = await network.open(peer, protocol, { signal })
+        await channel.send([garbage], { signal }).catch(() => undefined)
+        // Answered with an error or cut off, but not left open without a word.
+        await channel.receive({ signal }).catch((error: unknown) => {
+          assert(!signal.aborted, `${protocol}: ${String(error)}`)
+        })
+        channel.abort(new Error('done'))
+      }
+    }
+  } finally {
+    await network.stop()
+  }
+  assert(node.isRunning)
+  assert.equal(await node.shoal('ls', '/'), 'before/\n')
+  await node.shoal('mkdir', '/after')
 })
 
 test('a stranger that talks garbage over TCP harms nothing', async () => {
