@@ -103,8 +103,12 @@ export class Gossip {
       else this.#receiveHead(message, from)
       return true
     } catch (error) {
-      if (error instanceof ShoalError) return false
-      throw error
+      if (!(error instanceof ShoalError)) throw error
+      // A key this node does not know yet: the log of the member that sent this has it.
+      if (error.code === 'corrupt' && volume.membership.member(from) !== undefined) {
+        this.#c.onMissing(from)
+      }
+      return false
     }
   }
 

@@ -118,6 +118,8 @@ export class Swarm {
   #membersChanged(): void {
     for (const peer of this.#c.world.network.peers()) {
       if (!this.#mayConnect(peer)) this.#c.world.network.disconnect(peer).catch(() => undefined)
+      // Who was a member is a stranger now, and may stay no longer than one.
+      else if (!this.#isMember(peer) && !this.#strangers.has(peer)) this.#watchStranger(peer)
     }
     this.#reconnect.refresh()
     this.#c.onPeersChanged()

@@ -84,3 +84,21 @@ test('a node that wrote while it was away catches up by itself, and so do the ot
       assertSameTree(await digestTree(join(target, name)), expected, `${node.name} ${name}`)
   }
 })
+
+test('a member that was removed gets nothing of what is written after', async () => {
+  await using cluster = await TestCluster.start(3)
+  const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
+  await a.shoal('mkdir', '/before')
+  await cluster.converged()
+  await a.shoal('peer', 'rm', 'n3')
+  await a.shoal('mkdir', '/after')
+  await eventually('the others have it', async () => (await b.shoal('ls', '/')).includes('after'))
+  // It comes back as a stranger, as it does not know yet: with its old keys and all its addresses.
+  await c.kill('SIGTERM')
+  await c.start()
+  await a.shoal('mkdir', '/later')
+  await eventually('the others have that too', async () =>
+    (await b.shoal('ls', '/')).includes('later'),
+  )
+  assert.equal(await c.shoal('ls', '/'), 'before/\n')
+})
