@@ -337,6 +337,7 @@ export class Node implements LocalNode {
   ): Promise<MountStatus> {
     const named = await this.#hosted.findOrCreate(volume)
     const hosted = this.#hosted.of(named)
+    hosted.checkMayRead()
     return this.#mounts.mount(folder, hosted, { volumeName: named.name, readOnly, allowOther })
   }
 

@@ -120,6 +120,15 @@ export class HostedVolume {
     this.#parts.packer.peersChanged()
   }
 
+  /** throws ShoalError 'EPERM' for keepers: the names and contents are sealed for them. */
+  checkMayRead(): void {
+    if (this.volume.membership.member(this.#self)?.role !== 'keeper') return
+    throw new ShoalError(
+      'EPERM',
+      `this node is a keeper of the volume and can read nothing of it; a new home can join with a reader's ticket`,
+    )
+  }
+
   /** throws ShoalError 'EPERM' for members that may only read or keep. */
   checkMayWrite(): void {
     const role = this.volume.membership.member(this.#self)?.role

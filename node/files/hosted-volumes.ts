@@ -120,10 +120,12 @@ export class HostedVolumes {
     return this.#creatingFirst
   }
 
-  /** Where a path leads. throws 'usage', 'no-such-volume'. */
+  /** Where a path leads. throws 'usage', 'no-such-volume', 'EPERM' where this node may not read. */
   at(path: string): HostedPath {
     const { volume, parts } = parsePath(path)
-    return { hosted: this.of(this.#c.volumes.find(volume)), parts }
+    const hosted = this.of(this.#c.volumes.find(volume))
+    hosted.checkMayRead()
+    return { hosted, parts }
   }
 
   /** The same for a change. throws 'EPERM' where this node may not write. */

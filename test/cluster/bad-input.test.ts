@@ -137,6 +137,28 @@ test('a flipped byte in a segment is found, named, and kept from readers; the re
   assert.equal(await node.shoal('cat', '/two'), 'y'.repeat(50_000))
 })
 
+test('readers cannot write and keepers cannot read, and both are told so', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [admin] = cluster.nodes as [TestNode]
+  await admin.shoal('mkdir', '/folder')
+  const [reader, keeper] = [cluster.node('reader'), cluster.node('keeper')]
+  await reader.start({ ticket: await admin.invite('--role', 'reader') })
+  await keeper.start({ ticket: await admin.invite('--role', 'keeper') })
+  assert.equal(await reader.shoal('ls', '/'), 'folder/\n')
+  const write = await reader.run('mkdir', '/other')
+  assert.match(write.stderr, /this node is a reader of the volume and may not write/)
+  for (const words of [
+    ['ls', '/'],
+    ['stat', '/folder'],
+    ['mount', keeper.mountFolder],
+  ]) {
+    const { code, stderr } = await keeper.run(...words)
+    assert.equal(code, 1)
+    assert.match(stderr, /this node is a keeper of the volume and can read nothing of it/)
+  }
+  assert.equal(await admin.shoal('ls', '/'), 'folder/\n')
+})
+
 test('a put that cannot be placed says what is missing, and keeps the data here', async () => {
   await using cluster = await TestCluster.start(2)
   const [node, other] = cluster.nodes as [TestNode, TestNode]
