@@ -2,10 +2,11 @@
 import { ShoalError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import { mayStore } from '../protocol/membership/roles.ts'
-import { codeFor, formatClass, parseClass } from '../protocol/placement/redundancy.ts'
+import { codeFor, formatClass } from '../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../protocol/limits.ts'
 import { readConflictCount } from '../protocol/tree/records.ts'
 import type { PeerStatus, Settings, StripeCounts, VolumeInfo, VolumeStatus } from './control/api.ts'
+import { classOf } from './namespace/settings.ts'
 import type { StripeGroup } from './namespace/stripes.ts'
 import type { Volume } from './namespace/volume.ts'
 import type { NamedVolume, Volumes } from './namespace/volumes.ts'
@@ -99,7 +100,7 @@ export function describeVolumeInfo(
 }
 
 function classInForce(volume: Volume): string {
-  const setting = parseClass(volume.membership.policy('class') ?? 'auto')
+  const setting = classOf(volume)
   const peers = volume.membership.members().filter(({ role }) => mayStore(role)).length
   const code = codeFor(setting, peers, STRIPE_DATA_TARGET)
   if (setting.kind !== 'auto') return formatClass(setting)

@@ -102,5 +102,5 @@ function refOf(content: Content): ContentRef {
   if (content.kind === 'chunks')
     return { kind: 'chunks', root: content.manifest.root, depth: content.manifest.depth }
   // A copy: small bytes may be a view of a big buffer, which the log would keep.
-  return { kind: 'inline', bytes: content.bytes.slice(0, INLINE_FILE_MAX) }
+  return { kind: 'inline', bytes: new Uint8Array(content.bytes.subarray(0, INLINE_FILE_MAX)) }
 }

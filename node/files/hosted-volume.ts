@@ -2,7 +2,7 @@
 // a write counts as acknowledged.
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
-import { mayWrite } from '../../protocol/membership/roles.ts'
+import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -122,7 +122,8 @@ export class HostedVolume {
 
   /** throws ShoalError 'EPERM' for keepers: the names and contents are sealed for them. */
   checkMayRead(): void {
-    if (this.volume.membership.member(this.#self)?.role !== 'keeper') return
+    const role = this.volume.membership.member(this.#self)?.role
+    if (role === undefined || mayRead(role)) return
     throw new ShoalError(
       'EPERM',
       `this node is a keeper of the volume and can read nothing of it; a new home can join with a reader's ticket`,

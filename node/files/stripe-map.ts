@@ -6,10 +6,10 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { chunkSecret } from '../../protocol/membership/members.ts'
 import { mayStore } from '../../protocol/membership/roles.ts'
-import { parseClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { Holders, StripeMap } from '../data/stripe-map.ts'
+import { classOf } from '../namespace/settings.ts'
 import type { PlacedStripe } from '../namespace/stripes.ts'
 import type { Volume } from '../namespace/volume.ts'
 
@@ -51,7 +51,7 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   redundancy(): RedundancyClass {
-    return parseClass(this.#volume.membership.policy('class') ?? 'auto')
+    return classOf(this.#volume)
   }
 
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {

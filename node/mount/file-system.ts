@@ -1,4 +1,5 @@
 // What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of Shoal beyond this file.
+import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 
 /** Names are byte strings: one char per byte (protocol/bytes.ts). Inode 1 is the root. */
 export interface FileSystem {
@@ -59,20 +60,8 @@ export interface FileSystem {
   forget(inode: number, count: number): void
 }
 
-export type FileKind = 'file' | 'folder' | 'symlink'
-
-export interface Attributes {
+export interface Attributes extends NodeAttributes {
   readonly inode: number
-  readonly kind: FileKind
-  /** Permission bits, 0o7777. */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly linkCount: number
-  readonly sizeBytes: number
-  readonly accessedNs: bigint
-  readonly modifiedNs: bigint
-  readonly changedNs: bigint
 }
 
 export interface AttributeChange {

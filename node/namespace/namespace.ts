@@ -17,7 +17,7 @@ import {
 } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
-import { nameText, parseName } from '../../protocol/tree/names.ts'
+import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { AttributeValues, ContentRef } from '../../protocol/tree/op.ts'
 import {
@@ -74,7 +74,7 @@ export class Namespace {
       const shown = `/${path.slice(0, index + 1).join('/')}`
       if (at.kind !== 'dir')
         throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
-      const next = this.lookup(at.id, parseName(Buffer.from(part, 'utf8').toString('latin1')))
+      const next = this.lookup(at.id, nameFromText(part))
       if (next === undefined) throw new ShoalError('ENOENT', `${shown}: no such file or folder`)
       at = next
     })

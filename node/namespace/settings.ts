@@ -1,6 +1,7 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Ack, Settings } from '../control/api.ts'
 import type { Volume } from './volume.ts'
 
@@ -42,6 +43,11 @@ export async function applySettings(volume: Volume, settings: Settings): Promise
 /** The policies in force. */
 export function settingsOf(volume: Volume): Settings {
   return { class: volume.membership.policy('class') ?? DEFAULT_CLASS, ack: ackOf(volume) }
+}
+
+/** The redundancy class that new data of this volume gets. */
+export function classOf(volume: Volume): RedundancyClass {
+  return parseClass(volume.membership.policy('class') ?? DEFAULT_CLASS)
 }
 
 /** When a write in this volume is acknowledged, unless the call says. */

@@ -71,9 +71,11 @@ export class StripeTable {
   }
 
   get(id: StripeId): PlacedStripe | undefined {
-    const decoded = this.#decoded.get(id) ?? this.#read(id)
-    if (decoded !== undefined) this.#decoded.set(id, decoded)
-    return decoded
+    const decoded = this.#decoded.get(id)
+    if (decoded !== undefined) return decoded
+    const read = this.#read(id)
+    if (read !== undefined) this.#decoded.set(id, read)
+    return read
   }
 
   #read(id: StripeId): PlacedStripe | undefined {

@@ -8,10 +8,11 @@ import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
 const DEFAULT_DIR_MODE = 0o755
 const DEFAULT_FILE_MODE = 0o644
 
-export type NodeKind = 'file' | 'folder' | 'symlink'
+export type FileKind = 'file' | 'folder' | 'symlink'
 
 export interface NodeAttributes {
-  readonly kind: NodeKind
+  readonly kind: FileKind
+  /** Permission bits, 0o7777. */
   readonly mode: number
   readonly uid: number
   readonly gid: number

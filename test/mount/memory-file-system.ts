@@ -2,11 +2,11 @@
 // holds it; `held` counts what the kernel holds, as a driver must keep it balanced.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import type { FileKind } from '../../protocol/tree/attributes.ts'
 import type {
   AttributeChange,
   Attributes,
   Caller,
-  FileKind,
   FileSystem,
   FileSystemSpace,
   FolderEntry,
