@@ -4,6 +4,8 @@
 /** A string whose chars are bytes (0..255). Orders as its bytes do. */
 export type ByteString = string
 
+const scratch = Buffer.alloc(64)
+
 /** The bytes as a byte string. */
 export function toByteString(bytes: Uint8Array): ByteString {
   return view(bytes).toString('latin1')
@@ -22,6 +24,12 @@ export function toHex(bytes: Uint8Array): string {
 /** The bytes of hexadecimal text. The caller has checked the alphabet. */
 export function fromHex(text: string): Uint8Array {
   return Buffer.from(text, 'hex')
+}
+
+/** The byte string of hexadecimal text. As fromHex and toByteString, without an array between. */
+export function hexToByteString(text: string): ByteString {
+  if (text.length > 2 * scratch.length) return toByteString(fromHex(text))
+  return scratch.toString('latin1', 0, scratch.write(text, 'hex'))
 }
 
 /** UTF-8 bytes of `text`. */

@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'chunk-unavailable'
   | 'stripe-unrecoverable'
   | 'not-placed'
+  | 'NO_QUORUM' // fewer voters of a volume answered than strong consistency needs
   // network
   | 'unreachable'
   | 'no-such-peer'
@@ -79,6 +80,7 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
   'future-clock',
   'chunk-unavailable',
   'not-placed',
+  'NO_QUORUM',
   'unreachable',
   'ENOSPC',
   'EBUSY',

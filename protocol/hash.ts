@@ -23,6 +23,15 @@ export function blake3Keyed(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return Blake3Hasher.newKeyed(asBuffer(key)).update(bytes).digestBuffer()
 }
 
+/** blake3Keyed in hexadecimal, for many inputs under one key: a tenth of the time where they are small. */
+export function keyedHasher(key: Uint8Array): (bytes: Uint8Array) => string {
+  const hasher = Blake3Hasher.newKeyed(asBuffer(key))
+  return (bytes) => {
+    hasher.reset()
+    return hasher.update(bytes).digest()
+  }
+}
+
 /** BLAKE3 derive-key mode: a 32-byte key from `material`, separated by `context` (a constant of this program). */
 export function deriveKey(context: string, material: Uint8Array): Uint8Array {
   return Blake3Hasher.newDeriveKey(context).update(material).digestBuffer()

@@ -19,7 +19,11 @@ export const ENTRY_OPS_MAX = 4096
 export const OP_DOTS_MAX = 1024
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
+/** Branches of one actor's forked chain that are kept. */
+export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
+/** Members that decide on strong consistency. */
+export const VOTERS_MAX = 7
 
 export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
@@ -49,10 +53,17 @@ export const STRIPE_CHUNKS_MAX = 8192
 /** Below this much data a stripe is copies (k = 1). */
 export const STRIPE_COPIES_BELOW: number = 64 * KIB
 
+/** A token of a session: over a thousand heads. */
+export const SESSION_TEXT_MAX: number = 64 * KIB
+
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
+
+/** Entries of a volume that wait for their past, or for their time. */
+export const PARKED_MAX = 10_000
+export const PARKED_BYTES_MAX: number = 64 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 

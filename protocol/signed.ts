@@ -6,7 +6,7 @@ import {
   verify as nodeVerify,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { concatBytes, utf8 } from './bytes.ts'
+import { concatBytes, toByteString, utf8 } from './bytes.ts'
 import { peerIdFromPublicKey } from './ids.ts'
 import type { PeerId } from './ids.ts'
 
@@ -57,12 +57,22 @@ export function verifySignature(
   return nodeVerify(null, signedBytes(domain, message), keyOf(publicKey), signature)
 }
 
+/** Making a key object costs as much as verifying with it: those of the members that are heard of are kept. */
+const keys = new Map<string, KeyObject>()
+const KEYS_MAX = 1024
+
 function keyOf(publicKey: Uint8Array): KeyObject {
-  return createPublicKey({
+  const name = toByteString(publicKey)
+  const known = keys.get(name)
+  if (known !== undefined) return known
+  const key = createPublicKey({
     key: Buffer.concat([SPKI_PREFIX, publicKey]),
     format: 'der',
     type: 'spki',
   })
+  if (keys.size >= KEYS_MAX) keys.clear()
+  keys.set(name, key)
+  return key
 }
 
 function signedBytes(domain: SignatureDomain, message: Uint8Array): Uint8Array {

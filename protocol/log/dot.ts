@@ -13,7 +13,7 @@ export type Dot = string & { readonly brand: 'Dot' }
 /** 26 bytes: HLC (8), actor (16), op index (2), all big-endian: orders as bytes. */
 export type Stamp = ByteString & { readonly brand: 'Stamp' }
 
-const STAMP_BYTES = 26
+export const STAMP_BYTES = 26
 export const STAMP_ZERO: Stamp = '\0'.repeat(STAMP_BYTES) as Stamp
 
 export function makeDot(actor: ActorId, seq: number, index: number): Dot {
@@ -22,6 +22,10 @@ export function makeDot(actor: ActorId, seq: number, index: number): Dot {
 
 export function dotActor(dot: Dot): ActorId {
   return dot.slice(0, SHORT_ID_BYTES * 2) as ActorId
+}
+
+export function dotSeq(dot: Dot): number {
+  return Number(dot.slice(SHORT_ID_BYTES * 2 + 1, dot.lastIndexOf(':')))
 }
 
 /** Wire form [actor bytes, seq, index]. */
@@ -56,4 +60,9 @@ export function stampHlc(stamp: Stamp): Hlc {
 /** The actor in a stamp. */
 export function stampActor(stamp: Stamp): ActorId {
   return toHex(fromByteString(stamp.slice(8, 24))) as ActorId
+}
+
+/** The dot of the op that has this stamp, in the entry of its actor with this seq. */
+export function stampDot(stamp: Stamp, seq: number): Dot {
+  return makeDot(stampActor(stamp), seq, stamp.charCodeAt(24) * 256 + stamp.charCodeAt(25))
 }

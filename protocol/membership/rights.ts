@@ -17,6 +17,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'epoch':
     case 'policy':
       return mayAdminister(role)
+    case 'checkpoint':
     case 'mkdir':
     case 'create':
     case 'link':

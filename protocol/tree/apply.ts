@@ -11,25 +11,16 @@
 // A directory shows while it is alive or has a child that shows, so deletes never orphan a concurrent child.
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { STAMP_ZERO } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
+import { isIndexed } from './conflicts.ts'
+import { isRetired } from './dir-ids.ts'
+import { Edit } from './edit.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from './names.ts'
 import type { TreeOp } from './op.ts'
-import {
-  ROOT,
-  addChild,
-  mergeAttributes,
-  readDir,
-  readInode,
-  readLink,
-  removeChild,
-  setVersions,
-  writeDir,
-  writeInode,
-  writeLink,
-} from './records.ts'
-import type { Dir, Link, StateStore } from './records.ts'
+import { placeLink, setDirLive, setLinkLive, showDir, showLink, without } from './presence.ts'
+import { ROOT, mergeAttributes, newDir } from './records.ts'
+import type { Inode, Link, StateStore, Version } from './records.ts'
 
 /** When and by whom an op was made. */
 export interface OpContext {
@@ -45,17 +36,13 @@ export interface ChangeSet {
   readonly names: [NodeId, Name][]
 }
 
+type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
+
 export function emptyChanges(): ChangeSet {
   return { dirs: new Set(), inodes: new Set(), names: [] }
 }
 
-/** Make the root, which no op creates. Idempotent. */
-export function ensureRoot(store: StateStore): void {
-  if (readDir(store, ROOT) !== undefined) return
-  writeDir(store, ROOT, newDir(ROOT, '' as Name, STAMP_ZERO))
-}
-
-/** Apply one op after its causal past. Ops that name what this replica never had are skipped. */
+/** Apply one op after its causal past. Ops that name what this replica never had, or has purged, are skipped. */
 export function applyOp(
   store: StateStore,
   moves: MoveLog,
@@ -63,318 +50,216 @@ export function applyOp(
   { dot, stamp }: OpContext,
   changes: ChangeSet,
 ): void {
+  const edit = new Edit(store, stamp, changes)
   switch (op.kind) {
     case 'mkdir':
-      return applyMkdir(store, moves, op, { dot, stamp }, changes)
+      applyMkdir(edit, moves, op, dot)
+      break
     case 'create':
-      return applyCreate(store, op, dot, stamp, changes)
+      applyCreate(edit, op, dot)
+      break
     case 'link':
-      if (readInode(store, op.inode) === undefined || readLink(store, op.link) !== undefined) return
-      return addLink(store, op, dot, stamp, changes)
+      applyLink(edit, op, dot)
+      break
     case 'move':
-      return applyMove(store, op, dot, stamp, changes)
-    case 'move-dir': {
-      const dir = readDir(store, op.id)
-      if (dir === undefined || op.id === ROOT || readDir(store, op.parent) === undefined) return
-      setDirLive(store, op.id, [...without(dir.live, op.saw), dot], changes)
-      touchDir(store, op.from, stamp, changes)
-      touchDir(store, op.parent, stamp, changes)
-      return moves.apply(store, { stamp, dir: op.id, parent: op.parent, name: op.name }, changes)
-    }
+      applyMove(edit, op, dot)
+      break
+    case 'move-dir':
+      applyMoveDir(edit, moves, op, dot)
+      break
     case 'unlink':
-      return applyUnlink(store, op, stamp, changes)
+      applyUnlink(edit, op)
+      break
     case 'rmdir':
-      return applyRmdir(store, op, stamp, changes)
+      applyRmdir(edit, op)
+      break
     case 'attributes':
-      return applyAttributes(store, op, stamp, changes)
+      applyAttributes(edit, op)
+      break
     case 'version':
-      return applyVersion(store, op, dot, stamp, changes)
-    case 'drop-version': {
-      const inode = readInode(store, op.inode)
-      if (inode === undefined) return
-      const kept = inode.versions.filter((version) => !op.saw.includes(version.dot))
-      setVersions(store, inode, kept)
-      writeInode(store, op.inode, inode)
-      changes.inodes.add(op.inode)
-      return
-    }
+      applyVersion(edit, op, dot)
+      break
+    case 'drop-version':
+      applyDropVersion(edit, op)
+      break
     case 'policy':
       return
     default:
       return assertNever(op)
   }
+  edit.flush()
 }
 
-function applyCreate(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'create' }>,
-  dot: Dot,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  if (readInode(store, op.inode) !== undefined || readLink(store, op.link) !== undefined) return
-  const inode = {
+function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): void {
+  const { stamp } = edit
+  if (edit.dir(op.parent) === undefined) return
+  const known = edit.dir(op.id)
+  if (known === undefined) {
+    if (isRetired(edit.store, op.id)) return
+    const made = { ...newDir(op.parent, op.name, stamp), live: [dot] }
+    mergeAttributes(made.attributes, op.attributes, stamp)
+    edit.putDir(op.id, made)
+    edit.changes.dirs.add(op.id)
+    showDir(edit, op.id, made)
+  } else {
+    // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
+    if (stamp < known.created) {
+      moves.respell(edit, op.id, op.name)
+      known.created = stamp
+    }
+    if (stamp > known.changed) known.changed = stamp
+    mergeAttributes(known.attributes, op.attributes, stamp)
+    setDirLive(edit, op.id, known, [...known.live, dot])
+  }
+  touchDir(edit, op.parent)
+}
+
+function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
+  const { stamp } = edit
+  if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined) return
+  if (edit.dir(op.parent) === undefined) return
+  const inode: Inode = {
     target: op.target,
     attributes: {},
     versions: [],
-    links: [],
+    links: [op.link],
     created: stamp,
     changed: stamp,
   }
   mergeAttributes(inode.attributes, op.attributes, stamp)
-  writeInode(store, op.inode, inode)
-  return addLink(store, op, dot, stamp, changes)
+  edit.putInode(op.inode, inode)
+  edit.changes.inodes.add(op.inode)
+  const link: Link = {
+    parent: op.parent,
+    name: op.name,
+    placed: stamp,
+    live: [dot],
+    inode: op.inode,
+  }
+  edit.putLink(op.link, link)
+  showLink(edit, op.link, link)
+  touchDir(edit, op.parent)
 }
 
-function applyUnlink(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'unlink' }>,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  const link = readLink(store, op.link)
+function applyLink(edit: Edit, op: OpOf<'link'>, dot: Dot): void {
+  if (edit.inode(op.inode) === undefined || edit.link(op.link) !== undefined) return
+  if (edit.dir(op.parent) === undefined) return
+  const { inode, parent, name } = op
+  const link: Link = { parent, name, placed: edit.stamp, live: [], inode }
+  setLinkLive(edit, op.link, link, [dot])
+  touchInode(edit, op.inode)
+  touchDir(edit, op.parent)
+}
+
+function applyMove(edit: Edit, op: OpOf<'move'>, dot: Dot): void {
+  const link = edit.link(op.link)
+  if (link === undefined || edit.dir(op.parent) === undefined) return
+  if (link.placed < edit.stamp) {
+    link.placed = edit.stamp
+    placeLink(edit, op.link, link, op.parent, op.name)
+  }
+  setLinkLive(edit, op.link, link, [...without(link.live, op.saw), dot])
+  touchInode(edit, link.inode)
+  touchDir(edit, op.from)
+  touchDir(edit, op.parent)
+}
+
+function applyMoveDir(edit: Edit, moves: MoveLog, op: OpOf<'move-dir'>, dot: Dot): void {
+  const { id, parent, name } = op
+  const dir = edit.dir(id)
+  if (dir === undefined || id === ROOT || edit.dir(parent) === undefined) return
+  setDirLive(edit, id, dir, [...without(dir.live, op.saw), dot])
+  touchDir(edit, op.from)
+  touchDir(edit, parent)
+  moves.apply(edit, { stamp: edit.stamp, dir: id, parent, name })
+}
+
+function applyUnlink(edit: Edit, op: OpOf<'unlink'>): void {
+  const link = edit.link(op.link)
   if (link === undefined) return
-  setLinkLive(store, op.link, link, without(link.live, op.saw), changes)
-  touchInode(store, link.inode, stamp, changes)
-  return touchDir(store, op.from, stamp, changes)
+  setLinkLive(edit, op.link, link, without(link.live, op.saw))
+  touchInode(edit, link.inode)
+  touchDir(edit, op.from)
 }
 
-function applyRmdir(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'rmdir' }>,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  const dir = readDir(store, op.id)
+function applyRmdir(edit: Edit, op: OpOf<'rmdir'>): void {
+  const dir = edit.dir(op.id)
   if (dir === undefined || op.id === ROOT) return
-  setDirLive(store, op.id, without(dir.live, op.saw), changes)
-  return touchDir(store, op.from, stamp, changes)
+  setDirLive(edit, op.id, dir, without(dir.live, op.saw))
+  touchDir(edit, op.from)
 }
 
-function applyMkdir(
-  store: StateStore,
-  moves: MoveLog,
-  op: Extract<TreeOp, { kind: 'mkdir' }>,
-  { dot, stamp }: OpContext,
-  changes: ChangeSet,
-): void {
-  if (readDir(store, op.parent) === undefined) return
-  const known = readDir(store, op.id)
-  // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
-  if (known !== undefined && stamp < known.created) moves.respell(store, op.id, op.name, changes)
-  const dir = readDir(store, op.id) ?? newDir(op.parent, op.name, stamp)
-  if (stamp < dir.created) dir.created = stamp
-  if (stamp > dir.changed) dir.changed = stamp
-  mergeAttributes(dir.attributes, op.attributes, stamp)
-  writeDir(store, op.id, dir)
-  setDirLive(store, op.id, [...dir.live, dot], changes)
-  touchDir(store, op.parent, stamp, changes)
-}
-
-function applyMove(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'move' }>,
-  dot: Dot,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  const link = readLink(store, op.link)
-  if (link === undefined || readDir(store, op.parent) === undefined) return
-  setLinkLive(store, op.link, link, [...without(link.live, op.saw), dot], changes)
-  if (link.placed < stamp) {
-    hideLink(store, op.link, link, changes)
-    link.parent = op.parent
-    link.name = op.name
-    link.placed = stamp
-    writeLink(store, op.link, link)
-    showLink(store, op.link, link, changes)
-  }
-  touchInode(store, link.inode, stamp, changes)
-  touchDir(store, op.from, stamp, changes)
-  touchDir(store, op.parent, stamp, changes)
-}
-
-function applyAttributes(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'attributes' }>,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  const inode = readInode(store, op.id)
+function applyAttributes(edit: Edit, op: OpOf<'attributes'>): void {
+  const inode = edit.inode(op.id)
   if (inode !== undefined) {
-    mergeAttributes(inode.attributes, op.attributes, stamp)
-    if (inode.changed < stamp) inode.changed = stamp
-    writeInode(store, op.id, inode)
-    changes.inodes.add(op.id)
-    return
+    mergeAttributes(inode.attributes, op.attributes, edit.stamp)
+    edit.putInode(op.id, inode)
+    return touchInode(edit, op.id)
   }
-  const dir = readDir(store, op.id)
+  const dir = edit.dir(op.id)
   if (dir === undefined) return
-  mergeAttributes(dir.attributes, op.attributes, stamp)
-  writeDir(store, op.id, dir)
-  changes.dirs.add(op.id)
+  mergeAttributes(dir.attributes, op.attributes, edit.stamp)
+  edit.putDir(op.id, dir)
+  edit.changes.dirs.add(op.id)
 }
 
-function applyVersion(
-  store: StateStore,
-  op: Extract<TreeOp, { kind: 'version' }>,
-  dot: Dot,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  const inode = readInode(store, op.inode)
+function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {
+  const { stamp } = edit
+  const { size, content, modifiedNs } = op
+  const inode = edit.inode(op.inode)
   if (inode === undefined) return
-  setVersions(store, inode, [
-    ...inode.versions.filter((known) => !op.base.includes(known.dot)),
-    { dot, stamp, size: op.size, content: op.content, modifiedNs: op.modifiedNs },
-  ])
-  mergeAttributes(inode.attributes, { modifiedNs: op.modifiedNs }, stamp)
-  if (inode.changed < stamp) inode.changed = stamp
-  writeInode(store, op.inode, inode)
-  changes.inodes.add(op.inode)
+  const kept = inode.versions.filter((known) => !op.base.includes(known.dot))
+  setVersions(edit, inode, [...kept, { dot, stamp, size, content, modifiedNs }])
+  mergeAttributes(inode.attributes, { modifiedNs }, stamp)
+  edit.putInode(op.inode, inode)
+  touchInode(edit, op.inode)
   for (const { link: id, saw } of op.touch) {
-    const link = readLink(store, id)
+    const link = edit.link(id)
     if (link === undefined || link.inode !== op.inode) continue
-    setLinkLive(store, id, link, [...without(link.live, saw), dot], changes)
+    setLinkLive(edit, id, link, [...without(link.live, saw), dot])
     // A conflict copy may begin or cease to show beside it.
-    changes.names.push([link.parent, link.name])
+    edit.changes.names.push([link.parent, link.name])
   }
 }
 
-/** Presence that a writer who saw `saw` leaves standing. */
-function without(live: readonly Dot[], saw: readonly Dot[]): Dot[] {
-  return live.filter((known) => !saw.includes(known))
-}
-
-function newDir(parent: NodeId, name: Name, stamp: Stamp): Dir {
-  return {
-    parent,
-    name,
-    created: stamp,
-    live: [],
-    visibleChildren: 0,
-    visibleDirs: 0,
-    attributes: {},
-    changed: stamp,
-  }
-}
-
-/** True if the directory shows. */
-export function isDirVisible(id: NodeId, dir: Dir): boolean {
-  return id === ROOT || dir.live.length > 0 || dir.visibleChildren > 0
-}
-
-function addLink(
-  store: StateStore,
-  op: {
-    readonly link: NodeId
-    readonly inode: NodeId
-    readonly parent: NodeId
-    readonly name: Name
-  },
-  dot: Dot,
-  stamp: Stamp,
-  changes: ChangeSet,
-): void {
-  if (readDir(store, op.parent) === undefined) return
-  const link: Link = { parent: op.parent, name: op.name, placed: stamp, live: [], inode: op.inode }
-  setLinkLive(store, op.link, link, [dot], changes)
-  touchInode(store, op.inode, stamp, changes)
-  touchDir(store, op.parent, stamp, changes)
-}
-
-/** Set the presence dots of a link; it begins or ceases to show when they begin or cease to be. Mutates `link`. */
-function setLinkLive(
-  store: StateStore,
-  id: NodeId,
-  link: Link,
-  live: Dot[],
-  changes: ChangeSet,
-): void {
-  const wasVisible = link.live.length > 0
-  const visible = live.length > 0
-  link.live = live
-  writeLink(store, id, link)
-  if (visible === wasVisible) return
-  if (visible) showLink(store, id, link, changes)
-  else hideLink(store, id, link, changes)
-  const inode = readInode(store, link.inode)
+function applyDropVersion(edit: Edit, op: OpOf<'drop-version'>): void {
+  const inode = edit.inode(op.inode)
   if (inode === undefined) return
-  inode.links = inode.links.filter((known) => known !== id)
-  if (visible) inode.links = [...inode.links, id].sort()
-  writeInode(store, link.inode, inode)
-  changes.inodes.add(link.inode)
+  setVersions(
+    edit,
+    inode,
+    inode.versions.filter((version) => !op.saw.includes(version.dot)),
+  )
+  edit.putInode(op.inode, inode)
+  edit.changes.inodes.add(op.inode)
 }
 
-function showLink(store: StateStore, id: NodeId, link: Link, changes: ChangeSet): void {
-  addChild(store, link.parent, link.name, { kind: 'link', id })
-  changes.names.push([link.parent, link.name])
-  countChild(store, link.parent, 1, 0, changes)
+/** Replace the versions of an inode, in the order of their stamps. Mutates `inode`; the caller puts it. */
+function setVersions(edit: Edit, inode: Inode, versions: Version[]): void {
+  const isConflict = inode.versions.length > 1 || versions.length > 1
+  inode.versions = versions.sort((a, b) => (a.stamp < b.stamp ? -1 : 1))
+  for (const id of inode.links) {
+    const link = edit.link(id)
+    if (link === undefined) continue
+    // Also files that held the same may differ now.
+    if (isConflict || isIndexed(edit.store, link.parent, link.name))
+      edit.recount(link.parent, link.name)
+  }
 }
 
-function hideLink(store: StateStore, id: NodeId, link: Link, changes: ChangeSet): void {
-  removeChild(store, link.parent, link.name, id)
-  changes.names.push([link.parent, link.name])
-  countChild(store, link.parent, -1, 0, changes)
+/** The names of a directory changed. Ops name the directories, so that all replicas touch the same. */
+function touchDir(edit: Edit, id: NodeId): void {
+  const dir = edit.dir(id)
+  edit.changes.dirs.add(id)
+  if (dir === undefined || dir.changed >= edit.stamp) return
+  dir.changed = edit.stamp
+  edit.putDir(id, dir)
 }
 
-function setDirLive(store: StateStore, id: NodeId, live: Dot[], changes: ChangeSet): void {
-  const dir = readDir(store, id)
-  if (dir === undefined) return
-  const wasVisible = isDirVisible(id, dir)
-  dir.live = live
-  writeDir(store, id, dir)
-  changes.dirs.add(id)
-  showDir(store, id, dir, wasVisible, changes)
-}
-
-/** A directory may have begun or ceased to show: keep its parent's names and count true. */
-function showDir(
-  store: StateStore,
-  id: NodeId,
-  dir: Dir,
-  wasVisible: boolean,
-  changes: ChangeSet,
-): void {
-  const visible = isDirVisible(id, dir)
-  if (visible === wasVisible) return
-  changes.names.push([dir.parent, dir.name])
-  if (visible) addChild(store, dir.parent, dir.name, { kind: 'dir', id })
-  else removeChild(store, dir.parent, dir.name, id)
-  countChild(store, dir.parent, visible ? 1 : -1, visible ? 1 : -1, changes)
-}
-
-/** Adjust the count of visible children of a directory, and of its ancestors where that changes whether they show. */
-export function countChild(
-  store: StateStore,
-  id: NodeId,
-  children: number,
-  dirs: number,
-  changes: ChangeSet,
-): void {
-  const dir = readDir(store, id)
-  if (dir === undefined) return
-  const wasVisible = isDirVisible(id, dir)
-  dir.visibleChildren += children
-  dir.visibleDirs += dirs
-  writeDir(store, id, dir)
-  changes.dirs.add(id)
-  showDir(store, id, dir, wasVisible, changes)
-}
-
-/** The names of a directory changed at `stamp`. Ops name the directories, so that all replicas touch the same. */
-function touchDir(store: StateStore, id: NodeId, stamp: Stamp, changes: ChangeSet): void {
-  const dir = readDir(store, id)
-  changes.dirs.add(id)
-  if (dir === undefined || dir.changed >= stamp) return
-  dir.changed = stamp
-  writeDir(store, id, dir)
-}
-
-function touchInode(store: StateStore, id: NodeId, stamp: Stamp, changes: ChangeSet): void {
-  const inode = readInode(store, id)
-  changes.inodes.add(id)
-  if (inode === undefined || inode.changed >= stamp) return
-  inode.changed = stamp
-  writeInode(store, id, inode)
+function touchInode(edit: Edit, id: NodeId): void {
+  const inode = edit.inode(id)
+  edit.changes.inodes.add(id)
+  if (inode === undefined || inode.changed >= edit.stamp) return
+  inode.changed = edit.stamp
+  edit.putInode(id, inode)
 }

@@ -1,37 +1,50 @@
 // Moves of directories, in stamp order with undo and redo: Kleppmann, Mulligan, Gomes, Beresford, "A highly-available
 // move operation for replicated trees", IEEE TPDS 33(7), 2022. A move that comes late undoes the newer ones, is
 // applied, and they are applied again; one that would put a directory below itself has no effect at its place.
-// The window of moves kept is the log above the stable cut; memory is O(window).
-import { fromByteString, fromHex, toByteString, toHex } from '../bytes.ts'
+// Undo and redo happen in memory: only what is different in the end is written. The window of moves kept is the log
+// above the stable cut; memory is O(window).
 import type { ByteString } from '../bytes.ts'
-import { decodeCbor, encodeCbor } from '../cbor.ts'
 import type { NodeId } from '../ids.ts'
+import { STAMP_ZERO } from '../log/dot.ts'
 import type { Stamp } from '../log/dot.ts'
-import { countChild, isDirVisible } from './apply.ts'
 import type { ChangeSet } from './apply.ts'
+import { Edit } from './edit.ts'
 import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
-import { ROOT, addChild, readDir, removeChild, writeDir } from './records.ts'
+import { namedInVain, placeDir } from './presence.ts'
+import { RecordReader, RecordWriter } from './record-codec.ts'
+import { ROOT, readDir } from './records.ts'
 import type { StateStore } from './records.ts'
 
-export interface Move {
-  readonly stamp: Stamp
-  readonly dir: NodeId
+interface Position {
   readonly parent: NodeId
   readonly name: Name
 }
 
+export interface Move extends Position {
+  readonly stamp: Stamp
+  readonly dir: NodeId
+}
+
 interface DoneMove extends Move {
   /** Position before; undefined when the move was void. */
-  readonly before: { readonly parent: NodeId; readonly name: Name } | undefined
+  readonly before: Position | undefined
 }
 
 /** Keys of the records of moves: prefix and the stamp. */
 export const MOVE_PREFIX: ByteString = 'm'
 
-/** The moves of one volume, oldest first. */
+const writer = new RecordWriter()
+const VOID_FIELDS = 3
+const DONE_FIELDS = 5
+
+/** The moves of one volume, oldest first. Only it changes where directories are, of one state. */
 export class MoveLog {
   readonly #moves: DoneMove[] = []
+  /** Where directories are now, of those that were asked for. */
+  readonly #positions = new Map<NodeId, Position>()
+  /** While a batch runs: those that came late, to be applied at once when it ends. */
+  #late: Move[] | undefined
 
   /** Take the stored moves, given in key order. */
   static from(records: Iterable<readonly [ByteString, Uint8Array]>): MoveLog {
@@ -41,100 +54,178 @@ export class MoveLog {
     return log
   }
 
-  /** Apply a move at its place in the order. cost: O(newer moves * depth). */
-  apply(store: StateStore, move: Move, changes: ChangeSet): void {
-    let at = this.#moves.length
-    while (at > 0 && this.#stampAt(at - 1) > move.stamp) at--
-    if (this.#moves[at - 1]?.stamp === move.stamp) return
-    const newer = this.#moves.splice(at)
-    for (const done of newer.toReversed()) undo(store, done, changes)
-    for (const next of [move, ...newer]) this.#moves.push(perform(store, next, changes))
+  /** One to try moves on. cost: O(moves). */
+  copy(): MoveLog {
+    const log = new MoveLog()
+    log.#moves.push(...this.#moves)
+    return log
+  }
+
+  /** Apply a move at its place in the order. cost: O(depth), and for one that comes late O(newer moves * depth). */
+  apply(edit: Edit, move: Move): void {
+    if (this.#late !== undefined && this.#firstAbove(move.stamp) < this.#moves.length)
+      this.#late.push(move)
+    else this.#insert(edit, [move])
+  }
+
+  /**
+   * Apply ops of which many may be late moves: the newer are undone and done again once for all. Positions are those of
+   * before until the end, which concerns no other op.
+   */
+  batch(store: StateStore, changes: ChangeSet, run: () => void): void {
+    if (this.#late !== undefined) return run()
+    this.#late = []
+    try {
+      run()
+    } finally {
+      const late = this.#late.sort((a, b) => (a.stamp < b.stamp ? -1 : 1))
+      this.#late = undefined
+      const last = late.at(-1)
+      if (last !== undefined) {
+        const edit = new Edit(store, last.stamp, changes)
+        this.#insert(edit, late)
+        edit.flush()
+      }
+    }
   }
 
   /** Give a directory another spelling of the name that it had before all its moves. cost: O(moves). */
-  respell(store: StateStore, dir: NodeId, name: Name, changes: ChangeSet): void {
-    const at = this.#moves.findIndex((done) => done.dir === dir && done.before !== undefined)
+  respell(edit: Edit, id: NodeId, name: Name): void {
+    const at = this.#moves.findIndex((done) => done.dir === id && done.before !== undefined)
     const first = this.#moves[at]
-    const start = first?.before ?? readDir(store, dir)
-    if (start === undefined || start.name === name) return
+    const dir = edit.dir(id)
+    const start = first?.before ?? dir
+    if (dir === undefined || start === undefined || start.name === name) return
     // Only a writer that makes up ids could give another parent, or another name than a spelling of this one.
     if (collisionKey(start.name) !== collisionKey(name)) return
-    if (first === undefined) return setPosition(store, dir, start.parent, name, changes)
+    if (first === undefined) {
+      this.#positions.delete(id)
+      return placeDir(edit, id, dir, start.parent, name)
+    }
     const respelt = { ...first, before: { parent: start.parent, name } }
     this.#moves[at] = respelt
-    store.put(MOVE_PREFIX + respelt.stamp, encodeMove(respelt))
+    edit.store.put(MOVE_PREFIX + respelt.stamp, encodeMove(respelt))
   }
 
-  #stampAt(index: number): Stamp {
-    return this.#moves[index]?.stamp ?? ('' as Stamp)
+  /** No move up to this stamp can come any more: drop what only one that is late would need. */
+  forget(store: StateStore, upTo: Stamp): void {
+    const dropped = this.#moves.splice(0, this.#firstAbove(upTo))
+    for (const { stamp } of dropped) store.delete(MOVE_PREFIX + stamp)
+    this.#positions.clear()
+  }
+
+  /** Undo what is newer than the first of these, and do it again with these among it. `moves`: oldest first. */
+  #insert(edit: Edit, moves: readonly Move[]): void {
+    const start = this.#firstAbove(moves[0]?.stamp ?? STAMP_ZERO)
+    const newer = this.#moves.splice(start)
+    const before = new Map<NodeId, Position | undefined>()
+    for (const { dir } of [...newer, ...moves]) before.set(dir, this.#positionOf(edit, dir))
+    for (const done of newer.toReversed()) {
+      if (done.before !== undefined) this.#positions.set(done.dir, done.before)
+    }
+    for (const next of inOrder(newer, moves)) {
+      if (this.#moves.at(-1)?.stamp === next.stamp) continue
+      const known = 'before' in next ? next : undefined
+      const was = this.#perform(edit, next)
+      if (known !== undefined && isSame(known.before, was)) {
+        this.#moves.push(known)
+        continue
+      }
+      const done = { ...next, before: was }
+      this.#moves.push(done)
+      edit.store.put(MOVE_PREFIX + done.stamp, encodeMove(done))
+    }
+    for (const [id, was] of before) this.#place(edit, id, was)
+    for (const { parent } of moves) namedInVain(edit, parent)
+  }
+
+  /** returns the position before, or undefined for a move that is void. */
+  #perform(edit: Edit, { dir, parent, name }: Move): Position | undefined {
+    const before = this.#positionOf(edit, dir)
+    const positionOf = (id: NodeId): Position | undefined => this.#positionOf(edit, id)
+    if (before === undefined || isBelow(parent, dir, positionOf)) return undefined
+    this.#positions.set(dir, { parent, name })
+    return before
+  }
+
+  /** Make true for the records what is true here, of a directory that was somewhere. */
+  #place(edit: Edit, id: NodeId, was: Position | undefined): void {
+    const position = this.#positions.get(id)
+    if (position === undefined || isSame(position, was)) return
+    const dir = edit.dir(id)
+    if (dir !== undefined) placeDir(edit, id, dir, position.parent, position.name)
+  }
+
+  #positionOf(edit: Edit, id: NodeId): Position | undefined {
+    const known = this.#positions.get(id)
+    if (known !== undefined) return known
+    const dir = edit.dir(id)
+    if (dir === undefined) return undefined
+    const position = { parent: dir.parent, name: dir.name }
+    this.#positions.set(id, position)
+    return position
+  }
+
+  /** Index of the first move with a greater stamp. */
+  #firstAbove(stamp: Stamp): number {
+    let [low, high] = [0, this.#moves.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#moves[middle]?.stamp ?? stamp) > stamp) high = middle
+      else low = middle + 1
+    }
+    return low
   }
 }
 
-function perform(store: StateStore, move: Move, changes: ChangeSet): DoneMove {
-  const dir = readDir(store, move.dir)
-  const isVoid = dir === undefined || isWithin(store, move.parent, move.dir)
-  const before = isVoid ? undefined : { parent: dir.parent, name: dir.name }
-  const done: DoneMove = { ...move, before }
-  if (!isVoid) setPosition(store, move.dir, move.parent, move.name, changes)
-  store.put(MOVE_PREFIX + move.stamp, encodeMove(done))
-  return done
-}
-
-function undo(store: StateStore, done: DoneMove, changes: ChangeSet): void {
-  if (done.before === undefined) return
-  setPosition(store, done.dir, done.before.parent, done.before.name, changes)
+/** Both, each in order, as one. */
+function* inOrder(newer: readonly DoneMove[], moves: readonly Move[]): Generator<DoneMove | Move> {
+  let at = 0
+  for (const done of newer) {
+    for (let next = moves[at]; next !== undefined && next.stamp < done.stamp; next = moves[++at])
+      yield next
+    yield done
+  }
+  yield* moves.slice(at)
 }
 
 /** True if `id` is `ancestor` or below it. */
 export function isWithin(store: StateStore, id: NodeId, ancestor: NodeId): boolean {
+  return isBelow(id, ancestor, (at) => readDir(store, at))
+}
+
+function isBelow(
+  id: NodeId,
+  ancestor: NodeId,
+  positionOf: (id: NodeId) => Position | undefined,
+): boolean {
   for (let at = id; ;) {
     if (at === ancestor) return true
     if (at === ROOT) return false
-    const dir = readDir(store, at)
-    if (dir === undefined) return false
-    at = dir.parent
+    const position = positionOf(at)
+    if (position === undefined) return false
+    at = position.parent
   }
 }
 
-function setPosition(
-  store: StateStore,
-  id: NodeId,
-  parent: NodeId,
-  name: Name,
-  changes: ChangeSet,
-): void {
-  const dir = readDir(store, id)
-  if (dir === undefined) return
-  const visible = isDirVisible(id, dir)
-  const { parent: from, name: oldName } = dir
-  writeDir(store, id, { ...dir, parent, name })
-  changes.dirs.add(id)
-  if (!visible) return
-  removeChild(store, from, oldName, id)
-  addChild(store, parent, name, { kind: 'dir', id })
-  changes.names.push([from, oldName], [parent, name])
-  if (from === parent) return
-  countChild(store, from, -1, -1, changes)
-  countChild(store, parent, 1, 1, changes)
+function isSame(a: Position | undefined, b: Position | undefined): boolean {
+  return a === b || (a?.parent === b?.parent && a?.name === b?.name)
 }
 
-function encodeMove(move: DoneMove): Uint8Array {
-  const { before } = move
-  const was = before === undefined ? null : [fromHex(before.parent), fromByteString(before.name)]
-  return encodeCbor([fromHex(move.dir), fromHex(move.parent), fromByteString(move.name), was])
+function encodeMove({ dir, parent, name, before }: DoneMove): Uint8Array {
+  const w = writer.begin(before === undefined ? VOID_FIELDS : DONE_FIELDS)
+  for (const position of [{ parent, name }, before]) {
+    if (position === undefined) continue
+    w.hex(position.parent)
+    w.byteString(position.name)
+  }
+  w.hex(dir)
+  return w.finish()
 }
 
 function decodeMove(stamp: Stamp, bytes: Uint8Array): DoneMove {
-  const [dir, parent, name, was] = decodeCbor(bytes, 'move record') as readonly Uint8Array[]
-  const before = was as unknown as readonly [Uint8Array, Uint8Array] | null | undefined
-  return {
-    stamp,
-    dir: toHex(dir ?? new Uint8Array()) as NodeId,
-    parent: toHex(parent ?? new Uint8Array()) as NodeId,
-    name: toByteString(name ?? new Uint8Array()) as Name,
-    before:
-      before === null || before === undefined
-        ? undefined
-        : { parent: toHex(before[0]) as NodeId, name: toByteString(before[1]) as Name },
-  }
+  const r = new RecordReader(bytes, VOID_FIELDS)
+  const [parent, name] = [r.id(), r.name()]
+  const before = r.count === VOID_FIELDS ? undefined : { parent: r.id(), name: r.name() }
+  return { stamp, parent, name, before, dir: r.id() }
 }

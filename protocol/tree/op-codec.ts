@@ -1,7 +1,8 @@
 // Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
 // Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
-import { fromByteString, fromHex } from '../bytes.ts'
+import { fromByteString, fromHex, toHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
+import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import {
@@ -28,6 +29,8 @@ import {
 } from '../limits.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
+import { decodeHlc } from '../log/entry.ts'
+import type { NodeHash } from '../log/prolly.ts'
 import { parseRole } from '../membership/roles.ts'
 import { KNOWN_CODECS } from '../chunk/seal.ts'
 import type { ChunkRef, Codec } from '../chunk/seal.ts'
@@ -128,6 +131,14 @@ function encodeClearOp(op: ClearOp): Record<string, unknown> {
       return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
     case 'stripe':
       return { o, h: op.header, at: op.holders.map((peers) => peers.map(publicKeyOf)) }
+    case 'checkpoint':
+      return {
+        o,
+        c: op.hlc,
+        vv: encodeVector(op.vector),
+        ...(op.clear === undefined ? {} : { k: fromHex(op.clear) }),
+        ...(op.sealed === undefined ? {} : { s: fromHex(op.sealed) }),
+      }
     default:
       return assertNever(op)
   }
@@ -242,9 +253,21 @@ function decodeClearOp(kind: string, f: Fields): Op | undefined {
       const holders = f.list('at', STRIPE_K_MAX + STRIPE_M_MAX)
       return { kind, header, holders: holders.map((peers) => list(peers, HOLDERS_MAX).map(peer)) }
     }
+    case 'checkpoint':
+      return {
+        kind,
+        hlc: decodeHlc(f.raw('c')),
+        vector: decodeVector(f.raw('vv')),
+        clear: f.has('k') ? root(f, 'k') : undefined,
+        sealed: f.has('s') ? root(f, 's') : undefined,
+      }
     default:
       return undefined
   }
+}
+
+function root(f: Fields, name: string): NodeHash {
+  return toHex(f.bytes(name, HASH_BYTES, HASH_BYTES)) as NodeHash
 }
 
 function encodePlace(op: {

@@ -1,6 +1,9 @@
 // The ops that entries carry: what they are in memory and on the wire (DAG-CBOR maps, kind in "o"). A node that does
 // not know a kind keeps the entry and skips the op.
+import type { Hlc } from '../clock/hlc.ts'
+import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../log/dot.ts'
+import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
@@ -122,6 +125,15 @@ export type ClearOp =
       /** Per shard index the peers that hold it. */
       readonly holders: readonly (readonly PeerId[])[]
     }
+  | {
+      readonly kind: 'checkpoint'
+      /** The cut: entries up to this clock, and of which actors these are how many. All members hold them. */
+      readonly hlc: Hlc
+      readonly vector: VersionVector
+      /** Roots of the state there: of what all members may read, and of what keepers may not. */
+      readonly clear: NodeHash | undefined
+      readonly sealed: NodeHash | undefined
+    }
 
 export type Op = TreeOp | ClearOp
 
@@ -136,4 +148,5 @@ const CLEAR_KINDS: ReadonlySet<Op['kind']> = new Set([
   'remove-member',
   'epoch',
   'stripe',
+  'checkpoint',
 ])

@@ -1,13 +1,18 @@
 // What people see of the tree: names resolved the same way on every node, without writing anything. A directory goes
 // before files; of directories the oldest, of files the newest has the plain name; the others, and the losing
-// versions of a file written twice at once, show under conflict names (DESIGN §5).
+// versions of a file written twice at once, show under conflict names (DESIGN §5). Of files that hold the same only one
+// shows, and of equal versions.
+import { equalBytes } from '../bytes.ts'
 import type { NodeId, ActorId } from '../ids.ts'
 import { dotActor, stampActor } from '../log/dot.ts'
-import type { Dot } from '../log/dot.ts'
+import type { Dot, Stamp } from '../log/dot.ts'
+import { namesBehindCut, readChildren } from './children.ts'
+import type { Child } from './children.ts'
 import { conflictName, plainNameOf } from './names.ts'
 import type { Name } from './names.ts'
-import { namesBehindCut, readChildren, readDir, readInode, readLink } from './records.ts'
-import type { Child, StateStore } from './records.ts'
+import type { ContentRef } from './op.ts'
+import { readDir, readInode, readLink } from './records.ts'
+import type { Dir, Inode, StateStore, Version } from './records.ts'
 
 export type ViewTarget =
   | { readonly kind: 'dir'; readonly id: NodeId }
@@ -24,27 +29,39 @@ export interface ViewEntry {
   readonly target: ViewTarget
 }
 
+/** Whether the losing versions of a file written twice at once show. */
+export type ConflictPolicy = 'copies' | 'lww'
+
 /** The name of the member behind an actor, for conflict names. */
 export type AuthorName = (actor: ActorId) => string
 
-/** What a name of a directory means, or undefined. */
+/** What a name of a directory means, or undefined. Finds copies that the policy keeps out of listings, too. */
 export function lookupName(
   store: StateStore,
   dir: NodeId,
   name: Name,
   author: AuthorName,
 ): ViewEntry | undefined {
-  const children = readChildren(store, dir, name)
-  const plain = resolve(store, children, author)[0]
-  if (plain !== undefined) return plain
-  const behind = plainNameOf(name)
-  if (behind === undefined) return undefined
-  for (const other of [behind, ...namesBehindCut(store, dir, name)]) {
-    const shown = resolve(store, readChildren(store, dir, other), author)
-    const found = shown.find((entry) => entry.name === name)
+  for (const behind of namesBehind(store, dir, name)) {
+    const shown = resolve(store, readChildren(store, dir, behind), author)
+    const found = behind === name ? shown[0] : shown.find((entry) => entry.name === name)
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** The names for which this one may stand: itself, and if it looks like a conflict name, those it can be one of. */
+export function namesBehind(store: StateStore, dir: NodeId, name: Name): Name[] {
+  const behind = plainNameOf(name)
+  return behind === undefined ? [name] : [name, behind, ...namesBehindCut(store, dir, name)]
+}
+
+/** The name under which a directory shows in its parent. */
+export function shownDirName(store: StateStore, id: NodeId, dir: Dir, author: AuthorName): Name {
+  const children = readChildren(store, dir.parent, dir.name)
+  if (children.length < 2) return dir.name
+  const shown = resolve(store, children, author)
+  return shown.find(({ target }) => target.kind === 'dir' && target.id === id)?.name ?? dir.name
 }
 
 /**
@@ -55,33 +72,72 @@ export function resolve(
   store: StateStore,
   children: readonly Child[],
   author: AuthorName,
+  policy: ConflictPolicy = 'copies',
 ): ViewEntry[] {
   const out: ViewEntry[] = []
-  for (const { id, name } of sortedDirs(store, children)) {
-    const stamp = readDir(store, id)?.created
-    const shown =
-      out.length === 0 || stamp === undefined
-        ? name
-        : conflictName(name, stamp, author(stampActor(stamp)), id)
-    out.push({ name: shown, target: { kind: 'dir', id } })
-  }
-  for (const { id, name, inode, stamp } of sortedLinks(store, children)) {
-    const shown = out.length === 0 ? name : conflictName(name, stamp, author(stampActor(stamp)), id)
-    out.push({ name: shown, target: { kind: 'inode', id: inode, link: id, version: undefined } })
-    for (const version of readInode(store, inode)?.versions.slice(0, -1) ?? []) {
-      const copy = conflictName(
-        name,
-        version.stamp,
-        author(dotActor(version.dot)),
-        id + version.dot,
-      )
-      out.push({ name: copy, target: { kind: 'inode', id: inode, link: id, version: version.dot } })
+  const shownAs = (name: Name, stamp: Stamp, id: NodeId): Name =>
+    out.length === 0 ? name : conflictName(name, stamp, author(stampActor(stamp)), id)
+  for (const { id, name, created } of sortedDirs(store, children))
+    out.push({ name: shownAs(name, created, id), target: { kind: 'dir', id } })
+  for (const { id, name, inode, placed } of sortedLinks(store, children)) {
+    const target = { kind: 'inode', id: inode, link: id } as const
+    out.push({ name: shownAs(name, placed, id), target: { ...target, version: undefined } })
+    if (policy === 'lww') continue
+    for (const { dot, stamp } of losingVersions(readInode(store, inode)?.versions ?? [])) {
+      const copy = conflictName(name, stamp, author(dotActor(dot)), id + dot)
+      out.push({ name: copy, target: { ...target, version: dot } })
     }
   }
   return out
 }
 
-function sortedDirs(store: StateStore, children: readonly Child[]): { id: NodeId; name: Name }[] {
+/** Versions that show as conflict copies, oldest first. */
+export function losingVersions(versions: readonly Version[]): readonly Version[] {
+  const newest = versions.at(-1)
+  if (versions.length < 2 || newest === undefined) return []
+  const shown = [newest]
+  for (const version of versions.slice(0, -1)) {
+    const isKnown = shown.some(({ content }) => isSameContent(content, version.content))
+    if (!isKnown) shown.push(version)
+  }
+  return shown.slice(1)
+}
+
+/** Other files under the name of this one that don't show because they hold the same. */
+export function twinsOf(store: StateStore, link: NodeId): NodeId[] {
+  const at = readLink(store, link)
+  if (at === undefined || at.live.length === 0) return []
+  const children = readChildren(store, at.parent, at.name)
+  if (children.length < 2) return []
+  return children.flatMap(({ kind, id }) => {
+    const other = kind === 'link' && id !== link ? readLink(store, id) : undefined
+    return other !== undefined && areTwins(store, at.inode, other.inode) ? [id] : []
+  })
+}
+
+function areTwins(store: StateStore, one: NodeId, another: NodeId): boolean {
+  if (one === another) return true
+  const [a, b] = [readInode(store, one), readInode(store, another)]
+  return a !== undefined && b !== undefined && holdSame(a, b)
+}
+
+function holdSame(a: Inode, b: Inode): boolean {
+  if (a.target !== undefined || b.target !== undefined)
+    return a.target !== undefined && b.target !== undefined && equalBytes(a.target, b.target)
+  const [one, another] = [a.versions[0], b.versions[0]]
+  if (a.versions.length !== 1 || b.versions.length !== 1) return false
+  return one !== undefined && another !== undefined && isSameContent(one.content, another.content)
+}
+
+function isSameContent(a: ContentRef, b: ContentRef): boolean {
+  if (a.kind === 'inline') return b.kind === 'inline' && equalBytes(a.bytes, b.bytes)
+  return b.kind === 'chunks' && a.root.id === b.root.id
+}
+
+function sortedDirs(
+  store: StateStore,
+  children: readonly Child[],
+): { id: NodeId; name: Name; created: Stamp }[] {
   const dirs = children.flatMap(({ kind, id }) => {
     const dir = kind === 'dir' ? readDir(store, id) : undefined
     return dir === undefined ? [] : [{ id, name: dir.name, created: dir.created }]
@@ -91,17 +147,20 @@ function sortedDirs(store: StateStore, children: readonly Child[]): { id: NodeId
     : dirs.sort((a, b) => (a.created + a.id < b.created + b.id ? -1 : 1))
 }
 
-function sortedLinks(
+/** Links as they show, without twins. */
+export function sortedLinks(
   store: StateStore,
   children: readonly Child[],
-): { id: NodeId; name: Name; inode: NodeId; stamp: Stamp }[] {
+): { id: NodeId; name: Name; inode: NodeId; placed: Stamp }[] {
   const links = children.flatMap(({ kind, id }) => {
     const link = kind === 'link' ? readLink(store, id) : undefined
-    return link === undefined
-      ? []
-      : [{ id, name: link.name, inode: link.inode, stamp: link.placed }]
+    if (link === undefined) return []
+    return [{ id, name: link.name, inode: link.inode, placed: link.placed }]
   })
-  return links.length < 2 ? links : links.sort((a, b) => (a.stamp > b.stamp ? -1 : 1))
+  if (links.length < 2) return links
+  links.sort((a, b) => (a.placed > b.placed ? -1 : 1))
+  return links.filter(
+    ({ inode }, index) =>
+      !links.slice(0, index).some((newer) => areTwins(store, newer.inode, inode)),
+  )
 }
-
-type Stamp = Parameters<typeof conflictName>[1]

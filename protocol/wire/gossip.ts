@@ -4,12 +4,15 @@
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
-import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
+import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { ShoalError, assert, hasCode } from '../errors.ts'
-import { deriveKey } from '../hash.ts'
+import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
 import { SHORT_ID_BYTES, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { ActorId, PeerId, VolumeId } from '../ids.ts'
+import { decodeHlc } from '../log/entry.ts'
+import type { HashAt } from '../log/fork.ts'
 import { BEACON_ACTORS_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
@@ -26,6 +29,12 @@ export interface Beacon {
   readonly sentMs: number
   /** What is durable there, at least: of at most BEACON_ACTORS_MAX actors. */
   readonly vector: VersionVector
+  /** Of what the vector says (logDigest); undefined: it cannot be told. */
+  readonly digest: Uint8Array | undefined
+  /** The greatest clock of an entry that is durable there: the next one's will be greater. */
+  readonly hlc: Hlc
+  /** Clock of the newest checkpoint that is durable there; 0 without one. */
+  readonly cut: Hlc
   readonly freeBytes: number
   readonly addresses: readonly string[]
 }
@@ -39,6 +48,20 @@ export type GossipMessage =
       readonly entry: Uint8Array | undefined
     }
   | { readonly kind: 'beacon'; readonly beacon: Beacon }
+
+/**
+ * What tells apart logs that say the same vector, but hold other branches of a chain, or call them otherwise. hashAt: of
+ * the entries (actor, seq). Undefined if one of them is not known.
+ */
+export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | undefined {
+  const parts: Uint8Array[] = []
+  for (const actor of sortedActors(vector)) {
+    const hash = hashAt(actor, vector.get(actor) ?? 0)
+    if (hash === undefined) return undefined
+    parts.push(fromHex(actor), fromHex(hash))
+  }
+  return blake3(concatBytes(parts))
+}
 
 /** Topic of a volume. */
 export function headsTopic(volume: VolumeId): string {
@@ -151,6 +174,9 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     p: publicKeyOf(beacon.peer),
     at: beacon.sentMs,
     vv: encodeVector(beacon.vector),
+    d: beacon.digest ?? null,
+    h: beacon.hlc,
+    c: beacon.cut,
     f: beacon.freeBytes,
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
   })
@@ -168,6 +194,9 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     peer: peerIdFromPublicKey(publicKey),
     sentMs: b.integer('at'),
     vector: decodeBeaconVector(b.raw('vv')),
+    digest: b.has('d') ? b.bytes('d', HASH_BYTES, HASH_BYTES) : undefined,
+    hlc: decodeHlc(b.raw('h')),
+    cut: decodeHlc(b.raw('c')),
     freeBytes: b.integer('f'),
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
   }

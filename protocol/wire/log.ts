@@ -2,15 +2,18 @@
 // what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex } from '../bytes.ts'
-import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
-import type { VersionVector } from '../clock/vector-clock.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
-import type { VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX, FRAME_MAX } from '../limits.ts'
-import { decodeEntry, encodeEntry } from '../log/entry.ts'
+import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
+import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../limits.ts'
+import type { PeerLog } from '../log/branches.ts'
+import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
+import { decodeFork, encodeFork } from '../log/fork.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
@@ -26,24 +29,33 @@ const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'EBUSY',
 ])
 
+/** What somebody holds durably of a log, as it calls it. */
+export interface LogSummary extends PeerLog {
+  /** Clock of its newest checkpoint; 0 without one. */
+  readonly cut: Hlc
+}
+
 export type LogMessage =
-  | { readonly kind: 'hello'; readonly volume: VolumeId; readonly vector: VersionVector }
+  | { readonly kind: 'hello'; readonly volume: VolumeId; readonly log: LogSummary }
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
+  /** Some that the other lacks are not here any more, or have no place in the log: see /shoal/checkpoint/1. */
+  | { readonly kind: 'truncated' }
   | { readonly kind: 'done' }
-  | { readonly kind: 'durable'; readonly vector: VersionVector }
+  | { readonly kind: 'durable'; readonly log: LogSummary }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
 
 export function encodeLogMessage(message: LogMessage): Uint8Array {
   const t = message.kind
   switch (message.kind) {
     case 'hello':
-      return encodeCbor({ t, vol: fromHex(message.volume), vv: encodeVector(message.vector) })
+      return encodeCbor({ t, vol: fromHex(message.volume), ...encodeSummary(message.log) })
     case 'entries':
       return encodeCbor({ t, e: message.entries.map(encodeEntry) })
+    case 'truncated':
     case 'done':
       return encodeCbor({ t })
     case 'durable':
-      return encodeCbor({ t, vv: encodeVector(message.vector) })
+      return encodeCbor({ t, ...encodeSummary(message.log) })
     case 'error':
       return encodeCbor({ t, code: message.code, m: message.message.slice(0, MESSAGE_MAX) })
     default:
@@ -60,7 +72,7 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
       return {
         kind,
         volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
-        vector: decodeVector(f.raw('vv')),
+        log: decodeSummary(f),
       }
     case 'entries':
       return {
@@ -70,15 +82,16 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
             !(item instanceof Uint8Array) ||
             item.length > Math.min(FRAME_MAX, 2 * ENTRY_BODY_MAX)
           ) {
-            throw new ShoalError('malformed', 'a log message holds something that is no entry')
+            throw malformed('something that is no entry')
           }
           return decodeEntry(item)
         }),
       }
+    case 'truncated':
     case 'done':
       return { kind }
     case 'durable':
-      return { kind, vector: decodeVector(f.raw('vv')) }
+      return { kind, log: decodeSummary(f) }
     case 'error': {
       const code = f.text('code', 64)
       const text = f.text('m', MESSAGE_MAX)
@@ -87,4 +100,35 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
     default:
       throw new ShoalError('malformed', `"${kind}" is not a log message`)
   }
+}
+
+function encodeSummary({ vector, tips, forks, cut }: LogSummary): object {
+  const labels = sortedActors(vector)
+  return {
+    vv: encodeVector(vector),
+    h: labels.map((label) => fromHex(tips.get(label) ?? '')),
+    fk: forks.map(encodeFork),
+    c: cut,
+  }
+}
+
+function decodeSummary(f: Fields): LogSummary {
+  const vector = decodeVector(f.raw('vv'))
+  const labels = [...vector.keys()]
+  const tips = new Map<ActorId, EntryHash>()
+  for (const [index, hash] of f.list('h', labels.length).entries()) {
+    const label = labels[index]
+    if (!(hash instanceof Uint8Array)) throw malformed('a hash that is none')
+    if (label !== undefined && hash.length > 0)
+      tips.set(label, hexId<EntryHash>(hash, HASH_BYTES, 'entry hash'))
+  }
+  const forks = f.list('fk', ACTORS_MAX).map((item) => {
+    if (!(item instanceof Uint8Array)) throw malformed('a fork that is none')
+    return decodeFork(item)
+  })
+  return { vector, tips, forks, cut: decodeHlc(f.raw('c')) }
+}
+
+function malformed(what: string): ShoalError {
+  return new ShoalError('malformed', `a log message holds ${what}`)
 }

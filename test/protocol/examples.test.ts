@@ -7,7 +7,9 @@ import { describe, test } from 'node:test'
 import * as limits from '../../protocol/limits.ts'
 
 const root = join(import.meta.dirname, '../..')
-const PAGES = ['log', 'tree', 'membership', 'sync'].map((name) => `docs/formats/${name}.md`)
+const PAGES = ['log', 'tree', 'membership', 'sync', 'strong', 'checkpoint'].map(
+  (name) => `docs/formats/${name}.md`,
+)
 const DECISIONS = ['0001-entries-in-cbor-frames-not-car', '0002-stripe-ops-clear']
 
 const textOf = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -40,6 +42,9 @@ describe('documents', () => {
       'join',
       'log-message',
       'gossip',
+      'session',
+      'strong',
+      'checkpoint',
     ]) {
       assert.ok(all.includes(`vector ${file}/`), file)
     }

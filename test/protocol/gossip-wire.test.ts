@@ -19,7 +19,7 @@ import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.t
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
 import type { Dependency } from '../../protocol/log/entry.ts'
 import type { Beacon, GossipMessage, GossipSender } from '../../protocol/wire/gossip.ts'
-import { anyActor, anySeq, anyVector, bytes } from './arbitraries.ts'
+import { anyActor, anyHlc, anySeq, anyVector, bytes } from './arbitraries.ts'
 import {
   ALICE,
   ALICE_ACTOR,
@@ -52,6 +52,9 @@ const BEACON: Beacon = {
     [ALICE_ACTOR, 12],
     [BOB_ACTOR, 1000],
   ]),
+  digest: filled(0xdd, 32),
+  hlc: hlcAt(5),
+  cut: hlcAt(0),
   freeBytes: 250_000_000_000,
   addresses: [`/ip4/192.168.1.7/tcp/4001/p2p/${ALICE.peer}`],
 }
@@ -215,6 +218,9 @@ describe('gossip', () => {
       signed(encodeCbor({ ...beacon, at: 1.5 })),
       signed(encodeCbor({ ...beacon, p: filled(1, 31) })),
       signed(encodeCbor({ ...beacon, vv: [[filled(1, 16), 0]] })),
+      signed(encodeCbor({ ...beacon, d: filled(1, 31) })),
+      signed(encodeCbor({ ...beacon, h: -1 })),
+      signed(encodeCbor({ ...beacon, c: 'x' })),
     ]
     for (const plain of bad) assert.throws(() => openGossip(seal(plain), VOLUME, keysOf), MALFORMED)
     openGossip(seal(encodeCbor({ ...head, s: 2 ** 48 - 1 })), VOLUME, keysOf)
@@ -255,6 +261,9 @@ const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
       peer: fc.constant(ALICE.peer),
       sentMs: fc.maxSafeNat(),
       vector: anyVector,
+      digest: fc.option(bytes(32), { nil: undefined }),
+      hlc: anyHlc,
+      cut: anyHlc,
       freeBytes: fc.maxSafeNat(),
       addresses: fc.array(fc.string({ maxLength: 100 }), { maxLength: TICKET_ADDRESSES_MAX }),
     }),

@@ -4,12 +4,14 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { toHex } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../../protocol/limits.ts'
 import { FLAG_CLEAR_BODY, encodeEntry, signEntry } from '../../protocol/log/entry.ts'
 import { ENTRIES_FRAME_BYTES, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import type { LogMessage } from '../../protocol/wire/log.ts'
+import type { Fork } from '../../protocol/log/fork.ts'
+import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import { anyVector } from './arbitraries.ts'
 import {
   ALICE,
@@ -26,16 +28,35 @@ import { assertRefusesOnly } from './hostile.ts'
 import { checkVectors } from './vectors.ts'
 
 const MALFORMED = { code: 'malformed' }
+/** The summary of an empty log. */
+const EMPTY = { vv: [], h: [], fk: [], c: 0 }
 const VECTOR = new Map([
   [ALICE_ACTOR, 12],
   [BOB_ACTOR, 1000],
 ])
 const ENTRY = entryWith(rawZstd(encodeCbor([1, []])))
+const FORKED: Fork = {
+  actor: BOB_ACTOR,
+  branches: [
+    { seq: 7, hash: hashOf(0x70), hlc: hlcAt(1), parent: undefined },
+    { seq: 7, hash: hashOf(0x71), hlc: hlcAt(2), parent: undefined },
+  ],
+}
+const LOG: LogSummary = {
+  vector: VECTOR,
+  tips: new Map([
+    [ALICE_ACTOR, hashOf(0xaa)],
+    [BOB_ACTOR, hashOf(0xbb)],
+  ]),
+  forks: [FORKED],
+  cut: hlcAt(0),
+}
 const MESSAGES: Readonly<Record<LogMessage['kind'], LogMessage>> = {
-  hello: { kind: 'hello', volume: VOLUME, vector: VECTOR },
+  hello: { kind: 'hello', volume: VOLUME, log: LOG },
   entries: { kind: 'entries', entries: [ENTRY] },
+  truncated: { kind: 'truncated' },
   done: { kind: 'done' },
-  durable: { kind: 'durable', vector: VECTOR },
+  durable: { kind: 'durable', log: { ...LOG, forks: [], cut: HLC_ZERO } },
   error: { kind: 'error', code: 'not-a-member', message: 'you are not a member of this volume' },
 }
 
@@ -95,8 +116,11 @@ describe('log messages', () => {
 
   test('every bound is enforced', () => {
     const bad: object[] = [
-      { t: 'hello', vol: filled(1, 31), vv: [] },
-      { t: 'hello', vol: filled(1, 33), vv: [] },
+      { t: 'hello', vol: filled(1, 31), ...EMPTY },
+      { t: 'hello', vol: filled(1, 33), ...EMPTY },
+      { t: 'durable', ...EMPTY, h: [filled(1, 32)] },
+      { t: 'durable', ...EMPTY, fk: [filled(1, 32)] },
+      { t: 'durable', ...EMPTY, c: -1 },
       { t: 'error', code: 'x'.repeat(65), m: '' },
       { t: 'error', code: 'internal', m: 'x'.repeat(1025) },
       { t: 'entries', e: Array.from({ length: 4097 }, () => encodeEntry(ENTRY)) },
@@ -110,9 +134,10 @@ describe('log messages', () => {
         1,
       ]),
     )
-    assert.throws(() => decodeLogMessage(encodeLogMessage({ kind: 'durable', vector })), MALFORMED)
+    const durable = (): Uint8Array => encodeLogMessage({ kind: 'durable', log: { ...LOG, vector } })
+    assert.throws(() => decodeLogMessage(durable()), MALFORMED)
     vector.delete('0'.repeat(32) as ActorId)
-    assert.equal(decodeLogMessage(encodeLogMessage({ kind: 'durable', vector })).kind, 'durable')
+    assert.equal(decodeLogMessage(durable()).kind, 'durable')
   })
 
   test('the largest entry fits in a frame, on top of a frame about to be sent', () => {
@@ -132,9 +157,16 @@ describe('log messages', () => {
   })
 })
 
+const anyLog: fc.Arbitrary<LogSummary> = anyVector.map((vector) => ({
+  ...LOG,
+  vector,
+  tips: new Map([...vector].map(([actor, seq]) => [actor, hashOf(seq % 256)])),
+}))
+
 const anyMessage: fc.Arbitrary<LogMessage> = fc.oneof(
-  anyVector.map((vector): LogMessage => ({ kind: 'hello', volume: VOLUME, vector })),
-  anyVector.map((vector): LogMessage => ({ kind: 'durable', vector })),
+  anyLog.map((log): LogMessage => ({ kind: 'hello', volume: VOLUME, log })),
+  anyLog.map((log): LogMessage => ({ kind: 'durable', log })),
+  fc.constant<LogMessage>({ kind: 'truncated' }),
   fc
     .array(fc.uint8Array({ maxLength: 50 }), { maxLength: 5 })
     .map((bodies): LogMessage => ({ kind: 'entries', entries: bodies.map(entryWith) })),
@@ -143,6 +175,10 @@ const anyMessage: fc.Arbitrary<LogMessage> = fc.oneof(
     .map((message): LogMessage => ({ kind: 'error', code: 'malformed', message })),
   fc.constant<LogMessage>({ kind: 'done' }),
 )
+
+function hashOf(byte: number): EntryHash {
+  return toHex(filled(byte, 32)) as EntryHash
+}
 
 /** An entry as far as a decoder of messages looks: the body need not be a batch. */
 function entryWith(body: Uint8Array): Entry {

@@ -1,0 +1,216 @@
+// What the ops of an entry did, in words: pure text of ops and of the names that the reader's replica knows. An op that
+// only completes another of its entry (the content and the mode of a new file) is part of that one's change.
+import { assertNever } from '../errors.ts'
+import type { NodeId, PeerId } from '../ids.ts'
+import type { Dot } from '../log/dot.ts'
+import { nameText } from './names.ts'
+import type { Name } from './names.ts'
+import type { AttributeValues, Op, TreeOp } from './op.ts'
+
+/**
+ * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own bookkeeping; 'unknown'
+ * is what this version does not know or what the writer might not do.
+ */
+export type ChangeKind =
+  | 'add'
+  | 'write'
+  | 'folder'
+  | 'link'
+  | 'move'
+  | 'remove'
+  | 'attributes'
+  | 'resolve'
+  | 'member'
+  | 'policy'
+  | 'place'
+  | 'merge'
+  | 'checkpoint'
+  | 'unknown'
+
+export interface Change {
+  readonly kind: ChangeKind
+  /** "wrote /docs/a.txt", with names that others chose. */
+  readonly text: string
+  /** What is special about it: "in conflict with another version". */
+  readonly note?: string | undefined
+  /** What it is about, where that is in the tree. */
+  readonly path?: string | undefined
+  /** Of a content. */
+  readonly sizeBytes?: number
+}
+
+/** Names of what ops name by id: paths of today, '…' where a folder is known no more; undefined if nothing is known. */
+export interface HistoryNames {
+  folder(id: NodeId): string
+  /** Where a link, or a folder, is; where it last was, if it is removed. */
+  place(id: NodeId): string | undefined
+  /** Where it was when it had these presence dots, as far as the log tells. */
+  before(id: NodeId, saw: readonly Dot[]): string | undefined
+  /** A name of an inode that it has, or a folder. */
+  object(id: NodeId): string | undefined
+  member(peer: PeerId): string
+  /** True while this content is one of several that were written at once and show beside each other. */
+  inConflict(inode: NodeId, version: Dot): boolean
+}
+
+export interface LoggedOp {
+  readonly dot: Dot
+  /** Undefined: not known to this version, or not for its writer to make. */
+  readonly op: Op | undefined
+}
+
+const GONE = 'a file that is gone'
+
+/** The path of a name in a folder. */
+export function pathIn(folder: string, name: Name): string {
+  return `${folder === '/' ? '' : folder}/${nameText(name)}`
+}
+
+/** What the ops of an entry did, in their order. */
+export function describeOps(ops: readonly LoggedOp[], names: HistoryNames): Change[] {
+  const changes: Change[] = []
+  /** Where the change lies that later ops about the same object complete. */
+  const made = new Map<NodeId, number>()
+  for (const { op, dot } of ops) {
+    const id = op === undefined ? undefined : objectOf(op)
+    const at = id === undefined ? undefined : made.get(id)
+    const known = at === undefined ? undefined : changes[at]
+    if (op?.kind === 'version' && known !== undefined && at !== undefined) {
+      changes[at] = { ...known, sizeBytes: op.size }
+    } else if (op?.kind !== 'attributes' || known === undefined) {
+      if (id !== undefined && op?.kind !== 'attributes') made.set(id, changes.length)
+      changes.push(op?.kind === 'version' ? describeVersion(op, dot, names) : describeOp(op, names))
+    }
+  }
+  return changes
+}
+
+/** What an op makes, or gives content or attributes. */
+function objectOf(op: Op): NodeId | undefined {
+  switch (op.kind) {
+    case 'mkdir':
+    case 'attributes':
+      return op.id
+    case 'create':
+    case 'version':
+      return op.inode
+    default:
+      return undefined
+  }
+}
+
+function describeVersion(
+  op: Extract<Op, { kind: 'version' }>,
+  dot: Dot,
+  names: HistoryNames,
+): Change {
+  const path =
+    names.object(op.inode) ??
+    op.touch.map(({ link, saw }) => names.place(link) ?? names.before(link, saw)).find(Boolean)
+  const note = names.inConflict(op.inode, dot)
+    ? 'in conflict with another version'
+    : op.base.length > 1
+      ? `in place of ${op.base.length} versions`
+      : undefined
+  return { kind: 'write', text: `wrote ${path ?? GONE}`, note, path, sizeBytes: op.size }
+}
+
+function describeOp(op: Exclude<Op, { kind: 'version' }> | undefined, names: HistoryNames): Change {
+  if (op === undefined)
+    return { kind: 'unknown', text: 'did something that says nothing to this node' }
+  switch (op.kind) {
+    case 'mkdir': {
+      const path = pathIn(names.folder(op.parent), op.name)
+      return { kind: 'folder', text: `made folder ${path}`, path }
+    }
+    case 'create': {
+      const path = pathIn(names.folder(op.parent), op.name)
+      if (op.target === undefined) return { kind: 'add', text: `added ${path}`, path }
+      const target = Buffer.from(op.target).toString('utf8')
+      return { kind: 'add', text: `made symlink ${path} to ${target}`, path }
+    }
+    case 'link': {
+      const path = pathIn(names.folder(op.parent), op.name)
+      return { kind: 'link', text: `linked ${path} to ${names.object(op.inode) ?? GONE}`, path }
+    }
+    case 'move':
+      return describeMove(op.link, op, names)
+    case 'move-dir':
+      return describeMove(op.id, op, names)
+    case 'unlink':
+      return describeRemoval('', op.link, op, names)
+    case 'rmdir':
+      return describeRemoval('folder ', op.id, op, names)
+    case 'attributes': {
+      const path = names.object(op.id)
+      return { kind: 'attributes', text: `${attributesText(op.attributes)} ${path ?? GONE}`, path }
+    }
+    case 'drop-version': {
+      const path = names.object(op.inode)
+      return { kind: 'resolve', text: `removed a conflict copy of ${path ?? GONE}`, path }
+    }
+    default:
+      return describeVolumeOp(op, names)
+  }
+}
+
+function describeMove(
+  id: NodeId,
+  op: Extract<Op, { kind: 'move' | 'move-dir' }>,
+  names: HistoryNames,
+): Change {
+  const path = pathIn(names.folder(op.parent), op.name)
+  const before = names.before(id, op.saw) ?? `something in ${names.folder(op.from)}`
+  return { kind: 'move', text: `moved ${before} to ${path}`, path }
+}
+
+function describeRemoval(
+  what: string,
+  id: NodeId,
+  op: Extract<Op, { kind: 'unlink' | 'rmdir' }>,
+  names: HistoryNames,
+): Change {
+  const path = names.before(id, op.saw) ?? names.place(id)
+  if (path !== undefined) return { kind: 'remove', text: `removed ${what}${path}`, path }
+  return { kind: 'remove', text: `removed something in ${names.folder(op.from)}` }
+}
+
+function attributesText({ mode, uid, gid, ...times }: AttributeValues): string {
+  const owner = `${uid ?? ''}:${gid ?? ''}`
+  const parts = [
+    ...(mode === undefined ? [] : [`mode ${mode.toString(8).padStart(4, '0')}`]),
+    ...(owner === ':' ? [] : [`owner ${owner}`]),
+    ...(Object.keys(times).length === 0 ? [] : ['times']),
+  ]
+  return `set ${parts.join(', ')} of`
+}
+
+type VolumeOp = Exclude<Op, TreeOp> | Extract<Op, { kind: 'policy' }>
+
+function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
+  switch (op.kind) {
+    case 'policy':
+      return { kind: 'policy', text: `set ${op.key}=${op.value}` }
+    case 'member':
+      return { kind: 'member', text: `admitted ${names.member(op.peer)} as ${op.role}` }
+    case 'member-info': {
+      const zone = op.zone === '' ? '' : `, in zone ${op.zone}`
+      return { kind: 'member', text: `introduced itself as ${op.name}${zone}` }
+    }
+    case 'remove-member':
+      return { kind: 'member', text: `took the membership of ${names.member(op.peer)} away` }
+    case 'epoch':
+      return { kind: 'member', text: `began key epoch ${op.epoch}` }
+    case 'stripe': {
+      const nodes = new Set(op.holders.flat()).size
+      return {
+        kind: 'place',
+        text: `placed a stripe on ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`,
+      }
+    }
+    case 'checkpoint':
+      return { kind: 'checkpoint', text: 'made a checkpoint' }
+    default:
+      return assertNever(op)
+  }
+}

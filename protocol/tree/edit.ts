@@ -1,0 +1,114 @@
+// The records that one op reads and changes: each is read once, changed in memory, and written once, by `flush`. What
+// follows from them for the index of conflicts is counted then, too.
+import type { NodeId } from '../ids.ts'
+import type { Stamp } from '../log/dot.ts'
+import type { ChangeSet } from './apply.ts'
+import { recountCopies } from './conflicts.ts'
+import { forgetDead, markDead } from './dead.ts'
+import type { DeadKind } from './dead.ts'
+import type { Name } from './names.ts'
+import { readDir, readInode, readLink, writeDir, writeInode, writeLink } from './records.ts'
+import type { Dir, Inode, Link, StateStore } from './records.ts'
+
+export class Edit {
+  readonly store: StateStore
+  /** Of the op. */
+  readonly stamp: Stamp
+  readonly changes: ChangeSet
+  readonly #dirs: Drafts<Dir>
+  readonly #links: Drafts<Link>
+  readonly #inodes: Drafts<Inode>
+  /** Names whose conflict copies may be others now. */
+  readonly #recounted: [NodeId, Name][] = []
+
+  constructor(store: StateStore, stamp: Stamp, changes: ChangeSet) {
+    this.store = store
+    this.stamp = stamp
+    this.changes = changes
+    this.#dirs = new Drafts(store, readDir)
+    this.#links = new Drafts(store, readLink)
+    this.#inodes = new Drafts(store, readInode)
+  }
+
+  /** As it is now. Whoever changes it puts it. */
+  dir(id: NodeId): Dir | undefined {
+    return this.#dirs.get(id)
+  }
+
+  link(id: NodeId): Link | undefined {
+    return this.#links.get(id)
+  }
+
+  inode(id: NodeId): Inode | undefined {
+    return this.#inodes.get(id)
+  }
+
+  putDir(id: NodeId, dir: Dir): void {
+    this.#dirs.put(id, dir)
+  }
+
+  putLink(id: NodeId, link: Link): void {
+    this.#links.put(id, link)
+  }
+
+  putInode(id: NodeId, inode: Inode): void {
+    this.#inodes.put(id, inode)
+  }
+
+  /** It shows no more. lastName: of an inode the link that went. */
+  died(kind: DeadKind, id: NodeId, lastName?: NodeId): void {
+    markDead(this.store, { kind, id }, this.stamp, lastName)
+  }
+
+  /** It shows again. */
+  revived(kind: DeadKind, id: NodeId): void {
+    forgetDead(this.store, kind, id)
+  }
+
+  /** What shows under this name, or the contents of it, may be in conflict now, or no longer. */
+  recount(dir: NodeId, name: Name): void {
+    this.#recounted.push([dir, name])
+  }
+
+  flush(): void {
+    this.#dirs.flush(writeDir)
+    this.#links.flush(writeLink)
+    this.#inodes.flush(writeInode)
+    for (const [dir, name] of this.#recounted) recountCopies(this.store, dir, name)
+  }
+}
+
+/** Records of one kind: those that were read, and which of them were put since. Most ops have one or two. */
+class Drafts<Item> {
+  readonly #store: StateStore
+  readonly #read: (store: StateStore, id: NodeId) => Item | undefined
+  #drafts: Map<NodeId, { item: Item; isPut: boolean }> | undefined
+
+  constructor(store: StateStore, read: (store: StateStore, id: NodeId) => Item | undefined) {
+    this.#store = store
+    this.#read = read
+  }
+
+  get(id: NodeId): Item | undefined {
+    const known = this.#drafts?.get(id)
+    if (known !== undefined) return known.item
+    const item = this.#read(this.#store, id)
+    if (item !== undefined) (this.#drafts ??= new Map()).set(id, { item, isPut: false })
+    return item
+  }
+
+  put(id: NodeId, item: Item): void {
+    const known = this.#drafts?.get(id)
+    if (known === undefined) {
+      ;(this.#drafts ??= new Map()).set(id, { item, isPut: true })
+    } else {
+      known.item = item
+      known.isPut = true
+    }
+  }
+
+  flush(write: (store: StateStore, id: NodeId, item: Item) => void): void {
+    if (this.#drafts === undefined) return
+    for (const [id, { item, isPut }] of this.#drafts) if (isPut) write(this.#store, id, item)
+  }
+}

@@ -1,0 +1,105 @@
+// Forgetting what nobody can speak of any more. An object may be purged from the state at a stable cut W if it ceased to
+// show at or before V < W, and has not shown since, where everyone who made an op above W had seen all ops up to V: then
+// no op above W can name it. V is an earlier cut, of which W holds the announcement. The list is made of the state at W,
+// which is the same on every replica; the state in use is purged by the same list.
+import type { ByteString } from '../bytes.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { stampHlc } from '../log/dot.ts'
+import { SHORT_ID_BYTES } from '../ids.ts'
+import type { NodeId } from '../ids.ts'
+import { readChildren } from './children.ts'
+import { CONFLICT_PREFIX, decodeConflictKey, recountCopies } from './conflicts.ts'
+import { DEAD_PREFIX, decodeDeadKey, decodeDeathTime, forgetDead } from './dead.ts'
+import { retireDirId } from './dir-ids.ts'
+import {
+  deleteDir,
+  deleteInode,
+  deleteLink,
+  isDirVisible,
+  readDir,
+  readInode,
+  readLink,
+  writeInode,
+} from './records.ts'
+import type { StateStore } from './records.ts'
+
+/** One thing to purge, in a form that takes little memory: there may be millions. */
+export type Garbage = ByteString & { readonly brand: 'Garbage' }
+
+/** Garbage that is no key of the index of the dead: this, an inode and the dot of one of its versions. */
+const VERSION: ByteString = 'v'
+const ID_CHARS: number = 2 * SHORT_ID_BYTES
+
+export interface PurgeLimits {
+  /** V: what ceased to show by then goes. Everyone who made an op above the cut had seen all ops up to it. */
+  readonly deadBy: Hlc
+  /** With the policy `lww`: versions made by then that lost go. Not above `deadBy`. */
+  readonly lostBy: Hlc | undefined
+}
+
+/** Keys that begin with these tell what there may be to purge. */
+export const GARBAGE_PREFIXES: readonly ByteString[] = [DEAD_PREFIX, CONFLICT_PREFIX]
+
+/** What to purge of the state at a cut by one record under GARBAGE_PREFIXES. */
+export function garbageOf(
+  store: StateStore,
+  [key, value]: readonly [ByteString, Uint8Array],
+  { deadBy, lostBy }: PurgeLimits,
+): readonly Garbage[] {
+  if (key.startsWith(DEAD_PREFIX)) return decodeDeathTime(value) <= deadBy ? [key as Garbage] : []
+  if (lostBy === undefined) return []
+  const { dir, name } = decodeConflictKey(key)
+  return readChildren(store, dir, name).flatMap(({ kind, id }) => {
+    const inode = kind === 'link' ? readLink(store, id)?.inode : undefined
+    const versions =
+      inode === undefined ? undefined : readInode(store, inode)?.versions.slice(0, -1)
+    const lost = versions?.filter(({ stamp }) => stampHlc(stamp) <= lostBy) ?? []
+    return lost.map(({ dot }) => `${VERSION}${inode}${dot}` as Garbage)
+  })
+}
+
+/**
+ * Delete this from a state; in as many calls as one likes. An object that shows stays: no honest writer could make it
+ * so. Purging twice is purging once, and purging at every cut is purging at the last.
+ */
+export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
+  for (const item of garbage) {
+    if (item.startsWith(VERSION)) {
+      dropVersion(store, item)
+      continue
+    }
+    const { kind, id } = decodeDeadKey(item)
+    const isGone = kind === 'dir' ? purgeDir(store, id) : purgeFile(store, kind, id)
+    if (isGone) forgetDead(store, kind, id)
+  }
+}
+
+function purgeDir(store: StateStore, id: NodeId): boolean {
+  const dir = readDir(store, id)
+  if (dir === undefined || isDirVisible(id, dir)) return false
+  deleteDir(store, id)
+  retireDirId(store, id)
+  return true
+}
+
+function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boolean {
+  const shows = kind === 'inode' ? readInode(store, id)?.links : readLink(store, id)?.live
+  if (shows === undefined || shows.length > 0) return false
+  if (kind === 'inode') deleteInode(store, id)
+  else deleteLink(store, id)
+  return true
+}
+
+function dropVersion(store: StateStore, item: Garbage): void {
+  const id = item.slice(VERSION.length, VERSION.length + ID_CHARS) as NodeId
+  const dot = item.slice(VERSION.length + ID_CHARS)
+  const inode = readInode(store, id)
+  if (inode === undefined) return
+  const kept = inode.versions.filter((version) => version.dot !== dot)
+  if (kept.length === inode.versions.length) return
+  writeInode(store, id, { ...inode, versions: kept })
+  for (const link of inode.links) {
+    const at = readLink(store, link)
+    if (at !== undefined) recountCopies(store, at.parent, at.name)
+  }
+}

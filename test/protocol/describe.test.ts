@@ -1,0 +1,101 @@
+// Ops in words: what the history tests (test/node/namespace/history.test.ts) do not come by.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { describeOps } from '../../protocol/tree/describe.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
+import type { Name } from '../../protocol/tree/names.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+
+const FILE = 'f1' as NodeId
+const FOLDER = 'd1' as NodeId
+const GONE = 'gone' as NodeId
+const LINK = 'l1' as NodeId
+const PEER = 'peer' as PeerId
+
+/** A tree of one folder /docs with a file a; whatever else an op names is gone. */
+const NAMES: HistoryNames = {
+  folder: (id) => (id === FOLDER ? '/docs' : '…'),
+  place: (id) => (id === LINK ? '/docs/a' : undefined),
+  before: () => undefined,
+  object: (id) => (id === FILE ? '/docs/a' : id === FOLDER ? '/docs' : undefined),
+  member: () => 'ben',
+  inConflict: () => false,
+}
+
+const content = { kind: 'inline', bytes: new Uint8Array() } as const
+const version = { kind: 'version', base: [], size: 3, content, modifiedNs: 0n, touch: [] } as const
+
+/** An op, or ops of one entry, and their words. */
+const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])[] = [
+  [{ kind: 'attributes', id: FILE, attributes: { mode: 0o644 } }, 'set mode 0644 of /docs/a'],
+  [{ kind: 'attributes', id: FOLDER, attributes: { uid: 1, gid: 2 } }, 'set owner 1:2 of /docs'],
+  [
+    { kind: 'attributes', id: GONE, attributes: { gid: 2, modifiedNs: 5n } },
+    'set owner :2, times of a file that is gone',
+  ],
+  [{ ...version, inode: GONE }, 'wrote a file that is gone'],
+  [{ ...version, inode: GONE, touch: [{ link: LINK, saw: [] }] }, 'wrote /docs/a'],
+  [{ kind: 'unlink', link: GONE, from: FOLDER, saw: [] }, 'removed something in /docs'],
+  [
+    { kind: 'move', link: LINK, from: FOLDER, parent: GONE, name: 'b' as Name, saw: [] },
+    'moved something in /docs to …/b',
+  ],
+  [
+    [
+      {
+        kind: 'create',
+        inode: FILE,
+        link: LINK,
+        parent: FOLDER,
+        name: 'n' as Name,
+        attributes: {},
+        target: undefined,
+      },
+      { ...version, inode: FILE },
+      { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
+    ],
+    'added /docs/n',
+  ],
+  [[undefined], 'did something that says nothing to this node'],
+  [{ kind: 'member', peer: PEER, role: 'reader', keys: [] }, 'admitted ben as reader'],
+  [
+    { kind: 'member-info', peer: PEER, name: 'shelf', zone: 'attic', capacityBytes: 5 },
+    'introduced itself as shelf, in zone attic',
+  ],
+  [
+    { kind: 'stripe', header: new Uint8Array(), holders: [[PEER], [PEER], []] },
+    'placed a stripe on 1 node',
+  ],
+]
+
+describe('ops in words', () => {
+  for (const [ops, ...words] of WORDS) {
+    test(words.join(', '), () => {
+      assert.deepEqual(
+        changes(ops).map(({ text }) => text),
+        words,
+      )
+    })
+  }
+
+  test('the contents of a file that one entry gives it are one change, with the size of the last', () => {
+    const first = { ...version, inode: FILE }
+    const [change, ...others] = changes([first, { ...first, size: 9 }])
+    assert.deepEqual([change?.text, change?.sizeBytes, others], ['wrote /docs/a', 9, []])
+  })
+
+  test('a content in place of several says so', () => {
+    const base = ['x:1:0', 'y:1:0'] as unknown as readonly Dot[]
+    assert.equal(changes({ ...version, inode: FILE, base })[0]?.note, 'in place of 2 versions')
+  })
+})
+
+function changes(ops: Op | readonly (Op | undefined)[]): Change[] {
+  const all = Array.isArray(ops) ? (ops as readonly (Op | undefined)[]) : [ops as Op]
+  return describeOps(
+    all.map((op, index) => ({ op, dot: `x:1:${index}` as Dot })),
+    NAMES,
+  )
+}

@@ -1,0 +1,56 @@
+// An op costs the same however many names are in its directory, and however old the moves are that it does not concern.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { newSite } from './sites.ts'
+import type { Site } from './sites.ts'
+
+/** Calls of the store, and bytes of the records that changed. */
+function costOf(site: Site, act: () => void): { calls: number; bytes: number } {
+  const before = new Map(site.state.records)
+  const { calls } = site.state
+  act()
+  const changed = [...site.state.records].filter(([key, value]) => before.get(key) !== value)
+  const bytes = changed.reduce((sum, [key, value]) => sum + key.length + value.length, 0)
+  return { calls: site.state.calls - calls, bytes }
+}
+
+/** What each kind of op costs in a directory of so many names. */
+function costs(count: number): Record<string, { calls: number; bytes: number }> {
+  const site = newSite('one')
+  site.mkdir('d')
+  for (let i = 0; i < count; i++) site.write(`d/file ${i}`, 'x')
+  const acts: Record<string, () => void> = {
+    create: () => void site.create('d/new'),
+    write: () => site.write('d/new', 'x'),
+    rename: () => site.rename('d/new', 'd/renamed'),
+    unlink: () => site.remove('d/renamed'),
+    mkdir: () => site.mkdir('d/sub'),
+    'move-dir': () => site.rename('d/sub', 'sub'),
+    rmdir: () => site.remove('sub'),
+    'move the directory': () => site.rename('d', 'e'),
+  }
+  return Object.fromEntries(Object.entries(acts).map(([kind, act]) => [kind, costOf(site, act)]))
+}
+
+describe('the cost of an op', () => {
+  test('does not depend on how many names are in its directory', () => {
+    const [few, many] = [costs(100), costs(4000)]
+    for (const [kind, { calls, bytes }] of Object.entries(few)) {
+      assert.equal(many[kind]?.calls, calls, kind)
+      // A count of children takes two more bytes, in one or two records.
+      assert.ok(Math.abs((many[kind]?.bytes ?? 0) - bytes) <= 8, kind)
+      assert.ok(calls < 40 && bytes < 1000, `${kind}: ${calls} calls, ${bytes} bytes`)
+    }
+  })
+
+  test('of a move that comes in time does not depend on how many moves are remembered', () => {
+    const cost = (count: number): number => {
+      const site = newSite('one')
+      for (const name of ['a', 'b', 'c']) site.mkdir(name)
+      for (let i = 0; i < count; i++)
+        site.rename(i % 2 === 0 ? 'a' : 'b/a', i % 2 === 0 ? 'b/a' : 'a')
+      return costOf(site, () => site.rename('c', 'b/c')).calls
+    }
+    assert.equal(cost(2000), cost(2))
+  })
+})

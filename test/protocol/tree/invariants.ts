@@ -1,0 +1,133 @@
+// What is true of every tree, whatever ops it was made of.
+import assert from 'node:assert/strict'
+import { toHex } from '../../../protocol/bytes.ts'
+import { childPrefix, decodeChildren } from '../../../protocol/tree/children.ts'
+import { CONFLICT_PREFIX, readConflictCount } from '../../../protocol/tree/conflicts.ts'
+import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
+import { nameText } from '../../../protocol/tree/names.ts'
+import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
+import { lookupName } from '../../../protocol/tree/view.ts'
+import { entriesOf } from './script.ts'
+import { contextOf } from './sites.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
+import type { Dot } from '../../../protocol/log/dot.ts'
+import type { LoggedOp, MemoryState, Site } from './sites.ts'
+
+/** log: all ops that the site holds. */
+export function checkInvariants(site: Site, log: readonly LoggedOp[]): void {
+  const { state } = site
+  checkFolders(state)
+  checkNames(site)
+  checkDead(state)
+  checkVersions(site, log)
+}
+
+function idsUnder(state: MemoryState, prefix: string): NodeId[] {
+  return state.under(prefix).map(([key]) => toHex(Buffer.from(key, 'latin1')) as NodeId)
+}
+
+/** No directory is below itself, all are below the root, and each knows how many children it shows. */
+function checkFolders(state: MemoryState): void {
+  const counts = new Map<NodeId, { all: number; dirs: number }>()
+  const count = (parent: NodeId, dirs: number): void => {
+    const known = counts.get(parent) ?? { all: 0, dirs: 0 }
+    counts.set(parent, { all: known.all + 1, dirs: known.dirs + dirs })
+  }
+  for (const id of idsUnder(state, 'd')) {
+    const above = new Set<NodeId>()
+    for (let at = id; at !== ROOT;) {
+      assert.ok(!above.has(at), `${id} is below itself`)
+      above.add(at)
+      const dir = readDir(state, at)
+      assert.ok(dir, `${at}, above ${id}, is not there`)
+      at = dir.parent
+    }
+    const dir = readDir(state, id)
+    if (id !== ROOT && dir !== undefined && isDirVisible(id, dir)) count(dir.parent, 1)
+  }
+  for (const id of idsUnder(state, 'l')) {
+    const link = readLink(state, id)
+    if (link !== undefined && link.live.length > 0) count(link.parent, 0)
+  }
+  for (const id of idsUnder(state, 'd')) {
+    const dir = readDir(state, id)
+    const { all, dirs } = counts.get(id) ?? { all: 0, dirs: 0 }
+    assert.deepEqual([dir?.visibleChildren, dir?.visibleDirs], [all, dirs], `counts of ${id}`)
+  }
+}
+
+/** What is alive shows once, below directories that show; no name shows twice; each is found by its name. */
+function checkNames(site: Site): void {
+  const { state } = site
+  const seen = new Set<NodeId>()
+  let copies = 0
+  const open = [ROOT]
+  for (let dir = open.pop(); dir !== undefined; dir = open.pop()) {
+    const names = new Set<string>()
+    for (const [, value] of state.under(childPrefix(dir)))
+      for (const { id } of decodeChildren(value)) {
+        assert.ok(!seen.has(id), `${id} is in two places`)
+        seen.add(id)
+      }
+    for (const { name, target } of site.entries(dir)) {
+      assert.ok(!names.has(name), `"${nameText(name)}" shows twice`)
+      names.add(name)
+      assert.deepEqual(lookupName(state, dir, name, site.authorName)?.target, target)
+      if (target.kind === 'dir') open.push(target.id)
+    }
+    copies += names.size - state.under(childPrefix(dir)).length
+  }
+  assert.equal(readConflictCount(state), copies, 'conflict copies')
+  if (copies > 0) assert.ok(state.under(CONFLICT_PREFIX).length > 0)
+  for (const id of idsUnder(state, 'l'))
+    assert.equal(seen.has(id), (readLink(state, id)?.live.length ?? 0) > 0, `link ${id}`)
+  for (const id of idsUnder(state, 'd')) {
+    const dir = readDir(state, id)
+    if (id !== ROOT && dir !== undefined) assert.equal(seen.has(id), isDirVisible(id, dir))
+  }
+}
+
+/** The index of the dead is all that does not show. */
+function checkDead(state: MemoryState): void {
+  const dead = [
+    ...idsUnder(state, 'd').filter((id) => {
+      const dir = readDir(state, id)
+      return dir !== undefined && !isDirVisible(id, dir)
+    }),
+    ...idsUnder(state, 'i').filter((id) => readInode(state, id)?.links.length === 0),
+    ...idsUnder(state, 'l').filter((id) => readLink(state, id)?.live.length === 0),
+  ]
+  const indexed = state
+    .under(DEAD_PREFIX)
+    .map(([key]) => toHex(Buffer.from(key.slice(1), 'latin1')))
+  assert.deepEqual(indexed.sort(), dead.sort())
+}
+
+/** A content that no op replaced or dropped is there, and shows, or one like it does, while its file has a name. */
+function checkVersions(site: Site, log: readonly LoggedOp[]): void {
+  const gone = new Set<Dot>()
+  for (const { op } of log) {
+    if (op.kind === 'version') for (const dot of op.base) gone.add(dot)
+    if (op.kind === 'drop-version') for (const dot of op.saw) gone.add(dot)
+  }
+  const texts = new Map<NodeId, Set<string>>()
+  for (const { target } of entriesOf(site)) {
+    if (target.kind === 'dir') continue
+    for (const link of readInode(site.state, target.id)?.links ?? [])
+      texts.set(link, (texts.get(link) ?? new Set()).add(site.contentText(target)))
+  }
+  const everywhere = new Set([...texts.values()].flatMap((all) => [...all]))
+  for (const logged of log) {
+    const { op } = logged
+    const { dot } = contextOf(logged)
+    if (op.kind !== 'version' || gone.has(dot)) continue
+    const inode = readInode(site.state, op.inode)
+    if (inode === undefined) continue
+    assert.ok(
+      inode.versions.some((version) => version.dot === dot),
+      `version ${dot} is lost`,
+    )
+    const text = op.content.kind === 'inline' ? Buffer.from(op.content.bytes).toString() : ''
+    if (inode.links.length > 0) assert.ok(everywhere.has(` = ${text}`), `${text} does not show`)
+  }
+}
