@@ -10,11 +10,14 @@ import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
+import type { Branches } from '../../protocol/log/branches.ts'
 import type { Dependency, Entry } from '../../protocol/log/entry.ts'
+import type { Place } from './ancestry.ts'
 import { prefixEnd } from './state-view.ts'
-import type { StateView } from './state-view.ts'
+import type { ReplicaView } from './state-view.ts'
 
 export interface Actor {
+  /** Its label: each branch of a chain that forked is an actor of its own (protocol/log/branches.ts). */
   readonly id: ActorId
   readonly publicKey: Uint8Array
   readonly peer: PeerId
@@ -29,18 +32,20 @@ export interface Actor {
 const ACTOR_PREFIX: ByteString = 'a'
 
 export class ActorTable {
-  readonly #view: StateView
+  readonly #view: ReplicaView
+  readonly #branches: Branches
   readonly #actors = new Map<ActorId, Actor>()
   /** Per actor the highest seq that another actor's entry points to. */
   readonly #pointedTo = new Map<ActorId, number>()
   #hlc: Hlc = HLC_ZERO
 
-  private constructor(view: StateView) {
+  private constructor(view: ReplicaView, branches: Branches) {
     this.#view = view
+    this.#branches = branches
   }
 
-  static async open(view: StateView): Promise<ActorTable> {
-    const table = new ActorTable(view)
+  static async open(view: ReplicaView, branches: Branches): Promise<ActorTable> {
+    const table = new ActorTable(view, branches)
     for await (const [key, value] of view.scan(ACTOR_PREFIX, prefixEnd(ACTOR_PREFIX))) {
       table.#remember(decodeActor(toHex(fromByteString(key.slice(1))) as ActorId, value))
     }
@@ -56,6 +61,10 @@ export class ActorTable {
     return this.#actors.get(id)
   }
 
+  all(): Iterable<Actor> {
+    return this.#actors.values()
+  }
+
   /** Per actor the last entry applied. */
   vector(): Map<ActorId, number> {
     return new Map([...this.#actors.values()].map((actor) => [actor.id, actor.seq]))
@@ -63,10 +72,14 @@ export class ActorTable {
 
   /** Entries that no known entry points to, sorted. */
   heads(): EntryHash[] {
-    return [...this.#actors.values()]
-      .filter((actor) => (this.#pointedTo.get(actor.id) ?? 0) < actor.seq)
+    return this.#headActors()
       .map((actor) => actor.hash)
       .sort()
+  }
+
+  /** The same as a vector: whoever has these entries has all that is held. */
+  headVector(): Map<ActorId, number> {
+    return new Map(this.#headActors().map((actor) => [actor.id, actor.seq]))
   }
 
   /** How many actors have written. */
@@ -77,7 +90,7 @@ export class ActorTable {
   /** How many entries are held. */
   get entryCount(): number {
     let count = 0
-    for (const actor of this.#actors.values()) count += actor.seq
+    for (const { id, seq } of this.#actors.values()) count += seq + 1 - this.#branches.firstSeq(id)
     return count
   }
 
@@ -90,25 +103,38 @@ export class ActorTable {
       .sort((a, b) => (a.actor < b.actor ? -1 : 1))
   }
 
-  /** Record that `entry` is applied. */
-  advance(entry: Entry): void {
-    const { header } = entry
-    const known = this.#actors.get(header.actor)
-    const publicKey = known?.publicKey ?? header.origin?.publicKey ?? new Uint8Array(32)
-    const seen = known?.seen ?? new Map<ActorId, number>()
-    for (const dep of header.deps) seen.set(dep.actor, dep.seq)
+  /** What the last entry under a label had seen, itself included. */
+  pastOf(label: ActorId): VersionVector {
+    const actor = this.#actors.get(label)
+    const seen = new Map(actor?.seen)
+    if (actor !== undefined) this.#branches.see(seen, label, actor.seq)
+    return seen
+  }
+
+  /** Record that `entry` is applied, under the label of its place. */
+  advance({ header, hash }: Entry, { label, before, deps }: Place): void {
+    const publicKey = before?.publicKey ?? header.origin?.publicKey ?? new Uint8Array(32)
+    const seen = before?.id === label ? before.seen : new Map(before?.seen)
+    if (before !== undefined && before.id !== label) this.#branches.see(seen, before.id, before.seq)
+    for (const dep of deps) this.#branches.see(seen, dep.actor, dep.seq)
     const actor: Actor = {
-      id: header.actor,
+      id: label,
       publicKey,
-      peer: known?.peer ?? peerIdFromPublicKey(publicKey),
+      peer: before?.peer ?? peerIdFromPublicKey(publicKey),
       grant: header.grant,
       seq: header.seq,
-      hash: entry.hash,
+      hash,
       hlc: header.hlc,
       seen,
     }
     this.#remember(actor)
-    this.#view.put(ACTOR_PREFIX + toByteString(fromHex(actor.id)), encodeActor(actor))
+    this.#view.put(actorKey(label), encodeActor(actor))
+  }
+
+  #headActors(): Actor[] {
+    return [...this.#actors.values()].filter(
+      (actor) => (this.#pointedTo.get(actor.id) ?? 0) < actor.seq,
+    )
   }
 
   #remember(actor: Actor): void {
@@ -120,16 +146,8 @@ export class ActorTable {
   }
 }
 
-/** True if the last entry of `actor` has (other, seq) in its past. */
-export function hasSeen(
-  actor: Actor | undefined,
-  deps: readonly Dependency[],
-  other: ActorId,
-  seq: number,
-): boolean {
-  if (actor?.id === other) return actor.seq >= seq
-  const named = deps.find((dep) => dep.actor === other)?.seq ?? 0
-  return Math.max(named, actor?.seen.get(other) ?? 0) >= seq
+export function actorKey(label: ActorId): ByteString {
+  return ACTOR_PREFIX + toByteString(fromHex(label))
 }
 
 function encodeActor(actor: Actor): Uint8Array {
@@ -144,7 +162,7 @@ function encodeActor(actor: Actor): Uint8Array {
   ])
 }
 
-function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
+export function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
   const [publicKey, grant, seq, hash, hlc, seen] = decodeCbor(
     bytes,
     'actor record',

@@ -13,10 +13,9 @@ import type { Identity } from '../../protocol/signed.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { World } from '../world/world.ts'
-import type { ActorTable } from './actors.ts'
-import type { Membership } from './membership.ts'
 import type { OpenBatch } from './open-batch.ts'
-import type { StateView } from './state-view.ts'
+import type { Replica } from './replica.ts'
+import type { ReplicaView } from './state-view.ts'
 
 const ORIGIN_KEY: ByteString = 'worigin'
 const NONCE_BYTES = 16
@@ -25,24 +24,31 @@ export interface AuthorComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly identity: Identity
   readonly volume: VolumeId
-  readonly view: StateView
-  readonly actors: ActorTable
-  readonly membership: Membership
+  readonly view: ReplicaView
+  /** The one in use. */
+  readonly replica: () => Pick<Replica, 'actors' | 'membership'>
 }
 
 export class Author {
   readonly #c: AuthorComponents
+  readonly #originKey: ByteString
   #origin: Origin
   #actor: ActorId
 
-  constructor(components: AuthorComponents) {
+  /** originKey: of the record that tells its incarnation from others of this node. */
+  constructor(components: AuthorComponents, originKey: ByteString = ORIGIN_KEY) {
     this.#c = components
-    this.#origin = this.#originOf(components.view.get(ORIGIN_KEY) ?? this.#freshNonce())
+    this.#originKey = originKey
+    this.#origin = this.#originOf(components.view.get(originKey) ?? this.#freshNonce())
     this.#actor = actorIdOf(components.volume, this.#origin)
   }
 
   get actor(): ActorId {
     return this.#actor
+  }
+
+  get #tables(): Pick<Replica, 'actors' | 'membership'> {
+    return this.#c.replica()
   }
 
   /** Write on as a new incarnation. */
@@ -53,17 +59,18 @@ export class Author {
 
   /** Number of the next entry. */
   nextSeq(): number {
-    return (this.#c.actors.get(this.#actor)?.seq ?? 0) + 1
+    return (this.#tables.actors.get(this.#actor)?.seq ?? 0) + 1
   }
 
   /** Clock of the next entry: above that of every entry held. */
   nextHlc(): Hlc {
-    return nextHlc(this.#c.actors.hlc, this.#c.world.clock.wall())
+    return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())
   }
 
   /** Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES'. */
   checkRight(op: Op): void {
-    const { identity, membership } = this.#c
+    const { identity } = this.#c
+    const { membership } = this.#tables
     const role = membership.roleOf(identity.peer)
     if (role === undefined)
       throw new ShoalError('EACCES', 'this node is not a member of the volume, or not any more')
@@ -78,17 +85,26 @@ export class Author {
    * a batch opens. Only a new incarnation in a volume of very many needs it.
    */
   catchUp(): Entry | undefined {
-    const { actors } = this.#c
+    const { actors } = this.#tables
     if (actors.count <= ENTRY_DEPS_MAX) return undefined
-    const deps = actors.dependenciesFor(this.#actor)
-    if (deps.length <= ENTRY_DEPS_MAX) return undefined
+    if (actors.dependenciesFor(this.#actor).length <= ENTRY_DEPS_MAX) return undefined
+    return this.makeMerge()
+  }
+
+  /** An entry without ops that points to all that is held. */
+  makeMerge(): Entry {
     const at = { seq: this.nextSeq(), hlc: this.nextHlc(), clear: true }
-    return this.#sign(at, packBatch([]), this.#firstDeps(deps))
+    return this.#sign(
+      at,
+      packBatch([]),
+      this.#firstDeps(this.#tables.actors.dependenciesFor(this.#actor)),
+    )
   }
 
   /** The signed entry of a batch. */
   makeEntry(batch: OpenBatch): Entry {
-    const { actors, membership, world, volume } = this.#c
+    const { world, volume } = this.#c
+    const { actors, membership } = this.#tables
     const deps = actors.dependenciesFor(this.#actor)
     if (batch.clear) return this.#sign(batch, batch.pack(), deps)
     const secret = membership.secret(membership.epoch)
@@ -103,7 +119,8 @@ export class Author {
     body: Uint8Array,
     deps: readonly Dependency[],
   ): Entry {
-    const { actors, identity, membership, volume } = this.#c
+    const { identity, volume } = this.#c
+    const { actors, membership } = this.#tables
     const known = actors.get(this.#actor)
     const grant = membership.member(identity.peer)?.grant ?? (volume as string as EntryHash)
     const { epoch } = membership
@@ -115,7 +132,8 @@ export class Author {
 
   /** As many as fit, with the one that has this node's grant in its past. */
   #firstDeps(deps: readonly Dependency[]): readonly Dependency[] {
-    const { identity, membership } = this.#c
+    const { identity } = this.#c
+    const { membership } = this.#tables
     const hash = membership.member(identity.peer)?.grant
     const granting = hash === undefined ? undefined : membership.grant(hash, identity.peer)?.actor
     return [
@@ -129,7 +147,7 @@ export class Author {
   /** Durable with the first entry that has it. */
   #freshNonce(): Uint8Array {
     const nonce = this.#c.world.random.bytes(NONCE_BYTES)
-    this.#c.view.put(ORIGIN_KEY, nonce)
+    this.#c.view.put(this.#originKey, nonce)
     return nonce
   }
 

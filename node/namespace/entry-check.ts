@@ -3,9 +3,8 @@
 // only costs its ops.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
-import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { decodeBatch, openBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
@@ -15,105 +14,69 @@ import { mayWrite } from '../../protocol/membership/roles.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { hasSeen } from './actors.ts'
-import type { ActorTable } from './actors.ts'
+import type { Place } from './ancestry.ts'
 import type { Membership } from './membership.ts'
+import type { Replica } from './replica.ts'
 
 /**
  * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of being admitted by one
- * admin while another began a key epoch; to go on without the ops would be to diverge.
+ * admin while another began a key epoch; to go on without the ops would be to diverge. 'relabelling': its branch takes
+ * the name of another, for which the state is built anew first.
  */
-export type EntryVerdict = 'applied' | 'known' | 'missing-past' | 'future-clock' | 'missing-key'
-
-/** Entries held: of one that is, its hash and clock. */
-interface HeldEntries {
-  hash(actor: ActorId, seq: number): EntryHash | undefined
-  hlc(actor: ActorId, seq: number): Hlc | undefined
-}
+export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling'
+type Refusal = 'known' | 'missing-past' | 'future-clock'
 
 interface CheckContext {
-  readonly actors: ActorTable
-  readonly membership: Membership
-  readonly entries: HeldEntries
+  readonly replica: Pick<Replica, 'ancestry' | 'membership'>
   readonly wallMs: WallTime
+  /** Its signature was verified, or covered by that of a later one. */
+  readonly isVerified?: boolean
 }
 
-/** 'applied' means it may be. throws ShoalError for an entry that no replica will ever apply. */
+/** Its place means that an entry may be applied there. throws ShoalError for one that no replica will ever apply. */
 export function checkEntry(
   entry: Entry,
-  { actors, membership, entries, wallMs }: CheckContext,
-): EntryVerdict {
+  { replica, wallMs, isVerified = false }: CheckContext,
+): Place | Refusal {
   const { header } = entry
+  const { ancestry } = replica
   const name = `entry ${header.actor}:${header.seq}`
-  const actor = actors.get(header.actor)
-  const held = actor?.seq ?? 0
-  if (header.seq <= held) {
-    if (entries.hash(header.actor, header.seq) === entry.hash) return 'known'
-    throw new ShoalError(
-      'fork',
-      `${name} exists twice with different contents: a copied or restored node wrote on`,
-    )
-  }
-  if (header.seq !== held + 1) return 'missing-past'
-  if (!checkDeps(entry, name, { actors, entries })) return 'missing-past'
+  if (header.deps.some(({ actor }) => actor === header.actor))
+    throw new ShoalError('malformed', `${name} depends on its own actor`)
+  const place = ancestry.placeOf(entry)
+  if (typeof place === 'string') return place
+  const { before, deps } = place
+  // Entries travel in the order of their clocks: each must come after its past.
+  if (!deps.every((dep) => ancestry.isAfter(header.hlc, dep)))
+    throw new ShoalError('malformed', `${name} has a clock behind that of its past`)
   if (hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS) return 'future-clock'
-  if (header.prev !== actor?.hash)
-    throw new ShoalError('fork', `${name} follows another entry than is held here`)
-  if (actor !== undefined && header.hlc <= actor.hlc) {
+  if (before !== undefined && header.hlc <= before.hlc) {
     throw new ShoalError('malformed', `${name} has a clock that does not advance`)
   }
-  const publicKey = actor?.publicKey ?? header.origin?.publicKey
-  if (publicKey === undefined || !verifyEntry(entry, publicKey)) {
+  const publicKey = before?.publicKey ?? header.origin?.publicKey
+  if (publicKey === undefined || !(isVerified || verifyEntry(entry, publicKey))) {
     throw new ShoalError('bad-signature', `${name} is not signed by its author`)
   }
   if (header.origin !== undefined && actorIdOf(header.volume, header.origin) !== header.actor) {
     throw new ShoalError('malformed', `${name} does not belong to the key that signed it`)
   }
-  checkGrant(entry, peerIdFromPublicKey(publicKey), { actors, membership })
-  return 'applied'
-}
-
-/** False while a dep is not held. */
-function checkDeps(
-  { header }: Entry,
-  name: string,
-  { actors, entries }: Pick<CheckContext, 'actors' | 'entries'>,
-): boolean {
-  for (const dep of header.deps) {
-    if (dep.actor === header.actor)
-      throw new ShoalError('malformed', `${name} depends on its own actor`)
-    const other = actors.get(dep.actor)
-    if (other === undefined || other.seq < dep.seq) return false
-    const held = dep.seq === other.seq ? other.hash : entries.hash(dep.actor, dep.seq)
-    if (held !== dep.hash) {
-      throw new ShoalError(
-        'fork',
-        `${name} depends on another ${dep.actor}:${dep.seq} than is held here`,
-      )
-    }
-    // Entries travel in the order of their clocks: each must come after its past. Usually the dep is the latest.
-    if (header.hlc > other.hlc) continue
-    const hlc = entries.hlc(dep.actor, dep.seq)
-    if (hlc === undefined || header.hlc <= hlc) {
-      throw new ShoalError('malformed', `${name} has a clock behind that of its past`)
-    }
-  }
-  return true
+  checkGrant(entry, peerIdFromPublicKey(publicKey), place, replica)
+  return place
 }
 
 function checkGrant(
   entry: Entry,
   author: PeerId,
-  { actors, membership }: Pick<CheckContext, 'actors' | 'membership'>,
+  place: Place,
+  { ancestry, membership }: CheckContext['replica'],
 ): void {
   const { header } = entry
-  const actor = actors.get(header.actor)
   const grant = membership.grant(header.grant, author)
   if (grant === undefined) {
     throw new ShoalError('not-a-member', `${author} wrote under a grant it does not have`)
   }
   const isPast = (at: { readonly actor: ActorId; readonly seq: number }): boolean =>
-    hasSeen(actor, header.deps, at.actor, at.seq)
+    ancestry.sees(place, at.actor, at.seq)
   if (grant.seq > 0 && !isPast(grant)) {
     throw new ShoalError('not-a-member', `${author} wrote before it was granted its role`)
   }

@@ -8,7 +8,7 @@ import { openFrom } from '../../protocol/cipher.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import { prefixEnd } from './state-view.ts'
-import type { StateView } from './state-view.ts'
+import type { ReplicaView } from './state-view.ts'
 
 /** Keys of one epoch, the one that seals first. */
 interface EpochKey {
@@ -27,18 +27,18 @@ const KEY_BYTES = 32
 const NONE: EpochKey = { held: [], secrets: [], swarmKeys: [], keeperKeys: [] }
 
 export class EpochKeys {
-  readonly #view: StateView
+  readonly #view: ReplicaView
   readonly #identity: Identity
   readonly #keys = new Map<number, EpochKey>()
   /** How often an epoch was begun. The first begins with the volume, without an op. */
   readonly #begun = new Map<number, number>([[1, 1]])
 
-  private constructor(view: StateView, identity: Identity) {
+  private constructor(view: ReplicaView, identity: Identity) {
     this.#view = view
     this.#identity = identity
   }
 
-  static async open(view: StateView, identity: Identity): Promise<EpochKeys> {
+  static async open(view: ReplicaView, identity: Identity): Promise<EpochKeys> {
     const keys = new EpochKeys(view, identity)
     for await (const [key, value] of view.scan(HELD, prefixEnd(HELD)))
       keys.#keys.set(epochOf(key), makeKey(split(value)))

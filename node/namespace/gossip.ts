@@ -1,4 +1,4 @@
-// Spreading news of one volume: own new entries at once, a beacon every BEACON_MS. What comes in is applied if its past
+// Spreading news of one volume: own new entries at once, a beacon every beaconMs. What comes in is applied if its past
 // is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
@@ -9,19 +9,25 @@ import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX } from '../../protocol/limits.ts'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import { headsTopic, logDigest, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
 import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
+import { agrees } from './hello.ts'
+import type { Inbox } from './inbox.ts'
 import type { Volume } from './volume.ts'
 
-const BEACON_MS = 10_000
 /** Entries of one commit told one by one; of more, only the last is named and peers ask for the rest. */
 const HEADS_AT_ONCE_MAX = 4
+/** Connections that come up within this share one beacon: a node that starts has many at once. */
+const SOON_MS = 200
 
 export interface GossipComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly volume: Volume
+  readonly inbox: Inbox
   readonly freeBytes: () => number
+  /** Mean time between two beacons. */
+  readonly beaconMs: number
   /** Something is missing here that `from` can give. */
   readonly onMissing: (from: PeerId) => void
   readonly onBeacon: (beacon: Beacon, from: PeerId) => void
@@ -29,11 +35,10 @@ export interface GossipComponents {
 
 export class Gossip {
   readonly #c: GossipComponents
-  /** Per member when the newest beacon heard of it was sent. */
-  readonly #heardMs = new Map<PeerId, number>()
   #unsubscribe: (() => void) | undefined
   #unlisten: (() => void) | undefined
   #timer: Timer | undefined
+  #soon: Timer | undefined
 
   constructor(components: GossipComponents) {
     this.#c = components
@@ -53,15 +58,28 @@ export class Gossip {
     this.#unsubscribe?.()
     this.#unlisten?.()
     this.#timer?.cancel()
+    this.#soon?.cancel()
   }
 
-  /** Send a beacon now: to be heard soon after a connection comes up. */
+  /** Send a beacon when a connection has come up. */
+  beaconSoon(): void {
+    this.#soon ??= this.#c.world.clock.timer(SOON_MS, () => {
+      this.#soon = undefined
+      this.beacon()
+    })
+  }
+
+  /** Send a beacon now. */
   beacon(): void {
     const { volume, world } = this.#c
+    const vector = newest(volume)
     const beacon: Beacon = {
       peer: world.network.self,
       sentMs: Math.floor(world.clock.wall()),
-      vector: newest(volume),
+      vector,
+      digest: logDigest(vector, volume.replica.ancestry.hashAt),
+      hlc: volume.durableClaim().hlc,
+      cut: volume.checkpoint?.hlc ?? HLC_ZERO,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
     }
@@ -71,7 +89,7 @@ export class Gossip {
   #beat(): void {
     const { clock, random } = this.#c.world
     this.beacon()
-    this.#timer = clock.timer(BEACON_MS * (0.8 + 0.4 * random.number()), () => this.#beat())
+    this.#timer = clock.timer(this.#c.beaconMs * (0.8 + 0.4 * random.number()), () => this.#beat())
   }
 
   #announce(entries: readonly Entry[]): void {
@@ -113,34 +131,41 @@ export class Gossip {
   }
 
   #receiveHead(head: Extract<GossipMessage, { kind: 'head' }>, from: PeerId): void {
-    const { volume } = this.#c
-    if ((volume.actors.get(head.actor)?.seq ?? 0) >= head.seq) return
-    const verdict =
-      head.entry === undefined ? 'missing-past' : volume.receive(decodeEntry(head.entry))
+    const { volume, inbox } = this.#c
+    const { actor, seq } = head
+    const entry = head.entry === undefined ? undefined : decodeEntry(head.entry)
+    const { ancestry } = volume.replica
+    if (entry === undefined) {
+      if ((volume.actors.get(actor)?.seq ?? 0) < seq) this.#c.onMissing(from)
+      return
+    }
+    if (ancestry.locate(actor, seq, entry.hash) !== undefined) return
+    const verdict = inbox.take(entry)
     if (verdict === 'missing-past') return this.#c.onMissing(from)
     // A failed commit fails the volume, which its users hear of.
     volume.commit().catch(() => undefined)
   }
 
-  #heard(beacon: Beacon, from: PeerId): void {
-    if (this.#c.volume.membership.member(beacon.peer) === undefined) return
+  #heard(said: Beacon, from: PeerId): void {
+    const { volume, world } = this.#c
+    if (volume.membership.member(said.peer) === undefined) return
+    const isSame = agrees(volume, said)
+    // Of what may be other branches than are held here it says nothing.
+    const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
-    if (beacon.sentMs <= (this.#heardMs.get(beacon.peer) ?? 0)) return
-    this.#heardMs.set(beacon.peer, beacon.sentMs)
+    if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
     this.#c.onBeacon(beacon, from)
-    if (!holdsAll(this.#c.volume, beacon.vector)) this.#c.onMissing(from)
+    if (isSame === false && world.network.peers().includes(said.peer)) this.#c.onMissing(said.peer)
+    else if (isSame === false || !dominates(volume.actors.vector(), said.vector))
+      this.#c.onMissing(from)
   }
 }
 
 /** What is durable here, of the actors that wrote last: others hold the rest, or find it missing when they exchange. */
 function newest(volume: Volume): VersionVector {
-  const vector = volume.durableVector()
+  const { vector } = volume.durableClaim()
   if (vector.size <= BEACON_ACTORS_MAX) return vector
   const clock = (actor: ActorId): Hlc => volume.actors.get(actor)?.hlc ?? HLC_ZERO
   const latest = [...vector].sort(([a], [b]) => (clock(a) > clock(b) ? -1 : 1))
   return new Map(latest.slice(0, BEACON_ACTORS_MAX))
-}
-
-function holdsAll(volume: Volume, vector: VersionVector): boolean {
-  return dominates(volume.actors.vector(), vector)
 }

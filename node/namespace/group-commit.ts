@@ -3,9 +3,10 @@
 //   what was applied before a commit() is durable when that resolves; calls while one is running share the next
 //   an entry is told of only after the write that holds it
 //   a write that failed for lack of space is kept for the next; any other failure is final (fsyncgate)
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
+import type { Claim } from '../../protocol/log/stability.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { StateView } from './state-view.ts'
@@ -16,7 +17,7 @@ export interface GroupCommitComponents {
   /** Called before a write is put together: applies what is still to be applied. */
   readonly close: () => void
   /** What is applied. */
-  readonly vector: () => VersionVector
+  readonly claim: () => Claim
 }
 
 export class GroupCommit {
@@ -26,7 +27,7 @@ export class GroupCommit {
   #record: readonly KvWrite[]
   /** Own entries that no write holds yet. */
   #entries: Entry[] = []
-  #durable: VersionVector
+  #durable: Claim
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #failure: ShoalError | undefined
@@ -35,12 +36,17 @@ export class GroupCommit {
   constructor(components: GroupCommitComponents, record: readonly KvWrite[]) {
     this.#c = components
     this.#record = record
-    this.#durable = components.vector()
+    this.#durable = components.claim()
   }
 
   /** What is durable. */
-  get durable(): VersionVector {
+  get durable(): Claim {
     return this.#durable
+  }
+
+  /** What is durable may be called by other names now: tell of nothing until the next write. */
+  forget(): void {
+    this.#durable = { vector: new Map(), hlc: HLC_ZERO }
   }
 
   get failed(): boolean {
@@ -79,6 +85,17 @@ export class GroupCommit {
     return (this.#next ??= this.#running.then(start, start))
   }
 
+  /** A write is under way. */
+  get busy(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Waits for the write that is under way. throws its failure. */
+  async quiet(): Promise<void> {
+    await this.#running
+    this.check()
+  }
+
   #start(): Promise<void> {
     this.#running = this.#write().finally(() => {
       // Whoever comes between the end of this write and the start of the next shares that.
@@ -88,10 +105,10 @@ export class GroupCommit {
   }
 
   async #write(): Promise<void> {
-    const { store, view, vector } = this.#c
+    const { store, view, claim } = this.#c
     const entries = this.#entries
     this.#entries = []
-    const applied = vector()
+    const applied = claim()
     try {
       await store.commit([...this.#record, ...view.take()])
     } catch (error) {

@@ -1,6 +1,6 @@
 // Members, grants, keys and policies of one volume, as its log tells: the same on every replica that holds the same
 // entries, in whatever order concurrent ones came. Some records a member, and one an op about one, all in memory.
-import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
+import { compareBytes, fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -17,7 +17,7 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { EpochKeys } from './epoch-keys.ts'
 import { prefixEnd } from './state-view.ts'
-import type { StateView } from './state-view.ts'
+import type { ReplicaView } from './state-view.ts'
 
 /** Where and when an op stands in the log. */
 interface Position {
@@ -31,6 +31,11 @@ interface Grant extends Position {
   readonly role: Role
 }
 
+interface SealedKey {
+  readonly epoch: number
+  readonly sealed: Uint8Array
+}
+
 /** Where and when an op was logged. */
 export interface LoggedAt extends Position {
   readonly hash: EntryHash
@@ -40,12 +45,14 @@ const MEMBER: ByteString = 'M'
 const GRANT: ByteString = 'G'
 const REMOVAL: ByteString = 'R'
 const POLICY: ByteString = 'P'
+/** Per peer the keys that were sealed to it: who starts from a checkpoint finds its own there. */
+const GIVEN: ByteString = 'K'
 const EXPECTED_ROLE: ByteString = 'wrole'
 /** Bytes of a public key, and of an entry's hash. */
 const KEY_BYTES = 32
 
 export class Membership {
-  readonly #view: StateView
+  readonly #view: ReplicaView
   readonly #self: PeerId
   readonly #creator: PeerId
   readonly #keys: EpochKeys
@@ -57,7 +64,7 @@ export class Membership {
   readonly #policies = new Map<string, readonly [value: string, stamp: Stamp]>()
 
   private constructor(
-    view: StateView,
+    view: ReplicaView,
     keys: EpochKeys,
     self: PeerId,
     { volume, creator }: { readonly volume: VolumeId; readonly creator: PeerId },
@@ -72,7 +79,7 @@ export class Membership {
   }
 
   static async open(
-    view: StateView,
+    view: ReplicaView,
     identity: Identity,
     volume: VolumeId,
     genesis: Genesis,
@@ -102,6 +109,7 @@ export class Membership {
       const [text, stamp] = decodeCbor(value, 'policy record') as readonly [string, Uint8Array]
       m.#policies.set(Buffer.from(key).toString('utf8'), [text, toByteString(stamp) as Stamp])
     })
+    m.#learnKeys(m.#given(m.#self))
     return m
   }
 
@@ -199,8 +207,7 @@ export class Membership {
         this.#rememberGrant(at.hash, grant)
         this.#view.put(GRANT + hashKey(at.hash) + peerKey(op.peer), encodeGrant(grant))
         this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
-        if (op.peer === this.#self) this.#learnKeys(op.keys)
-        return
+        return this.#give(op.peer, op.keys)
       }
       case 'remove-member':
         this.#rememberOrder(op.peer, at)
@@ -210,8 +217,8 @@ export class Membership {
         return this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
       case 'epoch': {
         this.#keys.begin(op.epoch)
-        const mine = op.keys.filter(({ peer }) => peer === this.#self)
-        return this.#learnKeys(mine.map(({ sealed }) => ({ epoch: op.epoch, sealed })))
+        for (const { peer, sealed } of op.keys) this.#give(peer, [{ epoch: op.epoch, sealed }])
+        return
       }
       case 'policy': {
         const known = this.#policies.get(op.key)
@@ -236,7 +243,28 @@ export class Membership {
     else known.push({ actor, seq, stamp })
   }
 
-  #learnKeys(keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]): void {
+  /** Keys were sealed to a peer. */
+  #give(peer: PeerId, keys: readonly SealedKey[]): void {
+    if (keys.length === 0) return
+    // Sorted, so that the record is the same in whatever order they came.
+    const all = [...this.#given(peer), ...keys].sort(
+      (a, b) => a.epoch - b.epoch || compareBytes(a.sealed, b.sealed),
+    )
+    this.#view.put(
+      GIVEN + peerKey(peer),
+      encodeCbor(all.map(({ epoch, sealed }) => [epoch, sealed])),
+    )
+    if (peer === this.#self) this.#learnKeys(keys)
+  }
+
+  #given(peer: PeerId): SealedKey[] {
+    const bytes = this.#view.get(GIVEN + peerKey(peer))
+    if (bytes === undefined) return []
+    const keys = decodeCbor(bytes, 'given keys') as readonly (readonly [number, Uint8Array])[]
+    return keys.map(([epoch, sealed]) => ({ epoch, sealed }))
+  }
+
+  #learnKeys(keys: readonly SealedKey[]): void {
     for (const { epoch, sealed } of keys) {
       // A key that does not open is the sealing member's fault; the entry stays, the epoch stays unknown.
       try {

@@ -3,10 +3,9 @@
 // after volume.commit().
 import { toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, assert } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
-import type { NodeId, PeerId } from '../../protocol/ids.ts'
-import { OP_DOTS_MAX } from '../../protocol/limits.ts'
+import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import {
@@ -16,26 +15,24 @@ import {
   shownVersion,
 } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
+import { childPrefix, decodeChildren } from '../../protocol/tree/children.ts'
+import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
-import type { AttributeValues, ContentRef } from '../../protocol/tree/op.ts'
-import {
-  ROOT,
-  childPrefix,
-  decodeChildren,
-  readDir,
-  readInode,
-  readLink,
-} from '../../protocol/tree/records.ts'
-import type { Dir, Inode, Link } from '../../protocol/tree/records.ts'
-import { lookupName, resolve } from '../../protocol/tree/view.ts'
+import type { AttributeValues, ContentRef, TreeOp } from '../../protocol/tree/op.ts'
+import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { Dir, Inode } from '../../protocol/tree/records.ts'
+import { lookupName, resolve, shownDirName } from '../../protocol/tree/view.ts'
 import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
-import { isDirVisible } from '../../protocol/tree/apply.ts'
 import type { Random } from '../world/world.ts'
-import type { Volume } from './volume.ts'
-import { freshDirId } from './dir-ids.ts'
+import { findConflict, keepOps, listConflicts } from './conflicts.ts'
+import type { NameConflict } from './conflicts.ts'
+import { conflictsOf } from './settings.ts'
 import { prefixEnd } from './state-view.ts'
+import { moveOps, removeOps, versionOps } from './target-ops.ts'
+import type { NewVersion } from './target-ops.ts'
+import type { Volume } from './volume.ts'
 
 /** What a file holds: the version shown, and what a writer must name as its base. */
 export interface FileVersion {
@@ -107,17 +104,48 @@ export class Namespace {
   /** Entries of a directory in the order of their collision keys, from after `after`. cost: O(entries read). */
   async *list(dir: NodeId, after?: ByteString): AsyncGenerator<ListedEntry> {
     this.#dir(dir)
+    const { view, authorName } = this.volume
+    const policy = conflictsOf(this.volume)
     const prefix = childPrefix(dir)
     const from = after === undefined ? prefix : `${prefix}${after}\0`
-    for await (const [key, value] of this.volume.view.scan(from, prefixEnd(prefix))) {
-      for (const entry of resolve(
-        this.volume.view,
-        decodeChildren(value),
-        this.volume.authorName,
-      )) {
+    for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
+      for (const entry of resolve(view, decodeChildren(value), authorName, policy))
         yield { ...entry, key: key.slice(prefix.length) }
-      }
     }
+  }
+
+  /** Names under which more than one thing shows, all over the volume, in key order, from after `after`. */
+  conflicts(after?: ByteString): AsyncGenerator<NameConflict> {
+    return listConflicts(this.volume, after)
+  }
+
+  /** The conflict of which a side shows under this name, or undefined. */
+  conflictAt(dir: NodeId, name: Name): Omit<NameConflict, 'key'> | undefined {
+    this.#dir(dir)
+    return findConflict(this.volume, dir, name)
+  }
+
+  /**
+   * End a conflict: of all its sides only the one under this name is left, with the plain name.
+   * throws 'ENOENT' where there is no conflict, 'EISDIR' where a side is a directory.
+   */
+  keepConflict(dir: NodeId, name: Name): void {
+    const conflict = this.conflictAt(dir, name)
+    const side = conflict?.sides.find((known) => known.name === name)
+    if (conflict === undefined || side === undefined)
+      throw new ShoalError('ENOENT', `"${nameText(name)}" is in no conflict`)
+    this.#submit(keepOps(this.volume, conflict, side.target))
+  }
+
+  /** Where a directory shows, from the root down. */
+  pathOf(dir: NodeId): Name[] {
+    const path: Name[] = []
+    for (let at = dir; at !== ROOT;) {
+      const record = this.#dir(at)
+      path.unshift(shownDirName(this.volume.view, at, record, this.volume.authorName))
+      at = record.parent
+    }
+    return path
   }
 
   makeDir(parent: NodeId, name: Name, attributes: AttributeValues): NodeId {
@@ -153,7 +181,7 @@ export class Namespace {
   unlink(parent: NodeId, name: Name): Extract<ViewTarget, { kind: 'inode' }> {
     const target = this.#present(parent, name)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
-    this.#unlinkTarget(target)
+    this.#submit(removeOps(this.volume.view, target))
     return target
   }
 
@@ -162,7 +190,8 @@ export class Namespace {
     const target = this.#present(parent, name)
     if (target.kind !== 'dir')
       throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
-    this.#removeDirTarget(target.id, name)
+    this.#checkEmpty(target.id, name)
+    this.#submit(removeOps(this.volume.view, target))
   }
 
   /**
@@ -197,25 +226,22 @@ export class Namespace {
       if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }
-      this.volume.atomically(() => {
-        this.#moveTarget(moved, to, toName)
-        this.#moveTarget(replaced, from, fromName)
-      })
+      this.#submit([
+        ...this.#moveOps(moved, to, toName),
+        ...this.#moveOps(replaced, from, fromName),
+      ])
       return undefined
     }
     if (replaced?.id === moved.id) {
       // Two names of one inode: POSIX does nothing. One name in another case or normal form: take the new spelling.
       const same =
         moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
-      if (same) this.#moveTarget(moved, to, toName)
+      if (same) this.#submit(this.#moveOps(moved, to, toName))
       return undefined
     }
     this.#checkReplaceable(moved, replaced, toName)
-    this.volume.atomically(() => {
-      if (replaced?.kind === 'dir') this.#removeDirTarget(replaced.id, toName)
-      else if (replaced !== undefined) this.#unlinkTarget(replaced)
-      this.#moveTarget(moved, to, toName)
-    })
+    const removal = replaced === undefined ? [] : removeOps(this.volume.view, replaced)
+    this.#submit([...removal, ...this.#moveOps(moved, to, toName)])
     return replaced
   }
 
@@ -225,35 +251,33 @@ export class Namespace {
     this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
   }
 
-  /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. */
-  putVersion(
-    inode: NodeId,
-    version: {
-      readonly content: ContentRef
-      readonly size: number
-      readonly base: readonly Dot[]
-      readonly modifiedNs: bigint
-    },
-  ): Dot {
-    const touch = this.#inode(inode).links.flatMap((id) => {
-      const link = readLink(this.volume.view, id)
-      return link === undefined ? [] : [{ link: id, saw: seen(link.live) }]
-    })
-    const base = seen(version.base)
-    const modifiedNs = clampTime(version.modifiedNs)
-    return this.volume.submit({
-      kind: 'version',
-      inode,
-      ...version,
-      base,
-      modifiedNs,
-      touch: seen(touch),
-    })
+  /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. throws 'ESTALE'. */
+  putVersion(inode: NodeId, version: NewVersion): Dot {
+    this.#inode(inode)
+    const { view, actors, identity } = this.volume
+    const isSelf = (actor: ActorId): boolean => actors.get(actor)?.peer === identity.peer
+    const dot = this.#submit(versionOps(view, inode, version, isSelf))
+    assert(dot !== undefined, 'writing is at least one op')
+    return dot
   }
 
   /** Parent of a directory; the root is its own. */
   parentOf(dir: NodeId): NodeId {
     return this.#dir(dir).parent
+  }
+
+  /** Where a directory or file shows: each directory and the name that it has there. Nothing for what is gone. */
+  placesOf(target: ViewTarget): [dir: NodeId, name: Name][] {
+    const { view } = this.volume
+    if (target.kind === 'dir') {
+      const dir = readDir(view, target.id)
+      return dir === undefined ? [] : [[dir.parent, dir.name]]
+    }
+    return (readInode(view, target.id)?.links ?? []).flatMap((id) => {
+      const link = readLink(view, id)
+      const place: [NodeId, Name][] = link === undefined ? [] : [[link.parent, link.name]]
+      return place
+    })
   }
 
   /** True while the inode has a name. */
@@ -265,49 +289,13 @@ export class Namespace {
     return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
   }
 
-  #moveTarget(target: ViewTarget, parent: NodeId, name: Name): void {
-    if (target.kind === 'dir') {
-      const dir = this.#dir(target.id)
-      this.volume.submit({
-        kind: 'move-dir',
-        id: target.id,
-        from: dir.parent,
-        parent,
-        name,
-        saw: seen(dir.live),
-      })
-      return
-    }
-    const link = this.#link(target.link)
-    this.volume.submit({
-      kind: 'move',
-      link: target.link,
-      from: link.parent,
-      parent,
-      name,
-      saw: seen(link.live),
-    })
+  /** Ops that others see together. returns the dot of the last. */
+  #submit(ops: readonly TreeOp[]): Dot | undefined {
+    return this.volume.atomically(() => ops.map((op) => this.volume.submit(op)).at(-1))
   }
 
-  #unlinkTarget(target: Extract<ViewTarget, { kind: 'inode' }>): void {
-    if (target.version !== undefined) {
-      this.volume.submit({ kind: 'drop-version', inode: target.id, saw: [target.version] })
-      return
-    }
-    const link = this.#link(target.link)
-    this.volume.submit({
-      kind: 'unlink',
-      link: target.link,
-      from: link.parent,
-      saw: seen(link.live),
-    })
-  }
-
-  #removeDirTarget(id: NodeId, name: Name): void {
-    const dir = this.#dir(id)
-    if (dir.visibleChildren > 0)
-      throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
-    this.volume.submit({ kind: 'rmdir', id, from: dir.parent, saw: seen(dir.live) })
+  #moveOps(target: ViewTarget, parent: NodeId, name: Name): TreeOp[] {
+    return moveOps(this.volume.view, target, parent, name)
   }
 
   #checkReplaceable(moved: ViewTarget, replaced: ViewTarget | undefined, name: Name): void {
@@ -318,9 +306,12 @@ export class Namespace {
     if (moved.kind !== 'dir' && replaced.kind === 'dir') {
       throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
     }
-    if (replaced.kind === 'dir' && this.#dir(replaced.id).visibleChildren > 0) {
+    if (replaced.kind === 'dir') this.#checkEmpty(replaced.id, name)
+  }
+
+  #checkEmpty(dir: NodeId, name: Name): void {
+    if (this.#dir(dir).visibleChildren > 0)
       throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
-    }
   }
 
   #checkFree(parent: NodeId, name: Name): void {
@@ -348,12 +339,6 @@ export class Namespace {
     return inode
   }
 
-  #link(id: NodeId): Link {
-    const link = readLink(this.volume.view, id)
-    if (link === undefined) throw new ShoalError('ESTALE', 'the name is gone')
-    return link
-  }
-
   #freshId(): NodeId {
     return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
   }
@@ -371,9 +356,4 @@ function clamped(attributes: AttributeValues): AttributeValues {
     ...(accessedNs === undefined ? {} : { accessedNs: clampTime(accessedNs) }),
     ...(modifiedNs === undefined ? {} : { modifiedNs: clampTime(modifiedNs) }),
   }
-}
-
-/** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */
-function seen<Item>(all: readonly Item[]): readonly Item[] {
-  return all.length > OP_DOTS_MAX ? all.slice(0, OP_DOTS_MAX) : all
 }

@@ -1,57 +1,169 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
-import type { Ack, Settings } from '../control/api.ts'
+import type { Ack, Consistency, Settings } from '../control/api.ts'
+import { defaultVoters, findVoters, nameVoters } from './strong-electorate.ts'
+import type { ConflictPolicy } from '../../protocol/tree/view.ts'
 import type { Volume } from './volume.ts'
 
-const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
-const DEFAULT_ACK: Ack = 'local'
-const DEFAULT_CLASS = 'auto'
-
-/** Parses and gives the canonical text. throws ShoalError 'usage' saying what is accepted. */
-const KEYS: Readonly<Record<string, (value: string) => string>> = {
-  class: (value) => formatClass(parseClass(value)),
-  ack: (value) => parseAck(value),
+/** What a setting may be, and what it is unless it was set. */
+interface Setting<Value extends string = string> {
+  readonly default: Value
+  /** Gives the canonical text. throws ShoalError 'usage' saying what is accepted. */
+  readonly parse: (value: string) => Value
 }
 
-/** throws ShoalError 'usage'. */
-function parseAck(value: string): Ack {
-  const ack = ACKS.find((known) => known === value)
-  if (ack === undefined) throw new ShoalError('usage', `ack=${value}: acks are ${ACKS.join(', ')}`)
-  return ack
+/** Whether the log below a checkpoint is forgotten or kept. */
+export type HistoryPolicy = 'drop' | 'full'
+
+const ACK: Setting<Ack> = oneOf('ack', ['local', 'copied', 'placed'])
+const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
+const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
+const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
+
+/** For how long a member that nobody hears of keeps the log from being cut. */
+const AWAY: Setting = {
+  default: '30d',
+  parse(value) {
+    if (parseDuration(value) !== undefined) return value
+    throw new ShoalError('usage', `away=${value}: give a time such as 12h or 30d`)
+  },
 }
 
-/** Set policies, all or none. throws ShoalError 'usage'. */
-export async function applySettings(volume: Volume, settings: Settings): Promise<void> {
-  const checked = Object.entries(settings).map(([key, value]) => {
-    const check = KEYS[key]
-    if (check === undefined) {
+/** Entries of the log after which a checkpoint is due before its day. */
+const CHECKPOINT: Setting = {
+  default: '16384',
+  parse(value) {
+    if (/^[1-9]\d{0,8}$/.test(value)) return value
+    throw new ShoalError('usage', `checkpoint=${value}: give a number of entries such as 16384`)
+  },
+}
+
+const SETTINGS = {
+  class: { default: 'auto', parse: (value: string) => formatClass(parseClass(value)) },
+  ack: ACK,
+  conflicts: CONFLICTS,
+  history: HISTORY,
+  away: AWAY,
+  checkpoint: CHECKPOINT,
+  consistency: CONSISTENCY,
+} as const satisfies Readonly<Record<string, Setting>>
+
+type Key = keyof typeof SETTINGS
+
+/** A setting of another kind: the voters themselves decide on it. */
+const VOTERS = 'voters'
+
+/** The first is the default. */
+function oneOf<Value extends string>(
+  key: string,
+  values: readonly [Value, ...Value[]],
+): Setting<Value> {
+  return {
+    default: values[0],
+    parse(value) {
+      const found = values.find((known) => known === value)
+      if (found !== undefined) return found
+      throw new ShoalError('usage', `${key}=${value}: ${key} is one of ${values.join(', ')}`)
+    },
+  }
+}
+
+/** Settings in canonical form, without the voters. throws ShoalError 'usage'. */
+export function checkSettings(
+  settings: Settings,
+): readonly { readonly key: string; readonly value: string }[] {
+  const entries = Object.entries(settings).filter(([key]) => key !== VOTERS)
+  return entries.map(([key, value]) => {
+    if (!isKey(key)) {
       throw new ShoalError(
         'usage',
-        `"${key}" is not a setting of a volume; settings are ${Object.keys(KEYS).join(', ')}`,
+        `"${key}" is not a setting of a volume; settings are ${[...Object.keys(SETTINGS), VOTERS].join(', ')}`,
       )
     }
-    return { key, value: check(value) }
+    return { key, value: SETTINGS[key].parse(value) }
   })
+}
+
+/** Set policies, all or none; but not the voters. throws ShoalError 'usage'. */
+export async function applySettings(volume: Volume, settings: Settings): Promise<void> {
+  const checked = checkSettings(settings)
   volume.atomically(() => {
     for (const { key, value } of checked) volume.submit({ kind: 'policy', key, value })
   })
   await volume.commit()
 }
 
+/**
+ * Who is to decide, if these settings change that: a volume that becomes strong gets voters if it has none.
+ * throws ShoalError 'usage' naming who is no member.
+ */
+export function votersIn(volume: Volume, settings: Settings): readonly PeerId[] | undefined {
+  const { [VOTERS]: named, consistency } = settings
+  if (named !== undefined) return findVoters(volume, named)
+  const needed = consistency === 'strong' && volume.membership.policy(VOTERS) === undefined
+  return needed ? defaultVoters(volume) : undefined
+}
+
 /** The policies in force. */
 export function settingsOf(volume: Volume): Settings {
-  return { class: volume.membership.policy('class') ?? DEFAULT_CLASS, ack: ackOf(volume) }
+  const keys = Object.keys(SETTINGS).filter(isKey)
+  const settings = Object.fromEntries(keys.map((key) => [key, valueOf(volume, key)]))
+  const voters = volume.membership.policy(VOTERS)
+  return voters === undefined ? settings : { ...settings, [VOTERS]: nameVoters(volume, voters) }
 }
 
 /** The redundancy class that new data of this volume gets. */
 export function classOf(volume: Volume): RedundancyClass {
-  return parseClass(volume.membership.policy('class') ?? DEFAULT_CLASS)
+  return parseClass(valueOf(volume, 'class'))
 }
 
 /** When a write in this volume is acknowledged, unless the call says. */
 export function ackOf(volume: Volume): Ack {
-  const value = volume.membership.policy('ack')
-  return value === undefined ? DEFAULT_ACK : parseAck(value)
+  return ACK.parse(valueOf(volume, 'ack'))
+}
+
+/** What a call about files is that does not say. */
+export function consistencyOf(volume: Volume): Consistency {
+  return CONSISTENCY.parse(valueOf(volume, 'consistency'))
+}
+
+/** Is it written by consensus, and by nothing else? */
+export function isStrong(volume: Volume): boolean {
+  return consistencyOf(volume) === 'strong'
+}
+
+export function conflictsOf(volume: Volume): ConflictPolicy {
+  return CONFLICTS.parse(valueOf(volume, 'conflicts'))
+}
+
+export function historyOf(volume: Volume): HistoryPolicy {
+  return HISTORY.parse(valueOf(volume, 'history'))
+}
+
+/** How long a member that is away is waited for. */
+export function awayMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'away')) ?? 0
+}
+
+/** After how many entries a checkpoint is due. */
+export function checkpointEntriesOf(volume: Volume): number {
+  return Number(valueOf(volume, 'checkpoint'))
+}
+
+function parseDuration(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
+  const unitMs = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
+  return unitMs === undefined || Number(count) === 0 ? undefined : Number(count) * unitMs
+}
+
+function valueOf(volume: Volume, key: Key): string {
+  return volume.membership.policy(key) ?? SETTINGS[key].default
+}
+
+function isKey(key: string): key is Key {
+  return Object.hasOwn(SETTINGS, key)
 }

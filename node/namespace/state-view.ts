@@ -1,109 +1,235 @@
 // The state of one volume as it is now: what the ordered store holds plus what is applied but not yet durable.
 // Reads are synchronous and see every applied op at once; `take` hands over what a group commit must write.
+//
+// The log and what follows from it (the replica's tables) are kept apart from what doesn't (this node's own keys): they
+// lie under a generation, and a state that was built anew beside it takes its place in one write.
 import type { ByteString } from '../../protocol/bytes.ts'
+import { assert } from '../../protocol/errors.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { Kv, KvWrite } from '../store/kv.ts'
 
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
 const NAMESPACE_PREFIX = 'n'
 
+/** First chars of the keys that belong to no generation: nodes of checkpoints, what concerns this node alone. */
+const LASTING: ReadonlySet<string> = new Set(['b', 'u', 'E', 'Q', 'T', 'w'])
+const GENERATIONS = 256
+/** The generation in use; none before the first rebuild. */
+const GENERATION: ByteString = 'wgeneration'
+
+/** Records that can be scanned: of a volume as it is, or as it was at a checkpoint. */
+export interface ReplicaView extends StateStore {
+  /** Records with from <= key < to, in key order. */
+  scan(from: ByteString, to: ByteString): AsyncIterable<readonly [ByteString, Uint8Array]>
+}
+
 type Layer = Map<ByteString, Uint8Array | undefined>
 
-export class StateView implements StateStore {
+/** What is not yet durable over a generation of the state. */
+interface Overlay {
+  generation: number
+  applied: Layer
+  writing: Layer
+  appliedBytes: number
+  writingBytes: number
+}
+
+function emptyOverlay(generation: number): Overlay {
+  return {
+    generation,
+    applied: new Map(),
+    writing: new Map(),
+    appliedBytes: 0,
+    writingBytes: 0,
+  }
+}
+
+export class StateView implements ReplicaView {
   readonly #kv: Kv
   readonly #prefix: ByteString
-  #applied: Layer = new Map()
-  #writing: Layer = new Map()
-  #appliedBytes = 0
-  #writingBytes = 0
+  /** One and the same in views that became one. */
+  #at: Overlay
+  #trial: Layer | undefined
 
   /** tag: two chars that tell this volume's keys from those of other volumes of the node. */
   constructor(kv: Kv, tag: ByteString) {
     this.#kv = kv
     this.#prefix = NAMESPACE_PREFIX + tag
+    this.#at = emptyOverlay(kv.get(this.#prefix + GENERATION)?.[0] ?? 0)
+  }
+
+  /** An empty generation beside the one in use, for a state to be built in: see adopt(). */
+  successor(): StateView {
+    const next = new StateView(this.#kv, this.#prefix.slice(NAMESPACE_PREFIX.length))
+    next.#at = emptyOverlay((this.#at.generation + 1) % GENERATIONS)
+    return next
+  }
+
+  /**
+   * Go on with the state of a successor, of which all is durable but what its overlay holds: that becomes durable with
+   * the next take, which also makes the switch. Both are one view from then on. Not while a take is being written.
+   */
+  adopt(successor: StateView): void {
+    assert(this.#at.writing.size === 0, 'no write is under way')
+    for (const key of this.#at.applied.keys()) if (!isLasting(key)) this.#at.applied.delete(key)
+    for (const [key, value] of successor.#at.applied) this.#at.applied.set(key, value)
+    this.#at.appliedBytes += successor.#at.appliedBytes
+    this.#at.generation = successor.#at.generation
+    successor.#at = this.#at
+    this.put(GENERATION, Uint8Array.of(this.#at.generation))
+  }
+
+  /** Forget what an older generation, or one whose making was broken off, has left. */
+  async sweep(): Promise<void> {
+    for (const step of [-1, 1]) {
+      const other = (this.#at.generation + step + GENERATIONS) % GENERATIONS
+      await this.#clear(this.#prefix + generationPrefix(other))
+    }
+  }
+
+  async #clear(from: ByteString): Promise<void> {
+    let keys: ByteString[] = []
+    const remove = async (): Promise<void> => {
+      await this.#kv.write(
+        keys.map((key) => ({ kind: 'delete', key })),
+        { sync: false },
+      )
+      keys = []
+    }
+    for await (const [key] of this.#kv.scan({ from, to: prefixEnd(from) })) {
+      if (keys.push(key) >= CLEARED_AT_ONCE) await remove()
+    }
+    if (keys.length > 0) await remove()
   }
 
   /** Bytes applied since the last take, and by takes that failed: what bounds memory between commits. */
   get appliedBytes(): number {
-    return this.#appliedBytes
+    return this.#at.appliedBytes
   }
 
   get dirty(): boolean {
-    return this.#applied.size > 0
+    return this.#at.applied.size > 0
+  }
+
+  /** What `run` puts and deletes is seen by its own gets, not by scans, and forgotten at its end. */
+  tentatively<Result>(run: () => Result): Result {
+    this.#trial = new Map()
+    try {
+      return run()
+    } finally {
+      this.#trial = undefined
+    }
   }
 
   get(key: ByteString): Uint8Array | undefined {
-    if (this.#applied.has(key)) return this.#applied.get(key)
-    if (this.#writing.has(key)) return this.#writing.get(key)
-    return this.#kv.get(this.#prefix + key)
+    if (this.#trial?.has(key) === true) return this.#trial.get(key)
+    if (this.#at.applied.has(key)) return this.#at.applied.get(key)
+    if (this.#at.writing.has(key)) return this.#at.writing.get(key)
+    return this.#kv.get(this.#stored(key))
   }
 
   put(key: ByteString, value: Uint8Array): void {
-    this.#applied.set(key, value)
-    this.#appliedBytes += key.length + value.byteLength
+    if (this.#trial !== undefined) return void this.#trial.set(key, value)
+    this.#at.applied.set(key, value)
+    this.#at.appliedBytes += key.length + value.byteLength
   }
 
   delete(key: ByteString): void {
-    this.#applied.set(key, undefined)
-    this.#appliedBytes += key.length
+    if (this.#trial !== undefined) return void this.#trial.set(key, undefined)
+    this.#at.applied.set(key, undefined)
+    this.#at.appliedBytes += key.length
   }
 
   /** What is applied, to be written now. One take at a time: settle or restore it before the next. */
   take(): KvWrite[] {
-    this.#writing = this.#applied
-    this.#writingBytes = this.#appliedBytes
-    this.#applied = new Map()
-    this.#appliedBytes = 0
-    return [...this.#writing].map(([key, value]) =>
+    this.#at.writing = this.#at.applied
+    this.#at.writingBytes = this.#at.appliedBytes
+    this.#at.applied = new Map()
+    this.#at.appliedBytes = 0
+    return [...this.#at.writing].map(([key, value]) =>
       value === undefined
-        ? { kind: 'delete', key: this.#prefix + key }
-        : { kind: 'put', key: this.#prefix + key, value },
+        ? { kind: 'delete', key: this.#stored(key) }
+        : { kind: 'put', key: this.#stored(key), value },
     )
   }
 
   /** The taken writes are durable. */
   settle(): void {
-    this.#writing = new Map()
+    this.#at.writing = new Map()
   }
 
   /** The taken writes failed: keep them for the next take. */
   restore(): void {
-    this.#applied = new Map([...this.#writing, ...this.#applied])
-    this.#appliedBytes += this.#writingBytes
-    this.#writing = new Map()
+    this.#at.applied = new Map([...this.#at.writing, ...this.#at.applied])
+    this.#at.appliedBytes += this.#at.writingBytes
+    this.#at.writing = new Map()
   }
 
-  /** Records with from <= key < to, in key order. Keys are without the volume's prefix. */
+  /** Write what is applied to a successor, which nobody else writes. */
+  async spill(): Promise<void> {
+    await this.#kv.write(this.take(), { sync: true })
+    this.settle()
+  }
+
+  /** Records with from <= key < to, in key order; both ends in one table. Keys are without the volume's prefix. */
   async *scan(from: ByteString, to: ByteString): AsyncGenerator<readonly [ByteString, Uint8Array]> {
-    const pending = this.#pendingIn(from, to)
-    let at = 0
-    const cut = this.#prefix.length
-    for await (const [stored, value] of this.#kv.scan({
-      from: this.#prefix + from,
-      to: this.#prefix + to,
-    })) {
-      const key = stored.slice(cut)
-      for (let next = pending[at]; next !== undefined && next[0] < key; next = pending[++at]) {
-        if (next[1] !== undefined) yield [next[0], next[1]]
-      }
-      const over = pending[at]
-      if (over === undefined || over[0] !== key) {
-        yield [key, value]
-        continue
-      }
-      at++
-      if (over[1] !== undefined) yield [key, over[1]]
-    }
-    for (const [key, value] of pending.slice(at)) if (value !== undefined) yield [key, value]
+    const prefix = this.#prefixOf(from)
+    const stored = this.#kv.scan({ from: prefix + from, to: prefix + to })
+    yield* overlaid(stored, this.#pendingIn(from, to), prefix.length)
   }
 
-  #pendingIn(from: ByteString, to: ByteString): (readonly [ByteString, Uint8Array | undefined])[] {
+  #stored(key: ByteString): ByteString {
+    return this.#prefixOf(key) + key
+  }
+
+  #prefixOf(key: ByteString): ByteString {
+    return isLasting(key) ? this.#prefix : this.#prefix + generationPrefix(this.#at.generation)
+  }
+
+  #pendingIn(from: ByteString, to: ByteString): Pending {
     const merged: Layer = new Map()
-    for (const layer of [this.#writing, this.#applied]) {
+    for (const layer of [this.#at.writing, this.#at.applied]) {
       for (const [key, value] of layer) if (key >= from && key < to) merged.set(key, value)
     }
     return [...merged].sort(([a], [b]) => (a < b ? -1 : 1))
   }
+}
+
+export type Pending = readonly (readonly [ByteString, Uint8Array | undefined])[]
+
+/** Stored records, whose keys begin with `cut` chars more, with pending writes over them; both in key order. */
+export async function* overlaid(
+  stored:
+    AsyncIterable<readonly [ByteString, Uint8Array]> | Iterable<readonly [ByteString, Uint8Array]>,
+  pending: Pending,
+  cut = 0,
+): AsyncGenerator<readonly [ByteString, Uint8Array]> {
+  let at = 0
+  for await (const [storedKey, value] of stored) {
+    const key = storedKey.slice(cut)
+    for (let next = pending[at]; next !== undefined && next[0] < key; next = pending[++at]) {
+      if (next[1] !== undefined) yield [next[0], next[1]]
+    }
+    const over = pending[at]
+    if (over === undefined || over[0] !== key) {
+      yield [key, value]
+      continue
+    }
+    at++
+    if (over[1] !== undefined) yield [key, over[1]]
+  }
+  for (const [key, value] of pending.slice(at)) if (value !== undefined) yield [key, value]
+}
+
+const CLEARED_AT_ONCE = 10_000
+
+function isLasting(key: ByteString): boolean {
+  return LASTING.has(key.charAt(0))
+}
+
+/** No table's key begins with this char. */
+function generationPrefix(generation: number): ByteString {
+  return `\x01${String.fromCharCode(generation)}`
 }
 
 /** The end of the range of all keys that begin with `prefix`, which holds a byte below 0xff. */

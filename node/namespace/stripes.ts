@@ -17,7 +17,7 @@ import type { Stamp } from '../../protocol/log/dot.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
 import { prefixEnd } from './state-view.ts'
-import type { StateView } from './state-view.ts'
+import type { ReplicaView } from './state-view.ts'
 
 export interface PlacedStripe {
   readonly header: StripeHeader
@@ -42,7 +42,7 @@ const CHUNK: ByteString = 'k'
 const GROUP: ByteString = 'g'
 
 export class StripeTable {
-  readonly #view: StateView
+  readonly #view: ReplicaView
   readonly #groups = new Map<ByteString, number>()
   /** A header with thousands of chunks takes ms to decode, and readers come for one chunk after the other. */
   readonly #decoded = new LRUCache<StripeId, PlacedStripe>({
@@ -50,11 +50,11 @@ export class StripeTable {
     sizeCalculation: ({ header }) => header.chunks.length,
   })
 
-  private constructor(view: StateView) {
+  private constructor(view: ReplicaView) {
     this.#view = view
   }
 
-  static async open(view: StateView): Promise<StripeTable> {
+  static async open(view: ReplicaView): Promise<StripeTable> {
     const table = new StripeTable(view)
     for await (const [key, value] of view.scan(GROUP, prefixEnd(GROUP))) {
       table.#groups.set(key.slice(GROUP.length), decodeCbor(value, 'stripe group') as number)

@@ -7,7 +7,11 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
+import { CheckpointTransfer } from './checkpoint-transfer.ts'
+import { Checkpoints } from './checkpoints.ts'
+import type { CheckpointOptions } from './checkpoints.ts'
 import { Gossip } from './gossip.ts'
+import { Inbox } from './inbox.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
 import type { Volumes } from './volumes.ts'
@@ -15,7 +19,10 @@ import type { Timer, World } from '../world/world.ts'
 import type { Joining } from '../peers/join.ts'
 import { Reconnect } from '../peers/reconnect.ts'
 
-const ANTI_ENTROPY_MS: number = 60 * SECOND_MS
+/** Beacons between two exchanges that nothing but time asks for. */
+const ANTI_ENTROPY_BEACONS = 6
+/** A member that stays away is dialled again at least this often, in beacons. */
+const DIAL_BEACONS = 3
 /** A stranger may stay connected this long to show a ticket. */
 const STRANGER_MS: number = 30 * SECOND_MS
 
@@ -29,6 +36,9 @@ export interface SwarmComponents {
   readonly volumes: Volumes
   readonly joining: Joining
   readonly freeBytes: () => number
+  /** Mean time between two beacons of this node. */
+  readonly beaconMs: number
+  readonly checkpoints: CheckpointOptions
   /** Members came or went, or peers that may hold shards became reachable. */
   readonly onPeersChanged: () => void
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -38,27 +48,42 @@ export class Swarm {
   readonly #c: SwarmComponents
   readonly #sync: LogSync
   readonly #reconnect: Reconnect
-  readonly #gossips = new Map<VolumeId, Gossip>()
+  readonly #transfer: CheckpointTransfer
+  readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
+  readonly #inboxes = new Map<VolumeId, Inbox>()
   readonly #news = new Map<PeerId, PeerNews>()
   /** Per volume what each peer said is durable there. */
   readonly #durable = new Map<VolumeId, Map<PeerId, VersionVector>>()
   /** Peers this node asks to let it in: allowed to be connected before any log names them. */
   readonly #asked = new Set<PeerId>()
+  /** By volume and peer the checkpoints that are being fetched. */
+  readonly #fetching = new Map<string, Promise<void>>()
   readonly #strangers = new Map<PeerId, Timer>()
   #antiEntropy: Timer | undefined
   #stopped = false
 
   constructor(components: SwarmComponents) {
     this.#c = components
+    const { world, volumes } = components
+    const access = {
+      world,
+      volumeOf: (id: VolumeId) => volumes.get(id),
+      isMember: (volume: Volume, peer: PeerId) => volume.membership.member(peer) !== undefined,
+    }
+    this.#transfer = new CheckpointTransfer(access)
     this.#sync = new LogSync({
-      world: components.world,
-      volumeOf: (id) => components.volumes.get(id),
-      isMember: (volume, peer) => volume.membership.member(peer) !== undefined,
-      onFork: (volume, error) =>
+      ...access,
+      inboxOf: (volume) => this.#inboxOf(volume),
+      onTruncated: (volume, peer) => this.#startFromCheckpoint(volume, peer),
+      onRefused: (volume, error) =>
         components.log('two nodes wrote as one', { volume: volume.id, error: error.message }),
+      onForked: (volume, peer) => this.syncSoon(volume, peer),
       onDurable: (volume, peer, vector) => this.#heardDurable(volume, peer, vector),
     })
-    this.#reconnect = new Reconnect({ world: components.world, wanted: () => this.members() })
+    this.#reconnect = new Reconnect(
+      { world: components.world, wanted: () => this.members() },
+      { longestPauseMs: DIAL_BEACONS * components.beaconMs },
+    )
   }
 
   async start(): Promise<void> {
@@ -67,6 +92,7 @@ export class Swarm {
     network.onConnect((peer) => this.#connected(peer))
     network.onDisconnect((peer) => this.#disconnected(peer))
     await this.#sync.start()
+    await this.#transfer.start()
     await network.start()
     for (const { volume } of this.#c.volumes.all()) this.addVolume(volume)
     this.#reconnect.start()
@@ -77,26 +103,34 @@ export class Swarm {
     this.#stopped = true
     this.#antiEntropy?.cancel()
     for (const timer of this.#strangers.values()) timer.cancel()
-    for (const gossip of this.#gossips.values()) gossip.stop()
+    for (const { gossip } of this.#hosted.values()) gossip.stop()
+    for (const inbox of this.#inboxes.values()) inbox.stop()
     this.#reconnect.stop()
+    this.#transfer.stop()
+    await Promise.all([...this.#hosted.values()].map(({ checkpoints }) => checkpoints.stop()))
     await this.#sync.stop()
     await this.#c.world.network.stop()
   }
 
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
-    if (this.#gossips.has(volume.id)) return
+    if (this.#hosted.has(volume.id)) return
+    const { world, beaconMs, freeBytes, log } = this.#c
     const gossip = new Gossip({
-      world: this.#c.world,
+      world,
       volume,
-      freeBytes: this.#c.freeBytes,
+      inbox: this.#inboxOf(volume),
+      freeBytes,
+      beaconMs,
       onMissing: (from) => this.syncSoon(volume, from),
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
     })
-    this.#gossips.set(volume.id, gossip)
+    const checkpoints = this.#checkpointsOf(volume)
+    this.#hosted.set(volume.id, { gossip, checkpoints })
     gossip.start()
-    volume.onMembersChange(() => this.#membersChanged())
-    volume.onNote((message, fields) => this.#c.log(message, { volume: volume.id, ...fields }))
+    checkpoints.start()
+    volume.events.members.add(() => this.#membersChanged())
+    volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
 
@@ -141,6 +175,10 @@ export class Swarm {
       throw new ShoalError('not-a-member', `${peer} is not a member of the volume`)
     }
     await this.#sync.sync(volume, peer)
+    const fetching = this.#fetching.get(exchangeKey(volume, peer))
+    if (fetching === undefined) return
+    await fetching
+    await this.#sync.sync(volume, peer)
   }
 
   /** The same in the background; failures are for the next occasion. */
@@ -150,6 +188,41 @@ export class Swarm {
       if (!this.#stopped)
         this.#c.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
     })
+  }
+
+  /** What is missing here is not in the log of a peer any more. */
+  #startFromCheckpoint(volume: Volume, peer: PeerId): void {
+    const key = exchangeKey(volume, peer)
+    if (this.#fetching.has(key)) return
+    const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
+    this.#fetching.set(key, work)
+    work.then(
+      () => this.syncSoon(volume, peer),
+      (error: unknown) => {
+        if (!this.#stopped)
+          this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
+      },
+    )
+  }
+
+  async #fetchCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
+    const checkpoint = await this.#transfer.fetch(volume, peer)
+    const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
+    await hosted.install(checkpoint)
+  }
+
+  #inboxOf(volume: Volume): Inbox {
+    const known = this.#inboxes.get(volume.id)
+    if (known !== undefined) return known
+    const inbox = new Inbox({ volume, clock: this.#c.world.clock })
+    this.#inboxes.set(volume.id, inbox)
+    return inbox
+  }
+
+  #checkpointsOf(volume: Volume): Checkpoints {
+    const { world, log } = this.#c
+    const onNew = (): void => this.#hosted.get(volume.id)?.gossip.beacon()
+    return new Checkpoints({ world, volume, onNew, log }, this.#c.checkpoints)
   }
 
   /** Connected members of a volume. */
@@ -205,7 +278,7 @@ export class Swarm {
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
       this.syncSoon(volume, peer)
-      this.#gossips.get(volume.id)?.beacon()
+      this.#hosted.get(volume.id)?.gossip.beaconSoon()
     }
     this.#c.onPeersChanged()
   }
@@ -247,7 +320,8 @@ export class Swarm {
 
   #planAntiEntropy(): void {
     const { clock, random } = this.#c.world
-    this.#antiEntropy = clock.timer(ANTI_ENTROPY_MS * (0.5 + random.number()), () => {
+    const pauseMs = ANTI_ENTROPY_BEACONS * this.#c.beaconMs * (0.5 + random.number())
+    this.#antiEntropy = clock.timer(pauseMs, () => {
       for (const { volume } of this.#c.volumes.all()) {
         const members = this.connectedMembers(volume)
         const peer = members[Math.floor(random.number() * members.length)]
@@ -256,4 +330,8 @@ export class Swarm {
       this.#planAntiEntropy()
     })
   }
+}
+
+function exchangeKey(volume: Volume, peer: PeerId): string {
+  return `${volume.id} ${peer}`
 }

@@ -1,9 +1,10 @@
 // Anti-entropy over /shoal/log/1: two members exchange version vectors and stream each other what is missing, in causal
 // order, in one round trip. Cost: O(actors + missing entries); memory O(frame). An interrupted exchange has lost
 // nothing: what arrived is applied, the next one goes on from there.
-import { asShoalError, hasCode, ShoalError } from '../../protocol/errors.ts'
+import { asShoalError, ShoalError } from '../../protocol/errors.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import {
   ENTRIES_FRAME_BYTES,
@@ -11,8 +12,11 @@ import {
   decodeLogMessage,
   encodeLogMessage,
 } from '../../protocol/wire/log.ts'
-import type { LogMessage } from '../../protocol/wire/log.ts'
+import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
+import { slicesOf } from './pace.ts'
+import { confirmOwn, heldBy, summaryOf } from './hello.ts'
+import type { Inbox } from './inbox.ts'
 import type { Volume } from './volume.ts'
 
 /** No answer for this long ends an exchange, in ms. */
@@ -21,10 +25,16 @@ const IDLE_MS = 30_000
 export interface SyncComponents {
   readonly world: Pick<World, 'clock' | 'network'>
   readonly volumeOf: (id: VolumeId) => Volume | undefined
+  readonly inboxOf: (volume: Volume) => Inbox
   /** May this peer have the volume's log? */
   readonly isMember: (volume: Volume, peer: PeerId) => boolean
+  /** An entry has no place in the log: two nodes wrote as one, and it came too late for its branch to be kept. */
+  readonly onRefused: (volume: Volume, error: ShoalError) => void
+  /** An exchange told of a branch: each may hold more by now than the other could say. */
+  readonly onForked: (volume: Volume, peer: PeerId) => void
+  /** A peer no longer has entries that are missing here: start from its checkpoint. */
+  readonly onTruncated: (volume: Volume, peer: PeerId) => void
   /** A peer said what of a volume's log is durable there. */
-  readonly onFork: (volume: Volume, error: ShoalError) => void
   readonly onDurable: (volume: Volume, peer: PeerId, vector: VersionVector) => void
 }
 
@@ -70,13 +80,9 @@ export class LogSync {
     })
     try {
       await volume.commit()
-      await this.#send(channel, {
-        kind: 'hello',
-        volume: volume.id,
-        vector: volume.durableVector(),
-      })
+      await this.#send(channel, { kind: 'hello', volume: volume.id, log: summaryOf(volume) })
       const hello = await this.#expect(channel, 'hello')
-      await this.#exchange(channel, volume, hello.vector)
+      await this.#exchange(channel, volume, hello.log)
       await channel.close()
     } catch (error) {
       channel.abort(asShoalError(error))
@@ -97,29 +103,48 @@ export class LogSync {
       return channel.close()
     }
     await volume.commit()
-    await this.#send(channel, { kind: 'hello', volume: volume.id, vector: volume.durableVector() })
-    await this.#exchange(channel, volume, hello.vector)
+    await this.#send(channel, { kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+    await this.#exchange(channel, volume, hello.log)
     await channel.close()
   }
 
-  async #exchange(channel: Channel, volume: Volume, theirs: VersionVector): Promise<void> {
+  async #exchange(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {
+    const theirs = heldBy(volume, log)
     if ((theirs.get(volume.actor) ?? 0) > (volume.actors.get(volume.actor)?.seq ?? 0))
       volume.renewIncarnation()
     const sending = this.#sendMissing(channel, volume, theirs)
     // Awaited below; a failure of the receiving side must not leave it unheard.
     sending.catch(() => undefined)
-    await this.#receiveMissing(channel, volume)
+    const { hasForked, isRefused } = await this.#receiveMissing(channel, volume)
     await sending
     await volume.commit()
-    await this.#send(channel, { kind: 'durable', vector: volume.durableVector() })
-    const durable = await this.#expect(channel, 'durable')
-    this.#c.onDurable(volume, channel.peer, durable.vector)
+    if (isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
+      await this.#send(channel, { kind: 'truncated' })
+    await this.#send(channel, { kind: 'durable', log: summaryOf(volume) })
+    this.#c.onDurable(volume, channel.peer, await this.#receiveDurable(channel, volume))
+    if (hasForked) this.#c.onForked(volume, channel.peer)
+  }
+
+  async #receiveDurable(channel: Channel, volume: Volume): Promise<VersionVector> {
+    for (;;) {
+      const message = await this.#receive(channel)
+      if (message.kind === 'durable') {
+        confirmOwn(volume, message.log)
+        return heldBy(volume, message.log)
+      }
+      if (message.kind !== 'truncated') throw unexpected(channel, message, 'durable')
+      this.#c.onTruncated(volume, channel.peer)
+    }
   }
 
   async #sendMissing(channel: Channel, volume: Volume, theirs: VersionVector): Promise<void> {
+    if (!volume.entries.canComplete(theirs)) {
+      await this.#send(channel, { kind: 'truncated' })
+      return this.#send(channel, { kind: 'done' })
+    }
     let entries: Entry[] = []
     let bytes = 0
-    for (const entry of missingEntries(volume, volume.durableVector(), theirs)) {
+    for (const { entry } of volume.entries.between(theirs, volume.durableVector())) {
       entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
       if (bytes < ENTRIES_FRAME_BYTES) continue
@@ -131,25 +156,35 @@ export class LogSync {
     await this.#send(channel, { kind: 'done' })
   }
 
-  async #receiveMissing(channel: Channel, volume: Volume): Promise<void> {
-    for (;;) {
-      const message = await this.#receive(channel)
-      if (message.kind === 'done') return
-      if (message.kind !== 'entries')
-        throw new ShoalError('malformed', `unexpected "${message.kind}" in a log exchange`)
-      for (const entry of message.entries) this.#take(volume, entry)
-      await volume.makeRoom()
-    }
-  }
-
-  /** throws what makes the entry one that nobody honest holds. */
-  #take(volume: Volume, entry: Entry): void {
+  /** returns whether it told of a new branch of some actor's chain, and whether some of it has no place in the log. */
+  async #receiveMissing(
+    channel: Channel,
+    volume: Volume,
+  ): Promise<{ hasForked: boolean; isRefused: boolean }> {
+    let [hasForked, isRefused] = [false, false]
+    const unlisten = volume.forks.onChange(() => (hasForked = true))
     try {
-      volume.receive(entry)
-    } catch (error) {
-      // Two nodes wrote as one, and each side holds the branch that it heard of first: go on with the others.
-      if (!hasCode(error, 'fork')) throw error
-      this.#c.onFork(volume, error)
+      for (;;) {
+        const message = await this.#receive(channel)
+        if (message.kind === 'done') return { hasForked, isRefused }
+        if (message.kind === 'truncated') {
+          this.#c.onTruncated(volume, channel.peer)
+          continue
+        }
+        if (message.kind !== 'entries') throw unexpected(channel, message, 'entries')
+        for (const slice of slicesOf(message.entries)) {
+          this.#c.inboxOf(volume).takeAll(slice, (error) => {
+            if (error.code !== 'fork') throw error
+            isRefused = true
+            this.#c.onRefused(volume, error)
+          })
+          await volume.makeRoom()
+          if (slice.length < message.entries.length)
+            await this.#c.world.clock.sleep(1, { signal: this.#stop.signal })
+        }
+      }
+    } finally {
+      unlisten()
     }
   }
 
@@ -175,45 +210,11 @@ export class LogSync {
     kind: Kind,
   ): Promise<Extract<LogMessage, { kind: Kind }>> {
     const message = await this.#receive(channel)
-    if (message.kind !== kind) {
-      throw new ShoalError(
-        'malformed',
-        `${channel.peer} sent "${message.kind}" where "${kind}" was due`,
-      )
-    }
+    if (message.kind !== kind) throw unexpected(channel, message, kind)
     return message as Extract<LogMessage, { kind: Kind }>
   }
 }
 
-/**
- * What `held` has and `theirs` lacks, in an order in which each entry comes after its past: by HLC, which grows along
- * prev and deps. cost: O(actors + missing * log actors).
- */
-export function* missingEntries(
-  volume: Volume,
-  held: VersionVector,
-  theirs: VersionVector,
-): Generator<Entry> {
-  const next: { actor: ActorId; last: number; entry: Entry }[] = []
-  for (const [actor, last] of held) {
-    const seen = theirs.get(actor) ?? 0
-    const entry = seen < last ? volume.entry(actor, seen + 1) : undefined
-    if (entry !== undefined) next.push({ actor, last, entry })
-  }
-  next.sort(before)
-  for (let first = next.shift(); first !== undefined; first = next.shift()) {
-    yield first.entry
-    if (first.entry.header.seq >= first.last) continue
-    const entry = volume.entry(first.actor, first.entry.header.seq + 1)
-    if (entry === undefined) continue
-    const item = { ...first, entry }
-    const at = next.findIndex((other) => before(item, other) < 0)
-    next.splice(at < 0 ? next.length : at, 0, item)
-  }
-}
-
-function before(a: { entry: Entry }, b: { entry: Entry }): number {
-  if (a.entry.header.hlc !== b.entry.header.hlc)
-    return a.entry.header.hlc < b.entry.header.hlc ? -1 : 1
-  return a.entry.header.actor < b.entry.header.actor ? -1 : 1
+function unexpected({ peer }: Channel, { kind }: LogMessage, due: LogMessage['kind']): ShoalError {
+  return new ShoalError('malformed', `${peer} sent "${kind}" where "${due}" was due`)
 }

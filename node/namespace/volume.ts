@@ -6,34 +6,45 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { peerIdFromPublicKey } from '../../protocol/ids.ts'
-import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, VolumeId } from '../../protocol/ids.ts'
 import { encodeChecked } from '../../protocol/log/batch.ts'
+import type { Branches } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
-import type { Dot, Stamp } from '../../protocol/log/dot.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
 import type { Identity } from '../../protocol/signed.ts'
-import { applyOp, emptyChanges, ensureRoot } from '../../protocol/tree/apply.ts'
+import type { Claim } from '../../protocol/log/stability.ts'
+import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { MOVE_PREFIX, MoveLog } from '../../protocol/tree/moves.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { Timer, World } from '../world/world.ts'
-import { ActorTable } from './actors.ts'
+import type { ActorTable } from './actors.ts'
+import type { Place } from './ancestry.ts'
 import { Author } from './author.ts'
-import { checkEntry, readBody } from './entry-check.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { Claims } from './claims.ts'
+import { Cuts, isLate } from './cuts.ts'
+import { checkEntry } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
-import { EntryTable } from './entries.ts'
+import type { EntryTable } from './entries.ts'
+import { Forks } from './forks.ts'
 import { GroupCommit } from './group-commit.ts'
-import { Membership } from './membership.ts'
+import { MEMBER_OPS, VolumeEvents } from './listeners.ts'
+import type { Membership } from './membership.ts'
 import { OpenBatch } from './open-batch.ts'
-import { StateView, prefixEnd } from './state-view.ts'
-import { StripeTable } from './stripes.ts'
+import { Replica } from './replica.ts'
+import type { ReplicaOwner } from './replica.ts'
+import { Shared } from './shared.ts'
+import { StateView } from './state-view.ts'
+import type { StripeTable } from './stripes.ts'
+import { Tentative } from './tentative.ts'
 
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
@@ -46,27 +57,21 @@ export interface VolumeComponents {
   readonly identity: Identity
 }
 
-/** Told of each change of the tree, at once when it is applied. `local`: made on this node. */
-export type ChangeListener = (changes: ChangeSet, local: boolean) => void
-/** Told of what a person should know, with its details. */
-export type NoteListener = (message: string, fields: Record<string, unknown>) => void
-
 export class Volume {
   readonly id: VolumeId
   readonly genesis: Genesis
   readonly genesisBytes: Uint8Array
   readonly identity: Identity
   readonly view: StateView
-  readonly membership: Membership
-  readonly stripes: StripeTable
-  readonly actors: ActorTable
+  readonly cuts: Cuts
+  readonly tentative: Tentative
+  readonly claims: Claims
+  readonly shared: Shared
+  readonly forks: Forks
+  readonly events: VolumeEvents = new VolumeEvents()
   readonly #world: VolumeComponents['world']
   readonly #author: Author
-  readonly #moves: MoveLog
-  readonly #entries: EntryTable
-  readonly #listeners = new Set<ChangeListener>()
-  readonly #memberListeners = new Set<() => void>()
-  readonly #noteListeners = new Set<NoteListener>()
+  #replica: Replica
   readonly #commits: GroupCommit
   #batch: OpenBatch | undefined
   #batchTimer: Timer | undefined
@@ -74,30 +79,29 @@ export class Volume {
   private constructor(
     { world, store, identity }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
-    tables: {
-      view: StateView
-      membership: Membership
-      stripes: StripeTable
-      actors: ActorTable
-      moves: MoveLog
-    },
+    { view, replica, claims }: { view: StateView; replica: Replica; claims: Claims },
   ) {
     this.id = volumeIdOf(genesisBytes)
     this.genesis = decodeGenesis(genesisBytes)
     this.genesisBytes = genesisBytes
     this.identity = identity
-    this.view = tables.view
-    this.membership = tables.membership
-    this.stripes = tables.stripes
-    this.actors = tables.actors
-    this.#moves = tables.moves
-    this.#entries = new EntryTable(tables.view)
+    this.view = view
+    this.cuts = new Cuts(view)
+    this.forks = new Forks({ replica: () => this.#replica, cuts: this.cuts })
+    this.claims = claims
+    this.shared = new Shared(view)
+    this.#replica = replica
     this.#world = world
-    const { view, actors, membership } = tables
     const close = (): void => this.#closeBatch()
-    const vector = (): VersionVector => actors.vector()
-    this.#commits = new GroupCommit({ store, view, close, vector }, record)
-    this.#author = new Author({ world, identity, volume: this.id, view, actors, membership })
+    const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
+    this.#commits = new GroupCommit({ store, view, close, claim }, record)
+    const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
+    this.#author = new Author(parts)
+    const { cuts } = this
+    const durable = (): Claim => this.#commits.durable
+    const take = (entry: Entry): EntryVerdict => this.receive(entry)
+    const tell = (entry: Entry): void => this.#commits.add(entry)
+    this.tentative = new Tentative({ ...parts, cuts, close, durable, take, tell })
   }
 
   /**
@@ -111,26 +115,53 @@ export class Volume {
     record: readonly KvWrite[] = [],
   ): Promise<Volume> {
     const view = new StateView(components.store.kv, tag)
-    ensureRoot(view)
-    const moves: (readonly [ByteString, Uint8Array])[] = []
-    for await (const move of view.scan(MOVE_PREFIX, prefixEnd(MOVE_PREFIX))) moves.push(move)
+    await view.sweep()
     const id = volumeIdOf(genesisBytes)
-    return new Volume(
-      components,
-      { genesisBytes, record },
-      {
-        view,
-        membership: await Membership.open(
-          view,
-          components.identity,
-          id,
-          decodeGenesis(genesisBytes),
-        ),
-        stripes: await StripeTable.open(view),
-        actors: await ActorTable.open(view),
-        moves: MoveLog.from(moves),
-      },
-    )
+    const genesis = decodeGenesis(genesisBytes)
+    const { identity } = components
+    const ground = { stored: view, base: readCheckpoint(view) }
+    const replica = await Replica.open(view, { identity, volume: id, genesis }, ground)
+    const claims = await Claims.open(view)
+    return new Volume(components, { genesisBytes, record }, { view, replica, claims })
+  }
+
+  /** For other replicas of the same. */
+  get owner(): ReplicaOwner {
+    return { identity: this.identity, volume: this.id, genesis: this.genesis }
+  }
+
+  /** What the log has made of the volume. Another one after adopt(). */
+  get replica(): Replica {
+    return this.#replica
+  }
+
+  get membership(): Membership {
+    return this.#replica.membership
+  }
+
+  get stripes(): StripeTable {
+    return this.#replica.stripes
+  }
+
+  get actors(): ActorTable {
+    return this.#replica.actors
+  }
+
+  get entries(): EntryTable {
+    return this.#replica.entries
+  }
+
+  get branches(): Branches {
+    return this.#replica.branches
+  }
+
+  /** The newest checkpoint that is durable here. */
+  get checkpoint(): Checkpoint | undefined {
+    return this.#replica.checkpoint
+  }
+
+  set checkpoint(checkpoint: Checkpoint | undefined) {
+    this.#replica.checkpoint = checkpoint
   }
 
   /** This node's actor now. */
@@ -140,7 +171,12 @@ export class Volume {
 
   /** What is durable here; what others may be told of. */
   durableVector(): VersionVector {
-    return this.#commits.durable
+    return this.#commits.durable.vector
+  }
+
+  /** The same as a promise: this node's next entry will have a greater clock. */
+  durableClaim(): Claim {
+    return this.tentative.heldClaim ?? this.#commits.durable
   }
 
   wallMs(): WallTime {
@@ -151,23 +187,6 @@ export class Volume {
   readonly authorName = (actor: ActorId): string => {
     const peer = this.actors.get(actor)?.peer
     return peer === undefined ? 'unknown' : this.membership.nameOf(peer)
-  }
-
-  onChange(listener: ChangeListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  /** Told when members came, went or changed, or a policy was set. */
-  onMembersChange(listener: () => void): () => void {
-    this.#memberListeners.add(listener)
-    return () => this.#memberListeners.delete(listener)
-  }
-
-  /** Told of entries of the log that need somebody's attention. */
-  onNote(listener: NoteListener): () => void {
-    this.#noteListeners.add(listener)
-    return () => this.#noteListeners.delete(listener)
   }
 
   /** Told of this node's own entries once durable. */
@@ -182,6 +201,7 @@ export class Volume {
    */
   submit(op: Op): Dot {
     this.#commits.check()
+    if (this.tentative.isOpen) return this.tentative.submit(op)
     this.#author.checkRight(op)
     const encoded = encodeChecked(op)
     const clear = isClearOp(op)
@@ -192,8 +212,11 @@ export class Volume {
     const changes = emptyChanges()
     const dot = makeDot(this.actor, batch.seq, index)
     // A grant is named by its entry's hash, known once the batch is closed: clear ops apply then.
-    if (!clear) this.#applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), undefined, changes)
-    this.#tell(changes, true)
+    if (!clear) {
+      this.#replica.applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), changes)
+      this.#heed(op)
+    }
+    this.events.change.tell(changes, true)
     return dot
   }
 
@@ -215,24 +238,22 @@ export class Volume {
 
   /**
    * Take an entry of another node (or of this one, come back from a peer).
+   * isVerified: its signature is known to be its author's.
    * returns what became of it; 'applied' entries become durable with the next commit.
    * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
    */
-  receive(entry: Entry): EntryVerdict {
+  receive(entry: Entry, { isVerified = false }: { isVerified?: boolean } = {}): EntryVerdict {
     this.#commits.check()
     const { header } = entry
     if (header.volume !== this.id)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
     if (this.#batch !== undefined) this.#closeBatch()
-    const verdict = checkEntry(entry, {
-      actors: this.actors,
-      membership: this.membership,
-      entries: this.#entries,
-      wallMs: this.#world.clock.wall(),
-    })
-    if (verdict !== 'applied') return verdict
-    const author = this.#authorOf(entry)
-    const reading = readBody(entry, author, this.membership)
+    const replica = this.#replica
+    const wallMs = this.#world.clock.wall()
+    const found = checkEntry(entry, { replica, wallMs, isVerified })
+    if (typeof found === 'string') return found
+    const author = this.#replica.authorOf(entry)
+    const reading = this.#replica.read(entry)
     if (reading.kind === 'missing-key') {
       const message =
         'this node was not given a key that others write with: ask an admin for a new ticket and join again'
@@ -245,19 +266,28 @@ export class Volume {
     }
     // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
     if (header.actor === this.actor) this.#author.renew()
+    if (found.existing !== undefined) this.tentative.forked(header.actor)
+    const label = this.forks.nameAt(found, entry)
+    if (label === undefined) return 'relabelling'
+    const place = { ...found, label }
+    const seenBy = (): VersionVector => replica.ancestry.seenBy(place, entry)
+    const late = isLate(this.cuts.all, { label, seq: header.seq }, seenBy)
+    if (late)
+      this.#note('an entry came too late: what it says is for its writer to say again', { author })
     const changes = emptyChanges()
-    this.#apply(entry, reading.kind === 'ops' ? reading.ops : [], changes)
-    this.#tell(changes, false)
+    this.#apply(entry, place, reading.kind === 'ops' && !late ? reading.ops : [], changes)
+    this.events.change.tell(changes, false)
+    if (found.existing !== undefined) this.forks.tell()
     return 'applied'
   }
 
-  /** An entry of the log that is durable here, in wire form. */
+  /** An entry of the log, in wire form. */
   entryBytes(actor: ActorId, seq: number): Uint8Array | undefined {
-    return this.#entries.bytes(actor, seq)
+    return this.entries.bytes(actor, seq)
   }
 
   entry(actor: ActorId, seq: number): Entry | undefined {
-    return this.#entries.entry(actor, seq)
+    return this.entries.entry(actor, seq)
   }
 
   /**
@@ -267,6 +297,43 @@ export class Volume {
   renewIncarnation(): void {
     this.#closeBatch()
     this.#author.renew()
+  }
+
+  /** This node's chains do not go on in the state in use where they did in `before`: so write on as others. */
+  renewIfForgotten(before: ActorTable): void {
+    for (const { id, hash } of before.all()) {
+      if (this.actors.get(id)?.hash === hash) continue
+      if (id === this.actor) this.#author.renew()
+      this.tentative.forked(id)
+    }
+  }
+
+  /**
+   * Go on with a state that was built beside this one. `complete` runs with the batch closed and no write under way,
+   * and makes it hold all that this one does; what it returns runs when the state is in use. All of that becomes
+   * durable together with the switch.
+   */
+  async adopt(
+    next: { readonly view: StateView; readonly replica: Replica },
+    complete: () => () => void,
+  ): Promise<void> {
+    while (this.#commits.busy) await this.#commits.quiet()
+    this.#closeBatch()
+    const after = complete()
+    const afterReset = this.events.beginReset()
+    this.view.adopt(next.view)
+    this.#replica = next.replica
+    this.#commits.forget()
+    after()
+    afterReset()
+    this.events.members.tell()
+    await this.commit()
+  }
+
+  /** An entry without ops that points to all heads. */
+  merge(): void {
+    this.#closeBatch()
+    this.#log(this.#author.makeMerge(), [])
   }
 
   /** Commit what is left and stop the timer. */
@@ -296,52 +363,32 @@ export class Volume {
 
   /** Take an entry of this node's own. */
   #log(entry: Entry, ops: readonly Op[]): void {
-    this.#apply(entry, ops, emptyChanges())
+    const { actor, deps } = entry.header
+    const before = this.actors.get(actor)
+    this.#apply(entry, { label: actor, before, deps, existing: undefined }, ops, emptyChanges())
     this.#commits.add(entry)
   }
 
-  #authorOf({ header }: Entry): PeerId {
-    const known = this.actors.get(header.actor)?.peer
-    return known ?? peerIdFromPublicKey(header.origin?.publicKey ?? new Uint8Array(32))
-  }
-
   /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
-  #apply(entry: Entry, ops: readonly (Op | undefined)[], changes: ChangeSet): void {
-    const { actor, seq, hlc } = entry.header
-    this.actors.advance(entry)
-    ops.forEach((op, index) => {
-      if (op !== undefined)
-        this.#applyOp(op, makeDot(actor, seq, index), makeStamp(hlc, actor, index), entry, changes)
-    })
-    this.#entries.put(entry)
+  #apply(entry: Entry, place: Place, ops: readonly (Op | undefined)[], changes: ChangeSet): void {
+    const applied = this.#replica.apply(entry, place, ops, changes)
+    this.entries.put(place.label, entry)
+    for (const op of applied) if (op !== undefined) this.#heed(op, place.label)
   }
 
-  #applyOp(op: Op, dot: Dot, stamp: Stamp, entry: Entry | undefined, changes: ChangeSet): void {
-    switch (op.kind) {
-      case 'stripe':
-        return this.stripes.apply(op.header, op.holders, stamp)
-      case 'member':
-      case 'member-info':
-      case 'remove-member':
-      case 'epoch':
-      case 'policy': {
-        const [actor = '', seq = ''] = dot.split(':')
-        const hash = entry?.hash ?? ('' as EntryHash)
-        this.membership.apply(op, { actor: actor as ActorId, seq: Number(seq), hash, stamp })
-        for (const listener of this.#memberListeners) listener()
-        return
-      }
-      default:
-        return applyOp(this.view, this.#moves, op, { dot, stamp }, changes)
+  /** Tell those who wait for ops of this kind. */
+  #heed(op: Op, label?: ActorId): void {
+    if (op.kind === 'checkpoint' && label !== undefined) {
+      const { hlc, vector } = op
+      this.forks.heed(op, label)
+      const isNew = this.cuts.add({ hlc, vector, held: this.actors.pastOf(label) })
+      if (isNew) this.events.checkpoint.tell(op)
+    } else if (MEMBER_OPS.has(op.kind)) {
+      this.events.members.tell()
     }
   }
 
   #note(message: string, fields: Record<string, unknown>): void {
-    for (const listener of this.#noteListeners) listener(message, fields)
-  }
-
-  #tell(changes: ChangeSet, local: boolean): void {
-    if (changes.dirs.size + changes.inodes.size + changes.names.length === 0) return
-    for (const listener of this.#listeners) listener(changes, local)
+    this.events.note.tell(message, fields)
   }
 }

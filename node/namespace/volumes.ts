@@ -49,12 +49,21 @@ export class Volumes {
     this.#self = self
   }
 
-  static async open(components: VolumeComponents, self: SelfDescription): Promise<Volumes> {
+  /** isCopy: others may have written on with the incarnations that are stored here. */
+  static async open(
+    components: VolumeComponents,
+    self: SelfDescription,
+    { isCopy = false }: { readonly isCopy?: boolean } = {},
+  ): Promise<Volumes> {
     const volumes = new Volumes(components, self)
     for await (const [key, value] of components.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
       const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
       const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
       volumes.#volumes.push({ name, volume })
+      if (isCopy) {
+        volume.renewIncarnation()
+        await volume.commit()
+      }
       await volumes.describeSelf(volume)
     }
     return volumes

@@ -21,8 +21,15 @@ export class ManualClock implements Clock {
     return timer
   }
 
-  sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.timer(delayMs, resolve))
+  sleep(delayMs: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason)
+      const timer = this.timer(delayMs, resolve)
+      signal?.addEventListener('abort', () => {
+        timer.cancel()
+        reject(signal.reason)
+      })
+    })
   }
 
   timeout(delayMs: number, signal?: AbortSignal): AbortSignal {

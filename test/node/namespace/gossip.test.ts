@@ -1,7 +1,9 @@
 // Beacons: what a node says of itself, and what it makes of what others say (docs/formats/sync.md#beacons).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Inbox } from '../../../node/namespace/inbox.ts'
 import { Gossip } from '../../../node/namespace/gossip.ts'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { BEACON_ACTORS_MAX, GOSSIP_MAX } from '../../../protocol/limits.ts'
 import { openGossip, sealGossip } from '../../../protocol/wire/gossip.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
@@ -34,7 +36,9 @@ function gossipOf(replica: Replica): {
   const gossip = new Gossip({
     world,
     volume,
+    inbox: new Inbox({ volume, clock }),
     freeBytes: () => 1,
+    beaconMs: 10_000,
     onMissing: (from) => missingAt.push(from),
     onBeacon: (beacon) => heard.push(beacon),
   })
@@ -76,7 +80,15 @@ describe('beacons', () => {
     const [swarmKey = new Uint8Array()] = b.volume.membership.swarmKeys(1)
     const sender = { identity: b.identity, volume: b.volume.id, epoch: 1, swarmKey }
     const beaconAt = (sentMs: number): Uint8Array => {
-      const beacon = { peer: b.identity.peer, sentMs, vector: new Map(), freeBytes: sentMs }
+      const beacon = {
+        peer: b.identity.peer,
+        sentMs,
+        vector: new Map(),
+        digest: undefined,
+        hlc: HLC_ZERO,
+        cut: HLC_ZERO,
+        freeBytes: sentMs,
+      }
       const message = { kind: 'beacon', beacon: { ...beacon, addresses: [] } } as const
       return sealGossip(message, sender, new Uint8Array(32).fill(sentMs))
     }
@@ -86,5 +98,27 @@ describe('beacons', () => {
       [5, 6],
     )
     assert.deepEqual(missingAt, [])
+  })
+
+  test('of a log with another branch under the same name counts for nothing, and makes for an exchange', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    const c = await a.member('c')
+    await exchange(a, b, c)
+    // As it starts it describes itself: on either disk.
+    const [disk, copy] = [await c.reopen(), await c.clone('copy of c')]
+    disk.write('on the disk', 'x')
+    copy.write('on its copy', 'x')
+    await exchange(a, disk)
+    await exchange(b, copy)
+    const { deliver, missingAt } = gossipOf(a)
+    const { published } = gossipOf(b)
+    b.clock.advance(12_000)
+    const [beacon] = published
+    assert.ok(beacon !== undefined)
+    assert.deepEqual(a.volume.actors.vector(), b.volume.actors.vector())
+    assert.ok(deliver(beacon, b.identity.peer))
+    assert.deepEqual(missingAt, [b.identity.peer])
+    assert.equal(a.volume.claims.of(b.identity.peer)?.vector.size, 0)
   })
 })

@@ -8,16 +8,18 @@ import { blake3 } from '../../../protocol/hash.ts'
 import { identityFromSeed } from '../../../protocol/signed.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { heldBy, summaryOf } from '../../../node/namespace/hello.ts'
 import { Namespace } from '../../../node/namespace/namespace.ts'
 import { prefixEnd } from '../../../node/namespace/state-view.ts'
-import { missingEntries } from '../../../node/namespace/sync.ts'
 import { Volumes } from '../../../node/namespace/volumes.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { ManualClock } from '../data/manual-clock.ts'
 import type { EntryVerdict } from '../../../node/namespace/entry-check.ts'
 import type { Volume } from '../../../node/namespace/volume.ts'
+import type { Clock } from '../../../node/world/world.ts'
 import type { KvWrite } from '../../../node/store/kv.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { Entry, EntryHeader } from '../../../protocol/log/entry.ts'
 import type { Role } from '../../../protocol/membership/roles.ts'
@@ -52,6 +54,7 @@ export class MemoryStore {
 /** One node with at most one volume. */
 export class Replica {
   readonly name: string
+  readonly seed: string
   readonly identity: Identity
   readonly clock: ManualClock
   readonly store: MemoryStore
@@ -62,6 +65,7 @@ export class Replica {
 
   private constructor(name: string, store: MemoryStore, parts: Omit<Parts, 'store'>) {
     this.name = name
+    this.seed = parts.seed
     this.store = store
     this.identity = parts.identity
     this.clock = parts.clock
@@ -70,14 +74,19 @@ export class Replica {
     for (const { volume } of this.volumes.all()) this.#listen(volume)
   }
 
-  static async open(name: string, store: MemoryStore = new MemoryStore()): Promise<Replica> {
+  /** seed: of its randomness, which two copies of a machine do not share. */
+  static async open(
+    name: string,
+    store: MemoryStore = new MemoryStore(),
+    seed: string = name,
+  ): Promise<Replica> {
     const identity = identityFromSeed(blake3(utf8(name)))
     const clock = new ManualClock()
     clock.advance(START_MS)
-    const random = new SeededRandom(name, 'replica')
+    const random = new SeededRandom(seed, 'replica')
     const self = { name, zone: '', capacityBytes: 1000 }
     const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
-    return new Replica(name, store, { identity, clock, random, volumes })
+    return new Replica(name, store, { seed, identity, clock, random, volumes })
   }
 
   /** One that has made a volume. */
@@ -111,14 +120,28 @@ export class Replica {
     return joiner
   }
 
-  /** The same node after a restart. */
-  async reopen(): Promise<Replica> {
-    return Replica.open(this.name, new MemoryStore(MemoryKv.open(this.store.kv.image())))
+  /** Another machine with an image of this one's disk, as it is durable by now. */
+  async clone(seed: string): Promise<Replica> {
+    const copy = await Replica.open(this.name, new MemoryStore(this.#image()), seed)
+    copy.clock.advance(this.clock.wall() - copy.clock.wall())
+    return copy
   }
 
-  /** A new file in the root, of a few bytes. */
-  write(name: string, text: string): Extract<ViewTarget, { kind: 'inode' }> {
-    const target = this.namespace.create(ROOT, nameFromText(name), {})
+  /** The same node after a restart. */
+  async reopen(): Promise<Replica> {
+    return Replica.open(this.name, new MemoryStore(this.#image()))
+  }
+
+  /** What a name in the root means. */
+  at(name: string): ViewTarget {
+    const target = this.namespace.lookup(ROOT, nameFromText(name))
+    if (target === undefined) throw new Error(`${this.name} has no ${name}`)
+    return target
+  }
+
+  /** A new file of a few bytes. */
+  write(name: string, text: string, parent: NodeId = ROOT): Extract<ViewTarget, { kind: 'inode' }> {
+    const target = this.namespace.create(parent, nameFromText(name), {})
     this.rewrite(target, text)
     return target
   }
@@ -139,22 +162,32 @@ export class Replica {
     return names
   }
 
+  /** All that replicas have in common, a line a record; without the log, of which one may have dropped more. */
+  async state(): Promise<string> {
+    return this.dump(SHARED.replace('e', ''))
+  }
+
   /** All that replicas have in common, a line a record. */
-  async dump(): Promise<string> {
+  async dump(prefixes: string = SHARED): Promise<string> {
     const lines: string[] = []
-    for (const prefix of SHARED) {
+    for (const prefix of prefixes) {
       for await (const [key, value] of this.volume.view.scan(prefix, prefixEnd(prefix)))
         lines.push(`${prefix} ${toHex(Buffer.from(key.slice(1), 'latin1'))} ${toHex(value)}`)
     }
     return lines.join('\n')
   }
 
+  #image(): MemoryKv {
+    return MemoryKv.open(this.store.kv.image())
+  }
+
   #listen(volume: Volume): void {
-    volume.onNote((message) => this.notes.push(message))
+    volume.events.note.add((message) => this.notes.push(message))
   }
 }
 
 interface Parts {
+  readonly seed: string
   readonly store: MemoryStore
   readonly identity: Identity
   readonly clock: ManualClock
@@ -162,13 +195,25 @@ interface Parts {
   readonly volumes: Volumes
 }
 
+/** The clock of a replica, for work in slices: nobody else has to have a turn. */
+export function instant({ clock }: Replica): Clock {
+  return {
+    wall: () => clock.wall(),
+    now: () => clock.now(),
+    timer: (delayMs, run) => clock.timer(delayMs, run),
+    sleep: async () => undefined,
+    timeout: (delayMs, signal) => clock.timeout(delayMs, signal),
+  }
+}
+
 /** Give `to` what `from` holds durably and it lacks, in the order of an exchange, through the wire form. */
 export async function send(from: Replica, to: Replica): Promise<EntryVerdict[]> {
   await from.volume.commit()
   await to.volume.commit()
-  const [held, theirs] = [from.volume.durableVector(), to.volume.durableVector()]
-  const verdicts = [...missingEntries(from.volume, held, theirs)].map((entry) => {
-    const bytes = from.volume.entryBytes(entry.header.actor, entry.header.seq)
+  const theirs = heldBy(from.volume, summaryOf(to.volume))
+  const missing = [...from.volume.entries.between(theirs, from.volume.durableVector())]
+  const verdicts = missing.map(({ label, entry: { header } }) => {
+    const bytes = from.volume.entryBytes(label, header.seq)
     return to.volume.receive(decodeEntry(bytes ?? new Uint8Array()))
   })
   await to.volume.commit()

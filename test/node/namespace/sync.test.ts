@@ -1,26 +1,34 @@
 // Exchanges of logs between two nodes, one of which may be wrong (docs/formats/sync.md#shoallog1).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { summaryOf } from '../../../node/namespace/hello.ts'
+import { Inbox } from '../../../node/namespace/inbox.ts'
 import { LogSync } from '../../../node/namespace/sync.ts'
-import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { LOG_PROTOCOL, encodeLogMessage } from '../../../protocol/wire/log.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { MemoryStore, Replica, exchange } from './replicas.ts'
+import { Machine, beacons, meetAll } from './machines.ts'
+import { Replica, exchange, instant } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import type { Channel } from '../../../node/world/world.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
 
 interface Synced {
   readonly sync: LogSync
-  readonly forks: ShoalError[]
+  readonly refused: ShoalError[]
+  /** Peers to exchange with once more, and those to start from the checkpoints of. */
+  readonly forked: PeerId[]
+  readonly truncated: PeerId[]
   serve: (channel: Channel) => Promise<void>
   open: () => Channel
 }
 
 async function syncOf(replica: Replica): Promise<Synced> {
-  const forks: ShoalError[] = []
+  const refused: ShoalError[] = []
+  const forked: PeerId[] = []
+  const truncated: PeerId[] = []
   const closed = new ShoalError('unreachable', 'nobody there')
   const state = {
     serve: (_channel: Channel): Promise<void> => Promise.reject(closed),
@@ -32,28 +40,34 @@ async function syncOf(replica: Replica): Promise<Synced> {
     handle: async (_protocol, serve) => void (state.serve = serve),
     open: async () => state.open(),
   })
-  const { clock } = replica
+  const clock = instant(replica)
   const world = { clock, network, random: new SeededRandom(1, 'sync') }
+  const inbox = new Inbox({ volume: replica.volume, clock })
   const sync = new LogSync({
     world,
     volumeOf: () => replica.volume,
+    inboxOf: () => inbox,
     isMember: () => true,
-    onFork: (_volume, error) => forks.push(error),
+    onRefused: (_volume, error) => refused.push(error),
+    onForked: (_volume, peer) => forked.push(peer),
+    onTruncated: (_volume, peer) => truncated.push(peer),
     onDurable: () => undefined,
   })
   await sync.start()
-  return Object.assign(state, { sync, forks })
+  return Object.assign(state, { sync, refused, forked, truncated })
 }
 
 /** One exchange that `a` begins. */
 async function syncPair(a: Replica, b: Replica): Promise<[Synced, Synced]> {
   const [one, two] = [await syncOf(a), await syncOf(b)]
+  let served: Promise<void> | undefined
   one.open = () => {
     const [here, there] = channelPair(a.identity.peer, b.identity.peer, LOG_PROTOCOL)
-    two.serve(there).catch((error: Error) => there.abort(error))
+    served = two.serve(there).catch((error: Error) => there.abort(error))
     return here
   }
   await one.sync.sync(a.volume, b.identity.peer)
+  await served
   return [one, two]
 }
 
@@ -89,30 +103,30 @@ describe('an exchange of logs', () => {
       const options = { signal: new AbortController().signal }
       const message = async (m: Parameters<typeof encodeLogMessage>[0]): Promise<void> =>
         here.send([encodeLogMessage(m)], options)
-      await message({ kind: 'hello', volume: a.volume.id, vector: a.volume.durableVector() })
+      await message({ kind: 'hello', volume: a.volume.id, log: summaryOf(a.volume) })
       await message({ kind: 'entries', entries: list })
       await message({ kind: 'done' })
-      await message({ kind: 'durable', vector: a.volume.durableVector() })
+      await message({ kind: 'durable', log: summaryOf(a.volume) })
       await synced.serve(there)
     }
     const stranger = await (await Replica.founder('c')).member('d')
     await send(entries.toReversed())
     await send([...entries.slice(5, 10), ...entries.slice(5, 10)])
     await assert.rejects(send(entriesOf(stranger)), { code: 'malformed' })
-    // Of those in the wrong order only the one that was next.
-    assert.deepEqual(await b.names(), ['f0'])
+    // Those that came before their past have waited for it.
+    assert.deepEqual(await b.names(), await a.names())
     await send([...entries, ...entries])
     assert.equal(await a.dump(), await b.dump())
   })
 
-  test('a fork of one actor does not keep the others from each other', async () => {
+  test('brings both branches of a chain that forked, and asks for one more', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const c = await a.member('c')
     await exchange(a, b, c)
     c.write('base', 'x')
     await exchange(a, b, c)
-    const copy = await Replica.open('c', new MemoryStore(MemoryKv.open(c.store.kv.image())))
+    const copy = await c.clone('copy of c')
     c.write('on the disk', 'x')
     copy.clock.advance(5)
     copy.write('on its copy', 'x')
@@ -120,9 +134,38 @@ describe('an exchange of logs', () => {
     await exchange(b, copy)
     a.write('from a', 'x')
     b.write('from b', 'x')
+    const machines = [new Machine(a), new Machine(b)]
+    const settled = (): Promise<unknown> => Promise.all(machines.map((one) => one.settled()))
     const [one, two] = await syncPair(a, b)
-    assert.ok(one.forks.length + two.forks.length > 0)
-    assert.ok([...one.forks, ...two.forks].every(({ code }) => code === 'fork'))
+    // b has more of the chain than a, and so took what a holds of it for a part of that.
+    assert.deepEqual([one.forked, two.forked], [[b.identity.peer], []])
+    await settled()
+    const [, again] = await syncPair(a, b)
+    assert.deepEqual([...one.refused, ...two.refused, ...again.refused], [])
+    await settled()
+    assert.equal(await a.dump(), await b.dump())
+    assert.deepEqual(await a.names(), ['base', 'from a', 'from b', 'on its copy', 'on the disk'])
+    for (const machine of machines) await machine.stop()
+  })
+
+  test('tells who wrote beside what a checkpoint has settled to start from that', async () => {
+    const a = await Replica.founder('a')
+    const c = await a.member('c')
+    c.write('base', 'x')
+    await exchange(a, c)
+    const copy = await c.clone('copy of c')
+    copy.write('on its copy', 'x')
+    for (let n = 0; n < 3; n++) c.write(`on the disk ${n}`, 'x')
+    const machines = [new Machine(a), new Machine(c)]
+    await meetAll(machines)
+    for (let round = 0; round < 2; round++) {
+      beacons(machines)
+      await machines[0]?.makeCheckpoint()
+      await meetAll(machines)
+    }
+    const [one] = await syncPair(copy, a)
+    assert.deepEqual(one.truncated, [a.identity.peer])
+    for (const machine of machines) await machine.stop()
   })
 
   test('calls while one runs share the next', async () => {

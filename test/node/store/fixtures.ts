@@ -106,4 +106,8 @@ export class WatchedDisk implements Disk {
     const space = await this.#disk.space()
     return this.free === undefined ? space : { ...space, freeBytes: this.free }
   }
+
+  identity(): Promise<string> {
+    return this.#disk.identity()
+  }
 }

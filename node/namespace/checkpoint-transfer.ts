@@ -1,0 +1,180 @@
+// Checkpoints between members, over /shoal/checkpoint/1: who lacks what others have dropped from the log fetches the
+// newest checkpoint of one of them. A node is stored when all below it are, so what is here is whole: a fetch that was
+// broken off goes on where it was, and of a checkpoint near one's own only the difference travels.
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { childrenOf, nodeHash } from '../../protocol/log/prolly.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
+import { mayRead } from '../../protocol/membership/roles.ts'
+import {
+  CHECKPOINT_PROTOCOL,
+  NODES_AT_ONCE_MAX,
+  NODES_BYTES,
+  decodeCheckpointMessage,
+  encodeCheckpointMessage,
+} from '../../protocol/wire/checkpoint.ts'
+import type { CheckpointMessage } from '../../protocol/wire/checkpoint.ts'
+import type { Channel, World } from '../world/world.ts'
+import type { FetchedCheckpoint } from './checkpoint.ts'
+import { PARTS, TreeNodes } from './checkpoint-view.ts'
+import type { Part } from './checkpoint-view.ts'
+import { treeKeys } from './compute-checkpoint.ts'
+import type { Volume } from './volume.ts'
+
+/** No answer for this long ends a transfer, in ms. */
+const IDLE_MS = 30_000
+
+export interface TransferComponents {
+  readonly world: Pick<World, 'clock' | 'network'>
+  readonly volumeOf: (id: VolumeId) => Volume | undefined
+  readonly isMember: (volume: Volume, peer: PeerId) => boolean
+}
+
+export class CheckpointTransfer {
+  readonly #c: TransferComponents
+  readonly #stop = new AbortController()
+
+  constructor(components: TransferComponents) {
+    this.#c = components
+  }
+
+  async start(): Promise<void> {
+    await this.#c.world.network.handle(CHECKPOINT_PROTOCOL, (channel) => this.#serve(channel))
+  }
+
+  stop(): void {
+    this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
+  }
+
+  /**
+   * Fetch the newest checkpoint of a peer; its nodes are durable here when this resolves.
+   * throws ShoalError 'unreachable', 'timeout', 'unsupported' (it has none), 'corrupt' (it sent something else).
+   */
+  async fetch(volume: Volume, peer: PeerId): Promise<FetchedCheckpoint> {
+    const { clock, network } = this.#c.world
+    const signal = clock.timeout(IDLE_MS, this.#stop.signal)
+    const channel = await network.open(peer, CHECKPOINT_PROTOCOL, { signal })
+    try {
+      await this.#send(channel, { kind: 'get', volume: volume.id })
+      const { cut, held, clear, sealed } = await this.#expect(channel, 'checkpoint')
+      const roots = { clear, sealed: volume.membership.isKeeper() ? undefined : sealed }
+      for (const part of PARTS) {
+        const root = roots[part]
+        if (root !== undefined) await this.#fetchAll([root], { channel, volume, part })
+      }
+      await volume.commit()
+      await channel.close()
+      return { ...cut, held, ...roots }
+    } catch (error) {
+      channel.abort(asShoalError(error))
+      throw error
+    }
+  }
+
+  /** Fetch what is missing of these trees. cost: memory O(depth * NODES_AT_ONCE_MAX nodes). */
+  async #fetchAll(
+    roots: readonly NodeHash[],
+    fetching: { channel: Channel; volume: Volume; part: Part },
+  ): Promise<void> {
+    const { channel, volume, part } = fetching
+    const nodes = new TreeNodes(volume.view, part)
+    const key = treeKeys(volume)[part]
+    let wanted = roots.filter((id) => nodes.get(id) === undefined)
+    while (wanted.length > 0) {
+      const ids = wanted.slice(0, NODES_AT_ONCE_MAX)
+      await this.#send(channel, { kind: 'want', sealed: part === 'sealed', ids })
+      const answer = await this.#expect(channel, 'nodes')
+      const got = answer.nodes.slice(0, ids.length).map((bytes, index) => {
+        const id = ids[index]
+        if (bytes === undefined || id === undefined)
+          throw new ShoalError('unreachable', `${channel.peer} has a newer checkpoint by now`)
+        if (nodeHash(key, bytes) !== id)
+          throw new ShoalError('corrupt', `${channel.peer} sent a checkpoint that is damaged`)
+        return { id, bytes }
+      })
+      if (got.length === 0)
+        throw new ShoalError('malformed', `${channel.peer} answered without a node`)
+      for (const { id, bytes } of got) {
+        await this.#fetchAll(childrenOf(bytes), fetching)
+        nodes.put(id, bytes)
+      }
+      await volume.makeRoom()
+      wanted = wanted.slice(got.length)
+    }
+  }
+
+  async #serve(channel: Channel): Promise<void> {
+    const { volume: id } = await this.#expect(channel, 'get')
+    const volume = this.#c.volumeOf(id)
+    if (volume === undefined || !this.#c.isMember(volume, channel.peer))
+      return this.#refuse(channel, 'not-a-member', 'you are not a member of this volume')
+    const { checkpoint } = volume
+    const role = volume.membership.member(channel.peer)?.role
+    const reads = role !== undefined && mayRead(role)
+    if (checkpoint === undefined || (reads && volume.membership.isKeeper()))
+      return this.#refuse(channel, 'unsupported', 'this node has no checkpoint for you')
+    const { clear, sealed, ...cut } = checkpoint
+    const held = volume.cuts.at(cut.hlc)?.held ?? cut.vector
+    const shown = { clear, sealed: reads ? sealed : undefined }
+    await this.#send(channel, { kind: 'checkpoint', cut, held, ...shown })
+    for (;;) {
+      const message = await this.#receive(channel)
+      if (message === undefined) return
+      if (message.kind !== 'want')
+        throw new ShoalError('malformed', `unexpected "${message.kind}" in a transfer`)
+      if (message.sealed && !reads)
+        throw new ShoalError('not-a-member', `${channel.peer} may not read the tree`)
+      const nodes = new TreeNodes(volume.view, message.sealed ? 'sealed' : 'clear')
+      await this.#send(channel, { kind: 'nodes', nodes: readNodes(nodes, message.ids) })
+    }
+  }
+
+  async #refuse(
+    channel: Channel,
+    code: 'not-a-member' | 'unsupported',
+    message: string,
+  ): Promise<void> {
+    await this.#send(channel, { kind: 'error', code, message })
+    await channel.close()
+  }
+
+  async #send(channel: Channel, message: CheckpointMessage): Promise<void> {
+    const signal = this.#c.world.clock.timeout(IDLE_MS, this.#stop.signal)
+    await channel.send([encodeCheckpointMessage(message)], { signal })
+  }
+
+  /** undefined when the peer has closed. */
+  async #receive(channel: Channel): Promise<CheckpointMessage | undefined> {
+    const signal = this.#c.world.clock.timeout(IDLE_MS, this.#stop.signal)
+    const frame = await channel.receive({ signal })
+    if (frame === undefined) return undefined
+    const message = decodeCheckpointMessage(frame)
+    if (message.kind === 'error')
+      throw new ShoalError(message.code, `${channel.peer}: ${message.message}`)
+    return message
+  }
+
+  async #expect<Kind extends CheckpointMessage['kind']>(
+    channel: Channel,
+    kind: Kind,
+  ): Promise<Extract<CheckpointMessage, { kind: Kind }>> {
+    const message = await this.#receive(channel)
+    if (message === undefined)
+      throw new ShoalError('unreachable', `${channel.peer} ended a transfer early`)
+    if (message.kind === kind) return message as Extract<CheckpointMessage, { kind: Kind }>
+    throw new ShoalError('malformed', `${channel.peer} sent "${message.kind}", not "${kind}"`)
+  }
+}
+
+/** As many as an answer holds. */
+function readNodes(nodes: TreeNodes, ids: readonly NodeHash[]): (Uint8Array | undefined)[] {
+  const found: (Uint8Array | undefined)[] = []
+  let bytes = 0
+  for (const id of ids) {
+    const node = nodes.get(id)
+    bytes += node?.byteLength ?? 0
+    found.push(node)
+    if (bytes > NODES_BYTES) break
+  }
+  return found
+}

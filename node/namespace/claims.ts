@@ -1,0 +1,110 @@
+// The newest beacon of each member of a volume: what it says is durable there, and which checkpoint it has. They decide
+// what is stable (protocol/log/stability.ts), so they outlive a restart. Cost: a record a member, rewritten when it
+// says something new.
+import { fromByteString, toByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { decodeVector, encodeVector, mergeVectors } from '../../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { renamedBy } from '../../protocol/log/branches.ts'
+import type { Rename } from '../../protocol/log/branches.ts'
+import { decodeHlc } from '../../protocol/log/entry.ts'
+import type { Claim, Cut } from '../../protocol/log/stability.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { Beacon } from '../../protocol/wire/gossip.ts'
+import { prefixEnd } from './state-view.ts'
+import type { StateView } from './state-view.ts'
+
+const CLAIM: ByteString = 'b'
+
+export interface HeardClaim extends Claim {
+  /** By its own wall clock, and when it came by this node's. */
+  readonly sentMs: number
+  readonly heardMs: WallTime
+  /** Clock of the newest checkpoint it has. */
+  readonly cut: Hlc
+}
+
+export class Claims {
+  readonly #view: StateView
+  readonly #claims = new Map<PeerId, HeardClaim>()
+
+  private constructor(view: StateView) {
+    this.#view = view
+  }
+
+  static async open(view: StateView): Promise<Claims> {
+    const claims = new Claims(view)
+    for await (const [key, value] of view.scan(CLAIM, prefixEnd(CLAIM))) {
+      claims.#claims.set(peerIdFromPublicKey(fromByteString(key.slice(1))), decodeClaim(value))
+    }
+    return claims
+  }
+
+  of(peer: PeerId): HeardClaim | undefined {
+    return this.#claims.get(peer)
+  }
+
+  /**
+   * A member's beacon has come. `cut`: of the newest checkpoint here; who has the same holds all up to it, also where
+   * its beacon leaves actors out. False for one that is older than what was heard.
+   */
+  hear(beacon: Beacon, cut: Cut | undefined, nowMs: WallTime): boolean {
+    const known = this.#claims.get(beacon.peer)
+    if (known !== undefined && beacon.sentMs <= known.sentMs) return false
+    const isPast = cut !== undefined && beacon.cut >= cut.hlc
+    const vector = isPast ? mergeVectors(cut.vector, beacon.vector) : beacon.vector
+    const claim = {
+      vector,
+      hlc: beacon.hlc,
+      sentMs: beacon.sentMs,
+      cut: beacon.cut,
+      heardMs: nowMs,
+    }
+    this.#claims.set(beacon.peer, claim)
+    if (known === undefined || saysMore(claim, known)) {
+      this.#view.put(CLAIM + toByteString(publicKeyOf(beacon.peer)), encodeClaim(claim))
+    }
+    return true
+  }
+
+  /** Some labels are others by now. */
+  rename(renames: readonly Rename[]): void {
+    if (renames.length === 0) return
+    for (const [peer, claim] of this.#claims) {
+      const renamed = { ...claim, vector: renamedBy(claim.vector, renames) }
+      this.#claims.set(peer, renamed)
+      this.#view.put(CLAIM + toByteString(publicKeyOf(peer)), encodeClaim(renamed))
+    }
+  }
+}
+
+/** More, or something else: a machine that was restored from a backup may hold less than it did. */
+function saysMore(claim: HeardClaim, known: HeardClaim): boolean {
+  return claim.hlc !== known.hlc || claim.cut !== known.cut || !equal(claim.vector, known.vector)
+}
+
+function equal(a: VersionVector, b: VersionVector): boolean {
+  return a.size === b.size && [...a].every(([actor, seq]) => b.get(actor) === seq)
+}
+
+function encodeClaim({ vector, hlc, sentMs, cut, heardMs }: HeardClaim): Uint8Array {
+  return encodeCbor([encodeVector(vector), hlc, sentMs, cut, heardMs])
+}
+
+function decodeClaim(bytes: Uint8Array): HeardClaim {
+  const [vector, hlc, sentMs, cut, heardMs] = decodeCbor(
+    bytes,
+    'claim record',
+  ) as readonly unknown[]
+  return {
+    vector: decodeVector(vector),
+    hlc: decodeHlc(hlc),
+    sentMs: sentMs as number,
+    cut: decodeHlc(cut),
+    heardMs: heardMs as WallTime,
+  }
+}

@@ -1,0 +1,83 @@
+// The state of a volume at a stable cut: computed from that at an earlier one and the entries between, in the order of
+// their clocks. Every member that does so gets the same roots.
+import type { ByteString } from '../../protocol/bytes.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { deriveKey } from '../../protocol/hash.ts'
+import { purge } from '../../protocol/tree/purge.ts'
+import { MIB } from '../../protocol/units.ts'
+import { encodeFork } from '../../protocol/log/fork.ts'
+import type { Cut } from '../../protocol/log/stability.ts'
+import type { Clock } from '../world/world.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { CheckpointView, clearTreeKey, storedTrees } from './checkpoint-view.ts'
+import type { Roots, TreeKeys } from './checkpoint-view.ts'
+import { Pace } from './pace.ts'
+import { Replica, forkKey } from './replica.ts'
+import type { Volume } from './volume.ts'
+
+/** The state before the first entry. */
+export const NO_CHECKPOINT: Checkpoint = {
+  hlc: HLC_ZERO,
+  vector: new Map(),
+  clear: undefined,
+  sealed: undefined,
+}
+/** Changes held in memory before they go into the trees. */
+const CHANGES_MAX: number = 64 * MIB
+
+/** What hashes a volume's tree nodes. A keeper has no key of the sealed tree. */
+export function treeKeys(volume: Volume): TreeKeys {
+  const [first] = volume.membership.allSecrets()
+  const clear = clearTreeKey(volume.id)
+  return {
+    clear,
+    sealed: first === undefined ? clear : deriveKey('shoal 2026 sealed checkpoint v1', first[1]),
+  }
+}
+
+/** The trees of a volume's checkpoints. */
+export function treesOf(volume: Volume): ReturnType<typeof storedTrees> {
+  return storedTrees({ view: volume.view, keys: treeKeys(volume) })
+}
+
+/**
+ * The state at `cut`, all of whose entries are held. Its nodes are durable when this resolves.
+ * returns it with the replica that it was computed with, whose actors tell what each writer had seen there. What is
+ * purged there is purged from the state in use as well: the cut that allows it was announced before.
+ * cost: O(entries since the last checkpoint * log records); memory O(CHANGES_MAX).
+ */
+export async function computeCheckpoint(
+  { volume, clock }: { readonly volume: Volume; readonly clock: Clock },
+  cut: Cut,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<{ checkpoint: Checkpoint; replica: Replica }> {
+  const base = volume.checkpoint ?? NO_CHECKPOINT
+  const view = new CheckpointView({ view: volume.view, keys: treeKeys(volume) }, base)
+  const { branches } = volume
+  const replica = await Replica.open(view, volume.owner, { stored: volume.view, base, branches })
+  const flush = async (): Promise<Roots> => {
+    const roots = view.flush()
+    await volume.commit()
+    return roots
+  }
+  const pace = new Pace(clock, signal)
+  for (const { label, entry } of volume.entries.between(base.vector, cut.vector)) {
+    replica.replay(entry, replica.ancestry.placeAt(label, entry), volume.cuts.all)
+    if (view.changedBytes > CHANGES_MAX) await flush()
+    await pace.after(entry)
+  }
+  for (const fork of branches.forksWithin(cut.vector))
+    view.put(forkKey(fork.actor), encodeFork(fork))
+  replica.settle(cut.hlc)
+  for (let after: ByteString | undefined = ''; after !== undefined;) {
+    const { garbage, next } = await replica.garbage(cut.hlc, after)
+    purge(view, garbage)
+    purge(volume.view, garbage)
+    if (view.changedBytes > CHANGES_MAX) await flush()
+    await volume.makeRoom()
+    signal.throwIfAborted()
+    after = next
+  }
+  const { hlc, vector } = cut
+  return { checkpoint: { hlc, vector, ...(await flush()) }, replica }
+}

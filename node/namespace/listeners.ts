@@ -1,0 +1,57 @@
+// What a volume tells of, and to whom.
+import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+
+/** A checkpoint that a member announces. */
+export type CheckpointOp = Extract<Op, { kind: 'checkpoint' }>
+
+/** Ops after which members, or a policy, may be others. */
+export const MEMBER_OPS: ReadonlySet<Op['kind']> = new Set([
+  'member',
+  'member-info',
+  'remove-member',
+  'epoch',
+  'policy',
+])
+
+/** Who wants to be told of one kind of event. */
+export class Listeners<Args extends readonly unknown[]> {
+  readonly #listeners = new Set<(...args: Args) => void>()
+
+  /** returns what takes the listener away again. */
+  add(listener: (...args: Args) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tell(...args: Args): void {
+    for (const listener of this.#listeners) listener(...args)
+  }
+}
+
+/** What a volume tells of. */
+export class VolumeEvents {
+  /** Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied. */
+  readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
+  /** Members came, went or changed, or a policy was set. */
+  readonly members: Listeners<[]> = new Listeners()
+  /** A member announces a checkpoint. */
+  readonly checkpoint: Listeners<[op: CheckpointOp]> = new Listeners()
+  /** What a person should know of the log, with its details. */
+  readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
+  readonly #resets = new Set<() => () => void>()
+
+  /** `before` is called before the state is replaced by another, and what it returns after: anything may change. */
+  onReset(before: () => () => void): () => void {
+    this.#resets.add(before)
+    return () => this.#resets.delete(before)
+  }
+
+  /** The state is about to be replaced. returns what to call when it is. */
+  beginReset(): () => void {
+    const after = [...this.#resets].map((before) => before())
+    return () => {
+      for (const tell of after) tell()
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// A volume's state built anew from a checkpoint and the entries after it, beside the one in use, which it then replaces
+// in one write. It takes this when the checkpoint came from a peer, when entries that were applied turn out to have
+// come too late, or when the branches of a forked log have got other names. Reads and writes go on meanwhile.
+import { MIB } from '../../protocol/units.ts'
+import type { Clock, Random } from '../world/world.ts'
+import { writeCheckpoint } from './checkpoint.ts'
+import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
+import { PARTS, dropNodes } from './checkpoint-view.ts'
+import { NO_CHECKPOINT, treesOf } from './compute-checkpoint.ts'
+import { Rebase } from './rebase.ts'
+import { Replay } from './replay.ts'
+import { Replica } from './replica.ts'
+import type { StateView } from './state-view.ts'
+import type { Volume } from './volume.ts'
+
+/** Records held in memory before they are written. */
+const UNWRITTEN_MAX: number = 8 * MIB
+/** Entries applied before others get their turn. */
+const ENTRIES_AT_ONCE = 4
+
+/**
+ * Build the state from a checkpoint, whose nodes are here (undefined: from nothing, with the whole log), and go on with
+ * it. What this node wrote too late it says again. A newcomer of the volume is in it. cost: O(records of the checkpoint + entries after it).
+ */
+export async function rebuild(
+  { volume, clock, random }: { volume: Volume; clock: Clock; random: Random },
+  from: Checkpoint | FetchedCheckpoint | undefined,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const { newcomer } = volume.forks
+  const intruders = new Set(volume.forks.intruders)
+  const checkpoint = from === undefined ? undefined : plain(from)
+  const view = volume.view.successor()
+  if (checkpoint !== undefined) await copyRecords(volume, checkpoint, view, signal)
+  const ground = { stored: volume.view, base: checkpoint }
+  const replica = await Replica.open(view, volume.owner, ground)
+  const old = volume.checkpoint
+  // So that what is late in view of this very checkpoint is seen to be.
+  const isFetched = from !== undefined && 'held' in from
+  if (isFetched) volume.cuts.add(from)
+  const rebase = new Rebase(volume, random)
+  const replay = new Replay({ volume, replica, rebase, intruders })
+  let count = 0
+  for (const _ of isFetched ? replay.skipTo(from) : replay.keepLog(checkpoint, newcomer)) {
+    if (++count % ENTRIES_AT_ONCE === 0) await clock.sleep(1, { signal })
+    if (view.appliedBytes > UNWRITTEN_MAX) await view.spill()
+  }
+  await view.spill()
+  await volume.adopt({ view, replica }, () => {
+    // What came meanwhile.
+    for (const _ of replay.take(undefined));
+    const before = volume.actors
+    return () => {
+      volume.cuts.rename(replay.renames)
+      volume.claims.rename(replay.renames)
+      volume.shared.rename(replay.renames)
+      if (checkpoint !== undefined) keep(volume, old, checkpoint)
+      volume.renewIfForgotten(before)
+      rebase.run(replay.renames)
+    }
+  })
+  // It is looked at again, by the names there are now.
+  if (isFetched) volume.forks.giveUp()
+  volume.forks.settle(newcomer, intruders)
+  await volume.view.sweep()
+}
+
+function plain({ hlc, vector, clear, sealed }: Checkpoint): Checkpoint {
+  return { hlc, vector, clear, sealed }
+}
+
+/** From now on this is the checkpoint that the state here builds on. */
+function keep(volume: Volume, old: Checkpoint | undefined, checkpoint: Checkpoint): void {
+  if (old?.hlc === checkpoint.hlc) return
+  writeCheckpoint(volume.view, checkpoint)
+  volume.cuts.prune(checkpoint)
+  dropNodes(treesOf(volume), old ?? NO_CHECKPOINT, checkpoint)
+}
+
+async function copyRecords(
+  volume: Volume,
+  checkpoint: Checkpoint,
+  view: StateView,
+  signal: AbortSignal,
+): Promise<void> {
+  const trees = treesOf(volume)
+  for (const part of PARTS) {
+    const root = checkpoint[part]
+    for (const [key, value] of trees[part].scan(root)) {
+      view.put(key, value)
+      if (view.appliedBytes <= UNWRITTEN_MAX) continue
+      await view.spill()
+      signal.throwIfAborted()
+    }
+  }
+}

@@ -1,0 +1,173 @@
+// The log of a volume taken once more, into a state that is built beside the one in use, with the log as it is called
+// there. Entries come in the order of their clocks, in which the branches of a fork get their labels once and for all.
+import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError, assert } from '../../protocol/errors.ts'
+import type { ActorId, EntryHash } from '../../protocol/ids.ts'
+import type { Rename } from '../../protocol/log/branches.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { NO_CHECKPOINT } from './compute-checkpoint.ts'
+import { renamedCuts } from './cuts.ts'
+import type { AnnouncedCut } from './cuts.ts'
+import { byClock } from './entries.ts'
+import type { Logged } from './entries.ts'
+import type { Place } from './ancestry.ts'
+import type { Newcomer } from './forks.ts'
+import type { Rebase } from './rebase.ts'
+import type { Replica } from './replica.ts'
+import type { Volume } from './volume.ts'
+
+/** An entry of the old log, or a newcomer to it. */
+type Taken = Omit<Logged, 'label'> & { readonly label: ActorId | undefined }
+
+export interface ReplayComponents {
+  readonly volume: Volume
+  /** Of the state that is built. */
+  readonly replica: Replica
+  /** Told of what this node wrote too late. */
+  readonly rebase: Rebase
+  /** First entries of branches that are to be left out. */
+  readonly intruders: ReadonlySet<EntryHash>
+}
+
+export class Replay {
+  readonly #c: ReplayComponents
+  /** Of the old log, by its labels, what needs to be taken no more. */
+  #taken = new Map<ActorId, number>()
+  /** What is called otherwise now, from the old label to the new. */
+  readonly #renames = new Map<string, Rename>()
+  #cuts: readonly AnnouncedCut[]
+
+  constructor(components: ReplayComponents) {
+    this.#c = components
+    this.#cuts = components.volume.cuts.all
+  }
+
+  get renames(): readonly Rename[] {
+    return [...this.#renames.values()]
+  }
+
+  /** Take the log as far as the state does not hold it: it was built on a checkpoint of this log, or on nothing. */
+  *keepLog(base: Checkpoint | undefined, newcomer: Newcomer | undefined): Generator<void> {
+    const { volume, replica } = this.#c
+    if (newcomer !== undefined) this.#rename(newcomer.rename)
+    const { dropped } = volume.entries
+    replica.entries.skip(dropped)
+    const { vector } = base ?? NO_CHECKPOINT
+    for (const { label, entry } of volume.entries.between(dropped, vector)) {
+      replica.entries.put(label, entry)
+      yield
+    }
+    this.#taken = new Map(vector)
+    yield* this.take(newcomer?.entry)
+  }
+
+  /** Take of the log what the checkpoint of another does not hold, on which the state is built. */
+  *skipTo(checkpoint: Checkpoint): Generator<void> {
+    const { volume, replica } = this.#c
+    const { vector } = checkpoint
+    replica.entries.skip(vector)
+    const tips = new Map<ActorId, EntryHash>()
+    for (const [label, seq] of vector) {
+      const last = replica.actors.get(label)
+      if (last?.seq === seq) tips.set(label, last.hash)
+    }
+    const forks = replica.branches.forks()
+    const { hashAt } = volume.replica.ancestry
+    const held = volume.branches.vectorOf({ vector, forks, tips }, hashAt)
+    const { vector: settled } = volume.checkpoint ?? NO_CHECKPOINT
+    this.#doubtOwn(held, settled)
+    this.#taken = mergeVectors(mergeVectors(held, settled), volume.entries.dropped)
+    yield* this.take(undefined)
+  }
+
+  /**
+   * What this node wrote is in the checkpoint up to where that can be told: by hash, where the chain there is not longer
+   * than here, or where others had confirmed that they hold it. For the rest a copy of this node may have written
+   * something else, and what was written here is said again, at worst twice. held: what the checkpoint seems to hold.
+   */
+  #doubtOwn(held: Map<ActorId, number>, settled: VersionVector): void {
+    const { volume, replica } = this.#c
+    const { branches, shared } = volume
+    for (const { id, peer } of volume.actors.all()) {
+      if (peer !== volume.identity.peer) continue
+      let sure = Math.max(settled.get(id) ?? 0, shared.vector.get(id) ?? 0)
+      for (const label of replica.branches.labels(branches.actor(id))) {
+        const last = replica.actors.get(label)
+        if (last === undefined) continue
+        const here = volume.replica.ancestry.locate(branches.actor(id), last.seq, last.hash)
+        if (here !== undefined && branches.labelAt(id, last.seq) === here)
+          sure = Math.max(sure, last.seq)
+      }
+      held.set(id, Math.min(sure, held.get(id) ?? 0))
+    }
+  }
+
+  /** What came since. */
+  *take(newcomer: Entry | undefined): Generator<void> {
+    const { volume } = this.#c
+    const log = volume.entries.between(this.#taken, volume.actors.vector())
+    for (const { label, entry } of withNewcomer(log, newcomer)) {
+      if (label !== undefined) this.#taken.set(label, entry.header.seq)
+      this.#takeOne(entry, label ?? entry.header.actor)
+      yield
+    }
+  }
+
+  #takeOne(entry: Entry, old: ActorId): void {
+    const { volume, replica, rebase } = this.#c
+    const isOwn = volume.replica.authorOf(entry) === volume.identity.peer
+    const place = this.#placeOf(entry)
+    if (place === 'held') return
+    if (place === undefined) {
+      // It has no place in a log that was settled without it.
+      const reading = volume.replica.read(entry)
+      if (isOwn && reading.kind === 'ops') rebase.add(entry, reading.ops, { old, label: old })
+      return
+    }
+    const { label } = place
+    if (label !== old) this.#rename({ from: old, to: label, fromSeq: entry.header.seq })
+    const lateOps = replica.replay(entry, place, this.#cuts)
+    replica.entries.put(label, entry)
+    if (isOwn && lateOps !== undefined) rebase.add(entry, lateOps, { old, label })
+  }
+
+  #rename(rename: Rename): void {
+    const key = `${rename.from} ${rename.to}`
+    if (this.#renames.has(key)) return
+    this.#renames.set(key, rename)
+    this.#cuts = renamedCuts(this.#cuts, [rename])
+  }
+
+  /** Its place, with the label it has there; undefined: it has none. */
+  #placeOf(entry: Entry): Place | 'held' | undefined {
+    const { volume, replica } = this.#c
+    const { actor, seq } = entry.header
+    if (this.#c.intruders.has(entry.hash)) return undefined
+    try {
+      const found = replica.ancestry.placeOf(entry)
+      if (found === 'missing-past') return undefined
+      if (found === 'known')
+        return replica.ancestry.locate(actor, seq, entry.hash) === undefined ? undefined : 'held'
+      const label = replica.nameAt(found, entry, volume.cuts.newest?.vector)
+      assert(typeof label === 'string', 'labels are given in the order of clocks')
+      return { ...found, label }
+    } catch (error) {
+      if (error instanceof ShoalError && error.code === 'fork') return undefined
+      throw error
+    }
+  }
+}
+
+function* withNewcomer(log: Iterable<Logged>, newcomer: Entry | undefined): Generator<Taken> {
+  let waiting = newcomer
+  for (const logged of log) {
+    if (waiting !== undefined && byClock({ entry: waiting }, logged) < 0) {
+      yield { label: undefined, entry: waiting }
+      waiting = undefined
+    }
+    yield logged
+  }
+  if (waiting !== undefined) yield { label: undefined, entry: waiting }
+}

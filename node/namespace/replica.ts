@@ -1,0 +1,281 @@
+// What a volume's log makes of an empty volume: its tree, members, stripes and actors. A function of the entries alone:
+// replicas that took the same entries, each after its past, hold the same records. The state in use is one; others are
+// made to compute a checkpoint, or to build a state anew.
+import { fromHex, toByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { peerIdFromPublicKey } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import { Branches } from '../../protocol/log/branches.ts'
+import type { Rename } from '../../protocol/log/branches.ts'
+import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
+import type { Dot, Stamp } from '../../protocol/log/dot.ts'
+import { decodeHlc } from '../../protocol/log/entry.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import { decodeFork, encodeFork } from '../../protocol/log/fork.ts'
+import type { Fork } from '../../protocol/log/fork.ts'
+import type { Genesis } from '../../protocol/membership/genesis.ts'
+import type { Identity } from '../../protocol/signed.ts'
+import { applyOp, emptyChanges } from '../../protocol/tree/apply.ts'
+import { ensureRoot } from '../../protocol/tree/records.ts'
+import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import { MOVE_PREFIX, MoveLog } from '../../protocol/tree/moves.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import { translateOp } from '../../protocol/tree/op-dots.ts'
+import { GARBAGE_PREFIXES, garbageOf } from '../../protocol/tree/purge.ts'
+import type { Garbage } from '../../protocol/tree/purge.ts'
+import { DAY_MS } from '../../protocol/units.ts'
+import { ActorTable, actorKey, decodeActor } from './actors.ts'
+import type { Actor } from './actors.ts'
+import { Ancestry } from './ancestry.ts'
+import type { Place } from './ancestry.ts'
+import { StoredTree, clearTreeKey } from './checkpoint-view.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { isLate } from './cuts.ts'
+import type { AnnouncedCut } from './cuts.ts'
+import { EntryTable } from './entries.ts'
+import { readBody } from './entry-check.ts'
+import type { BodyReading } from './entry-check.ts'
+import { Membership } from './membership.ts'
+import { prefixEnd } from './state-view.ts'
+import type { ReplicaView, StateView } from './state-view.ts'
+import { StripeTable } from './stripes.ts'
+
+const ANNOUNCED: ByteString = 'C'
+const GARBAGE_AT_ONCE = 4096
+/** By actor what is known of its forks. */
+const FORK: ByteString = 'F'
+/** A content that lost against a newer one, where such are not shown, can be had this long. */
+const LOST_GRACE_MS: number = 30 * DAY_MS
+
+/** Whose replica of which volume. */
+export interface ReplicaOwner {
+  readonly identity: Identity
+  readonly volume: VolumeId
+  readonly genesis: Genesis
+}
+
+/** What a replica is opened on. */
+export interface Ground {
+  /** The volume's own view, in which the nodes of checkpoints are. */
+  readonly stored: StateView
+  /** What its records were copied from, and the log below it perhaps dropped. */
+  readonly base: Checkpoint | undefined
+  /** Undefined: those in the records. */
+  readonly branches?: Branches
+}
+
+interface Tables {
+  readonly actors: ActorTable
+  readonly branches: Branches
+  readonly membership: Membership
+  readonly stripes: StripeTable
+  readonly moves: MoveLog
+}
+
+export class Replica {
+  readonly view: ReplicaView
+  readonly actors: ActorTable
+  readonly branches: Branches
+  readonly entries: EntryTable
+  readonly ancestry: Ancestry
+  readonly membership: Membership
+  readonly stripes: StripeTable
+  readonly moves: MoveLog
+  /** The newest checkpoint that this state goes on from. */
+  checkpoint: Checkpoint | undefined
+
+  private constructor(view: ReplicaView, { volume }: ReplicaOwner, ground: Ground, tables: Tables) {
+    this.view = view
+    this.actors = tables.actors
+    this.branches = tables.branches
+    this.membership = tables.membership
+    this.stripes = tables.stripes
+    this.moves = tables.moves
+    this.entries = new EntryTable(view, tables.branches)
+    this.checkpoint = ground.base
+    const key = clearTreeKey(volume)
+    const keys = { clear: key, sealed: key }
+    const atCheckpoint = (label: ActorId): Actor | undefined => {
+      const tree = new StoredTree({ view: ground.stored, keys }, 'clear')
+      const bytes = tree.get(this.checkpoint?.clear, actorKey(label))
+      return bytes === undefined ? undefined : decodeActor(label, bytes)
+    }
+    this.ancestry = new Ancestry({ ...tables, entries: this.entries, atCheckpoint })
+  }
+
+  static async open(view: ReplicaView, owner: ReplicaOwner, ground: Ground): Promise<Replica> {
+    ensureRoot(view)
+    const moves: (readonly [string, Uint8Array])[] = []
+    for await (const move of view.scan(MOVE_PREFIX, prefixEnd(MOVE_PREFIX))) moves.push(move)
+    const branches = ground.branches ?? (await readBranches(view))
+    return new Replica(view, owner, ground, {
+      actors: await ActorTable.open(view, branches),
+      branches,
+      membership: await Membership.open(view, owner.identity, owner.volume, owner.genesis),
+      stripes: await StripeTable.open(view),
+      moves: MoveLog.from(moves),
+    })
+  }
+
+  /** Who wrote an entry, held or about to be. */
+  authorOf({ header }: Entry): PeerId {
+    const known = this.actors.get(header.actor)?.peer
+    return known ?? peerIdFromPublicKey(header.origin?.publicKey ?? new Uint8Array(32))
+  }
+
+  /** What an entry says, as far as this node may know. */
+  read(entry: Entry): BodyReading {
+    return readBody(entry, this.authorOf(entry), this.membership)
+  }
+
+  /**
+   * The label that an entry gets at its place; or what would be called otherwise for it: then the state is to be built
+   * anew. settled: what a checkpoint has fixed the labels of.
+   * throws ShoalError 'fork' for a branch too many, or one that came too late for its label.
+   */
+  nameAt(place: Place, { header, hash }: Entry, settled?: VersionVector): ActorId | Rename {
+    const { label: parent, existing } = place
+    if (existing === undefined) return parent
+    const newcomer = { hash, hlc: header.hlc }
+    const trial = new Branches(this.branches.forks())
+    const { rename } = trial.add(parent, header.seq, existing, newcomer, settled)
+    if (rename !== undefined) return rename
+    const { label, fork } = this.branches.add(parent, header.seq, existing, newcomer, settled)
+    this.view.put(forkKey(fork.actor), encodeFork(fork))
+    return label
+  }
+
+  /**
+   * Take an entry under its label, with these of its ops; own sealed ops were applied when they were made.
+   * returns the ops as they were applied.
+   */
+  apply(
+    entry: Entry,
+    place: Place,
+    ops: readonly (Op | undefined)[],
+    changes: ChangeSet,
+  ): readonly (Op | undefined)[] {
+    const { label } = place
+    const { seq, hlc } = entry.header
+    this.actors.advance(entry, place)
+    const translated = this.#translated(label, ops)
+    this.moves.batch(this.view, changes, () => {
+      translated.forEach((op, index) => {
+        if (op === undefined) return
+        this.applyOp(op, makeDot(label, seq, index), makeStamp(hlc, label, index), changes, entry)
+      })
+    })
+    return translated
+  }
+
+  /** The ops of the last entry under a label, with all that they name called as it is here. */
+  #translated(label: ActorId, ops: readonly (Op | undefined)[]): readonly (Op | undefined)[] {
+    if (this.branches.isEmpty || ops.length === 0) return ops
+    const translate = this.branches.translation(this.actors.pastOf(label))
+    return ops.map((op) => (op === undefined ? undefined : translateOp(op, translate)))
+  }
+
+  /** Apply one op. A grant is named by the hash of its entry, so ops about members need it. */
+  applyOp(op: Op, dot: Dot, stamp: Stamp, changes: ChangeSet, entry?: Entry): void {
+    switch (op.kind) {
+      case 'stripe':
+        return this.stripes.apply(op.header, op.holders, stamp)
+      case 'member':
+      case 'member-info':
+      case 'remove-member':
+      case 'epoch':
+      case 'policy': {
+        const [actor = '', seq = ''] = dot.split(':')
+        const hash = entry?.hash ?? ('' as EntryHash)
+        return this.membership.apply(op, {
+          actor: actor as ActorId,
+          seq: Number(seq),
+          hash,
+          stamp,
+        })
+      }
+      case 'checkpoint':
+        return this.#announce(op.hlc)
+      default:
+        return applyOp(this.view, this.moves, op, { dot, stamp }, changes)
+    }
+  }
+
+  /**
+   * Take an entry that was taken before, into another state. One that came too late says nothing here: returns what
+   * it would have said.
+   */
+  replay(
+    entry: Entry,
+    place: Place,
+    cuts: readonly AnnouncedCut[],
+  ): readonly (Op | undefined)[] | undefined {
+    const { label } = place
+    const reading = this.read(entry)
+    const ops = reading.kind === 'ops' ? reading.ops : []
+    const seenBy = (): VersionVector => this.ancestry.seenBy(place, entry)
+    const late = isLate(cuts, { label, seq: entry.header.seq }, seenBy)
+    this.apply(entry, place, late ? [] : ops, emptyChanges())
+    return late ? this.#translated(label, ops) : undefined
+  }
+
+  /** All entries up to `hlc` are taken, and every member has them: forget what only later ones would need. */
+  settle(hlc: Hlc): void {
+    this.moves.forget(this.view, lastStamp(hlc))
+  }
+
+  /**
+   * Some of what nobody can speak of any more, in the state at a cut: what was gone at the last cut that is announced
+   * below it. after: '' to begin, then `next`; undefined when that was all. cost: O(what is gone, and conflicts).
+   */
+  async garbage(
+    cut: Hlc,
+    after: ByteString,
+  ): Promise<{ garbage: readonly Garbage[]; next: ByteString | undefined }> {
+    const deadBy = this.#announced()
+    const garbage: Garbage[] = []
+    if (deadBy === HLC_ZERO) return { garbage, next: undefined }
+    const isLww = this.membership.policy('conflicts') === 'lww'
+    const graceHlc = cut - (BigInt(LOST_GRACE_MS) << 16n)
+    const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
+    for (const prefix of GARBAGE_PREFIXES.toSorted()) {
+      const from = after < prefix ? prefix : `${after}\0`
+      if (from >= prefixEnd(prefix)) continue
+      for await (const record of this.view.scan(from, prefixEnd(prefix))) {
+        garbage.push(...garbageOf(this.view, record, { deadBy, lostBy }))
+        if (garbage.length >= GARBAGE_AT_ONCE) return { garbage, next: record[0] }
+      }
+    }
+    return { garbage, next: undefined }
+  }
+
+  /** A member announced a cut. */
+  #announce(hlc: Hlc): void {
+    if (hlc > this.#announced()) this.view.put(ANNOUNCED, encodeCbor(hlc))
+  }
+
+  /** Clock of the newest cut announced. */
+  #announced(): Hlc {
+    const bytes = this.view.get(ANNOUNCED)
+    return bytes === undefined ? HLC_ZERO : decodeHlc(decodeCbor(bytes, 'announced cut'))
+  }
+}
+
+/** The greatest stamp with this clock. */
+function lastStamp(hlc: Hlc): Stamp {
+  return makeStamp(hlc, 'f'.repeat(32) as ActorId, 0xffff)
+}
+
+export function forkKey(actor: ActorId): ByteString {
+  return FORK + toByteString(fromHex(actor))
+}
+
+async function readBranches(view: ReplicaView): Promise<Branches> {
+  const forks: Fork[] = []
+  for await (const [, value] of view.scan(FORK, prefixEnd(FORK))) forks.push(decodeFork(value))
+  return new Branches(forks)
+}

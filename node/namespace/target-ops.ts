@@ -1,0 +1,95 @@
+// The ops that move, remove or write to what a name stands for, as this node sees it now. Of several files that hold the
+// same under one name, of which one shows, all are meant.
+import type { ActorId, NodeId } from '../../protocol/ids.ts'
+import { OP_DOTS_MAX } from '../../protocol/limits.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import { clampTime } from '../../protocol/tree/attributes.ts'
+import { readLastName } from '../../protocol/tree/dead.ts'
+import type { Name } from '../../protocol/tree/names.ts'
+import type { ContentRef, TreeOp } from '../../protocol/tree/op.ts'
+import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { StateStore } from '../../protocol/tree/records.ts'
+import { twinsOf } from '../../protocol/tree/view.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+
+/** What a writer has made of a file. */
+export interface NewVersion {
+  readonly content: ContentRef
+  readonly size: number
+  /** The versions it replaces. */
+  readonly base: readonly Dot[]
+  readonly modifiedNs: bigint
+}
+
+/** Put a directory or a file under another name. */
+export function moveOps(
+  view: StateStore,
+  target: ViewTarget,
+  parent: NodeId,
+  name: Name,
+): TreeOp[] {
+  if (target.kind === 'dir') {
+    const { id } = target
+    const dir = readDir(view, id)
+    if (dir === undefined) return []
+    return [{ kind: 'move-dir', id, from: dir.parent, parent, name, saw: seen(dir.live) }]
+  }
+  const link = readLink(view, target.link)
+  if (link === undefined) return []
+  const twins = twinsOf(view, target.link).flatMap((twin) => unlinkOps(view, twin))
+  const saw = seen(link.live)
+  return [...twins, { kind: 'move', link: target.link, from: link.parent, parent, name, saw }]
+}
+
+/** Remove a directory, a name of a file, or of a conflict copy that version. */
+export function removeOps(view: StateStore, target: ViewTarget): TreeOp[] {
+  if (target.kind === 'dir') {
+    const dir = readDir(view, target.id)
+    if (dir === undefined) return []
+    return [{ kind: 'rmdir', id: target.id, from: dir.parent, saw: seen(dir.live) }]
+  }
+  if (target.version !== undefined)
+    return [{ kind: 'drop-version', inode: target.id, saw: [target.version] }]
+  return [target.link, ...twinsOf(view, target.link)].flatMap((link) => unlinkOps(view, link))
+}
+
+/**
+ * Give a file new content. The last op is the `version`. A file whose last name somebody else removed while it was being
+ * written to has that name again; one that was removed here (isSelf) stays without.
+ */
+export function versionOps(
+  view: StateStore,
+  inode: NodeId,
+  version: NewVersion,
+  isSelf: (actor: ActorId) => boolean,
+): TreeOp[] {
+  const last = readLastName(view, inode)
+  const links =
+    last === undefined || isSelf(last.remover) ? (readInode(view, inode)?.links ?? []) : [last.link]
+  const touch = links.flatMap((id) => {
+    const link = readLink(view, id)
+    return link === undefined ? [] : [{ link: id, saw: seen(link.live) }]
+  })
+  const twins = links.flatMap((link) => twinsOf(view, link)).filter((twin) => !links.includes(twin))
+  const op: TreeOp = {
+    kind: 'version',
+    inode,
+    ...version,
+    base: seen(version.base),
+    modifiedNs: clampTime(version.modifiedNs),
+    touch: seen(touch),
+  }
+  return [...twins.flatMap((twin) => unlinkOps(view, twin)), op]
+}
+
+function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
+  const link = readLink(view, id)
+  return link === undefined
+    ? []
+    : [{ kind: 'unlink', link: id, from: link.parent, saw: seen(link.live) }]
+}
+
+/** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */
+function seen<Item>(all: readonly Item[]): readonly Item[] {
+  return all.length > OP_DOTS_MAX ? all.slice(0, OP_DOTS_MAX) : all
+}

@@ -1,0 +1,162 @@
+// A strong volume as its owners see it: what the calls promise, what is refused, and how it is set.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { hasCode } from '../../../protocol/errors.ts'
+import { MINUTE_MS } from '../../../protocol/units.ts'
+import { namesIn, put, textOf, withMembers } from './members.ts'
+import type { NodeApi } from '../../../node/control/api.ts'
+import type { ClusterNode } from '../../../simulations/cluster.ts'
+import type { Members } from './members.ts'
+
+const ROUNDS = 50
+
+/** All who are connected know of it when this returns. */
+async function makeStrong({ nodes: [founder] }: Members): Promise<void> {
+  await founder.ask((api) => api.setVolume('main', { consistency: 'strong' }))
+}
+
+/** How many of these calls, all at once, succeeded; the others may fail with this code. */
+async function successes(calls: readonly Promise<unknown>[], code: 'EEXIST'): Promise<number> {
+  const done = await Promise.allSettled(calls)
+  for (const one of done)
+    if (one.status === 'rejected' && !hasCode(one.reason, code)) throw one.reason
+  return done.filter(({ status }) => status === 'fulfilled').length
+}
+
+function onAll<Answer>(
+  nodes: readonly ClusterNode[],
+  question: (api: NodeApi) => Promise<Answer>,
+): Promise<Answer>[] {
+  return nodes.map((node) => node.ask(question))
+}
+
+describe('a strong volume', { concurrency: false }, () => {
+  test('gives a name to exactly one of all who make it at once', async () => {
+    await withMembers(3, 1, async (members) => {
+      await makeStrong(members)
+      for (let round = 0; round < ROUNDS; round++) {
+        const makers = onAll(members.nodes, (api) => api.makeFolder(`/lock ${round}`))
+        assert.equal(await successes(makers, 'EEXIST'), 1, `round ${round}`)
+      }
+    })
+  })
+
+  test('which an eventual one does not', async () => {
+    await withMembers(3, 2, async (members) => {
+      const makers = onAll(members.nodes, (api) => api.makeFolder('/lock'))
+      assert.equal(await successes(makers, 'EEXIST'), 3)
+    })
+  })
+
+  test('shows on every node at once what was written on any, and never a conflict', async () => {
+    await withMembers(3, 3, async (members) => {
+      await makeStrong(members)
+      const { nodes } = members
+      for (let round = 0; round < 10; round++) {
+        await Promise.all(
+          nodes.map((node) => node.ask((api) => put(api, '/file', `${node.name} ${round}`))),
+        )
+        const texts = await Promise.all(onAll(nodes, (api) => textOf(api, '/file')))
+        assert.equal(new Set(texts).size, 1)
+        assert.match(texts[0] ?? '', new RegExp(` ${round}$`))
+      }
+      await nodes[1].ask((api) => api.makeFolder('/a/b', { parents: true }))
+      await nodes[2].ask((api) => put(api, '/a/b/deep', 'x'))
+      await nodes[0].ask((api) => api.move('/a/b/deep', '/moved'))
+      await nodes[1].ask((api) => api.setAttributes('/moved', { mode: 0o600 }))
+      assert.equal((await nodes[2].ask((api) => api.stat('/moved'))).mode, 0o600)
+      await nodes[0].ask((api) => api.remove('/a', { recursive: true }))
+      assert.deepEqual(await nodes[1].ask((api) => namesIn(api, '/')), ['file', 'moved'])
+      const [status] = await nodes[2].ask((api) => api.listVolumes())
+      assert.equal(status?.conflicts, 0)
+    })
+  })
+
+  test('may be read eventually, and is never written so', async () => {
+    await withMembers(3, 4, async (members) => {
+      await makeStrong(members)
+      const [a] = members.nodes
+      await a.ask((api) => put(api, '/file', 'x'))
+      for (const consistency of ['eventual', 'read-own'] as const) {
+        await a.ask((api) => api.stat('/file', { consistency }))
+        await assert.rejects(
+          a.ask((api) => put(api, '/file', 'y', { consistency })),
+          { code: 'EPERM', message: /leave out --consistency/ },
+        )
+      }
+      assert.equal(await a.ask((api) => textOf(api, '/file')), 'x')
+    })
+  })
+
+  test('refuses in a minority, naming who is missing, and loses nothing of the majority', async () => {
+    await withMembers(3, 5, async (members) => {
+      await makeStrong(members)
+      const { nodes, network, clock } = members
+      const [a, b, c] = nodes
+      network.partition([a.peer], [b.peer, c.peer])
+      await clock.sleep(MINUTE_MS)
+      const refused = { code: 'NO_QUORUM', message: /missing:(?=.* n1 \()(?=.* n2 \()/ }
+      await assert.rejects(
+        a.ask((api) => put(api, '/file', 'of the minority')),
+        refused,
+      )
+      await assert.rejects(
+        a.ask((api) => api.stat('/')),
+        refused,
+      )
+      await a.ask((api) => api.stat('/', { consistency: 'eventual' }))
+      await b.ask((api) => put(api, '/file', 'of the majority'))
+      network.heal()
+      await clock.sleep(2 * MINUTE_MS)
+      assert.equal(await a.ask((api) => textOf(api, '/file')), 'of the majority')
+    })
+  })
+
+  test('has the voters that are named, and shows them by name', async () => {
+    await withMembers(4, 6, async (members) => {
+      const { nodes, network, clock } = members
+      const [a, b, c, d] = nodes as unknown as readonly [
+        ClusterNode,
+        ClusterNode,
+        ClusterNode,
+        ClusterNode,
+      ]
+      await makeStrong(members)
+      const info = await b.ask((api) => api.volumeInfo('main'))
+      assert.equal(info.settings['consistency'], 'strong')
+      assert.deepEqual(info.settings['voters']?.split(',').sort(), ['n0', 'n1', 'n2', 'n3'])
+      const named = await a.ask((api) => api.setVolume('main', { voters: `n1,${c.peer},n3` }))
+      assert.deepEqual(named.settings['voters']?.split(',').sort(), ['n1', 'n2', 'n3'])
+      network.partition([d.peer], [a.peer, b.peer, c.peer])
+      await clock.sleep(MINUTE_MS)
+      await a.ask((api) => put(api, '/file', 'x'))
+      for (const wrong of ['n1,nobody', 'n1,,n2', '']) {
+        await assert.rejects(
+          a.ask((api) => api.setVolume('main', { voters: wrong })),
+          { code: 'usage' },
+          wrong,
+        )
+      }
+      await assert.rejects(
+        a.ask((api) => api.setVolume('main', { voters: 'n0', consistency: 'often' })),
+        { code: 'usage' },
+      )
+      const after = await a.ask((api) => api.volumeInfo('main'))
+      assert.deepEqual(after.settings, named.settings)
+    })
+  })
+
+  test('takes a session along: what was strongly written is read on any node with its token', async () => {
+    await withMembers(3, 7, async (members) => {
+      await makeStrong(members)
+      const [a, b] = members.nodes
+      for (let round = 0; round < 10; round++) {
+        let session = ''
+        const onSession = (token: string): void => void (session = token)
+        await a.ask((api) => put(api, `/file ${round}`, 'x', { onSession }))
+        const options = { consistency: 'read-own', session } as const
+        await b.ask((api) => api.stat(`/file ${round}`, options))
+      }
+    })
+  })
+})

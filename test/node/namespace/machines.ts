@@ -1,0 +1,196 @@
+// Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state anew where that is needed.
+import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
+import { CheckpointTransfer } from '../../../node/namespace/checkpoint-transfer.ts'
+import { Checkpoints } from '../../../node/namespace/checkpoints.ts'
+import { agrees, confirmOwn, heldBy, summaryOf } from '../../../node/namespace/hello.ts'
+import { Inbox } from '../../../node/namespace/inbox.ts'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { BRANCHES_MAX } from '../../../protocol/limits.ts'
+import { decodeEntry } from '../../../protocol/log/entry.ts'
+import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
+import { decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
+import { logDigest } from '../../../protocol/wire/gossip.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { instant } from './replicas.ts'
+import type { Replica } from './replicas.ts'
+import { channelPair, networkOf } from './wires.ts'
+import type { FetchedCheckpoint } from '../../../node/namespace/checkpoint.ts'
+import type { Channel } from '../../../node/world/world.ts'
+import type { Volume } from '../../../node/namespace/volume.ts'
+import type { LogSummary } from '../../../protocol/wire/log.ts'
+
+export class Machine {
+  readonly replica: Replica
+  readonly inbox: Inbox
+  readonly checkpoints: Checkpoints
+  /** What was logged of checkpoints. */
+  readonly notes: string[] = []
+  /** Why entries were refused. */
+  readonly refused: string[] = []
+  readonly #due = { entries: Infinity, everyMs: Infinity }
+
+  constructor(replica: Replica) {
+    this.replica = replica
+    const { volume } = replica
+    const clock = instant(replica)
+    const world = {
+      clock,
+      random: new SeededRandom(replica.seed, 'checkpoints'),
+      network: networkOf(replica.identity.peer, {}),
+    }
+    this.inbox = new Inbox({ volume, clock })
+    const log = (message: string, fields: object): number =>
+      this.notes.push(message + JSON.stringify(fields))
+    this.checkpoints = new Checkpoints({ world, volume, onNew: () => undefined, log }, this.#due)
+    this.checkpoints.start()
+  }
+
+  get volume(): Volume {
+    return this.replica.volume
+  }
+
+  /** Make a checkpoint now if there is anything new and stable. */
+  async makeCheckpoint(): Promise<void> {
+    this.#due.entries = 1
+    await this.checkpoints.look()
+    this.#due.entries = Infinity
+  }
+
+  /** Wait until checkpoints that it heard of are made, and no state is being built anew. */
+  async settled(): Promise<void> {
+    await this.checkpoints.look()
+    for (let turns = 0; this.volume.forks.areWaiting; turns++) {
+      assert.ok(turns < 10_000, `a newcomer is taken: ${this.notes.join(' ')}`)
+      await setImmediate()
+    }
+    await this.volume.commit()
+  }
+
+  async stop(): Promise<void> {
+    await this.checkpoints.stop()
+    this.inbox.stop()
+    await this.volume.close()
+  }
+
+  /** What it tells a peer, as that gets it. */
+  hello(): LogSummary {
+    const message = decodeLogMessage(
+      encodeLogMessage({ kind: 'durable', log: summaryOf(this.volume) }),
+    )
+    if (message.kind !== 'durable') throw new Error('not what was sent')
+    return message.log
+  }
+
+  /**
+   * Take what a peer has and, by what it was told, is missing here.
+   * returns whether all of it was there, and whether all had a place.
+   */
+  take(from: Machine, told: LogSummary): { isWhole: boolean; isWelcome: boolean } {
+    const { entries } = from.volume
+    if (!entries.canComplete(heldBy(from.volume, told))) return { isWhole: false, isWelcome: true }
+    let isWelcome = true
+    const missing = [...entries.between(heldBy(from.volume, told), from.volume.durableVector())]
+    const wire = missing.map(({ label, entry: { header } }) =>
+      decodeEntry(from.volume.entryBytes(label, header.seq) ?? new Uint8Array()),
+    )
+    this.inbox.takeAll(wire, (error) => {
+      if (error.code !== 'fork') this.refused.push(error.message)
+      isWelcome = false
+    })
+    return { isWhole: true, isWelcome }
+  }
+
+  /** Start from the checkpoint of another. */
+  async startFrom(from: Machine): Promise<void> {
+    await this.checkpoints.install(await fetch(from.replica, this.replica))
+  }
+}
+
+/** Two exchange all they have. */
+export async function meet(a: Machine, b: Machine): Promise<void> {
+  for (let [forks, rounds] = [-1, 0]; forks !== forksOf(a) + forksOf(b); rounds++) {
+    assert.ok(rounds < 2 * BRANCHES_MAX, 'two are done after a while')
+    forks = forksOf(a) + forksOf(b)
+    await Promise.all([a.volume.commit(), b.volume.commit()])
+    const [fromA, fromB] = [a.hello(), b.hello()]
+    const [byA, byB] = [a.take(b, fromA), b.take(a, fromB)]
+    await Promise.all([a.settled(), b.settled()])
+    confirmOwn(a.volume, b.hello())
+    confirmOwn(b.volume, a.hello())
+    if (!byA.isWhole || !byB.isWelcome) await rejoin(a, b)
+    if (!byB.isWhole || !byA.isWelcome) await rejoin(b, a)
+  }
+}
+
+/** What `away` lacks or has is not in the log of another any more. */
+async function rejoin(away: Machine, other: Machine): Promise<void> {
+  if ((other.volume.checkpoint?.hlc ?? 0n) <= (away.volume.checkpoint?.hlc ?? 0n)) return
+  await away.startFrom(other)
+  await away.settled()
+}
+
+/** Fetch the checkpoint of another. */
+async function fetch(from: Replica, to: Replica): Promise<FetchedCheckpoint> {
+  let serve = (_channel: Channel): Promise<void> => Promise.reject(new Error('not served'))
+  const server = new CheckpointTransfer({
+    world: {
+      clock: from.clock,
+      network: networkOf(from.identity.peer, {
+        handle: async (_protocol, how) => void (serve = how),
+      }),
+    },
+    volumeOf: () => from.volume,
+    isMember: () => true,
+  })
+  await server.start()
+  const open = async (): Promise<Channel> => {
+    const [here, there] = channelPair(to.identity.peer, from.identity.peer, CHECKPOINT_PROTOCOL)
+    serve(there).catch((error: Error) => there.abort(error))
+    return here
+  }
+  const client = new CheckpointTransfer({
+    world: { clock: to.clock, network: networkOf(to.identity.peer, { open }) },
+    volumeOf: () => undefined,
+    isMember: () => true,
+  })
+  return client.fetch(to.volume, from.identity.peer)
+}
+
+/** All meet all, until nothing is new. */
+export async function meetAll(machines: readonly Machine[]): Promise<void> {
+  for (let rounds = 0; rounds < 2 || new Set(machines.map(vectorOf)).size > 1; rounds++) {
+    assert.ok(rounds < 9, machines.map(vectorOf).join('\n'))
+    for (const [index, a] of machines.entries())
+      for (const b of machines.slice(index + 1)) await meet(a, b)
+  }
+}
+
+function vectorOf({ volume }: Machine): string {
+  return [...volume.actors.vector()]
+    .map((pair) => pair.join(':'))
+    .sort()
+    .join(' ')
+}
+
+/** All hear the beacons of all. */
+export function beacons(all: readonly Machine[]): void {
+  for (const { replica: from } of all) {
+    from.clock.advance(1000)
+    const { vector, hlc } = from.volume.durableClaim()
+    const cut = from.volume.checkpoint?.hlc ?? HLC_ZERO
+    const sentMs = from.clock.wall()
+    const { peer } = from.identity
+    const digest = logDigest(vector, from.volume.replica.ancestry.hashAt)
+    const said = { peer, sentMs, vector, digest, hlc, cut, freeBytes: 0, addresses: [] }
+    for (const { replica: to } of all) {
+      const { checkpoint, claims } = to.volume
+      const heard = agrees(to.volume, said) === true ? said : { ...said, vector: new Map() }
+      if (to !== from) claims.hear(heard, checkpoint, to.clock.wall())
+    }
+  }
+}
+
+function forksOf({ volume }: Machine): number {
+  return volume.branches.forks().reduce((count, { branches }) => count + branches.length, 0)
+}
