@@ -1,7 +1,9 @@
 // Values on the command line, checked where they are read; what does not fit is a usage error that names its argument.
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
-import type { Ack, Settings } from '../node/control/api.ts'
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import type { Ack, Consistency, Settings } from '../node/control/api.ts'
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   s: SECOND_MS,
@@ -12,6 +14,30 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 
 /** Of `--ack`. */
 export const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
+
+const CONSISTENCIES: readonly Consistency[] = ['eventual', 'read-own', 'strong']
+
+/** How recent what a command reads must be, and who must agree to what it writes. */
+export interface ConsistencyOptions {
+  readonly consistency?: Consistency
+  readonly session?: string
+}
+
+/** Give a command about files the options that say how consistent it is. */
+export function addConsistency(command: Command, context: Context): void {
+  command
+    .addOption(
+      new Option(
+        '--consistency <level>',
+        'what this node has, at least what the session saw, or what all agree on (default: as the volume is set)',
+      ).choices(CONSISTENCIES),
+    )
+    .option(
+      '--session <file>',
+      'what the session has seen, kept in this file (default: $SHOAL_SESSION; for read-own also <home>/session)',
+    )
+    .hook('preAction', (_, action) => context.useConsistency(action.opts<ConsistencyOptions>()))
+}
 
 export function parseCount(text: string): number {
   const number = Number(text)

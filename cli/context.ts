@@ -3,13 +3,18 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { encodeJson } from '../node/control/wire.ts'
 import { Client } from './client.ts'
+import { SessionFile } from './session.ts'
 import type { Command } from 'commander'
+import type { Consistency } from '../node/control/api.ts'
+import type { ConsistencyOptions } from './arguments.ts'
 
 export class Context {
   readonly #program: Command
   /** Aborts at Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
   #client: Client | undefined
+  #consistency: Consistency | undefined
+  #session: SessionFile | undefined
 
   constructor(program: Command, signal: AbortSignal) {
     this.#program = program
@@ -27,8 +32,29 @@ export class Context {
 
   /** To the running node; its calls end with `signal`. */
   get client(): Client {
-    this.#client ??= new Client({ home: this.home, signal: this.signal })
+    this.#client ??= new Client({
+      home: this.home,
+      signal: this.signal,
+      optionsFor: async (path) => ({
+        consistency: this.#consistency,
+        ...(await this.#session?.optionsFor(path)),
+      }),
+    })
     return this.#client
+  }
+
+  /** From now on calls about files are made so. */
+  useConsistency({ consistency, session }: ConsistencyOptions): void {
+    this.#consistency = consistency
+    const usual = consistency === 'read-own' ? join(this.home, 'session') : undefined
+    const file = session ?? process.env['SHOAL_SESSION'] ?? usual
+    if (file === undefined) return
+    this.#session = new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
+  }
+
+  /** Write down what the session has seen. */
+  async saveSession(): Promise<void> {
+    await this.#session?.save()
   }
 
   /** The result of a command: `value` with --json, else the text, if it is not empty. */

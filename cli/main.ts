@@ -6,11 +6,13 @@ import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
+import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
 import { addGet } from './commands/get.ts'
 import { addInit } from './commands/init.ts'
 import { addInvite } from './commands/invite.ts'
 import { addJoin } from './commands/join.ts'
+import { addLog } from './commands/log.ts'
 import { addLs } from './commands/ls.ts'
 import { addMkdir } from './commands/mkdir.ts'
 import { addMount } from './commands/mount.ts'
@@ -44,6 +46,8 @@ const COMMANDS = [
   addMv,
   addMkdir,
   addStat,
+  addLog,
+  addConflicts,
   addMount,
   addUnmount,
 ] as const
@@ -66,7 +70,7 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const add of COMMANDS) add(program, context)
   for (const command of [program, ...descendants(program)]) failByThrowing(command)
   try {
-    await program.parseAsync(argv)
+    await program.parseAsync(argv).finally(() => context.saveSession())
   } catch (thrown) {
     // What breaks because the command is to stop, broke for that reason.
     const { aborted, reason } = interrupt.signal

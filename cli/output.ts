@@ -72,6 +72,12 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '?')
 }
 
+/** A path as a shell takes it, where it is one of people's: printable, and quoted if need be. */
+export function shellWord(text: string): string {
+  const shown = printable(text)
+  return /^[\w/:.,@%+=-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+}
+
 /** The one line on stderr for a failure. */
 export function errorLine(error: ShoalError): string {
   return `${colors.red('shoal:')} ${printable(error.message)}`

@@ -9,6 +9,11 @@ export function joinPath(folder: string, name: string): string {
   return namesFolder(folder) && !folder.endsWith(':') ? folder + name : `${folder}/${name}`
 }
 
+/** A path as the node takes it: 'volume:' is its root. */
+export function asPath(path: string): string {
+  return path.endsWith(':') ? `${path}/` : path
+}
+
 /** The last name, '' of a root. */
 export function baseName(path: string): string {
   return inside(path).replace(/^.*\//, '')
@@ -25,10 +30,11 @@ export function rootOf(path: string): string {
 }
 
 /** 'volume:', or '' for the default one. */
-function volumeOf(path: string): string {
+export function volumeOf(path: string): string {
   return path.slice(0, path.length - path.replace(/^[^/:]*:/, '').length)
 }
 
-function inside(path: string): string {
+/** The path without its volume, and without slashes at its end. */
+export function inside(path: string): string {
   return path.replace(/^[^/:]*:/, '').replace(/\/+$/, '')
 }

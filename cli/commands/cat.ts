@@ -1,11 +1,11 @@
 // `shoal cat`: the bytes of files as they are, on stdout. With --json only failures are JSON.
 import { once } from 'node:events'
-import { parseCount } from '../arguments.ts'
+import { addConsistency, parseCount } from '../arguments.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
 export function addCat(program: Command, context: Context): void {
-  program
+  const command = program
     .command('cat <path...>')
     .description('write files to stdout, byte for byte')
     .option('--offset <bytes>', 'start here', parseCount)
@@ -20,12 +20,13 @@ export function addCat(program: Command, context: Context): void {
         await writeOut(context, content)
       }
     })
+  addConsistency(command, context)
 }
 
 /** Onto stdout, as fast as who reads it. */
 export async function writeOut(
   context: Context,
-  content: AsyncIterable<Uint8Array>,
+  content: AsyncIterable<Uint8Array | string>,
 ): Promise<void> {
   for await (const part of content) {
     if (!process.stdout.write(part)) await once(process.stdout, 'drain', { signal: context.signal })

@@ -14,6 +14,7 @@ import {
   utimes,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { addConsistency } from '../arguments.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
@@ -39,7 +40,7 @@ Examples:
   shoal get /thesis ~/thesis-copy`
 
 export function addGet(program: Command, context: Context): void {
-  program
+  const command = program
     .command('get <src> <dest>')
     .description('copy files and folders of the namespace onto this machine')
     .addHelpText('after', HELP)
@@ -49,6 +50,7 @@ export function addGet(program: Command, context: Context): void {
       await get.run(dest)
       context.print(get.transfer.tally, () => get.transfer.summary('Got'))
     })
+  addConsistency(command, context)
 }
 
 class Get {

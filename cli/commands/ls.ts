@@ -1,5 +1,6 @@
 // `shoal ls`: the entries of a folder, or one file.
 import colors from 'picocolors'
+import { addConsistency } from '../arguments.ts'
 import { formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import type { Command } from 'commander'
@@ -11,7 +12,7 @@ interface Entry extends FileStat {
 }
 
 export function addLs(program: Command, context: Context): void {
-  program
+  const command = program
     .command('ls [path]')
     .description('list a folder (default: /)')
     .option('-l, --long', 'mode, size and time too')
@@ -24,6 +25,7 @@ export function addLs(program: Command, context: Context): void {
         options.long === true ? long(entries, nameOf) : entries.map(nameOf).join('\n'),
       )
     })
+  addConsistency(command, context)
 }
 
 async function collect(context: Context, path: string, recursive: boolean): Promise<Entry[]> {

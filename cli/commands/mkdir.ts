@@ -1,9 +1,10 @@
 // `shoal mkdir`: make folders.
+import { addConsistency } from '../arguments.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
 export function addMkdir(program: Command, context: Context): void {
-  program
+  const command = program
     .command('mkdir <path...>')
     .description('make folders')
     .option('-p, --parents', 'make missing parents too, and be content with what is there')
@@ -12,4 +13,5 @@ export function addMkdir(program: Command, context: Context): void {
       for (const path of paths) await context.client.makeFolder(path, { parents: options.parents })
       context.print({ made: paths }, () => '')
     })
+  addConsistency(command, context)
 }

@@ -1,11 +1,12 @@
 // `shoal mv`: rename, or move into a folder.
+import { addConsistency } from '../arguments.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { baseName, joinPath, namesFolder } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
 export function addMv(program: Command, context: Context): void {
-  program
+  const command = program
     .command('mv <src> <dest>')
     .description('rename SRC to DEST, or move it into the folder DEST')
     .addHelpText('after', '\nExample:\n  shoal mv /inbox/scan.pdf /papers/')
@@ -14,6 +15,7 @@ export function addMv(program: Command, context: Context): void {
       await context.client.move(from, to)
       context.print({ from, to }, () => '')
     })
+  addConsistency(command, context)
 }
 
 async function isFolder(context: Context, path: string): Promise<boolean> {

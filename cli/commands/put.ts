@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path'
 import { Option } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { ACKS } from '../arguments.ts'
+import { ACKS, addConsistency } from '../arguments.ts'
 import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import type { BigIntStats } from 'node:fs'
@@ -30,7 +30,7 @@ Examples:
   pg_dump shop | shoal put - /backups/shop.sql`
 
 export function addPut(program: Command, context: Context): void {
-  program
+  const command = program
     .command('put')
     .argument('<path...>', 'SRC... DEST')
     .usage('[options] SRC... DEST')
@@ -50,6 +50,7 @@ export function addPut(program: Command, context: Context): void {
       await put.run(paths.slice(0, -1), dest, ack)
       context.print(put.transfer.tally, () => put.transfer.summary('Put'))
     })
+  addConsistency(command, context)
 }
 
 class Put {

@@ -1,9 +1,10 @@
 // `shoal rm`: remove files and trees.
+import { addConsistency } from '../arguments.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
 export function addRm(program: Command, context: Context): void {
-  program
+  const command = program
     .command('rm <path...>')
     .description('remove files, symlinks and empty folders')
     .option('-r, --recursive', 'remove folders with all that is in them')
@@ -12,4 +13,5 @@ export function addRm(program: Command, context: Context): void {
       for (const path of paths) await context.client.remove(path, { recursive: options.recursive })
       context.print({ removed: paths }, () => '')
     })
+  addConsistency(command, context)
 }

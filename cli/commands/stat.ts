@@ -1,11 +1,12 @@
 // `shoal stat`: what is known of a path.
+import { addConsistency } from '../arguments.ts'
 import { count, formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
 export function addStat(program: Command, context: Context): void {
-  program
+  const command = program
     .command('stat <path>')
     .description('show kind, mode, size and times of a path')
     .addHelpText('after', '\nExample:\n  shoal stat /photos/cat.jpg')
@@ -13,6 +14,7 @@ export function addStat(program: Command, context: Context): void {
       const stat = await context.client.stat(path)
       context.print({ path, ...stat }, () => describe(path, stat))
     })
+  addConsistency(command, context)
 }
 
 function describe(path: string, stat: FileStat): string {

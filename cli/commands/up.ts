@@ -62,7 +62,7 @@ async function runUntilStopped(
   node.stopped.catch(() => {})
   try {
     await start(node, options, context.signal)
-    const status = await node.status()
+    const status = await node.api.status()
     if (!reportToStarter(status)) context.print(status, () => describe(context, status, false))
     await Promise.race([node.stopped, aborted(context.signal)])
   } finally {
@@ -75,8 +75,8 @@ async function runUntilStopped(
 
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
-  if (options.join !== undefined) await node.join(options.join.trim(), { signal })
-  if (options.mount !== undefined) await node.mount(resolve(options.mount), { signal })
+  if (options.join !== undefined) await node.api.join(options.join.trim(), { signal })
+  if (options.mount !== undefined) await node.api.mount(resolve(options.mount), { signal })
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {

@@ -6,6 +6,20 @@ import type { Command } from 'commander'
 import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
+const SETTINGS_HELP = `
+Settings:
+  class=auto|rsK+M|copiesN|local        how redundant data is that is written from now on
+  ack=local|copied|placed               when a put is done
+  consistency=eventual|read-own|strong  how recent what is read is, and who agrees to what is written
+  voters=NAME,NAME,...                  who agrees, where that is strong
+  conflicts=copies|lww                  whether what was written at once shows as a copy beside the newest
+  history=drop|full                     whether the log below a checkpoint is forgotten or kept
+  checkpoint=N                          a checkpoint is due after so many entries, or a day
+  away=30d                              how long a member that is away holds checkpoints up
+
+Example:
+  shoal volume set main class=rs4+2 ack=placed`
+
 export function addVolume(program: Command, context: Context): void {
   const volume = program
     .command('volume')
@@ -44,13 +58,9 @@ export function addVolume(program: Command, context: Context): void {
     })
   volume
     .command('set <name>')
-    .argument(
-      '<setting...>',
-      'KEY=VALUE: class=auto|rsK+M|copiesN|local, ack=local|copied|placed, ...',
-      collectSetting,
-    )
+    .argument('<setting...>', 'KEY=VALUE', collectSetting)
     .description('set policies of a volume')
-    .addHelpText('after', '\nExample:\n  shoal volume set main class=rs4+2 ack=placed')
+    .addHelpText('after', SETTINGS_HELP)
     .action(async (name: string, settings: Settings) => {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))

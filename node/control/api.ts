@@ -7,11 +7,36 @@
 import type { FileKind } from '../../protocol/tree/attributes.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
+import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
 /** Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * How recent what a call reads is, and who must agree to what it writes (DESIGN §5): 'eventual' what this node has,
+ * 'read-own' at least what the session has read and written, on whatever node, 'strong' all that was strongly written
+ * before the call, and each write after it; refused ('NO_QUORUM') without a majority of the volume's voters.
+ */
+export type Consistency = 'eventual' | 'read-own' | 'strong'
+
+/**
+ * For every call about files. throws 'ESTALE' where this node cannot get what the session has seen, 'usage' for what is
+ * no token of the volume, 'NO_QUORUM' naming the voters that are missing, 'EPERM' for a write of a strong volume that
+ * asks for less.
+ */
+export interface FileCallOptions extends CallOptions {
+  /** Default: the volume's policy; with `session` no less than 'read-own'. */
+  readonly consistency?: Consistency | undefined
+  /** The token of what the session has seen of this volume so far, as `onSession` was told it. Undefined: nothing. */
+  readonly session?: string | undefined
+  /**
+   * Told, before the call ends, the token of what this node has then, which is all that the call read or wrote and more;
+   * of a listing, at its end. It holds `session` too unless the call was 'eventual'.
+   */
+  readonly onSession?: ((token: string) => void) | undefined
 }
 
 /**
@@ -21,9 +46,15 @@ export interface CallOptions {
  */
 export type Ack = 'none' | 'local' | 'copied' | 'placed'
 
-export interface NodeApi {
+/** All of it. */
+export interface NodeApi
+  extends PeersApi, VolumesApi, FilesApi, ConflictsApi, HistoryApi, MountsApi {
   status(options?: CallOptions): Promise<NodeStatus>
+  /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
+  stop(): Promise<void>
+}
 
+export interface PeersApi {
   listPeers(options?: CallOptions): Promise<readonly PeerStatus[]>
   /** Dial a multiaddr, remember it, and say who answered. throws 'unreachable', 'usage'. */
   addPeer(address: string, options?: CallOptions): Promise<PeerStatus>
@@ -40,7 +71,9 @@ export interface NodeApi {
   invite(request: InviteRequest, options?: CallOptions): Promise<Invitation>
   /** Become a member by a ticket. returns once the log is held. throws 'ticket-*', 'unreachable'. */
   join(ticket: string, options?: CallOptions): Promise<VolumeInfo>
+}
 
+export interface VolumesApi {
   /** throws 'EEXIST', 'usage'. */
   createVolume(request: CreateVolumeRequest, options?: CallOptions): Promise<VolumeInfo>
   listVolumes(options?: CallOptions): Promise<readonly VolumeStatus[]>
@@ -48,20 +81,23 @@ export interface NodeApi {
   volumeInfo(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and its values. */
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo>
+}
 
+/** Files by path. */
+export interface FilesApi {
   /** Does not follow a symlink at the end of the path. throws 'ENOENT', 'ENOTDIR'. */
-  stat(path: string, options?: CallOptions): Promise<FileStat>
+  stat(path: string, options?: FileCallOptions): Promise<FileStat>
   /** The entries of a folder in byte order of their names, in pages of bounded size. throws 'ENOENT', 'ENOTDIR'. */
-  list(path: string, options?: CallOptions): AsyncIterable<readonly FileStat[]>
+  list(path: string, options?: FileCallOptions): AsyncIterable<readonly FileStat[]>
   /** `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST', 'ENOENT', 'ENOTDIR'. */
-  makeFolder(path: string, options?: CallOptions & MakeFolderOptions): Promise<void>
+  makeFolder(path: string, options?: FileCallOptions & MakeFolderOptions): Promise<void>
   /** Remove a file, a symlink, an empty folder, or with `recursive` a whole tree. throws 'ENOENT', 'ENOTEMPTY'. */
   remove(
     path: string,
-    options?: CallOptions & { readonly recursive?: boolean | undefined },
+    options?: FileCallOptions & { readonly recursive?: boolean | undefined },
   ): Promise<void>
   /** Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY', 'EISDIR', ... */
-  move(from: string, to: string, options?: CallOptions): Promise<void>
+  move(from: string, to: string, options?: FileCallOptions): Promise<void>
   /**
    * Write a whole file, replacing a file or symlink of that name. Readers see the old version or the whole new one; if
    * `content` throws or the call is aborted, the old one stays. throws 'ENOENT' without the parent, 'EISDIR', 'ENOSPC',
@@ -71,19 +107,47 @@ export interface NodeApi {
     path: string,
     content: AsyncIterable<Uint8Array>,
     attributes?: NewFile,
-    options?: CallOptions & WriteOptions,
+    options?: FileCallOptions & WriteOptions,
   ): Promise<void>
   /** Make a symlink, replacing a file or symlink of that name. */
-  makeSymlink(path: string, target: string, options?: CallOptions & WriteOptions): Promise<void>
+  makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
   /** One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink ('EINVAL'). throws 'EISDIR'. */
-  readFile(path: string, options?: CallOptions & ReadRange): Promise<FileContent>
-  setAttributes(path: string, attributes: FileAttributes, options?: CallOptions): Promise<void>
+  readFile(path: string, options?: FileCallOptions & ReadRange): Promise<FileContent>
+  setAttributes(path: string, attributes: FileAttributes, options?: FileCallOptions): Promise<void>
   /**
    * Wait until everything written through this node before the call is durable as `ack` says (undefined: as each
    * volume's policy says), so that many writes with ack 'none' can be pipelined and waited for once. throws 'not-placed'.
    */
   settle(ack?: Ack, options?: CallOptions): Promise<void>
+}
 
+/**
+ * What was written, made or named by several at once, of which one has the name and the others show beside it. Answers
+ * name the volume in their paths if the call does.
+ */
+export interface ConflictsApi {
+  /** Those at a path and below, in pages. throws 'ENOENT', 'ENOTDIR'. */
+  listConflicts(path: string, options?: CallOptions): AsyncIterable<readonly Conflict[]>
+  /** By the path of any side. throws 'ENOENT', 'EINVAL' where there is no conflict. */
+  showConflict(path: string, options?: CallOptions): Promise<Conflict>
+  /**
+   * End a conflict: the side at `path` gets the name, or keeps it, and the others go.
+   * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder.
+   */
+  keepConflict(path: string, options?: CallOptions): Promise<KeptConflict>
+}
+
+export interface HistoryApi {
+  /**
+   * The log of a volume (the path of its root), or what of it is about a file, or about a folder and all in it, also
+   * under other names; newest first, in pages. cost: O(entries given) for a volume; for a path the whole log is read.
+   * With `follow` the latest `limit` entries oldest first, and then new ones as they come, until the call is aborted.
+   * throws 'ENOENT', 'ENOTDIR', 'EPERM' on a keeper.
+   */
+  readLog(path: string, options?: CallOptions & LogOptions): AsyncIterable<readonly LogItem[]>
+}
+
+export interface MountsApi {
   /** Mount a volume's namespace at an existing or new folder of this machine (absolute). throws 'mount-failed', 'EBUSY'. */
   mount(folder: string, options?: CallOptions & MountRequest): Promise<MountStatus>
   /** throws 'ENOENT' if not mounted by this node, 'EBUSY' unless `force`. */
@@ -92,14 +156,14 @@ export interface NodeApi {
     options?: CallOptions & { readonly force?: boolean | undefined },
   ): Promise<void>
   listMounts(options?: CallOptions): Promise<readonly MountStatus[]>
-
-  /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
-  stop(): Promise<void>
 }
 
 /** A node in this process, as `shoal up` runs it. The control socket opens last in start(): it answers = it is ready. */
-export interface LocalNode extends NodeApi {
+export interface LocalNode {
+  readonly api: NodeApi
   start(): Promise<void>
+  /** As api.stop(). */
+  stop(): Promise<void>
   /** Resolves after stop() was done, whoever asked for it; rejects with the failure that ended the node. */
   readonly stopped: Promise<void>
 }
@@ -259,6 +323,58 @@ export interface FileContent {
   /** What `content` will yield in all: the range, cut at the end of the file. */
   readonly lengthBytes: number
   readonly content: AsyncIterable<Uint8Array>
+}
+
+export interface Conflict {
+  /** Where it is: the path of the side that has the name. */
+  readonly path: string
+  /** That side first. At least two. */
+  readonly sides: readonly ConflictSide[]
+}
+
+export interface KeptConflict {
+  /** Where the side that was kept is now. */
+  readonly path: string
+  /** The sides that went. */
+  readonly removed: readonly string[]
+}
+
+export interface ConflictSide {
+  /** As it shows: one of a name of its own, or a conflict name. */
+  readonly path: string
+  readonly kind: FileKind
+  readonly sizeBytes: number
+  /** Who wrote this content, or gave this name, and when by that node's clock. */
+  readonly peer: PeerId | undefined
+  readonly author: string
+  readonly writtenMs: WallTime
+  /** Not listed in its folder, as conflicts=lww says; it is there by its path all the same. */
+  readonly hidden: boolean
+}
+
+export interface LogOptions {
+  /** Entries at most. Default: all; 10 before those that are followed. */
+  readonly limit?: number | undefined
+  readonly follow?: boolean | undefined
+  /** Also what nodes note for themselves: where data lies, merges, checkpoints. */
+  readonly all?: boolean | undefined
+}
+
+/** 'dropped' comes last: what was written before that time may not be kept. */
+export type LogItem =
+  LogEntry | { readonly kind: 'dropped'; readonly beforeMs: WallTime | undefined }
+
+export interface LogEntry {
+  readonly kind: 'entry'
+  readonly id: EntryHash
+  /** The heads that its author had when it was made, as far as can be told cheaply: one, or several that it merges. */
+  readonly parents: readonly EntryHash[]
+  readonly peer: PeerId
+  /** The name of that member. */
+  readonly author: string
+  /** By the author's clock, and after all that the author had seen. */
+  readonly timeMs: WallTime
+  readonly changes: readonly Change[]
 }
 
 export interface MountRequest {

@@ -2,12 +2,19 @@
 // JSON in and JSON out are one row each; the content of files and listings have a query of their own.
 import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
-import { PATH_MAX, SYMLINK_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
+import { PATH_MAX, SESSION_TEXT_MAX, SYMLINK_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
-import type { CallOptions, NewFile, NodeApi, ReadRange, WriteOptions } from './api.ts'
+import type {
+  FileCallOptions,
+  LogOptions,
+  NewFile,
+  NodeApi,
+  ReadRange,
+  WriteOptions,
+} from './api.ts'
 
 /** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
-export type Call = (api: NodeApi, value: unknown, options: CallOptions) => Promise<unknown>
+export type Call = (api: NodeApi, value: unknown, options: FileCallOptions) => Promise<unknown>
 
 const label = z.string().min(1).max(256)
 /** Room for 'volume:' before the path. */
@@ -79,6 +86,8 @@ const table: Readonly<Record<string, Call>> = {
     { path, mode: mode.optional(), modifiedNs: nanoseconds.optional() },
     (api, { path, ...attributes }, options) => api.setAttributes(path, attributes, options),
   ),
+  showConflict: call({ path }, (api, { path }, options) => api.showConflict(path, options)),
+  keepConflict: call({ path }, (api, { path }, options) => api.keepConflict(path, options)),
   settle: call({ ack }, (api, { ack }, options) => api.settle(ack, options)),
 
   mount: call(
@@ -94,11 +103,27 @@ const table: Readonly<Record<string, Call>> = {
 /** By the method's name. */
 export const calls: ReadonlyMap<string, Call> = new Map(Object.entries(table))
 
-const listQuery = z.strictObject({ path })
+const consistency = z.enum(['eventual', 'read-own', 'strong']).optional()
+/** Empty: nothing seen yet. */
+const session = z
+  .string()
+  .max(SESSION_TEXT_MAX)
+  .transform((token) => token || undefined)
+  .optional()
+const consistencyFields = z.strictObject({ consistency, session })
 
 /** throws ShoalError 'usage'. */
-export function parseListQuery(query: unknown): { path: string } {
-  return check(listQuery, query)
+export function parseConsistency(
+  fields: unknown,
+): Pick<FileCallOptions, 'consistency' | 'session'> {
+  return check(consistencyFields, fields)
+}
+
+const pathQuery = z.strictObject({ path })
+
+/** throws ShoalError 'usage'. */
+export function parsePathQuery(query: unknown): { path: string } {
+  return check(pathQuery, query)
 }
 
 const sizeText = z
@@ -112,6 +137,17 @@ const readQuery = z.strictObject({ path, offsetBytes: sizeText, lengthBytes: siz
 /** throws ShoalError 'usage'. */
 export function parseReadQuery(query: unknown): ReadRange & { path: string } {
   return check(readQuery, query)
+}
+
+const flagText = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional()
+const logQuery = z.strictObject({ path, limit: sizeText, follow: flagText, all: flagText })
+
+/** throws ShoalError 'usage'. */
+export function parseLogQuery(query: unknown): LogOptions & { path: string } {
+  return check(logQuery, query)
 }
 
 const writeQuery = z.strictObject({
@@ -142,7 +178,7 @@ function call<Shape extends z.ZodRawShape>(
   run: (
     api: NodeApi,
     request: z.infer<z.ZodObject<Shape, z.core.$strict>>,
-    options: CallOptions,
+    options: FileCallOptions,
   ) => Promise<unknown>,
 ): Call {
   const schema = z.strictObject(shape)

@@ -6,14 +6,26 @@ import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { calls, parseListQuery, parseReadQuery, parseWriteQuery } from './calls.ts'
+import {
+  calls,
+  parseConsistency,
+  parseLogQuery,
+  parsePathQuery,
+  parseReadQuery,
+  parseWriteQuery,
+} from './calls.ts'
 import {
   API_PREFIX,
+  CONFLICTS_ROUTE,
+  CONSISTENCY_HEADER,
   ERROR_TRAILER,
   FILE_ROUTE,
+  HEADER_BYTES_MAX,
   LENGTH_HEADER,
   LIST_ROUTE,
+  LOG_ROUTE,
   REQUEST_BYTES_MAX,
+  SESSION_HEADER,
   STAT_HEADER,
   decodeJson,
   encodeHeader,
@@ -22,7 +34,7 @@ import {
 } from './wire.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { FileStat, NodeApi } from './api.ts'
+import type { FileCallOptions, NodeApi } from './api.ts'
 
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107
@@ -51,7 +63,12 @@ export async function serveControl(
   }
   const running = new Map<AbortController, Promise<void>>()
   const server = createServer(
-    { highWaterMark: MIB, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
+    {
+      highWaterMark: MIB,
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
     (request, response) => {
       const controller = new AbortController()
       response.once('close', () => {
@@ -138,14 +155,23 @@ async function handle(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://shoal')
   const query = Object.fromEntries(url.searchParams)
+  const options = { ...consistencyOf(request, response), signal }
   switch (`${request.method} ${url.pathname}`) {
     case `GET ${FILE_ROUTE}`:
-      return readFile(api, query, response, signal)
+      return readFile(api, query, response, options)
     case `PUT ${FILE_ROUTE}`:
-      return writeFile(api, query, request, response, signal)
+      return writeFile(api, query, request, response, options)
     case `GET ${LIST_ROUTE}`: {
-      const { path } = parseListQuery(query)
-      return stream(response, lines(api.list(path, { signal })), {}, signal)
+      const { path } = parsePathQuery(query)
+      return stream(response, lines(api.list(path, options)), {}, signal)
+    }
+    case `GET ${CONFLICTS_ROUTE}`: {
+      const { path } = parsePathQuery(query)
+      return stream(response, lines(api.listConflicts(path, { signal })), {}, signal)
+    }
+    case `GET ${LOG_ROUTE}`: {
+      const { path, ...options } = parseLogQuery(query)
+      return stream(response, lines(api.readLog(path, { ...options, signal })), {}, signal)
     }
     case `POST ${API_PREFIX}stop`:
       return stop(api, response)
@@ -156,8 +182,19 @@ async function handle(
   if (call === undefined || request.method !== 'POST') {
     throw new ShoalError('unsupported', `this node has no ${request.method} ${url.pathname}`)
   }
-  const result = await call(api, await readJson(request), { signal })
+  const result = await call(api, await readJson(request), options)
   answer(response, 200, result ?? {})
+}
+
+function consistencyOf({ headers }: IncomingMessage, response: ServerResponse): FileCallOptions {
+  const { [CONSISTENCY_HEADER]: consistency, [SESSION_HEADER]: session } = headers
+  const asked = parseConsistency({ consistency, session })
+  if (session === undefined) return asked
+  const onSession = (token: string): void => {
+    if (response.headersSent) response.addTrailers({ [SESSION_HEADER]: token })
+    else response.setHeader(SESSION_HEADER, token)
+  }
+  return { ...asked, onSession }
 }
 
 /** Answered first: the node closes this very server when it stops. */
@@ -173,10 +210,10 @@ async function writeFile(
   query: unknown,
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
+  options: FileCallOptions,
 ): Promise<void> {
   const { path, ack, ...attributes } = parseWriteQuery(query)
-  await api.writeFile(path, request, attributes, { ack, signal })
+  await api.writeFile(path, request, attributes, { ...options, ack })
   answer(response, 200, {})
 }
 
@@ -184,16 +221,16 @@ async function readFile(
   api: NodeApi,
   query: unknown,
   response: ServerResponse,
-  signal: AbortSignal,
+  options: FileCallOptions & { readonly signal: AbortSignal },
 ): Promise<void> {
   const { path, ...range } = parseReadQuery(query)
-  const { stat, lengthBytes, content } = await api.readFile(path, { ...range, signal })
+  const { stat, lengthBytes, content } = await api.readFile(path, { ...options, ...range })
   const headers = {
     'content-type': 'application/octet-stream',
     [STAT_HEADER]: encodeHeader(stat),
     [LENGTH_HEADER]: lengthBytes,
   }
-  await stream(response, content, headers, signal)
+  await stream(response, content, headers, options.signal)
 }
 
 /** Send parts as they come. The status is sent with the first part, so that an early failure is a plain error response. */
@@ -204,7 +241,8 @@ async function stream(
   signal: AbortSignal,
 ): Promise<void> {
   const begin = (): void => {
-    if (!response.headersSent) response.writeHead(200, { ...headers, trailer: ERROR_TRAILER })
+    if (response.headersSent) return
+    response.writeHead(200, { ...headers, trailer: `${ERROR_TRAILER}, ${SESSION_HEADER}` })
   }
   for await (const part of parts) {
     signal.throwIfAborted()
@@ -215,7 +253,7 @@ async function stream(
   response.end()
 }
 
-async function* lines(pages: AsyncIterable<readonly FileStat[]>): AsyncGenerator<string> {
+async function* lines(pages: AsyncIterable<readonly unknown[]>): AsyncGenerator<string> {
   for await (const page of pages) yield `${encodeJson(page)}\n`
 }
 
@@ -293,6 +331,8 @@ function statusOf(code: ErrorCode): number {
     case 'stripe-unrecoverable':
     case 'not-placed':
     case 'stopped':
+    case 'ESTALE':
+    case 'NO_QUORUM':
       return 503
     case 'timeout':
       return 504

@@ -2,6 +2,7 @@
 // /v1/file for content. What server and client agree on, in one place.
 import { join } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
+import { SESSION_TEXT_MAX } from '../../protocol/limits.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
 /** A JSON call is `POST ${API_PREFIX}${method of NodeApi}`. */
@@ -11,10 +12,24 @@ export const FILE_ROUTE = '/v1/file'
 /** `GET` lists the folder named in the query: one page a line. */
 export const LIST_ROUTE = '/v1/list'
 
+/** `GET` lists the conflicts at the path in the query and below: one page a line. */
+export const CONFLICTS_ROUTE = '/v1/conflicts'
+/** `GET` reads the log of the path in the query: one page a line. */
+export const LOG_ROUTE = '/v1/log'
+
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'
 /** Response header of a file: FileContent.lengthBytes. */
 export const LENGTH_HEADER = 'shoal-length'
+/** Request header: FileCallOptions.consistency. */
+export const CONSISTENCY_HEADER = 'shoal-consistency'
+/**
+ * Request header: FileCallOptions.session; empty to begin one. Then it is a response header too, what onSession was told;
+ * or a trailer, where it is told after the response has begun.
+ */
+export const SESSION_HEADER = 'shoal-session'
+/** Headers hold a token, and as much again. */
+export const HEADER_BYTES_MAX: number = 2 * SESSION_TEXT_MAX
 /** Trailer of a streamed response that broke off: an ErrorBody, as encodeHeader. */
 export const ERROR_TRAILER = 'shoal-error'
 

@@ -18,6 +18,9 @@ const LIST_PAGE = 512
 const DEFAULT_MODE = 0o644
 const STREAM_BYTES = 1024 * 1024
 
+/** Makes a change, all of it or none: at once, or by consensus, for which `make` may run several times. */
+export type Change = <Result>(make: () => Result) => Promise<Result>
+
 export interface FilesComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
@@ -80,17 +83,23 @@ export class Files {
     })
   }
 
-  async remove(path: readonly string[], recursive: boolean, signal: AbortSignal): Promise<void> {
-    const { parent, name } = this.#place(path)
-    const target = this.#c.namespace.lookup(parent, name)
-    if (target === undefined)
-      throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
-    if (target.kind !== 'dir') {
-      this.#c.namespace.unlink(parent, name)
-      return
-    }
-    if (recursive) await this.#empty(target.id, signal)
-    naming(path, () => this.#c.namespace.removeDir(parent, name))
+  async remove(
+    path: readonly string[],
+    recursive: boolean,
+    change: Change,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace } = this.#c
+    const found = recursive ? namespace.resolvePath(path) : undefined
+    if (found?.kind === 'dir') await this.#empty(found.id, change, signal)
+    await change(() => {
+      const { parent, name } = this.#place(path)
+      const target = namespace.lookup(parent, name)
+      if (target === undefined)
+        throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
+      if (target.kind === 'dir') naming(path, () => namespace.removeDir(parent, name))
+      else namespace.unlink(parent, name)
+    })
   }
 
   move(from: readonly string[], to: readonly string[]): void {
@@ -109,6 +118,7 @@ export class Files {
     path: readonly string[],
     content: AsyncIterable<Uint8Array>,
     attributes: NewFile,
+    change: Change,
     signal: AbortSignal,
   ): Promise<void> {
     const { parent, name } = this.#place(path)
@@ -121,7 +131,7 @@ export class Files {
       )
     }
     signal.throwIfAborted()
-    this.#nameContent(path, stored, attributes)
+    await change(() => this.#nameContent(path, stored, attributes))
   }
 
   makeSymlink(path: readonly string[], target: string): void {
@@ -179,16 +189,17 @@ export class Files {
     })
   }
 
-  async #empty(dir: NodeId, signal: AbortSignal): Promise<void> {
-    for await (const { name, target } of this.#c.namespace.list(dir)) {
+  async #empty(dir: NodeId, change: Change, signal: AbortSignal): Promise<void> {
+    const { namespace } = this.#c
+    for await (const { name, target } of namespace.list(dir)) {
       signal.throwIfAborted()
       if (target.kind === 'dir') {
-        await this.#empty(target.id, signal)
-        this.#c.namespace.removeDir(dir, name)
+        await this.#empty(target.id, change, signal)
+        await change(() => namespace.removeDir(dir, name))
       } else {
-        this.#c.namespace.unlink(dir, name)
+        await change(() => namespace.unlink(dir, name))
       }
-      await this.#c.namespace.volume.makeRoom()
+      await namespace.volume.makeRoom()
     }
   }
 

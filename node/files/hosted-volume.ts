@@ -4,6 +4,7 @@ import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
+import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Ack } from '../control/api.ts'
@@ -13,14 +14,17 @@ import { ChunkIo } from '../data/chunk-io.ts'
 import { Gatherer } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
 import { Namespace } from '../namespace/namespace.ts'
+import type { StrongProtocol } from '../namespace/strong-protocol.ts'
+import { StrongVolume } from '../namespace/strong.ts'
 import type { Volume } from '../namespace/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
-import { ackOf } from '../namespace/settings.ts'
+import { ackOf, isStrong } from '../namespace/settings.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
 import { Files } from './files.ts'
+import type { Change } from './files.ts'
 import { VolumeStripeMap } from './stripe-map.ts'
 
 /** Plain chunks kept for readers, per volume. */
@@ -33,6 +37,7 @@ export interface HostedVolumeComponents {
   readonly store: Store
   readonly swarm: Swarm
   readonly volume: Volume
+  readonly strong: StrongProtocol
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -50,11 +55,13 @@ export class HostedVolume {
   readonly contents: FileContents
   readonly files: Files
   readonly map: VolumeStripeMap
+  readonly strong: StrongVolume
   readonly #swarm: Swarm
   readonly #parts: DataParts
   readonly #self: PeerId
 
-  private constructor({ world, store, swarm, volume }: HostedVolumeComponents, parts: DataParts) {
+  private constructor(components: HostedVolumeComponents, parts: DataParts) {
+    const { world, store, swarm, volume, strong } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -67,6 +74,12 @@ export class HostedVolume {
     const nodes = nodeCache(NODE_CACHE_ITEMS)
     this.contents = new FileContents({ namespace: this.namespace, map, chunks, nodes })
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
+    this.strong = new StrongVolume({
+      world,
+      volume,
+      ask: (peer, request, signal) => strong.ask(volume.id, peer, request, signal),
+      sync: (peer) => swarm.sync(volume, peer),
+    })
   }
 
   static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
@@ -97,12 +110,20 @@ export class HostedVolume {
   /** Take up what the last run left unplaced. */
   start(): void {
     this.#parts.packer.start()
+    this.strong.start()
   }
 
   async stop(): Promise<void> {
+    await this.strong.stop()
     await this.#parts.packer.stop()
     this.#parts.announcer.stop()
     this.#parts.client.close()
+  }
+
+  /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */
+  answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
+    const role = this.volume.membership.member(from)?.role
+    return role !== undefined && mayRead(role) ? this.strong.voter.answer(request) : undefined
   }
 
   /** This node has begun to hold a shard of a stripe, for whoever. */
@@ -113,6 +134,16 @@ export class HostedVolume {
   /** Bytes written here that no other node has yet. */
   get unplacedBytes(): number {
     return this.#parts.packer.unplacedBytes
+  }
+
+  /** How changes are made here unless a call says: at once, or by the voters. */
+  changing(signal: AbortSignal): Change {
+    return async (make) => {
+      if (!isStrong(this.volume)) return make()
+      // Without a quorum nothing is begun then, of which nobody could tell whether it was done.
+      await this.strong.read(() => undefined, signal)
+      return this.strong.write(make, signal)
+    }
   }
 
   /** Peers came or went: what lacks holders may find some now. */

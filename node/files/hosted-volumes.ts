@@ -3,6 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { StrongProtocol } from '../namespace/strong-protocol.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
@@ -32,15 +33,21 @@ export interface HostedPath {
 export class HostedVolumes {
   readonly #c: HostedVolumesComponents
   readonly #hosted = new Map<VolumeId, HostedVolume>()
+  readonly #strong: StrongProtocol
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
     this.#c = components
+    this.#strong = new StrongProtocol({
+      world: components.world,
+      answer: (volume, from, request) => this.#hosted.get(volume)?.answer(from, request),
+    })
   }
 
   /** Host every volume of the node. They work from start() on. */
   async open(): Promise<void> {
     for (const { volume } of this.#c.volumes.all()) await this.host(volume)
+    await this.#strong.start()
   }
 
   start(): void {
@@ -52,6 +59,7 @@ export class HostedVolumes {
     const ended = await Promise.allSettled(
       [...this.#hosted.values()].map((hosted) => hosted.stop()),
     )
+    this.#strong.stop()
     for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
@@ -68,7 +76,14 @@ export class HostedVolumes {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
     const { world, store, swarm, log } = this.#c
-    const hosted = await HostedVolume.open({ world, store, swarm, volume, log })
+    const hosted = await HostedVolume.open({
+      world,
+      store,
+      swarm,
+      volume,
+      strong: this.#strong,
+      log,
+    })
     this.#hosted.set(volume.id, hosted)
     return hosted
   }

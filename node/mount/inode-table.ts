@@ -44,6 +44,11 @@ export class InodeTable {
     return known.target
   }
 
+  /** Whatever the kernel holds. */
+  *targets(): Generator<ViewTarget> {
+    for (const { target } of this.#byNumber.values()) yield target
+  }
+
   /** The number of a target if the kernel holds it. */
   numberOf(target: ViewTarget): number | undefined {
     return this.#byKey.get(keyOf(target))

@@ -2,6 +2,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { MountStatus } from '../control/api.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Disk } from '../world/world.ts'
 import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.ts'
@@ -23,6 +24,7 @@ interface MountedVolume {
 export interface MountableVolume {
   readonly namespace: Namespace
   readonly contents: FileContents
+  readonly changing: (signal: AbortSignal) => Change
 }
 
 export interface VolumeMountOptions {
@@ -53,11 +55,9 @@ export class Mounts {
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
-    const fileSystem = new VolumeFileSystem({
-      namespace: volume.namespace,
-      contents: volume.contents,
-      disk,
-    })
+    const { namespace, contents } = volume
+    const changing = (signal: AbortSignal): Change => volume.changing(signal)
+    const fileSystem = new VolumeFileSystem({ namespace, contents, disk, changing })
     const { volumeName, readOnly, allowOther } = options
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

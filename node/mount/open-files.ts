@@ -3,6 +3,7 @@
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { Change } from '../files/files.ts'
 import type { ContentEditor } from '../data/editor.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
 
@@ -25,10 +26,12 @@ export interface OpenFile {
 
 export class OpenFiles {
   readonly #contents: FileContents
+  readonly #change: Change
   readonly #byKey = new Map<string, OpenFile>()
 
-  constructor(components: { readonly contents: FileContents }) {
+  constructor(components: { readonly contents: FileContents; readonly change: Change }) {
     this.#contents = components.contents
+    this.#change = components.change
   }
 
   /** The record of a target, if it is open. */
@@ -100,7 +103,8 @@ export class OpenFiles {
     if (editor === undefined) return
     const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
     const content = await editor.commit({ signal })
-    file.base = [this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)]
+    const put = (): Dot => this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
+    file.base = [await this.#change(put)]
     file.editor = undefined
     file.reader = undefined
     file.modifiedNs = undefined

@@ -6,10 +6,12 @@ import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { AttributeValues } from '../../protocol/tree/op.ts'
+import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Disk } from '../world/world.ts'
 import type {
@@ -39,11 +41,14 @@ export interface VolumeFileSystemComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
   readonly disk: Disk
+  /** How changes are made, until the signal aborts. */
+  readonly changing: (signal: AbortSignal) => Change
 }
 
 export class VolumeFileSystem implements FileSystem {
   readonly #c: VolumeFileSystemComponents
   readonly #inodes = new InodeTable()
+  readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles = new Map<number, Handle>()
   readonly #folders = new Map<number, FolderListing>()
@@ -56,15 +61,28 @@ export class VolumeFileSystem implements FileSystem {
 
   constructor(components: VolumeFileSystemComponents) {
     this.#c = components
-    this.#files = new OpenFiles(components)
+    this.#change = components.changing(this.#stop.signal)
+    this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
   }
 
   /** Take back what the kernel caches when changes come from elsewhere. */
   invalidateThrough(invalidator: Invalidator): void {
     this.#invalidator = invalidator
-    this.#unlisten = this.#c.namespace.volume.onChange((changes) => {
+    const { volume } = this.#c.namespace
+    const unlisten = volume.events.change.add((changes) => {
       if (!this.#own) this.#invalidate(changes)
     })
+    const unlistenReset = volume.events.onReset(() => {
+      const before = this.#known()
+      return () => {
+        this.#invalidate(before)
+        this.#invalidate(this.#known())
+      }
+    })
+    this.#unlisten = () => {
+      unlisten()
+      unlistenReset()
+    }
   }
 
   /** Log what was written and not closed, and stop listening. The kernel is gone. */
@@ -99,7 +117,7 @@ export class VolumeFileSystem implements FileSystem {
       open.modifiedNs = rest.modifiedNs
     const values: AttributeValues = rest
     if (Object.keys(values).length > 0)
-      this.#ops(() => this.#c.namespace.setAttributes(target, values))
+      await this.#ops(() => this.#c.namespace.setAttributes(target, values))
     return this.#attributes(inode, target)
   }
 
@@ -117,7 +135,7 @@ export class VolumeFileSystem implements FileSystem {
     if (target.length > SYMLINK_MAX)
       throw new ShoalError('ENAMETOOLONG', 'the target of a symlink is too long')
     const bytes = fromByteString(target)
-    const made = this.#ops(() =>
+    const made = await this.#ops(() =>
       this.#c.namespace.create(this.#dir(parent), parseName(name), owned(0o777, caller), bytes),
     )
     return this.#hand(made)
@@ -129,19 +147,19 @@ export class VolumeFileSystem implements FileSystem {
     mode: number,
     caller: Caller,
   ): Promise<Attributes> {
-    const id = this.#ops(() =>
+    const id = await this.#ops(() =>
       this.#c.namespace.makeDir(this.#dir(parent), parseName(name), owned(mode, caller)),
     )
     return this.#hand({ kind: 'dir', id })
   }
 
   async removeFolder(parent: number, name: string): Promise<void> {
-    this.#ops(() => this.#c.namespace.removeDir(this.#dir(parent), parseName(name)))
+    await this.#ops(() => this.#c.namespace.removeDir(this.#dir(parent), parseName(name)))
     await this.#c.namespace.volume.makeRoom()
   }
 
   async unlink(parent: number, name: string): Promise<void> {
-    this.#ops(() => this.#c.namespace.unlink(this.#dir(parent), parseName(name)))
+    await this.#ops(() => this.#c.namespace.unlink(this.#dir(parent), parseName(name)))
     await this.#c.namespace.volume.makeRoom()
   }
 
@@ -153,7 +171,7 @@ export class VolumeFileSystem implements FileSystem {
     flags: number,
   ): Promise<void> {
     const { namespace } = this.#c
-    this.#ops(() =>
+    await this.#ops(() =>
       namespace.rename(
         this.#dir(fromParent),
         parseName(fromName),
@@ -167,7 +185,7 @@ export class VolumeFileSystem implements FileSystem {
 
   async link(inode: number, toParent: number, toName: string): Promise<Attributes> {
     const target = this.#inodes.target(inode)
-    this.#ops(() => this.#c.namespace.link(target, this.#dir(toParent), parseName(toName)))
+    await this.#ops(() => this.#c.namespace.link(target, this.#dir(toParent), parseName(toName)))
     return this.#hand(target)
   }
 
@@ -186,7 +204,7 @@ export class VolumeFileSystem implements FileSystem {
     flags: number,
     caller: Caller,
   ): Promise<{ attributes: Attributes; handle: number }> {
-    const made = this.#ops(() =>
+    const made = await this.#ops(() =>
       this.#c.namespace.create(this.#dir(parent), parseName(name), owned(mode, caller)),
     )
     await this.#c.namespace.volume.makeRoom()
@@ -337,13 +355,26 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   /** Make ops that the kernel knows of, as it asked for them. */
-  #ops<Result>(make: () => Result): Result {
-    this.#own = true
-    try {
-      return make()
-    } finally {
-      this.#own = false
+  #ops<Result>(make: () => Result): Promise<Result> {
+    return this.#change(() => {
+      this.#own = true
+      try {
+        return make()
+      } finally {
+        this.#own = false
+      }
+    })
+  }
+
+  /** All that the kernel knows, where it is now. */
+  #known(): ChangeSet {
+    const changes = emptyChanges()
+    for (const target of this.#inodes.targets()) {
+      if (target.kind === 'dir') changes.dirs.add(target.id)
+      else changes.inodes.add(target.id)
+      changes.names.push(...this.#c.namespace.placesOf(target))
     }
+    return changes
   }
 
   #invalidate(changes: ChangeSet): void {

@@ -2,10 +2,12 @@
 // member. Who may connect at all is decided here too.
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import type { Instant } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
 
 const FIRST_PAUSE_MS = 500
-const LONGEST_PAUSE_MS = 30_000
+/** A member is dialled out of turn at most this often: one that drops every connection must not set off a storm. */
+const HURRY_PAUSE_MS = 10_000
 const DIAL_MS = 30_000
 
 interface Attempt {
@@ -21,11 +23,15 @@ export interface ReconnectComponents {
 
 export class Reconnect {
   readonly #c: ReconnectComponents
+  readonly #longestPauseMs: number
   readonly #attempts = new Map<PeerId, Attempt>()
+  readonly #hurriedAt = new Map<PeerId, Instant>()
   readonly #stop = new AbortController()
 
-  constructor(components: ReconnectComponents) {
+  /** longestPauseMs: between two attempts to reach one member. */
+  constructor(components: ReconnectComponents, options: { longestPauseMs: number }) {
     this.#c = components
+    this.#longestPauseMs = options.longestPauseMs
   }
 
   start(): void {
@@ -52,7 +58,12 @@ export class Reconnect {
 
   /** There is reason to think that a peer can be reached now. */
   hurry(peer: PeerId): void {
-    if (this.#c.world.network.peers().includes(peer)) return
+    const { clock, network } = this.#c.world
+    const now = clock.now()
+    const last = this.#hurriedAt.get(peer)
+    if (network.peers().includes(peer)) return
+    if (last !== undefined && now < last + HURRY_PAUSE_MS) return
+    this.#hurriedAt.set(peer, now)
     this.#forget(peer)
     this.#plan(peer)
   }
@@ -67,7 +78,7 @@ export class Reconnect {
       attempt.pauseMs * (0.5 + random.number()),
       () => void this.#dial(peer, attempt),
     )
-    attempt.pauseMs = Math.min(attempt.pauseMs * 2, LONGEST_PAUSE_MS)
+    attempt.pauseMs = Math.min(attempt.pauseMs * 2, this.#longestPauseMs)
   }
 
   async #dial(peer: PeerId, attempt: Attempt): Promise<void> {

@@ -63,6 +63,11 @@ export function checkpointKey(): ByteString {
   return `${META_PREFIX}checkpoint`
 }
 
+/** -> the disk identity of the home when the node last ran. */
+export function deviceKey(): ByteString {
+  return `${META_PREFIX}device`
+}
+
 /** The stripe of a shard key. */
 export function stripeOfKey(key: ByteString): StripeId {
   return stripeIdFromCid(fromByteString(key.slice(SHARD_PREFIX.length)))

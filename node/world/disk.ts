@@ -1,15 +1,20 @@
 // Real files below one home folder. Names and data become durable only by the sync calls, as the interface says;
 // files are readable by their owner alone.
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { asShoalError, hasCode, ShoalError } from '../../protocol/errors.ts'
+import { blake3 } from '../../protocol/hash.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Disk, DiskFile } from './world.ts'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
+/** A file that is never written again once it is made: where and when that was, no copy of it can repeat. */
+const MARKER_FILE = 'device-marker'
+const MACHINE_FILE = '/etc/machine-id'
 
 /** The file system of the operating system below `root`. */
 export class SystemDisk implements Disk {
@@ -68,6 +73,20 @@ export class SystemDisk implements Disk {
       statfs(this.#root),
     )
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+
+  async identity(): Promise<string> {
+    const marker = await this.open(MARKER_FILE, 'write')
+    await marker.sync()
+    await marker.close()
+    await this.syncFolder('')
+    const full = join(this.#root, MARKER_FILE)
+    const { ino, dev, birthtimeNs } = await attempt('stat', full, () =>
+      stat(full, { bigint: true }),
+    )
+    // Not on every system; and not to be told to anyone (man machine-id), hence the hash.
+    const machine = await readFile(MACHINE_FILE, 'utf8').catch(() => '')
+    return toHex(blake3(utf8(`shoal/device/1 ${ino} ${dev} ${birthtimeNs} ${machine}`)))
   }
 }
 

@@ -47,6 +47,11 @@ export interface Disk {
   syncFolder(path: string): Promise<void>
   /** Bytes free for this node and in all on the file system of the home. */
   space(): Promise<{ freeBytes: number; totalBytes: number }>
+  /**
+   * Text that is the same as long as these very files are where they are. A copy of the home has another, here or
+   * elsewhere, and so has what is restored from that; an image of the whole disk may have the same.
+   */
+  identity(): Promise<string>
 }
 
 /** 'write' mode: created if absent, readable too. Calls on one file may overlap if their ranges do not. */

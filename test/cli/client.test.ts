@@ -43,6 +43,12 @@ describe('control socket', () => {
       await client.mount('/m')
       assert.deepEqual(await client.listMounts(), await node.listMounts())
       await client.unmount('/m', { force: true })
+      node.log = [{ kind: 'dropped', beforeMs: undefined }]
+      assert.deepEqual(await allOf(client.readLog('/', { limit: 0, all: true })), [[]])
+      assert.deepEqual(await allOf(client.readLog('/')), [[{ kind: 'dropped' }]])
+      assert.deepEqual(await allOf(client.listConflicts('/')), [[]])
+      await assert.rejects(client.showConflict('/x'), { code: 'EINVAL' })
+      await assert.rejects(client.keepConflict('/x'), { code: 'EINVAL' })
     })
   })
 

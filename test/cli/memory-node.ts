@@ -6,17 +6,21 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type {
   Ack,
   CallOptions,
+  Conflict,
   CreateVolumeRequest,
   FileAttributes,
   FileContent,
   FileStat,
   Invitation,
   InviteRequest,
-  LocalNode,
+  KeptConflict,
+  LogItem,
+  LogOptions,
   MakeFolderOptions,
   MountRequest,
   MountStatus,
   NewFile,
+  NodeApi,
   NodeStatus,
   PeerStatus,
   ReadRange,
@@ -38,12 +42,13 @@ interface Entry {
   content: Uint8Array
 }
 
-export class MemoryNode implements LocalNode {
+export class MemoryNode implements NodeApi {
   readonly #entries = new Map<string, Entry>()
   readonly #mounts = new Map<string, MountStatus>()
-  readonly #ended = Promise.withResolvers<void>()
   #settings: Settings = { class: 'auto', ack: 'local' }
-  readonly stopped: Promise<void> = this.#ended.promise
+  conflicts: readonly Conflict[] = []
+  /** What readLog() gives. */
+  log: readonly LogItem[] = []
   /** What settle() was asked for, in order. */
   readonly settled: (Ack | undefined)[] = []
 
@@ -51,11 +56,7 @@ export class MemoryNode implements LocalNode {
     this.#set('/', entryOf('folder', { mode: 0o755 }))
   }
 
-  async start(): Promise<void> {}
-
-  async stop(): Promise<void> {
-    this.#ended.resolve()
-  }
+  async stop(): Promise<void> {}
 
   async status(): Promise<NodeStatus> {
     return {
@@ -254,6 +255,36 @@ export class MemoryNode implements LocalNode {
     this.settled.push(ack)
     if (ack === 'placed')
       throw new ShoalError('not-placed', 'no peer can hold shards. Invite one with "shoal invite".')
+  }
+
+  async *listConflicts(path: string): AsyncGenerator<readonly Conflict[]> {
+    this.#get(path)
+    yield this.conflicts
+  }
+
+  async showConflict(path: string): Promise<Conflict> {
+    const found = this.conflicts.find(({ sides }) => sides.some((side) => side.path === path))
+    if (found !== undefined) return found
+    throw new ShoalError('EINVAL', `${path} is not in conflict`)
+  }
+
+  async keepConflict(path: string): Promise<KeptConflict> {
+    const found = await this.showConflict(path)
+    this.conflicts = this.conflicts.filter((conflict) => conflict !== found)
+    const removed = found.sides.map((side) => side.path).filter((other) => other !== path)
+    return { path: found.path, removed }
+  }
+
+  async *readLog(
+    path: string,
+    { limit, follow = false, signal }: CallOptions & LogOptions = {},
+  ): AsyncGenerator<readonly LogItem[]> {
+    this.#get(path)
+    yield this.log.slice(0, limit)
+    if (!follow) return
+    await new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
   }
 
   async mount(

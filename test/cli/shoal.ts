@@ -41,7 +41,7 @@ export async function withPlace(use: (place: Place) => Promise<void>): Promise<v
   await mkdir(folder)
   const started: Process[] = []
   const start = (...argv: readonly string[]): Process => {
-    const { SHOAL_HOME: _, npm_lifecycle_event: __, ...env } = process.env
+    const { SHOAL_HOME: _, SHOAL_SESSION: __, npm_lifecycle_event: ___, ...env } = process.env
     const child = spawn(process.execPath, [SHOAL, ...argv], {
       cwd: folder,
       env: { ...env, HOME: root, SHOAL_HOME: home, NO_COLOR: '1' },

@@ -36,6 +36,11 @@ const COMMANDS = [
   'mv',
   'mkdir',
   'stat',
+  'log',
+  'conflicts',
+  'conflicts ls',
+  'conflicts show',
+  'conflicts keep',
   'mount',
   'unmount',
 ] as const
@@ -93,7 +98,7 @@ describe('usage', { concurrency: 4 }, () => {
 
   test('a group without a command prints its help on stderr and exits with 2', async () => {
     await withPlace(async ({ shoal }) => {
-      for (const words of [[], ['peer'], ['volume']]) {
+      for (const words of [[], ['peer'], ['volume'], ['conflicts']]) {
         const { code, stdout, stderr } = await shoal(...words)
         assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
         assert.match(stderr, /^Usage: shoal[^]*a command is missing/)

@@ -12,6 +12,7 @@ export const EPROTO: number = constants.errno.EPROTO
 const MEANINGS: Readonly<Partial<Record<ErrorCode, number>>> = {
   aborted: EINTR,
   timeout: constants.errno.ETIMEDOUT,
+  NO_QUORUM: constants.errno.EAGAIN,
   usage: constants.errno.EINVAL,
   unsupported: constants.errno.EOPNOTSUPP,
 }

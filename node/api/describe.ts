@@ -1,17 +1,16 @@
 // What status says of peers and volumes, from what the node knows without asking anyone.
-import { ShoalError } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
-import { mayStore } from '../protocol/membership/roles.ts'
-import { codeFor, formatClass } from '../protocol/placement/redundancy.ts'
-import { STRIPE_DATA_TARGET } from '../protocol/limits.ts'
-import { readConflictCount } from '../protocol/tree/records.ts'
-import type { PeerStatus, Settings, StripeCounts, VolumeInfo, VolumeStatus } from './control/api.ts'
-import { classOf } from './namespace/settings.ts'
-import type { StripeGroup } from './namespace/stripes.ts'
-import type { Volume } from './namespace/volume.ts'
-import type { NamedVolume, Volumes } from './namespace/volumes.ts'
-import type { PeerNews } from './namespace/swarm.ts'
-import type { Network } from './world/world.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { mayStore } from '../../protocol/membership/roles.ts'
+import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
+import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
+import { readConflictCount } from '../../protocol/tree/conflicts.ts'
+import type { PeerStatus, StripeCounts, VolumeInfo, VolumeStatus } from '../control/api.ts'
+import { classOf, conflictsOf, settingsOf } from '../namespace/settings.ts'
+import type { StripeGroup } from '../namespace/stripes.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
+import type { NodeParts } from './parts.ts'
 
 /**
  * The peer a person means: by name, id, or the unique beginning or end of an id.
@@ -40,13 +39,14 @@ function peerName(peer: PeerId, volumes: Volumes): string {
 }
 
 export async function describePeer(
+  { world: { network }, volumes, swarm }: NodeParts,
   peer: PeerId,
-  { network, volumes, news }: { network: Network; volumes: Volumes; news: PeerNews | undefined },
 ): Promise<PeerStatus> {
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ name, member }]
   })
+  const news = swarm.news(peer)
   return {
     id: peer,
     name: peerName(peer, volumes),
@@ -60,13 +60,10 @@ export async function describePeer(
 }
 
 export function describeVolume(
-  { name, volume }: NamedVolume,
-  {
-    volumes,
-    network,
-    unplacedBytes,
-  }: { volumes: Volumes; network: Network; unplacedBytes: number },
+  { world: { network }, volumes, hosted }: NodeParts,
+  named: NamedVolume,
 ): VolumeStatus {
+  const { name, volume } = named
   const reachable = new Set<PeerId>([network.self, ...network.peers()])
   const groups = volume.stripes.groups()
   return {
@@ -77,25 +74,22 @@ export function describeVolume(
     class: classInForce(volume),
     stripes: countStripes(groups, reachable),
     tolerates: tolerated(volume, groups, reachable),
-    unplacedBytes,
-    conflicts: readConflictCount(volume.view),
+    unplacedBytes: hosted.of(named).unplacedBytes,
+    conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     heads: volume.actors.heads(),
   }
 }
 
-export function describeVolumeInfo(
-  { volume }: NamedVolume,
-  status: VolumeStatus,
-  settings: Settings,
-): VolumeInfo {
+export function describeVolumeInfo(parts: NodeParts, named: NamedVolume): VolumeInfo {
+  const { volume } = named
   return {
-    ...status,
+    ...describeVolume(parts, named),
     members: volume.membership.members().map(({ peer, name, role }) => ({ peer, name, role })),
-    settings,
+    settings: settingsOf(volume),
     chunk: volume.genesis.chunk,
     hash: volume.genesis.hash,
     createdMs: volume.genesis.created,
-    entries: volume.actors.entryCount,
+    entries: volume.entries.count(volume.actors.vector()),
   }
 }
 

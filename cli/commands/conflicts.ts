@@ -1,0 +1,98 @@
+// `shoal conflicts ls|show|keep`: what several wrote at once, and which of it is to stay.
+import { formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
+import { asPath, inside, volumeOf } from '../paths.ts'
+import type { Command } from 'commander'
+import type { Conflict, ConflictSide } from '../../node/control/api.ts'
+import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { Context } from '../context.ts'
+
+/** The command that opens each kind. */
+const OPENERS: Readonly<Record<FileKind, string>> = { file: 'cat', folder: 'ls', symlink: 'stat' }
+
+export function addConflicts(program: Command, context: Context): void {
+  const conflicts = program
+    .command('conflicts')
+    .description('list, look at and end conflicts: what was written at once on several machines')
+    .addHelpText('after', '\nExample:\n  shoal conflicts ls')
+  conflicts
+    .command('ls [path]')
+    .description('list the conflicts in a folder, or VOLUME: (default: all of the first volume)')
+    .addHelpText('after', '\nExample:\n  shoal conflicts ls /docs')
+    .action(async (path = '/') => {
+      const all: Conflict[] = []
+      for await (const page of context.client.listConflicts(asPath(path))) all.push(...page)
+      context.print(all, () => all.map(listed).join('\n'))
+      if (all.length === 0) context.tell('No conflicts.')
+    })
+  conflicts
+    .command('show <path>')
+    .description(
+      'show the sides of a conflict: who, when, how large, and how to open and keep each',
+    )
+    .addHelpText('after', '\nExample:\n  shoal conflicts show /docs/plan.txt')
+    .action(async (path: string) => {
+      const conflict = await context.client.showConflict(path)
+      const folder = context.json ? undefined : await mountOf(context, path)
+      context.print(conflict, () => described(context, conflict, folder))
+    })
+  conflicts
+    .command('keep <path>')
+    .description('end a conflict: the side with this path has the name then, the others go')
+    .addHelpText(
+      'after',
+      '\nExample:\n  shoal conflicts keep /docs/plan.conflict-20261121T114250Z-anna-7471db76.txt',
+    )
+    .action(async (path: string) => {
+      const kept = await context.client.keepConflict(path)
+      context.print(kept, () => `Kept as ${printable(kept.path)}`)
+    })
+}
+
+function listed({ path, sides }: Conflict): string {
+  const rows = sides.map((side) => [
+    '',
+    printable(side.author),
+    formatTime(side.writtenMs),
+    formatBytes(side.sizeBytes).padStart(8),
+    printable(side.path) + (side.hidden ? ' (hidden)' : ''),
+  ])
+  return `${printable(path)}\n${table(rows)}`
+}
+
+function described(
+  context: Context,
+  { path, sides }: Conflict,
+  folder: string | undefined,
+): string {
+  const parts = sides.map((side) => {
+    const { author, writtenMs, kind, sizeBytes, hidden } = side
+    const has = side.path === path ? ', has the name' : hidden ? ', hidden in its folder' : ''
+    const title = `${author}, ${formatTime(writtenMs)}, ${kind} of ${formatBytes(sizeBytes)}${has}`
+    return `${printable(title)}\n${table(waysTo(context, side, folder))}`
+  })
+  return [`${printable(path)} has ${sides.length} sides`, ...parts].join('\n\n')
+}
+
+function waysTo(
+  context: Context,
+  { path, kind }: ConflictSide,
+  folder: string | undefined,
+): string[][] {
+  const word = shellWord(path)
+  return [
+    ['  Open', context.commandLine(`${OPENERS[kind]} ${word}`)],
+    ...(folder === undefined ? [] : [['', shellWord(folder + inside(path))]]),
+    ...(kind === 'folder' ? [] : [['  Keep', context.commandLine(`conflicts keep ${word}`)]]),
+  ]
+}
+
+/** Where the volume of a path is mounted, if it is. */
+async function mountOf(context: Context, path: string): Promise<string | undefined> {
+  const name = volumeOf(path).slice(0, -1)
+  const volumes = await context.client.listVolumes()
+  const volume = volumes.find((one) =>
+    name === '' ? one.isDefault : one.name === name || one.id === name,
+  )
+  const mounts = await context.client.listMounts()
+  return mounts.find((mount) => mount.volume === volume?.name)?.folder
+}

@@ -1,0 +1,181 @@
+// `shoal log`: what happened in a volume, or to a path.
+import colors from 'picocolors'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { parseCount } from '../arguments.ts'
+import { Graph } from '../graph.ts'
+import { count, formatBytes, formatTime, printable } from '../output.ts'
+import { asPath, baseName } from '../paths.ts'
+import { writeOut } from './cat.ts'
+import type { Command } from 'commander'
+import type { LogEntry, LogItem } from '../../node/control/api.ts'
+import type { Change, ChangeKind } from '../../protocol/tree/describe.ts'
+import type { Context } from '../context.ts'
+
+const SHORT_ID = 8
+/** At first; it grows with the names that come. */
+const AUTHOR_WIDTH = 6
+
+interface LogCommandOptions {
+  readonly graph?: boolean
+  readonly follow?: boolean
+  readonly limit?: number
+  readonly verbose?: boolean
+  readonly all?: boolean
+}
+
+export function addLog(program: Command, context: Context): void {
+  program
+    .command('log [path]')
+    .description('show who changed what and when, newest first (default: all of the first volume)')
+    .option('--graph', 'draw which entries follow which; with --all')
+    .option('-f, --follow', 'show the latest entries, and new ones as they come, until Ctrl-C')
+    .option(
+      '-n, --limit <n>',
+      'entries at most (default: all; with --follow 10 old ones)',
+      parseCount,
+    )
+    .option('-v, --verbose', 'every change of an entry that holds several')
+    .option('--all', 'what nodes note for themselves too: where data lies, merges, checkpoints')
+    .addHelpText(
+      'after',
+      `
+PATH is a file, a folder (and all in it), or VOLUME: for all of a volume. A file is followed across its names. For a
+path the whole log is read: it comes as it is found, and Ctrl-C ends it. Of what was removed, ask the folder it was in.
+
+Example:
+  shoal log --limit 20
+  shoal log --verbose /photos`,
+    )
+    .action(async (path: string | undefined, options: LogCommandOptions) => {
+      await show(context, asPath(path ?? '/'), options)
+    })
+}
+
+async function show(context: Context, path: string, options: LogCommandOptions): Promise<void> {
+  const { graph = false, follow = false, limit, all = false, verbose = false } = options
+  if (graph && (follow || baseName(path) !== '')) {
+    throw new ShoalError(
+      'usage',
+      '--graph draws all of a volume: it takes no --follow, and no path in the volume',
+    )
+  }
+  const print = context.json ? printJson : graph ? graphPrinter(verbose) : textPrinter(verbose)
+  try {
+    const pages = context.client.readLog(path, { limit, follow, all: all || graph })
+    await writeOut(context, printed(pages, print))
+  } catch (error) {
+    // To stop is how following ends.
+    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
+  }
+}
+
+async function* printed(
+  pages: AsyncIterable<readonly LogItem[]>,
+  print: Printer,
+): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((item) => `${print(item)}\n`).join('')
+}
+
+type Printer = (item: LogItem) => string
+
+function printJson(item: LogItem): string {
+  if (item.kind === 'entry') {
+    const { timeMs, ...entry } = item
+    return JSON.stringify({ ...entry, time: isoTime(timeMs) })
+  }
+  return JSON.stringify({ kind: item.kind, before: isoTime(item.beforeMs) })
+}
+
+function isoTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}
+
+function textPrinter(verbose: boolean): Printer {
+  const width = { author: AUTHOR_WIDTH }
+  return (item) => {
+    if (item.kind === 'dropped') return droppedLine(item)
+    return [entryLine(item, width), ...details(item, verbose)].join('\n')
+  }
+}
+
+function graphPrinter(verbose: boolean): Printer {
+  const width = { author: AUTHOR_WIDTH }
+  const graph = new Graph()
+  return (item) => {
+    if (item.kind === 'dropped') return droppedLine(item)
+    const { before, node, more, after } = graph.next(item.id, item.parents)
+    return [
+      ...before,
+      `${node}  ${entryLine(item, width)}`,
+      ...details(item, verbose).map((line) => `${more}  ${line}`),
+      ...after,
+    ].join('\n')
+  }
+}
+
+function droppedLine({ beforeMs }: Exclude<LogItem, LogEntry>): string {
+  const before = beforeMs === undefined ? '' : ` of before ${formatTime(beforeMs)}`
+  return colors.dim(`Older history${before} was dropped; a volume with history=full keeps it.`)
+}
+
+function entryLine({ id, timeMs, author, changes }: LogEntry, width: { author: number }): string {
+  const name = printable(author)
+  width.author = Math.max(width.author, name.length)
+  return [
+    colors.yellow(id.slice(0, SHORT_ID)),
+    formatTime(timeMs),
+    colors.cyan(name.padEnd(width.author)),
+    printable(summary(changes)),
+  ].join('  ')
+}
+
+function details({ changes }: LogEntry, verbose: boolean): string[] {
+  if (!verbose || changes.length < 2) return []
+  return changes.map((change) => `    ${printable(changeText(change))}`)
+}
+
+function changeText({ text, note, sizeBytes }: Change): string {
+  const size = sizeBytes === undefined ? '' : ` (${formatBytes(sizeBytes)})`
+  return text + size + (note === undefined ? '' : `, ${note}`)
+}
+
+/** "added 10 files (1.20 MB), made 2 folders in /docs": counted by kind where there are more than two. */
+function summary(changes: readonly Change[]): string {
+  if (changes.length <= 2) return changes.map(changeText).join(', ')
+  const kinds = Map.groupBy(changes, ({ kind }) => kind)
+  const parts = [...kinds].map(([kind, alike]) => {
+    const bytes = alike.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
+    return COUNTED[kind](alike.length) + (bytes === 0 ? '' : ` (${formatBytes(bytes)})`)
+  })
+  const folder = commonFolder(
+    changes.flatMap(({ kind, path }) => (kind === 'folder' ? `${path}/` : (path ?? []))),
+  )
+  return parts.join(', ') + (folder === '' ? '' : ` in ${folder}`)
+}
+
+const COUNTED: Readonly<Record<ChangeKind, (number: number) => string>> = {
+  add: (number) => `added ${count(number, 'file')}`,
+  write: (number) => `wrote ${count(number, 'file')}`,
+  folder: (number) => `made ${count(number, 'folder')}`,
+  link: (number) => `linked ${count(number, 'name')}`,
+  move: (number) => `moved ${count(number, 'name')}`,
+  remove: (number) => `removed ${count(number, 'name')}`,
+  attributes: (number) => `set attributes of ${count(number, 'name')}`,
+  resolve: (number) => `resolved ${count(number, 'conflict')}`,
+  member: (number) => `changed members ${count(number, 'time')}`,
+  policy: (number) => `set ${count(number, 'setting')}`,
+  place: (number) => `placed ${count(number, 'stripe')}`,
+  merge: (number) => `merged ${count(number, 'time')}`,
+  checkpoint: (number) => `made ${count(number, 'checkpoint')}`,
+  unknown: (number) => `${count(number, 'change')} that this node cannot read`,
+}
+
+/** The deepest folder that all paths lie in, '' for the root. */
+function commonFolder([first = '', ...others]: readonly string[]): string {
+  const parts = first.split('/').slice(0, -1)
+  const shared = parts.findIndex((_, at) => {
+    const folder = `${parts.slice(0, at + 1).join('/')}/`
+    return !others.every((path) => path.startsWith(folder))
+  })
+  return (shared < 0 ? parts : parts.slice(0, shared)).join('/')
+}

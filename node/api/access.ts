@@ -1,0 +1,105 @@
+// The consistency levels (DESIGN §5) around the calls about files: what a call waits for before it reads, who agrees to
+// what it writes, and the token of its session after it.
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { Consistency, FileCallOptions } from '../control/api.ts'
+import type { Change } from '../files/files.ts'
+import type { HostedVolume } from '../files/hosted-volume.ts'
+import type { HostedPath } from '../files/hosted-volumes.ts'
+import { seenBy, sessionNow, waitForSeen } from '../namespace/sessions.ts'
+import { consistencyOf, isStrong } from '../namespace/settings.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { NodeParts } from './parts.ts'
+
+/** One call at a volume. */
+interface Visit {
+  readonly hosted: HostedVolume
+  readonly level: Consistency
+  readonly seen: VersionVector
+}
+
+export class FileAccess {
+  readonly #c: NodeParts
+
+  constructor(parts: NodeParts) {
+    this.#c = parts
+  }
+
+  async read<Result>(
+    path: string,
+    options: FileCallOptions,
+    run: (at: HostedPath) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const at = this.#c.hosted.at(path)
+    const visit = await this.#begin(at.hosted, options)
+    try {
+      return await run(at)
+    } finally {
+      await end(visit, options)
+    }
+  }
+
+  /** The same for what is read in parts. */
+  async *readEach<Part>(
+    path: string,
+    options: FileCallOptions,
+    run: (at: HostedPath) => AsyncIterable<Part>,
+  ): AsyncGenerator<Part> {
+    const at = this.#c.hosted.at(path)
+    const visit = await this.#begin(at.hosted, options)
+    try {
+      yield* run(at)
+    } finally {
+      await end(visit, options)
+    }
+  }
+
+  /** `run` makes what it changes through `change`. */
+  async write<Result>(
+    path: string,
+    options: FileCallOptions,
+    run: (at: HostedPath, change: Change) => Promise<Result>,
+  ): Promise<Result> {
+    const at = await this.#c.hosted.atForWriting(path)
+    const { hosted } = at
+    const visit = await this.#begin(hosted, options)
+    if (visit.level !== 'strong' && isStrong(hosted.volume)) {
+      throw new ShoalError(
+        'EPERM',
+        `this volume is written strongly or not at all; leave out --consistency ${visit.level}`,
+      )
+    }
+    const signal = this.#c.until(options.signal)
+    const strongly: Change = (make) => hosted.strong.write(make, signal)
+    try {
+      return await run(at, visit.level === 'strong' ? strongly : atOnce)
+    } finally {
+      await end(visit, options)
+    }
+  }
+
+  /** Returns when this node knows what the call must see. */
+  async #begin(hosted: HostedVolume, options: FileCallOptions): Promise<Visit> {
+    const { volume, strong } = hosted
+    const { session } = options
+    const signal = this.#c.until(options.signal)
+    const seen: VersionVector = session === undefined ? new Map() : seenBy(volume, session)
+    const level = levelOf(volume, options)
+    if (level !== 'eventual') await waitForSeen(this.#c, volume, seen, signal)
+    if (level === 'strong') await strong.read(() => undefined, signal)
+    return { hosted, level, seen }
+  }
+}
+
+const atOnce: Change = async (make) => make()
+
+function levelOf(volume: Volume, { consistency, session }: FileCallOptions): Consistency {
+  if (consistency !== undefined) return consistency
+  const usual = consistencyOf(volume)
+  return usual === 'eventual' && session !== undefined ? 'read-own' : usual
+}
+
+/** Also after a failure: that a file is not there is something seen. */
+async function end({ hosted, seen }: Visit, { onSession }: FileCallOptions): Promise<void> {
+  if (onSession !== undefined) onSession(await sessionNow(hosted.volume, seen))
+}

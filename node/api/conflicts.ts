@@ -1,0 +1,53 @@
+// The owner's calls about conflicts.
+import type { Conflict, ConflictsApi } from '../control/api.ts'
+import { conflictAt, conflictsBelow, keepConflict } from '../files/conflicts.ts'
+import { parsePath } from '../files/paths.ts'
+import type { NodeParts } from './parts.ts'
+
+const PAGE = 64
+
+export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsApi {
+  return {
+    async *listConflicts(path, { signal } = {}) {
+      const { hosted, parts } = volumes.at(path)
+      const ended = until(signal)
+      let page: Conflict[] = []
+      for await (const conflict of conflictsBelow(hosted.namespace, parts)) {
+        ended.throwIfAborted()
+        page.push(inVolume(path, conflict))
+        if (page.length < PAGE) continue
+        yield page
+        page = []
+      }
+      if (page.length > 0) yield page
+    },
+
+    async showConflict(path) {
+      const { hosted, parts } = volumes.at(path)
+      return inVolume(path, conflictAt(hosted.namespace, parts))
+    },
+
+    async keepConflict(path, { signal } = {}) {
+      const { hosted, parts } = await volumes.atForWriting(path)
+      const change = hosted.changing(until(signal))
+      const kept = await change(() => keepConflict(hosted.namespace, parts))
+      await hosted.volume.commit()
+      const prefix = prefixOf(path)
+      return { path: prefix + kept.path, removed: kept.removed.map((other) => prefix + other) }
+    },
+  }
+}
+
+function inVolume(asked: string, { path, sides }: Conflict): Conflict {
+  const prefix = prefixOf(asked)
+  return {
+    path: prefix + path,
+    sides: sides.map((side) => ({ ...side, path: prefix + side.path })),
+  }
+}
+
+/** Answers name the volume where the question does. */
+function prefixOf(path: string): string {
+  const { volume } = parsePath(path)
+  return volume === undefined ? '' : `${volume}:`
+}

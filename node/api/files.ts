@@ -1,0 +1,71 @@
+// The owner's calls about files and folders, by path. What a call changes is durable as its volume, or the call, says.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { FilesApi } from '../control/api.ts'
+import { FileAccess } from './access.ts'
+import type { NodeParts } from './parts.ts'
+
+export function filesApi(node: NodeParts): FilesApi {
+  const { hosted: volumes, until } = node
+  const access = new FileAccess(node)
+  return {
+    stat: (path, options = {}) =>
+      access.read(path, options, ({ hosted, parts }) => hosted.files.stat(parts)),
+
+    list: (path, options = {}) =>
+      access.readEach(path, options, ({ hosted, parts }) => hosted.files.list(parts)),
+
+    makeFolder: (path, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        await change(() => hosted.files.makeFolder(parts, options))
+        await hosted.acknowledge(options.ack, until(options.signal))
+      }),
+
+    remove: (path, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        const { recursive = false, signal } = options
+        await hosted.files.remove(parts, recursive, change, until(signal))
+        await hosted.volume.commit()
+      }),
+
+    move: (from, to, options = {}) =>
+      access.write(from, options, async (source, change) => {
+        const target = await volumes.atForWriting(to)
+        if (source.hosted !== target.hosted) {
+          throw new ShoalError(
+            'usage',
+            'a move stays in one volume; use shoal get and shoal put between volumes',
+          )
+        }
+        await change(() => source.hosted.files.move(source.parts, target.parts))
+        await source.hosted.volume.commit()
+      }),
+
+    writeFile: (path, content, attributes = {}, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        const signal = until(options.signal)
+        await hosted.files.writeFile(parts, content, attributes, change, signal)
+        await hosted.acknowledge(options.ack, signal)
+      }),
+
+    makeSymlink: (path, target, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        await change(() => hosted.files.makeSymlink(parts, target))
+        await hosted.acknowledge(options.ack, until(options.signal))
+      }),
+
+    readFile: (path, options = {}) =>
+      access.read(path, options, ({ hosted, parts }) =>
+        hosted.files.readFile(parts, options, until(options.signal)),
+      ),
+
+    setAttributes: (path, attributes, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        await change(() => hosted.files.setAttributes(parts, attributes))
+        await hosted.volume.makeRoom()
+      }),
+
+    async settle(ack, { signal } = {}) {
+      for (const hosted of volumes.all()) await hosted.acknowledge(ack, until(signal))
+    },
+  }
+}

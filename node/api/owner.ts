@@ -1,0 +1,52 @@
+// All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the status of everything.
+import type { NodeApi, NodeStatus } from '../control/api.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import { conflictsApi } from './conflicts.ts'
+import { filesApi } from './files.ts'
+import { historyApi } from './history.ts'
+import { mountsApi } from './mounts.ts'
+import { peersApi } from './peers.ts'
+import { volumesApi } from './volumes.ts'
+import type { NodeParts } from './parts.ts'
+
+/** What a node says of itself. */
+export interface NodeIdentity {
+  readonly name: string
+  readonly zone: string | undefined
+  readonly home: string
+  readonly version: string
+  readonly pid: number
+  readonly startedMs: WallTime
+}
+
+export function ownersApi(
+  parts: NodeParts,
+  self: NodeIdentity,
+  stop: () => Promise<void>,
+): NodeApi {
+  const { space, world } = parts
+  const nouns = {
+    ...peersApi(parts),
+    ...volumesApi(parts),
+    ...filesApi(parts),
+    ...conflictsApi(parts),
+    ...historyApi(parts),
+    ...mountsApi(parts),
+  }
+  return {
+    ...nouns,
+    stop,
+
+    async status(): Promise<NodeStatus> {
+      await space.measure()
+      const { usedBytes, freeBytes } = space
+      const { self: id } = world.network
+      return {
+        node: { id, addresses: world.network.addresses(), ...self, usedBytes, freeBytes },
+        peers: await nouns.listPeers(),
+        volumes: await nouns.listVolumes(),
+        mounts: await nouns.listMounts(),
+      }
+    },
+  }
+}

@@ -1,0 +1,53 @@
+// The owner's calls about other nodes: who they are, and how they become members.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { parseTicket } from '../../protocol/membership/ticket.ts'
+import { DAY_MS } from '../../protocol/units.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { PeersApi, PeerStatus } from '../control/api.ts'
+import { describePeer, describeVolumeInfo, findPeer } from './describe.ts'
+import type { NodeParts } from './parts.ts'
+
+const DIAL_MS = 10_000
+
+export function peersApi(parts: NodeParts): PeersApi {
+  const { world, volumes, swarm, joining, hosted } = parts
+  const { clock, network } = world
+  const find = (text: string): PeerId => findPeer(text, swarm.members(), volumes)
+  const describe = (peer: PeerId): Promise<PeerStatus> => describePeer(parts, peer)
+  return {
+    listPeers: () => Promise.all(swarm.members().map(describe)),
+
+    async addPeer(address, { signal } = {}) {
+      if (!address.startsWith('/')) {
+        throw new ShoalError(
+          'usage',
+          `"${address}" is not an address; write /ip4/192.168.1.7/tcp/4100/p2p/12D3Koo...`,
+        )
+      }
+      const peer = await network.dial([address], { signal: clock.timeout(DIAL_MS, signal) })
+      await network.learn(peer, [address.includes('/p2p/') ? address : `${address}/p2p/${peer}`])
+      return describe(peer)
+    },
+
+    async removePeer(peer, { volume } = {}) {
+      await volumes.remove(volumes.find(volume).volume, find(peer))
+    },
+
+    peerInfo: async (peer) => describe(find(peer)),
+
+    pingPeer: async (peer, { signal } = {}) =>
+      network.ping(find(peer), { signal: clock.timeout(DIAL_MS, signal) }),
+
+    async invite({ volume, role = 'writer', uses = 1, expiresInMs = DAY_MS }) {
+      const named = await hosted.findOrCreate(volume)
+      volumes.checkAdmin(named.volume)
+      const expiresMs = (clock.wall() + expiresInMs) as WallTime
+      const ticket = await joining.invite(named.volume.id, role, uses, expiresMs)
+      return { ticket, volume: named.name, role, uses, expiresMs }
+    },
+
+    join: async (ticket, { signal } = {}) =>
+      describeVolumeInfo(parts, await hosted.join(parseTicket(ticket), signal)),
+  }
+}

@@ -1,0 +1,50 @@
+// The owner's calls about volumes and their policies.
+import { SECOND_MS } from '../../protocol/units.ts'
+import type { Settings, VolumesApi } from '../control/api.ts'
+import { applySettings, checkSettings, votersIn } from '../namespace/settings.ts'
+import type { NamedVolume } from '../namespace/volumes.ts'
+import { describeVolume, describeVolumeInfo } from './describe.ts'
+import type { NodeParts } from './parts.ts'
+
+/** Members that are connected but do not answer are not waited for. */
+const TELL_MS: number = 5 * SECOND_MS
+
+export function volumesApi(parts: NodeParts): VolumesApi {
+  const { world, volumes, hosted, swarm, until } = parts
+  /**
+   * All or none. Who the voters are is for those to decide who are it, so that comes first; and who can be reached knows of
+   * a change of consistency when this returns.
+   */
+  const apply = async (
+    named: NamedVolume,
+    settings: Settings,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const { volume } = named
+    checkSettings(settings)
+    const voters = votersIn(volume, settings)
+    if (voters !== undefined) await hosted.of(named).strong.changeVoters(voters, until(signal))
+    await applySettings(volume, settings)
+    if (settings['consistency'] === undefined) return
+    const told = swarm.connectedMembers(volume).map((peer) => swarm.sync(volume, peer))
+    await Promise.race([Promise.allSettled(told), world.clock.sleep(TELL_MS)])
+  }
+  return {
+    async createVolume({ name, chunk, hash, settings }, { signal } = {}) {
+      const named = await hosted.create(name, chunk, hash)
+      if (settings !== undefined) await apply(named, settings, signal)
+      return describeVolumeInfo(parts, named)
+    },
+
+    listVolumes: async () => volumes.all().map((named) => describeVolume(parts, named)),
+
+    volumeInfo: async (volume) => describeVolumeInfo(parts, volumes.find(volume)),
+
+    async setVolume(volume, settings, { signal } = {}) {
+      const named = volumes.find(volume)
+      volumes.checkAdmin(named.volume)
+      await apply(named, settings, signal)
+      return describeVolumeInfo(parts, named)
+    },
+  }
+}

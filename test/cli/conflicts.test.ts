@@ -1,0 +1,102 @@
+// `shoal conflicts`: how conflicts look to people and to programs, with commands that can be copied.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { MemoryNode } from './memory-node.ts'
+import { withNode } from './shoal.ts'
+import type { Conflict } from '../../node/control/api.ts'
+import type { WallTime } from '../../protocol/units.ts'
+
+const TIME_MS = Date.UTC(2026, 10, 21, 12, 0, 0) as WallTime
+const TIME = /20\d\d-\d\d-\d\d \d\d:00:00/g
+
+const side = (author: string, path: string): Conflict['sides'][number] => ({
+  path,
+  kind: 'file',
+  sizeBytes: 1234,
+  peer: undefined,
+  author,
+  writtenMs: TIME_MS,
+  hidden: author === 'anna',
+})
+
+const CONFLICT: Conflict = {
+  path: "/my docs/it's",
+  sides: [side('ben', "/my docs/it's"), side('anna', '/my docs/its.conflict')],
+}
+
+describe('conflicts', { concurrency: 4 }, () => {
+  test('ls has a block a conflict, with a line a side', async () => {
+    await withConflict(async ({ shoal, json }) => {
+      const { stdout, stderr } = await shoal('conflicts', 'ls')
+      assert.equal(
+        stdout.replace(TIME, 'TIME'),
+        [
+          "/my docs/it's",
+          "  ben   TIME   1.23 KB  /my docs/it's",
+          '  anna  TIME   1.23 KB  /my docs/its.conflict (hidden)\n',
+        ].join('\n'),
+      )
+      assert.equal(stderr, '')
+      assert.deepEqual(
+        await json('conflicts', 'ls', 'main:'),
+        JSON.parse(JSON.stringify([CONFLICT])),
+      )
+    })
+  })
+
+  test('where there are none, ls says so beside an empty answer', async () => {
+    await withNode(async ({ shoal }) => {
+      const { code, stdout, stderr } = await shoal('conflicts', 'ls')
+      assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: 'No conflicts.\n' })
+      assert.equal((await shoal('--json', 'conflicts', 'ls')).stdout, '[]\n')
+    })
+  })
+
+  test('show says how to open each side, in the command and in the mount, and how to keep it', async () => {
+    await withConflict(async ({ shoal, node }) => {
+      await node.mount('/mnt')
+      const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
+      assert.equal(
+        stdout.replace(TIME, 'TIME'),
+        `/my docs/it's has 2 sides
+
+ben, TIME, file of 1.23 KB, has the name
+  Open  shoal cat '/my docs/it'\\''s'
+        '/mnt/my docs/it'\\''s'
+  Keep  shoal conflicts keep '/my docs/it'\\''s'
+
+anna, TIME, file of 1.23 KB, hidden in its folder
+  Open  shoal cat '/my docs/its.conflict'
+        '/mnt/my docs/its.conflict'
+  Keep  shoal conflicts keep '/my docs/its.conflict'
+`,
+      )
+    })
+  })
+
+  test('keep says where what was kept is, and as JSON what went', async () => {
+    await withConflict(async ({ json, shoal }) => {
+      assert.deepEqual(await json('conflicts', 'keep', '/my docs/its.conflict'), {
+        path: "/my docs/it's",
+        removed: ["/my docs/it's"],
+      })
+      const { code, stderr } = await shoal('conflicts', 'keep', "/my docs/it's")
+      assert.deepEqual(
+        { code, stderr },
+        { code: 1, stderr: "shoal: /my docs/it's is not in conflict\n" },
+      )
+    })
+    await withConflict(async ({ shoal }) => {
+      assert.equal(
+        (await shoal('conflicts', 'keep', "/my docs/it's")).stdout,
+        "Kept as /my docs/it's\n",
+      )
+    })
+  })
+})
+
+async function withConflict(use: Parameters<typeof withNode>[0]): Promise<void> {
+  const node = new MemoryNode()
+  node.conflicts = [CONFLICT]
+  await withNode(use, node)
+}
