@@ -1,44 +1,52 @@
 // What must be true of a cluster that was left alone with all its nodes up and connected (MEMO §6.3): every node has the
-// same log and shows the same tree, byte for byte, and everything acknowledged as durable is in it.
+// same log and shows the same tree, all stripes are full, and every content can be read, and is what was written.
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'
-import { blake3, blake3Concat } from '../protocol/hash.ts'
+import { blake3 } from '../protocol/hash.ts'
 import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import { CheckError } from './check-error.ts'
+import { contentsBelow } from './user.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
-import type { Tally } from './workload.ts'
+import type { Contents } from './content.ts'
 import type { FileStat, NodeApi, VolumeInfo } from '../node/control/api.ts'
 
-/** After this much time without faults the nodes must be equal. */
-const QUIET_LIMIT_MS: number = 5 * MINUTE_MS
-const LOOK_MS: number = 2 * SECOND_MS
 /** Equal logs at so many looks in a row are quiet. */
 const LOOKS_QUIET = 3
 
-/** What a check found wrong. */
-export class CheckError extends Error {
-  override readonly name: string = 'CheckError'
+interface Patience {
+  /** After this much time without faults the nodes must be equal. */
+  readonly limitMs: number
+  /** Between two looks. */
+  readonly lookMs: number
 }
 
+const PATIENCE: Patience = { limitMs: 5 * MINUTE_MS, lookMs: 2 * SECOND_MS }
+
 /**
- * Wait until all that was written is placed, and all logs are equal and stay so.
+ * Wait until all that the members wrote is placed, and all their logs are equal and stay so.
  * throws CheckError when that takes too long.
  */
-export async function quiesce(cluster: Cluster): Promise<void> {
-  const deadlineMs = cluster.scheduler.nowMs + QUIET_LIMIT_MS
-  for (const node of cluster.nodes) await placeAll(node, cluster, deadlineMs)
+export async function quiesce(cluster: Cluster, patience: Patience = PATIENCE): Promise<void> {
+  const deadlineMs = cluster.scheduler.nowMs + patience.limitMs
+  const isOver = (): boolean => cluster.scheduler.nowMs >= deadlineMs
+  const { members, clock } = cluster
+  for (const node of members) {
+    while (!(await isPlaced(node, isOver))) await clock.sleep(patience.lookMs)
+  }
   let quietLooks = 0
   let before = ''
   while (quietLooks < LOOKS_QUIET) {
-    await cluster.clock.sleep(LOOK_MS)
-    const heads = await Promise.all(cluster.nodes.map(headsOf))
+    await clock.sleep(patience.lookMs)
+    const heads = await Promise.all(members.map(headsOf))
     const [first = ''] = heads
     const isQuiet = heads.every((other) => other === first) && first === before
     quietLooks = isQuiet ? quietLooks + 1 : 0
     before = first
-    if (cluster.scheduler.nowMs < deadlineMs) continue
-    const shown = cluster.nodes.map(({ name }, index) => `${name} ${heads[index] ?? ''}`)
+    if (!isOver()) continue
+    const shown = members.map(({ name }, index) => `${name} ${heads[index] ?? ''}`)
     throw new CheckError(
-      `the logs are not equal ${QUIET_LIMIT_MS} ms after the last fault:\n${shown.join('\n')}`,
+      '30 nodes agree in the end',
+      `logs differ ${patience.limitMs} ms after the last fault:\n${shown.join('\n')}`,
     )
   }
 }
@@ -49,23 +57,34 @@ export async function checkTrees(nodes: readonly ClusterNode[]): Promise<string>
   if (first === undefined) return ''
   const expected = await treeOf(first)
   for (const other of others) {
-    const found = await treeOf(other)
-    const at = expected.findIndex((line, index) => line !== found[index])
-    if (at < 0 && found.length === expected.length) continue
-    const index = at < 0 ? expected.length : at
-    const shown = [first, other].map(
-      ({ name }, side) => `${name}: ${[expected, found][side]?.[index] ?? '(nothing)'}`,
-    )
-    throw new CheckError(`the trees differ:\n${shown.join('\n')}`)
+    checkSame([first.name, expected], [other.name, await treeOf(other)])
   }
   return toHex(blake3(utf8(expected.join('\n'))))
 }
 
-/** Every file that was acknowledged and never touched again is there as it was written. throws CheckError. */
-export async function checkAcknowledged(node: ClusterNode, tally: Tally): Promise<void> {
-  for (const [path, hash] of tally.acknowledged) {
-    const found = await node.ask((api) => hashAt(api, path))
-    if (found !== hash) throw new CheckError(`${path} was acknowledged and is ${found}`)
+/** throws CheckError naming the first line in which they differ. */
+export function checkSame(
+  a: readonly [name: string, lines: readonly string[]],
+  b: readonly [name: string, lines: readonly string[]],
+  invariant: CheckError['invariant'] = '1 equal logs make equal trees',
+): void {
+  const [expected, found] = [a[1], b[1]]
+  const at = expected.findIndex((line, index) => line !== found[index])
+  if (at < 0 && found.length === expected.length) return
+  const index = at < 0 ? expected.length : at
+  const shown = [a, b].map(([name, lines]) => `${name}: ${lines[index] ?? '(nothing)'}`)
+  throw new CheckError(invariant, `the trees differ:\n${shown.join('\n')}`)
+}
+
+/** Every file that a node shows can be read there, and holds what was written with its size. throws CheckError. */
+export async function checkContents(node: ClusterNode, contents: Contents): Promise<void> {
+  const shown = await node.ask((api) => contentsBelow(api, '/'))
+  for (const [size, paths] of shown) {
+    for (const path of paths) {
+      const parts = await node.ask((api) => readAll(api, path))
+      if (contents.isContent(size, parts)) continue
+      throw new CheckError('contents are true', `${node.name} reads other bytes at ${path}`)
+    }
   }
 }
 
@@ -75,7 +94,10 @@ export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void>
     const { full, ...rest } = (await statusOf(node)).stripes
     const others = Object.values(rest).reduce((sum, count) => sum + count, 0)
     if (others === 0) continue
-    throw new CheckError(`${node.name}: ${full} stripes are full, and ${JSON.stringify(rest)}`)
+    throw new CheckError(
+      '23 stripes are full in the end',
+      `${node.name}: ${full} stripes are full, and ${JSON.stringify(rest)}`,
+    )
   }
 }
 
@@ -83,29 +105,29 @@ export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void>
 export async function statusOf(node: ClusterNode): Promise<VolumeInfo> {
   return await node.ask(async (api) => {
     const [volume] = await api.listVolumes()
-    if (volume === undefined) throw new CheckError(`${node.name} has no volume`)
+    if (volume === undefined)
+      throw new CheckError('nothing else fails', `${node.name} has no volume`)
     return await api.volumeInfo(volume.id)
   })
 }
 
-async function placeAll(node: ClusterNode, cluster: Cluster, deadlineMs: number): Promise<void> {
-  for (;;) {
-    try {
-      return await node.ask((api) => api.settle('placed'))
-    } catch (error) {
-      if (!hasCode(error, 'not-placed')) throw error
-      if (cluster.scheduler.nowMs < deadlineMs) await cluster.clock.sleep(LOOK_MS)
-      else throw new CheckError(`${node.name} cannot place what it has`, { cause: error })
-    }
+async function isPlaced(node: ClusterNode, isOver: () => boolean): Promise<boolean> {
+  try {
+    await node.ask((api) => api.settle('placed'))
+    return true
+  } catch (cause) {
+    if (!hasCode(cause, 'not-placed')) throw cause
+    if (!isOver()) return false
+    const what = `${node.name} cannot place what it has: ${cause.message}`
+    throw new CheckError('23 stripes are full in the end', what, { cause })
   }
 }
 
 async function headsOf(node: ClusterNode): Promise<string> {
-  const { heads, entries } = await statusOf(node)
-  return `${entries} entries, heads ${heads.join(' ')}`
+  return (await statusOf(node)).heads.join(' ')
 }
 
-/** A line a name, sorted: its path and all that a reader can see of it. */
+/** A line a name, sorted: its path and all that a user can see of it but its content. */
 async function treeOf(node: ClusterNode): Promise<readonly string[]> {
   return await node.ask(async (api) => {
     const lines = [describe('/', await api.stat('/'))]
@@ -119,8 +141,7 @@ async function walk(api: NodeApi, folder: string, lines: string[]): Promise<void
   for await (const page of api.list(folder === '' ? '/' : folder)) {
     for (const stat of page) {
       const path = `${folder}/${stat.name}`
-      const hash = stat.kind === 'file' ? await hashAt(api, path) : ''
-      lines.push(`${describe(path, stat)} ${hash}`)
+      lines.push(describe(path, stat))
       if (stat.kind === 'folder') folders.push(path)
     }
   }
@@ -133,14 +154,14 @@ function describe(path: string, stat: FileStat): string {
   return `${path} ${kind} ${mode.toString(8)} ${numbers.join(' ')} ${target}`
 }
 
-/** Hash of the content of a file. throws CheckError if it cannot be read. */
-async function hashAt(api: NodeApi, path: string): Promise<string> {
+/** throws CheckError if it cannot be read. */
+async function readAll(api: NodeApi, path: string): Promise<readonly Uint8Array[]> {
   const parts: Uint8Array[] = []
   try {
     const { content } = await api.readFile(path)
     for await (const part of content) parts.push(part.slice())
+    return parts
   } catch (cause) {
-    throw new CheckError(`${path} cannot be read: ${String(cause)}`, { cause })
+    throw new CheckError('contents are true', `${path} cannot be read: ${String(cause)}`, { cause })
   }
-  return toHex(blake3Concat(...parts))
 }

@@ -2,24 +2,37 @@
 // scenario asks of a node that is killed meanwhile ends with 'stopped', as it would for a client of that node.
 import { ShoalError } from '../protocol/errors.ts'
 import { Node } from '../node/node.ts'
+import { HOUR_MS } from '../protocol/units.ts'
 import { VirtualClock } from './clock.ts'
 import { SimulatedNetwork } from './network.ts'
 import { SimulatedProcess } from './process.ts'
 import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { Machine } from './world.ts'
+import type { NetworkOptions } from './network.ts'
 import type { Scheduler } from './scheduler.ts'
+import type { Images } from './world.ts'
 import type { Clock } from '../node/world/world.ts'
+import type { KvWrite } from '../node/store/kv.ts'
 import type { NodeApi } from '../node/control/api.ts'
+import type { CheckpointOptions } from '../node/namespace/checkpoints.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
+const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }
 /** Bounds of what a wall clock is wrong by. */
 const CLOCK_OFFSET_MS = 2000
 const CLOCK_DRIFT_PPM = 100
 
 export interface ClusterOptions {
   readonly nodeCount: number
+  readonly network?: Partial<NetworkOptions>
+  /** Default: as nodes have it. */
+  readonly beaconMs?: number | undefined
+  /** Default: often, so that much happens above and below a cut. */
+  readonly checkpoints?: CheckpointOptions | undefined
   /** Given what the nodes log. */
   readonly log?: (line: string) => void
+  /** Told of each write to the ordered store of a node, when reads can see it. */
+  readonly onWrite?: (node: string, batch: readonly KvWrite[]) => void
 }
 
 export class Cluster {
@@ -32,23 +45,24 @@ export class Cluster {
   /** Machines whose nodes are not started yet. */
   constructor(scheduler: Scheduler, options: ClusterOptions) {
     this.scheduler = scheduler
-    this.network = new SimulatedNetwork(scheduler)
+    this.network = new SimulatedNetwork(scheduler, options.network)
     this.clock = new VirtualClock(new SimulatedProcess(scheduler, 'conductor'))
-    const random = new SeededRandom(scheduler.seed, 'cluster')
-    const spread = (bound: number): number => (2 * random.number() - 1) * bound
     this.nodes = Array.from({ length: options.nodeCount }, (_, index) => {
+      const name = `n${index}`
+      const random = new SeededRandom(scheduler.seed, `cluster ${name}`)
+      const spread = (bound: number): number => (2 * random.number() - 1) * bound
       const offsetMs = spread(CLOCK_OFFSET_MS)
       const driftPpm = spread(CLOCK_DRIFT_PPM)
       const unlucky = OFTEN_UNLUCKY
-      const machine = new Machine(this, { name: `n${index}`, offsetMs, driftPpm, unlucky })
-      return new ClusterNode(machine, options.log)
+      const onWrite = (batch: readonly KvWrite[]): void => options.onWrite?.(name, batch)
+      const machine = new Machine(this, { name, offsetMs, driftPpm, unlucky, onWrite })
+      return new ClusterNode(machine, options)
     })
   }
 
-  /** Cut the network between these nodes and all others. */
-  partition(side: readonly ClusterNode[]): void {
-    const others = this.nodes.filter((node) => !side.includes(node))
-    this.network.partition(side.map(peerOf), others.map(peerOf))
+  /** Those that belong to the volume. */
+  get members(): readonly ClusterNode[] {
+    return this.nodes.filter((node) => node.isMember)
   }
 
   async stop(): Promise<void> {
@@ -56,32 +70,39 @@ export class Cluster {
   }
 }
 
-type Death = 'killed' | 'power loss'
+type NodeSettings = Pick<ClusterOptions, 'log' | 'beaconMs' | 'checkpoints'>
+export type Death = 'killed' | 'power loss'
 
 /** One node through all its runs. */
 export class ClusterNode {
   readonly machine: Machine
-  readonly #log: (line: string) => void
+  /** Admitted to the volume, and not removed. */
+  isMember = false
+  readonly #options: NodeSettings
   #node: Node | undefined
   #died = Promise.withResolvers<never>()
   #death: Death | undefined
 
-  constructor(machine: Machine, log: (line: string) => void = () => undefined) {
+  constructor(machine: Machine, options: NodeSettings = {}) {
     this.machine = machine
-    this.#log = log
+    this.#options = options
   }
 
   get name(): string {
     return this.machine.name
   }
 
+  get peer(): PeerId {
+    return this.machine.identity.peer
+  }
+
   get running(): boolean {
     return this.#node !== undefined
   }
 
-  /** Start the node; after a kill, on what that left of its disk. */
-  async start(): Promise<void> {
-    if (this.#death !== undefined) await this.machine.restart(this.#death)
+  /** Start the node; after its end, on what that left of its disk, or on other images. throws 'stopped' if killed. */
+  async start(images?: Images): Promise<void> {
+    if (this.#death !== undefined) await this.machine.restart(this.#death, images)
     this.#death = undefined
     this.#died = Promise.withResolvers<never>()
     this.#died.promise.catch(() => undefined) // nobody may be waiting
@@ -96,6 +117,8 @@ export class ClusterNode {
           home: `/${this.name}`,
           version: 'simulated',
           pid: 1,
+          beaconMs: this.#options.beaconMs,
+          checkpoints: this.#options.checkpoints ?? CHECKPOINTS,
         },
       ),
     )
@@ -110,16 +133,19 @@ export class ClusterNode {
     this.#died.reject(new ShoalError('stopped', `${this.name}: ${death}`))
   }
 
+  /** Stop cleanly. The node can be started again. */
   async stop(): Promise<void> {
     const node = this.#node
+    if (node === undefined) return
     this.#node = undefined
-    await node?.stop()
+    await this.#whileAlive(node.stop())
+    if (this.machine.process.alive) this.kill('killed')
   }
 
   /** Ask something of the node. throws 'stopped' if it does not run, or is killed before it answers. */
   async ask<Answer>(question: (api: NodeApi) => Promise<Answer>): Promise<Answer> {
     if (this.#node === undefined) throw new ShoalError('stopped', `${this.name} does not run`)
-    return await this.#whileAlive(question(this.#node))
+    return await this.#whileAlive(question(this.#node.api))
   }
 
   #whileAlive<Answer>(work: Promise<Answer>): Promise<Answer> {
@@ -129,10 +155,6 @@ export class ClusterNode {
   #note(message: string, fields: Record<string, unknown>): void {
     const line = `${this.name} log: ${message} ${JSON.stringify(fields)}`
     this.machine.process.scheduler.note(line)
-    this.#log(line)
+    this.#options.log?.(line)
   }
-}
-
-function peerOf(node: ClusterNode): PeerId {
-  return node.machine.identity.peer
 }

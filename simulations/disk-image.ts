@@ -5,6 +5,7 @@ import { posix } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
 import { Inode } from './inode.ts'
 import type { SeededRandom } from './random.ts'
+import type { Sightings } from './sightings.ts'
 
 const FOLDER = 'folder'
 type Entry = Inode | typeof FOLDER
@@ -101,7 +102,7 @@ export class DiskImage {
   }
 
   /** What a power loss leaves. */
-  crash(random: SeededRandom): DiskImage {
+  crash(random: SeededRandom, sightings: Sightings): DiskImage {
     const names = new Map(this.#durable)
     for (const change of this.#unsynced) if (random.chance(0.5)) apply(names, change)
     const kept: Names = new Map()
@@ -109,7 +110,7 @@ export class DiskImage {
       const parent = parentOf(path)
       const entry = names.get(path)
       if (entry === undefined || (parent !== '' && kept.get(parent) !== FOLDER)) continue
-      kept.set(path, entry === FOLDER ? FOLDER : entry.crash(random))
+      kept.set(path, entry === FOLDER ? FOLDER : entry.crash(random, sightings))
     }
     return new DiskImage(kept)
   }

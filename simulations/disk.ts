@@ -1,6 +1,7 @@
 // A disk in memory that forgets as real ones do. Every call takes virtual time, so that calls interleave by seed.
 // Once a sync has returned, what it covered survives every crash; anything else may not. A disk belongs to one run of
 // a process: when that is killed its calls never return, and crash() or restart() give the disk of the next run.
+import { toHex } from '../protocol/bytes.ts'
 import { ShoalError, assert } from '../protocol/errors.ts'
 import { GIB } from '../protocol/units.ts'
 import { DiskImage, normalPath } from './disk-image.ts'
@@ -12,9 +13,12 @@ import type { Disk, DiskFile } from '../node/world/world.ts'
 
 export interface DiskOptions {
   readonly capacityBytes?: number
+  /** What identity() tells it apart by; by chance if not said. */
+  readonly serial?: string
 }
 
 const CAPACITY_BYTES = 100 * GIB
+const SERIAL_BYTES = 8
 /** Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard deviation). */
 const MEDIAN_MS = { name: 0.05, read: 0.1, write: 0.05, sync: 1 } as const
 const SPREAD = 0.7
@@ -23,6 +27,7 @@ export class SimulatedDisk implements Disk {
   readonly #process: SimulatedProcess
   readonly #random: SeededRandom
   readonly #image: DiskImage
+  readonly #serial: string
   /** ENOSPC above it; may be changed at any time. */
   capacityBytes: number
   /** Every call takes this many times as long. */
@@ -37,6 +42,7 @@ export class SimulatedDisk implements Disk {
     this.#process = components.process
     this.#random = components.random
     this.#image = image
+    this.#serial = options.serial ?? toHex(this.#random.bytes(SERIAL_BYTES))
     this.capacityBytes = options.capacityBytes ?? CAPACITY_BYTES
   }
 
@@ -58,7 +64,7 @@ export class SimulatedDisk implements Disk {
 
   /** The disk of `process`, after this one lost power: what was not synced is kept, lost or torn by chance. */
   crash(process: SimulatedProcess): SimulatedDisk {
-    return this.#with(process, this.#image.crash(this.#random))
+    return this.#with(process, this.#image.crash(this.#random, this.#process.scheduler.sightings))
   }
 
   /** The disk of `process`, after the last one ended or was killed and the machine stayed up. */
@@ -66,9 +72,16 @@ export class SimulatedDisk implements Disk {
     return this.#with(process, this.#image.survive(this.#random))
   }
 
-  /** A copy of all that reads see now: a backup, or a cloned machine. */
-  clone(process: SimulatedProcess): SimulatedDisk {
-    return this.#with(process, this.#image.clone())
+  /**
+   * A copy of all that reads see now: a backup, or a cloned machine. The files are others then, as identity() tells;
+   * not so in an `image` of the whole disk.
+   */
+  clone(
+    process: SimulatedProcess,
+    { image = false }: { readonly image?: boolean } = {},
+  ): SimulatedDisk {
+    const serial = image ? this.#serial : toHex(this.#random.bytes(SERIAL_BYTES))
+    return this.#with(process, this.#image.clone(), serial)
   }
 
   async open(path: string, mode: 'read' | 'write'): Promise<DiskFile> {
@@ -114,15 +127,20 @@ export class SimulatedDisk implements Disk {
     return { freeBytes: this.#freeBytes(), totalBytes: this.capacityBytes }
   }
 
+  async identity(): Promise<string> {
+    await this.#wait('name', 'identity')
+    return this.#serial
+  }
+
   async #syncFolder(folder: string): Promise<void> {
     const covered = this.#image.coveredBySync(folder)
     await this.#wait('sync', `sync folder ${folder}`)
     this.#image.persist(covered)
   }
 
-  #with(process: SimulatedProcess, image: DiskImage): SimulatedDisk {
+  #with(process: SimulatedProcess, image: DiskImage, serial = this.#serial): SimulatedDisk {
     const { capacityBytes } = this
-    return new SimulatedDisk({ process, random: this.#random }, { capacityBytes }, image)
+    return new SimulatedDisk({ process, random: this.#random }, { capacityBytes, serial }, image)
   }
 
   #wait(kind: keyof typeof MEDIAN_MS, what: string): Promise<void> {

@@ -1,5 +1,7 @@
-// Gossip of one simulated node: a message floods along connections and is heard once, whatever ways it comes by.
-// Its listener decides whether it goes on from here. Best effort: hops lose and double messages by chance.
+// Gossip of one simulated node: a message goes along connections and is heard once, whatever ways it comes by.
+// Its listener decides whether it goes on from here, to as many peers as a mesh of gossipsub has. Best effort: hops lose
+// and double messages by chance. Copies that would come to who has, or is about to have, the message are mostly not sent:
+// they are what gossipsub's IDONTWANT saves, and most of what a simulation would spend its time on.
 import { toHex } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'
@@ -13,6 +15,12 @@ export type TopicListener = (message: Uint8Array, from: PeerId) => boolean
 
 /** How long a message is remembered, so as not to be heard twice: the default of gossipsub. */
 const SEEN_MS = 2 * MINUTE_MS
+/** Peers that a message is passed on to: of gossipsub, D is 6 and D_high 12. */
+const DEGREE_MAX = 8
+/** A copy that comes within so many latencies is soon enough. */
+const SOON_LATENCIES = 4
+/** Chance that a copy is sent to who needs none. */
+const NEEDLESS_RATE = 0.1
 
 export class Gossip {
   readonly #network: SimulatedNetwork
@@ -20,6 +28,8 @@ export class Gossip {
   readonly #topics = new Map<string, Set<TopicListener>>()
   /** Hashes of messages with the time they were first seen, oldest first. */
   readonly #seen = new Map<string, number>()
+  /** Hashes of messages on their way here with the time when the first copy comes. */
+  readonly #expected = new Map<string, number>()
 
   constructor(network: SimulatedNetwork, node: SimulatedPeerNetwork) {
     this.#network = network
@@ -55,18 +65,49 @@ export class Gossip {
 
   #spread(topic: string, message: Uint8Array, hash: string, except?: PeerId): void {
     const { self } = this.#node
+    const { lossRate, duplicateRate } = this.#network.options
+    const { sightings } = this.#network.scheduler
     const what = `gossip ${topic} ${hash.slice(0, 8)}`
-    for (const peer of this.#node.peers()) {
-      if (peer === except) continue
+    for (const peer of this.#mesh(except)) {
       const random = this.#network.chances(self, peer)
-      if (random.chance(this.#network.options.lossRate)) continue
-      const copies = random.chance(this.#network.options.duplicateRate) ? 2 : 1
+      if (random.chance(lossRate)) {
+        sightings.add('gossip lost')
+        continue
+      }
+      const copies = random.chance(duplicateRate) ? 2 : 1
+      if (copies > 1) sightings.add('gossip doubled')
       for (let copy = 0; copy < copies; copy++) {
-        this.#network.send(self, peer, what, () => {
+        const delayMs = this.#network.latencyMs(self, peer)
+        const isNeeded =
+          !this.#network.reachable(self, peer) ||
+          this.#network.node(peer)?.gossip.expect(hash, delayMs) === true
+        if (!isNeeded && copy === 0 && !random.chance(NEEDLESS_RATE)) break
+        this.#network.sendIn(delayMs, self, peer, what, () => {
           this.#network.node(peer)?.hear(topic, message, hash, self)
         })
       }
     }
+  }
+
+  /** A copy would be here after `delayMs`. False if it is not needed. */
+  expect(hash: string, delayMs: number): boolean {
+    const { scheduler, options } = this.#network
+    const atMs = scheduler.nowMs + delayMs
+    const soonMs = scheduler.nowMs + SOON_LATENCIES * options.latencyMs
+    const expectedMs = this.#expected.get(hash) ?? Infinity
+    if (this.#seen.has(hash) || expectedMs <= Math.max(atMs, soonMs)) return false
+    this.#expected.set(hash, atMs)
+    return true
+  }
+
+  /** Connected peers to pass a message on to. */
+  #mesh(except: PeerId | undefined): readonly PeerId[] {
+    const peers = this.#node.peers().filter((peer) => peer !== except)
+    if (peers.length <= DEGREE_MAX) return peers
+    const random = this.#network.chances(this.#node.self, this.#node.self)
+    const chosen = new Set<PeerId>()
+    while (chosen.size < DEGREE_MAX) chosen.add(random.pick(peers))
+    return [...chosen]
   }
 
   #isNew(hash: string): boolean {
@@ -74,6 +115,11 @@ export class Gossip {
     for (const [old, atMs] of this.#seen) {
       if (atMs + SEEN_MS > nowMs) break
       this.#seen.delete(old)
+      this.#expected.delete(old)
+    }
+    for (const [lost, atMs] of this.#expected) {
+      if (atMs + SEEN_MS > nowMs) break
+      this.#expected.delete(lost)
     }
     if (this.#seen.has(hash)) return false
     this.#seen.set(hash, nowMs)

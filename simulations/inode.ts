@@ -3,6 +3,7 @@
 // (LevelDB db/fault_injection_test.cc; MEMO §6.2).
 import { concatBytes } from '../protocol/bytes.ts'
 import type { SeededRandom } from './random.ts'
+import type { Sightings } from './sightings.ts'
 
 export type Change = Write | { readonly kind: 'truncate'; readonly length: number }
 
@@ -72,9 +73,13 @@ export class Inode {
   }
 
   /** What a power loss leaves. */
-  crash(random: SeededRandom): Inode {
+  crash(random: SeededRandom, sightings: Sightings): Inode {
     const device = new GrowableBytes(this.#durable.copy())
-    for (const change of this.#unsynced) device.applyAll(remains(change, random))
+    for (const change of this.#unsynced) {
+      const left = remains(change, random)
+      if (left[0] !== change) sightings.add(left.length > 0 ? 'write torn' : 'write lost')
+      device.applyAll(left)
+    }
     return new Inode(device.copy())
   }
 

@@ -14,32 +14,46 @@ export class SimulatedKv implements Kv {
   readonly #process: SimulatedProcess
   readonly #random: SeededRandom
   readonly #memory: MemoryKv
+  #open = true
   /** Batches on their way, oldest first. */
   readonly #inFlight: (readonly KvWrite[])[] = []
+  readonly #onWrite: (batch: readonly KvWrite[]) => void
+  #writeCount = 0
   #last: Promise<void> = Promise.resolve()
 
   constructor(
-    components: { process: SimulatedProcess; random: SeededRandom },
+    components: {
+      process: SimulatedProcess
+      random: SeededRandom
+      /** Told of each write that reads can see. */
+      onWrite?: (batch: readonly KvWrite[]) => void
+    },
     memory: MemoryKv = MemoryKv.open(),
   ) {
     this.#process = components.process
     this.#random = components.random
+    this.#onWrite = components.onWrite ?? ((): void => undefined)
     this.#memory = memory
+  }
+
+  /** Grows with every write that reads can see. */
+  get writeCount(): number {
+    return this.#writeCount
   }
 
   /** The store of `process`, after this one lost power. */
   async crash(process: SimulatedProcess): Promise<SimulatedKv> {
     await this.#landSome()
-    return this.#with(
-      process,
-      this.#memory.crash(this.#random.below(this.#memory.unsyncedCount + 1)),
-    )
+    const { unsyncedCount } = this.#memory
+    const survivors = this.#random.below(unsyncedCount + 1)
+    this.#process.scheduler.sightings.add('write lost', unsyncedCount - survivors)
+    return this.#left(process, survivors)
   }
 
   /** The store of `process`, after the last one ended or was killed and the machine stayed up. */
   async restart(process: SimulatedProcess): Promise<SimulatedKv> {
     await this.#landSome()
-    return this.#with(process, this.#memory.crash(this.#memory.unsyncedCount))
+    return this.#left(process, this.#memory.unsyncedCount)
   }
 
   /** A copy of all that reads see now: a backup, or a cloned machine. */
@@ -65,8 +79,14 @@ export class SimulatedKv implements Kv {
     return this.#memory.scan(range)
   }
 
+  /** What is in it, also after it was closed: for who looks from outside. */
+  readable(): Kv {
+    return this.#open ? this : MemoryKv.open(this.#memory.image(this.#memory.unsyncedCount))
+  }
+
   async close(): Promise<void> {
     await this.#last
+    this.#open = false
     await this.#memory.close()
   }
 
@@ -75,18 +95,28 @@ export class SimulatedKv implements Kv {
     const what = `kv write ${batch.length}${options.sync ? ' synced' : ''}`
     await this.#process.wait(medianMs * Math.exp(SPREAD * this.#random.normal()), what)
     this.#inFlight.shift()
+    this.#writeCount++
+    this.#onWrite(batch)
     await this.#memory.write(batch, options)
   }
 
   /** The process is gone: of the writes on their way, a prefix had come to the store. */
   async #landSome(): Promise<void> {
+    if (this.#inFlight.length > 0) this.#process.scheduler.sightings.add('crash while writing')
     const count = this.#random.below(this.#inFlight.length + 1)
     for (const batch of this.#inFlight.slice(0, count)) {
       await this.#memory.write(batch, { sync: false })
     }
   }
 
+  /** The store that a crash leaves. What of it had not been told of is told now. */
+  #left(process: SimulatedProcess, survivors: number): SimulatedKv {
+    const image = this.#memory.image(survivors)
+    this.#onWrite(image.map(([key, value]) => ({ kind: 'put', key, value })))
+    return this.#with(process, this.#memory.crash(survivors))
+  }
+
   #with(process: SimulatedProcess, memory: MemoryKv): SimulatedKv {
-    return new SimulatedKv({ process, random: this.#random }, memory)
+    return new SimulatedKv({ process, random: this.#random, onWrite: this.#onWrite }, memory)
   }
 }

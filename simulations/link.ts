@@ -49,7 +49,7 @@ export class LinkEnd {
   }
 
   raise(): void {
-    if (this.#state !== 'pending') return
+    if (this.#state !== 'pending' || !this.owner.running) return
     this.#state = 'up'
     this.owner.linked(this)
   }

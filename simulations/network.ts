@@ -32,7 +32,7 @@ export interface NetworkOptions {
   readonly windowBytes: number
 }
 
-const NETWORK_DEFAULTS: NetworkOptions = {
+export const FAIR_NETWORK: NetworkOptions = {
   latencyMs: 5,
   latencySpread: 0.5,
   tailRate: 0.01,
@@ -49,20 +49,22 @@ const TAIL_FACTOR = 20
 
 export class SimulatedNetwork {
   readonly scheduler: Scheduler
-  readonly options: NetworkOptions
+  /** May be changed at any time: the weather. */
+  options: NetworkOptions
   readonly #nodes = new Map<PeerId, SimulatedPeerNetwork>()
   readonly #addresses = new Map<string, PeerId>()
+  readonly #addressOf = new Map<PeerId, string>()
   readonly #books = new Map<PeerId, Map<PeerId, readonly string[]>>()
   readonly #links = new Map<string, Link>()
   /** Directions that are cut, with what is to be done when they no longer are. */
   readonly #cuts = new Map<string, (() => void)[]>()
-  readonly #chances = new Map<string, SeededRandom>()
+  readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
   /** Provider records of the DHT by CID. */
   readonly #providers = new Map<ByteString, Set<PeerId>>()
 
   constructor(scheduler: Scheduler, options: Partial<NetworkOptions> = {}) {
     this.scheduler = scheduler
-    this.options = { ...NETWORK_DEFAULTS, ...options }
+    this.options = { ...FAIR_NETWORK, ...options }
   }
 
   /** The network of a new run of `peer`; its address and address book outlive the run. `lan`: for discovery. */
@@ -176,11 +178,11 @@ export class SimulatedNetwork {
 
   /** What chance does to messages of one direction. */
   chances(from: PeerId, to: PeerId): SeededRandom {
-    const key = direction(from, to)
-    const known = this.#chances.get(key)
+    const known = this.#chances.get(from)?.get(to)
     if (known !== undefined) return known
-    const made = new SeededRandom(this.scheduler.seed, `network ${key}`)
-    this.#chances.set(key, made)
+    const made = new SeededRandom(this.scheduler.seed, `network ${direction(from, to)}`)
+    const ofSender = this.#chances.get(from) ?? new Map<PeerId, SeededRandom>()
+    this.#chances.set(from, ofSender.set(to, made))
     return made
   }
 
@@ -193,7 +195,19 @@ export class SimulatedNetwork {
 
   /** A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`. */
   send(from: PeerId, to: PeerId, what: string, arrive: () => void, lost?: () => void): void {
-    this.scheduler.after(this.latencyMs(from, to), `${what} ${from} > ${to}`, () => {
+    this.sendIn(this.latencyMs(from, to), from, to, what, arrive, lost)
+  }
+
+  /** As send, with the latency given. */
+  sendIn(
+    delayMs: number,
+    from: PeerId,
+    to: PeerId,
+    what: string,
+    arrive: () => void,
+    lost?: () => void,
+  ): void {
+    this.scheduler.after(delayMs, `${what} ${from} > ${to}`, () => {
       if (this.reachable(from, to)) arrive()
       else lost?.()
     })
@@ -220,11 +234,13 @@ export class SimulatedNetwork {
 
   /** Given when first asked for; it stays. */
   #bareAddressOf(peer: PeerId): string {
-    for (const [address, known] of this.#addresses) if (known === peer) return address
+    const known = this.#addressOf.get(peer)
+    if (known !== undefined) return known
     const index = this.#addresses.size + 1
     const host = [index >> 16, (index >> 8) & 255, index & 255].join('.')
     const address = `/ip4/10.${host}/tcp/4001`
     this.#addresses.set(address, peer)
+    this.#addressOf.set(peer, address)
     return address
   }
 }

@@ -28,7 +28,7 @@ export class SimulatedPeerNetwork implements Network {
   readonly #network: SimulatedNetwork
   readonly #book: Map<PeerId, readonly string[]>
   readonly #clock: VirtualClock
-  readonly #gossip: Gossip
+  readonly gossip: Gossip
   readonly #ends = new Map<PeerId, LinkEnd>()
   readonly #handlers = new Map<string, Serve>()
   readonly #listeners = {
@@ -53,7 +53,7 @@ export class SimulatedPeerNetwork implements Network {
     this.self = options.self
     this.lan = options.lan
     this.#clock = new VirtualClock(components.process)
-    this.#gossip = new Gossip(components.network, this)
+    this.gossip = new Gossip(components.network, this)
   }
 
   get running(): boolean {
@@ -163,11 +163,11 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
-    this.#gossip.publish(topic, message)
+    this.gossip.publish(topic, message)
   }
 
   subscribe(topic: string, listener: TopicListener): () => void {
-    return this.#gossip.subscribe(topic, listener)
+    return this.gossip.subscribe(topic, listener)
   }
 
   async provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void> {
@@ -185,22 +185,18 @@ export class SimulatedPeerNetwork implements Network {
     }
   }
 
-  /** `dialer` asks to connect; undefined if we refuse. */
+  /** `dialer` asks to connect; undefined if we refuse. Our end is up once it has answered our answer. */
   accept(dialer: SimulatedPeerNetwork): Link | undefined {
     if (!this.#admits(dialer.self)) return undefined
     const known = this.#network.link(this.self, dialer.self)
-    if (known?.whole === true) {
-      known.end(this.self).raise()
-      return known
-    }
+    if (known?.whole === true) return known
     this.#ends.get(dialer.self)?.vanish('the remote connected again')
-    const link = this.#network.connect(this, dialer)
-    link.end(this.self).raise()
-    return link
+    return this.#network.connect(this, dialer)
   }
 
   /** A channel to us was opened at the other end of `end`. */
   serve(end: LinkEnd, protocol: string, caller: SimulatedChannel): void {
+    end.raise() // who has sent this has our answer
     if (!this.running || end.state !== 'up') return
     const channel = new SimulatedChannel(this.#network, end, protocol, caller)
     const serve = this.#handlers.get(protocol)
@@ -210,7 +206,7 @@ export class SimulatedPeerNetwork implements Network {
 
   /** A gossiped message has come. */
   hear(topic: string, message: Uint8Array, hash: string, from: PeerId): void {
-    if (this.#ends.has(from)) this.#gossip.arrive(topic, message, hash, from)
+    if (this.#ends.has(from)) this.gossip.arrive(topic, message, hash, from)
   }
 
   /** `other` announced itself on our local network. */
@@ -297,6 +293,7 @@ export class SimulatedPeerNetwork implements Network {
     const end = link?.end(this.self)
     if (end === undefined) throw new ShoalError('unreachable', `${peer} refused the connection`)
     end.raise()
+    this.#network.send(this.self, peer, 'dial confirmed', () => end.remote.raise())
     if (end.state === 'down') throw new ShoalError('unreachable', `${peer} hung up`)
     return end
   }

@@ -9,6 +9,7 @@ export class SimulatedProcess {
   /** When it started, in virtual milliseconds. */
   readonly startedAtMs: number
   #alive = true
+  #trap: { left: number; readonly spring: () => void } | undefined
 
   constructor(scheduler: Scheduler, name: string) {
     this.scheduler = scheduler
@@ -22,12 +23,21 @@ export class SimulatedProcess {
 
   kill(): void {
     this.#alive = false
+    this.#trap = undefined
+  }
+
+  /** Run `spring` in place of what happens to this process after `count` more events; the last call counts. */
+  trap(count: number, spring: () => void): void {
+    this.#trap = { left: count, spring }
   }
 
   /** As Scheduler.after, and only if the process still lives then. */
   after(delayMs: number, label: string, run: () => void): Timer {
     if (!this.#alive) return { cancel: () => undefined }
     return this.scheduler.after(delayMs, `${this.name} ${label}`, () => {
+      if (!this.#alive) return
+      const trap = this.#trap
+      if (trap !== undefined && trap.left-- <= 0) trap.spring()
       if (this.#alive) run()
     })
   }

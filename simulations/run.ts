@@ -1,105 +1,151 @@
-// npm run simulate: runs seeds of the scenario, one line each, and for one that fails the command that repeats it.
-// Exit code: 0 all passed, 1 one failed, 2 wrong usage.
+// npm run simulate: seeds of a scenario, a script, or the list of mutations. Exit code: 0 all passed (of the mutations: all
+// were caught), 1 one failed, 2 wrong usage.
 import { parseArgs } from 'node:util'
-import { SECOND_MS } from '../protocol/units.ts'
-import { runSeed } from './scenario.ts'
+import { ShoalError } from '../protocol/errors.ts'
+import { describeResult, firstFailure, runCampaign } from './campaign.ts'
+import { MUTATIONS, mutationNamed } from './mutations.ts'
+import { Performer } from './performer.ts'
+import { listScenarios, scenarioNamed } from './scenario.ts'
+import { loadScript } from './script.ts'
+import type { CampaignOptions } from './campaign.ts'
+import type { Scenario } from './scenario.ts'
 
-const USAGE = `npm run simulate -- [--seed S] [--seeds N] [--nodes N] [--verbose] [--trace]
-  --seed S    the first seed: a number or any text (default 1)
-  --seeds N   how many seeds from there on (default 1; S must be a number then)
-  --nodes N   nodes of the cluster, at least 2 (default 5)
-  --verbose   tell what is done to the nodes and what they log
-  --trace     print every event: where two runs of a seed part`
+const USAGE = `npm run simulate -- [--seed S | --seeds A..B] [--scenario NAME] [--nodes N] [--hours H] [--jobs J]
+                    [--mutation NAME] [--verbose] [--trace] [--no-shrink]
+npm run simulate -- --script FILE [--mutation NAME] [--verbose] [--trace]
+npm run simulate -- --mutations
+  --seed S          one seed: a number or any text (default 1)
+  --seeds A..B      all seeds from A to B
+  --scenario NAME   default: default; there are
+${listScenarios()}
+  --nodes N         another number of nodes than the scenario has, at least 2
+  --hours H         another duration
+  --jobs J          threads (default 2)
+  --script FILE     perform a script, as a failed seed leaves one
+  --mutation NAME   with a bug put in on purpose
+  --mutations       run all of these, each until it is caught
+  --verbose         tell what is done to the nodes and what they log
+  --trace           print every event: where two runs of a seed part
+  --no-shrink       do not look for the least script that fails as well`
 
-interface Arguments {
-  readonly seeds: readonly string[]
-  readonly nodeCount: number
-  readonly verbose: boolean
-  readonly trace: boolean
-}
+const OPTIONS = {
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  scenario: { type: 'string', default: 'default' },
+  nodes: { type: 'string' },
+  hours: { type: 'string' },
+  jobs: { type: 'string', default: '2' },
+  script: { type: 'string' },
+  mutation: { type: 'string' },
+  mutations: { type: 'boolean', default: false },
+  verbose: { type: 'boolean', default: false },
+  trace: { type: 'boolean', default: false },
+  'no-shrink': { type: 'boolean', default: false },
+} as const
+
+/** Seeds after which every interesting state must have been come to. */
+const SEEDS_FOR_SIGHTINGS = 100
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const options = readArguments()
-  if (options === undefined) {
-    console.error(USAGE)
+  try {
+    const { values } = parseArgs({ options: OPTIONS })
+    if (values.mutation !== undefined) mutationNamed(values.mutation)
+    if (values.mutations) return await runMutations(count(values.jobs, '--jobs', 1))
+    return values.script === undefined
+      ? await runSeeds(values)
+      : await runScript(values.script, values)
+  } catch (error) {
+    const isUsage = error instanceof TypeError || error instanceof ShoalError
+    console.error(isUsage ? `${error.message}\n\n${USAGE}` : error)
     return 2
   }
-  let failedCount = 0
-  for (const seed of options.seeds) if (!(await runOne(seed, options))) failedCount++
-  if (options.seeds.length > 1) {
-    console.log(`${options.seeds.length - failedCount} of ${options.seeds.length} seeds passed`)
-  }
-  return failedCount === 0 ? 0 : 1
 }
 
-/** Run a seed and say how it went. */
-async function runOne(seed: string, { nodeCount, verbose, trace }: Arguments): Promise<boolean> {
-  const startedMs = performance.now()
-  const print = (line: string): void => console.log(`  ${line}`)
-  const reproduce = `npm run simulate -- --seed ${seed} --nodes ${nodeCount}`
-  // What nobody awaited must not end the process without the seed.
-  const onStray = (error: unknown): void => {
-    console.error(`seed ${seed} failed: ${describe(error)}\n  reproduce: ${reproduce}`)
-    process.exit(1)
-  }
-  process.on('uncaughtException', onStray)
+async function runSeeds(values: Values): Promise<number> {
+  const options = campaignOf(values)
+  const { passedCount, failedSeeds, sightings } = await runCampaign(options)
+  if (options.seeds.length === 1) return failedSeeds.length
+  console.log(`${passedCount} of ${options.seeds.length} seeds passed`)
+  if (failedSeeds.length > 0) console.log(`failed: ${failedSeeds.join(' ')}`)
+  const isWhole = options.scenario.name === 'default' && passedCount >= SEEDS_FOR_SIGHTINGS
+  const seen = Object.entries(sightings.counts()).map(([what, number]) => `${what} ${number}`)
+  console.log(`seen: ${seen.join(', ')}`)
+  const missing = sightings.missing()
+  if (missing.length > 0) console.log(`never seen: ${missing.join(', ')}`)
+  return failedSeeds.length > 0 || (isWhole && missing.length > 0) ? 1 : 0
+}
+
+async function runScript(file: string, values: Values): Promise<number> {
+  const performer = new Performer(values.mutation)
   try {
-    const result = await runSeed(seed, {
-      nodeCount,
-      ...(verbose ? { tell: print } : {}),
-      ...(trace ? { record: print } : {}),
-    })
-    const tookMs = performance.now() - startedMs
-    console.log(
-      `seed ${seed}: ${seconds(result.virtualMs)} virtual, ${result.opCount} ops (${result.refusedCount} refused), ` +
-        `${result.entryCount} entries, ${result.eventCount} events, trace ${result.traceHash.slice(0, 16)}, ${seconds(tookMs)}`,
-    )
-    return true
-  } catch (error) {
-    console.error(`seed ${seed} failed: ${describe(error)}\n  reproduce: ${reproduce}`)
-    return false
+    const script = loadScript(file)
+    const outcome = await performer.perform(script, outputOf(values))
+    if (outcome.kind === 'passed') {
+      console.log(describeResult(script.seed, outcome.result, outcome.tookMs))
+      return 0
+    }
+    console.log(`FAILED: ${outcome.message}`)
+    return 1
   } finally {
-    process.off('uncaughtException', onStray)
+    await performer.close()
   }
 }
 
-/** Undefined if they make no sense. */
-function readArguments(): Arguments | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        seed: { type: 'string', default: '1' },
-        seeds: { type: 'string', default: '1' },
-        nodes: { type: 'string', default: '5' },
-        verbose: { type: 'boolean', default: false },
-        trace: { type: 'boolean', default: false },
-      },
-    })
-    const { seed, verbose, trace } = values
-    const [seedCount, nodeCount] = [Number(values.seeds), Number(values.nodes)]
-    if (!(
-      Number.isInteger(seedCount) &&
-      seedCount > 0 &&
-      Number.isInteger(nodeCount) &&
-      nodeCount > 1
-    ))
-      return undefined
-    if (seedCount === 1) return { seeds: [seed], nodeCount, verbose, trace }
-    const first = Number(seed)
-    if (!Number.isInteger(first)) return undefined
-    const seeds = Array.from({ length: seedCount }, (_, index) => String(first + index))
-    return { seeds, nodeCount, verbose, trace }
-  } catch {
-    return undefined
+/** Each mutation must be caught within its number of seeds. */
+async function runMutations(jobs: number): Promise<number> {
+  let missedCount = 0
+  for (const { name, scenario, caughtWithinSeeds } of MUTATIONS) {
+    const options = { scenario: scenarioNamed(scenario), jobs, mutation: name }
+    const caught = await firstFailure(options, caughtWithinSeeds)
+    if (caught === undefined) missedCount++
+    const how =
+      caught === undefined
+        ? `NOT caught within ${caughtWithinSeeds} seeds`
+        : `caught by seed ${caught.seed} (within ${caughtWithinSeeds}): ${caught.failure.invariant}`
+    console.log(`${name} (${scenario}): ${how}`)
   }
+  console.log(`${MUTATIONS.length - missedCount} of ${MUTATIONS.length} mutations were caught`)
+  return missedCount === 0 ? 0 : 1
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+function campaignOf(values: Values): CampaignOptions {
+  const named = scenarioNamed(values.scenario)
+  const scenario: Scenario = {
+    ...named,
+    ...(values.nodes === undefined ? {} : { nodeCount: count(values.nodes, '--nodes', 2) }),
+    ...(values.hours === undefined ? {} : { hours: Number(values.hours) }),
+  }
+  if (!(scenario.hours > 0)) throw new ShoalError('usage', '--hours is a number above 0')
+  const { mutation } = values
+  const repeat = (['scenario', 'nodes', 'hours', 'mutation'] as const)
+    .filter((name) => values[name] !== undefined && values[name] !== 'default')
+    .map((name) => ` --${name} "${values[name] ?? ''}"`)
+    .join('')
+  const seeds = seedsOf(values)
+  const jobs = values.verbose || values.trace ? 1 : count(values.jobs, '--jobs', 1)
+  const shrinks = !values['no-shrink']
+  return { scenario, seeds, jobs, mutation, repeat, shrinks, ...outputOf(values) }
 }
 
-function seconds(ms: number): string {
-  return `${(ms / SECOND_MS).toFixed(1)} s`
+function outputOf({ verbose, trace }: Values): Pick<CampaignOptions, 'tells' | 'records'> {
+  return { tells: verbose, records: trace }
+}
+
+function seedsOf({ seed, seeds }: Values): readonly string[] {
+  if (seeds === undefined) return [seed ?? '1']
+  const match = /^(\d+)\.\.(\d+)$/.exec(seeds)
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])]
+  if (seed !== undefined || match === null || last < first)
+    throw new ShoalError('usage', '--seeds A..B, without --seed')
+  return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
+}
+
+function count(text: string, flag: string, least: number): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number >= least) return number
+  throw new ShoalError('usage', `${flag} is a whole number from ${least} on`)
 }

@@ -1,172 +1,197 @@
-// A run in phases: nodes join one volume by tickets; all write; the network is cut in two and both sides
-// go on, in conflict; one node crashes and returns; the network heals; once quiet, all nodes must be equal. Then as many
-// nodes as may be lost are, and those that remain must still read every byte.
-import { HOUR_MS } from '../protocol/units.ts'
-import {
-  CheckError,
-  checkAcknowledged,
-  checkStripes,
-  checkTrees,
-  quiesce,
-  statusOf,
-} from './checkers.ts'
-import { Cluster } from './cluster.ts'
-import { SeededRandom } from './random.ts'
-import { Scheduler } from './scheduler.ts'
-import { User, prepareTree } from './workload.ts'
-import type { ClusterNode } from './cluster.ts'
-import type { Tally } from './workload.ts'
+// Scenarios are data (FoundationDB): how many nodes for how long, what users do, and how often each fault comes on the
+// average. Each seed draws its own rates around these, with some faults off altogether (swarm testing: Groce, Zhang,
+// Eide, Chen, Regehr, "Swarm testing", ISSTA 2012).
+import { ShoalError } from '../protocol/errors.ts'
+import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import type { OpKind } from './script.ts'
+import type { Settings } from '../node/control/api.ts'
 
-/** Operations of each user in each phase. */
-const OPS = { together: 15, cut: 25, healing: 10 } as const
-/** A node that crashed stays down for up to this. */
-const DOWN_MS = 3000
-/** Nodes that started find each other within this. */
-const RECONNECT_MS = 10_000
-/** Virtual time after which a run is stuck. */
-const RUN_LIMIT_MS: number = HOUR_MS
+export type FaultKind =
+  | 'cut'
+  | 'one-way'
+  | 'flap'
+  | 'reset'
+  | 'weather'
+  | 'kill'
+  | 'power'
+  | 'away'
+  | 'jump'
+  | 'future'
+  | 'join'
+  | 'leave'
+  | 'restore'
+  | 'clone'
 
-export interface RunOptions {
+export interface Scenario {
+  readonly name: string
+  readonly about: string
   readonly nodeCount: number
-  /** Given each line of the trace. */
-  readonly record?: (line: string) => void
-  /** Given what the nodes log and what is done to them. */
-  readonly tell?: (line: string) => void
+  readonly hours: number
+  readonly beaconMs: number
+  /** Times at which many users are busy at once, with so many ops each; in between all is idle. */
+  readonly sessions: number
+  readonly opsPerUser: number
+  /** Mean pause of a busy user. */
+  readonly pauseMs: number
+  /** Of all sessions. */
+  readonly duels: number
+  readonly ops: Readonly<Record<OpKind, number>>
+  /** Mean number in a run. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>
+  /** Faults that no seed leaves out. */
+  readonly always: readonly FaultKind[]
+  readonly loses: boolean
+  /** Of the volume, beside those that are drawn. */
+  readonly settings: Settings
 }
 
-export interface RunResult {
-  readonly virtualMs: number
-  readonly eventCount: number
-  readonly opCount: number
-  readonly refusedCount: number
-  readonly entryCount: number
-  readonly traceHash: string
+const OPS: Scenario['ops'] = {
+  folder: 4,
+  write: 8,
+  rewrite: 5,
+  own: 3,
+  move: 5,
+  remove: 3,
+  attributes: 3,
+  read: 1,
+  keep: 1,
+  roam: 1,
+  strong: 0,
 }
 
-/** Run the scenario of one seed. throws CheckError, or whatever went wrong. */
-export async function runSeed(seed: string, options: RunOptions): Promise<RunResult> {
-  const { record, tell = () => undefined } = options
-  const scheduler = new Scheduler(seed, record === undefined ? {} : { record })
-  const cluster = new Cluster(scheduler, { nodeCount: options.nodeCount, log: tell })
-  const run = new Run(cluster, tell)
-  const entries = await scheduler.finish(run.conduct(), RUN_LIMIT_MS)
-  const { opCount, refusedCount } = run.tally
-  return {
-    virtualMs: scheduler.nowMs,
-    eventCount: scheduler.eventCount,
-    opCount,
-    refusedCount,
-    entryCount: entries,
-    traceHash: scheduler.traceHash(),
-  }
+const DEFAULT: Scenario = {
+  name: 'default',
+  about: 'a day of seven nodes: all faults but restored and cloned disks',
+  nodeCount: 7,
+  hours: 24,
+  beaconMs: 5 * MINUTE_MS,
+  sessions: 6,
+  opsPerUser: 6,
+  pauseMs: 400,
+  duels: 10,
+  ops: OPS,
+  faults: {
+    cut: 4,
+    'one-way': 2,
+    flap: 1,
+    reset: 6,
+    weather: 3,
+    kill: 3,
+    power: 3,
+    away: 1,
+    jump: 2,
+    future: 0.7,
+    join: 0.7,
+    leave: 0.3,
+  },
+  always: [],
+  loses: true,
+  settings: {},
 }
 
-class Run {
-  readonly tally: Tally = { opCount: 0, refusedCount: 0, acknowledged: new Map() }
-  readonly #cluster: Cluster
-  readonly #random: SeededRandom
-  readonly #users: readonly User[]
-  readonly #tell: (line: string) => void
+const SCENARIOS: readonly Scenario[] = [
+  DEFAULT,
+  {
+    ...DEFAULT,
+    name: 'calm',
+    about: 'no faults: what must be so even then',
+    faults: {},
+    hours: 2,
+    sessions: 3,
+  },
+  {
+    ...DEFAULT,
+    name: 'partition',
+    about: 'the network is cut in every way while users fight over names',
+    hours: 6,
+    faults: { cut: 8, 'one-way': 5, flap: 3, reset: 10, weather: 4 },
+    always: ['cut', 'one-way'],
+    duels: 16,
+  },
+  {
+    ...DEFAULT,
+    name: 'crash',
+    about: 'nodes are killed and lose power at any moment',
+    hours: 6,
+    faults: { kill: 12, power: 12, cut: 2 },
+    always: ['power'],
+  },
+  {
+    ...DEFAULT,
+    name: 'clocks',
+    about: 'wall clocks jump, some beyond what others accept',
+    hours: 12,
+    faults: { jump: 12, future: 4, cut: 3, power: 2 },
+    always: ['jump', 'future'],
+  },
+  {
+    ...DEFAULT,
+    name: 'churn',
+    about: 'members come late, leave, and stay away for long',
+    hours: 24,
+    faults: { join: 3, leave: 1.5, away: 5, cut: 2, kill: 2 },
+    always: ['join', 'leave'],
+    loses: false,
+  },
+  {
+    ...DEFAULT,
+    name: 'restore',
+    about: 'a disk is put back from an old copy, and the node goes on to write',
+    hours: 12,
+    faults: { restore: 2, cut: 3, kill: 1, power: 1 },
+    always: ['restore'],
+    loses: false,
+  },
+  {
+    ...DEFAULT,
+    name: 'clone',
+    about: 'one identity on two machines, each writing on its own copy of the disk',
+    hours: 12,
+    faults: { clone: 1.3, cut: 3 },
+    always: ['clone'],
+    loses: false,
+  },
+  {
+    ...DEFAULT,
+    name: 'strong',
+    about: 'strong calls on few names from five nodes, of which three vote: one sequence for all',
+    nodeCount: 5,
+    hours: 3,
+    sessions: 4,
+    opsPerUser: 15,
+    pauseMs: 300,
+    duels: 0,
+    ops: { ...OPS, strong: 60 },
+    faults: { cut: 5, 'one-way': 3, flap: 2, reset: 4, weather: 3, kill: 4, power: 4, jump: 2 },
+    always: ['cut', 'power'],
+    loses: false,
+    settings: { voters: 'n0,n1,n2' },
+  },
+  {
+    ...DEFAULT,
+    name: 'big',
+    about: 'three hundred nodes, few ops each',
+    nodeCount: 300,
+    hours: 1,
+    beaconMs: 20 * MINUTE_MS,
+    sessions: 1,
+    opsPerUser: 1,
+    pauseMs: 30 * SECOND_MS,
+    duels: 3,
+    faults: { cut: 1, power: 2 },
+    always: ['cut'],
+    loses: false,
+  },
+]
 
-  constructor(cluster: Cluster, tell: (line: string) => void) {
-    const { clock, scheduler, nodes } = cluster
-    this.#cluster = cluster
-    this.#random = new SeededRandom(scheduler.seed, 'scenario')
-    this.#users = nodes.map((node) => new User({ node, clock, tally: this.tally }))
-    this.#tell = tell
-  }
-
-  /** All phases. returns how many entries the log has in the end. */
-  async conduct(): Promise<number> {
-    const { scheduler } = this.#cluster
-    await this.#gather()
-    await this.#everybody((user) => user.work(OPS.together))
-    await this.#cutAndCrash()
-    this.#say('heal')
-    this.#cluster.network.heal()
-    await this.#everybody((user) => user.work(OPS.healing))
-    this.#say('quiesce')
-    await quiesce(this.#cluster)
-    this.#say('check')
-    const tree = await checkTrees(this.#cluster.nodes)
-    scheduler.note(`tree ${tree}`)
-    await checkStripes(this.#cluster.nodes)
-    await checkAcknowledged(this.#first, this.tally)
-    const { entries, tolerates } = await statusOf(this.#first)
-    await this.#lose(tolerates, tree)
-    await this.#cluster.stop()
-    return entries
-  }
-
-  /** Lose `count` nodes for good. The others start anew, so that no cache helps them to read. */
-  async #lose(count: number, tree: string): Promise<void> {
-    const shuffled = this.#shuffle()
-    const left = shuffled.slice(count)
-    this.#say(`lose ${nameAll(shuffled.slice(0, count))}`)
-    for (const node of shuffled) node.kill('killed')
-    await Promise.all(left.map((node) => node.start()))
-    await this.#cluster.clock.sleep(RECONNECT_MS)
-    const found = await checkTrees(left)
-    if (found !== tree) throw new CheckError('what remained shows another tree than all did')
-  }
-
-  /** Every node becomes a member of one volume that the first one makes. */
-  async #gather(): Promise<void> {
-    const { nodes } = this.#cluster
-    await Promise.all(nodes.map((node) => node.start()))
-    const others = nodes.slice(1)
-    const { ticket } = await this.#first.ask((api) => api.invite({ uses: others.length }))
-    await Promise.all(others.map((node) => node.ask((api) => api.join(ticket))))
-    this.#say('all have joined')
-    await prepareTree(this.#first)
-    await quiesce(this.#cluster)
-  }
-
-  async #cutAndCrash(): Promise<void> {
-    const { nodes, clock } = this.#cluster
-    const side = this.#shuffle().slice(0, 1 + this.#random.below(nodes.length - 1))
-    this.#say(`cut ${nameAll(side)} from the others`)
-    this.#cluster.partition(side)
-    const working = this.#everybody(async (user) => {
-      await user.provoke()
-      await user.work(OPS.cut)
-    })
-    await clock.sleep(this.#random.number() * 1000)
-    const crashing = this.#crash(this.#random.pick(nodes))
-    await Promise.all([working, crashing])
-  }
-
-  async #crash(node: ClusterNode): Promise<void> {
-    const death = this.#random.chance(0.5) ? 'killed' : 'power loss'
-    this.#say(`${node.name}: ${death}`)
-    node.kill(death)
-    await this.#cluster.clock.sleep(this.#random.number() * DOWN_MS)
-    this.#say(`${node.name} starts again`)
-    await node.start()
-  }
-
-  get #first(): ClusterNode {
-    const [first] = this.#cluster.nodes
-    if (first === undefined) throw new RangeError('a cluster has at least one node')
-    return first
-  }
-
-  /** All nodes in random order. */
-  #shuffle(): readonly ClusterNode[] {
-    const keyed = this.#cluster.nodes.map((node) => ({ node, key: this.#random.word() }))
-    return keyed.toSorted((a, b) => a.key - b.key).map(({ node }) => node)
-  }
-
-  async #everybody(act: (user: User) => Promise<void>): Promise<void> {
-    await Promise.all(this.#users.map(act))
-  }
-
-  #say(what: string): void {
-    this.#cluster.scheduler.note(what)
-    this.#tell(`${Math.round(this.#cluster.scheduler.nowMs)} ms: ${what}`)
-  }
+/** throws ShoalError 'usage' naming those there are. */
+export function scenarioNamed(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name)
+  if (found !== undefined) return found
+  throw new ShoalError('usage', `there is no scenario "${name}"; there are:\n${listScenarios()}`)
 }
 
-function nameAll(nodes: readonly ClusterNode[]): string {
-  return nodes.map(({ name }) => name).join(' ')
+/** A line each. */
+export function listScenarios(): string {
+  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')
 }

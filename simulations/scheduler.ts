@@ -9,6 +9,7 @@ import { ShoalError, assert } from '../protocol/errors.ts'
 import { HASH_BYTES, blake3 } from '../protocol/hash.ts'
 import { EventHeap } from './event-heap.ts'
 import { SeededRandom } from './random.ts'
+import { Sightings } from './sightings.ts'
 import type { Timer } from '../node/world/world.ts'
 import type { ScheduledEvent } from './event-heap.ts'
 
@@ -26,6 +27,7 @@ let drains = 0
 
 export class Scheduler {
   readonly seed: string
+  readonly sightings: Sightings = new Sightings()
   readonly #ties: SeededRandom
   readonly #heap = new EventHeap()
   readonly #record: ((line: string) => void) | undefined

@@ -12,6 +12,7 @@ import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedPeerNetwork } from './peer-network.ts'
 import type { UnluckyRates } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
+import type { KvWrite } from '../node/store/kv.ts'
 import type { World } from '../node/world/world.ts'
 import type { Identity } from '../protocol/signed.ts'
 
@@ -23,13 +24,19 @@ export interface MachineOptions {
   readonly offsetMs?: number
   readonly driftPpm?: number
   readonly unlucky?: UnluckyRates
+  /** Told of each write to the ordered store, when reads can see it. */
+  readonly onWrite?: (batch: readonly KvWrite[]) => void
+}
+
+/** What a machine has stored. */
+export interface Images {
+  readonly disk: SimulatedDisk
+  readonly kv: SimulatedKv
 }
 
 /** What the process that runs now has. */
-interface Running {
+interface Running extends Images {
   readonly process: SimulatedProcess
-  readonly disk: SimulatedDisk
-  readonly kv: SimulatedKv
   readonly network: SimulatedPeerNetwork
   readonly world: World
 }
@@ -64,7 +71,9 @@ export class Machine {
     this.#kvChance = new SeededRandom(seed, `kv ${this.name}`)
     const process = this.#newProcess()
     const disk = new SimulatedDisk({ process, random: this.#diskChance })
-    this.#running = this.#boot(process, disk, new SimulatedKv({ process, random: this.#kvChance }))
+    const { onWrite } = options
+    const kv = new SimulatedKv({ process, random: this.#kvChance, ...(onWrite && { onWrite }) })
+    this.#running = this.#boot(process, disk, kv)
   }
 
   get world(): World {
@@ -83,6 +92,17 @@ export class Machine {
     return this.#running.kv
   }
 
+  /** A copy of all that is stored, as reads see it now: of the files, or an image of the whole disk. */
+  copy(options: { readonly image: boolean }): Images {
+    const { process, disk, kv } = this.#running
+    return { disk: disk.clone(process, options), kv: kv.clone(process) }
+  }
+
+  /** What is stored, once the process has ended. */
+  get images(): Images {
+    return this.#running
+  }
+
   /** End the process in mid-air: nothing that it waits for ever happens. */
   kill(how: 'killed' | 'power loss'): void {
     const { process, network } = this.#running
@@ -91,10 +111,10 @@ export class Machine {
     network.die(how)
   }
 
-  /** The next process after a kill, with what the last one's end left on disk. */
-  async restart(after: 'killed' | 'power loss'): Promise<void> {
-    const { process, disk, kv } = this.#running
-    assert(!process.alive, `${this.name} still runs`)
+  /** The next process after a kill, with what the last one's end left on disk; or with other images. */
+  async restart(after: 'killed' | 'power loss', images: Images = this.#running): Promise<void> {
+    const { disk, kv } = images
+    assert(!this.#running.process.alive, `${this.name} still runs`)
     this.#scheduler.note(`${this.name} restarts`)
     const next = this.#newProcess()
     this.#running =

@@ -1,14 +1,31 @@
-// The simulation over many seeds, and with more nodes. Any one of them: npm run simulate -- --seed S --nodes N.
+// The simulation over many seeds of every scenario. Any one of them: npm run simulate -- --seed S --scenario NAME.
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runSeed } from '../../simulations/scenario.ts'
+import { runCampaign } from '../../simulations/campaign.ts'
+import { scenarioNamed } from '../../simulations/scenario.ts'
 
 const CAMPAIGNS = [
-  { nodeCount: 5, from: 1000, seeds: 150 },
-  { nodeCount: 9, from: 2000, seeds: 25 },
+  { name: 'default', from: 1000, count: 100 },
+  { name: 'calm', from: 1, count: 10 },
+  { name: 'partition', from: 1, count: 40 },
+  { name: 'crash', from: 1, count: 40 },
+  { name: 'clocks', from: 1, count: 20 },
+  { name: 'churn', from: 1, count: 20 },
 ] as const
 
-for (const { nodeCount, from, seeds } of CAMPAIGNS) {
-  test(`${nodeCount} nodes agree in the end, for ${seeds} seeds from ${from}`, async () => {
-    for (let seed = from; seed < from + seeds; seed++) await runSeed(`${seed}`, { nodeCount })
+for (const { name, from, count } of CAMPAIGNS) {
+  test(`${name}: what is promised holds for ${count} seeds from ${from}`, async () => {
+    const seeds = Array.from({ length: count }, (_, index) => String(from + index))
+    const scenario = scenarioNamed(name)
+    const repeat = ` --scenario ${name}`
+    const { failedSeeds, sightings } = await runCampaign({
+      scenario,
+      seeds,
+      jobs: 2,
+      repeat,
+      shrinks: true,
+    })
+    assert.deepEqual(failedSeeds, [])
+    if (name === 'default') assert.deepEqual(sightings.missing(), [])
   })
 }

@@ -50,6 +50,21 @@ describe('crashes of a simulated disk', () => {
     }
   })
 
+  test('its identity outlives crashes and is in an image of it, but not in a copy', async () => {
+    const { scheduler, disk } = freshDisk('identity')
+    const identity = await scheduler.finish(disk.identity())
+    const next = (): SimulatedProcess => new SimulatedProcess(scheduler, 'next')
+    for (const same of [
+      disk.crash(next()),
+      disk.restart(next()),
+      disk.clone(next(), { image: true }),
+    ])
+      assert.equal(await scheduler.finish(same.identity()), identity)
+    const copies = [disk.clone(next()), disk.clone(next())]
+    const others = await Promise.all(copies.map((copy) => scheduler.finish(copy.identity())))
+    assert.equal(new Set([identity, ...others]).size, 3)
+  })
+
   test('a full disk takes what fits and says ENOSPC', async () => {
     const { scheduler, disk } = freshDisk('full')
     disk.capacityBytes = 10

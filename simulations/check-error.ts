@@ -1,0 +1,41 @@
+// What a check found wrong, with the name of what should have been so. The numbers are those of MEMO §6.3.
+
+/** Names of what is checked. */
+export type InvariantId =
+  | '1 equal logs make equal trees'
+  | '3 the order of arrival does not matter'
+  | '4 entries twice change nothing'
+  | '6 folders are a tree'
+  | '7 names and counts are true'
+  | '8 no name twice in a folder'
+  | '9 acknowledged is durable'
+  | '11 losses that are tolerated lose nothing'
+  | '12 no silent overwrite'
+  | '13 each content once'
+  | '14 no number twice'
+  | '15 logs have no gaps'
+  | '16 clocks advance'
+  | '23 stripes are full in the end'
+  | '27 a session sees what it wrote'
+  | '28 strong calls are one sequence'
+  | '30 nodes agree in the end'
+  | '38 what is counted is there'
+  | 'operations end'
+  | 'operations fail as said'
+  | 'contents are true'
+  | 'nothing else fails'
+
+export class CheckError extends Error {
+  override readonly name: string = 'CheckError'
+  readonly invariant: InvariantId
+
+  constructor(invariant: InvariantId, what: string, options: { cause?: unknown } = {}) {
+    super(`${invariant}: ${what}`, options)
+    this.invariant = invariant
+  }
+}
+
+/** The invariant that an error of a run says is broken. */
+export function invariantOf(error: unknown): InvariantId {
+  return error instanceof CheckError ? error.invariant : 'nothing else fails'
+}

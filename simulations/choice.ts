@@ -1,0 +1,175 @@
+// What a user does next, decided when the time has come by what the node shows then: something that is there, or a name
+// out of so few that users get in each other's way. What users of several nodes do at once is decided by what the first
+// of them sees.
+import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
+import type { Ack, FileStat, NodeApi } from '../node/control/api.ts'
+import type { Contents } from './content.ts'
+import type { SeededRandom } from './random.ts'
+import type { DuelKind, OpKind, UserOp } from './script.ts'
+
+const FOLDER_NAMES = ['docs', 'music', 'Docs'] as const
+const FILE_NAMES = ['a', 'b', 'c.txt', 'd.tar.gz', 'e'] as const
+/** Below it are files that only their writer touches, once. */
+const OWN = 'own'
+const APART: readonly string[] = [OWN, STRONG_FOLDER]
+
+export interface Chooser {
+  readonly api: NodeApi
+  readonly random: SeededRandom
+  readonly contents: Contents
+  readonly nodeCount: number
+}
+
+/** What a user of `node` does when it comes to `kind`. */
+export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise<UserOp> {
+  const { random } = by
+  switch (kind) {
+    case 'folder':
+      return { kind, path: somewhere(random), parents: random.chance(0.7) }
+    case 'write':
+      return write(somePath(random), by)
+    case 'rewrite':
+      return write(await something(by), by)
+    case 'own':
+      return { ...write(`/${OWN}/${node}-${random.word().toString(36)}`, by), ack: 'local' }
+    case 'move':
+      return { kind, from: await something(by), to: target(random) }
+    case 'remove':
+      return { kind, path: await something(by), recursive: random.chance(0.3) }
+    case 'attributes':
+      return { kind, path: await something(by), mode: 0o400 + random.below(0o400) }
+    case 'read':
+      return { kind, path: await something(by) }
+    case 'keep':
+      return { kind, path: await someConflict(by) }
+    case 'roam': {
+      const path = `/${OWN}/${node}-${random.word().toString(36)}`
+      return {
+        kind,
+        path,
+        sizeBytes: by.contents.freshSize(random),
+        to: random.below(by.nodeCount),
+      }
+    }
+    case 'strong':
+      return chooseStrong(random, by.contents)
+  }
+}
+
+/** What `count` users do at the same time to the same names, one op each. */
+export async function chooseDuel(
+  kind: DuelKind,
+  count: number,
+  by: Chooser,
+): Promise<readonly UserOp[]> {
+  const { random } = by
+  const each = (op: (index: number) => UserOp): readonly UserOp[] =>
+    Array.from({ length: count }, (_, index) => op(index))
+  switch (kind) {
+    case 'write both': {
+      const path = random.chance(0.5) ? somePath(random) : await something(by, 'file')
+      return each(() => write(path, by))
+    }
+    case 'make both': {
+      const path = `${somewhere(random)}/${random.pick(FOLDER_NAMES)}`
+      return each(() => ({ kind: 'folder', path, parents: true }))
+    }
+    case 'folder or file': {
+      const path = `/${random.pick(FILE_NAMES)}`
+      return each((index) =>
+        index === 0 ? { kind: 'folder', path, parents: false } : write(path, by),
+      )
+    }
+    case 'move into each other': {
+      const folders: string[] = []
+      for (let i = 0; i < count; i++) folders.push(await something(by, 'folder'))
+      return each((index) => ({
+        kind: 'move',
+        from: folders[index] ?? '/',
+        to: folders[(index + 1) % count] ?? '/',
+      }))
+    }
+    case 'move one thing twice': {
+      const from = await something(by)
+      return each(() => ({ kind: 'move', from, to: target(random) }))
+    }
+    case 'move onto one name': {
+      const to = somePath(random)
+      const things = [await something(by), await something(by), await something(by)]
+      return each((index) => ({ kind: 'move', from: things[index] ?? '/', to }))
+    }
+    case 'replace while written': {
+      const [from, to] = [await something(by, 'file'), await something(by, 'file')]
+      return each((index) => (index === 0 ? { kind: 'move', from, to } : write(to, by)))
+    }
+    case 'remove while written': {
+      const folder = await something(by, 'folder')
+      const inside = `${folder === '/' ? '' : folder}/${random.pick(FILE_NAMES)}`
+      return each((index) =>
+        index === 0 ? { kind: 'remove', path: folder, recursive: true } : write(inside, by),
+      )
+    }
+    case 'remove while moved': {
+      const path = await something(by)
+      return each((index) =>
+        index === 0
+          ? { kind: 'remove', path, recursive: true }
+          : { kind: 'move', from: path, to: target(random) },
+      )
+    }
+  }
+}
+
+function write(path: string, { random, contents }: Chooser): Extract<UserOp, { kind: 'write' }> {
+  return { kind: 'write', path, sizeBytes: contents.freshSize(random), ack: someAck(random) }
+}
+
+function someAck(random: SeededRandom): Ack {
+  const fate = random.number()
+  if (fate < 0.3) return 'none'
+  if (fate < 0.9) return 'local'
+  return fate < 0.95 ? 'copied' : 'placed'
+}
+
+function somewhere(random: SeededRandom): string {
+  const depth = 1 + random.below(3)
+  return Array.from({ length: depth }, () => `/${random.pick(FOLDER_NAMES)}`).join('')
+}
+
+function somePath(random: SeededRandom): string {
+  const folder = random.chance(0.4) ? '' : somewhere(random)
+  return `${folder}/${random.pick(FILE_NAMES)}`
+}
+
+/** Where to move something. */
+function target(random: SeededRandom): string {
+  return random.chance(0.6) ? somePath(random) : somewhere(random)
+}
+
+/** The path of a side of a conflict; of what is not there if there is none. */
+async function someConflict({ api, random }: Chooser): Promise<string> {
+  const paths: string[] = []
+  for await (const page of api.listConflicts('/')) {
+    for (const { sides } of page) paths.push(...sides.map(({ path }) => path))
+  }
+  return paths.length === 0 ? `/${FOLDER_NAMES[0]}` : random.pick(paths)
+}
+
+/** The path of something that the node shows now, conflict copies included; of nobody's own. */
+async function something({ api, random }: Chooser, kind?: 'file' | 'folder'): Promise<string> {
+  let path = ''
+  for (;;) {
+    const names: FileStat[] = []
+    for await (const page of api.list(path === '' ? '/' : path)) names.push(...page)
+    const candidates = names.filter(
+      (stat) =>
+        (path !== '' || !APART.includes(stat.name)) &&
+        (kind === undefined || stat.kind === kind || stat.kind === 'folder'),
+    )
+    // Nobody means all that there is: what is not there is refused.
+    if (candidates.length === 0) return path === '' ? `/${FOLDER_NAMES[0]}` : path
+    const chosen = random.pick(candidates)
+    path += `/${chosen.name}`
+    if (chosen.kind !== 'folder' || (kind !== 'file' && random.chance(0.4))) return path
+  }
+}

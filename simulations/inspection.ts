@@ -1,0 +1,44 @@
+// What a node has in its store, read as the node itself reads it after a restart: its volume's records, actors and log.
+// Looking takes no virtual time and changes nothing, so a run that is looked at more often is the same run.
+import { decodeCbor } from '../protocol/cbor.ts'
+import { decodeGenesis, volumeIdOf } from '../protocol/membership/genesis.ts'
+import { readCheckpoint } from '../node/namespace/checkpoint.ts'
+import { Replica } from '../node/namespace/replica.ts'
+import { StateView } from '../node/namespace/state-view.ts'
+import type { SimulatedKv } from './kv.ts'
+import type { Actor } from '../node/namespace/actors.ts'
+import type { PeerId } from '../protocol/ids.ts'
+import type { Identity } from '../protocol/signed.ts'
+
+/** The volume of one node, as its store has it now. */
+export interface StoredVolume {
+  readonly genesis: Uint8Array
+  readonly view: StateView
+  readonly replica: Replica
+}
+
+/** The first volume in a store, open or closed; undefined if there is none. identity: of whom the store is. */
+export async function readVolume(
+  store: SimulatedKv,
+  identity: Identity,
+): Promise<StoredVolume | undefined> {
+  const kv = store.readable()
+  for await (const [key, value] of kv.scan({ from: 'V', to: 'W' })) {
+    const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array]
+    const view = new StateView(kv, key.slice(1))
+    const owner = { identity, volume: volumeIdOf(genesis), genesis: decodeGenesis(genesis) }
+    const ground = { stored: view, base: readCheckpoint(view) }
+    return { genesis, view, replica: await Replica.open(view, owner, ground) }
+  }
+  return undefined
+}
+
+/** The actor as which a peer wrote last. */
+export function latestActorOf({ replica }: StoredVolume, peer: PeerId): Actor | undefined {
+  let latest: Actor | undefined
+  for (const id of replica.actors.vector().keys()) {
+    const actor = replica.actors.get(id)
+    if (actor?.peer === peer && (latest === undefined || actor.hlc > latest.hlc)) latest = actor
+  }
+  return latest
+}

@@ -1,0 +1,148 @@
+// Watches the logs of all nodes of a run: keeps every entry that any of them ever made durable, and checks each one once.
+// Invariants (MEMO §6.3): 14 an (actor, seq) names one entry for ever, but for who writes on a restored or a copied disk;
+// 15 an actor's entries are a chain without gaps, and no store holds an entry without its past; 16 clocks grow along prev
+// and deps.
+import { toHex } from '../protocol/bytes.ts'
+import { HASH_BYTES } from '../protocol/hash.ts'
+import { decodeEntry } from '../protocol/log/entry.ts'
+import { CheckError } from './check-error.ts'
+import type { StoredVolume } from './inspection.ts'
+import type { SeededRandom } from './random.ts'
+import type { KvWrite } from '../node/store/kv.ts'
+import type { ByteString } from '../protocol/bytes.ts'
+import type { ActorId, EntryHash, PeerId } from '../protocol/ids.ts'
+import type { Entry, EntryHeader } from '../protocol/log/entry.ts'
+
+/** A key of an entry: namespace, tag of the volume, generation, table, label, seq (node/namespace/entries.ts). */
+const ENTRY_KEYS: readonly { readonly tableAt: number; readonly length: number }[] = [
+  { tableAt: 3, length: 26 },
+  { tableAt: 5, length: 28 },
+]
+
+interface Known {
+  readonly entry: Entry
+  /** The node whose store had it first. */
+  readonly at: string
+}
+
+export class LogWatch {
+  readonly #known = new Map<EntryHash, Known>()
+  readonly #byNumber = new Map<string, EntryHash>()
+  /** Per node the last entry that was new when its store had it: its own. */
+  readonly #ownLast = new Map<string, EntryHeader>()
+  /** Actors of peers that may have written twice as one. */
+  readonly #forked = new Set<PeerId>()
+  #failure: CheckError | undefined
+
+  /** How many entries there ever were. */
+  get entryCount(): number {
+    return this.#known.size
+  }
+
+  /** The last entry that a node has made durable of its own. */
+  lastOf(node: string): Pick<EntryHeader, 'actor' | 'seq'> | undefined {
+    return this.#ownLast.get(node)
+  }
+
+  /** The same peer writes on two disks, or on an old one. */
+  mayFork(peer: PeerId): void {
+    this.#forked.add(peer)
+  }
+
+  /** Entries come into the store of a node. What is wrong with them is thrown at the next look. */
+  written(node: string, batch: readonly KvWrite[]): void {
+    for (const write of batch) {
+      if (write.kind !== 'put' || !isEntryKey(write.key)) continue
+      const hash = toHex(write.value.subarray(0, HASH_BYTES)) as EntryHash
+      if (this.#known.has(hash)) continue
+      const entry = decodeEntry(write.value.subarray(HASH_BYTES))
+      this.#known.set(hash, { entry, at: node })
+      this.#ownLast.set(node, entry.header)
+      this.#failure ??= this.#wrongWith(entry, node)
+    }
+  }
+
+  /** Does a store hold all that its vector says? throws CheckError, also for what was written before. */
+  look(node: string, { replica: { actors, entries } }: StoredVolume): void {
+    if (this.#failure !== undefined) throw this.#failure
+    for (const [label, seq] of actors.vector()) {
+      const last = actors.get(label)
+      const known = last === undefined ? undefined : this.#known.get(last.hash)
+      if (last === undefined || known === undefined) continue
+      const isDropped = seq <= (entries.dropped.get(label) ?? 0)
+      if (!isDropped && entries.hash(label, seq) !== last.hash)
+        throw new CheckError('15 logs have no gaps', `${node} lost ${nameOf(known.entry.header)}`)
+      if (this.#forked.size > 0) continue // an actor has several labels then
+      for (const dep of known.entry.header.deps) {
+        if ((actors.get(dep.actor)?.seq ?? 0) >= dep.seq) continue
+        const what = `${node} holds ${nameOf(known.entry.header)} without ${nameOf(dep)}, its past`
+        throw new CheckError('15 logs have no gaps', what)
+      }
+    }
+  }
+
+  /** All entries, each after its past, otherwise in an order by chance. */
+  inRandomOrder(random: SeededRandom): readonly Entry[] {
+    const order: Entry[] = []
+    const ready: Entry[] = []
+    /** Entries by what they wait for, and how much that is. */
+    const waiting = new Map<EntryHash, Entry[]>()
+    const lacks = new Map<EntryHash, number>()
+    for (const hash of [...this.#known.keys()].sort()) {
+      const entry = this.#known.get(hash)?.entry
+      if (entry === undefined) continue
+      const past = pastOf(entry.header)
+      for (const other of past) waiting.set(other, [...(waiting.get(other) ?? []), entry])
+      lacks.set(hash, past.length)
+      if (past.length === 0) ready.push(entry)
+    }
+    while (ready.length > 0) {
+      const [entry] = ready.splice(random.below(ready.length), 1)
+      if (entry === undefined) break
+      order.push(entry)
+      for (const next of waiting.get(entry.hash) ?? []) {
+        const left = (lacks.get(next.hash) ?? 0) - 1
+        lacks.set(next.hash, left)
+        if (left === 0) ready.push(next)
+      }
+    }
+    return order
+  }
+
+  #wrongWith({ header, hash }: Entry, node: string): CheckError | undefined {
+    const number = `${header.actor}:${header.seq}`
+    const other = this.#byNumber.get(number)
+    this.#byNumber.set(number, hash)
+    if (other !== undefined && this.#forked.size === 0) {
+      const at = this.#known.get(other)?.at ?? ''
+      const what = `${nameOf(header)} is ${other} at ${at} and ${hash} at ${node}`
+      return new CheckError('14 no number twice', what)
+    }
+    for (const before of pastOf(header)) {
+      const known = this.#known.get(before)
+      if (known === undefined) {
+        const what = `${node} has ${nameOf(header)}, whose past ${before} nobody wrote`
+        return new CheckError('15 logs have no gaps', what)
+      }
+      if (known.entry.header.hlc < header.hlc) continue
+      const what = `the clock of ${nameOf(header)} is not above that of its past`
+      return new CheckError('16 clocks advance', what)
+    }
+    return undefined
+  }
+}
+
+function isEntryKey(key: ByteString): boolean {
+  return (
+    key.startsWith('n') &&
+    ENTRY_KEYS.some(({ tableAt, length }) => key.length === length && key[tableAt] === 'e')
+  )
+}
+
+function pastOf({ prev, deps }: EntryHeader): readonly EntryHash[] {
+  return [...(prev === undefined ? [] : [prev]), ...deps.map(({ hash }) => hash)]
+}
+
+function nameOf({ actor, seq }: { readonly actor: ActorId; readonly seq: number }): string {
+  return `${actor.slice(0, 8)}:${seq}`
+}

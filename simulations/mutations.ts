@@ -1,0 +1,228 @@
+// Bugs that are put in on purpose, to show that the simulator finds them: each is a patch of the nodes' source, made as it
+// is loaded (patches.ts), with the number of seeds of a scenario within which it is caught.
+import { ShoalError } from '../protocol/errors.ts'
+import type { Patch } from './patches.ts'
+
+export interface Mutation {
+  readonly name: string
+  readonly scenario: string
+  /** Seeds from 1 on. */
+  readonly caughtWithinSeeds: number
+  readonly patches: readonly Patch[]
+}
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'skip the cycle check',
+    scenario: 'partition',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'protocol/tree/moves.ts',
+        find: 'before === undefined || isBelow(parent, dir, positionOf)',
+        replace: 'before === undefined',
+      },
+    ],
+  },
+  {
+    name: 'apply moves without undo',
+    scenario: 'partition',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'protocol/tree/moves.ts',
+        find: 'for (const done of newer.toReversed()) {',
+        replace: 'for (const done of newer.slice(0, 0)) {',
+      },
+    ],
+  },
+  {
+    name: 'drop a dep of entries',
+    scenario: 'partition',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'node/namespace/author.ts',
+        find: 'const deps = actors.dependenciesFor(this.#actor)\n    if (batch.clear)',
+        replace: 'const deps = actors.dependenciesFor(this.#actor).slice(1)\n    if (batch.clear)',
+      },
+    ],
+  },
+  {
+    name: 'publish before the commit',
+    scenario: 'crash',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'node/namespace/group-commit.ts',
+        find: '    this.#entries.push(entry)\n',
+        replace:
+          '    this.#entries.push(entry)\n    for (const listener of this.#listeners) listener([entry])\n',
+      },
+    ],
+  },
+  {
+    name: 'forget the sync of a commit',
+    scenario: 'crash',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'node/store/store.ts',
+        find: 'await this.kv.write(batch, { sync: true })',
+        replace: 'await this.kv.write(batch, { sync: false })',
+      },
+    ],
+  },
+  {
+    name: 'acknowledge before the commit',
+    scenario: 'crash',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'node/files/hosted-volume.ts',
+        find: "case 'local':\n        return this.volume.commit()",
+        replace: "case 'local':\n        return this.volume.makeRoom()",
+      },
+    ],
+  },
+  {
+    name: 'the wall clock in place of the hybrid clock',
+    scenario: 'clocks',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'node/namespace/author.ts',
+        find: 'return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())',
+        replace: 'return nextHlc(0n as Hlc, this.#c.world.clock.wall())',
+      },
+    ],
+  },
+  {
+    name: 'a version replaces all that is known',
+    scenario: 'partition',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'node/namespace/target-ops.ts',
+        find: 'base: seen(version.base),',
+        replace: 'base: seen(readInode(view, inode)?.versions.map(({ dot }) => dot) ?? []),',
+      },
+    ],
+  },
+  {
+    name: 'the last version that comes is the only one',
+    scenario: 'partition',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'protocol/tree/apply.ts',
+        find: 'inode.versions.filter((known) => !op.base.includes(known.dot))',
+        replace: 'inode.versions.slice(0, 0)',
+      },
+    ],
+  },
+  {
+    name: 'a delete covers what it did not see',
+    scenario: 'partition',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'protocol/tree/apply.ts',
+        find: 'setLinkLive(edit, op.link, link, without(link.live, op.saw))',
+        replace: 'setLinkLive(edit, op.link, link, [])',
+      },
+    ],
+  },
+  {
+    name: 'the attribute that comes last wins',
+    scenario: 'partition',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'protocol/tree/records.ts',
+        find: 'known === undefined || known[1] < stamp',
+        replace: 'known === undefined || known[1] !== stamp',
+      },
+    ],
+  },
+  {
+    name: 'the name that comes last wins',
+    scenario: 'partition',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'protocol/tree/apply.ts',
+        find: 'if (link.placed < edit.stamp) {',
+        replace: 'if (link.placed !== edit.stamp) {',
+      },
+    ],
+  },
+  {
+    name: 'apply an entry before its past',
+    scenario: 'default',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'node/namespace/ancestry.ts',
+        find: 'if (actor === undefined) return undefined\n      located.push(',
+        replace: 'if (actor === undefined) continue\n      located.push(',
+      },
+    ],
+  },
+  {
+    name: 'an exchange leaves entries out',
+    scenario: 'partition',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'node/namespace/sync.ts',
+        find: '      entries.push(entry)\n',
+        replace: '      if (entry.header.seq % 5 !== 0) entries.push(entry)\n',
+      },
+    ],
+  },
+  {
+    name: 'no redial after a connection is lost',
+    scenario: 'partition',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'node/peers/reconnect.ts',
+        find: 'network.onDisconnect((peer) => this.#plan(peer))',
+        replace: 'network.onDisconnect(() => undefined)',
+      },
+    ],
+  },
+  {
+    name: 'a restart forgets what moves replaced',
+    scenario: 'crash',
+    caughtWithinSeeds: 40,
+    patches: [
+      {
+        file: 'protocol/tree/moves.ts',
+        find: '    for (const [key, value] of records)\n',
+        replace: '    for (const [key, value] of [...records].slice(0, 0))\n',
+      },
+    ],
+  },
+  {
+    name: 'a checkpoint begins with moves that come after it',
+    scenario: 'churn',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'node/namespace/checkpoint-view.ts',
+        find: 'return from.startsWith(MOVE_PREFIX) ? [] : this.#view.scan(from, to)',
+        replace: 'return this.#view.scan(from, to)',
+      },
+    ],
+  },
+]
+
+/** throws ShoalError 'usage' naming those there are. */
+export function mutationNamed(name: string): Mutation {
+  const found = MUTATIONS.find((mutation) => mutation.name === name)
+  if (found !== undefined) return found
+  const known = MUTATIONS.map((mutation) => `  ${mutation.name}`).join('\n')
+  throw new ShoalError('usage', `there is no mutation "${name}"; there are:\n${known}`)
+}

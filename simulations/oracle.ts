@@ -1,0 +1,138 @@
+// Knows what every user meant, and so what must be there in the end (MEMO §6.3, 9, 12, 13): a content whose write was
+// acknowledged as durable is shown once, under its name or a conflict name, or an op has removed or replaced it whose
+// author had it in view. Where an op failed, both outcomes are allowed; so are those of a node that lost its memory.
+import { covers } from '../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../protocol/clock/vector-clock.ts'
+import type { ActorId } from '../protocol/ids.ts'
+import { CheckError } from './check-error.ts'
+
+interface Intent {
+  readonly path: string
+  readonly node: string
+  /** 'said': acknowledged, but not as durable; 'unknown': it may be there or not. */
+  fate: 'unknown' | 'said' | 'durable'
+  /** An entry that has it or comes after. */
+  position: Position | undefined
+}
+
+export interface Position {
+  readonly actor: ActorId
+  readonly seq: number
+}
+
+/** What a node took in while it removed a whole folder: it may have removed that too. */
+interface Sweep {
+  readonly before: VersionVector
+  readonly after: VersionVector
+}
+
+export class Oracle {
+  readonly #intents = new Map<number, Intent>()
+  /** Contents that were in view of who removed or replaced them, or tried to; with what that was. */
+  readonly #covered = new Map<number, string>()
+  /** Those of them that cannot come back: the write that replaced them names them. By whom. */
+  readonly #replaced = new Map<number, { readonly node: string; readonly what: string }>()
+  readonly #sweeps: Sweep[] = []
+  readonly #forgetful = new Set<string>()
+
+  /** A write begins: from now on the content may show. */
+  begins(size: number, path: string, node: string): void {
+    this.#intents.set(size, { path, node, fate: 'unknown', position: undefined })
+  }
+
+  /** The write was acknowledged. */
+  wrote(size: number, how: { durable: boolean; position: Position | undefined }): void {
+    const intent = this.#intents.get(size)
+    if (intent === undefined) return
+    intent.fate = how.durable ? 'durable' : 'said'
+    intent.position = how.position
+    if (how.durable) this.settled(intent.node)
+  }
+
+  /** A node has made durable all that it said before. */
+  settled(node: string): void {
+    for (const intent of this.#intents.values()) {
+      if (intent.node === node && intent.fate === 'said') intent.fate = 'durable'
+    }
+  }
+
+  /** A node ended without a word: what it only said may be gone. */
+  crashed(node: string): void {
+    for (const intent of this.#intents.values()) {
+      if (intent.node === node && intent.fate === 'said') intent.fate = 'unknown'
+    }
+  }
+
+  /** Nothing is promised of what this node wrote: it is no member any more. */
+  forgets(node: string): void {
+    this.#forgetful.add(node)
+  }
+
+  /** The disk of a node is an old copy: of its contents only those whose entries are held somewhere are promised. */
+  rewound(node: string, isHeld: (position: Position) => boolean): void {
+    for (const intent of this.#intents.values()) {
+      if (intent.node !== node) continue
+      if (intent.position === undefined || !isHeld(intent.position)) intent.fate = 'unknown'
+    }
+    for (const [size, by] of this.#replaced) if (by.node === node) this.#replaced.delete(size)
+  }
+
+  /** An op begins whose author has these contents in view, and means to be rid of them. */
+  covers(sizes: Iterable<number>, what: string): void {
+    for (const size of sizes) this.#covered.set(size, what)
+  }
+
+  /** A write over a content was acknowledged as durable. */
+  replaced(size: number, by: { readonly node: string; readonly what: string }): void {
+    this.#replaced.set(size, by)
+  }
+
+  swept(sweep: Sweep): void {
+    this.#sweeps.push(sweep)
+  }
+
+  /** Compare with what a node shows in the end: paths by content. throws CheckError. */
+  judge(shown: ReadonlyMap<number, readonly string[]>): void {
+    for (const [size, paths] of shown) {
+      const intent = this.#intents.get(size)
+      if (intent === undefined) {
+        throw new CheckError('contents are true', `nobody wrote ${size} bytes as ${paths.join()}`)
+      }
+      if (paths.length > 1) {
+        throw new CheckError('13 each content once', `${describe(size, intent)} is ${paths.join()}`)
+      }
+      const by = this.#replaced.get(size)
+      if (by === undefined || this.#forgetful.has(by.node)) continue
+      throw new CheckError(
+        '12 no silent overwrite',
+        `${describe(size, intent)} was replaced by ${by.what}, and is back as ${paths.join()}`,
+      )
+    }
+    for (const [size, intent] of this.#intents) {
+      if (shown.has(size) || !this.#mustShow(size, intent)) continue
+      const isOwn = intent.path.startsWith('/own/')
+      throw new CheckError(
+        isOwn ? '9 acknowledged is durable' : '12 no silent overwrite',
+        `${describe(size, intent)} is gone, and nobody who had seen it removed it`,
+      )
+    }
+  }
+
+  #mustShow(size: number, intent: Intent): boolean {
+    if (intent.fate !== 'durable' || this.#forgetful.has(intent.node)) return false
+    if (this.#covered.has(size)) return false
+    const { position } = intent
+    return !(
+      position !== undefined &&
+      this.#sweeps.some(
+        ({ before, after }) =>
+          covers(after, position.actor, position.seq) &&
+          !covers(before, position.actor, position.seq),
+      )
+    )
+  }
+}
+
+function describe(size: number, { path, node }: Intent): string {
+  return `what ${node} wrote to ${path} (${size} bytes)`
+}

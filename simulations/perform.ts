@@ -1,0 +1,311 @@
+// Performs a script: members gather, every step comes in its time; then all faults end, the nodes are left alone, and
+// what must be so is checked (inspector.ts while it goes on, checkers.ts and oracle.ts in the end).
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import { CheckError } from './check-error.ts'
+import { chooseDuel } from './choice.ts'
+import { checkContents, checkStripes, checkTrees, quiesce, statusOf } from './checkers.ts'
+import { Cluster } from './cluster.ts'
+import { Contents } from './content.ts'
+import { Faults } from './faults.ts'
+import { readVolume } from './inspection.ts'
+import { Inspector } from './inspector.ts'
+import { LogWatch } from './log-watch.ts'
+import { FAIR_NETWORK } from './network.ts'
+import { Oracle } from './oracle.ts'
+import { SeededRandom } from './random.ts'
+import { checkReplay } from './replay.ts'
+import { Scheduler } from './scheduler.ts'
+import { describeAction } from './script.ts'
+import { StrongHistory } from './strong-calls.ts'
+import { User, contentsBelow } from './user.ts'
+import type { ClusterNode } from './cluster.ts'
+import type { Action, Script, Step, UserOp } from './script.ts'
+import type { Sighting } from './sightings.ts'
+import type { Tally } from './user.ts'
+
+/** How often stores are looked into. */
+const LOOKS = 12
+/** Periods of the beacon after which nodes that are left alone have found each other and are equal. */
+const QUIET_BEACONS = 24
+/** Nodes that started find each other within this. */
+const RECONNECT_MS: number = 2 * MINUTE_MS
+/** Virtual time that a run may take beside its duration. */
+const RUN_LIMIT_MS: number = 24 * HOUR_MS
+
+export interface PerformOptions {
+  /** Given each line of the trace. */
+  readonly record?: ((line: string) => void) | undefined
+  /** Given what the nodes log and what is done to them. */
+  readonly tell?: ((line: string) => void) | undefined
+  /** Given each step as it was decided. */
+  readonly decided?: ((step: Step) => void) | undefined
+}
+
+export interface RunResult {
+  readonly virtualMs: number
+  readonly eventCount: number
+  readonly opCount: number
+  readonly refusedCount: number
+  readonly entryCount: number
+  readonly traceHash: string
+  readonly sightings: Readonly<Partial<Record<Sighting, number>>>
+}
+
+/** throws CheckError, or whatever went wrong. */
+export async function perform(script: Script, options: PerformOptions = {}): Promise<RunResult> {
+  const { record } = options
+  const scheduler = new Scheduler(script.seed, record === undefined ? {} : { record })
+  const run = new Run(script, scheduler, options)
+  await scheduler.finish(run.conduct(), script.durationMs + RUN_LIMIT_MS)
+  const { opCount, refusedCount } = run.tally
+  scheduler.sightings.add('op refused', refusedCount)
+  return {
+    virtualMs: scheduler.nowMs,
+    eventCount: scheduler.eventCount,
+    opCount,
+    refusedCount,
+    entryCount: run.entryCount,
+    traceHash: scheduler.traceHash(),
+    sightings: scheduler.sightings.counts(),
+  }
+}
+
+class Run {
+  readonly tally: Tally = { opCount: 0, refusedCount: 0 }
+  readonly #script: Script
+  readonly #options: PerformOptions
+  readonly #scheduler: Scheduler
+  readonly #cluster: Cluster
+  readonly #contents: Contents
+  readonly #oracle = new Oracle()
+  readonly #history: StrongHistory
+  readonly #inspector: Inspector
+  readonly #faults: Faults
+  readonly #users: readonly User[]
+  readonly #random: SeededRandom
+  /** Steps under way. */
+  readonly #tasks: Promise<void>[] = []
+  readonly #failure = Promise.withResolvers<never>()
+
+  constructor(script: Script, scheduler: Scheduler, options: PerformOptions) {
+    this.#script = script
+    this.#options = options
+    this.#scheduler = scheduler
+    const { network, beaconMs, checkpoints } = script
+    const joiners = script.steps.filter((step) => step.do === 'join').map(({ node }) => node + 1)
+    const nodeCount = Math.max(script.nodeCount, ...joiners)
+    const log = options.tell ?? ((): void => undefined)
+    const watch = new LogWatch()
+    this.#cluster = new Cluster(scheduler, {
+      nodeCount,
+      network,
+      beaconMs,
+      checkpoints,
+      log,
+      onWrite: (node, batch) => watch.written(node, batch),
+    })
+    this.#contents = new Contents(script.seed)
+    this.#inspector = new Inspector(this.#cluster, watch)
+    const nowMs = (): number => scheduler.nowMs
+    this.#history = new StrongHistory({ contents: this.#contents, nowMs })
+    const parts = {
+      oracle: this.#oracle,
+      contents: this.#contents,
+      log: watch,
+      history: this.#history,
+    }
+    const { clock } = this.#cluster
+    this.#faults = new Faults({
+      cluster: this.#cluster,
+      oracle: this.#oracle,
+      inspector: this.#inspector,
+    })
+    this.#users = this.#cluster.nodes.map(
+      (node, _, nodes) => new User({ ...parts, node, nodes, clock, tally: this.tally }),
+    )
+    this.#random = new SeededRandom(script.seed, 'run')
+    this.#failure.promise.catch(() => undefined)
+  }
+
+  get entryCount(): number {
+    return this.#inspector.log.entryCount
+  }
+
+  async conduct(): Promise<void> {
+    await this.#gather()
+    await Promise.race([this.#act(), this.#failure.promise])
+    await this.#calm()
+    await this.#judge()
+    await this.#cluster.stop()
+  }
+
+  /** The founder makes a volume, and the others join it. */
+  async #gather(): Promise<void> {
+    const { nodes, clock } = this.#cluster
+    const first = nodes.slice(0, this.#script.nodeCount)
+    await Promise.all(first.map((node) => node.start()))
+    const [founder, ...others] = first
+    if (founder === undefined) throw new RangeError('a cluster has at least one node')
+    const uses = Math.max(1, others.length)
+    const { ticket, volume } = await founder.ask((api) => api.invite({ uses }))
+    founder.isMember = true
+    await Promise.all(
+      others.map(async (node) => {
+        await node.ask((api) => api.join(ticket))
+        node.isMember = true
+      }),
+    )
+    for (const path of ['/own', '/docs', '/music', '/strong'])
+      await founder.ask((api) => api.makeFolder(path))
+    await clock.sleep(RECONNECT_MS)
+    await founder.ask((api) => api.setVolume(volume, this.#script.settings))
+    this.#say('all have joined')
+  }
+
+  /** Every step in its time, to the end of the last. */
+  async #act(): Promise<void> {
+    const { steps, durationMs } = this.#script
+    const startMs = this.#scheduler.nowMs
+    const until = async (atMs: number): Promise<void> => {
+      const restMs = startMs + atMs - this.#scheduler.nowMs
+      if (restMs > 0) await this.#cluster.clock.sleep(restMs)
+    }
+    let lookMs = 0
+    for (const step of steps) {
+      for (; lookMs < step.atMs; lookMs += durationMs / LOOKS) {
+        await until(lookMs)
+        await this.#inspector.look()
+      }
+      await until(step.atMs)
+      this.#begin(step)
+    }
+    await until(durationMs)
+    await Promise.all(this.#tasks)
+  }
+
+  /** A step goes on beside the others; its failure ends the run. */
+  #begin({ atMs, ...action }: Step): void {
+    this.#say(describeAction(action))
+    const decided = (node: number, op: UserOp): void =>
+      this.#options.decided?.({ atMs, do: 'op', node, op })
+    const task = this.#take(action, decided)
+    task.catch((error: unknown) => this.#failure.reject(error))
+    this.#tasks.push(task)
+    if (action.do !== 'try' && action.do !== 'op' && action.do !== 'duel')
+      this.#options.decided?.({ atMs, ...action })
+  }
+
+  async #take(action: Action, decided: (node: number, op: UserOp) => void): Promise<void> {
+    switch (action.do) {
+      case 'op':
+      case 'try':
+        return this.#users[action.node]?.act(action, (op) => decided(action.node, op))
+      case 'duel':
+        return this.#duel(action, decided)
+      default:
+        return this.#faults.befall(action)
+    }
+  }
+
+  async #duel(
+    { nodes, kind, draw }: Extract<Action, { do: 'duel' }>,
+    decided: (node: number, op: UserOp) => void,
+  ): Promise<void> {
+    const able = nodes.filter((index) => {
+      const node = this.#cluster.nodes[index]
+      return node?.running === true && node.isMember
+    })
+    const [first] = able.map((index) => this.#cluster.nodes[index])
+    if (first === undefined) return
+    const random = new SeededRandom(this.#script.seed, `duel ${draw}`)
+    const contents = this.#contents
+    const nodeCount = this.#cluster.nodes.length
+    const ops = await first.ask((api) =>
+      chooseDuel(kind, able.length, { api, random, contents, nodeCount }).catch(() => []),
+    )
+    await Promise.all(
+      able.map(async (node, index) => {
+        const op = ops[index]
+        if (op !== undefined)
+          await this.#users[node]?.act({ do: 'op', node, op }, (done) => decided(node, done))
+      }),
+    )
+  }
+
+  /** No more faults: everything is up, and the network a good one. */
+  async #calm(): Promise<void> {
+    const { network, members, clock } = this.#cluster
+    network.heal()
+    network.options = FAIR_NETWORK
+    for (const node of members) if (!node.running) await node.start()
+    this.#say('quiesce')
+    const { beaconMs } = this.#script
+    const patience = { limitMs: QUIET_BEACONS * beaconMs + HOUR_MS, lookMs: beaconMs / 5 }
+    await quiesce(this.#cluster, { ...patience, limitMs: patience.limitMs + this.#aheadMs() })
+    await clock.sleep(SECOND_MS)
+  }
+
+  /** How far ahead entries may be that others have not taken yet. */
+  #aheadMs(): number {
+    return Math.max(0, ...this.#script.steps.map((step) => (step.do === 'jump' ? step.byMs : 0)))
+  }
+
+  async #judge(): Promise<void> {
+    const { members } = this.#cluster
+    this.#say('check')
+    const tree = await checkTrees(members)
+    this.#scheduler.note(`tree ${tree}`)
+    this.#history.check()
+    const lines = await this.#inspector.look()
+    const reader = this.#random.pick(members)
+    this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))
+    await this.#replay(lines)
+    await checkContents(reader, this.#contents)
+    if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return
+    await checkStripes(members)
+    await this.#lose(tree)
+  }
+
+  async #replay(lines: readonly string[]): Promise<void> {
+    const [founder] = this.#cluster.nodes
+    const entries = this.#inspector.log.inRandomOrder(this.#random)
+    if (founder === undefined) return
+    const { kv, identity } = founder.machine
+    const volume = await readVolume(kv, identity)
+    if (volume === undefined) return
+    const { genesis } = volume
+    await checkReplay({ genesis, identity, entries }, this.#random, lines)
+  }
+
+  /** Lose as many nodes as may be, for good. The others start anew, so that no cache helps them to read. */
+  async #lose(tree: string): Promise<void> {
+    const { members, clock } = this.#cluster
+    const [founder] = members
+    if (founder === undefined) return
+    const { tolerates } = await statusOf(founder)
+    const shuffled = members
+      .map((node) => ({ node, key: this.#random.word() }))
+      .toSorted((a, b) => a.key - b.key)
+      .map(({ node }) => node)
+    const left = shuffled.slice(tolerates)
+    this.#say(`lose ${nameAll(shuffled.slice(0, tolerates))}`)
+    for (const node of shuffled) node.kill('killed')
+    await Promise.all(left.map((node) => node.start()))
+    await clock.sleep(RECONNECT_MS)
+    const found = await checkTrees(left)
+    const invariant = '11 losses that are tolerated lose nothing'
+    if (found !== tree) throw new CheckError(invariant, 'what is left shows another tree')
+    const [reader] = left
+    if (reader !== undefined) await checkContents(reader, this.#contents)
+    this.#scheduler.sightings.add('loss survived', tolerates)
+  }
+
+  #say(what: string): void {
+    this.#scheduler.note(what)
+    this.#options.tell?.(`${(this.#scheduler.nowMs / SECOND_MS).toFixed(3)} s: ${what}`)
+  }
+}
+
+function nameAll(nodes: readonly ClusterNode[]): string {
+  return nodes.map(({ name }) => name).join(' ')
+}

@@ -1,0 +1,275 @@
+// From a seed and a scenario to a script: when users are busy and with what, which faults come when and for how long. A
+// plan depends on nothing but these two, so the same seed is the same run.
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
+import { SeededRandom } from './random.ts'
+import type { Settings } from '../node/control/api.ts'
+import type { CheckpointOptions } from '../node/namespace/checkpoints.ts'
+import type { NetworkOptions } from './network.ts'
+import type { FaultKind, Scenario } from './scenario.ts'
+import type { Action, DuelKind, OpKind, Script, Step } from './script.ts'
+
+/** Chance that a seed leaves a kind of fault out. */
+const OFF_RATE = 0.3
+/** Chance that a fault comes while users are busy. */
+const BUSY_RATE = 0.8
+/** Users of a session come within this much of each other; so long is it at most. */
+const SESSION_MS: number = 20 * SECOND_MS
+const DRAWS = 2 ** 31
+
+const DUELS: readonly DuelKind[] = [
+  'write both',
+  'make both',
+  'folder or file',
+  'move into each other',
+  'move one thing twice',
+  'move onto one name',
+  'replace while written',
+  'remove while written',
+  'remove while moved',
+]
+
+type TimedAction = readonly [delayMs: number, action: Action]
+type NodeFaultKind = Exclude<FaultKind, 'cut' | 'one-way' | 'flap' | 'reset' | 'weather'>
+
+/** The script of a seed. */
+export function planOf(seed: string, scenario: Scenario): Script {
+  const plan = new Plan(seed, scenario)
+  return {
+    seed,
+    scenario: scenario.name,
+    nodeCount: scenario.nodeCount,
+    durationMs: scenario.hours * HOUR_MS,
+    beaconMs: scenario.beaconMs,
+    network: plan.network(),
+    checkpoints: plan.checkpoints(),
+    settings: plan.settings(),
+    loses: scenario.loses,
+    steps: plan.steps(),
+  }
+}
+
+class Plan {
+  readonly #scenario: Scenario
+  readonly #random: SeededRandom
+  readonly #seed: string
+  readonly #steps: Step[] = []
+  readonly #busyMs: readonly number[]
+  #members: number
+
+  constructor(seed: string, scenario: Scenario) {
+    this.#seed = seed
+    this.#scenario = scenario
+    this.#members = scenario.nodeCount
+    this.#random = new SeededRandom(seed, `plan ${scenario.name}`)
+    const durationMs = scenario.hours * HOUR_MS
+    this.#busyMs = Array.from({ length: scenario.sessions }, () => this.#random.number())
+      .map((share) => share * Math.max(0, durationMs - SESSION_MS))
+      .toSorted((a, b) => a - b)
+  }
+
+  /** The kind of network that this seed has. */
+  network(): Partial<NetworkOptions> {
+    const random = new SeededRandom(this.#seed, 'plan network')
+    return {
+      latencyMs: random.pick([1, 5, 5, 40, 150]),
+      latencySpread: 0.2 + random.number(),
+      tailRate: random.pick([0, 0.01, 0.05]),
+      lossRate: random.pick([0, 0.02, 0.1, 0.3]),
+      duplicateRate: random.pick([0, 0.02, 0.2]),
+      promptRate: random.number(),
+    }
+  }
+
+  /** How often the log is cut. */
+  checkpoints(): CheckpointOptions {
+    const random = new SeededRandom(this.#seed, 'plan checkpoints')
+    return {
+      entries: random.pick([10, 50, 1e9]),
+      everyMs: random.pick([HOUR_MS / 2, 4 * HOUR_MS, DAY_MS]),
+    }
+  }
+
+  settings(): Settings {
+    const random = new SeededRandom(this.#seed, 'plan settings')
+    return { history: random.pick(['drop', 'full']), ...this.#scenario.settings }
+  }
+
+  steps(): readonly Step[] {
+    for (const atMs of this.#busyMs) this.#session(atMs)
+    for (let i = 0; i < this.#scenario.duels; i++) this.#duel()
+    for (const [kind, mean] of Object.entries(this.#scenario.faults) as [FaultKind, number][]) {
+      // Each kind has a stream of its own: a change of one leaves the others as they were.
+      const random = new SeededRandom(this.#seed, `plan fault ${kind}`)
+      if (random.chance(OFF_RATE) && !this.#scenario.always.includes(kind)) continue
+      const count = mean * 2 * random.number()
+      const least = this.#scenario.always.includes(kind) ? 1 : 0
+      const whole = Math.max(least, Math.floor(count) + (random.chance(count % 1) ? 1 : 0))
+      for (let i = 0; i < whole; i++) this.#fault(kind, random)
+    }
+    return this.#steps.toSorted((a, b) => a.atMs - b.atMs)
+  }
+
+  #session(atMs: number): void {
+    const random = this.#random
+    const { opsPerUser, pauseMs, nodeCount } = this.#scenario
+    for (let node = 0; node < nodeCount; node++) {
+      if (random.chance(0.2)) continue
+      let at = atMs + random.number() * pauseMs
+      for (let i = 0; i < opsPerUser; i++) {
+        this.#add(at, { do: 'try', node, kind: this.#opKind(), draw: random.below(DRAWS) })
+        at += 2 * pauseMs * random.number()
+      }
+    }
+  }
+
+  #duel(): void {
+    const random = this.#random
+    const atMs = random.pick(this.#busyMs) + random.number() * SESSION_MS
+    const nodes = someOf(random, this.#scenario.nodeCount, random.chance(0.7) ? 2 : 3)
+    const kind = random.pick(DUELS)
+    this.#add(atMs, { do: 'duel', nodes, kind, draw: random.below(DRAWS) })
+  }
+
+  #fault(kind: FaultKind, random: SeededRandom): void {
+    const isBusy = this.#busyMs.length > 0 && random.chance(BUSY_RATE)
+    const atMs = isBusy
+      ? random.pick(this.#busyMs) + random.number() * SESSION_MS - SECOND_MS
+      : random.number() * this.#scenario.hours * HOUR_MS
+    const node = random.below(this.#scenario.nodeCount)
+    for (const [delayMs, action] of this.#faultActions(kind, node, random)) {
+      this.#add(Math.max(0, atMs + delayMs), action)
+    }
+  }
+
+  #faultActions(kind: FaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
+    const { nodeCount } = this.#scenario
+    const forMs = this.#fewSecondsToAnHour(random)
+    const only = (action: Action): readonly TimedAction[] => [[0, action]]
+    switch (kind) {
+      case 'cut':
+        return only({ do: 'cut', ...twoSides(random, nodeCount), oneWay: false, forMs })
+      case 'one-way':
+        return only({ do: 'cut', ...twoSides(random, nodeCount), oneWay: true, forMs })
+      case 'flap': {
+        const sides = twoSides(random, nodeCount)
+        const oneWay = random.chance(0.3)
+        const times = 3 + random.below(8)
+        return Array.from({ length: times }, (_, i) => [
+          i * 2 * SECOND_MS,
+          { do: 'cut', ...sides, oneWay, forMs: Math.round(SECOND_MS * (0.5 + random.number())) },
+        ])
+      }
+      case 'reset': {
+        const [a = 0, b = 0] = someOf(random, nodeCount, 2)
+        return only({ do: 'reset', nodes: [a, b] })
+      }
+      case 'weather': {
+        const network = {
+          latencyMs: random.pick([1, 20, 300, 2000]),
+          lossRate: random.pick([0, 0.2, 0.6]),
+          duplicateRate: random.pick([0, 0.3]),
+          tailRate: random.pick([0, 0.2]),
+        }
+        return only({ do: 'weather', network, forMs })
+      }
+      default:
+        return this.#nodeFault(kind, node, random)
+    }
+  }
+
+  /** What befalls one node. */
+  #nodeFault(kind: NodeFaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
+    const { nodeCount, hours } = this.#scenario
+    const durationMs = hours * HOUR_MS
+    const forMs = this.#fewSecondsToAnHour(random)
+    const only = (action: Action): readonly TimedAction[] => [[0, action]]
+    switch (kind) {
+      case 'kill':
+      case 'power': {
+        const death = kind === 'kill' ? 'killed' : 'power loss'
+        const afterEvents = random.below(random.chance(0.5) ? 4 : 60)
+        const times = random.chance(0.3) ? 2 + random.below(2) : 1
+        const downMs = spread(random, SECOND_MS / 20, forMs / 4)
+        return only({ do: 'crash', node, death, afterEvents, times, downMs })
+      }
+      case 'away':
+        return only({
+          do: 'away',
+          node,
+          forMs: Math.round(durationMs * (0.1 + 0.5 * random.number())),
+        })
+      case 'jump': {
+        const byMs = (random.chance(0.5) ? 1 : -1) * spread(random, SECOND_MS, 8 * MINUTE_MS)
+        return only({ do: 'jump', node, byMs: Math.round(byMs), forMs })
+      }
+      case 'future': {
+        const byMs = Math.round(CLOCK_AHEAD_MS + spread(random, MINUTE_MS, 2 * HOUR_MS))
+        return only({ do: 'jump', node, byMs, forMs })
+      }
+      case 'join': {
+        const joiner = this.#members++
+        const tries = Array.from({ length: 2 * this.#scenario.opsPerUser }, (_, i) => {
+          const draw = random.below(DRAWS)
+          return [
+            MINUTE_MS * (i + 1),
+            { do: 'try', node: joiner, kind: this.#opKind(), draw },
+          ] as const
+        })
+        return [[0, { do: 'join', node: joiner }], ...tries]
+      }
+      case 'leave':
+        return only({ do: 'leave', node: 1 + random.below(nodeCount - 1) })
+      case 'restore':
+        return only({
+          do: 'restore',
+          node,
+          image: random.chance(0.5),
+          forMs: spread(random, SECOND_MS, 4 * HOUR_MS),
+        })
+      case 'clone': {
+        const turnMs = spread(random, 10 * SECOND_MS, durationMs / 6)
+        const turns = 1 + random.below(4)
+        return only({ do: 'clone', node, image: random.chance(0.5), turnMs, turns })
+      }
+    }
+  }
+
+  /** How long most faults last. */
+  #fewSecondsToAnHour(random: SeededRandom): number {
+    return spread(random, SECOND_MS, Math.min(1, this.#scenario.hours / 4) * HOUR_MS)
+  }
+
+  #add(atMs: number, action: Action): void {
+    this.#steps.push({ atMs: Math.round(atMs), ...action })
+  }
+
+  #opKind(): OpKind {
+    const kinds = Object.entries(this.#scenario.ops) as [OpKind, number][]
+    let left = this.#random.number() * kinds.reduce((sum, [, weight]) => sum + weight, 0)
+    for (const [kind, weight] of kinds) {
+      left -= weight
+      if (left < 0) return kind
+    }
+    return 'write'
+  }
+}
+
+/** Between two bounds, each order of magnitude as likely. */
+function spread(random: SeededRandom, leastMs: number, mostMs: number): number {
+  return Math.round(leastMs * (Math.max(mostMs, leastMs) / leastMs) ** random.number())
+}
+
+/** All nodes on two sides, neither empty. */
+function twoSides(random: SeededRandom, nodeCount: number): { from: number[]; to: number[] } {
+  const from = someOf(random, nodeCount, 1 + random.below(nodeCount - 1))
+  const all = Array.from({ length: nodeCount }, (_, node) => node)
+  return { from, to: all.filter((node) => !from.includes(node)) }
+}
+
+/** `count` different nodes, in order. */
+function someOf(random: SeededRandom, nodeCount: number, count: number): number[] {
+  const chosen = new Set<number>()
+  while (chosen.size < Math.min(count, nodeCount)) chosen.add(random.below(nodeCount))
+  return [...chosen].sort((a, b) => a - b)
+}

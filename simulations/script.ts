@@ -1,0 +1,162 @@
+// A script is all that chance has decided about a run beside the seed's own streams: who there is, what users do and when,
+// which faults come and how long they last. It is data: made from a seed (plan.ts), performed (run.ts), kept in a file,
+// shrunk. Each step is whole by itself (a fault says when it ends), so that any subset of steps is a script too.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { ShoalError } from '../protocol/errors.ts'
+import { SECOND_MS } from '../protocol/units.ts'
+import type { Ack, Settings } from '../node/control/api.ts'
+import type { CheckpointOptions } from '../node/namespace/checkpoints.ts'
+import type { NetworkOptions } from './network.ts'
+import type { StrongOp } from './strong-calls.ts'
+
+/** What a user asks of a node. `sizeBytes` is unique in a run: it tells the content. */
+export type UserOp =
+  | { readonly kind: 'folder'; readonly path: string; readonly parents: boolean }
+  | {
+      readonly kind: 'write'
+      readonly path: string
+      readonly sizeBytes: number
+      readonly ack: Ack
+    }
+  | { readonly kind: 'move'; readonly from: string; readonly to: string }
+  | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
+  | { readonly kind: 'attributes'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'read'; readonly path: string }
+  /** End a conflict in favour of this side of it. */
+  | { readonly kind: 'keep'; readonly path: string }
+  /** Write here, and look at it there within the same session. */
+  | {
+      readonly kind: 'roam'
+      readonly path: string
+      readonly sizeBytes: number
+      readonly to: number
+    }
+  | StrongOp
+
+/** What a user means to do; with what is decided when the time has come, by `draw` and what the node shows then. */
+export type OpKind =
+  | 'folder'
+  | 'write'
+  | 'rewrite'
+  | 'own'
+  | 'move'
+  | 'remove'
+  | 'attributes'
+  | 'read'
+  | 'keep'
+  | 'roam'
+  | 'strong'
+
+/** What users of several nodes do to the same names at the same time. */
+export type DuelKind =
+  | 'write both'
+  | 'make both'
+  | 'folder or file'
+  | 'move into each other'
+  | 'move one thing twice'
+  | 'move onto one name'
+  | 'replace while written'
+  | 'remove while written'
+  | 'remove while moved'
+
+export type Action =
+  | { readonly do: 'op'; readonly node: number; readonly op: UserOp }
+  | { readonly do: 'try'; readonly node: number; readonly kind: OpKind; readonly draw: number }
+  | {
+      readonly do: 'duel'
+      readonly nodes: readonly number[]
+      readonly kind: DuelKind
+      readonly draw: number
+    }
+  /** What `from` send to `to` is cut, and the other way too unless it is one-way. */
+  | {
+      readonly do: 'cut'
+      readonly from: readonly number[]
+      readonly to: readonly number[]
+      readonly oneWay: boolean
+      readonly forMs: number
+    }
+  | { readonly do: 'reset'; readonly nodes: readonly [number, number] }
+  | { readonly do: 'weather'; readonly network: Partial<NetworkOptions>; readonly forMs: number }
+  /** The node ends when it has waited for so many more things: in the midst of whatever it does; again as it starts. */
+  | {
+      readonly do: 'crash'
+      readonly node: number
+      readonly death: 'killed' | 'power loss'
+      readonly afterEvents: number
+      readonly times: number
+      readonly downMs: number
+    }
+  /** Stopped cleanly, and away. */
+  | { readonly do: 'away'; readonly node: number; readonly forMs: number }
+  /** The wall clock is set, and set right again. */
+  | { readonly do: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
+  | { readonly do: 'join'; readonly node: number }
+  | { readonly do: 'leave'; readonly node: number }
+  /** A copy of the files, or an image of the whole disk, is made now, and takes its place after `forMs`. */
+  | {
+      readonly do: 'restore'
+      readonly node: number
+      readonly image: boolean
+      readonly forMs: number
+    }
+  /** The disk is copied; the copy and the machine it is of run by turns, each on its own disk. */
+  | {
+      readonly do: 'clone'
+      readonly node: number
+      readonly image: boolean
+      readonly turnMs: number
+      readonly turns: number
+    }
+
+export type Step = Action & { readonly atMs: number }
+
+export interface Script {
+  readonly seed: string
+  readonly scenario: string
+  /** Members from the start; joiners have numbers above. */
+  readonly nodeCount: number
+  readonly durationMs: number
+  readonly beaconMs: number
+  readonly checkpoints: CheckpointOptions
+  /** Of the volume. */
+  readonly settings: Settings
+  readonly network: Partial<NetworkOptions>
+  /** Lose as many nodes in the end as the volume tolerates, and read all with what is left. */
+  readonly loses: boolean
+  readonly steps: readonly Step[]
+}
+
+/** One line: when, who, what. */
+export function describeStep({ atMs, ...action }: Step): string {
+  return `${(atMs / SECOND_MS).toFixed(3).padStart(10)} s  ${describeAction(action)}`
+}
+
+export function describeAction(action: Action): string {
+  const { do: what, ...rest } = action
+  const shown = Object.entries(rest).map(([key, value]) =>
+    key === 'op' ? describeOp(value as UserOp) : `${key} ${JSON.stringify(value)}`,
+  )
+  return [what, ...shown].join(' ')
+}
+
+export function describeOp({ kind, ...rest }: UserOp): string {
+  const shown = Object.entries(rest).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+  return [kind, ...shown].join(' ')
+}
+
+export function saveScript(file: string, script: Script): void {
+  const { steps, ...setting } = script
+  const lines = steps.map((step) => `    ${JSON.stringify(step)}`)
+  const head = JSON.stringify(setting, undefined, 2).replace(/\n\}$/, ',')
+  writeFileSync(file, `${head}\n  "steps": [\n${lines.join(',\n')}\n  ]\n}\n`)
+}
+
+/** throws ShoalError 'usage' for a file that holds no script. */
+export function loadScript(file: string): Script {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Script
+  } catch (cause) {
+    throw new ShoalError('usage', `${file} holds no script of a simulation`, { cause })
+  }
+}

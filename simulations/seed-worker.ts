@@ -1,0 +1,40 @@
+// A thread that performs scripts, one at a time, and answers with what became of each. Modules are patched before any of
+// the nodes' code is loaded: signatures become cheap, and where asked for, a mutation puts a bug in.
+import { parentPort, workerData } from 'node:worker_threads'
+import { mutationNamed } from './mutations.ts'
+import { patchSource, replaceModule } from './patches.ts'
+import type { Request, Reply } from './performer.ts'
+import type { Step } from './script.ts'
+
+const { mutation } = workerData as { readonly mutation: string | undefined }
+const urlOf = (file: string): URL => new URL(file, import.meta.url)
+replaceModule(urlOf('../protocol/signed.ts'), urlOf('./signed.ts'))
+if (mutation !== undefined) for (const patch of mutationNamed(mutation).patches) patchSource(patch)
+const { perform } = await import('./perform.ts')
+const { invariantOf } = await import('./check-error.ts')
+
+/** Of the run under way. */
+let decided: Step[] = []
+
+const reply = (message: Reply): void => parentPort?.postMessage(message)
+
+const fail = (error: unknown): void => {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  reply({ kind: 'failed', invariant: invariantOf(error), message, decided })
+}
+
+// What nobody awaited fails the run too. It may go on in the background: this thread has had its time.
+process.on('uncaughtException', (error) => {
+  fail(error)
+  process.exit(1)
+})
+
+parentPort?.on('message', ({ script, tells, records }: Request) => {
+  decided = []
+  const print = (line: string): void => reply({ kind: 'line', line })
+  perform(script, {
+    tell: tells ? print : undefined,
+    record: records ? print : undefined,
+    decided: (step) => decided.push(step),
+  }).then((result) => reply({ kind: 'passed', result }), fail)
+})

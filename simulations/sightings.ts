@@ -1,0 +1,50 @@
+// Which interesting states a run has come to ("sometimes assertions", Antithesis; coverage marks): a campaign of seeds
+// that never comes to one of them tests less than it says.
+
+const WANTED = [
+  'two-way cut',
+  'one-way cut',
+  'connection reset',
+  'gossip lost',
+  'gossip doubled',
+  'killed',
+  'power loss',
+  'crash while writing',
+  'crash while starting',
+  'write lost',
+  'write torn',
+  'clock set back',
+  'clock beyond what others accept',
+  'entry of the future refused',
+  'member came late',
+  'member removed',
+  'member away for hours',
+  'conflict copy',
+  'folder reappeared',
+  'move made void',
+  'op refused',
+  'loss survived',
+] as const
+
+export type Sighting = (typeof WANTED)[number]
+
+export class Sightings {
+  readonly #counts = new Map<Sighting, number>()
+
+  add(what: Sighting, count: number = 1): void {
+    if (count > 0) this.#counts.set(what, (this.#counts.get(what) ?? 0) + count)
+  }
+
+  merge(counts: Readonly<Partial<Record<Sighting, number>>>): void {
+    for (const [what, count] of Object.entries(counts)) this.add(what as Sighting, count)
+  }
+
+  counts(): Readonly<Partial<Record<Sighting, number>>> {
+    return Object.fromEntries(this.#counts)
+  }
+
+  /** What was never seen. */
+  missing(): readonly Sighting[] {
+    return WANTED.filter((what) => !this.#counts.has(what))
+  }
+}

@@ -1,0 +1,310 @@
+// A user of one node: asks it for one thing after the other, and tells the oracle what was meant, what was in view, and
+// what the node answered. Refusals that a user of a file system expects are counted; any other error fails the run.
+import { ShoalError, hasCode } from '../protocol/errors.ts'
+import { MINUTE_MS } from '../protocol/units.ts'
+import { nameFromText, nameText, plainNameOf } from '../protocol/tree/names.ts'
+import { CheckError } from './check-error.ts'
+import { chooseOp } from './choice.ts'
+import { readVolume } from './inspection.ts'
+import { SeededRandom } from './random.ts'
+import { describeOp } from './script.ts'
+import type { ClusterNode } from './cluster.ts'
+import type { Contents } from './content.ts'
+import type { LogWatch } from './log-watch.ts'
+import type { Oracle } from './oracle.ts'
+import type { Action, UserOp } from './script.ts'
+import type { StrongHistory, StrongOp } from './strong-calls.ts'
+import type { FileCallOptions, NodeApi } from '../node/control/api.ts'
+import type { Clock } from '../node/world/world.ts'
+import type { VersionVector } from '../protocol/clock/vector-clock.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+
+/** An op that takes longer hangs. */
+const OP_LIMIT_MS: number = 10 * MINUTE_MS
+const PART_BYTES: number = 64 * 1024
+
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ENOENT',
+  'EEXIST',
+  'ENOTDIR',
+  'EISDIR',
+  'ENOTEMPTY',
+  'EINVAL',
+  'EBUSY',
+  'ESTALE',
+  'not-placed',
+  'chunk-unavailable',
+  'stripe-unrecoverable',
+  'unreachable',
+  'timeout',
+  'stopped',
+  'NO_QUORUM',
+])
+
+/** Counted over all users. */
+export interface Tally {
+  opCount: number
+  refusedCount: number
+}
+
+export interface UserComponents {
+  readonly node: ClusterNode
+  /** All there are. */
+  readonly nodes: readonly ClusterNode[]
+  readonly clock: Clock
+  readonly oracle: Oracle
+  readonly log: LogWatch
+  readonly history: StrongHistory
+  readonly contents: Contents
+  readonly tally: Tally
+}
+
+type Write = Extract<UserOp, { kind: 'write' }>
+
+export class User {
+  readonly #c: UserComponents
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(components: UserComponents) {
+    this.#c = components
+  }
+
+  /** Do what `action` says once the op before it has ended. `decided` is told of the op that it came to. */
+  async act(
+    action: Extract<Action, { do: 'op' | 'try' }>,
+    decided: (op: UserOp) => void,
+  ): Promise<void> {
+    const before = this.#turn
+    const now = before.then(async () => {
+      const op = action.do === 'op' ? action.op : await this.#choose(action)
+      if (op === undefined) return
+      decided(op)
+      await this.#perform(op)
+    })
+    this.#turn = now
+    await now
+  }
+
+  /** Undefined while the node is down. */
+  async #choose({ kind, draw }: Extract<Action, { do: 'try' }>): Promise<UserOp | undefined> {
+    const { node, nodes, contents } = this.#c
+    if (!node.isMember) return undefined
+    const nodeCount = nodes.length
+    const random = new SeededRandom(node.machine.process.scheduler.seed, `op ${draw}`)
+    try {
+      return await node.ask((api) =>
+        chooseOp(kind, node.name, { api, random, contents, nodeCount }),
+      )
+    } catch (error) {
+      if (this.#isRefusal(error)) return undefined
+      throw error
+    }
+  }
+
+  /** throws CheckError when it does not end, or fails as no op should. */
+  async #perform(op: UserOp): Promise<void> {
+    const { node, clock, tally } = this.#c
+    if (!node.isMember) return
+    const what = `${node.name}: ${describeOp(op)}`
+    tally.opCount++
+    const limit = new AbortController()
+    const hung = clock.sleep(OP_LIMIT_MS, { signal: limit.signal }).then(
+      () => {
+        throw new CheckError('operations end', `${what} has not ended after ${OP_LIMIT_MS} ms`)
+      },
+      () => undefined,
+    )
+    try {
+      await Promise.race([this.#make(op, what), hung])
+    } catch (error) {
+      if (error instanceof CheckError) throw error
+      if (!this.#isRefusal(error)) {
+        throw new CheckError('operations fail as said', `${what}: ${String(error)}`, {
+          cause: error,
+        })
+      }
+      tally.refusedCount++
+    } finally {
+      limit.abort()
+    }
+  }
+
+  async #make(op: UserOp, what: string): Promise<void> {
+    const { node, history, oracle } = this.#c
+    if (op.kind !== 'strong') return await node.ask((api) => this.#ask(api, op, what))
+    if (op.sizeBytes !== undefined) oracle.begins(op.sizeBytes, op.path, node.name)
+    await history.make(op, node.name, (run) => node.ask(run))
+  }
+
+  async #ask(api: NodeApi, op: Exclude<UserOp, StrongOp>, what: string): Promise<void> {
+    const { oracle } = this.#c
+    switch (op.kind) {
+      case 'folder':
+        return api.makeFolder(op.path, { parents: op.parents })
+      case 'write':
+        return this.#write(api, op, what)
+      case 'move': {
+        const to = (await isFolder(api, op.to)) ? `${op.to}/${baseOf(op.from)}` : op.to
+        if (to !== op.from) oracle.covers(await inView(api, to), what)
+        return api.move(op.from, op.to)
+      }
+      case 'remove': {
+        if (op.recursive || !(await isFolder(api, op.path)))
+          oracle.covers(await inView(api, op.path), what)
+        if (!op.recursive) return api.remove(op.path)
+        const before = await this.#held()
+        try {
+          return await api.remove(op.path, { recursive: true })
+        } finally {
+          oracle.swept({ before, after: await this.#held() })
+        }
+      }
+      case 'attributes':
+        return api.setAttributes(op.path, { mode: op.mode })
+      case 'read':
+        return this.#read(api, op.path)
+      case 'keep': {
+        const kept = await sizeAt(api, op.path)
+        oracle.covers(
+          (await inView(api, op.path)).filter((size) => size !== kept),
+          what,
+        )
+        await api.keepConflict(op.path)
+        return
+      }
+      case 'roam':
+        return this.#roam(api, op, what)
+    }
+  }
+
+  /** Nobody else touches the file: whoever has seen the session sees what was written in it. */
+  async #roam(api: NodeApi, op: Extract<UserOp, { kind: 'roam' }>, what: string): Promise<void> {
+    const there = this.#c.nodes[op.to]
+    let session: string | undefined
+    const onSession = (token: string): void => void (session = token)
+    await this.#write(api, { ...op, kind: 'write', ack: 'local' }, what, onSession)
+    if (there?.isMember !== true) return
+    const options = { session, consistency: 'read-own' } as const
+    const size = await there.ask(async (other) => await sizeAt(other, op.path, options))
+    if (size === op.sizeBytes) return
+    const invariant = '27 a session sees what it wrote'
+    throw new CheckError(invariant, `${what}, and ${there.name} shows ${size ?? 'nothing'}`)
+  }
+
+  async #write(
+    api: NodeApi,
+    op: Write,
+    what: string,
+    onSession: (token: string) => void = () => undefined,
+  ): Promise<void> {
+    const { node, oracle, contents, log } = this.#c
+    const size = contents.take(op.sizeBytes)
+    const old = await sizeAt(api, op.path)
+    oracle.begins(size, op.path, node.name)
+    if (old !== undefined) oracle.covers([old], what)
+    await api.writeFile(op.path, inParts(contents.bytes(size)), {}, { ack: op.ack, onSession })
+    const durable = op.ack !== 'none'
+    oracle.wrote(size, { durable, position: durable ? log.lastOf(node.name) : undefined })
+    if (durable && old !== undefined) oracle.replaced(old, { node: node.name, what })
+  }
+
+  /** What is read must be what somebody wrote. */
+  async #read(api: NodeApi, path: string): Promise<void> {
+    const { stat, content } = await api.readFile(path)
+    const parts: Uint8Array[] = []
+    for await (const part of content) parts.push(part.slice())
+    if (this.#c.contents.isContent(stat.sizeBytes, parts)) return
+    throw new CheckError('contents are true', `${this.#c.node.name} reads other bytes at ${path}`)
+  }
+
+  /** Entries that the node has in its store. */
+  async #held(): Promise<VersionVector> {
+    const { kv, identity } = this.#c.node.machine
+    return (await readVolume(kv, identity))?.replica.actors.vector() ?? new Map()
+  }
+
+  #isRefusal(error: unknown): boolean {
+    // Nothing is promised to who was a member.
+    return error instanceof ShoalError && (REFUSALS.has(error.code) || !this.#c.node.isMember)
+  }
+}
+
+/**
+ * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict with it. One who
+ * removes a file removes the versions of it that show beside it, whichever of them has the plain name.
+ */
+async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
+  if (await isFolder(api, path)) return [...(await contentsBelow(api, path)).keys()]
+  const name = plainName(baseOf(path))
+  const sizes: number[] = []
+  try {
+    for await (const page of api.list(parentOf(path))) {
+      for (const stat of page) {
+        if (stat.kind === 'file' && plainName(stat.name) === name) sizes.push(stat.sizeBytes)
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ShoalError)) throw error // no such folder: nothing in view
+  }
+  return sizes
+}
+
+/** Every file below a folder: paths by content. Files that were never written to are left out. */
+export async function contentsBelow(api: NodeApi, path: string): Promise<Map<number, string[]>> {
+  const found = new Map<number, string[]>()
+  const walk = async (folder: string): Promise<void> => {
+    const folders: string[] = []
+    for await (const page of api.list(folder === '' ? '/' : folder)) {
+      for (const { name, kind, sizeBytes } of page) {
+        if (kind === 'folder') folders.push(`${folder}/${name}`)
+        else if (sizeBytes > 0) {
+          found.set(sizeBytes, [...(found.get(sizeBytes) ?? []), `${folder}/${name}`])
+        }
+      }
+    }
+    for (const below of folders) await walk(below)
+  }
+  await walk(path === '/' ? '' : path)
+  return found
+}
+
+/** Undefined where no file is. throws what a session may be refused with. */
+async function sizeAt(
+  api: NodeApi,
+  path: string,
+  options: FileCallOptions = {},
+): Promise<number | undefined> {
+  try {
+    const { kind, sizeBytes } = await api.stat(path, options)
+    return kind === 'file' ? sizeBytes : undefined
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+async function isFolder(api: NodeApi, path: string): Promise<boolean> {
+  try {
+    return (await api.stat(path)).kind === 'folder'
+  } catch {
+    return false
+  }
+}
+
+function plainName(name: string): string {
+  const plain = plainNameOf(nameFromText(name))
+  return plain === undefined ? name : nameText(plain)
+}
+
+function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
+}
+
+async function* inParts(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += PART_BYTES)
+    yield content.subarray(at, at + PART_BYTES)
+}

@@ -1,0 +1,93 @@
+// Scripts: made from a seed alone, shrunk to what breaks the same invariant, and patches that fail loudly.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { MUTATIONS } from '../../simulations/mutations.ts'
+import { applyPatch } from '../../simulations/patches.ts'
+import { planOf } from '../../simulations/plan.ts'
+import { scenarioNamed } from '../../simulations/scenario.ts'
+import { shrink } from '../../simulations/shrink.ts'
+import type { Failure, Outcome } from '../../simulations/performer.ts'
+import type { Script, Step } from '../../simulations/script.ts'
+
+const DEFAULT = scenarioNamed('default')
+
+describe('a plan', () => {
+  test('is the same for the same seed, and another for another', () => {
+    assert.deepEqual(planOf('1', DEFAULT), planOf('1', DEFAULT))
+    assert.notDeepEqual(planOf('1', DEFAULT).steps, planOf('2', DEFAULT).steps)
+  })
+
+  test('has its steps in the order of time, within the duration but for what follows a fault', () => {
+    const { steps, durationMs } = planOf('3', DEFAULT)
+    const times = steps.map(({ atMs }) => atMs)
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    )
+    assert.ok(times.every((atMs) => atMs >= 0 && Number.isInteger(atMs)))
+    assert.ok(
+      steps.filter(({ do: what }) => what !== 'try').every(({ atMs }) => atMs <= durationMs),
+    )
+  })
+
+  test('of a hundred seeds has every kind of fault, and leaves each out of some', () => {
+    const kinds = new Map<string, number>()
+    for (let seed = 0; seed < 100; seed++) {
+      const inSeed = new Set(planOf(`${seed}`, DEFAULT).steps.map(({ do: what }) => what))
+      for (const kind of inSeed) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+    }
+    for (const kind of ['cut', 'reset', 'weather', 'crash', 'away', 'jump', 'join', 'leave']) {
+      const count = kinds.get(kind) ?? 0
+      assert.ok(count > 5 && count < 100, `${kind} in ${count}`)
+    }
+  })
+})
+
+describe('shrinking', () => {
+  const script: Script = planOf('shrink', DEFAULT)
+  const failure: Failure = {
+    kind: 'failed',
+    invariant: '12 no silent overwrite',
+    message: '',
+    decided: script.steps,
+  }
+  const passed = { kind: 'passed', tookMs: 0 } as Outcome
+
+  /** Fails when all of `needed` are there. */
+  const failsWith =
+    (needed: readonly Step[], outcome: Failure = failure) =>
+    async ({ steps }: Script): Promise<Outcome> =>
+      needed.every((step) => steps.includes(step)) ? { ...outcome, tookMs: 0 } : passed
+
+  test('leaves the steps that are needed, and no others', async () => {
+    const needed = [3, 70, 130].flatMap((index) => script.steps[index] ?? [])
+    const shrunk = await shrink(script, failure, failsWith(needed))
+    assert.deepEqual(shrunk?.script.steps, needed)
+    assert.ok(shrunk.runCount <= 60)
+  })
+
+  test('takes nothing for the same that breaks another invariant', async () => {
+    const other: Failure = { ...failure, invariant: '14 no number twice' }
+    assert.equal(await shrink(script, failure, failsWith([], other)), undefined)
+  })
+})
+
+describe('a patch', () => {
+  const patch = { file: 'some.ts', find: 'true', replace: 'false' }
+
+  test('is made where its text is once, and refused elsewhere', () => {
+    assert.equal(applyPatch(patch, 'return true'), 'return false')
+    assert.throws(() => applyPatch(patch, 'return 1'), RangeError)
+    assert.throws(() => applyPatch(patch, 'true === true'), RangeError)
+  })
+
+  test('of every mutation fits the source as it is', () => {
+    const root = join(import.meta.dirname, '../..')
+    for (const { name, patches } of MUTATIONS) {
+      assert.ok(patches.length > 0, name)
+      for (const each of patches) applyPatch(each, readFileSync(join(root, each.file), 'utf8'))
+    }
+  })
+})
