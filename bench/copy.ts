@@ -35,9 +35,22 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000
 }
 
-/** Run a program to its end. throws when it fails. */
+/** Run a program to its end, silently. throws when it fails. */
 export async function run(program: string, ...words: readonly string[]): Promise<void> {
-  const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'inherit'] })
+  await runProgram(program, words, 'ignore')
+}
+
+/** The same, and what it says is said. */
+export async function show(program: string, ...words: readonly string[]): Promise<void> {
+  await runProgram(program, words, 'inherit')
+}
+
+async function runProgram(
+  program: string,
+  words: readonly string[],
+  stdout: 'ignore' | 'inherit',
+): Promise<void> {
+  const child = spawn(program, words, { stdio: ['ignore', stdout, 'inherit'] })
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0) throw new Error(`${program} ${words.join(' ')} ended with ${code}`)
 }

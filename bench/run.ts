@@ -1,15 +1,17 @@
 // `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one big random file and a
-// tree of small ones, through the command and through the mount, on one node and on three; and shards to a peer.
+// tree of small ones, through the command and through the mount, on one node and on three; shards to a peer; and how
+// costs grow with what there is (growth.ts, in its small form).
 // --mib N (1024), --files N (5000), --nodes 1,3 scale it down while working on something.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { writeRandomFile, writeSmallTree } from '../test/cluster/trees.ts'
 import { measureNodes } from './nodes.ts'
 import { measureShards } from './shards.ts'
 import { formatTable } from './table.ts'
-import { timeCopy } from './copy.ts'
+import { show, timeCopy } from './copy.ts'
 import type { Work } from './copy.ts'
 
 const MIB = 1024 * 1024
@@ -47,6 +49,7 @@ try {
       files: fileCount,
     },
   ]
+  await show(process.execPath, fileURLToPath(new URL('./growth.ts', import.meta.url)))
   console.log(formatTable(await measureShards(folder, mebibytes)))
   for (const count of values.nodes.split(',').map(Number)) {
     for (const work of works) {

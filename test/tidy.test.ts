@@ -39,7 +39,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['files'],
   ['upkeep'],
   ['mount', 'tier', 'control'],
-  ['describe.ts'],
+  ['api'],
   ['node.ts'],
   ['index.ts'],
 ]

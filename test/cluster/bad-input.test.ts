@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
 import { JOIN_PROTOCOL, decodeJoinReply, encodeJoinRequest } from '../../protocol/wire/join.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
 import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import { SystemClock } from '../../node/world/clock.ts'
@@ -205,7 +206,8 @@ test('a member that sends garbage over every protocol harms nothing', async () =
     // Not a member yet: the open ticket lets it knock, and nothing more.
     const { volume } = ticket
     const log = await network.open(peer, LOG_PROTOCOL, { signal })
-    await log.send([encodeLogMessage({ kind: 'hello', volume, vector: new Map() })], { signal })
+    const nothing = { vector: new Map(), tips: new Map(), forks: [], cut: HLC_ZERO }
+    await log.send([encodeLogMessage({ kind: 'hello', volume, log: nothing })], { signal })
     const answer = decodeLogMessage((await log.receive({ signal })) ?? new Uint8Array(0))
     assert(answer.kind === 'error' && answer.code === 'not-a-member')
     const join = await network.open(peer, JOIN_PROTOCOL, { signal })

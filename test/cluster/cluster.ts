@@ -11,9 +11,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NodeStatus, VolumeStatus } from '../../node/control/api.ts'
+import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
 const POLL_MS = 100
+const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
 
 export interface Outcome {
   readonly code: number
@@ -36,9 +38,11 @@ export class TestNode {
   #process: ChildProcess | undefined
   #said = ''
   #ownPort: number | undefined
+  readonly #machine: Machine
 
-  constructor(folder: string, name: string) {
+  constructor(folder: string, name: string, machine: Machine) {
     this.name = name
+    this.#machine = machine
     this.folder = join(folder, name)
     this.home = join(this.folder, 'home')
   }
@@ -67,7 +71,7 @@ export class TestNode {
 
   /** Run `up` and wait until it says that it is ready. */
   async start({ mount, ticket, zone }: StartOptions = {}): Promise<void> {
-    const listen = `/ip4/127.0.0.1/tcp/${await this.#port()}`
+    const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
       `--listen=${listen}`,
@@ -76,9 +80,9 @@ export class TestNode {
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
     ]
-    const up = spawn(process.execPath, [SHOAL, '--home', this.home, '--json', 'up', ...options], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const node = [process.execPath, SHOAL, '--home', this.home, '--json', 'up', ...options]
+    const [program = '', ...words] = [...this.#machine.prefix, ...node]
+    const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = up
     this.#said = ''
     await new Promise<void>((resolve, reject) => {
@@ -188,8 +192,8 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** A node that is not started yet. */
-  node(name: string): TestNode {
-    const node = new TestNode(this.folder, name)
+  node(name: string, machine: Machine = THIS_MACHINE): TestNode {
+    const node = new TestNode(this.folder, name, machine)
     this.nodes.push(node)
     return node
   }

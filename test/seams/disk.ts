@@ -150,6 +150,19 @@ function folderSuite(make: () => Promise<DiskUnderTest>): void {
       const { freeBytes, totalBytes } = await disk.space()
       assert.ok(freeBytes >= 0 && freeBytes <= totalBytes && totalBytes > 0)
     }))
+
+  test('a disk is known by the same identity whatever becomes of its files', () =>
+    using(make, async (disk) => {
+      const identity = await disk.identity()
+      assert.ok(identity.length >= 16)
+      const file = await disk.open('file', 'write')
+      await file.write(0, [utf8('bytes')])
+      await file.sync()
+      await file.close()
+      await disk.rename('file', 'renamed')
+      await disk.remove('renamed')
+      assert.equal(await disk.identity(), identity)
+    }))
 }
 
 async function using(

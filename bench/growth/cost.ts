@@ -1,0 +1,16 @@
+// What work costs this process: by the clock, and in CPU, which others on the machine change less.
+
+export interface Cost {
+  readonly seconds: number
+  /** Of all threads of this process, compaction of the index too. */
+  readonly cpuSeconds: number
+}
+
+export async function costOf(work: () => Promise<unknown>): Promise<Cost> {
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  await work()
+  const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  return { seconds, cpuSeconds: (user + system) / 1e6 }
+}
