@@ -64,7 +64,7 @@ const DEFAULT: Scenario = {
   about: 'a day of seven nodes: all faults but restored and cloned disks',
   nodeCount: 7,
   hours: 24,
-  beaconMs: 5 * MINUTE_MS,
+  beaconMs: 10 * MINUTE_MS,
   sessions: 6,
   opsPerUser: 6,
   pauseMs: 400,

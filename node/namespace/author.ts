@@ -26,7 +26,7 @@ export interface AuthorComponents {
   readonly volume: VolumeId
   readonly view: ReplicaView
   /** The one in use. */
-  readonly replica: () => Pick<Replica, 'actors' | 'membership'>
+  readonly replica: () => Pick<Replica, 'actors' | 'branches' | 'membership'>
 }
 
 export class Author {
@@ -47,7 +47,7 @@ export class Author {
     return this.#actor
   }
 
-  get #tables(): Pick<Replica, 'actors' | 'membership'> {
+  get #tables(): Pick<Replica, 'actors' | 'branches' | 'membership'> {
     return this.#c.replica()
   }
 
@@ -130,16 +130,18 @@ export class Author {
     return signEntry(identity, { ...position, grant, epoch, flags, origin }, body)
   }
 
-  /** As many as fit, with the one that has this node's grant in its past. */
+  /**
+   * As many as fit, with the one that has this node's grant in its past, and those of chains that forked: without all of
+   * its branches in its past, an entry would call one by the name of another.
+   */
   #firstDeps(deps: readonly Dependency[]): readonly Dependency[] {
     const { identity } = this.#c
-    const { membership } = this.#tables
+    const { membership, branches } = this.#tables
     const hash = membership.member(identity.peer)?.grant
     const granting = hash === undefined ? undefined : membership.grant(hash, identity.peer)?.actor
-    return [
-      ...deps.filter(({ actor }) => actor === granting),
-      ...deps.filter(({ actor }) => actor !== granting),
-    ]
+    const isFirst = ({ actor }: Dependency): boolean =>
+      actor === granting || branches.labels(actor).length > 1
+    return [...deps.filter(isFirst), ...deps.filter((dep) => !isFirst(dep))]
       .slice(0, ENTRY_DEPS_MAX)
       .sort((a, b) => (a.actor < b.actor ? -1 : 1))
   }

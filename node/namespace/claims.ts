@@ -4,8 +4,12 @@
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { decodeVector, encodeVector, mergeVectors } from '../../protocol/clock/vector-clock.ts'
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import {
+  decodeVector,
+  encodeVector,
+  equalVectors,
+  mergeVectors,
+} from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
@@ -84,11 +88,9 @@ export class Claims {
 
 /** More, or something else: a machine that was restored from a backup may hold less than it did. */
 function saysMore(claim: HeardClaim, known: HeardClaim): boolean {
-  return claim.hlc !== known.hlc || claim.cut !== known.cut || !equal(claim.vector, known.vector)
-}
-
-function equal(a: VersionVector, b: VersionVector): boolean {
-  return a.size === b.size && [...a].every(([actor, seq]) => b.get(actor) === seq)
+  return (
+    claim.hlc !== known.hlc || claim.cut !== known.cut || !equalVectors(claim.vector, known.vector)
+  )
 }
 
 function encodeClaim({ vector, hlc, sentMs, cut, heardMs }: HeardClaim): Uint8Array {

@@ -4,7 +4,12 @@
 // is kept, and says nothing; its writer says it again when it learns of the cut (rebase.ts). Every replica that has
 // the same cuts judges alike.
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { decodeVector, dominates, encodeVector } from '../../protocol/clock/vector-clock.ts'
+import {
+  decodeVector,
+  dominates,
+  encodeVector,
+  equalVectors,
+} from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -52,12 +57,14 @@ export class Cuts {
     return this.#cuts.find((cut) => cut.hlc === hlc)
   }
 
-  /** Learn of a cut. False if it is known. */
-  add(cut: AnnouncedCut): boolean {
-    if (this.at(cut.hlc) !== undefined) return false
-    this.#cuts = [...this.#cuts, cut].sort((a, b) => (a.hlc < b.hlc ? -1 : 1))
+  /** Learn of a cut; or, of a known one, what its announcer held, by the labels of this log. */
+  add(cut: AnnouncedCut): 'new' | 'known' | 'corrected' {
+    const known = this.at(cut.hlc)
+    if (known !== undefined && equalVectors(known.held, cut.held)) return 'known'
+    const others = this.#cuts.filter(({ hlc }) => hlc !== cut.hlc)
+    this.#cuts = [...others, { ...cut, ...known, held: cut.held }].sort(byClock)
     this.#save()
-    return true
+    return known === undefined ? 'new' : 'corrected'
   }
 
   /** The state at `base` is kept and older ones are not: what it covers no longer says more than it does. */
@@ -102,6 +109,10 @@ export function renamedCuts(
   renames: readonly Rename[],
 ): readonly AnnouncedCut[] {
   return cuts.map((cut) => ({ ...cut, held: renamedBy(cut.held, renames) }))
+}
+
+function byClock(a: AnnouncedCut, b: AnnouncedCut): number {
+  return a.hlc < b.hlc ? -1 : 1
 }
 
 function decodeCuts(bytes: Uint8Array): AnnouncedCut[] {

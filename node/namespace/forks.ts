@@ -1,4 +1,4 @@
-// What a volume's log does not hold yet, or no longer should, because a chain forked. Both wait for the state to be built
+// What a volume's log does not hold yet, or no longer should, because a chain forked. It waits for the state to be built
 // anew (rebuild.ts), which names everything as the whole set of branches says (protocol/log/fork.ts):
 //   a newcomer: a branch that takes the name of one that is held. One at a time; until then nothing else forks here
 //   intruders: branches held here that a checkpoint was made without, beside what it covers. Who knew the checkpoint
@@ -19,6 +19,15 @@ export interface Newcomer {
   readonly rename: Rename
 }
 
+/** What waits for the state to be built anew. */
+export interface Waiting {
+  readonly newcomer: Newcomer | undefined
+  /** First entries of branches. */
+  readonly intruders: ReadonlySet<EntryHash>
+  /** Corrections of cuts so far. */
+  readonly corrections: number
+}
+
 export interface ForksComponents {
   /** The one in use. */
   readonly replica: () => Replica
@@ -31,6 +40,9 @@ export class Forks {
   #newcomer: Newcomer | undefined
   /** First entries of branches. */
   readonly #intruders = new Set<EntryHash>()
+  /** How often what a cut's announcer held became known better; and how many of these are in the state. */
+  #corrections = 0
+  #corrected = 0
   /** Newcomers that turned out to have no place. */
   readonly #homeless = new Set<EntryHash>()
 
@@ -38,17 +50,19 @@ export class Forks {
     this.#c = components
   }
 
-  get newcomer(): Newcomer | undefined {
-    return this.#newcomer
-  }
-
-  get intruders(): ReadonlySet<EntryHash> {
-    return this.#intruders
+  /** What waits now. */
+  get waiting(): Waiting {
+    const intruders = new Set(this.#intruders)
+    return { newcomer: this.#newcomer, intruders, corrections: this.#corrections }
   }
 
   /** The state is to be built anew. */
   get areWaiting(): boolean {
-    return this.#newcomer !== undefined || this.#intruders.size > 0
+    return (
+      this.#newcomer !== undefined ||
+      this.#intruders.size > 0 ||
+      this.#corrections > this.#corrected
+    )
   }
 
   /** Told when the state is to be built anew, and when there is one branch more, or one less. */
@@ -90,9 +104,16 @@ export class Forks {
     if (this.#intruders.size > 0) this.tell()
   }
 
-  /** The state was built anew without these intruders, and with this newcomer, if it has a place. */
-  settle(newcomer: Newcomer | undefined, intruders: ReadonlySet<EntryHash>): void {
+  /** What came too late may be something else: the cut was known by the labels of another, from its checkpoint. */
+  judgeAgain(): void {
+    this.#corrections++
+    this.tell()
+  }
+
+  /** The state was built anew with all this, as far as it has a place. */
+  settle({ newcomer, intruders, corrections }: Waiting): void {
     for (const hash of intruders) this.#intruders.delete(hash)
+    this.#corrected = corrections
     if (newcomer !== undefined && newcomer === this.#newcomer) {
       const { header, hash } = newcomer.entry
       const label = this.#c.replica().ancestry.locate(header.actor, header.seq, hash)

@@ -27,8 +27,8 @@ export async function rebuild(
   from: Checkpoint | FetchedCheckpoint | undefined,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const { newcomer } = volume.forks
-  const intruders = new Set(volume.forks.intruders)
+  const { waiting } = volume.forks
+  const { newcomer, intruders } = waiting
   const checkpoint = from === undefined ? undefined : plain(from)
   const view = volume.view.successor()
   if (checkpoint !== undefined) await copyRecords(volume, checkpoint, view, signal)
@@ -56,13 +56,20 @@ export async function rebuild(
       volume.shared.rename(replay.renames)
       if (checkpoint !== undefined) keep(volume, old, checkpoint)
       volume.renewIfForgotten(before)
+      heedNews(volume, replay)
       rebase.run(replay.renames)
     }
   })
   // It is looked at again, by the names there are now.
   if (isFetched) volume.forks.giveUp()
-  volume.forks.settle(newcomer, intruders)
+  volume.forks.settle(waiting)
   await volume.view.sweep()
+}
+
+/** What a newcomer says to those who wait for such ops. */
+function heedNews(volume: Volume, { news }: Replay): void {
+  const reading = news === undefined ? undefined : volume.replica.read(news.entry)
+  if (news !== undefined && reading?.kind === 'ops') volume.heedAll(reading.ops, news.label)
 }
 
 function plain({ hlc, vector, clear, sealed }: Checkpoint): Checkpoint {

@@ -38,10 +38,16 @@ export class Replay {
   /** What is called otherwise now, from the old label to the new. */
   readonly #renames = new Map<string, Rename>()
   #cuts: readonly AnnouncedCut[]
+  #news: Logged | undefined
 
   constructor(components: ReplayComponents) {
     this.#c = components
     this.#cuts = components.volume.cuts.all
+  }
+
+  /** The newcomer, if it was taken: nobody has heeded its ops yet. */
+  get news(): Logged | undefined {
+    return this.#news
   }
 
   get renames(): readonly Rename[] {
@@ -109,28 +115,31 @@ export class Replay {
     const { volume } = this.#c
     const log = volume.entries.between(this.#taken, volume.actors.vector())
     for (const { label, entry } of withNewcomer(log, newcomer)) {
+      const at = this.#takeOne(entry, label ?? entry.header.actor)
       if (label !== undefined) this.#taken.set(label, entry.header.seq)
-      this.#takeOne(entry, label ?? entry.header.actor)
+      else if (at !== undefined) this.#news = { label: at, entry }
       yield
     }
   }
 
-  #takeOne(entry: Entry, old: ActorId): void {
+  /** returns its label, if it has a place and did not come too late. */
+  #takeOne(entry: Entry, old: ActorId): ActorId | undefined {
     const { volume, replica, rebase } = this.#c
     const isOwn = volume.replica.authorOf(entry) === volume.identity.peer
     const place = this.#placeOf(entry)
-    if (place === 'held') return
+    if (place === 'held') return undefined
     if (place === undefined) {
       // It has no place in a log that was settled without it.
       const reading = volume.replica.read(entry)
       if (isOwn && reading.kind === 'ops') rebase.add(entry, reading.ops, { old, label: old })
-      return
+      return undefined
     }
     const { label } = place
     if (label !== old) this.#rename({ from: old, to: label, fromSeq: entry.header.seq })
     const lateOps = replica.replay(entry, place, this.#cuts)
     replica.entries.put(label, entry)
     if (isOwn && lateOps !== undefined) rebase.add(entry, lateOps, { old, label })
+    return lateOps === undefined ? label : undefined
   }
 
   #rename(rename: Rename): void {

@@ -270,7 +270,9 @@ export class StrongVolume implements StrongAccess {
 
   async #settle(): Promise<void> {
     const { tentative } = this.#c.volume
-    if (this.voter.unlearned !== undefined) await this.#refresh()
+    const isUnlearned = this.voter.unlearned !== undefined
+    if (!isUnlearned && !this.#isUnsettled && !tentative.isHolding) return
+    if (isUnlearned) await this.#refresh()
     await this.#inTurn(async (within) => {
       if (this.#isUnsettled) {
         // Once the newest value is accepted again, nothing of a lower ballot can become one.

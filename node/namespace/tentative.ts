@@ -149,6 +149,11 @@ export class Tentative {
     return this.#held
   }
 
+  /** False once the last hold() was released for good. */
+  get isHolding(): boolean {
+    return this.#held !== undefined || this.#c.view.get(UNDER_WAY) !== undefined
+  }
+
   /** Claim no more than now until release(). returns true if a commit must come before any proposal. */
   hold(): boolean {
     this.#held ??= this.#c.durable()

@@ -373,7 +373,12 @@ export class Volume {
   #apply(entry: Entry, place: Place, ops: readonly (Op | undefined)[], changes: ChangeSet): void {
     const applied = this.#replica.apply(entry, place, ops, changes)
     this.entries.put(place.label, entry)
-    for (const op of applied) if (op !== undefined) this.#heed(op, place.label)
+    this.heedAll(applied, place.label)
+  }
+
+  /** Heed the ops of an entry that is in the log by now, as the last one under its label. */
+  heedAll(ops: readonly (Op | undefined)[], label: ActorId): void {
+    for (const op of ops) if (op !== undefined) this.#heed(op, label)
   }
 
   /** Tell those who wait for ops of this kind. */
@@ -381,8 +386,9 @@ export class Volume {
     if (op.kind === 'checkpoint' && label !== undefined) {
       const { hlc, vector } = op
       this.forks.heed(op, label)
-      const isNew = this.cuts.add({ hlc, vector, held: this.actors.pastOf(label) })
-      if (isNew) this.events.checkpoint.tell(op)
+      const found = this.cuts.add({ hlc, vector, held: this.actors.pastOf(label) })
+      if (found === 'new') this.events.checkpoint.tell(op)
+      if (found === 'corrected') this.forks.judgeAgain()
     } else if (MEMBER_OPS.has(op.kind)) {
       this.events.members.tell()
     }

@@ -18,6 +18,11 @@ export function dominates(a: VersionVector, b: VersionVector): boolean {
   return true
 }
 
+/** True if both hold the same. */
+export function equalVectors(a: VersionVector, b: VersionVector): boolean {
+  return a.size === b.size && [...a].every(([actor, seq]) => b.get(actor) === seq)
+}
+
 /** The least vector that dominates both: commutative, associative, idempotent. */
 export function mergeVectors(a: VersionVector, b: VersionVector): Map<ActorId, number> {
   const out = new Map(a)

@@ -1,0 +1,38 @@
+// Some of the bugs that are put in on purpose are found, each in a few small runs; and none is where none was put. All of
+// them: test/long, npm run simulate -- --mutations.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { firstFailure } from '../../simulations/campaign.ts'
+import { scenarioNamed } from '../../simulations/scenario.ts'
+import type { Scenario } from '../../simulations/scenario.ts'
+
+/** Four nodes, much at the same time, with the network cut. */
+const SMALL: Scenario = {
+  ...scenarioNamed('partition'),
+  nodeCount: 4,
+  hours: 1,
+  sessions: 3,
+  duels: 12,
+  loses: false,
+}
+const SEEDS = 4
+
+describe('a bug that is put in on purpose', () => {
+  for (const name of [
+    'apply moves without undo',
+    'a delete covers what it did not see',
+    'the name that comes last wins',
+  ]) {
+    test(`is found: ${name}`, async () => {
+      const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, SEEDS)
+      assert.equal(found?.failure.invariant, '1 equal logs make equal trees')
+    })
+  }
+
+  test('is not found where there is none', async () => {
+    assert.equal(
+      await firstFailure({ scenario: SMALL, jobs: 1, mutation: undefined }, 2),
+      undefined,
+    )
+  })
+})
