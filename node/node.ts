@@ -87,6 +87,7 @@ export class Node implements LocalNode {
       world,
       kv,
       admit: (volume, peer, role) => volumes.admit(volume, peer, role),
+      isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
     }))
     const swarm = (this.#swarm = new Swarm({
       world,

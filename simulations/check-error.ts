@@ -3,6 +3,7 @@
 /** Names of what is checked. */
 export type InvariantId =
   | '1 equal logs make equal trees'
+  | '2 equal cuts make equal roots'
   | '3 the order of arrival does not matter'
   | '4 entries twice change nothing'
   | '6 folders are a tree'

@@ -88,6 +88,16 @@ export async function checkContents(node: ClusterNode, contents: Contents): Prom
   }
 }
 
+/** No node has found its state at a cut to be other than what a member announced. throws CheckError. */
+export async function checkCuts(nodes: readonly ClusterNode[]): Promise<void> {
+  for (const node of nodes) {
+    const { differsMs } = await statusOf(node)
+    if (differsMs === undefined) continue
+    const what = `${node.name} has another state at ${new Date(differsMs).toISOString()} than was announced`
+    throw new CheckError('2 equal cuts make equal roots', what)
+  }
+}
+
 /** Every stripe has all of its shards, as each node sees it. throws CheckError. */
 export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void> {
   for (const node of nodes) {

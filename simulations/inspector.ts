@@ -57,7 +57,9 @@ export class Inspector {
     const volume = await readVolume(kv, node.machine.identity)
     if (volume === undefined) return undefined
     this.log.look(node.name, volume)
-    const { lines, conflicts, reappeared } = await checkTree(node.name, volume.view)
+    const { view, replica } = volume
+    const tree = await checkTree(node.name, view, replica.authorName)
+    const { lines, conflicts, reappeared } = tree
     const { sightings } = this.#cluster.scheduler
     sightings.add('conflict copy', conflicts)
     sightings.add('folder reappeared', reappeared)

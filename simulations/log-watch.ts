@@ -10,8 +10,9 @@ import type { StoredVolume } from './inspection.ts'
 import type { SeededRandom } from './random.ts'
 import type { KvWrite } from '../node/store/kv.ts'
 import type { ByteString } from '../protocol/bytes.ts'
+import { peerIdFromPublicKey } from '../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../protocol/ids.ts'
-import type { Entry, EntryHeader } from '../protocol/log/entry.ts'
+import type { Dependency, Entry, EntryHeader } from '../protocol/log/entry.ts'
 
 /** A key of an entry: namespace, tag of the volume, generation, table, label, seq (node/namespace/entries.ts). */
 const ENTRY_KEYS: readonly { readonly tableAt: number; readonly length: number }[] = [
@@ -21,8 +22,16 @@ const ENTRY_KEYS: readonly { readonly tableAt: number; readonly length: number }
 
 interface Known {
   readonly entry: Entry
+  readonly chain: Chain
   /** The node whose store had it first. */
   readonly at: string
+}
+
+/** Entries that follow each other along prev; where an actor's log forks, another chain begins. */
+interface Chain {
+  last: EntryHash
+  /** What its first entry follows. */
+  readonly from: { readonly chain: Chain; readonly seq: number } | undefined
 }
 
 export class LogWatch {
@@ -30,8 +39,9 @@ export class LogWatch {
   readonly #byNumber = new Map<string, EntryHash>()
   /** Per node the last entry that was new when its store had it: its own. */
   readonly #ownLast = new Map<string, EntryHeader>()
-  /** Actors of peers that may have written twice as one. */
+  /** Those that may write twice as one. */
   readonly #forked = new Set<PeerId>()
+  readonly #peerOf = new Map<ActorId, PeerId>()
   #failure: CheckError | undefined
 
   /** How many entries there ever were. */
@@ -56,7 +66,7 @@ export class LogWatch {
       const hash = toHex(write.value.subarray(0, HASH_BYTES)) as EntryHash
       if (this.#known.has(hash)) continue
       const entry = decodeEntry(write.value.subarray(HASH_BYTES))
-      this.#known.set(hash, { entry, at: node })
+      this.#known.set(hash, { entry, chain: this.#chainOf(entry), at: node })
       this.#ownLast.set(node, entry.header)
       this.#failure ??= this.#wrongWith(entry, node)
     }
@@ -65,6 +75,13 @@ export class LogWatch {
   /** Does a store hold all that its vector says? throws CheckError, also for what was written before. */
   look(node: string, { replica: { actors, entries } }: StoredVolume): void {
     if (this.#failure !== undefined) throw this.#failure
+    const tips = new Map<ActorId, Known[]>()
+    for (const { hash } of actors.all()) {
+      const known = this.#known.get(hash)
+      if (known === undefined) continue
+      const { actor } = known.entry.header
+      tips.set(actor, [...(tips.get(actor) ?? []), known])
+    }
     for (const [label, seq] of actors.vector()) {
       const last = actors.get(label)
       const known = last === undefined ? undefined : this.#known.get(last.hash)
@@ -72,9 +89,9 @@ export class LogWatch {
       const isDropped = seq <= (entries.dropped.get(label) ?? 0)
       if (!isDropped && entries.hash(label, seq) !== last.hash)
         throw new CheckError('15 logs have no gaps', `${node} lost ${nameOf(known.entry.header)}`)
-      if (this.#forked.size > 0) continue // an actor has several labels then
       for (const dep of known.entry.header.deps) {
-        if ((actors.get(dep.actor)?.seq ?? 0) >= dep.seq) continue
+        const held = tips.get(dep.actor) ?? []
+        if (held.some((tip) => this.#follows(tip, dep))) continue
         const what = `${node} holds ${nameOf(known.entry.header)} without ${nameOf(dep)}, its past`
         throw new CheckError('15 logs have no gaps', what)
       }
@@ -109,11 +126,33 @@ export class LogWatch {
     return order
   }
 
+  #chainOf({ header, hash }: Entry): Chain {
+    const { actor, seq, prev, origin } = header
+    if (origin !== undefined) this.#peerOf.set(actor, peerIdFromPublicKey(origin.publicKey))
+    const before = prev === undefined ? undefined : this.#known.get(prev)?.chain
+    if (before === undefined) return { last: hash, from: undefined }
+    if (before.last !== prev) return { last: hash, from: { chain: before, seq: seq - 1 } }
+    before.last = hash
+    return before
+  }
+
+  /** Is it the entry named, or after it on its chain? */
+  #follows(tip: Known, { hash, seq }: Dependency): boolean {
+    const wanted = this.#known.get(hash)?.chain
+    let [chain, last]: [Chain | undefined, number] = [tip.chain, tip.entry.header.seq]
+    while (chain !== undefined && chain !== wanted) {
+      last = Math.min(last, chain.from?.seq ?? 0)
+      chain = chain.from?.chain
+    }
+    return chain !== undefined && seq <= last
+  }
+
   #wrongWith({ header, hash }: Entry, node: string): CheckError | undefined {
     const number = `${header.actor}:${header.seq}`
     const other = this.#byNumber.get(number)
     this.#byNumber.set(number, hash)
-    if (other !== undefined && this.#forked.size === 0) {
+    const peer = this.#peerOf.get(header.actor)
+    if (other !== undefined && (peer === undefined || !this.#forked.has(peer))) {
       const at = this.#known.get(other)?.at ?? ''
       const what = `${nameOf(header)} is ${other} at ${at} and ${hash} at ${node}`
       return new CheckError('14 no number twice', what)

@@ -32,6 +32,8 @@ export class Oracle {
   readonly #covered = new Map<number, string>()
   /** Those of them that cannot come back: the write that replaced them names them. By whom. */
   readonly #replaced = new Map<number, { readonly node: string; readonly what: string }>()
+  /** Contents that somebody chose to keep: that says them again, beside what replaces them meanwhile. */
+  readonly #kept = new Set<number>()
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
 
@@ -87,6 +89,11 @@ export class Oracle {
     this.#replaced.set(size, by)
   }
 
+  /** A user begins to settle a conflict for this content. */
+  keeps(size: number): void {
+    this.#kept.add(size)
+  }
+
   swept(sweep: Sweep): void {
     this.#sweeps.push(sweep)
   }
@@ -102,7 +109,7 @@ export class Oracle {
         throw new CheckError('13 each content once', `${describe(size, intent)} is ${paths.join()}`)
       }
       const by = this.#replaced.get(size)
-      if (by === undefined || this.#forgetful.has(by.node)) continue
+      if (by === undefined || this.#kept.has(size) || this.#forgetful.has(by.node)) continue
       throw new CheckError(
         '12 no silent overwrite',
         `${describe(size, intent)} was replaced by ${by.what}, and is back as ${paths.join()}`,

@@ -1,9 +1,17 @@
 // Performs a script: members gather, every step comes in its time; then all faults end, the nodes are left alone, and
 // what must be so is checked (inspector.ts while it goes on, checkers.ts and oracle.ts in the end).
+import { hasCode } from '../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CheckError } from './check-error.ts'
 import { chooseDuel } from './choice.ts'
-import { checkContents, checkStripes, checkTrees, quiesce, statusOf } from './checkers.ts'
+import {
+  checkContents,
+  checkCuts,
+  checkStripes,
+  checkTrees,
+  quiesce,
+  statusOf,
+} from './checkers.ts'
 import { Cluster } from './cluster.ts'
 import { Contents } from './content.ts'
 import { Faults } from './faults.ts'
@@ -149,17 +157,24 @@ class Run {
     const uses = Math.max(1, others.length)
     const { ticket, volume } = await founder.ask((api) => api.invite({ uses }))
     founder.isMember = true
-    await Promise.all(
-      others.map(async (node) => {
-        await node.ask((api) => api.join(ticket))
-        node.isMember = true
-      }),
-    )
+    await Promise.all(others.map((node) => this.#admit(node, ticket)))
     for (const path of ['/own', '/docs', '/music', '/strong'])
       await founder.ask((api) => api.makeFolder(path))
     await clock.sleep(RECONNECT_MS)
     await founder.ask((api) => api.setVolume(volume, this.#script.settings))
     this.#say('all have joined')
+  }
+
+  /** In bad weather the answer may not come in time; asking again with the same ticket is all a user has to do. */
+  async #admit(node: ClusterNode, ticket: string): Promise<void> {
+    while (!node.isMember) {
+      try {
+        await node.ask((api) => api.join(ticket))
+        node.isMember = true
+      } catch (error) {
+        if (!hasCode(error, 'timeout')) throw error
+      }
+    }
   }
 
   /** Every step in its time, to the end of the last. */
@@ -256,6 +271,7 @@ class Run {
     const tree = await checkTrees(members)
     this.#scheduler.note(`tree ${tree}`)
     this.#history.check()
+    await checkCuts(members)
     const lines = await this.#inspector.look()
     const reader = this.#random.pick(members)
     this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))

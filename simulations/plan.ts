@@ -35,6 +35,7 @@ type NodeFaultKind = Exclude<FaultKind, 'cut' | 'one-way' | 'flap' | 'reset' | '
 /** The script of a seed. */
 export function planOf(seed: string, scenario: Scenario): Script {
   const plan = new Plan(seed, scenario)
+  const steps = plan.steps()
   return {
     seed,
     scenario: scenario.name,
@@ -44,8 +45,8 @@ export function planOf(seed: string, scenario: Scenario): Script {
     network: plan.network(),
     checkpoints: plan.checkpoints(),
     settings: plan.settings(),
-    loses: scenario.loses,
-    steps: plan.steps(),
+    loses: scenario.loses && !steps.some((step) => step.do === 'restore' || step.do === 'clone'),
+    steps,
   }
 }
 

@@ -54,6 +54,6 @@ export async function checkReplay(
   }
   await volume.commit()
   await volume.close()
-  const { lines } = await checkTree('a replay', volume.view)
+  const { lines } = await checkTree('a replay', volume.view, volume.authorName)
   checkSame(['the nodes', expected], ['a replay', lines], '3 the order of arrival does not matter')
 }

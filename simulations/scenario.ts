@@ -40,6 +40,7 @@ export interface Scenario {
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>
   /** Faults that no seed leaves out. */
   readonly always: readonly FaultKind[]
+  /** In the end, of a run whose disks are all their own, as many nodes are lost as files must survive. */
   readonly loses: boolean
   /** Of the volume, beside those that are drawn. */
   readonly settings: Settings
@@ -61,7 +62,7 @@ const OPS: Scenario['ops'] = {
 
 const DEFAULT: Scenario = {
   name: 'default',
-  about: 'a day of seven nodes: all faults but restored and cloned disks',
+  about: 'a day of seven nodes: all faults',
   nodeCount: 7,
   hours: 24,
   beaconMs: 10 * MINUTE_MS,
@@ -83,6 +84,8 @@ const DEFAULT: Scenario = {
     future: 0.7,
     join: 0.7,
     leave: 0.3,
+    restore: 0.4,
+    clone: 0.2,
   },
   always: [],
   loses: true,

@@ -7,6 +7,7 @@ import { nameText } from '../protocol/tree/names.ts'
 import { childPrefix, decodeChildren } from '../protocol/tree/children.ts'
 import { readConflictCount } from '../protocol/tree/conflicts.ts'
 import { resolve } from '../protocol/tree/view.ts'
+import type { AuthorName } from '../protocol/tree/view.ts'
 import { prefixEnd } from '../node/namespace/state-view.ts'
 import { CheckError } from './check-error.ts'
 import type { InvariantId } from './check-error.ts'
@@ -26,8 +27,12 @@ export interface TreeFacts {
 }
 
 /** throws CheckError. */
-export async function checkTree(node: string, view: StateView): Promise<TreeFacts> {
-  const check = new TreeCheck(node, view)
+export async function checkTree(
+  node: string,
+  view: StateView,
+  author: AuthorName,
+): Promise<TreeFacts> {
+  const check = new TreeCheck(node, view, author)
   for await (const id of idsOf(view, KEYS.dir)) check.dir(id)
   for await (const id of idsOf(view, KEYS.link)) check.link(id)
   for await (const id of idsOf(view, KEYS.inode)) check.inode(id)
@@ -42,6 +47,7 @@ interface Counts {
 class TreeCheck {
   readonly #node: string
   readonly #view: StateView
+  readonly #author: AuthorName
   /** Links that show, by file. */
   readonly #linksOf = new Map<NodeId, NodeId[]>()
   /** Children that show, by folder. */
@@ -50,9 +56,10 @@ class TreeCheck {
   #conflicts = 0
   #reappeared = 0
 
-  constructor(node: string, view: StateView) {
+  constructor(node: string, view: StateView, author: AuthorName) {
     this.#node = node
     this.#view = view
+    this.#author = author
   }
 
   /** Every folder is below the root. */
@@ -120,7 +127,7 @@ class TreeCheck {
     const names = new Set<string>()
     const folders: NodeId[] = []
     for await (const [, value] of this.#view.scan(prefix, prefixEnd(prefix))) {
-      const entries = resolve(this.#view, decodeChildren(value), (actor) => actor)
+      const entries = resolve(this.#view, dir, decodeChildren(value), this.#author)
       this.#conflicts += Math.max(0, entries.length - 1)
       for (const { name, target } of entries) {
         if (names.has(name))

@@ -165,6 +165,7 @@ export class User {
         return this.#read(api, op.path)
       case 'keep': {
         const kept = await sizeAt(api, op.path)
+        if (kept !== undefined) oracle.keeps(kept)
         oracle.covers(
           (await inView(api, op.path)).filter((size) => size !== kept),
           what,
@@ -235,12 +236,14 @@ export class User {
  */
 async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
   if (await isFolder(api, path)) return [...(await contentsBelow(api, path)).keys()]
-  const name = plainName(baseOf(path))
+  // A name may look like that of a conflict and be a file's own.
+  const names = new Set([baseOf(path), plainName(baseOf(path))])
   const sizes: number[] = []
   try {
     for await (const page of api.list(parentOf(path))) {
       for (const stat of page) {
-        if (stat.kind === 'file' && plainName(stat.name) === name) sizes.push(stat.sizeBytes)
+        const isOne = names.has(stat.name) || names.has(plainName(stat.name))
+        if (stat.kind === 'file' && isOne) sizes.push(stat.sizeBytes)
       }
     }
   } catch (error) {

@@ -78,6 +78,7 @@ export function volumeTable(volumes: readonly VolumeStatus[]): string {
     tolerance(volume.tolerates),
     stripesText(volume),
     volume.conflicts === 0 ? '' : count(volume.conflicts, 'conflict'),
+    differenceText(volume) ?? '',
   ])
   return table(rows)
 }
@@ -91,6 +92,7 @@ function describe(info: VolumeInfo): string {
     ['Safety', tolerance(info.tolerates)],
     ['Stripes', stripesText(info)],
     ['Conflicts', String(info.conflicts)],
+    ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
     ['Chunks', `${info.chunk}, ${info.hash}`],
     ['Made', formatTime(info.createdMs)],
     [
@@ -104,6 +106,12 @@ function describe(info: VolumeInfo): string {
     ]),
   ]
   return table(rows)
+}
+
+function differenceText({ differsMs }: VolumeStatus): string | undefined {
+  return differsMs === undefined
+    ? undefined
+    : `DIFFERS from another member as of ${formatTime(differsMs)}: one of the two is damaged`
 }
 
 function tolerance(peers: number): string {

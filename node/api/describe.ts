@@ -60,7 +60,7 @@ export async function describePeer(
 }
 
 export function describeVolume(
-  { world: { network }, volumes, hosted }: NodeParts,
+  { world: { network }, volumes, hosted, swarm }: NodeParts,
   named: NamedVolume,
 ): VolumeStatus {
   const { name, volume } = named
@@ -76,6 +76,7 @@ export function describeVolume(
     tolerates: tolerated(volume, groups, reachable),
     unplacedBytes: hosted.of(named).unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
+    differsMs: swarm.differsMs(volume.id),
     heads: volume.actors.heads(),
   }
 }

@@ -1,5 +1,5 @@
 // The owner's calls about other nodes: who they are, and how they become members.
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
 import { DAY_MS } from '../../protocol/units.ts'
@@ -11,7 +11,7 @@ import type { NodeParts } from './parts.ts'
 const DIAL_MS = 10_000
 
 export function peersApi(parts: NodeParts): PeersApi {
-  const { world, volumes, swarm, joining, hosted } = parts
+  const { world, volumes, swarm, joining, hosted, until } = parts
   const { clock, network } = world
   const find = (text: string): PeerId => findPeer(text, swarm.members(), volumes)
   const describe = (peer: PeerId): Promise<PeerStatus> => describePeer(parts, peer)
@@ -30,8 +30,23 @@ export function peersApi(parts: NodeParts): PeersApi {
       return describe(peer)
     },
 
-    async removePeer(peer, { volume } = {}) {
-      await volumes.remove(volumes.find(volume).volume, find(peer))
+    async removePeer(text, { volume, signal } = {}) {
+      const named = volumes.find(volume)
+      const peer = find(text)
+      volumes.checkRemovable(named.volume, peer)
+      const { strong } = hosted.of(named)
+      // Where nobody was named the creator decides, which matters to few: one that is gone need not be asked.
+      const isAsked = strong.areVotersNamed || network.peers().includes(peer)
+      const decided = isAsked ? strong.withoutVoter(peer, until(signal)) : undefined
+      const [vote] = await Promise.allSettled([decided])
+      await volumes.remove(named.volume, peer)
+      if (vote.status === 'fulfilled') return
+      const { code, message } = asShoalError(vote.reason)
+      throw new ShoalError(
+        code,
+        `${text} is no member any more, but still counts as a voter (${message}); ` +
+          `once a majority can be reached, name the others: shoal volume set ${named.name} voters=...`,
+      )
     },
 
     peerInfo: async (peer) => describe(find(peer)),

@@ -58,7 +58,10 @@ export interface PeersApi {
   listPeers(options?: CallOptions): Promise<readonly PeerStatus[]>
   /** Dial a multiaddr, remember it, and say who answered. throws 'unreachable', 'usage'. */
   addPeer(address: string, options?: CallOptions): Promise<PeerStatus>
-  /** Take a peer's membership of a volume away (a new key epoch for those who remain). throws 'no-such-peer', 'EPERM'. */
+  /**
+   * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote.
+   * throws 'no-such-peer', 'EPERM'; 'NO_QUORUM' if it is removed, but the voters cannot decide that it is none of them.
+   */
   removePeer(
     peer: string,
     options?: CallOptions & { readonly volume?: string | undefined },
@@ -248,6 +251,8 @@ export interface VolumeStatus {
   readonly unplacedBytes: number
   /** Conflict copies in view. */
   readonly conflicts: number
+  /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
+  readonly differsMs: WallTime | undefined
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
   readonly heads: readonly EntryHash[]
 }

@@ -13,9 +13,10 @@ import type { Claim, Cut } from '../../protocol/log/stability.ts'
 import type { Member } from '../../protocol/membership/members.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
 import { writeCheckpoint } from './checkpoint.ts'
-import type { FetchedCheckpoint } from './checkpoint.ts'
+import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
 import { dropNodes } from './checkpoint-view.ts'
 import { NO_CHECKPOINT, computeCheckpoint, treesOf } from './compute-checkpoint.ts'
 import { rebuild } from './rebuild.ts'
@@ -58,6 +59,7 @@ export class Checkpoints {
   #last: Promise<void> = Promise.resolve()
   /** Since when a checkpoint is due that it is others' turn to make. */
   #dueSince: number | undefined
+  #differsMs: WallTime | undefined
 
   constructor(components: CheckpointsComponents, options: CheckpointOptions) {
     this.#c = components
@@ -78,6 +80,11 @@ export class Checkpoints {
     this.#timer?.cancel()
     for (const unlisten of this.#unlisten) unlisten()
     await this.#last
+  }
+
+  /** Time of the newest cut that was compared, if this node has another state there than a member announced. */
+  get differsMs(): WallTime | undefined {
+    return this.#differsMs
   }
 
   /** Take up a checkpoint that was fetched, in place of a log that others no longer have. */
@@ -204,22 +211,30 @@ export class Checkpoints {
 
   /** A member announced a checkpoint: this node's own must be the same. */
   async #follow(op: CheckpointOp): Promise<void> {
-    const { volume, world, log } = this.#c
+    const { volume, world } = this.#c
     const base = volume.checkpoint ?? NO_CHECKPOINT
-    if (op.hlc <= base.hlc || !dominates(op.vector, base.vector)) return
+    if (op.hlc === base.hlc) return this.#compare(op, base)
+    if (op.hlc < base.hlc || !dominates(op.vector, base.vector)) return
     await this.#takeForks()
     const computed = await this.#compute(op)
     const { checkpoint, replica } = computed
-    const isKeeper = volume.membership.isKeeper()
-    if (checkpoint.clear !== op.clear || (!isKeeper && checkpoint.sealed !== op.sealed)) {
-      log('a checkpoint is not what this node makes of the log: it or another is damaged', {
-        volume: volume.id,
-        clock: hlcMillis(op.hlc),
-      })
-    }
+    this.#compare(op, checkpoint)
     const hasLate = this.#hasLate(replica, op)
     await this.#keep(computed)
     if (hasLate) await rebuild({ volume, ...world }, checkpoint, { signal: this.#stop.signal })
+  }
+
+  /** Is what a member announced what is here, computed or fetched? Otherwise one of the two is damaged, or lies. */
+  #compare(op: CheckpointOp, { clear, sealed }: Pick<Checkpoint, 'clear' | 'sealed'>): void {
+    const { volume, log } = this.#c
+    const isSame = clear === op.clear && (volume.membership.isKeeper() || sealed === op.sealed)
+    this.#differsMs = isSame ? undefined : hlcMillis(op.hlc)
+    if (isSame) return
+    const clock = this.#differsMs
+    log('a checkpoint is not what this node has: it or another is damaged', {
+      volume: volume.id,
+      clock,
+    })
   }
 
   /** A chain forked in a way that changes what is called how: build the state anew. */

@@ -107,7 +107,7 @@ function conflictUnder(
 ): Omit<NameConflict, 'key'> | undefined {
   const children = readChildren(volume.view, dir, name)
   const isLww = conflictsOf(volume) === 'lww'
-  const [first, ...others] = resolve(volume.view, children, volume.authorName).map((entry) =>
+  const [first, ...others] = resolve(volume.view, dir, children, volume.authorName).map((entry) =>
     describeSide(volume, entry, isLww),
   )
   return first === undefined || others.length === 0 ? undefined : { dir, sides: [first, ...others] }

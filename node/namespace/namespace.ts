@@ -109,7 +109,7 @@ export class Namespace {
     const prefix = childPrefix(dir)
     const from = after === undefined ? prefix : `${prefix}${after}\0`
     for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
-      for (const entry of resolve(view, decodeChildren(value), authorName, policy))
+      for (const entry of resolve(view, dir, decodeChildren(value), authorName, policy))
         yield { ...entry, key: key.slice(prefix.length) }
     }
   }

@@ -107,6 +107,12 @@ export class Replica {
     this.ancestry = new Ancestry({ ...tables, entries: this.entries, atCheckpoint })
   }
 
+  /** Name of the member behind an actor. */
+  readonly authorName = (actor: ActorId): string => {
+    const peer = this.actors.get(actor)?.peer
+    return peer === undefined ? 'unknown' : this.membership.nameOf(peer)
+  }
+
   static async open(view: ReplicaView, owner: ReplicaOwner, ground: Ground): Promise<Replica> {
     ensureRoot(view)
     const moves: (readonly [string, Uint8Array])[] = []

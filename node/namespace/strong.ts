@@ -116,6 +116,11 @@ export class StrongVolume implements StrongAccess {
     await Promise.allSettled([this.#last, this.#reading?.now])
   }
 
+  /** False: nobody ever chose who decides. */
+  get areVotersNamed(): boolean {
+    return this.#c.volume.membership.policy(VOTERS) !== undefined
+  }
+
   /** Who decides, as far as the log here tells. */
   voters(): Voters {
     const policy = this.#c.volume.membership.policy(VOTERS)
@@ -148,6 +153,17 @@ export class StrongVolume implements StrongAccess {
       )
       await this.#register.change([this.voters()], async (base) => settled(base), within)
     }, signal)
+  }
+
+  /**
+   * Let the others decide without this peer, if it is a voter. Do it while it is a member: it may be needed for that.
+   * throws as changeVoters.
+   */
+  async withoutVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const voters = this.voters()
+    if (!voters.includes(peer)) return
+    const others = voters.filter((voter) => voter !== peer)
+    await this.changeVoters(others.length > 0 ? others : [this.#c.volume.identity.peer], signal)
   }
 
   async #write<Result>(

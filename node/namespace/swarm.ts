@@ -219,6 +219,11 @@ export class Swarm {
     return inbox
   }
 
+  /** As Checkpoints has it. */
+  differsMs(volume: VolumeId): WallTime | undefined {
+    return this.#hosted.get(volume)?.checkpoints.differsMs
+  }
+
   #checkpointsOf(volume: Volume): Checkpoints {
     const { world, log } = this.#c
     const onNew = (): void => this.#hosted.get(volume.id)?.gossip.beacon()

@@ -184,10 +184,7 @@ export class Volume {
   }
 
   /** Name of the member behind an actor, for conflict names. */
-  readonly authorName = (actor: ActorId): string => {
-    const peer = this.actors.get(actor)?.peer
-    return peer === undefined ? 'unknown' : this.membership.nameOf(peer)
-  }
+  readonly authorName = (actor: ActorId): string => this.#replica.authorName(actor)
 
   /** Told of this node's own entries once durable. */
   onOwnEntries(listener: (entries: readonly Entry[]) => void): () => void {
@@ -387,7 +384,7 @@ export class Volume {
       const { hlc, vector } = op
       this.forks.heed(op, label)
       const found = this.cuts.add({ hlc, vector, held: this.actors.pastOf(label) })
-      if (found === 'new') this.events.checkpoint.tell(op)
+      if (found === 'new' || hlc === this.checkpoint?.hlc) this.events.checkpoint.tell(op)
       if (found === 'corrected') this.forks.judgeAgain()
     } else if (MEMBER_OPS.has(op.kind)) {
       this.events.members.tell()

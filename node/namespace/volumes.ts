@@ -141,6 +141,11 @@ export class Volumes {
     })
   }
 
+  /** False too if there is no such volume here. */
+  isMember(id: VolumeId, peer: PeerId, role: Role): boolean {
+    return this.get(id)?.membership.member(peer)?.role === role
+  }
+
   /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
   async admit(
     id: VolumeId,
@@ -160,8 +165,8 @@ export class Volumes {
     return { kind: 'admitted', genesis: volume.genesisBytes, keys }
   }
 
-  /** Take a member's rights away and give those who remain a new key. throws 'EPERM', 'no-such-peer'. */
-  async remove(volume: Volume, peer: PeerId): Promise<void> {
+  /** throws 'EPERM', 'no-such-peer' unless this node may take this member away. */
+  checkRemovable(volume: Volume, peer: PeerId): void {
     this.checkAdmin(volume)
     if (volume.membership.member(peer) === undefined) {
       throw new ShoalError(
@@ -171,6 +176,11 @@ export class Volumes {
     }
     if (peer === this.#c.identity.peer)
       throw new ShoalError('EPERM', 'a node cannot remove itself; ask another admin')
+  }
+
+  /** Take a member's rights away and give those who remain a new key. throws as checkRemovable. */
+  async remove(volume: Volume, peer: PeerId): Promise<void> {
+    this.checkRemovable(volume, peer)
     const { random } = this.#c.world
     const secret = random.bytes(SECRET_BYTES)
     const epoch = volume.membership.epoch + 1

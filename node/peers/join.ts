@@ -3,7 +3,7 @@
 // crash may cost a use but never gives one away.
 import { fromHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { toByteString } from '../../protocol/bytes.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
@@ -47,6 +47,7 @@ export interface JoinComponents {
     peer: PeerId,
     role: Role,
   ) => Promise<Extract<JoinReply, { kind: 'admitted' }>>
+  readonly isMember: (volume: VolumeId, peer: PeerId, role: Role) => boolean
 }
 
 export class Joining {
@@ -83,21 +84,35 @@ export class Joining {
   }
 
   /**
-   * Show a ticket to the members it names, one after the other.
-   * throws what the member answered ('ticket-unknown', 'ticket-expired', 'ticket-used'), or 'unreachable'.
+   * Show a ticket to the members it names, one after the other. Who is in by it already is answered the same again.
+   * throws what the member answered ('ticket-unknown', 'ticket-expired', 'ticket-used'), 'unreachable', or 'timeout'.
    */
   async ask(
     ticket: Ticket,
     signal?: AbortSignal,
   ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
-    const { clock, network } = this.#c.world
+    const { clock } = this.#c.world
     if (ticket.expires <= clock.wall()) {
       throw new ShoalError(
         'ticket-expired',
         `this ticket expired at ${new Date(ticket.expires).toISOString()}; ask for a new one with shoal invite`,
       )
     }
-    const deadline = clock.timeout(JOIN_MS, signal)
+    try {
+      return await this.#show(ticket, clock.timeout(JOIN_MS, signal))
+    } catch (error) {
+      if (!hasCode(error, 'timeout')) throw error
+      const who = ticket.addresses.join(', ')
+      const message = `no answer from ${who} within ${JOIN_MS / SECOND_MS} s; try the same ticket again`
+      throw new ShoalError('timeout', message, { cause: error })
+    }
+  }
+
+  async #show(
+    ticket: Ticket,
+    deadline: AbortSignal,
+  ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
+    const { network } = this.#c.world
     const peer = await network.dial(ticket.addresses, { signal: deadline })
     const channel = await network.open(peer, JOIN_PROTOCOL, { signal: deadline })
     try {
@@ -149,6 +164,9 @@ export class Joining {
         'the node you asked did not give out this ticket; ask for a new one with shoal invite',
       )
     }
+    // One whose answer was lost asks again.
+    if (this.#c.isMember(given.volume, peer, given.role))
+      return this.#c.admit(given.volume, peer, given.role)
     if (given.expires <= this.#c.world.clock.wall()) {
       throw new ShoalError(
         'ticket-expired',

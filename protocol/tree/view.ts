@@ -43,7 +43,7 @@ export function lookupName(
   author: AuthorName,
 ): ViewEntry | undefined {
   for (const behind of namesBehind(store, dir, name)) {
-    const shown = resolve(store, readChildren(store, dir, behind), author)
+    const shown = resolve(store, dir, readChildren(store, dir, behind), author)
     const found = behind === name ? shown[0] : shown.find((entry) => entry.name === name)
     if (found !== undefined) return found
   }
@@ -60,23 +60,31 @@ export function namesBehind(store: StateStore, dir: NodeId, name: Name): Name[] 
 export function shownDirName(store: StateStore, id: NodeId, dir: Dir, author: AuthorName): Name {
   const children = readChildren(store, dir.parent, dir.name)
   if (children.length < 2) return dir.name
-  const shown = resolve(store, children, author)
+  const shown = resolve(store, dir.parent, children, author)
   return shown.find(({ target }) => target.kind === 'dir' && target.id === id)?.name ?? dir.name
 }
 
 /**
- * Everything shown for the children under one collision key; the first has the plain name.
+ * Everything shown for the children of `dir` under one collision key; the first has the plain name.
  * cost: O(children under the key), one for all but collisions.
  */
 export function resolve(
   store: StateStore,
+  dir: NodeId,
   children: readonly Child[],
   author: AuthorName,
   policy: ConflictPolicy = 'copies',
 ): ViewEntry[] {
   const out: ViewEntry[] = []
+  const copyOf = (name: Name, stamp: Stamp, actor: ActorId, unique: string): Name => {
+    const copy = conflictName(name, stamp, author(actor), unique)
+    // Somebody may have given that very name to a file.
+    return readChildren(store, dir, copy).length === 0
+      ? copy
+      : copyOf(name, stamp, actor, `${unique}+`)
+  }
   const shownAs = (name: Name, stamp: Stamp, id: NodeId): Name =>
-    out.length === 0 ? name : conflictName(name, stamp, author(stampActor(stamp)), id)
+    out.length === 0 ? name : copyOf(name, stamp, stampActor(stamp), id)
   for (const { id, name, created } of sortedDirs(store, children))
     out.push({ name: shownAs(name, created, id), target: { kind: 'dir', id } })
   for (const { id, name, inode, placed } of sortedLinks(store, children)) {
@@ -84,7 +92,7 @@ export function resolve(
     out.push({ name: shownAs(name, placed, id), target: { ...target, version: undefined } })
     if (policy === 'lww') continue
     for (const { dot, stamp } of losingVersions(readInode(store, inode)?.versions ?? [])) {
-      const copy = conflictName(name, stamp, author(dotActor(dot)), id + dot)
+      const copy = copyOf(name, stamp, dotActor(dot), id + dot)
       out.push({ name: copy, target: { ...target, version: dot } })
     }
   }

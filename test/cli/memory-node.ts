@@ -151,6 +151,7 @@ export class MemoryNode implements NodeApi {
       tolerates: 1,
       unplacedBytes: 0,
       conflicts: 0,
+      differsMs: undefined,
       heads: [],
       members: [{ peer: SELF, name: 'memory', role: 'admin' }],
       settings: this.#settings,

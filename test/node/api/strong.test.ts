@@ -146,6 +146,32 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
+  test('loses the vote of a member that is removed; without a majority it says what is left to do', async () => {
+    await withMembers(4, 8, async (members) => {
+      const { nodes, network, clock } = members
+      const [a, b, c] = nodes
+      const votersNow = async (): Promise<readonly string[]> =>
+        (await a.ask((api) => api.volumeInfo('main'))).settings['voters']?.split(',').sort() ?? []
+      await makeStrong(members)
+      network.partition([c.peer], [a.peer, b.peer])
+      await clock.sleep(MINUTE_MS)
+      await a.ask((api) => api.removePeer('n2'))
+      assert.deepEqual(await votersNow(), ['n0', 'n1', 'n3'])
+      await a.ask((api) => put(api, '/file', 'x'))
+      network.partition([a.peer], [b.peer, c.peer, nodes[3]?.peer ?? a.peer])
+      await clock.sleep(MINUTE_MS)
+      await assert.rejects(
+        a.ask((api) => api.removePeer('n1')),
+        { code: 'NO_QUORUM', message: /n1 is no member any more.*shoal volume set main voters=/ },
+      )
+      assert.equal((await a.ask((api) => api.volumeInfo('main'))).members.length, 2)
+      network.heal()
+      await clock.sleep(MINUTE_MS)
+      await a.ask((api) => api.setVolume('main', { voters: 'n0,n3' }))
+      await a.ask((api) => put(api, '/file', 'y'))
+    })
+  })
+
   test('takes a session along: what was strongly written is read on any node with its token', async () => {
     await withMembers(3, 7, async (members) => {
       await makeStrong(members)

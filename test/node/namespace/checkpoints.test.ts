@@ -7,7 +7,7 @@ import { rebuild } from '../../../node/namespace/rebuild.ts'
 import { applySettings } from '../../../node/namespace/settings.ts'
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
-import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../../../protocol/clock/hlc.ts'
 import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
@@ -123,6 +123,24 @@ describe('a checkpoint', () => {
     const kept = await a.replica.reopen()
     assert.equal(await kept.dump(), await a.replica.dump())
     assert.equal(kept.volume.checkpoint?.sealed, made.sealed)
+  })
+
+  test('whose roots are not those of what is here is told of, until one is again', async () => {
+    const a = keep(await Replica.founder('a'))
+    const b = keep(await a.replica.member('b'))
+    const checkpointOf = (what: string): Promise<Checkpoint> => {
+      for (let n = 0; n < 30; n++) a.replica.write(`${what}${n}`, 'x')
+      return checkpoint(a, b)
+    }
+    const made = await checkpointOf('f')
+    a.replica.volume.submit({ kind: 'checkpoint', ...made, sealed: made.clear })
+    await a.replica.volume.commit()
+    await exchange(a.replica, b.replica)
+    await b.checkpoints.look()
+    assert.equal(b.checkpoints.differsMs, hlcMillis(made.hlc))
+    assert.match(b.notes.join(), /is not what this node has/)
+    await checkpointOf('g')
+    assert.equal(b.checkpoints.differsMs, undefined)
   })
 
   test('is not made while somebody lacks what it would hold, or was not heard', async () => {

@@ -4,15 +4,39 @@ import { describe, test } from 'node:test'
 import { Joining } from '../../../node/peers/join.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { JOIN_PROTOCOL, encodeJoinReply } from '../../../protocol/wire/join.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import { Cluster } from '../../../simulations/cluster.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
+import { Scheduler } from '../../../simulations/scheduler.ts'
 import { Replica } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { VolumeId } from '../../../protocol/ids.ts'
 import type { Ticket } from '../../../protocol/membership/ticket.ts'
 import type { JoinReply } from '../../../protocol/wire/join.ts'
+import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
 describe('joining', () => {
+  test('a ticket for one lets that one ask again, and nobody else; removed, not even that one', async () => {
+    const scheduler = new Scheduler(1)
+    const cluster = new Cluster(scheduler, { nodeCount: 3 })
+    const conduct = async (): Promise<void> => {
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      const [founder, joiner, other] = cluster.nodes
+      assert(founder !== undefined && joiner !== undefined && other !== undefined)
+      const { ticket } = await founder.ask((api) => api.invite({ uses: 1 }))
+      const join = async (node: ClusterNode): Promise<unknown> =>
+        await node.ask((api) => api.join(ticket))
+      await join(joiner)
+      await assert.rejects(join(other), { code: 'ticket-used' })
+      await join(joiner)
+      await founder.ask((api) => api.removePeer(joiner.peer))
+      await assert.rejects(join(joiner), { code: 'ticket-used' })
+      await cluster.stop()
+    }
+    await scheduler.finish(conduct(), HOUR_MS)
+  })
+
   test("an answer with another volume than the ticket's is refused, and nothing is taken up", async () => {
     const admin = await Replica.founder('admin')
     const joiner = await Replica.open('joiner')
@@ -30,6 +54,7 @@ describe('joining', () => {
         world,
         kv: MemoryKv.open(),
         admit: () => Promise.reject(new Error('it asks, and is not asked')),
+        isMember: () => false,
       })
       const ticket: Ticket = {
         volume,

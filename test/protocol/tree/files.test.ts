@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
-import { readInode } from '../../../protocol/tree/records.ts'
+import { plainNameOf } from '../../../protocol/tree/names.ts'
+import { ROOT, readInode } from '../../../protocol/tree/records.ts'
+import { checkInvariants } from './invariants.ts'
 import { row } from './rows.ts'
 import { newSite } from './sites.ts'
 import type { Site } from './sites.ts'
@@ -258,5 +260,21 @@ describe('MEMO §2.4, files', () => {
     one: (site) => void site.create('lock'),
     other: (site) => void site.create('lock'),
     then: { oneOlder: ['lock', 'lock~one'], oneNewer: ['lock', 'lock~other'] },
+  })
+
+  test('a file that somebody gave the very name of a conflict copy: both show, each under its own name', () => {
+    const [one, other] = [newSite('one'), newSite('other')]
+    one.write('f', '1')
+    other.receive(one)
+    one.write('f', '2')
+    other.write('f', '3')
+    one.receive(other)
+    const copy = one.entries(ROOT)[1]
+    assert.ok(copy)
+    one.createIn(ROOT, copy.name)
+    const names = one.entries(ROOT).map(({ name }) => name)
+    assert.equal(new Set(names).size, 3)
+    assert.equal(names.filter((name) => plainNameOf(name) === 'f').length, 2)
+    checkInvariants(one, [...one.log, ...other.log])
   })
 })
