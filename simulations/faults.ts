@@ -90,14 +90,15 @@ export class Faults {
   async #leave(node: ClusterNode): Promise<void> {
     const { cluster, oracle } = this.#c
     const [founder] = cluster.nodes
-    if (founder === undefined || this.#removedCount >= REMOVED_MAX) return
+    if (founder === undefined || !node.isMember || this.#removedCount >= REMOVED_MAX) return
     this.#removedCount++
-    while (node.isMember) {
+    // From here on it may hear at any time that it is none.
+    node.isMember = false
+    oracle.forgets(node.name)
+    for (;;) {
       try {
         await founder.ask((api) => api.removePeer(node.peer))
-        node.isMember = false
-        oracle.forgets(node.name)
-        cluster.scheduler.sightings.add('member removed')
+        return cluster.scheduler.sightings.add('member removed')
       } catch (error) {
         if (!(error instanceof ShoalError)) throw error
         if (hasCode(error, 'no-such-peer')) return

@@ -10,6 +10,7 @@ import { latestActorOf, readVolume } from './inspection.ts'
 import { checkTree } from './tree-check.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { StoredVolume } from './inspection.ts'
+import type { SimulatedKv } from './kv.ts'
 import type { LogWatch } from './log-watch.ts'
 
 /** Fields of the record of a move that had no effect (protocol/tree/moves.ts). */
@@ -23,11 +24,17 @@ interface Look {
   readonly lines: readonly string[]
 }
 
+interface LastLook {
+  readonly kv: SimulatedKv
+  readonly writeCount: number
+  readonly look: Look
+}
+
 export class Inspector {
   readonly log: LogWatch
   readonly #cluster: Cluster
-  /** The last look at each node, with how often its store had been written to. */
-  readonly #last = new Map<ClusterNode, { readonly writeCount: number; readonly look: Look }>()
+  /** The last look at each node, with its store then and how often that had been written to. */
+  readonly #last = new Map<ClusterNode, LastLook>()
 
   constructor(cluster: Cluster, log: LogWatch) {
     this.#cluster = cluster
@@ -53,7 +60,7 @@ export class Inspector {
   async #lookAt(node: ClusterNode): Promise<Look | undefined> {
     const { kv } = node.machine
     const last = this.#last.get(node)
-    if (last?.writeCount === kv.writeCount && last.look.node.machine.kv === kv) return last.look
+    if (last?.writeCount === kv.writeCount && last.kv === kv) return last.look
     const volume = await readVolume(kv, node.machine.identity)
     if (volume === undefined) return undefined
     this.log.look(node.name, volume)
@@ -68,7 +75,7 @@ export class Inspector {
     const tips = [...actors.vector().keys()].map((label) => actors.get(label)?.hash ?? '')
     const log = tips.sort().join(' ')
     const look = { node, volume, log, lines }
-    this.#last.set(node, { writeCount: kv.writeCount, look })
+    this.#last.set(node, { kv, writeCount: kv.writeCount, look })
     return look
   }
 

@@ -8,6 +8,7 @@ import { decodeEntry } from '../protocol/log/entry.ts'
 import { CheckError } from './check-error.ts'
 import type { StoredVolume } from './inspection.ts'
 import type { SeededRandom } from './random.ts'
+import type { ActorTable } from '../node/namespace/actors.ts'
 import type { KvWrite } from '../node/store/kv.ts'
 import type { ByteString } from '../protocol/bytes.ts'
 import { peerIdFromPublicKey } from '../protocol/ids.ts'
@@ -75,13 +76,7 @@ export class LogWatch {
   /** Does a store hold all that its vector says? throws CheckError, also for what was written before. */
   look(node: string, { replica: { actors, entries } }: StoredVolume): void {
     if (this.#failure !== undefined) throw this.#failure
-    const tips = new Map<ActorId, Known[]>()
-    for (const { hash } of actors.all()) {
-      const known = this.#known.get(hash)
-      if (known === undefined) continue
-      const { actor } = known.entry.header
-      tips.set(actor, [...(tips.get(actor) ?? []), known])
-    }
+    const tips = this.#tipsOf(actors)
     for (const [label, seq] of actors.vector()) {
       const last = actors.get(label)
       const known = last === undefined ? undefined : this.#known.get(last.hash)
@@ -90,16 +85,16 @@ export class LogWatch {
       if (!isDropped && entries.hash(label, seq) !== last.hash)
         throw new CheckError('15 logs have no gaps', `${node} lost ${nameOf(known.entry.header)}`)
       for (const dep of known.entry.header.deps) {
-        const held = tips.get(dep.actor) ?? []
-        if (held.some((tip) => this.#follows(tip, dep))) continue
+        if (this.#isHeld(tips, dep)) continue
         const what = `${node} holds ${nameOf(known.entry.header)} without ${nameOf(dep)}, its past`
         throw new CheckError('15 logs have no gaps', what)
       }
     }
   }
 
-  /** All entries, each after its past, otherwise in an order by chance. */
-  inRandomOrder(random: SeededRandom): readonly Entry[] {
+  /** All entries of a store, those it dropped too, each after its past, otherwise in an order by chance. */
+  inRandomOrder(random: SeededRandom, { replica: { actors } }: StoredVolume): readonly Entry[] {
+    const tips = this.#tipsOf(actors)
     const order: Entry[] = []
     const ready: Entry[] = []
     /** Entries by what they wait for, and how much that is. */
@@ -107,7 +102,7 @@ export class LogWatch {
     const lacks = new Map<EntryHash, number>()
     for (const hash of [...this.#known.keys()].sort()) {
       const entry = this.#known.get(hash)?.entry
-      if (entry === undefined) continue
+      if (entry === undefined || !this.#isHeld(tips, { hash, ...entry.header })) continue
       const past = pastOf(entry.header)
       for (const other of past) waiting.set(other, [...(waiting.get(other) ?? []), entry])
       lacks.set(hash, past.length)
@@ -124,6 +119,22 @@ export class LogWatch {
       }
     }
     return order
+  }
+
+  /** By actor the last entries of its branches that a store has. */
+  #tipsOf(actors: ActorTable): ReadonlyMap<ActorId, readonly Known[]> {
+    const tips = new Map<ActorId, Known[]>()
+    for (const { hash } of actors.all()) {
+      const known = this.#known.get(hash)
+      if (known === undefined) continue
+      const { actor } = known.entry.header
+      tips.set(actor, [...(tips.get(actor) ?? []), known])
+    }
+    return tips
+  }
+
+  #isHeld(tips: ReadonlyMap<ActorId, readonly Known[]>, wanted: Dependency): boolean {
+    return (tips.get(wanted.actor) ?? []).some((tip) => this.#follows(tip, wanted))
   }
 
   #chainOf({ header, hash }: Entry): Chain {

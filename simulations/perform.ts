@@ -172,7 +172,7 @@ class Run {
         await node.ask((api) => api.join(ticket))
         node.isMember = true
       } catch (error) {
-        if (!hasCode(error, 'timeout')) throw error
+        if (!hasCode(error, 'timeout') && !hasCode(error, 'unreachable')) throw error
       }
     }
   }
@@ -284,12 +284,12 @@ class Run {
 
   async #replay(lines: readonly string[]): Promise<void> {
     const [founder] = this.#cluster.nodes
-    const entries = this.#inspector.log.inRandomOrder(this.#random)
     if (founder === undefined) return
     const { kv, identity } = founder.machine
     const volume = await readVolume(kv, identity)
     if (volume === undefined) return
     const { genesis } = volume
+    const entries = this.#inspector.log.inRandomOrder(this.#random, volume)
     await checkReplay({ genesis, identity, entries }, this.#random, lines)
   }
 

@@ -161,10 +161,17 @@ export class HostedVolume {
     )
   }
 
-  /** throws ShoalError 'EPERM' for members that may only read or keep. */
+  /** throws ShoalError 'EPERM' for members that may only read or keep, 'ESTALE' before the log here tells what it is. */
   checkMayWrite(): void {
-    const role = this.volume.membership.member(this.#self)?.role
+    const { membership } = this.volume
+    const role = membership.member(this.#self)?.role
     if (role !== undefined && mayWrite(role)) return
+    if (membership.isAwaited()) {
+      throw new ShoalError(
+        'ESTALE',
+        "this node has joined, but the log it holds does not tell of that yet: the admin is out of reach, or the admin's clock is ahead; try again in a while",
+      )
+    }
     throw new ShoalError(
       'EPERM',
       `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`,

@@ -191,6 +191,11 @@ export class Membership {
     this.#view.put(EXPECTED_ROLE, Buffer.from(role))
   }
 
+  /** Admitted, but the log held here does not tell of it yet: nobody who has the entry was in reach, or a clock is ahead. */
+  isAwaited(): boolean {
+    return !this.#orders.has(this.#self) && this.#view.get(EXPECTED_ROLE) !== undefined
+  }
+
   /** True if this node may read nothing. */
   isKeeper(): boolean {
     const me = this.#members.get(this.#self)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Joining } from '../../../node/peers/join.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
+import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
 import { JOIN_PROTOCOL, encodeJoinReply } from '../../../protocol/wire/join.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
 import { Cluster } from '../../../simulations/cluster.ts'
@@ -32,6 +33,25 @@ describe('joining', () => {
       await join(joiner)
       await founder.ask((api) => api.removePeer(joiner.peer))
       await assert.rejects(join(joiner), { code: 'ticket-used' })
+      await cluster.stop()
+    }
+    await scheduler.finish(conduct(), HOUR_MS)
+  })
+
+  test('who joins by an admin whose clock is ahead is told that its rights are not known here yet', async () => {
+    const scheduler = new Scheduler(2)
+    const cluster = new Cluster(scheduler, { nodeCount: 2 })
+    const conduct = async (): Promise<void> => {
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      const [founder, joiner] = cluster.nodes
+      assert(founder !== undefined && joiner !== undefined)
+      const { ticket } = await founder.ask((api) => api.invite({}))
+      founder.machine.wallError.jump(2 * CLOCK_AHEAD_MS)
+      await joiner.ask((api) => api.join(ticket))
+      const make = (): Promise<void> => joiner.ask((api) => api.makeFolder('/mine'))
+      await assert.rejects(make(), { code: 'ESTALE', message: /has joined.*try again in a while/ })
+      await cluster.clock.sleep(2 * CLOCK_AHEAD_MS)
+      await make()
       await cluster.stop()
     }
     await scheduler.finish(conduct(), HOUR_MS)
