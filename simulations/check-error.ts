@@ -24,6 +24,7 @@ export type InvariantId =
   | 'operations end'
   | 'operations fail as said'
   | 'contents are true'
+  | 'who was removed says nothing more'
   | 'nothing else fails'
 
 export class CheckError extends Error {

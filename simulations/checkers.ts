@@ -76,10 +76,15 @@ export function checkSame(
   throw new CheckError(invariant, `the trees differ:\n${shown.join('\n')}`)
 }
 
-/** Every file that a node shows can be read there, and holds what was written with its size. throws CheckError. */
-export async function checkContents(node: ClusterNode, contents: Contents): Promise<void> {
+/** Every file that a node shows, and that should be readable, can be read there, and holds what was written with its size. throws CheckError. */
+export async function checkContents(
+  node: ClusterNode,
+  contents: Contents,
+  isReadable: (size: number) => boolean,
+): Promise<void> {
   const shown = await node.ask((api) => contentsBelow(api, '/'))
   for (const [size, paths] of shown) {
+    if (!isReadable(size)) continue
     for (const path of paths) {
       const parts = await node.ask((api) => readAll(api, path))
       if (contents.isContent(size, parts)) continue
@@ -98,6 +103,11 @@ export async function checkCuts(nodes: readonly ClusterNode[]): Promise<void> {
   }
 }
 
+async function awayOf(node: ClusterNode): Promise<string> {
+  const peers = await node.ask((api) => api.listPeers())
+  return peers.flatMap(({ state, name }) => (state === 'connected' ? [] : [name])).join(', ')
+}
+
 /** Every stripe has all of its shards, as each node sees it. throws CheckError. */
 export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void> {
   for (const node of nodes) {
@@ -106,7 +116,7 @@ export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void>
     if (others === 0) continue
     throw new CheckError(
       '23 stripes are full in the end',
-      `${node.name}: ${full} stripes are full, and ${JSON.stringify(rest)}`,
+      `${node.name}: ${full} stripes are full, and ${JSON.stringify(rest)}; away: ${await awayOf(node)}`,
     )
   }
 }

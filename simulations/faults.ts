@@ -1,10 +1,12 @@
 // What befalls the nodes of a run, and how it ends: each fault is whole by itself. A node has one such thing at a time that
 // ends or restarts it; another that comes meanwhile passes it by.
 import { covers } from '../protocol/clock/vector-clock.ts'
+import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { readVolume } from './inspection.ts'
+import { inParts } from './user.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { Inspector } from './inspector.ts'
 import type { Oracle } from './oracle.ts'
@@ -87,6 +89,17 @@ export class Faults {
     }
   }
 
+  /** A removed node writes on: whoever it still reaches, none of that shows. */
+  async #writeOn(node: ClusterNode): Promise<void> {
+    const path = `/written by ${node.name} after all`
+    this.#c.oracle.bans(path)
+    try {
+      await node.ask((api) => api.writeFile(path, inParts(utf8(path)), {}))
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+    }
+  }
+
   async #leave(node: ClusterNode): Promise<void> {
     const { cluster, oracle } = this.#c
     const [founder] = cluster.nodes
@@ -98,7 +111,8 @@ export class Faults {
     for (;;) {
       try {
         await founder.ask((api) => api.removePeer(node.peer))
-        return cluster.scheduler.sightings.add('member removed')
+        cluster.scheduler.sightings.add('member removed')
+        return await this.#writeOn(node)
       } catch (error) {
         if (!(error instanceof ShoalError)) throw error
         if (hasCode(error, 'no-such-peer')) return

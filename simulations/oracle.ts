@@ -36,6 +36,7 @@ export class Oracle {
   readonly #kept = new Set<number>()
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
+  readonly #banned = new Set<string>()
 
   /** A write begins: from now on the content may show. */
   begins(size: number, path: string, node: string): void {
@@ -70,6 +71,11 @@ export class Oracle {
     this.#forgetful.add(node)
   }
 
+  /** What is written at a path must never show to a member. */
+  bans(path: string): void {
+    this.#banned.add(path)
+  }
+
   /** The disk of a node is an old copy: of its contents only those whose entries are held somewhere are promised. */
   rewound(node: string, isHeld: (position: Position) => boolean): void {
     for (const intent of this.#intents.values()) {
@@ -98,9 +104,21 @@ export class Oracle {
     this.#sweeps.push(sweep)
   }
 
+  /** Is the content promised to be readable? That of a node that was removed may never have left it. */
+  isReadable(size: number): boolean {
+    const intent = this.#intents.get(size)
+    return intent === undefined || !this.#forgetful.has(intent.node)
+  }
+
   /** Compare with what a node shows in the end: paths by content. throws CheckError. */
   judge(shown: ReadonlyMap<number, readonly string[]>): void {
     for (const [size, paths] of shown) {
+      const banned = paths.find((path) => this.#banned.has(path))
+      if (banned !== undefined)
+        throw new CheckError(
+          'who was removed says nothing more',
+          `${banned} was written by no member`,
+        )
       const intent = this.#intents.get(size)
       if (intent === undefined) {
         throw new CheckError('contents are true', `nobody wrote ${size} bytes as ${paths.join()}`)

@@ -292,6 +292,12 @@ export class SimulatedPeerNetwork implements Network {
     })
     const end = link?.end(this.self)
     if (end === undefined) throw new ShoalError('unreachable', `${peer} refused the connection`)
+    // The other may have dialled meanwhile.
+    const other = this.#ends.get(peer)
+    if (other !== undefined && other !== end) {
+      end.drop('there is a connection')
+      return other
+    }
     end.raise()
     this.#network.send(this.self, peer, 'dial confirmed', () => end.remote.raise())
     if (end.state === 'down') throw new ShoalError('unreachable', `${peer} hung up`)

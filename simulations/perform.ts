@@ -276,7 +276,7 @@ class Run {
     const reader = this.#random.pick(members)
     this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))
     await this.#replay(lines)
-    await checkContents(reader, this.#contents)
+    await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size))
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return
     await checkStripes(members)
     await this.#lose(tree)
@@ -312,7 +312,7 @@ class Run {
     const invariant = '11 losses that are tolerated lose nothing'
     if (found !== tree) throw new CheckError(invariant, 'what is left shows another tree')
     const [reader] = left
-    if (reader !== undefined) await checkContents(reader, this.#contents)
+    if (reader !== undefined) await checkContents(reader, this.#contents, () => true)
     this.#scheduler.sightings.add('loss survived', tolerates)
   }
 

@@ -307,7 +307,7 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf('/')))
 }
 
-async function* inParts(content: Uint8Array): AsyncGenerator<Uint8Array> {
+export async function* inParts(content: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += PART_BYTES)
     yield content.subarray(at, at + PART_BYTES)
 }
