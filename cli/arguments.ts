@@ -45,6 +45,15 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Give a whole number.')
 }
 
+/** A whole number from `least` to `most`. */
+export function countBetween(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = parseCount(text)
+    if (number >= least && number <= most) return number
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`)
+  }
+}
+
 /** Milliseconds of "30s", "15m", "24h", "7d". */
 export function parseDuration(text: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text)
@@ -63,5 +72,8 @@ export function collect(text: string, before: readonly string[] | undefined): re
 export function collectSetting(text: string, before: Settings | undefined): Settings {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Give KEY=VALUE, such as class=rs4+2.')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+  const key = text.slice(0, at)
+  if (before !== undefined && Object.hasOwn(before, key))
+    throw new InvalidArgumentError(`Give ${key} once.`)
+  return { ...before, [key]: text.slice(at + 1) }
 }

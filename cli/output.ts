@@ -51,10 +51,10 @@ export function formatMode(kind: FileKind, mode: number): string {
 
 /** "1 file", "2 files". */
 export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
+  return `${number} ${number === 1 ? noun : noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`
 }
 
-/** Rows in columns as wide as their content; the last column is as it is. */
+/** Rows in columns as wide as their content, without spaces at their ends. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) {
@@ -62,7 +62,10 @@ export function table(rows: readonly (readonly string[])[]): string {
   }
   return rows
     .map((row) =>
-      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '),
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
     )
     .join('\n')
 }

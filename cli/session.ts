@@ -1,6 +1,7 @@
 // The session of a person: a file with the tokens of what their commands have read and written, one a line, each of one
 // volume. A command begins where the last one ended, on whatever node that was.
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { access, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { isSessionOf, mergeSessions, parseSession } from '../protocol/clock/session.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { volumeOf } from './paths.ts'
@@ -54,11 +55,12 @@ export class SessionFile {
 
   async #read(): Promise<Map<string, string>> {
     const tokens = new Map<string, string>()
-    const text = await readFile(this.#c.file, 'utf8').catch(nothing)
+    const { file } = this.#c
+    const text = await readFile(file, 'utf8').catch((error: unknown) => nothingYet(file, error))
     try {
       for (const line of text.split('\n').filter((each) => each !== '')) add(tokens, line)
     } catch (cause) {
-      const message = `${this.#c.file} is not the file of a session; name another, or remove it`
+      const message = `${file} is not the file of a session; name another, or remove it`
       throw new ShoalError('usage', message, { cause })
     }
     return tokens
@@ -76,7 +78,13 @@ function add(tokens: Map<string, string>, token: string): void {
   tokens.set(volume, known === undefined ? token : mergeSessions(known, token))
 }
 
-function nothing(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT') return ''
-  throw error
+/** Of a file that can be made. */
+async function nothingYet(file: string, error: unknown): Promise<string> {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  const folder = dirname(file)
+  await access(folder).catch((cause: unknown) => {
+    const message = `the session file ${file} cannot be made: there is no folder ${folder}`
+    throw new ShoalError('usage', message, { cause })
+  })
+  return ''
 }

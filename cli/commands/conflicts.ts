@@ -1,5 +1,5 @@
 // `shoal conflicts ls|show|keep`: what several wrote at once, and which of it is to stay.
-import { formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
+import { count, formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
 import { asPath, inside, volumeOf } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Conflict, ConflictSide } from '../../node/control/api.ts'
@@ -23,6 +23,9 @@ export function addConflicts(program: Command, context: Context): void {
       for await (const page of context.client.listConflicts(asPath(path))) all.push(...page)
       context.print(all, () => all.map(listed).join('\n'))
       if (all.length === 0) context.tell('No conflicts.')
+      const hidden = all.flatMap(({ sides }) => sides).filter((side) => side.hidden).length
+      if (hidden > 0)
+        context.tell(`${count(hidden, 'copy')} hidden: in no listing, and not counted by status.`)
     })
   conflicts
     .command('show <path>')
@@ -53,8 +56,10 @@ function listed({ path, sides }: Conflict): string {
     '',
     printable(side.author),
     formatTime(side.writtenMs),
-    formatBytes(side.sizeBytes).padStart(8),
-    printable(side.path) + (side.hidden ? ' (hidden)' : ''),
+    (side.kind === 'folder' ? '' : formatBytes(side.sizeBytes)).padStart(8),
+    printable(side.path) +
+      (side.kind === 'folder' ? '/' : '') +
+      (side.hidden ? ' (hidden by conflicts=lww)' : ''),
   ])
   return `${printable(path)}\n${table(rows)}`
 }
@@ -66,8 +71,9 @@ function described(
 ): string {
   const parts = sides.map((side) => {
     const { author, writtenMs, kind, sizeBytes, hidden } = side
-    const has = side.path === path ? ', has the name' : hidden ? ', hidden in its folder' : ''
-    const title = `${author}, ${formatTime(writtenMs)}, ${kind} of ${formatBytes(sizeBytes)}${has}`
+    const has = side.path === path ? ', has the name' : hidden ? ', hidden by conflicts=lww' : ''
+    const what = kind === 'folder' ? kind : `${kind} of ${formatBytes(sizeBytes)}`
+    const title = `${author}, ${formatTime(writtenMs)}, ${what}${has}`
     return `${printable(title)}\n${table(waysTo(context, side, folder))}`
   })
   return [`${printable(path)} has ${sides.length} sides`, ...parts].join('\n\n')
@@ -75,14 +81,16 @@ function described(
 
 function waysTo(
   context: Context,
-  { path, kind }: ConflictSide,
+  { path, kind, moveTo }: ConflictSide,
   folder: string | undefined,
 ): string[][] {
   const word = shellWord(path)
   return [
     ['  Open', context.commandLine(`${OPENERS[kind]} ${word}`)],
     ...(folder === undefined ? [] : [['', shellWord(folder + inside(path))]]),
-    ...(kind === 'folder' ? [] : [['  Keep', context.commandLine(`conflicts keep ${word}`)]]),
+    moveTo === undefined
+      ? ['  Keep', context.commandLine(`conflicts keep ${word}`)]
+      : ['  Move', context.commandLine(`mv ${word} ${shellWord(moveTo)}`)],
   ]
 }
 

@@ -1,11 +1,15 @@
 // `shoal invite`: a ticket for another machine.
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import { TICKET_LIFETIME_MS_MAX, TICKET_USES_MAX } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
-import { parseCount, parseDuration } from '../arguments.ts'
+import { DAY_MS } from '../../protocol/units.ts'
+import { countBetween, parseDuration } from '../arguments.ts'
 import { count, formatTime } from '../output.ts'
 import type { Command } from 'commander'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Context } from '../context.ts'
+
+const DAYS_MAX = TICKET_LIFETIME_MS_MAX / DAY_MS
 
 interface Options {
   readonly role: Role
@@ -19,10 +23,15 @@ export function addInvite(program: Command, context: Context): void {
     .command('invite')
     .description('print a ticket that lets another machine join')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('writer'))
-    .option('--uses <n>', 'how many machines may join by it', parseCount, 1)
+    .option(
+      '--uses <n>',
+      `how many machines may join by it, at most ${TICKET_USES_MAX}`,
+      countBetween(1, TICKET_USES_MAX),
+      1,
+    )
     .addOption(
-      new Option('--expires <time>', 'how long it is good for')
-        .argParser(parseDuration)
+      new Option('--expires <time>', `how long it is good for, at most ${DAYS_MAX}d`)
+        .argParser(parseExpiry)
         .default(parseDuration('24h'), '24h'),
     )
     .option('--volume <name>', 'to which volume (default: the first this node had)')
@@ -36,4 +45,10 @@ export function addInvite(program: Command, context: Context): void {
       )
       context.print(invitation, () => invitation.ticket)
     })
+}
+
+function parseExpiry(text: string): number {
+  const ms = parseDuration(text)
+  if (ms <= TICKET_LIFETIME_MS_MAX) return ms
+  throw new InvalidArgumentError(`Give a time of at most ${DAYS_MAX}d.`)
 }

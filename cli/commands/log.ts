@@ -114,8 +114,9 @@ function graphPrinter(verbose: boolean): Printer {
 }
 
 function droppedLine({ beforeMs }: Exclude<LogItem, LogEntry>): string {
-  const before = beforeMs === undefined ? '' : ` of before ${formatTime(beforeMs)}`
-  return colors.dim(`Older history${before} was dropped; a volume with history=full keeps it.`)
+  const what =
+    beforeMs === undefined ? 'Older history' : `The history up to ${formatTime(beforeMs)}`
+  return colors.dim(`${what} was dropped at a checkpoint; with history=full a volume keeps it.`)
 }
 
 function entryLine({ id, timeMs, author, changes }: LogEntry, width: { author: number }): string {

@@ -1,10 +1,12 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
-import { formatBytes, formatDuration, printable, table } from '../output.ts'
+import { formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
+
+type Notice = NodeStatus['notices'][number]
 
 export function addStatus(program: Command, context: Context): void {
   program
@@ -13,11 +15,11 @@ export function addStatus(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal status --json | jq .volumes[].tolerates')
     .action(async () => {
       const status = await context.client.status()
-      context.print(status, () => describe(status))
+      context.print(status, () => describe(status, context))
     })
 }
 
-function describe({ node, peers, volumes, mounts }: NodeStatus): string {
+function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context: Context): string {
   const rows = [
     [
       'Node',
@@ -32,5 +34,18 @@ function describe({ node, peers, volumes, mounts }: NodeStatus): string {
       `${folder} (${volume}${readOnly ? ', read-only' : ''})`,
     ]),
   ]
-  return [table(rows), 'Volumes', volumeTable(volumes), 'Peers', peerTable(peers)].join('\n\n')
+  const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]
+  return [...parts, ...notices.map(noticeText)].join('\n\n')
+}
+
+function noticeText({ kind, timeMs, volumeName, member, isSelf }: Notice): string {
+  const time = formatTime(timeMs)
+  if (kind === 'restored') {
+    return `Note: this home was copied or restored on ${time}: it writes to "${printable(volumeName)}" under a new identity.`
+  }
+  if (kind === 'removed') {
+    return `Note: ${printable(member)} says that this node is no member of "${printable(volumeName)}" any more. What is written here stays here; to come back, join with a new ticket.`
+  }
+  const whose = isSelf ? 'this home' : `${printable(member)}'s home`
+  return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. What both wrote is kept. Let one of them end, and give each machine a home of its own.`
 }

@@ -1,7 +1,7 @@
 // `shoal volume create|ls|info|set`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { count, formatBytes, formatTime, printable, table } from '../output.ts'
+import { count, formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
@@ -12,8 +12,9 @@ Settings:
   ack=local|copied|placed               when a put is done
   consistency=eventual|read-own|strong  how recent what is read is, and who agrees to what is written
   voters=NAME,NAME,...                  who agrees, where that is strong
-  conflicts=copies|lww                  whether what was written at once shows as a copy beside the newest
-  history=drop|full                     whether the log below a checkpoint is forgotten or kept
+  conflicts=copies|lww                  whether older versions of a file, written at once with its newest one, show as
+                                        copies beside it; files made apart with one name show both in any case
+  history=drop|full                     whether the log below a checkpoint is forgotten, or kept for "shoal log"
   checkpoint=N                          a checkpoint is due after so many entries, or a day
   away=30d                              how long a member that is away holds checkpoints up
 
@@ -46,7 +47,7 @@ export function addVolume(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal volume ls')
     .action(async () => {
       const volumes = await context.client.listVolumes()
-      context.print(volumes, () => volumeTable(volumes))
+      context.print(volumes, () => volumeTable(volumes, context))
     })
   volume
     .command('info <name>')
@@ -68,19 +69,25 @@ export function addVolume(program: Command, context: Context): void {
 }
 
 /** Also part of `shoal status`. */
-export function volumeTable(volumes: readonly VolumeStatus[]): string {
+export function volumeTable(volumes: readonly VolumeStatus[], context: Context): string {
   if (volumes.length === 0)
     return 'No volume yet. The first "shoal put" or "shoal mount" makes one.'
   const rows = volumes.map((volume) => [
     printable(volume.name),
     volume.role,
     volume.class,
-    tolerance(volume.tolerates),
+    tolerance(volume),
     stripesText(volume),
-    volume.conflicts === 0 ? '' : count(volume.conflicts, 'conflict'),
+    conflictsText(volume, context),
     differenceText(volume) ?? '',
   ])
   return table(rows)
+}
+
+function conflictsText({ name, conflicts, isDefault }: VolumeStatus, context: Context): string {
+  if (conflicts === 0) return ''
+  const where = isDefault ? '' : ` ${shellWord(`${name}:`)}`
+  return `${count(conflicts, 'conflict copy')} (${context.commandLine(`conflicts ls${where}`)})`
 }
 
 function describe(info: VolumeInfo): string {
@@ -89,16 +96,13 @@ function describe(info: VolumeInfo): string {
     ['Id', info.id],
     ['Role', info.role],
     ['Class', info.class],
-    ['Safety', tolerance(info.tolerates)],
+    ['Safety', tolerance(info)],
     ['Stripes', stripesText(info)],
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
     ['Chunks', `${info.chunk}, ${info.hash}`],
     ['Made', formatTime(info.createdMs)],
-    [
-      'Log',
-      `${count(info.entries, 'entry').replace(/entrys$/, 'entries')}, ${count(info.heads.length, 'head')}`,
-    ],
+    ['Log', `${count(info.entries, 'entry')}, ${count(info.heads.length, 'head')}`],
     ['Settings', settingsText(info.settings)],
     ...info.members.map(({ name, peer, role }) => [
       'Member',
@@ -114,7 +118,9 @@ function differenceText({ differsMs }: VolumeStatus): string | undefined {
     : `DIFFERS from another member as of ${formatTime(differsMs)}: one of the two is damaged`
 }
 
-function tolerance(peers: number): string {
+function tolerance({ tolerates: peers, stripes }: VolumeStatus): string {
+  // What is not there yet may get fewer shards than the class says.
+  if (Object.values(stripes).every((number) => number === 0)) return 'no data placed yet'
   if (peers === 0) return 'no peer may be lost'
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
 }

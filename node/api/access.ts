@@ -1,7 +1,7 @@
 // The consistency levels (DESIGN §5) around the calls about files: what a call waits for before it reads, who agrees to
 // what it writes, and the token of its session after it.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { Consistency, FileCallOptions } from '../control/api.ts'
 import type { Change } from '../files/files.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
@@ -31,7 +31,7 @@ export class FileAccess {
     run: (at: HostedPath) => Result | Promise<Result>,
   ): Promise<Result> {
     const at = this.#c.hosted.at(path)
-    const visit = await this.#begin(at.hosted, options)
+    const visit = await this.#begin(at.hosted, options).catch(sayHowToRead)
     try {
       return await run(at)
     } finally {
@@ -46,7 +46,7 @@ export class FileAccess {
     run: (at: HostedPath) => AsyncIterable<Part>,
   ): AsyncGenerator<Part> {
     const at = this.#c.hosted.at(path)
-    const visit = await this.#begin(at.hosted, options)
+    const visit = await this.#begin(at.hosted, options).catch(sayHowToRead)
     try {
       yield* run(at)
     } finally {
@@ -62,7 +62,7 @@ export class FileAccess {
   ): Promise<Result> {
     const at = await this.#c.hosted.atForWriting(path)
     const { hosted } = at
-    const visit = await this.#begin(hosted, options)
+    const visit = await this.#begin(hosted, options).catch(sayWhenToWrite)
     if (visit.level !== 'strong' && isStrong(hosted.volume)) {
       throw new ShoalError(
         'EPERM',
@@ -89,6 +89,20 @@ export class FileAccess {
     if (level === 'strong') await strong.read(() => undefined, signal)
     return { hosted, level, seen }
   }
+}
+
+function sayHowToRead(error: unknown): never {
+  throw withNextStep(error, 'to read what this machine has, use --consistency eventual')
+}
+
+function sayWhenToWrite(error: unknown): never {
+  throw withNextStep(error, 'nothing was written; try again once they can be reached')
+}
+
+function withNextStep(error: unknown, step: string): unknown {
+  if (!hasCode(error, 'NO_QUORUM')) return error
+  const { code, message } = asShoalError(error)
+  return new ShoalError(code, `${message}; ${step}`, { cause: error })
 }
 
 const atOnce: Change = async (make) => make()

@@ -42,7 +42,11 @@ function inVolume(asked: string, { path, sides }: Conflict): Conflict {
   const prefix = prefixOf(asked)
   return {
     path: prefix + path,
-    sides: sides.map((side) => ({ ...side, path: prefix + side.path })),
+    sides: sides.map((side) => ({
+      ...side,
+      path: prefix + side.path,
+      ...(side.moveTo !== undefined && { moveTo: prefix + side.moveTo }),
+    })),
   }
 }
 

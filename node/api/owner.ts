@@ -5,6 +5,7 @@ import { conflictsApi } from './conflicts.ts'
 import { filesApi } from './files.ts'
 import { historyApi } from './history.ts'
 import { mountsApi } from './mounts.ts'
+import { noticesOf } from './notices.ts'
 import { peersApi } from './peers.ts'
 import { volumesApi } from './volumes.ts'
 import type { NodeParts } from './parts.ts'
@@ -24,7 +25,7 @@ export function ownersApi(
   self: NodeIdentity,
   stop: () => Promise<void>,
 ): NodeApi {
-  const { space, world } = parts
+  const { space, volumes, world, swarm } = parts
   const nouns = {
     ...peersApi(parts),
     ...volumesApi(parts),
@@ -46,6 +47,10 @@ export function ownersApi(
         peers: await nouns.listPeers(),
         volumes: await nouns.listVolumes(),
         mounts: await nouns.listMounts(),
+        notices: volumes.all().flatMap((named) => {
+          const refusedBy = swarm.refusedBy(named.volume)
+          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy })
+        }),
       }
     },
   }

@@ -62,7 +62,11 @@ export function peersApi(parts: NodeParts): PeersApi {
       return { ticket, volume: named.name, role, uses, expiresMs }
     },
 
-    join: async (ticket, { signal } = {}) =>
-      describeVolumeInfo(parts, await hosted.join(parseTicket(ticket), signal)),
+    async join(text, { signal } = {}) {
+      const ticket = parseTicket(text)
+      if (ticket.addresses.some((address) => address.endsWith(`/p2p/${network.self}`)))
+        throw new ShoalError('usage', 'this node printed that ticket: run it on the other machine')
+      return describeVolumeInfo(parts, await hosted.join(ticket, signal))
+    },
   }
 }

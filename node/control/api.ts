@@ -9,6 +9,7 @@ import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { Notice } from './notice.ts'
 
 /** Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see. */
 export interface CallOptions {
@@ -135,7 +136,7 @@ export interface ConflictsApi {
   showConflict(path: string, options?: CallOptions): Promise<Conflict>
   /**
    * End a conflict: the side at `path` gets the name, or keeps it, and the others go.
-   * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder.
+   * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder: then a move of one ends it.
    */
   keepConflict(path: string, options?: CallOptions): Promise<KeptConflict>
 }
@@ -190,6 +191,7 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[]
   readonly volumes: readonly VolumeStatus[]
   readonly mounts: readonly MountStatus[]
+  readonly notices: readonly Notice[]
 }
 
 export interface PeerStatus {
@@ -355,6 +357,8 @@ export interface ConflictSide {
   readonly writtenMs: WallTime
   /** Not listed in its folder, as conflicts=lww says; it is there by its path all the same. */
   readonly hidden: boolean
+  /** Where a side is a folder, so that none can be kept: a path that is free, to which this one can be moved instead. */
+  readonly moveTo?: string | undefined
 }
 
 export interface LogOptions {

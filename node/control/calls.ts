@@ -2,7 +2,14 @@
 // JSON in and JSON out are one row each; the content of files and listings have a query of their own.
 import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
-import { PATH_MAX, SESSION_TEXT_MAX, SYMLINK_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
+import {
+  PATH_MAX,
+  SESSION_TEXT_MAX,
+  SYMLINK_MAX,
+  TICKET_LIFETIME_MS_MAX,
+  TICKET_TEXT_MAX,
+  TICKET_USES_MAX,
+} from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import type {
   FileCallOptions,
@@ -48,8 +55,8 @@ const table: Readonly<Record<string, Call>> = {
     {
       volume,
       role: z.enum(ROLES).optional(),
-      uses: z.int().min(1).max(10_000).optional(),
-      expiresInMs: z.int().positive().optional(),
+      uses: z.int().min(1).max(TICKET_USES_MAX).optional(),
+      expiresInMs: z.int().positive().max(TICKET_LIFETIME_MS_MAX).optional(),
     },
     (api, request, options) => api.invite(request, options),
   ),
@@ -188,8 +195,28 @@ function call<Shape extends z.ZodRawShape>(
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
+  const [issue] = result.error.issues
   const field =
-    issue === undefined || issue.path.length === 0 ? '' : ` field ${issue.path.join('.')}`
-  throw new ShoalError('usage', `request${field}: ${issue?.message ?? 'invalid'}`)
+    issue === undefined || issue.path.length === 0 ? 'the request' : issue.path.join('.')
+  throw new ShoalError('usage', `${field} ${issue === undefined ? 'is invalid' : problemOf(issue)}`)
+}
+
+/** What zod found, as the end of a sentence. */
+function problemOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      if (issue.origin === 'string') return 'must not be empty'
+      return `must be at least ${issue.minimum}`
+    case 'too_big':
+      if (issue.origin === 'string') return `must be no longer than ${issue.maximum} characters`
+      return `must be at most ${issue.maximum}`
+    case 'invalid_type':
+      return `must be of type ${issue.expected}`
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`
+    case 'unrecognized_keys':
+      return `has what is not known here: ${issue.keys.join(', ')}`
+    default:
+      return issue.message.replace(/^Invalid \w+: /, '')
+  }
 }

@@ -1,8 +1,9 @@
 // Conflicts of one volume by path: what shows beside what, and which of it stays. What a conflict is, and what ends it,
 // is in node/namespace/conflicts.ts.
+import { parse } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
-import type { NodeId } from '../../protocol/ids.ts'
+import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { stampActor, stampHlc } from '../../protocol/log/dot.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
@@ -13,10 +14,15 @@ import type { NameConflict } from '../namespace/conflicts.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import { formatPath } from './paths.ts'
 
+/** Of a name that is proposed, in characters: all of it is well below what a name may be long. */
+const STEM_MAX = 32
+const AUTHOR_MAX = 16
+const EXT_MAX = 8
+
 type Sides = Omit<NameConflict, 'key'>
 
 /**
- * Those at a path and below. throws ShoalError 'ENOENT', 'ENOTDIR', 'EINVAL' for a file that is in none.
+ * Those at a path and below. throws ShoalError 'ENOENT', 'ENOTDIR'.
  * cost: O(conflicts of the volume)
  */
 export async function* conflictsBelow(
@@ -25,7 +31,8 @@ export async function* conflictsBelow(
 ): AsyncGenerator<Conflict> {
   const target = namespace.resolvePath(path)
   if (target.kind !== 'dir') {
-    yield conflictAt(namespace, path)
+    const sides = sidesBeside(namespace, path)
+    if (sides !== undefined) yield described(namespace, sides)
     return
   }
   for await (const sides of namespace.conflicts()) {
@@ -41,6 +48,7 @@ export function conflictAt(namespace: Namespace, path: readonly string[]): Confl
 /** Let the side at a path have the name, and the others go. Durable after commit(). throws as conflictAt, and 'EISDIR'. */
 export function keepConflict(namespace: Namespace, path: readonly string[]): KeptConflict {
   const { dir, sides } = sidesAt(namespace, path)
+  checkKeepable(described(namespace, { dir, sides }))
   const name = nameFromText(path.at(-1) ?? '')
   const others = sides.filter((side) => side.name !== name)
   const removed = others.map((side) => pathOf(namespace, dir, side.name))
@@ -52,14 +60,29 @@ export function keepConflict(namespace: Namespace, path: readonly string[]): Kep
 
 function sidesAt(namespace: Namespace, path: readonly string[]): Sides {
   namespace.resolvePath(path)
-  const { id: dir } = namespace.resolvePath(path.slice(0, -1))
-  const name = path.at(-1)
-  const sides = name === undefined ? undefined : namespace.conflictAt(dir, nameFromText(name))
+  const sides = sidesBeside(namespace, path)
   if (sides !== undefined) return sides
   throw new ShoalError('EINVAL', `${formatPath(path)}: is in no conflict; see shoal conflicts ls`)
 }
 
+function sidesBeside(namespace: Namespace, path: readonly string[]): Sides | undefined {
+  const { id: dir } = namespace.resolvePath(path.slice(0, -1))
+  const name = path.at(-1)
+  return name === undefined ? undefined : namespace.conflictAt(dir, nameFromText(name))
+}
+
+/** throws ShoalError 'EISDIR', with a move that ends the conflict instead. */
+function checkKeepable({ path, sides }: Conflict): void {
+  const last = sides.at(-1)
+  if (last?.moveTo === undefined) return
+  throw new ShoalError(
+    'EISDIR',
+    `${path}: one side is a folder, and no folder is removed so; move one to a name of its own, such as ${last.path} to ${last.moveTo} (shoal mv), and both stay`,
+  )
+}
+
 function described(namespace: Namespace, { dir, sides }: Sides): Conflict {
+  const isOfFolder = sides.some(({ target }) => target.kind === 'dir')
   const all = sides.map(
     ({ name, target, author: peer, stamp, sizeBytes, isHidden }): ConflictSide => ({
       path: pathOf(namespace, dir, name),
@@ -69,9 +92,23 @@ function described(namespace: Namespace, { dir, sides }: Sides): Conflict {
       author: namespace.volume.authorName(stampActor(stamp)),
       writtenMs: hlcMillis(stampHlc(stamp)),
       hidden: isHidden,
+      ...(isOfFolder && {
+        moveTo: freePath(namespace, dir, sides[0].name, stampActor(stamp)),
+      }),
     }),
   )
   return { path: pathOf(namespace, dir, sides[0].name), sides: all }
+}
+
+/** A path beside `name` that nothing has: "plan-anna.txt". */
+function freePath(namespace: Namespace, dir: NodeId, name: Name, actor: ActorId): string {
+  const author = namespace.volume.authorName(actor).replace(/[^\p{L}\p{N}_.-]/gu, '_')
+  const { name: stem, ext } = parse(nameText(name))
+  const start = `${Array.from(stem).slice(0, STEM_MAX).join('')}-${author.slice(0, AUTHOR_MAX)}`
+  for (let number = 1; ; number++) {
+    const free = nameFromText(`${start}${number === 1 ? '' : `-${number}`}${ext.slice(0, EXT_MAX)}`)
+    if (namespace.lookup(dir, free) === undefined) return pathOf(namespace, dir, free)
+  }
 }
 
 function pathOf(namespace: Namespace, dir: NodeId, name: Name): string {

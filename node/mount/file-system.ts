@@ -97,6 +97,8 @@ export interface Invalidator {
   inode(inode: number): void
   /** A name in a folder, present or cached as absent. */
   entry(parent: number, name: string): void
+  /** Resolves when the kernel has been told what came so far; of content that is being read, when that is over. */
+  settled(): Promise<void>
 }
 
 /** A file system at a folder. */

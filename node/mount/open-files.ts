@@ -1,5 +1,7 @@
 // Open files of a mount, one record per inode however many handles it has, so that all handles of this node see each
 // other's writes at once. A record keeps what its handles have seen: the base of the version that a commit makes.
+import { asShoalError } from '../../protocol/errors.ts'
+import type { ShoalError } from '../../protocol/errors.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
@@ -20,6 +22,8 @@ export interface OpenFile {
   reader: { readonly dots: string; readonly reader: ContentReader } | undefined
   /** Time of the last write, which the version will carry. */
   modifiedNs: bigint | undefined
+  /** Why what was written through these handles is gone: others are opened afresh. */
+  refused: ShoalError | undefined
   /** Edits and commits run one after the other. */
   queue: Promise<unknown>
 }
@@ -53,6 +57,7 @@ export class OpenFiles {
         base,
         reader: undefined,
         modifiedNs: undefined,
+        refused: undefined,
         queue,
       }
       this.#byKey.set(key, file)
@@ -64,7 +69,7 @@ export class OpenFiles {
   /** A handle is gone; the last one takes the record with it. */
   close(file: OpenFile): void {
     file.handles--
-    if (file.handles <= 0) this.#byKey.delete(file.key)
+    if (file.handles <= 0) this.#forget(file)
   }
 
   all(): readonly OpenFile[] {
@@ -82,8 +87,23 @@ export class OpenFiles {
     return file.reader.reader
   }
 
-  /** The editor of a file, begun on the version its handles have seen. */
+  /** throws why what was written through the file's handles was refused, as whoever goes on would leave a hole. */
+  checkAccepted({ refused }: OpenFile): void {
+    if (refused !== undefined) throw refused
+  }
+
+  /** What was written is gone. */
+  refuse(file: OpenFile, reason: unknown): void {
+    file.refused = asShoalError(reason)
+    file.editor = undefined
+    file.reader = undefined
+    file.modifiedNs = undefined
+    this.#forget(file)
+  }
+
+  /** The editor of a file, begun on the version its handles have seen. throws as checkAccepted. */
   editor(file: OpenFile): ContentEditor {
+    this.checkAccepted(file)
     if (file.editor !== undefined) return file.editor
     const version = this.#contents.version(file.target)
     file.base = version.base
@@ -108,6 +128,10 @@ export class OpenFiles {
     file.editor = undefined
     file.reader = undefined
     file.modifiedNs = undefined
+  }
+
+  #forget(file: OpenFile): void {
+    if (this.#byKey.get(file.key) === file) this.#byKey.delete(file.key)
   }
 }
 

@@ -1,14 +1,11 @@
-// A volume as a file system for a mount driver: POSIX calls become namespace ops and content edits. What the kernel
-// cached is taken back when a change comes from elsewhere (another node, or this node's other doors).
+// A volume as a file system for a mount driver: POSIX calls become namespace ops and content edits. What a close
+// could not log shows to nobody when it has failed, and its handles, which hold on to it, do no more.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { AttributeValues } from '../../protocol/tree/op.ts'
-import { emptyChanges } from '../../protocol/tree/apply.ts'
-import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
@@ -25,6 +22,7 @@ import type {
 } from './file-system.ts'
 import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
+import { KernelCache } from './kernel-cache.ts'
 import { OpenFiles } from './open-files.ts'
 import type { OpenFile } from './open-files.ts'
 
@@ -48,46 +46,29 @@ export interface VolumeFileSystemComponents {
 export class VolumeFileSystem implements FileSystem {
   readonly #c: VolumeFileSystemComponents
   readonly #inodes = new InodeTable()
+  readonly #cache: KernelCache
   readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles = new Map<number, Handle>()
   readonly #folders = new Map<number, FolderListing>()
   readonly #stop = new AbortController()
   #nextHandle = 1
-  /** True while a call of this mount makes ops: the kernel knows of those changes. */
-  #own = false
-  #invalidator: Invalidator | undefined
-  #unlisten: (() => void) | undefined
 
   constructor(components: VolumeFileSystemComponents) {
     this.#c = components
+    this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
     this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
   }
 
   /** Take back what the kernel caches when changes come from elsewhere. */
   invalidateThrough(invalidator: Invalidator): void {
-    this.#invalidator = invalidator
-    const { volume } = this.#c.namespace
-    const unlisten = volume.events.change.add((changes) => {
-      if (!this.#own) this.#invalidate(changes)
-    })
-    const unlistenReset = volume.events.onReset(() => {
-      const before = this.#known()
-      return () => {
-        this.#invalidate(before)
-        this.#invalidate(this.#known())
-      }
-    })
-    this.#unlisten = () => {
-      unlisten()
-      unlistenReset()
-    }
+    this.#cache.listen(invalidator)
   }
 
   /** Log what was written and not closed, and stop listening. The kernel is gone. */
   async close(): Promise<void> {
-    this.#unlisten?.()
+    this.#cache.unlisten()
     for (const file of this.#files.all()) {
       await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
     }
@@ -222,7 +203,7 @@ export class VolumeFileSystem implements FileSystem {
     if (file.editor === undefined)
       return this.#files.reader(file).read(position, length, { signal })
     return this.#files.inOrder(file, () =>
-      this.#files.editor(file).read(position, length, { signal }),
+      (file.editor ?? this.#files.reader(file)).read(position, length, { signal }),
     )
   }
 
@@ -238,7 +219,10 @@ export class VolumeFileSystem implements FileSystem {
 
   async flush(handle: number): Promise<void> {
     const { file } = this.#handle(handle)
-    if (file.editor !== undefined) await this.fsync(handle)
+    this.#files.checkAccepted(file)
+    if (file.editor === undefined) return
+    await this.#commitLast(file)
+    await this.#c.namespace.volume.commit()
   }
 
   async syncFolder(): Promise<void> {
@@ -253,7 +237,7 @@ export class VolumeFileSystem implements FileSystem {
   async release(handle: number): Promise<void> {
     const { file } = this.#handle(handle)
     try {
-      await this.#commitFile(file)
+      await this.#commitLast(file)
     } finally {
       this.#handles.delete(handle)
       this.#files.close(file)
@@ -303,8 +287,26 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async #commitFile(file: OpenFile): Promise<void> {
+    this.#files.checkAccepted(file)
     if (file.editor === undefined) return
     await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
+  }
+
+  /** The same for who will not try again: what is refused now is gone. */
+  async #commitLast(file: OpenFile): Promise<void> {
+    if (file.editor === undefined) return
+    const { signal } = this.#stop
+    try {
+      await this.#files.inOrder(file, () =>
+        this.#files.commit(file, signal).catch((error: unknown) => {
+          this.#files.refuse(file, error)
+          throw error
+        }),
+      )
+    } catch (error) {
+      await this.#cache.forget(file.target)
+      throw error
+    }
   }
 
   async #truncate(
@@ -356,42 +358,7 @@ export class VolumeFileSystem implements FileSystem {
 
   /** Make ops that the kernel knows of, as it asked for them. */
   #ops<Result>(make: () => Result): Promise<Result> {
-    return this.#change(() => {
-      this.#own = true
-      try {
-        return make()
-      } finally {
-        this.#own = false
-      }
-    })
-  }
-
-  /** All that the kernel knows, where it is now. */
-  #known(): ChangeSet {
-    const changes = emptyChanges()
-    for (const target of this.#inodes.targets()) {
-      if (target.kind === 'dir') changes.dirs.add(target.id)
-      else changes.inodes.add(target.id)
-      changes.names.push(...this.#c.namespace.placesOf(target))
-    }
-    return changes
-  }
-
-  #invalidate(changes: ChangeSet): void {
-    const invalidator = this.#invalidator
-    if (invalidator === undefined) return
-    for (const id of changes.inodes) {
-      const number = this.#inodes.numberOf({ kind: 'inode', id, link: ROOT, version: undefined })
-      if (number !== undefined) invalidator.inode(number)
-    }
-    for (const id of changes.dirs) {
-      const number = this.#inodes.numberOf({ kind: 'dir', id })
-      if (number !== undefined) invalidator.inode(number)
-    }
-    for (const [dir, name] of changes.names) {
-      const number = this.#inodes.numberOf({ kind: 'dir', id: dir })
-      if (number !== undefined) invalidator.entry(number, name)
-    }
+    return this.#change(() => this.#cache.making(make))
   }
 }
 

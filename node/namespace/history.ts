@@ -1,7 +1,8 @@
 // What a volume's log tells, for people: entries newest first, by a merge of all actors' chains by clock, in which each
 // comes before its past; memory is an entry an actor. Ops name things by id: their names are those of today, and where
 // things have moved since, those that the ops tell which the writer had seen (its presence dots lead from op to op).
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import type { Dependency, Entry } from '../../protocol/log/entry.ts'
@@ -22,9 +23,8 @@ const FOLLOW_TAIL = 10
 /** How often a follower looks for news, in ms. */
 const FOLLOW_MS = 200
 
-/** What an entry follows is compared as long as that is few, and cheap to find. */
-const HEADS_COMPARED = 8
-const STEPS_COMPARED = 64
+/** Entries that are looked through for what an entry follows has seen of each other, at most. */
+const STEPS_COMPARED = 512
 
 const BOOKKEEPING: ReadonlySet<ChangeKind> = new Set(['place', 'merge', 'checkpoint'])
 
@@ -56,7 +56,7 @@ export async function* readHistory(
   }
   if (given >= limit) return
   if (volume.entries.dropped.size === 0) return
-  const cut = volume.cuts.oldest
+  const cut = volume.checkpoint
   yield [{ kind: 'dropped', beforeMs: cut === undefined ? undefined : hlcMillis(cut.hlc) }]
 }
 
@@ -117,10 +117,12 @@ function changesOf(
   const logged: LoggedOp[] = ops.map((op, index) => ({ op, dot: makeDot(label, seq, index) }))
   if (target !== undefined) {
     const about = logged.filter(({ op }) => op !== undefined && isAbout(volume.view, target, op))
+    if (about.length > 0) names.learn(logged)
     return describeOps(about, names)
   }
   if (reading.kind !== 'ops')
     return [{ kind: 'unknown', text: 'wrote something that this node cannot read' }]
+  names.learn(logged)
   if (ops.length > 0) return describeOps(logged, names)
   return [{ kind: 'merge', text: `merged ${deps.length + 1} branches of the log` }]
 }
@@ -146,19 +148,43 @@ function describeEntry(
 function headsSeen(volume: Volume, { header }: Entry): readonly Dependency[] {
   const { actor, seq, prev, deps } = header
   const all = [...(prev === undefined ? [] : [{ actor, seq: seq - 1, hash: prev }]), ...deps]
-  if (all.length > HEADS_COMPARED) return all
-  return all.filter((one) => !all.some((other) => other !== one && hasSeen(volume, other, one)))
+  const heads = new Set(all)
+  const steps = { left: STEPS_COMPARED }
+  // The newest has most likely seen the others.
+  for (const head of byNewest(volume, all)) {
+    if (heads.size === 1 || steps.left <= 0) break
+    if (heads.has(head)) removeSeen(volume, heads, head, steps)
+  }
+  return all.filter((one) => heads.has(one))
 }
 
-/** An actor names every other one that advanced: the latest time that it named `of` tells what it had seen. */
-function hasSeen(volume: Volume, by: Dependency, of: Dependency): boolean {
-  for (let { seq } = by; seq > by.seq - STEPS_COMPARED; seq--) {
-    const entry = volume.entry(by.actor, seq)
-    if (entry === undefined) return false
-    const named = entry.header.deps.find(({ actor }) => actor === of.actor)
-    if (named !== undefined) return named.seq >= of.seq
+/** An actor names every other one that advanced: the latest time that it named one tells what it had seen. */
+function removeSeen(
+  volume: Volume,
+  heads: Set<Dependency>,
+  by: Dependency,
+  steps: { left: number },
+): void {
+  const unknown = new Map([...heads].map((head) => [head.actor, head]))
+  unknown.delete(by.actor)
+  for (let { seq } = by; unknown.size > 0 && steps.left-- > 0; seq--) {
+    const entry = volume.entries.entry(by.actor, seq)
+    if (entry === undefined) return
+    for (const named of entry.header.deps) {
+      const head = unknown.get(named.actor)
+      if (head !== undefined && named.seq >= head.seq) heads.delete(head)
+      unknown.delete(named.actor)
+    }
   }
-  return false
+}
+
+function byNewest(volume: Volume, all: readonly Dependency[]): readonly Dependency[] {
+  if (all.length < 2) return all
+  const clock = ({ actor, seq }: Dependency): Hlc => volume.entries.hlc(actor, seq) ?? HLC_ZERO
+  const clocks = new Map(all.map((one) => [one, clock(one)]))
+  return all.toSorted((a, b) =>
+    (clocks.get(a) ?? HLC_ZERO) > (clocks.get(b) ?? HLC_ZERO) ? -1 : 1,
+  )
 }
 
 /** All entries that are here, the newest first; otherwise as EntryTable.between. */

@@ -46,12 +46,17 @@ export interface HistoryNames {
   place(id: NodeId): string | undefined
   /** Where it was when it had these presence dots, as far as the log tells. */
   before(id: NodeId, saw: readonly Dot[]): string | undefined
+  /** True where this took from its name what showed there as a conflict copy, beside something else. */
+  ofCopy(op: Taking, dot: Dot): boolean
   /** A name of an inode that it has, or a folder. */
   object(id: NodeId): string | undefined
   member(peer: PeerId): string
   /** True while this content is one of several that were written at once and show beside each other. */
   inConflict(inode: NodeId, version: Dot): boolean
 }
+
+/** Ops that take something from its place. */
+export type Taking = Extract<Op, { kind: 'move' | 'move-dir' | 'unlink' | 'rmdir' }>
 
 export interface LoggedOp {
   readonly dot: Dot
@@ -60,6 +65,7 @@ export interface LoggedOp {
 }
 
 const GONE = 'a file that is gone'
+const COPY_OF = 'a conflict copy of'
 
 /** The path of a name in a folder. */
 export function pathIn(folder: string, name: Name): string {
@@ -79,7 +85,7 @@ export function describeOps(ops: readonly LoggedOp[], names: HistoryNames): Chan
       changes[at] = { ...known, sizeBytes: op.size }
     } else if (op?.kind !== 'attributes' || known === undefined) {
       if (id !== undefined && op?.kind !== 'attributes') made.set(id, changes.length)
-      changes.push(op?.kind === 'version' ? describeVersion(op, dot, names) : describeOp(op, names))
+      changes.push(describeOp(op, dot, names))
     }
   }
   return changes
@@ -115,10 +121,12 @@ function describeVersion(
   return { kind: 'write', text: `wrote ${path ?? GONE}`, note, path, sizeBytes: op.size }
 }
 
-function describeOp(op: Exclude<Op, { kind: 'version' }> | undefined, names: HistoryNames): Change {
+function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
   if (op === undefined)
     return { kind: 'unknown', text: 'did something that says nothing to this node' }
   switch (op.kind) {
+    case 'version':
+      return describeVersion(op, dot, names)
     case 'mkdir': {
       const path = pathIn(names.folder(op.parent), op.name)
       return { kind: 'folder', text: `made folder ${path}`, path }
@@ -134,20 +142,18 @@ function describeOp(op: Exclude<Op, { kind: 'version' }> | undefined, names: His
       return { kind: 'link', text: `linked ${path} to ${names.object(op.inode) ?? GONE}`, path }
     }
     case 'move':
-      return describeMove(op.link, op, names)
     case 'move-dir':
-      return describeMove(op.id, op, names)
+      return describeMove(op, dot, names)
     case 'unlink':
-      return describeRemoval('', op.link, op, names)
     case 'rmdir':
-      return describeRemoval('folder ', op.id, op, names)
+      return describeRemoval(op, dot, names)
     case 'attributes': {
       const path = names.object(op.id)
       return { kind: 'attributes', text: `${attributesText(op.attributes)} ${path ?? GONE}`, path }
     }
     case 'drop-version': {
       const path = names.object(op.inode)
-      return { kind: 'resolve', text: `removed a conflict copy of ${path ?? GONE}`, path }
+      return { kind: 'resolve', text: `removed ${COPY_OF} ${path ?? GONE}`, path }
     }
     default:
       return describeVolumeOp(op, names)
@@ -155,24 +161,37 @@ function describeOp(op: Exclude<Op, { kind: 'version' }> | undefined, names: His
 }
 
 function describeMove(
-  id: NodeId,
   op: Extract<Op, { kind: 'move' | 'move-dir' }>,
+  dot: Dot,
   names: HistoryNames,
 ): Change {
   const path = pathIn(names.folder(op.parent), op.name)
-  const before = names.before(id, op.saw) ?? `something in ${names.folder(op.from)}`
-  return { kind: 'move', text: `moved ${before} to ${path}`, path }
+  const before = names.before(takenBy(op), op.saw) ?? `something in ${names.folder(op.from)}`
+  const what = names.ofCopy(op, dot) ? `${COPY_OF} ${before}` : before
+  return { kind: 'move', text: `moved ${what} to ${path}`, path }
 }
 
 function describeRemoval(
-  what: string,
-  id: NodeId,
   op: Extract<Op, { kind: 'unlink' | 'rmdir' }>,
+  dot: Dot,
   names: HistoryNames,
 ): Change {
+  const id = takenBy(op)
+  const isCopy = names.ofCopy(op, dot)
   const path = names.before(id, op.saw) ?? names.place(id)
-  if (path !== undefined) return { kind: 'remove', text: `removed ${what}${path}`, path }
-  return { kind: 'remove', text: `removed something in ${names.folder(op.from)}` }
+  if (path === undefined)
+    return { kind: 'remove', text: `removed something in ${names.folder(op.from)}` }
+  if (isCopy) return { kind: 'resolve', text: `removed ${COPY_OF} ${path}`, path }
+  return { kind: 'remove', text: `removed ${op.kind === 'rmdir' ? 'folder ' : ''}${path}`, path }
+}
+
+export function isTaking(op: Op): op is Taking {
+  return ['move', 'move-dir', 'unlink', 'rmdir'].includes(op.kind)
+}
+
+/** The link, or the directory. */
+export function takenBy(op: Taking): NodeId {
+  return 'link' in op ? op.link : op.id
 }
 
 function attributesText({ mode, uid, gid, ...times }: AttributeValues): string {
@@ -185,12 +204,21 @@ function attributesText({ mode, uid, gid, ...times }: AttributeValues): string {
   return `set ${parts.join(', ')} of`
 }
 
+/** Voters by their names, as people set them. */
+function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: HistoryNames): string {
+  if (key !== 'voters') return value
+  return value
+    .split(',')
+    .map((peer) => names.member(peer as PeerId))
+    .join(',')
+}
+
 type VolumeOp = Exclude<Op, TreeOp> | Extract<Op, { kind: 'policy' }>
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
   switch (op.kind) {
     case 'policy':
-      return { kind: 'policy', text: `set ${op.key}=${op.value}` }
+      return { kind: 'policy', text: `set ${op.key}=${policyText(op, names)}` }
     case 'member':
       return { kind: 'member', text: `admitted ${names.member(op.peer)} as ${op.role}` }
     case 'member-info': {

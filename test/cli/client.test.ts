@@ -71,8 +71,14 @@ describe('control socket', () => {
 
   test('arguments that do not fit are refused before the node sees them', async () => {
     await withClient(async (client) => {
-      await assert.rejects(client.mount('relative'), { code: 'usage', message: /field folder/ })
-      await assert.rejects(client.invite({ uses: 0 }), { code: 'usage', message: /field uses/ })
+      await assert.rejects(client.mount('relative'), {
+        code: 'usage',
+        message: /^folder must start with "\/"/,
+      })
+      await assert.rejects(client.invite({ uses: 0 }), {
+        code: 'usage',
+        message: /^uses must be at least 1/,
+      })
       await assert.rejects(client.stat(''), { code: 'usage' })
       await assert.rejects(client.stat('x'.repeat(REQUEST_BYTES_MAX)), { code: 'malformed' })
       await assert.rejects(client.readFile('/', { offsetBytes: -1 }), { code: 'usage' })

@@ -10,6 +10,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
 import { SHOAL, withNode } from './shoal.ts'
 import type { FileContent } from '../../node/control/api.ts'
+import type { WallTime } from '../../protocol/units.ts'
 
 const SHELF = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 
@@ -38,7 +39,13 @@ describe('commands', { concurrency: 4 }, () => {
       for (const part of ['memory', 'any 1 peer may be lost', '3 stripes full', 'shelf', SHELF])
         assert.ok(stdout.includes(part), `${part} in ${stdout}`)
       const status = (await json('status')) as Record<string, never>
-      assert.deepEqual(Object.keys(status).toSorted(), ['mounts', 'node', 'peers', 'volumes'])
+      assert.deepEqual(Object.keys(status).toSorted(), [
+        'mounts',
+        'node',
+        'notices',
+        'peers',
+        'volumes',
+      ])
       assert.partialDeepStrictEqual(status, {
         node: { name: 'memory', pid: process.pid },
         volumes: [
@@ -54,6 +61,32 @@ describe('commands', { concurrency: 4 }, () => {
         mounts: [],
       })
     })
+  })
+
+  test('status tells of conflicts and how to see them, and of homes that were copied or restored', async () => {
+    const node = new MemoryNode()
+    const { id: volume } = await node.volumeInfo('main')
+    const about = { volume, volumeName: 'main', timeMs: 1_700_000_000_000 as WallTime }
+    node.conflictCount = 2
+    node.notices = [
+      { kind: 'restored', member: 'memory', isSelf: true, ...about },
+      { kind: 'copies', member: 'shelf', isSelf: false, ...about },
+    ]
+    await withNode(async ({ shoal, json }) => {
+      const { stdout } = await shoal('status')
+      assert.match(stdout, /2 conflict copies \(shoal conflicts ls\)/)
+      assert.match(
+        stdout,
+        /Note: this home was copied or restored on 2023-.*: it writes to "main" under a new identity\./,
+      )
+      assert.match(
+        stdout,
+        /Note: two copies of shelf's home have written to "main", last on 2023-.*give each machine a home/,
+      )
+      assert.partialDeepStrictEqual(await json('status'), {
+        notices: [{ kind: 'restored', isSelf: true }, { kind: 'copies' }],
+      })
+    }, node)
   })
 
   test('peer ls, info, ping and rm', async () => {

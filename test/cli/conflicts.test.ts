@@ -33,10 +33,10 @@ describe('conflicts', { concurrency: 4 }, () => {
         [
           "/my docs/it's",
           "  ben   TIME   1.23 KB  /my docs/it's",
-          '  anna  TIME   1.23 KB  /my docs/its.conflict (hidden)\n',
+          '  anna  TIME   1.23 KB  /my docs/its.conflict (hidden by conflicts=lww)\n',
         ].join('\n'),
       )
-      assert.equal(stderr, '')
+      assert.equal(stderr, '1 copy hidden: in no listing, and not counted by status.\n')
       assert.deepEqual(
         await json('conflicts', 'ls', 'main:'),
         JSON.parse(JSON.stringify([CONFLICT])),
@@ -65,13 +65,47 @@ ben, TIME, file of 1.23 KB, has the name
         '/mnt/my docs/it'\\''s'
   Keep  shoal conflicts keep '/my docs/it'\\''s'
 
-anna, TIME, file of 1.23 KB, hidden in its folder
+anna, TIME, file of 1.23 KB, hidden by conflicts=lww
   Open  shoal cat '/my docs/its.conflict'
         '/mnt/my docs/its.conflict'
   Keep  shoal conflicts keep '/my docs/its.conflict'
 `,
       )
     })
+  })
+
+  test('where a side is a folder, show says how to move each, and no size of the folder', async () => {
+    const node = new MemoryNode()
+    const { path, sides } = CONFLICT
+    const [folder, file] = sides
+    assert.ok(folder && file)
+    node.conflicts = [
+      {
+        path,
+        sides: [
+          { ...folder, kind: 'folder', sizeBytes: 0, moveTo: "/my docs/it's-ben" },
+          { ...file, moveTo: '/my docs/its-anna' },
+        ],
+      },
+    ]
+    await withNode(async ({ shoal }) => {
+      const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
+      assert.equal(
+        stdout.replace(TIME, 'TIME'),
+        `/my docs/it's has 2 sides
+
+ben, TIME, folder, has the name
+  Open  shoal ls '/my docs/it'\\''s'
+  Move  shoal mv '/my docs/it'\\''s' '/my docs/it'\\''s-ben'
+
+anna, TIME, file of 1.23 KB, hidden by conflicts=lww
+  Open  shoal cat '/my docs/its.conflict'
+  Move  shoal mv '/my docs/its.conflict' '/my docs/its-anna'
+`,
+      )
+      const listed = await shoal('conflicts', 'ls')
+      assert.match(listed.stdout, /ben {3}20.*:00 {12}\/my docs\/it's\/\n/)
+    }, node)
   })
 
   test('keep says where what was kept is, and as JSON what went', async () => {

@@ -29,6 +29,7 @@ import type {
   VolumeStatus,
   WriteOptions,
 } from '../../node/control/api.ts'
+import type { Notice } from '../../node/control/notice.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
@@ -47,6 +48,8 @@ export class MemoryNode implements NodeApi {
   readonly #mounts = new Map<string, MountStatus>()
   #settings: Settings = { class: 'auto', ack: 'local' }
   conflicts: readonly Conflict[] = []
+  conflictCount = 0
+  notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
   /** What settle() was asked for, in order. */
@@ -75,6 +78,7 @@ export class MemoryNode implements NodeApi {
       peers: await this.listPeers(),
       volumes: await this.listVolumes(),
       mounts: [...this.#mounts.values()],
+      notices: this.notices,
     }
   }
 
@@ -150,7 +154,7 @@ export class MemoryNode implements NodeApi {
       stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
       tolerates: 1,
       unplacedBytes: 0,
-      conflicts: 0,
+      conflicts: this.conflictCount,
       differsMs: undefined,
       heads: [],
       members: [{ peer: SELF, name: 'memory', role: 'admin' }],

@@ -191,6 +191,18 @@ describe('a session', { concurrency: 4 }, () => {
       assert.equal(await readFile(file, 'utf8'), 'dear all')
     })
   })
+
+  test('in a folder that is not there is wrong usage, told before anything is done', async () => {
+    await withSessions(async ({ shoal, node }) => {
+      const { code, stderr } = await shoal('mkdir', '/made', '--session', 'nowhere/seen')
+      assert.equal(code, 2)
+      assert.match(
+        stderr,
+        /the session file nowhere\/seen cannot be made: there is no folder nowhere\n/,
+      )
+      await assert.rejects(node.stat('/made'), { code: 'ENOENT' })
+    })
+  })
 })
 
 test('a command that finds no quorum says who is missing, and fails', async () => {

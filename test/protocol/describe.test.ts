@@ -19,6 +19,7 @@ const NAMES: HistoryNames = {
   folder: (id) => (id === FOLDER ? '/docs' : '…'),
   place: (id) => (id === LINK ? '/docs/a' : undefined),
   before: () => undefined,
+  ofCopy: () => false,
   object: (id) => (id === FILE ? '/docs/a' : id === FOLDER ? '/docs' : undefined),
   member: () => 'ben',
   inConflict: () => false,
@@ -58,6 +59,8 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
     ],
     'added /docs/n',
   ],
+  [{ kind: 'policy', key: 'ack', value: 'placed' }, 'set ack=placed'],
+  [{ kind: 'policy', key: 'voters', value: `${PEER},${PEER}` }, 'set voters=ben,ben'],
   [[undefined], 'did something that says nothing to this node'],
   [{ kind: 'member', peer: PEER, role: 'reader', keys: [] }, 'admitted ben as reader'],
   [

@@ -82,22 +82,49 @@ describe('conflicts', () => {
     assert.deepEqual((await below(anna)).toSorted(), ['/docs/inner/x', '/y'])
     assert.deepEqual(await below(anna, 'docs'), ['/docs/inner/x'])
     assert.deepEqual(await below(anna, 'y'), ['/y'])
-    await assert.rejects(below(anna, 'alone-anna'), { code: 'EINVAL' })
+    assert.deepEqual(await below(anna, 'alone-anna'), [])
+    assert.throws(() => conflictAt(anna.namespace, ['alone-anna']), { code: 'EINVAL' })
     await assert.rejects(below(anna, 'nothing'), { code: 'ENOENT' })
   })
 
-  test('a folder is never removed by ending a conflict', async () => {
-    const [anna, ben] = await three()
-    anna.namespace.makeDir(ROOT, nameFromText('x'), {})
-    ben.write('x', 'file')
-    await exchange(anna, ben)
-    const { sides } = conflictAt(anna.namespace, ['x'])
-    assert.deepEqual(
-      sides.map(({ kind }) => kind),
-      ['folder', 'file'],
-    )
-    for (const { path } of sides)
-      assert.throws(() => keepConflict(anna.namespace, partsOf(path)), { code: 'EISDIR' })
+  test('a folder is never removed by ending a conflict: each side has a free path to move to, which ends it', async () => {
+    for (const index of [0, 1]) {
+      const [anna, ben] = await three()
+      await ben.volumes.describeSelf(ben.volume)
+      anna.namespace.makeDir(ROOT, nameFromText('x.d'), {})
+      ben.write('x.d', 'file')
+      anna.write('x-ben.d', 'in the way')
+      await exchange(anna, ben)
+      const { sides } = conflictAt(anna.namespace, ['x.d'])
+      assert.deepEqual(
+        sides.map(({ kind, moveTo }) => [kind, moveTo]),
+        [
+          ['folder', '/x-anna.d'],
+          ['file', '/x-ben-2.d'],
+        ],
+      )
+      for (const { path } of sides) {
+        assert.throws(() => keepConflict(anna.namespace, partsOf(path)), {
+          code: 'EISDIR',
+          message: /such as \/x\.conflict-.*\.d to \/x-ben-2\.d/,
+        })
+      }
+      const { path, moveTo } = sides[index] ?? {}
+      const [from = '', to = ''] = [path, moveTo].map((text) => partsOf(text ?? '')[0])
+      anna.namespace.rename(ROOT, nameFromText(from), ROOT, nameFromText(to))
+      await exchange(anna, ben)
+      for (const replica of [anna, ben]) {
+        assert.deepEqual(await below(replica), [])
+        const kinds = ['x.d', to].map((name) => replica.at(name).kind)
+        assert.deepEqual(
+          kinds,
+          [
+            ['inode', 'dir'],
+            ['dir', 'inode'],
+          ][index],
+        )
+      }
+    }
   })
 
   test('copies that the policy hides are sides all the same', async () => {

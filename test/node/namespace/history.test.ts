@@ -6,6 +6,7 @@ import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
 import { Replica, exchange, forge, send } from './replicas.ts'
 import type { LogEntry, LogItem, LogOptions } from '../../../node/control/api.ts'
+import type { Name } from '../../../protocol/tree/names.ts'
 
 describe('history', () => {
   test('a new volume tells how it began', async () => {
@@ -111,6 +112,28 @@ describe('history', () => {
     assert.equal(newest?.parents.length, 2)
   })
 
+  test('of ten that wrote in turn an entry follows the last, of ten that wrote at once all', async () => {
+    const anna = await Replica.founder('anna')
+    const others = await Promise.all(
+      ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'].map((name) => anna.member(name)),
+    )
+    let before = anna
+    for (const other of others) {
+      await send(before, other)
+      other.clock.advance(before.clock.wall() - other.clock.wall() + 5)
+      other.write(other.name, 'x')
+      before = other
+    }
+    await send(before, anna)
+    anna.write('after', 'x')
+    await exchange(anna, ...others)
+    assert.equal((await entries(anna))[0]?.parents.length, 1)
+    for (const other of others) other.write(`${other.name} at once`, 'x')
+    for (const other of others) await send(other, anna)
+    anna.write('after all', 'x')
+    assert.equal((await entries(anna))[0]?.parents.length, 10)
+  })
+
   test('the log of a file is what was done to it, under whatever name', async () => {
     const anna = await Replica.founder('anna')
     const { namespace } = anna
@@ -176,6 +199,72 @@ describe('history', () => {
       'anna: removed a conflict copy of /a',
       'ben: wrote /a 7',
       'anna: wrote /a 7',
+    ])
+  })
+
+  test('a conflict copy of a name is told as one: removed by hand, by an end of the conflict, or moved', async () => {
+    const newest = async (change: (anna: Replica, copy: Name) => void): Promise<string[]> => {
+      const anna = await Replica.founder('anna')
+      const ben = await memberOf(anna, 'ben')
+      await exchange(anna, ben)
+      anna.write('f', 'of anna')
+      ben.clock.advance(1)
+      ben.write('f', 'of ben')
+      await exchange(anna, ben)
+      const copy = (await anna.names()).find((name) => name.startsWith('f.conflict-'))
+      anna.clock.advance(2)
+      change(anna, nameFromText(copy ?? ''))
+      await anna.volume.commit()
+      return [...(await told(anna)).slice(0, 1), ...(await told(anna, 'f').catch(() => []))]
+    }
+    const f = nameFromText('f')
+    const g = nameFromText('g')
+    const copyGone = ['anna: removed a conflict copy of /f', 'ben: added /f 6']
+    assert.deepEqual(await newest((anna, copy) => anna.namespace.unlink(ROOT, copy)), copyGone)
+    assert.deepEqual(await newest((anna) => anna.namespace.keepConflict(ROOT, f)), copyGone)
+    const plainGone = ['anna: removed /f', 'anna: added /f 7']
+    assert.deepEqual(await newest((anna) => anna.namespace.unlink(ROOT, f)), plainGone)
+    assert.deepEqual(
+      await newest((anna, copy) => anna.namespace.keepConflict(ROOT, copy)),
+      plainGone,
+    )
+    assert.deepEqual(await newest((anna, copy) => anna.namespace.rename(ROOT, copy, ROOT, g)), [
+      'anna: moved a conflict copy of /f to /g',
+      'ben: added /f 6',
+    ])
+    assert.deepEqual(await newest((anna, copy) => anna.namespace.rename(ROOT, copy, ROOT, f)), [
+      'anna: removed /f, moved a conflict copy of /f to /f',
+      'anna: moved a conflict copy of /f to /f',
+      'anna: added /f 7',
+    ])
+    assert.deepEqual(await newest((anna) => anna.namespace.rename(ROOT, f, ROOT, g)), [
+      'anna: moved /f to /g',
+      'anna: added /f 7',
+    ])
+  })
+
+  test('a copy of a file beside a folder is told as one, also after both are gone', async () => {
+    const anna = await Replica.founder('anna')
+    const ben = await memberOf(anna, 'ben')
+    const [x, y] = [nameFromText('x'), nameFromText('y')]
+    anna.namespace.makeDir(ROOT, x, {})
+    ben.write('x', 'file')
+    await exchange(anna, ben)
+    const copy = (await anna.names()).find((name) => name.startsWith('x.conflict-'))
+    anna.clock.advance(2)
+    anna.namespace.rename(ROOT, nameFromText(copy ?? ''), ROOT, y)
+    await anna.volume.commit()
+    anna.namespace.removeDir(ROOT, x)
+    await anna.volume.commit()
+    // A new one of that name was not there then.
+    anna.write('x', 'new')
+    await anna.volume.commit()
+    anna.namespace.unlink(ROOT, x)
+    assert.deepEqual((await told(anna)).slice(0, 4), [
+      'anna: removed /x',
+      'anna: added /x 3',
+      'anna: removed folder /x',
+      'anna: moved a conflict copy of /x to /y',
     ])
   })
 

@@ -244,7 +244,9 @@ export class Site {
   entries(dir: NodeId, policy: ConflictPolicy = 'copies'): ViewEntry[] {
     return this.state
       .under(childPrefix(dir))
-      .flatMap(([, value]) => resolve(this.state, dir, decodeChildren(value), this.authorName, policy))
+      .flatMap(([, value]) =>
+        resolve(this.state, dir, decodeChildren(value), this.authorName, policy),
+      )
   }
 
   readonly authorName = (actor: ActorId): string => names.get(actor) ?? 'unknown'

@@ -31,6 +31,10 @@ export class KernelInvalidator implements Invalidator {
     void metadata?.then(() => this.#entry(parent, name))
   }
 
+  settled(): Promise<void> {
+    return this.#notifier.settled()
+  }
+
   #inode(inode: number, withContent: boolean): void {
     if (this.#session.references.has(inode)) this.#notifier.inode(inode, withContent)
   }

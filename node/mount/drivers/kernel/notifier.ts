@@ -20,6 +20,9 @@ export class Notifier {
   /** Gathered names, as 'parent/name'. */
   readonly #names = new Set<string>()
   #isEveryName = false
+  /** Who waits for the batch that is under way, and who for the next. */
+  #waiting: (() => void)[] = []
+  #waitingForNext: (() => void)[] = []
   #thread: Worker | undefined
   #isWriting = false
   #isClosed = false
@@ -49,10 +52,28 @@ export class Notifier {
     this.inode(parent, true)
   }
 
+  /** Resolves when all that was gathered so far is written, or never will be. */
+  settled(): Promise<void> {
+    if (!this.#isWriting || this.#isClosed) return Promise.resolve()
+    return new Promise((resolve) => {
+      const waiting = this.#inodes.size > 0 ? this.#waitingForNext : this.#waiting
+      waiting.push(resolve)
+    })
+  }
+
   /** Ends the thread. Only once the mount is gone, when nothing holds the thread up. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#thread?.terminate()
+    for (const resolve of [...this.#waiting, ...this.#waitingForNext]) resolve()
+  }
+
+  #written(): void {
+    this.#isWriting = false
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting = this.#waitingForNext
+    this.#waitingForNext = []
+    this.#write()
   }
 
   #write(): void {
@@ -83,14 +104,11 @@ export class Notifier {
       workerData: this.#descriptor,
     })
     thread.unref()
-    thread.on('message', () => {
-      this.#isWriting = false
-      this.#write()
-    })
+    thread.on('message', () => this.#written())
     thread.on('error', (error) => {
       this.#thread = undefined
-      this.#isWriting = false
       this.#report(error)
+      this.#written()
     })
     return thread
   }

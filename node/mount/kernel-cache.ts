@@ -1,0 +1,91 @@
+// What the kernel caches of a volume, taken back when a change comes from elsewhere (another node, or this node's other
+// doors). What the mount itself changes the kernel knows of.
+import { emptyChanges } from '../../protocol/tree/apply.ts'
+import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Invalidator } from './file-system.ts'
+import type { InodeTable } from './inode-table.ts'
+
+export class KernelCache {
+  readonly #c: { readonly namespace: Namespace; readonly inodes: InodeTable }
+  /** True while a call of this mount makes ops. */
+  #own = false
+  #invalidator: Invalidator | undefined
+  #unlisten: (() => void) | undefined
+
+  constructor(components: { readonly namespace: Namespace; readonly inodes: InodeTable }) {
+    this.#c = components
+  }
+
+  listen(invalidator: Invalidator): void {
+    this.#invalidator = invalidator
+    const { events } = this.#c.namespace.volume
+    const unlisten = events.change.add((changes) => {
+      if (!this.#own) this.#forget(changes)
+    })
+    const unlistenReset = events.onReset(() => {
+      const before = this.#known()
+      return () => {
+        this.#forget(before)
+        this.#forget(this.#known())
+      }
+    })
+    this.#unlisten = () => {
+      unlisten()
+      unlistenReset()
+    }
+  }
+
+  unlisten(): void {
+    this.#unlisten?.()
+  }
+
+  /** Make ops that the kernel knows of, as it asked for them. */
+  making<Result>(make: () => Result): Result {
+    this.#own = true
+    try {
+      return make()
+    } finally {
+      this.#own = false
+    }
+  }
+
+  /** A write of the kernel's was refused: it is to forget what it wrote. Resolves when it has. */
+  async forget(target: ViewTarget): Promise<void> {
+    const number = this.#c.inodes.numberOf(target)
+    if (number === undefined) return
+    this.#invalidator?.inode(number)
+    await this.#invalidator?.settled()
+  }
+
+  /** All that the kernel knows, where it is now. */
+  #known(): ChangeSet {
+    const changes = emptyChanges()
+    for (const target of this.#c.inodes.targets()) {
+      if (target.kind === 'dir') changes.dirs.add(target.id)
+      else changes.inodes.add(target.id)
+      changes.names.push(...this.#c.namespace.placesOf(target))
+    }
+    return changes
+  }
+
+  #forget(changes: ChangeSet): void {
+    const { inodes } = this.#c
+    const invalidator = this.#invalidator
+    if (invalidator === undefined) return
+    for (const id of changes.inodes) {
+      const number = inodes.numberOf({ kind: 'inode', id, link: ROOT, version: undefined })
+      if (number !== undefined) invalidator.inode(number)
+    }
+    for (const id of changes.dirs) {
+      const number = inodes.numberOf({ kind: 'dir', id })
+      if (number !== undefined) invalidator.inode(number)
+    }
+    for (const [dir, name] of changes.names) {
+      const number = inodes.numberOf({ kind: 'dir', id: dir })
+      if (number !== undefined) invalidator.entry(number, name)
+    }
+  }
+}

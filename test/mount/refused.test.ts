@@ -1,0 +1,113 @@
+// A close that fails leaves nothing that shows: neither to who opens the file next, nor in what the kernel caches.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { nodeCache } from '../../node/data/cache.ts'
+import { FileContents } from '../../node/files/contents.ts'
+import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
+import { VolumeFileSystem } from '../../node/mount/operations.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { Replica } from '../node/namespace/replicas.ts'
+import type { ChunkIo } from '../../node/data/chunk-io.ts'
+import type { Disk } from '../../node/world/world.ts'
+
+const READ_WRITE = 2
+const { signal } = new AbortController()
+
+/** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
+async function mounted(): Promise<{
+  fs: VolumeFileSystem
+  inode: number
+  told: unknown[]
+  state: { refusing: boolean }
+}> {
+  const replica = await Replica.founder('anna')
+  const { volume, namespace } = replica
+  replica.write('f', 'before')
+  const state = { refusing: false }
+  const chunks = { reader: () => ({}) } as unknown as ChunkIo
+  const map = new VolumeStripeMap(volume)
+  const fs = new VolumeFileSystem({
+    namespace,
+    contents: new FileContents({ namespace, map, chunks, nodes: nodeCache(10) }),
+    disk: {} as Disk,
+    changing: () => async (make) => {
+      if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')
+      return make()
+    },
+  })
+  const told: unknown[] = []
+  fs.invalidateThrough({
+    inode: (inode) => void told.push(inode),
+    entry: () => undefined,
+    settled: async () => void told.push('settled'),
+  })
+  const found = await fs.lookup(1, 'f')
+  return { fs, inode: found?.inode ?? 0, told, state }
+}
+
+async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
+  const handle = await fs.open(inode, 0)
+  const parts = await fs.read(handle, 0, 100, signal)
+  await fs.release(handle)
+  return Buffer.concat(parts).toString()
+}
+
+describe('a refused write', () => {
+  test('is dropped when a close fails, and the kernel has forgotten it before the close ends', async () => {
+    const { fs, inode, told, state } = await mounted()
+    const handle = await fs.open(inode, READ_WRITE)
+    await fs.write(handle, 0, Buffer.from('refused bytes'))
+    state.refusing = true
+    await assert.rejects(fs.flush(handle), { code: 'NO_QUORUM' })
+    assert.deepEqual(told, [inode, 'settled'])
+    assert.equal(await textOf(fs, inode), 'before')
+    assert.equal((await fs.getAttributes(inode)).sizeBytes, 6)
+    await fs.release(handle)
+    assert.equal(await textOf(fs, inode), 'before')
+  })
+
+  test('leaves no hole: handles that had it do no more, others do', async () => {
+    const { fs, inode, state } = await mounted()
+    const handle = await fs.open(inode, READ_WRITE)
+    await fs.write(handle, 0, Buffer.from('first '))
+    state.refusing = true
+    await assert.rejects(fs.flush(handle), { code: 'NO_QUORUM' })
+    state.refusing = false
+    await assert.rejects(fs.write(handle, 6, Buffer.from('second')), { code: 'NO_QUORUM' })
+    for (const end of [fs.flush(handle), fs.fsync(handle)])
+      await assert.rejects(end, { code: 'NO_QUORUM' })
+    assert.equal(Buffer.concat(await fs.read(handle, 0, 9, signal)).toString(), 'before')
+    const other = await fs.open(inode, READ_WRITE)
+    await fs.write(other, 0, Buffer.from('B'))
+    await fs.flush(other)
+    await fs.release(handle)
+    await fs.release(other)
+    assert.equal(await textOf(fs, inode), 'Before')
+  })
+
+  test('stays where fsync fails: the program may try again', async () => {
+    const { fs, inode, told, state } = await mounted()
+    const handle = await fs.open(inode, READ_WRITE)
+    await fs.write(handle, 0, Buffer.from('after!'))
+    state.refusing = true
+    await assert.rejects(fs.fsync(handle), { code: 'NO_QUORUM' })
+    state.refusing = false
+    await fs.fsync(handle)
+    await fs.release(handle)
+    assert.equal(await textOf(fs, inode), 'after!')
+    assert.ok(!told.includes('settled'))
+  })
+
+  test('is dropped where a release without a flush, or a truncate by path, fails', async () => {
+    const { fs, inode, told, state } = await mounted()
+    const handle = await fs.open(inode, READ_WRITE)
+    await fs.write(handle, 0, Buffer.from('refused bytes'))
+    state.refusing = true
+    await assert.rejects(fs.release(handle), { code: 'NO_QUORUM' })
+    await assert.rejects(fs.setAttributes(inode, { sizeBytes: 0 }, undefined), {
+      code: 'NO_QUORUM',
+    })
+    assert.deepEqual(told, [inode, 'settled', inode, 'settled'])
+    assert.equal(await textOf(fs, inode), 'before')
+  })
+})

@@ -1,0 +1,102 @@
+// Who is told of a home that was copied or restored, by what the log says alone.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { noticesOf } from '../../../node/api/notices.ts'
+import { DAY_MS } from '../../../protocol/units.ts'
+import { withMembers } from './members.ts'
+import { Machine, meetAll } from '../namespace/machines.ts'
+import { Replica, exchange } from '../namespace/replicas.ts'
+import type { Notice } from '../../../node/control/notice.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+
+describe('notices', () => {
+  test('where each home is one, there are none', async () => {
+    const [anna, ben] = await two()
+    for (const replica of [anna, ben]) assert.deepEqual(noticesAt(replica), [])
+  })
+
+  test('a restored home is told so, with the time, for a month; the others are not', async () => {
+    const [anna, ben] = await two()
+    anna.clock.advance(1000)
+    ben.clock.advance(1000)
+    const startedMs = ben.clock.wall()
+    ben.volume.renewIncarnation()
+    assert.deepEqual(kinds(noticesAt(ben)), ['restored of ben'])
+    ben.write('after', 'x')
+    await ben.volume.commit()
+    await exchange(anna, ben)
+    assert.deepEqual(noticesAt(ben), [
+      {
+        kind: 'restored',
+        timeMs: startedMs,
+        volume: ben.volume.id,
+        volumeName: 'main',
+        member: 'ben',
+        isSelf: true,
+      },
+    ])
+    assert.deepEqual(noticesAt(anna), [])
+    assert.deepEqual(noticesAt(ben, 31 * DAY_MS), [])
+  })
+
+  test('of two copies that write, each as a node of its own, each is told so', async () => {
+    const [anna, ben] = await two()
+    const copy = await ben.clone('copy')
+    copy.volume.renewIncarnation()
+    copy.write('by the copy', 'x')
+    ben.clock.advance(1000)
+    ben.write('by ben', 'x')
+    await exchange(anna, ben, copy)
+    for (const replica of [ben, copy])
+      assert.deepEqual(kinds(noticesAt(replica)), ['copies of ben'])
+    for (const replica of [ben, copy]) replica.write(`${replica.seed} again`, 'x')
+    await exchange(anna, ben, copy)
+    for (const replica of [ben, copy])
+      assert.deepEqual(kinds(noticesAt(replica)), ['copies of ben'])
+  })
+
+  test('who writes strongly too has two identities, and none too many', async () => {
+    await withMembers(2, 1, async ({ nodes }) => {
+      const [anna, ben] = nodes
+      await anna.ask((api) => api.setVolume('main', { consistency: 'strong' }))
+      for (const node of [anna, ben]) await node.ask((api) => api.makeFolder(`/by ${node.name}`))
+      for (const node of [anna, ben]) {
+        await node.stop()
+        await node.start()
+      }
+      for (const node of [anna, ben])
+        assert.deepEqual((await node.ask((api) => api.status())).notices, [])
+    })
+  })
+
+  test('two copies that wrote on as one are told to all', async () => {
+    const [anna, ben] = await two()
+    const copy = await ben.clone('copy')
+    for (const replica of [ben, copy]) {
+      replica.write(`by ${replica.seed}`, 'x')
+      await replica.volume.commit()
+    }
+    await meetAll([anna, ben, copy].map((replica) => new Machine(replica)))
+    for (const replica of [anna, ben, copy])
+      assert.deepEqual(kinds(noticesAt(replica)), ['copies of ben'])
+  })
+})
+
+async function two(): Promise<[Replica, Replica]> {
+  const anna = await Replica.founder('anna')
+  const ben = await anna.member('ben')
+  await ben.volumes.describeSelf(ben.volume)
+  for (const replica of [anna, ben]) replica.write(`of ${replica.name}`, 'x')
+  await exchange(anna, ben)
+  return [anna, ben]
+}
+
+function noticesAt(replica: Replica, laterMs = 0): Notice[] {
+  const { volume } = replica
+  const nowMs = (replica.clock.wall() + laterMs) as WallTime
+  return noticesOf({ name: 'main', volume }, { nowMs, refusedBy: [] })
+}
+
+function kinds(notices: readonly Notice[]): string[] {
+  return notices.map(({ kind, member }) => `${kind} of ${member}`)
+}
