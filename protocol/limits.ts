@@ -1,6 +1,6 @@
 // Every bound on what comes from a peer or a disk, in one file. Sizes in bytes, counts as numbers.
 import { assert } from './errors.ts'
-import { KIB, MIB } from './units.ts'
+import { DAY_MS, KIB, MIB } from './units.ts'
 
 /** One framed message on a stream; larger ones cost the peer its connection. */
 export const FRAME_MAX: number = 5 * MIB
@@ -19,6 +19,8 @@ export const ENTRY_OPS_MAX = 4096
 export const OP_DOTS_MAX = 1024
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
+/** Of these, so many of one member: it cannot keep the others from writing. */
+export const ACTORS_OF_ONE_MAX = 1024
 /** Branches of one actor's forked chain that are kept. */
 export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
@@ -58,6 +60,8 @@ export const SESSION_TEXT_MAX: number = 64 * KIB
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
+export const TICKET_USES_MAX = 10_000
+export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
 

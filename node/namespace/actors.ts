@@ -5,15 +5,19 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO, maxHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { decodeVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
+import { decodeStoredVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
+import { ACTORS_MAX, ACTORS_OF_ONE_MAX } from '../../protocol/limits.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import type { Dependency, Entry } from '../../protocol/log/entry.ts'
 import type { Place } from './ancestry.ts'
 import { prefixEnd } from './state-view.ts'
+import { withSeq } from './seq-ranges.ts'
+import type { SeqRanges } from './seq-ranges.ts'
 import type { ReplicaView } from './state-view.ts'
 
 export interface Actor {
@@ -27,6 +31,8 @@ export interface Actor {
   hlc: Hlc
   /** What its last entry had seen of the others. */
   seen: Map<ActorId, number>
+  /** Its entries that came too late: they say nothing (cuts.ts). */
+  readonly late: SeqRanges
 }
 
 const ACTOR_PREFIX: ByteString = 'a'
@@ -37,6 +43,8 @@ export class ActorTable {
   readonly #actors = new Map<ActorId, Actor>()
   /** Per actor the highest seq that another actor's entry points to. */
   readonly #pointedTo = new Map<ActorId, number>()
+  /** How many are of each member. */
+  readonly #counts = new Map<PeerId, number>()
   #hlc: Hlc = HLC_ZERO
 
   private constructor(view: ReplicaView, branches: Branches) {
@@ -87,6 +95,17 @@ export class ActorTable {
     return this.#actors.size
   }
 
+  /** throws ShoalError 'ENOSPC' if one more would be more than a log may have, or than this member may have in it. */
+  checkRoom(author: PeerId): void {
+    const counts = this.#counts
+    if (this.count < ACTORS_MAX && (counts.get(author) ?? 0) < ACTORS_OF_ONE_MAX) return
+    const [most = author, count = 0] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? []
+    throw new ShoalError(
+      'ENOSPC',
+      `the log has ${this.count} actors and takes no more of ${author}: ${count} are of one member; if that is no mistake, remove it: shoal peer rm ${most}`,
+    )
+  }
+
   /** How many entries are held. */
   get entryCount(): number {
     let count = 0
@@ -111,12 +130,13 @@ export class ActorTable {
     return seen
   }
 
-  /** Record that `entry` is applied, under the label of its place. */
-  advance({ header, hash }: Entry, { label, before, deps }: Place): void {
+  /** Record that `entry` is applied, under the label of its place; or that it came too late. */
+  advance({ header, hash }: Entry, { label, before, deps }: Place, isLate: boolean): void {
     const publicKey = before?.publicKey ?? header.origin?.publicKey ?? new Uint8Array(32)
     const seen = before?.id === label ? before.seen : new Map(before?.seen)
     if (before !== undefined && before.id !== label) this.#branches.see(seen, before.id, before.seq)
     for (const dep of deps) this.#branches.see(seen, dep.actor, dep.seq)
+    const late = before?.id === label ? before.late : []
     const actor: Actor = {
       id: label,
       publicKey,
@@ -126,6 +146,7 @@ export class ActorTable {
       hash,
       hlc: header.hlc,
       seen,
+      late: isLate ? withSeq(late, header.seq) : late,
     }
     this.#remember(actor)
     this.#view.put(actorKey(label), encodeActor(actor))
@@ -138,7 +159,9 @@ export class ActorTable {
   }
 
   #remember(actor: Actor): void {
-    this.#actors.set(actor.id, actor)
+    const { id, peer } = actor
+    if (!this.#actors.has(id)) this.#counts.set(peer, (this.#counts.get(peer) ?? 0) + 1)
+    this.#actors.set(id, actor)
     this.#hlc = maxHlc(this.#hlc, actor.hlc)
     for (const [other, seq] of actor.seen) {
       this.#pointedTo.set(other, Math.max(seq, this.#pointedTo.get(other) ?? 0))
@@ -159,11 +182,12 @@ function encodeActor(actor: Actor): Uint8Array {
     fromHex(actor.hash),
     actor.hlc,
     encodeVector(seen),
+    actor.late,
   ])
 }
 
 export function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
-  const [publicKey, grant, seq, hash, hlc, seen] = decodeCbor(
+  const [publicKey, grant, seq, hash, hlc, seen, late] = decodeCbor(
     bytes,
     'actor record',
   ) as readonly unknown[]
@@ -175,6 +199,7 @@ export function decodeActor(id: ActorId, bytes: Uint8Array): Actor {
     seq: seq as number,
     hash: toHex(hash as Uint8Array) as EntryHash,
     hlc: decodeHlc(hlc),
-    seen: decodeVector(seen),
+    seen: decodeStoredVector(seen),
+    late: late as SeqRanges,
   }
 }

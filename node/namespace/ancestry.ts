@@ -29,7 +29,9 @@ export interface AncestryComponents {
   readonly actors: ActorTable
   readonly branches: Branches
   readonly entries: EntryTable
-  /** The actor that has this label as of the checkpoint that the state builds on. */
+  /** What the checkpoint covers that the state builds on: every replica that has it judges alike, whatever it dropped. */
+  readonly settled: () => VersionVector
+  /** The actor that has this label as of that checkpoint. */
   readonly atCheckpoint: (label: ActorId) => Actor | undefined
 }
 
@@ -57,11 +59,15 @@ export class Ancestry {
   }
 
   /** Is every entry with this number, whatever the branch, one that was dropped? */
-  isSettled(actor: ActorId, seq: number): boolean {
-    const { branches, entries } = this.#c
+  isDropped(actor: ActorId, seq: number): boolean {
+    return this.#isWithin(this.#c.entries.dropped, actor, seq)
+  }
+
+  #isWithin(vector: VersionVector, actor: ActorId, seq: number): boolean {
+    const { branches } = this.#c
     return branches
       .labels(actor)
-      .every((label) => branches.firstSeq(label) > seq || covers(entries.dropped, label, seq))
+      .every((label) => branches.firstSeq(label) > seq || covers(vector, label, seq))
   }
 
   /**
@@ -75,10 +81,10 @@ export class Ancestry {
     const isNext =
       last === undefined ? seq === 1 : seq === last.seq + 1 && header.prev === last.hash
     if (isNext) return this.#placeAfter(header, actor, last)
-    if (this.locate(actor, seq, hash) !== undefined || this.isSettled(actor, seq)) return 'known'
+    if (this.locate(actor, seq, hash) !== undefined || this.isDropped(actor, seq)) return 'known'
     const label = header.prev === undefined ? actor : this.locate(actor, seq - 1, header.prev)
     if (label === undefined) {
-      if (this.isSettled(actor, seq - 1)) throw tooLate(header)
+      if (this.#isWithin(this.#c.settled(), actor, seq - 1)) throw tooLate(header)
       return 'missing-past'
     }
     const held = this.#c.actors.get(label)
@@ -132,11 +138,13 @@ export class Ancestry {
     return last?.seq === seq ? last.hlc : this.#c.entries.hlc(label, seq)
   }
 
-  /** Is this clock greater than that of an entry here? What was dropped is long past. */
+  /** Is this clock greater than that of an entry here? Below the checkpoint nobody asks: its clock may be dropped. */
   isAfter(hlc: Hlc, { actor, seq }: Dependency): boolean {
     // Usually it is the latest.
     if ((this.#c.actors.get(actor)?.hlc ?? HLC_MAX) < hlc) return true
-    return (this.hlcAt(actor, seq) ?? HLC_ZERO) < hlc
+    if (this.#isBelow(actor, seq)) return true
+    const at = this.hlcAt(actor, seq) ?? this.#c.atCheckpoint(actor)?.hlc
+    return (at ?? HLC_ZERO) < hlc
   }
 
   /**
@@ -166,9 +174,19 @@ export class Ancestry {
     const { hash, header } = entry
     const known = base ?? last
     if (known === undefined) return undefined
-    const { publicKey, peer } = known
+    const { publicKey, peer, late } = known
     seen.delete(label)
-    return { id: label, publicKey, peer, grant: header.grant, seq, hash, hlc: header.hlc, seen }
+    return {
+      id: label,
+      publicKey,
+      peer,
+      grant: header.grant,
+      seq,
+      hash,
+      hlc: header.hlc,
+      seen,
+      late,
+    }
   }
 
   /** From where what an actor had seen can be followed to (label, seq). */
@@ -211,9 +229,19 @@ export class Ancestry {
     return located
   }
 
+  /**
+   * The label here of what an entry names; undefined while it is not held. Below the checkpoint any hash will do: not
+   * everyone can compare it. The last entry that the checkpoint covers is in its records.
+   */
   #locateDep({ actor, seq, hash }: Dependency): ActorId | undefined {
     const label = this.locate(actor, seq, hash)
-    return label ?? (this.isSettled(actor, seq) ? actor : undefined)
+    if (label !== undefined || this.#isBelow(actor, seq)) return label ?? actor
+    return this.#c.branches.labels(actor).find((other) => this.#isBelow(other, seq))
+  }
+
+  /** Does the checkpoint cover this entry and one that follows it? */
+  #isBelow(label: ActorId, seq: number): boolean {
+    return this.#c.branches.firstSeq(label) <= seq && covers(this.#c.settled(), label, seq + 1)
   }
 }
 

@@ -67,7 +67,7 @@ export class Author {
     return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())
   }
 
-  /** Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES'. */
+  /** Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES', 'ENOSPC'. */
   checkRight(op: Op): void {
     const { identity } = this.#c
     const { membership } = this.#tables
@@ -78,6 +78,13 @@ export class Author {
       throw new ShoalError('EACCES', `this node is a ${role} of the volume: it may not do this`)
     if (!isClearOp(op) && membership.secret(membership.epoch) === undefined)
       throw new ShoalError('EACCES', 'this node has no key of the volume')
+    this.#checkRoom()
+  }
+
+  /** A new incarnation is one actor more. throws ShoalError 'ENOSPC'. */
+  #checkRoom(): void {
+    const { actors } = this.#tables
+    if (actors.get(this.#actor) === undefined) actors.checkRoom(this.#c.identity.peer)
   }
 
   /**
@@ -91,8 +98,9 @@ export class Author {
     return this.makeMerge()
   }
 
-  /** An entry without ops that points to all that is held. */
+  /** An entry without ops that points to all that is held. throws ShoalError 'ENOSPC'. */
   makeMerge(): Entry {
+    this.#checkRoom()
     const at = { seq: this.nextSeq(), hlc: this.nextHlc(), clear: true }
     return this.#sign(
       at,

@@ -3,6 +3,7 @@
 // broken off goes on where it was, and of a checkpoint near one's own only the difference travels.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { levelOf } from '../../protocol/log/prolly-node.ts'
 import { childrenOf, nodeHash } from '../../protocol/log/prolly.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import { mayRead } from '../../protocol/membership/roles.ts'
@@ -56,7 +57,7 @@ export class CheckpointTransfer {
     const channel = await network.open(peer, CHECKPOINT_PROTOCOL, { signal })
     try {
       await this.#send(channel, { kind: 'get', volume: volume.id })
-      const { cut, held, clear, sealed } = await this.#expect(channel, 'checkpoint')
+      const { cut, before, cuts, clear, sealed } = await this.#expect(channel, 'checkpoint')
       const roots = { clear, sealed: volume.membership.isKeeper() ? undefined : sealed }
       for (const part of PARTS) {
         const root = roots[part]
@@ -64,19 +65,19 @@ export class CheckpointTransfer {
       }
       await volume.commit()
       await channel.close()
-      return { ...cut, held, ...roots }
+      return { ...cut, before, cuts, ...roots }
     } catch (error) {
       channel.abort(asShoalError(error))
       throw error
     }
   }
 
-  /** Fetch what is missing of these trees. cost: memory O(depth * NODES_AT_ONCE_MAX nodes). */
+  /** Fetch what is missing of these trees, of nodes of one `level`. cost: memory O(depth * NODES_AT_ONCE_MAX nodes). */
   async #fetchAll(
     roots: readonly NodeHash[],
-    fetching: { channel: Channel; volume: Volume; part: Part },
+    fetching: { channel: Channel; volume: Volume; part: Part; level?: number },
   ): Promise<void> {
-    const { channel, volume, part } = fetching
+    const { channel, volume, part, level } = fetching
     const nodes = new TreeNodes(volume.view, part)
     const key = treeKeys(volume)[part]
     let wanted = roots.filter((id) => nodes.get(id) === undefined)
@@ -95,7 +96,11 @@ export class CheckpointTransfer {
       if (got.length === 0)
         throw new ShoalError('malformed', `${channel.peer} answered without a node`)
       for (const { id, bytes } of got) {
-        await this.#fetchAll(childrenOf(bytes), fetching)
+        const children = childrenOf(bytes)
+        // Or a chain of nodes could be as deep as somebody likes.
+        if (level !== undefined && levelOf(bytes) !== level)
+          throw new ShoalError('corrupt', `${channel.peer} sent nodes that are no tree`)
+        await this.#fetchAll(children, { ...fetching, level: levelOf(bytes) - 1 })
         nodes.put(id, bytes)
       }
       await volume.makeRoom()
@@ -113,10 +118,9 @@ export class CheckpointTransfer {
     const reads = role !== undefined && mayRead(role)
     if (checkpoint === undefined || (reads && volume.membership.isKeeper()))
       return this.#refuse(channel, 'unsupported', 'this node has no checkpoint for you')
-    const { clear, sealed, ...cut } = checkpoint
-    const held = volume.cuts.at(cut.hlc)?.held ?? cut.vector
-    const shown = { clear, sealed: reads ? sealed : undefined }
-    await this.#send(channel, { kind: 'checkpoint', cut, held, ...shown })
+    const { clear, sealed, before, ...cut } = checkpoint
+    const shown = { before, clear, sealed: reads ? sealed : undefined }
+    await this.#send(channel, { kind: 'checkpoint', cut, cuts: volume.cuts.all, ...shown })
     for (;;) {
       const message = await this.#receive(channel)
       if (message === undefined) return

@@ -1,14 +1,14 @@
 // A volume's records as they were at a checkpoint, and what is changed over them. They lie in two Prolly trees: of what
 // every member may read, and of what keepers may not; the nodes are records of the volume, under 'T'. All other keys
 // stay outside: they are this node's own, or say nothing below a stable cut.
-import { fromHex, toByteString } from '../../protocol/bytes.ts'
+import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { ProllyTree } from '../../protocol/log/prolly.ts'
 import type { NodeHash, ProllyNodes } from '../../protocol/log/prolly.ts'
 import { MOVE_PREFIX } from '../../protocol/tree/moves.ts'
-import { overlaid } from './state-view.ts'
+import { overlaid, prefixEnd } from './state-view.ts'
 import type { Pending, ReplicaView, StateView } from './state-view.ts'
 
 const NODE: ByteString = 'T'
@@ -64,6 +64,12 @@ export class TreeNodes implements ProllyNodes {
     this.fresh.delete(id)
   }
 
+  /** All that are stored, whatever tree they are of. */
+  async *all(): AsyncGenerator<readonly [NodeHash, Uint8Array]> {
+    for await (const [key, bytes] of this.#view.scan(this.#prefix, prefixEnd(this.#prefix)))
+      yield [toHex(fromByteString(key.slice(this.#prefix.length))) as NodeHash, bytes]
+  }
+
   #key(id: NodeHash): ByteString {
     return this.#prefix + toByteString(fromHex(id))
   }
@@ -96,13 +102,18 @@ export class StoredTree {
     return updated
   }
 
+  /** The root and all nodes below it, of which no leaf is read. */
+  nodesBelow(root: NodeHash | undefined): Generator<NodeHash> {
+    return this.#tree.newNodes(undefined, root)
+  }
+
   /** Delete what `old` reaches and `kept` does not. */
   drop(old: NodeHash | undefined, kept: NodeHash | undefined): void {
     for (const id of this.#tree.newNodes(kept, old)) this.#nodes.delete(id)
   }
 }
 
-type Trees = Readonly<Record<Part, StoredTree>>
+export type Trees = Readonly<Record<Part, StoredTree>>
 
 export function storedTrees(components: { view: StateView; keys: TreeKeys }): Trees {
   return {

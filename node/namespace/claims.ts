@@ -1,7 +1,7 @@
 // The newest beacon of each member of a volume: what it says is durable there, and which checkpoint it has. They decide
 // what is stable (protocol/log/stability.ts), so they outlive a restart. Cost: a record a member, rewritten when it
 // says something new.
-import { fromByteString, toByteString } from '../../protocol/bytes.ts'
+import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import {
@@ -12,13 +12,16 @@ import {
 } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
 import type { Claim, Cut } from '../../protocol/log/stability.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
+import type { Roots } from './checkpoint-view.ts'
 import { prefixEnd } from './state-view.ts'
 import type { StateView } from './state-view.ts'
 
@@ -30,6 +33,8 @@ export interface HeardClaim extends Claim {
   readonly heardMs: WallTime
   /** Clock of the newest checkpoint it has. */
   readonly cut: Hlc
+  /** Root of its clear tree. */
+  readonly root: NodeHash | undefined
 }
 
 export class Claims {
@@ -53,19 +58,24 @@ export class Claims {
   }
 
   /**
-   * A member's beacon has come. `cut`: of the newest checkpoint here; who has the same holds all up to it, also where
-   * its beacon leaves actors out. False for one that is older than what was heard.
+   * A member's beacon has come. checkpoint: the newest here; who has the same holds all up to it, also where its beacon
+   * leaves actors out. False for one that is older than what was heard, or from the future.
    */
-  hear(beacon: Beacon, cut: Cut | undefined, nowMs: WallTime): boolean {
+  hear(beacon: Beacon, checkpoint: (Cut & Roots) | undefined, nowMs: WallTime): boolean {
     const known = this.#claims.get(beacon.peer)
-    if (known !== undefined && beacon.sentMs <= known.sentMs) return false
-    const isPast = cut !== undefined && beacon.cut >= cut.hlc
-    const vector = isPast ? mergeVectors(cut.vector, beacon.vector) : beacon.vector
+    const latestMs = nowMs + CLOCK_AHEAD_MS
+    if (beacon.sentMs > latestMs) return false
+    // One clock or the other was wrong then.
+    const isTimely = known !== undefined && known.sentMs <= latestMs
+    if (isTimely && beacon.sentMs <= known.sentMs) return false
+    const isSame = checkpoint !== undefined && isOf(checkpoint, beacon)
+    const vector = isSame ? mergeVectors(checkpoint.vector, beacon.vector) : beacon.vector
     const claim = {
       vector,
       hlc: beacon.hlc,
       sentMs: beacon.sentMs,
       cut: beacon.cut,
+      root: beacon.root,
       heardMs: nowMs,
     }
     this.#claims.set(beacon.peer, claim)
@@ -86,19 +96,31 @@ export class Claims {
   }
 }
 
+/** Does a claim tell of this checkpoint? */
+export function isOf(
+  { hlc, clear }: Pick<Cut & Roots, 'hlc' | 'clear'>,
+  { cut, root }: Pick<HeardClaim, 'cut' | 'root'>,
+): boolean {
+  return cut === hlc && root === clear
+}
+
 /** More, or something else: a machine that was restored from a backup may hold less than it did. */
 function saysMore(claim: HeardClaim, known: HeardClaim): boolean {
   return (
-    claim.hlc !== known.hlc || claim.cut !== known.cut || !equalVectors(claim.vector, known.vector)
+    claim.hlc !== known.hlc ||
+    claim.cut !== known.cut ||
+    claim.root !== known.root ||
+    !equalVectors(claim.vector, known.vector)
   )
 }
 
-function encodeClaim({ vector, hlc, sentMs, cut, heardMs }: HeardClaim): Uint8Array {
-  return encodeCbor([encodeVector(vector), hlc, sentMs, cut, heardMs])
+function encodeClaim({ vector, hlc, sentMs, cut, root, heardMs }: HeardClaim): Uint8Array {
+  const state = root === undefined ? null : fromHex(root)
+  return encodeCbor([encodeVector(vector), hlc, sentMs, cut, heardMs, state])
 }
 
 function decodeClaim(bytes: Uint8Array): HeardClaim {
-  const [vector, hlc, sentMs, cut, heardMs] = decodeCbor(
+  const [vector, hlc, sentMs, cut, heardMs, root] = decodeCbor(
     bytes,
     'claim record',
   ) as readonly unknown[]
@@ -107,6 +129,7 @@ function decodeClaim(bytes: Uint8Array): HeardClaim {
     hlc: decodeHlc(hlc),
     sentMs: sentMs as number,
     cut: decodeHlc(cut),
+    root: root === null ? undefined : (toHex(root as Uint8Array) as NodeHash),
     heardMs: heardMs as WallTime,
   }
 }

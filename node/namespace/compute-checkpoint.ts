@@ -2,6 +2,7 @@
 // their clocks. Every member that does so gets the same roots.
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import { purge } from '../../protocol/tree/purge.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -11,6 +12,7 @@ import type { Clock } from '../world/world.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointView, clearTreeKey, storedTrees } from './checkpoint-view.ts'
 import type { Roots, TreeKeys } from './checkpoint-view.ts'
+import type { CutState } from './cuts.ts'
 import { Pace } from './pace.ts'
 import { Replica, forkKey } from './replica.ts'
 import type { Volume } from './volume.ts'
@@ -21,6 +23,7 @@ export const NO_CHECKPOINT: Checkpoint = {
   vector: new Map(),
   clear: undefined,
   sealed: undefined,
+  before: undefined,
 }
 /** Changes held in memory before they go into the trees. */
 const CHANGES_MAX: number = 64 * MIB
@@ -44,11 +47,12 @@ export function treesOf(volume: Volume): ReturnType<typeof storedTrees> {
  * The state at `cut`, all of whose entries are held. Its nodes are durable when this resolves.
  * returns it with the replica that it was computed with, whose actors tell what each writer had seen there. What is
  * purged there is purged from the state in use as well: the cut that allows it was announced before.
+ * throws ShoalError 'corrupt' if an entry is missing.
  * cost: O(entries since the last checkpoint * log records); memory O(CHANGES_MAX).
  */
 export async function computeCheckpoint(
   { volume, clock }: { readonly volume: Volume; readonly clock: Clock },
-  cut: Cut,
+  cut: CutState,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<{ checkpoint: Checkpoint; replica: Replica }> {
   const base = volume.checkpoint ?? NO_CHECKPOINT
@@ -60,12 +64,14 @@ export async function computeCheckpoint(
     await volume.commit()
     return roots
   }
+  const judge = volume.removals.judgeFor(replica)
   const pace = new Pace(clock, signal)
   for (const { label, entry } of volume.entries.between(base.vector, cut.vector)) {
-    replica.replay(entry, replica.ancestry.placeAt(label, entry), volume.cuts.all)
+    replica.replay(entry, replica.ancestry.placeAt(label, entry), judge)
     if (view.changedBytes > CHANGES_MAX) await flush()
     await pace.after(entry)
   }
+  checkWhole(volume, replica, cut)
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
@@ -78,6 +84,19 @@ export async function computeCheckpoint(
     signal.throwIfAborted()
     after = next
   }
-  const { hlc, vector } = cut
-  return { checkpoint: { hlc, vector, ...(await flush()) }, replica }
+  const { hlc, vector, before } = cut
+  return { checkpoint: { hlc, vector, before, ...(await flush()) }, replica }
+}
+
+/** A state that lacks what it should hold would differ from that of all others. throws ShoalError 'corrupt'. */
+function checkWhole({ id, branches }: Volume, { actors }: Replica, { vector }: Cut): void {
+  for (const [label, last] of vector) {
+    const before = branches.firstSeq(label) - 1
+    const seq = Math.max(before, actors.get(label)?.seq ?? 0)
+    if (seq >= last || last <= before) continue
+    throw new ShoalError(
+      'corrupt',
+      `the log of volume ${id} lacks entry ${seq + 1} of ${label}: the store of this node is damaged`,
+    )
+  }
 }

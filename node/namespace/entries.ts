@@ -7,7 +7,7 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import {
-  decodeVector,
+  decodeStoredVector,
   dominates,
   encodeVector,
   mergeVectors,
@@ -22,6 +22,8 @@ import type { ReplicaView } from './state-view.ts'
 
 const ENTRY: ByteString = 'e'
 const DROPPED: ByteString = 'D'
+/** While entries are being erased: what was dropped before. */
+const ERASING: ByteString = 'Dx'
 const DROPPED_AT_ONCE = 4096
 
 /** An entry of the log, and what it is found under. */
@@ -39,7 +41,8 @@ export class EntryTable {
     this.#view = view
     this.#branches = branches
     const bytes = view.get(DROPPED)
-    this.#dropped = bytes === undefined ? new Map() : decodeVector(decodeCbor(bytes, 'dropped'))
+    this.#dropped =
+      bytes === undefined ? new Map() : decodeStoredVector(decodeCbor(bytes, 'dropped'))
   }
 
   /** Per actor how many of its first entries are not here any more, or never were. */
@@ -64,22 +67,27 @@ export class EntryTable {
 
   /** Forget all entries up to `vector`, in slices: `pause` is awaited between them, to make them durable. */
   async drop(vector: VersionVector, pause: () => Promise<void>): Promise<void> {
-    const before = this.#dropped
+    if (this.#view.get(ERASING) === undefined)
+      this.#view.put(ERASING, encodeCbor(encodeVector(this.#dropped)))
     // First, so that what is half gone is not offered.
     this.skip(vector)
-    await this.erase(before, vector, pause)
+    await this.finishDrop(pause)
   }
 
-  /** Delete those after `from`, up to `to`, which are known to be dropped. */
-  async erase(from: VersionVector, to: VersionVector, pause: () => Promise<void>): Promise<void> {
+  /** Erase what is dropped and still here: a drop() was broken off, by a crash or for want of space. */
+  async finishDrop(pause: () => Promise<void>): Promise<void> {
+    const bytes = this.#view.get(ERASING)
+    if (bytes === undefined) return
+    const from = decodeStoredVector(decodeCbor(bytes, 'erasing'))
     let count = 0
-    for (const [actor, last] of to) {
+    for (const [actor, last] of this.#dropped) {
       const first = Math.max((from.get(actor) ?? 0) + 1, this.#branches.firstSeq(actor))
       for (let seq = first; seq <= last; seq++) {
         this.#view.delete(entryKey(actor, seq))
         if (++count % DROPPED_AT_ONCE === 0) await pause()
       }
     }
+    this.#view.delete(ERASING)
     await pause()
   }
 
@@ -103,8 +111,8 @@ export class EntryTable {
 
   /**
    * What is in `held` and not in `theirs`, in an order in which each entry comes after its past: by clock, which grows
-   * along prev and deps, then hash: so do the branches of a fork (protocol/log/fork.ts). cost: O(actors + entries *
-   * actors that have some).
+   * along prev and deps, then hash: so do the branches of a fork (protocol/log/fork.ts). What comes under a label after
+   * an entry that is not here is left out. cost: O(actors + entries * actors that have some).
    */
   *between(theirs: VersionVector, held: VersionVector): Generator<Logged> {
     const next: (Logged & { readonly last: number })[] = []

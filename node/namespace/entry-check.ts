@@ -12,6 +12,7 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import { mayMake } from '../../protocol/membership/rights.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
+import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Place } from './ancestry.ts'
@@ -27,7 +28,7 @@ export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling'
 type Refusal = 'known' | 'missing-past' | 'future-clock'
 
 interface CheckContext {
-  readonly replica: Pick<Replica, 'ancestry' | 'membership'>
+  readonly replica: Pick<Replica, 'actors' | 'ancestry' | 'membership'>
   readonly wallMs: WallTime
   /** Its signature was verified, or covered by that of a later one. */
   readonly isVerified?: boolean
@@ -49,7 +50,6 @@ export function checkEntry(
   // Entries travel in the order of their clocks: each must come after its past.
   if (!deps.every((dep) => ancestry.isAfter(header.hlc, dep)))
     throw new ShoalError('malformed', `${name} has a clock behind that of its past`)
-  if (hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS) return 'future-clock'
   if (before !== undefined && header.hlc <= before.hlc) {
     throw new ShoalError('malformed', `${name} has a clock that does not advance`)
   }
@@ -60,8 +60,10 @@ export function checkEntry(
   if (header.origin !== undefined && actorIdOf(header.volume, header.origin) !== header.actor) {
     throw new ShoalError('malformed', `${name} does not belong to the key that signed it`)
   }
-  checkGrant(entry, peerIdFromPublicKey(publicKey), place, replica)
-  return place
+  const author = peerIdFromPublicKey(publicKey)
+  checkGrant(entry, author, place, replica)
+  if (before === undefined || place.existing !== undefined) replica.actors.checkRoom(author)
+  return hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS ? 'future-clock' : place
 }
 
 function checkGrant(
@@ -80,12 +82,22 @@ function checkGrant(
   if (grant.seq > 0 && !isPast(grant)) {
     throw new ShoalError('not-a-member', `${author} wrote before it was granted its role`)
   }
-  if (membership.isRevoked(grant, isPast)) {
-    throw new ShoalError('not-a-member', `${author} wrote under a role that was taken from it`)
-  }
   if ((header.flags & FLAG_CLEAR_BODY) === 0 && !mayWrite(grant.role)) {
     throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
   }
+}
+
+/**
+ * Is this an entry of `author`, under an actor of theirs, that is not held here? found: what checkEntry made of it.
+ * What others say of a writer's entries proves nothing; its signature does.
+ */
+export function isNews(
+  entry: Entry,
+  found: Place | Refusal,
+  { publicKey }: Pick<Identity, 'publicKey'>,
+): boolean {
+  if (typeof found !== 'string') return true
+  return found !== 'known' && verifyEntry(entry, publicKey)
 }
 
 /** What a body says: ops by index, undefined where one has no effect; or why it cannot be known. */

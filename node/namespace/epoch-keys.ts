@@ -24,12 +24,19 @@ interface EpochKey {
 const HELD: ByteString = 'E'
 const BEGUN: ByteString = 'B'
 const KEY_BYTES = 32
+/**
+ * In place of an epoch, for keys that were begun by an entry that does not count, of a member that had been removed: what
+ * was sealed with them in whatever epoch is opened, and nothing is sealed with them.
+ */
+export const OPEN_ONLY = 0
 const NONE: EpochKey = { held: [], secrets: [], swarmKeys: [], keeperKeys: [] }
 
 export class EpochKeys {
   readonly #view: ReplicaView
   readonly #identity: Identity
   readonly #keys = new Map<number, EpochKey>()
+  /** As the log gave them, which may come to say that the epoch counts. */
+  #openOnly: readonly Uint8Array[] = []
   /** How often an epoch was begun. The first begins with the volume, without an op. */
   readonly #begun = new Map<number, number>([[1, 1]])
 
@@ -47,33 +54,58 @@ export class EpochKeys {
     return keys
   }
 
-  /** The newest epoch this node has a key of. */
+  /** The newest epoch this node has a key of, to seal with. */
   get newest(): number {
-    return Math.max(0, ...this.#keys.keys())
+    return Math.max(0, ...[...this.#keys.keys()].filter((epoch) => this.#sealing(epoch) !== NONE))
   }
 
-  /** The secrets of an epoch, the one that seals first. Means nothing at a keeper. */
+  /** The secret that seals in an epoch. Means nothing at a keeper. */
+  secret(epoch: number): Uint8Array | undefined {
+    return this.#sealing(epoch).secrets[0]
+  }
+
+  /** All secrets that may have sealed in an epoch. Means nothing at a keeper. */
   secrets(epoch: number): readonly Uint8Array[] {
-    return (this.#keys.get(epoch) ?? NONE).secrets
+    return [...this.#sealing(epoch).secrets, ...this.#opening().secrets]
   }
 
   /** The keys for gossip in an epoch, the one that seals first. */
   swarmKeys(epoch: number, isKeeper: boolean): readonly Uint8Array[] {
-    const key = this.#keys.get(epoch) ?? NONE
-    return isKeeper ? key.keeperKeys : key.swarmKeys
+    const keys = [this.#sealing(epoch), this.#opening()]
+    return keys.flatMap((key) => (isKeeper ? key.keeperKeys : key.swarmKeys))
   }
 
-  /** Every secret, oldest epoch first. */
+  /** Every secret, oldest epoch first; then those that only open. */
   allSecrets(): readonly (readonly [epoch: number, secret: Uint8Array])[] {
-    const epochs = [...this.#keys].sort(([a], [b]) => a - b)
-    return epochs.flatMap(([epoch, { secrets }]) =>
-      secrets.map((secret) => [epoch, secret] as const),
-    )
+    const epochs = [...this.#keys.keys()].filter((epoch) => epoch !== OPEN_ONLY)
+    return [...epochs.sort((a, b) => a - b), OPEN_ONLY].flatMap((epoch) => {
+      const { secrets } = epoch === OPEN_ONLY ? this.#opening() : this.#sealing(epoch)
+      return secrets.map((secret) => [epoch, secret] as const)
+    })
   }
 
   /** True if the log tells of more secrets of an epoch than this node was given. */
   lacks(epoch: number): boolean {
-    return (this.#begun.get(epoch) ?? 0) > this.secrets(epoch).length
+    const count = (at: number): number => this.#begun.get(at) ?? 0
+    return (
+      count(epoch) > this.#sealing(epoch).secrets.length ||
+      count(OPEN_ONLY) > this.#opening().secrets.length
+    )
+  }
+
+  #sealing(epoch: number): EpochKey {
+    if (epoch === OPEN_ONLY) return NONE
+    const key = this.#keys.get(epoch) ?? NONE
+    const open = this.#opening().held
+    if (open.length === 0) return key
+    const held = key.held.filter((one) => !open.some((other) => equalBytes(one, other)))
+    return held.length === 0 ? NONE : makeKey(held)
+  }
+
+  #opening(): EpochKey {
+    const { held } = this.#keys.get(OPEN_ONLY) ?? NONE
+    const all = [...held, ...this.#openOnly]
+    return all.length === 0 ? NONE : makeKey(all)
   }
 
   /** The log tells that an epoch begins. */
@@ -83,11 +115,19 @@ export class EpochKeys {
     this.#view.put(BEGUN + String(epoch), encodeCbor(count))
   }
 
-  /** Keep a key that was sealed to this node. throws ShoalError 'corrupt' if it was not. */
-  learn(epoch: number, sealed: Uint8Array): void {
+  /**
+   * Keep a key that was sealed to this node. isLogged: the log says so, and its records will.
+   * throws ShoalError 'corrupt' if it was not sealed to this node.
+   */
+  learn(epoch: number, sealed: Uint8Array, isLogged = false): void {
     const opened = openFrom(this.#identity.seed, sealed)
     const { held } = this.#keys.get(epoch) ?? NONE
     if (opened.length !== KEY_BYTES || held.some((known) => equalBytes(known, opened))) return
+    if (epoch === OPEN_ONLY && isLogged) {
+      const isKnown = this.#openOnly.some((known) => equalBytes(known, opened))
+      if (!isKnown) this.#openOnly = [...this.#openOnly, opened]
+      return
+    }
     const key = makeKey([...held, opened])
     this.#keys.set(epoch, key)
     this.#view.put(HELD + String(epoch), concatBytes(key.held))

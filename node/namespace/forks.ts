@@ -3,6 +3,7 @@
 //   a newcomer: a branch that takes the name of one that is held. One at a time; until then nothing else forks here
 //   intruders: branches held here that a checkpoint was made without, beside what it covers. Who knew the checkpoint
 //     first never took them. Their writer says it again (rebase.ts)
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
@@ -11,6 +12,7 @@ import type { Place } from './ancestry.ts'
 import type { Cuts } from './cuts.ts'
 import { Listeners } from './listeners.ts'
 import type { CheckpointOp } from './listeners.ts'
+import type { Removals } from './removals.ts'
 import type { Replica } from './replica.ts'
 
 /** The first entry of a branch that takes the name of another, and what is called otherwise for it. */
@@ -32,6 +34,7 @@ export interface ForksComponents {
   /** The one in use. */
   readonly replica: () => Replica
   readonly cuts: Cuts
+  readonly removals: Removals
 }
 
 export class Forks {
@@ -61,7 +64,8 @@ export class Forks {
     return (
       this.#newcomer !== undefined ||
       this.#intruders.size > 0 ||
-      this.#corrections > this.#corrected
+      this.#corrections > this.#corrected ||
+      this.#c.removals.isDue
     )
   }
 
@@ -73,6 +77,16 @@ export class Forks {
   /** A branch more is in the log. */
   tell(): void {
     this.#listeners.tell()
+  }
+
+  /**
+   * The greatest clock up to `hlc` at which a cut is whole: it parts no branches of a fork from each other, and no removal
+   * from what that decides on.
+   */
+  wholeUpTo(hlc: Hlc): Hlc {
+    const { replica, removals } = this.#c
+    const whole = removals.wholeUpTo(replica().branches.wholeUpTo(hlc))
+    return whole === hlc ? hlc : this.wholeUpTo(whole)
   }
 
   /** The label of an entry; undefined while the state must be built anew for it. throws ShoalError 'fork'. */

@@ -80,6 +80,7 @@ export class Gossip {
       digest: logDigest(vector, volume.replica.ancestry.hashAt),
       hlc: volume.durableClaim().hlc,
       cut: volume.checkpoint?.hlc ?? HLC_ZERO,
+      root: volume.checkpoint?.clear,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
     }
@@ -115,6 +116,7 @@ export class Gossip {
 
   #receive(bytes: Uint8Array, from: PeerId): boolean {
     const { volume } = this.#c
+    if (volume.membership.wasRemoved(from)) return false
     try {
       const message = openGossip(bytes, volume.id, (epoch) => volume.membership.swarmKeys(epoch))
       if (message.kind === 'beacon') this.#heard(message.beacon, from)

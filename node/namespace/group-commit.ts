@@ -30,6 +30,8 @@ export class GroupCommit {
   #durable: Claim
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
+  /** Run at the start of the next write. */
+  readonly #changes: (() => void)[] = []
   #failure: ShoalError | undefined
 
   /** record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does. */
@@ -74,26 +76,44 @@ export class GroupCommit {
     this.check()
     this.#c.close()
     if (!this.#c.view.dirty && this.#record.length === 0) return this.#running
-    if (this.#running === undefined) return this.#start()
+    return this.#running === undefined ? this.#start() : this.#following()
+  }
+
+  /**
+   * Run `change` between two writes, at the start of the next: what it does and all that was made before become durable
+   * together. Whoever commits meanwhile shares that write. throws what `change` throws, or the failure of the write.
+   */
+  async atNext(change: () => void): Promise<void> {
+    this.check()
+    const outcome = Promise.withResolvers<void>()
+    this.#changes.push(() => {
+      try {
+        outcome.resolve(change())
+      } catch (error) {
+        outcome.reject(error)
+      }
+    })
+    await Promise.all([this.#following(), outcome.promise])
+  }
+
+  /** The write after the one that is under way. */
+  #following(): Promise<void> {
     const start = async (): Promise<void> => {
-      this.#next = undefined
-      this.#running = undefined
-      this.check()
-      this.#c.close()
+      const changes = this.#changes.splice(0)
+      try {
+        this.check()
+        this.#c.close()
+        for (const change of changes) change()
+        this.#c.close()
+      } finally {
+        this.#next = undefined
+        this.#running = undefined
+      }
       return this.#start()
     }
+    // Who commits before it begins shares it.
+    this.#running ??= Promise.resolve()
     return (this.#next ??= this.#running.then(start, start))
-  }
-
-  /** A write is under way. */
-  get busy(): boolean {
-    return this.#running !== undefined
-  }
-
-  /** Waits for the write that is under way. throws its failure. */
-  async quiet(): Promise<void> {
-    await this.#running
-    this.check()
   }
 
   #start(): Promise<void> {

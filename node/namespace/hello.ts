@@ -3,11 +3,12 @@
 import { equalBytes } from '../../protocol/bytes.ts'
 import { dominates, mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import { logDigest } from '../../protocol/wire/gossip.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { LogSummary } from '../../protocol/wire/log.ts'
+import { isOf } from './claims.ts'
+import { NO_CHECKPOINT } from './compute-checkpoint.ts'
 import type { Volume } from './volume.ts'
 
 /** What is durable here. */
@@ -18,16 +19,16 @@ export function summaryOf(volume: Volume): LogSummary {
     const hash = volume.replica.ancestry.hashAt(label, seq)
     if (hash !== undefined) tips.set(label, hash)
   }
-  const cut = volume.checkpoint?.hlc ?? HLC_ZERO
-  return { vector, tips, forks: volume.branches.forks(), cut }
+  const { hlc: cut, clear: root } = volume.checkpoint ?? NO_CHECKPOINT
+  return { vector, tips, forks: volume.branches.forks(), cut, root }
 }
 
 /** What a peer holds durably, by labels here: less than the truth where a fork is not known to both. */
 export function heldBy(volume: Volume, summary: LogSummary): VersionVector {
   const held = volume.branches.vectorOf(summary, volume.replica.ancestry.hashAt)
   const { checkpoint } = volume
-  // Who has the same checkpoint, or a newer one, holds all up to it.
-  if (checkpoint === undefined || summary.cut < checkpoint.hlc) return held
+  // Who has the same checkpoint holds all up to it.
+  if (checkpoint === undefined || !isOf(checkpoint, summary)) return held
   return mergeVectors(held, checkpoint.vector)
 }
 

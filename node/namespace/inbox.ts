@@ -6,7 +6,7 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS, PARKED_BYTES_MAX, PARKED_MAX } from '../../protocol/limits.ts'
-import { verifyEntry } from '../../protocol/log/entry.ts'
+import { actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Clock, Timer } from '../world/world.ts'
 import type { EntryVerdict } from './entry-check.ts'
@@ -68,8 +68,12 @@ export class Inbox {
   take(entry: Entry, isVerified = false): EntryVerdict {
     const { volume } = this.#c
     const verdict = volume.receive(entry, { isVerified })
-    if (verdict === 'applied') this.#release(entry.hash)
-    else this.#keep(entry, verdict)
+    if (verdict === 'applied') {
+      this.#remove(entry.hash)
+      this.#release(entry.hash)
+    } else {
+      this.#keep(entry, verdict)
+    }
     return verdict
   }
 
@@ -83,15 +87,19 @@ export class Inbox {
 
   /** What waited for an entry may be applied, and what waited for that. */
   #release(applied: EntryHash | typeof RELABELLED): void {
-    const ready = [...this.#takeWaiting(applied)]
+    this.#takeAgain([...this.#takeWaiting(applied)])
+  }
+
+  /** Take what waited, and what waited for that. */
+  #takeAgain(ready: Entry[]): void {
     for (let entry = ready.shift(); entry !== undefined; entry = ready.shift()) {
       try {
         const verdict = this.#c.volume.receive(entry)
         if (verdict === 'applied') ready.push(...this.#takeWaiting(entry.hash))
         else this.#keep(entry, verdict)
       } catch (error) {
-        // It can never be valid, and who brought it is long gone.
-        if (!(error instanceof ShoalError) || error.code === 'EIO') throw error
+        // It can never be valid, and who brought it is long gone; or the volume failed, of which its users hear.
+        if (!(error instanceof ShoalError)) throw error
       }
     }
   }
@@ -146,20 +154,20 @@ export class Inbox {
     this.#timer ??= clock.timer(Math.max(1000, delayMs), () => {
       this.#timer = undefined
       const early = [...this.#parked.values()].filter(({ awaits }) => awaits === undefined)
-      for (const { entry } of early) {
-        this.#remove(entry.hash)
-        this.take(entry)
-      }
+      for (const { entry } of early) this.#remove(entry.hash)
+      this.#takeAgain(early.map(({ entry }) => entry))
       this.#c.volume.commit().catch(() => undefined) // its users hear of it
     })
   }
 }
 
 /** Entries whose writer is sure: signed, or before one of these in the chain. */
-function verifiedRuns(entries: readonly Entry[], { actors }: Volume): ReadonlySet<EntryHash> {
+function verifiedRuns(entries: readonly Entry[], { id, actors }: Volume): ReadonlySet<EntryHash> {
   const keys = new Map<ActorId, Uint8Array>()
+  // Anyone can write another's name above a key: the name must be made of it.
   for (const { header } of entries)
-    if (header.origin !== undefined) keys.set(header.actor, header.origin.publicKey)
+    if (header.origin !== undefined && actorIdOf(id, header.origin) === header.actor)
+      keys.set(header.actor, header.origin.publicKey)
   const verified = new Set<EntryHash>()
   /** Actors with the hashes that verified entries of theirs name as those before them. */
   const named = new Set<string>()

@@ -15,12 +15,12 @@ import { mayRead, parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
-import { EpochKeys } from './epoch-keys.ts'
+import { EpochKeys, OPEN_ONLY } from './epoch-keys.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
 
 /** Where and when an op stands in the log. */
-interface Position {
+export interface Position {
   readonly actor: ActorId
   readonly seq: number
   readonly stamp: Stamp
@@ -29,6 +29,8 @@ interface Position {
 interface Grant extends Position {
   readonly peer: PeerId
   readonly role: Role
+  /** Its entry does not count: it makes nobody a member. What is written under it has a place in the log all the same. */
+  readonly isVoid: boolean
 }
 
 interface SealedKey {
@@ -59,8 +61,10 @@ export class Membership {
   readonly #members = new Map<PeerId, Member>()
   /** By entry and peer. */
   readonly #grants = new Map<string, Grant>()
-  /** Per peer every op that gave it a role or took it away. */
-  readonly #orders = new Map<PeerId, Position[]>()
+  /** Per peer every op that took its role away. */
+  readonly #removals = new Map<PeerId, Position[]>()
+  /** Peers that some op gave a role. */
+  readonly #named = new Set<PeerId>()
   readonly #policies = new Map<string, readonly [value: string, stamp: Stamp]>()
 
   private constructor(
@@ -75,7 +79,7 @@ export class Membership {
     this.#creator = creator
     // The creator's right to write its first entry comes from the genesis document itself.
     const position = { actor: '' as ActorId, seq: 0, stamp: STAMP_ZERO }
-    this.#grants.set(volume + creator, { peer: creator, role: 'admin', ...position })
+    this.#grants.set(volume + creator, { peer: creator, role: 'admin', isVoid: false, ...position })
   }
 
   static async open(
@@ -103,7 +107,7 @@ export class Membership {
     })
     await each(REMOVAL, (key, value) => {
       const peer = peerIdFromPublicKey(key.subarray(0, KEY_BYTES))
-      m.#rememberOrder(peer, decodePosition(value))
+      m.#rememberRemoval(peer, decodePosition(value))
     })
     await each(POLICY, (key, value) => {
       const [text, stamp] = decodeCbor(value, 'policy record') as readonly [string, Uint8Array]
@@ -134,16 +138,28 @@ export class Membership {
     return this.#grants.get(hash + peer)
   }
 
-  /** The ops that ended a grant: a later grant to its peer, or a removal of it. `saw`: is it in the past in question? */
-  isRevoked(grant: Grant, saw: (at: Position) => boolean): boolean {
-    return (this.#orders.get(grant.peer) ?? []).some((at) => at.stamp > grant.stamp && saw(at))
+  /** Was a role that it was granted then taken from a peer by one of these? */
+  isRemoved(peer: PeerId, granted: Position, isOne: (at: Position) => boolean): boolean {
+    return (this.#removals.get(peer) ?? []).some((at) => at.stamp > granted.stamp && isOne(at))
+  }
+
+  /** Was its peer given another role after this one, by one of these? */
+  isReplaced({ peer, stamp }: Grant, isOne: (at: Position) => boolean): boolean {
+    if (this.#members.get(peer)?.granted === stamp) return false
+    for (const at of this.#grants.values())
+      if (at.peer === peer && !at.isVoid && at.stamp > stamp && isOne(at)) return true
+    return false
+  }
+
+  /** Was a member, and is none: by an op that has effect. */
+  wasRemoved(peer: PeerId): boolean {
+    return this.#removals.has(peer) && this.member(peer) === undefined
   }
 
   /** The role in which a peer may write now. */
   roleOf(peer: PeerId): Role | undefined {
-    const known = this.#orders.get(peer)
     // Nothing has been said yet of the creator of a volume that is just being made.
-    if (known === undefined) return peer === this.#creator ? 'admin' : undefined
+    if (!this.#named.has(peer)) return peer === this.#creator ? 'admin' : undefined
     return this.member(peer)?.role
   }
 
@@ -158,7 +174,7 @@ export class Membership {
 
   /** The secret that seals in an epoch; undefined when this node is a keeper or was not yet given one. */
   secret(epoch: number): Uint8Array | undefined {
-    return this.secrets(epoch)[0]
+    return this.isKeeper() ? undefined : this.#keys.secret(epoch)
   }
 
   /** All secrets of an epoch: what is sealed in it is sealed with one of them. None at a keeper. */
@@ -193,7 +209,7 @@ export class Membership {
 
   /** Admitted, but the log held here does not tell of it yet: nobody who has the entry was in reach, or a clock is ahead. */
   isAwaited(): boolean {
-    return !this.#orders.has(this.#self) && this.#view.get(EXPECTED_ROLE) !== undefined
+    return !this.#named.has(this.#self) && this.#view.get(EXPECTED_ROLE) !== undefined
   }
 
   /** True if this node may read nothing. */
@@ -208,14 +224,12 @@ export class Membership {
   apply(op: Op, at: LoggedAt): void {
     switch (op.kind) {
       case 'member': {
-        const grant = { ...at, peer: op.peer, role: op.role }
-        this.#rememberGrant(at.hash, grant)
-        this.#view.put(GRANT + hashKey(at.hash) + peerKey(op.peer), encodeGrant(grant))
+        this.#keepGrant(op, at, false)
         this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
         return this.#give(op.peer, op.keys)
       }
       case 'remove-member':
-        this.#rememberOrder(op.peer, at)
+        this.#rememberRemoval(op.peer, at)
         this.#view.put(REMOVAL + peerKey(op.peer) + at.stamp, encodePosition(at))
         return this.#keepMember(applyMemberOp(this.#members.get(op.peer), op, at.stamp, at.hash))
       case 'member-info':
@@ -237,14 +251,35 @@ export class Membership {
     }
   }
 
-  #rememberGrant(hash: EntryHash, grant: Grant): void {
-    this.#grants.set(hash + grant.peer, grant)
-    this.#rememberOrder(grant.peer, grant)
+  /**
+   * Keep what an op of an entry that does not count leaves behind all the same: a grant of nothing, since others point to
+   * what is written under it; and keys, which others may have sealed with. Nobody seals with them who knows better.
+   */
+  applyVoid(op: Op, at: LoggedAt): void {
+    if (op.kind === 'member') this.#keepGrant(op, at, true)
+    if (op.kind !== 'epoch') return
+    this.#keys.begin(OPEN_ONLY)
+    for (const { peer, sealed } of op.keys) this.#give(peer, [{ epoch: OPEN_ONLY, sealed }])
   }
 
-  #rememberOrder(peer: PeerId, { actor, seq, stamp }: Position): void {
-    const known = this.#orders.get(peer)
-    if (known === undefined) this.#orders.set(peer, [{ actor, seq, stamp }])
+  #keepGrant(
+    { peer, role }: Extract<Op, { kind: 'member' }>,
+    { hash, actor, seq, stamp }: LoggedAt,
+    isVoid: boolean,
+  ): void {
+    const grant = { peer, role, isVoid, actor, seq, stamp }
+    this.#rememberGrant(hash, grant)
+    this.#view.put(GRANT + hashKey(hash) + peerKey(peer), encodeGrant(grant))
+  }
+
+  #rememberGrant(hash: EntryHash, grant: Grant): void {
+    this.#grants.set(hash + grant.peer, grant)
+    if (!grant.isVoid) this.#named.add(grant.peer)
+  }
+
+  #rememberRemoval(peer: PeerId, { actor, seq, stamp }: Position): void {
+    const known = this.#removals.get(peer)
+    if (known === undefined) this.#removals.set(peer, [{ actor, seq, stamp }])
     else known.push({ actor, seq, stamp })
   }
 
@@ -273,7 +308,7 @@ export class Membership {
     for (const { epoch, sealed } of keys) {
       // A key that does not open is the sealing member's fault; the entry stays, the epoch stays unknown.
       try {
-        this.learnKey(epoch, sealed)
+        this.#keys.learn(epoch, sealed, true)
       } catch (error) {
         if (!(error instanceof ShoalError) || error.code !== 'corrupt') throw error
       }
@@ -294,11 +329,11 @@ function hashKey(hash: EntryHash): ByteString {
   return toByteString(fromHex(hash))
 }
 
-function encodePosition({ actor, seq, stamp }: Position): Uint8Array {
+export function encodePosition({ actor, seq, stamp }: Position): Uint8Array {
   return encodeCbor([fromHex(actor), seq, fromByteString(stamp)])
 }
 
-function decodePosition(bytes: Uint8Array): Position {
+export function decodePosition(bytes: Uint8Array): Position {
   const [actor, seq, stamp] = decodeCbor(bytes, 'position record') as readonly [
     Uint8Array,
     number,
@@ -308,12 +343,17 @@ function decodePosition(bytes: Uint8Array): Position {
 }
 
 function encodeGrant(grant: Grant): Uint8Array {
-  return encodeCbor([grant.role, encodePosition(grant)])
+  const { role, isVoid } = grant
+  return encodeCbor([role, encodePosition(grant), ...(isVoid ? [isVoid] : [])])
 }
 
 function decodeGrant(publicKey: Uint8Array, bytes: Uint8Array): Grant {
-  const [role, position] = decodeCbor(bytes, 'grant record') as readonly [Role, Uint8Array]
-  return { peer: peerIdFromPublicKey(publicKey), role, ...decodePosition(position) }
+  const [role, position, isVoid = false] = decodeCbor(bytes, 'grant record') as readonly [
+    Role,
+    Uint8Array,
+    boolean?,
+  ]
+  return { peer: peerIdFromPublicKey(publicKey), role, isVoid, ...decodePosition(position) }
 }
 
 function encodeMember(m: Member): Uint8Array {

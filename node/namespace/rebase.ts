@@ -1,14 +1,12 @@
 // What this node wrote without having seen a stable cut, said again: it was away for longer than the others waited, or
 // was restored from a backup. Each op is made once more as a user could make it now; where what it spoke of is gone
 // for good, its content goes to /lost+found. Nobody's write is lost; at worst it is a conflict copy (MEMO §1.7).
-import { toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
+import { fromHex, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { decodeVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
-import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
@@ -20,9 +18,12 @@ import type { Op } from '../../protocol/tree/op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import type { Random } from '../world/world.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { hasSeq, splitAt, withSeq } from './seq-ranges.ts'
+import type { SeqRanges } from './seq-ranges.ts'
+import type { StateView } from './state-view.ts'
 import type { Volume } from './volume.ts'
 
-/** Per own actor how many of its entries were said again where they had to be. */
+/** Per own actor which of its entries were said again. */
 const REBASED: ByteString = 'wrebased'
 const LOST_AND_FOUND: Name = parseName(toByteString(utf8('lost+found')))
 
@@ -38,7 +39,7 @@ interface LateOp {
 export class Rebase {
   readonly #volume: Volume
   readonly #random: Random
-  readonly #done: Map<ActorId, number>
+  readonly #done: Map<ActorId, SeqRanges>
   readonly #late: LateOp[] = []
   /** What the ops had made, by what stands for it now. */
   readonly #dots = new Map<Dot, Dot>()
@@ -49,8 +50,7 @@ export class Rebase {
   constructor(volume: Volume, random: Random) {
     this.#volume = volume
     this.#random = random
-    const bytes = volume.view.get(REBASED)
-    this.#done = bytes === undefined ? new Map() : decodeVector(decodeCbor(bytes, 'rebased'))
+    this.#done = readDone(volume.view)
   }
 
   /**
@@ -62,8 +62,9 @@ export class Rebase {
     ops: readonly (Op | undefined)[],
     { old, label }: { readonly old: ActorId; readonly label: ActorId },
   ): void {
-    if (seq <= (this.#done.get(old) ?? 0)) return
-    this.#done.set(old, seq)
+    const done = this.#done.get(old) ?? []
+    if (hasSeq(done, seq)) return
+    this.#done.set(old, withSeq(done, seq))
     ops.forEach((op, index) => {
       if (op === undefined) return
       const place = op.kind === 'version' ? this.#placeOf(op.inode) : undefined
@@ -74,8 +75,12 @@ export class Rebase {
   /** Say it all again, now that the volume's state is one without it, and has these names. */
   run(renames: readonly Rename[]): void {
     if (this.#late.length === 0 && renames.length === 0) return
-    const done = encodeVector(renamedBy(this.#done, renames))
-    this.#volume.view.put(REBASED, encodeCbor(done))
+    const { membership, identity, removals, view } = this.#volume
+    const isMember = membership.roleOf(identity.peer) !== undefined
+    const done = isMember ? this.#done : readDone(view)
+    view.put(REBASED, encodeDone(renamed(done, renames)))
+    if (!isMember && this.#late.length > 0) removals.leaveUnsaid()
+    if (!isMember) return
     for (const late of this.#late) {
       try {
         const dot = this.#again(late)
@@ -227,4 +232,27 @@ export class Rebase {
   #freshId(): NodeId {
     return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
   }
+}
+
+function renamed(
+  done: ReadonlyMap<ActorId, SeqRanges>,
+  renames: readonly Rename[],
+): ReadonlyMap<ActorId, SeqRanges> {
+  const out = new Map(done)
+  for (const { from, to, fromSeq } of renames) {
+    const [stay, go] = splitAt(out.get(from) ?? [], fromSeq)
+    if (go.length > 0) out.set(from, stay).set(to, go)
+  }
+  return out
+}
+
+function encodeDone(done: ReadonlyMap<ActorId, SeqRanges>): Uint8Array {
+  return encodeCbor([...done].map(([actor, ranges]) => [fromHex(actor), ranges]))
+}
+
+function readDone(view: StateView): Map<ActorId, SeqRanges> {
+  const bytes = view.get(REBASED)
+  if (bytes === undefined) return new Map()
+  const pairs = decodeCbor(bytes, 'rebased') as readonly (readonly [Uint8Array, SeqRanges])[]
+  return new Map(pairs.map(([actor, ranges]) => [toHex(actor) as ActorId, ranges]))
 }

@@ -2,11 +2,13 @@
 // in one write. It takes this when the checkpoint came from a peer, when entries that were applied turn out to have
 // come too late, or when the branches of a forked log have got other names. Reads and writes go on meanwhile.
 import { MIB } from '../../protocol/units.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
 import type { Clock, Random } from '../world/world.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
-import { PARTS, dropNodes } from './checkpoint-view.ts'
+import { PARTS } from './checkpoint-view.ts'
 import { NO_CHECKPOINT, treesOf } from './compute-checkpoint.ts'
+import { heedAll } from './heed.ts'
 import { Rebase } from './rebase.ts'
 import { Replay } from './replay.ts'
 import { Replica } from './replica.ts'
@@ -30,14 +32,12 @@ export async function rebuild(
   const { waiting } = volume.forks
   const { newcomer, intruders } = waiting
   const checkpoint = from === undefined ? undefined : plain(from)
-  const view = volume.view.successor()
+  const view = await volume.view.successor()
   if (checkpoint !== undefined) await copyRecords(volume, checkpoint, view, signal)
   const ground = { stored: volume.view, base: checkpoint }
   const replica = await Replica.open(view, volume.owner, ground)
   const old = volume.checkpoint
-  // So that what is late in view of this very checkpoint is seen to be.
-  const isFetched = from !== undefined && 'held' in from
-  if (isFetched) volume.cuts.add(from)
+  const isFetched = from !== undefined && 'cuts' in from
   const rebase = new Rebase(volume, random)
   const replay = new Replay({ volume, replica, rebase, intruders })
   let count = 0
@@ -54,9 +54,11 @@ export async function rebuild(
       volume.cuts.rename(replay.renames)
       volume.claims.rename(replay.renames)
       volume.shared.rename(replay.renames)
-      if (checkpoint !== undefined) keep(volume, old, checkpoint)
+      volume.cuts.judge(replay.judge.cuts)
+      volume.removals.settle(replay.judge, replay.renames)
+      keep(volume, old, checkpoint)
       volume.renewIfForgotten(before)
-      heedNews(volume, replay)
+      heedNews(volume, replay, newcomer?.entry)
       rebase.run(replay.renames)
     }
   })
@@ -67,21 +69,22 @@ export async function rebuild(
 }
 
 /** What a newcomer says to those who wait for such ops. */
-function heedNews(volume: Volume, { news }: Replay): void {
+function heedNews(volume: Volume, { news }: Replay, newcomer: Entry | undefined): void {
+  if (newcomer !== undefined) volume.removals.addTaken(newcomer)
   const reading = news === undefined ? undefined : volume.replica.read(news.entry)
-  if (news !== undefined && reading?.kind === 'ops') volume.heedAll(reading.ops, news.label)
+  if (news !== undefined && reading?.kind === 'ops') heedAll(volume, reading.ops, news.label)
 }
 
-function plain({ hlc, vector, clear, sealed }: Checkpoint): Checkpoint {
-  return { hlc, vector, clear, sealed }
+function plain({ hlc, vector, clear, sealed, before }: Checkpoint): Checkpoint {
+  return { hlc, vector, clear, sealed, before }
 }
 
 /** From now on this is the checkpoint that the state here builds on. */
-function keep(volume: Volume, old: Checkpoint | undefined, checkpoint: Checkpoint): void {
-  if (old?.hlc === checkpoint.hlc) return
-  writeCheckpoint(volume.view, checkpoint)
-  volume.cuts.prune(checkpoint)
-  dropNodes(treesOf(volume), old ?? NO_CHECKPOINT, checkpoint)
+function keep(volume: Volume, old: Checkpoint | undefined, now: Checkpoint | undefined): void {
+  if (old?.hlc === now?.hlc && old?.sealed === now?.sealed) return
+  writeCheckpoint(volume.view, now)
+  if (now !== undefined) volume.cuts.prune(now)
+  volume.strayNodes.drop(treesOf(volume), old ?? NO_CHECKPOINT, now ?? NO_CHECKPOINT)
 }
 
 async function copyRecords(

@@ -6,16 +6,19 @@ import { ShoalError, assert } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
+import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { StateStore } from '../../protocol/tree/records.ts'
+import type { Op } from '../../protocol/tree/op.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { NO_CHECKPOINT } from './compute-checkpoint.ts'
-import { renamedCuts } from './cuts.ts'
-import type { AnnouncedCut } from './cuts.ts'
 import { byClock } from './entries.ts'
 import type { Logged } from './entries.ts'
 import type { Place } from './ancestry.ts'
 import type { Newcomer } from './forks.ts'
+import type { Judge } from './judge.ts'
 import type { Rebase } from './rebase.ts'
 import type { Replica } from './replica.ts'
+import { seqsOf } from './seq-ranges.ts'
 import type { Volume } from './volume.ts'
 
 /** An entry of the old log, or a newcomer to it. */
@@ -37,17 +40,22 @@ export class Replay {
   #taken = new Map<ActorId, number>()
   /** What is called otherwise now, from the old label to the new. */
   readonly #renames = new Map<string, Rename>()
-  #cuts: readonly AnnouncedCut[]
+  #judge: Judge
   #news: Logged | undefined
 
   constructor(components: ReplayComponents) {
     this.#c = components
-    this.#cuts = components.volume.cuts.all
+    this.#judge = components.volume.removals.judgeFor(components.replica)
   }
 
   /** The newcomer, if it was taken: nobody has heeded its ops yet. */
   get news(): Logged | undefined {
     return this.#news
+  }
+
+  /** What it goes by. */
+  get judge(): Judge {
+    return this.#judge
   }
 
   get renames(): readonly Rename[] {
@@ -61,6 +69,7 @@ export class Replay {
     const { dropped } = volume.entries
     replica.entries.skip(dropped)
     const { vector } = base ?? NO_CHECKPOINT
+    this.#sayLate()
     for (const { label, entry } of volume.entries.between(dropped, vector)) {
       replica.entries.put(label, entry)
       yield
@@ -73,6 +82,7 @@ export class Replay {
   *skipTo(checkpoint: Checkpoint): Generator<void> {
     const { volume, replica } = this.#c
     const { vector } = checkpoint
+    this.#sayLate()
     replica.entries.skip(vector)
     const tips = new Map<ActorId, EntryHash>()
     for (const [label, seq] of vector) {
@@ -110,6 +120,20 @@ export class Replay {
     }
   }
 
+  /** Of what this node wrote, what came too late for the checkpoint on which the state is built, if it is here still. */
+  #sayLate(): void {
+    const { volume, replica, rebase } = this.#c
+    for (const { id, peer, late } of replica.actors.all()) {
+      if (peer !== volume.identity.peer) continue
+      for (const seq of seqsOf(late)) {
+        const entry = volume.entries.entry(id, seq)
+        const reading = entry === undefined ? undefined : volume.replica.read(entry)
+        if (entry !== undefined && reading?.kind === 'ops')
+          rebase.add(entry, reading.ops, { old: id, label: id })
+      }
+    }
+  }
+
   /** What came since. */
   *take(newcomer: Entry | undefined): Generator<void> {
     const { volume } = this.#c
@@ -136,17 +160,26 @@ export class Replay {
     }
     const { label } = place
     if (label !== old) this.#rename({ from: old, to: label, fromSeq: entry.header.seq })
-    const lateOps = replica.replay(entry, place, this.#cuts)
+    const lateOps = replica.replay(entry, place, this.#judge)
     replica.entries.put(label, entry)
-    if (isOwn && lateOps !== undefined) rebase.add(entry, lateOps, { old, label })
+    const unsaid = isOwn ? (lateOps ?? this.#groundless(entry)) : []
+    if (unsaid.some((op) => op !== undefined)) rebase.add(entry, unsaid, { old, label })
     return lateOps === undefined ? label : undefined
+  }
+
+  /** Ops of an entry just taken that came to nothing: what they go on from was made by one who had no right to. */
+  #groundless(entry: Entry): readonly (Op | undefined)[] {
+    const { replica } = this.#c
+    const reading = replica.read(entry)
+    const ops = reading.kind === 'ops' ? reading.ops : []
+    return ops.map((op) => (op !== undefined && isGroundless(replica.view, op) ? op : undefined))
   }
 
   #rename(rename: Rename): void {
     const key = `${rename.from} ${rename.to}`
     if (this.#renames.has(key)) return
     this.#renames.set(key, rename)
-    this.#cuts = renamedCuts(this.#cuts, [rename])
+    this.#judge = this.#judge.renamed([rename])
   }
 
   /** Its place, with the label it has there; undefined: it has none. */
@@ -166,6 +199,20 @@ export class Replay {
       if (error instanceof ShoalError && error.code === 'fork') return undefined
       throw error
     }
+  }
+}
+
+function isGroundless(view: StateStore, op: Op): boolean {
+  switch (op.kind) {
+    case 'mkdir':
+      return readDir(view, op.id) === undefined
+    case 'create':
+    case 'link':
+      return readLink(view, op.link) === undefined
+    case 'version':
+      return readInode(view, op.inode) === undefined
+    default:
+      return false
   }
 }
 

@@ -6,12 +6,13 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { Branches } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
-import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
+import { dotActor, makeDot, makeStamp } from '../../protocol/log/dot.ts'
 import type { Dot, Stamp } from '../../protocol/log/dot.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
@@ -34,11 +35,11 @@ import { Ancestry } from './ancestry.ts'
 import type { Place } from './ancestry.ts'
 import { StoredTree, clearTreeKey } from './checkpoint-view.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { isLate } from './cuts.ts'
-import type { AnnouncedCut } from './cuts.ts'
 import { EntryTable } from './entries.ts'
 import { readBody } from './entry-check.ts'
 import type { BodyReading } from './entry-check.ts'
+import type { Judge, Settled, Standing } from './judge.ts'
+import type { CheckpointOp } from './listeners.ts'
 import { Membership } from './membership.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView, StateView } from './state-view.ts'
@@ -46,6 +47,7 @@ import { StripeTable } from './stripes.ts'
 
 const ANNOUNCED: ByteString = 'C'
 const GARBAGE_AT_ONCE = 4096
+const NOTHING: VersionVector = new Map()
 /** By actor what is known of its forks. */
 const FORK: ByteString = 'F'
 /** A content that lost against a newer one, where such are not shown, can be had this long. */
@@ -104,7 +106,13 @@ export class Replica {
       const bytes = tree.get(this.checkpoint?.clear, actorKey(label))
       return bytes === undefined ? undefined : decodeActor(label, bytes)
     }
-    this.ancestry = new Ancestry({ ...tables, entries: this.entries, atCheckpoint })
+    const settled = (): VersionVector => this.settled.vector
+    this.ancestry = new Ancestry({ ...tables, entries: this.entries, settled, atCheckpoint })
+  }
+
+  /** What the checkpoint covers, and the members as of that or later. */
+  get settled(): Settled {
+    return { vector: this.checkpoint?.vector ?? NOTHING, membership: this.membership }
   }
 
   /** Name of the member behind an actor. */
@@ -155,8 +163,17 @@ export class Replica {
     return label
   }
 
+  /** Does an entry count at its place? Everything in its past is taken. */
+  standingOf(entry: Entry, place: Place, judge: Judge): Standing {
+    const { hash, header } = entry
+    const peer = this.authorOf(entry)
+    const act = { id: hash, actor: place.label, seq: header.seq, peer, grant: header.grant }
+    return judge.standingOf(act, this.settled, () => this.ancestry.seenBy(place, entry))
+  }
+
   /**
-   * Take an entry under its label, with these of its ops; own sealed ops were applied when they were made.
+   * Take an entry under its label, with these of its ops as far as it counts; own sealed ops were applied when they were
+   * made.
    * returns the ops as they were applied.
    */
   apply(
@@ -164,18 +181,23 @@ export class Replica {
     place: Place,
     ops: readonly (Op | undefined)[],
     changes: ChangeSet,
+    standing: Standing = 'counts',
   ): readonly (Op | undefined)[] {
     const { label } = place
     const { seq, hlc } = entry.header
-    this.actors.advance(entry, place)
+    this.actors.advance(entry, place, standing !== 'counts')
     const translated = this.#translated(label, ops)
+    const applied = standing === 'counts' ? translated : translated.map(leftOver[standing])
     this.moves.batch(this.view, changes, () => {
       translated.forEach((op, index) => {
         if (op === undefined) return
-        this.applyOp(op, makeDot(label, seq, index), makeStamp(hlc, label, index), changes, entry)
+        const stamp = makeStamp(hlc, label, index)
+        if (applied[index] !== undefined)
+          this.applyOp(op, makeDot(label, seq, index), stamp, changes, entry)
+        else this.membership.applyVoid(op, { hash: entry.hash, actor: label, seq, stamp })
       })
     })
-    return translated
+    return applied
   }
 
   /** The ops of the last entry under a label, with all that they name called as it is here. */
@@ -205,28 +227,22 @@ export class Replica {
         })
       }
       case 'checkpoint':
-        return this.#announce(op.hlc)
+        return this.isSound(op, dotActor(dot)) ? this.#announce(op.hlc) : undefined
       default:
         return applyOp(this.view, this.moves, op, { dot, stamp }, changes)
     }
   }
 
   /**
-   * Take an entry that was taken before, into another state. One that came too late says nothing here: returns what
+   * Take an entry that was taken before, into another state. One that does not count says nothing here: returns what
    * it would have said.
    */
-  replay(
-    entry: Entry,
-    place: Place,
-    cuts: readonly AnnouncedCut[],
-  ): readonly (Op | undefined)[] | undefined {
-    const { label } = place
+  replay(entry: Entry, place: Place, judge: Judge): readonly (Op | undefined)[] | undefined {
     const reading = this.read(entry)
     const ops = reading.kind === 'ops' ? reading.ops : []
-    const seenBy = (): VersionVector => this.ancestry.seenBy(place, entry)
-    const late = isLate(cuts, { label, seq: entry.header.seq }, seenBy)
-    this.apply(entry, place, late ? [] : ops, emptyChanges())
-    return late ? this.#translated(label, ops) : undefined
+    const standing = this.standingOf(entry, place, judge)
+    this.apply(entry, place, ops, emptyChanges(), standing)
+    return standing === 'counts' ? undefined : this.#translated(place.label, ops)
   }
 
   /** All entries up to `hlc` are taken, and every member has them: forget what only later ones would need. */
@@ -259,6 +275,21 @@ export class Replica {
     return { garbage, next: undefined }
   }
 
+  /**
+   * Is an announcement, in the last entry under `label`, of a cut that its writer held? One that is not says nothing, on
+   * any replica: what it covers would be taken for settled.
+   */
+  isSound({ hlc, vector }: CheckpointOp, label: ActorId): boolean {
+    const { actors, branches } = this
+    const past = actors.pastOf(label)
+    if (hlc >= (actors.get(label)?.hlc ?? HLC_ZERO)) return false
+    if (branches.isEmpty) return dominates(past, vector)
+    const translate = branches.translation(past)
+    const covered = new Map<ActorId, number>()
+    for (const [known, seq] of vector) branches.see(covered, translate(known, seq), seq)
+    return dominates(past, covered)
+  }
+
   /** A member announced a cut. */
   #announce(hlc: Hlc): void {
     if (hlc > this.#announced()) this.view.put(ANNOUNCED, encodeCbor(hlc))
@@ -269,6 +300,15 @@ export class Replica {
     const bytes = this.view.get(ANNOUNCED)
     return bytes === undefined ? HLC_ZERO : decodeHlc(decodeCbor(bytes, 'announced cut'))
   }
+}
+
+/**
+ * What has effect of an entry that does not count: of one that is void, that it announces a cut. Others have gone by that,
+ * and may have dropped what lies below.
+ */
+const leftOver = {
+  late: (): undefined => undefined,
+  void: (op: Op | undefined): Op | undefined => (op?.kind === 'checkpoint' ? op : undefined),
 }
 
 /** The greatest stamp with this clock. */

@@ -3,7 +3,7 @@
 // again (replay.ts). Cost: one small record, rewritten when an exchange of logs has confirmed more.
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { decodeVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
+import { decodeStoredVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
@@ -19,7 +19,7 @@ export class Shared {
   constructor(view: StateView) {
     this.#view = view
     const bytes = view.get(SHARED)
-    this.#vector = bytes === undefined ? new Map() : decodeVector(decodeCbor(bytes, 'shared'))
+    this.#vector = bytes === undefined ? new Map() : decodeStoredVector(decodeCbor(bytes, 'shared'))
   }
 
   /** Of own actors, by label: how many of their entries others hold too. */

@@ -14,6 +14,8 @@ const NAMESPACE_PREFIX = 'n'
 /** First chars of the keys that belong to no generation: nodes of checkpoints, what concerns this node alone. */
 const LASTING: ReadonlySet<string> = new Set(['b', 'u', 'E', 'Q', 'T', 'w'])
 const GENERATIONS = 256
+/** No table's key begins with this char. */
+const GENERATIONS_PREFIX: ByteString = '\x01'
 /** The generation in use; none before the first rebuild. */
 const GENERATION: ByteString = 'wgeneration'
 
@@ -58,10 +60,19 @@ export class StateView implements ReplicaView {
     this.#at = emptyOverlay(kv.get(this.#prefix + GENERATION)?.[0] ?? 0)
   }
 
-  /** An empty generation beside the one in use, for a state to be built in: see adopt(). */
-  successor(): StateView {
+  /**
+   * An empty generation beside the one in use, for a state to be built in: see adopt(). What one that was broken off has
+   * left there is forgotten first. One at a time.
+   */
+  async successor(): Promise<StateView> {
     const next = new StateView(this.#kv, this.#prefix.slice(NAMESPACE_PREFIX.length))
-    next.#at = emptyOverlay((this.#at.generation + 1) % GENERATIONS)
+    // The last switch may not be durable: then a crash goes back to before it.
+    const durable = next.#at.generation
+    let generation = (this.#at.generation + 1) % GENERATIONS
+    if (generation === durable) generation = (generation + 1) % GENERATIONS
+    const prefix = this.#prefix + generationPrefix(generation)
+    await this.#clear(prefix, prefixEnd(prefix))
+    next.#at = emptyOverlay(generation)
     return next
   }
 
@@ -79,15 +90,15 @@ export class StateView implements ReplicaView {
     this.put(GENERATION, Uint8Array.of(this.#at.generation))
   }
 
-  /** Forget what an older generation, or one whose making was broken off, has left. */
+  /** Forget what older generations, and those whose making was broken off, have left. The one in use is durable. */
   async sweep(): Promise<void> {
-    for (const step of [-1, 1]) {
-      const other = (this.#at.generation + step + GENERATIONS) % GENERATIONS
-      await this.#clear(this.#prefix + generationPrefix(other))
-    }
+    const all = this.#prefix + GENERATIONS_PREFIX
+    const used = this.#prefix + generationPrefix(this.#at.generation)
+    await this.#clear(all, used)
+    await this.#clear(prefixEnd(used), prefixEnd(all))
   }
 
-  async #clear(from: ByteString): Promise<void> {
+  async #clear(from: ByteString, to: ByteString): Promise<void> {
     let keys: ByteString[] = []
     const remove = async (): Promise<void> => {
       await this.#kv.write(
@@ -96,7 +107,7 @@ export class StateView implements ReplicaView {
       )
       keys = []
     }
-    for await (const [key] of this.#kv.scan({ from, to: prefixEnd(from) })) {
+    for await (const [key] of this.#kv.scan({ from, to })) {
       if (keys.push(key) >= CLEARED_AT_ONCE) await remove()
     }
     if (keys.length > 0) await remove()
@@ -227,9 +238,8 @@ function isLasting(key: ByteString): boolean {
   return LASTING.has(key.charAt(0))
 }
 
-/** No table's key begins with this char. */
 function generationPrefix(generation: number): ByteString {
-  return `\x01${String.fromCharCode(generation)}`
+  return GENERATIONS_PREFIX + String.fromCharCode(generation)
 }
 
 /** The end of the range of all keys that begin with `prefix`, which holds a byte below 0xff. */

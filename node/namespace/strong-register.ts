@@ -238,12 +238,18 @@ export class Register {
   ): ShoalError {
     const missing = voters
       .filter((peer) => !replies.has(peer))
-      .map((peer) => `${this.#c.nameOf(peer)} (${failures.get(peer)?.message ?? 'no answer yet'})`)
+      .map((peer) => `${this.#c.nameOf(peer)} (${reasonOf(failures.get(peer))})`)
     return new ShoalError(
       'NO_QUORUM',
       `${replies.size} of ${voters.length} voters answered, and a majority must; missing: ${missing.join(', ')}`,
     )
   }
+}
+
+/** Short: the message of a failed dial is all that was tried, and names the peer again. */
+function reasonOf(failure: ShoalError | undefined): string {
+  if (failure === undefined || failure.code === 'timeout') return 'no answer'
+  return failure.code === 'unreachable' ? 'out of reach' : failure.message
 }
 
 function isSetback(outcome: { readonly kind: string }): outcome is Setback {

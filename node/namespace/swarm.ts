@@ -1,17 +1,20 @@
-// The other nodes, seen from here: who may connect, who is connected, what each was last heard to hold; and the
+// The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
 import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoints.ts'
+import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
 import { Inbox } from './inbox.ts'
+import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
 import type { Volumes } from './volumes.ts'
@@ -23,8 +26,9 @@ import { Reconnect } from '../peers/reconnect.ts'
 const ANTI_ENTROPY_BEACONS = 6
 /** A member that stays away is dialled again at least this often, in beacons. */
 const DIAL_BEACONS = 3
-/** A stranger may stay connected this long to show a ticket. */
-const STRANGER_MS: number = 30 * SECOND_MS
+/** A peer whose checkpoint was of no use is asked for it again after this long, then after twice as long, up to the other. */
+const IN_VAIN_MS: number = MINUTE_MS
+const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 
 export interface PeerNews {
   readonly lastSeenMs: WallTime
@@ -54,17 +58,24 @@ export class Swarm {
   readonly #news = new Map<PeerId, PeerNews>()
   /** Per volume what each peer said is durable there. */
   readonly #durable = new Map<VolumeId, Map<PeerId, VersionVector>>()
-  /** Peers this node asks to let it in: allowed to be connected before any log names them. */
-  readonly #asked = new Set<PeerId>()
   /** By volume and peer the checkpoints that are being fetched. */
-  readonly #fetching = new Map<string, Promise<void>>()
-  readonly #strangers = new Map<PeerId, Timer>()
+  readonly #fetching = new Map<string, Promise<boolean>>()
+  /** The same of those that were of no use: how long to wait, and until when. */
+  readonly #inVain = new Map<string, { readonly pauseMs: number; readonly untilMs: number }>()
+  readonly #door: Door
+  readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
   #stopped = false
 
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
+    this.#refusals = new Refusals(world.clock)
+    this.#door = new Door({
+      world,
+      volumes: () => volumes.all().map(({ volume }) => volume),
+      isOpen: () => components.joining.isOpen(),
+    })
     const access = {
       world,
       volumeOf: (id: VolumeId) => volumes.get(id),
@@ -76,19 +87,22 @@ export class Swarm {
       inboxOf: (volume) => this.#inboxOf(volume),
       onTruncated: (volume, peer) => this.#startFromCheckpoint(volume, peer),
       onRefused: (volume, error) =>
-        components.log('two nodes wrote as one', { volume: volume.id, error: error.message }),
+        components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
-      onDurable: (volume, peer, vector) => this.#heardDurable(volume, peer, vector),
+      onDurable: (volume, peer, vector) => {
+        this.#refusals.clear(volume.id, peer)
+        this.#heardDurable(volume, peer, vector)
+      },
     })
     this.#reconnect = new Reconnect(
-      { world: components.world, wanted: () => this.members() },
+      { world: components.world, wanted: () => this.#wanted() },
       { longestPauseMs: DIAL_BEACONS * components.beaconMs },
     )
   }
 
   async start(): Promise<void> {
     const { network } = this.#c.world
-    network.gate((peer) => this.#mayConnect(peer))
+    network.gate((peer) => this.#door.mayEnter(peer))
     network.onConnect((peer) => this.#connected(peer))
     network.onDisconnect((peer) => this.#disconnected(peer))
     await this.#sync.start()
@@ -102,7 +116,7 @@ export class Swarm {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#antiEntropy?.cancel()
-    for (const timer of this.#strangers.values()) timer.cancel()
+    this.#door.stop()
     for (const { gossip } of this.#hosted.values()) gossip.stop()
     for (const inbox of this.#inboxes.values()) inbox.stop()
     this.#reconnect.stop()
@@ -148,37 +162,50 @@ export class Swarm {
     return this.#news.get(peer)
   }
 
+  /** Members, by the log here, that answered this node that it is none, and have not exchanged logs with it since. */
+  refusedBy({ id, membership }: Volume): readonly PeerId[] {
+    return this.#refusals.by(id).filter((peer) => membership.member(peer) !== undefined)
+  }
+
+  /** Members to be connected to. */
+  #wanted(): readonly PeerId[] {
+    const volumes = this.#c.volumes.all().map(({ volume }) => volume)
+    const mayWelcome = ({ id, membership }: Volume, peer: PeerId): boolean =>
+      membership.member(peer) !== undefined && !this.#refusals.isRecent(id, peer)
+    return this.members().filter((peer) => volumes.some((volume) => mayWelcome(volume, peer)))
+  }
+
   /** Membership of a volume has changed: dial who is new, cut off who is gone. */
   #membersChanged(): void {
-    for (const peer of this.#c.world.network.peers()) {
-      if (!this.#mayConnect(peer)) this.#c.world.network.disconnect(peer).catch(() => undefined)
-      // Who was a member is a stranger now, and may stay no longer than one.
-      else if (!this.#isMember(peer) && !this.#strangers.has(peer)) this.#watchStranger(peer)
-    }
+    this.#door.clear()
     this.#reconnect.refresh()
     this.#c.onPeersChanged()
   }
 
-  /** Let a peer that this node asks for admission stay connected while that lasts. */
-  async askedOf<Result>(peers: readonly PeerId[], run: () => Promise<Result>): Promise<Result> {
-    for (const peer of peers) this.#asked.add(peer)
-    try {
-      return await run()
-    } finally {
-      for (const peer of peers) this.#asked.delete(peer)
-    }
+  /** As Door has it. */
+  askedOf<Result>(peers: readonly PeerId[], run: () => Promise<Result>): Promise<Result> {
+    return this.#door.askedOf(peers, run)
   }
 
   /** Exchange logs with a peer and wait for the end. throws 'unreachable', 'not-a-member', ... */
   async sync(volume: Volume, peer: PeerId): Promise<void> {
-    if (volume.membership.member(peer) === undefined && !this.#asked.has(peer)) {
+    if (volume.membership.member(peer) === undefined && !this.#door.isAsked(peer)) {
       throw new ShoalError('not-a-member', `${peer} is not a member of the volume`)
     }
-    await this.#sync.sync(volume, peer)
+    await this.#exchange(volume, peer)
     const fetching = this.#fetching.get(exchangeKey(volume, peer))
     if (fetching === undefined) return
     await fetching
-    await this.#sync.sync(volume, peer)
+    await this.#exchange(volume, peer)
+  }
+
+  async #exchange(volume: Volume, peer: PeerId): Promise<void> {
+    try {
+      await this.#sync.sync(volume, peer)
+    } catch (error) {
+      if (hasCode(error, 'not-a-member')) this.#refusals.add(volume.id, peer)
+      throw error
+    }
   }
 
   /** The same in the background; failures are for the next occasion. */
@@ -194,21 +221,39 @@ export class Swarm {
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
     if (this.#fetching.has(key)) return
+    if (this.#c.world.clock.now() < (this.#inVain.get(key)?.untilMs ?? 0)) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(
-      () => this.syncSoon(volume, peer),
+      (isNew) => {
+        if (!isNew) return this.#waitLonger(key)
+        this.#inVain.delete(key)
+        this.syncSoon(volume, peer)
+      },
       (error: unknown) => {
+        if (hasCode(error, 'corrupt') || hasCode(error, 'malformed')) this.#waitLonger(key)
         if (!this.#stopped)
           this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
       },
     )
   }
 
-  async #fetchCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
-    const checkpoint = await this.#transfer.fetch(volume, peer)
-    const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
-    await hosted.install(checkpoint)
+  /** returns whether this node has another checkpoint by that. */
+  async #fetchCheckpoint(volume: Volume, peer: PeerId): Promise<boolean> {
+    const before = volume.checkpoint
+    await volume.strayNodes.fetch(async () => {
+      const fetched = await this.#transfer.fetch(volume, peer)
+      const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
+      await hosted.install(fetched, peer)
+      return isSame(volume.checkpoint, fetched)
+    })
+    return !isSame(volume.checkpoint, before)
+  }
+
+  /** A peer's checkpoint was of no use: do not ask it again at once, whatever it says. */
+  #waitLonger(key: string): void {
+    const pauseMs = Math.min(2 * (this.#inVain.get(key)?.pauseMs ?? IN_VAIN_MS / 2), IN_VAIN_MAX_MS)
+    this.#inVain.set(key, { pauseMs, untilMs: this.#c.world.clock.now() + pauseMs })
   }
 
   #inboxOf(volume: Volume): Inbox {
@@ -227,7 +272,12 @@ export class Swarm {
   #checkpointsOf(volume: Volume): Checkpoints {
     const { world, log } = this.#c
     const onNew = (): void => this.#hosted.get(volume.id)?.gossip.beacon()
-    return new Checkpoints({ world, volume, onNew, log }, this.#c.checkpoints)
+    const onBehind = (): void => {
+      const peers = this.connectedMembers(volume)
+      const peer = peers[Math.floor(world.random.number() * peers.length)]
+      if (peer !== undefined) this.#startFromCheckpoint(volume, peer)
+    }
+    return new Checkpoints({ world, volume, onNew, onBehind, log }, this.#c.checkpoints)
   }
 
   /** Connected members of a volume. */
@@ -263,23 +313,12 @@ export class Swarm {
     )
   }
 
-  #mayConnect(peer: PeerId): boolean {
-    return this.#isMember(peer) || this.#asked.has(peer) || this.#c.joining.isOpen()
-  }
-
-  #isMember(peer: PeerId): boolean {
-    return this.#c.volumes.all().some(({ volume }) => volume.membership.member(peer) !== undefined)
-  }
-
   #connected(peer: PeerId): void {
     this.#news.set(peer, {
       lastSeenMs: this.#c.world.clock.wall(),
       freeBytes: this.#news.get(peer)?.freeBytes,
     })
-    if (!this.#isMember(peer)) {
-      this.#watchStranger(peer)
-      return
-    }
+    if (!this.#door.isMember(peer)) return this.#door.watch(peer)
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
       this.syncSoon(volume, peer)
@@ -289,19 +328,8 @@ export class Swarm {
   }
 
   #disconnected(peer: PeerId): void {
-    if (!this.#isMember(peer)) this.#news.delete(peer)
+    if (!this.#door.isMember(peer)) this.#news.delete(peer)
     this.#c.onPeersChanged()
-  }
-
-  #watchStranger(peer: PeerId): void {
-    const { clock, network } = this.#c.world
-    this.#strangers.get(peer)?.cancel()
-    const timer = clock.timer(STRANGER_MS, () => {
-      this.#strangers.delete(peer)
-      if (!this.#isMember(peer) && !this.#asked.has(peer))
-        network.disconnect(peer).catch(() => undefined)
-    })
-    this.#strangers.set(peer, timer)
   }
 
   #heardBeacon(volume: Volume, beacon: Beacon): void {
@@ -339,4 +367,8 @@ export class Swarm {
 
 function exchangeKey(volume: Volume, peer: PeerId): string {
   return `${volume.id} ${peer}`
+}
+
+function isSame(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean {
+  return a?.hlc === b?.hlc && a?.clear === b?.clear && a?.sealed === b?.sealed
 }

@@ -3,6 +3,7 @@
 // nothing: what arrived is applied, the next one goes on from there.
 import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
@@ -28,7 +29,10 @@ export interface SyncComponents {
   readonly inboxOf: (volume: Volume) => Inbox
   /** May this peer have the volume's log? */
   readonly isMember: (volume: Volume, peer: PeerId) => boolean
-  /** An entry has no place in the log: two nodes wrote as one, and it came too late for its branch to be kept. */
+  /**
+   * An entry has no place in the log: two nodes wrote as one, and it came too late for its branch to be kept; or it is of
+   * one actor too many.
+   */
   readonly onRefused: (volume: Volume, error: ShoalError) => void
   /** An exchange told of a branch: each may hold more by now than the other could say. */
   readonly onForked: (volume: Volume, peer: PeerId) => void
@@ -110,15 +114,13 @@ export class LogSync {
 
   async #exchange(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {
     const theirs = heldBy(volume, log)
-    if ((theirs.get(volume.actor) ?? 0) > (volume.actors.get(volume.actor)?.seq ?? 0))
-      volume.renewIncarnation()
     const sending = this.#sendMissing(channel, volume, theirs)
     // Awaited below; a failure of the receiving side must not leave it unheard.
     sending.catch(() => undefined)
     const { hasForked, isRefused } = await this.#receiveMissing(channel, volume)
-    await sending
+    const isWhole = await sending
     await volume.commit()
-    if (isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
+    if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
       await this.#send(channel, { kind: 'truncated' })
     await this.#send(channel, { kind: 'durable', log: summaryOf(volume) })
     this.#c.onDurable(volume, channel.peer, await this.#receiveDurable(channel, volume))
@@ -137,14 +139,11 @@ export class LogSync {
     }
   }
 
-  async #sendMissing(channel: Channel, volume: Volume, theirs: VersionVector): Promise<void> {
-    if (!volume.entries.canComplete(theirs)) {
-      await this.#send(channel, { kind: 'truncated' })
-      return this.#send(channel, { kind: 'done' })
-    }
+  /** returns whether all that the peer lacks was still in the log. */
+  async #sendMissing(channel: Channel, volume: Volume, theirs: VersionVector): Promise<boolean> {
     let entries: Entry[] = []
     let bytes = 0
-    for (const { entry } of volume.entries.between(theirs, volume.durableVector())) {
+    for (const entry of missingAt(channel.peer, volume, theirs)) {
       entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
       if (bytes < ENTRIES_FRAME_BYTES) continue
@@ -153,7 +152,11 @@ export class LogSync {
       bytes = 0
     }
     if (entries.length > 0) await this.#send(channel, { kind: 'entries', entries })
+    // Now: some may have been dropped meanwhile.
+    const isWhole = volume.entries.canComplete(theirs)
+    if (!isWhole) await this.#send(channel, { kind: 'truncated' })
     await this.#send(channel, { kind: 'done' })
+    return isWhole
   }
 
   /** returns whether it told of a new branch of some actor's chain, and whether some of it has no place in the log. */
@@ -174,8 +177,8 @@ export class LogSync {
         if (message.kind !== 'entries') throw unexpected(channel, message, 'entries')
         for (const slice of slicesOf(message.entries)) {
           this.#c.inboxOf(volume).takeAll(slice, (error) => {
-            if (error.code !== 'fork') throw error
-            isRefused = true
+            if (error.code !== 'fork' && error.code !== 'ENOSPC') throw error
+            isRefused ||= error.code === 'fork'
             this.#c.onRefused(volume, error)
           })
           await volume.makeRoom()
@@ -213,6 +216,20 @@ export class LogSync {
     if (message.kind !== kind) throw unexpected(channel, message, kind)
     return message as Extract<LogMessage, { kind: Kind }>
   }
+}
+
+/** What a peer lacks, as far as it is in the log, in causal order; before that, what proves to it that it has forgotten some. */
+function* missingAt(peer: PeerId, volume: Volume, theirs: VersionVector): Generator<Entry> {
+  const held = volume.durableVector()
+  for (const { id, peer: writer } of volume.actors.all()) {
+    const seq = held.get(id) ?? 0
+    // It takes a new incarnation at the sight of it: the sooner, the less it writes beside its own past.
+    const last =
+      writer === peer && !covers(theirs, id, seq) ? volume.entries.entry(id, seq) : undefined
+    if (last !== undefined) yield last
+  }
+  if (!volume.entries.canComplete(theirs)) return
+  for (const { entry } of volume.entries.between(theirs, held)) yield entry
 }
 
 function unexpected({ peer }: Channel, { kind }: LogMessage, due: LogMessage['kind']): ShoalError {

@@ -75,6 +75,11 @@ export class Tentative {
     return this.#open !== undefined
   }
 
+  /** Under which strong writes of this node are, or would be. */
+  get actor(): ActorId {
+    return (this.#author ??= new Author(this.#c, ORIGIN_KEY)).actor
+  }
+
   /**
    * Run what submits ops, on the state as it is now with all that was applied, and take it back. Only the tree may be
    * changed, and policies set. throws what `run` throws, and 'EFBIG' for more ops than one entry holds.
@@ -125,7 +130,7 @@ export class Tentative {
   /** True if the log holds the entry, or did. */
   holds({ header: { actor, seq }, hash }: Entry): boolean {
     const { ancestry } = this.#c.replica()
-    return ancestry.locate(actor, seq, hash) !== undefined || ancestry.isSettled(actor, seq)
+    return ancestry.locate(actor, seq, hash) !== undefined || ancestry.isDropped(actor, seq)
   }
 
   /** What receive() would say of an entry. throws as that does. */

@@ -30,19 +30,23 @@ import { Author } from './author.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { Claims } from './claims.ts'
-import { Cuts, isLate } from './cuts.ts'
-import { checkEntry } from './entry-check.ts'
+import { Cuts } from './cuts.ts'
+import { checkEntry, isNews } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
 import type { EntryTable } from './entries.ts'
 import { Forks } from './forks.ts'
+import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
-import { MEMBER_OPS, VolumeEvents } from './listeners.ts'
+import type { Standing } from './judge.ts'
+import { VolumeEvents } from './listeners.ts'
 import type { Membership } from './membership.ts'
 import { OpenBatch } from './open-batch.ts'
+import { Removals } from './removals.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
+import { StrayNodes } from './stray-nodes.ts'
 import type { StripeTable } from './stripes.ts'
 import { Tentative } from './tentative.ts'
 
@@ -50,6 +54,10 @@ import { Tentative } from './tentative.ts'
 const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
+const NOTES = {
+  late: 'an entry came too late: what it says is for its writer to say again',
+  void: 'an entry says nothing: its writer had no right to it, or not any more',
+}
 
 export interface VolumeComponents {
   readonly world: Pick<World, 'clock' | 'random'>
@@ -64,8 +72,10 @@ export class Volume {
   readonly identity: Identity
   readonly view: StateView
   readonly cuts: Cuts
+  readonly removals: Removals
   readonly tentative: Tentative
   readonly claims: Claims
+  readonly strayNodes: StrayNodes
   readonly shared: Shared
   readonly forks: Forks
   readonly events: VolumeEvents = new VolumeEvents()
@@ -87,8 +97,11 @@ export class Volume {
     this.identity = identity
     this.view = view
     this.cuts = new Cuts(view)
-    this.forks = new Forks({ replica: () => this.#replica, cuts: this.cuts })
+    const inUse = { view, replica: () => this.#replica, cuts: this.cuts }
+    this.removals = new Removals(inUse)
+    this.forks = new Forks({ ...inUse, removals: this.removals })
     this.claims = claims
+    this.strayNodes = new StrayNodes(view, world.clock)
     this.shared = new Shared(view)
     this.#replica = replica
     this.#world = world
@@ -211,7 +224,7 @@ export class Volume {
     // A grant is named by its entry's hash, known once the batch is closed: clear ops apply then.
     if (!clear) {
       this.#replica.applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), changes)
-      this.#heed(op)
+      heedAll(this, [op], this.actor)
     }
     this.events.change.tell(changes, true)
     return dot
@@ -248,10 +261,15 @@ export class Volume {
     const replica = this.#replica
     const wallMs = this.#world.clock.wall()
     const found = checkEntry(entry, { replica, wallMs, isVerified })
+    // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
+    if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
     if (typeof found === 'string') return found
     const author = this.#replica.authorOf(entry)
     const reading = this.#replica.read(entry)
-    if (reading.kind === 'missing-key') {
+    const mayCount = (): boolean =>
+      found.existing !== undefined ||
+      replica.standingOf(entry, found, this.removals.judge) === 'counts'
+    if (reading.kind === 'missing-key' && mayCount()) {
       const message =
         'this node was not given a key that others write with: ask an admin for a new ticket and join again'
       this.#note(message, { author, epoch: header.epoch })
@@ -261,35 +279,33 @@ export class Volume {
       const { message } = reading.cause
       this.#note('an entry says nothing that can be read', { author, entry: entry.hash, message })
     }
-    // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
-    if (header.actor === this.actor) this.#author.renew()
     if (found.existing !== undefined) this.tentative.forked(header.actor)
     const label = this.forks.nameAt(found, entry)
     if (label === undefined) return 'relabelling'
     const place = { ...found, label }
-    const seenBy = (): VersionVector => replica.ancestry.seenBy(place, entry)
-    const late = isLate(this.cuts.all, { label, seq: header.seq }, seenBy)
-    if (late)
-      this.#note('an entry came too late: what it says is for its writer to say again', { author })
+    const ops = reading.kind === 'ops' ? reading.ops : []
+    const isDue = this.removals.add(entry, place, ops)
+    const standing = replica.standingOf(entry, place, this.removals.judge)
+    if (standing !== 'counts') this.#note(NOTES[standing], { author })
     const changes = emptyChanges()
-    this.#apply(entry, place, reading.kind === 'ops' && !late ? reading.ops : [], changes)
+    this.#apply(entry, place, ops, changes, standing)
+    // Whichever cuts count, and whoever may speak: all know of the same.
+    if (standing !== 'counts')
+      heedAll(
+        this,
+        ops.filter((op) => op?.kind === 'checkpoint'),
+        label,
+      )
     this.events.change.tell(changes, false)
-    if (found.existing !== undefined) this.forks.tell()
+    if (isDue || found.existing !== undefined) this.forks.tell()
+    // Of a run that this node has forgotten: to say it again, the state is built anew.
+    if (standing !== 'counts' && author === this.identity.peer) this.forks.judgeAgain()
     return 'applied'
   }
 
-  /** An entry of the log, in wire form. */
-  entryBytes(actor: ActorId, seq: number): Uint8Array | undefined {
-    return this.entries.bytes(actor, seq)
-  }
-
-  entry(actor: ActorId, seq: number): Entry | undefined {
-    return this.entries.entry(actor, seq)
-  }
-
   /**
-   * A peer holds more of this node's own chain than this node: it was restored from an old copy. Write on as a new
-   * incarnation; the lost entries come back from the peer like anyone's (MEMO §1.3).
+   * This node was restored from an old copy, or may have been: write on as a new incarnation. What it has forgotten comes
+   * back from peers like anyone's (MEMO §1.3).
    */
   renewIncarnation(): void {
     this.#closeBatch()
@@ -298,33 +314,28 @@ export class Volume {
 
   /** This node's chains do not go on in the state in use where they did in `before`: so write on as others. */
   renewIfForgotten(before: ActorTable): void {
-    for (const { id, hash } of before.all()) {
-      if (this.actors.get(id)?.hash === hash) continue
-      if (id === this.actor) this.#author.renew()
-      this.tentative.forked(id)
-    }
+    const isAsBefore = (id: ActorId): boolean => this.actors.get(id)?.hash === before.get(id)?.hash
+    // Also one of which nothing was here.
+    if (!isAsBefore(this.actor)) this.#author.renew()
+    for (const { id } of before.all()) if (!isAsBefore(id)) this.tentative.forked(id)
   }
 
   /**
    * Go on with a state that was built beside this one. `complete` runs with the batch closed and no write under way,
    * and makes it hold all that this one does; what it returns runs when the state is in use. All of that becomes
-   * durable together with the switch.
+   * durable together with the switch, by the write after the one that is under way now.
    */
-  async adopt(
-    next: { readonly view: StateView; readonly replica: Replica },
-    complete: () => () => void,
-  ): Promise<void> {
-    while (this.#commits.busy) await this.#commits.quiet()
-    this.#closeBatch()
-    const after = complete()
-    const afterReset = this.events.beginReset()
-    this.view.adopt(next.view)
-    this.#replica = next.replica
-    this.#commits.forget()
-    after()
-    afterReset()
-    this.events.members.tell()
-    await this.commit()
+  adopt(next: { view: StateView; replica: Replica }, complete: () => () => void): Promise<void> {
+    return this.#commits.atNext(() => {
+      const after = complete()
+      const afterReset = this.events.beginReset()
+      this.view.adopt(next.view)
+      this.#replica = next.replica
+      this.#commits.forget()
+      after()
+      afterReset()
+      this.events.members.tell()
+    })
   }
 
   /** An entry without ops that points to all heads. */
@@ -362,33 +373,24 @@ export class Volume {
   #log(entry: Entry, ops: readonly Op[]): void {
     const { actor, deps } = entry.header
     const before = this.actors.get(actor)
-    this.#apply(entry, { label: actor, before, deps, existing: undefined }, ops, emptyChanges())
+    const place = { label: actor, before, deps, existing: undefined }
+    const isDue = this.removals.add(entry, place, ops)
+    this.#apply(entry, place, ops, emptyChanges())
     this.#commits.add(entry)
+    if (isDue) this.forks.tell()
   }
 
   /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
-  #apply(entry: Entry, place: Place, ops: readonly (Op | undefined)[], changes: ChangeSet): void {
-    const applied = this.#replica.apply(entry, place, ops, changes)
+  #apply(
+    entry: Entry,
+    place: Place,
+    ops: readonly (Op | undefined)[],
+    changes: ChangeSet,
+    standing?: Standing,
+  ): void {
+    const applied = this.#replica.apply(entry, place, ops, changes, standing)
     this.entries.put(place.label, entry)
-    this.heedAll(applied, place.label)
-  }
-
-  /** Heed the ops of an entry that is in the log by now, as the last one under its label. */
-  heedAll(ops: readonly (Op | undefined)[], label: ActorId): void {
-    for (const op of ops) if (op !== undefined) this.#heed(op, label)
-  }
-
-  /** Tell those who wait for ops of this kind. */
-  #heed(op: Op, label?: ActorId): void {
-    if (op.kind === 'checkpoint' && label !== undefined) {
-      const { hlc, vector } = op
-      this.forks.heed(op, label)
-      const found = this.cuts.add({ hlc, vector, held: this.actors.pastOf(label) })
-      if (found === 'new' || hlc === this.checkpoint?.hlc) this.events.checkpoint.tell(op)
-      if (found === 'corrected') this.forks.judgeAgain()
-    } else if (MEMBER_OPS.has(op.kind)) {
-      this.events.members.tell()
-    }
+    heedAll(this, applied, place.label)
   }
 
   #note(message: string, fields: Record<string, unknown>): void {

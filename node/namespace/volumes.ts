@@ -200,9 +200,11 @@ export class Volumes {
   checkAdmin(volume: Volume): void {
     const me = volume.membership.member(this.#c.identity.peer)
     if (me !== undefined && mayAdminister(me.role)) return
+    const admins = volume.membership.members().filter(({ role }) => mayAdminister(role))
+    const names = admins.map(({ name, peer }) => name || peer).join(', ') || 'none is known'
     throw new ShoalError(
       'EPERM',
-      `only an admin of the volume may do this; this node is a ${me?.role ?? 'stranger'}`,
+      `only an admin of the volume may do this, and this node is a ${me?.role ?? 'stranger'}; admins: ${names}`,
     )
   }
 

@@ -132,6 +132,11 @@ export function decodeNode(bytes: Uint8Array): ProllyNode {
   return node
 }
 
+/** The level of a node that is known to be one, from its bytes. */
+export function levelOf(bytes: Uint8Array): number {
+  return bytes[1] ?? 0
+}
+
 /** Value `index` of a node, as a view of its bytes. */
 export function valueAt(node: ProllyNode, index: number): Uint8Array {
   return node.bytes.subarray(node.valueStarts[index], node.valueStarts[index + 1])

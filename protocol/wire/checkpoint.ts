@@ -8,7 +8,7 @@ import { ShoalError, assertNever } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
-import type { VolumeId } from '../ids.ts'
+import type { EntryHash, VolumeId } from '../ids.ts'
 import { CHUNK_PLAIN_MAX } from '../limits.ts'
 import { decodeHlc } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
@@ -19,16 +19,27 @@ export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'
 export const NODES_AT_ONCE_MAX = 32
 /** Bytes of nodes after which an answer ends: with one more node it still fits in a frame. */
 export const NODES_BYTES: number = 512 * 1024
+/** Announced cuts in a message. */
+const CUTS_MAX = 64
 const MESSAGE_MAX = 1024
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>(['not-a-member', 'unsupported', 'stopped'])
+
+/** A cut, the entry that announces it, what its announcer held, and the entry that announces the one before it. */
+export interface WireCut extends Cut {
+  readonly id: EntryHash
+  readonly held: VersionVector
+  readonly before: EntryHash | undefined
+}
 
 export type CheckpointMessage =
   | { readonly kind: 'get'; readonly volume: VolumeId }
   | {
       readonly kind: 'checkpoint'
       readonly cut: Cut
-      /** What its announcer held. */
-      readonly held: VersionVector
+      /** The entry that announces the cut before it. */
+      readonly before: EntryHash | undefined
+      /** Announced cuts that entries after this one are judged by, this one's announcement among them. */
+      readonly cuts: readonly WireCut[]
       readonly clear: NodeHash | undefined
       /** Absent also for a keeper. */
       readonly sealed: NodeHash | undefined
@@ -44,12 +55,19 @@ export function encodeCheckpointMessage(message: CheckpointMessage): Uint8Array 
     case 'get':
       return encodeCbor({ t, vol: fromHex(message.volume) })
     case 'checkpoint': {
-      const { cut, held, clear, sealed } = message
+      const { cut, before, cuts, clear, sealed } = message
       return encodeCbor({
         t,
         c: cut.hlc,
         vv: encodeVector(cut.vector),
-        a: encodeVector(held),
+        b: before === undefined ? null : fromHex(before),
+        w: cuts.map((known) => ({
+          c: known.hlc,
+          vv: encodeVector(known.vector),
+          b: known.before === undefined ? null : fromHex(known.before),
+          e: fromHex(known.id),
+          a: encodeVector(known.held),
+        })),
         k: clear === undefined ? null : fromHex(clear),
         s: sealed === undefined ? null : fromHex(sealed),
       })
@@ -75,8 +93,13 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
     case 'checkpoint':
       return {
         kind,
-        cut: { hlc: decodeHlc(f.raw('c')), vector: decodeVector(f.raw('vv')) },
-        held: decodeVector(f.raw('a')),
+        cut: decodeCut(f),
+        before: decodeBefore(f),
+        cuts: f.list('w', CUTS_MAX).map((value) => {
+          const of = new Fields(value, 'cut of a checkpoint message')
+          const id = hexId<EntryHash>(of.bytes('e', HASH_BYTES), HASH_BYTES, 'entry')
+          return { ...decodeCut(of), before: decodeBefore(of), id, held: decodeVector(of.raw('a')) }
+        }),
         clear: f.has('k') ? nodeHash(f.raw('k')) : undefined,
         sealed: f.has('s') ? nodeHash(f.raw('s')) : undefined,
       }
@@ -96,6 +119,14 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
     default:
       throw new ShoalError('malformed', `"${kind}" is not a checkpoint message`)
   }
+}
+
+function decodeCut(f: Fields): Cut {
+  return { hlc: decodeHlc(f.raw('c')), vector: decodeVector(f.raw('vv')) }
+}
+
+function decodeBefore(f: Fields): EntryHash | undefined {
+  return f.has('b') ? hexId<EntryHash>(f.bytes('b', HASH_BYTES), HASH_BYTES, 'entry') : undefined
 }
 
 function nodeHash(value: unknown): NodeHash {

@@ -5,6 +5,7 @@ import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
+import type { NodeHash } from '../log/prolly.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { ShoalError, assert, hasCode } from '../errors.ts'
@@ -35,6 +36,8 @@ export interface Beacon {
   readonly hlc: Hlc
   /** Clock of the newest checkpoint that is durable there; 0 without one. */
   readonly cut: Hlc
+  /** Root of its clear tree: whether two speak of the same state at that clock. */
+  readonly root: NodeHash | undefined
   readonly freeBytes: number
   readonly addresses: readonly string[]
 }
@@ -177,6 +180,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     d: beacon.digest ?? null,
     h: beacon.hlc,
     c: beacon.cut,
+    k: beacon.root === undefined ? null : fromHex(beacon.root),
     f: beacon.freeBytes,
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
   })
@@ -197,6 +201,7 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     digest: b.has('d') ? b.bytes('d', HASH_BYTES, HASH_BYTES) : undefined,
     hlc: decodeHlc(b.raw('h')),
     cut: decodeHlc(b.raw('c')),
+    root: b.has('k') ? (toHex(b.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined,
     freeBytes: b.integer('f'),
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
   }

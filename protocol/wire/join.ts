@@ -81,7 +81,7 @@ export function decodeJoinReply(bytes: Uint8Array): JoinReply {
     keys: f.list('k', EPOCHS_MAX).map((item) => {
       const [epoch, sealed] = Array.isArray(item) ? (item as readonly unknown[]) : []
       const epochOk =
-        typeof epoch === 'number' && Number.isInteger(epoch) && epoch >= 1 && epoch <= EPOCH_MAX
+        typeof epoch === 'number' && Number.isInteger(epoch) && epoch >= 0 && epoch <= EPOCH_MAX
       if (!epochOk || !(sealed instanceof Uint8Array) || sealed.length > SEALED_KEY_MAX) {
         throw new ShoalError('malformed', 'a join reply has a bad key')
       }

@@ -1,7 +1,7 @@
 // Messages of /shoal/log/1: one exchange of version vectors, then the missing entries both ways in causal order, then
 // what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
-import { fromHex } from '../bytes.ts'
+import { fromHex, toHex } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever } from '../errors.ts'
@@ -14,6 +14,7 @@ import type { PeerLog } from '../log/branches.ts'
 import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
 import { decodeFork, encodeFork } from '../log/fork.ts'
+import type { NodeHash } from '../log/prolly.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
@@ -33,6 +34,8 @@ const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
 export interface LogSummary extends PeerLog {
   /** Clock of its newest checkpoint; 0 without one. */
   readonly cut: Hlc
+  /** Root of its clear tree. */
+  readonly root: NodeHash | undefined
 }
 
 export type LogMessage =
@@ -102,13 +105,14 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
   }
 }
 
-function encodeSummary({ vector, tips, forks, cut }: LogSummary): object {
+function encodeSummary({ vector, tips, forks, cut, root }: LogSummary): object {
   const labels = sortedActors(vector)
   return {
     vv: encodeVector(vector),
     h: labels.map((label) => fromHex(tips.get(label) ?? '')),
     fk: forks.map(encodeFork),
     c: cut,
+    k: root === undefined ? null : fromHex(root),
   }
 }
 
@@ -126,7 +130,8 @@ function decodeSummary(f: Fields): LogSummary {
     if (!(item instanceof Uint8Array)) throw malformed('a fork that is none')
     return decodeFork(item)
   })
-  return { vector, tips, forks, cut: decodeHlc(f.raw('c')) }
+  const root = f.has('k') ? (toHex(f.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined
+  return { vector, tips, forks, cut: decodeHlc(f.raw('c')), root }
 }
 
 function malformed(what: string): ShoalError {

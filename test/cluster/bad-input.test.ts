@@ -71,9 +71,10 @@ test('a ticket that is garbage, of nobody, expired or used up is refused by name
     async () => /expired/.test((await joiner.run('join', short)).stderr),
     10_000,
   )
-  await joiner.shoal('join', good)
-  const late = cluster.node('late')
-  await late.start()
+  // The joiner may be in by the short one.
+  const [first, late] = [cluster.node('first'), cluster.node('late')]
+  await Promise.all([first.start(), late.start()])
+  await first.shoal('join', good)
   const outcome = await late.run('join', good)
   assert.match(outcome.stderr, /used as often as it may be; ask for a new one with shoal invite/)
   assert((await late.status()).volumes.length === 0, 'nothing was joined')
@@ -206,7 +207,13 @@ test('a member that sends garbage over every protocol harms nothing', async () =
     // Not a member yet: the open ticket lets it knock, and nothing more.
     const { volume } = ticket
     const log = await network.open(peer, LOG_PROTOCOL, { signal })
-    const nothing = { vector: new Map(), tips: new Map(), forks: [], cut: HLC_ZERO }
+    const nothing = {
+      vector: new Map(),
+      tips: new Map(),
+      forks: [],
+      cut: HLC_ZERO,
+      root: undefined,
+    }
     await log.send([encodeLogMessage({ kind: 'hello', volume, log: nothing })], { signal })
     const answer = decodeLogMessage((await log.receive({ signal })) ?? new Uint8Array(0))
     assert(answer.kind === 'error' && answer.code === 'not-a-member')

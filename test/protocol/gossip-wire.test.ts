@@ -55,6 +55,7 @@ const BEACON: Beacon = {
   digest: filled(0xdd, 32),
   hlc: hlcAt(5),
   cut: hlcAt(0),
+  root: undefined,
   freeBytes: 250_000_000_000,
   addresses: [`/ip4/192.168.1.7/tcp/4001/p2p/${ALICE.peer}`],
 }
@@ -264,6 +265,7 @@ const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
       digest: fc.option(bytes(32), { nil: undefined }),
       hlc: anyHlc,
       cut: anyHlc,
+      root: fc.constant(undefined),
       freeBytes: fc.maxSafeNat(),
       addresses: fc.array(fc.string({ maxLength: 100 }), { maxLength: TICKET_ADDRESSES_MAX }),
     }),

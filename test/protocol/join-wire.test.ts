@@ -99,7 +99,8 @@ describe('join messages', () => {
       [{ k: [[1, filled(1, 257)]] }, false],
       [{ k: [[2 ** 32, filled(1, 80)]] }, true],
       [{ k: [[2 ** 32 + 1, filled(1, 80)]] }, false],
-      [{ k: [[0, filled(1, 80)]] }, false],
+      [{ k: [[0, filled(1, 80)]] }, true],
+      [{ k: [[-1, filled(1, 80)]] }, false],
       [{ k: [[1.5, filled(1, 80)]] }, false],
     ]
     for (const [fields, fits] of bounds) {

@@ -50,13 +50,14 @@ const LOG: LogSummary = {
   ]),
   forks: [FORKED],
   cut: hlcAt(0),
+  root: undefined,
 }
 const MESSAGES: Readonly<Record<LogMessage['kind'], LogMessage>> = {
   hello: { kind: 'hello', volume: VOLUME, log: LOG },
   entries: { kind: 'entries', entries: [ENTRY] },
   truncated: { kind: 'truncated' },
   done: { kind: 'done' },
-  durable: { kind: 'durable', log: { ...LOG, forks: [], cut: HLC_ZERO } },
+  durable: { kind: 'durable', log: { ...LOG, forks: [], cut: HLC_ZERO, root: undefined } },
   error: { kind: 'error', code: 'not-a-member', message: 'you are not a member of this volume' },
 }
 

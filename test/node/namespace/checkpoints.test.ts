@@ -36,8 +36,11 @@ function keep(replica: Replica): Keeping {
   }
   const log = (message: string, fields: object): number =>
     notes.push(message + JSON.stringify(fields, (_, value) => String(value)))
-  const due = { entries: Infinity, everyMs: Infinity }
-  const checkpoints = new Checkpoints({ world, volume, onNew: () => undefined, log }, due)
+  const due = { entries: Infinity, everyMs: Infinity, turnMs: 0 }
+  const checkpoints = new Checkpoints(
+    { world, volume, onNew: () => undefined, onBehind: () => undefined, log },
+    due,
+  )
   checkpoints.start()
   const make = async (): Promise<void> => {
     due.entries = 1
@@ -53,10 +56,11 @@ function beacons(...all: readonly Keeping[]): void {
     from.clock.advance(1000)
     const { vector, hlc } = from.volume.durableClaim()
     const cut = from.volume.checkpoint?.hlc ?? HLC_ZERO
+    const root = from.volume.checkpoint?.clear
     const sentMs = from.clock.wall()
     const { peer } = from.identity
     const digest = undefined
-    const said = { peer, sentMs, vector, digest, hlc, cut, freeBytes: 0, addresses: [] }
+    const said = { peer, sentMs, vector, digest, hlc, cut, root, freeBytes: 0, addresses: [] }
     for (const { replica: to } of all) {
       if (to !== from) to.volume.claims.hear(said, to.volume.checkpoint, to.clock.wall())
     }
@@ -222,7 +226,7 @@ describe('who starts from a checkpoint', () => {
     await a.replica.admit(late)
     const joiner = keep(late)
     assert.ok(!a.replica.volume.entries.canComplete(late.volume.durableVector()))
-    await joiner.checkpoints.install(await fetch(a.replica, late))
+    await joiner.checkpoints.install(await fetch(a.replica, late), a.replica.identity.peer)
     await send(a.replica, late)
     assert.deepEqual(await late.names(), await a.replica.names())
     late.write('of the late one', 'z')
@@ -260,7 +264,7 @@ describe('who was away for longer than it was waited for', () => {
 
   async function rejoin(away: Keeping, { a, b }: { a: Keeping; b: Keeping }): Promise<void> {
     await away.replica.volume.commit()
-    await away.checkpoints.install(await fetch(a.replica, away.replica))
+    await away.checkpoints.install(await fetch(a.replica, away.replica), a.replica.identity.peer)
     await exchange(a.replica, b.replica, away.replica)
   }
 

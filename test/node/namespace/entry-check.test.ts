@@ -97,7 +97,7 @@ describe('a bad writer', () => {
       .dependenciesFor(bad.volume.actor)
       .filter(({ actor }) => actor === admin.volume.actor)
     assert.ok(dep !== undefined)
-    const depHlc = bad.volume.entry(dep.actor, dep.seq)?.header.hlc ?? HLC_ZERO
+    const depHlc = bad.volume.entries.entry(dep.actor, dep.seq)?.header.hlc ?? HLC_ZERO
     for (const hlc of [depHlc, (depHlc - 1n) as Hlc]) {
       const entry = forge(bad, { body: encodeBatch([]), fields: { hlc, flags: FLAG_CLEAR_BODY } })
       await exchange(admin, reader, keeper)

@@ -87,6 +87,7 @@ describe('beacons', () => {
         digest: undefined,
         hlc: HLC_ZERO,
         cut: HLC_ZERO,
+        root: undefined,
         freeBytes: sentMs,
       }
       const message = { kind: 'beacon', beacon: { ...beacon, addresses: [] } } as const

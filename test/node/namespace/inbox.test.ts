@@ -2,13 +2,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/namespace/inbox.ts'
-import { CLOCK_AHEAD_MS, PARKED_MAX } from '../../../protocol/limits.ts'
+import { HLC_ZERO, nextHlc } from '../../../protocol/clock/hlc.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
+import { BRANCHES_MAX, CLOCK_AHEAD_MS, PARKED_MAX } from '../../../protocol/limits.ts'
 import { FLAG_CLEAR_BODY } from '../../../protocol/log/entry.ts'
 import { encodeBatch } from '../../../protocol/log/batch.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { Replica, firstEntryOf, forge } from './replicas.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
-import type { ShoalError } from '../../../protocol/errors.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
+
+/** Of a clock, 15 minutes. */
+const AHEAD = BigInt(15 * MINUTE_MS) << 16n
 
 /** A member with an inbox, and another that wrote so many entries it has not heard of. */
 async function waiting(
@@ -51,13 +56,61 @@ describe('the inbox', () => {
     a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
     a.write('tomorrow', 'x')
     await a.volume.commit()
-    const entry = a.volume.entry(a.volume.actor, a.volume.actors.get(a.volume.actor)?.seq ?? 0)
+    const entry = a.volume.entries.entry(
+      a.volume.actor,
+      a.volume.actors.get(a.volume.actor)?.seq ?? 0,
+    )
     assert.ok(entry !== undefined)
     assert.equal(inbox.take(entry), 'future-clock')
     b.clock.advance(MINUTE_MS - 1000)
     assert.deepEqual(await b.names(), [])
     b.clock.advance(2000)
     assert.deepEqual(await b.names(), ['tomorrow'])
+    assert.equal(inbox.parkedCount, 0)
+    inbox.stop()
+  })
+
+  test('keeps nothing from the future that its writer has not signed, or may not write', async () => {
+    const { a, b, inbox } = await waiting(0)
+    a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
+    const body = encodeBatch([])
+    const forged = forge(a, { body, fields: { flags: FLAG_CLEAR_BODY } })
+    const unsigned = { ...forged, signature: new Uint8Array(64) }
+    assert.throws(() => inbox.take(unsigned), { code: 'bad-signature' })
+    const grant = '77'.repeat(32) as Entry['hash']
+    const granted = forge(a, { body, fields: { flags: FLAG_CLEAR_BODY, grant } })
+    assert.throws(() => inbox.take(granted), { code: 'not-a-member' })
+    assert.equal(inbox.parkedCount, 0)
+    b.clock.advance(2 * MINUTE_MS)
+    inbox.stop()
+  })
+
+  test('a volume that failed meanwhile, or an entry that has no place any more, ends no timer', async () => {
+    const { a, b, inbox } = await waiting(0)
+    a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
+    for (let n = 0; n < BRANCHES_MAX + 2; n++) {
+      const body = encodeBatch([])
+      const hlc = (nextHlc(a.volume.actors.hlc, a.clock.wall()) + BigInt(n)) as Hlc
+      const fork = forge(a, { body, fields: { flags: FLAG_CLEAR_BODY, hlc } })
+      assert.equal(inbox.take(fork), 'future-clock')
+    }
+    b.clock.advance(2 * MINUTE_MS)
+    assert.equal(b.volume.branches.labels(a.volume.actor).length, BRANCHES_MAX)
+    const later = forge(a, {
+      body: encodeBatch([]),
+      fields: { flags: FLAG_CLEAR_BODY, hlc: (nextHlc(HLC_ZERO, b.clock.wall()) + AHEAD) as Hlc },
+    })
+    const first = b.volume.entries.entry(a.volume.actor, later.header.seq)
+    assert.ok(first !== undefined)
+    const next = forge(a, {
+      body: encodeBatch([]),
+      fields: { ...later.header, seq: later.header.seq + 1, prev: first.hash },
+    })
+    assert.equal(inbox.take(next), 'future-clock')
+    b.store.before = () => Promise.reject(new ShoalError('EIO', 'the disk is gone'))
+    b.write('never durable', 'x')
+    await assert.rejects(b.volume.commit(), { code: 'EIO' })
+    b.clock.advance(20 * MINUTE_MS)
     assert.equal(inbox.parkedCount, 0)
     inbox.stop()
   })
@@ -88,7 +141,7 @@ describe('the inbox', () => {
     a.write('real', 'x')
     await a.volume.commit()
     const { actor } = a.volume
-    const real = a.volume.entry(actor, forged.header.seq)
+    const real = a.volume.entries.entry(actor, forged.header.seq)
     assert.ok(real !== undefined)
     const refused: string[] = []
     const bad = { ...real, signature: new Uint8Array(64) }
@@ -97,6 +150,36 @@ describe('the inbox', () => {
     assert.ok(!(await b.names()).includes('real'))
     inbox.takeAll([real], never)
     assert.ok((await b.names()).includes('real'))
+    inbox.stop()
+  })
+
+  test('takes a key only from an origin that the name is made of', async () => {
+    const a = await Replica.founder('a')
+    const bad = await a.member('bad')
+    bad.write('of bad', 'x')
+    a.write('of a', 'x')
+    await a.volume.commit()
+    const b = await Replica.open('b')
+    await a.admit(b)
+    await a.volume.commit()
+    const { actor } = a.volume
+    const genuine = [...a.volume.entries.between(new Map(), a.volume.actors.vector())]
+    const last = genuine.map(({ entry }) => entry).findLast(({ header }) => header.actor === actor)
+    assert.ok(last !== undefined)
+    await bad.volume.commit()
+    const body = encodeBatch([])
+    const { seq, grant } = last.header
+    const hlc = (last.header.hlc + 1n) as Hlc
+    const fields = { flags: FLAG_CLEAR_BODY, actor, hlc, grant, deps: [] }
+    const forged = forge(bad, { body, fields: { ...fields, seq: seq + 1, prev: last.hash } })
+    const origin = { publicKey: bad.identity.publicKey, nonce: new Uint8Array(16) }
+    const bait = forge(bad, { body, fields: { ...fields, seq: 1, prev: undefined, origin } })
+    const inbox = new Inbox({ volume: b.volume, clock: b.clock })
+    const refused: string[] = []
+    const sent = [...genuine.map(({ entry }) => entry), forged, bait]
+    inbox.takeAll(sent, ({ code }) => refused.push(code))
+    assert.equal(b.volume.actors.get(actor)?.seq, seq)
+    assert.deepEqual(refused, ['bad-signature', 'malformed'])
     inbox.stop()
   })
 

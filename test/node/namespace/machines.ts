@@ -28,10 +28,15 @@ export class Machine {
   readonly notes: string[] = []
   /** Why entries were refused. */
   readonly refused: string[] = []
-  readonly #due = { entries: Infinity, everyMs: Infinity }
+  /** It asked for the checkpoint of another. */
+  isBehind = false
+  readonly #due: { entries: number; everyMs: number; turnMs?: number }
 
-  constructor(replica: Replica) {
+  /** takesTurns: it leaves checkpoints to those whose turn it is. */
+  constructor(replica: Replica, { takesTurns = false }: { takesTurns?: boolean } = {}) {
     this.replica = replica
+    const often = { entries: Infinity, everyMs: Infinity }
+    this.#due = takesTurns ? often : { ...often, turnMs: 0 }
     const { volume } = replica
     const clock = instant(replica)
     const world = {
@@ -42,7 +47,11 @@ export class Machine {
     this.inbox = new Inbox({ volume, clock })
     const log = (message: string, fields: object): number =>
       this.notes.push(message + JSON.stringify(fields))
-    this.checkpoints = new Checkpoints({ world, volume, onNew: () => undefined, log }, this.#due)
+    const onBehind = (): void => void (this.isBehind = true)
+    this.checkpoints = new Checkpoints(
+      { world, volume, onNew: () => undefined, onBehind, log },
+      this.#due,
+    )
     this.checkpoints.start()
   }
 
@@ -92,7 +101,7 @@ export class Machine {
     let isWelcome = true
     const missing = [...entries.between(heldBy(from.volume, told), from.volume.durableVector())]
     const wire = missing.map(({ label, entry: { header } }) =>
-      decodeEntry(from.volume.entryBytes(label, header.seq) ?? new Uint8Array()),
+      decodeEntry(from.volume.entries.bytes(label, header.seq) ?? new Uint8Array()),
     )
     this.inbox.takeAll(wire, (error) => {
       if (error.code !== 'fork') this.refused.push(error.message)
@@ -103,7 +112,10 @@ export class Machine {
 
   /** Start from the checkpoint of another. */
   async startFrom(from: Machine): Promise<void> {
-    await this.checkpoints.install(await fetch(from.replica, this.replica))
+    await this.checkpoints.install(
+      await fetch(from.replica, this.replica),
+      from.replica.identity.peer,
+    )
   }
 }
 
@@ -120,12 +132,18 @@ export async function meet(a: Machine, b: Machine): Promise<void> {
     confirmOwn(b.volume, a.hello())
     if (!byA.isWhole || !byB.isWelcome) await rejoin(a, b)
     if (!byB.isWhole || !byA.isWelcome) await rejoin(b, a)
+    for (const [behind, other] of [[a, b] as const, [b, a] as const]) {
+      if (!behind.isBehind) continue
+      behind.isBehind = false
+      await behind.startFrom(other)
+      await behind.settled()
+    }
   }
 }
 
 /** What `away` lacks or has is not in the log of another any more. */
 async function rejoin(away: Machine, other: Machine): Promise<void> {
-  if ((other.volume.checkpoint?.hlc ?? 0n) <= (away.volume.checkpoint?.hlc ?? 0n)) return
+  if (other.volume.checkpoint === undefined) return
   await away.startFrom(other)
   await away.settled()
 }
@@ -179,10 +197,11 @@ export function beacons(all: readonly Machine[]): void {
     from.clock.advance(1000)
     const { vector, hlc } = from.volume.durableClaim()
     const cut = from.volume.checkpoint?.hlc ?? HLC_ZERO
+    const root = from.volume.checkpoint?.clear
     const sentMs = from.clock.wall()
     const { peer } = from.identity
     const digest = logDigest(vector, from.volume.replica.ancestry.hashAt)
-    const said = { peer, sentMs, vector, digest, hlc, cut, freeBytes: 0, addresses: [] }
+    const said = { peer, sentMs, vector, digest, hlc, cut, root, freeBytes: 0, addresses: [] }
     for (const { replica: to } of all) {
       const { checkpoint, claims } = to.volume
       const heard = agrees(to.volume, said) === true ? said : { ...said, vector: new Map() }

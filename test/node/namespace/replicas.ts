@@ -213,7 +213,7 @@ export async function send(from: Replica, to: Replica): Promise<EntryVerdict[]> 
   const theirs = heldBy(from.volume, summaryOf(to.volume))
   const missing = [...from.volume.entries.between(theirs, from.volume.durableVector())]
   const verdicts = missing.map(({ label, entry: { header } }) => {
-    const bytes = from.volume.entryBytes(label, header.seq)
+    const bytes = from.volume.entries.bytes(label, header.seq)
     return to.volume.receive(decodeEntry(bytes ?? new Uint8Array()))
   })
   await to.volume.commit()

@@ -208,7 +208,7 @@ function give(from: Volume, to: Volume): void {
   const missing = [...from.durableVector()].flatMap(([actor, last]) => {
     const seen = theirs.get(actor) ?? 0
     return Array.from({ length: Math.max(0, last - seen) }, (_, at) => {
-      const bytes = from.entryBytes(actor, seen + 1 + at)
+      const bytes = from.entries.bytes(actor, seen + 1 + at)
       return decodeEntry(bytes ?? new Uint8Array())
     })
   })

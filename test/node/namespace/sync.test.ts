@@ -6,14 +6,15 @@ import { Inbox } from '../../../node/namespace/inbox.ts'
 import { LogSync } from '../../../node/namespace/sync.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
-import { LOG_PROTOCOL, encodeLogMessage } from '../../../protocol/wire/log.ts'
+import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meetAll } from './machines.ts'
 import { Replica, exchange, instant } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import type { Channel } from '../../../node/world/world.ts'
-import type { PeerId } from '../../../protocol/ids.ts'
+import type { EntryHash, PeerId } from '../../../protocol/ids.ts'
+import type { LogMessage } from '../../../protocol/wire/log.ts'
 
 interface Synced {
   readonly sync: LogSync
@@ -71,10 +72,34 @@ async function syncPair(a: Replica, b: Replica): Promise<[Synced, Synced]> {
   return [one, two]
 }
 
+/** A member, and the same one restored from a copy of its disk that is older than what it wrote, as others did. */
+async function restoredMember(): Promise<{
+  readonly founder: Replica
+  readonly other: Replica
+  readonly member: Replica
+  readonly restored: Replica
+}> {
+  const founder = await Replica.founder('founder')
+  const other = await founder.member('other')
+  const member = await founder.member('member')
+  // Or it would do that first of all.
+  await member.volumes.describeSelf(member.volume)
+  member.write('base', 'x')
+  await member.volume.commit()
+  const restored = await member.clone('restored')
+  for (let n = 0; n < 3; n++) {
+    founder.write(`of the founder ${n}`, 'x')
+    await exchange(founder, other, member)
+    member.write(`forgotten ${n}`, 'x')
+    await exchange(founder, member, other)
+  }
+  return { founder, other, member, restored }
+}
+
 function entriesOf(replica: Replica): Entry[] {
   return [...replica.volume.actors.vector()].flatMap(([actor, last]) =>
     Array.from({ length: last }, (_, seq) =>
-      decodeEntry(replica.volume.entryBytes(actor, seq + 1) ?? new Uint8Array()),
+      decodeEntry(replica.volume.entries.bytes(actor, seq + 1) ?? new Uint8Array()),
     ),
   )
 }
@@ -166,6 +191,85 @@ describe('an exchange of logs', () => {
     const [one] = await syncPair(copy, a)
     assert.deepEqual(one.truncated, [a.identity.peer])
     for (const machine of machines) await machine.stop()
+  })
+
+  test('a peer that only says that it has more of what this node wrote changes nothing', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    b.write('f', 'x')
+    await b.volume.commit()
+    const { actor } = b.volume
+    const log = summaryOf(b.volume)
+    const vector = new Map(log.vector).set(actor, 10_000)
+    const claimed = {
+      ...log,
+      vector,
+      tips: new Map(log.tips).set(actor, '11'.repeat(32) as EntryHash),
+    }
+    const [here, there] = channelPair(a.identity.peer, b.identity.peer, LOG_PROTOCOL)
+    for (const message of [
+      { kind: 'hello', volume: b.volume.id, log: claimed },
+      { kind: 'done' },
+      { kind: 'durable', log: claimed },
+    ] as LogMessage[])
+      await here.send([encodeLogMessage(message)], { signal: new AbortController().signal })
+    const { serve } = await syncOf(b)
+    await serve(there)
+    assert.equal(b.volume.actor, actor)
+  })
+
+  test('who was restored from an old copy writes on as another from the first entry of the answer', async () => {
+    const { member, restored } = await restoredMember()
+    // Others wrote before: what it has forgotten would come long after.
+    const [here, there] = channelPair(restored.identity.peer, member.identity.peer, LOG_PROTOCOL)
+    const { signal } = new AbortController()
+    const { serve } = await syncOf(member)
+    const served = serve(there)
+    const hello = {
+      kind: 'hello',
+      volume: member.volume.id,
+      log: summaryOf(restored.volume),
+    } as const
+    await here.send([encodeLogMessage(hello)], { signal })
+    let first: Entry | undefined
+    while (first === undefined) {
+      const message = decodeLogMessage((await here.receive({ signal })) ?? new Uint8Array())
+      if (message.kind === 'entries') first = message.entries[0]
+    }
+    here.abort(new ShoalError('stopped', 'that is all'))
+    await assert.rejects(served)
+    const { actor } = restored.volume
+    const inbox = new Inbox({ volume: restored.volume, clock: restored.clock })
+    assert.equal(inbox.take({ ...first, signature: new Uint8Array(64) }), 'missing-past')
+    assert.equal(restored.volume.actor, actor, 'no proof')
+    assert.equal(inbox.take(first), 'missing-past')
+    assert.notEqual(restored.volume.actor, actor)
+    await syncPair(restored, member)
+    assert.deepEqual(await restored.names(), await member.names())
+    restored.write('more', 'x')
+    await syncPair(restored, member)
+    assert.ok(restored.volume.branches.isEmpty)
+    inbox.stop()
+  })
+
+  test('also where the log that the answer would be of is dropped', async () => {
+    const { founder, other, member, restored } = await restoredMember()
+    const { actor } = restored.volume
+    const machines = [founder, other, member].map((replica) => new Machine(replica))
+    beacons(machines)
+    await machines[0]?.makeCheckpoint()
+    await meetAll(machines)
+    beacons(machines)
+    for (const machine of machines) await machine.settled()
+    assert.ok((member.volume.entries.dropped.get(actor) ?? 0) > 1)
+    const back = new Machine(restored)
+    const [one] = await syncPair(restored, member)
+    assert.deepEqual(one.truncated, [member.identity.peer])
+    const [, , source] = machines
+    assert.ok(source !== undefined)
+    await back.startFrom(source)
+    assert.notEqual(restored.volume.actor, actor)
+    for (const machine of [...machines, back]) await machine.stop()
   })
 
   test('calls while one runs share the next', async () => {

@@ -113,7 +113,7 @@ describe('entries', () => {
     assert.equal(await b.dump(), await a.dump())
     for (const [actor, last] of a.volume.actors.vector()) {
       for (let seq = 1; seq <= last; seq++)
-        assert.ok((a.volume.entry(actor, seq)?.body.length ?? 0) <= ENTRY_BODY_MAX)
+        assert.ok((a.volume.entries.entry(actor, seq)?.body.length ?? 0) <= ENTRY_BODY_MAX)
     }
   })
 

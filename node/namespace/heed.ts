@@ -1,0 +1,31 @@
+// What the ops of an entry mean beyond the state they make: cuts that are announced, members that came or went.
+import type { ActorId } from '../../protocol/ids.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import { MEMBER_OPS } from './listeners.ts'
+import type { CheckpointOp } from './listeners.ts'
+import type { Volume } from './volume.ts'
+
+/** Heed the ops of an entry that is in the log by now, as the last one under its label. */
+export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label: ActorId): void {
+  for (const op of ops) {
+    if (op?.kind === 'checkpoint') heedCut(volume, op, label)
+    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op)
+  }
+}
+
+function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
+  const { actors, checkpoint, cuts, events, forks, replica } = volume
+  const { hlc, vector } = op
+  const id = actors.get(label)?.hash
+  if (id === undefined || !replica.isSound(op, label)) return
+  forks.heed(op, label)
+  const found = cuts.announce({ hlc, vector, id, held: actors.pastOf(label) })
+  if (found === 'new' || hlc === checkpoint?.hlc) events.checkpoint.tell(op)
+  if (found === 'corrected') forks.judgeAgain()
+}
+
+function heedMembers({ events, forks, identity, removals }: Volume, op: Op): void {
+  const isMine = op.kind === 'member' && op.peer === identity.peer
+  if (isMine && removals.admitted()) forks.tell()
+  events.members.tell()
+}
