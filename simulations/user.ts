@@ -235,10 +235,11 @@ export class User {
  * removes a file removes the versions of it that show beside it, whichever of them has the plain name.
  */
 async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
-  if (await isFolder(api, path)) return [...(await contentsBelow(api, path)).keys()]
   // A name may look like that of a conflict and be a file's own.
   const names = new Set([baseOf(path), plainName(baseOf(path))])
-  const sizes: number[] = []
+  // A folder may go meanwhile, and a file that conflicts with it have the name.
+  const below = (await isFolder(api, path)) ? (await contentsBelow(api, path)).keys() : []
+  const sizes = [...below]
   try {
     for await (const page of api.list(parentOf(path))) {
       for (const stat of page) {
