@@ -14,7 +14,7 @@ import type { Images } from './world.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { KvWrite } from '../node/store/kv.ts'
 import type { NodeApi } from '../node/control/api.ts'
-import type { CheckpointOptions } from '../node/namespace/checkpoints.ts'
+import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }

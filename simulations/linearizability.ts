@@ -162,10 +162,10 @@ function listOf(operations: readonly Operation[]): Event {
     },
   )
   events.sort(([a, first], [b, second]) => a - b || Number(second.isCall) - Number(first.isCall))
-  const [any] = operations
-  if (any === undefined) throw new RangeError('a history of nothing')
+  const [first] = operations
+  if (first === undefined) throw new RangeError('a history of nothing')
   const head: Event = {
-    operation: any,
+    operation: first,
     index: -1,
     match: undefined,
     isCall: true,

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
 import type { Ack, Settings } from '../node/control/api.ts'
-import type { CheckpointOptions } from '../node/namespace/checkpoints.ts'
+import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { NetworkOptions } from './network.ts'
 import type { StrongOp } from './strong-calls.ts'
 

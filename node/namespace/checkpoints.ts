@@ -3,16 +3,12 @@
 //   a cut is announced only when every member that is waited for holds it all durably, and nothing can come below it
 //   a checkpoint is durable here before this node says that it has it, and before anything of the log is dropped
 import { dominates, equalVectors } from '../../protocol/clock/vector-clock.ts'
-import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, PeerId } from '../../protocol/ids.ts'
-import { stampHlc } from '../../protocol/log/dot.ts'
-import { stableClock } from '../../protocol/log/stability.ts'
-import type { Claim, Cut } from '../../protocol/log/stability.ts'
-import type { Member } from '../../protocol/membership/members.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Cut } from '../../protocol/log/stability.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
-import { DAY_MS, MINUTE_MS } from '../../protocol/units.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
 import { writeCheckpoint } from './checkpoint.ts'
@@ -20,29 +16,17 @@ import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
 import type { AnnouncedCut, CutState } from './cuts.ts'
 import { isOf } from './claims.ts'
 import { NO_CHECKPOINT, computeCheckpoint, treesOf } from './compute-checkpoint.ts'
+import { CheckpointSchedule, countBefore, isQuorum } from './checkpoint-schedule.ts'
 import { rebuild } from './rebuild.ts'
 import type { Replica } from './replica.ts'
-import { awayMsOf, checkpointEntriesOf, historyOf } from './settings.ts'
+import { historyOf } from './settings.ts'
+import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import type { CheckpointOp } from './listeners.ts'
 import type { Volume } from './volume.ts'
 
 const LOOK_MS: number = MINUTE_MS
-/** Fewer new entries than this are not worth a checkpoint, however old the last one is. */
-const ENTRIES_MIN = 16
-/** A member whose turn it is not waits this long for each one before it. */
-const TURN_MS: number = DAY_MS
 
 type Computed = Awaited<ReturnType<typeof computeCheckpoint>>
-
-/** When a checkpoint is due. */
-export interface CheckpointOptions {
-  /** So many entries since the last one, or as many as the volume's setting says... */
-  readonly entries: number
-  /** ...or some, and so long ago. */
-  readonly everyMs: number
-  /** Default: TURN_MS. */
-  readonly turnMs?: number
-}
 
 export interface CheckpointsComponents {
   readonly world: Pick<World, 'clock' | 'random' | 'network'>
@@ -56,19 +40,18 @@ export interface CheckpointsComponents {
 
 export class Checkpoints {
   readonly #c: CheckpointsComponents
-  readonly #options: CheckpointOptions
+  readonly #schedule: CheckpointSchedule
   readonly #stop = new AbortController()
   #timer: Timer | undefined
   #unlisten: readonly (() => void)[] = []
   /** One thing at a time: computing, rebuilding, dropping. */
   #last: Promise<void> = Promise.resolve()
-  /** Since when a checkpoint is due that it is others' turn to make. */
-  #dueSince: number | undefined
   #differsMs: WallTime | undefined
 
   constructor(components: CheckpointsComponents, options: CheckpointOptions) {
     this.#c = components
-    this.#options = options
+    const { volume, world } = components
+    this.#schedule = new CheckpointSchedule(volume, world.clock, options)
   }
 
   start(): void {
@@ -96,13 +79,13 @@ export class Checkpoints {
   /** Take up a checkpoint that was fetched from a peer, in place of a log that others no longer have. */
   install(fetched: FetchedCheckpoint, from: PeerId): Promise<void> {
     return this.#inTurn(async () => {
-      const { volume, world } = this.#c
+      const { volume } = this.#c
       checkSource(volume, from)
       for (const cut of fetched.cuts) volume.cuts.add(cut)
       const { checkpoint, cuts } = volume
       const place = checkpoint === undefined ? -1 : cuts.placeOf(checkpoint)
       if (cuts.placeOf(fetched) <= place) return
-      await rebuild({ volume, ...world }, fetched, { signal: this.#stop.signal })
+      await this.#rebuild(fetched)
       this.#c.onNew()
     })
   }
@@ -135,106 +118,15 @@ export class Checkpoints {
 
   async #look(): Promise<void> {
     await this.#follow()
-    const cut = this.#dueCut()
-    if (cut !== undefined && this.#isMyTurn()) await this.#make(cut)
-    if (cut === undefined) this.#dueSince = undefined
+    const cut = this.#schedule.take()
+    if (cut !== undefined) await this.#make(cut)
     await this.#dropLog()
     await this.#mergeHeads()
     await this.#sweepNodes()
   }
 
-  /** The cut to make a checkpoint at, if one is due. */
-  #dueCut(): Cut | undefined {
-    const { volume, world } = this.#c
-    const held = volume.durableClaim()
-    const base = volume.checkpoint ?? NO_CHECKPOINT
-    // Not in a state that is to be another.
-    if (!volume.cuts.areJudged) return undefined
-    const claims = this.#claims()
-    if (claims === undefined) return undefined
-    const hlcAt = (actor: ActorId, seq: number): Hlc =>
-      volume.entries.hlc(actor, Math.max(seq, volume.branches.firstSeq(actor))) ?? HLC_ZERO
-    const hlc = volume.forks.wholeUpTo(stableClock(held, claims, hlcAt))
-    if (hlc <= base.hlc) return undefined
-    const vector = new Map<ActorId, number>()
-    let count = 0
-    for (const [actor, seq] of held.vector) {
-      const from = base.vector.get(actor) ?? 0
-      const last = volume.entries.lastUpTo(hlc, actor, from + 1, seq)
-      if (last > 0) vector.set(actor, last)
-      count += last - from
-    }
-    const ageMs = world.clock.wall() - hlcMillis(base.hlc)
-    const enough = Math.min(this.#options.entries, checkpointEntriesOf(volume))
-    const isDue = count >= enough || (count >= ENTRIES_MIN && ageMs >= this.#options.everyMs)
-    return isDue ? { hlc, vector } : undefined
-  }
-
-  /**
-   * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or these are
-   * too few: two cuts that are announced apart have somebody in common, who confirmed one of them first.
-   */
-  #claims(): Claim[] | undefined {
-    const { volume } = this.#c
-    const claims: Claim[] = []
-    const waitedFor = this.#waitedFor()
-    if (!this.#isQuorum(waitedFor.map(({ peer }) => peer))) return undefined
-    for (const member of waitedFor) {
-      const claim = volume.claims.of(member.peer)
-      if (claim === undefined) return undefined
-      claims.push(claim)
-    }
-    return claims
-  }
-
-  /** Members other than this one that were heard of, or admitted, not too long ago. */
-  #waitedFor(): Member[] {
-    const { volume, world } = this.#c
-    const sinceMs = world.clock.wall() - awayMsOf(volume)
-    return volume.membership.members().filter(({ peer, granted }) => {
-      const heardMs = volume.claims.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
-      return peer !== volume.identity.peer && heardMs >= sinceMs
-    })
-  }
-
-  /** Are these and this node so many of the members that any two such groups share one? Of two halves, one is. */
-  #isQuorum(others: readonly PeerId[]): boolean {
-    const { volume } = this.#c
-    const members = volume.membership.members()
-    const here = new Set([...others, volume.identity.peer])
-    const count = members.filter(({ peer }) => here.has(peer)).length
-    const first = members[0]?.peer
-    const isHalf = 2 * count === members.length && first !== undefined && here.has(first)
-    return isHalf || 2 * count > members.length
-  }
-
-  /**
-   * The least peer that may write makes it, of those that are waited for, up or not: without its word there is hardly
-   * anything new to cover. The others wait, each longer: so that hardly ever two announce a cut apart.
-   */
-  #isMyTurn(): boolean {
-    const { clock } = this.#c.world
-    const { turnMs = TURN_MS } = this.#options
-    const before = this.#countBefore(this.#waitedFor().map(({ peer }) => peer))
-    if (before === undefined) return false
-    this.#dueSince ??= clock.now()
-    return clock.now() - this.#dueSince >= before * turnMs
-  }
-
-  /** How many of these have a smaller id and may write; undefined if this one may not. */
-  #countBefore(peers: readonly PeerId[]): number | undefined {
-    const { membership, identity } = this.#c.volume
-    const may = (peer: PeerId): boolean => {
-      const role = membership.member(peer)?.role
-      return role !== undefined && mayWrite(role)
-    }
-    if (!may(identity.peer)) return undefined
-    return peers.filter((peer) => peer < identity.peer && may(peer)).length
-  }
-
   async #make(cut: Cut): Promise<void> {
     const { volume } = this.#c
-    this.#dueSince = undefined
     await volume.strayNodes.compute(async () => {
       const computed = await this.#compute({ ...cut, before: volume.cuts.newest?.id })
       const { before: _, ...announced } = computed.checkpoint
@@ -361,7 +253,7 @@ export class Checkpoints {
         const claim = volume.claims.of(peer)
         return claim !== undefined && isOf(checkpoint, claim)
       })
-    if (!this.#isQuorum(having)) return
+    if (!isQuorum(volume, having)) return
     await volume.entries.drop(checkpoint.vector, () => volume.commit())
   }
 
@@ -382,7 +274,7 @@ export class Checkpoints {
     const { volume, world } = this.#c
     const count = volume.membership.members().length
     if (volume.actors.heads().length <= count) return
-    if (this.#countBefore(world.network.peers()) !== 0) return
+    if (countBefore(volume, world.network.peers()) !== 0) return
     volume.merge()
     await volume.commit()
   }

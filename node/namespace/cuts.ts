@@ -198,9 +198,10 @@ export function isLate(
   { label, seq }: { readonly label: ActorId; readonly seq: number },
   seenBy: () => VersionVector,
 ): boolean {
-  return cuts.some(
-    ({ vector, held }) => seq > (held.get(label) ?? 0) && !dominates(seenBy(), vector),
-  )
+  const unheld = cuts.filter(({ held }) => seq > (held.get(label) ?? 0))
+  if (unheld.length === 0) return false
+  const seen = seenBy()
+  return unheld.some(({ vector }) => !dominates(seen, vector))
 }
 
 /** Cuts by other labels. Those of what they cover stay what they are. */

@@ -111,10 +111,8 @@ export class Forks {
     const { actors, branches } = this.#c.replica()
     if (branches.isEmpty) return
     const seen = actors.pastOf(label)
-    const translate = branches.translation(seen)
-    const covered = new Map<ActorId, number>()
-    for (const [known, seq] of vector) branches.see(covered, translate(known, seq), seq)
-    for (const hash of branches.strayed(covered, seen)) this.#intruders.add(hash)
+    for (const hash of branches.strayed(branches.vectorBy(seen, vector), seen))
+      this.#intruders.add(hash)
     if (this.#intruders.size > 0) this.tell()
   }
 

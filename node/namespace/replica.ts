@@ -283,11 +283,7 @@ export class Replica {
     const { actors, branches } = this
     const past = actors.pastOf(label)
     if (hlc >= (actors.get(label)?.hlc ?? HLC_ZERO)) return false
-    if (branches.isEmpty) return dominates(past, vector)
-    const translate = branches.translation(past)
-    const covered = new Map<ActorId, number>()
-    for (const [known, seq] of vector) branches.see(covered, translate(known, seq), seq)
-    return dominates(past, covered)
+    return dominates(past, branches.vectorBy(past, vector))
   }
 
   /** A member announced a cut. */

@@ -10,7 +10,7 @@ import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import { Checkpoints } from './checkpoints.ts'
-import type { CheckpointOptions } from './checkpoints.ts'
+import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
 import { Inbox } from './inbox.ts'
@@ -273,11 +273,16 @@ export class Swarm {
     const { world, log } = this.#c
     const onNew = (): void => this.#hosted.get(volume.id)?.gossip.beacon()
     const onBehind = (): void => {
-      const peers = this.connectedMembers(volume)
-      const peer = peers[Math.floor(world.random.number() * peers.length)]
+      const peer = this.#someMember(volume)
       if (peer !== undefined) this.#startFromCheckpoint(volume, peer)
     }
     return new Checkpoints({ world, volume, onNew, onBehind, log }, this.#c.checkpoints)
+  }
+
+  /** One of the connected members of a volume, each as likely. */
+  #someMember(volume: Volume): PeerId | undefined {
+    const members = this.connectedMembers(volume)
+    return members[Math.floor(this.#c.world.random.number() * members.length)]
   }
 
   /** Connected members of a volume. */
@@ -356,8 +361,7 @@ export class Swarm {
     const pauseMs = ANTI_ENTROPY_BEACONS * this.#c.beaconMs * (0.5 + random.number())
     this.#antiEntropy = clock.timer(pauseMs, () => {
       for (const { volume } of this.#c.volumes.all()) {
-        const members = this.connectedMembers(volume)
-        const peer = members[Math.floor(random.number() * members.length)]
+        const peer = this.#someMember(volume)
         if (peer !== undefined) this.syncSoon(volume, peer)
       }
       this.#planAntiEntropy()

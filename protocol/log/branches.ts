@@ -149,6 +149,15 @@ export class Branches {
     }
   }
 
+  /** A vector of one who has `seen` that (a cut it announced, say), in labels here. */
+  vectorBy(seen: VersionVector, vector: VersionVector): VersionVector {
+    if (this.isEmpty) return vector
+    const translate = this.translation(seen)
+    const translated = new Map<ActorId, number>()
+    for (const [label, seq] of vector) this.see(translated, translate(label, seq), seq)
+    return translated
+  }
+
   /**
    * What a peer holds of what can be named here: per label the last seq, absent where none. It is less than the truth
    * where a fork is not known to both; it may be more only where the peer is ahead on a branch of which nothing tells
