@@ -1,6 +1,6 @@
 // The same log, come in another order, makes the same tree (MEMO §6.3: 3), and entries that come twice change nothing (4).
 import { DAY_MS } from '../protocol/units.ts'
-import { VirtualClock, WallClockError } from './clock.ts'
+import { VirtualClock, WallClockError, instant } from './clock.ts'
 import { CheckError } from './check-error.ts'
 import { SimulatedProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
@@ -11,7 +11,6 @@ import { MemoryKv } from '../node/store/memory-kv.ts'
 import { checkSame } from './checkers.ts'
 import type { SeededRandom } from './random.ts'
 import type { Entry } from '../protocol/log/entry.ts'
-import type { Clock } from '../node/world/world.ts'
 import type { Identity } from '../protocol/signed.ts'
 
 /** The key of a volume's record: see node/namespace/volumes.ts. */
@@ -63,15 +62,4 @@ export async function checkReplay(
   await volume.close()
   const { lines } = await checkTree('a replay', volume.view, volume.authorName)
   checkSame(['the nodes', expected], ['a replay', lines], '3 the order of arrival does not matter')
-}
-
-/** A clock for work in slices that nobody else needs a turn between. */
-function instant(clock: Clock): Clock {
-  return {
-    wall: () => clock.wall(),
-    now: () => clock.now(),
-    timer: (delayMs, run) => clock.timer(delayMs, run),
-    sleep: async () => undefined,
-    timeout: (delayMs, signal) => clock.timeout(delayMs, signal),
-  }
 }

@@ -1,120 +1,40 @@
 // Checkpoints: made at stable cuts, the same on all, and enough to start from (docs/formats/checkpoint.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CheckpointTransfer } from '../../../node/namespace/checkpoint-transfer.ts'
-import { Checkpoints } from '../../../node/namespace/checkpoints.ts'
 import { rebuild } from '../../../node/namespace/rebuild.ts'
 import { applySettings } from '../../../node/namespace/settings.ts'
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
-import { HLC_ZERO, hlcMillis } from '../../../protocol/clock/hlc.ts'
-import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
+import { hlcMillis } from '../../../protocol/clock/hlc.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
-import { MemoryStore, Replica, exchange, instant, send } from './replicas.ts'
-import { channelPair, networkOf } from './wires.ts'
-import type { Checkpoint, FetchedCheckpoint } from '../../../node/namespace/checkpoint.ts'
-import type { Channel } from '../../../node/world/world.ts'
-
-interface Keeping {
-  readonly replica: Replica
-  readonly checkpoints: Checkpoints
-  readonly notes: string[]
-  /** Make a checkpoint now if there is anything new and stable. */
-  make(): Promise<void>
-}
-
-/** A replica whose checkpoints are due when a test says so. */
-function keep(replica: Replica): Keeping {
-  const notes: string[] = []
-  const { volume } = replica
-  const world = {
-    clock: instant(replica),
-    random: new SeededRandom(replica.name, 'checkpoints'),
-    network: networkOf(replica.identity.peer, {}),
-  }
-  const log = (message: string, fields: object): number =>
-    notes.push(message + JSON.stringify(fields, (_, value) => String(value)))
-  const due = { entries: Infinity, everyMs: Infinity, turnMs: 0 }
-  const checkpoints = new Checkpoints(
-    { world, volume, onNew: () => undefined, onBehind: () => undefined, log },
-    due,
-  )
-  checkpoints.start()
-  const make = async (): Promise<void> => {
-    due.entries = 1
-    await checkpoints.look()
-    due.entries = Infinity
-  }
-  return { replica, checkpoints, notes, make }
-}
-
-/** All hear the beacons of all. */
-function beacons(...all: readonly Keeping[]): void {
-  for (const { replica: from } of all) {
-    from.clock.advance(1000)
-    const { vector, hlc } = from.volume.durableClaim()
-    const cut = from.volume.checkpoint?.hlc ?? HLC_ZERO
-    const root = from.volume.checkpoint?.clear
-    const sentMs = from.clock.wall()
-    const { peer } = from.identity
-    const digest = undefined
-    const said = { peer, sentMs, vector, digest, hlc, cut, root, freeBytes: 0, addresses: [] }
-    for (const { replica: to } of all) {
-      if (to !== from) to.volume.claims.hear(said, to.volume.checkpoint, to.clock.wall())
-    }
-  }
-}
+import { Machine, beacons } from './machines.ts'
+import { MemoryStore, Replica, exchange, send } from './replicas.ts'
+import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
 
 /** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
-async function checkpoint(maker: Keeping, ...others: readonly Keeping[]): Promise<Checkpoint> {
+async function checkpoint(maker: Machine, ...others: readonly Machine[]): Promise<Checkpoint> {
   const all = [maker, ...others]
   for (const { replica } of all) await replica.volume.commit()
   await exchange(...all.map(({ replica }) => replica))
-  beacons(...all)
-  await maker.make()
+  beacons(all)
+  await maker.makeCheckpoint()
   await exchange(...all.map(({ replica }) => replica))
   for (const { checkpoints } of all) await checkpoints.look()
-  beacons(...all)
+  beacons(all)
   for (const { checkpoints } of all) await checkpoints.look()
-  const made = maker.replica.volume.checkpoint
+  const made = maker.volume.checkpoint
   assert.ok(made !== undefined, maker.notes.join('\n'))
   return made
 }
 
-/** Fetch the checkpoint of another. */
-async function fetch(from: Replica, to: Replica): Promise<FetchedCheckpoint> {
-  let serve = (_channel: Channel): Promise<void> => Promise.reject(new Error('not served'))
-  const server = new CheckpointTransfer({
-    world: {
-      clock: from.clock,
-      network: networkOf(from.identity.peer, {
-        handle: async (_protocol, how) => void (serve = how),
-      }),
-    },
-    volumeOf: () => from.volume,
-    isMember: () => true,
-  })
-  await server.start()
-  const open = async (): Promise<Channel> => {
-    const [here, there] = channelPair(to.identity.peer, from.identity.peer, CHECKPOINT_PROTOCOL)
-    serve(there).catch((error: Error) => there.abort(error))
-    return here
-  }
-  const client = new CheckpointTransfer({
-    world: { clock: to.clock, network: networkOf(to.identity.peer, { open }) },
-    volumeOf: () => undefined,
-    isMember: () => true,
-  })
-  return client.fetch(to.volume, from.identity.peer)
-}
-
 describe('a checkpoint', () => {
   test('is the same on every member, and the log below it goes', async () => {
-    const a = keep(await Replica.founder('a'))
-    const b = keep(await a.replica.member('b'))
-    const c = keep(await a.replica.member('c'))
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
+    const c = new Machine(await a.replica.member('c'))
     for (const { replica } of [a, b, c]) for (let n = 0; n < 30; n++) replica.write(`f${n}`, 'x')
     const made = await checkpoint(a, b, c)
     for (const { replica, notes } of [a, b, c]) {
@@ -130,15 +50,15 @@ describe('a checkpoint', () => {
   })
 
   test('whose roots are not those of what is here is told of, until one is again', async () => {
-    const a = keep(await Replica.founder('a'))
-    const b = keep(await a.replica.member('b'))
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
     const checkpointOf = (what: string): Promise<Checkpoint> => {
       for (let n = 0; n < 30; n++) a.replica.write(`${what}${n}`, 'x')
       return checkpoint(a, b)
     }
     const made = await checkpointOf('f')
-    a.replica.volume.submit({ kind: 'checkpoint', ...made, sealed: made.clear })
-    await a.replica.volume.commit()
+    a.volume.submit({ kind: 'checkpoint', ...made, sealed: made.clear })
+    await a.volume.commit()
     await exchange(a.replica, b.replica)
     await b.checkpoints.look()
     assert.equal(b.checkpoints.differsMs, hlcMillis(made.hlc))
@@ -148,25 +68,25 @@ describe('a checkpoint', () => {
   })
 
   test('is not made while somebody lacks what it would hold, or was not heard', async () => {
-    const a = keep(await Replica.founder('a'))
-    const b = keep(await a.replica.member('b'))
-    await a.make()
-    assert.equal(a.replica.volume.checkpoint, undefined, 'b was never heard')
-    beacons(a, b)
-    await a.make()
-    const first = a.replica.volume.checkpoint
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
+    await a.makeCheckpoint()
+    assert.equal(a.volume.checkpoint, undefined, 'b was never heard')
+    beacons([a, b])
+    await a.makeCheckpoint()
+    const first = a.volume.checkpoint
     a.replica.write('new', 'x')
-    await a.replica.volume.commit()
-    await a.make()
-    assert.equal(a.replica.volume.checkpoint, first)
+    await a.volume.commit()
+    await a.makeCheckpoint()
+    assert.equal(a.volume.checkpoint, first)
   })
 
   test('the next is made of the one before, and what is the same is not stored again', async () => {
-    const a = keep(await Replica.founder('a'))
+    const a = new Machine(await Replica.founder('a'))
     for (let n = 0; n < 2000; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     const nodes = async (): Promise<number> => {
       let count = 0
-      for await (const _ of a.replica.volume.view.scan('T', 'U')) count++
+      for await (const _ of a.volume.view.scan('T', 'U')) count++
       return count
     }
     await checkpoint(a)
@@ -178,13 +98,13 @@ describe('a checkpoint', () => {
   })
 
   test('forgets what was removed, once nobody can speak of it any more', async () => {
-    const a = keep(await Replica.founder('a'))
-    const b = keep(await a.replica.member('b'))
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 40; n++) a.replica.write(`f${n}`, 'x')
     for (let n = 0; n < 10; n++) a.replica.namespace.makeDir(ROOT, name(`d${n}`), {})
     for (let n = 0; n < 30; n++) a.replica.namespace.unlink(ROOT, name(`f${n}`))
     for (let n = 0; n < 9; n++) a.replica.namespace.removeDir(ROOT, name(`d${n}`))
-    const counts = async ({ replica }: Keeping): Promise<number[]> => {
+    const counts = async ({ replica }: Machine): Promise<number[]> => {
       const kinds = ['l', 'i', 'd', 'q'].map(async (kind) => {
         const lines = (await replica.dump(kind)).split('\n')
         return lines.filter((line) => line !== '').length
@@ -207,43 +127,43 @@ describe('a checkpoint', () => {
   })
 
   test('with history=full the log stays', async () => {
-    const a = keep(await Replica.founder('a'))
-    await applySettings(a.replica.volume, { history: 'full' })
+    const a = new Machine(await Replica.founder('a'))
+    await applySettings(a.volume, { history: 'full' })
     a.replica.write('f', 'x')
     await checkpoint(a)
-    assert.equal(a.replica.volume.entries.dropped.size, 0)
+    assert.equal(a.volume.entries.dropped.size, 0)
   })
 })
 
 describe('who starts from a checkpoint', () => {
   test('has what the others have, and goes on with the log after it', async () => {
-    const a = keep(await Replica.founder('a'))
-    const b = keep(await a.replica.member('b'))
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 50; n++) a.replica.write(`f${n}`, 'x')
     a.replica.namespace.makeDir(ROOT, name('d'), {})
     await checkpoint(a, b)
     const late = await Replica.open('late')
     await a.replica.admit(late)
-    const joiner = keep(late)
-    assert.ok(!a.replica.volume.entries.canComplete(late.volume.durableVector()))
-    await joiner.checkpoints.install(await fetch(a.replica, late), a.replica.identity.peer)
+    const joiner = new Machine(late)
+    assert.ok(!a.volume.entries.canComplete(late.volume.durableVector()))
+    await joiner.startFrom(a)
     await send(a.replica, late)
     assert.deepEqual(await late.names(), await a.replica.names())
     late.write('of the late one', 'z')
     await checkpoint(b, a, joiner)
     assert.equal(await late.dump(), await a.replica.dump())
     assert.deepEqual(joiner.notes, [])
-    assert.equal(late.volume.checkpoint?.sealed, a.replica.volume.checkpoint?.sealed)
+    assert.equal(late.volume.checkpoint?.sealed, a.volume.checkpoint?.sealed)
   })
 })
 
 describe('who was away for longer than it was waited for', () => {
   /** Three members, one of them away while the others write, remove, and forget the log. */
-  async function parted(): Promise<{ a: Keeping; b: Keeping; away: Keeping }> {
-    const a = keep(await Replica.founder('a'))
-    await applySettings(a.replica.volume, { away: '1h' })
-    const b = keep(await a.replica.member('b'))
-    const away = keep(await a.replica.member('away'))
+  async function parted(): Promise<{ a: Machine; b: Machine; away: Machine }> {
+    const a = new Machine(await Replica.founder('a'))
+    await applySettings(a.volume, { away: '1h' })
+    const b = new Machine(await a.replica.member('b'))
+    const away = new Machine(await a.replica.member('away'))
     for (const text of ['kept', 'rewritten', 'removed', 'removed too']) a.replica.write(text, text)
     a.replica.namespace.makeDir(ROOT, name('folder'), {})
     await checkpoint(a, b, away)
@@ -252,19 +172,19 @@ describe('who was away for longer than it was waited for', () => {
   }
 
   /** The others write on without it, and drop what it has not seen. */
-  async function without({ a, b }: { a: Keeping; b: Keeping }): Promise<void> {
+  async function without({ a, b }: { a: Machine; b: Machine }): Promise<void> {
     const { replica } = a
     replica.rewrite(replica.at('rewritten'), 'by a')
     replica.namespace.unlink(ROOT, name('removed'))
     replica.namespace.removeDir(ROOT, name('folder'))
     replica.write('new', 'of a')
     await checkpoint(a, b)
-    assert.ok(a.replica.volume.entries.dropped.size > 0)
+    assert.ok(a.volume.entries.dropped.size > 0)
   }
 
-  async function rejoin(away: Keeping, { a, b }: { a: Keeping; b: Keeping }): Promise<void> {
-    await away.replica.volume.commit()
-    await away.checkpoints.install(await fetch(a.replica, away.replica), a.replica.identity.peer)
+  async function rejoin(away: Machine, { a, b }: { a: Machine; b: Machine }): Promise<void> {
+    await away.volume.commit()
+    await away.startFrom(a)
     await exchange(a.replica, b.replica, away.replica)
   }
 
@@ -302,10 +222,10 @@ describe('who was away for longer than it was waited for', () => {
     away.replica.write('of away', 'new')
     await without({ a, b })
     await rejoin(away, { a, b })
-    const before = away.replica.volume.actors.entryCount
+    const before = away.volume.actors.entryCount
     const { volume, clock } = away.replica
     await rebuild(
-      { volume, clock: instant(away.replica), random: new SeededRandom(1, 'again') },
+      { volume, clock: instant(clock), random: new SeededRandom(1, 'again') },
       volume.checkpoint,
       { signal: new AbortController().signal },
     )
@@ -316,22 +236,24 @@ describe('who was away for longer than it was waited for', () => {
 })
 
 test('entries of a machine restored from a backup, taken before the cut that they missed was known, are said again', async () => {
-  const a = keep(await Replica.founder('a'))
-  const b = keep(await a.replica.member('b'))
+  const a = new Machine(await Replica.founder('a'))
+  const b = new Machine(await a.replica.member('b'))
   const member = await a.replica.member('restored')
   await exchange(a.replica, b.replica, member)
   const backup = member.store.kv.image()
   a.replica.write('seen by all', 'x')
-  const both = keep(member)
+  const both = new Machine(member)
   await exchange(a.replica, b.replica, member)
-  beacons(a, b, both)
-  const restored = keep(await Replica.open('restored', new MemoryStore(MemoryKv.open(backup))))
-  restored.replica.volume.renewIncarnation()
+  beacons([a, b, both])
+  const restored = new Machine(
+    await Replica.open('restored', new MemoryStore(MemoryKv.open(backup))),
+  )
+  restored.volume.renewIncarnation()
   restored.replica.write('of the restored one', 'y')
   await send(restored.replica, b.replica)
   assert.ok((await b.replica.names()).includes('of the restored one'))
-  await a.make()
-  assert.ok(a.replica.volume.checkpoint !== undefined)
+  await a.makeCheckpoint()
+  assert.ok(a.volume.checkpoint !== undefined)
   for (let round = 0; round < 2; round++) {
     await exchange(a.replica, b.replica, restored.replica)
     for (const { checkpoints } of [a, b, restored]) await checkpoints.look()
@@ -348,7 +270,7 @@ test('entries of a machine restored from a backup, taken before the cut that the
 })
 
 test('more heads than members, of incarnations that write no more, are bound together', async () => {
-  const a = keep(await Replica.founder('a'))
+  const a = new Machine(await Replica.founder('a'))
   const b = await a.replica.member('b')
   await exchange(a.replica, b)
   const image = b.store.kv.image()
@@ -358,9 +280,9 @@ test('more heads than members, of incarnations that write no more, are bound tog
     copy.write(text, text)
     await send(copy, a.replica)
   }
-  assert.equal(a.replica.volume.actors.heads().length, 3)
+  assert.equal(a.volume.actors.heads().length, 3)
   await a.checkpoints.look()
-  assert.equal(a.replica.volume.actors.heads().length, 1)
+  assert.equal(a.volume.actors.heads().length, 1)
   await a.checkpoints.look()
   await exchange(a.replica, b)
   assert.equal(await a.replica.state(), await b.state())

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { readHistory } from '../../../node/namespace/history.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { Replica, exchange, forge, send } from './replicas.ts'
 import type { LogEntry, LogItem, LogOptions } from '../../../node/control/api.ts'
 import type { Name } from '../../../protocol/tree/names.ts'
@@ -360,7 +361,7 @@ async function items(of: Replica, path?: string, options: LogOptions = {}): Prom
   const target = path === undefined ? undefined : of.namespace.resolvePath(path.split('/'))
   const { signal } = new AbortController()
   const all: LogItem[] = []
-  const components = { volume: of.volume, clock: instant(of) }
+  const components = { volume: of.volume, clock: instant(of.clock) }
   for await (const page of readHistory(components, { ...options, target, signal }))
     all.push(...page)
   return all
@@ -380,9 +381,4 @@ function text(item: LogItem): string {
     `${text} ${sizeBytes} ${note}`.trimEnd(),
   )
   return `${item.author}: ${changes.join(', ')}`
-}
-
-/** A clock whose pauses are over at once. */
-function instant({ clock }: Replica): Replica['clock'] {
-  return Object.assign(Object.create(clock) as Replica['clock'], { sleep: async () => undefined })
 }

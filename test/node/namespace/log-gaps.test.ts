@@ -8,7 +8,8 @@ import { prefixEnd } from '../../../node/namespace/state-view.ts'
 import { LogSync } from '../../../node/namespace/sync.ts'
 import { fromHex, toByteString } from '../../../protocol/bytes.ts'
 import { decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
-import { Replica, instant } from './replicas.ts'
+import { instant } from '../../../simulations/clock.ts'
+import { Replica } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import type { LogMessage } from '../../../protocol/wire/log.ts'
@@ -34,7 +35,7 @@ describe('an entry that is missing in the log', () => {
     assert.ok(volume.view.get(missing) !== undefined)
     volume.view.delete(missing)
     const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
-    await assert.rejects(computeCheckpoint({ volume, clock: instant(a) }, cut, options), {
+    await assert.rejects(computeCheckpoint({ volume, clock: instant(a.clock) }, cut, options), {
       code: 'corrupt',
       message: new RegExp(`${volume.id}.*entry 3 of ${volume.actor}`),
     })

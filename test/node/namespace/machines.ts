@@ -11,14 +11,17 @@ import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
 import { decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
 import { logDigest } from '../../../protocol/wire/gossip.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { instant } from './replicas.ts'
-import type { Replica } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
+import type { Replica } from './replicas.ts'
 import type { FetchedCheckpoint } from '../../../node/namespace/checkpoint.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import type { Volume } from '../../../node/namespace/volume.ts'
 import type { LogSummary } from '../../../protocol/wire/log.ts'
+
+/** Answers on a channel. */
+type Serve = (channel: Channel) => Promise<void>
 
 export class Machine {
   readonly replica: Replica
@@ -38,7 +41,7 @@ export class Machine {
     const often = { entries: Infinity, everyMs: Infinity }
     this.#due = takesTurns ? often : { ...often, turnMs: 0 }
     const { volume } = replica
-    const clock = instant(replica)
+    const clock = instant(replica.clock)
     const world = {
       clock,
       random: new SeededRandom(replica.seed, 'checkpoints'),
@@ -112,10 +115,9 @@ export class Machine {
 
   /** Start from the checkpoint of another. */
   async startFrom(from: Machine): Promise<void> {
-    await this.checkpoints.install(
-      await fetch(from.replica, this.replica),
-      from.replica.identity.peer,
-    )
+    const { replica } = from
+    const fetched = await fetchCheckpoint(this.replica, replica, await checkpointServer(replica))
+    await this.checkpoints.install(fetched, replica.identity.peer)
   }
 }
 
@@ -148,20 +150,25 @@ async function rejoin(away: Machine, other: Machine): Promise<void> {
   await away.settled()
 }
 
-/** Fetch the checkpoint of another. */
-async function fetch(from: Replica, to: Replica): Promise<FetchedCheckpoint> {
-  let serve = (_channel: Channel): Promise<void> => Promise.reject(new Error('not served'))
+/** What serves the checkpoint of a replica. */
+export async function checkpointServer(from: Replica): Promise<Serve> {
+  let serve: Serve = () => Promise.reject(new Error('not served'))
+  const handle = async (_protocol: string, how: Serve): Promise<void> => void (serve = how)
   const server = new CheckpointTransfer({
-    world: {
-      clock: from.clock,
-      network: networkOf(from.identity.peer, {
-        handle: async (_protocol, how) => void (serve = how),
-      }),
-    },
+    world: { clock: from.clock, network: networkOf(from.identity.peer, { handle }) },
     volumeOf: () => from.volume,
     isMember: () => true,
   })
   await server.start()
+  return serve
+}
+
+/** Fetch the checkpoint of `from`, for which `serve` answers. */
+export function fetchCheckpoint(
+  to: Replica,
+  from: Replica,
+  serve: Serve,
+): Promise<FetchedCheckpoint> {
   const open = async (): Promise<Channel> => {
     const [here, there] = channelPair(to.identity.peer, from.identity.peer, CHECKPOINT_PROTOCOL)
     serve(there).catch((error: Error) => there.abort(error))
@@ -212,4 +219,19 @@ export function beacons(all: readonly Machine[]): void {
 
 function forksOf({ volume }: Machine): number {
   return volume.branches.forks().reduce((count, { branches }) => count + branches.length, 0)
+}
+
+/** All have one state, of which nobody noted or refused anything. */
+export async function assertSame(machines: readonly Machine[]): Promise<void> {
+  const [first = assert.fail(), ...others] = machines
+  const state = await linesOf(first)
+  for (const [index, other] of others.entries()) {
+    const different = [...state.symmetricDifference(await linesOf(other))]
+    assert.deepEqual(different.sort().slice(0, 9), [], `machine ${index + 1} has it as the first`)
+  }
+  for (const { notes, refused } of machines) assert.deepEqual([...notes, ...refused], [])
+}
+
+async function linesOf({ replica }: Machine): Promise<Set<string>> {
+  return new Set((await replica.state()).split('\n'))
 }

@@ -9,12 +9,13 @@ import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { Replica, exchange, instant } from './replicas.ts'
+import { Replica, exchange } from './replicas.ts'
 
 function build(replica: Replica): Promise<void> {
   const { volume, name } = replica
-  const parts = { volume, clock: instant(replica), random: new SeededRandom(name, 'rebuild') }
+  const parts = { volume, clock: instant(replica.clock), random: new SeededRandom(name, 'rebuild') }
   return rebuild(parts, volume.checkpoint, { signal: new AbortController().signal })
 }
 

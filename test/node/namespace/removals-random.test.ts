@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { beacons, meet, meetAll } from './machines.ts'
+import { assertSame, beacons, meet, meetAll } from './machines.ts'
 import { castOf, entriesOf, later, tell } from './removal-cast.ts'
 import type { Machine } from './machines.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
@@ -126,16 +126,6 @@ async function unlinkAny({ replica }: Machine, index: number): Promise<void> {
 async function settled(cast: readonly Machine[]): Promise<readonly Machine[]> {
   for (let round = 0; round < 3; round++) await meetAll(cast)
   return cast
-}
-
-async function assertSame(machines: readonly Machine[]): Promise<void> {
-  const [first = assert.fail(), ...others] = machines
-  const state = new Set((await first.replica.state()).split('\n'))
-  for (const other of others) {
-    const lines = new Set((await other.replica.state()).split('\n'))
-    assert.deepEqual([...state.symmetricDifference(lines)].sort().slice(0, 6), [])
-  }
-  for (const { notes, refused } of machines) assert.deepEqual([...notes, ...refused], [])
 }
 
 function shuffled<Item>(items: readonly Item[], random: SeededRandom): readonly Item[] {

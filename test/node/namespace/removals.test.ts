@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { rebuild } from '../../../node/namespace/rebuild.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meet, meetAll } from './machines.ts'
 import {
@@ -16,7 +17,7 @@ import {
   unlink,
   write,
 } from './removal-cast.ts'
-import { Replica, instant } from './replicas.ts'
+import { Replica } from './replicas.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 
 const STRANGERS = 6
@@ -214,7 +215,7 @@ describe('what a removed member wrote before it heard of that', () => {
     // Nothing is due any more, nor after the next start.
     const { isDue } = new Machine(await replica.clone('again')).volume.removals
     assert.equal(isDue, false)
-    const world = { volume, clock: instant(replica), random: new SeededRandom(1, 'x') }
+    const world = { volume, clock: instant(replica.clock), random: new SeededRandom(1, 'x') }
     await rebuild(world, undefined, { signal: new AbortController().signal })
     assert.deepEqual(await replica.names(), ['kept'])
   })

@@ -17,7 +17,6 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { ManualClock } from '../data/manual-clock.ts'
 import type { EntryVerdict } from '../../../node/namespace/entry-check.ts'
 import type { Volume } from '../../../node/namespace/volume.ts'
-import type { Clock } from '../../../node/world/world.ts'
 import type { KvWrite } from '../../../node/store/kv.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
@@ -193,17 +192,6 @@ interface Parts {
   readonly clock: ManualClock
   readonly random: SeededRandom
   readonly volumes: Volumes
-}
-
-/** The clock of a replica, for work in slices: nobody else has to have a turn. */
-export function instant({ clock }: Replica): Clock {
-  return {
-    wall: () => clock.wall(),
-    now: () => clock.now(),
-    timer: (delayMs, run) => clock.timer(delayMs, run),
-    sleep: async () => undefined,
-    timeout: (delayMs, signal) => clock.timeout(delayMs, signal),
-  }
 }
 
 /** Give `to` what `from` holds durably and it lacks, in the order of an exchange, through the wire form. */

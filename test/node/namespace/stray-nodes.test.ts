@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { CheckpointTransfer } from '../../../node/namespace/checkpoint-transfer.ts'
 import { TreeNodes } from '../../../node/namespace/checkpoint-view.ts'
 import { writeCheckpoint } from '../../../node/namespace/checkpoint.ts'
 import { computeCheckpoint, treeKeys, treesOf } from '../../../node/namespace/compute-checkpoint.ts'
@@ -19,8 +18,10 @@ import {
   encodeCheckpointMessage,
 } from '../../../protocol/wire/checkpoint.ts'
 import { encodeLogMessage } from '../../../protocol/wire/log.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { Replica, instant } from './replicas.ts'
+import { checkpointServer, fetchCheckpoint } from './machines.ts'
+import { Replica } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
 import type { Channel, World } from '../../../node/world/world.ts'
@@ -36,43 +37,11 @@ async function holder(): Promise<{ a: Replica; checkpoint: Checkpoint }> {
   await a.volume.commit()
   const { volume } = a
   const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
-  const { checkpoint } = await computeCheckpoint({ volume, clock: instant(a) }, cut, options)
+  const { checkpoint } = await computeCheckpoint({ volume, clock: instant(a.clock) }, cut, options)
   writeCheckpoint(volume.view, checkpoint)
   volume.checkpoint = checkpoint
   await volume.commit()
   return { a, checkpoint }
-}
-
-/** Fetch from whoever answers. */
-function fetch(
-  to: Replica,
-  peer: Replica,
-  serve: (channel: Channel) => Promise<void>,
-): Promise<unknown> {
-  const open = async (): Promise<Channel> => {
-    const [here, there] = channelPair(to.identity.peer, peer.identity.peer, CHECKPOINT_PROTOCOL)
-    serve(there).catch((error: Error) => there.abort(error))
-    return here
-  }
-  const client = new CheckpointTransfer({
-    world: { clock: to.clock, network: networkOf(to.identity.peer, { open }) },
-    volumeOf: () => undefined,
-    isMember: () => true,
-  })
-  return client.fetch(to.volume, peer.identity.peer)
-}
-
-/** What serves the checkpoint of a replica. */
-async function serverOf(from: Replica): Promise<(channel: Channel) => Promise<void>> {
-  let serve = (_channel: Channel): Promise<void> => Promise.reject(new Error('not served'))
-  const handle = async (_protocol: string, how: typeof serve): Promise<void> => void (serve = how)
-  const server = new CheckpointTransfer({
-    world: { clock: from.clock, network: networkOf(from.identity.peer, { handle }) },
-    volumeOf: () => from.volume,
-    isMember: () => true,
-  })
-  await server.start()
-  return serve
 }
 
 /** Serves any node that is asked for out of a map. */
@@ -125,14 +94,16 @@ describe('a fetch', () => {
       nodes.set(child, bytes)
     }
     const asked: NodeHash[] = []
-    await assert.rejects(fetch(b, a, serveNodes(child, nodes, asked)), { code: 'corrupt' })
+    await assert.rejects(fetchCheckpoint(b, a, serveNodes(child, nodes, asked)), {
+      code: 'corrupt',
+    })
     assert.equal(asked.length, 2)
   })
 
   test('that was broken off leaves nothing for good, and no node without those below it', async () => {
     const { a, checkpoint } = await holder()
     const b = await a.member('b')
-    const serve = await serverOf(a)
+    const serve = await checkpointServer(a)
     let answers = 0
     const breaking = (channel: Channel): Promise<void> =>
       serve({
@@ -147,7 +118,7 @@ describe('a fetch', () => {
         },
       })
     const take = async (): Promise<boolean> => {
-      await fetch(b, a, breaking)
+      await fetchCheckpoint(b, a, breaking)
       return true
     }
     await assert.rejects(b.volume.strayNodes.fetch(take), { code: 'unreachable' })
@@ -164,7 +135,7 @@ describe('a fetch', () => {
         trees: treesOf(volume),
         kept: { clear: undefined, sealed: undefined },
         commit: () => commit().then(() => void commits++),
-        clock: instant(after),
+        clock: instant(after.clock),
         ...options,
       })
     await sweep()
@@ -176,7 +147,7 @@ describe('a fetch', () => {
     commits = 0
     await sweep()
     assert.equal(commits, 0, 'there is nothing left to look for')
-    await fetch(after, a, serve)
+    await fetchCheckpoint(after, a, serve)
     assert.deepEqual(await nodesOf(after), await nodesOf(a))
     assert.ok(checkpoint.sealed !== undefined)
   })
@@ -208,7 +179,7 @@ describe('a sweep', () => {
         trees: treesOf(volume),
         kept: checkpoint,
         commit,
-        clock: instant(a),
+        clock: instant(a.clock),
         ...options,
       })
     const fetched = Promise.withResolvers<boolean>()
@@ -241,7 +212,7 @@ test('a peer whose checkpoint gives nothing new is not asked for it again and ag
   const { a } = await holder()
   const b = await a.member('b')
   const peer = b.identity.peer
-  const serve = await serverOf(a)
+  const serve = await checkpointServer(a)
   const opened = { log: 0, checkpoint: 0 }
   const open = async (_peer: unknown, protocol: string): Promise<Channel> => {
     const [here, there] = channelPair(a.identity.peer, peer, protocol)
@@ -258,7 +229,7 @@ test('a peer whose checkpoint gives nothing new is not asked for it again and ag
     return here
   }
   const world: World = {
-    clock: instant(a),
+    clock: instant(a.clock),
     random: new SeededRandom(1, 'swarm'),
     network: networkOf(a.identity.peer, { open }),
     disk: undefined as never,

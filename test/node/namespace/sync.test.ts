@@ -7,9 +7,10 @@ import { LogSync } from '../../../node/namespace/sync.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
+import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meetAll } from './machines.ts'
-import { Replica, exchange, instant } from './replicas.ts'
+import { Replica, exchange } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import type { Channel } from '../../../node/world/world.ts'
@@ -41,7 +42,7 @@ async function syncOf(replica: Replica): Promise<Synced> {
     handle: async (_protocol, serve) => void (state.serve = serve),
     open: async () => state.open(),
   })
-  const clock = instant(replica)
+  const clock = instant(replica.clock)
   const world = { clock, network, random: new SeededRandom(1, 'sync') }
   const inbox = new Inbox({ volume: replica.volume, clock })
   const sync = new LogSync({
