@@ -49,11 +49,6 @@ export class ContentEditor {
     return this.#file.size
   }
 
-  /** True if there is something to commit. */
-  get isChanged(): boolean {
-    return this.#isChanged
-  }
-
   /** Bytes from `position`, own writes included, in parts; together shorter than `length` only at the end. */
   read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     return this.#file.read(position, length, options)

@@ -280,11 +280,6 @@ export class Namespace {
     })
   }
 
-  /** True while the inode has a name. */
-  hasName(inode: NodeId): boolean {
-    return (readInode(this.volume.view, inode)?.links.length ?? 0) > 0
-  }
-
   nowNs(): bigint {
     return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
   }
