@@ -12,7 +12,8 @@ import { Libp2pNetwork } from '../node/world/libp2p/network.ts'
 const folder = process.argv[2] ?? ''
 await mkdir(join(folder, 'network'), { recursive: true })
 const kv = await LevelKv.open(join(folder, 'index'))
-const store = await Store.open({ disk: new SystemDisk(folder), kv })
+const clock = new SystemClock()
+const store = await Store.open({ disk: new SystemDisk(folder), clock, kv })
 const network = await Libp2pNetwork.create({
   seed: randomBytes(32),
   folder: join(folder, 'network'),
@@ -20,10 +21,7 @@ const network = await Libp2pNetwork.create({
   mdns: false,
 })
 const anyone = { isMember: () => true, mayStore: () => true, stripe: () => undefined }
-const server = new ShardServer(
-  { network, clock: new SystemClock(), store },
-  { accessTo: () => anyone },
-)
+const server = new ShardServer({ network, clock, store }, { accessTo: () => anyone })
 network.gate(() => true)
 await server.start()
 await network.start()

@@ -65,9 +65,10 @@ export class DiskReplica implements AsyncDisposable {
     const home = join(folder, name, 'home')
     const { seed } = await initHome(home, { name, mdns: false })
     const kv = await LevelKv.open(join(home, 'index'))
-    const store = new WatchedStore(kv, await Store.open({ disk: new SystemDisk(home), kv }))
-    const identity = identityFromSeed(seed)
     const [clock, random] = [new SystemClock(), new SystemRandom()]
+    const disk = new SystemDisk(home)
+    const store = new WatchedStore(kv, await Store.open({ disk, clock, kv }))
+    const identity = identityFromSeed(seed)
     const self = { name, zone: '', capacityBytes: 1e9 }
     const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
     return new DiskReplica({ identity, clock, random, store, volumes })

@@ -1,20 +1,14 @@
-// How much a node may still store: what the disk has free, and what is left of the capacity it was given.
+// How much a node may still store, of its disk and of the capacity it was given. Asking the disk takes time: what is said
+// is what was last measured.
+import type { NodeStatus } from '../control/status.ts'
 import type { Store } from '../store/store.ts'
-import type { Disk } from '../world/world.ts'
 
 export class Space {
-  readonly #disk: Pick<Disk, 'space'>
-  readonly #store: Pick<Store, 'usage'>
-  readonly #capacityBytes: number
+  readonly #store: Pick<Store, 'usage' | 'freeBytes'>
   #freeBytes = 0
 
-  constructor(
-    { disk, store }: { readonly disk: Pick<Disk, 'space'>; readonly store: Pick<Store, 'usage'> },
-    { capacityBytes = Infinity }: { readonly capacityBytes: number | undefined },
-  ) {
-    this.#disk = disk
-    this.#store = store
-    this.#capacityBytes = capacityBytes
+  constructor(components: { readonly store: Pick<Store, 'usage' | 'freeBytes'> }) {
+    this.#store = components.store
   }
 
   /** As last measured. */
@@ -22,12 +16,15 @@ export class Space {
     return this.#freeBytes
   }
 
-  get usedBytes(): number {
-    return this.#store.usage().segmentBytes
+  status(): Pick<
+    NodeStatus['node'],
+    'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
+  > {
+    const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
+    return { usedBytes, freeBytes: this.#freeBytes, trashBytes, reclaimableBytes }
   }
 
   async measure(): Promise<void> {
-    const { freeBytes } = await this.#disk.space()
-    this.#freeBytes = Math.max(0, Math.min(freeBytes, this.#capacityBytes - this.usedBytes))
+    this.#freeBytes = await this.#store.freeBytes()
   }
 }

@@ -1,19 +1,22 @@
 // Sealed chunks of this node, by id. What is put is readable at once and durable after the store's next commit.
-import { assert } from '../../protocol/errors.ts'
+import { verifyChunk } from '../../protocol/chunk/seal.ts'
+import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdBytes } from '../../protocol/ids.ts'
-import { chunkKey, decodeAddress, encodeAddress } from './keys.ts'
+import { addressOf, stageChunk, unstageChunk } from './chunk-index.ts'
+import { chunkKey, chunkOfKey, CHUNK_PREFIX, decodeAddress, prefixRange } from './keys.ts'
+import { keyAfter, scanPages } from './pages.ts'
+import { readFound } from './parts.ts'
 import { CHUNK_RECORD } from './record.ts'
+import { isLive, recordName } from './record-name.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 import type { Address } from './keys.ts'
-import type { Segments } from './segments.ts'
-import type { StagedIndex } from './staged-index.ts'
+import type { Soundness, StoreParts } from './parts.ts'
 
-/** What the chunks and the shards of one store share. */
-export interface StoreParts {
-  readonly segments: Segments
-  readonly index: StagedIndex
-  /** Resolves when the index may take another change: commits when much is staged. */
-  readonly room: () => Promise<void>
+/** A chunk that is held. */
+export interface HeldChunk {
+  readonly id: ChunkId
+  /** Sealed bytes. */
+  readonly length: number
 }
 
 /** See the head of the file. Every call throws ShoalError 'EIO' once the store has failed. */
@@ -35,12 +38,19 @@ export class ChunkStore {
     return this.#address(id)?.length
   }
 
-  /** Keep a chunk. Idempotent. `sealed` must not be written to after. throws ShoalError 'ENOSPC', and keeps nothing. */
-  async put(id: ChunkId, sealed: Uint8Array): Promise<void> {
-    if (this.has(id)) return
+  /**
+   * Keep a chunk. Idempotent; with `verify` a copy that is held is read, and replaced if it is damaged. `sealed` must
+   * not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
+   */
+  async put(
+    id: ChunkId,
+    sealed: Uint8Array,
+    { verify = false }: { verify?: boolean } = {},
+  ): Promise<void> {
+    if (!verify && this.has(id)) return
     let put = this.#puts.get(id)
     if (put === undefined) {
-      put = this.#append(id, sealed).finally(() => this.#puts.delete(id))
+      put = this.#keep(id, sealed, verify).finally(() => this.#puts.delete(id))
       this.#puts.set(id, put)
     }
     await put
@@ -54,43 +64,80 @@ export class ChunkStore {
     id: ChunkId,
     options: { offset?: number; length?: number } = {},
   ): Promise<Uint8Array | undefined> {
-    const address = this.#address(id)
-    if (address === undefined) return undefined
-    const { segments } = this.#parts
-    if (options.offset === undefined && options.length === undefined) {
-      return segments.readChecked(address, chunkIdBytes(id), `chunk ${id}`)
+    if (options.offset === undefined && options.length === undefined) return this.#readWhole(id)
+    return readFound(
+      () => this.#pointer(id),
+      ({ address }) => {
+        const offset = Math.min(options.offset ?? 0, address.length)
+        const length = Math.min(options.length ?? Infinity, address.length - offset)
+        return this.#parts.segments.read(address, offset, length)
+      },
+    )
+  }
+
+  /** Read all of a chunk from the disk as it is now, and compare it with its id. */
+  async verify(id: ChunkId): Promise<Soundness> {
+    try {
+      const sealed = await this.#readWhole(id, { isNamed: true })
+      if (sealed === undefined) return 'missing'
+      return verifyChunk(id, sealed) ? 'whole' : 'damaged'
+    } catch (error) {
+      if (hasCode(error, 'corrupt')) return 'damaged'
+      throw error
     }
-    const offset = Math.min(options.offset ?? 0, address.length)
-    const length = Math.min(options.length ?? Infinity, address.length - offset)
-    return segments.read(address, offset, length)
   }
 
   /** Forget a chunk: at once for reads, durably with the next commit. Nothing happens if it is not held. */
   delete(id: ChunkId): void {
-    const address = this.#address(id)
-    if (address === undefined) return
-    this.#parts.index.stage(chunkKey(id), undefined)
-    this.#parts.index.count({ chunkBytes: -address.length })
+    this.#parts.segments.check()
+    unstageChunk(this.#parts.index, id)
   }
 
-  async #append(id: ChunkId, sealed: Uint8Array): Promise<void> {
-    const { segments, index, room } = this.#parts
-    const address = await segments.append(CHUNK_RECORD, chunkIdBytes(id), [sealed])
-    stageChunk(index, id, address)
+  /** The chunks held as of the last commit, by id bytes, those after `after`. May be gone through slowly. */
+  async *scan({ after }: { after?: ChunkId } = {}): AsyncGenerator<HeldChunk> {
+    const { from, to } = prefixRange(CHUNK_PREFIX)
+    const first = after === undefined ? from : keyAfter(chunkKey(after))
+    for await (const [key, value] of scanPages(this.#parts.kv, { from: first, to })) {
+      yield { id: chunkOfKey(key), length: decodeAddress(value).length }
+    }
+  }
+
+  /** The chunks held, those first that were written, or moved by compaction, first. Costs a read of each record's head. */
+  async *oldest(): AsyncGenerator<HeldChunk> {
+    const { segments, index } = this.#parts
+    for (const [segment] of index.segments.rows()) {
+      if (index.segments.row(segment).liveBytes === 0) continue
+      for await (const { head, offset } of segments.heads(segment)) {
+        const name = recordName(head)
+        const address = { segment, offset, length: head.length }
+        if (name?.kind !== 'chunk' || !isLive(index, name, address)) continue
+        yield { id: name.id, length: head.length }
+      }
+    }
+  }
+
+  async #keep(id: ChunkId, sealed: Uint8Array, verify: boolean): Promise<void> {
+    if (verify && (await this.verify(id)) === 'whole') return
+    const { index, add, room } = this.#parts
+    await add(CHUNK_RECORD, chunkIdBytes(id), [sealed], (at) => stageChunk(index, id, at))
     await room()
+  }
+
+  #readWhole(id: ChunkId, options: { isNamed?: boolean } = {}): Promise<Uint8Array | undefined> {
+    const idBytes = chunkIdBytes(id)
+    return readFound(
+      () => this.#pointer(id),
+      ({ address }) => this.#parts.segments.readChecked(address, idBytes, `chunk ${id}`, options),
+    )
   }
 
   #address(id: ChunkId): Address | undefined {
     this.#parts.segments.check()
-    const value = this.#parts.index.get(chunkKey(id))
-    return value === undefined ? undefined : decodeAddress(value)
+    return addressOf(this.#parts.index, id)
   }
-}
 
-/** Index a chunk that is not indexed yet. */
-export function stageChunk(index: StagedIndex, id: ChunkId, address: Address): void {
-  const key = chunkKey(id)
-  assert(index.get(key) === undefined, 'a chunk is indexed once')
-  index.stage(key, encodeAddress(address))
-  index.count({ chunkBytes: address.length })
+  #pointer(id: ChunkId): { readonly address: Address } | undefined {
+    const address = this.#address(id)
+    return address === undefined ? undefined : { address }
+  }
 }

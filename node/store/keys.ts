@@ -1,14 +1,24 @@
 // The keys of the ordered store and the values of the local index (docs/formats/store.md). One prefix a table; the
 // prefixes of the namespace are declared here too, so that no two parts take one. Integers are big-endian.
-import { fromByteString, toByteString } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
-import { chunkIdBytes, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
+import { concatBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
+import { assert, ShoalError } from '../../protocol/errors.ts'
+import {
+  CID_BYTES,
+  chunkIdBytes,
+  chunkIdFromCid,
+  stripeIdBytes,
+  stripeIdFromCid,
+} from '../../protocol/ids.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import type { WallTime } from '../../protocol/units.ts'
 
 export const CHUNK_PREFIX = 'c'
 export const SHARD_PREFIX = 'p'
 export const HEADER_PREFIX = 'h'
+export const TRASH_PREFIX = 't'
+export const SEGMENT_PREFIX = 's'
+export const STRAY_PREFIX = 'w'
 const META_PREFIX = 'm'
 
 /** Where the payload of a record lies: segment number, offset of the payload's first byte in it, its length. */
@@ -25,22 +35,34 @@ export interface ShardPointer {
   readonly prefixBytes: number
 }
 
+/** A shard that is no longer held, and kept a while: since when. */
+export interface TrashedShard {
+  readonly pointer: ShardPointer
+  readonly sinceMs: WallTime
+}
+
+/** Bytes of a segment, and of its records that the index points at, heads included. */
+export interface SegmentRow {
+  readonly bytes: number
+  readonly liveBytes: number
+}
+
 /** How far the index is known to cover the segments, and the counters at that point. */
 export interface Checkpoint {
   readonly segment: number
   readonly offset: number
-  readonly segmentBytes: number
   readonly chunkBytes: number
   readonly shardBytes: number
+  readonly trashBytes: number
 }
 
 /** Of a store that has no segments yet. */
 export const FIRST_CHECKPOINT: Checkpoint = {
   segment: 1,
   offset: 0,
-  segmentBytes: 0,
   chunkBytes: 0,
   shardBytes: 0,
+  trashBytes: 0,
 }
 
 /** Chunk -> address of its sealed bytes. */
@@ -58,9 +80,31 @@ export function headerKey(stripe: StripeId): ByteString {
   return HEADER_PREFIX + toByteString(stripeIdBytes(stripe))
 }
 
+/** Shard in the trash -> where it is, and since when it is trash. */
+export function trashKey(stripe: StripeId, index: number): ByteString {
+  return TRASH_PREFIX + toByteString(stripeIdBytes(stripe)) + String.fromCharCode(index)
+}
+
+/** Shard held here that no map ascribes to this node -> since when that is known. */
+export function strayKey(stripe: StripeId, index: number): ByteString {
+  return STRAY_PREFIX + toByteString(stripeIdBytes(stripe)) + String.fromCharCode(index)
+}
+
+/** Segment -> what it holds. */
+export function segmentKey(segment: number): ByteString {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, segment)
+  return SEGMENT_PREFIX + toByteString(bytes)
+}
+
 /** -> the checkpoint of the segments. */
 export function checkpointKey(): ByteString {
   return `${META_PREFIX}checkpoint`
+}
+
+/** -> how far the pass over all that is stored is. */
+export function scrubKey(): ByteString {
+  return `${META_PREFIX}scrub`
 }
 
 /** -> the disk identity of the home when the node last ran. */
@@ -68,9 +112,21 @@ export function deviceKey(): ByteString {
   return `${META_PREFIX}device`
 }
 
-/** The stripe of a shard key. */
+/** The chunk of a chunk key. */
+export function chunkOfKey(key: ByteString): ChunkId {
+  return chunkIdFromCid(fromByteString(key.slice(CHUNK_PREFIX.length)))
+}
+
+/** The stripe of a key that begins with its id: of a shard, of trash. */
 export function stripeOfKey(key: ByteString): StripeId {
-  return stripeIdFromCid(fromByteString(key.slice(SHARD_PREFIX.length)))
+  const start = SHARD_PREFIX.length
+  return stripeIdFromCid(fromByteString(key.slice(start, start + CID_BYTES)))
+}
+
+/** The segment of a segment key. */
+export function segmentOfKey(key: ByteString): number {
+  const bytes = fromByteString(key.slice(SEGMENT_PREFIX.length))
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
 }
 
 /** All keys that begin with `prefix` (not empty, its last byte below 255). */
@@ -84,7 +140,9 @@ export function prefixRange(prefix: ByteString): { from: ByteString; to: ByteStr
 
 const ADDRESS_BYTES = 12
 const POINTER_BYTES: number = 1 + ADDRESS_BYTES + 4
-const CHECKPOINT_VERSION = 1
+const SINCE_BYTES = 8
+const SEGMENT_ROW_BYTES = 8
+const CHECKPOINT_VERSION = 2
 const CHECKPOINT_BYTES = 33
 
 export function encodeAddress(address: Address): Uint8Array {
@@ -117,15 +175,42 @@ export function decodePointers(bytes: Uint8Array): readonly ShardPointer[] {
   }))
 }
 
+export function encodeTrash({ pointer, sinceMs }: TrashedShard): Uint8Array {
+  const since = new Uint8Array(SINCE_BYTES)
+  new DataView(since.buffer).setBigUint64(0, BigInt(Math.floor(sinceMs)))
+  return concatBytes([since, encodePointers([pointer])])
+}
+
+export function decodeTrash(bytes: Uint8Array): TrashedShard {
+  const isWhole = bytes.byteLength === SINCE_BYTES + POINTER_BYTES
+  const view = viewOf(bytes, isWhole, 'a shard in the trash')
+  const [pointer] = decodePointers(bytes.subarray(SINCE_BYTES))
+  assert(pointer !== undefined, 'a pointer was read')
+  return { pointer, sinceMs: Number(view.getBigUint64(0)) as WallTime }
+}
+
+export function encodeSegmentRow({ bytes, liveBytes }: SegmentRow): Uint8Array {
+  const row = new Uint8Array(SEGMENT_ROW_BYTES)
+  const view = new DataView(row.buffer)
+  view.setUint32(0, bytes)
+  view.setUint32(4, liveBytes)
+  return row
+}
+
+export function decodeSegmentRow(bytes: Uint8Array): SegmentRow {
+  const view = viewOf(bytes, bytes.byteLength === SEGMENT_ROW_BYTES, 'a segment')
+  return { bytes: view.getUint32(0), liveBytes: view.getUint32(4) }
+}
+
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   const bytes = new Uint8Array(CHECKPOINT_BYTES)
   const view = new DataView(bytes.buffer)
   view.setUint8(0, CHECKPOINT_VERSION)
   view.setUint32(1, checkpoint.segment)
   view.setUint32(5, checkpoint.offset)
-  view.setBigUint64(9, BigInt(checkpoint.segmentBytes))
-  view.setBigUint64(17, BigInt(checkpoint.chunkBytes))
-  view.setBigUint64(25, BigInt(checkpoint.shardBytes))
+  view.setBigUint64(9, BigInt(checkpoint.chunkBytes))
+  view.setBigUint64(17, BigInt(checkpoint.shardBytes))
+  view.setBigUint64(25, BigInt(checkpoint.trashBytes))
   return bytes
 }
 
@@ -141,9 +226,9 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   return {
     segment: view.getUint32(1),
     offset: view.getUint32(5),
-    segmentBytes: Number(view.getBigUint64(9)),
-    chunkBytes: Number(view.getBigUint64(17)),
-    shardBytes: Number(view.getBigUint64(25)),
+    chunkBytes: Number(view.getBigUint64(9)),
+    shardBytes: Number(view.getBigUint64(17)),
+    trashBytes: Number(view.getBigUint64(25)),
   }
 }
 

@@ -2,17 +2,22 @@
 // payload that is not intact is stepped over by its length. Memory is one window of the file, whatever it holds.
 import { crc32 } from 'node:zlib'
 import { ShoalError } from '../../protocol/errors.ts'
-import { MIB } from '../../protocol/units.ts'
+import { KIB, MIB } from '../../protocol/units.ts'
 import { decodeRecordHead, RECORD_HEAD_MAX, RECORD_MAGIC } from './record.ts'
 import type { DiskFile } from '../world/world.ts'
 import type { RecordHead } from './record.ts'
 
 const WINDOW_BYTES: number = 1 * MIB
+/** Enough for a head, and for the next ones where payloads are short. */
+const HEAD_WINDOW_BYTES: number = 16 * KIB
 
-export interface FoundRecord {
+export interface FoundHead {
   readonly head: RecordHead
   /** Of the payload's first byte. */
   readonly offset: number
+}
+
+export interface FoundRecord extends FoundHead {
   /** The payload has its checksum. */
   readonly whole: boolean
 }
@@ -23,17 +28,27 @@ export async function* scanRecords(
   from: number,
   size: number,
 ): AsyncGenerator<FoundRecord> {
-  const window = new Window(file, size)
+  const window = new Window(file, size, WINDOW_BYTES)
+  for await (const { head, offset } of headsIn(window, from)) {
+    yield { head, offset, whole: (await checksum(window, offset, head.length)) === head.payloadCrc }
+  }
+}
+
+/** As scanRecords, from the start; of payloads little more is read than lies beside a head, and nothing checked. */
+export function scanHeads(file: DiskFile, size: number): AsyncGenerator<FoundHead> {
+  return headsIn(new Window(file, size, HEAD_WINDOW_BYTES), 0)
+}
+
+async function* headsIn(window: Window, from: number): AsyncGenerator<FoundHead> {
   let position = from
-  while (position < size) {
+  while (position < window.size) {
     const head = decodeRecordHead(await window.at(position, RECORD_HEAD_MAX))
-    if (head === undefined || position + head.headBytes + head.length > size) {
+    if (head === undefined || position + head.headBytes + head.length > window.size) {
       position = await nextMagic(window, position + 1)
       continue
     }
     const offset = position + head.headBytes
-    const whole = (await checksum(window, offset, head.length)) === head.payloadCrc
-    yield { head, offset, whole }
+    yield { head, offset }
     position = offset + head.length
   }
 }
@@ -51,7 +66,7 @@ async function checksum(window: Window, from: number, length: number): Promise<n
 /** Where the next magic is from `position`; the end of the file if there is none. */
 async function nextMagic(window: Window, position: number): Promise<number> {
   for (let at = position; at + RECORD_MAGIC.length <= window.size;) {
-    const bytes = await window.at(at, WINDOW_BYTES)
+    const bytes = await window.at(at, window.size)
     const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(
       RECORD_MAGIC,
     )
@@ -65,12 +80,14 @@ async function nextMagic(window: Window, position: number): Promise<number> {
 class Window {
   readonly size: number
   readonly #file: DiskFile
+  readonly #windowBytes: number
   #start = 0
   #bytes: Uint8Array = new Uint8Array(0)
 
-  constructor(file: DiskFile, size: number) {
+  constructor(file: DiskFile, size: number, windowBytes: number) {
     this.#file = file
     this.size = size
+    this.#windowBytes = windowBytes
   }
 
   /** Up to `length` bytes at `position`: fewer, but enough for a head, only at the end of the file or a large read. */
@@ -79,7 +96,10 @@ class Window {
     const end = this.#start + this.#bytes.byteLength
     if (position < this.#start || position + wanted > end) {
       this.#start = position
-      this.#bytes = await this.#file.read(position, Math.min(WINDOW_BYTES, this.size - position))
+      this.#bytes = await this.#file.read(
+        position,
+        Math.min(this.#windowBytes, this.size - position),
+      )
       if (this.#bytes.byteLength < wanted) {
         throw new ShoalError('EIO', `a segment ended while it was read, at offset ${position}`)
       }

@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
+import { CID_BYTES } from '../../protocol/ids.ts'
 
 /** What a record holds. */
 export const CHUNK_RECORD = 1
@@ -22,6 +23,9 @@ const ID_MAX = 255
 
 /** The longest head. */
 export const RECORD_HEAD_MAX: number = recordHeadBytes(ID_MAX)
+/** Heads of chunks, whose id is a CID, and of shards, whose id is a CID and an index of one byte. */
+export const CHUNK_HEAD_BYTES: number = recordHeadBytes(CID_BYTES)
+export const SHARD_HEAD_BYTES: number = recordHeadBytes(CID_BYTES + 1)
 
 export interface RecordHead {
   readonly kind: RecordKind

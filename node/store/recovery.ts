@@ -3,27 +3,28 @@
 // them. They are written once more first: after a failed sync the disk may lack what reads still show, and no later
 // sync would write it (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Damage before
 // the checkpoint is found when it is read, not here. With no checkpoint, every segment is read, and none written: this
-// rebuilds an index that was lost. Deleted records that no compaction has removed come back then; collection deletes
-// them again.
-import { hasCode } from '../../protocol/errors.ts'
-import { chunkIdFromCid, CID_BYTES, stripeIdFromCid } from '../../protocol/ids.ts'
+// rebuilds an index that was lost. Deleted records that no compaction has removed come back then, and so does the trash,
+// as if it were held; scrub and collection delete them again.
 import { MIB } from '../../protocol/units.ts'
-import { stageChunk } from './chunks.ts'
+import { addressOf, stageChunk } from './chunk-index.ts'
 import {
   checkpointKey,
   CHUNK_PREFIX,
-  chunkKey,
   encodeCheckpoint,
   FIRST_CHECKPOINT,
   HEADER_PREFIX,
   prefixRange,
+  SEGMENT_PREFIX,
   SHARD_PREFIX,
+  TRASH_PREFIX,
 } from './keys.ts'
-import { CHUNK_RECORD } from './record.ts'
+import { recordName } from './record-name.ts'
 import { scanRecords } from './record-scan.ts'
 import { listSegments, SEGMENT_FOLDER, segmentPath } from './segment-files.ts'
-import { HEADER_LENGTH_BYTES, pointersOf, stageShard } from './shards.ts'
+import { heldShard, stageShard, trashedShard } from './shard-index.ts'
+import { HEADER_LENGTH_BYTES } from './shards.ts'
 import { StagedIndex } from './staged-index.ts'
+import { countSegments, isUncounted } from './upgrade.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { FoundRecord } from './record-scan.ts'
@@ -49,9 +50,11 @@ export async function recover(components: { disk: Disk; kv: Kv }): Promise<Recov
   const { disk, kv } = components
   await disk.makeFolder(SEGMENT_FOLDER)
   await disk.syncFolder('')
-  const isRebuild = kv.get(checkpointKey()) === undefined
-  if (isRebuild) await beginIndex(kv)
-  const recovery = new Recovery(disk, kv, { rewrites: !isRebuild })
+  const saved = kv.get(checkpointKey())
+  if (saved === undefined) await beginIndex(kv)
+  else if (isUncounted(saved)) await countSegments(components, saved)
+  const index = await StagedIndex.open(kv)
+  const recovery = new Recovery(components, index, { rewrites: saved !== undefined })
   await recovery.run()
   return recovery
 }
@@ -64,7 +67,8 @@ export async function rebuildIndex(components: { disk: Disk; kv: Kv }): Promise<
 
 /** Without a checkpoint nothing is known of the index: begin with an empty one, of no segments. */
 async function beginIndex(kv: Kv): Promise<void> {
-  for (const prefix of [CHUNK_PREFIX, SHARD_PREFIX, HEADER_PREFIX]) {
+  const prefixes = [CHUNK_PREFIX, SHARD_PREFIX, HEADER_PREFIX, TRASH_PREFIX, SEGMENT_PREFIX]
+  for (const prefix of prefixes) {
     let page: KvWrite[] = []
     for await (const [key] of kv.scan(prefixRange(prefix))) {
       page.push({ kind: 'delete', key })
@@ -88,13 +92,17 @@ class Recovery implements Recovered {
   records = 0
   damaged = 0
 
-  constructor(disk: Disk, kv: Kv, options: { rewrites: boolean }) {
+  constructor(
+    { disk, kv }: { disk: Disk; kv: Kv },
+    index: StagedIndex,
+    options: { rewrites: boolean },
+  ) {
     this.#disk = disk
     this.#kv = kv
     this.#rewrites = options.rewrites
-    this.index = new StagedIndex(kv)
-    const { segment, offset, segmentBytes } = this.index.checkpoint
-    this.end = { segment, offset, segmentBytes }
+    this.index = index
+    const { segment, offset } = index.checkpoint
+    this.end = { segment, offset }
   }
 
   async run(): Promise<void> {
@@ -103,7 +111,7 @@ class Recovery implements Recovered {
     // A segment that the checkpoint is in must be looked at even if it is not there.
     const segments = offset > 0 && later[0] !== first ? [first, ...later] : later
     for (const segment of segments) {
-      if (segment > this.end.segment) this.end = { ...this.end, segment, offset: 0 }
+      if (segment > this.end.segment) this.end = { segment, offset: 0 }
       await this.#segment(segment, segment === segments.at(-1))
     }
   }
@@ -114,7 +122,7 @@ class Recovery implements Recovered {
       const size = await file.size()
       if (size < this.end.offset) {
         // The disk lost bytes that were durable. Their addresses must never be given to other records.
-        this.end = { ...this.end, segment: segment + 1, offset: 0 }
+        this.end = { segment: segment + 1, offset: 0 }
       } else if (size > this.end.offset) {
         const whole = await this.#records(file, size)
         this.#advance(isLast ? whole : size)
@@ -147,30 +155,29 @@ class Recovery implements Recovered {
   /** Index a record that is not indexed. False if it is not what it says it is. */
   async #indexRecord(file: DiskFile, record: FoundRecord): Promise<boolean> {
     const { head, offset } = record
+    const name = recordName(head)
+    if (name === undefined) return false
     const address = { segment: this.end.segment, offset, length: head.length }
-    if (head.kind === CHUNK_RECORD) {
-      const id = attempt(() => chunkIdFromCid(head.id))
-      if (id === undefined) return false
-      if (this.index.get(chunkKey(id)) === undefined) stageChunk(this.index, id, address)
+    if (name.kind === 'chunk') {
+      if (addressOf(this.index, name.id) === undefined) stageChunk(this.index, name.id, address)
       return true
     }
-    const stripe = attempt(() => stripeIdFromCid(head.id.subarray(0, CID_BYTES)))
-    const index = head.id[CID_BYTES]
-    if (stripe === undefined || index === undefined || head.length < HEADER_LENGTH_BYTES)
-      return false
+    const { stripe, index } = name
+    if (head.length < HEADER_LENGTH_BYTES) return false
     const lengthBytes = await file.read(offset, HEADER_LENGTH_BYTES)
     const headerLength = new DataView(lengthBytes.buffer, lengthBytes.byteOffset).getUint32(0)
     const prefixBytes = HEADER_LENGTH_BYTES + headerLength
     if (prefixBytes > head.length) return false
-    if (pointersOf(this.index, stripe).some((pointer) => pointer.index === index)) return true
+    if (heldShard(this.index, stripe, index) !== undefined) return true
+    if (trashedShard(this.index, stripe, index) !== undefined) return true
     const headerBytes = await file.read(offset + HEADER_LENGTH_BYTES, headerLength)
     stageShard(this.index, stripe, { index, address, prefixBytes }, headerBytes)
     return true
   }
 
   #advance(offset: number): void {
-    const segmentBytes = this.end.segmentBytes + offset - this.end.offset
-    this.end = { ...this.end, offset, segmentBytes }
+    this.index.segments.grow(this.end.segment, offset - this.end.offset)
+    this.end = { ...this.end, offset }
   }
 
   /** Payloads first, as in every commit: what a killed process wrote may not be on the disk yet. */
@@ -194,15 +201,5 @@ async function rewrite(file: DiskFile, from: number, to: number): Promise<void> 
     const bytes = await file.read(at, Math.min(REWRITE_BYTES, to - at))
     await file.write(at, [bytes])
     at += bytes.byteLength
-  }
-}
-
-/** undefined for an id that does not parse: bytes inside a payload can look like a record. */
-function attempt<Id>(parse: () => Id): Id | undefined {
-  try {
-    return parse()
-  } catch (error) {
-    if (hasCode(error, 'malformed')) return undefined
-    throw error
   }
 }

@@ -1,24 +1,46 @@
-// The last of the disk is kept for the index, so that deleting still works when payloads no longer fit.
+// What may still be written: the least of what the disk has free and what is left of the node's capacity. The last of it
+// is kept: half so that compaction can move records when payloads no longer fit, the rest so that the index can still
+// record deletions.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Disk } from '../world/world.ts'
 
-/** Reserve by default: this, or this share of a small disk. */
-const RESERVE_BYTES: number = 64 * MIB
+/** Reserve by default: this, or this share of a small disk or capacity. */
+const RESERVE_BYTES: number = 256 * MIB
 const RESERVE_SHARE = 0.02
+/** Share of the reserve that moved records may use. */
+const MOVES_SHARE = 0.5
 /** Bytes admitted before the disk is asked again: others use it too. */
 const ASK_EVERY_BYTES: number = 16 * MIB
 
-/** Admits payload bytes while more than the reserve is free. */
+export interface ReserveOptions {
+  readonly reserveBytes?: number
+  readonly capacityBytes?: number
+}
+
+interface ReserveParts {
+  readonly disk: Disk
+  /** Bytes of all segments. */
+  readonly usedBytes: () => number
+  /** Those of them that are not in files yet. */
+  readonly unwrittenBytes: () => number
+}
+
+/** See the head of the file. */
 export class Reserve {
-  readonly #disk: Disk
+  readonly #parts: ReserveParts
   readonly #reserveBytes: number | undefined
+  readonly #capacityBytes: number
   /** What may still be written before the disk is asked again. */
   #admitted = 0
 
-  constructor(disk: Disk, reserveBytes?: number) {
-    this.#disk = disk
+  constructor(
+    parts: ReserveParts,
+    { reserveBytes, capacityBytes = Infinity }: ReserveOptions = {},
+  ) {
+    this.#parts = parts
     this.#reserveBytes = reserveBytes
+    this.#capacityBytes = capacityBytes
   }
 
   /** True, at once, if `bytes` more fit in what was last admitted. */
@@ -28,22 +50,30 @@ export class Reserve {
     return true
   }
 
-  /**
-   * Ask the disk whether `bytes` more fit beside `unwritten()` bytes that were admitted and are not in files yet.
-   * throws ShoalError 'ENOSPC' if not.
-   */
-  async ask(bytes: number, unwritten: () => number): Promise<void> {
-    const { freeBytes, totalBytes } = await this.#disk.space()
-    const reserveBytes =
-      this.#reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
-    const usableBytes = freeBytes - reserveBytes - unwritten()
-    if (usableBytes < bytes) {
-      this.#admitted = 0
-      throw new ShoalError(
-        'ENOSPC',
-        `the disk of this node is full: ${freeBytes} bytes free, ${reserveBytes} of them reserved, ${bytes} needed; free some space`,
-      )
+  /** Ask the disk whether `bytes` more fit; a move may use what is kept for moves. throws ShoalError 'ENOSPC' if not. */
+  async ask(bytes: number, { isMove }: { isMove: boolean }): Promise<void> {
+    const { leftBytes, reserveBytes } = await this.measure()
+    const usableBytes = leftBytes - reserveBytes
+    if (usableBytes >= bytes) {
+      this.#admitted = Math.min(usableBytes, Math.max(ASK_EVERY_BYTES, bytes)) - bytes
+      return
     }
-    this.#admitted = Math.min(usableBytes, Math.max(ASK_EVERY_BYTES, bytes)) - bytes
+    this.#admitted = 0
+    if (isMove && usableBytes + reserveBytes * MOVES_SHARE >= bytes) return
+    throw new ShoalError(
+      'ENOSPC',
+      `this node is full: of its disk or capacity ${leftBytes} bytes are left, ${reserveBytes} of them reserved, and ${bytes} are needed; free some space, or raise its capacity`,
+    )
+  }
+
+  /** What is left now, the reserve included, and the reserve. */
+  async measure(): Promise<{ leftBytes: number; reserveBytes: number }> {
+    const { disk, usedBytes, unwrittenBytes } = this.#parts
+    const { freeBytes, totalBytes } = await disk.space()
+    const ownBytes = Math.min(totalBytes, this.#capacityBytes)
+    const leftBytes = Math.min(freeBytes - unwrittenBytes(), this.#capacityBytes - usedBytes())
+    const reserveBytes =
+      this.#reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(ownBytes * RESERVE_SHARE))
+    return { leftBytes: Math.max(0, leftBytes), reserveBytes }
   }
 }

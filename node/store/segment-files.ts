@@ -1,6 +1,9 @@
 // The files of the segments: which are open, which have bytes that are not durable yet. Open files are bounded.
 // A writer is closed when it is synced and a later segment has been begun; segments are written in order.
+import { hasCode } from '../../protocol/errors.ts'
+import { scanHeads } from './record-scan.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
+import type { FoundHead } from './record-scan.ts'
 
 export const SEGMENT_FOLDER = 'segments'
 const NAME = /^(\d{8})\.seg$/
@@ -9,6 +12,8 @@ const READERS_MAX = 64
 interface Reader {
   readonly file: Promise<DiskFile>
   users: number
+  /** The last user closes it. */
+  isRemoved: boolean
 }
 
 /** Path of a segment below the home folder. Numbers begin at 1. */
@@ -54,8 +59,43 @@ export class SegmentFiles {
       return await (await reader.file).read(position, length)
     } finally {
       reader.users -= 1
+      if (reader.isRemoved && reader.users === 0) await closeReader(reader)
       await this.#evict()
     }
+  }
+
+  /** As read(), from what has the file's name now: a file that is open can be read even if it was removed. */
+  async readNamed(segment: number, position: number, length: number): Promise<Uint8Array> {
+    const file = await this.#disk.open(segmentPath(segment), 'read')
+    try {
+      return await file.read(position, length)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The record heads of a segment, in order and over damage; none if there is no file. */
+  async *heads(segment: number): AsyncGenerator<FoundHead> {
+    const file = await this.#disk.open(segmentPath(segment), 'read').catch(ignoreMissing)
+    if (file === undefined) return
+    try {
+      yield* scanHeads(file, await file.size())
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Remove the file of a segment that all is synced of, durably, and give its space back when its readers are done. */
+  async remove(segment: number): Promise<void> {
+    await this.#disk.remove(segmentPath(segment)).catch(ignoreMissing)
+    await this.#disk.syncFolder(SEGMENT_FOLDER)
+    const [reader, writer] = [this.#readers.get(segment), this.#writers.get(segment)]
+    this.#readers.delete(segment)
+    this.#writers.delete(segment)
+    await writer?.close()
+    if (reader === undefined) return
+    reader.isRemoved = true
+    if (reader.users === 0) await closeReader(reader)
   }
 
   /** All that was written before the call, and the names of the files, made durable. One call at a time. */
@@ -77,7 +117,7 @@ export class SegmentFiles {
 
   async close(): Promise<void> {
     for (const writer of this.#writers.values()) await writer.close()
-    for (const reader of this.#readers.values()) await (await reader.file).close()
+    for (const reader of this.#readers.values()) await closeReader(reader)
     this.#writers.clear()
     this.#readers.clear()
   }
@@ -94,7 +134,11 @@ export class SegmentFiles {
   #reader(segment: number): Reader {
     const open = this.#readers.get(segment)
     this.#readers.delete(segment)
-    const reader = open ?? { file: this.#disk.open(segmentPath(segment), 'read'), users: 0 }
+    const reader = open ?? {
+      file: this.#disk.open(segmentPath(segment), 'read'),
+      users: 0,
+      isRemoved: false,
+    }
     this.#readers.set(segment, reader)
     if (open === undefined) {
       reader.file.catch(() => this.#readers.delete(segment)) // The next read tries again.
@@ -107,7 +151,18 @@ export class SegmentFiles {
       if (this.#readers.size <= READERS_MAX) return
       if (reader.users > 0) continue
       this.#readers.delete(segment)
-      await (await reader.file).close()
+      await closeReader(reader)
     }
   }
+}
+
+/** A file that could not be opened needs no closing. */
+async function closeReader(reader: Reader): Promise<void> {
+  const file = await reader.file.catch(() => undefined)
+  await file?.close()
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!hasCode(error, 'ENOENT')) throw error
+  return undefined
 }

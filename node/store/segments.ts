@@ -13,6 +13,8 @@ import { SegmentFiles } from './segment-files.ts'
 import type { Disk } from '../world/world.ts'
 import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
+import type { FoundHead } from './record-scan.ts'
+import type { SegmentTable } from './segment-table.ts'
 
 const SEGMENT_BYTES_MAX: number = 256 * MIB
 /** A batch of this size is written without waiting for a sync. */
@@ -20,19 +22,23 @@ const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
 const UNWRITTEN_BYTES_MAX: number = 16 * MIB
 
-/** Where the next record goes, and the bytes of all segments up to there. */
+/** Where the next record goes. */
 export interface SegmentsEnd {
   readonly segment: number
   readonly offset: number
-  readonly segmentBytes: number
 }
 
 export interface SegmentsOptions {
   /** A segment is begun when a record does not fit in this; a longer record has one of its own. @default 256 MiB */
   readonly segmentBytesMax?: number
-  /** Appends are refused when less is free. @default 64 MiB, or 2 % of a disk smaller than 3.2 GiB */
+  /** Appends are refused when less is left. @default 256 MiB, or 2 % of a disk or capacity below 12.5 GiB */
   readonly reserveBytes?: number
+  /** Bytes that all segments may have. @default Infinity */
+  readonly capacityBytes?: number
 }
+
+/** Called at once with the address of a record, before anything else can happen. */
+export type Placed = (address: Address) => void
 
 /** Records of one segment that go to its file in one write. */
 interface Batch {
@@ -49,6 +55,7 @@ interface Batch {
 /** See the head of the file. */
 export class Segments {
   readonly #files: SegmentFiles
+  readonly #table: SegmentTable
   readonly #reserve: Reserve
   readonly #segmentBytesMax: number
   #end: SegmentsEnd
@@ -64,9 +71,16 @@ export class Segments {
   /** All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC', 'EIO'. */
   readonly sync: () => Promise<void> = coalesce(() => this.#sync())
 
-  constructor(disk: Disk, end: SegmentsEnd, options: SegmentsOptions = {}) {
+  constructor(
+    { disk, table }: { disk: Disk; table: SegmentTable },
+    end: SegmentsEnd,
+    options: SegmentsOptions = {},
+  ) {
     this.#files = new SegmentFiles(disk)
-    this.#reserve = new Reserve(disk, options.reserveBytes)
+    this.#table = table
+    const usedBytes = (): number => table.total.bytes
+    const unwrittenBytes = (): number => this.#unwrittenBytes
+    this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes }, options)
     this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
     this.#end = end
   }
@@ -75,22 +89,53 @@ export class Segments {
     return this.#end
   }
 
+  /** Bytes that payloads may still take. */
+  async freeBytes(): Promise<number> {
+    const { leftBytes, reserveBytes } = await this.#reserve.measure()
+    return Math.max(0, leftBytes - reserveBytes)
+  }
+
   /**
    * Add a record whose payload is `parts` back to back; they must not be written to after. Waits when too much is
-   * not in files yet. throws ShoalError 'ENOSPC' (nothing is added), 'EIO' (failed for good).
+   * not in files yet. A move may use what is kept for moves.
+   * throws ShoalError 'ENOSPC' (nothing is added), 'EIO' (failed for good).
    */
-  async append(kind: RecordKind, id: Uint8Array, parts: readonly Uint8Array[]): Promise<Address> {
+  async append(
+    kind: RecordKind,
+    id: Uint8Array,
+    parts: readonly Uint8Array[],
+    placed: Placed,
+    { isMove = false }: { isMove?: boolean } = {},
+  ): Promise<void> {
     this.check()
     const head = encodeRecordHead(kind, id, parts)
     const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
     const bytes = head.byteLength + length
     assert(this.#segmentBytesMax + bytes < 2 ** 32, 'offsets in a segment fit in 32 bits')
-    if (!this.#reserve.take(bytes)) await this.#reserve.ask(bytes, () => this.#unwrittenBytes)
+    if (!this.#reserve.take(bytes)) await this.#reserve.ask(bytes, { isMove })
     while (this.#unwrittenBytes > 0 && this.#unwrittenBytes + bytes > UNWRITTEN_BYTES_MAX) {
       await this.#writeOldest()
     }
     this.check()
-    return this.#place(head, parts, length)
+    placed(this.#place(head, parts, length))
+  }
+
+  /** The next record begins a new segment. */
+  seal(): void {
+    const { segment, offset } = this.#end
+    if (offset > 0) this.#end = { segment: segment + 1, offset: 0 }
+  }
+
+  /** The record heads of a segment, as far as they are in its file; none if there is no file. */
+  heads(segment: number): AsyncGenerator<FoundHead> {
+    return this.#files.heads(segment)
+  }
+
+  /** Remove a segment of which nothing is live; durable when it resolves. */
+  async remove(segment: number): Promise<void> {
+    assert(segment < this.#end.segment, 'a removed segment is written no more')
+    await this.#files.remove(segment)
+    this.#table.remove(segment)
   }
 
   /**
@@ -109,16 +154,22 @@ export class Segments {
   }
 
   /**
-   * The whole payload of the record of `id` at `address`, checked against its checksum.
+   * The whole payload of the record of `id` at `address`, checked against its checksum. `isNamed`: from what has the
+   * name of its file now, as a restart would find it.
    * throws ShoalError 'corrupt', naming `what` and the place, if it is not there or not whole.
    */
-  async readChecked(address: Address, id: Uint8Array, what: string): Promise<Uint8Array> {
+  async readChecked(
+    address: Address,
+    id: Uint8Array,
+    what: string,
+    { isNamed = false }: { isNamed?: boolean } = {},
+  ): Promise<Uint8Array> {
     this.check()
     const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
     if (parts !== undefined) return cut(parts, 0, address.length)
     const headBytes = recordHeadBytes(id.byteLength)
     const start = address.offset - headBytes
-    const record = await this.#readFile(address, start, headBytes + address.length, what)
+    const record = await this.#readFile(address, start, headBytes + address.length, what, isNamed)
     const head = decodeRecordHead(record)
     const payload = record.subarray(headBytes)
     if (head === undefined || !equalBytes(head.id, id) || head.length !== payload.byteLength) {
@@ -160,16 +211,29 @@ export class Segments {
     position: number,
     length: number,
     what: string,
+    isNamed = false,
   ): Promise<Uint8Array> {
+    const { segment } = address
     let bytes: Uint8Array
     try {
-      bytes = await this.#files.read(address.segment, position, length)
+      bytes = isNamed
+        ? await this.#files.readNamed(segment, position, length)
+        : await this.#files.read(segment, position, length)
     } catch (error) {
       if (!hasCode(error, 'EIO') && !hasCode(error, 'ENOENT')) throw error
+      this.#leave(segment)
       throw corrupt(what, address, error.message, error)
     }
-    if (bytes.byteLength < length) throw corrupt(what, address, 'the segment ends before it does')
+    if (bytes.byteLength < length) {
+      this.#leave(segment)
+      throw corrupt(what, address, 'the segment ends before it does')
+    }
     return bytes
+  }
+
+  /** What is written to a file that somebody removed or cut is read by nobody after a restart. */
+  #leave(segment: number): void {
+    if (segment === this.#end.segment) this.seal()
   }
 
   #place(head: Uint8Array, parts: readonly Uint8Array[], length: number): Address {
@@ -186,11 +250,8 @@ export class Segments {
     batch.bytes += bytes
     this.#unwritten.set(placeOf(segment, address.offset), parts)
     this.#unwrittenBytes += bytes
-    this.#end = {
-      segment,
-      offset: offset + bytes,
-      segmentBytes: this.#end.segmentBytes + bytes,
-    }
+    this.#end = { segment, offset: offset + bytes }
+    this.#table.grow(segment, bytes)
     if (batch.bytes >= BATCH_BYTES) {
       batch.sealed = true
       void this.#flush()

@@ -1,8 +1,9 @@
 // The local index: what the ordered store holds, under what is staged for its next commit. Reads see staged changes
 // at once; the ordered store gets them in one batch with the checkpoint they belong to, so that the checkpoint never
-// passes a record whose pointer is not in the index.
+// passes a record whose pointer is not in the index. The table of the segments goes with them.
 import { assert } from '../../protocol/errors.ts'
 import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './keys.ts'
+import { SegmentTable } from './segment-table.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Checkpoint } from './keys.ts'
 import type { Kv, KvWrite } from './kv.ts'
@@ -10,26 +11,39 @@ import type { SegmentsEnd } from './segments.ts'
 
 type Changes = ReadonlyMap<ByteString, Uint8Array | undefined>
 
+/** Bytes of what is held, and of the shards in the trash. */
+export interface HeldBytes {
+  readonly chunkBytes: number
+  readonly shardBytes: number
+  readonly trashBytes: number
+}
+
 /** See the head of the file. */
 export class StagedIndex {
+  readonly segments: SegmentTable
   readonly #kv: Kv
   #staged = new Map<ByteString, Uint8Array | undefined>()
   /** Taken, and not known to be in the ordered store yet. */
   #taken: Changes = new Map()
   #checkpoint: Checkpoint
   #takenCheckpoint: Checkpoint
-  #chunkBytes: number
-  #shardBytes: number
+  #held: HeldBytes
+
+  private constructor(kv: Kv, segments: SegmentTable, checkpoint: Checkpoint) {
+    this.#kv = kv
+    this.segments = segments
+    this.#checkpoint = checkpoint
+    this.#takenCheckpoint = checkpoint
+    const { chunkBytes, shardBytes, trashBytes } = checkpoint
+    this.#held = { chunkBytes, shardBytes, trashBytes }
+  }
 
   /** kv: has a checkpoint. throws ShoalError 'unsupported', 'corrupt' on one that it cannot read. */
-  constructor(kv: Kv) {
-    this.#kv = kv
+  static async open(kv: Kv): Promise<StagedIndex> {
     const saved = kv.get(checkpointKey())
     assert(saved !== undefined, 'an index has a checkpoint')
-    this.#checkpoint = decodeCheckpoint(saved)
-    this.#takenCheckpoint = this.#checkpoint
-    this.#chunkBytes = this.#checkpoint.chunkBytes
-    this.#shardBytes = this.#checkpoint.shardBytes
+    const checkpoint = decodeCheckpoint(saved)
+    return new StagedIndex(kv, await SegmentTable.load(kv), checkpoint)
   }
 
   /** As of the last batch settled. */
@@ -37,9 +51,8 @@ export class StagedIndex {
     return this.#checkpoint
   }
 
-  /** Bytes of the chunks and shards held. */
-  get usage(): { chunkBytes: number; shardBytes: number } {
-    return { chunkBytes: this.#chunkBytes, shardBytes: this.#shardBytes }
+  get held(): HeldBytes {
+    return this.#held
   }
 
   /** Changes that the next batch will hold. */
@@ -58,33 +71,33 @@ export class StagedIndex {
     this.#staged.set(key, value)
   }
 
-  count(delta: { chunkBytes?: number; shardBytes?: number }): void {
-    this.#chunkBytes += delta.chunkBytes ?? 0
-    this.#shardBytes += delta.shardBytes ?? 0
+  count({ chunkBytes = 0, shardBytes = 0, trashBytes = 0 }: Partial<HeldBytes>): void {
+    this.#held = {
+      chunkBytes: this.#held.chunkBytes + chunkBytes,
+      shardBytes: this.#held.shardBytes + shardBytes,
+      trashBytes: this.#held.trashBytes + trashBytes,
+    }
   }
 
   /** The batch of all that is staged, with the checkpoint if it moved. Then settle() or restore(), before the next. */
   take(end: SegmentsEnd): KvWrite[] {
     const moved = end.segment !== this.#checkpoint.segment || end.offset !== this.#checkpoint.offset
-    if (this.#staged.size === 0 && !moved) return []
+    if (this.#staged.size === 0 && !moved && !this.segments.isDirty) return []
     this.#taken = this.#staged
     this.#staged = new Map()
-    this.#takenCheckpoint = { ...end, ...this.usage }
+    this.#takenCheckpoint = { ...end, ...this.#held }
     const batch = Array.from(this.#taken, ([key, value]): KvWrite =>
       value === undefined ? { kind: 'delete', key } : { kind: 'put', key, value },
     )
-    batch.push({
-      kind: 'put',
-      key: checkpointKey(),
-      value: encodeCheckpoint(this.#takenCheckpoint),
-    })
-    return batch
+    const value = encodeCheckpoint(this.#takenCheckpoint)
+    return [...batch, ...this.segments.take(), { kind: 'put', key: checkpointKey(), value }]
   }
 
   /** The batch taken is in the ordered store. */
   settle(): void {
     this.#taken = new Map()
     this.#checkpoint = this.#takenCheckpoint
+    this.segments.settle()
   }
 
   /** The batch taken was not written: its changes are staged again, below newer ones. */
@@ -92,5 +105,6 @@ export class StagedIndex {
     this.#staged = new Map([...this.#taken, ...this.#staged])
     this.#taken = new Map()
     this.#takenCheckpoint = this.#checkpoint
+    this.segments.restore()
   }
 }

@@ -1,18 +1,42 @@
 // The local store: an index in the ordered store, payloads in segments. One commit order for both: payloads are
 // durable before the index points at them, and the index is durable before a commit resolves. Concurrent commits
 // share one fdatasync of the segments and one synced batch of the index.
+import { hasCode } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
 import { ChunkStore } from './chunks.ts'
 import { coalesce } from './coalesce.ts'
+import { Compaction } from './compaction.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
-import type { Disk } from '../world/world.ts'
+import type { Clock, Disk } from '../world/world.ts'
+import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
-import type { SegmentsOptions } from './segments.ts'
-import type { StagedIndex } from './staged-index.ts'
+import type { RecordKind } from './record.ts'
+import type { Placed, SegmentsOptions } from './segments.ts'
+import type { HeldBytes, StagedIndex } from './staged-index.ts'
 
+/** When there is no room, segments that are less live than this are compacted, until so much is free. */
+const SHORT_LIVE_RATIO = 0.75
+const SHORT_ENOUGH_BYTES: number = 64 * MIB
 /** Index changes after which a put commits by itself: they are held in memory until then. */
 const STAGED_MAX = 16_384
+
+export interface StoreComponents {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly kv: Kv
+}
+
+/** Bytes of chunks and shards held and of the trash, and of the files they are in. */
+export interface StoreUsage extends HeldBytes {
+  /** All segments. */
+  readonly segmentBytes: number
+  /** Of that, records that the index points at, trash included. */
+  readonly liveBytes: number
+  /** The rest: what compaction can give back. */
+  readonly reclaimableBytes: number
+}
 
 /** See the head of the file. After a failed write or sync every call throws ShoalError 'EIO' until a restart. */
 export class Store {
@@ -21,32 +45,44 @@ export class Store {
   readonly shards: ShardStore
   readonly #segments: Segments
   readonly #index: StagedIndex
+  readonly #compaction: Compaction
   /** Writes of the callers that wait for the next round. */
   #waiting: (readonly KvWrite[])[] = []
   readonly #round: () => Promise<void> = coalesce(() => this.#commit())
+  readonly #makeRoom: () => Promise<void> = coalesce(() => this.#reclaim())
 
-  private constructor(kv: Kv, segments: Segments, index: StagedIndex) {
+  private constructor(
+    { kv, clock }: StoreComponents,
+    { segments, index }: { segments: Segments; index: StagedIndex },
+  ) {
     this.kv = kv
     this.#segments = segments
     this.#index = index
+    const commit = (): Promise<void> => this.commit([])
     const room = async (): Promise<void> => {
-      if (index.stagedCount >= STAGED_MAX) await this.commit([])
+      if (index.stagedCount >= STAGED_MAX) await commit()
     }
-    const parts = { segments, index, room }
+    const add = (
+      kind: RecordKind,
+      id: Uint8Array,
+      payload: readonly Uint8Array[],
+      placed: Placed,
+    ): Promise<void> => this.#add(kind, id, payload, placed)
+    const parts = { kv, clock, segments, index, add, room, commit }
     this.chunks = new ChunkStore(parts)
-    this.shards = new ShardStore(kv, parts)
+    this.shards = new ShardStore(parts)
+    this.#compaction = new Compaction(parts)
   }
 
   /**
    * Open, and recover what a crash left (recovery.ts). The caller closes `kv`, after this store.
    * throws ShoalError 'unsupported' for a newer format, and what the disk throws.
    */
-  static async open(
-    components: { disk: Disk; kv: Kv },
-    options: SegmentsOptions = {},
-  ): Promise<Store> {
+  static async open(components: StoreComponents, options: SegmentsOptions = {}): Promise<Store> {
     const { index, end } = await recover(components)
-    return new Store(components.kv, new Segments(components.disk, end, options), index)
+    const { disk } = components
+    const segments = new Segments({ disk, table: index.segments }, end, options)
+    return new Store(components, { segments, index })
   }
 
   /**
@@ -59,9 +95,21 @@ export class Store {
     await this.#round()
   }
 
-  /** Bytes of the chunks and shards held, and of all segments, dead records included. */
-  usage(): { chunkBytes: number; shardBytes: number; segmentBytes: number } {
-    return { ...this.#index.usage, segmentBytes: this.#segments.end.segmentBytes }
+  usage(): StoreUsage {
+    const { bytes: segmentBytes, liveBytes } = this.#index.segments.total
+    const reclaimableBytes = Math.max(0, segmentBytes - liveBytes)
+    return { ...this.#index.held, segmentBytes, liveBytes, reclaimableBytes }
+  }
+
+  /** Bytes that chunks and shards may still take, of the disk and of the capacity. */
+  freeBytes(): Promise<number> {
+    return this.#segments.freeBytes()
+  }
+
+  /** Give the space of dead records back (compaction.ts). */
+  compact(options: CompactOptions = {}): Promise<Compacted> {
+    this.#segments.check()
+    return this.#compaction.run(options)
   }
 
   /** Commit, and close the segments. The ordered store stays open: who opened it closes it. */
@@ -71,6 +119,27 @@ export class Store {
     } finally {
       await this.#segments.close()
     }
+  }
+
+  async #add(
+    kind: RecordKind,
+    id: Uint8Array,
+    payload: readonly Uint8Array[],
+    placed: Placed,
+  ): Promise<void> {
+    try {
+      await this.#segments.append(kind, id, payload, placed)
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC')) throw error
+      await this.#makeRoom()
+      await this.#segments.append(kind, id, payload, placed)
+    }
+  }
+
+  /** What can be had back at once when there is no room: the trash, and what is dead. */
+  async #reclaim(): Promise<void> {
+    if (this.#index.held.trashBytes > 0) await this.shards.emptyTrash()
+    await this.compact({ maxLiveRatio: SHORT_LIVE_RATIO, enoughBytes: SHORT_ENOUGH_BYTES })
   }
 
   async #commit(): Promise<void> {

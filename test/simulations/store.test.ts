@@ -46,8 +46,8 @@ async function crashRepeatedly(seed: number, death: 'killed' | 'power loss'): Pr
   assert.ok(acknowledged.size > 0, `seed ${seed}: nothing was acknowledged`)
 }
 
-function openStore({ world: { disk }, kv }: Machine): Promise<Store> {
-  return Store.open({ disk, kv }, { segmentBytesMax: 64 * 1024 })
+function openStore({ world: { disk, clock }, kv }: Machine): Promise<Store> {
+  return Store.open({ disk, clock, kv }, { segmentBytesMax: 64 * 1024 })
 }
 
 async function writeForever(

@@ -8,6 +8,7 @@ import { chunkIdFromCid } from '../../../protocol/ids.ts'
 import { CHUNK_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { Store } from '../../../node/store/store.ts'
+import { VirtualClock } from '../../../simulations/clock.ts'
 import { SimulatedDisk } from '../../../simulations/disk.ts'
 import { SimulatedProcess } from '../../../simulations/process.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
@@ -15,6 +16,7 @@ import { Scheduler } from '../../../simulations/scheduler.ts'
 import { bytesOf, chunkIdOf } from './fixtures.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 import type { Kv } from '../../../node/store/kv.ts'
+import type { StoreComponents } from '../../../node/store/store.ts'
 
 const SEEDS = 50
 const LIVES = 8
@@ -41,7 +43,8 @@ async function runMachine(seed: number): Promise<number> {
     const isLast = life === LIVES - 1
     const outcome = new Outcome()
     if (!isLast && random.chance(0.2)) disk.failNextSync()
-    void live({ disk, kv: slow(kv, process) }, acknowledged, life * 1_000_000, outcome)
+    const clock = new VirtualClock(process)
+    void live({ disk, clock, kv: slow(kv, process) }, acknowledged, life * 1_000_000, outcome)
     const lifeMs = isLast ? 10 * LIFE_MS_MAX : random.number() * LIFE_MS_MAX
     await scheduler.run(scheduler.nowMs + lifeMs)
     assert.equal(outcome.failure, undefined, `seed ${seed}, life ${life}`)
@@ -62,7 +65,7 @@ class Outcome {
 
 /** Open the store, check all of it, and put chunks until the process is killed or the store has failed. */
 async function live(
-  components: { disk: SimulatedDisk; kv: Kv },
+  components: StoreComponents,
   acknowledged: Set<ChunkId>,
   firstSeed: number,
   outcome: Outcome,

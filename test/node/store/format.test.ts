@@ -9,8 +9,17 @@ import { hasCode } from '../../../protocol/errors.ts'
 import { checkpointKey } from '../../../node/store/keys.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { Store } from '../../../node/store/store.ts'
+import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
 import { chunkIdOf, stripeIdOf, temporaryHome } from './fixtures.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+
+/** It is one second past 1970. */
+const clock = new (class extends SystemClock {
+  override wall(): WallTime {
+    return 1000 as WallTime
+  }
+})()
 
 /** Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the reader. */
 function vectors(): Map<string, string> {
@@ -24,10 +33,13 @@ function vectors(): Map<string, string> {
 test('the store writes the bytes of the worked example', async (t) => {
   const home = await temporaryHome(t)
   const kv = MemoryKv.open()
-  const store = await Store.open({ disk: new SystemDisk(home), kv })
-  const [chunk, header, shard] = [utf8('a sealed chunk'), utf8('stripe header'), utf8('a shard')]
+  const store = await Store.open({ disk: new SystemDisk(home), clock, kv })
+  const [chunk, header] = [utf8('a sealed chunk'), utf8('stripe header')]
+  const stripe = stripeIdOf(header)
   await store.chunks.put(chunkIdOf(chunk), chunk)
-  await store.shards.put(stripeIdOf(header), 2, header, shard)
+  await store.shards.put(stripe, 2, header, utf8('a shard'))
+  await store.shards.put(stripe, 3, header, utf8('the last'))
+  store.shards.trash(stripe, 3)
   await store.close()
   const actual = new Map([['segment', toHex(await readFile(join(home, 'segments/00000001.seg')))]])
   for (const [key, value] of kv.image()) {
@@ -39,7 +51,7 @@ test('the store writes the bytes of the worked example', async (t) => {
 })
 
 test('a store of a newer format is refused', async (t) => {
-  const kv = MemoryKv.open([[checkpointKey(), Uint8Array.of(2)]])
+  const kv = MemoryKv.open([[checkpointKey(), Uint8Array.of(3)]])
   const disk = new SystemDisk(await temporaryHome(t))
-  await assert.rejects(Store.open({ disk, kv }), (error) => hasCode(error, 'unsupported'))
+  await assert.rejects(Store.open({ disk, clock, kv }), (error) => hasCode(error, 'unsupported'))
 })

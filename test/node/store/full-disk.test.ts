@@ -10,10 +10,13 @@ import { hasCode } from '../../../protocol/errors.ts'
 import { KIB, MIB } from '../../../protocol/units.ts'
 import { LevelKv } from '../../../node/store/level-kv.ts'
 import { Store } from '../../../node/store/store.ts'
+import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
 import { bytesOf, chunkIdOf, temporaryHome } from './fixtures.ts'
 import type { TestContext } from 'node:test'
 import type { ShoalError } from '../../../protocol/errors.ts'
+
+const clock = new SystemClock()
 
 const DISK_BYTES: number = 24 * MIB
 const RESERVE_BYTES: number = 4 * MIB
@@ -24,7 +27,7 @@ test('a disk filled by puts refuses more, keeps all that was committed, and dele
   if (home === undefined) return
   const kv = await LevelKv.open(join(home, 'index'))
   const store = await Store.open(
-    { disk: new SystemDisk(home), kv },
+    { disk: new SystemDisk(home), clock, kv },
     { reserveBytes: RESERVE_BYTES },
   )
   const kept: Uint8Array[] = []
@@ -46,7 +49,7 @@ test('a disk filled by puts refuses more, keeps all that was committed, and dele
   await kv.close()
 
   const kvAgain = await LevelKv.open(join(home, 'index'))
-  const again = await Store.open({ disk: new SystemDisk(home), kv: kvAgain })
+  const again = await Store.open({ disk: new SystemDisk(home), clock, kv: kvAgain })
   assert.equal(again.chunks.has(chunkIdOf(first)), false)
   for (const sealed of others) await assertHeld(again, sealed)
   await again.close()
@@ -59,7 +62,7 @@ test('a disk filled by others under a commit fails it, and the same store goes o
   const indexHome = await temporaryHome(t)
   const kv = await LevelKv.open(join(indexHome, 'index'))
   const disk = new SystemDisk(home)
-  const store = await Store.open({ disk, kv }, { reserveBytes: RESERVE_BYTES })
+  const store = await Store.open({ disk, clock, kv }, { reserveBytes: RESERVE_BYTES })
   const [before, during] = [bytesOf(1, CHUNK_BYTES), bytesOf(2, CHUNK_BYTES)] as const
   await store.chunks.put(chunkIdOf(before), before)
   await store.commit([])
@@ -72,7 +75,7 @@ test('a disk filled by others under a commit fails it, and the same store goes o
   await rm(join(home, 'filler'))
   await store.commit([])
   await store.close()
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   await assertHeld(again, before)
   await assertHeld(again, during)
   await again.close()

@@ -13,11 +13,14 @@ import { chunkIdFromCid } from '../../../protocol/ids.ts'
 import { CHUNK_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { LevelKv } from '../../../node/store/level-kv.ts'
 import { Store } from '../../../node/store/store.ts'
+import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
 import { chunkIdOf, temporaryHome } from './fixtures.ts'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { ChunkId } from '../../../protocol/ids.ts'
+
+const clock = new SystemClock()
 
 /** Each is written to, killed and checked ROUNDS times, side by side with the others. */
 const HOMES = 5
@@ -54,7 +57,7 @@ async function killAgainAndAgain(folder: string, index: number): Promise<void> {
 /** Every id is held, with what was committed beside it, and every chunk that is held reads as what its id says. */
 async function check(home: string, acknowledged: ReadonlySet<ChunkId>): Promise<void> {
   const kv = await LevelKv.open(join(home, 'index'))
-  const store = await Store.open({ disk: new SystemDisk(home), kv })
+  const store = await Store.open({ disk: new SystemDisk(home), clock, kv })
   for (const id of acknowledged) {
     assert.ok(store.chunks.has(id), `chunk ${id} is lost`)
     assert.ok(kv.get(`e${id}`) !== undefined, `the write beside ${id} is lost`)

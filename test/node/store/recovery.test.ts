@@ -9,10 +9,13 @@ import { hasCode } from '../../../protocol/errors.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { rebuildIndex } from '../../../node/store/recovery.ts'
 import { Store } from '../../../node/store/store.ts'
+import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
 import { bytesOf, chunkIdOf, stripeIdOf, temporaryHome, WatchedDisk } from './fixtures.ts'
 import type { TestContext } from 'node:test'
 import type { KvImage } from '../../../node/store/memory-kv.ts'
+
+const clock = new SystemClock()
 
 const SEGMENT = 'segments/00000001.seg'
 
@@ -31,7 +34,7 @@ async function crashed(
 ): Promise<Crashed> {
   const home = await temporaryHome(t)
   const kv = MemoryKv.open()
-  const store = await Store.open({ disk: new SystemDisk(home), kv })
+  const store = await Store.open({ disk: new SystemDisk(home), clock, kv })
   for (const sealed of acknowledged) await store.chunks.put(chunkIdOf(sealed), sealed)
   await store.commit([])
   const image = kv.image()
@@ -43,7 +46,7 @@ async function crashed(
 
 async function reopen(home: string, image: KvImage): Promise<{ kv: MemoryKv; store: Store }> {
   const kv = MemoryKv.open(image)
-  return { kv, store: await Store.open({ disk: new SystemDisk(home), kv }) }
+  return { kv, store: await Store.open({ disk: new SystemDisk(home), clock, kv }) }
 }
 
 async function holds(store: Store, sealed: Uint8Array): Promise<boolean> {
@@ -110,7 +113,7 @@ test('what recovery makes durable is written once more: the disk may lack what r
   disk.onSync = async () => {
     assert.ok(equalBytes(concatBytes(written), segment.subarray(checkpoint)))
   }
-  const store = await Store.open({ disk, kv: MemoryKv.open(image) })
+  const store = await Store.open({ disk, clock, kv: MemoryKv.open(image) })
   assert.deepEqual([disk.writes, disk.syncs], [1, 1])
   await store.close()
 })
@@ -164,7 +167,7 @@ test('rebuildIndex gives the same chunks, shards and counters from the segments 
   const home = await temporaryHome(t)
   const disk = new SystemDisk(home)
   const kv = MemoryKv.open()
-  const store = await Store.open({ disk, kv }, { segmentBytesMax: 2000 })
+  const store = await Store.open({ disk, clock, kv }, { segmentBytesMax: 2000 })
   const chunks = Array.from({ length: 20 }, (_, i) => bytesOf(i, 100 + i))
   const header = bytesOf(50, 300)
   const stripe = stripeIdOf(header)

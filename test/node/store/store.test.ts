@@ -5,27 +5,12 @@ import { equalBytes, utf8 } from '../../../protocol/bytes.ts'
 import { hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB } from '../../../protocol/units.ts'
 import { checkpointKey, prefixRange } from '../../../node/store/keys.ts'
-import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { Store } from '../../../node/store/store.ts'
-import { SystemDisk } from '../../../node/world/disk.ts'
-import { bytesOf, chunkIdOf, collect, stripeIdOf, temporaryHome, WatchedDisk } from './fixtures.ts'
-import type { TestContext } from 'node:test'
+import { SystemClock } from '../../../node/world/clock.ts'
+import { bytesOf, chunkIdOf, collect, openStore, stripeIdOf } from './fixtures.ts'
 import type { KvWrite } from '../../../node/store/kv.ts'
-import type { SegmentsOptions } from '../../../node/store/segments.ts'
 
-interface Opened {
-  readonly disk: WatchedDisk
-  readonly kv: MemoryKv
-  readonly store: Store
-}
-
-async function openStore(t: TestContext, options: SegmentsOptions = {}): Promise<Opened> {
-  const disk = new WatchedDisk(new SystemDisk(await temporaryHome(t)))
-  const kv = MemoryKv.open()
-  const store = await Store.open({ disk, kv }, options)
-  t.after(() => store.close().catch(() => undefined))
-  return { disk, kv, store }
-}
+const clock = new SystemClock()
 
 const note = (key: string): KvWrite => ({ kind: 'put', key, value: utf8('note') })
 const failsWith = (code: ShoalError['code']) => (error: unknown) => hasCode(error, code)
@@ -41,7 +26,7 @@ test('a chunk is read at once, after a commit, and after the store is opened aga
   await store.commit([])
   assert.deepEqual(await store.chunks.read(id), sealed)
   await store.close()
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   assert.equal(again.chunks.has(id), true)
   assert.equal(again.chunks.length(id), 5000)
   assert.deepEqual(await again.chunks.read(id), sealed)
@@ -86,7 +71,7 @@ test('a deleted chunk is gone at once and stays gone, and can be put again', asy
   assert.equal(await store.chunks.read(id), undefined)
   assert.equal(store.usage().chunkBytes, 0)
   await store.close()
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   assert.equal(again.chunks.has(id), false)
   await again.chunks.put(id, sealed)
   assert.deepEqual(await again.chunks.read(id), sealed)
@@ -103,7 +88,7 @@ test('shards of a stripe are held by index, with the header while any is', async
   await store.shards.put(stripe, 0, header, shards[0])
   await store.close()
 
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   assert.deepEqual(again.shards.indices(stripe), [0, 8])
   assert.deepEqual(again.shards.header(stripe), header)
   assert.equal(again.shards.shardLength(stripe, 8), 70 * KIB)
@@ -186,7 +171,7 @@ test('records go on in a new segment when one is full, and a long record has its
   )
   const total = store.usage().segmentBytes
   await store.close()
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   for (const sealed of all) assert.deepEqual(await again.chunks.read(chunkIdOf(sealed)), sealed)
   assert.equal(again.usage().segmentBytes, total)
   await again.close()
@@ -223,7 +208,7 @@ test('a failed sync stops the store for good, and what was acknowledged is there
   assert.throws(() => store.chunks.has(chunkIdOf(kept)), failsWith('EIO'))
   await assert.rejects(store.close(), failsWith('EIO'))
   assert.equal(kv.get('e1'), undefined)
-  const again = await Store.open({ disk, kv })
+  const again = await Store.open({ disk, clock, kv })
   assert.deepEqual(await again.chunks.read(chunkIdOf(kept)), kept)
   await again.close()
 })
@@ -277,7 +262,7 @@ test('a commit that meets a full disk fails, loses nothing, and can be made when
     durable.map(([key]) => key),
     ['e3'],
   )
-  const again = await Store.open({ disk, kv: kv.crash() })
+  const again = await Store.open({ disk, clock, kv: kv.crash() })
   assert.deepEqual(await again.chunks.read(id), sealed)
   await again.close()
 })

@@ -1,0 +1,50 @@
+// What the chunks and the shards of one store share.
+import { hasCode } from '../../protocol/errors.ts'
+import { isSame } from './record-name.ts'
+import type { Clock } from '../world/world.ts'
+import type { Address } from './keys.ts'
+import type { Kv } from './kv.ts'
+import type { RecordKind } from './record.ts'
+import type { Placed, Segments } from './segments.ts'
+import type { StagedIndex } from './staged-index.ts'
+
+/** What is found of a chunk or shard that is read from the disk as it is now. */
+export type Soundness = 'whole' | 'damaged' | 'missing'
+
+export interface StoreParts {
+  readonly kv: Kv
+  readonly clock: Pick<Clock, 'wall'>
+  readonly segments: Segments
+  readonly index: StagedIndex
+  /** Add a record; when there is no room for it, make some first. throws ShoalError 'ENOSPC'. */
+  readonly add: (
+    kind: RecordKind,
+    id: Uint8Array,
+    parts: readonly Uint8Array[],
+    placed: Placed,
+  ) => Promise<void>
+  /** Resolves when the index may take another change: commits when much is staged. */
+  readonly room: () => Promise<void>
+  /** All that was changed before is durable. */
+  readonly commit: () => Promise<void>
+}
+
+/**
+ * What `read` gives of the record that `find` finds; undefined if there is none. A record that was moved while it was
+ * read is read where it is now.
+ */
+export async function readFound<Pointer extends { readonly address: Address }, Read>(
+  find: () => Pointer | undefined,
+  read: (pointer: Pointer) => Promise<Read>,
+): Promise<Read | undefined> {
+  for (let pointer = find(); pointer !== undefined;) {
+    try {
+      return await read(pointer)
+    } catch (error) {
+      const now = find()
+      if (!hasCode(error, 'corrupt') || isSame(now?.address, pointer.address)) throw error
+      pointer = now
+    }
+  }
+  return undefined
+}

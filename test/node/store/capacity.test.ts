@@ -1,0 +1,100 @@
+// A node that may use less than its disk: it takes what fits, and goes on with everything else.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { utf8 } from '../../../protocol/bytes.ts'
+import { hasCode, ShoalError } from '../../../protocol/errors.ts'
+import { KIB, MIB } from '../../../protocol/units.ts'
+import {
+  assertCounted,
+  openStore,
+  putChunks,
+  putShard,
+  range,
+  segmentSizes,
+  stripeOf,
+} from './fixtures.ts'
+import type { Disk } from '../../../node/world/world.ts'
+
+const OPTIONS = { segmentBytesMax: 11_000, reserveBytes: 10 * KIB, capacityBytes: 100 * KIB }
+
+const isFull = (error: unknown): boolean => hasCode(error, 'ENOSPC')
+
+async function diskBytes(disk: Disk): Promise<number> {
+  return [...(await segmentSizes(disk)).values()].reduce((sum, size) => sum + size, 0)
+}
+
+test('puts are refused at the capacity less its reserve; reads, deletes and metadata go on', async (t) => {
+  const { disk, kv, store } = await openStore(t, OPTIONS)
+  assert.equal(await store.freeBytes(), 90 * KIB)
+  const all = await putChunks(store, range(0, 80), KIB)
+  assert.equal(await store.freeBytes(), 90 * KIB - store.usage().segmentBytes)
+  await assert.rejects(putChunks(store, range(80, 100), KIB), isFull)
+  await assert.rejects(putShard(store, stripeOf(1, 20 * KIB), 0), isFull)
+  await store.commit([{ kind: 'put', key: 'e', value: utf8('an entry') }])
+  assert.ok((await diskBytes(disk)) <= 90 * KIB)
+  for (const [id, sealed] of all) assert.deepEqual(await store.chunks.read(id), sealed)
+  for (const id of [...all.keys()].slice(0, 20)) store.chunks.delete(id)
+  await store.commit([])
+  assert.equal(await store.shards.verify(stripeOf(1, KIB).id, 0), 'missing')
+  await putShard(store, stripeOf(1, 20 * KIB), 0)
+  assert.ok((await diskBytes(disk)) <= 100 * KIB)
+  await store.commit([])
+  await assertCounted(kv)
+})
+
+test('when room is short the trash is emptied and what is dead removed, not what is held', async (t) => {
+  const { disk, kv, store } = await openStore(t, OPTIONS)
+  const stripes = range(0, 8).map((seed) => stripeOf(seed, 20 * KIB))
+  for (const stripe of stripes) await putShard(store, stripe, 0)
+  await store.commit([])
+  const [first, second, ...others] = stripes
+  assert.ok(first !== undefined && second !== undefined)
+  store.shards.trash(first.id, 0)
+  store.shards.trash(second.id, 0)
+  const put = stripeOf(50, 20 * KIB)
+  await putShard(store, put, 0)
+  assert.equal(store.usage().trashBytes, 0)
+  await store.commit([])
+  for (const { id } of [...others, put]) assert.equal(await store.shards.verify(id, 0), 'whole')
+  assert.ok((await diskBytes(disk)) <= 90 * KIB)
+  await assertCounted(kv)
+})
+
+test('a full node that deletes and puts again and again never passes its capacity', async (t) => {
+  const { disk, kv, store } = await openStore(t, OPTIONS)
+  const held = await putChunks(store, range(0, 55), KIB)
+  for (let n = 100; n < 400; n++) {
+    const ids = [...held.keys()]
+    const id = ids[(n * 7) % ids.length]
+    assert.ok(id !== undefined)
+    store.chunks.delete(id)
+    held.delete(id)
+    for (const [added, sealed] of await putChunks(store, [n], KIB)) held.set(added, sealed)
+    if (n % 10 === 0) {
+      await store.commit([])
+      assert.ok((await diskBytes(disk)) <= 100 * KIB)
+    }
+  }
+  for (const [id, sealed] of held) assert.deepEqual(await store.chunks.read(id), sealed)
+  await store.commit([])
+  await assertCounted(kv)
+})
+
+test('without a reserve given, a fiftieth of the capacity is kept', async (t) => {
+  const { store } = await openStore(t, { capacityBytes: 10 * MIB })
+  assert.equal(await store.freeBytes(), 10 * MIB - Math.floor((10 * MIB) / 50))
+})
+
+test('what a commit that failed for lack of space was to write of the segments is in the next', async (t) => {
+  const { disk, kv, store } = await openStore(t)
+  const all = await putChunks(store, range(0, 5), KIB)
+  disk.onWrite = () => {
+    throw new ShoalError('ENOSPC', 'no space')
+  }
+  await assert.rejects(store.commit([]), isFull)
+  for (const id of [...all.keys()].slice(1)) store.chunks.delete(id)
+  disk.onWrite = () => undefined
+  await store.commit([])
+  await assertCounted(kv)
+  assert.equal(store.usage().liveBytes, KIB + 54)
+})
