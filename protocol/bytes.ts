@@ -18,7 +18,10 @@ export function fromByteString(text: ByteString): Uint8Array {
 
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
-  return view(bytes).toString('hex')
+  if (bytes.length > scratch.length) return view(bytes).toString('hex')
+  // Cheaper than an object that looks at the same bytes.
+  scratch.set(bytes)
+  return scratch.toString('hex', 0, bytes.length)
 }
 
 /** The bytes of hexadecimal text. The caller has checked the alphabet. */

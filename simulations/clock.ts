@@ -2,6 +2,7 @@
 // believes: off by an offset, drifting, and jumping when told. Timers go by elapsed time and in whole milliseconds, at
 // least one, as in Node.
 import { ShoalError } from '../protocol/errors.ts'
+import { onAbort } from '../node/world/abort-listeners.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Clock, Timer } from '../node/world/world.ts'
 import type { Instant, WallTime } from '../protocol/units.ts'
@@ -56,30 +57,32 @@ export class VirtualClock implements Clock {
     const { signal } = options
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason)
-      const onAbort = (): void => {
+      const abort = (): void => {
         timer.cancel()
         reject(signal?.reason)
       }
       const timer = this.#process.after(timerDelay(delayMs), 'sleep', () => {
-        signal?.removeEventListener('abort', onAbort)
+        signal?.removeEventListener('abort', abort)
         resolve()
       })
-      signal?.addEventListener('abort', onAbort, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
     })
   }
 
   timeout(delayMs: number, signal?: AbortSignal): AbortSignal {
     if (signal?.aborted === true) return signal
     const controller = new AbortController()
-    const onAbort = (): void => {
-      timer.cancel()
-      controller.abort(signal?.reason)
-    }
+    let release: (() => void) | undefined
     const timer = this.#process.after(timerDelay(delayMs), 'timeout', () => {
-      signal?.removeEventListener('abort', onAbort)
+      release?.()
       controller.abort(new ShoalError('timeout', `not done within ${delayMs} ms`))
     })
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal !== undefined) {
+      release = onAbort(signal, () => {
+        timer.cancel()
+        controller.abort(signal.reason)
+      })
+    }
     return controller.signal
   }
 }

@@ -1,5 +1,6 @@
 // Real time. A timer never keeps the process alive: what must be finished is awaited by whoever stops the node.
 import { ShoalError } from '../../protocol/errors.ts'
+import { onAbort } from './abort-listeners.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
 import type { Clock, Timer } from './world.ts'
 
@@ -31,30 +32,32 @@ export class SystemClock implements Clock {
     const { signal } = options
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason)
-      const onAbort = (): void => {
+      const abort = (): void => {
         timer.cancel()
         reject(signal?.reason)
       }
       const timer = this.timer(delayMs, () => {
-        signal?.removeEventListener('abort', onAbort)
+        signal?.removeEventListener('abort', abort)
         resolve()
       })
-      signal?.addEventListener('abort', onAbort, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
     })
   }
 
   timeout(delayMs: number, signal?: AbortSignal): AbortSignal {
     const controller = new AbortController()
     if (signal?.aborted === true) return signal
-    const onAbort = (): void => {
-      timer.cancel()
-      controller.abort(signal?.reason)
-    }
+    let release: (() => void) | undefined
     const timer = this.timer(delayMs, () => {
-      signal?.removeEventListener('abort', onAbort)
+      release?.()
       controller.abort(new ShoalError('timeout', `not done within ${delayMs} ms`))
     })
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal !== undefined) {
+      release = onAbort(signal, () => {
+        timer.cancel()
+        controller.abort(signal.reason)
+      })
+    }
     return controller.signal
   }
 }

@@ -73,6 +73,51 @@ describe('members', () => {
     assert.equal(swarm.kept.length, 2)
   })
 
+  scenario('a shard that is put again where it is damaged is whole again', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('writer', 'writer')
+    await client.put(self, shardOf(LARGE, 0), { signal })
+    await swarm.rot(MIB)
+    assert.equal(await swarm.holder.store.shards.verify(LARGE.id, 0), 'damaged')
+    await client.put(self, shardOf(LARGE, 0), { signal })
+    assert.equal(await swarm.holder.store.shards.verify(LARGE.id, 0), 'whole')
+    const range = { stripe: LARGE.id, index: 0, offset: MIB, length: SHARD_LEAF }
+    const { bytes } = await client.get(self, range, { proof: true, signal })
+    assertSame(bytes, LARGE.shards[0]?.subarray(MIB, MIB + SHARD_LEAF))
+  })
+
+  scenario('a shard that is damaged proves nothing, also of its good leaves', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('writer', 'writer')
+    await client.put(self, shardOf(LARGE, 0), { signal })
+    await swarm.rot(2 * MIB)
+    const range = { stripe: LARGE.id, index: 0, offset: 0, length: 1 }
+    await assert.rejects(client.get(self, range, { proof: true, signal }), failsWith('corrupt'))
+    assert.deepEqual(swarm.damaged, [`${LARGE.id} 0`])
+    await assertServes(swarm, { ...(await swarm.asker('other', 'writer')) })
+  })
+
+  scenario('a shard that is read through with proofs is hashed once', async (swarm) => {
+    const { signal, self } = swarm
+    const { client } = await swarm.asker('writer', 'writer')
+    await client.put(self, shardOf(LARGE, 0), { signal })
+    const { shardBytes, shardRoots } = LARGE.header
+    const { store } = swarm.holder
+    const read = store.shards.read.bind(store.shards)
+    let bytesRead = 0
+    store.shards.read = (stripe, index, offset, length) => {
+      bytesRead += Math.min(length, shardBytes - offset)
+      return read(stripe, index, offset, length)
+    }
+    for (let offset = 0; offset < shardBytes; offset += SHARD_LEAF) {
+      const range = { stripe: LARGE.id, index: 0, offset, length: 1 }
+      const { bytes, proof } = await client.get(self, range, { proof: true, signal })
+      const root = shardRoots[0] ?? new Uint8Array(0)
+      assert.ok(verifyShardRange(root, shardBytes, offset / SHARD_LEAF, bytes, proof))
+    }
+    assert.equal(bytesRead, 2 * shardBytes)
+  })
+
   scenario(
     'any range of a shard is as it was put, one beyond its end is refused',
     async (swarm) => {

@@ -20,7 +20,7 @@ import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { ShardRange } from '../../../node/peers/shards.ts'
-import type { Channel, Clock } from '../../../node/world/world.ts'
+import type { Channel, Clock, Network, Random } from '../../../node/world/world.ts'
 
 export const VOLUME: VolumeId = 'ab'.repeat(32) as VolumeId
 const LIMIT_MS: number = 600 * SECOND_MS
@@ -52,6 +52,9 @@ export const LARGE: CodedStripe = stripeOf(2, 3 * MIB + 100, 1, 0)
 /** A peer that asks the holder. */
 export interface Asker {
   readonly self: PeerId
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
   readonly client: ShardClient
   /** A channel of its own to the holder. */
   open(): Promise<Channel>
@@ -71,6 +74,8 @@ export class ShardSwarm {
   readonly storers: Set<PeerId> = new Set()
   readonly stripes: Map<StripeId, { readonly holders: readonly (readonly PeerId[])[] }> = new Map()
   readonly kept: StripeId[] = []
+  /** `<stripe> <index>` */
+  readonly damaged: string[] = []
   readonly #network: SimulatedNetwork
   readonly #machine: Machine
   #holder: Holder | undefined
@@ -120,16 +125,25 @@ export class ShardSwarm {
     await this.#serve()
   }
 
+  /** A bit of what the holder has durable flips, so far into its newest segment. */
+  async rot(position: number): Promise<void> {
+    const name = (await this.#machine.disk.list('segments')).at(-1)
+    assert.ok(this.#machine.disk.rot(`segments/${name}`, position) !== undefined)
+  }
+
   /** A started peer, connected to the holder; `role` in the volume, if any. */
   async asker(name: string, role?: 'reader' | 'writer'): Promise<Asker> {
     const machine = new Machine({ scheduler: this.scheduler, network: this.#network }, { name })
-    const { network, clock } = machine.world
+    const { network, clock, random } = machine.world
     if (role !== undefined) this.members.add(network.self)
     if (role === 'writer') this.storers.add(network.self)
     await network.start()
     await network.dial(this.#machine.world.network.addresses(), { signal: this.signal })
     return {
       self: network.self,
+      network,
+      clock,
+      random,
       client: new ShardClient({ network, clock }, { volume: VOLUME }),
       open: () => network.open(this.self, SHARD_PROTOCOL, { signal: this.signal }),
     }
@@ -138,12 +152,13 @@ export class ShardSwarm {
   async #serve(): Promise<void> {
     const { network, clock } = this.#machine.world
     const disk = new WatchedDisk(this.#machine.disk)
-    const store = await Store.open({ disk, kv: this.#machine.kv }, { reserveBytes: 0 })
+    const store = await Store.open({ disk, clock, kv: this.#machine.kv }, { reserveBytes: 0 })
     const server = new ShardServer(
       { network, clock, store },
       {
         accessTo: (volume) => (volume === VOLUME ? this.#access : undefined),
         onKept: (_volume, stripe) => this.kept.push(stripe),
+        onDamaged: (stripe, index) => this.damaged.push(`${stripe} ${index}`),
       },
     )
     await server.start()

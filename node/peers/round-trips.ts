@@ -1,0 +1,52 @@
+// How long it takes to each connected peer and back, as last measured. Who asks waits a moment at most, however many
+// peers there are and however slow some are: those are asked all at once, and what comes later is for the next to ask.
+import type { PeerId } from '../../protocol/ids.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { World } from '../world/world.ts'
+
+/** A measure is good for this long. */
+const FRESH_MS: number = 30 * SECOND_MS
+const PING_MS: number = 5 * SECOND_MS
+const WAIT_MS = 250
+
+export class RoundTrips {
+  readonly #world: Pick<World, 'clock' | 'network'>
+  readonly #measured = new Map<PeerId, { readonly ms: number; readonly at: Instant }>()
+  readonly #underWay = new Map<PeerId, Promise<unknown>>()
+
+  constructor(world: Pick<World, 'clock' | 'network'>) {
+    this.#world = world
+  }
+
+  /** In ms, over the connection there is; undefined if there is none, or it was not measured yet. */
+  of(peer: PeerId): number | undefined {
+    return this.#measured.get(peer)?.ms
+  }
+
+  /** Measure now. throws ShoalError 'unreachable', 'timeout'. */
+  async ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number> {
+    const { clock, network } = this.#world
+    const ms = await network.ping(peer, options)
+    this.#measured.set(peer, { ms, at: clock.now() })
+    return ms
+  }
+
+  /** Measure what is not known well. returns after WAIT_MS at the latest. */
+  async refresh(): Promise<void> {
+    const { clock, network } = this.#world
+    const connected = new Set(network.peers())
+    for (const peer of this.#measured.keys()) if (!connected.has(peer)) this.#measured.delete(peer)
+    const oldestAt = clock.now() - FRESH_MS
+    for (const peer of connected) {
+      if (this.#underWay.has(peer) || (this.#measured.get(peer)?.at ?? -Infinity) > oldestAt)
+        continue
+      const ping = this.ping(peer, { signal: clock.timeout(PING_MS) })
+        .catch(() => undefined) // It stays unknown.
+        .finally(() => this.#underWay.delete(peer))
+      this.#underWay.set(peer, ping)
+    }
+    const waitedFor = [...connected].flatMap((peer) => this.#underWay.get(peer) ?? [])
+    if (waitedFor.length > 0) await Promise.race([Promise.all(waitedFor), clock.sleep(WAIT_MS)])
+  }
+}

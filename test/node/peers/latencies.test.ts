@@ -1,0 +1,42 @@
+// What is remembered of how soon peers answer.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
+import { Latencies } from '../../../node/peers/latencies.ts'
+import { ManualClock } from '../data/manual-clock.ts'
+import { peerOf } from '../data/peer-group.ts'
+
+const PEER = peerOf(1)
+
+describe('latencies', () => {
+  test('nothing is expected of a peer that was not asked', () => {
+    assert.equal(new Latencies(new ManualClock()).expectedMs(PEER), 0)
+  })
+
+  test('the mean follows what answers take', () => {
+    const latencies = new Latencies(new ManualClock())
+    latencies.answered(PEER, 10)
+    assert.equal(latencies.expectedMs(PEER), 10)
+    for (let n = 0; n < 30; n++) latencies.answered(PEER, 50)
+    assert.ok(Math.abs(latencies.expectedMs(PEER) - 50) < 1)
+  })
+
+  test('one that was given up counts as slow at once, and is asked again later', () => {
+    const clock = new ManualClock()
+    const latencies = new Latencies(clock)
+    latencies.answered(PEER, 10)
+    latencies.waited(PEER, 300)
+    assert.equal(latencies.expectedMs(PEER), 300)
+    clock.advance(MINUTE_MS)
+    assert.equal(latencies.expectedMs(PEER), 150)
+    clock.advance(HOUR_MS)
+    assert.ok(latencies.expectedMs(PEER) < 1)
+  })
+
+  test('one that was given up before it could have answered is no slower for that', () => {
+    const latencies = new Latencies(new ManualClock())
+    latencies.answered(PEER, 10)
+    latencies.waited(PEER, 2)
+    assert.equal(latencies.expectedMs(PEER), 10)
+  })
+})
