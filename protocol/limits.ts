@@ -17,6 +17,9 @@ export const BATCH_BYTES_MAX: number = 256 * KIB
 export const ENTRY_OPS_MAX = 4096
 /** Dots, or names, that one list of an op holds. */
 export const OP_DOTS_MAX = 1024
+/** Holders of a stripe's shards that one op names as come or gone, and stripes that one op gives up. */
+export const OP_SHARDS_MAX = 256
+export const OP_STRIPES_MAX = 1024
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
 /** Of these, so many of one member: it cannot keep the others from writing. */
@@ -52,6 +55,8 @@ export const SHARD_LEAF: number = 64 * KIB
 export const STRIPE_DATA_TARGET: number = 24 * MIB
 export const STRIPE_DATA_MAX: number = 64 * MIB
 export const STRIPE_CHUNKS_MAX = 8192
+/** Chars of the text of a redundancy class. */
+export const CLASS_TEXT_MAX = 32
 /** Below this much data a stripe is copies (k = 1). */
 export const STRIPE_COPIES_BELOW: number = 64 * KIB
 

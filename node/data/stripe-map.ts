@@ -6,18 +6,83 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 
 /** Per shard index the peers that acknowledged it; empty where nobody holds it. */
 export type Holders = readonly (readonly PeerId[])[]
 
+/** Hash of what the stripes of a group share. */
+export type GroupId = string & { readonly brand: 'group' }
+
+/** Stripes that share placement group, code, class and holders: what becomes of them is one question. */
+export interface StripeGroup {
+  readonly id: GroupId
+  readonly placementGroup: number
+  readonly k: number
+  readonly m: number
+  /** Undefined: the volume's. */
+  readonly class: RedundancyClass | undefined
+  readonly isCondemned: boolean
+  /** Per shard its peers, sorted: which index is whose differs from stripe to stripe. */
+  readonly holders: Holders
+  /** Of stripes. */
+  readonly count: number
+  /** Sum over its stripes of the bytes of one shard: what each holder holds. */
+  readonly shardBytes: number
+}
+
+/** A stripe as the map knows it now. */
+export interface MappedStripe {
+  readonly header: StripeHeader
+  readonly headerBytes: Uint8Array
+  readonly holders: Holders
+  /** Undefined: the volume's. */
+  readonly class: RedundancyClass | undefined
+  readonly isCondemned: boolean
+}
+
+/** What changed in the map, whoever said so. */
+export type MapEvent =
+  | { readonly kind: 'shards'; readonly stripe: StripeId }
+  | { readonly kind: 'condemned' | 'swept'; readonly stripes: readonly StripeId[] }
+
 export interface StripeMap {
-  /** The stripe that holds a chunk, and the chunk's place in its header; undefined while it is in none. */
+  /**
+   * A stripe to read a chunk from, and the chunk's place in its header; undefined while it is in none. One that is not
+   * condemned comes first, then the least id.
+   */
   locate(chunk: ChunkId): { readonly stripe: StripeId; readonly index: number } | undefined
-  stripe(id: StripeId): { readonly header: StripeHeader; readonly holders: Holders } | undefined
-  /** Log a stripe with its holders (again, when more of them hold); resolves when the entry is durable here. */
+  /** Is the chunk in a stripe of this class (undefined: the volume's) that is not condemned, to be referenced there? */
+  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean
+  /** Undefined for what the map does not know, and for what was swept. */
+  stripe(id: StripeId): MappedStripe | undefined
+  /** In memory. Cost: O(groups). */
+  groups(): readonly StripeGroup[]
+  group(id: GroupId): StripeGroup | undefined
+  /** The stripes of a group in order of id. Cost: O(what is read). */
+  stripesOf(group: GroupId, options?: { after?: StripeId }): AsyncIterable<StripeId>
+  /** All in order of id: for slow passes in the background only. */
+  stripes(options?: { after?: StripeId }): AsyncIterable<StripeId>
+  /**
+   * Log a stripe with these holders beside those it has; one that is condemned or was swept is in use again. Its class is
+   * in its header. Resolves when the entry is durable here.
+   */
   recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void>
-  /** Members that may hold shards, this node included. */
+  /** Say who holds what from now on; resolves when the entry is durable here. */
+  recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void>
+  /** Let nobody reference chunks by way of these stripes any more. */
+  condemn(stripes: readonly StripeId[]): Promise<void>
+  /** Give up condemned stripes: their holders drop them. No effect on one that is not condemned then. */
+  sweep(stripes: readonly StripeId[]): Promise<void>
+  /**
+   * Told of each change in the log after it was applied here; of none where the whole state is replaced. Returns what
+   * ends it.
+   */
+  onChange(listener: (event: MapEvent) => void): () => void
+  /** Members that may hold shards, this node included, by what they offer; weight 0: gives its shards away. */
   candidates(): readonly Candidate[]
+  /** Is a member to be given no new shards, because it is full, or did not hold what it said? */
+  isAvoided(peer: PeerId): boolean
   redundancy(): RedundancyClass
   /** Of an epoch, or of the current one. */
   keys(epoch?: number): ChunkKeys

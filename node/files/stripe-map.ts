@@ -4,33 +4,83 @@ import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import { OP_SHARDS_MAX, OP_STRIPES_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { chunkSecret } from '../../protocol/membership/members.ts'
 import { mayStore } from '../../protocol/membership/roles.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import type { Holders, StripeMap } from '../data/stripe-map.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
+import type {
+  GroupId,
+  Holders,
+  MapEvent,
+  MappedStripe,
+  StripeGroup,
+  StripeMap,
+} from '../data/stripe-map.ts'
 import { classOf } from '../namespace/settings.ts'
-import type { PlacedStripe } from '../namespace/stripes.ts'
 import type { Volume } from '../namespace/volume.ts'
 
 /** Weight of a member that has not said how much it offers, in bytes. */
 const UNSAID_CAPACITY_BYTES = 100e9
 
+/** A peer with less room is full: the largest shard has so much. */
+const ROOM_MIN = STRIPE_DATA_TARGET
+/** Ids read at once, so that a slow pass keeps no snapshot of the store. */
+const PAGE_IDS = 256
+
+/** What this node knows of peers. */
+export interface PeerHooks {
+  /** What a peer has said last that it has room for. */
+  readonly freeBytesOf: (peer: PeerId) => number | undefined
+  /** Is it to be given no new shards? */
+  readonly isAvoided: (peer: PeerId) => boolean
+}
+
+const NOTHING_KNOWN: PeerHooks = { freeBytesOf: () => undefined, isAvoided: () => false }
+
+/** The policy that is `1` while a member gives its shards away before it is removed. */
+export function drainPolicy(peer: PeerId): string {
+  return `drain:${peer}`
+}
+
 export class VolumeStripeMap implements StripeMap {
   readonly #volume: Volume
+  readonly #hooks: PeerHooks
   /** Per epoch the secrets and what is made of them. */
   readonly #keys = new Map<number, readonly [secrets: readonly Uint8Array[], keys: ChunkKeys]>()
 
-  constructor(volume: Volume) {
+  constructor(volume: Volume, hooks: PeerHooks = NOTHING_KNOWN) {
     this.#volume = volume
+    this.#hooks = hooks
   }
 
   locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
     return this.#volume.stripes.locate(chunk)
   }
 
-  stripe(id: StripeId): PlacedStripe | undefined {
+  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
+    return this.#volume.stripes.isPlaced(chunk, cls)
+  }
+
+  stripe(id: StripeId): MappedStripe | undefined {
     return this.#volume.stripes.get(id)
+  }
+
+  groups(): readonly StripeGroup[] {
+    return this.#volume.stripes.groups.all()
+  }
+
+  group(id: GroupId): StripeGroup | undefined {
+    return this.#volume.stripes.groups.get(id)
+  }
+
+  stripesOf(group: GroupId, options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
+    return paged((after) => this.#volume.stripes.groups.stripesOf(group, after), options)
+  }
+
+  stripes(options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
+    return paged((after) => this.#volume.stripes.all(after), options)
   }
 
   async recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void> {
@@ -38,16 +88,54 @@ export class VolumeStripeMap implements StripeMap {
     await this.#volume.commit()
   }
 
+  async recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
+    for (const some of parts(changes, OP_SHARDS_MAX))
+      this.#volume.submit({ kind: 'shards', stripe, changes: some })
+    await this.#volume.commit()
+  }
+
+  async condemn(stripes: readonly StripeId[]): Promise<void> {
+    const inUse = stripes.filter((id) => this.stripe(id)?.isCondemned === false)
+    for (const some of parts(inUse, OP_STRIPES_MAX))
+      this.#volume.submit({ kind: 'condemn', stripes: some })
+    await this.#volume.commit()
+  }
+
+  async sweep(stripes: readonly StripeId[]): Promise<void> {
+    const byClock = Map.groupBy(stripes, (id) => this.#volume.stripes.condemnedAt(id))
+    for (const [condemned, ids] of byClock) {
+      if (condemned === undefined) continue
+      for (const some of parts(ids, OP_STRIPES_MAX))
+        this.#volume.submit({ kind: 'sweep', condemned, stripes: some })
+    }
+    await this.#volume.commit()
+  }
+
+  onChange(listener: (event: MapEvent) => void): () => void {
+    return this.#volume.events.stripes.add(listener)
+  }
+
   candidates(): readonly Candidate[] {
-    return this.#volume.membership
+    const { membership } = this.#volume
+    return membership
       .members()
       .filter(({ role }) => mayStore(role))
       .map(({ peer, zone, capacityBytes }) => ({
         peer,
         // A member that names no zone is a failure domain of its own.
         zone: zone === '' ? peer : zone,
-        weight: capacityBytes > 0 ? capacityBytes : UNSAID_CAPACITY_BYTES,
+        weight: this.isDraining(peer) ? 0 : capacityBytes || UNSAID_CAPACITY_BYTES,
       }))
+  }
+
+  /** Is a peer about to be removed? */
+  isDraining(peer: PeerId): boolean {
+    return this.#volume.membership.policy(drainPolicy(peer)) === '1'
+  }
+
+  isAvoided(peer: PeerId): boolean {
+    const { freeBytesOf, isAvoided } = this.#hooks
+    return isAvoided(peer) || (freeBytesOf(peer) ?? Infinity) < ROOM_MIN
   }
 
   redundancy(): RedundancyClass {
@@ -92,4 +180,23 @@ export class VolumeStripeMap implements StripeMap {
     const member = this.#volume.membership.member(peer)
     return member !== undefined && mayStore(member.role)
   }
+}
+
+/** Ids in order, from what reads them after one. */
+async function* paged(
+  read: (after: StripeId | undefined) => AsyncIterable<StripeId>,
+  { after }: { after?: StripeId },
+): AsyncGenerator<StripeId> {
+  for (let last = after; ;) {
+    const page: StripeId[] = []
+    for await (const id of read(last)) if (page.push(id) === PAGE_IDS) break
+    yield* page
+    if (page.length < PAGE_IDS) return
+    last = page.at(-1)
+  }
+}
+
+/** The items, at most so many at a time. */
+function* parts<Item>(items: readonly Item[], countMax: number): Generator<readonly Item[]> {
+  for (let at = 0; at < items.length; at += countMax) yield items.slice(at, at + countMax)
 }

@@ -1,17 +1,14 @@
 // When a volume's next checkpoint is due, at which cut, and whose turn it is to make it (DESIGN §12). Always true of a
 // cut given here: every member that is waited for holds it all durably, and these and this node are a quorum.
-import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { ActorId, PeerId } from '../../protocol/ids.ts'
-import { stampHlc } from '../../protocol/log/dot.ts'
-import { stableClock } from '../../protocol/log/stability.ts'
-import type { Claim, Cut } from '../../protocol/log/stability.ts'
-import type { Member } from '../../protocol/membership/members.ts'
-import { mayWrite } from '../../protocol/membership/roles.ts'
+import type { ActorId } from '../../protocol/ids.ts'
+import type { Cut } from '../../protocol/log/stability.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import { NO_CHECKPOINT } from './compute-checkpoint.ts'
-import { awayMsOf, checkpointEntriesOf } from './settings.ts'
+import { checkpointEntriesOf } from './settings.ts'
+import { countBefore, stableHlc, waitedFor } from './stable.ts'
 import type { Volume } from './volume.ts'
 
 /** Fewer new entries than this are not worth a checkpoint, however old the last one is. */
@@ -54,13 +51,9 @@ export class CheckpointSchedule {
     const volume = this.#volume
     const held = volume.durableClaim()
     const base = volume.checkpoint ?? NO_CHECKPOINT
-    // Not in a state that is to be another.
-    if (!volume.cuts.areJudged) return undefined
-    const claims = this.#claims()
-    if (claims === undefined) return undefined
-    const hlcAt = (actor: ActorId, seq: number): Hlc =>
-      volume.entries.hlc(actor, Math.max(seq, volume.branches.firstSeq(actor))) ?? HLC_ZERO
-    const hlc = volume.forks.wholeUpTo(stableClock(held, claims, hlcAt))
+    // Looked at each minute, and hardly ever due: what is stable costs a look at every actor's log.
+    if (!this.#isDue(base.hlc, newEntries(held, base))) return undefined
+    const hlc = stableHlc(volume, this.#clock)
     if (hlc <= base.hlc) return undefined
     const vector = new Map<ActorId, number>()
     let count = 0
@@ -70,43 +63,14 @@ export class CheckpointSchedule {
       if (last > 0) vector.set(actor, last)
       count += last - from
     }
-    const ageMs = this.#clock.wall() - hlcMillis(base.hlc)
-    const enough = Math.min(this.#options.entries, checkpointEntriesOf(volume))
-    const isDue = count >= enough || (count >= ENTRIES_MIN && ageMs >= this.#options.everyMs)
-    return isDue ? { hlc, vector } : undefined
+    return this.#isDue(base.hlc, count) ? { hlc, vector } : undefined
   }
 
-  /**
-   * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or these are
-   * too few: two cuts that are announced apart have somebody in common, who confirmed one of them first.
-   */
-  #claims(): Claim[] | undefined {
-    const volume = this.#volume
-    const claims: Claim[] = []
-    const waitedFor = this.#waitedFor()
-    if (
-      !isQuorum(
-        volume,
-        waitedFor.map(({ peer }) => peer),
-      )
-    )
-      return undefined
-    for (const member of waitedFor) {
-      const claim = volume.claims.of(member.peer)
-      if (claim === undefined) return undefined
-      claims.push(claim)
-    }
-    return claims
-  }
-
-  /** Members other than this one that were heard of, or admitted, not too long ago. */
-  #waitedFor(): Member[] {
-    const volume = this.#volume
-    const sinceMs = this.#clock.wall() - awayMsOf(volume)
-    return volume.membership.members().filter(({ peer, granted }) => {
-      const heardMs = volume.claims.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
-      return peer !== volume.identity.peer && heardMs >= sinceMs
-    })
+  /** With so many new entries since the last one, at this clock. */
+  #isDue(lastHlc: Hlc, count: number): boolean {
+    const ageMs = this.#clock.wall() - hlcMillis(lastHlc)
+    const enough = Math.min(this.#options.entries, checkpointEntriesOf(this.#volume))
+    return count >= enough || (count >= ENTRIES_MIN && ageMs >= this.#options.everyMs)
   }
 
   /**
@@ -117,7 +81,7 @@ export class CheckpointSchedule {
     const { turnMs = TURN_MS } = this.#options
     const before = countBefore(
       this.#volume,
-      this.#waitedFor().map(({ peer }) => peer),
+      waitedFor(this.#volume, this.#clock).map(({ peer }) => peer),
     )
     if (before === undefined) return false
     this.#dueSince ??= this.#clock.now()
@@ -125,25 +89,9 @@ export class CheckpointSchedule {
   }
 }
 
-/** Are these and this node so many of the members that any two such groups share one? Of two halves, one is. */
-export function isQuorum(volume: Volume, others: readonly PeerId[]): boolean {
-  const members = volume.membership.members()
-  const here = new Set([...others, volume.identity.peer])
-  const count = members.filter(({ peer }) => here.has(peer)).length
-  const first = members[0]?.peer
-  const isHalf = 2 * count === members.length && first !== undefined && here.has(first)
-  return isHalf || 2 * count > members.length
-}
-
-/** How many of these have a smaller id and may write; undefined if this one may not. */
-export function countBefore(
-  { membership, identity }: Volume,
-  peers: readonly PeerId[],
-): number | undefined {
-  const may = (peer: PeerId): boolean => {
-    const role = membership.member(peer)?.role
-    return role !== undefined && mayWrite(role)
-  }
-  if (!may(identity.peer)) return undefined
-  return peers.filter((peer) => peer < identity.peer && may(peer)).length
+/** Entries held since a checkpoint, stable or not. */
+function newEntries(held: Cut, base: Pick<Cut, 'vector'>): number {
+  let count = 0
+  for (const [actor, seq] of held.vector) count += seq - (base.vector.get(actor) ?? 0)
+  return count
 }

@@ -4,7 +4,6 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { deriveKey } from '../../protocol/hash.ts'
-import { purge } from '../../protocol/tree/purge.ts'
 import { MIB } from '../../protocol/units.ts'
 import { encodeFork } from '../../protocol/log/fork.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
@@ -77,8 +76,8 @@ export async function computeCheckpoint(
   replica.settle(cut.hlc)
   for (let after: ByteString | undefined = ''; after !== undefined;) {
     const { garbage, next } = await replica.garbage(cut.hlc, after)
-    purge(view, garbage)
-    purge(volume.view, garbage)
+    replica.purge(garbage)
+    volume.replica.purge(garbage)
     if (view.changedBytes > CHANGES_MAX) await flush()
     await volume.makeRoom()
     signal.throwIfAborted()

@@ -1,5 +1,7 @@
-// What the ops of an entry mean beyond the state they make: cuts that are announced, members that came or went.
+// What the ops of an entry mean beyond the state they make: cuts that are announced, members that came or
+// went, stripes that are held by others.
 import type { ActorId } from '../../protocol/ids.ts'
+import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { MEMBER_OPS } from './listeners.ts'
 import type { CheckpointOp } from './listeners.ts'
@@ -10,6 +12,23 @@ export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label:
   for (const op of ops) {
     if (op?.kind === 'checkpoint') heedCut(volume, op, label)
     else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op)
+    else if (op !== undefined) heedStripes(volume, op)
+  }
+}
+
+function heedStripes({ events, stripes }: Volume, op: Op): void {
+  switch (op.kind) {
+    case 'stripe':
+      return events.stripes.tell({ kind: 'shards', stripe: stripeIdOf(op.header) })
+    case 'shards':
+      return events.stripes.tell({ kind: 'shards', stripe: op.stripe })
+    case 'condemn':
+      return events.stripes.tell({ kind: 'condemned', stripes: op.stripes })
+    case 'sweep': {
+      const swept = op.stripes.filter((id) => stripes.get(id) === undefined)
+      return events.stripes.tell({ kind: 'swept', stripes: swept })
+    }
+    default:
   }
 }
 

@@ -1,4 +1,5 @@
 // What a volume tells of, and to whom.
+import type { StripeId } from '../../protocol/ids.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 
@@ -13,6 +14,11 @@ export const MEMBER_OPS: ReadonlySet<Op['kind']> = new Set([
   'epoch',
   'policy',
 ])
+
+/** What changed in the shard map: node/data/stripe-map.ts. */
+export type StripeEvent =
+  | { readonly kind: 'shards'; readonly stripe: StripeId }
+  | { readonly kind: 'condemned' | 'swept'; readonly stripes: readonly StripeId[] }
 
 /** Who wants to be told of one kind of event. */
 export class Listeners<Args extends readonly unknown[]> {
@@ -35,6 +41,8 @@ export class VolumeEvents {
   readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
   /** Members came, went or changed, or a policy was set. */
   readonly members: Listeners<[]> = new Listeners()
+  /** The shard map has changed. */
+  readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
   /** A member announces a checkpoint. */
   readonly checkpoint: Listeners<[op: CheckpointOp]> = new Listeners()
   /** What a person should know of the log, with its details. */

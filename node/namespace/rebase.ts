@@ -7,17 +7,20 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
+import { OP_SHARDS_MAX } from '../../protocol/limits.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import type { Random } from '../world/world.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { isPinSaid } from './pins.ts'
 import { hasSeq, splitAt, withSeq } from './seq-ranges.ts'
 import type { SeqRanges } from './seq-ranges.ts'
 import type { StateView } from './state-view.ts'
@@ -144,12 +147,36 @@ export class Rebase {
         return this.#volume.submit({ ...op, inode, saw: this.#seen(op.saw) })
       }
       case 'stripe':
+        return this.#placeAgain(op)
+      case 'shards':
+        return this.#holdAgain(op)
+      case 'pin': {
+        const id = this.#dirs.get(op.id) ?? this.#inodes.get(op.id) ?? op.id
+        return isPinSaid(view, id) ? undefined : this.#volume.submit({ ...op, id })
+      }
       case 'member-info':
         return this.#volume.submit(op)
-      // What the others have decided about members and settings meanwhile stands.
+      // What the others have decided about members, settings and what is not needed meanwhile stands.
       default:
         return undefined
     }
+  }
+
+  /** A stripe that nobody knows, with its holders. */
+  #placeAgain(op: OpOf<'stripe'>): Dot | undefined {
+    const { stripes } = this.#volume
+    const stripe = stripeIdOf(op.header)
+    const changes = op.holders.flatMap((peers, index) =>
+      peers.map((peer) => ({ index, peer, isHeld: true })),
+    )
+    if (stripes.get(stripe) === undefined) return this.#volume.submit(op)
+    return this.#holdAgain({ kind: 'shards', stripe, changes })
+  }
+
+  /** Who holds shards, as far as nobody has said anything of that since. */
+  #holdAgain(op: OpOf<'shards'>): Dot | undefined {
+    const changes = this.#volume.stripes.unsaid(op.stripe, op.changes).slice(0, OP_SHARDS_MAX)
+    return changes.length === 0 ? undefined : this.#volume.submit({ ...op, changes })
   }
 
   #makeDir(op: OpOf<'mkdir'>): Dot {

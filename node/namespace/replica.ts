@@ -26,7 +26,6 @@ import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { MOVE_PREFIX, MoveLog } from '../../protocol/tree/moves.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { translateOp } from '../../protocol/tree/op-dots.ts'
-import { GARBAGE_PREFIXES, garbageOf } from '../../protocol/tree/purge.ts'
 import type { Garbage } from '../../protocol/tree/purge.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { ActorTable, actorKey, decodeActor } from './actors.ts'
@@ -38,9 +37,11 @@ import type { Checkpoint } from './checkpoint.ts'
 import { EntryTable } from './entries.ts'
 import { readBody } from './entry-check.ts'
 import type { BodyReading } from './entry-check.ts'
+import { TELLTALES, garbageBy, purgeAll } from './garbage.ts'
 import type { Judge, Settled, Standing } from './judge.ts'
 import type { CheckpointOp } from './listeners.ts'
 import { Membership } from './membership.ts'
+import { applyPin } from './pins.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView, StateView } from './state-view.ts'
 import { StripeTable } from './stripes.ts'
@@ -211,7 +212,12 @@ export class Replica {
   applyOp(op: Op, dot: Dot, stamp: Stamp, changes: ChangeSet, entry?: Entry): void {
     switch (op.kind) {
       case 'stripe':
-        return this.stripes.apply(op.header, op.holders, stamp)
+      case 'shards':
+      case 'condemn':
+      case 'sweep':
+        return this.stripes.apply(op, stamp)
+      case 'pin':
+        return applyPin(this.view, op, stamp)
       case 'member':
       case 'member-info':
       case 'remove-member':
@@ -264,15 +270,20 @@ export class Replica {
     const isLww = this.membership.policy('conflicts') === 'lww'
     const graceHlc = cut - (BigInt(LOST_GRACE_MS) << 16n)
     const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
-    for (const prefix of GARBAGE_PREFIXES.toSorted()) {
+    for (const prefix of TELLTALES) {
       const from = after < prefix ? prefix : `${after}\0`
       if (from >= prefixEnd(prefix)) continue
       for await (const record of this.view.scan(from, prefixEnd(prefix))) {
-        garbage.push(...garbageOf(this.view, record, { deadBy, lostBy }))
+        garbage.push(...garbageBy(this, record, { deadBy, lostBy }))
         if (garbage.length >= GARBAGE_AT_ONCE) return { garbage, next: record[0] }
       }
     }
     return { garbage, next: undefined }
+  }
+
+  /** Forget it, in this state or in one that goes on from it. */
+  purge(garbage: readonly Garbage[]): void {
+    purgeAll(this, garbage)
   }
 
   /**

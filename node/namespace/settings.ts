@@ -1,7 +1,7 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Ack, Consistency, Settings } from '../control/api.ts'
@@ -25,13 +25,11 @@ const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
 
 /** For how long a member that nobody hears of keeps the log from being cut. */
-const AWAY: Setting = {
-  default: '30d',
-  parse(value) {
-    if (parseDuration(value) !== undefined) return value
-    throw new ShoalError('usage', `away=${value}: give a time such as 12h or 30d`)
-  },
-}
+const AWAY: Setting = duration('away', '30d', '12h')
+/** After how long a silence a peer's shards are made anew on others. */
+const GRACE: Setting = duration('grace', '24h', '30m')
+/** How long holders keep shards that were given up, where space is not short. */
+const TRASH: Setting = duration('trash', '1d', '12h')
 
 /** Entries of the log after which a checkpoint is due before its day. */
 const CHECKPOINT: Setting = {
@@ -48,6 +46,8 @@ const SETTINGS = {
   conflicts: CONFLICTS,
   history: HISTORY,
   away: AWAY,
+  grace: GRACE,
+  trash: TRASH,
   checkpoint: CHECKPOINT,
   consistency: CONSISTENCY,
 } as const satisfies Readonly<Record<string, Setting>>
@@ -68,6 +68,20 @@ function oneOf<Value extends string>(
       const found = values.find((known) => known === value)
       if (found !== undefined) return found
       throw new ShoalError('usage', `${key}=${value}: ${key} is one of ${values.join(', ')}`)
+    },
+  }
+}
+
+/** A time. Whoever writes none is told the example and the default. */
+function duration(key: string, byDefault: string, example: string): Setting {
+  return {
+    default: byDefault,
+    parse(value) {
+      if (parseDuration(value) !== undefined) return value
+      throw new ShoalError(
+        'usage',
+        `${key}=${value}: give a time such as ${example} or ${byDefault}`,
+      )
     },
   }
 }
@@ -149,14 +163,24 @@ export function awayMsOf(volume: Volume): number {
   return parseDuration(valueOf(volume, 'away')) ?? 0
 }
 
+/** How long shards that nobody needs are kept, lest that was a mistake. */
+export function trashMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'trash')) ?? 0
+}
+
+/** After how long a silence a peer is gone, and its shards are made anew elsewhere. */
+export function graceMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'grace')) ?? 0
+}
+
 /** After how many entries a checkpoint is due. */
 export function checkpointEntriesOf(volume: Volume): number {
   return Number(valueOf(volume, 'checkpoint'))
 }
 
 function parseDuration(text: string): number | undefined {
-  const [, count = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
-  const unitMs = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
+  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  const unitMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
   return unitMs === undefined || Number(count) === 0 ? undefined : Number(count) * unitMs
 }
 

@@ -1,159 +1,280 @@
-// The shard map of one volume: which stripe a chunk lies in and which peers hold the stripe's shards, as the log
-// tells. Explicit data, never computed from who is a member now. Cost: one record per stripe and one per chunk in
-// the store; counts per distinct set of holders in memory, so that status needs no scan.
+// The shard map of one volume: which stripes a chunk lies in and which peers hold their shards, as the log tells.
+// Explicit data, never computed from who is a member now. The same on every replica that took the same ops, in whatever
+// order. Cost: a record per stripe, one per chunk, and what stripe-groups.ts keeps.
 import { LRUCache } from 'lru-cache'
-import { fromByteString, toByteString } from '../../protocol/bytes.ts'
+import { compareBytes, equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import {
-  chunkIdBytes,
-  peerIdFromPublicKey,
-  publicKeyOf,
-  stripeIdBytes,
-  stripeIdFromCid,
-} from '../../protocol/ids.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { chunkIdBytes, publicKeyOf, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import { stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
+import { formatClass } from '../../protocol/placement/redundancy.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
+import type { ClearOp, ShardChange } from '../../protocol/tree/op.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
+import { StripeGroups } from './stripe-groups.ts'
+import {
+  UNKNOWN,
+  decodeRecord,
+  encodeRecord,
+  forget,
+  hasTraces,
+  holdersOf,
+  isCondemned,
+  isEmpty,
+  isLive,
+  oblivionOf,
+  unsaid,
+  withCondemned,
+  withRecorded,
+  withSweep,
+  withWords,
+} from './stripe-record.ts'
+import type { Oblivion, StripeRecord, Word } from './stripe-record.ts'
 
-export interface PlacedStripe {
+/** As data and upkeep see it: node/data/stripe-map.ts. */
+export interface MappedStripe {
   readonly header: StripeHeader
   readonly headerBytes: Uint8Array
-  /** Per shard index, the peers that hold it. */
   readonly holders: readonly (readonly PeerId[])[]
+  readonly class: RedundancyClass | undefined
+  readonly isCondemned: boolean
 }
 
-/** Stripes that share code and holders: their health is one question. */
-export interface StripeGroup {
-  readonly k: number
-  readonly m: number
-  readonly holders: readonly (readonly PeerId[])[]
-  readonly count: number
-}
+export type StripeOp = Extract<ClearOp, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' }>
 
-/** Chunks of all decoded headers that are kept, in number. */
+/** Chunks of all decoded headers that are kept, and records, in number. */
 const DECODED_CHUNKS_MAX = 65_536
+/** What a header takes besides, in chunks. */
+const HEADER_SIZE = 32
+const RECORDS_MAX = 4096
 
 const STRIPE: ByteString = 's'
+const HEADER: ByteString = 'h'
 const CHUNK: ByteString = 'k'
-const GROUP: ByteString = 'g'
+/** Stripes of which there may be something to forget. */
+export const TRACE: ByteString = 't'
+
+/** Where a chunk lies: a stripe, by its CID, and the index there. */
+type Location = readonly [stripe: Uint8Array, index: number]
 
 export class StripeTable {
+  readonly groups: StripeGroups
   readonly #view: ReplicaView
-  readonly #groups = new Map<ByteString, number>()
+  readonly #records = new LRUCache<StripeId, StripeRecord>({ max: RECORDS_MAX })
   /** A header with thousands of chunks takes ms to decode, and readers come for one chunk after the other. */
-  readonly #decoded = new LRUCache<StripeId, PlacedStripe>({
+  readonly #headers = new LRUCache<StripeId, readonly [StripeHeader, Uint8Array]>({
     maxSize: DECODED_CHUNKS_MAX,
-    sizeCalculation: ({ header }) => header.chunks.length,
+    sizeCalculation: ([{ chunks }]) => HEADER_SIZE + chunks.length,
   })
 
-  private constructor(view: ReplicaView) {
+  private constructor(view: ReplicaView, groups: StripeGroups) {
     this.#view = view
+    this.groups = groups
   }
 
   static async open(view: ReplicaView): Promise<StripeTable> {
-    const table = new StripeTable(view)
-    for await (const [key, value] of view.scan(GROUP, prefixEnd(GROUP))) {
-      table.#groups.set(key.slice(GROUP.length), decodeCbor(value, 'stripe group') as number)
-    }
-    return table
+    return new StripeTable(view, await StripeGroups.open(view))
   }
 
-  /** The stripe a chunk lies in and its index there. */
+  /** A stripe that a chunk lies in and its index there: one that is not condemned, if any, and then the least. */
   locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    const bytes = this.#view.get(chunkKey(chunk))
-    if (bytes === undefined) return undefined
-    const [stripe, index] = decodeCbor(bytes, 'chunk location') as readonly [Uint8Array, number]
-    return { stripe: stripeIdFromCid(stripe), index }
+    const all = this.#locations(chunkKey(chunk))
+    const isUsed = ([stripe]: Location): boolean => !isCondemned(this.#record(idOf(stripe)))
+    const [stripe, index] = (all.length > 1 ? all.find(isUsed) : undefined) ?? all[0] ?? []
+    return stripe === undefined || index === undefined ? undefined : { stripe: idOf(stripe), index }
   }
 
-  get(id: StripeId): PlacedStripe | undefined {
-    const decoded = this.#decoded.get(id)
-    if (decoded !== undefined) return decoded
-    const read = this.#read(id)
-    if (read !== undefined) this.#decoded.set(id, read)
-    return read
-  }
-
-  #read(id: StripeId): PlacedStripe | undefined {
-    const bytes = this.#view.get(stripeKey(id))
-    if (bytes === undefined) return undefined
-    const [headerBytes, holders] = decodeCbor(bytes, 'stripe record') as readonly [
-      Uint8Array,
-      Uint8Array[][],
-    ]
-    return {
-      header: decodeStripeHeader(headerBytes),
-      headerBytes,
-      holders: holders.map((peers) => peers.map(peerIdFromPublicKey)),
-    }
-  }
-
-  /** Distinct codes and holder sets with the number of stripes of each. */
-  groups(): StripeGroup[] {
-    return [...this.#groups]
-      .filter(([, count]) => count > 0)
-      .map(([key, count]) => {
-        const [k, m, holders] = decodeCbor(fromByteString(key), 'stripe group') as readonly [
-          number,
-          number,
-          Uint8Array[][],
-        ]
-        return { k, m, count, holders: holders.map((peers) => peers.map(peerIdFromPublicKey)) }
-      })
-  }
-
-  /** Apply a `stripe` op: the newest op about a stripe says who holds it. throws ShoalError 'malformed'. */
-  apply(headerBytes: Uint8Array, holders: readonly (readonly PeerId[])[], stamp: Stamp): void {
-    const id = stripeIdOf(headerBytes)
-    const header = decodeStripeHeader(headerBytes)
-    this.#decoded.delete(id)
-    const known = this.#view.get(stripeKey(id))
-    if (known !== undefined) {
-      const [, oldHolders, oldStamp] = decodeCbor(known, 'stripe record') as readonly [
-        Uint8Array,
-        Uint8Array[][],
-        Uint8Array,
-      ]
-      if (toByteString(oldStamp) >= stamp) return
-      this.#count(header, oldHolders, -1)
-    }
-    const keys = holders.map((peers) => peers.map(publicKeyOf))
-    this.#view.put(stripeKey(id), encodeCbor([headerBytes, keys, fromByteString(stamp)]))
-    this.#count(header, keys, 1)
-    header.chunks.forEach((chunk, index) => {
-      const other = this.locate(chunk.id)
-      // A chunk two nodes packed at once lies in both; all replicas must name the same.
-      if (other !== undefined && other.stripe < id) return
-      this.#view.put(chunkKey(chunk.id), encodeCbor([stripeIdBytes(id), index]))
+  /** Does the chunk lie in a stripe of this class that is not condemned? */
+  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
+    const text = cls === undefined ? '' : formatClass(cls)
+    return this.#locations(chunkKey(chunk)).some(([stripe]) => {
+      const record = this.#record(idOf(stripe))
+      return record.facts?.class === text && !isCondemned(record)
     })
   }
 
-  #count(header: StripeHeader, holders: readonly (readonly Uint8Array[])[], by: number): void {
-    // Which index a peer holds does not matter to health: sort, so that rotations share a group.
-    const sorted = holders
-      .map((peers) => [...peers].sort((a, b) => Buffer.compare(a, b)))
-      .sort((a, b) => compareLists(a, b))
-    const key = toByteString(encodeCbor([header.k, header.m, sorted]))
-    const count = (this.#groups.get(key) ?? 0) + by
-    if (count > 0) this.#groups.set(key, count)
-    else this.#groups.delete(key)
-    if (count > 0) this.#view.put(GROUP + key, encodeCbor(count))
-    else this.#view.delete(GROUP + key)
+  get(id: StripeId): MappedStripe | undefined {
+    const record = this.#record(id)
+    if (!isLive(record)) return undefined
+    const [header, headerBytes] = this.#header(id)
+    return {
+      header,
+      headerBytes,
+      holders: holdersOf(record).map((peers) => peers.map((key) => this.groups.peerOf(key))),
+      class: header.class,
+      isCondemned: isCondemned(record),
+    }
+  }
+
+  /** All in order of id. */
+  async *all(after?: StripeId): AsyncGenerator<StripeId> {
+    const from = after === undefined ? STRIPE : `${keyOf(STRIPE, after)}\0`
+    for await (const [key, value] of this.#view.scan(from, prefixEnd(STRIPE)))
+      if (isLive(decodeRecord(value))) yield idIn(key)
+  }
+
+  /** The clock of the `condemn` op that a sweep can go on from; undefined if it is not condemned. */
+  condemnedAt(id: StripeId): Hlc | undefined {
+    const record = this.#record(id)
+    const { condemned } = record
+    if (condemned === undefined || !isLive(record) || !isCondemned(record)) return undefined
+    return stampHlc(condemned)
+  }
+
+  /**
+   * Of these changes those that say that a shard is held, where the log says nothing of that. For what was said too
+   * late: whatever others have said meanwhile stands. A sweep says that nothing is held.
+   */
+  unsaid(id: StripeId, changes: readonly ShardChange[]): readonly ShardChange[] {
+    const record = this.#record(id)
+    if (record.added !== undefined && !isLive(record)) return []
+    const said = changes
+      .filter(({ isHeld }) => isHeld)
+      .map((change) => ({
+        change,
+        isHeld: true,
+        index: change.index,
+        peer: keyOfPeer(change.peer),
+      }))
+    return unsaid(record, said).map(({ change }) => change)
+  }
+
+  /** throws ShoalError 'malformed' for a header that is. */
+  apply(op: StripeOp, stamp: Stamp): void {
+    switch (op.kind) {
+      case 'stripe':
+        return this.#addStripe(op.header, op.holders, stamp)
+      case 'shards': {
+        const words = op.changes.map((change) => ({ ...change, peer: keyOfPeer(change.peer) }))
+        return this.#change(op.stripe, (record) => withWords(record, words, stamp))
+      }
+      case 'condemn':
+        for (const id of op.stripes) this.#change(id, (record) => withCondemned(record, stamp))
+        return
+      case 'sweep': {
+        const { condemned } = op
+        for (const id of op.stripes)
+          this.#change(id, (record) => withSweep(record, { stamp, condemned }))
+      }
+    }
+  }
+
+  #addStripe(headerBytes: Uint8Array, holders: readonly (readonly PeerId[])[], stamp: Stamp): void {
+    const id = stripeIdOf(headerBytes)
+    const header = decodeStripeHeader(headerBytes)
+    const { k, m, shardBytes, class: cls } = header
+    const facts = { k, m, shardBytes, class: cls === undefined ? '' : formatClass(cls) }
+    const words: Word[] = holders.flatMap((peers, index) =>
+      peers.map((peer) => ({ index, peer: keyOfPeer(peer), isHeld: true })),
+    )
+    if (this.#view.get(keyOf(HEADER, id)) === undefined)
+      this.#view.put(keyOf(HEADER, id), headerBytes)
+    const change = (record: StripeRecord): StripeRecord =>
+      withWords(withRecorded(record, facts, stamp), words, stamp)
+    this.#change(id, change, () => header)
+  }
+
+  /** What may be forgotten of a stripe in the state at a cut; key: of a trace. */
+  oblivionOf(key: ByteString, upTo: Hlc): Oblivion | undefined {
+    return oblivionOf(this.#record(idIn(key)), upTo)
+  }
+
+  /** Forget that. Twice is once. */
+  forget(key: ByteString, oblivion: Oblivion): void {
+    this.#change(idIn(key), (record) => forget(record, oblivion))
+  }
+
+  #change(
+    id: StripeId,
+    change: (record: StripeRecord) => StripeRecord,
+    header: () => StripeHeader = () => this.#header(id)[0],
+  ): void {
+    const before = this.#record(id)
+    const after = change(before)
+    this.groups.move(id, before, after)
+    if (isLive(before) !== isLive(after)) {
+      const { chunks } = header()
+      // The first place counts, should a header name a chunk twice.
+      const first = new Map(chunks.map((chunk, index) => [chunk.id, index] as const).toReversed())
+      for (const [chunk, index] of first)
+        this.#relocate(chunk, id, isLive(after) ? index : undefined)
+    }
+    this.#write(id, after)
+  }
+
+  #write(id: StripeId, record: StripeRecord): void {
+    this.#records.delete(id)
+    if (isEmpty(record)) this.#view.delete(keyOf(STRIPE, id))
+    else this.#view.put(keyOf(STRIPE, id), encodeRecord(record))
+    if (record.facts === undefined && this.#view.get(keyOf(HEADER, id)) !== undefined) {
+      this.#headers.delete(id)
+      this.#view.delete(keyOf(HEADER, id))
+    }
+    const trace = keyOf(TRACE, id)
+    const isTraced = this.#view.get(trace) !== undefined
+    const needsTrace = !isEmpty(record) && hasTraces(record)
+    if (needsTrace && !isTraced) this.#view.put(trace, new Uint8Array(0))
+    else if (isTraced && !needsTrace) this.#view.delete(trace)
+  }
+
+  /** A chunk lies in a stripe at `index`, or does no more. */
+  #relocate(chunk: ChunkId, stripe: StripeId, index: number | undefined): void {
+    const key = chunkKey(chunk)
+    const id = stripeIdBytes(stripe)
+    const others = this.#locations(key).filter(([other]) => !equalBytes(other, id))
+    const all: Location[] = index === undefined ? others : [...others, [id, index]]
+    if (all.length === 0) return this.#view.delete(key)
+    this.#view.put(key, encodeCbor(all.sort(([a], [b]) => compareBytes(a, b))))
+  }
+
+  #locations(key: ByteString): Location[] {
+    const bytes = this.#view.get(key)
+    return bytes === undefined ? [] : (decodeCbor(bytes, 'chunk locations') as Location[])
+  }
+
+  #record(id: StripeId): StripeRecord {
+    const known = this.#records.get(id)
+    if (known !== undefined) return known
+    const bytes = this.#view.get(keyOf(STRIPE, id))
+    const record = bytes === undefined ? UNKNOWN : decodeRecord(bytes)
+    this.#records.set(id, record)
+    return record
+  }
+
+  /** Of a stripe that was recorded. */
+  #header(id: StripeId): readonly [StripeHeader, Uint8Array] {
+    const known = this.#headers.get(id)
+    if (known !== undefined) return known
+    const bytes = this.#view.get(keyOf(HEADER, id)) ?? new Uint8Array(0)
+    const header = decodeStripeHeader(bytes)
+    this.#headers.set(id, [header, bytes])
+    return [header, bytes]
   }
 }
 
-function compareLists(a: readonly Uint8Array[], b: readonly Uint8Array[]): number {
-  return Buffer.compare(Buffer.concat(a), Buffer.concat(b))
+function idOf(cid: Uint8Array): StripeId {
+  return stripeIdFromCid(cid)
+}
+
+function keyOfPeer(peer: PeerId): ByteString {
+  return toByteString(publicKeyOf(peer))
 }
 
 function chunkKey(id: ChunkId): ByteString {
   return CHUNK + toByteString(chunkIdBytes(id))
 }
 
-function stripeKey(id: StripeId): ByteString {
-  return STRIPE + toByteString(stripeIdBytes(id))
+function keyOf(table: ByteString, id: StripeId): ByteString {
+  return table + toByteString(stripeIdBytes(id))
+}
+
+/** The stripe in a key of a table of stripes. */
+function idIn(key: ByteString): StripeId {
+  return stripeIdFromCid(fromByteString(key.slice(1)))
 }

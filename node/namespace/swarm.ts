@@ -19,6 +19,7 @@ import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
 import type { Volumes } from './volumes.ts'
 import type { Timer, World } from '../world/world.ts'
+import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
 import { Reconnect } from '../peers/reconnect.ts'
 
@@ -39,6 +40,8 @@ export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
   readonly joining: Joining
+  /** Told whom this node hears. */
+  readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
   /** Mean time between two beacons of this node. */
   readonly beaconMs: number
@@ -319,6 +322,7 @@ export class Swarm {
   }
 
   #connected(peer: PeerId): void {
+    this.#c.detector.heard(peer)
     this.#news.set(peer, {
       lastSeenMs: this.#c.world.clock.wall(),
       freeBytes: this.#news.get(peer)?.freeBytes,
@@ -333,12 +337,14 @@ export class Swarm {
   }
 
   #disconnected(peer: PeerId): void {
+    this.#c.detector.hungUp(peer)
     if (!this.#door.isMember(peer)) this.#news.delete(peer)
     this.#c.onPeersChanged()
   }
 
   #heardBeacon(volume: Volume, beacon: Beacon): void {
     const { clock, network } = this.#c.world
+    this.#c.detector.heard(beacon.peer)
     this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
     // A beacon may leave actors out.
     const known = this.#durable.get(volume.id)?.get(beacon.peer) ?? []

@@ -11,6 +11,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'member-info':
       return op.peer === author || mayAdminister(role)
     case 'stripe':
+    case 'shards':
       return role !== 'reader'
     case 'member':
     case 'remove-member':
@@ -28,6 +29,10 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'attributes':
     case 'version':
     case 'drop-version':
+    case 'pin':
+    // Who can't read what reaches a chunk can't tell that nothing does.
+    case 'condemn':
+    case 'sweep':
       return mayWrite(role)
     default:
       return assertNever(op)

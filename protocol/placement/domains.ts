@@ -1,8 +1,8 @@
-// Which peers get the shards of a stripe: the best by rendezvous, but no more in one failure domain (zone) than may be
+// Which peers get the shards of the stripes in a placement group: the best by rendezvous, but no more in one failure domain (zone) than may be
 // lost with it.
 import { rankPeers } from './rendezvous.ts'
 import type { Candidate } from './rendezvous.ts'
-import type { PeerId, StripeId } from '../ids.ts'
+import type { PeerId } from '../ids.ts'
 
 /** Distinct peers in the order of shard indices; degraded: fewer than asked, or more in some zone than allowed. */
 export interface Placement {
@@ -17,30 +17,43 @@ export interface Placement {
  * perZoneMax: the m of the code; 0 sets no bound, since without parity no loss is survived wherever shards lie.
  */
 export function choosePlacement(
-  stripe: StripeId | string,
+  placementGroup: number,
   candidates: readonly Candidate[],
   count: number,
   perZoneMax: number,
 ): Placement {
-  const ranked = rankPeers(stripe, candidates)
+  const { chosen, degraded } = placeRanked(rankPeers(placementGroup, candidates), count, perZoneMax)
+  return { peers: chosen.map(({ peer }) => peer), degraded }
+}
+
+/** The same of candidates that are ranked already, the best first. */
+export function placeRanked<Ranked extends Candidate>(
+  ranked: readonly Ranked[],
+  count: number,
+  perZoneMax: number,
+): { readonly chosen: readonly Ranked[]; readonly degraded: boolean } {
   const bound = perZoneMax === 0 ? count : perZoneMax
   for (let limit = bound; ; limit++) {
-    const peers = takeSpread(ranked, count, limit)
-    if (peers.length === count) return { peers, degraded: limit > bound }
-    if (limit >= count) return { peers, degraded: true }
+    const chosen = takeSpread(ranked, count, limit)
+    if (chosen.length === count) return { chosen, degraded: limit > bound }
+    if (limit >= count) return { chosen, degraded: true }
   }
 }
 
 /** The first `count` with at most `limit` in one zone. */
-function takeSpread(ranked: readonly Candidate[], count: number, limit: number): PeerId[] {
+function takeSpread<Ranked extends Candidate>(
+  ranked: readonly Ranked[],
+  count: number,
+  limit: number,
+): Ranked[] {
   const inZone = new Map<string, number>()
-  const peers: PeerId[] = []
-  for (const { peer, zone } of ranked) {
-    if (peers.length === count) break
-    const held = inZone.get(zone) ?? 0
-    if (zone !== '' && held >= limit) continue
-    inZone.set(zone, held + 1)
-    peers.push(peer)
+  const chosen: Ranked[] = []
+  for (const candidate of ranked) {
+    if (chosen.length === count) break
+    const held = inZone.get(candidate.zone) ?? 0
+    if (candidate.zone !== '' && held >= limit) continue
+    inZone.set(candidate.zone, held + 1)
+    chosen.push(candidate)
   }
-  return peers
+  return chosen
 }

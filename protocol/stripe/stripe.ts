@@ -3,8 +3,8 @@
 // read from one or two peers without decoding. The stripe id is the CID of the header, which has a hash tree root for
 // each shard: who knows the id can check every byte.
 //
-// The header is DAG-CBOR {v: 1, code: [k, m], shardBytes, chunks: [[chunk id, length]..], roots: [32 bytes..]}; unknown
-// keys are skipped, and are part of the id.
+// The header is DAG-CBOR {v: 1, code: [k, m], shardBytes, chunks: [[chunk id, length]..], roots: [32 bytes..], class: text};
+// unknown keys are skipped, and are part of the id. So is the class: the same chunks for another class are another stripe.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, assert } from '../errors.ts'
 import { HASH_BYTES, blake3 } from '../hash.ts'
@@ -19,11 +19,14 @@ import {
 } from '../ids.ts'
 import {
   CHUNK_SEALED_MAX,
+  CLASS_TEXT_MAX,
   STRIPE_CHUNKS_MAX,
   STRIPE_DATA_MAX,
   STRIPE_K_MAX,
   STRIPE_M_MAX,
 } from '../limits.ts'
+import { formatClass, parseClass } from '../placement/redundancy.ts'
+import type { RedundancyClass } from '../placement/redundancy.ts'
 import { divCeil } from '../units.ts'
 import { encodeParity } from './reed-solomon.ts'
 import { shardRoot } from './shard-tree.ts'
@@ -40,6 +43,8 @@ export interface StripeHeader {
   readonly chunks: readonly { readonly id: ChunkId; readonly length: number }[]
   /** k+m hash tree roots (protocol/stripe/shard-tree.ts). */
   readonly shardRoots: readonly Uint8Array[]
+  /** What its data was written for; absent: the volume's class, whatever that is. */
+  readonly class?: RedundancyClass
 }
 
 export interface CodedStripe {
@@ -66,6 +71,7 @@ export function codeStripe(
   chunks: readonly { readonly id: ChunkId; readonly bytes: Uint8Array }[],
   k: number,
   m: number,
+  cls?: RedundancyClass,
 ): CodedStripe {
   const total = chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
   const shardBytes = divCeil(divCeil(total, k), SHARD_ALIGNMENT) * SHARD_ALIGNMENT
@@ -85,6 +91,7 @@ export function codeStripe(
     shardBytes,
     chunks: chunks.map(({ id, bytes }) => ({ id, length: bytes.length })),
     shardRoots: rootsOf(shards),
+    ...(cls === undefined ? {} : { class: cls }),
   }
   const headerBytes = encodeStripeHeader(header)
   return { id: stripeIdOf(headerBytes), header, headerBytes, shards }
@@ -99,10 +106,11 @@ export function encodeStripeHeader(header: StripeHeader): Uint8Array {
     shardBytes: header.shardBytes,
     chunks: header.chunks.map(({ id, length }) => [chunkIdBytes(id), length]),
     roots: header.shardRoots,
+    ...(header.class === undefined ? {} : { class: formatClass(header.class) }),
   })
 }
 
-/** Inverse of encodeStripeHeader, every bound checked. throws ShoalError 'malformed', or 'unsupported' for a later version. */
+/** Inverse of encodeStripeHeader, every bound checked. throws ShoalError 'malformed', or 'unsupported' for a later version or class. */
 export function decodeStripeHeader(bytes: Uint8Array): StripeHeader {
   const fields = new Fields(decodeCbor(bytes, 'stripe header'), 'stripe header')
   const version = fields.integer('v')
@@ -116,6 +124,7 @@ export function decodeStripeHeader(bytes: Uint8Array): StripeHeader {
     shardBytes: fields.integer('shardBytes', SHARD_ALIGNMENT, STRIPE_DATA_MAX),
     chunks: fields.list('chunks', STRIPE_CHUNKS_MAX).map(readChunk),
     shardRoots: fields.list('roots', STRIPE_K_MAX + STRIPE_M_MAX).map(readRoot),
+    ...(fields.has('class') ? { class: readClass(fields.text('class', CLASS_TEXT_MAX)) } : {}),
   }
   const fault = faultOf(header)
   if (fault !== undefined) throw malformed(fault)
@@ -190,6 +199,16 @@ function readChunk(item: unknown): { readonly id: ChunkId; readonly length: numb
 function readRoot(root: unknown): Uint8Array {
   if (root instanceof Uint8Array && root.length === HASH_BYTES) return root
   throw malformed('has a bad root')
+}
+
+function readClass(text: string): RedundancyClass {
+  try {
+    const cls = parseClass(text)
+    if (formatClass(cls) === text) return cls
+  } catch (cause) {
+    throw new ShoalError('unsupported', `stripe class "${text}" is not known`, { cause })
+  }
+  throw malformed('has a class that is not in its canonical form')
 }
 
 function integer(value: unknown, min: number, max: number): number {

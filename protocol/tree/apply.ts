@@ -82,7 +82,9 @@ export function applyOp(
     case 'drop-version':
       applyDropVersion(edit, op)
       break
+    // Settings, and what people want for a path, are tables of their own.
     case 'policy':
+    case 'pin':
       return
     default:
       return assertNever(op)

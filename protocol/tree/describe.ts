@@ -5,7 +5,7 @@ import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../log/dot.ts'
 import { nameText } from './names.ts'
 import type { Name } from './names.ts'
-import type { AttributeValues, Op, TreeOp } from './op.ts'
+import type { AttributeValues, Op, ShardChange, TreeOp } from './op.ts'
 
 /**
  * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own bookkeeping; 'unknown'
@@ -155,9 +155,52 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
       const path = names.object(op.inode)
       return { kind: 'resolve', text: `removed ${COPY_OF} ${path ?? GONE}`, path }
     }
+    case 'pin': {
+      const path = names.object(op.id)
+      const what = path ?? GONE
+      const text = op.class === '' ? `unpinned ${what}` : `pinned ${what} to class ${op.class}`
+      return { kind: 'policy', text, path }
+    }
+    case 'stripe':
+    case 'shards':
+    case 'condemn':
+    case 'sweep':
+      return { kind: 'place', text: placingText(op, names) }
     default:
       return describeVolumeOp(op, names)
   }
+}
+
+function placingText(op: PlacingOp, names: HistoryNames): string {
+  switch (op.kind) {
+    case 'stripe':
+      return `placed a stripe on ${count(new Set(op.holders.flat()).size, 'node')}`
+    case 'shards':
+      return shardsText(op.changes, names)
+    case 'condemn':
+      return `gave notice that ${count(op.stripes.length, 'stripe')} will be removed`
+    case 'sweep':
+      return `removed ${count(op.stripes.length, 'stripe')}`
+    default:
+      return assertNever(op)
+  }
+}
+
+/** Rebuilt on those that hold it now, moved if others held it, else found missing. */
+function shardsText(changes: readonly ShardChange[], names: HistoryNames): string {
+  const nodes = (isHeld: boolean): string =>
+    [...new Set(changes.filter((change) => change.isHeld === isHeld).map(({ peer }) => peer))]
+      .map((peer) => names.member(peer))
+      .join(', ')
+  const [from, to] = [nodes(false), nodes(true)]
+  const shards = new Set(changes.map(({ index }) => index)).size
+  const what = `${shards === 1 ? 'a shard' : `${shards} shards`} of a stripe`
+  if (from === '') return `placed ${what} on ${to}`
+  return to === '' ? `found ${what} missing on ${from}` : `moved ${what} from ${from} to ${to}`
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
 
 function describeMove(
@@ -204,21 +247,27 @@ function attributesText({ mode, uid, gid, ...times }: AttributeValues): string {
   return `set ${parts.join(', ')} of`
 }
 
-/** Voters by their names, as people set them. */
+/** Members by their names, as people set them. */
 function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: HistoryNames): string {
-  if (key !== 'voters') return value
-  return value
-    .split(',')
-    .map((peer) => names.member(peer as PeerId))
-    .join(',')
+  const [, drained] = /^drain:(.+)$/.exec(key) ?? []
+  if (drained !== undefined) {
+    const name = names.member(drained as PeerId)
+    return value === '1' ? `asked ${name} to give its shards away` : `let ${name} keep its shards`
+  }
+  if (key !== 'voters') return `set ${key}=${value}`
+  const voters = value.split(',').map((peer) => names.member(peer as PeerId))
+  return `set ${key}=${voters.join(',')}`
 }
 
-type VolumeOp = Exclude<Op, TreeOp> | Extract<Op, { kind: 'policy' }>
+type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' }>
+
+/** Ops about where data lies. */
+type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' }>
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
   switch (op.kind) {
     case 'policy':
-      return { kind: 'policy', text: `set ${op.key}=${policyText(op, names)}` }
+      return { kind: 'policy', text: policyText(op, names) }
     case 'member':
       return { kind: 'member', text: `admitted ${names.member(op.peer)} as ${op.role}` }
     case 'member-info': {
@@ -229,13 +278,6 @@ function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
       return { kind: 'member', text: `took the membership of ${names.member(op.peer)} away` }
     case 'epoch':
       return { kind: 'member', text: `began key epoch ${op.epoch}` }
-    case 'stripe': {
-      const nodes = new Set(op.holders.flat()).size
-      return {
-        kind: 'place',
-        text: `placed a stripe on ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`,
-      }
-    }
     case 'checkpoint':
       return { kind: 'checkpoint', text: 'made a checkpoint' }
     default:

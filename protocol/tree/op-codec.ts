@@ -1,49 +1,33 @@
 // Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
 // Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
-import { fromByteString, fromHex, toHex } from '../bytes.ts'
+import { fromByteString, fromHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
-import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
-import { ShoalError, assertNever, hasCode } from '../errors.ts'
+import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
-import {
-  SHORT_ID_BYTES,
-  chunkIdBytes,
-  chunkIdFromCid,
-  hexId,
-  peerIdFromPublicKey,
-  publicKeyOf,
-} from '../ids.ts'
-import type { NodeId, PeerId } from '../ids.ts'
+import { SHORT_ID_BYTES, chunkIdBytes, chunkIdFromCid, hexId } from '../ids.ts'
+import type { NodeId } from '../ids.ts'
 import {
   CHUNK_PLAIN_MAX,
-  ENTRY_BODY_MAX,
+  CLASS_TEXT_MAX,
   FILE_SIZE_MAX,
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
-  MEMBERS_MAX,
   NAME_MAX,
   OP_DOTS_MAX,
-  STRIPE_K_MAX,
-  STRIPE_M_MAX,
   SYMLINK_MAX,
 } from '../limits.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
-import { decodeHlc } from '../log/entry.ts'
-import type { NodeHash } from '../log/prolly.ts'
-import { parseRole } from '../membership/roles.ts'
 import { KNOWN_CODECS } from '../chunk/seal.ts'
 import type { ChunkRef, Codec } from '../chunk/seal.ts'
-import { decodeStripeHeader } from '../stripe/stripe.ts'
+import { decodeClearOp, encodeClearOp } from './clear-op-codec.ts'
 import { nameFromBytes } from './names.ts'
 import type { Name } from './names.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
-import type { AttributeValues, ClearOp, ContentRef, Op } from './op.ts'
+import type { AttributeValues, ContentRef, Op } from './op.ts'
+import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
 
-const HOLDERS_MAX = 64
 const TEXT_MAX = 1024
-const SEALED_KEY_MAX = 256
-const EPOCH_MAX = 2 ** 32
 
 /** One op as a CBOR value. */
 export function encodeOp(op: Op): Record<string, unknown> {
@@ -97,6 +81,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
     case 'policy':
       return { o, k: op.key, v: op.value }
+    case 'pin':
+      return { o, id: fromHex(op.id), c: op.class }
     default:
       return encodeClearOp(op)
   }
@@ -110,37 +96,6 @@ function encodeCreate(op: Extract<Op, { kind: 'create' }>): Record<string, unkno
     ...encodePlace(op),
     a: encodeAttributes(op.attributes),
     ...(op.target === undefined ? {} : { t: op.target }),
-  }
-}
-
-function encodeClearOp(op: ClearOp): Record<string, unknown> {
-  const o = op.kind
-  switch (op.kind) {
-    case 'member':
-      return {
-        o,
-        p: publicKeyOf(op.peer),
-        r: op.role,
-        k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]),
-      }
-    case 'member-info':
-      return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
-    case 'remove-member':
-      return { o, p: publicKeyOf(op.peer) }
-    case 'epoch':
-      return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
-    case 'stripe':
-      return { o, h: op.header, at: op.holders.map((peers) => peers.map(publicKeyOf)) }
-    case 'checkpoint':
-      return {
-        o,
-        c: op.hlc,
-        vv: encodeVector(op.vector),
-        ...(op.clear === undefined ? {} : { k: fromHex(op.clear) }),
-        ...(op.sealed === undefined ? {} : { s: fromHex(op.sealed) }),
-      }
-    default:
-      return assertNever(op)
   }
 }
 
@@ -210,64 +165,11 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return { kind, inode: id(f, 'i'), saw: dots(f.list('s', OP_DOTS_MAX)) }
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
+    case 'pin':
+      return { kind, id: id(f, 'id'), class: f.text('c', CLASS_TEXT_MAX) }
     default:
       return decodeClearOp(kind, f)
   }
-}
-
-function decodeClearOp(kind: string, f: Fields): Op | undefined {
-  switch (kind) {
-    case 'member':
-      return {
-        kind,
-        peer: peer(f.raw('p')),
-        role: parseRole(f.text('r', 16)),
-        keys: f.list('k', TEXT_MAX).map((item) => {
-          const [epoch, sealed] = list(item, 2)
-          return { epoch: integer(epoch, EPOCH_MAX), sealed: bytes(sealed, SEALED_KEY_MAX) }
-        }),
-      }
-    case 'member-info':
-      return {
-        kind,
-        peer: peer(f.raw('p')),
-        name: f.text('n', 255),
-        zone: f.text('z', 255),
-        capacityBytes: f.integer('c'),
-      }
-    case 'remove-member':
-      return { kind, peer: peer(f.raw('p')) }
-    case 'epoch':
-      return {
-        kind,
-        epoch: f.integer('e', 1, EPOCH_MAX),
-        keys: f.list('k', MEMBERS_MAX).map((item) => {
-          const [who, sealed] = list(item, 2)
-          return { peer: peer(who), sealed: bytes(sealed, SEALED_KEY_MAX) }
-        }),
-      }
-    case 'stripe': {
-      const header = f.bytes('h', ENTRY_BODY_MAX, 1)
-      // Applying the op reads it, which must not fail then.
-      decodeStripeHeader(header)
-      const holders = f.list('at', STRIPE_K_MAX + STRIPE_M_MAX)
-      return { kind, header, holders: holders.map((peers) => list(peers, HOLDERS_MAX).map(peer)) }
-    }
-    case 'checkpoint':
-      return {
-        kind,
-        hlc: decodeHlc(f.raw('c')),
-        vector: decodeVector(f.raw('vv')),
-        clear: f.has('k') ? root(f, 'k') : undefined,
-        sealed: f.has('s') ? root(f, 's') : undefined,
-      }
-    default:
-      return undefined
-  }
-}
-
-function root(f: Fields, name: string): NodeHash {
-  return toHex(f.bytes(name, HASH_BYTES, HASH_BYTES)) as NodeHash
 }
 
 function encodePlace(op: {
@@ -344,37 +246,6 @@ function nodeId(value: unknown): NodeId {
   return hexId<NodeId>(bytes(value, SHORT_ID_BYTES), SHORT_ID_BYTES, 'node id')
 }
 
-function peer(value: unknown): PeerId {
-  return peerIdFromPublicKey(bytes(value, 32))
-}
-
 function dots(values: readonly unknown[]): Dot[] {
   return values.map(decodeDot)
-}
-
-function list(value: unknown, countMax: number): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > countMax) {
-    throw new ShoalError(
-      'malformed',
-      `an op holds something that is not a list of at most ${countMax}`,
-    )
-  }
-  return value
-}
-
-function bytes(value: unknown, lengthMax: number, lengthMin = 0): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length > lengthMax || value.length < lengthMin) {
-    throw new ShoalError(
-      'malformed',
-      `an op holds something that is not bytes of length ${lengthMin}..${lengthMax}`,
-    )
-  }
-  return value
-}
-
-function integer(value: unknown, max: number = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) {
-    throw new ShoalError('malformed', `an op holds something that is not an integer in 0..${max}`)
-  }
-  return value
 }

@@ -5,7 +5,7 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../log/dot.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
-import type { NodeId, PeerId } from '../ids.ts'
+import type { NodeId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
 import type { Name } from './names.ts'
 
@@ -95,6 +95,20 @@ export type TreeOp =
     }
   | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
   | { readonly kind: 'policy'; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'pin'
+      /** A directory or an inode. */
+      readonly id: NodeId
+      /** Redundancy class of what is there and below; empty: no other than around it. */
+      readonly class: string
+    }
+
+/** From now on a peer holds a shard of a stripe, or holds it no more. */
+export interface ShardChange {
+  readonly index: number
+  readonly peer: PeerId
+  readonly isHeld: boolean
+}
 
 /** Ops in clear bodies: every member reads them, keepers too. */
 export type ClearOp =
@@ -122,8 +136,20 @@ export type ClearOp =
       readonly kind: 'stripe'
       /** DAG-CBOR stripe header; its hash is the stripe id. */
       readonly header: Uint8Array
-      /** Per shard index the peers that hold it. */
+      /** Per shard index peers that hold it. */
       readonly holders: readonly (readonly PeerId[])[]
+    }
+  | {
+      readonly kind: 'shards'
+      readonly stripe: StripeId
+      readonly changes: readonly ShardChange[]
+    }
+  | { readonly kind: 'condemn'; readonly stripes: readonly StripeId[] }
+  | {
+      readonly kind: 'sweep'
+      /** Of the `condemn` op that it goes on from. */
+      readonly condemned: Hlc
+      readonly stripes: readonly StripeId[]
     }
   | {
       readonly kind: 'checkpoint'
@@ -148,5 +174,8 @@ const CLEAR_KINDS: ReadonlySet<Op['kind']> = new Set([
   'remove-member',
   'epoch',
   'stripe',
+  'shards',
+  'condemn',
+  'sweep',
   'checkpoint',
 ])

@@ -1,6 +1,6 @@
 // The stored state of the tree: one record per directory, link, inode and name, each a small DAG-CBOR value under its
 // own key, so that an op touches O(1) records whatever the size of a directory. Equal trees have equal records.
-import { hexToByteString } from '../bytes.ts'
+import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { STAMP_ZERO, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
@@ -82,9 +82,17 @@ export function idKey(id: NodeId): ByteString {
   return hexToByteString(id)
 }
 
+/** Begins the keys of inodes. */
+export const INODE_PREFIX: ByteString = 'i'
+
+/** The inode whose key this is. */
+export function inodeOfKey(key: ByteString): NodeId {
+  return toHex(fromByteString(key.slice(INODE_PREFIX.length))) as NodeId
+}
+
 const dirKey = (id: NodeId): ByteString => `d${idKey(id)}`
 const linkKey = (id: NodeId): ByteString => `l${idKey(id)}`
-const inodeKey = (id: NodeId): ByteString => `i${idKey(id)}`
+const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
 
 /** Records are written one at a time, each whole: all share one writer. */
 const writer = new RecordWriter()

@@ -3,18 +3,20 @@ import fc from 'fast-check'
 import { fromByteString, toByteString, toHex } from '../../protocol/bytes.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import {
+  CODEC_DAG_CBOR,
   CODEC_RAW,
   MULTIHASH_BLAKE3,
   chunkIdFromCid,
   encodeCid,
   peerIdFromPublicKey,
+  stripeIdFromCid,
 } from '../../protocol/ids.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { nameFromBytes } from '../../protocol/tree/names.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
 import type { Name } from '../../protocol/tree/names.ts'
@@ -25,6 +27,9 @@ export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
 export const anyActor: fc.Arbitrary<ActorId> = bytes(16).map((id) => toHex(id) as ActorId)
 const anyNode: fc.Arbitrary<NodeId> = bytes(16).map((id) => toHex(id) as NodeId)
 export const anyPeer: fc.Arbitrary<PeerId> = bytes(32).map(peerIdFromPublicKey)
+const anyStripe: fc.Arbitrary<StripeId> = bytes(32).map((digest) =>
+  stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, digest)),
+)
 export const anySeq: fc.Arbitrary<number> = fc.integer({ min: 1, max: 2 ** 48 - 1 })
 export const anyHlc: fc.Arbitrary<Hlc> = fc
   .bigInt({ min: 0n, max: HLC_MAX })
@@ -162,6 +167,19 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     header: anyStripeHeader,
     holders: fc.array(fc.array(anyPeer, { maxLength: 3 }), { maxLength: 48 }),
   }),
+  op('shards', {
+    stripe: anyStripe,
+    changes: fc.array(
+      fc.record(
+        { index: fc.nat(47), peer: anyPeer, isHeld: fc.boolean() },
+        { noNullPrototype: true },
+      ),
+      { maxLength: 5 },
+    ),
+  }),
+  op('condemn', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
+  op('sweep', { condemned: anyHlc, stripes: fc.array(anyStripe, { maxLength: 5 }) }),
+  op('pin', { id: anyNode, class: fc.string({ maxLength: 32 }) }),
 )
 
 function op<Kind extends Op['kind']>(

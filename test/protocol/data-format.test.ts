@@ -19,6 +19,7 @@ import {
 } from '../../protocol/ids.ts'
 import { SHARD_LEAF } from '../../protocol/limits.ts'
 import { choosePlacement } from '../../protocol/placement/domains.ts'
+import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
 import { encodeParity } from '../../protocol/stripe/reed-solomon.ts'
 import { shardProof, shardRoot, verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
@@ -222,6 +223,7 @@ function stripeVectors(): unknown {
     header: toHex(headerBytes),
     cid: toHex(stripeIdBytes(id)),
     id,
+    classId: codeStripe(chunks, 2, 2, { kind: 'copies', count: 3 }).id,
   }
 }
 
@@ -243,7 +245,8 @@ function treeVectors(): unknown {
 }
 
 function placementVectors(): unknown {
-  const stripe = stripeIdFromCid(Buffer.concat([fromHex('01711e20'), blake3(utf8('a stripe'))]))
+  const stripe = stripeIdFromCid(Buffer.concat([fromHex('01711e20'), blake3(utf8('stripe 1'))]))
+  const group = placementGroup(stripe)
   const all = [
     { zone: 'attic', weight: 100 },
     { zone: 'attic', weight: 100 },
@@ -251,21 +254,22 @@ function placementVectors(): unknown {
     { zone: '', weight: 400 },
   ].map((one, i) => ({ peer: peerIdFromPublicKey(new Uint8Array(32).fill(i + 1)), ...one }))
   const candidates = all.map((candidate) => {
-    const digest = Buffer.from(blake3(utf8(`${stripe} ${candidate.peer}`)))
+    const digest = Buffer.from(blake3(utf8(`${group} ${candidate.peer}`)))
     const h = Number(digest.readBigUInt64BE() >> 11n) / 2 ** 53
     const score = -candidate.weight / Math.log(h)
     return { ...candidate, digestStart: toHex(digest.subarray(0, 8)), h, score }
   })
   const ranking = candidates.toSorted((a, b) => b.score - a.score).map(({ peer }) => peer)
   assert.deepEqual(
-    rankPeers(stripe, all).map(({ peer }) => peer),
+    rankPeers(group, all).map(({ peer }) => peer),
     ranking,
   )
   return {
     stripe,
+    group,
     candidates,
     ranking,
-    threeOneAZone: choosePlacement(stripe, all, 3, 1),
-    fourOneAZone: choosePlacement(stripe, all, 4, 1),
+    threeOneAZone: choosePlacement(group, all, 3, 1),
+    fourOneAZone: choosePlacement(group, all, 4, 1),
   }
 }

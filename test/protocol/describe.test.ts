@@ -1,18 +1,21 @@
 // Ops in words: what the history tests (test/node/namespace/history.test.ts) do not come by.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { describeOps } from '../../protocol/tree/describe.ts'
-import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
 import type { Name } from '../../protocol/tree/names.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import type { Op, ShardChange } from '../../protocol/tree/op.ts'
 
 const FILE = 'f1' as NodeId
 const FOLDER = 'd1' as NodeId
 const GONE = 'gone' as NodeId
 const LINK = 'l1' as NodeId
 const PEER = 'peer' as PeerId
+const OTHER = 'other' as PeerId
+const STRIPE = 'stripe' as StripeId
 
 /** A tree of one folder /docs with a file a; whatever else an op names is gone. */
 const NAMES: HistoryNames = {
@@ -21,10 +24,12 @@ const NAMES: HistoryNames = {
   before: () => undefined,
   ofCopy: () => false,
   object: (id) => (id === FILE ? '/docs/a' : id === FOLDER ? '/docs' : undefined),
-  member: () => 'ben',
+  member: (peer) => (peer === OTHER ? 'ann' : 'ben'),
   inConflict: () => false,
 }
 
+const held = (index: number): ShardChange => ({ index, peer: PEER, isHeld: true })
+const lost = (index: number): ShardChange => ({ index, peer: PEER, isHeld: false })
 const content = { kind: 'inline', bytes: new Uint8Array() } as const
 const version = { kind: 'version', base: [], size: 3, content, modifiedNs: 0n, touch: [] } as const
 
@@ -61,6 +66,8 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   ],
   [{ kind: 'policy', key: 'ack', value: 'placed' }, 'set ack=placed'],
   [{ kind: 'policy', key: 'voters', value: `${PEER},${PEER}` }, 'set voters=ben,ben'],
+  [{ kind: 'policy', key: `drain:${PEER}`, value: '1' }, 'asked ben to give its shards away'],
+  [{ kind: 'policy', key: `drain:${PEER}`, value: '' }, 'let ben keep its shards'],
   [[undefined], 'did something that says nothing to this node'],
   [{ kind: 'member', peer: PEER, role: 'reader', keys: [] }, 'admitted ben as reader'],
   [
@@ -71,6 +78,19 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
     { kind: 'stripe', header: new Uint8Array(), holders: [[PEER], [PEER], []] },
     'placed a stripe on 1 node',
   ],
+  [{ kind: 'shards', stripe: STRIPE, changes: [held(0)] }, 'placed a shard of a stripe on ben'],
+  [
+    { kind: 'shards', stripe: STRIPE, changes: [lost(0), lost(1)] },
+    'found 2 shards of a stripe missing on ben',
+  ],
+  [
+    { kind: 'shards', stripe: STRIPE, changes: [held(0), { ...lost(0), peer: OTHER }] },
+    'moved a shard of a stripe from ann to ben',
+  ],
+  [{ kind: 'condemn', stripes: [STRIPE, STRIPE] }, 'gave notice that 2 stripes will be removed'],
+  [{ kind: 'sweep', condemned: HLC_ZERO, stripes: [STRIPE] }, 'removed 1 stripe'],
+  [{ kind: 'pin', id: FILE, class: 'rs6+3' }, 'pinned /docs/a to class rs6+3'],
+  [{ kind: 'pin', id: FILE, class: '' }, 'unpinned /docs/a'],
 ]
 
 describe('ops in words', () => {

@@ -5,22 +5,32 @@ import fc from 'fast-check'
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
-import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
+import { HLC_MAX } from '../../protocol/clock/hlc.ts'
+import {
+  CODEC_RAW,
+  MULTIHASH_BLAKE3,
+  chunkIdFromCid,
+  encodeCid,
+  stripeIdBytes,
+} from '../../protocol/ids.ts'
 import {
   CHUNK_PLAIN_MAX,
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
   MEMBERS_MAX,
+  OP_SHARDS_MAX,
+  OP_STRIPES_MAX,
   STRIPE_K_MAX,
   STRIPE_M_MAX,
   SYMLINK_MAX,
 } from '../../protocol/limits.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
-import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
+import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
 import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
 import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, filled, nodeId, toJson } from './fixtures.ts'
@@ -121,6 +131,21 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   'remove-member': { kind: 'remove-member', peer: CAROL.peer },
   epoch: { kind: 'epoch', epoch: 2, keys: [{ peer: ALICE.peer, sealed: SEALED }] },
   stripe: { kind: 'stripe', header: HEADER, holders: [[ALICE.peer], [BOB.peer, CAROL.peer], []] },
+  shards: {
+    kind: 'shards',
+    stripe: stripeIdOf(HEADER),
+    changes: [
+      { index: 2, peer: ALICE.peer, isHeld: true },
+      { index: 1, peer: CAROL.peer, isHeld: false },
+    ],
+  },
+  condemn: { kind: 'condemn', stripes: [stripeIdOf(HEADER)] },
+  sweep: {
+    kind: 'sweep',
+    condemned: ((1_800_000_000_000n << 16n) + 7n) as Hlc,
+    stripes: [stripeIdOf(HEADER)],
+  },
+  pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
 }
 
 describe('ops', () => {
@@ -153,7 +178,7 @@ describe('ops', () => {
     const clear = Object.values(EXAMPLES).filter(isClearOp)
     assert.deepEqual(
       clear.map((op) => op.kind),
-      ['member', 'member-info', 'remove-member', 'epoch', 'stripe'],
+      ['member', 'member-info', 'remove-member', 'epoch', 'stripe', 'shards', 'condemn', 'sweep'],
     )
   })
 
@@ -206,6 +231,7 @@ describe('ops', () => {
 
 const dot = [filled(1, 16), 1, 0]
 const peer = filled(1, 32)
+const stripe = stripeIdBytes(stripeIdOf(HEADER))
 const many = (count: number, item: unknown): unknown[] => Array.from({ length: count }, () => item)
 const both = (count: number, item: unknown): [unknown, unknown] => [
   many(count, item),
@@ -259,6 +285,15 @@ const BOUNDS: readonly (readonly [
   ['stripe', 'at', ...both(STRIPE_K_MAX + STRIPE_M_MAX, [peer])],
   ['stripe', 'at', [many(64, peer)], [many(65, peer)]],
   ['stripe', 'h', HEADER, HEADER.subarray(1)],
+  ['shards', 's', stripe, stripe.subarray(1)],
+  ['shards', 'c', ...both(OP_SHARDS_MAX, [0, peer, true])],
+  ['shards', 'c', [[47, peer, false]], [[48, peer, false]]],
+  ['shards', 'c', [[0, peer, true]], [[0, peer, 1]]],
+  ['condemn', 's', ...both(OP_STRIPES_MAX, stripe)],
+  ['condemn', 's', [stripe], [encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(1, 32))]],
+  ['sweep', 's', ...both(OP_STRIPES_MAX, stripe)],
+  ['sweep', 'c', HLC_MAX, HLC_MAX + 1n],
+  ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
 ]
 
 function example(name: string): Op {

@@ -9,15 +9,15 @@ import { xorshiftBytes } from './vectors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 
-const STRIPES = Array.from({ length: 2000 }, (_, i) => `stripe ${i}`)
+const GROUPS = Array.from({ length: 2000 }, (_, i) => i)
 
 describe('rendezvous', () => {
   test('the rank is the same for every order of candidates, and has each once', () => {
     fc.assert(
-      fc.property(candidates(), fc.nat(1000), fc.nat(20), (all, stripe, turn) => {
+      fc.property(candidates(), fc.nat(1000), fc.nat(20), (all, group, turn) => {
         const turned = [...all.slice(turn), ...all.slice(0, turn)].toReversed()
-        const ranked = rankPeers(`stripe ${stripe}`, all)
-        assert.deepEqual(rankPeers(`stripe ${stripe}`, turned), ranked)
+        const ranked = rankPeers(group, all)
+        assert.deepEqual(rankPeers(group, turned), ranked)
         assert.deepEqual(
           new Set(ranked.map(({ peer }) => peer)),
           new Set(all.filter(({ weight }) => weight > 0).map(({ peer }) => peer)),
@@ -30,12 +30,12 @@ describe('rendezvous', () => {
   test('a peer comes first as often as its share of the weight', () => {
     const all = [1, 1, 2, 4, 8].map((weight, i) => ({ peer: peerOf(i), zone: '', weight }))
     const wins = new Map<PeerId, number>()
-    for (const stripe of STRIPES) {
-      const [first] = rankPeers(stripe, all)
+    for (const group of GROUPS) {
+      const [first] = rankPeers(group, all)
       if (first !== undefined) wins.set(first.peer, (wins.get(first.peer) ?? 0) + 1)
     }
     for (const { peer, weight } of all) {
-      const share = (wins.get(peer) ?? 0) / STRIPES.length
+      const share = (wins.get(peer) ?? 0) / GROUPS.length
       // Four standard deviations of a share of 2000 draws are at most 4.5 %.
       assert.ok(Math.abs(share - weight / 16) < 0.045, `${share} for weight ${weight} of 16`)
     }
@@ -43,15 +43,15 @@ describe('rendezvous', () => {
 
   test('the order of the other peers does not change when one comes, goes or changes weight', () => {
     fc.assert(
-      fc.property(candidates(), fc.nat(1000), fc.nat(20), (all, stripe, at) => {
+      fc.property(candidates(), fc.nat(1000), fc.nat(20), (all, group, at) => {
         const one = all[at % all.length]
         const without = (list: readonly Candidate[]): readonly PeerId[] =>
           list.map(({ peer }) => peer).filter((peer) => peer !== one?.peer)
-        const ranked = without(rankPeers(`${stripe}`, all))
+        const ranked = without(rankPeers(group, all))
         const fewer = all.filter((candidate) => candidate !== one)
-        assert.deepEqual(without(rankPeers(`${stripe}`, fewer)), ranked)
+        assert.deepEqual(without(rankPeers(group, fewer)), ranked)
         const heavier = all.map((c) => (c === one ? { ...c, weight: c.weight * 3 } : c))
-        assert.deepEqual(without(rankPeers(`${stripe}`, heavier)), ranked)
+        assert.deepEqual(without(rankPeers(group, heavier)), ranked)
       }),
       { seed: 2, numRuns: 100 },
     )
@@ -66,8 +66,8 @@ describe('placement', () => {
       weight: 1 + (i % 2),
     }))
     const held = new Map<PeerId, number>()
-    for (const stripe of STRIPES) {
-      for (const peer of choosePlacement(stripe, all, 3, 1).peers) {
+    for (const group of GROUPS) {
+      for (const peer of choosePlacement(group, all, 3, 1).peers) {
         held.set(peer, (held.get(peer) ?? 0) + 1)
       }
     }
@@ -81,24 +81,24 @@ describe('placement', () => {
     const all = Array.from({ length: 10 }, (_, i) => ({ peer: peerOf(i), zone: '', weight: 1 }))
     const last = peerOf(9)
     let moved = 0
-    for (const stripe of STRIPES) {
-      const before = choosePlacement(stripe, all.slice(0, 9), 3, 1).peers
-      const after = choosePlacement(stripe, all, 3, 1).peers
+    for (const group of GROUPS) {
+      const before = choosePlacement(group, all.slice(0, 9), 3, 1).peers
+      const after = choosePlacement(group, all, 3, 1).peers
       const gained = after.filter((peer) => !before.includes(peer))
       const lost = before.filter((peer) => !after.includes(peer))
       assert.deepEqual(gained, after.includes(last) ? [last] : [])
       assert.equal(lost.length, gained.length)
       moved += gained.length
     }
-    const share = moved / (3 * STRIPES.length)
+    const share = moved / (3 * GROUPS.length)
     assert.ok(Math.abs(share - 0.1) < 0.02, `${share} of all shards moved`)
   })
 
   test('no zone has more than it may, where that can be; else the fullest has as few as can be', () => {
     const count = fc.integer({ min: 1, max: 9 })
     fc.assert(
-      fc.property(candidates(), count, fc.nat(4), fc.nat(1000), (all, wanted, perZone, stripe) => {
-        const { peers, degraded } = choosePlacement(`${stripe}`, all, wanted, perZone)
+      fc.property(candidates(), count, fc.nat(4), fc.nat(1000), (all, wanted, perZone, group) => {
+        const { peers, degraded } = choosePlacement(group, all, wanted, perZone)
         const eligible = all.filter(({ weight }) => weight > 0)
         assert.equal(new Set(peers).size, peers.length)
         assert.equal(peers.length, Math.min(wanted, eligible.length))
@@ -115,19 +115,19 @@ describe('placement', () => {
 
   test('the peers are the best by rendezvous where zones allow', () => {
     const all = ['a', 'a', 'a', '', ''].map((zone, i) => ({ peer: peerOf(i), zone, weight: 1 }))
-    for (const stripe of STRIPES.slice(0, 100)) {
-      const ranked = rankPeers(stripe, all)
+    for (const group of GROUPS.slice(0, 100)) {
+      const ranked = rankPeers(group, all)
       const best = ranked.map(({ peer }) => peer)
-      assert.deepEqual(choosePlacement(stripe, all, 4, 0).peers, best.slice(0, 4))
+      assert.deepEqual(choosePlacement(group, all, 4, 0).peers, best.slice(0, 4))
       const inA = ranked.filter(({ zone }) => zone === 'a').map(({ peer }) => peer)
       const expected = best.filter((peer) => peer !== inA[1] && peer !== inA[2])
-      assert.deepEqual(choosePlacement(stripe, all, 3, 1).peers, expected)
+      assert.deepEqual(choosePlacement(group, all, 3, 1).peers, expected)
     }
   })
 
   test('without candidates nothing is placed, and that is degraded', () => {
-    assert.deepEqual(choosePlacement('s', [], 3, 1), { peers: [], degraded: true })
-    assert.deepEqual(choosePlacement('s', [], 0, 1), { peers: [], degraded: false })
+    assert.deepEqual(choosePlacement(7, [], 3, 1), { peers: [], degraded: true })
+    assert.deepEqual(choosePlacement(7, [], 0, 1), { peers: [], degraded: false })
   })
 })
 

@@ -20,6 +20,7 @@ import {
   STRIPE_K_MAX,
   STRIPE_M_MAX,
 } from '../../protocol/limits.ts'
+import { parseClass } from '../../protocol/placement/redundancy.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
 import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import {
@@ -180,6 +181,26 @@ describe('a stripe header from a peer', () => {
       [1, 2, 3],
     ]) {
       refused('malformed', { roots: bad })
+    }
+  })
+
+  test('says for which class it is, in the one form of that: so another class is another stripe', () => {
+    const chunks = chunksOf([100, 200])
+    const plain = codeStripe(chunks, 2, 1)
+    const coded = codeStripe(chunks, 2, 1, parseClass('rs2+1'))
+    assert.deepEqual(coded.shards, plain.shards)
+    assert.notEqual(coded.id, plain.id)
+    assert.deepEqual(decodeStripeHeader(coded.headerBytes).class, parseClass('rs2+1'))
+    assert.equal(decodeStripeHeader(plain.headerBytes).class, undefined)
+    const fields = decodeCbor(plain.headerBytes, 'header') as Record<string, unknown>
+    for (const [text, code] of [
+      ['rs02+1', 'malformed'],
+      ['x'.repeat(33), 'malformed'],
+      [21, 'malformed'],
+      ['gold', 'unsupported'],
+    ] as const) {
+      const bytes = encodeCbor({ ...fields, class: text })
+      assert.throws(() => decodeStripeHeader(bytes), { code }, `${text}`)
     }
   })
 

@@ -10,25 +10,9 @@ import { HOUR_MS } from '../../../protocol/units.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
-import { Machine, beacons } from './machines.ts'
+import { Machine, beacons, checkpoint } from './machines.ts'
 import { MemoryStore, Replica, exchange, send } from './replicas.ts'
 import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
-
-/** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
-async function checkpoint(maker: Machine, ...others: readonly Machine[]): Promise<Checkpoint> {
-  const all = [maker, ...others]
-  for (const { replica } of all) await replica.volume.commit()
-  await exchange(...all.map(({ replica }) => replica))
-  beacons(all)
-  await maker.makeCheckpoint()
-  await exchange(...all.map(({ replica }) => replica))
-  for (const { checkpoints } of all) await checkpoints.look()
-  beacons(all)
-  for (const { checkpoints } of all) await checkpoints.look()
-  const made = maker.volume.checkpoint
-  assert.ok(made !== undefined, maker.notes.join('\n'))
-  return made
-}
 
 describe('a checkpoint', () => {
   test('is the same on every member, and the log below it goes', async () => {

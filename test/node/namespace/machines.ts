@@ -14,8 +14,9 @@ import { logDigest } from '../../../protocol/wire/gossip.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { channelPair, networkOf } from './wires.ts'
+import { exchange } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import type { FetchedCheckpoint } from '../../../node/namespace/checkpoint.ts'
+import type { Checkpoint, FetchedCheckpoint } from '../../../node/namespace/checkpoint.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import type { Volume } from '../../../node/namespace/volume.ts'
 import type { LogSummary } from '../../../protocol/wire/log.ts'
@@ -180,6 +181,25 @@ export function fetchCheckpoint(
     isMember: () => true,
   })
   return client.fetch(to.volume, from.identity.peer)
+}
+
+/** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
+export async function checkpoint(
+  maker: Machine,
+  ...others: readonly Machine[]
+): Promise<Checkpoint> {
+  const all = [maker, ...others]
+  for (const { replica } of all) await replica.volume.commit()
+  await exchange(...all.map(({ replica }) => replica))
+  beacons(all)
+  await maker.makeCheckpoint()
+  await exchange(...all.map(({ replica }) => replica))
+  for (const { checkpoints } of all) await checkpoints.look()
+  beacons(all)
+  for (const { checkpoints } of all) await checkpoints.look()
+  const made = maker.volume.checkpoint
+  assert.ok(made !== undefined, maker.notes.join('\n'))
+  return made
 }
 
 /** All meet all, until nothing is new. */

@@ -238,6 +238,7 @@ test('a peer whose checkpoint gives nothing new is not asked for it again and ag
     world,
     volumes: a.volumes,
     joining: { isOpen: () => false } as never,
+    detector: { heard: () => undefined, hungUp: () => undefined },
     freeBytes: () => 0,
     beaconMs: 1000,
     checkpoints: { entries: Infinity, everyMs: Infinity },

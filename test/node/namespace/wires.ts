@@ -96,6 +96,7 @@ export function networkOf(self: PeerId, methods: Partial<Network>): Network {
     publish: async () => undefined,
     subscribe: () => () => undefined,
     provide: unused,
+    unprovide: unused,
     find: unused,
     ...methods,
   }

@@ -1,0 +1,83 @@
+// What is causally stable in a volume: held by every member that is waited for, so that nothing concurrent with it can
+// come any more (protocol/log/stability.ts).
+import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { dominates } from '../../protocol/clock/vector-clock.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import { stampHlc } from '../../protocol/log/dot.ts'
+import { stableClock } from '../../protocol/log/stability.ts'
+import type { Claim } from '../../protocol/log/stability.ts'
+import type { Member } from '../../protocol/membership/members.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
+import type { Clock } from '../world/world.ts'
+import { awayMsOf } from './settings.ts'
+import type { Volume } from './volume.ts'
+
+/**
+ * Everyone who is waited for holds all entries up to this clock durably, and none can still be made. HLC_ZERO while that
+ * is not known of any, or those who are waited for and this node are no quorum.
+ */
+export function stableHlc(volume: Volume, clock: Clock): Hlc {
+  // Not in a state that is to be another.
+  if (!volume.cuts.areJudged) return HLC_ZERO
+  const claims = claimsOfOthers(volume, clock)
+  if (claims === undefined) return HLC_ZERO
+  const hlcAt = (actor: ActorId, seq: number): Hlc =>
+    volume.entries.hlc(actor, Math.max(seq, volume.branches.firstSeq(actor))) ?? HLC_ZERO
+  return volume.forks.wholeUpTo(stableClock(volume.durableClaim(), claims, hlcAt))
+}
+
+/** Members other than this one that were heard of, or admitted, not too long ago. */
+export function waitedFor(volume: Volume, clock: Clock): Member[] {
+  const sinceMs = clock.wall() - awayMsOf(volume)
+  return volume.membership.members().filter(({ peer, granted }) => {
+    const heardMs = volume.claims.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
+    return peer !== volume.identity.peer && heardMs >= sinceMs
+  })
+}
+
+/** Of those that are waited for, who is not known to hold all that this node does. */
+export function laggingBehind(volume: Volume, clock: Clock): PeerId[] {
+  const { vector } = volume.durableClaim()
+  return waitedFor(volume, clock)
+    .map(({ peer }) => peer)
+    .filter((peer) => {
+      const claim = volume.claims.of(peer)
+      return claim === undefined || !dominates(claim.vector, vector)
+    })
+}
+
+/**
+ * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or these are
+ * too few: two cuts that are announced apart have somebody in common, who confirmed one of them first.
+ */
+function claimsOfOthers(volume: Volume, clock: Clock): Claim[] | undefined {
+  const peers = waitedFor(volume, clock).map(({ peer }) => peer)
+  if (!isQuorum(volume, peers)) return undefined
+  const claims = peers.map((peer) => volume.claims.of(peer))
+  const known = claims.filter((claim) => claim !== undefined)
+  return known.length === claims.length ? known : undefined
+}
+
+/** Are these and this node so many of the members that any two such groups share one? Of two halves, one is. */
+export function isQuorum(volume: Volume, others: readonly PeerId[]): boolean {
+  const members = volume.membership.members()
+  const here = new Set([...others, volume.identity.peer])
+  const count = members.filter(({ peer }) => here.has(peer)).length
+  const first = members[0]?.peer
+  const isHalf = 2 * count === members.length && first !== undefined && here.has(first)
+  return isHalf || 2 * count > members.length
+}
+
+/** How many of these have a smaller id and may write; undefined if this one may not. */
+export function countBefore(
+  { membership, identity }: Volume,
+  peers: readonly PeerId[],
+): number | undefined {
+  const may = (peer: PeerId): boolean => {
+    const role = membership.member(peer)?.role
+    return role !== undefined && mayWrite(role)
+  }
+  if (!may(identity.peer)) return undefined
+  return peers.filter((peer) => peer < identity.peer && may(peer)).length
+}

@@ -1,0 +1,275 @@
+// What should become of a stripe's shards, given who holds them and who is there: rebuilt where nobody holds them any
+// more, moved where they lie better, forgotten where another holds them too. A pure decision, the same on every node
+// that sees the same. Of every plan:
+//   a peer gets a shard only if it is online, not full, not draining, and holds no other shard of the stripe
+//   a holder that is wanted keeps its shard: only what is missing or out of place moves
+//   carried out, and planned again, nothing is left to do
+// Wanted are the best by rendezvous within the bound of a zone (domains.ts): so a newcomer draws its share and no more.
+// Source: Chun et al., "Efficient Replica Maintenance for Distributed Storage Systems" (NSDI 2006), for what a peer that
+// returns still holds; DESIGN §6.
+import { placeRanked } from './domains.ts'
+import { rankPeers } from './rendezvous.ts'
+import type { PeerId } from '../ids.ts'
+import type { Candidate } from './rendezvous.ts'
+
+/** absent: late for so long that it counts as lost where no shard can be spared. gone: lost, until it returns. */
+export type Presence = 'online' | 'late' | 'absent' | 'gone'
+
+/** A member that may hold shards. weight 0: it is draining, which is to give its shards away. */
+export interface PlacePeer extends Candidate {
+  readonly presence: Presence
+  /** Gets no more shards, and keeps those it has. */
+  readonly isFull: boolean
+}
+
+/** All that may hold shards, the best first. */
+export type RankedPeers = readonly PlacePeer[]
+
+/** What is planned for: a stripe, or any of a group whose holders are the same in another order. */
+export interface Shards {
+  readonly k: number
+  readonly m: number
+  /** Per shard the peers that hold it. */
+  readonly holders: readonly (readonly PeerId[])[]
+}
+
+export interface Plan {
+  /** Shards held by peers that are not lost, less k. Below 0 the data can't be read until some return. */
+  readonly spares: number
+  /** No shard more can be spared: what is absent counts as lost. */
+  readonly isUrgent: boolean
+  /** Shards that nobody holds. */
+  readonly missing: readonly number[]
+  /** Where missing shards go: fewer than are missing if too few peers take them. */
+  readonly repairs: readonly { readonly index: number; readonly to: PeerId }[]
+  readonly moves: readonly {
+    readonly index: number
+    readonly from: PeerId
+    readonly to: PeerId
+  }[]
+  /** Shards that another, who is online, holds too; and of peers that are no members any more. */
+  readonly drops: readonly { readonly index: number; readonly peer: PeerId }[]
+  /** Once carried out there are shards without a holder, or more in some zone than may be lost. */
+  readonly isDegraded: boolean
+  /**
+   * All lies with just those that are wanted, within the bound of zones: the plan stays as long as nothing of a holder
+   * changes and nobody that ranks before the last of them begins to count.
+   */
+  readonly isFirm: boolean
+}
+
+/** Members of any weight in the order of rank for a placement group. cost: a hash for each. */
+export function rankForGroup<Peer extends Candidate>(
+  placementGroup: number,
+  peers: readonly Peer[],
+): Peer[] {
+  const byId = new Map(peers.map((peer) => [peer.peer, peer]))
+  // Who takes nothing ranks all the same, since it may still coordinate.
+  const weighted = peers.map(({ peer, zone, weight }) => ({
+    peer,
+    zone,
+    weight: Math.max(weight, Number.MIN_VALUE),
+  }))
+  return rankPeers(placementGroup, weighted).flatMap(({ peer }) => byId.get(peer) ?? [])
+}
+
+/** Holders that are online, in the order in which they see to a group: the first does, the others in case it fails to. */
+export function coordinators({ holders }: Shards, ranked: RankedPeers): PeerId[] {
+  const holding = new Set(holders.flat())
+  return ranked
+    .filter(({ peer, presence }) => presence === 'online' && holding.has(peer))
+    .map(({ peer }) => peer)
+}
+
+/** See the head of the file. cost: O(peers + holders). */
+export function planShards(shards: Shards, ranked: RankedPeers): Plan {
+  const { k, m, holders } = shards
+  const byId = new Map(ranked.map((peer) => [peer.peer, peer]))
+  const reachable = holders.filter((peers) =>
+    peers.some((peer) => ['online', 'late'].includes(byId.get(peer)?.presence ?? 'gone')),
+  ).length
+  const isUrgent = m > 0 && reachable <= k
+  const isLost = ({ presence }: PlacePeer): boolean =>
+    presence === 'gone' || (isUrgent && presence === 'absent')
+  const alive = new Map(ranked.filter((peer) => !isLost(peer)).map((peer) => [peer.peer, peer]))
+  const layout = new Layout(shards, alive)
+  layout.keepWanted()
+  layout.repair()
+  layout.move()
+  const spares = holders.length - layout.missing.length - k
+  const former = holders.flatMap((peers, index) =>
+    peers.filter((peer) => !byId.has(peer)).map((peer) => ({ index, peer })),
+  )
+  return {
+    spares,
+    isUrgent,
+    missing: layout.missing,
+    repairs: layout.repairs,
+    moves: layout.moves,
+    drops: [...layout.drops, ...former.filter(({ index }) => layout.isSafe(index))],
+    isDegraded: layout.isDegraded(),
+    isFirm: layout.isFirm() && former.length === 0,
+  }
+}
+
+/** True if there is nothing to do that can be done. */
+export function isSettled({ repairs, moves, drops }: Plan): boolean {
+  return repairs.length === 0 && moves.length === 0 && drops.length === 0
+}
+
+/** A plan in the making. */
+class Layout {
+  readonly missing: readonly number[]
+  readonly repairs: { index: number; to: PeerId }[] = []
+  readonly moves: { index: number; from: PeerId; to: PeerId }[] = []
+  readonly drops: { index: number; peer: PeerId }[] = []
+  readonly #k: number
+  readonly #m: number
+  readonly #alive: ReadonlyMap<PeerId, PlacePeer>
+  /** Per shard who is there of its holders, the best first. */
+  readonly #holders: readonly (readonly PlacePeer[])[]
+  readonly #holding: ReadonlySet<PeerId>
+  readonly #wanted: readonly PlacePeer[]
+  /** Per shard who will hold it. */
+  readonly #final: (PlacePeer | undefined)[]
+  /** Who is to hold some shard in the end. */
+  readonly #taken = new Set<PeerId>()
+  #misplaced: number[] = []
+
+  constructor({ k, m, holders }: Shards, alive: ReadonlyMap<PeerId, PlacePeer>) {
+    this.#k = k
+    this.#m = m
+    this.#alive = alive
+    const ranked = [...alive.values()]
+    this.#holders = holders.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
+    this.missing = indices(this.#holders, (peers) => peers.length === 0)
+    this.#holding = new Set(holders.flat())
+    const eligible = ranked.filter(
+      ({ peer, weight, isFull }) => weight > 0 && (!isFull || this.#holding.has(peer)),
+    )
+    this.#wanted = placeRanked(eligible, k + m, m).chosen
+    this.#final = holders.map(() => undefined)
+  }
+
+  /** Let each shard stay with a wanted holder of it where that can be, with any other where it can't. */
+  keepWanted(): void {
+    const wanted = new Set(this.#wanted)
+    const held = indices(this.#holders, (peers) => peers.length > 0)
+    // Who has the least choice chooses first.
+    const byChoice = held.toSorted((a, b) => this.#held(a).length - this.#held(b).length || a - b)
+    for (const index of byChoice) {
+      const free = this.#held(index).filter((peer) => wanted.has(peer) && !this.#isTaken(peer))
+      this.#keep(index, onlineFirst(free))
+    }
+    this.#misplaced = held.filter((index) => this.#final[index] === undefined)
+    for (const index of this.#misplaced) this.#keep(index, this.#bestOf(index))
+    for (const index of held) {
+      if (!this.isSafe(index)) continue
+      for (const { peer, presence } of this.#held(index))
+        if (presence === 'online' && peer !== this.#final[index]?.peer)
+          this.drops.push({ index, peer })
+    }
+  }
+
+  /** What can be rebuilt, where somebody takes it. */
+  repair(): void {
+    if (this.#holders.length - this.missing.length < this.#k) return
+    for (const index of this.missing) {
+      const to = this.#opening() ?? this.#substitute()
+      if (to === undefined) return
+      this.#keep(index, to)
+      this.repairs.push({ index, to: to.peer })
+    }
+  }
+
+  /** A draining peer gives its shard to anyone; what else is out of place waits until who is wanted takes it. */
+  move(): void {
+    const draining = this.#misplaced.filter((index) => this.#final[index]?.weight === 0)
+    const others = this.#misplaced.filter((index) => !draining.includes(index))
+    for (const index of [...draining, ...others]) {
+      const from = this.#final[index]
+      if (from?.presence !== 'online') continue
+      const to = this.#opening() ?? (from.weight === 0 ? this.#substitute() : undefined)
+      if (to === undefined) continue
+      this.#keep(index, to)
+      this.moves.push({ index, from: from.peer, to: to.peer })
+    }
+  }
+
+  /** Somebody who is there has it. */
+  isSafe(index: number): boolean {
+    return this.#final[index]?.presence === 'online'
+  }
+
+  /** Each shard has one holder that is there, who is wanted. */
+  isFirm(): boolean {
+    const isOne = this.#holders.every((peers) => peers.length === 1)
+    return isOne && this.#misplaced.length === 0 && !this.isDegraded()
+  }
+
+  isDegraded(): boolean {
+    const peers = new Set(this.#final)
+    if (peers.has(undefined) || peers.size < this.#final.length) return true
+    return this.#m > 0 && Math.max(...this.#perZone().values()) > this.#m
+  }
+
+  /** The best of those wanted that takes a shard now. */
+  #opening(): PlacePeer | undefined {
+    return this.#wanted.find((peer) => this.#takes(peer))
+  }
+
+  /** The best that takes a shard now, of a zone that has room for one. */
+  #substitute(): PlacePeer | undefined {
+    const perZone = this.#perZone()
+    const excess = ({ zone }: PlacePeer): number =>
+      this.#m === 0 ? 0 : Math.max(0, (perZone.get(zone) ?? 0) + 1 - this.#m)
+    const takers = [...this.#alive.values()].filter((peer) => this.#takes(peer))
+    const least = Math.min(...takers.map(excess))
+    return takers.find((peer) => excess(peer) === least)
+  }
+
+  #takes(peer: PlacePeer): boolean {
+    const { presence, isFull, weight } = peer
+    const isReady = presence === 'online' && !isFull && weight > 0
+    return isReady && !this.#holding.has(peer.peer) && !this.#isTaken(peer)
+  }
+
+  /** Who of the holders, none of whom is wanted, has a shard until somebody else takes it. */
+  #bestOf(index: number): PlacePeer | undefined {
+    const held = this.#held(index)
+    const free = held.filter((peer) => !this.#isTaken(peer))
+    const staying = free.filter(({ weight }) => weight > 0)
+    return onlineFirst(staying) ?? onlineFirst(free) ?? onlineFirst(held)
+  }
+
+  #keep(index: number, peer: PlacePeer | undefined): void {
+    if (peer === undefined) return
+    this.#final[index] = peer
+    this.#taken.add(peer.peer)
+  }
+
+  #isTaken({ peer }: PlacePeer): boolean {
+    return this.#taken.has(peer)
+  }
+
+  #held(index: number): readonly PlacePeer[] {
+    return this.#holders[index] ?? []
+  }
+
+  #perZone(): Map<string, number> {
+    const perZone = new Map<string, number>()
+    for (const peer of this.#final) {
+      if (peer === undefined || peer.zone === '') continue
+      perZone.set(peer.zone, (perZone.get(peer.zone) ?? 0) + 1)
+    }
+    return perZone
+  }
+}
+
+function onlineFirst(peers: readonly PlacePeer[]): PlacePeer | undefined {
+  return peers.find(({ presence }) => presence === 'online') ?? peers[0]
+}
+
+function indices<Item>(items: readonly Item[], isOne: (item: Item) => boolean): number[] {
+  return items.flatMap((item, index) => (isOne(item) ? [index] : []))
+}

@@ -1,0 +1,155 @@
+// Wire form of the ops in clear bodies (protocol/tree/op.ts), which keepers read too.
+// Decoding throws ShoalError 'malformed', or 'unsupported' for what is newer than this node.
+import { fromHex, toHex } from '../bytes.ts'
+import type { Fields } from '../cbor.ts'
+import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
+import { ShoalError, assertNever } from '../errors.ts'
+import { HASH_BYTES } from '../hash.ts'
+import {
+  CID_BYTES,
+  peerIdFromPublicKey,
+  publicKeyOf,
+  stripeIdBytes,
+  stripeIdFromCid,
+} from '../ids.ts'
+import type { PeerId, StripeId } from '../ids.ts'
+import {
+  ENTRY_BODY_MAX,
+  MEMBERS_MAX,
+  OP_SHARDS_MAX,
+  OP_STRIPES_MAX,
+  STRIPE_K_MAX,
+  STRIPE_M_MAX,
+} from '../limits.ts'
+import { decodeHlc } from '../log/entry.ts'
+import type { NodeHash } from '../log/prolly.ts'
+import { parseRole } from '../membership/roles.ts'
+import { decodeStripeHeader } from '../stripe/stripe.ts'
+import type { ClearOp, Op, ShardChange } from './op.ts'
+import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
+
+const HOLDERS_MAX = 64
+const KEYS_MAX = 1024
+const SEALED_KEY_MAX = 256
+
+/** One op as a CBOR value. */
+export function encodeClearOp(op: ClearOp): Record<string, unknown> {
+  const o = op.kind
+  switch (op.kind) {
+    case 'member':
+      return {
+        o,
+        p: publicKeyOf(op.peer),
+        r: op.role,
+        k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]),
+      }
+    case 'member-info':
+      return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
+    case 'remove-member':
+      return { o, p: publicKeyOf(op.peer) }
+    case 'epoch':
+      return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
+    case 'stripe':
+      return { o, h: op.header, at: op.holders.map((peers) => peers.map(publicKeyOf)) }
+    case 'shards':
+      return {
+        o,
+        s: stripeIdBytes(op.stripe),
+        c: op.changes.map(({ index, peer, isHeld }) => [index, publicKeyOf(peer), isHeld]),
+      }
+    case 'condemn':
+      return { o, s: op.stripes.map(stripeIdBytes) }
+    case 'sweep':
+      return { o, c: op.condemned, s: op.stripes.map(stripeIdBytes) }
+    case 'checkpoint':
+      return {
+        o,
+        c: op.hlc,
+        vv: encodeVector(op.vector),
+        ...(op.clear === undefined ? {} : { k: fromHex(op.clear) }),
+        ...(op.sealed === undefined ? {} : { s: fromHex(op.sealed) }),
+      }
+    default:
+      return assertNever(op)
+  }
+}
+
+/** Inverse of encodeClearOp; undefined for a kind that this node does not know. */
+export function decodeClearOp(kind: string, f: Fields): Op | undefined {
+  switch (kind) {
+    case 'member':
+      return {
+        kind,
+        peer: peer(f.raw('p')),
+        role: parseRole(f.text('r', 16)),
+        keys: f.list('k', KEYS_MAX).map((item) => {
+          const [epoch, sealed] = list(item, 2)
+          return { epoch: integer(epoch, EPOCH_MAX), sealed: bytes(sealed, SEALED_KEY_MAX) }
+        }),
+      }
+    case 'member-info':
+      return {
+        kind,
+        peer: peer(f.raw('p')),
+        name: f.text('n', 255),
+        zone: f.text('z', 255),
+        capacityBytes: f.integer('c'),
+      }
+    case 'remove-member':
+      return { kind, peer: peer(f.raw('p')) }
+    case 'epoch':
+      return {
+        kind,
+        epoch: f.integer('e', 1, EPOCH_MAX),
+        keys: f.list('k', MEMBERS_MAX).map((item) => {
+          const [who, sealed] = list(item, 2)
+          return { peer: peer(who), sealed: bytes(sealed, SEALED_KEY_MAX) }
+        }),
+      }
+    case 'stripe': {
+      const header = f.bytes('h', ENTRY_BODY_MAX, 1)
+      // Applying the op reads it, which must not fail then.
+      decodeStripeHeader(header)
+      const holders = f.list('at', STRIPE_K_MAX + STRIPE_M_MAX)
+      return { kind, header, holders: holders.map((peers) => list(peers, HOLDERS_MAX).map(peer)) }
+    }
+    case 'shards':
+      return { kind, stripe: stripe(f.raw('s')), changes: f.list('c', OP_SHARDS_MAX).map(change) }
+    case 'condemn':
+      return { kind, stripes: f.list('s', OP_STRIPES_MAX).map(stripe) }
+    case 'sweep':
+      return {
+        kind,
+        condemned: decodeHlc(f.raw('c')),
+        stripes: f.list('s', OP_STRIPES_MAX).map(stripe),
+      }
+    case 'checkpoint':
+      return {
+        kind,
+        hlc: decodeHlc(f.raw('c')),
+        vector: decodeVector(f.raw('vv')),
+        clear: f.has('k') ? root(f, 'k') : undefined,
+        sealed: f.has('s') ? root(f, 's') : undefined,
+      }
+    default:
+      return undefined
+  }
+}
+
+function root(f: Fields, name: string): NodeHash {
+  return toHex(f.bytes(name, HASH_BYTES, HASH_BYTES)) as NodeHash
+}
+
+function peer(value: unknown): PeerId {
+  return peerIdFromPublicKey(bytes(value, 32))
+}
+
+function stripe(value: unknown): StripeId {
+  return stripeIdFromCid(bytes(value, CID_BYTES, CID_BYTES))
+}
+
+function change(value: unknown): ShardChange {
+  const [index, who, isHeld] = list(value, 3)
+  if (typeof isHeld !== 'boolean') throw new ShoalError('malformed', 'a shard is held or not')
+  return { index: integer(index, STRIPE_K_MAX + STRIPE_M_MAX - 1), peer: peer(who), isHeld }
+}

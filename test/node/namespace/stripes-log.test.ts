@@ -1,0 +1,205 @@
+// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep and forget, and what
+// a writer that comes too late says again.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { compareBytes, utf8 } from '../../../protocol/bytes.ts'
+import { publicKeyOf } from '../../../protocol/ids.ts'
+import { encodeStripeHeader, stripeIdOf } from '../../../protocol/stripe/stripe.ts'
+import { nameFromText as name } from '../../../protocol/tree/names.ts'
+import { ROOT } from '../../../protocol/tree/records.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import { pinOf, pins } from '../../../node/namespace/pins.ts'
+import { applySettings } from '../../../node/namespace/settings.ts'
+import { chunkIdOf } from '../store/fixtures.ts'
+import { Machine, checkpoint } from './machines.ts'
+import { Replica, exchange, send } from './replicas.ts'
+import type { PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { StripeEvent } from '../../../node/namespace/listeners.ts'
+
+/** A stripe of one chunk in two shards. */
+function headerOf(text: string): Uint8Array {
+  const chunks = [{ id: chunkIdOf(utf8(text)), length: 20 }]
+  const shardRoots = [new Uint8Array(32), new Uint8Array(32)]
+  return encodeStripeHeader({ k: 1, m: 1, shardBytes: 64, chunks, shardRoots })
+}
+
+/** Log a stripe, of which each of these peers holds a shard. */
+async function record(by: Replica, text: string, ...peers: readonly PeerId[]): Promise<StripeId> {
+  const header = headerOf(text)
+  by.volume.submit({ kind: 'stripe', header, holders: peers.map((peer) => [peer]) })
+  await by.volume.commit()
+  return stripeIdOf(header)
+}
+
+async function giveUp(by: Replica, stripe: StripeId): Promise<void> {
+  by.volume.submit({ kind: 'condemn', stripes: [stripe] })
+  await by.volume.commit()
+  const condemned = by.volume.stripes.condemnedAt(stripe) ?? assert.fail()
+  by.volume.submit({ kind: 'sweep', condemned, stripes: [stripe] })
+  await by.volume.commit()
+}
+
+function byKey(a: PeerId, b: PeerId): number {
+  return compareBytes(publicKeyOf(a), publicKeyOf(b))
+}
+
+function holders({ volume }: Replica, stripe: StripeId): unknown {
+  return volume.stripes.get(stripe)?.holders
+}
+
+describe('the shard map in the log', () => {
+  test('keepers say who holds what, but only writers give stripes up', async () => {
+    const a = await Replica.founder('a')
+    const keeper = await a.member('keeper', 'keeper')
+    const reader = await a.member('reader', 'reader')
+    const [p, q] = [a.identity.peer, keeper.identity.peer]
+    const stripe = await record(a, 'one', p, p)
+    await send(a, keeper)
+    keeper.volume.submit({
+      kind: 'shards',
+      stripe,
+      changes: [
+        { index: 1, peer: q, isHeld: true },
+        { index: 1, peer: p, isHeld: false },
+      ],
+    })
+    await exchange(a, keeper, reader)
+    for (const replica of [a, keeper, reader])
+      assert.deepEqual(holders(replica, stripe), [[p], [q]], replica.name)
+    for (const { volume } of [keeper, reader]) {
+      assert.throws(() => volume.submit({ kind: 'condemn', stripes: [stripe] }), { code: 'EACCES' })
+      const sweep = { kind: 'sweep', condemned: volume.actors.hlc, stripes: [stripe] } as const
+      assert.throws(() => volume.submit(sweep), { code: 'EACCES' })
+    }
+    const changes = [{ index: 0, peer: q, isHeld: true }]
+    assert.throws(() => reader.volume.submit({ kind: 'shards', stripe, changes }), {
+      code: 'EACCES',
+    })
+  })
+
+  test('every member is told of changes, after they were applied', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    const told: [string, StripeEvent, boolean][] = []
+    for (const { name: who, volume } of [a, b])
+      volume.events.stripes.add((event) => {
+        const [id] = event.kind === 'shards' ? [event.stripe] : event.stripes
+        told.push([who, event, id !== undefined && volume.stripes.get(id) !== undefined])
+      })
+    const stripe = await record(a, 'one', a.identity.peer, b.identity.peer)
+    await giveUp(a, stripe)
+    await send(a, b)
+    const expected = (who: string): [string, StripeEvent, boolean][] => [
+      [who, { kind: 'shards', stripe }, true],
+      [who, { kind: 'condemned', stripes: [stripe] }, true],
+      [who, { kind: 'swept', stripes: [stripe] }, false],
+    ]
+    assert.deepEqual(told, [...expected('a'), ...expected('b')])
+  })
+
+  test('a checkpoint forgets what was swept, and who starts from it has the groups of the rest', async () => {
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
+    const peers = [a, b].map(({ replica }) => replica.identity.peer)
+    const kept = await record(a.replica, 'kept', ...peers)
+    const swept = await record(a.replica, 'swept', ...peers)
+    await giveUp(a.replica, swept)
+    await checkpoint(a, b)
+    const lines = async (prefix: string): Promise<number> =>
+      (await a.replica.dump(prefix)).split('\n').filter((line) => line !== '').length
+    assert.deepEqual(await Promise.all(['h', 's', 'k', 't', 'g'].map(lines)), [2, 2, 1, 1, 1])
+    a.replica.write('later', 'x')
+    await checkpoint(a, b)
+    assert.deepEqual(await Promise.all(['h', 's', 'k', 't', 'g'].map(lines)), [1, 1, 1, 0, 1])
+    const late = await Replica.open('late')
+    await a.replica.admit(late)
+    const joiner = new Machine(late)
+    await joiner.startFrom(a)
+    await send(a.replica, late)
+    assert.equal(await late.state(), await a.replica.state())
+    assert.deepEqual(holders(late, kept), holders(a.replica, kept))
+    const [group = assert.fail(), ...others] = late.volume.stripes.groups.all()
+    assert.deepEqual([group.count, others], [1, []])
+    for (const { notes } of [a, b, joiner]) assert.deepEqual(notes, [])
+  })
+
+  test('a writer that comes too late says again which stripes there are, and gives none up', async () => {
+    const a = new Machine(await Replica.founder('a'))
+    await applySettings(a.volume, { away: '1h' })
+    const b = new Machine(await a.replica.member('b'))
+    const away = new Machine(await a.replica.member('away'))
+    const [p, q, r] = [a, b, away].map(({ replica }) => replica.identity.peer)
+    if (p === undefined || q === undefined || r === undefined) assert.fail()
+    const stripe = await record(a.replica, 'one', p, q)
+    const gone = await record(a.replica, 'two', p, q)
+    await checkpoint(a, b, away)
+    for (const { replica } of [a, b, away]) replica.clock.advance(2 * HOUR_MS)
+    const hold = (id: StripeId, index: number, peer: PeerId, isHeld = true): void =>
+      void away.volume.submit({ kind: 'shards', stripe: id, changes: [{ index, peer, isHeld }] })
+    hold(stripe, 1, r)
+    hold(stripe, 0, q)
+    hold(stripe, 1, q, false)
+    hold(gone, 1, r)
+    const own = await record(away.replica, 'of away', r, r)
+    away.volume.submit({ kind: 'condemn', stripes: [stripe] })
+    // The others do what it does not see, and forget the log.
+    a.volume.submit({
+      kind: 'shards',
+      stripe,
+      changes: [{ index: 0, peer: q, isHeld: false }],
+    })
+    await giveUp(a.replica, gone)
+    a.replica.write('new', 'of a')
+    await checkpoint(a, b)
+    await away.volume.commit()
+    await away.startFrom(a)
+    await exchange(a.replica, b.replica, away.replica)
+    for (const { replica, notes } of [a, b, away]) {
+      assert.deepEqual(holders(replica, stripe), [[p], [q, r].sort(byKey)], replica.name)
+      assert.equal(replica.volume.stripes.get(stripe)?.isCondemned, false)
+      assert.equal(holders(replica, gone), undefined)
+      assert.deepEqual(holders(replica, own), [[r], [r]])
+      assert.equal(await replica.state(), await a.replica.state())
+      assert.deepEqual(notes, [])
+    }
+  })
+})
+
+describe('pins', () => {
+  test('the newest word counts on every member, and one that was taken away is forgotten', async () => {
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
+    const folder = a.replica.namespace.makeDir(ROOT, name('folder'), {})
+    const file = a.replica.write('file', 'x').id
+    a.volume.submit({ kind: 'pin', id: folder, class: 'rs6+3' })
+    a.volume.submit({ kind: 'pin', id: file, class: 'copies3' })
+    await exchange(a.replica, b.replica)
+    b.volume.submit({ kind: 'pin', id: folder, class: 'rs4+2' })
+    b.volume.submit({ kind: 'pin', id: file, class: '' })
+    await exchange(a.replica, b.replica)
+    for (const { volume } of [a, b]) {
+      assert.equal(pinOf(volume.view, folder), 'rs4+2')
+      assert.equal(pinOf(volume.view, file), undefined)
+      assert.equal(pinOf(volume.view, ROOT), undefined)
+      const all = []
+      for await (const pin of pins(volume.view)) all.push(pin)
+      assert.deepEqual(all, [{ id: folder, class: 'rs4+2' }])
+    }
+    await checkpoint(a, b)
+    a.replica.write('later', 'x')
+    await checkpoint(a, b)
+    for (const { replica, notes } of [a, b]) {
+      assert.equal((await replica.dump('p')).split('\n').length, 1)
+      assert.equal(pinOf(replica.volume.view, folder), 'rs4+2')
+      assert.deepEqual(notes, [])
+    }
+  })
+
+  test('only who may write pins', async () => {
+    const a = await Replica.founder('a')
+    const reader = await a.member('reader', 'reader')
+    assert.throws(() => reader.volume.submit({ kind: 'pin', id: ROOT, class: 'rs6+3' }), {
+      code: 'EACCES',
+    })
+  })
+})
