@@ -26,7 +26,7 @@ export interface GaloisKernel {
   readonly blockBytes: number
   readonly columnsMax: number
   readonly rowsMax: number
-  /** output[r] = sum over c of product(r, c, input[c]); `length` is a multiple of 16. */
+  /** output[r] = sum over c of product(r, c, input[c]); `length` is a multiple of 32. */
   readonly combine: (rows: number, columns: number, length: number) => void
 }
 

@@ -95,8 +95,8 @@ function combineInto(
     inputs.forEach((input, column) => {
       kernel.input.set(input.subarray(start, end), column * blockBytes)
     })
-    // The bytes of a last vector beyond `end` are computed from whatever is there, and not read.
-    kernel.combine(matrix.length, inputs.length, (end - start + 15) & ~15)
+    // The bytes of the last vectors beyond `end` are computed from whatever is there, and not read.
+    kernel.combine(matrix.length, inputs.length, (end - start + 31) & ~31)
     outputs.forEach((output, row) => {
       const at = row * blockBytes
       output.set(kernel.output.subarray(at, at + end - start), start)

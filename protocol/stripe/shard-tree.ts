@@ -18,18 +18,39 @@ interface Span {
 
 /** The root of a shard's tree. cost: one hash of the shard. */
 export function shardRoot(shard: Uint8Array): Uint8Array {
-  return spanHash(leafHashes(shard), { start: 0, end: leavesOf(shard.length) }, 0)
+  return leavesRoot(shardLeaves(shard))
+}
+
+/** Hashes of the leaves that `bytes` are: a shard, or a run of it that starts and ends where leaves do. */
+export function shardLeaves(bytes: Uint8Array): Uint8Array[] {
+  assert(bytes.length > 0, 'a shard is not empty')
+  return Array.from({ length: leavesOf(bytes.length) }, (_, leaf) =>
+    blake3(bytes.subarray(leaf * SHARD_LEAF, (leaf + 1) * SHARD_LEAF)),
+  )
+}
+
+/** The root over the leaves of a whole shard. */
+export function leavesRoot(leaves: readonly Uint8Array[]): Uint8Array {
+  return spanHash(leaves, { start: 0, end: leaves.length }, 0)
+}
+
+/** As leavesProof, from the shard itself. cost: one hash of the shard. */
+export function shardProof(shard: Uint8Array, firstLeaf: number, leafCount: number): Uint8Array[] {
+  return leavesProof(shardLeaves(shard), firstLeaf, leafCount)
 }
 
 /**
- * The hashes that prove leaves [firstLeaf, firstLeaf + leafCount): the roots of the largest subtrees beside them, from
- * left to right. cost: one hash of the shard.
+ * The hashes that prove leaves [firstLeaf, firstLeaf + leafCount) of a shard with these leaves: the roots of the largest
+ * subtrees beside them, from left to right.
  */
-export function shardProof(shard: Uint8Array, firstLeaf: number, leafCount: number): Uint8Array[] {
+export function leavesProof(
+  leaves: readonly Uint8Array[],
+  firstLeaf: number,
+  leafCount: number,
+): Uint8Array[] {
   const range = { start: firstLeaf, end: firstLeaf + leafCount }
-  const whole = { start: 0, end: leavesOf(shard.length) }
+  const whole = { start: 0, end: leaves.length }
   assert(leafCount > 0 && firstLeaf >= 0 && range.end <= whole.end, 'leaves of the shard')
-  const leaves = leafHashes(shard)
   const collect = (span: Span): Uint8Array[] => {
     if (isApart(span, range)) return [spanHash(leaves, span, 0)]
     if (isInside(span, range)) return []
@@ -56,7 +77,7 @@ export function verifyShardRange(
   if (bytes.length === 0 || firstLeaf < 0 || range.end > whole.end) return false
   if (proof.some((hash) => hash.length !== HASH_BYTES)) return false
   if (endByte !== Math.min(range.end * SHARD_LEAF, shardLength)) return false
-  const leaves = leafHashes(bytes)
+  const leaves = shardLeaves(bytes)
   const beside = proof.values()
   const compute = (span: Span): Uint8Array | undefined => {
     if (isApart(span, range)) return beside.next().value
@@ -70,13 +91,6 @@ export function verifyShardRange(
 
 function leavesOf(length: number): number {
   return divCeil(length, SHARD_LEAF)
-}
-
-function leafHashes(bytes: Uint8Array): Uint8Array[] {
-  assert(bytes.length > 0, 'a shard is not empty')
-  return Array.from({ length: leavesOf(bytes.length) }, (_, leaf) =>
-    blake3(bytes.subarray(leaf * SHARD_LEAF, (leaf + 1) * SHARD_LEAF)),
-  )
 }
 
 /** Root of the subtree over a span; `leaves` start with leaf `offset`. */
