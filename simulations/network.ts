@@ -224,6 +224,10 @@ export class SimulatedNetwork {
     this.#providers.set(cid, peers.add(peer))
   }
 
+  removeProvider(cid: ByteString, peer: PeerId): void {
+    this.#providers.get(cid)?.delete(peer)
+  }
+
   providers(cid: ByteString): readonly PeerId[] {
     return [...(this.#providers.get(cid) ?? [])]
   }

@@ -175,6 +175,10 @@ export class SimulatedPeerNetwork implements Network {
     if (this.#ends.size > 0) this.#network.addProvider(toByteString(cid), this.self)
   }
 
+  async unprovide(cid: Uint8Array): Promise<void> {
+    this.#network.removeProvider(toByteString(cid), this.self)
+  }
+
   async *find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<PeerId> {
     await this.#walkDht(options.signal)
     if (this.#ends.size === 0) return

@@ -1,13 +1,16 @@
 // Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
-// A chunk that is in a stripe, or here already, is only referenced. Nothing is returned that does not match its id.
+// A chunk that is in a stripe of its class, or here already, is only referenced. Nothing is returned that does not match
+// its id.
 import { openChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId } from '../../protocol/ids.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Store } from '../store/store.ts'
 import type { ChunkCache } from './cache.ts'
 import type { Gatherer } from './gather.ts'
 import type { Packer } from './packer.ts'
 import type { StripeMap } from './stripe-map.ts'
+import type { Touched } from './touched.ts'
 
 export interface ChunkReader {
   /** The plain bytes, from the cache if they are there; not to be written to. throws ShoalError 'chunk-unavailable'. */
@@ -29,23 +32,35 @@ interface ChunkIoParts {
   readonly packer: Packer
   readonly gatherer: Gatherer
   readonly cache: ChunkCache
+  /** Told of each chunk that is written or referenced. */
+  readonly touched: Touched
+  /** No other member is connected. */
+  readonly isAlone: () => boolean
 }
 
-/** See the head of the file. What is written is durable after the packer's next commit. */
-export class ChunkIo implements ChunkWriter {
+/** See the head of the file. */
+export class ChunkIo {
   readonly #parts: ChunkIoParts
 
   constructor(parts: ChunkIoParts) {
     this.#parts = parts
   }
 
-  async write(plain: Uint8Array, { signal }: { signal: AbortSignal }): Promise<ChunkRef> {
-    signal.throwIfAborted()
-    const { store, map, packer } = this.#parts
-    const { ref, bytes } = sealChunk(map.keys(), plain)
-    if (map.locate(ref.id) === undefined) await store.chunks.put(ref.id, bytes)
-    packer.add(ref.id, bytes.length)
-    return ref
+  /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
+  writer(cls: RedundancyClass | undefined): ChunkWriter {
+    const { store, map, packer, touched, isAlone } = this.#parts
+    return {
+      write: async (plain, { signal }) => {
+        signal.throwIfAborted()
+        const { ref, bytes } = sealChunk(map.keys(), plain)
+        // Before it is known whether it is to be had: nobody gives it up from now on.
+        touched.add(ref.id)
+        // Where nobody hears of it, others may have given up the stripe before they do.
+        if (!map.isPlaced(ref.id, cls) || isAlone()) await store.chunks.put(ref.id, bytes)
+        packer.add(ref.id, bytes.length, cls)
+        return ref
+      },
+    }
   }
 
   /** Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. */

@@ -3,6 +3,7 @@
 // nobody is left to ask.
 import { asShoalError } from '../../protocol/errors.ts'
 import { choosePlacement } from '../../protocol/placement/domains.ts'
+import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
@@ -64,7 +65,8 @@ export function reachable({ map, network }: Pick<DisperseParts, 'map' | 'network
   const connected = new Set(network.peers())
   return map
     .candidates()
-    .filter(({ peer, weight }) => weight > 0 && (peer === network.self || connected.has(peer)))
+    .filter(({ peer, weight }) => weight > 0 && !map.isAvoided(peer))
+    .filter(({ peer }) => peer === network.self || connected.has(peer))
 }
 
 /** True if someone who can be reached holds no shard of the stripe. */
@@ -84,8 +86,9 @@ function chooseTargets(
   const free = willing.filter(({ peer }) => !holding.has(peer))
   // Holders count too, so that a zone does not get more than its share.
   const pool = [...map.candidates().filter(({ peer }) => holding.has(peer)), ...free]
-  const chosen = choosePlacement(id, pool, header.k + header.m, header.m).peers
-  const ranked = rankPeers(id, free).map(({ peer }) => peer)
+  const group = placementGroup(id)
+  const chosen = choosePlacement(group, pool, header.k + header.m, header.m).peers
+  const ranked = rankPeers(group, free).map(({ peer }) => peer)
   return [...new Set([...chosen.filter((peer) => !holding.has(peer)), ...ranked])]
 }
 

@@ -5,6 +5,8 @@
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
+import { groupAnnouncement } from '../../protocol/placement/announcement.ts'
+import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { HEDGE_MS, StripeRead } from './stripe-read.ts'
 import { firstOf } from './hedge.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -90,30 +92,36 @@ export class Gatherer {
     )
   }
 
-  /** The holders, and those that announced the stripe in the DHT. */
+  /** The holders, and those that announced the stripe in the DHT, or the placement group it is in. */
   async #findHolders(stripe: StripeId, known: Holders, signal: AbortSignal): Promise<Holders> {
-    const { network, map, client, clock } = this.#parts
+    const { network, map, client, clock, volume } = this.#parts
     const holders = known.map((peers) => [...peers])
     const asked = new Set<PeerId>([network.self])
-    const asking: Promise<void>[] = []
     const deadline = clock.timeout(FIND_MS, signal)
-    try {
-      for await (const peer of network.find(stripeIdBytes(stripe), { signal: deadline })) {
-        if (asked.has(peer) || !map.isMember(peer) || !map.mayStore(peer)) continue
-        asked.add(peer)
-        const ask = async (): Promise<void> => {
-          for (const index of await client.have(peer, stripe, { signal: deadline })) {
-            if (holders[index]?.includes(peer) === false) holders[index].push(peer)
-          }
-        }
-        asking.push(ask().catch(() => undefined))
-        if (asking.length >= FOUND_PEERS_MAX) break
+    const ask = async (peer: PeerId): Promise<void> => {
+      for (const index of await client.have(peer, stripe, { signal: deadline })) {
+        if (holders[index]?.includes(peer) === false) holders[index].push(peer)
       }
-    } catch (error) {
-      // What was found so far is better than nothing.
-      if (signal.aborted) throw error
     }
-    await Promise.all(asking)
+    const find = async (cid: Uint8Array): Promise<void> => {
+      const asking: Promise<void>[] = []
+      try {
+        for await (const peer of network.find(cid, { signal: deadline })) {
+          if (asked.has(peer) || !map.isMember(peer) || !map.mayStore(peer)) continue
+          if (asked.size > FOUND_PEERS_MAX) break
+          asked.add(peer)
+          asking.push(ask(peer).catch(() => undefined))
+        }
+      } catch {
+        // What was found so far is better than nothing.
+      }
+      await Promise.all(asking)
+    }
+    await Promise.all([
+      find(stripeIdBytes(stripe)),
+      find(groupAnnouncement(volume, placementGroup(stripe))),
+    ])
+    signal.throwIfAborted()
     return holders
   }
 

@@ -1,6 +1,8 @@
-// The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe yet, in the order of
-// writing (so that stripes keep files together) and by id, and stripes of which not every shard has a holder. What is
-// listed here survives a crash and is taken up again at the next start.
+// The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe yet of a redundancy
+// class that they are for, in the order of writing (so that stripes keep files together) and by id, and stripes of which
+// not every shard has a holder. What is listed here survives a crash and is taken up again at the next start.
+//
+// A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the empty text.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
@@ -14,7 +16,10 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
 const CHUNK: ByteString = 'uc'
+/** Of the volume's class, and of others. */
 const ORDER: ByteString = 'uo'
+const CLASS_ORDER: ByteString = 'up'
+const CLASS_END = '\0'
 const STRIPE: ByteString = 'us'
 const ORDER_BYTES = 8
 const LENGTH_BYTES = 4
@@ -25,33 +30,48 @@ export const NEXT_ORDER_KEY: ByteString = 'un'
 /** -> sealed bytes of all chunks that are in no stripe, as a number in the same form. */
 export const UNPLACED_BYTES_KEY: ByteString = 'ub'
 
-/** A chunk in no stripe yet: where it comes in the order of writing, and its sealed length. */
+/** A chunk in no stripe yet: for which class, where it comes in the order of writing, and its sealed length. */
 export interface UnplacedChunk {
   readonly id: ChunkId
+  readonly class: string
   readonly order: number
   readonly length: number
 }
 
-interface KeyRange {
+export interface KeyRange {
   /** Inclusive. */
   readonly from: ByteString
   /** Exclusive. */
   readonly to: ByteString
 }
 
-/** -> order of a chunk that is in no stripe yet. */
-export function chunkKey(id: ChunkId): ByteString {
-  return CHUNK + toByteString(chunkIdBytes(id))
+/** -> order of a chunk that is in no stripe of this class yet. */
+export function chunkKey({ id, class: cls }: Pick<UnplacedChunk, 'id' | 'class'>): ByteString {
+  return CHUNK + toByteString(chunkIdBytes(id)) + cls
 }
 
-/** -> the chunk with this order. */
-export function orderKey(order: number): ByteString {
-  return ORDER + toByteString(encodeOrder(order))
+/** -> the chunk of this class with this order. */
+export function orderKey({
+  class: cls,
+  order,
+}: Pick<UnplacedChunk, 'class' | 'order'>): ByteString {
+  return orderPrefix(cls) + toByteString(encodeOrder(order))
 }
 
-/** The orderKey()s of [from, to). */
-export function orderRange(from: number, to: number): KeyRange {
-  return { from: orderKey(from), to: orderKey(to) }
+/** The orderKey()s of a class in [from, to). */
+export function orderRange(cls: string, from: number, to: number): KeyRange {
+  return { from: orderKey({ class: cls, order: from }), to: orderKey({ class: cls, order: to }) }
+}
+
+/** Where the orderKey()s of classes after this one, which is not the volume's, begin and end. */
+export function laterClasses(cls: string | undefined): KeyRange {
+  const from = cls === undefined ? '' : `${cls}${CLASS_END}\xff`
+  return { from: `${CLASS_ORDER}${from}`, to: `${CLASS_ORDER}\xff` }
+}
+
+/** The class of an orderKey that is not of the volume's. */
+export function classOfKey(key: ByteString): string {
+  return key.slice(CLASS_ORDER.length, key.indexOf(CLASS_END, CLASS_ORDER.length))
 }
 
 /** -> nothing; the stripe lacks holders of some shards. */
@@ -90,14 +110,19 @@ export function encodeChunk({ id, length }: { id: ChunkId; length: number }): Ui
   return bytes
 }
 
-/** The chunk of an orderKey and its value. throws ShoalError 'corrupt'. */
-export function decodeChunk(key: ByteString, value: Uint8Array): UnplacedChunk {
+/** The chunk of an orderKey of this class and its value. throws ShoalError 'corrupt'. */
+export function decodeChunk(cls: string, key: ByteString, value: Uint8Array): UnplacedChunk {
   if (value.length !== CID_BYTES + LENGTH_BYTES) throw corrupt(value)
   return {
     id: chunkIdFromCid(value.subarray(0, CID_BYTES)),
-    order: decodeOrder(fromByteString(key.slice(ORDER.length))),
+    class: cls,
+    order: decodeOrder(fromByteString(key.slice(orderPrefix(cls).length))),
     length: viewOf(value).getUint32(CID_BYTES),
   }
+}
+
+function orderPrefix(cls: string): ByteString {
+  return cls === '' ? ORDER : CLASS_ORDER + cls + CLASS_END
 }
 
 function viewOf(bytes: Uint8Array): DataView {

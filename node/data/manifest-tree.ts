@@ -4,6 +4,7 @@ import { assert, ShoalError } from '../../protocol/errors.ts'
 import { decodeManifestNode, extentLength, nodeSize } from '../../protocol/chunk/manifest.ts'
 import type { Extent, Manifest, ManifestNode } from '../../protocol/chunk/manifest.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
+import type { ChunkId } from '../../protocol/ids.ts'
 import type { NodeCache } from './cache.ts'
 import type { ChunkReader } from './chunk-io.ts'
 
@@ -85,6 +86,21 @@ export class ManifestTree {
       if (child.start < to && child.start + child.size > from)
         yield* this.#below(child, from, to, signal)
     }
+  }
+}
+
+/** All chunks that a content is made of, those of its manifest too. In memory is a path of the manifest. */
+export async function* chunksOf(
+  tree: ManifestTree,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<ChunkId, void, undefined> {
+  const open: PlacedNode[] = [tree.root]
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    signal.throwIfAborted()
+    yield node.ref.id
+    const content = await tree.node(node, { signal })
+    if ('children' in content) open.push(...childrenOf(node, content))
+    else for (const extent of content.extents) if (extent.kind === 'chunk') yield extent.ref.id
   }
 }
 

@@ -1,23 +1,24 @@
-// Gathers the chunks of one volume that are in no stripe into stripes, in the order of writing, and gets the shards
-// onto peers. Invariants:
-//   a chunk written here is marked (unfinished.ts) or lies in a recorded stripe, at every moment and after every crash
+// Gathers the chunks of one volume that are in no stripe of their class into stripes, in the order of writing, and gets
+// the shards onto peers. Invariants:
+//   a chunk written here is marked (unfinished.ts) or lies in a recorded stripe of its class that is not condemned, at
+//   every moment and after every crash
 //   a recorded stripe has k shards or more durable on distinct peers, one of them not this node
 //   a recorded stripe that lacks holders is marked, and completed when there are peers for it
 // A stripe closes when it is full, when nothing was written for a while, or when someone waits for it. Work goes in
 // passes that never overlap; within one, a stripe is read and coded while the one before is sent.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
-import { codeFor } from '../../protocol/placement/redundancy.ts'
+import { codeFor, formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { coalesce } from '../store/coalesce.ts'
 import { hasFreePeer } from './disperse.ts'
 import type { Gatherer } from './gather.ts'
-import { inParallel, mapInBatches } from './in-parallel.ts'
+import { inParallel, mapInBatches, untilAborted } from './in-parallel.ts'
 import { Placer } from './placer.ts'
 import { Unfinished } from './unfinished.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
-import type { Code } from '../../protocol/placement/redundancy.ts'
+import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { ShardClient } from '../peers/shards.ts'
@@ -28,7 +29,7 @@ import type { StripeMap } from './stripe-map.ts'
 import type { Marks } from './unfinished.ts'
 
 /** A stripe in the making closes so long after its last chunk. */
-const QUIET_MS: number = 2 * SECOND_MS
+const QUIET_MS: number = 1 * SECOND_MS
 /** Stripes in memory at a time, each up to (k+m)/k * STRIPE_DATA_TARGET. */
 const STRIPES_MAX = 2
 /** Chunks read from the disk at a time. */
@@ -73,12 +74,12 @@ export class Packer {
   #retryMs = FIRST_RETRY_MS
   /** The first reason in this pass why not all is placed. */
   #lack: string | undefined
-  /** There are too few peers for a stripe: the rest of the pass need not try. */
-  #isStuck = false
+  /** Classes for whose stripes there are too few peers: the rest of the pass need not try. */
+  readonly #stuck = new Set<string>()
 
-  private constructor(parts: PackerParts) {
+  private constructor(parts: PackerParts, unfinished: Unfinished) {
     this.#parts = parts
-    this.#unfinished = new Unfinished(parts.marks)
+    this.#unfinished = unfinished
     this.#placer = new Placer({ ...parts, unfinished: this.#unfinished })
     this.#lastAdd = parts.clock.now()
   }
@@ -90,13 +91,16 @@ export class Packer {
 
   /** With what the last run left unfinished. throws ShoalError 'corrupt'. */
   static async open(parts: PackerParts): Promise<Packer> {
-    return new Packer(parts)
+    return new Packer(parts, await Unfinished.open(parts.marks))
   }
 
-  /** See that a chunk of this node's store gets into a stripe, if it is in none. Durable with the volume's next commit. */
-  add(id: ChunkId, sealedLength: number): void {
-    if (this.#parts.map.locate(id) !== undefined) return
-    if (!this.#unfinished.addChunk(id, sealedLength)) return
+  /**
+   * See that a chunk of this node's store gets into a stripe of a class (undefined: the volume's), if it is in none.
+   * Durable with the volume's next commit.
+   */
+  add(id: ChunkId, sealedLength: number, cls: RedundancyClass | undefined): void {
+    if (this.#parts.map.isPlaced(id, cls)) return
+    if (!this.#unfinished.addChunk(id, classText(cls), sealedLength)) return
     this.#addedBytes += sealedLength
     this.#lastAdd = this.#parts.clock.now()
     if (this.#addedBytes >= STRIPE_DATA_TARGET) {
@@ -104,6 +108,16 @@ export class Packer {
       this.#wake()
     }
     this.#quietTimer ??= this.#awaitQuiet(QUIET_MS)
+  }
+
+  /** Is the chunk to be packed, or here to stay because its class asks for no other peer? */
+  isMarked(id: ChunkId): boolean {
+    return this.#unfinished.hasChunk(id)
+  }
+
+  /** Let a chunk be that nobody needs any more. Durable with the volume's next commit. */
+  forget(id: ChunkId): void {
+    this.#unfinished.forget(id)
   }
 
   /** Begin to work in the background, with what the last run left. */
@@ -137,7 +151,7 @@ export class Packer {
    */
   async settle({ signal }: { signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted()
-    if (this.#isLocal()) return
+    if (this.#unfinished.classes.every((cls) => this.#isLocal(cls))) return
     this.#closesAll = true
     this.#completes = true
     await untilAborted(this.#round(), signal)
@@ -186,7 +200,7 @@ export class Packer {
     this.#completes = false
     this.#addedBytes = 0
     this.#lack = undefined
-    this.#isStuck = false
+    this.#stuck.clear()
     this.#placer.forgive()
     return asked
   }
@@ -205,10 +219,17 @@ export class Packer {
 
   /** The chunks of one stripe after the other. */
   async *#groups(closesAll: boolean): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
-    if (this.#isLocal()) return
+    for (const cls of this.#unfinished.classes) yield* this.#groupsOf(cls, closesAll)
+  }
+
+  async *#groupsOf(
+    cls: string,
+    closesAll: boolean,
+  ): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
+    if (this.#isLocal(cls)) return
     const end = closesAll ? this.#unfinished.end : Number.MAX_SAFE_INTEGER
-    for (let from = 0; !this.#isStuck;) {
-      const group = await this.#nextGroup(from, end)
+    for (let from = 0; !this.#stuck.has(cls);) {
+      const group = await this.#nextGroup(cls, from, end)
       const last = group.at(-1)
       if (last === undefined || (!closesAll && !isFull(group))) return
       from = last.order + 1
@@ -217,11 +238,11 @@ export class Packer {
   }
 
   /** Scanned anew for each stripe: so it sees what was added meanwhile, and holds no snapshot while stripes are sent. */
-  async #nextGroup(from: number, end: number): Promise<readonly UnplacedChunk[]> {
+  async #nextGroup(cls: string, from: number, end: number): Promise<readonly UnplacedChunk[]> {
     const group: UnplacedChunk[] = []
     let bytes = 0
-    for await (const chunk of this.#unfinished.chunks(from, end)) {
-      if (this.#parts.map.locate(chunk.id) !== undefined) {
+    for await (const chunk of this.#unfinished.chunks(cls, from, end)) {
+      if (this.#parts.map.isPlaced(chunk.id, classOfText(cls))) {
         // Another node has packed it.
         this.#unfinished.remove([chunk])
         continue
@@ -234,23 +255,24 @@ export class Packer {
   }
 
   async #place(group: readonly UnplacedChunk[]): Promise<void> {
-    const code = this.#codeOf(bytesOf(group))
-    if (code === undefined || this.#isStuck) return
+    const cls = group[0]?.class ?? ''
+    const code = this.#codeOf(cls, bytesOf(group))
+    if (code === undefined || this.#stuck.has(cls)) return
     // Fewer could not hold it (placer.ts): spare the work of coding it.
     if (this.#placer.willingCount < Math.max(code.k, 2)) {
-      this.#isStuck = true
+      this.#stuck.add(cls)
       return this.#lacks(code)
     }
     const read = await mapInBatches(group, READS_MAX, (chunk) => this.#read(chunk))
     const chunks = read.filter((chunk) => chunk !== undefined)
     if (chunks.length === 0) return
-    const stripe = codeStripe(chunks, code.k, code.m)
+    const stripe = codeStripe(chunks, code.k, code.m, classOfText(cls))
     const outcome = await this.#placer.place(stripe, chunks, this.#stopping)
-    if (outcome === 'none') this.#isStuck = true
+    if (outcome === 'none') this.#stuck.add(cls)
     if (outcome !== 'full') this.#lacks(code)
   }
 
-  /** A chunk with its bytes; undefined if it is damaged. */
+  /** A chunk with its bytes; undefined if it is damaged, or nobody needs it any more. */
   async #read(chunk: UnplacedChunk): Promise<StoredChunk | undefined> {
     try {
       const bytes = await this.#parts.store.chunks.read(chunk.id)
@@ -258,6 +280,7 @@ export class Packer {
     } catch (error) {
       if (!hasCode(error, 'corrupt')) throw error
     }
+    if (!this.#unfinished.has(chunk)) return undefined
     this.#parts.log('a chunk is damaged on this disk and in no stripe', { chunk: chunk.id })
     this.#lack ??= `chunk ${chunk.id} is damaged on this disk and nowhere else: write its file again`
     return undefined
@@ -267,7 +290,8 @@ export class Packer {
   async *#incomplete(): AsyncGenerator<StripeId, void, undefined> {
     for await (const id of this.#unfinished.stripes()) {
       const known = this.#parts.map.stripe(id)
-      if (known === undefined || known.holders.every((peers) => peers.length > 0)) {
+      const isUsed = known !== undefined && !known.isCondemned
+      if (!isUsed || known.holders.every((peers) => peers.length > 0)) {
         this.#unfinished.removeStripe(id)
       } else if (hasFreePeer(this.#parts, known.holders)) {
         yield id
@@ -287,14 +311,14 @@ export class Packer {
   }
 
   /** Code a stripe again from its chunks, wherever they are; undefined if that can't be now. */
-  async #rebuild(id: StripeId, { chunks, k, m }: StripeHeader): Promise<CodedStripe | undefined> {
+  async #rebuild(id: StripeId, header: StripeHeader): Promise<CodedStripe | undefined> {
     const options = { hints: [], signal: this.#stopping.signal }
     try {
-      const parts = await mapInBatches(chunks, READS_MAX, async (chunk) => ({
+      const parts = await mapInBatches(header.chunks, READS_MAX, async (chunk) => ({
         id: chunk.id,
         bytes: await this.#parts.gatherer.fetch(chunk.id, options),
       }))
-      const stripe = codeStripe(parts, k, m)
+      const stripe = codeStripe(parts, header.k, header.m, header.class)
       if (stripe.id === id) return stripe
       this.#lack ??= `stripe ${id} was laid out by another version of Shoal`
     } catch (error) {
@@ -313,17 +337,25 @@ export class Packer {
       'this node included, take them now'
   }
 
-  #codeOf(bytes: number): Code | undefined {
+  #codeOf(cls: string, bytes: number): Code | undefined {
     const { map } = this.#parts
-    const eligible = map.candidates().filter(({ weight }) => weight > 0).length
-    const code = codeFor(map.redundancy(), eligible, bytes)
+    const takers = map.candidates().filter(({ peer, weight }) => weight > 0 && !map.isAvoided(peer))
+    const code = codeFor(classOfText(cls) ?? map.redundancy(), takers.length, bytes)
     return code === undefined || code.k + code.m === 1 ? undefined : code
   }
 
   /** True if the data is to be on this node only. */
-  #isLocal(): boolean {
-    return this.#codeOf(STRIPE_DATA_TARGET) === undefined
+  #isLocal(cls: string): boolean {
+    return this.#codeOf(cls, STRIPE_DATA_TARGET) === undefined
   }
+}
+
+function classText(cls: RedundancyClass | undefined): string {
+  return cls === undefined ? '' : formatClass(cls)
+}
+
+function classOfText(text: string): RedundancyClass | undefined {
+  return text === '' ? undefined : parseClass(text)
 }
 
 function bytesOf(chunks: readonly UnplacedChunk[]): number {
@@ -332,16 +364,4 @@ function bytesOf(chunks: readonly UnplacedChunk[]): number {
 
 function isFull(group: readonly UnplacedChunk[]): boolean {
   return group.length === STRIPE_CHUNKS_MAX || bytesOf(group) >= STRIPE_DATA_TARGET
-}
-
-/** The promise, or the signal's reason as soon as it aborts. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

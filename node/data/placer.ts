@@ -47,7 +47,8 @@ export class Placer {
 
   /**
    * Give each shard without a holder to a peer, and log it. `chunks`, which the stripe holds, are unmarked and the
-   * stripe is marked if it lacks holders, durably together with the log's entry.
+   * stripe is marked if it lacks holders, durably together with the log's entry. Without chunks: complete it, unless it is
+   * given up meanwhile.
    * throws what logging throws, and the signal's reason.
    */
   async place(
@@ -66,46 +67,54 @@ export class Placer {
       },
       signal,
     })
+    const given = holders.map((peers, i) => peers.filter((peer) => !known[i]?.includes(peer)))
+    // Others may have found holders meanwhile, or have given the stripe up.
+    const now = map.stripe(stripe.id)
+    if (chunks.length === 0 && now?.isCondemned !== false) {
+      this.#dropOwn(stripe.id, given)
+      this.#parts.unfinished.removeStripe(stripe.id)
+      return 'full'
+    }
+    const all = given.map((peers, i) => [...new Set([...(now?.holders[i] ?? []), ...peers])])
     const isReadable =
-      countHeld(holders) >= stripe.header.k && holders.flat().some((peer) => peer !== network.self)
-    const isNews = chunks.length > 0 || countHeld(holders) > countHeld(known)
-    if (isReadable && isNews) return this.#record(stripe, holders, chunks)
-    this.#dropOwn(stripe.id, holders, known)
+      countHeld(all) >= stripe.header.k && all.flat().some((peer) => peer !== network.self)
+    const isNews = chunks.length > 0 || countHeld(given) > 0
+    if (isReadable && isNews) return this.#record(stripe, { all, given }, chunks)
+    this.#dropOwn(stripe.id, given)
     return 'none'
   }
 
   async #record(
     { id, headerBytes }: CodedStripe,
-    holders: Holders,
+    { all, given }: { readonly all: Holders; readonly given: Holders },
     chunks: readonly UnplacedChunk[],
   ): Promise<PlaceOutcome> {
     const { map, network, unfinished, onKept } = this.#parts
-    const before = map.stripe(id)?.holders ?? []
-    // Others may have found holders meanwhile.
-    const all = holders.map((peers, index) => [...new Set([...(before[index] ?? []), ...peers])])
     const isFull = countHeld(all) === all.length
     unfinished.remove(chunks)
     if (isFull) unfinished.removeStripe(id)
     else unfinished.addStripe(id)
+    const known = map.stripe(id)
+    const changes = given.flatMap((peers, index) =>
+      peers.map((peer) => ({ index, peer, isHeld: true })),
+    )
     try {
-      await map.recordStripe(headerBytes, all)
+      if (known === undefined || known.isCondemned) await map.recordStripe(headerBytes, all)
+      else await map.recordShards(id, changes)
     } catch (error) {
       unfinished.restore(chunks)
       unfinished.addStripe(id)
       throw error
     }
-    if (all.flat().includes(network.self) && !before.flat().includes(network.self)) {
-      onKept(id)
-    }
+    if (given.flat().includes(network.self)) onKept(id)
     return isFull ? 'full' : 'partial'
   }
 
   /** Forget shards that were kept here for nothing. */
-  #dropOwn(id: StripeId, holders: Holders, known: Holders): void {
+  #dropOwn(id: StripeId, given: Holders): void {
     const { network, store } = this.#parts
-    holders.forEach((peers, index) => {
-      if (!peers.includes(network.self) || known[index]?.includes(network.self) === true) return
-      store.shards.delete(id, index)
+    given.forEach((peers, index) => {
+      if (peers.includes(network.self)) store.shards.delete(id, index)
     })
   }
 

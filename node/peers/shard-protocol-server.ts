@@ -2,13 +2,14 @@
 // kept only if it hashes to what its header says, and acknowledged only once it is durable; puts at the same time share
 // a commit. A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
 // Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
-import { ShoalError, asShoalError, assertNever } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, assertNever, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
 import { PAYLOAD_PIECE, SHARD_PROTOCOL, decodeShardRequest } from '../../protocol/wire/shard.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { shardProof, shardRoot } from '../../protocol/stripe/shard-tree.ts'
+import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { divCeil } from '../../protocol/units.ts'
+import { ShardProofs, noShard } from './shard-protocol-proofs.ts'
 import { ShardRoom } from './shard-protocol-room.ts'
 import { ShardSession } from './shard-protocol-session.ts'
 import type { PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
@@ -30,11 +31,20 @@ export interface ShardServerHooks {
   accessTo(volume: VolumeId): ShardAccess | undefined
   /** A shard that a peer has put is durable here. */
   onKept?(volume: VolumeId, stripe: StripeId): void
+  /** A shard that a peer has asked for is damaged here. */
+  onDamaged?(stripe: StripeId, index: number): void
 }
 
 /** The network, as far as the server needs it. */
 type Served = Pick<Network, 'self' | 'handle'>
 type Request<Kind extends ShardRequest['kind']> = Extract<ShardRequest, { kind: Kind }>
+
+/** What a put must match. */
+interface AdmittedPut {
+  readonly stripe: StripeId
+  readonly root: Uint8Array
+  readonly header: Uint8Array
+}
 
 const DONE: Extract<ShardReply, { kind: 'ok' }> = { kind: 'ok', length: 0, indices: [], proof: [] }
 
@@ -44,6 +54,7 @@ export class ShardServer {
   readonly #store: Store
   readonly #hooks: ShardServerHooks
   readonly #room = new ShardRoom()
+  readonly #proofs: ShardProofs
   readonly #sessions = new Map<ShardSession, Promise<void>>()
   #stopped = false
 
@@ -55,6 +66,7 @@ export class ShardServer {
     this.#clock = components.clock
     this.#store = components.store
     this.#hooks = hooks
+    this.#proofs = new ShardProofs(components.store)
   }
 
   async start(): Promise<void> {
@@ -97,6 +109,9 @@ export class ShardServer {
         await this.#answer(session, request)
       } catch (error) {
         session.signal.throwIfAborted()
+        if (request.kind === 'get' && hasCode(error, 'corrupt')) {
+          this.#hooks.onDamaged?.(request.stripe, request.index)
+        }
         await session.reply(refusal(error))
       }
     }
@@ -120,40 +135,43 @@ export class ShardServer {
   }
 
   async #put(session: ShardSession, request: Request<'put'>): Promise<void> {
-    const { volume, header, index, length } = request
-    let put
-    try {
-      put = this.#admitPut(session.peer, request)
-    } catch (error) {
-      await session.discard(length)
-      throw error
-    }
-    const { stripe, root, isHeld } = put
-    if (isHeld) {
-      await session.discard(length)
-      await this.#store.commit([])
-    } else {
-      const giveBack = await this.#room.take(session.peer, length, session.signal)
+    const { volume, index, length } = request
+    const orDiscard = async <Result>(decide: () => Result | Promise<Result>): Promise<Result> => {
       try {
-        const shard = await session.payload(length)
-        if (!equalBytes(shardRoot(shard), root)) {
-          throw new ShoalError('corrupt', `shard ${index} is not what its stripe's header says`)
-        }
-        await this.#store.shards.put(stripe, index, header, shard)
-        await this.#store.commit([])
-      } finally {
-        giveBack()
+        return await decide()
+      } catch (error) {
+        await session.discard(length)
+        throw error
       }
     }
-    this.#hooks.onKept?.(volume, stripe)
+    const put = await orDiscard(() => this.#admitPut(session.peer, request))
+    const giveBack = await this.#room.take(session.peer, length, session.signal)
+    try {
+      // Who puts a shard again may do so because it was found damaged here.
+      const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
+      if (state === 'whole') await session.discard(length)
+      else await this.#keep(put, index, await session.payload(length))
+      await this.#store.commit([])
+    } finally {
+      giveBack()
+    }
+    this.#hooks.onKept?.(volume, put.stripe)
     await session.reply(DONE)
   }
 
+  async #keep(
+    { stripe, root, header }: AdmittedPut,
+    index: number,
+    shard: Uint8Array,
+  ): Promise<void> {
+    if (!equalBytes(shardRoot(shard), root)) {
+      throw new ShoalError('corrupt', `shard ${index} is not what its stripe's header says`)
+    }
+    await this.#store.shards.put(stripe, index, header, shard, { verify: true })
+  }
+
   /** What a put must match. throws ShoalError, and the payload is not wanted. */
-  #admitPut(
-    peer: PeerId,
-    { volume, header, index, length }: Request<'put'>,
-  ): { stripe: StripeId; root: Uint8Array; isHeld: boolean } {
+  #admitPut(peer: PeerId, { volume, header, index, length }: Request<'put'>): AdmittedPut {
     this.#accessOfStorer(volume, peer)
     const { shardBytes, shardRoots } = decodeStripeHeader(header)
     const root = shardRoots[index]
@@ -161,8 +179,7 @@ export class ShardServer {
       const expected = `${shardRoots.length} shards of ${shardBytes} bytes`
       throw new ShoalError('malformed', `shard ${index} of ${length} bytes in ${expected}`)
     }
-    const stripe = stripeIdOf(header)
-    return { stripe, root, isHeld: this.#store.shards.shardLength(stripe, index) !== undefined }
+    return { stripe: stripeIdOf(header), root, header }
   }
 
   async #get(session: ShardSession, request: Request<'get'>): Promise<void> {
@@ -183,18 +200,17 @@ export class ShardServer {
     return this.#read(stripe, index, offset + at, Math.min(PAYLOAD_PIECE, length - at))
   }
 
-  /** The leaves that the range touches. Their proof takes the hash of the whole shard. */
+  /** The leaves that the range touches. */
   async #getProven(session: ShardSession, request: Request<'get'>): Promise<void> {
-    const shardLength = this.#shardLength(session.peer, request)
+    this.#shardLength(session.peer, request)
     const { stripe, index, offset, length } = request
     const firstLeaf = Math.floor(offset / SHARD_LEAF)
     const endLeaf = divCeil(offset + length, SHARD_LEAF)
-    const giveBack = await this.#room.take(session.peer, shardLength, session.signal)
+    const room = (endLeaf - firstLeaf) * SHARD_LEAF
+    const giveBack = await this.#room.take(session.peer, room, session.signal)
     try {
-      const shard = await this.#read(stripe, index, 0, shardLength)
-      const proof = shardProof(shard, firstLeaf, endLeaf - firstLeaf)
-      const leaves = shard.subarray(firstLeaf * SHARD_LEAF, endLeaf * SHARD_LEAF)
-      await session.reply({ ...DONE, length: leaves.length, proof }, cut(leaves))
+      const { bytes, proof } = await this.#proofs.prove(stripe, index, firstLeaf, endLeaf)
+      await session.reply({ ...DONE, length: bytes.length, proof }, cut(bytes))
     } finally {
       giveBack()
     }
@@ -279,10 +295,6 @@ function* cut(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PAYLOAD_PIECE) {
     yield bytes.subarray(at, at + PAYLOAD_PIECE)
   }
-}
-
-function noShard(stripe: StripeId, index: number): ShoalError {
-  return new ShoalError('ENOENT', `shard ${index} of stripe ${stripe} is not held here`)
 }
 
 function stopped(): ShoalError {

@@ -3,6 +3,7 @@
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { CHUNK_SEALED_MAX } from '../../protocol/limits.ts'
 import { SHARD_MAX, decodeShardReply, encodeShardRequest } from '../../protocol/wire/shard.ts'
+import { Latencies } from './latencies.ts'
 import { ShardChannels } from './shard-protocol-channels.ts'
 import { receiveFrame, receivePayload, sendPayload } from './shard-protocol-frames.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
@@ -34,6 +35,7 @@ export class ShardClient {
   readonly #channels: ShardChannels
   readonly #clock: Clock
   readonly #volume: VolumeId
+  readonly #latencies: Latencies
 
   constructor(
     { network, clock }: { network: Network; clock: Clock },
@@ -42,6 +44,12 @@ export class ShardClient {
     this.#channels = new ShardChannels({ network, clock })
     this.#clock = clock
     this.#volume = volume
+    this.#latencies = new Latencies(clock)
+  }
+
+  /** How soon a peer may be expected to begin its answer, as it did lately; 0 for one that was not asked. */
+  expectedMs(peer: PeerId): number {
+    return this.#latencies.expectedMs(peer)
   }
 
   /** Have `peer` keep a shard. Resolves when it is durable there. The shard must not be written to after. */
@@ -114,13 +122,19 @@ export class ShardClient {
   ): Promise<Answer> {
     let fresh = false
     for (;;) {
-      const lease = await this.#channels.lease(peer, { fresh, signal })
+      const startedAt = this.#clock.now()
+      const waited = (): void => this.#latencies.waited(peer, this.#clock.now() - startedAt)
+      const lease = await this.#channels.lease(peer, { fresh, signal }).catch((error: unknown) => {
+        waited()
+        throw error
+      })
       let answer
       try {
         answer = await this.#exchange(lease, request, lengthMax, payload, signal)
       } catch (error) {
         const failure = asShoalError(error)
         this.#channels.discard(lease, failure)
+        waited()
         if (!lease.reused || failure.code !== 'unreachable' || signal.aborted) throw failure
         fresh = true
         continue
@@ -143,7 +157,9 @@ export class ShardClient {
       await channel.send([encodeShardRequest(request)], { signal: deadline() })
       if (payload !== undefined) await sendPayload(channel, payload, deadline)
       const answerMs = request.kind === 'put' ? COMMIT_MS : FRAME_MS
+      const askedAt = this.#clock.now()
       const frame = await receiveFrame(channel, () => deadlines.within(answerMs))
+      if (payload === undefined) this.#latencies.answered(channel.peer, this.#clock.now() - askedAt)
       const reply = decodeShardReply(frame)
       if (reply.kind === 'error') return { reply, payload: new Uint8Array(0) }
       if (reply.length > lengthMax) {

@@ -101,6 +101,8 @@ export interface Network {
   subscribe(topic: string, listener: (message: Uint8Array, from: PeerId) => boolean): () => void
   /** Announce in the DHT that this node has `cid` (CID bytes). Best effort. */
   provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void>
+  /** Announce it no more: what this node keeps of it is gone, what others were told they forget with time. */
+  unprovide(cid: Uint8Array): Promise<void>
   /** Peers that announced `cid`. */
   find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId>
 }

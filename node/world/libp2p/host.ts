@@ -155,6 +155,9 @@ function services() {
       kBucketSize: DHT_BUCKET,
       alpha: DHT_PARALLEL,
       allowQueryWithZeroPeers: true, // by default queries hang until there is a peer
+      // By default what we provide is provided again when it is a day old, ten at a time. Who provides does that, spread
+      // over the day; what a long absence has left to kad-dht goes one by one.
+      reprovide: { threshold: 0, concurrency: 1 },
     }),
     listeners: (components: ListenerComponents) => new Listeners(components),
   }

@@ -12,7 +12,7 @@ import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
 import { Gossip } from './gossip.ts'
 import { createHost } from './host.ts'
 import { PeerEvents } from './peer-events.ts'
-import { findProviders, provide } from './providers.ts'
+import { findProviders, provide, unprovide } from './providers.ts'
 import type {
   Connection,
   PeerId as Libp2pPeerId,
@@ -210,6 +210,10 @@ export class Libp2pNetwork implements Network {
 
   async provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void> {
     await provide(this.#host.libp2p.contentRouting, cid, options.signal)
+  }
+
+  async unprovide(cid: Uint8Array): Promise<void> {
+    await unprovide(this.#host.libp2p.contentRouting, cid)
   }
 
   find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId> {

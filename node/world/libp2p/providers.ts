@@ -1,6 +1,6 @@
 // Who has what, by the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes: peers of kad-dht read a
 // key as a CID, and of all multihashes only SHA2-256 is one (a CIDv0); and those who only pass records on don't learn ids.
-// What a peer announces is believed of itself alone, and lasts two days; it is announced again each day while we run.
+// What a peer announces is believed of itself alone, and lasts two days; to announce it again is for who announces.
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { sha256 } from '../../../protocol/hash.ts'
@@ -20,6 +20,11 @@ export async function provide(
   } catch (cause) {
     throw unreachable('the DHT', cause, signal)
   }
+}
+
+/** Announce it no more, and be none of its providers by our own records. Other peers have theirs for up to two days. */
+export async function unprovide(routing: ContentRouting, cid: Uint8Array): Promise<void> {
+  await routing.cancelReprovide(dhtKey(cid))
 }
 
 /** Peers that announced `cid`, each once, as they are found. throws as provide(). */

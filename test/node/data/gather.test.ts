@@ -62,7 +62,7 @@ describe('gather', () => {
   test('what is in no stripe yet is read from the peer that has it', async (t) => {
     const group = await PeerGroup.open(t, { count: 2 })
     const volume = await VolumeState.open(group)
-    const ref = await volume.chunks.write(BYTES.slice(0, 9000), { signal })
+    const ref = await volume.chunks.writer(undefined).write(BYTES.slice(0, 9000), { signal })
     const sealed = await group.store.chunks.read(ref.id)
     assert.ok(sealed !== undefined)
     await group.storeOf(peerOf(1)).chunks.put(ref.id, sealed)

@@ -6,14 +6,10 @@ import { stripeIdBytes } from '../../../protocol/ids.ts'
 import { CHUNK_PLAIN_MAX, STRIPE_COPIES_BELOW } from '../../../protocol/limits.ts'
 import { KIB } from '../../../protocol/units.ts'
 import { stripeIdOf } from '../../../protocol/stripe/stripe.ts'
-import { Unfinished } from '../../../node/data/unfinished.ts'
-import { xorshiftBytes } from '../../protocol/vectors.ts'
-import { chunkIdOf, collect } from '../store/fixtures.ts'
-import { PeerGroup, peerOf } from './peer-group.ts'
+import { peerOf } from './peer-group.ts'
+import { keep, open, unfinished } from './unplaced.ts'
 import { VolumeState } from './volume-state.ts'
-import type { TestContext } from 'node:test'
 import type { ChunkId } from '../../../protocol/ids.ts'
-import type { VolumeOptions } from './volume-state.ts'
 
 const { signal } = new AbortController()
 
@@ -228,22 +224,22 @@ describe('packer', () => {
     const volume = await open(t, 3)
     const [id] = await keep(volume, 1, 100 * KIB)
     assert.ok(id !== undefined)
-    volume.packer.add(id, 100 * KIB)
+    volume.packer.add(id, 100 * KIB, undefined)
     assert.deepEqual((await unfinished(volume)).chunks, [id])
     await volume.packer.settle({ signal })
-    volume.packer.add(id, 100 * KIB)
+    volume.packer.add(id, 100 * KIB, undefined)
     assert.deepEqual((await unfinished(volume)).chunks, [])
   })
 
-  test('closes a stripe by itself when nothing was written for two seconds', async (t) => {
+  test('closes a stripe by itself when nothing was written for a second', async (t) => {
     const volume = await open(t, 3)
     volume.packer.start()
     const recorded = Promise.withResolvers<void>()
     volume.map.onRecorded = recorded.resolve
     await keep(volume, 1, 100 * KIB)
-    volume.group.clock.advance(1500)
+    volume.group.clock.advance(500)
     await keep(volume, 1, 101 * KIB)
-    volume.group.clock.advance(1999)
+    volume.group.clock.advance(999)
     assert.deepEqual(volume.group.puts, [])
     volume.group.clock.advance(1)
     await recorded.promise
@@ -302,35 +298,3 @@ describe('packer', () => {
     await assert.rejects(volume.packer.settle({ signal }), { code: 'stopped' })
   })
 })
-
-async function open(
-  t: TestContext,
-  count: number,
-  options: VolumeOptions = {},
-): Promise<VolumeState> {
-  const volume = await VolumeState.open(await PeerGroup.open(t, { count }), options)
-  t.after(() => volume.packer.stop())
-  return volume
-}
-
-/** Have the node keep chunks of `length` bytes, durably. */
-async function keep(volume: VolumeState, count: number, length: number): Promise<ChunkId[]> {
-  const ids: ChunkId[] = []
-  for (let i = 0; i < count; i++) {
-    const sealed = xorshiftBytes(i + 1, length)
-    const id = chunkIdOf(sealed)
-    await volume.group.store.chunks.put(id, sealed)
-    volume.packer.add(id, length)
-    ids.push(id)
-  }
-  await volume.map.commit()
-  return ids
-}
-
-/** The marks there are. */
-async function unfinished(volume: VolumeState): Promise<{ chunks: ChunkId[]; stripes: string[] }> {
-  await volume.map.commit()
-  const marks = new Unfinished(volume.map.view)
-  const chunks = await collect(marks.chunks(0, Number.MAX_SAFE_INTEGER))
-  return { chunks: chunks.map(({ id }) => id), stripes: await collect(marks.stripes()) }
-}

@@ -42,7 +42,9 @@ export class PeerGroup {
   readonly puts: { readonly peer: PeerId; readonly stripe: StripeId; readonly index: number }[] = []
   /** CIDs that the first node announced. */
   readonly provided: Uint8Array[] = []
-  readonly clock: ManualClock = new ManualClock()
+  /** And those that it announced no more. */
+  readonly withdrawn: Uint8Array[] = []
+  readonly clock: ManualClock
   readonly network: Network
   readonly client: ShardClient
   /** Called before a put is answered. */
@@ -50,7 +52,8 @@ export class PeerGroup {
   readonly #home: string
   #kv: MemoryKv
 
-  private constructor(stores: Map<PeerId, Store>, home: string, kv: MemoryKv) {
+  private constructor(stores: Map<PeerId, Store>, home: string, kv: MemoryKv, clock: ManualClock) {
+    this.clock = clock
     this.stores = stores
     this.peers = [...stores.keys()]
     this.#home = home
@@ -62,12 +65,13 @@ export class PeerGroup {
   static async open(t: TestContext, { count }: { count: number }): Promise<PeerGroup> {
     const home = await mkdtemp(join(tmpdir(), 'shoal-data-'))
     const kv = MemoryKv.open()
+    const clock = new ManualClock()
     const stores = new Map<PeerId, Store>()
     for (let i = 0; i < count; i++) {
       const disk = new SystemDisk(join(home, String(i)))
-      stores.set(peerOf(i), await Store.open({ disk, kv: i === 0 ? kv : MemoryKv.open() }))
+      stores.set(peerOf(i), await Store.open({ disk, clock, kv: i === 0 ? kv : MemoryKv.open() }))
     }
-    const group = new PeerGroup(stores, home, kv)
+    const group = new PeerGroup(stores, home, kv, clock)
     t.after(async () => {
       await Promise.all([...stores.values()].map((store) => store.close()))
       await rm(home, { recursive: true, force: true })
@@ -98,7 +102,7 @@ export class PeerGroup {
     // Its ordered store is gone: only the files are still to be closed.
     await old.close().catch(() => undefined)
     const disk = new SystemDisk(join(this.#home, '0'))
-    this.stores.set(this.self, await Store.open({ disk, kv: this.#kv }))
+    this.stores.set(this.self, await Store.open({ disk, clock: this.clock, kv: this.#kv }))
   }
 
   /** One bit in each 4 KiB of the first node's disk is flipped. */
@@ -194,6 +198,10 @@ class GroupNetwork implements Network {
 
   async provide(cid: Uint8Array): Promise<void> {
     this.#group.provided.push(cid)
+  }
+
+  async unprovide(cid: Uint8Array): Promise<void> {
+    this.#group.withdrawn.push(cid)
   }
 
   async *find(): AsyncGenerator<PeerId> {

@@ -1,7 +1,7 @@
 // The data paths of the first node of a group, over the real shard map and state of a volume but without a log: what a
 // stripe op would tell is applied at once, and durable together with the packer's marks.
 import { Cutter, chunkSizes } from '../../../protocol/chunk/fastcdc.ts'
-import { STAMP_ZERO } from '../../../protocol/log/dot.ts'
+import { makeStamp } from '../../../protocol/log/dot.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'
 import { stripeIdBytes } from '../../../protocol/ids.ts'
 import { stripeIdOf } from '../../../protocol/stripe/stripe.ts'
@@ -10,18 +10,28 @@ import { chunkCache, nodeCache } from '../../../node/data/cache.ts'
 import { ChunkIo } from '../../../node/data/chunk-io.ts'
 import { Gatherer } from '../../../node/data/gather.ts'
 import { Packer } from '../../../node/data/packer.ts'
+import { Touched } from '../../../node/data/touched.ts'
 import { StateView } from '../../../node/namespace/state-view.ts'
 import { StripeTable } from '../../../node/namespace/stripes.ts'
 import { VOLUME } from './peer-group.ts'
 import type { ChunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../../protocol/chunk/seal.ts'
-import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
+import type { ActorId, ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { Stamp } from '../../../protocol/log/dot.ts'
 import type { RedundancyClass } from '../../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../../protocol/placement/rendezvous.ts'
+import type { ShardChange } from '../../../protocol/tree/op.ts'
 import type { EditorParts } from '../../../node/data/editor.ts'
-import type { Holders, StripeMap } from '../../../node/data/stripe-map.ts'
-import type { PlacedStripe } from '../../../node/namespace/stripes.ts'
+import type {
+  GroupId,
+  Holders,
+  MapEvent,
+  MappedStripe,
+  StripeGroup,
+  StripeMap,
+} from '../../../node/data/stripe-map.ts'
+import type { StripeOp } from '../../../node/namespace/stripes.ts'
 import type { PeerGroup } from './peer-group.ts'
 
 const KEYS: ChunkKeys = {
@@ -45,11 +55,15 @@ export interface VolumeOptions {
 /** A shard map whose ops are not logged. */
 export class MemoryStripeMap implements StripeMap {
   readonly view: StateView
-  /** Ids of recorded stripes, in order, once for each record. */
+  /** Ids of stripes of which something was recorded, in order, once for each record. */
   readonly recorded: StripeId[] = []
   /** Members that store; a test may change them. */
   members: readonly PeerId[]
   className: string
+  /** Members that give their shards away. */
+  readonly draining: Set<PeerId> = new Set()
+  /** Members to be given nothing. */
+  readonly avoided: Set<PeerId> = new Set()
   /** Fails the next record when set. */
   failure: Error | undefined
   /** Called when a record is durable. */
@@ -57,6 +71,7 @@ export class MemoryStripeMap implements StripeMap {
   readonly #group: PeerGroup
   readonly #table: StripeTable
   readonly #options: VolumeOptions
+  readonly #listeners = new Set<(event: MapEvent) => void>()
   #commits: Promise<void> = Promise.resolve()
 
   private constructor(
@@ -82,18 +97,68 @@ export class MemoryStripeMap implements StripeMap {
     return this.#table.locate(chunk)
   }
 
-  stripe(id: StripeId): PlacedStripe | undefined {
+  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
+    return this.#table.isPlaced(chunk, cls)
+  }
+
+  stripe(id: StripeId): MappedStripe | undefined {
     return this.#table.get(id)
   }
 
+  groups(): readonly StripeGroup[] {
+    return this.#table.groups.all()
+  }
+
+  group(id: GroupId): StripeGroup | undefined {
+    return this.#table.groups.get(id)
+  }
+
+  stripesOf(group: GroupId, { after }: { after?: StripeId } = {}): AsyncIterable<StripeId> {
+    return this.#table.groups.stripesOf(group, after)
+  }
+
+  stripes({ after }: { after?: StripeId } = {}): AsyncIterable<StripeId> {
+    return this.#table.all(after)
+  }
+
   async recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void> {
+    const stripe = stripeIdOf(headerBytes)
+    await this.#log({ kind: 'stripe', header: headerBytes, holders }, { kind: 'shards', stripe })
+    this.recorded.push(stripe)
+    this.onRecorded()
+  }
+
+  async recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
+    await this.#log({ kind: 'shards', stripe, changes }, { kind: 'shards', stripe })
+    this.recorded.push(stripe)
+    this.onRecorded()
+  }
+
+  condemn(stripes: readonly StripeId[]): Promise<void> {
+    return this.#log({ kind: 'condemn', stripes }, { kind: 'condemned', stripes })
+  }
+
+  async sweep(stripes: readonly StripeId[]): Promise<void> {
+    for (const stripe of stripes) {
+      const condemned = this.#table.condemnedAt(stripe)
+      if (condemned === undefined) continue
+      const op: StripeOp = { kind: 'sweep', condemned, stripes: [stripe] }
+      await this.#log(op, { kind: 'swept', stripes: [stripe] })
+    }
+  }
+
+  onChange(listener: (event: MapEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #log(op: StripeOp, event: MapEvent): Promise<void> {
     const { failure } = this
     this.failure = undefined
     if (failure !== undefined) throw failure
-    this.#table.apply(headerBytes, holders, nextStamp())
-    this.recorded.push(stripeIdOf(headerBytes))
+    this.#table.apply(op, nextStamp())
+    for (const listener of this.#listeners) listener(event)
     await this.commit()
-    this.onRecorded()
   }
 
   /** What was changed so far is durable then. */
@@ -107,7 +172,15 @@ export class MemoryStripeMap implements StripeMap {
 
   candidates(): readonly Candidate[] {
     const { zoneOf = (peer) => peer } = this.#options
-    return this.members.map((peer) => ({ peer, zone: zoneOf(peer), weight: 1 }))
+    return this.members.map((peer) => ({
+      peer,
+      zone: zoneOf(peer),
+      weight: this.draining.has(peer) ? 0 : 1,
+    }))
+  }
+
+  isAvoided(peer: PeerId): boolean {
+    return this.avoided.has(peer)
   }
 
   redundancy(): RedundancyClass {
@@ -159,13 +232,24 @@ export class VolumeState {
       client,
       network,
       clock,
+      volume: VOLUME,
+      isOnline: (peer) => network.peers().includes(peer),
       onBadShard: (_stripe, index, holder) => this.badShards.push(`${index} ${holder}`),
     })
-    this.chunks = new ChunkIo({ store, map, packer, gatherer, cache: chunkCache(1 * MIB) })
+    const cache = chunkCache(1 * MIB)
+    this.chunks = new ChunkIo({
+      store,
+      map,
+      packer,
+      gatherer,
+      cache,
+      touched: new Touched(),
+      isAlone: () => false,
+    })
     this.editing = {
       reader: { chunks: this.chunks.reader([]), nodes: nodeCache(1000) },
       writer: {
-        chunks: this.chunks,
+        chunks: this.chunks.writer(undefined),
         sizes: map.chunkSizes(),
         cutter: new Cutter(map.chunkSizes(), KEYS.chunkSecret),
       },
@@ -184,14 +268,23 @@ export class VolumeState {
       network,
       clock,
       log: (message) => logged.push(message),
-      gatherer: new Gatherer({ store, map, client, network, clock, onBadShard: () => undefined }),
+      gatherer: new Gatherer({
+        store,
+        map,
+        client,
+        network,
+        clock,
+        volume: VOLUME,
+        isOnline: () => true,
+        onBadShard: () => undefined,
+      }),
       onKept: (stripe) => group.provided.push(stripeIdBytes(stripe)),
     })
     return new VolumeState(group, map, packer, logged)
   }
 
   /** The stripes recorded, each once. */
-  stripes(): PlacedStripe[] {
+  stripes(): MappedStripe[] {
     return [...new Set(this.map.recorded)].flatMap((id) => this.map.stripe(id) ?? [])
   }
 
@@ -205,5 +298,5 @@ export class VolumeState {
 }
 
 function nextStamp(): Stamp {
-  return String(stampCount++).padStart(STAMP_ZERO.length, '0') as Stamp
+  return makeStamp(BigInt(++stampCount) as Hlc, '0'.repeat(32) as ActorId, 0)
 }

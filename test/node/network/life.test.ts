@@ -140,6 +140,18 @@ describe('finding', () => {
     })
   })
 
+  test('what is provided no more is found no more from the provider itself', async (t) => {
+    const [a, b] = [await startNetwork(t, 'a'), await startNetwork(t, 'b')]
+    const cid = encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, new Uint8Array(32).fill(6))
+    const find = (): Promise<readonly PeerId[]> => collect(b.find(cid, { signal: deadline() }))
+    // Alone, so that nobody else is told.
+    await a.provide(cid, { signal: deadline() })
+    await b.dial(a.addresses(), { signal: deadline() })
+    await until(deadline(), async () => String(await find()) === a.self)
+    await a.unprovide(cid)
+    assert.deepEqual(await find(), [])
+  })
+
   test('nodes on one local network discover each other', async (t) => {
     if (!(await multicastWorks())) return t.skip('multicast does not work here')
     const options = { listen: ['/ip4/0.0.0.0/tcp/0'], mdns: true }
