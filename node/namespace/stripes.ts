@@ -18,6 +18,7 @@ import type { ClearOp, ShardChange } from '../../protocol/tree/op.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
 import { StripeGroups } from './stripe-groups.ts'
+import { takeOldStripes } from './stripe-upgrade.ts'
 import {
   UNKNOWN,
   decodeRecord,
@@ -79,7 +80,10 @@ export class StripeTable {
   }
 
   static async open(view: ReplicaView): Promise<StripeTable> {
-    return new StripeTable(view, await StripeGroups.open(view))
+    const old = await takeOldStripes(view)
+    const table = new StripeTable(view, await StripeGroups.open(view))
+    for (const [op, stamp] of old) table.apply(op, stamp)
+    return table
   }
 
   /** A stripe that a chunk lies in and its index there: one that is not condemned, if any, and then the least. */

@@ -3,8 +3,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { toHex, utf8 } from '../../../protocol/bytes.ts'
-import { peerIdFromPublicKey } from '../../../protocol/ids.ts'
+import { fromByteString, toByteString, toHex, utf8 } from '../../../protocol/bytes.ts'
+import { encodeCbor } from '../../../protocol/cbor.ts'
+import {
+  chunkIdBytes,
+  peerIdFromPublicKey,
+  publicKeyOf,
+  stripeIdBytes,
+} from '../../../protocol/ids.ts'
 import { makeStamp, stampHlc } from '../../../protocol/log/dot.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../../protocol/stripe/stripe.ts'
@@ -180,6 +186,23 @@ describe('the shard map, of random ops', () => {
     )
     assert.ok(forgot > 400, `${forgot}`)
   })
+})
+
+test('stripes recorded in the form before are found in the new one, with chunks, holders and groups', async () => {
+  const said = [stripe(0, [[P], [Q]], 1), stripe(1, [[Q], [R]], 2)]
+  const view = new StateView(MemoryKv.open(), '\0\0')
+  for (const [at, { op, stamp }] of said.entries()) {
+    const { header, holders } = op as Extract<StripeOp, { kind: 'stripe' }>
+    const keys = holders.map((peers) => peers.map(publicKeyOf))
+    const cid = stripeIdBytes(stripeIdOf(header))
+    view.put(`s${toByteString(cid)}`, encodeCbor([header, keys, fromByteString(stamp)]))
+    view.put(`k${toByteString(chunkIdBytes(CHUNKS[at] ?? A))}`, encodeCbor([cid, 0]))
+    view.put(`g${toByteString(encodeCbor([1, 1, keys]))}`, encodeCbor(1))
+  }
+  await StripeTable.open(view)
+  const now = await open(said)
+  assert.equal(await dump(view), await dump(now.view))
+  await assertConsistent(Object.assign(await StripeTable.open(view), { view }))
 })
 
 type Table = StripeTable & { readonly view: StateView }
