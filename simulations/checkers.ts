@@ -105,7 +105,7 @@ export async function checkCuts(nodes: readonly ClusterNode[]): Promise<void> {
 
 async function awayOf(node: ClusterNode): Promise<string> {
   const peers = await node.ask((api) => api.listPeers())
-  return peers.flatMap(({ state, name }) => (state === 'connected' ? [] : [name])).join(', ')
+  return peers.flatMap(({ isConnected, name }) => (isConnected ? [] : [name])).join(', ')
 }
 
 /** Every stripe has all of its shards, as each node sees it. throws CheckError. */

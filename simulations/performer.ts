@@ -1,23 +1,25 @@
-// Has scripts performed in a thread of its own, with modules of its own; a new thread when one is stuck or has died.
+// Has scripts, or other tasks, performed in a thread of its own, with modules of its own; a new thread when one is stuck or
+// has died.
 import { Worker } from 'node:worker_threads'
 import { MINUTE_MS } from '../protocol/units.ts'
 import type { InvariantId } from './check-error.ts'
 import type { RunResult } from './perform.ts'
 import type { Script, Step } from './script.ts'
 
-/** Real time that a script may take. */
+/** Real time that a script may take; what nodes tell each other grows with the square of their number. */
 const LIMIT_MS: number = 20 * MINUTE_MS
+const LIMIT_NODES = 50
 
-export interface Request {
-  readonly script: Script
+export interface Request<Task = Script> {
+  readonly script: Task
   /** Send what is done to the nodes and what they log; each line of the trace. */
   readonly tells: boolean
   readonly records: boolean
 }
 
-export type Reply =
+export type Reply<Result = RunResult> =
   | { readonly kind: 'line'; readonly line: string }
-  | { readonly kind: 'passed'; readonly result: RunResult }
+  | { readonly kind: 'passed'; readonly result: Result }
   | Failure
 
 export interface Failure {
@@ -29,8 +31,8 @@ export interface Failure {
 }
 
 /** What became of a script, and the real time it took. */
-export type Outcome = { readonly tookMs: number } & (
-  { readonly kind: 'passed'; readonly result: RunResult } | Failure
+export type Outcome<Result = RunResult> = { readonly tookMs: number } & (
+  { readonly kind: 'passed'; readonly result: Result } | Failure
 )
 
 export interface RequestOptions {
@@ -39,24 +41,26 @@ export interface RequestOptions {
   readonly print?: (line: string) => void
 }
 
-export class Performer {
+export class Performer<Task extends Pick<Script, 'nodeCount'> = Script, Result = RunResult> {
   readonly #mutation: string | undefined
+  readonly #url: URL
   #worker: Worker | undefined
 
-  /** mutation: a bug to put in. */
-  constructor(mutation?: string) {
+  /** mutation: a bug to put in. url: of the module that performs. */
+  constructor(mutation?: string, url: URL = new URL('./seed-worker.ts', import.meta.url)) {
     this.#mutation = mutation
+    this.#url = url
   }
 
   /** One at a time. */
-  async perform(script: Script, options: RequestOptions = {}): Promise<Outcome> {
+  async perform(script: Task, options: RequestOptions = {}): Promise<Outcome<Result>> {
     const { tells = false, records = false, print = console.log } = options
     const worker = (this.#worker ??= this.#start())
     const startedMs = performance.now()
-    const answered = Promise.withResolvers<Extract<Reply, { kind: 'passed' | 'failed' }>>()
+    const answered = Promise.withResolvers<Exclude<Reply<Result>, { kind: 'line' }>>()
     const failed = (message: string): void =>
       answered.resolve({ kind: 'failed', invariant: 'nothing else fails', message, decided: [] })
-    const onMessage = (reply: Reply): void => {
+    const onMessage = (reply: Reply<Result>): void => {
       if (reply.kind === 'line') print(reply.line)
       else answered.resolve(reply)
     }
@@ -66,11 +70,12 @@ export class Performer {
     }
     const onError = (error: Error): void => failed(error.stack ?? error.message)
     worker.on('message', onMessage).on('exit', onExit).on('error', onError)
+    const limitMs = LIMIT_MS * Math.max(1, script.nodeCount / LIMIT_NODES) ** 2
     const timer = setTimeout(() => {
-      failed(`not done after ${LIMIT_MS / MINUTE_MS} minutes of real time`)
+      failed(`not done after ${Math.round(limitMs / MINUTE_MS)} minutes of real time`)
       void worker.terminate()
-    }, LIMIT_MS)
-    worker.postMessage({ script, tells, records } satisfies Request)
+    }, limitMs)
+    worker.postMessage({ script, tells, records } satisfies Request<Task>)
     const reply = await answered.promise
     clearTimeout(timer)
     worker.off('message', onMessage).off('exit', onExit).off('error', onError)
@@ -82,8 +87,7 @@ export class Performer {
   }
 
   #start(): Worker {
-    const url = new URL('./seed-worker.ts', import.meta.url)
-    const worker = new Worker(url, { workerData: { mutation: this.#mutation } })
+    const worker = new Worker(this.#url, { workerData: { mutation: this.#mutation } })
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = undefined
     })

@@ -7,23 +7,32 @@ import { MUTATIONS, mutationNamed } from './mutations.ts'
 import { Performer } from './performer.ts'
 import { listScenarios, scenarioNamed } from './scenario.ts'
 import { loadScript } from './script.ts'
+import { runStorageCampaign, runStorageMutations } from './storage/campaign.ts'
+import { durabilityTable } from './storage/durability.ts'
+import { storageMutationNamed } from './storage/mutations.ts'
+import { listStorageScenarios, storageScenarioNamed } from './storage/scenario.ts'
 import type { CampaignOptions } from './campaign.ts'
 import type { Scenario } from './scenario.ts'
+import type { StorageScenario } from './storage/scenario.ts'
 
 const USAGE = `npm run simulate -- [--seed S | --seeds A..B] [--scenario NAME] [--nodes N] [--hours H] [--jobs J]
                     [--mutation NAME] [--verbose] [--trace] [--no-shrink]
 npm run simulate -- --script FILE [--mutation NAME] [--verbose] [--trace]
-npm run simulate -- --mutations
+npm run simulate -- --mutations [--scenario storage]
+npm run simulate -- --durability
   --seed S          one seed: a number or any text (default 1)
   --seeds A..B      all seeds from A to B
   --scenario NAME   default: default; there are
 ${listScenarios()}
+                    and of what is stored, a year each:
+${listStorageScenarios()}
   --nodes N         another number of nodes than the scenario has, at least 2
   --hours H         another duration
   --jobs J          threads (default 2)
   --script FILE     perform a script, as a failed seed leaves one
   --mutation NAME   with a bug put in on purpose
   --mutations       run all of these, each until it is caught
+  --durability      how likely stripes are to be lost, computed and drawn
   --verbose         tell what is done to the nodes and what they log
   --trace           print every event: where two runs of a seed part
   --no-shrink       do not look for the least script that fails as well`
@@ -38,6 +47,7 @@ const OPTIONS = {
   script: { type: 'string' },
   mutation: { type: 'string' },
   mutations: { type: 'boolean', default: false },
+  durability: { type: 'boolean', default: false },
   verbose: { type: 'boolean', default: false },
   trace: { type: 'boolean', default: false },
   'no-shrink': { type: 'boolean', default: false },
@@ -53,6 +63,12 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   try {
     const { values } = parseArgs({ options: OPTIONS })
+    if (values.durability) {
+      for (const line of durabilityTable()) console.log(line)
+      return 0
+    }
+    const storage = storageScenarioNamed(values.scenario)
+    if (storage !== undefined) return (await runStorage(storage, values)) ? 0 : 1
     if (values.mutation !== undefined) mutationNamed(values.mutation)
     if (values.mutations) return await runMutations(count(values.jobs, '--jobs', 1))
     return values.script === undefined
@@ -77,6 +93,29 @@ async function runSeeds(values: Values): Promise<number> {
   const missing = sightings.missing()
   if (missing.length > 0) console.log(`never seen: ${missing.join(', ')}`)
   return failedSeeds.length > 0 || (isWhole && missing.length > 0) ? 1 : 0
+}
+
+/** returns whether all passed, or all mutations were caught. */
+async function runStorage(named: StorageScenario, values: Values): Promise<boolean> {
+  const jobs = values.verbose || values.trace ? 1 : count(values.jobs, '--jobs', 1)
+  if (values.mutations) return await runStorageMutations(jobs)
+  if (values.script !== undefined) throw new ShoalError('usage', 'storage has no scripts')
+  const { mutation, nodes, hours } = values
+  if (mutation !== undefined) storageMutationNamed(mutation)
+  const scenario: StorageScenario = {
+    ...named,
+    ...(nodes === undefined ? {} : { nodeCount: count(nodes, '--nodes', 2) }),
+    ...(hours === undefined ? {} : { days: count(hours, '--hours', 1) / 24 }),
+  }
+  const repeat = repeatOf(values)
+  return await runStorageCampaign({
+    scenario,
+    seeds: seedsOf(values),
+    jobs,
+    mutation,
+    repeat,
+    ...outputOf(values),
+  })
 }
 
 async function runScript(file: string, values: Values): Promise<number> {
@@ -121,14 +160,19 @@ function campaignOf(values: Values): CampaignOptions {
   }
   if (!(scenario.hours > 0)) throw new ShoalError('usage', '--hours is a number above 0')
   const { mutation } = values
-  const repeat = (['scenario', 'nodes', 'hours', 'mutation'] as const)
-    .filter((name) => values[name] !== undefined && values[name] !== 'default')
-    .map((name) => ` --${name} "${values[name] ?? ''}"`)
-    .join('')
+  const repeat = repeatOf(values)
   const seeds = seedsOf(values)
   const jobs = values.verbose || values.trace ? 1 : count(values.jobs, '--jobs', 1)
   const shrinks = !values['no-shrink']
   return { scenario, seeds, jobs, mutation, repeat, shrinks, ...outputOf(values) }
+}
+
+/** What repeats a run, beside its seed. */
+function repeatOf(values: Values): string {
+  return (['scenario', 'nodes', 'hours', 'mutation'] as const)
+    .filter((name) => values[name] !== undefined && values[name] !== 'default')
+    .map((name) => ` --${name} "${values[name] ?? ''}"`)
+    .join('')
 }
 
 function outputOf({ verbose, trace }: Values): Pick<CampaignOptions, 'tells' | 'records'> {

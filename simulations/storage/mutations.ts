@@ -1,0 +1,153 @@
+// Bugs in what keeps data redundant, put in on purpose to show that the simulation finds them (see ../mutations.ts).
+import { ShoalError } from '../../protocol/errors.ts'
+import type { Mutation } from '../mutations.ts'
+import type { Patch } from '../patches.ts'
+
+const RENDEZVOUS = 'protocol/placement/rendezvous.ts'
+const CENSUS = 'node/upkeep/census.ts'
+
+/** No bugs: the nodes of one process share hashes, and the orders of those that know the same members. */
+export const SHARED: readonly Patch[] = [
+  {
+    file: RENDEZVOUS,
+    find: 'const hash = blake3(utf8(`${placementGroup} ${peer}`))',
+    replace: `const name = \`\${placementGroup} \${peer}\`
+  const hash = hashes.get(name) ?? blake3(utf8(name))
+  hashes.set(name, hash)`,
+  },
+  {
+    file: RENDEZVOUS,
+    find: 'function scoreOf(',
+    replace: 'const hashes = new Map()\nfunction scoreOf(',
+  },
+  {
+    file: CENSUS,
+    find: 'if (last === undefined) this.#orders = new Map()',
+    replace: `if (last === undefined) {
+      this.#orders = allOrders.get(members) ?? new Map()
+      allOrders.set(members, this.#orders)
+    }`,
+  },
+  {
+    file: CENSUS,
+    find: 'function newCensus(',
+    replace: 'const allOrders = new Map()\nfunction newCensus(',
+  },
+]
+
+export const STORAGE_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'forget the limit of a zone',
+    scenario: 'storage',
+    caughtWithinSeeds: 3,
+    patches: [
+      {
+        file: 'protocol/placement/plan.ts',
+        find: 'placeRanked(eligible, k + m, m).chosen',
+        replace: 'placeRanked(eligible, k + m, 0).chosen',
+      },
+    ],
+  },
+  {
+    name: 'repair what is merely late',
+    scenario: 'storage',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'node/upkeep/census.ts',
+        find: "if (silentMs >= graceMs && !braked) return 'gone'",
+        replace: "if (silentMs > 0) return 'gone'",
+      },
+    ],
+  },
+  {
+    name: 'record a shard before it is put',
+    scenario: 'storage',
+    caughtWithinSeeds: 3,
+    patches: [
+      {
+        file: 'node/upkeep/repair.ts',
+        find: 'await transfer.put(id, stripe, { index, to, shard }, options)',
+        replace: `await map.recordShards(id, [{ index, peer: to, isHeld: true }])
+        await transfer.put(id, stripe, { index, to, shard }, options)`,
+      },
+    ],
+  },
+  {
+    name: 'acknowledge a shard before it is durable',
+    scenario: 'storage',
+    caughtWithinSeeds: 3,
+    patches: [
+      {
+        file: 'node/peers/shard-protocol-server.ts',
+        find: '      await this.#store.commit([])\n    } finally {\n      giveBack()',
+        replace: '    } finally {\n      giveBack()',
+      },
+    ],
+  },
+  {
+    name: 'give away before it is taken',
+    scenario: 'storage-growth',
+    caughtWithinSeeds: 3,
+    patches: [
+      {
+        file: 'node/upkeep/rebalance.ts',
+        find: 'const shard = await transfer.read(id, stripe, index, from, options)',
+        replace: `const shard = await transfer.read(id, stripe, index, from, options)
+      await map.recordShards(id, [
+        { index, peer: to, isHeld: true },
+        { index, peer: from, isHeld: false },
+      ])`,
+      },
+    ],
+  },
+  {
+    name: 'rank peers otherwise when there are more of them',
+    scenario: 'storage-growth',
+    caughtWithinSeeds: 3,
+    patches: [
+      {
+        file: 'protocol/placement/plan.ts',
+        find: 'return rankPeers(placementGroup, weighted)',
+        replace: 'return rankPeers(placementGroup + 2000 * peers.length, weighted)',
+      },
+    ],
+  },
+  {
+    name: 'leave a damaged shard as it is',
+    scenario: 'storage',
+    caughtWithinSeeds: 5,
+    patches: [
+      {
+        file: 'node/upkeep/scrub-check.ts',
+        find: "if (state === 'damaged') {",
+        replace: "if (state === 'damaged' && known === undefined) {",
+      },
+      {
+        file: 'node/upkeep/audit.ts',
+        find: "if (outcome === 'proven' || !isAscribed) {",
+        replace: "if (outcome !== 'absent' || !isAscribed) {",
+      },
+    ],
+  },
+  {
+    name: 'sweep without a second look',
+    scenario: 'storage-garbage',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'node/upkeep/collect.ts',
+        find: 'if (this.#needs(id, stripe, live).length === 0) {\n        dead.push(id)\n        sweptBytes',
+        replace: 'if (live !== undefined) {\n        dead.push(id)\n        sweptBytes',
+      },
+    ],
+  },
+]
+
+/** throws ShoalError 'usage' naming those there are. */
+export function storageMutationNamed(name: string): Mutation {
+  const found = STORAGE_MUTATIONS.find((mutation) => mutation.name === name)
+  if (found !== undefined) return found
+  const known = STORAGE_MUTATIONS.map((mutation) => `  ${mutation.name}`).join('\n')
+  throw new ShoalError('usage', `there is no mutation "${name}" of storage; there are:\n${known}`)
+}
