@@ -6,6 +6,7 @@ import {
   LENGTH_HEADER,
   LIST_ROUTE,
   LOG_ROUTE,
+  SCRUB_ROUTE,
   STAT_HEADER,
   decodeHeader,
   decodeJson,
@@ -28,17 +29,17 @@ import type {
   LogOptions,
   MakeFolderOptions,
   MountRequest,
-  MountStatus,
   NewFile,
   NodeApi,
-  NodeStatus,
-  PeerStatus,
   ReadRange,
   Settings,
   VolumeInfo,
-  VolumeStatus,
   WriteOptions,
 } from '../node/control/api.ts'
+import type { GarbageReport } from '../node/control/garbage.ts'
+import type { Pin } from '../node/control/pins.ts'
+import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
+import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
 import type { Query } from './connection.ts'
 
 export interface ClientOptions extends CallOptions {
@@ -72,9 +73,16 @@ export class Client implements NodeApi {
 
   removePeer(
     peer: string,
-    options: CallOptions & { readonly volume?: string | undefined } = {},
+    {
+      volume,
+      now,
+      ...options
+    }: CallOptions & {
+      readonly volume?: string | undefined
+      readonly now?: boolean | undefined
+    } = {},
   ): Promise<void> {
-    return this.#call('removePeer', { peer, volume: options.volume }, options)
+    return this.#call('removePeer', { peer, volume, now }, options)
   }
 
   peerInfo(peer: string, options?: CallOptions): Promise<PeerStatus> {
@@ -194,6 +202,34 @@ export class Client implements NodeApi {
   ): AsyncGenerator<readonly LogItem[]> {
     const { limit, follow, all } = options
     yield* this.#pages<LogItem>(LOG_ROUTE, { path, limit, follow, all }, options)
+  }
+
+  async *scrub({ volume, signal }: UpkeepOptions = {}): AsyncGenerator<readonly ScrubEvent[]> {
+    yield* this.#pages<ScrubEvent>(SCRUB_ROUTE, { volume }, { signal })
+  }
+
+  collectGarbage({ volume, signal }: UpkeepOptions = {}): Promise<GarbageReport> {
+    return this.#call('collectGarbage', { volume }, { signal })
+  }
+
+  addPin(
+    path: string,
+    { class: cls }: { readonly class: string },
+    options?: CallOptions,
+  ): Promise<Pin> {
+    return this.#call('addPin', { path, class: cls }, options)
+  }
+
+  removePin(path: string, options?: CallOptions): Promise<void> {
+    return this.#call('removePin', { path }, options)
+  }
+
+  listPins({ volume, signal }: UpkeepOptions = {}): Promise<readonly Pin[]> {
+    return this.#call('listPins', { volume }, { signal })
+  }
+
+  repair({ volume, signal }: UpkeepOptions = {}): Promise<void> {
+    return this.#call('repair', { volume }, { signal })
   }
 
   mount(folder: string, options: CallOptions & MountRequest = {}): Promise<MountStatus> {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
 import { errorBody, errorFrom } from '../node/control/wire.ts'
 import type { ChildProcess } from 'node:child_process'
-import type { NodeStatus } from '../node/control/api.ts'
+import type { NodeStatus } from '../node/control/status.ts'
 import type { ErrorBody } from '../node/control/wire.ts'
 import type { Context } from './context.ts'
 

@@ -8,6 +8,7 @@ import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
+import { addGc } from './commands/gc.ts'
 import { addGet } from './commands/get.ts'
 import { addInit } from './commands/init.ts'
 import { addInvite } from './commands/invite.ts'
@@ -18,8 +19,11 @@ import { addMkdir } from './commands/mkdir.ts'
 import { addMount } from './commands/mount.ts'
 import { addMv } from './commands/mv.ts'
 import { addPeer } from './commands/peer.ts'
+import { addPin } from './commands/pin.ts'
 import { addPut } from './commands/put.ts'
+import { addRepair } from './commands/repair.ts'
 import { addRm } from './commands/rm.ts'
+import { addScrub } from './commands/scrub.ts'
 import { addStat } from './commands/stat.ts'
 import { addStatus } from './commands/status.ts'
 import { addUnmount } from './commands/unmount.ts'
@@ -48,8 +52,12 @@ const COMMANDS = [
   addStat,
   addLog,
   addConflicts,
+  addPin,
   addMount,
   addUnmount,
+  addScrub,
+  addRepair,
+  addGc,
 ] as const
 
 /** npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the first, it is that one. */

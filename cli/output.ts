@@ -1,4 +1,5 @@
 // How things look to people: sizes, times, tables, names that cannot play tricks on a terminal, and errors. Pure text.
+import { stripVTControlCharacters } from 'node:util'
 import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
@@ -58,16 +59,21 @@ export function count(number: number, noun: string): string {
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) {
-    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, shownLength(cell))))
   }
   return rows
     .map((row) =>
       row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - shownLength(cell)))
         .join('  ')
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** Without colours. */
+function shownLength(text: string): number {
+  return stripVTControlCharacters(text).length
 }
 
 /** A name that came from somebody else, without the characters that move a cursor or end a line. */

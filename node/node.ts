@@ -6,15 +6,23 @@ import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './api/owner.ts'
 import { Space } from './api/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
+import type { PeersKnown } from './files/hosted-volume.ts'
 import { HostedVolumes } from './files/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
 import type { Mounter } from './mount/mounts.ts'
 import { readDeviceMarker } from './namespace/device-marker.ts'
+import { graceMsOf } from './namespace/settings.ts'
 import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
 import { Volumes } from './namespace/volumes.ts'
+import { Detector } from './peers/detector.ts'
+import type { Watched } from './peers/detector.ts'
 import { Joining } from './peers/join.ts'
+import { RoundTrips } from './peers/round-trips.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Swarm } from './namespace/swarm.ts'
+import { Distrust } from './upkeep/distrust.ts'
+import { NodeUpkeep } from './upkeep/node-upkeep.ts'
+import type { UpkeepOptions } from './upkeep/upkeep.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import type { World } from './world/world.ts'
@@ -49,6 +57,7 @@ export interface NodeOptions {
   readonly beaconMs?: number | undefined
   /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
   readonly checkpoints?: CheckpointOptions | undefined
+  readonly upkeep?: UpkeepOptions | undefined
 }
 
 export class Node implements LocalNode {
@@ -58,10 +67,12 @@ export class Node implements LocalNode {
   readonly #store: Store
   readonly #volumes: Volumes
   readonly #joining: Joining
+  readonly #detector: Detector
   readonly #swarm: Swarm
   readonly #shards: ShardServer
   readonly #mounts: Mounts
   readonly #hosted: HostedVolumes
+  readonly #upkeep: NodeUpkeep
   readonly #space: Space
   readonly #stop = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
@@ -78,53 +89,88 @@ export class Node implements LocalNode {
     this.#store = store
     this.#volumes = volumes
     const { world, kv, log } = components
-    const { name, zone, home, version, pid, capacityBytes } = options
+    const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
     this.stopped.catch(() => undefined)
-    const space = (this.#space = new Space({ disk: world.disk, store }, { capacityBytes }))
+    const space = (this.#space = new Space({ store }))
     const joining = (this.#joining = new Joining({
       world,
       kv,
       admit: (volume, peer, role) => volumes.admit(volume, peer, role),
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
     }))
+    const { clock, network } = world
+    const detector = (this.#detector = new Detector(
+      { clock, self: network.self, watched: () => watched(volumes) },
+      { beatMs: beaconMs },
+    ))
     const swarm = (this.#swarm = new Swarm({
       world,
       volumes,
       joining,
+      detector,
       freeBytes: () => space.freeBytes,
       beaconMs,
       checkpoints,
-      onPeersChanged: () => {
-        for (const hosted of this.#hosted.all()) hosted.peersChanged()
-      },
+      onPeersChanged: () => this.#peersChanged(),
       log,
     }))
-    const hosted = new HostedVolumes({ world, store, volumes, log, swarm, joining })
+    const distrust = new Distrust(clock)
+    const peers = this.#peersKnown(distrust)
+    const hosted = new HostedVolumes({ world, store, volumes, log, swarm, joining, peers })
     this.#hosted = hosted
+    const upkeep = (this.#upkeep = new NodeUpkeep(
+      { world, store, volumes, hosted, detector, distrust, log },
+      options.upkeep,
+    ))
     this.#shards = new ShardServer(
       { network: world.network, clock: world.clock, store },
       {
         accessTo: (volume) => hosted.get(volume)?.map,
         onKept: (volume, stripe) => hosted.get(volume)?.announce(stripe),
+        onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
     const mounts = (this.#mounts = new Mounts({ mounter: components.mounter, disk: world.disk }))
-    const until = (signal: AbortSignal | undefined): AbortSignal =>
-      signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    const roundTrips = new RoundTrips(world)
+    const parts = { world, space, volumes, joining, detector, roundTrips, swarm, hosted, upkeep }
     this.api = ownersApi(
-      { world, space, volumes, joining, swarm, hosted, mounts, until },
+      { ...parts, mounts, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )
   }
 
+  #peersChanged(): void {
+    for (const hosted of this.#hosted.all()) hosted.peersChanged()
+    this.#upkeep.peersChanged()
+  }
+
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+  }
+
+  #peersKnown(distrust: Distrust): PeersKnown {
+    const { self } = this.#c.world.network
+    return {
+      freeBytesOf: (peer) =>
+        peer === self ? this.#space.freeBytes : this.#swarm.news(peer)?.freeBytes,
+      isAvoided: (peer) => distrust.isAvoided(peer),
+      isOnline: (peer) => this.#detector.liveness(peer, Infinity) === 'online',
+      doubtOwn: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
+    }
+  }
+
   /** Open the store and the volumes. Nothing runs until start(). */
   static async open(components: NodeComponents, options: NodeOptions): Promise<Node> {
     const { world, kv, identity } = components
-    const store = await Store.open({ disk: world.disk, kv })
     const { name, zone, capacityBytes } = options
+    const { disk, clock } = world
+    const store = await Store.open(
+      { disk, clock, kv },
+      { capacityBytes: capacityBytes ?? Infinity },
+    )
     const self = {
       name,
       zone: zone ?? '',
@@ -145,8 +191,10 @@ export class Node implements LocalNode {
     await this.#hosted.open()
     await this.#shards.start()
     await this.#joining.start()
+    this.#detector.start()
     await this.#swarm.start()
     this.#hosted.start()
+    this.#upkeep.start()
     this.#door = await this.#c.openDoor?.(this.api)
   }
 
@@ -165,12 +213,22 @@ export class Node implements LocalNode {
     await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
+    await step(() => this.#upkeep.stop())
     await step(() => this.#hosted.stop())
     await step(() => this.#shards.stop())
     await step(() => this.#swarm.stop())
+    this.#detector.stop()
     await step(() => this.#volumes.close())
     await step(() => this.#store.close())
     await step(() => this.#c.kv.close())
     if (failures.length > 0) throw asShoalError(failures[0])
   }
+}
+
+/** Who is waited for, and how long. */
+function watched(volumes: Volumes): readonly Watched[] {
+  return volumes.all().map(({ volume }) => ({
+    peers: volume.membership.members().map(({ peer }) => peer),
+    graceMs: graceMsOf(volume),
+  }))
 }

@@ -47,9 +47,14 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
 /** Files of interfaces only, whose types any room of node/ may name. */
 const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
+  'node/world/abort-listeners.ts',
   'node/store/kv.ts',
   'node/mount/file-system.ts',
   'node/control/api.ts',
+  'node/control/garbage.ts',
+  'node/control/pins.ts',
+  'node/control/status.ts',
+  'node/control/upkeep.ts',
 ])
 
 /** What the command has of a node: it starts one in its process, or speaks to one over the control socket. */

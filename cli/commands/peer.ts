@@ -1,10 +1,24 @@
 // `shoal peer ls|add|rm|info|ping`: the other nodes.
+import { setTimeout as sleep } from 'node:timers/promises'
 import colors from 'picocolors'
+import { SECOND_MS } from '../../protocol/units.ts'
 import { parseCount } from '../arguments.ts'
-import { formatBytes, formatTime, printable, table } from '../output.ts'
+import { count, formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
-import type { PeerStatus } from '../../node/control/api.ts'
+import type { PeerStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
+
+/** The end of an id names a peer as well as all of it, unless there is another such. */
+const ID_END_LENGTH = 8
+
+const LOOK_EVERY_MS: number = SECOND_MS
+
+const REMOVE_HELP = `
+A peer that is up gives its shards away first, so that nothing has to be made anew: that may take long, and Ctrl-C ends it
+and leaves the peer a member. One that is away can give nothing, and is removed with --now.
+
+Example:
+  shoal peer rm old-laptop`
 
 export function addPeer(program: Command, context: Context): void {
   const peer = program
@@ -29,11 +43,12 @@ export function addPeer(program: Command, context: Context): void {
     })
   peer
     .command('rm <peer>')
-    .description("take away a peer's membership of a volume")
+    .description('take a peer out of a volume, once it has given its shards to others')
     .option('--volume <name>', 'of which volume (default: the first this node had)')
-    .addHelpText('after', '\nExample:\n  shoal peer rm old-laptop')
-    .action(async (name: string, { volume }: { volume?: string }) => {
-      await context.client.removePeer(name, { volume })
+    .option('--now', 'at once: what it holds is made anew by the others, as far as they can')
+    .addHelpText('after', REMOVE_HELP)
+    .action(async (name: string, options: { volume?: string; now?: boolean }) => {
+      await followDrain(context, name, context.client.removePeer(name, options))
       context.print({ removed: name }, () => `Removed ${name}`)
     })
   peer
@@ -45,6 +60,17 @@ export function addPeer(program: Command, context: Context): void {
       context.print(info, () => describe(info))
     })
   addPing(peer, context)
+}
+
+/** Tell how many shards a peer still has, until it is removed. throws what the removal throws. */
+async function followDrain(context: Context, name: string, removal: Promise<void>): Promise<void> {
+  const isDone = removal.then(() => true)
+  let told = 0
+  while (!(await Promise.race([isDone, sleep(LOOK_EVERY_MS, false)]))) {
+    const { shards } = await context.client.peerInfo(name).catch(() => ({ shards: 0 }))
+    if (shards !== told && shards > 0) context.tell(`${name} has ${count(shards, 'shard')} left`)
+    told = shards
+  }
 }
 
 function addPing(peer: Command, context: Context): void {
@@ -67,31 +93,63 @@ function addPing(peer: Command, context: Context): void {
 /** Also part of `shoal status`. */
 export function peerTable(peers: readonly PeerStatus[]): string {
   if (peers.length === 0) return 'No peers yet. Invite one with "shoal invite".'
+  const head = ['Name', 'State', 'Seen', 'Zone', 'Free', 'Shards', 'Round trip', 'Member', 'Id']
   const rows = peers.map((peer) => [
     printable(peer.name),
-    peer.state === 'connected' ? colors.green('connected') : colors.yellow('away     '),
+    stateText(peer),
+    seenText(peer),
+    printable(peer.zone || '-'),
+    spaceText(peer),
+    shardsText(peer),
+    roundTripText(peer),
     rolesOf(peer),
-    peer.id,
+    peer.id.slice(-ID_END_LENGTH),
   ])
-  return table(rows)
+  return table([head.map(colors.dim), ...rows])
 }
 
 function describe(peer: PeerStatus): string {
   const rows = [
     ['Name', printable(peer.name)],
     ['Id', peer.id],
-    ['State', peer.state],
-    ['Zone', printable(peer.zone ?? '-')],
+    ['State', `${stateText(peer)}, ${peer.isConnected ? 'connected' : 'no connection'}`],
+    ['Last seen', peer.lastSeenMs === undefined ? 'never' : formatTime(peer.lastSeenMs)],
+    ['Zone', printable(peer.zone || '-')],
     ['Volumes', rolesOf(peer)],
-    ['Last seen', peer.lastSeenMs === undefined ? '-' : formatTime(peer.lastSeenMs)],
-    ['Round trip', peer.roundTripMs === undefined ? '-' : `${peer.roundTripMs.toFixed(2)} ms`],
-    ['Free', peer.freeBytes === undefined ? '-' : formatBytes(peer.freeBytes)],
+    ['Free', spaceText(peer)],
+    ['Shards', shardsText(peer)],
+    ['Round trip', roundTripText(peer)],
     ...peer.addresses.map((address) => ['Address', printable(address)]),
   ]
   return table(rows)
 }
 
+const STATE_COLORS = { online: colors.green, late: colors.yellow, gone: colors.red } as const
+
+function stateText({ state, goneInMs }: PeerStatus): string {
+  const shown = STATE_COLORS[state](state)
+  return goneInMs === undefined ? shown : `${shown}, gone in ${formatDuration(goneInMs)}`
+}
+
+function seenText({ lastSeenMs }: PeerStatus): string {
+  if (lastSeenMs === undefined) return 'never'
+  return `${formatDuration(Math.max(0, Date.now() - lastSeenMs))} ago`
+}
+
+function spaceText({ freeBytes, capacityBytes }: PeerStatus): string {
+  const free = freeBytes === undefined ? '?' : formatBytes(freeBytes)
+  return capacityBytes === undefined ? free : `${free} of ${formatBytes(capacityBytes)}`
+}
+
+function shardsText({ shards, shardBytes }: PeerStatus): string {
+  return shards === 0 ? '-' : `${shards} (${formatBytes(shardBytes)})`
+}
+
+function roundTripText({ roundTripMs }: PeerStatus): string {
+  return roundTripMs === undefined ? '-' : `${roundTripMs.toFixed(1)} ms`
+}
+
 function rolesOf(peer: PeerStatus): string {
-  const roles = peer.volumes.map(({ name, role }) => `${role} of ${name}`)
+  const roles = peer.volumes.map(({ name, role }) => `${role} of ${printable(name)}`)
   return roles.length === 0 ? 'not a member' : roles.join(', ')
 }

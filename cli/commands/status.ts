@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, formatTime, printable, table } from '../ou
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
-import type { NodeStatus } from '../../node/control/api.ts'
+import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
 type Notice = NodeStatus['notices'][number]
@@ -27,7 +27,8 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
     ],
     ['Id', node.id],
     ['Home', node.home],
-    ['Store', `${formatBytes(node.usedBytes)} used, ${formatBytes(node.freeBytes)} free`],
+    ['Store', storeText(node)],
+    ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly }) => [
       'Mount',
@@ -36,6 +37,24 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
   ]
   const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]
   return [...parts, ...notices.map(noticeText)].join('\n\n')
+}
+
+function storeText(node: NodeStatus['node']): string {
+  const parts = [
+    [node.usedBytes, 'used'],
+    [node.trashBytes, 'of it in the trash'],
+    [node.reclaimableBytes, 'of it reclaimable'],
+    [node.freeBytes, 'free'],
+  ] as const
+  return parts
+    .filter(([bytes, what]) => bytes > 0 || !what.startsWith('of'))
+    .map(([bytes, what]) => `${formatBytes(bytes)} ${what}`)
+    .join(', ')
+}
+
+function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['scrub']>): string {
+  const percent = Math.floor((100 * doneBytes) / Math.max(1, totalBytes))
+  return `${percent} % of ${formatBytes(totalBytes)} checked`
 }
 
 function noticeText({ kind, timeMs, volumeName, member, isSelf }: Notice): string {

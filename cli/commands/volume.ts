@@ -1,9 +1,11 @@
 // `shoal volume create|ls|info|set`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { count, formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
+import { careRows, stripesText, toleranceText } from '../health.ts'
+import { count, formatTime, printable, shellWord, table } from '../output.ts'
 import type { Command } from 'commander'
-import type { Settings, VolumeInfo, VolumeStatus } from '../../node/control/api.ts'
+import type { Settings, VolumeInfo } from '../../node/control/api.ts'
+import type { VolumeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
 const SETTINGS_HELP = `
@@ -17,6 +19,9 @@ Settings:
   history=drop|full                     whether the log below a checkpoint is forgotten, or kept for "shoal log"
   checkpoint=N                          a checkpoint is due after so many entries, or a day
   away=30d                              how long a member that is away holds checkpoints up
+  grace=24h                             after how long a silence a peer counts as gone, and its shards are made anew on
+                                        others: 30m for machines that are always on
+  trash=1d                              how long shards of deleted files are kept on the disks of their holders
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`
@@ -76,12 +81,18 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
     printable(volume.name),
     volume.role,
     volume.class,
-    tolerance(volume),
+    toleranceText(volume),
     stripesText(volume),
     conflictsText(volume, context),
     differenceText(volume) ?? '',
   ])
-  return table(rows)
+  const lines = table(rows).split('\n')
+  return volumes
+    .flatMap((volume, i) => [
+      lines[i] ?? '',
+      ...careRows(volume).map(([what, text]) => `  ${what.toLowerCase()}: ${text}`),
+    ])
+    .join('\n')
 }
 
 function conflictsText({ name, conflicts, isDefault }: VolumeStatus, context: Context): string {
@@ -96,8 +107,9 @@ function describe(info: VolumeInfo): string {
     ['Id', info.id],
     ['Role', info.role],
     ['Class', info.class],
-    ['Safety', tolerance(info)],
+    ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
+    ...careRows(info),
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
     ['Chunks', `${info.chunk}, ${info.hash}`],
@@ -116,25 +128,6 @@ function differenceText({ differsMs }: VolumeStatus): string | undefined {
   return differsMs === undefined
     ? undefined
     : `DIFFERS from another member as of ${formatTime(differsMs)}: one of the two is damaged`
-}
-
-function tolerance({ tolerates: peers, stripes }: VolumeStatus): string {
-  // What is not there yet may get fewer shards than the class says.
-  if (Object.values(stripes).every((number) => number === 0)) return 'no data placed yet'
-  if (peers === 0) return 'no peer may be lost'
-  return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
-}
-
-function stripesText({ stripes, unplacedBytes }: VolumeStatus): string {
-  const { full, degraded, atRisk, lost } = stripes
-  const bad = Object.entries({ degraded, 'at risk': atRisk, lost }).filter(
-    ([, number]) => number > 0,
-  )
-  return [
-    `${count(full, 'stripe')} full`,
-    ...bad.map(([what, number]) => `${number} ${what}`),
-    ...(unplacedBytes === 0 ? [] : [`${formatBytes(unplacedBytes)} on this node only`]),
-  ].join(', ')
 }
 
 function settingsText(settings: Settings): string {

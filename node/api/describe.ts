@@ -4,12 +4,21 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { mayStore } from '../../protocol/membership/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflicts.ts'
-import type { PeerStatus, StripeCounts, VolumeInfo, VolumeStatus } from '../control/api.ts'
-import { classOf, conflictsOf, settingsOf } from '../namespace/settings.ts'
-import type { StripeGroup } from '../namespace/stripes.ts'
+import type { VolumeInfo } from '../control/api.ts'
+import type { PeerStatus, VolumeStatus } from '../control/status.ts'
+import { classOf, conflictsOf, graceMsOf, settingsOf } from '../namespace/settings.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
+import {
+  countDegradedPlacement,
+  countStripes,
+  countWaiting,
+  holdings,
+  reclaimableBytes,
+  tolerated,
+} from './health.ts'
 import type { NodeParts } from './parts.ts'
 
 /**
@@ -38,43 +47,95 @@ function peerName(peer: PeerId, volumes: Volumes): string {
   return peer
 }
 
+/** What an account of all peers has in common. */
+export interface PeersView {
+  readonly connected: ReadonlySet<PeerId>
+  readonly holdings: ReturnType<typeof holdings>
+}
+
+/** cost: O(groups of all volumes). */
+export function viewPeers({ world: { network }, volumes, hosted }: NodeParts): PeersView {
+  const groups = volumes.all().flatMap((named) => hosted.of(named).map.groups())
+  return { connected: new Set(network.peers()), holdings: holdings(groups) }
+}
+
 export async function describePeer(
-  { world: { network }, volumes, swarm }: NodeParts,
+  parts: NodeParts,
   peer: PeerId,
+  view: PeersView = viewPeers(parts),
 ): Promise<PeerStatus> {
+  const { volumes, swarm, roundTrips, world } = parts
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
-    return member === undefined ? [] : [{ name, member }]
+    return member === undefined ? [] : [{ name, volume, member }]
   })
-  const news = swarm.news(peer)
+  const [first] = memberships
+  const held = view.holdings.get(peer)
+  const heardMs = memberships.map(({ volume }) => volume.claims.of(peer)?.heardMs ?? 0)
+  const lastSeenMs = Math.max(swarm.news(peer)?.lastSeenMs ?? 0, ...heardMs)
   return {
     id: peer,
     name: peerName(peer, volumes),
-    zone: memberships[0]?.member.zone,
-    state: network.peers().includes(peer) ? 'connected' : 'away',
-    addresses: await network.addressesOf(peer),
+    zone: first?.member.zone,
+    ...stateOf(
+      parts,
+      peer,
+      memberships.map(({ volume }) => graceMsOf(volume)),
+    ),
+    isConnected: view.connected.has(peer),
+    addresses: await world.network.addressesOf(peer),
     volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),
-    lastSeenMs: news?.lastSeenMs,
-    freeBytes: news?.freeBytes,
+    lastSeenMs: lastSeenMs === 0 ? undefined : (lastSeenMs as WallTime),
+    roundTripMs: view.connected.has(peer) ? roundTrips.of(peer) : undefined,
+    capacityBytes: first?.member.capacityBytes || undefined,
+    freeBytes: swarm.news(peer)?.freeBytes,
+    shards: held?.shards ?? 0,
+    shardBytes: held?.bytes ?? 0,
   }
 }
 
+/** By the shortest grace: where that has passed its shards are made anew. */
+function stateOf(
+  { detector }: NodeParts,
+  peer: PeerId,
+  gracesMs: readonly number[],
+): Pick<PeerStatus, 'state' | 'goneInMs'> {
+  const graceMs = Math.min(...gracesMs)
+  const state = detector.liveness(peer, graceMs)
+  const isAwaited = state === 'late' && graceMs < Infinity
+  return { state, goneInMs: isAwaited ? graceMs - detector.silentMs(peer) : undefined }
+}
+
 export function describeVolume(
-  { world: { network }, volumes, hosted, swarm }: NodeParts,
+  { world: { network }, volumes, hosted, detector, swarm, upkeep }: NodeParts,
   named: NamedVolume,
 ): VolumeStatus {
   const { name, volume } = named
-  const reachable = new Set<PeerId>([network.self, ...network.peers()])
-  const groups = volume.stripes.groups()
+  const { membership } = volume
+  const here = hosted.of(named)
+  const all = here.map.groups()
+  const groups = {
+    live: all.filter(({ isCondemned }) => !isCondemned),
+    reachable: new Set<PeerId>([network.self, ...network.peers()]),
+    zoneOf: (peer: PeerId) => membership.member(peer)?.zone || peer,
+  }
+  const members = membership.members().map(({ peer }) => peer)
+  const store = members.filter((peer) => here.map.mayStore(peer))
+  const graceMs = graceMsOf(volume)
+  const isGone = (peer: PeerId): boolean => detector.liveness(peer, graceMs) === 'gone'
   return {
     id: volume.id,
     name,
     isDefault: volumes.all()[0]?.volume === volume,
-    role: volume.membership.member(volume.identity.peer)?.role ?? 'reader',
+    role: membership.member(volume.identity.peer)?.role ?? 'reader',
     class: classInForce(volume),
-    stripes: countStripes(groups, reachable),
-    tolerates: tolerated(volume, groups, reachable),
-    unplacedBytes: hosted.of(named).unplacedBytes,
+    stripes: countStripes(groups),
+    degradedPlacement: countDegradedPlacement(groups),
+    reclaimableBytes: reclaimableBytes(all),
+    waiting: countWaiting(groups, store, isGone),
+    upkeep: upkeep.of(here).report(),
+    tolerates: tolerated(groups, members),
+    unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     differsMs: swarm.differsMs(volume.id),
     heads: volume.actors.heads(),
@@ -100,60 +161,4 @@ function classInForce(volume: Volume): string {
   const code = codeFor(setting, peers, STRIPE_DATA_TARGET)
   if (setting.kind !== 'auto') return formatClass(setting)
   return code === undefined ? 'local' : `rs${code.k}+${code.m}`
-}
-
-/** Shards of a stripe of this group with a holder that is up. */
-function liveShards(group: StripeGroup, reachable: ReadonlySet<PeerId>): number {
-  return group.holders.filter((peers) => peers.some((peer) => reachable.has(peer))).length
-}
-
-function countStripes(
-  groups: readonly StripeGroup[],
-  reachable: ReadonlySet<PeerId>,
-): StripeCounts {
-  const counts = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
-  for (const group of groups) {
-    const live = liveShards(group, reachable)
-    if (live < group.k) counts.lost += group.count
-    else if (live === group.k && group.m > 0) counts.atRisk += group.count
-    else if (live < group.k + group.m) counts.degraded += group.count
-    else counts.full += group.count
-  }
-  return counts
-}
-
-/**
- * How many failure domains may be lost at once with the log and every stripe still readable, assuming the worst ones
- * are. Every member has the log. cost: O(members + distinct holder sets * shards).
- */
-function tolerated(
-  volume: Volume,
-  groups: readonly StripeGroup[],
-  reachable: ReadonlySet<PeerId>,
-): number {
-  const zoneOf = (peer: PeerId): string => volume.membership.member(peer)?.zone || peer
-  const members = volume.membership.members().filter(({ peer }) => reachable.has(peer))
-  const zones = new Set(members.map(({ peer }) => zoneOf(peer)))
-  const ofStripes = groups.map((group) => groupTolerance(group, reachable, zoneOf))
-  return Math.min(Math.max(0, zones.size - 1), ...ofStripes)
-}
-
-function groupTolerance(
-  group: StripeGroup,
-  reachable: ReadonlySet<PeerId>,
-  zoneOf: (peer: PeerId) => string,
-): number {
-  const perZone = new Map<string, number>()
-  for (const peers of group.holders) {
-    const holder = peers.find((peer) => reachable.has(peer))
-    if (holder !== undefined) perZone.set(zoneOf(holder), (perZone.get(zoneOf(holder)) ?? 0) + 1)
-  }
-  let live = liveShards(group, reachable)
-  let lost = 0
-  for (const shards of [...perZone.values()].sort((a, b) => b - a)) {
-    live -= shards
-    if (live < group.k) break
-    lost++
-  }
-  return lost
 }

@@ -1,12 +1,16 @@
 // All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the status of everything.
-import type { NodeApi, NodeStatus } from '../control/api.ts'
+import type { NodeApi } from '../control/api.ts'
+import type { NodeStatus } from '../control/status.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { conflictsApi } from './conflicts.ts'
 import { filesApi } from './files.ts'
+import { garbageApi } from './garbage.ts'
 import { historyApi } from './history.ts'
 import { mountsApi } from './mounts.ts'
 import { noticesOf } from './notices.ts'
 import { peersApi } from './peers.ts'
+import { pinsApi } from './pins.ts'
+import { upkeepApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -25,7 +29,7 @@ export function ownersApi(
   self: NodeIdentity,
   stop: () => Promise<void>,
 ): NodeApi {
-  const { space, volumes, world, swarm } = parts
+  const { space, volumes, world, swarm, upkeep } = parts
   const nouns = {
     ...peersApi(parts),
     ...volumesApi(parts),
@@ -33,6 +37,9 @@ export function ownersApi(
     ...conflictsApi(parts),
     ...historyApi(parts),
     ...mountsApi(parts),
+    ...upkeepApi(parts),
+    ...garbageApi(parts),
+    ...pinsApi(parts),
   }
   return {
     ...nouns,
@@ -40,10 +47,15 @@ export function ownersApi(
 
     async status(): Promise<NodeStatus> {
       await space.measure()
-      const { usedBytes, freeBytes } = space
       const { self: id } = world.network
       return {
-        node: { id, addresses: world.network.addresses(), ...self, usedBytes, freeBytes },
+        node: {
+          id,
+          addresses: world.network.addresses(),
+          ...self,
+          ...space.status(),
+          scrub: upkeep.scrub.progress,
+        },
         peers: await nouns.listPeers(),
         volumes: await nouns.listVolumes(),
         mounts: await nouns.listMounts(),

@@ -3,7 +3,10 @@ import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import type { Mounts } from '../mount/mounts.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volumes } from '../namespace/volumes.ts'
+import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
+import type { RoundTrips } from '../peers/round-trips.ts'
+import type { NodeUpkeep } from '../upkeep/node-upkeep.ts'
 import type { World } from '../world/world.ts'
 import type { Space } from './space.ts'
 
@@ -12,8 +15,11 @@ export interface NodeParts {
   readonly space: Space
   readonly volumes: Volumes
   readonly joining: Joining
+  readonly detector: Detector
+  readonly roundTrips: RoundTrips
   readonly swarm: Swarm
   readonly hosted: HostedVolumes
+  readonly upkeep: NodeUpkeep
   readonly mounts: Mounts
   /** The signal of a call: aborts also when the node stops. */
   readonly until: (signal: AbortSignal | undefined) => AbortSignal

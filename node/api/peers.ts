@@ -4,19 +4,25 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { PeersApi, PeerStatus } from '../control/api.ts'
-import { describePeer, describeVolumeInfo, findPeer } from './describe.ts'
+import type { PeersApi } from '../control/api.ts'
+import type { PeerStatus } from '../control/status.ts'
+import { describePeer, describeVolumeInfo, findPeer, viewPeers } from './describe.ts'
+import { drain, mark } from './drain.ts'
 import type { NodeParts } from './parts.ts'
 
 const DIAL_MS = 10_000
 
 export function peersApi(parts: NodeParts): PeersApi {
-  const { world, volumes, swarm, joining, hosted, until } = parts
+  const { world, volumes, swarm, joining, hosted, roundTrips, until } = parts
   const { clock, network } = world
   const find = (text: string): PeerId => findPeer(text, swarm.members(), volumes)
   const describe = (peer: PeerId): Promise<PeerStatus> => describePeer(parts, peer)
   return {
-    listPeers: () => Promise.all(swarm.members().map(describe)),
+    async listPeers() {
+      await roundTrips.refresh()
+      const view = viewPeers(parts)
+      return Promise.all(swarm.members().map((peer) => describePeer(parts, peer, view)))
+    },
 
     async addPeer(address, { signal } = {}) {
       if (!address.startsWith('/')) {
@@ -30,15 +36,17 @@ export function peersApi(parts: NodeParts): PeersApi {
       return describe(peer)
     },
 
-    async removePeer(text, { volume, signal } = {}) {
+    async removePeer(text, { volume, now = false, signal } = {}) {
       const named = volumes.find(volume)
       const peer = find(text)
       volumes.checkRemovable(named.volume, peer)
+      if (!now) await drain(parts, named, peer, until(signal))
       const { strong } = hosted.of(named)
       // Where nobody was named the creator decides, which matters to few: one that is gone need not be asked.
       const isAsked = strong.areVotersNamed || network.peers().includes(peer)
       const decided = isAsked ? strong.withoutVoter(peer, until(signal)) : undefined
       const [vote] = await Promise.allSettled([decided])
+      mark(named, peer, false)
       await volumes.remove(named.volume, peer)
       if (vote.status === 'fulfilled') return
       const { code, message } = asShoalError(vote.reason)
@@ -49,10 +57,13 @@ export function peersApi(parts: NodeParts): PeersApi {
       )
     },
 
-    peerInfo: async (peer) => describe(find(peer)),
+    async peerInfo(peer) {
+      await roundTrips.refresh()
+      return describe(find(peer))
+    },
 
     pingPeer: async (peer, { signal } = {}) =>
-      network.ping(find(peer), { signal: clock.timeout(DIAL_MS, signal) }),
+      roundTrips.ping(find(peer), { signal: clock.timeout(DIAL_MS, signal) }),
 
     async invite({ volume, role = 'writer', uses = 1, expiresInMs = DAY_MS }) {
       const named = await hosted.findOrCreate(volume)

@@ -5,11 +5,14 @@
 // is optional it is a name or an id, and the default volume if left out. A `peer` is a name, an id, or the unique
 // beginning or end of an id. Times of files are nanoseconds since the Unix epoch, as bigint (decimal text in JSON).
 import type { FileKind } from '../../protocol/tree/attributes.ts'
-import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { EntryHash, PeerId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { Notice } from './notice.ts'
+import type { GarbageApi } from './garbage.ts'
+import type { PinsApi } from './pins.ts'
+import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
+import type { UpkeepApi } from './upkeep.ts'
 
 /** Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see. */
 export interface CallOptions {
@@ -49,7 +52,16 @@ export type Ack = 'none' | 'local' | 'copied' | 'placed'
 
 /** All of it. */
 export interface NodeApi
-  extends PeersApi, VolumesApi, FilesApi, ConflictsApi, HistoryApi, MountsApi {
+  extends
+    PeersApi,
+    VolumesApi,
+    FilesApi,
+    ConflictsApi,
+    HistoryApi,
+    MountsApi,
+    UpkeepApi,
+    GarbageApi,
+    PinsApi {
   status(options?: CallOptions): Promise<NodeStatus>
   /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
   stop(): Promise<void>
@@ -60,12 +72,16 @@ export interface PeersApi {
   /** Dial a multiaddr, remember it, and say who answered. throws 'unreachable', 'usage'. */
   addPeer(address: string, options?: CallOptions): Promise<PeerStatus>
   /**
-   * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote.
-   * throws 'no-such-peer', 'EPERM'; 'NO_QUORUM' if it is removed, but the voters cannot decide that it is none of them.
+   * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote; after it has given
+   * its shards away, which may take long, or at once. To break off leaves it a member.
+   * throws 'no-such-peer', 'EPERM', 'not-placed' if stripes would be lost; 'NO_QUORUM' if it is removed, but the voters cannot decide that it is none of them.
    */
   removePeer(
     peer: string,
-    options?: CallOptions & { readonly volume?: string | undefined },
+    options?: CallOptions & {
+      readonly volume?: string | undefined
+      readonly now?: boolean | undefined
+    },
   ): Promise<void>
   /** throws 'no-such-peer'. */
   peerInfo(peer: string, options?: CallOptions): Promise<PeerStatus>
@@ -172,42 +188,6 @@ export interface LocalNode {
   readonly stopped: Promise<void>
 }
 
-export interface NodeStatus {
-  readonly node: {
-    readonly id: PeerId
-    readonly name: string
-    /** Failure domain; undefined: this node is one by itself. */
-    readonly zone: string | undefined
-    /** Multiaddrs that others can dial, each ending in /p2p/<id>. */
-    readonly addresses: readonly string[]
-    readonly version: string
-    readonly home: string
-    readonly pid: number
-    readonly startedMs: WallTime
-    /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
-    readonly usedBytes: number
-    readonly freeBytes: number
-  }
-  readonly peers: readonly PeerStatus[]
-  readonly volumes: readonly VolumeStatus[]
-  readonly mounts: readonly MountStatus[]
-  readonly notices: readonly Notice[]
-}
-
-export interface PeerStatus {
-  readonly id: PeerId
-  /** The name it gave itself; its id where it has said none yet. */
-  readonly name: string
-  readonly zone?: string | undefined
-  readonly state: 'connected' | 'away'
-  readonly addresses: readonly string[]
-  /** Its memberships of volumes this node has. */
-  readonly volumes: readonly { readonly name: string; readonly role: Role }[]
-  readonly lastSeenMs?: WallTime | undefined
-  readonly roundTripMs?: number | undefined
-  readonly freeBytes?: number | undefined
-}
-
 export interface InviteRequest {
   readonly volume?: string | undefined
   /** Default 'writer'. */
@@ -237,38 +217,6 @@ export interface CreateVolumeRequest {
 
 /** Policies of a volume by name, as `shoal volume set` takes them: class=rs4+2, ack=placed, grace=30m, ... */
 export type Settings = Readonly<Record<string, string>>
-
-export interface VolumeStatus {
-  readonly id: VolumeId
-  readonly name: string
-  readonly isDefault: boolean
-  /** This node's role. */
-  readonly role: Role
-  /** The redundancy class in force, 'rs4+2' where the setting is 'auto'. */
-  readonly class: string
-  readonly stripes: StripeCounts
-  /** How many peers (failure domains) may be lost at once without losing a byte. */
-  readonly tolerates: number
-  /** Bytes written on this node that lie in no stripe yet: `tolerates` does not hold for them. */
-  readonly unplacedBytes: number
-  /** Conflict copies in view. */
-  readonly conflicts: number
-  /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
-  readonly differsMs: WallTime | undefined
-  /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
-  readonly heads: readonly EntryHash[]
-}
-
-export interface StripeCounts {
-  /** All k+m shards on live peers. */
-  readonly full: number
-  /** Shards are missing, but at least one more may be lost. */
-  readonly degraded: number
-  /** Readable, and one more loss makes it unreadable. */
-  readonly atRisk: number
-  /** Fewer than k shards on live peers. */
-  readonly lost: number
-}
 
 export interface VolumeInfo extends VolumeStatus {
   readonly members: readonly { readonly peer: PeerId; readonly name: string; readonly role: Role }[]
@@ -390,10 +338,4 @@ export interface MountRequest {
   readonly volume?: string | undefined
   readonly readOnly?: boolean | undefined
   readonly allowOther?: boolean | undefined
-}
-
-export interface MountStatus {
-  readonly folder: string
-  readonly volume: string
-  readonly readOnly: boolean
 }

@@ -46,8 +46,8 @@ const table: Readonly<Record<string, Call>> = {
 
   listPeers: call({}, (api, _, options) => api.listPeers(options)),
   addPeer: call({ address: label }, (api, { address }, options) => api.addPeer(address, options)),
-  removePeer: call({ peer: label, volume }, (api, { peer, volume }, options) =>
-    api.removePeer(peer, { volume, ...options }),
+  removePeer: call({ peer: label, volume, now: flag }, (api, { peer, ...how }, options) =>
+    api.removePeer(peer, { ...how, ...options }),
   ),
   peerInfo: call({ peer: label }, (api, { peer }, options) => api.peerInfo(peer, options)),
   pingPeer: call({ peer: label }, (api, { peer }, options) => api.pingPeer(peer, options)),
@@ -97,6 +97,16 @@ const table: Readonly<Record<string, Call>> = {
   keepConflict: call({ path }, (api, { path }, options) => api.keepConflict(path, options)),
   settle: call({ ack }, (api, { ack }, options) => api.settle(ack, options)),
 
+  collectGarbage: call({ volume }, (api, { volume }, options) =>
+    api.collectGarbage({ volume, ...options }),
+  ),
+  addPin: call({ path, class: label }, (api, { path, class: cls }, options) =>
+    api.addPin(path, { class: cls }, options),
+  ),
+  removePin: call({ path }, (api, { path }, options) => api.removePin(path, options)),
+  listPins: call({ volume }, (api, { volume }, options) => api.listPins({ volume, ...options })),
+  repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
+
   mount: call(
     { folder, volume, readOnly: flag, allowOther: flag },
     (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),
@@ -131,6 +141,13 @@ const pathQuery = z.strictObject({ path })
 /** throws ShoalError 'usage'. */
 export function parsePathQuery(query: unknown): { path: string } {
   return check(pathQuery, query)
+}
+
+const volumeQuery = z.strictObject({ volume })
+
+/** throws ShoalError 'usage'. */
+export function parseVolumeQuery(query: unknown): { volume?: string | undefined } {
+  return check(volumeQuery, query)
 }
 
 const sizeText = z

@@ -12,6 +12,7 @@ import {
   parseLogQuery,
   parsePathQuery,
   parseReadQuery,
+  parseVolumeQuery,
   parseWriteQuery,
 } from './calls.ts'
 import {
@@ -25,6 +26,7 @@ import {
   LIST_ROUTE,
   LOG_ROUTE,
   REQUEST_BYTES_MAX,
+  SCRUB_ROUTE,
   SESSION_HEADER,
   STAT_HEADER,
   decodeJson,
@@ -172,6 +174,10 @@ async function handle(
     case `GET ${LOG_ROUTE}`: {
       const { path, ...options } = parseLogQuery(query)
       return stream(response, lines(api.readLog(path, { ...options, signal })), {}, signal)
+    }
+    case `GET ${SCRUB_ROUTE}`: {
+      const { volume } = parseVolumeQuery(query)
+      return stream(response, lines(api.scrub({ volume, signal })), {}, signal)
     }
     case `POST ${API_PREFIX}stop`:
       return stop(api, response)

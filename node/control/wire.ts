@@ -16,6 +16,8 @@ export const LIST_ROUTE = '/v1/list'
 export const CONFLICTS_ROUTE = '/v1/conflicts'
 /** `GET` reads the log of the path in the query: one page a line. */
 export const LOG_ROUTE = '/v1/log'
+/** `GET` scrubs what is stored of the volume in the query, or all: one page a line. */
+export const SCRUB_ROUTE = '/v1/scrub'
 
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'

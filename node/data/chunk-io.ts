@@ -1,6 +1,7 @@
 // Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
 // A chunk that is in a stripe of its class, or here already, is only referenced. Nothing is returned that does not match
 // its id.
+import { hasCode } from '../../protocol/errors.ts'
 import { openChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId } from '../../protocol/ids.ts'
@@ -63,18 +64,32 @@ export class ChunkIo {
     }
   }
 
-  /** Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. */
-  reader(hints: readonly PeerId[]): ChunkReader {
+  /**
+   * Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. keeps: what
+   * is fetched from a stripe stays in the store here, if there is room.
+   */
+  reader(hints: readonly PeerId[], { keeps = false }: { keeps?: boolean } = {}): ChunkReader {
     const { store, map, gatherer, cache } = this.#parts
     const readOnce = async (
       ref: ChunkRef,
       { signal }: { signal: AbortSignal },
-    ): Promise<Uint8Array> =>
-      openChunk(map.keys(ref.epoch), ref, await gatherer.fetch(ref.id, { hints, signal }))
+    ): Promise<Uint8Array> => {
+      const sealed = await gatherer.fetch(ref.id, { hints, signal })
+      if (keeps && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
+      return openChunk(map.keys(ref.epoch), ref, sealed)
+    }
     return {
       readOnce,
       read: (ref, options) => cache.get(ref.id, (signal) => readOnce(ref, { signal }), options),
       isNear: (id) => cache.has(id) || store.chunks.has(id),
+    }
+  }
+
+  async #keep(id: ChunkId, sealed: Uint8Array): Promise<void> {
+    try {
+      await this.#parts.store.chunks.put(id, sealed)
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC')) throw error
     }
   }
 }

@@ -5,6 +5,7 @@ import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ContentRef } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { NodeCache } from '../data/cache.ts'
@@ -16,20 +17,24 @@ import type { EditorParts } from '../data/editor.ts'
 import { ContentReader } from '../data/read-pipeline.ts'
 import type { ReaderParts } from '../data/read-pipeline.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
+import type { Lease, Touched } from '../data/touched.ts'
 import { writeContent } from '../data/write-pipeline.ts'
 import type { WriterParts } from '../data/write-pipeline.ts'
 import type { FileVersion, Namespace } from '../namespace/namespace.ts'
+import type { PinnedClasses } from './pinned-classes.ts'
 
 export interface FileContentsComponents {
   readonly namespace: Namespace
   readonly map: StripeMap
   readonly chunks: ChunkIo
   readonly nodes: NodeCache
+  readonly touched: Touched
+  readonly classes: PinnedClasses
 }
 
 export class FileContents {
   readonly #c: FileContentsComponents
-  #writer: { readonly keys: ChunkKeys; readonly parts: WriterParts } | undefined
+  #cutter: { readonly keys: ChunkKeys; readonly cutter: Cutter } | undefined
 
   constructor(components: FileContentsComponents) {
     this.#c = components
@@ -44,13 +49,43 @@ export class FileContents {
     return new ContentReader(contentOf(version), this.#readerParts(hintsOf(version)))
   }
 
-  editor(version: FileVersion): ContentEditor {
-    return new ContentEditor(contentOf(version), this.#editorParts(hintsOf(version)))
+  /** Edit a version of a file, within edit(). */
+  editor(inode: NodeId, version: FileVersion): ContentEditor {
+    const cls = this.#c.classes.ofFile(inode)[0]
+    return new ContentEditor(contentOf(version), this.#editorParts(hintsOf(version), cls))
   }
 
-  /** Store what `source` gives; durable after the volume's next commit. throws 'ENOSPC', and what the source throws. */
-  write(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Content> {
-    return writeContent(source, this.#editorParts([]), { signal })
+  /**
+   * Store what `source` gives, for a file in this folder or in place of one that is there, within begin(); durable after
+   * the volume's next commit. throws 'ENOSPC', and what the source throws.
+   */
+  write(
+    source: AsyncIterable<Uint8Array>,
+    at: { readonly folder: NodeId; readonly replaced: NodeId | undefined },
+    signal: AbortSignal,
+  ): Promise<Content> {
+    const { classes } = this.#c
+    const cls =
+      at.replaced === undefined ? classes.ofFolder(at.folder) : classes.ofFile(at.replaced)[0]
+    return writeContent(source, this.#editorParts([], cls), { signal })
+  }
+
+  /** Until the lease ends, no chunk goes that is written or referenced meanwhile: it ends when its version is logged. */
+  begin(): Lease {
+    return this.#c.touched.begin()
+  }
+
+  /** The same for who edits a version. */
+  edit(inode: NodeId, version: FileVersion): Lease {
+    const leases = [this.begin(), this.hold(inode, version)]
+    return { end: () => leases.forEach((lease) => lease.end()) }
+  }
+
+  /** Until the lease ends, what a file holds stays readable here after its last name is gone; or this version of it. */
+  hold(inode: NodeId, version?: FileVersion): Lease {
+    const content = version === undefined ? undefined : contentOf(version)
+    const manifest = content?.kind === 'chunks' ? content.manifest : undefined
+    return this.#c.touched.hold({ inode, manifest })
   }
 
   /** Log a version of a file. returns its dot: the base of the next. */
@@ -67,8 +102,8 @@ export class FileContents {
     return this.#c.namespace.nowNs()
   }
 
-  #editorParts(hints: readonly PeerId[]): EditorParts {
-    return { reader: this.#readerParts(hints), writer: this.#writerParts() }
+  #editorParts(hints: readonly PeerId[], cls: RedundancyClass | undefined): EditorParts {
+    return { reader: this.#readerParts(hints), writer: this.#writerParts(cls) }
   }
 
   #readerParts(hints: readonly PeerId[]): ReaderParts {
@@ -76,14 +111,13 @@ export class FileContents {
   }
 
   /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */
-  #writerParts(): WriterParts {
+  #writerParts(cls: RedundancyClass | undefined): WriterParts {
     const { map, chunks } = this.#c
     const keys = map.keys()
-    if (this.#writer?.keys !== keys) {
-      const sizes = map.chunkSizes()
-      this.#writer = { keys, parts: { chunks, sizes, cutter: new Cutter(sizes, keys.chunkSecret) } }
-    }
-    return this.#writer.parts
+    const sizes = map.chunkSizes()
+    if (this.#cutter?.keys !== keys)
+      this.#cutter = { keys, cutter: new Cutter(sizes, keys.chunkSecret) }
+    return { chunks: chunks.writer(cls), sizes, cutter: this.#cutter.cutter }
   }
 }
 

@@ -10,6 +10,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileAttributes, FileContent, FileStat, NewFile, ReadRange } from '../control/api.ts'
 import { contentSize } from '../data/content.ts'
 import type { Content } from '../data/content.ts'
+import type { Lease } from '../data/touched.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { FileContents } from './contents.ts'
 import { formatPath } from './paths.ts'
@@ -123,15 +124,21 @@ export class Files {
   ): Promise<void> {
     const { parent, name } = this.#place(path)
     this.#checkNotFolder(path, parent, name)
-    const stored = await this.#c.contents.write(content, signal)
-    if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
-      throw new ShoalError(
-        'malformed',
-        `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`,
-      )
+    const replaced = this.#c.namespace.lookup(parent, name)?.id
+    const lease = this.#c.contents.begin()
+    try {
+      const stored = await this.#c.contents.write(content, { folder: parent, replaced }, signal)
+      if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
+        throw new ShoalError(
+          'malformed',
+          `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`,
+        )
+      }
+      signal.throwIfAborted()
+      await change(() => this.#nameContent(path, stored, attributes))
+    } finally {
+      lease.end()
     }
-    signal.throwIfAborted()
-    await change(() => this.#nameContent(path, stored, attributes))
   }
 
   makeSymlink(path: readonly string[], target: string): void {
@@ -149,7 +156,8 @@ export class Files {
     const stat = this.#stat(path.at(-1) ?? '/', target)
     if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
     if (stat.kind === 'symlink') throw new ShoalError('EINVAL', `${formatPath(path)}: is a symlink`)
-    const reader = this.#c.contents.reader(this.#c.contents.version(target))
+    const version = this.#c.contents.version(target)
+    const reader = this.#c.contents.reader(version)
     const offset = Math.min(range.offsetBytes ?? 0, reader.size)
     const lengthBytes = Math.max(
       0,
@@ -158,7 +166,10 @@ export class Files {
     return {
       stat,
       lengthBytes,
-      content: namingEach(path, reader.stream(offset, lengthBytes, { signal })),
+      content: leased(
+        () => this.#c.contents.hold(target.id, version),
+        namingEach(path, reader.stream(offset, lengthBytes, { signal })),
+      ),
     }
   }
 
@@ -267,6 +278,19 @@ async function* namingEach(
     }
   } catch (error) {
     throw withPath(path, error)
+  }
+}
+
+/** Holds a lease while it is iterated. */
+async function* leased(
+  take: () => Lease,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const lease = take()
+  try {
+    yield* source
+  } finally {
+    lease.end()
   }
 }
 

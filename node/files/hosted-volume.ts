@@ -13,6 +13,8 @@ import { chunkCache, nodeCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { Gatherer } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
+import { ShardDoubts } from '../data/shard-doubts.ts'
+import { Touched } from '../data/touched.ts'
 import { Namespace } from '../namespace/namespace.ts'
 import type { StrongProtocol } from '../namespace/strong-protocol.ts'
 import { StrongVolume } from '../namespace/strong.ts'
@@ -25,7 +27,9 @@ import type { World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
 import { Files } from './files.ts'
 import type { Change } from './files.ts'
+import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './stripe-map.ts'
+import type { PeerHooks } from './stripe-map.ts'
 
 /** Plain chunks kept for readers, per volume. */
 const CHUNK_CACHE_BYTES: number = 32 * MIB
@@ -38,7 +42,16 @@ export interface HostedVolumeComponents {
   readonly swarm: Swarm
   readonly volume: Volume
   readonly strong: StrongProtocol
+  readonly peers: PeersKnown
   readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+/** What this node knows of peers beside their membership, and whom to tell what. */
+export interface PeersKnown extends PeerHooks {
+  /** Is a peer heard of as usual? */
+  isOnline(peer: PeerId): boolean
+  /** A shard that this node holds seems to be damaged. */
+  doubtOwn(stripe: StripeId, index: number): void
 }
 
 interface DataParts {
@@ -55,7 +68,15 @@ export class HostedVolume {
   readonly contents: FileContents
   readonly files: Files
   readonly map: VolumeStripeMap
+  readonly client: ShardClient
+  readonly gatherer: Gatherer
+  readonly announcer: Announcer
+  readonly packer: Packer
   readonly strong: StrongVolume
+  readonly chunks: ChunkIo
+  readonly classes: PinnedClasses
+  /** What its open operations hold on to. */
+  readonly touched: Touched = new Touched()
   readonly #swarm: Swarm
   readonly #parts: DataParts
   readonly #self: PeerId
@@ -65,14 +86,22 @@ export class HostedVolume {
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
+    this.client = parts.client
+    this.announcer = parts.announcer
+    this.gatherer = gatherer
+    this.packer = packer
     this.#swarm = swarm
     this.#parts = parts
     this.#self = world.network.self
     this.namespace = new Namespace({ volume, random: world.random })
+    this.classes = new PinnedClasses(volume)
     const cache = chunkCache(CHUNK_CACHE_BYTES)
-    const chunks = new ChunkIo({ store, map, packer, gatherer, cache })
+    const { touched, classes, namespace } = this
+    const isAlone = (): boolean => !world.network.peers().some((peer) => map.isMember(peer))
+    const chunks = new ChunkIo({ store, map, packer, gatherer, cache, touched, isAlone })
+    this.chunks = chunks
     const nodes = nodeCache(NODE_CACHE_ITEMS)
-    this.contents = new FileContents({ namespace: this.namespace, map, chunks, nodes })
+    this.contents = new FileContents({ namespace, map, chunks, nodes, touched, classes })
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
     this.strong = new StrongVolume({
       world,
@@ -83,14 +112,23 @@ export class HostedVolume {
   }
 
   static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
-    const { world, store, volume, log } = components
+    const { world, store, volume, peers, log } = components
     const { network, clock } = world
-    const map = new VolumeStripeMap(volume)
+    const map = new VolumeStripeMap(volume, peers)
     const client = new ShardClient({ network, clock }, { volume: volume.id })
-    const onBadShard = (stripe: StripeId, index: number, holder: PeerId): void =>
-      log('a shard is damaged', { stripe, index, holder })
-    const gatherer = new Gatherer({ store, map, client, network, clock, onBadShard })
-    const announcer = new Announcer({ network, clock })
+    const onOwn = (stripe: StripeId, index: number): void => peers.doubtOwn(stripe, index)
+    const doubts = new ShardDoubts({ map, clock, self: network.self, log, onOwn })
+    const gatherer = new Gatherer({
+      store,
+      map,
+      client,
+      network,
+      clock,
+      volume: volume.id,
+      isOnline: (peer) => peers.isOnline(peer),
+      onBadShard: (stripe, index, holder, found) => doubts.report(stripe, index, holder, found),
+    })
+    const announcer = new Announcer({ network, clock, map, store, volume: volume.id, log })
     const onKept = (stripe: StripeId): void => announcer.add(stripe)
     const marks = volume.view
     const packer = await Packer.open({
@@ -116,7 +154,7 @@ export class HostedVolume {
   async stop(): Promise<void> {
     await this.strong.stop()
     await this.#parts.packer.stop()
-    this.#parts.announcer.stop()
+    this.announcer.stop()
     this.#parts.client.close()
   }
 
@@ -128,7 +166,7 @@ export class HostedVolume {
 
   /** This node has begun to hold a shard of a stripe, for whoever. */
   announce(stripe: StripeId): void {
-    this.#parts.announcer.add(stripe)
+    this.announcer.add(stripe)
   }
 
   /** Bytes written here that no other node has yet. */

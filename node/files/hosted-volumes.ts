@@ -11,6 +11,7 @@ import type { Joining } from '../peers/join.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
+import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
 
 const FIRST_VOLUME = 'main'
@@ -21,6 +22,7 @@ export interface HostedVolumesComponents {
   readonly swarm: Swarm
   readonly volumes: Volumes
   readonly joining: Joining
+  readonly peers: PeersKnown
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -33,6 +35,7 @@ export interface HostedPath {
 export class HostedVolumes {
   readonly #c: HostedVolumesComponents
   readonly #hosted = new Map<VolumeId, HostedVolume>()
+  readonly #listeners = new Set<(hosted: HostedVolume) => void>()
   readonly #strong: StrongProtocol
   #creatingFirst: Promise<NamedVolume> | undefined
 
@@ -75,17 +78,24 @@ export class HostedVolumes {
   async host(volume: Volume): Promise<HostedVolume> {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
-    const { world, store, swarm, log } = this.#c
+    const { world, store, swarm, peers, log } = this.#c
     const hosted = await HostedVolume.open({
       world,
       store,
       swarm,
       volume,
       strong: this.#strong,
+      peers,
       log,
     })
     this.#hosted.set(volume.id, hosted)
+    for (const listener of this.#listeners) listener(hosted)
     return hosted
+  }
+
+  /** Tells of each volume that is hosted from now on. */
+  onHosted(listener: (hosted: HostedVolume) => void): void {
+    this.#listeners.add(listener)
   }
 
   /** throws ShoalError 'stopped' for a volume that is not hosted (yet). */

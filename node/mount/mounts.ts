@@ -1,6 +1,6 @@
 // The mounts of a node: one file system per folder, unmounted when the node stops.
 import { ShoalError } from '../../protocol/errors.ts'
-import type { MountStatus } from '../control/api.ts'
+import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'

@@ -7,6 +7,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { ContentEditor } from '../data/editor.ts'
+import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
 
 type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
@@ -17,6 +18,8 @@ export interface OpenFile {
   handles: number
   /** Present while there are writes that are not in a version yet. */
   editor: ContentEditor | undefined
+  /** While there is an editor. */
+  edit: Lease | undefined
   /** Versions the handles have seen. */
   base: readonly Dot[]
   reader: { readonly dots: string; readonly reader: ContentReader } | undefined
@@ -26,6 +29,8 @@ export interface OpenFile {
   refused: ShoalError | undefined
   /** Edits and commits run one after the other. */
   queue: Promise<unknown>
+  /** While it is open. */
+  readonly hold: Lease
 }
 
 export class OpenFiles {
@@ -54,11 +59,13 @@ export class OpenFiles {
         key,
         handles: 0,
         editor: undefined,
+        edit: undefined,
         base,
         reader: undefined,
         modifiedNs: undefined,
         refused: undefined,
         queue,
+        hold: this.#contents.hold(target.id),
       }
       this.#byKey.set(key, file)
     }
@@ -95,7 +102,7 @@ export class OpenFiles {
   /** What was written is gone. */
   refuse(file: OpenFile, reason: unknown): void {
     file.refused = asShoalError(reason)
-    file.editor = undefined
+    endEdit(file)
     file.reader = undefined
     file.modifiedNs = undefined
     this.#forget(file)
@@ -107,7 +114,8 @@ export class OpenFiles {
     if (file.editor !== undefined) return file.editor
     const version = this.#contents.version(file.target)
     file.base = version.base
-    return (file.editor = this.#contents.editor(version))
+    file.edit = this.#contents.edit(file.target.id, version)
+    return (file.editor = this.#contents.editor(file.target.id, version))
   }
 
   /** Run after everything queued for the file before. */
@@ -125,14 +133,22 @@ export class OpenFiles {
     const content = await editor.commit({ signal })
     const put = (): Dot => this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
     file.base = [await this.#change(put)]
-    file.editor = undefined
+    endEdit(file)
     file.reader = undefined
     file.modifiedNs = undefined
   }
 
   #forget(file: OpenFile): void {
     if (this.#byKey.get(file.key) === file) this.#byKey.delete(file.key)
+    endEdit(file)
+    file.hold.end()
   }
+}
+
+function endEdit(file: OpenFile): void {
+  file.editor = undefined
+  file.edit?.end()
+  file.edit = undefined
 }
 
 function fileKey(target: ViewTarget): string {

@@ -1,8 +1,9 @@
 // A node whose world is a Map: every method of NodeApi as api.ts describes it, with nothing durable and no peers. What
 // the server, the client and the commands are tested against.
 import { ShoalError } from '../../protocol/errors.ts'
-import { publicKeyOf } from '../../protocol/ids.ts'
+import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type {
   Ack,
   CallOptions,
@@ -18,23 +19,25 @@ import type {
   LogOptions,
   MakeFolderOptions,
   MountRequest,
-  MountStatus,
   NewFile,
   NodeApi,
-  NodeStatus,
-  PeerStatus,
   ReadRange,
   Settings,
   VolumeInfo,
-  VolumeStatus,
   WriteOptions,
 } from '../../node/control/api.ts'
+import type { GarbageReport } from '../../node/control/garbage.ts'
+import type { Pin } from '../../node/control/pins.ts'
+import type {
+  MountStatus,
+  NodeStatus,
+  PeerStatus,
+  VolumeStatus,
+} from '../../node/control/status.ts'
+import type { ScrubEvent, UpkeepOptions } from '../../node/control/upkeep.ts'
 import type { Notice } from '../../node/control/notice.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
-const SELF = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as PeerId
-const OTHER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp' as PeerId
 const PART_BYTES = 65_536
 const PAGE_ENTRIES = 100
 
@@ -52,6 +55,9 @@ export class MemoryNode implements NodeApi {
   notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
+  readonly #pins = new Map<string, Pin>()
+  /** What scrub() gives. */
+  scrubbed: readonly ScrubEvent[] = []
   /** What settle() was asked for, in order. */
   readonly settled: (Ack | undefined)[] = []
 
@@ -63,18 +69,7 @@ export class MemoryNode implements NodeApi {
 
   async status(): Promise<NodeStatus> {
     return {
-      node: {
-        id: SELF,
-        name: 'memory',
-        zone: undefined,
-        addresses: [`/ip4/127.0.0.1/tcp/4100/p2p/${SELF}`],
-        version: '0.1.0',
-        home: '/nowhere',
-        pid: process.pid,
-        startedMs: 1_700_000_000_000 as WallTime,
-        usedBytes: 0,
-        freeBytes: 1_000_000_000,
-      },
+      node: NODE,
       peers: await this.listPeers(),
       volumes: await this.listVolumes(),
       mounts: [...this.#mounts.values()],
@@ -83,16 +78,7 @@ export class MemoryNode implements NodeApi {
   }
 
   async listPeers(): Promise<readonly PeerStatus[]> {
-    return [
-      {
-        id: OTHER,
-        name: 'shelf',
-        state: 'connected',
-        addresses: [`/ip4/192.168.1.7/tcp/4100/p2p/${OTHER}`],
-        volumes: [{ name: 'main', role: 'writer' }],
-        roundTripMs: 1.25,
-      },
-    ]
+    return [PEER]
   }
 
   async addPeer(address: string): Promise<PeerStatus> {
@@ -145,25 +131,7 @@ export class MemoryNode implements NodeApi {
   async volumeInfo(volume: string): Promise<VolumeInfo> {
     if (volume !== 'main')
       throw new ShoalError('no-such-volume', `this node has no volume "${volume}"`)
-    return {
-      id: Buffer.from(publicKeyOf(SELF)).toString('hex') as VolumeId,
-      name: 'main',
-      isDefault: true,
-      role: 'admin',
-      class: 'rs1+1',
-      stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
-      tolerates: 1,
-      unplacedBytes: 0,
-      conflicts: this.conflictCount,
-      differsMs: undefined,
-      heads: [],
-      members: [{ peer: SELF, name: 'memory', role: 'admin' }],
-      settings: this.#settings,
-      chunk: '64k',
-      hash: 'blake3',
-      createdMs: 1_700_000_000_000 as WallTime,
-      entries: 7,
-    }
+    return { ...VOLUME, conflicts: this.conflictCount, settings: this.#settings }
   }
 
   async setVolume(volume: string, settings: Settings): Promise<VolumeInfo> {
@@ -290,6 +258,42 @@ export class MemoryNode implements NodeApi {
     await new Promise((_resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
+  }
+
+  async *scrub({ volume }: UpkeepOptions = {}): AsyncGenerator<readonly ScrubEvent[]> {
+    if (volume !== undefined) await this.volumeInfo(volume)
+    yield this.scrubbed
+  }
+
+  async collectGarbage({ volume = 'main' }: UpkeepOptions = {}): Promise<GarbageReport> {
+    await this.volumeInfo(volume)
+    const found = { condemned: 3, repacked: 2, swept: 3, sweptBytes: 36_000_000 }
+    return {
+      volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'] }],
+      deletedBytes: 24_000_000,
+      freedBytes: 12_000_000,
+      trashBytes: 6_000_000,
+      reclaimableBytes: 0,
+    }
+  }
+
+  async addPin(path: string, { class: text }: { readonly class: string }): Promise<Pin> {
+    await this.stat(path)
+    const pin = { path, class: formatClass(parseClass(text)) }
+    this.#pins.set(path, pin)
+    return pin
+  }
+
+  async removePin(path: string): Promise<void> {
+    if (!this.#pins.delete(path)) throw new ShoalError('ENOENT', `${path}: is not pinned`)
+  }
+
+  async listPins(): Promise<readonly Pin[]> {
+    return [...this.#pins.values()]
+  }
+
+  async repair({ volume }: UpkeepOptions = {}): Promise<void> {
+    if (volume !== undefined) await this.volumeInfo(volume)
   }
 
   async mount(

@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { outcomeOf, withPlace } from './shoal.ts'
-import type { NodeStatus } from '../../node/control/api.ts'
+import type { NodeStatus } from '../../node/control/status.ts'
 import type { Process } from './shoal.ts'
 
 /** A node that is alone: no other machine or test sees it. */

@@ -41,8 +41,15 @@ const COMMANDS = [
   'conflicts ls',
   'conflicts show',
   'conflicts keep',
+  'pin',
+  'pin add',
+  'pin ls',
+  'pin rm',
   'mount',
   'unmount',
+  'scrub',
+  'repair',
+  'gc',
 ] as const
 
 /** What is typed, and what the one line on stderr says. */

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { NodeStatus, VolumeStatus } from '../../node/control/api.ts'
+import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
 import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
@@ -226,7 +226,7 @@ export class TestCluster implements AsyncDisposable {
     for (const node of running) {
       await eventually(`${node.name} is connected to all`, async () => {
         const { peers } = await node.status()
-        return peers.filter(({ state }) => state === 'connected').length >= running.length - 1
+        return peers.filter(({ isConnected }) => isConnected).length >= running.length - 1
       })
     }
   }

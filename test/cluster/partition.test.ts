@@ -157,7 +157,7 @@ async function put(node: TestNode, path: string, text: string, mode = 0o644): Pr
 /** Names of the peers that a node has no connection to, sorted. */
 async function awayOf(node: TestNode): Promise<string> {
   const { peers } = await node.status()
-  const away = peers.filter(({ state }) => state === 'away').map(({ name }) => name)
+  const away = peers.filter(({ isConnected }) => !isConnected).map(({ name }) => name)
   return away.sort().join(' ')
 }
 

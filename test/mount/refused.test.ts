@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nodeCache } from '../../node/data/cache.ts'
+import { Touched } from '../../node/data/touched.ts'
 import { FileContents } from '../../node/files/contents.ts'
+import { PinnedClasses } from '../../node/files/pinned-classes.ts'
 import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -24,11 +26,13 @@ async function mounted(): Promise<{
   const { volume, namespace } = replica
   replica.write('f', 'before')
   const state = { refusing: false }
-  const chunks = { reader: () => ({}) } as unknown as ChunkIo
+  const chunks = { reader: () => ({}), writer: () => ({}) } as unknown as ChunkIo
+  const touched = new Touched()
+  const classes = new PinnedClasses(volume)
   const map = new VolumeStripeMap(volume)
   const fs = new VolumeFileSystem({
     namespace,
-    contents: new FileContents({ namespace, map, chunks, nodes: nodeCache(10) }),
+    contents: new FileContents({ namespace, map, chunks, nodes: nodeCache(10), touched, classes }),
     disk: {} as Disk,
     changing: () => async (make) => {
       if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')

@@ -1,3 +1,4 @@
+// A set that forgets nothing, and how often it finds what was never added.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -19,6 +19,7 @@ describe('packer', () => {
     await volume.packer.settle({ signal })
     const found = volume
       .stripes()
+      .toSorted((x, y) => x.header.m - y.header.m)
       .map(({ header, class: c }) => [header.k, header.m, c, header.chunks.map(({ id }) => id)])
     assert.deepEqual(found, [
       [1, 1, undefined, [a, b]],

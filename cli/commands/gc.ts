@@ -1,0 +1,54 @@
+// `shoal gc`: give up now what no file needs any more.
+import { count, formatBytes, printable } from '../output.ts'
+import type { Command } from 'commander'
+import type { GarbageReport, VolumeGarbageReport } from '../../node/control/garbage.ts'
+import type { Context } from '../context.ts'
+
+export function addGc(program: Command, context: Context): void {
+  program
+    .command('gc')
+    .description('give up now what no file needs any more, and free its space')
+    .option('--volume <volume>', 'only this volume')
+    .addHelpText(
+      'after',
+      `
+Nodes do this by themselves, about daily. Here it begins at once, and waits a minute for the other members: what was
+deleted goes only when each of them is known to have heard of it. Holders keep it for a while yet ("trash" of a volume).
+
+Example:
+  shoal gc`,
+    )
+    .action(async ({ volume }: { readonly volume?: string }) => {
+      const report = await context.client.collectGarbage({ volume })
+      context.print(report, () => described(report))
+    })
+}
+
+function described(report: GarbageReport): string {
+  const { deletedBytes, freedBytes, trashBytes, reclaimableBytes } = report
+  const rest = [
+    [deletedBytes, 'of chunks deleted here'],
+    [trashBytes, 'of shards in the trash here'],
+    [reclaimableBytes, 'to be compacted here later'],
+  ] as const
+  const here = [
+    `${formatBytes(freedBytes)} freed on this disk`,
+    ...rest.filter(([bytes]) => bytes > 0).map(([bytes, what]) => `${formatBytes(bytes)} ${what}`),
+  ]
+  return [...report.volumes.map(volumeText), here.join(', ')].join('\n')
+}
+
+function volumeText(volume: VolumeGarbageReport): string {
+  const { swept, sweptBytes, repacked, waiting, waitingFor } = volume
+  const given =
+    swept === 0
+      ? 'no stripes given up'
+      : `${count(swept, 'stripe')} given up (${formatBytes(sweptBytes)})`
+  const packed = repacked === 0 ? '' : `, ${count(repacked, 'stripe')} packed anew`
+  const names = waitingFor.map(printable).join(', ')
+  const left =
+    waiting === 0
+      ? ''
+      : `; ${waiting} to go ${names === '' ? 'later' : `once it is known that ${names} heard of it`}`
+  return `${printable(volume.volume)}: ${given}${packed}${left}`
+}

@@ -1,0 +1,88 @@
+// `shoal scrub`: read all that this node stores, check it, and have the swarm rebuild what is damaged.
+import { count, formatBytes, printable, table } from '../output.ts'
+import { showProgress } from '../progress.ts'
+import { writeOut } from './cat.ts'
+import type { Command } from 'commander'
+import type { ScrubEvent, ScrubFinding } from '../../node/control/upkeep.ts'
+import type { Context } from '../context.ts'
+
+export function addScrub(program: Command, context: Context): void {
+  program
+    .command('scrub')
+    .description('read and check all that this node stores; what is damaged is rebuilt from others')
+    .option('--volume <volume>', 'only what belongs to this volume')
+    .addHelpText(
+      'after',
+      `
+A node reads all it stores once a month by itself, slowly. This does it now. To end it with Ctrl-C is safe.
+
+Example:
+  shoal scrub`,
+    )
+    .action(async (options: { readonly volume?: string }) => {
+      const pages = context.client.scrub({ volume: options.volume })
+      if (context.json) return writeOut(context, lines(pages))
+      return show(context, pages)
+    })
+}
+
+async function* lines(pages: AsyncIterable<readonly ScrubEvent[]>): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((event) => `${JSON.stringify(event)}\n`).join('')
+}
+
+async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]>): Promise<void> {
+  const findings: ScrubFinding[] = []
+  const progress = showProgress(context, 'Checking')
+  let total = 0
+  let done = 0
+  try {
+    for await (const event of eachOf(pages)) {
+      if (event.kind !== 'progress') {
+        findings.push(event)
+        continue
+      }
+      progress.expect(event.totalBytes - total)
+      progress.advance(event.doneBytes - done)
+      total = event.totalBytes
+      done = event.doneBytes
+    }
+  } finally {
+    progress.end()
+  }
+  const checked = `Read and checked ${formatBytes(done)}`
+  if (findings.length === 0) return context.print(undefined, () => `${checked}: all is whole.`)
+  context.print(undefined, () => [`${checked}. Found:`, summary(findings)].join('\n'))
+}
+
+async function* eachOf(
+  pages: AsyncIterable<readonly ScrubEvent[]>,
+): AsyncGenerator<ScrubEvent, void, undefined> {
+  for await (const page of pages) yield* page
+}
+
+/** Like findings in one row; what nobody can mend, one by one. */
+function summary(findings: readonly ScrubFinding[]): string {
+  const alike = Map.groupBy(findings, ({ kind, state, action, volume }) =>
+    [kind, state, action, volume].join(' '),
+  )
+  const rows = [...alike.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { kind, state, action, volume } = first
+    const where = volume === undefined ? '' : `in ${printable(volume)}`
+    return [[`  ${count(group.length, `${state} ${kind}`)}`, where, OUTCOMES[action]]]
+  })
+  const lost = findings.filter(({ action }) => action === 'lost').map(({ id }) => `  ${id}`)
+  return [table(rows), ...lost].join('\n')
+}
+
+const OUTCOMES: Readonly<Record<ScrubFinding['action'], string>> = {
+  recorded: 'to be rebuilt from the other shards',
+  returned: 'nobody else has it: it counts again',
+  restored: 'brought back from the trash',
+  replaced: 'replaced by a good copy of another node',
+  dropped: 'removed: it is not needed here',
+  trashed: 'not needed here any more: in the trash',
+  kept: 'kept for now, and looked at again',
+  lost: 'no node that can be reached has a good copy:',
+}

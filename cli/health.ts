@@ -1,0 +1,68 @@
+// How safe the data of a volume is and what is being done about it, in words.
+import { count, formatBytes } from './output.ts'
+import type { VolumeStatus } from '../node/control/status.ts'
+
+/** "any 2 peers may be lost". */
+export function toleranceText({ tolerates: peers, stripes }: VolumeStatus): string {
+  // What is not there yet may get fewer shards than the class says.
+  if (Object.values(stripes).every((number) => number === 0)) return 'no data placed yet'
+  if (peers === 0) return 'no peer may be lost'
+  return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
+}
+
+/** "12 stripes full, 3 degraded, 1 at risk". */
+export function stripesText({ stripes, unplacedBytes }: VolumeStatus): string {
+  const { full, degraded, atRisk, lost } = stripes
+  const counts = Object.entries({ full, degraded, 'at risk': atRisk, 'out of reach': lost })
+  const some = counts.filter(([, number]) => number > 0)
+  return [
+    ...(some.length === 0 ? ['no stripes'] : some.map(stateText)),
+    ...(unplacedBytes === 0 ? [] : [`${formatBytes(unplacedBytes)} on this node only`]),
+  ].join(', ')
+}
+
+function stateText([state, number]: readonly [string, number], index: number): string {
+  return index === 0 ? `${count(number, 'stripe')} ${state}` : `${number} ${state}`
+}
+
+/** What is wrong with where the stripes of a volume lie, and what is being done, a row each; none if all is well. */
+export function careRows(volume: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  const { degradedPlacement, reclaimableBytes } = volume
+  const placement = `degraded for ${count(degradedPlacement, 'stripe')}: more shards in one zone than may be lost`
+  const upkeep = [...waitingTexts(volume), ...workTexts(volume)].join(', ')
+  const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
+  return [
+    ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
+    ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
+    ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
+  ]
+}
+
+/** Why nothing is done about some stripes. */
+function waitingTexts({ waiting, stripes, upkeep }: VolumeStatus): string[] {
+  const { forPeers, forRoom } = waiting
+  const incomplete = stripes.degraded + stripes.atRisk + stripes.lost
+  const others = incomplete - forPeers - forRoom - upkeep.repairing - upkeep.queued
+  return textsOf([
+    [forPeers > 0, `${count(forPeers, 'stripe')} waiting for peers to come back`],
+    [forRoom > 0, `${count(forRoom, 'stripe')} waiting for one more peer to put shards on`],
+    [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left to other nodes to repair`],
+  ])
+}
+
+/** What this node does. */
+function workTexts({ upkeep }: VolumeStatus): string[] {
+  const { repairing, queued, moving, brake, repairedBytes, movedBytes } = upkeep
+  return textsOf([
+    [repairing > 0, `repairing ${count(repairing, 'stripe')}`],
+    [queued > 0, `${count(queued, 'stripe')} to be repaired`],
+    [brake, 'held back, as much went away at once: only stripes at risk are repaired'],
+    [moving > 0, `${count(moving, 'stripe')} to be moved or coded anew`],
+    [repairedBytes > 0, `${formatBytes(repairedBytes)} rebuilt so far`],
+    [movedBytes > 0, `${formatBytes(movedBytes)} moved so far`],
+  ])
+}
+
+function textsOf(all: readonly (readonly [holds: boolean, text: string])[]): string[] {
+  return all.flatMap(([holds, text]) => (holds ? [text] : []))
+}

@@ -1,0 +1,120 @@
+// How safe the data of a volume is, from the groups of its shard map: O(groups), however many stripes there are.
+//
+// A shard counts while a peer that holds it can be reached now, as a reader would find it, and not for as long as that
+// peer's grace lasts. So a laptop that is shut makes stripes degraded at once, while repair (node/upkeep) waits for it to
+// be gone. "Lost" is what cannot be read now; it is lost for good only if none of the holders that are away comes back.
+import type { PeerId } from '../../protocol/ids.ts'
+import type { StripeCounts, WaitingStripes } from '../control/status.ts'
+import type { StripeGroup } from '../data/stripe-map.ts'
+
+/** What there is to know of groups: which are in use, who is reachable, who fails together. */
+export interface Groups {
+  /** None that is condemned. */
+  readonly live: readonly StripeGroup[]
+  readonly reachable: ReadonlySet<PeerId>
+  readonly zoneOf: (peer: PeerId) => string
+}
+
+export function countStripes({ live, reachable }: Groups): StripeCounts {
+  const counts = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
+  for (const group of live) {
+    const { k, m, count } = group
+    const shards = liveShards(group, reachable)
+    if (shards < k) counts.lost += count
+    else if (shards === k && m > 0) counts.atRisk += count
+    else if (shards < k + m) counts.degraded += count
+    else counts.full += count
+  }
+  return counts
+}
+
+/** store: members that may hold shards. isGone: a holder that is not waited for any more. */
+export function countWaiting(
+  { live, reachable }: Groups,
+  store: readonly PeerId[],
+  isGone: (peer: PeerId) => boolean,
+): WaitingStripes {
+  const counts = { forPeers: 0, forRoom: 0 }
+  const present = new Set(store.filter((peer) => !isGone(peer)))
+  for (const group of live) {
+    const { k, m, count } = group
+    if (liveShards(group, reachable) === k + m) continue
+    const shards = liveShards(group, present)
+    const holders = new Set(group.holders.flat())
+    if (shards === k + m || shards < k) counts.forPeers += count
+    else if (present.isSubsetOf(holders)) counts.forRoom += count
+  }
+  return counts
+}
+
+/** Stripes with parity of which a single zone has more shards than may be lost. */
+export function countDegradedPlacement({ live, zoneOf }: Groups): number {
+  return live
+    .filter(({ m, holders }) => m > 0 && Math.max(0, ...shardsPerZone(holders, zoneOf)) > m)
+    .reduce((sum, { count }) => sum + count, 0)
+}
+
+/**
+ * How many failure domains may be lost at once with the log and every stripe still readable, assuming the worst ones
+ * are. Every one of `members` has the log.
+ */
+export function tolerated(groups: Groups, members: readonly PeerId[]): number {
+  const zones = new Set(members.filter((peer) => groups.reachable.has(peer)).map(groups.zoneOf))
+  const ofStripes = groups.live.map((group) => groupTolerance(group, groups))
+  return ofStripes.reduce((least, many) => Math.min(least, many), Math.max(0, zones.size - 1))
+}
+
+/** Shards each peer holds, and their bytes. */
+export function holdings(
+  groups: readonly StripeGroup[],
+): ReadonlyMap<PeerId, { readonly shards: number; readonly bytes: number }> {
+  const held = new Map<PeerId, { shards: number; bytes: number }>()
+  for (const { holders, count, shardBytes } of groups) {
+    for (const peer of holders.flat()) {
+      const { shards, bytes } = held.get(peer) ?? { shards: 0, bytes: 0 }
+      held.set(peer, { shards: shards + count, bytes: bytes + shardBytes })
+    }
+  }
+  return held
+}
+
+/** Bytes of the shards of condemned stripes, on all peers. */
+export function reclaimableBytes(groups: readonly StripeGroup[]): number {
+  return groups
+    .filter(({ isCondemned }) => isCondemned)
+    .reduce((sum, { holders, shardBytes }) => sum + holders.flat().length * shardBytes, 0)
+}
+
+/** Shards of a stripe of this group with a holder that is up. */
+function liveShards({ holders }: StripeGroup, reachable: ReadonlySet<PeerId>): number {
+  return holders.filter((peers) => peers.some((peer) => reachable.has(peer))).length
+}
+
+/** Per zone the shards that nobody outside of it has. */
+function shardsPerZone(
+  holders: StripeGroup['holders'],
+  zoneOf: (peer: PeerId) => string,
+): number[] {
+  const perZone = new Map<string, number>()
+  for (const peers of holders) {
+    const [zone, ...others] = new Set(peers.map(zoneOf))
+    if (zone === undefined || others.length > 0) continue
+    perZone.set(zone, (perZone.get(zone) ?? 0) + 1)
+  }
+  return [...perZone.values()]
+}
+
+/** Of a shard that several have, one counts: whether the others are among the lost too would be a search. */
+function groupTolerance(group: StripeGroup, { reachable, zoneOf }: Groups): number {
+  const upHolders = group.holders.map((peers) =>
+    peers.filter((peer) => reachable.has(peer)).slice(0, 1),
+  )
+  let live = liveShards(group, reachable)
+  let lost = 0
+  for (const shards of shardsPerZone(upHolders, zoneOf).sort((a, b) => b - a)) {
+    live -= shards
+    if (live < group.k) break
+    lost++
+  }
+  return lost
+}

@@ -1,0 +1,80 @@
+// The owner's calls about pins.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import { nameText } from '../../protocol/tree/names.ts'
+import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { Pin, PinsApi } from '../control/pins.ts'
+import type { HostedPath } from '../files/hosted-volumes.ts'
+import { formatPath, parsePath } from '../files/paths.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import { pinOf, pins } from '../namespace/pins.ts'
+import type { NodeParts } from './parts.ts'
+
+export function pinsApi({ hosted: volumes, upkeep, volumes: named, until }: NodeParts): PinsApi {
+  const set = async (
+    { hosted, parts }: HostedPath,
+    cls: string,
+    check: (id: NodeId) => void,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { namespace, volume } = hosted
+    const target = namespace.resolvePath(parts)
+    await hosted.changing(signal)(() => {
+      check(target.id)
+      volume.submit({ kind: 'pin', id: target.id, class: cls })
+    })
+    await volume.commit()
+    upkeep.repin(hosted, target)
+  }
+  return {
+    async addPin(path, { class: text }, { signal } = {}) {
+      const cls = parseClass(text)
+      if (cls.kind === 'local')
+        throw new ShoalError('usage', 'class local is for whole volumes: a pin must ask for copies')
+      const place = await volumes.atForWriting(path)
+      await set(place, formatClass(cls), () => undefined, until(signal))
+      return { path: shownPath(path), class: formatClass(cls) }
+    },
+
+    async removePin(path, { signal } = {}) {
+      const place = await volumes.atForWriting(path)
+      const check = (id: NodeId): void => {
+        if (pinOf(place.hosted.volume.view, id) === undefined)
+          throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see shoal pin ls`)
+      }
+      await set(place, '', check, until(signal))
+    },
+
+    async listPins({ volume, signal } = {}) {
+      const ended = until(signal)
+      const hosted = volumes.of(named.find(volume))
+      hosted.checkMayRead()
+      const prefix = volume === undefined ? '' : `${volume}:`
+      const all: Pin[] = []
+      for await (const { id, class: cls } of pins(hosted.volume.view)) {
+        ended.throwIfAborted()
+        const path = pathOf(hosted.namespace, id)
+        if (path !== undefined) all.push({ path: prefix + path, class: cls })
+      }
+      return all.sort((a, b) => (a.path < b.path ? -1 : 1))
+    },
+  }
+}
+
+/** Where what is pinned shows; undefined where it is gone. */
+function pathOf(namespace: Namespace, id: NodeId): string | undefined {
+  const { view } = namespace.volume
+  const dir = readDir(view, id)
+  if (dir !== undefined)
+    return isDirVisible(id, dir) ? formatPath(namespace.pathOf(id).map(nameText)) : undefined
+  const [first] = readInode(view, id)?.links ?? []
+  const link = first === undefined ? undefined : readLink(view, first)
+  if (link === undefined) return undefined
+  return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))
+}
+
+function shownPath(path: string): string {
+  const { volume, parts } = parsePath(path)
+  return (volume === undefined ? '' : `${volume}:`) + formatPath(parts)
+}

@@ -1,0 +1,37 @@
+// What the owner asks of a node about space that nobody needs.
+import type { CallOptions } from './api.ts'
+
+export interface GarbageApi {
+  /**
+   * Look now at all that the volumes of this node, or one of them, still reach, and give up the rest. Stripes are given up
+   * once every member is known to agree, which is waited for a short while; what is left goes by itself.
+   * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read: then nothing is given up.
+   */
+  collectGarbage(
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<GarbageReport>
+}
+
+export interface GarbageReport {
+  readonly volumes: readonly VolumeGarbageReport[]
+  /** Of this node's own store: copies that nobody needs any more, and what is free on the disk again. */
+  readonly deletedBytes: number
+  readonly freedBytes: number
+  /** Shards on this node that were given up, kept for a while, and what compaction can give back later. */
+  readonly trashBytes: number
+  readonly reclaimableBytes: number
+}
+
+/** Stripes, and bytes of all their shards on all peers. */
+export interface VolumeGarbageReport {
+  readonly volume: string
+  /** Found to be needed by nobody, or packed anew with others. */
+  readonly condemned: number
+  readonly repacked: number
+  /** Given up for good: their holders let go. */
+  readonly swept: number
+  readonly sweptBytes: number
+  /** Given up as soon as these members, by name, are known to have heard of it. */
+  readonly waiting: number
+  readonly waitingFor: readonly string[]
+}

@@ -1,0 +1,129 @@
+// What a node says of itself, its peers and its volumes. It is what this node knows without asking anybody: of others,
+// what the log and their beacons told it.
+import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { Notice } from './notice.ts'
+
+export interface NodeStatus {
+  readonly node: {
+    readonly id: PeerId
+    readonly name: string
+    /** Failure domain; undefined: this node is one by itself. */
+    readonly zone: string | undefined
+    /** Multiaddrs that others can dial, each ending in /p2p/<id>. */
+    readonly addresses: readonly string[]
+    readonly version: string
+    readonly home: string
+    readonly pid: number
+    readonly startedMs: WallTime
+    /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
+    readonly usedBytes: number
+    readonly freeBytes: number
+    /** Of the used bytes: what nobody needs, kept for a while lest that was a mistake, and what compaction gives back. */
+    readonly trashBytes: number
+    readonly reclaimableBytes: number
+    /** The pass over all that is stored here that is under way. */
+    readonly scrub: { readonly doneBytes: number; readonly totalBytes: number } | undefined
+  }
+  readonly peers: readonly PeerStatus[]
+  readonly volumes: readonly VolumeStatus[]
+  readonly mounts: readonly MountStatus[]
+  readonly notices: readonly Notice[]
+}
+
+/** online: heard as usual. late: silent for longer than usual. gone: silent for the grace of a volume it is a member of. */
+export type PeerState = 'online' | 'late' | 'gone'
+
+export interface PeerStatus {
+  readonly id: PeerId
+  /** The name it gave itself; its id where it has said none yet. */
+  readonly name: string
+  readonly zone?: string | undefined
+  readonly state: PeerState
+  /** Of one that is late: how much longer it is waited for until it counts as gone. */
+  readonly goneInMs?: number | undefined
+  /** There is a connection now: without one it may be heard by way of others. */
+  readonly isConnected: boolean
+  readonly addresses: readonly string[]
+  /** Its memberships of volumes this node has. */
+  readonly volumes: readonly { readonly name: string; readonly role: Role }[]
+  /** When it was last heard; undefined: never. */
+  readonly lastSeenMs?: WallTime | undefined
+  /** As last measured over the connection there is. */
+  readonly roundTripMs?: number | undefined
+  /** What it offers in all, and what of that it last said to be free. */
+  readonly capacityBytes?: number | undefined
+  readonly freeBytes?: number | undefined
+  /** What it holds for volumes this node has, as their logs say. */
+  readonly shards: number
+  readonly shardBytes: number
+}
+
+export interface VolumeStatus {
+  readonly id: VolumeId
+  readonly name: string
+  readonly isDefault: boolean
+  /** This node's role. */
+  readonly role: Role
+  /** The redundancy class in force, 'rs4+2' where the setting is 'auto'. */
+  readonly class: string
+  readonly stripes: StripeCounts
+  /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
+  readonly degradedPlacement: number
+  /** Bytes of shards, on all peers, of stripes that are given up and go once every member knows of it. */
+  readonly reclaimableBytes: number
+  /** Stripes that lack shards, and why nobody can make those anew now. */
+  readonly waiting: WaitingStripes
+  /** What this node does about stripes that lack shards or lie in the wrong place. */
+  readonly upkeep: UpkeepReport
+  /** How many peers (failure domains) may be lost at once without losing a byte. */
+  readonly tolerates: number
+  /** Bytes written on this node that lie in no stripe yet: `tolerates` does not hold for them. */
+  readonly unplacedBytes: number
+  /** Conflict copies in view. */
+  readonly conflicts: number
+  /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
+  readonly differsMs: WallTime | undefined
+  /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
+  readonly heads: readonly EntryHash[]
+}
+
+/** Stripes that are in use, each counted once. */
+export interface StripeCounts {
+  /** All k+m shards on peers that can be reached now. */
+  readonly full: number
+  /** Shards are missing, but at least one more may be lost. */
+  readonly degraded: number
+  /** Readable, and one more loss makes it unreadable. */
+  readonly atRisk: number
+  /** Fewer than k shards on peers that can be reached now; one that comes back may end that. */
+  readonly lost: number
+}
+
+export interface WaitingStripes {
+  /** For peers that are late, or of which too many are gone for the data to be read: for one to come back. */
+  readonly forPeers: number
+  /** For another peer to hold what is missing: all that are there hold a shard already. */
+  readonly forRoom: number
+}
+
+/** What one node does for the redundancy of a volume, and has left to do. Other nodes do their own part. */
+export interface UpkeepReport {
+  /** Stripes of which lost shards are being made anew by this node now, and those it has yet to take up. */
+  readonly repairing: number
+  readonly queued: number
+  /** Stripes of which a shard is being moved to another peer, or that are being coded anew. */
+  readonly moving: number
+  /** So much vanished at once that it looks like a partition: only stripes without a spare are repaired. */
+  readonly brake: boolean
+  /** Bytes of shards written since this node started: to repair, and to move or code anew. */
+  readonly repairedBytes: number
+  readonly movedBytes: number
+}
+
+export interface MountStatus {
+  readonly folder: string
+  readonly volume: string
+  readonly readOnly: boolean
+}

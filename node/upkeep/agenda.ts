@@ -1,0 +1,212 @@
+// What this node has to do for the redundancy of a volume, the most urgent first, decided for whole groups of stripes:
+//   rebuild what is lost: the first online holder in rank does; each of the others does in case those before it have let
+//     some time pass without any progress
+//   code anew what is outdated: the first online member in rank that may
+//   give away what belongs elsewhere: the holder itself; and let go what two hold: the first online holder
+// Nobody asks anybody. Two nodes that see the swarm otherwise may do the same, which costs traffic and no more.
+import { coordinators } from '../../protocol/placement/plan.ts'
+import { formatClass } from '../../protocol/placement/redundancy.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Plan } from '../../protocol/placement/plan.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { GroupId, StripeGroup, StripeMap } from '../data/stripe-map.ts'
+import type { Clock, Network } from '../world/world.ts'
+import type { Census, CensusTaker } from './census.ts'
+import { Plans } from './plans.ts'
+import { isOutdated } from './recode.ts'
+
+export type ChoreKind = 'repair' | 'drop' | 'recode' | 'give'
+
+/** One thing to do for each stripe of a group. */
+export interface Chore {
+  readonly kind: ChoreKind
+  readonly group: StripeGroup
+}
+
+export interface AgendaParts {
+  readonly map: Pick<StripeMap, 'groups' | 'redundancy'>
+  readonly network: Pick<Network, 'self'>
+  readonly clock: Pick<Clock, 'now'>
+  readonly census: Pick<CensusTaker, 'take'>
+  /** May a member code stripes anew? */
+  readonly mayRecode: (peer: PeerId) => boolean
+}
+
+export interface AgendaOptions {
+  /** New stripes lack holders until their writer has found some: it gets so long before others do. */
+  readonly settleMs?: number | undefined
+  /** After so long without progress the next in rank takes over. */
+  readonly takeOverMs?: number | undefined
+  /** Shards that two hold stay so long: one of them may be there for some of the members only, or leave again. */
+  readonly surplusMs?: number | undefined
+  /** Members that come and go are waited for so long before stripes are moved, or coded anew, for them. */
+  readonly calmMs?: number | undefined
+}
+
+const SETTLE_MS: number = 5 * SECOND_MS
+const TAKE_OVER_MS: number = 3 * MINUTE_MS
+const SURPLUS_MS: number = HOUR_MS
+const CALM_MS: number = MINUTE_MS
+/** Small stripes may hide a large one that is outdated: a group in which there was none is looked through again then. */
+const LOOK_AGAIN_MS: number = HOUR_MS
+
+interface Need {
+  readonly since: Instant
+  count: number
+  progressAt: Instant
+}
+
+interface Urgency {
+  readonly chore: Chore
+  readonly rank: number
+}
+
+export class Agenda {
+  readonly #parts: AgendaParts
+  readonly #settleMs: number
+  readonly #takeOverMs: number
+  readonly #surplusMs: number
+  readonly #calmMs: number
+  /** What the code of a stripe depends on beside its size and its own class. */
+  #codeFacts = ''
+  readonly #plans = new Plans()
+  /** Groups with missing shards. */
+  #needs = new Map<GroupId, Need>()
+  /** Groups without outdated stripes, the facts by which that is so, and when it was found. */
+  /** Groups of which some shards need not be held, since when. */
+  #surplus = new Map<GroupId, Instant>()
+  #upToDate = new Map<GroupId, { readonly by: string; readonly at: Instant }>()
+  #nextAt: Instant | undefined
+  #isHurried = false
+
+  constructor(
+    parts: AgendaParts,
+    {
+      settleMs = SETTLE_MS,
+      takeOverMs = TAKE_OVER_MS,
+      surplusMs = SURPLUS_MS,
+      calmMs = CALM_MS,
+    }: AgendaOptions = {},
+  ) {
+    this.#parts = parts
+    this.#settleMs = settleMs
+    this.#takeOverMs = takeOverMs
+    this.#surplusMs = surplusMs
+    this.#calmMs = calmMs
+  }
+
+  /** When something will be due that is not yet, if nothing changes. */
+  get nextAt(): Instant | undefined {
+    return this.#nextAt
+  }
+
+  /** Wait neither for writers nor for calm at the next look. */
+  hurry(): void {
+    this.#isHurried = true
+  }
+
+  /** All stripes of a group were looked at, and none was outdated: that need not be done again soon. */
+  foundUpToDate(group: GroupId): void {
+    this.#upToDate.set(group, { by: this.#codeFacts, at: this.#parts.clock.now() })
+  }
+
+  /** Chores that are due, in order. cost: O(groups), and a plan for each group that is new or sees other peers. */
+  due(): Chore[] {
+    const { map, census: taker } = this.#parts
+    const census = taker.take()
+    const eligible = census.peers.filter(({ weight }) => weight > 0).length
+    this.#codeFacts = `${formatClass(map.redundancy())} ${eligible}`
+    this.#nextAt = undefined
+    const groups = map.groups().filter(({ isCondemned }) => !isCondemned)
+    const plans = this.#plans.of(groups, census)
+    const needs = new Map<GroupId, Need>()
+    const surplus = new Map<GroupId, Instant>()
+    const urgencies: Urgency[] = []
+    for (const group of groups) {
+      const plan = plans.get(group.id)
+      if (plan === undefined) continue
+      if (plan.missing.length > 0) needs.set(group.id, this.#needOf(group))
+      if (plan.drops.length > 0)
+        surplus.set(group.id, this.#surplus.get(group.id) ?? this.#parts.clock.now())
+      const since = { need: needs.get(group.id), surplus: surplus.get(group.id) }
+      urgencies.push(...this.#choresOf(group, plan, census, since))
+    }
+    this.#isHurried = false
+    this.#needs = needs
+    this.#surplus = surplus
+    for (const group of this.#upToDate.keys()) if (!plans.has(group)) this.#upToDate.delete(group)
+    return urgencies.toSorted((a, b) => a.rank - b.rank).map(({ chore }) => chore)
+  }
+
+  #choresOf(
+    group: StripeGroup,
+    plan: Plan,
+    census: Census,
+    { need, surplus }: { need: Need | undefined; surplus: Instant | undefined },
+  ): Urgency[] {
+    const { network } = this.#parts
+    const isWork = need !== undefined || surplus !== undefined
+    const order = isWork ? coordinators(group, census.ranked(group.placementGroup)) : []
+    const place = order.indexOf(network.self)
+    const chores: Urgency[] = []
+    const add = (kind: ChoreKind, rank: number): void =>
+      void chores.push({ chore: { kind, group }, rank })
+    if (need !== undefined && place >= 0 && plan.repairs.length > 0) {
+      const settledAt = this.#isHurried ? 0 : need.since + this.#settleMs
+      const dueAt = Math.max(
+        settledAt,
+        place === 0 ? 0 : need.progressAt + place * this.#takeOverMs,
+      )
+      if (this.#isDue(dueAt)) add('repair', plan.isUrgent ? 0 : 1 + plan.spares)
+    }
+    if (surplus !== undefined && place === 0) {
+      const isFormer = plan.drops.every(({ peer }) => !census.peers.some((p) => p.peer === peer))
+      const dueAt = isFormer || this.#isHurried ? 0 : surplus + this.#surplusMs
+      if (this.#isDue(dueAt)) add('drop', RANK_DROP)
+    }
+    const isDraining = census.peers.some(({ weight }) => weight === 0)
+    const calmAt = isDraining || this.#isHurried ? 0 : census.settledSince + this.#calmMs
+    if (census.isBraked && !isDraining) return chores
+    const isOld = this.#isOutdated(group, census)
+    if (isOld && this.#isRecoder(group, census) && this.#isDue(calmAt)) add('recode', RANK_RECODE)
+    const isMine = plan.moves.some(({ from }) => from === network.self)
+    // What is coded anew soon need not move before.
+    if (isMine && !isOld && this.#isDue(calmAt)) add('give', RANK_GIVE)
+    return chores
+  }
+
+  #isOutdated(group: StripeGroup, census: Census): boolean {
+    const known = this.#upToDate.get(group.id)
+    const now = this.#parts.clock.now()
+    if (known?.by === this.#codeFacts && now < known.at + LOOK_AGAIN_MS) return false
+    return isOutdated(group, this.#parts.map.redundancy(), census)
+  }
+
+  /** The one of those online that codes the stripes of a group anew: a holder if one may. */
+  #isRecoder({ placementGroup }: StripeGroup, census: Census): boolean {
+    const first = census
+      .ranked(placementGroup)
+      .find(({ peer, presence }) => presence === 'online' && this.#parts.mayRecode(peer))
+    return first?.peer === this.#parts.network.self
+  }
+
+  #needOf({ id, count }: StripeGroup): Need {
+    const now = this.#parts.clock.now()
+    const need = this.#needs.get(id) ?? { since: now, count, progressAt: now }
+    if (count < need.count) need.progressAt = now
+    need.count = count
+    return need
+  }
+
+  #isDue(atMs: number): boolean {
+    const isDue = atMs <= this.#parts.clock.now()
+    if (!isDue) this.#nextAt = Math.min(atMs, this.#nextAt ?? Infinity) as Instant
+    return isDue
+  }
+}
+
+/** After all repairs: m is far below. */
+const RANK_DROP = 100
+const RANK_RECODE = 200
+const RANK_GIVE = 300

@@ -1,0 +1,213 @@
+// Gives up the stripes of a volume that nobody needs (DESIGN §6, MEMO §4.9), by what a survey found, in two steps:
+//   condemned: nobody references chunks by way of the stripe any more; who is about to, objects (objections.ts)
+//   swept: once all who may write are known to have the `condemn`, and a survey begun after that confirms it
+// A stripe is needed for a chunk that lives in its class, unless the chunk lies in a whole stripe of that class which is
+// not condemned, and for one that lives in another class and lies in no stripe of that. Of stripes of which little is
+// needed, or that are small, what is needed is packed anew with that of others, and then they are condemned.
+//
+// No chunk that lives is swept: who made it live without having the `condemn` said so in an entry that is here before the
+// last survey begins, and who had it wrote the chunk anew, or had objected. After the two-step fossil collection of
+// Duplicacy (Chen, "Lock-free deduplication", 2017), with causal stability in place of the age of backups.
+import { asShoalError } from '../../protocol/errors.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
+import type { Touched } from '../data/touched.ts'
+import { countBefore, laggingBehind, stableHlc, waitedFor } from '../namespace/stable.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { Clock } from '../world/world.ts'
+import type { PackAnew } from './pack-anew.ts'
+import { Repacking, classText, isSameClass } from './repack.ts'
+import type { Batch, ClassOf, Need } from './repack.ts'
+import type { LiveChunks } from './survey.ts'
+
+/** Stripes looked at before others have their turn. */
+const PACE = 16
+/** Stripes that one op condemns: each node that hears of it looks through all their chunks before it does anything else. */
+const CONDEMNED_AT_ONCE = 64
+
+export interface CollectorParts {
+  readonly volume: Volume
+  readonly map: StripeMap
+  readonly touched: Pick<Touched, 'has'>
+  readonly packAnew: Pick<PackAnew, 'place'>
+  readonly clock: Clock
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+/** What became of stripes; bytes are of all their shards. */
+export interface Collected {
+  readonly condemned: number
+  readonly repacked: number
+  readonly swept: number
+  readonly sweptBytes: number
+}
+
+export class Collector {
+  readonly #parts: CollectorParts
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts
+  }
+
+  /** The least of the writers that are waited for collects: without the word of each of them no stripe goes anyway. */
+  isMyTurn(): boolean {
+    const { volume, clock } = this.#parts
+    return (
+      countBefore(
+        volume,
+        waitedFor(volume, clock).map(({ peer }) => peer),
+      ) === 0
+    )
+  }
+
+  /** Who has to say that it has all that this node has, before condemned stripes can go. */
+  waitingFor(): readonly PeerId[] {
+    return laggingBehind(this.#parts.volume, this.#parts.clock)
+  }
+
+  /** Up to where the log is stable now: settle() takes it from before the survey. */
+  stable(): Hlc {
+    return stableHlc(this.#parts.volume, this.#parts.clock)
+  }
+
+  /** Condemned stripes, those that can be settled now and others. */
+  async condemned(): Promise<{ readonly ready: number; readonly waiting: number }> {
+    const stable = this.stable()
+    const ids = await this.#condemned()
+    const ready = ids.filter((id) => this.#isStable(id, stable)).length
+    return { ready, waiting: ids.length - ready }
+  }
+
+  /** Sweep the stripes condemned up to `stable` that nobody needs, and use the others again. */
+  async settle(
+    live: LiveChunks,
+    stable: Hlc,
+    signal: AbortSignal,
+  ): Promise<Pick<Collected, 'swept' | 'sweptBytes'>> {
+    const { map, log } = this.#parts
+    const dead: StripeId[] = []
+    let sweptBytes = 0
+    for await (const [id, stripe] of this.#each(await this.#condemned(), signal)) {
+      if (!this.#isStable(id, stable)) continue
+      if (this.#needs(id, stripe, live).length === 0) {
+        dead.push(id)
+        sweptBytes += sizeOf(stripe)
+      } else {
+        log('a stripe that was condemned is needed', { stripe: id })
+        await map.recordStripe(stripe.headerBytes, stripe.holders)
+      }
+    }
+    if (dead.length > 0) await map.sweep(dead)
+    return { swept: dead.length, sweptBytes }
+  }
+
+  /** Condemn what nobody needs, of at most so many bytes of shards, and what can be packed anew now. */
+  async condemn(
+    live: LiveChunks,
+    { bytesMax }: { bytesMax: number },
+    signal: AbortSignal,
+  ): Promise<Pick<Collected, 'condemned' | 'repacked'>> {
+    const { map } = this.#parts
+    const dead: StripeId[] = []
+    const repacking = new Repacking()
+    let repacked = 0
+    let bytesLeft = bytesMax
+    for await (const [id, stripe] of this.#each(map.stripes(), signal)) {
+      if (stripe.isCondemned) continue
+      const needs = this.#needs(id, stripe, live)
+      if (needs.length > 0) {
+        const batch = repacking.add(id, stripe, needs)
+        if (batch !== undefined) repacked += await this.#repack(batch, signal)
+      } else if (sizeOf(stripe) <= bytesLeft) {
+        bytesLeft -= sizeOf(stripe)
+        dead.push(id)
+      }
+    }
+    for (const batch of repacking.rest()) repacked += await this.#repack(batch, signal)
+    for (let at = 0; at < dead.length; at += CONDEMNED_AT_ONCE)
+      await map.condemn(dead.slice(at, at + CONDEMNED_AT_ONCE))
+    return { condemned: dead.length, repacked }
+  }
+
+  /** returns how many stripes are condemned for it. */
+  async #repack({ packs, retires }: Batch, signal: AbortSignal): Promise<number> {
+    const { map, packAnew, log } = this.#parts
+    const made = new Set<StripeId>()
+    try {
+      for (const same of Map.groupBy(packs, ({ class: cls }) => classText(cls)).values())
+        made.add(await packAnew.place(same, same[0]?.class, signal))
+    } catch (error) {
+      signal.throwIfAborted()
+      const { code, message } = asShoalError(error)
+      log('stripes cannot be packed anew now', { code, message, count: retires.length })
+      return 0
+    }
+    const old = retires.filter((id) => !made.has(id))
+    if (old.length > 0) await map.condemn(old)
+    return old.length
+  }
+
+  /** What a stripe must stay for. */
+  #needs(id: StripeId, stripe: MappedStripe, live: LiveChunks): Need[] {
+    const { map, touched } = this.#parts
+    return stripe.header.chunks.flatMap(({ id: chunk, length }) => {
+      const classes = live.classesOf(chunk)
+      if (touched.has(chunk)) classes.push(stripe.class)
+      const isElsewhere = classes.length > 0 && this.#isElsewhere(chunk, id, stripe)
+      const needed = classes.filter((cls) =>
+        isSameClass(cls, stripe.class) ? !isElsewhere : !map.isPlaced(chunk, cls),
+      )
+      return distinct(needed).map((cls) => ({ id: chunk, length, class: cls }))
+    })
+  }
+
+  /** Of several stripes that have a chunk, only the one is needed that is found first: the same on every node. */
+  #isElsewhere(chunk: ChunkId, id: StripeId, { class: cls }: MappedStripe): boolean {
+    const { map } = this.#parts
+    const found = map.locate(chunk)?.stripe
+    const other = found === undefined || found === id ? undefined : map.stripe(found)
+    return (
+      other !== undefined &&
+      !other.isCondemned &&
+      isSameClass(other.class, cls) &&
+      other.holders.every((peers) => peers.length > 0)
+    )
+  }
+
+  #isStable(id: StripeId, stable: Hlc): boolean {
+    const condemnedAt = this.#parts.volume.stripes.condemnedAt(id)
+    return condemnedAt !== undefined && condemnedAt <= stable
+  }
+
+  async #condemned(): Promise<StripeId[]> {
+    const { map } = this.#parts
+    const groups = map.groups().filter(({ isCondemned }) => isCondemned)
+    const ids: StripeId[] = []
+    for (const group of groups) for await (const id of map.stripesOf(group.id)) ids.push(id)
+    return ids
+  }
+
+  async *#each(
+    ids: Iterable<StripeId> | AsyncIterable<StripeId>,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly [StripeId, MappedStripe], void, undefined> {
+    const { map, clock } = this.#parts
+    let steps = 0
+    for await (const id of ids) {
+      signal.throwIfAborted()
+      if (++steps % PACE === 0) await clock.sleep(1, { signal })
+      const stripe = map.stripe(id)
+      if (stripe !== undefined) yield [id, stripe]
+    }
+  }
+}
+
+/** Bytes of all shards. */
+function sizeOf({ header: { k, m, shardBytes } }: MappedStripe): number {
+  return (k + m) * shardBytes
+}
+
+function distinct(classes: readonly ClassOf[]): ClassOf[] {
+  return [...new Map(classes.map((cls) => [classText(cls), cls])).values()]
+}

@@ -1,0 +1,73 @@
+// What the open files of this node reach and the named files may not: contents that are being read or edited, and those of
+// files without a name. It is looked up when a condemned stripe asks for it, once for each open file; until then nobody
+// knows what it reaches.
+import { BloomFilter } from '../../protocol/bloom-filter.ts'
+import type { Manifest } from '../../protocol/chunk/manifest.ts'
+import type { ChunkId } from '../../protocol/ids.ts'
+import { readInode } from '../../protocol/tree/records.ts'
+import type { StateStore } from '../../protocol/tree/records.ts'
+import { nodeCache } from '../data/cache.ts'
+import type { ChunkReader } from '../data/chunk-io.ts'
+import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import type { HeldFile, Touched } from '../data/touched.ts'
+
+const NODE_CACHE_ITEMS = 10_000
+/** Of a file of unknown shape, one key is expected for so many bytes. */
+const BYTES_PER_KEY = 16_384
+
+export interface HeldContentParts {
+  readonly touched: Pick<Touched, 'held'>
+  readonly view: StateStore
+  readonly reader: () => ChunkReader
+}
+
+export class HeldContent {
+  readonly #parts: HeldContentParts
+  readonly #reached = new WeakMap<HeldFile, BloomFilter>()
+
+  constructor(parts: HeldContentParts) {
+    this.#parts = parts
+  }
+
+  /** Tells of a chunk whether a file that is open now reaches it; also true while that is not known of one. */
+  reach(): (chunk: ChunkId) => boolean {
+    const reached = this.#heldApart().map((file) => this.#reached.get(file))
+    return (chunk) => reached.some((chunks) => chunks?.has(chunk) ?? true)
+  }
+
+  /** Find out what open files reach of which that is not known. throws 'chunk-unavailable', 'corrupt'. */
+  async learn(signal: AbortSignal): Promise<void> {
+    for (const file of this.#heldApart()) {
+      if (this.#reached.has(file)) continue
+      const manifests = rootsOf(this.#parts.view, file)
+      const bytes = manifests.reduce((sum, { size }) => sum + size, 0)
+      const reached = new BloomFilter(Math.ceil(bytes / BYTES_PER_KEY) + manifests.length)
+      for (const manifest of manifests) {
+        const nodes = nodeCache(NODE_CACHE_ITEMS)
+        const tree = new ManifestTree(manifest, { chunks: this.#parts.reader(), nodes })
+        for await (const chunk of chunksOf(tree, { signal })) reached.add(chunk)
+      }
+      this.#reached.set(file, reached)
+    }
+  }
+
+  #heldApart(): HeldFile[] {
+    const { touched, view } = this.#parts
+    return touched.held().filter((file) => rootsOf(view, file).length > 0)
+  }
+}
+
+/**
+ * The contents that an open file keeps and no named file does. What a named file has is none, though somebody else may
+ * just have removed it: who condemns it had not seen that it is there, and sees it before he sweeps.
+ */
+export function rootsOf(view: StateStore, { inode: id, manifest }: HeldFile): readonly Manifest[] {
+  const inode = readInode(view, id)
+  const contents = (inode?.versions ?? []).flatMap(({ content, size }) =>
+    content.kind === 'chunks' ? [{ size, root: content.root, depth: content.depth }] : [],
+  )
+  const isNamed = inode !== undefined && inode.links.length > 0
+  if (manifest === undefined) return isNamed ? [] : contents
+  const isKept = isNamed && contents.some(({ root }) => root.id === manifest.root.id)
+  return isKept ? [] : [manifest]
+}

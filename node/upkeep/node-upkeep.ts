@@ -1,0 +1,167 @@
+// All that a node does by itself for what is stored: for each of its volumes, from when it is hosted on, and for its own
+// disk. Here is only what belongs together; when each thing is done is in its own file.
+import { assert } from '../../protocol/errors.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { MIB } from '../../protocol/units.ts'
+import { SWEEP_STEP_MS } from '../data/announcer.ts'
+import type { HostedVolume } from '../files/hosted-volume.ts'
+import type { HostedVolumes } from '../files/hosted-volumes.ts'
+import { graceMsOf, trashMsOf } from '../namespace/settings.ts'
+import type { Volumes } from '../namespace/volumes.ts'
+import type { Detector } from '../peers/detector.ts'
+import type { Store } from '../store/store.ts'
+import type { World } from '../world/world.ts'
+import { AUDIT_EVERY_MS, Audit } from './audit.ts'
+import { Budget } from './budget.ts'
+import type { Distrust } from './distrust.ts'
+import { Job } from './job.ts'
+import { PackAnew } from './pack-anew.ts'
+import { Reclaim } from './reclaim.ts'
+import { SCRUB_EVERY_MS, Scrub } from './scrub.ts'
+import type { ScrubbedVolume } from './scrub-check.ts'
+import { Upkeep } from './upkeep.ts'
+import type { UpkeepOptions } from './upkeep.ts'
+import { VolumeGarbage } from './volume-garbage.ts'
+
+/** Read to be packed anew. */
+const REPACK_BYTES_PER_SECOND: number = 64 * MIB
+
+export interface NodeUpkeepComponents {
+  readonly world: World
+  readonly store: Store
+  readonly volumes: Volumes
+  readonly hosted: HostedVolumes
+  readonly detector: Detector
+  readonly distrust: Distrust
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export class NodeUpkeep {
+  readonly scrub: Scrub
+  readonly garbage: Reclaim
+  readonly #c: NodeUpkeepComponents
+  readonly #options: UpkeepOptions
+  readonly #upkeeps = new Map<HostedVolume, Upkeep>()
+  readonly #garbage = new Map<HostedVolume, VolumeGarbage>()
+  readonly #jobs: Job[] = []
+  #isStarted = false
+
+  constructor(components: NodeUpkeepComponents, options: UpkeepOptions = {}) {
+    this.#c = components
+    this.#options = options
+    const { world, store, hosted, log } = components
+    const { clock, network, random } = world
+    const volumes = (): Iterable<ScrubbedVolume> => this.#scrubbed()
+    const scrub = (this.scrub = new Scrub({ store, clock, network, volumes, log }))
+    this.#addJob('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal))
+    this.garbage = new Reclaim({
+      store,
+      volumes: () => [...this.#garbage.values()],
+      trashMs: () => Math.max(0, ...[...hosted.all()].map(({ volume }) => trashMsOf(volume))),
+      clock,
+      random,
+      log,
+    })
+    for (const each of hosted.all()) this.#add(each)
+    hosted.onHosted((each) => this.#add(each))
+  }
+
+  start(): void {
+    this.#isStarted = true
+    for (const upkeep of this.#upkeeps.values()) upkeep.start()
+    for (const garbage of this.#garbage.values()) garbage.start()
+    for (const job of this.#jobs) job.start()
+    this.garbage.start()
+  }
+
+  /** Resolves when nothing goes on any more. */
+  async stop(): Promise<void> {
+    await this.garbage.stop()
+    const all = [...this.#upkeeps.values(), ...this.#garbage.values(), ...this.#jobs]
+    await Promise.all(all.map((each) => each.stop()))
+  }
+
+  /** Members of a volume, their connections or its policies have changed. */
+  peersChanged(): void {
+    for (const upkeep of this.#upkeeps.values()) upkeep.peersChanged()
+  }
+
+  /** A folder or file of a volume has another redundancy class. */
+  repin(hosted: HostedVolume, target: ViewTarget): void {
+    this.#garbage.get(hosted)?.repin.add(target)
+  }
+
+  of(hosted: HostedVolume): Upkeep {
+    const upkeep = this.#upkeeps.get(hosted)
+    assert(upkeep !== undefined, 'a hosted volume is looked after')
+    return upkeep
+  }
+
+  #add(hosted: HostedVolume): void {
+    const { world, store, detector, distrust, log } = this.#c
+    const { map, client, volume } = hosted
+    const { network, clock, random } = world
+    const upkeep = new Upkeep(
+      {
+        store,
+        map,
+        client,
+        network,
+        clock,
+        random,
+        detector,
+        graceMs: () => graceMsOf(volume),
+        mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
+        log,
+      },
+      this.#options,
+    )
+    this.#upkeeps.set(hosted, upkeep)
+    const garbage = this.#garbageOf(hosted)
+    this.#garbage.set(hosted, garbage)
+    const audit = new Audit({ map, client, network, clock, random, distrust, log })
+    this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal))
+    const { announcer } = hosted
+    map.onChange((event) => announcer.changed(event))
+    this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal))
+    if (this.#isStarted) upkeep.start()
+    if (this.#isStarted) garbage.start()
+  }
+
+  #garbageOf(hosted: HostedVolume): VolumeGarbage {
+    const { world, store, log } = this.#c
+    const { namespace, map, packer, gatherer, chunks, touched, classes, client } = hosted
+    const { clock, network } = world
+    const { bytesPerSecond = REPACK_BYTES_PER_SECOND } = this.#options
+    const budget = new Budget(clock, { bytesPerSecond })
+    const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
+    const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
+    const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
+    return new VolumeGarbage({ ...parts, packAnew, clock, log })
+  }
+
+  #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): void {
+    const { world, log } = this.#c
+    const { clock, random } = world
+    const job = new Job({ clock, random, log, name, everyMs, run })
+    this.#jobs.push(job)
+    if (this.#isStarted) job.start()
+  }
+
+  *#scrubbed(): Generator<ScrubbedVolume, void, undefined> {
+    for (const { name, volume } of this.#c.volumes.all()) {
+      const hosted = this.#c.hosted.get(volume.id)
+      if (hosted === undefined) continue
+      const { map, packer, gatherer } = hosted
+      yield {
+        id: volume.id,
+        name,
+        map,
+        isUnplaced: (chunk) => packer.isMarked(chunk),
+        fetch: (chunk, { signal }) => gatherer.fetch(chunk, { hints: [], signal }),
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+// Gives back the space of a node that nobody needs: stripes of its volumes (volume-garbage.ts), its own copies of chunks
+// (local-copies.ts), its trash after a while, and last the dead records of its store. One pass at a time.
+import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { VolumeId } from '../../protocol/ids.ts'
+import type { GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock, Random } from '../world/world.ts'
+import type { Collected } from './collect.ts'
+import { Job } from './job.ts'
+import { LocalCopies } from './local-copies.ts'
+import type { SurveyedVolume } from './local-copies.ts'
+import type { VolumeGarbage } from './volume-garbage.ts'
+
+const EVERY_MS: number = 5 * MINUTE_MS
+/** Who asks for it waits so long for the word of other members. */
+const WAIT_MS: number = MINUTE_MS
+const POLL_MS: number = SECOND_MS / 2
+/** Less than this share of the node's space free is too little. */
+const FREE_SHARE_MIN = 0.1
+const COMPACT_BYTES_PER_SECOND = 64e6
+
+export interface ReclaimParts {
+  readonly store: Store
+  /** Of every volume of the node, as they are now. */
+  readonly volumes: () => readonly VolumeGarbage[]
+  /** How long shards that were given up are kept. */
+  readonly trashMs: () => number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+interface Pass {
+  readonly collected: ReadonlyMap<VolumeId, Collected>
+  readonly deletedBytes: number
+}
+
+export class Reclaim {
+  readonly #parts: ReclaimParts
+  readonly #local: LocalCopies
+  readonly #job: Job
+  #turn: Promise<unknown> = Promise.resolve()
+  readonly #stopped = new AbortController()
+
+  constructor(parts: ReclaimParts) {
+    this.#parts = parts
+    this.#local = new LocalCopies(parts)
+    const { clock, random, log } = parts
+    const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
+    this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
+  }
+
+  start(): void {
+    this.#job.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#job.stop()
+    await this.#turn
+  }
+
+  /** Now, and once more when other members have answered. only: a volume; local copies are left alone then. */
+  now(
+    { only, nameOf }: { only: VolumeId | undefined; nameOf: (volume: VolumeId) => string },
+    signal: AbortSignal,
+  ): Promise<GarbageReport> {
+    const scope = AbortSignal.any([signal, this.#stopped.signal])
+    return this.#inTurn(async () => {
+      const first = await this.#pass({ isAsked: true, only }, scope)
+      const isAnswered = await this.#awaitOthers(only, scope)
+      const second = isAnswered ? await this.#pass({ isAsked: true, only }, scope) : undefined
+      await this.#parts.store.shards.emptyTrash(this.#parts.trashMs())
+      const { freedBytes } = await this.#compact(scope)
+      const volumes = this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
+      const { trashBytes, reclaimableBytes } = this.#parts.store.usage()
+      return {
+        volumes: await Promise.all(
+          volumes.map((one) => reportOf(one, nameOf(one.volume.id), [first, second])),
+        ),
+        deletedBytes: first.deletedBytes + (second?.deletedBytes ?? 0),
+        freedBytes,
+        trashBytes,
+        reclaimableBytes,
+      }
+    })
+  }
+
+  async #byItself(signal: AbortSignal): Promise<void> {
+    const { store, trashMs } = this.#parts
+    if (await this.#isDue()) await this.#pass({ isAsked: false, only: undefined }, signal)
+    await store.shards.emptyTrash(trashMs())
+    const shortBytes = await this.#shortBytes()
+    if (shortBytes > 0) await store.shards.emptyTrash()
+    if (shortBytes > 0) await this.#evict(signal)
+    await this.#compact(signal)
+  }
+
+  async #isDue(): Promise<boolean> {
+    const volumes = this.#parts.volumes()
+    if (this.#local.doomedCount > 0 && this.#isLocalReady(volumes)) return true
+    for (const volume of volumes) if (await volume.isDue()) return true
+    return false
+  }
+
+  async #pass(
+    { isAsked, only }: { isAsked: boolean; only: VolumeId | undefined },
+    signal: AbortSignal,
+  ): Promise<Pass> {
+    const collected = new Map<VolumeId, Collected>()
+    const surveyed: SurveyedVolume[] = []
+    const ends: (() => void)[] = []
+    try {
+      for (const volume of this.#parts.volumes()) {
+        if (!isIn(only, volume.volume.id)) continue
+        const found = await volume.collect({ isAsked }, signal)
+        surveyed.push(found.surveyed)
+        collected.set(volume.volume.id, found.collected)
+        ends.push(found.end)
+      }
+      // Whose a chunk is, only its volume can tell.
+      const isAll = surveyed.length === this.#parts.volumes().length
+      const deletedBytes = isAll ? await this.#local.sweep(surveyed, signal) : 0
+      return { collected, deletedBytes }
+    } finally {
+      for (const end of ends) end()
+    }
+  }
+
+  /** returns whether all that waits is ready. */
+  async #awaitOthers(only: VolumeId | undefined, signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#parts
+    const volumes = (): readonly VolumeGarbage[] =>
+      this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
+    const until = clock.now() + WAIT_MS
+    for (;;) {
+      const states = await Promise.all(volumes().map(({ collector }) => collector.condemned()))
+      const isReady = states.every(({ waiting }) => waiting === 0) && this.#isLocalReady(volumes())
+      if (isReady || clock.now() >= until) return states.some(({ ready }) => ready > 0) || isReady
+      await clock.sleep(POLL_MS, { signal })
+    }
+  }
+
+  #isLocalReady(volumes: readonly VolumeGarbage[]): boolean {
+    const stable = new Map(volumes.map(({ volume, collector }) => [volume.id, collector.stable()]))
+    return this.#local.isReady((id) => stable.get(id))
+  }
+
+  /** What is missing to the least that is to be free, with what compaction can give back. */
+  async #shortBytes(): Promise<number> {
+    const { store } = this.#parts
+    const { segmentBytes, reclaimableBytes } = store.usage()
+    const freeBytes = await store.freeBytes()
+    return FREE_SHARE_MIN * (freeBytes + segmentBytes) - freeBytes - reclaimableBytes
+  }
+
+  async #evict(signal: AbortSignal): Promise<void> {
+    const shortBytes = await this.#shortBytes()
+    const parts = this.#parts.volumes().map((volume) => volume.copies)
+    if (shortBytes > 0) await this.#local.evict(shortBytes, parts, signal)
+  }
+
+  #compact(signal: AbortSignal): Promise<{ readonly freedBytes: number }> {
+    const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
+    return this.#parts.store.compact({ budgetBytesPerSecond, signal })
+  }
+
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(run)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+}
+
+function isIn(only: VolumeId | undefined, volume: VolumeId): boolean {
+  return only === undefined || only === volume
+}
+
+async function reportOf(
+  { volume: { id, membership }, collector }: VolumeGarbage,
+  name: string,
+  passes: readonly (Pass | undefined)[],
+): Promise<VolumeGarbageReport> {
+  const all = passes.flatMap((pass) => pass?.collected.get(id) ?? [])
+  const sum = (key: keyof Collected): number => all.reduce((total, one) => total + one[key], 0)
+  const { ready, waiting } = await collector.condemned()
+  return {
+    volume: name,
+    condemned: sum('condemned'),
+    repacked: sum('repacked'),
+    swept: sum('swept'),
+    sweptBytes: sum('sweptBytes'),
+    waiting: ready + waiting,
+    waitingFor:
+      ready + waiting > 0 ? collector.waitingFor().map((peer) => membership.nameOf(peer)) : [],
+  }
+}

@@ -1,0 +1,160 @@
+// Codes stripes anew whose code is no longer that of their class: because members came or went, or the class was set
+// anew. The chunks stay as they are, in a new stripe that has the same id whoever makes it. Only when each of its shards
+// has a holder is it recorded, and the old one condemned: at no moment is less redundancy there than before.
+import { concatBytes } from '../../protocol/bytes.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { STRIPE_COPIES_BELOW, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
+import { codeFor } from '../../protocol/placement/redundancy.ts'
+import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
+import { codeStripe, shardRanges } from '../../protocol/stripe/stripe.ts'
+import { disperse } from '../data/disperse.ts'
+import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import type { PlacePeer } from '../../protocol/placement/plan.ts'
+import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
+import type { DisperseParts } from '../data/disperse.ts'
+import type { MappedStripe, StripeGroup } from '../data/stripe-map.ts'
+import type { Budget } from './budget.ts'
+import type { Census, CensusTaker } from './census.ts'
+import type { ShardTransfer } from './shard-transfer.ts'
+
+export interface RecodeParts extends DisperseParts {
+  readonly census: Pick<CensusTaker, 'take' | 'avoid'>
+  readonly transfer: ShardTransfer
+  readonly budget: Pick<Budget, 'take'>
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export class Recode {
+  readonly #parts: RecodeParts
+  #writtenBytes = 0
+
+  constructor(parts: RecodeParts) {
+    this.#parts = parts
+  }
+
+  /** Bytes of shards of new stripes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
+  /** Does the stripe have another code than its class asks for? */
+  isOutdated(id: StripeId): boolean {
+    return this.#outdated(id) !== undefined
+  }
+
+  /** Replace the stripe if it is outdated. throws ShoalError 'not-placed', 'stripe-unrecoverable'. */
+  async run(id: StripeId, signal: AbortSignal): Promise<void> {
+    const outdated = this.#outdated(id)
+    if (outdated === undefined) return
+    const { stripe, code } = outdated
+    await this.#place(await this.#code(id, stripe, code, signal), signal)
+    await this.#parts.map.condemn([id])
+  }
+
+  /** With the code it should have. */
+  #outdated(id: StripeId): { stripe: MappedStripe; code: Code } | undefined {
+    const { map, census } = this.#parts
+    const stripe = map.stripe(id)
+    if (stripe === undefined || stripe.isCondemned) return undefined
+    const { header } = stripe
+    const dataBytes = header.chunks.reduce((sum, { length }) => sum + length, 0)
+    const eligible = countEligible(census.take())
+    const code = wantedCode(stripe.class ?? map.redundancy(), eligible, dataBytes)
+    return code === undefined || isSameCode(code, header) ? undefined : { stripe, code }
+  }
+
+  async #code(
+    id: StripeId,
+    stripe: MappedStripe,
+    { k, m }: Code,
+    signal: AbortSignal,
+  ): Promise<CodedStripe> {
+    const { transfer, census } = this.#parts
+    const { header } = stripe
+    const shards = await transfer.readAny(id, stripe, census.take(), { isUrgent: false, signal })
+    const data = reconstruct(header.k, header.m, shards, [...Array(header.k).keys()])
+    return codeStripe(chunksOf(header, data), k, m, stripe.class)
+  }
+
+  async #place(coded: CodedStripe, signal: AbortSignal): Promise<void> {
+    const { map, census, budget, log } = this.#parts
+    const { id, header, headerBytes } = coded
+    const before = map.stripe(id)
+    const known = before?.holders ?? []
+    const missing = header.k + header.m - known.filter((peers) => peers.length > 0).length
+    if (missing === 0 && before?.isCondemned === false) return
+    if (missing > 0) await budget.take(missing * header.shardBytes, signal)
+    const full = new Set(census.take().peers.flatMap((p) => (p.isFull ? [p.peer] : [])))
+    const holders = await disperse(this.#parts, coded, known, {
+      isAvoided: (peer) => full.has(peer),
+      onRefused: (peer, error) => {
+        const { code, message } = asShoalError(error)
+        log('a peer did not take a shard', { stripe: id, peer, code, message })
+        census.avoid(peer)
+      },
+      signal,
+    })
+    const held = holders.filter((peers) => peers.length > 0).length
+    if (held < holders.length) {
+      throw new ShoalError(
+        'not-placed',
+        `${held} of the ${holders.length} shards of ${id} are taken`,
+      )
+    }
+    this.#writtenBytes += missing * header.shardBytes
+    await map.recordStripe(headerBytes, holders)
+  }
+}
+
+/**
+ * Might stripes of the group be outdated, and are there peers for the other code? Certain, but where small and large
+ * stripes have the same code.
+ */
+export function isOutdated(
+  group: StripeGroup,
+  volumeClass: RedundancyClass,
+  census: Census,
+): boolean {
+  const code = wantedCode(group.class ?? volumeClass, countEligible(census), STRIPE_DATA_TARGET)
+  if (code === undefined || isSameCode(code, group)) return false
+  const takers = census.peers.filter((p) => p.presence === 'online' && !p.isFull && isEligible(p))
+  if (takers.length < code.k + code.m) return false
+  const isSmall = isSameCode({ k: 1, m: code.m }, group)
+  return !isSmall || group.shardBytes >= STRIPE_COPIES_BELOW
+}
+
+/** Members that count for the code of a class: those that may be given shards, though they are full or away. */
+function countEligible({ peers }: Census): number {
+  return peers.filter(isEligible).length
+}
+
+function isEligible({ weight }: PlacePeer): boolean {
+  return weight > 0
+}
+
+/** Undefined where data is to be on one node only: what is in stripes stays there. */
+function wantedCode(cls: RedundancyClass, eligible: number, dataBytes: number): Code | undefined {
+  const code = codeFor(cls, eligible, dataBytes)
+  return code === undefined || code.k + code.m === 1 ? undefined : code
+}
+
+function isSameCode(a: Code, b: Code): boolean {
+  return a.k === b.k && a.m === b.m
+}
+
+/** The chunks of a stripe, of its data shards. They share memory with those where they can. */
+function chunksOf(
+  header: StripeHeader,
+  data: readonly Uint8Array[],
+): { id: ChunkId; bytes: Uint8Array }[] {
+  let position = 0
+  return header.chunks.map(({ id, length }) => {
+    const parts = shardRanges(header, position, length).map(({ shard, offset, length: count }) =>
+      (data[shard] ?? new Uint8Array(0)).subarray(offset, offset + count),
+    )
+    position += length
+    const [first] = parts
+    return { id, bytes: parts.length === 1 && first !== undefined ? first : concatBytes(parts) }
+  })
+}

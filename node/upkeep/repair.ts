@@ -1,0 +1,99 @@
+// Makes the lost shards of a stripe anew: any k are read and verified, only the missing ones are computed, given to peers
+// and recorded. Crashes need no recovery: a shard that was put but not recorded is found held when it is put again.
+import { asShoalError } from '../../protocol/errors.ts'
+import { placementGroup } from '../../protocol/placement/placement-group.ts'
+import { planShards } from '../../protocol/placement/plan.ts'
+import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
+import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Plan } from '../../protocol/placement/plan.ts'
+import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
+import type { Census, CensusTaker } from './census.ts'
+import type { ShardTransfer, TransferOptions } from './shard-transfer.ts'
+
+export interface RepairParts {
+  readonly map: Pick<StripeMap, 'stripe' | 'recordShards'>
+  readonly census: Pick<CensusTaker, 'take' | 'avoid'>
+  readonly transfer: ShardTransfer
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+/** A stripe with what is to be done about it now. */
+interface PlannedStripe {
+  readonly id: StripeId
+  readonly stripe: MappedStripe
+  readonly plan: Plan
+  readonly census: Census
+}
+
+export class Repair {
+  readonly #parts: RepairParts
+  #writtenBytes = 0
+
+  constructor(parts: RepairParts) {
+    this.#parts = parts
+  }
+
+  /** Bytes of shards made anew. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
+  /**
+   * Bring the shards of a stripe to peers that lack a holder, as far as there are peers that take them.
+   * throws ShoalError 'stripe-unrecoverable' when fewer than k can be read now.
+   */
+  async run(id: StripeId, signal: AbortSignal): Promise<void> {
+    let shards: (Uint8Array | undefined)[] | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      const planned = this.#plan(id)
+      if (planned === undefined || planned.plan.repairs.length === 0) return
+      const { stripe, plan } = planned
+      const options = { isUrgent: plan.isUrgent, signal }
+      shards ??= await this.#parts.transfer.readAny(id, stripe, planned.census, options)
+      const refused = await this.#place(planned, shards, options)
+      // Who refused gets nothing for a while, so the next plan names others.
+      if (!refused) return
+    }
+  }
+
+  #plan(id: StripeId): PlannedStripe | undefined {
+    const stripe = this.#parts.map.stripe(id)
+    if (stripe === undefined || stripe.isCondemned) return undefined
+    const { header, holders } = stripe
+    const census = this.#parts.census.take()
+    const shards = { k: header.k, m: header.m, holders }
+    return { id, stripe, census, plan: planShards(shards, census.ranked(placementGroup(id))) }
+  }
+
+  /** returns whether a peer did not take its shard. */
+  async #place(
+    { id, stripe, plan }: PlannedStripe,
+    shards: readonly (Uint8Array | undefined)[],
+    options: TransferOptions,
+  ): Promise<boolean> {
+    const { map, census, transfer, log } = this.#parts
+    const { k, m, shardBytes } = stripe.header
+    const missing = plan.repairs.map(({ index }) => index)
+    const rebuilt = reconstruct(k, m, shards, missing)
+    const placed: { readonly index: number; readonly peer: PeerId; readonly isHeld: true }[] = []
+    const putting = plan.repairs.map(async ({ index, to }, n) => {
+      const shard = rebuilt[n]
+      if (shard === undefined) return
+      try {
+        await transfer.put(id, stripe, { index, to, shard }, options)
+        placed.push({ index, peer: to, isHeld: true })
+      } catch (error) {
+        options.signal.throwIfAborted()
+        const { code, message } = asShoalError(error)
+        log('a peer did not take a shard', { stripe: id, index, peer: to, code, message })
+        census.avoid(to)
+      }
+    })
+    const ends = await Promise.allSettled(putting)
+    if (placed.length > 0) await map.recordShards(id, placed)
+    this.#writtenBytes += placed.length * shardBytes
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
+    return placed.length < plan.repairs.length
+  }
+}

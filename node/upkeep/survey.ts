@@ -1,0 +1,165 @@
+// Which chunks of a volume live: those that a version of a file with a name reaches, conflict copies and versions that
+// lost included, and those of files that are open on this node, their manifests too. What lives is always found in the
+// set; a survey that cannot read a manifest, or over which the state was replaced, fails, so that nothing is given up on
+// a guess. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
+// beginWithOldest() from before it.
+import { BloomFilter } from '../../protocol/bloom-filter.ts'
+import type { Manifest } from '../../protocol/chunk/manifest.ts'
+import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
+import { dotActor } from '../../protocol/log/dot.ts'
+import type { Inode, Version } from '../../protocol/tree/records.ts'
+import { nodeCache } from '../data/cache.ts'
+import type { ChunkReader } from '../data/chunk-io.ts'
+import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import type { Touched } from '../data/touched.ts'
+import { inodesOf } from '../namespace/inodes.ts'
+import type { Volume } from '../namespace/volume.ts'
+import type { Clock } from '../world/world.ts'
+import { rootsOf } from './held-content.ts'
+import { classText } from './repack.ts'
+import type { ClassOf } from './repack.ts'
+
+/** Inodes, or manifest nodes, after which others have their turn. */
+const PACE = 256
+/** Extents of manifest nodes kept, so that files that share them cost less. */
+const NODE_CACHE_ITEMS = 50_000
+/** A file has more chunks than its size says where few bytes are cut often: keys for each that is expected. */
+const MARGIN = 1.5
+
+export interface SurveyParts {
+  readonly volume: Volume
+  readonly touched: Touched
+  readonly clock: Clock
+  readonly sizes: ChunkSizes
+  /** Reads manifests, and keeps what it fetched for the next survey. */
+  readonly reader: (hints: readonly PeerId[]) => ChunkReader
+  /** The classes that a file's data is to be in: one, but for files with names in several places. */
+  readonly classesOf: (file: NodeId) => readonly ClassOf[]
+}
+
+/** The chunks that live. Also finds a few that don't. */
+export class LiveChunks {
+  readonly #filter: BloomFilter
+  readonly #classes = new Map<string, ClassOf>()
+
+  constructor(expectedCount: number) {
+    this.#filter = new BloomFilter(expectedCount)
+  }
+
+  /** Chunks added, each as often as it is reached. */
+  get count(): number {
+    return this.#filter.count
+  }
+
+  add(chunk: ChunkId, cls: ClassOf): void {
+    const text = classText(cls)
+    if (!this.#classes.has(text)) this.#classes.set(text, cls)
+    this.#filter.add(`${chunk}${text}`)
+  }
+
+  /** The classes it lives in. */
+  classesOf(chunk: ChunkId): ClassOf[] {
+    return [...this.#classes].flatMap(([text, cls]) =>
+      this.#filter.has(`${chunk}${text}`) ? [cls] : [],
+    )
+  }
+
+  has(chunk: ChunkId): boolean {
+    return this.classesOf(chunk).length > 0
+  }
+}
+
+/** Look at every version of every file. throws 'chunk-unavailable', 'corrupt', 'aborted', 'ESTALE' after a reset. */
+export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<LiveChunks> {
+  const { volume } = parts
+  const reset = new AbortController()
+  const unlisten = volume.events.onReset(() => {
+    reset.abort(new ShoalError('ESTALE', 'the state was replaced while it was surveyed; try again'))
+    return () => undefined
+  })
+  try {
+    return await new Survey(parts, AbortSignal.any([signal, reset.signal])).run()
+  } finally {
+    unlisten()
+  }
+}
+
+class Survey {
+  readonly #parts: SurveyParts
+  readonly #signal: AbortSignal
+  readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
+  #steps = 0
+
+  constructor(parts: SurveyParts, signal: AbortSignal) {
+    this.#parts = parts
+    this.#signal = signal
+  }
+
+  async run(): Promise<LiveChunks> {
+    const { volume, classesOf, touched } = this.#parts
+    const live = new LiveChunks(await this.#expectedCount())
+    for await (const [id, inode] of inodesOf(volume.view)) {
+      if (inode.links.length > 0) {
+        const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
+        await this.#addInode(live, inode, classes)
+      }
+      await this.#pace()
+    }
+    for (const file of touched.held()) {
+      for (const manifest of rootsOf(volume.view, file))
+        await this.#addContent(live, manifest, [], [undefined])
+    }
+    return live
+  }
+
+  async #expectedCount(): Promise<number> {
+    const { volume, sizes } = this.#parts
+    let count = 0
+    for await (const [, { versions }] of inodesOf(volume.view)) {
+      for (const { size } of versions.filter(isInChunks))
+        count += 2 + (MARGIN * size) / sizes.averageBytes
+      await this.#pace()
+    }
+    return Math.ceil(count)
+  }
+
+  async #addInode(live: LiveChunks, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
+    for (const version of inode.versions) {
+      const { content, size } = version
+      if (content.kind !== 'chunks') continue
+      const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
+      const hints = author === undefined ? [] : [author]
+      await this.#addContent(
+        live,
+        { size, root: content.root, depth: content.depth },
+        hints,
+        classes,
+      )
+    }
+  }
+
+  async #addContent(
+    live: LiveChunks,
+    manifest: Manifest,
+    hints: readonly PeerId[],
+    classes: readonly ClassOf[],
+  ): Promise<void> {
+    const chunks = this.#parts.reader(hints)
+    const tree = new ManifestTree(manifest, { chunks, nodes: this.#nodes })
+    for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
+      for (const cls of classes) live.add(chunk, cls)
+      await this.#pace()
+    }
+  }
+
+  async #pace(): Promise<void> {
+    this.#signal.throwIfAborted()
+    if (++this.#steps % PACE === 0) await this.#parts.clock.sleep(1, { signal: this.#signal })
+  }
+}
+
+function isInChunks({ content }: Version): boolean {
+  return content.kind === 'chunks'
+}

@@ -1,0 +1,248 @@
+// Keeps the stripes of one volume as redundant as their class says, with nobody asking for it: looks what is to be done
+// (agenda.ts) when members, their presence or the shard map change, and does it stripe by stripe, a few at a time, the
+// most urgent group first. What fails is tried again after a while; nothing that is half done needs to be remembered.
+import { asShoalError, assertNever } from '../../protocol/errors.ts'
+import { MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { UpkeepReport } from '../control/status.ts'
+import { inParallel, untilAborted } from '../data/in-parallel.ts'
+import type { StripeMap } from '../data/stripe-map.ts'
+import type { Detector } from '../peers/detector.ts'
+import type { ShardClient } from '../peers/shards.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock, Network, Random, Timer } from '../world/world.ts'
+import { Agenda } from './agenda.ts'
+import type { AgendaOptions, Chore } from './agenda.ts'
+import { Budget } from './budget.ts'
+import { CensusTaker } from './census.ts'
+import { drainOf } from './drain.ts'
+import type { Drain } from './drain.ts'
+import { Job } from './job.ts'
+import { Rebalance } from './rebalance.ts'
+import { Recode } from './recode.ts'
+import { Releases } from './releases.ts'
+import { Repair } from './repair.ts'
+import { Retries } from './retries.ts'
+import { ShardTransfer } from './shard-transfer.ts'
+
+/** Stripes worked on at a time, each with all its shards in memory. */
+const STRIPES_MAX = 2
+const BYTES_PER_SECOND: number = 64 * MIB
+/** A look even if nothing seems to have changed: free space is told by nobody. */
+const EVERY_MS: number = MINUTE_MS
+/** Changes come in crowds: one look for all within this time. */
+const LOOK_MS: number = SECOND_MS
+
+export interface UpkeepParts {
+  readonly store: Store
+  readonly map: StripeMap
+  readonly client: ShardClient
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly detector: Pick<Detector, 'liveness' | 'silentMs' | 'onChange'>
+  /** After how long a silence a peer is taken for lost. */
+  readonly graceMs: () => number
+  /** May a member condemn stripes? */
+  readonly mayCondemn: (peer: PeerId) => boolean
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export interface UpkeepOptions extends AgendaOptions {
+  /** For all that is not urgent; 64 MiB a second by default. */
+  readonly bytesPerSecond?: number | undefined
+  /** See EVERY_MS and LOOK_MS. */
+  readonly everyMs?: number | undefined
+  readonly lookMs?: number | undefined
+}
+
+interface Task extends Chore {
+  readonly stripe: StripeId
+}
+
+export class Upkeep {
+  readonly #parts: UpkeepParts
+  readonly #census: CensusTaker
+  readonly #agenda: Agenda
+  readonly #repair: Repair
+  readonly #rebalance: Rebalance
+  readonly #recode: Recode
+  readonly #releases: Releases
+  readonly #retries: Retries
+  readonly #job: Job
+  readonly #lookMs: number
+  readonly #active = new Map<StripeId, Task>()
+  readonly #subscriptions: (() => void)[] = []
+  #due: readonly Chore[] = []
+  #hasChanged = false
+  #alarm: { readonly timer: Timer; readonly at: number } | undefined
+
+  constructor(parts: UpkeepParts, options: UpkeepOptions = {}) {
+    this.#parts = parts
+    const { clock, random, network, log, map } = parts
+    const { bytesPerSecond = BYTES_PER_SECOND, everyMs = EVERY_MS, lookMs = LOOK_MS } = options
+    this.#lookMs = lookMs
+    const budget = new Budget(clock, { bytesPerSecond })
+    const census = (this.#census = new CensusTaker(parts))
+    const transfer = new ShardTransfer({ ...parts, budget })
+    this.#agenda = new Agenda({ map, network, clock, census, mayRecode: parts.mayCondemn }, options)
+    this.#repair = new Repair({ ...parts, census, transfer })
+    this.#rebalance = new Rebalance({ ...parts, census, transfer })
+    this.#recode = new Recode({ ...parts, census, transfer, budget })
+    this.#releases = new Releases({ ...parts, self: network.self })
+    this.#retries = new Retries(clock)
+    const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
+    this.#job = new Job({ clock, random, log, run, name: 'upkeep', everyMs })
+  }
+
+  start(): void {
+    const { map, detector } = this.#parts
+    this.#subscriptions.push(
+      map.onChange((event) => {
+        this.#releases.changed(event)
+        this.#lookSoon()
+      }),
+      detector.onChange(() => this.#lookSoon()),
+    )
+    this.#job.start()
+    this.#lookSoon()
+  }
+
+  /** Resolves when nothing goes on any more. */
+  async stop(): Promise<void> {
+    for (const end of this.#subscriptions) end()
+    this.#alarm?.timer.cancel()
+    await this.#job.stop()
+    this.#alarm?.timer.cancel()
+  }
+
+  /** Members, their connections, or policies of the volume have changed. */
+  peersChanged(): void {
+    this.#lookSoon()
+  }
+
+  /**
+   * Look now, and do all that falls to this node without waiting for calm; resolves when that is done. When the signal
+   * aborts it goes on all the same.
+   */
+  async repairNow(signal: AbortSignal): Promise<void> {
+    this.#retries.clear()
+    this.#agenda.hurry()
+    await untilAborted(this.#job.now(), signal)
+  }
+
+  report(): UpkeepReport {
+    const active = [...this.#active.values()].map(({ kind }) => kind)
+    const repairing = active.filter((kind) => kind === 'repair').length
+    const dueOf = (...kinds: readonly string[]): number =>
+      this.#due.reduce((sum, { kind, group }) => sum + (kinds.includes(kind) ? group.count : 0), 0)
+    return {
+      repairing,
+      queued: Math.max(0, dueOf('repair') - repairing),
+      moving: dueOf('give', 'recode'),
+      brake: this.#census.take().isBraked,
+      repairedBytes: this.#repair.writtenBytes,
+      movedBytes: this.#rebalance.writtenBytes + this.#recode.writtenBytes,
+    }
+  }
+
+  /** What is left for a peer to give away. */
+  drainOf(peer: PeerId): Drain {
+    return drainOf(peer, this.#parts.map, this.#census.take())
+  }
+
+  #lookSoon(): void {
+    this.#hasChanged = true
+    this.#wakeAt(this.#parts.clock.now() + this.#lookMs)
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#alarm !== undefined && this.#alarm.at <= atMs) return
+    const { clock } = this.#parts
+    this.#alarm?.timer.cancel()
+    const timer = clock.timer(Math.max(0, atMs - clock.now()), () => {
+      this.#alarm = undefined
+      this.#job.wake()
+    })
+    this.#alarm = { timer, at: atMs }
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    await inParallel(this.#tasks(signal), STRIPES_MAX, (task) => this.#run(task, signal))
+    const releaseAt = await this.#releases.run(signal)
+    const times = [releaseAt, this.#agenda.nextAt, this.#retries.nextAt, this.#census.nextAt]
+    const next = Math.min(...times.map((at: Instant | undefined) => at ?? Infinity))
+    if (next < Infinity && !signal.aborted) this.#wakeAt(next)
+  }
+
+  /** Stripe by stripe, each once; but when something has changed, what has become more urgent goes first. */
+  async *#tasks(signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
+    const done = new Map<string, StripeId>()
+    for (let isInterrupted = true; isInterrupted;) {
+      isInterrupted = false
+      this.#hasChanged = false
+      const lookedAt = this.#parts.clock.now()
+      this.#due = this.#agenda.due()
+      for (const chore of this.#due) {
+        for await (const task of this.#tasksOf(chore, done)) {
+          signal.throwIfAborted()
+          yield task
+          isInterrupted = this.#hasChanged && this.#parts.clock.now() >= lookedAt + this.#lookMs
+          if (isInterrupted) break
+        }
+        if (isInterrupted) break
+      }
+    }
+    this.#due = this.#agenda.due()
+  }
+
+  async *#tasksOf(
+    { kind, group }: Chore,
+    done: Map<string, StripeId>,
+  ): AsyncGenerator<Task, void, undefined> {
+    const key = `${kind} ${group.id}`
+    const after = done.get(key)
+    let count = 0
+    for await (const stripe of this.#parts.map.stripesOf(group.id, after && { after })) {
+      done.set(key, stripe)
+      if (kind === 'recode' && !this.#recode.isOutdated(stripe)) continue
+      count++
+      if (this.#active.has(stripe) || !this.#retries.isDue(stripe)) continue
+      yield { kind, group, stripe }
+    }
+    if (kind === 'recode' && after === undefined && count === 0)
+      this.#agenda.foundUpToDate(group.id)
+  }
+
+  async #run(task: Task, signal: AbortSignal): Promise<void> {
+    const { stripe, kind } = task
+    this.#active.set(stripe, task)
+    try {
+      await this.#do(task, signal)
+      this.#retries.succeeded(stripe)
+    } catch (error) {
+      signal.throwIfAborted()
+      const { code, message } = asShoalError(error)
+      this.#retries.failed(stripe)
+      this.#parts.log('upkeep of a stripe failed', { chore: kind, stripe, code, message })
+    } finally {
+      this.#active.delete(stripe)
+    }
+  }
+
+  async #do({ kind, stripe }: Task, signal: AbortSignal): Promise<void> {
+    switch (kind) {
+      case 'repair':
+        return this.#repair.run(stripe, signal)
+      case 'drop':
+        return this.#rebalance.dropNeedless(stripe, signal)
+      case 'give':
+        return this.#rebalance.giveAway(stripe, signal)
+      case 'recode':
+        return this.#recode.run(stripe, signal)
+      default:
+        return assertNever(kind)
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// `shoal gc` and `shoal pin`: what they tell people and programs.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { withNode } from './shoal.ts'
+import type { GarbageReport } from '../../node/control/garbage.ts'
+
+describe('garbage', { concurrency: 4 }, () => {
+  test('gc says what went, what waits for whom, and what is left here', async () => {
+    await withNode(async ({ shoal, json }) => {
+      assert.equal(
+        (await shoal('gc')).stdout,
+        'main: 3 stripes given up (36.0 MB), 2 stripes packed anew; 1 to go once it is known that shelf heard of it\n' +
+          '12.0 MB freed on this disk, 24.0 MB of chunks deleted here, 6.00 MB of shards in the trash here\n',
+      )
+      const report = (await json('gc')) as GarbageReport
+      assert.deepEqual(report.volumes[0]?.waitingFor, ['shelf'])
+      assert.equal((await shoal('gc', '--volume', 'none')).code, 1)
+    })
+  })
+
+  test('pins are set, listed and taken away', async () => {
+    await withNode(async ({ shoal, json }) => {
+      await shoal('mkdir', '/photos')
+      const added = await shoal('pin', 'add', '/photos', '--class', 'rs6+3')
+      assert.equal(added.stdout, 'Pinned /photos to class rs6+3\n')
+      assert.equal((await shoal('pin', 'ls')).stdout, '/photos  class rs6+3\n')
+      assert.deepEqual(await json('pin', 'ls'), [{ path: '/photos', class: 'rs6+3' }])
+      assert.equal((await shoal('pin', 'rm', '/photos')).stdout, 'Unpinned /photos\n')
+      const { stdout, stderr } = await shoal('pin', 'ls')
+      assert.deepEqual([stdout, stderr], ['', 'No pins.\n'])
+      const { code } = await shoal('pin', 'rm', '/photos')
+      assert.equal(code, 1)
+      assert.equal((await shoal('pin', 'add', '/photos')).code, 2)
+      assert.equal((await shoal('pin', 'add', '/photos', '--class', 'rs6')).code, 2)
+    })
+  })
+})

@@ -1,0 +1,98 @@
+// The safety of data in words: what is well is said shortly, what is not with its reason.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { careRows, stripesText, toleranceText } from '../../cli/health.ts'
+import type { UpkeepReport, VolumeStatus } from '../../node/control/status.ts'
+
+const STRIPES = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
+const IDLE: UpkeepReport = {
+  repairing: 0,
+  queued: 0,
+  moving: 0,
+  brake: false,
+  repairedBytes: 0,
+  movedBytes: 0,
+}
+
+function volume(
+  stripes: Partial<VolumeStatus['stripes']>,
+  rest: Partial<VolumeStatus> = {},
+  upkeep: Partial<UpkeepReport> = {},
+): VolumeStatus {
+  const well = {
+    degradedPlacement: 0,
+    reclaimableBytes: 0,
+    waiting: { forPeers: 0, forRoom: 0 },
+    tolerates: 1,
+    unplacedBytes: 0,
+  }
+  return {
+    ...({} as VolumeStatus),
+    ...well,
+    stripes: { ...STRIPES, ...stripes },
+    ...rest,
+    upkeep: { ...IDLE, ...upkeep },
+  }
+}
+
+describe('health in words', () => {
+  test('stripes are counted by state, the first named', () => {
+    const texts = [
+      volume({}),
+      volume({ full: 1 }),
+      volume({ full: 3, degraded: 2, atRisk: 1, lost: 4 }),
+      volume({ atRisk: 4 }, { unplacedBytes: 4_040_000 }),
+    ].map(stripesText)
+    assert.deepEqual(texts, [
+      'no stripes',
+      '1 stripe full',
+      '3 stripes full, 2 degraded, 1 at risk, 4 out of reach',
+      '4 stripes at risk, 4.04 MB on this node only',
+    ])
+  })
+
+  test('what may be lost is said of data that is placed only', () => {
+    const texts = [volume({}), ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates }))]
+    assert.deepEqual(texts.map(toleranceText), [
+      'no data placed yet',
+      'no peer may be lost',
+      'any 1 peer may be lost',
+      'any 2 peers may be lost',
+    ])
+  })
+
+  test('nothing is said where all is well', () => {
+    assert.deepEqual(careRows(volume({ full: 9 })), [])
+  })
+
+  test('each stripe that lacks shards is accounted for: repaired here, waiting, or left to others', () => {
+    const all = volume(
+      { degraded: 20, atRisk: 10 },
+      { waiting: { forPeers: 1, forRoom: 2 } },
+      { repairing: 3, queued: 4, repairedBytes: 5_000_000 },
+    )
+    assert.deepEqual(careRows(all), [
+      [
+        'Upkeep',
+        '1 stripe waiting for peers to come back, 2 stripes waiting for one more peer to put shards on, ' +
+          '20 stripes left to other nodes to repair, repairing 3 stripes, 4 stripes to be repaired, 5.00 MB rebuilt so far',
+      ],
+    ])
+  })
+
+  test('placement, a brake, moves and space to come back are told', () => {
+    const told = volume(
+      { full: 5 },
+      { degradedPlacement: 1, reclaimableBytes: 2_000_000_000 },
+      { brake: true, moving: 2, movedBytes: 1000 },
+    )
+    assert.deepEqual(careRows(told), [
+      ['Placement', 'degraded for 1 stripe: more shards in one zone than may be lost'],
+      [
+        'Upkeep',
+        'held back, as much went away at once: only stripes at risk are repaired, 2 stripes to be moved or coded anew, 1.00 KB moved so far',
+      ],
+      ['To be freed', '2.00 GB on all peers, once each of them knows of it'],
+    ])
+  })
+})

@@ -1,0 +1,63 @@
+// Machines that break for good: the swarm makes their shards anew on those that are left and on those that come, with
+// nobody asking for it, and what was written is there after others break too.
+import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { TestCluster, eventually } from './cluster.ts'
+import type { TestNode } from './cluster.ts'
+import { digestFile, writeRandomFile } from './trees.ts'
+
+const FILE_MIB = 24
+
+test('nine nodes lose three for good, three fresh ones join, three others are lost, and every byte is there', async (t) => {
+  await using cluster = await TestCluster.start(9)
+  const [first, ...others] = cluster.nodes as [TestNode, ...TestNode[]]
+  const source = join(cluster.folder, 'source.bin')
+  await writeRandomFile(source, FILE_MIB)
+  const digest = await digestFile(source)
+
+  await t.test('a file goes in as rs6+3, and all its stripes are whole', async () => {
+    await first.shoal('volume', 'set', 'main', 'class=rs6+3', 'grace=2s')
+    await first.shoal('put', '--ack', 'placed', source, '/file.bin')
+    await cluster.converged()
+    assert.deepEqual(await unhealthy(first), { degraded: 0, atRisk: 0, lost: 0 })
+  })
+
+  await t.test('three are lost with all they had, and three fresh ones join', async () => {
+    for (const node of others.slice(5)) {
+      await node.kill('SIGKILL')
+      await rm(node.home, { recursive: true })
+    }
+    const ticket = await first.invite('--uses', '3')
+    const fresh = ['n10', 'n11', 'n12'].map((name) => cluster.node(name))
+    await Promise.all(fresh.map((node) => node.start({ ticket })))
+    assert((await first.volume()).stripes.atRisk > 0)
+  })
+
+  await t.test('the swarm makes what is missing anew by itself', async () => {
+    await eventually('all stripes are whole again', async () => {
+      const { stripes, tolerates } = await first.volume()
+      return (
+        stripes.full > 0 &&
+        stripes.atRisk + stripes.degraded + stripes.lost === 0 &&
+        tolerates === 3
+      )
+    })
+    await cluster.converged()
+  })
+
+  await t.test('three others are lost, and the file is read byte for byte', async () => {
+    for (const node of [first, ...others.slice(0, 2)]) await node.kill('SIGKILL')
+    const reader = cluster.nodes.at(-1)
+    assert(reader?.isRunning)
+    const got = join(cluster.folder, 'got.bin')
+    await reader.shoal('get', '/file.bin', got)
+    assert.equal(await digestFile(got), digest)
+  })
+})
+
+async function unhealthy(node: TestNode): Promise<object> {
+  const { degraded, atRisk, lost } = (await node.volume()).stripes
+  return { degraded, atRisk, lost }
+}

@@ -1,0 +1,284 @@
+// Whole nodes on simulated machines: what is given up, and what is not.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { hasCode } from '../../../protocol/errors.ts'
+import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { withMembers } from '../api/members.ts'
+import {
+  checkAll,
+  checkContent,
+  chunkCount,
+  dropCopies,
+  contentOf,
+  filesIn,
+  heldBytes,
+  put,
+  readFile,
+  volumeOf,
+} from './garbage-world.ts'
+import type { NodeApi } from '../../../node/control/api.ts'
+import type { Clock } from '../../../node/world/world.ts'
+import type { ClusterNode } from '../../../simulations/cluster.ts'
+import type { Members } from '../api/members.ts'
+
+const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1, 2, 3]
+
+describe('collect', () => {
+  test('gives up the stripes of a file that was removed, on every node, and no other', async () => {
+    await withMembers(3, 1, async ({ nodes, clock }) => {
+      const [a, b] = nodes
+      await a.ask((api) => api.setVolume('main', { trash: '1m' }))
+      await a.ask((api) => put(api, '/kept', contentOf(1, 300 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      const before = await Promise.all(nodes.map(heldBytes))
+      await b.ask((api) => api.remove('/gone'))
+      const report = await b.ask((api) => api.collectGarbage())
+      assert.equal(report.volumes[0]?.swept, 1)
+      assert.equal(report.volumes[0]?.waiting, 0)
+      await clock.sleep(20 * MINUTE_MS)
+      const after = await Promise.all(nodes.map(heldBytes))
+      // Two data shards and a parity shard; and the node that wrote it had a copy.
+      const freed = after.map((bytes, n) => (before[n] ?? 0) - bytes)
+      assert.ok(
+        freed.every((bytes) => bytes >= 250 * KIB),
+        `${freed.join()} bytes are free again`,
+      )
+      assert.ok((freed[0] ?? 0) >= 750 * KIB, `${freed[0]} bytes of shards and copies`)
+      await checkAll(nodes)
+      assert.deepEqual(await b.ask((api) => filesIn(api, '/')), ['/kept'])
+    })
+  })
+
+  test('waits for a member that is away', async () => {
+    await withMembers(3, 2, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      network.partition([a.peer, b.peer], [c.peer])
+      await a.ask((api) => api.remove('/gone'))
+      const { volumes } = await a.ask((api) => api.collectGarbage())
+      assert.deepEqual(volumes[0]?.waitingFor, ['n2'])
+      assert.deepEqual([volumes[0]?.swept, volumes[0]?.waiting], [0, 1])
+      network.heal()
+      await clock.sleep(20 * MINUTE_MS)
+      assert.equal((await volumeOf(a)).stripes.full, 0)
+      assert.equal((await volumeOf(a)).reclaimableBytes, 0)
+    })
+  })
+
+  test('keeps what is read while its file is removed', async () => {
+    await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
+      await a.ask((api) => api.setVolume('main', { trash: '1m' }))
+      const content = contentOf(3, 3000 * KIB)
+      await a.ask((api) => put(api, '/long', content))
+      await a.ask((api) => api.settle('placed'))
+      await clock.sleep(MINUTE_MS)
+      const { content: parts } = await c.ask((api) => api.readFile('/long'))
+      const reading = parts[Symbol.asyncIterator]()
+      const read: Uint8Array[] = [(await reading.next()).value as Uint8Array]
+      await b.ask((api) => api.remove('/long'))
+      for (let round = 0; round < 3; round++) await b.ask((api) => api.collectGarbage())
+      await clock.sleep(20 * MINUTE_MS)
+      for (let next = await reading.next(); next.done !== true; next = await reading.next())
+        read.push(next.value)
+      checkContent('/long', Uint8Array.from(Buffer.concat(read)))
+      await b.ask((api) => api.collectGarbage())
+      assert.equal((await volumeOf(b)).stripes.full, 0, 'it is given up when nobody reads it')
+    })
+  })
+
+  test('keeps what a write that is under way has found stored already', async () => {
+    await withMembers(3, 4, async ({ nodes, clock }) => {
+      const [a, b, c] = nodes
+      const stored = contentOf(4, 3000 * KIB)
+      const added = contentOf(5, 300 * KIB)
+      await a.ask((api) => put(api, '/old', stored))
+      await a.ask((api) => api.settle('placed'))
+      await clock.sleep(MINUTE_MS)
+      const goesOn = Promise.withResolvers<void>()
+      const slow = async function* (): AsyncGenerator<Uint8Array> {
+        yield stored
+        // Only now there is more than is kept to be cut.
+        yield added.subarray(0, KIB)
+        await goesOn.promise
+        yield added.subarray(KIB)
+      }
+      const writing = c.ask((api) => api.writeFile('/new', slow()))
+      await clock.sleep(1000)
+      await b.ask((api) => api.remove('/old'))
+      for (let round = 0; round < 3; round++) await b.ask((api) => api.collectGarbage())
+      await clock.sleep(10 * MINUTE_MS)
+      goesOn.resolve()
+      await writing
+      await clock.sleep(MINUTE_MS)
+      for (const node of nodes) await dropCopies(node)
+      const read = await b.ask((api) => readFile(api, '/new'))
+      assert.ok(Buffer.concat([stored, added]).equals(read))
+    })
+  })
+
+  test('keeps the only copy of what somebody else may have kept', async () => {
+    await withMembers(3, 5, async ({ nodes: [a, b, c], clock, network }) => {
+      // More shards than there are nodes to take them: all stays where it was written.
+      await a.ask((api) => api.setVolume('main', { class: 'rs4+2' }))
+      await a.ask((api) => put(api, '/plan', contentOf(5, 300 * KIB)))
+      await clock.sleep(MINUTE_MS)
+      network.partition([a.peer], [b.peer, c.peer])
+      await a.ask((api) => api.remove('/plan'))
+      await b.ask((api) => api.move('/plan', '/renamed'))
+      for (let round = 0; round < 3; round++) await a.ask((api) => api.collectGarbage())
+      network.heal()
+      await clock.sleep(5 * MINUTE_MS)
+      checkContent('/renamed', await c.ask((api) => readFile(api, '/renamed')))
+      await a.ask((api) => api.remove('/renamed'))
+      await a.ask((api) => api.collectGarbage())
+      assert.equal(await chunkCount(a), 0, 'it goes when all know that it is removed')
+    })
+  })
+
+  test('gives up nothing while a list of chunks cannot be read', async () => {
+    await withMembers(3, 6, async ({ nodes, clock, network }) => {
+      const [a, b] = nodes
+      await a.ask((api) => put(api, '/gone', contentOf(1, 300 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      for (let number = 2; number < 6; number++) {
+        await a.ask((api) => put(api, `/kept ${number}`, contentOf(number, 300 * KIB)))
+        await a.ask((api) => api.settle('placed'))
+      }
+      await b.ask((api) => api.remove('/gone'))
+      await clock.sleep(MINUTE_MS)
+      for (const node of nodes) await dropCopies(node)
+      network.partition(...nodes.map(({ peer }) => [peer]))
+      await assert.rejects(
+        b.ask((api) => api.collectGarbage()),
+        { code: 'chunk-unavailable' },
+      )
+      network.heal()
+      await clock.sleep(5 * MINUTE_MS)
+      assert.equal((await volumeOf(b)).reclaimableBytes, 0)
+    })
+  })
+
+  for (const seed of SEEDS) {
+    test(`never gives up what lives, and in the end all that does not (seed ${seed})`, async () => {
+      await withMembers(3, seed, async (members) => {
+        await doAnything(members, seed, { isCalm: true })
+      })
+    })
+
+    test(`nor while members are cut off and die (seed ${seed})`, async () => {
+      await withMembers(3, seed, (members) => doAnything(members, seed, { isCalm: false }))
+    })
+  }
+})
+
+const PATHS = ['/a', '/b', '/c', '/d']
+const CONTENTS = 5
+const ROUNDS = 5
+const STEPS = 15
+const COLLECTIONS = 3
+const DISTURBANCES = 6
+const EXPECTED = ['ENOENT', 'stopped', 'chunk-unavailable'] as const
+
+/** Of each node, all at the same time: writes of few contents, so that many are written again while they die. */
+async function doAnything(
+  { nodes, clock, network }: Members,
+  seed: number,
+  { isCalm }: { isCalm: boolean },
+): Promise<void> {
+  await nodes[0].ask((api) => api.setVolume('main', { trash: '1m' }))
+  const random = new SeededRandom(seed, 'test')
+  for (let round = 0; round < ROUNDS; round++) {
+    const working = nodes.flatMap((node) => [
+      use(node, random, clock),
+      collect(node, random, clock),
+    ])
+    await Promise.all(isCalm ? working : [...working, disturb(nodes, random, clock, network)])
+    network.heal()
+    await clock.sleep(5 * MINUTE_MS)
+    for (const node of nodes) await dropCopies(node)
+    await checkAll(nodes)
+  }
+  const collectAll = async (): Promise<void> => {
+    for (const node of nodes) await node.ask((api) => api.collectGarbage())
+    await clock.sleep(10 * MINUTE_MS)
+  }
+  await collectAll()
+  await checkAll(nodes)
+  for (let path = await firstFile(nodes[0]); path !== undefined; path = await firstFile(nodes[0])) {
+    const removed = path
+    await nodes[0].ask((api) => api.remove(removed))
+  }
+  await collectAll()
+  await collectAll()
+  for (const node of nodes) {
+    const { stripes, reclaimableBytes, unplacedBytes } = await volumeOf(node)
+    assert.deepEqual(stripes, { full: 0, degraded: 0, atRisk: 0, lost: 0 })
+    assert.deepEqual([reclaimableBytes, unplacedBytes], [0, 0])
+    assert.equal(await chunkCount(node), 0, 'no copy of a chunk is left')
+  }
+}
+
+/** What people do. */
+async function use(node: ClusterNode, random: SeededRandom, clock: Clock): Promise<void> {
+  const path = (): string => PATHS[random.below(PATHS.length)] ?? ''
+  for (let step = 0; step < STEPS; step++) {
+    const number = random.below(CONTENTS)
+    const what = random.below(10)
+    await tolerant(
+      node.ask((api) => {
+        if (what < 3) return put(api, path(), contentOf(number, (40 + 60 * number) * KIB))
+        if (what < 6) return api.remove(path())
+        return what < 9 ? check(api, path()) : api.move(path(), path())
+      }),
+    )
+    await clock.sleep(random.below(4000))
+  }
+}
+
+async function collect(node: ClusterNode, random: SeededRandom, clock: Clock): Promise<void> {
+  for (let step = 0; step < COLLECTIONS; step++) {
+    await clock.sleep(random.below(20_000))
+    await tolerant(node.ask((api) => api.collectGarbage()))
+  }
+}
+
+async function check(api: NodeApi, path: string): Promise<void> {
+  checkContent(path, await readFile(api, path))
+}
+
+/** Nothing was there, the node was killed, or others were out of reach: that may be. */
+async function tolerant(doing: Promise<unknown>): Promise<void> {
+  await doing.catch((error: unknown) => {
+    if (!EXPECTED.some((code) => hasCode(error, code))) throw error
+  })
+}
+
+async function disturb(
+  nodes: Members['nodes'],
+  random: SeededRandom,
+  clock: Clock,
+  network: Members['network'],
+): Promise<void> {
+  for (let step = 0; step < DISTURBANCES; step++) {
+    const node = nodes[random.below(nodes.length)] ?? nodes[0]
+    const others = nodes.filter((other) => other !== node).map(({ peer }) => peer)
+    const what = random.below(4)
+    if (what === 0) network.partition([node.peer], others)
+    else if (what < 3) network.heal()
+    else {
+      node.kill(random.chance(0.5) ? 'killed' : 'power loss')
+      await clock.sleep(random.below(60_000))
+      await node.start()
+    }
+    await clock.sleep(random.below(10_000))
+  }
+}
+
+/** One that is removed may let another one have its name. */
+async function firstFile(node: ClusterNode): Promise<string | undefined> {
+  return (await node.ask((api) => filesIn(api, '/')))[0]
+}

@@ -1,0 +1,83 @@
+// A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else writes to it.
+import { placementGroup } from '../../../protocol/placement/placement-group.ts'
+import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
+import type { ShardChange } from '../../../protocol/tree/op.ts'
+import type { GroupId, MappedStripe, StripeGroup } from '../../../node/data/stripe-map.ts'
+
+/** What was recorded, as `<index> <peer> <isHeld>` of a stripe. */
+export interface Recorded extends ShardChange {
+  readonly stripe: StripeId
+}
+
+export class PlainMap {
+  readonly recorded: Recorded[] = []
+  readonly #stripes = new Map<StripeId, MappedStripe>()
+
+  /** A stripe and who holds its shards. */
+  add({ id, header, headerBytes }: CodedStripe, holders: readonly (readonly PeerId[])[]): void {
+    this.#stripes.set(id, { header, headerBytes, holders, class: undefined, isCondemned: false })
+  }
+
+  stripe(id: StripeId): MappedStripe | undefined {
+    return this.#stripes.get(id)
+  }
+
+  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
+    for (const [stripe, { header }] of this.#stripes) {
+      const index = header.chunks.findIndex(({ id }) => id === chunk)
+      if (index >= 0) return { stripe, index }
+    }
+    return undefined
+  }
+
+  /** Each stripe is a group of its own. */
+  groups(): readonly StripeGroup[] {
+    return [...this.#stripes].map(([id, { header, holders, isCondemned }]) => ({
+      id: String(id) as GroupId,
+      placementGroup: placementGroup(id),
+      k: header.k,
+      m: header.m,
+      class: undefined,
+      isCondemned,
+      holders,
+      count: 1,
+      shardBytes: header.shardBytes,
+    }))
+  }
+
+  async *stripesOf(
+    group: GroupId,
+    { after }: { after?: StripeId } = {},
+  ): AsyncGenerator<StripeId, void, undefined> {
+    const id = String(group) as StripeId
+    if (this.#stripes.has(id) && (after === undefined || id > after)) yield id
+  }
+
+  async recordShards(id: StripeId, changes: readonly ShardChange[]): Promise<void> {
+    for (const change of changes) this.recorded.push({ ...change, stripe: id })
+    const stripe = this.#stripes.get(id)
+    if (stripe === undefined) return
+    const holders = stripe.holders.map((peers, index) => {
+      const said = new Set(peers)
+      for (const change of changes.filter((each) => each.index === index)) {
+        if (change.isHeld) said.add(change.peer)
+        else said.delete(change.peer)
+      }
+      return [...said]
+    })
+    this.#stripes.set(id, { ...stripe, holders })
+  }
+
+  mayStore(): boolean {
+    return true
+  }
+
+  isMember(): boolean {
+    return true
+  }
+
+  nameOf(peer: PeerId): string {
+    return peer
+  }
+}
