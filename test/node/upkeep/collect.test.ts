@@ -22,7 +22,7 @@ import type { Clock } from '../../../node/world/world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { Members } from '../api/members.ts'
 
-const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1, 2, 3]
+const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1, 8]
 
 describe('collect', () => {
   test('gives up the stripes of a file that was removed, on every node, and no other', async () => {
