@@ -8,7 +8,7 @@ import { Performer } from './performer.ts'
 import { listScenarios, scenarioNamed } from './scenario.ts'
 import { loadScript } from './script.ts'
 import { runStorageCampaign, runStorageMutations } from './storage/campaign.ts'
-import { durabilityTable } from './storage/durability.ts'
+import { durabilityTables } from './storage/durability.ts'
 import { storageMutationNamed } from './storage/mutations.ts'
 import { listStorageScenarios, storageScenarioNamed } from './storage/scenario.ts'
 import type { CampaignOptions } from './campaign.ts'
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
   try {
     const { values } = parseArgs({ options: OPTIONS })
     if (values.durability) {
-      for (const line of durabilityTable()) console.log(line)
+      for (const line of durabilityTables()) console.log(line)
       return 0
     }
     const storage = storageScenarioNamed(values.scenario)

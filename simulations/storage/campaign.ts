@@ -1,5 +1,6 @@
 // Many seeds of a swarm that stores, over as many threads as are asked for: a line for each, the command that repeats each
 // that fails, and what all of them together cost beside the least.
+import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { Performer } from '../performer.ts'
 import { STORAGE_MUTATIONS } from './mutations.ts'
@@ -51,14 +52,17 @@ export async function runStorageCampaign(options: StorageCampaign): Promise<bool
 /** Each mutation must be caught within its number of seeds. returns whether all were. */
 export async function runStorageMutations(jobs: number): Promise<boolean> {
   let missedCount = 0
-  for (const { name, scenario, caughtWithinSeeds } of STORAGE_MUTATIONS) {
-    const caught = await firstStorageFailure(name, scenario, caughtWithinSeeds, jobs)
+  for (const { name, scenario: scenarioName, caughtWithinSeeds } of STORAGE_MUTATIONS) {
+    const scenario = storageScenarioNamed(scenarioName)
+    if (scenario === undefined) throw new ShoalError('usage', `${scenarioName} is not of storage`)
+    const options = { scenario, mutation: name, jobs }
+    const caught = await firstStorageFailure(options, caughtWithinSeeds)
     if (caught === undefined) missedCount++
     const how =
       caught === undefined
         ? `NOT caught within ${caughtWithinSeeds} seeds`
         : `caught by seed ${caught.seed} (within ${caughtWithinSeeds}): ${caught.failure.invariant}`
-    console.log(`${name} (${scenario}): ${how}`)
+    console.log(`${name} (${scenarioName}): ${how}`)
   }
   const count = STORAGE_MUTATIONS.length
   console.log(`${count - missedCount} of ${count} mutations were caught`)
@@ -66,17 +70,15 @@ export async function runStorageMutations(jobs: number): Promise<boolean> {
 }
 
 /** The first of seeds 1 to `seedCount` that fails, with what it breaks; undefined if none does. */
-async function firstStorageFailure(
-  mutation: string | undefined,
-  scenarioName: string,
+export async function firstStorageFailure(
+  options: Pick<StorageCampaign, 'scenario' | 'mutation' | 'jobs'>,
   seedCount: number,
-  jobs: number,
 ): Promise<{ readonly seed: number; readonly failure: Failure } | undefined> {
-  const scenario = storageScenarioNamed(scenarioName)
+  const { scenario, mutation, jobs } = options
   const found: { readonly seed: number; readonly failure: Failure }[] = []
   let next = 1
   const work = async (performer: Work): Promise<void> => {
-    while (scenario !== undefined && next <= seedCount && found.length === 0) {
+    while (next <= seedCount && found.length === 0) {
       const seed = next++
       const outcome = await performer.perform(planOf(String(seed), scenario))
       if (outcome.kind === 'failed') found.push({ seed, failure: outcome })

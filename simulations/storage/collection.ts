@@ -18,8 +18,10 @@ export class Collection {
   constructor(host: Host, swarm: Swarm, map: MapReplica) {
     this.#host = host
     this.#swarm = swarm
-    const condemnedAt = (id: StripeId): Hlc | undefined =>
-      host.table.condemnedAt(id) as Hlc | undefined
+    const condemnedAt = (id: StripeId): Hlc | undefined => {
+      const stamp = host.table.condemnedAt(id)
+      return stamp === undefined ? undefined : (BigInt(stamp) as Hlc)
+    }
     this.#collector = new Collector({
       // All of a volume that collection by what was found needs.
       volume: { stripes: { condemnedAt } } as unknown as Volume,

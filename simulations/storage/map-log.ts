@@ -25,7 +25,9 @@ export type MapOp =
       readonly stripe: StripeId
       readonly changes: readonly ShardChange[]
     }
-  | { readonly kind: 'condemn' | 'sweep'; readonly stripes: readonly StripeId[] }
+  | { readonly kind: 'condemn'; readonly stripes: readonly StripeId[] }
+  /** condemned: stamp of the entry that it goes on from. */
+  | { readonly kind: 'sweep'; readonly condemned: number; readonly stripes: readonly StripeId[] }
   | { readonly kind: 'member'; readonly member: MapMember }
   | { readonly kind: 'remove'; readonly peer: PeerId }
   | { readonly kind: 'file'; readonly file: string; readonly stripe: StripeId }

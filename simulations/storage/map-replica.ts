@@ -93,8 +93,10 @@ export class MapReplica implements StripeMap {
     return this.submit({ kind: 'condemn', stripes })
   }
 
-  sweep(stripes: readonly StripeId[]): Promise<void> {
-    return this.submit({ kind: 'sweep', stripes })
+  async sweep(stripes: readonly StripeId[]): Promise<void> {
+    const { table } = this.#parts
+    for (const [condemned, same] of Map.groupBy(stripes, (id) => table.condemnedAt(id)))
+      if (condemned !== undefined) await this.submit({ kind: 'sweep', condemned, stripes: same })
   }
 
   async submit(op: MapOp): Promise<void> {

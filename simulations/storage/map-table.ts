@@ -1,7 +1,7 @@
 // What a replica of the shard map says, from the entries it knows, in whatever causal order they came: as
 // node/namespace/stripes.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
-// Of each (stripe, shard, peer) the newest entry counts. A stripe is condemned if that is newer than what was last said of
-// it, and gone if it was swept after that; holders said to hold it before a sweep do so no more.
+// Of each (stripe, shard, peer) the newest entry counts. A stripe is condemned if that is newer than its last record, and
+// gone if a sweep goes on from that; what was said of its holders before then is void.
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
@@ -25,7 +25,8 @@ interface Known {
   readonly cells: readonly Map<PeerId, Cell>[]
   added: number
   condemned: number
-  swept: number
+  /** The newest sweep, and what it goes on from. */
+  swept: { readonly stamp: number; readonly condemned: number }
   /** As it stands; undefined while it must be made anew. */
   mapped: MappedStripe | undefined
   group: Group | undefined
@@ -81,10 +82,10 @@ export class MapTable {
   }
 
   /** When it was condemned, as it still is. */
-  condemnedAt(id: StripeId): bigint | undefined {
+  condemnedAt(id: StripeId): number | undefined {
     const known = this.#stripes.get(id)
     if (known === undefined || !isCondemned(known) || isSwept(known)) return undefined
-    return BigInt(known.condemned)
+    return known.condemned
   }
 
   groups(): readonly StripeGroup[] {
@@ -164,7 +165,7 @@ export class MapTable {
       cells: header.shardRoots.map(() => new Map()),
       added: 0,
       condemned: 0,
-      swept: 0,
+      swept: { stamp: 0, condemned: 0 },
       mapped: undefined,
       group: undefined,
     }
@@ -179,8 +180,9 @@ export class MapTable {
     for (const stripe of op.stripes) {
       const known = this.#knownOr(stripe, { ...entry, op: { ...op, stripes: [stripe] } })
       if (known === undefined) continue
-      if (op.kind === 'condemn') known.condemned = Math.max(known.condemned, entry.stamp)
-      else if (isCondemned(known)) known.swept = Math.max(known.swept, entry.stamp)
+      const { stamp } = entry
+      if (op.kind === 'condemn') known.condemned = Math.max(known.condemned, stamp)
+      else if (stamp > known.swept.stamp) known.swept = { stamp, condemned: op.condemned }
       this.#refresh(known)
       if (op.kind === 'condemn' || isSwept(known)) stripes.push(stripe)
     }
@@ -257,8 +259,8 @@ function isCondemned({ added, condemned }: Known): boolean {
   return condemned > added
 }
 
-function isSwept({ added, condemned, swept }: Known): boolean {
-  return swept > condemned && condemned > added
+function isSwept({ added, swept }: Known): boolean {
+  return swept.condemned > added
 }
 
 function mappedOf(known: Known): MappedStripe {
@@ -268,7 +270,7 @@ function mappedOf(known: Known): MappedStripe {
     headerBytes,
     holders: cells.map((said) =>
       [...said]
-        .flatMap(([peer, { stamp, isHeld }]) => (isHeld && stamp > swept ? [peer] : []))
+        .flatMap(([peer, { stamp, isHeld }]) => (isHeld && stamp > swept.condemned ? [peer] : []))
         .toSorted(),
     ),
     class: header.class,

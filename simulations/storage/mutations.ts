@@ -133,7 +133,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'sweep without a second look',
     scenario: 'storage-garbage',
-    caughtWithinSeeds: 10,
+    caughtWithinSeeds: 6,
     patches: [
       {
         file: 'node/upkeep/collect.ts',

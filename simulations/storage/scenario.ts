@@ -84,6 +84,18 @@ const SCENARIOS: readonly StorageScenario[] = [
   },
   {
     ...YEAR,
+    name: 'storage-losses',
+    about: 'disks fail twenty times as often: how many stripes are lost (docs/durability.md)',
+    days: 180,
+    stripeCount: 150,
+    writes: 0,
+    deletes: 0,
+    references: 0,
+    machine: { failure: 6, reboot: 0, away: 0, rot: 0, slow: 0 },
+    swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 0, retire: 0 },
+  },
+  {
+    ...YEAR,
     name: 'storage-garbage',
     about: 'files are deleted and written again with what was there, also where nobody hears of it',
     days: 60,

@@ -1,0 +1,136 @@
+// The shard map of the storage simulation says what that of a node says: node/namespace/stripes.ts, for the same ops.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { assertNever } from '../../protocol/errors.ts'
+import { makeStamp } from '../../protocol/log/dot.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
+import { peerIdFromPublicKey } from '../../protocol/ids.ts'
+import { blake3 } from '../../protocol/hash.ts'
+import { codeStripe } from '../../protocol/stripe/stripe.ts'
+import { StateView } from '../../node/namespace/state-view.ts'
+import { StripeTable } from '../../node/namespace/stripes.ts'
+import { MemoryKv } from '../../node/store/memory-kv.ts'
+import { SeededRandom } from '../../simulations/random.ts'
+import { MapLog } from '../../simulations/storage/map-log.ts'
+import { MapTable } from '../../simulations/storage/map-table.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { ActorId } from '../../protocol/ids.ts'
+import type { StripeOp } from '../../node/namespace/stripes.ts'
+import type { MapEntry, MapOp } from '../../simulations/storage/map-log.ts'
+
+const PEERS = Array.from({ length: 5 }, (_, i) =>
+  peerIdFromPublicKey(new Uint8Array(32).fill(i + 1)),
+)
+const ACTOR = 'ab'.repeat(16) as ActorId
+const random = new SeededRandom(1, 'storage map test')
+const STRIPES = Array.from({ length: 4 }, () => {
+  const bytes = random.bytes(300)
+  const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(bytes)))
+  return codeStripe([{ id, bytes }], 2, 1)
+})
+
+describe('the shard map of the storage simulation', () => {
+  for (const seed of ['1', '2', '3', '4']) {
+    test(`says what a node's says, after each of 300 ops: seed ${seed}`, async () => {
+      const chance = new SeededRandom(seed, 'storage map ops')
+      const view = new StateView(MemoryKv.open(), 'xx')
+      const [real, simulated, log] = [await StripeTable.open(view), new MapTable(), new MapLog()]
+      for (let n = 0; n < 300; n++) {
+        const entry = log.append(chance.pick(PEERS), n % PEERS.length, opOf(chance, simulated))
+        for (const op of realOpsOf(entry)) {
+          real.apply(op, makeStamp(BigInt(entry.stamp) as Hlc, ACTOR, 0))
+        }
+        simulated.apply(entry)
+        for (const { id, header } of STRIPES) {
+          const [found, expected] = [simulated.stripe(id), real.get(id)]
+          assert.deepEqual(
+            found?.holders,
+            expected?.holders.map((peers) => peers.toSorted()),
+          )
+          assert.equal(found?.isCondemned, expected?.isCondemned)
+          const chunk = header.chunks[0]?.id
+          assert.ok(chunk !== undefined)
+          assert.deepEqual(simulated.locate(chunk), real.locate(chunk))
+          assert.equal(simulated.isPlaced(chunk, undefined), real.isPlaced(chunk, undefined))
+        }
+        assert.deepEqual(groupsOf(simulated.groups()), groupsOf(real.groups.all()))
+      }
+    })
+  }
+
+  test('is the same for replicas that hear of concurrent entries in another order', () => {
+    const chance = new SeededRandom('order', 'storage map ops')
+    const logs = PEERS.map(() => new MapLog())
+    const tables = PEERS.map(() => new MapTable())
+    for (let n = 0; n < 400; n++) {
+      const at = n % PEERS.length
+      const [log, table, peer] = [logs[at], tables[at], PEERS[at]]
+      assert.ok(log !== undefined && table !== undefined && peer !== undefined)
+      table.apply(log.append(peer, at, opOf(chance, table)))
+      for (const entry of log.pull(chance.pick(logs))) table.apply(entry)
+    }
+    for (let round = 0; round < 2; round++) {
+      for (const [at, log] of logs.entries())
+        for (const other of logs) for (const entry of log.pull(other)) tables[at]?.apply(entry)
+    }
+    const [first, ...others] = tables.map((table) => STRIPES.map(({ id }) => table.stripe(id)))
+    for (const other of others) assert.deepEqual(other, first)
+  })
+})
+
+function opOf(chance: SeededRandom, table: MapTable): MapOp {
+  const { id: stripe, headerBytes, header } = chance.pick(STRIPES)
+  const kind = chance.pick(['stripe', 'shards', 'shards', 'shards', 'condemn', 'sweep'] as const)
+  switch (kind) {
+    case 'stripe': {
+      const holders = header.shardRoots.map(() => [chance.pick(PEERS)])
+      return { kind, stripe, headerBytes, holders }
+    }
+    case 'shards': {
+      const index = chance.below(header.shardRoots.length)
+      const change = { index, peer: chance.pick(PEERS), isHeld: chance.chance(0.6) }
+      return { kind, stripe, changes: [change] }
+    }
+    case 'condemn':
+      return { kind, stripes: [stripe] }
+    case 'sweep':
+      return { kind, condemned: table.condemnedAt(stripe) ?? 0, stripes: [stripe] }
+    default:
+      return assertNever(kind)
+  }
+}
+
+/** What a node would log. */
+function realOpsOf({ op }: MapEntry): StripeOp[] {
+  switch (op.kind) {
+    case 'stripe':
+      return [{ kind: 'stripe', header: op.headerBytes, holders: op.holders }]
+    case 'shards':
+      return [{ kind: 'shards', stripe: op.stripe, changes: op.changes }]
+    case 'condemn':
+      return [{ kind: 'condemn', stripes: op.stripes }]
+    case 'sweep':
+      return [{ kind: 'sweep', condemned: BigInt(op.condemned) as Hlc, stripes: op.stripes }]
+    default:
+      return []
+  }
+}
+
+interface Counted {
+  readonly placementGroup: number
+  readonly k: number
+  readonly m: number
+  readonly isCondemned: boolean
+  readonly holders: readonly (readonly string[])[]
+  readonly count: number
+  readonly shardBytes: number
+}
+
+function groupsOf(groups: readonly Counted[]): string[] {
+  return groups
+    .map(({ placementGroup, k, m, isCondemned, holders, count, shardBytes }) => {
+      const sorted = holders.map((peers) => peers.toSorted().join('+')).toSorted()
+      return JSON.stringify([placementGroup, k, m, isCondemned, sorted, count, shardBytes])
+    })
+    .toSorted()
+}

@@ -1,0 +1,89 @@
+// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and bugs that are put in
+// on purpose are found. Fifty nodes, and all bugs: npm run simulate -- --scenario storage.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { applyPatch } from '../../simulations/patches.ts'
+import { firstStorageFailure } from '../../simulations/storage/campaign.ts'
+import { SHARED, STORAGE_MUTATIONS } from '../../simulations/storage/mutations.ts'
+import { planOf } from '../../simulations/storage/plan.ts'
+import { storageScenarioNamed } from '../../simulations/storage/scenario.ts'
+import { Year } from '../../simulations/storage/year.ts'
+import type { StorageScenario } from '../../simulations/storage/scenario.ts'
+
+const SMALL: StorageScenario = {
+  ...scenario('storage'),
+  nodeCount: 20,
+  zoneCount: 5,
+  days: 40,
+  stripeCount: 12,
+  machine: { failure: 1, reboot: 6, away: 3, rot: 2, slow: 1 },
+  swarm: { restart: 8, cut: 8, zoneLoss: 0, liar: 6, join: 20, retire: 20 },
+}
+
+describe('a plan of a year', () => {
+  test('is the same for the same seed, in the order of time, and another for another', () => {
+    const { steps, durationMs } = planOf('1', SMALL)
+    assert.deepEqual(planOf('1', SMALL).steps, steps)
+    assert.notDeepEqual(planOf('2', SMALL).steps, steps)
+    const times = steps.map(({ atMs }) => atMs)
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    )
+    assert.ok(times.every((atMs) => atMs >= 0 && atMs <= durationMs))
+  })
+
+  test('of twenty seeds has every kind of thing that happens', () => {
+    const seen = new Set<string>()
+    for (let seed = 0; seed < 20; seed++)
+      for (const step of planOf(`${seed}`, scenario('storage')).steps) seen.add(step.do)
+    const kinds = ['fail', 'off', 'rot', 'slow', 'restart zone', 'restart all', 'cut zone']
+    for (const kind of [...kinds, 'lose zone', 'lie', 'join', 'retire', 'write', 'delete'])
+      assert.ok(seen.has(kind), kind)
+  })
+})
+
+describe('machines that store', () => {
+  for (const seed of ['1', '2']) {
+    test(`keep what is placed through all faults, at the least cost: seed ${seed}`, async () => {
+      const { repairedCount, needlessCount, stripeCount } = await new Year(
+        planOf(seed, SMALL),
+      ).run()
+      assert.ok(repairedCount > 0 && stripeCount > 0, `${repairedCount} of ${stripeCount}`)
+      assert.ok(needlessCount <= repairedCount / 10, `${needlessCount} needless`)
+    })
+  }
+
+  test('do the same in every run of a seed', async () => {
+    const tiny = { ...SMALL, nodeCount: 10, days: 10, stripeCount: 4 }
+    const first = await new Year(planOf('again', tiny)).run()
+    assert.deepEqual(await new Year(planOf('again', tiny)).run(), first)
+  })
+})
+
+describe('a bug in upkeep that is put in on purpose', () => {
+  for (const [name, invariant] of [
+    ['forget the limit of a zone', 'placement limits hold once quiet'],
+    ['record a shard before it is put', 'the map ascribes only what is durable'],
+  ] as const) {
+    test(`is found: ${name}`, async () => {
+      const found = await firstStorageFailure({ mutation: name, scenario: SMALL, jobs: 1 }, 4)
+      assert.equal(found?.failure.invariant, invariant, found?.failure.message)
+    })
+  }
+
+  test('is a patch that finds what it replaces', () => {
+    for (const patch of [...SHARED, ...STORAGE_MUTATIONS.flatMap(({ patches }) => patches)]) {
+      const text = readFileSync(join(import.meta.dirname, '../..', patch.file), 'utf8')
+      assert.notEqual(applyPatch(patch, text), text)
+    }
+  })
+})
+
+function scenario(name: string): StorageScenario {
+  const found = storageScenarioNamed(name)
+  assert.ok(found !== undefined)
+  return found
+}
