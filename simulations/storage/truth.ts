@@ -126,7 +126,10 @@ export class Truth {
   /** It has the shard whole, or in its trash, from where it comes back; or had it and did not give it up by itself. */
   wasGiven(peer: PeerId, stripe: StripeId, index: number): boolean {
     const known = this.#stripes.get(stripe)
-    const isInTrash = this.#machine(peer).trash.has(trashKey(stripe, index))
+    const { trash, isHonest } = this.#machine(peer)
+    // A liar says that it has it, whatever it has.
+    if (!isHonest) return true
+    const isInTrash = trash.has(trashKey(stripe, index))
     const isHere = known?.whole[index]?.has(peer) === true
     return isHere || isInTrash || known?.betrayed[index]?.has(peer) === true
   }
