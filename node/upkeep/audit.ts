@@ -1,8 +1,9 @@
 // Challenges the holders of a volume's shards: a random leaf with its Merkle proof, of a random shard that the map says
 // they hold. Who sends other bytes is taken to hold the shard no more, at once. Who does not answer, or says that it has
 // no such shard, gets the same challenge in the next rounds, and it counts when it failed all of them while it was
-// connected (Storj's "containment"): so nobody is blamed for an outage, or for a map that was ahead of it. A peer that was
-// found out is asked for much more, and taken at its word when it says that it has no such shard.
+// connected (Storj's "containment"): so nobody is blamed for a map that was ahead of it. Silence is proof only of one who
+// answers for other shards, or who is silent for a whole grace: otherwise the network between the two is to blame. A peer
+// that was found out is asked for much more, and taken at its word when it says that it has no such shard.
 //
 // 458 random challenges find with 99 % that 1 % of the shards is gone. They prove that a peer can get the bytes, not that
 // it has a disk of its own for them (Juels, Kaliski, "PORs", CCS 2007): enough among people who know each other.
@@ -13,6 +14,7 @@ import { stripeIn } from '../../protocol/placement/placement-group.ts'
 import { verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
 import { GIB, MINUTE_MS, SECOND_MS, divCeil } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Instant } from '../../protocol/units.ts'
 import type { StripeGroup, StripeMap } from '../data/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
@@ -35,9 +37,11 @@ export interface AuditParts {
   readonly map: Pick<StripeMap, 'stripe' | 'groups' | 'stripesOf' | 'recordShards' | 'mayStore'>
   readonly client: Pick<ShardClient, 'get'>
   readonly network: Pick<Network, 'self' | 'peers'>
-  readonly clock: Pick<Clock, 'sleep' | 'timeout'>
+  readonly clock: Pick<Clock, 'now' | 'sleep' | 'timeout'>
   readonly random: Random
   readonly distrust: Distrust
+  /** After how long a silence a peer is taken for lost. */
+  readonly graceMs: () => number
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -46,6 +50,11 @@ interface Challenge {
   readonly stripe: StripeId
   readonly index: number
   readonly leaf: number
+}
+
+/** A challenge that a peer has failed, and meets again before it gets others. */
+interface Contained extends Challenge {
+  readonly since: Instant
   failures: number
 }
 
@@ -54,8 +63,10 @@ type Outcome = 'proven' | 'wrong' | 'damaged' | 'absent' | 'silent'
 
 export class Audit {
   readonly #parts: AuditParts
-  /** Challenges that peers have failed, and meet again before they get others. */
-  readonly #failed = new Map<PeerId, Challenge>()
+  /** One for each peer. */
+  readonly #contained = new Map<PeerId, Contained>()
+  /** When a peer last proved something. */
+  readonly #provenAt = new Map<PeerId, Instant>()
 
   constructor(parts: AuditParts) {
     this.#parts = parts
@@ -63,17 +74,16 @@ export class Audit {
 
   /** One round: challenge every connected holder, in proportion to what it holds. */
   async run(signal: AbortSignal): Promise<void> {
-    const { map, network, clock } = this.#parts
+    const { map, network } = this.#parts
     if (!map.mayStore(network.self)) return
     for (const peer of network.peers()) {
+      const contained = this.#contained.get(peer)
+      if (contained !== undefined) await this.#challenge(contained, signal)
       const count = this.#countFor(peer)
       for (let n = 0; n < count; n++) {
-        signal.throwIfAborted()
-        const challenge = this.#failed.get(peer) ?? (await this.#choose(peer))
+        const challenge = await this.#choose(peer)
         if (challenge === undefined) break
-        await this.#challenge(challenge, signal)
-        await clock.sleep(PAUSE_MS, { signal })
-        if (this.#failed.has(peer)) break
+        if ((await this.#challenge(challenge, signal)) === 'silent') break
       }
     }
   }
@@ -88,33 +98,45 @@ export class Audit {
     return Math.min(CHALLENGES_MAX, 1 + Math.floor(bytes / BYTES_PER_CHALLENGE))
   }
 
-  async #challenge(challenge: Challenge, signal: AbortSignal): Promise<void> {
-    const { map, log } = this.#parts
-    const { peer, stripe, index, leaf } = challenge
+  async #challenge(challenge: Challenge, signal: AbortSignal): Promise<Outcome> {
+    const { clock } = this.#parts
+    signal.throwIfAborted()
     const outcome = await this.#ask(challenge, signal)
     signal.throwIfAborted()
+    await this.#judge(challenge, outcome)
+    await clock.sleep(PAUSE_MS, { signal })
+    return outcome
+  }
+
+  async #judge(challenge: Challenge, outcome: Outcome): Promise<void> {
+    const { map, clock, distrust, log } = this.#parts
+    const { peer, stripe, index, leaf } = challenge
+    if (outcome === 'proven') this.#provenAt.set(peer, clock.now())
     const isAscribed = map.stripe(stripe)?.holders[index]?.includes(peer) === true
-    if (outcome === 'proven' || !isAscribed) {
-      this.#failed.delete(peer)
-      return
-    }
-    if (!this.#counts(outcome, challenge)) return
+    if (isAscribed && outcome !== 'proven' && !this.#counts(outcome, challenge)) return
+    const contained = this.#contained.get(peer)
+    if (contained?.stripe === stripe && contained.index === index) this.#contained.delete(peer)
+    if (!isAscribed || outcome === 'proven') return
     log('a peer does not hold a shard as the map says', { peer, stripe, index, leaf, outcome })
-    this.#failed.delete(peer)
-    if (outcome !== 'damaged') this.#parts.distrust.distrust(peer)
+    if (outcome !== 'damaged') distrust.distrust(peer)
     await map.recordShards(stripe, [{ index, peer, isHeld: false }])
   }
 
   /** Is it proven now that the shard is not there? Otherwise the peer meets the challenge again. */
-  #counts(outcome: Outcome, challenge: Challenge): boolean {
-    const { network, distrust } = this.#parts
+  #counts(outcome: Exclude<Outcome, 'proven'>, challenge: Challenge): boolean {
+    const { network, distrust, clock, graceMs } = this.#parts
     const { peer } = challenge
     if (outcome === 'wrong' || outcome === 'damaged') return true
     if (outcome === 'absent' && distrust.isAvoided(peer)) return true
-    this.#failed.set(peer, challenge)
-    // One that has gone is for the detector.
-    if (network.peers().includes(peer)) challenge.failures++
-    return challenge.failures >= FAILURES_MAX
+    const now = clock.now()
+    const contained = this.#contained.get(peer) ?? { ...challenge, since: now, failures: 0 }
+    this.#contained.set(peer, contained)
+    // One that has gone is for the detector; and this may be another challenge.
+    if (contained !== challenge && contained.failures > 0) return false
+    if (network.peers().includes(peer)) contained.failures++
+    if (contained.failures < FAILURES_MAX) return false
+    if (outcome === 'absent' || now - contained.since >= graceMs()) return true
+    return (this.#provenAt.get(peer) ?? -Infinity) > contained.since
   }
 
   async #ask({ peer, stripe, index, leaf }: Challenge, signal: AbortSignal): Promise<Outcome> {
@@ -149,7 +171,7 @@ export class Audit {
     const index = held[Math.floor(random.number() * held.length)]
     if (header === undefined || index === undefined) return undefined
     const leaf = Math.floor(random.number() * divCeil(header.shardBytes, SHARD_LEAF))
-    return { peer, stripe, index, leaf, failures: 0 }
+    return { peer, stripe, index, leaf }
   }
 
   /** The next one after a random place. */

@@ -103,6 +103,7 @@ export class NodeUpkeep {
     const { world, store, detector, distrust, log } = this.#c
     const { map, client, volume } = hosted
     const { network, clock, random } = world
+    const graceMs = (): number => graceMsOf(volume)
     const upkeep = new Upkeep(
       {
         store,
@@ -112,7 +113,7 @@ export class NodeUpkeep {
         clock,
         random,
         detector,
-        graceMs: () => graceMsOf(volume),
+        graceMs,
         mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
         log,
       },
@@ -121,7 +122,8 @@ export class NodeUpkeep {
     this.#upkeeps.set(hosted, upkeep)
     const garbage = this.#garbageOf(hosted)
     this.#garbage.set(hosted, garbage)
-    const audit = new Audit({ map, client, network, clock, random, distrust, log })
+    const parts = { map, client, network, clock, random, distrust, graceMs, log }
+    const audit = new Audit(parts)
     this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal))
     const { announcer } = hosted
     map.onChange((event) => announcer.changed(event))

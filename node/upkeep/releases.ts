@@ -1,9 +1,13 @@
-// Lets go of shards that the map says others hold now, or nobody any more: into the trash, from where they come back if
-// the map ascribes them to this node again. A while after the map said so: a shard may have been put here already that
-// will be recorded only in a moment. What was missed while this node was down is found by scrub.
+// Lets go of shards that the map says others hold now, or of stripes that are nobody's any more: into the trash, from
+// where they come back if the map ascribes them to this node again. Of what the map says that nobody holds, and is whole
+// here, the map is told: whoever could not reach this node for a while was wrong. Both a while after the map said so: a
+// shard may have been put here already that will be recorded only in a moment. What was missed while this node was down
+// is found by scrub.
+import { asShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 import type { MapEvent, StripeMap } from '../data/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
@@ -13,15 +17,16 @@ export const RELEASE_AFTER_MS: number = 2 * MINUTE_MS
 const WAITING_MAX = 65_536
 
 export interface ReleaseParts {
-  readonly map: Pick<StripeMap, 'stripe'>
+  readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'mayStore'>
   readonly store: Pick<Store, 'shards' | 'commit'>
   readonly clock: Clock
   readonly self: PeerId
+  readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
 export class Releases {
   readonly #parts: ReleaseParts
-  /** Stripes of which something here may be let go, in the order of time. */
+  /** Stripes of which something is here that the map does not ascribe to this node, in the order of time. */
   readonly #dueAt = new Map<StripeId, Instant>()
   /** Stripes of which the map ascribes something to this node that is not here. */
   readonly #wanted = new Set<StripeId>()
@@ -36,19 +41,20 @@ export class Releases {
     for (const stripe of event.kind === 'shards' ? [event.stripe] : event.stripes) {
       if (this.#dueAt.size + this.#wanted.size >= WAITING_MAX) return
       if (this.#missing(stripe).length > 0) this.#wanted.add(stripe)
-      if (this.#needless(stripe).length === 0 || this.#dueAt.has(stripe)) continue
+      if (this.#unascribed(stripe).length === 0 || this.#dueAt.has(stripe)) continue
       this.#dueAt.set(stripe, (this.#parts.clock.now() + RELEASE_AFTER_MS) as Instant)
     }
   }
 
-  /** Let go what is due, and take back what is this node's again. returns when the next is due. */
+  /** Let go or claim what is due, and take back what is this node's again. returns when the next is due. */
   async run(signal: AbortSignal): Promise<Instant | undefined> {
     const { store, clock } = this.#parts
     const now = clock.now()
     const due = [...this.#dueAt].filter(([, dueAt]) => dueAt <= now).map(([stripe]) => stripe)
     for (const stripe of due) {
+      signal.throwIfAborted()
       this.#dueAt.delete(stripe)
-      for (const index of this.#needless(stripe)) store.shards.trash(stripe, index)
+      await this.#settle(stripe)
     }
     for (const stripe of this.#wanted) {
       signal.throwIfAborted()
@@ -59,8 +65,27 @@ export class Releases {
     return this.#dueAt.values().next().value
   }
 
-  /** Shards here that are another's by now. */
-  #needless(stripe: StripeId): number[] {
+  async #settle(stripe: StripeId): Promise<void> {
+    const { map, store, self, log } = this.#parts
+    const known = map.stripe(stripe)
+    const claimed: ShardChange[] = []
+    for (const index of this.#unascribed(stripe)) {
+      const isNobodys = known?.isCondemned === false && known.holders[index]?.length === 0
+      if (!isNobodys || !map.mayStore(self)) store.shards.trash(stripe, index)
+      else if ((await store.shards.verify(stripe, index)) === 'whole')
+        claimed.push({ index, peer: self, isHeld: true })
+    }
+    if (claimed.length === 0) return
+    try {
+      await map.recordShards(stripe, claimed)
+    } catch (error) {
+      const { code, message } = asShoalError(error)
+      log('could not record shards that are here', { stripe, code, message })
+    }
+  }
+
+  /** Shards here that the map does not ascribe to this node. */
+  #unascribed(stripe: StripeId): number[] {
     const { map, store, self } = this.#parts
     const holders = map.stripe(stripe)?.holders
     return store.shards.indices(stripe).filter((index) => holders?.[index]?.includes(self) !== true)

@@ -67,6 +67,7 @@ export class StorageNode {
     const log = (message: string, fields: Record<string, unknown>): void =>
       swarm.note(host, message, fields)
     const { volume, traffic } = swarm
+    const graceMs = (): number => swarm.graceMs
     const client = new MeteredClient(world, { volume, traffic })
     this.#upkeep = new Upkeep(
       {
@@ -77,7 +78,7 @@ export class StorageNode {
         clock,
         random,
         detector: this.#promptDetector(),
-        graceMs: () => swarm.graceMs,
+        graceMs,
         mayCondemn: () => true,
         log,
       },
@@ -87,7 +88,8 @@ export class StorageNode {
     const scrubbed = { id: volume, name: 'main', map, isUnplaced: () => false, fetch: notFetched }
     const scrub = new Scrub({ store, clock, network, volumes: () => [scrubbed], log })
     const audited = { self, peers: () => this.#audited() }
-    const audit = new Audit({ map, client, network: audited, clock, random, distrust, log })
+    const proofs = { map, client, network: audited, clock, random, distrust, graceMs, log }
+    const audit = new Audit(proofs)
     const collection = new Collection(host, swarm, map)
     const job = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job =>
       new Job({ clock, random, log, name, everyMs, run })

@@ -1,6 +1,7 @@
 // Audits of a real holder on a simulated network: what is honest is never blamed, what lies or has lost its shards is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { DAY_MS, KIB } from '../../../protocol/units.ts'
 import { Audit } from '../../../node/upkeep/audit.ts'
 import { Distrust } from '../../../node/upkeep/distrust.ts'
@@ -12,6 +13,7 @@ import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { AuditParts } from '../../../node/upkeep/audit.ts'
 import type { ShardSwarm } from '../peers/shard-swarm.ts'
 
+const GRACE_MS: number = DAY_MS
 const STRIPES: readonly CodedStripe[] = [1, 2, 3, 4].map((seed) => stripeOf(seed, 900 * KIB, 2, 1))
 
 describe('audit', () => {
@@ -76,13 +78,11 @@ describe('audit', () => {
   })
 
   scenario(
-    'of a peer that was found out, all that it has dropped is found in the next round',
+    'of a peer that was found out, all that it has dropped is found in the same round',
     async (swarm) => {
       const { audit, map } = await audited(swarm)
       for (const { id } of STRIPES) swarm.holder.store.shards.delete(id, 0)
       for (let round = 0; round < 3; round++) await audit.run(swarm.signal)
-      assert.equal(map.recorded.length, 1)
-      await audit.run(swarm.signal)
       assert.equal(map.recorded.length, STRIPES.length)
     },
   )
@@ -133,6 +133,48 @@ describe('audit', () => {
     assert.equal(distrust.isAvoided(swarm.self), false)
   })
 
+  scenario(
+    'a holder that is silent about one shard and answers for others is found out after three rounds',
+    async (swarm) => {
+      const { audit, map, distrust } = await audited(swarm, STRIPES, (parts) => ({
+        ...parts,
+        client: {
+          get: (peer, range, options) =>
+            range.stripe === first().id
+              ? Promise.reject(new ShoalError('timeout', 'no answer'))
+              : parts.client.get(peer, range, options),
+        },
+      }))
+      for (let round = 0; round < 60 && map.recorded.length === 0; round++)
+        await audit.run(swarm.signal)
+      assert.deepEqual(map.recorded, [recordOf(swarm, 0)])
+      assert.equal(distrust.isAvoided(swarm.self), true)
+    },
+  )
+
+  scenario(
+    'a holder that answers nothing though it is connected counts only after a grace',
+    async (swarm) => {
+      const time = new ManualClock()
+      const { audit, map } = await audited(swarm, STRIPES, (parts) => ({
+        ...parts,
+        clock: {
+          now: () => time.now(),
+          sleep: (...args) => parts.clock.sleep(...args),
+          timeout: (...args) => parts.clock.timeout(...args),
+        },
+        client: { get: () => Promise.reject(new ShoalError('timeout', 'no answer')) },
+      }))
+      for (let round = 0; round < 10; round++) await audit.run(swarm.signal)
+      time.advance(GRACE_MS - 1)
+      await audit.run(swarm.signal)
+      assert.deepEqual(map.recorded, [])
+      time.advance(1)
+      await audit.run(swarm.signal)
+      assert.equal(map.recorded.length, 1)
+    },
+  )
+
   scenario('every shard of a holder is challenged in time', async (swarm) => {
     const asked = new Set<string>()
     const { audit } = await audited(swarm, STRIPES, (parts) => ({
@@ -172,7 +214,8 @@ async function audited(
     map.add(stripe, [[swarm.self], [], []])
   }
   const distrust = new Distrust(clock)
-  const parts = { map, client, network, clock, random, distrust, log: () => undefined }
+  const graceMs = (): number => GRACE_MS
+  const parts = { map, client, network, clock, random, distrust, graceMs, log: () => undefined }
   return { audit: new Audit(change(parts)), map, distrust }
 }
 

@@ -58,6 +58,22 @@ describe('rebalance', () => {
     assert.deepEqual(swarm.group.storeOf(old).shards.indices(id), [index])
   })
 
+  test('whoever has whole shards that the map takes for lost says so, and keeps them', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 3, redundancy: 'rs2+1' })
+    const id = await swarm.place(1, BYTES, 2, 1)
+    const holders = swarm.stripe(id).holders.map((peers) => peers[0] as PeerId)
+    // One that could reach nobody says of all that they hold nothing.
+    const wrong = holders.map((peer, index) => ({ index, peer, isHeld: false }))
+    await swarm.map.recordShards(id, wrong)
+    swarm.group.clock.advance(RELEASE_AFTER_MS)
+    for (const peer of holders) await swarm.of(peer).repairNow(new AbortController().signal)
+    assert.deepEqual(
+      swarm.stripe(id).holders,
+      holders.map((peer) => [peer]),
+    )
+    await swarm.assertWhole(id)
+  })
+
   test('a peer that returns keeps its shards, and what was made anew meanwhile is let go', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
