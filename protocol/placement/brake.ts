@@ -6,7 +6,7 @@
 const SHARE_MAX = 0.15
 const COUNT_MIN = 2
 /** The brake is released so many graces after the last of them vanished. */
-export const BRAKE_GRACES = 8
+export const BRAKE_GRACES = 2
 
 /** silencesMs: of each member that may hold shards, for how long nothing is heard of it; 0 for who is there. */
 export function isBraked(silencesMs: readonly number[], graceMs: number): boolean {

@@ -7,7 +7,7 @@ import type { Cause } from './truth.ts'
 /** After the grace: until everybody has noticed, the map has come round, and who repairs has been at work. */
 const REPAIR_MS: number = 1.5 * DAY_MS
 /** Machines that vanish together are waited for, but for stripes that have no shard to spare. */
-const BRAKE_GRACES = 8
+const BRAKE_GRACES = 2
 /** A pass of scrub, and what it waits for. */
 const SCRUB_MS: number = 32 * DAY_MS
 /** Audits have found everything by then, almost surely. */

@@ -21,8 +21,8 @@ test('two of ten that vanish together are one, two of twenty are not', () => {
 })
 
 test('those that vanish one after the other are none', () => {
-  assert.equal(of(10, 1000, 2500, 4100), false)
-  assert.equal(of(10, 1000, 2500, 3400), true)
+  assert.equal(of(10, 500, 1600, 3400), false)
+  assert.equal(of(10, 500, 1600, 2400), true)
 })
 
 test('it is released some graces after the last of them vanished', () => {
