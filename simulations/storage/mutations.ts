@@ -125,8 +125,8 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'node/upkeep/audit.ts',
-        find: "if (outcome === 'proven' || !isAscribed) {",
-        replace: "if (outcome !== 'absent' || !isAscribed) {",
+        find: "if (!isAscribed || outcome === 'proven') return",
+        replace: "if (!isAscribed || outcome !== 'absent') return",
       },
     ],
   },
