@@ -73,9 +73,9 @@ export class Agenda {
   readonly #plans = new Plans()
   /** Groups with missing shards. */
   #needs = new Map<GroupId, Need>()
-  /** Groups without outdated stripes, the facts by which that is so, and when it was found. */
   /** Groups of which some shards need not be held, since when. */
   #surplus = new Map<GroupId, Instant>()
+  /** Groups without outdated stripes, the facts by which that is so, and when it was found. */
   #upToDate = new Map<GroupId, { readonly by: string; readonly at: Instant }>()
   #nextAt: Instant | undefined
   #isHurried = false

@@ -194,7 +194,7 @@ export class Upkeep {
         if (isInterrupted) break
       }
     }
-    this.#due = this.#agenda.due()
+    if (done.size > 0) this.#due = this.#agenda.due()
   }
 
   async *#tasksOf(
