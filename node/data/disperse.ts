@@ -69,6 +69,18 @@ export function reachable({ map, network }: Pick<DisperseParts, 'map' | 'network
     .filter(({ peer }) => peer === network.self || connected.has(peer))
 }
 
+/**
+ * Of holders those that can be reached now. Where something else is let go for a stripe that was there before, no others
+ * count: nobody repairs a stripe that is condemned, and its holders may be lost long since.
+ */
+export function reachableHolders(
+  { map, network }: Pick<DisperseParts, 'map' | 'network'>,
+  holders: Holders,
+): Holders {
+  const there = new Set([network.self, ...network.peers()])
+  return holders.map((peers) => peers.filter((peer) => there.has(peer) && map.mayStore(peer)))
+}
+
 /** True if someone who can be reached holds no shard of the stripe. */
 export function hasFreePeer(parts: DisperseParts, holders: Holders): boolean {
   const holding = new Set(holders.flat())

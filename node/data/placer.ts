@@ -2,7 +2,7 @@
 // peers, one of them not this node: a stripe that only this node holds would tell nobody anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { disperse, reachable } from './disperse.ts'
+import { disperse, reachable, reachableHolders } from './disperse.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -57,7 +57,7 @@ export class Placer {
     { signal }: { signal: AbortSignal },
   ): Promise<PlaceOutcome> {
     const { map, log, network, clock } = this.#parts
-    const known = map.stripe(stripe.id)?.holders ?? []
+    const known = this.#counted(stripe.id, chunks)
     const holders = await disperse(this.#parts, stripe, known, {
       isAvoided: (peer) => this.#isAvoided(peer),
       onRefused: (peer, error) => {
@@ -75,13 +75,20 @@ export class Placer {
       this.#parts.unfinished.removeStripe(stripe.id)
       return 'full'
     }
-    const all = given.map((peers, i) => [...new Set([...(now?.holders[i] ?? []), ...peers])])
+    const others = this.#counted(stripe.id, chunks)
+    const all = given.map((peers, i) => [...new Set([...(others[i] ?? []), ...peers])])
     const isReadable =
       countHeld(all) >= stripe.header.k && all.flat().some((peer) => peer !== network.self)
     const isNews = chunks.length > 0 || countHeld(given) > 0
     if (isReadable && isNews) return this.#record(stripe, { all, given }, chunks)
     this.#dropOwn(stripe.id, given)
     return 'none'
+  }
+
+  /** Who holds a stripe as far as that counts: while its chunks are here still, only who can be reached. */
+  #counted(id: StripeId, chunks: readonly UnplacedChunk[]): Holders {
+    const holders = this.#parts.map.stripe(id)?.holders ?? []
+    return chunks.length === 0 ? holders : reachableHolders(this.#parts, holders)
   }
 
   async #record(

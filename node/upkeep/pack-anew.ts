@@ -5,7 +5,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
-import { disperse } from '../data/disperse.ts'
+import { disperse, reachableHolders } from '../data/disperse.ts'
 import type { DisperseParts } from '../data/disperse.ts'
 import type { Gatherer } from '../data/gather.ts'
 import { mapInBatches } from '../data/in-parallel.ts'
@@ -56,7 +56,7 @@ export class PackAnew {
       bytes: await gatherer.fetch(id, { hints: [], signal }),
     }))
     const stripe = codeStripe(sealed, code.k, code.m, cls)
-    const known = map.stripe(stripe.id)?.holders ?? []
+    const known = reachableHolders(this.#parts, map.stripe(stripe.id)?.holders ?? [])
     const holders = await disperse(this.#parts, stripe, known, {
       isAvoided,
       onRefused: (peer, error) => {

@@ -7,7 +7,7 @@ import { STRIPE_COPIES_BELOW, STRIPE_DATA_TARGET } from '../../protocol/limits.t
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
 import { codeStripe, shardRanges } from '../../protocol/stripe/stripe.ts'
-import { disperse } from '../data/disperse.ts'
+import { disperse, reachableHolders } from '../data/disperse.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { PlacePeer } from '../../protocol/placement/plan.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
@@ -81,7 +81,7 @@ export class Recode {
     const { map, census, budget, log } = this.#parts
     const { id, header, headerBytes } = coded
     const before = map.stripe(id)
-    const known = before?.holders ?? []
+    const known = reachableHolders(this.#parts, before?.holders ?? [])
     const missing = header.k + header.m - known.filter((peers) => peers.length > 0).length
     if (missing === 0 && before?.isCondemned === false) return
     if (missing > 0) await budget.take(missing * header.shardBytes, signal)

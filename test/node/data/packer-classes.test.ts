@@ -54,6 +54,21 @@ describe('packer', () => {
     assert.equal(volume.group.puts.length, 1, 'nobody was given what it holds')
   })
 
+  test('does not count on holders of a condemned stripe that cannot be reached any more', async (t) => {
+    const volume = await open(t, 4, { redundancy: 'copies2' })
+    const [id] = await keep(volume, 1, 100 * KIB)
+    await volume.packer.settle({ signal })
+    const [stripe] = volume.map.recorded
+    assert.ok(id !== undefined && stripe !== undefined)
+    await volume.map.condemn([stripe])
+    for (const peer of volume.map.stripe(stripe)?.holders.flat() ?? [])
+      if (peer !== volume.group.self) volume.group.away.add(peer)
+    volume.packer.add(id, 100 * KIB, undefined)
+    await volume.packer.settle({ signal })
+    const { holders = [] } = volume.map.stripe(stripe) ?? {}
+    for (const peers of holders) assert.ok(peers.some((peer) => !volume.group.away.has(peer)))
+  })
+
   test('does not bring back what is swept while it is completed', async (t) => {
     const volume = await open(t, 4, { redundancy: 'copies3' })
     volume.group.away.add(peerOf(2)).add(peerOf(3))

@@ -53,6 +53,25 @@ describe('recode', () => {
     )
   })
 
+  test('a stripe that was given up, and whose holders are lost since, is not taken for whole', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs2+1' })
+    const id = await swarm.place(1, BYTES, 2, 1)
+    swarm.map.className = 'rs4+2'
+    await swarm.quiet()
+    const lost = swarm.stripe(id).holders.flat()
+    assert.deepEqual([lost.length, swarm.stripe(id).isCondemned], [3, true])
+    for (const peer of lost.filter((one) => one !== swarm.group.self).slice(0, 2)) {
+      swarm.vanish(peer)
+      swarm.map.members = swarm.map.members.filter((one) => one !== peer)
+      await swarm.quiet()
+    }
+    swarm.map.className = 'rs2+1'
+    swarm.map.onRecorded = () => assert(tolerance(swarm) >= 1, 'not to be read without its holders')
+    await swarm.quiet()
+    assert.equal(swarm.stripe(id).isCondemned, false)
+    await swarm.assertWhole(id)
+  })
+
   test('members that are only away change no code', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9 })
     const id = await swarm.place(1, BYTES, 6, 3)
@@ -92,7 +111,8 @@ describe('recode', () => {
 function tolerance(swarm: Caretakers): number {
   const byChunk = new Map<string, number>()
   for (const { header, holders } of swarm.used()) {
-    const spare = holders.filter((peers) => peers.length > 0).length - header.k
+    const held = holders.filter((peers) => peers.some((peer) => !swarm.group.away.has(peer)))
+    const spare = held.length - header.k
     for (const { id } of header.chunks) byChunk.set(id, Math.max(byChunk.get(id) ?? 0, spare))
   }
   return Math.min(...byChunk.values())
