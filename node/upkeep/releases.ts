@@ -1,8 +1,8 @@
 // Lets go of shards that the map says others hold now, or of stripes that are nobody's any more: into the trash, from
 // where they come back if the map ascribes them to this node again. Of what the map says that nobody holds, and is whole
 // here, the map is told: whoever could not reach this node for a while was wrong. Both a while after the map said so: a
-// shard may have been put here already that will be recorded only in a moment. What was missed while this node was down
-// is found by scrub.
+// shard may have been put here already that will be recorded only in a moment. The map is told at once of what it ascribes
+// to this node and is nowhere here. What was missed while this node was down is found by scrub.
 import { asShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
@@ -59,14 +59,14 @@ export class Releases {
     for (const stripe of this.#wanted) {
       signal.throwIfAborted()
       this.#wanted.delete(stripe)
-      for (const index of this.#missing(stripe)) await store.shards.restore(stripe, index)
+      await this.#takeBack(stripe)
     }
     await store.commit([])
     return this.#dueAt.values().next().value
   }
 
   async #settle(stripe: StripeId): Promise<void> {
-    const { map, store, self, log } = this.#parts
+    const { map, store, self } = this.#parts
     const known = map.stripe(stripe)
     const claimed: ShardChange[] = []
     for (const index of this.#unascribed(stripe)) {
@@ -75,12 +75,26 @@ export class Releases {
       else if ((await store.shards.verify(stripe, index)) === 'whole')
         claimed.push({ index, peer: self, isHeld: true })
     }
-    if (claimed.length === 0) return
+    await this.#record(stripe, claimed)
+  }
+
+  async #takeBack(stripe: StripeId): Promise<void> {
+    const { map, store, self } = this.#parts
+    const absent: ShardChange[] = []
+    for (const index of this.#missing(stripe))
+      if (!(await store.shards.restore(stripe, index)))
+        absent.push({ index, peer: self, isHeld: false })
+    if (map.mayStore(self)) await this.#record(stripe, absent)
+  }
+
+  async #record(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
+    const { map, log } = this.#parts
+    if (changes.length === 0) return
     try {
-      await map.recordShards(stripe, claimed)
+      await map.recordShards(stripe, changes)
     } catch (error) {
       const { code, message } = asShoalError(error)
-      log('could not record shards that are here', { stripe, code, message })
+      log('could not record which shards are here', { stripe, code, message })
     }
   }
 

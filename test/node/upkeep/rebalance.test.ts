@@ -74,6 +74,20 @@ describe('rebalance', () => {
     await swarm.assertWhole(id)
   })
 
+  test('whoever is said to hold a shard that it has no more says so, and it is made anew', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 4, redundancy: 'rs2+1' })
+    const id = await swarm.place(1, BYTES, 2, 1)
+    const [[holder]] = swarm.stripe(id).holders as [[PeerId]]
+    const store = swarm.group.storeOf(holder)
+    store.shards.delete(id, 0)
+    await store.commit([])
+    // Somebody who missed that it was swept records it again.
+    const { headerBytes, holders } = swarm.stripe(id)
+    await swarm.map.recordStripe(headerBytes, holders)
+    await swarm.quiet()
+    await swarm.assertWhole(id)
+  })
+
   test('a peer that returns keeps its shards, and what was made anew meanwhile is let go', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
