@@ -3,6 +3,7 @@
 //     some time pass without any progress
 //   code anew what is outdated: the first online member in rank that may
 //   give away what belongs elsewhere: the holder itself; and let go what two hold: the first online holder
+// Of stripes that are condemned only what has no shard to spare is rebuilt: until it is swept somebody may need it again.
 // Nobody asks anybody. Two nodes that see the swarm otherwise may do the same, which costs traffic and no more.
 import { coordinators } from '../../protocol/placement/plan.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
@@ -48,6 +49,8 @@ const SETTLE_MS: number = 5 * SECOND_MS
 const TAKE_OVER_MS: number = 3 * MINUTE_MS
 const SURPLUS_MS: number = HOUR_MS
 const CALM_MS: number = MINUTE_MS
+/** Most stripes that are condemned are swept within this time: they need not be rebuilt before. */
+const CONDEMNED_MS: number = HOUR_MS
 /** Small stripes may hide a large one that is outdated: a group in which there was none is looked through again then. */
 const LOOK_AGAIN_MS: number = HOUR_MS
 
@@ -118,14 +121,14 @@ export class Agenda {
     const eligible = census.peers.filter(({ weight }) => weight > 0).length
     this.#codeFacts = `${formatClass(map.redundancy())} ${eligible}`
     this.#nextAt = undefined
-    const groups = map.groups().filter(({ isCondemned }) => !isCondemned)
+    const groups = map.groups()
     const plans = this.#plans.of(groups, census)
     const needs = new Map<GroupId, Need>()
     const surplus = new Map<GroupId, Instant>()
     const urgencies: Urgency[] = []
     for (const group of groups) {
       const plan = plans.get(group.id)
-      if (plan === undefined) continue
+      if (plan === undefined || (group.isCondemned && !plan.isUrgent)) continue
       if (plan.missing.length > 0) needs.set(group.id, this.#needOf(group))
       if (plan.drops.length > 0)
         surplus.set(group.id, this.#surplus.get(group.id) ?? this.#parts.clock.now())
@@ -153,13 +156,16 @@ export class Agenda {
     const add = (kind: ChoreKind, rank: number): void =>
       void chores.push({ chore: { kind, group }, rank })
     if (need !== undefined && place >= 0 && plan.repairs.length > 0) {
-      const settledAt = this.#isHurried ? 0 : need.since + this.#settleMs
+      const settleMs = group.isCondemned ? CONDEMNED_MS : this.#settleMs
+      const settledAt = this.#isHurried ? 0 : need.since + settleMs
       const dueAt = Math.max(
         settledAt,
         place === 0 ? 0 : need.progressAt + place * this.#takeOverMs,
       )
-      if (this.#isDue(dueAt)) add('repair', plan.isUrgent ? 0 : 1 + plan.spares)
+      const rank = plan.isUrgent ? 0 : 1 + plan.spares
+      if (this.#isDue(dueAt)) add('repair', group.isCondemned ? RANK_CONDEMNED : rank)
     }
+    if (group.isCondemned) return chores
     if (surplus !== undefined && place === 0) {
       const isFormer = plan.drops.every(({ peer }) => !census.peers.some((p) => p.peer === peer))
       const dueAt = isFormer || this.#isHurried ? 0 : surplus + this.#surplusMs
@@ -207,6 +213,7 @@ export class Agenda {
 }
 
 /** After all repairs: m is far below. */
+const RANK_CONDEMNED = 99
 const RANK_DROP = 100
 const RANK_RECODE = 200
 const RANK_GIVE = 300

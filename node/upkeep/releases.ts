@@ -70,7 +70,7 @@ export class Releases {
     const known = map.stripe(stripe)
     const claimed: ShardChange[] = []
     for (const index of this.#unascribed(stripe)) {
-      const isNobodys = known?.isCondemned === false && known.holders[index]?.length === 0
+      const isNobodys = known?.holders[index]?.length === 0
       if (!isNobodys || !map.mayStore(self)) store.shards.trash(stripe, index)
       else if ((await store.shards.verify(stripe, index)) === 'whole')
         claimed.push({ index, peer: self, isHeld: true })

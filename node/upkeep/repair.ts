@@ -49,7 +49,7 @@ export class Repair {
       const planned = this.#plan(id)
       if (planned === undefined || planned.plan.repairs.length === 0) return
       const { stripe, plan } = planned
-      const options = { isUrgent: plan.isUrgent, signal }
+      const options = { isUrgent: plan.isUrgent && !stripe.isCondemned, signal }
       shards ??= await this.#parts.transfer.readAny(id, stripe, planned.census, options)
       const refused = await this.#place(planned, shards, options)
       // Who refused gets nothing for a while, so the next plan names others.
@@ -59,11 +59,12 @@ export class Repair {
 
   #plan(id: StripeId): PlannedStripe | undefined {
     const stripe = this.#parts.map.stripe(id)
-    if (stripe === undefined || stripe.isCondemned) return undefined
+    if (stripe === undefined) return undefined
     const { header, holders } = stripe
     const census = this.#parts.census.take()
     const shards = { k: header.k, m: header.m, holders }
-    return { id, stripe, census, plan: planShards(shards, census.ranked(placementGroup(id))) }
+    const plan = planShards(shards, census.ranked(placementGroup(id)))
+    return stripe.isCondemned && !plan.isUrgent ? undefined : { id, stripe, census, plan }
   }
 
   /** returns whether a peer did not take its shard. */

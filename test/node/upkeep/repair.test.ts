@@ -127,6 +127,23 @@ describe('repair', () => {
     assert.equal(swarm.of(first).report().repairedBytes, 0, 'nothing is left to do')
   })
 
+  test('a condemned stripe that has no shard to spare is made anew: somebody may need it yet', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
+    const id = await swarm.place(1, BYTES, 4, 2)
+    await swarm.map.condemn([id])
+    const lost = holdersOf(swarm, id).filter((peer) => peer !== swarm.group.self)
+    for (const [count, peer] of lost.slice(0, 3).entries()) {
+      swarm.vanish(peer)
+      await swarm.quiet()
+      assert.equal(swarm.map.recorded.length > 1, count > 0, 'it is garbage as long as it can be')
+      swarm.map.members = swarm.map.members.filter((one) => one !== peer)
+    }
+    const { headerBytes, holders } = swarm.stripe(id)
+    await swarm.map.recordStripe(headerBytes, holders)
+    await swarm.quiet()
+    withoutGone(swarm, id)
+  })
+
   test('while much seems to have vanished only stripes without a spare are repaired', async (t) => {
     const swarm = await Caretakers.open(t, { count: 12, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= 6; seed++) await swarm.place(seed, BYTES, 4, 2)
