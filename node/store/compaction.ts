@@ -1,7 +1,8 @@
 // Gives back the space of dead records: copies what is live in mostly dead segments to the end, and removes the files
 // (Rosenblum and Ousterhout, "The design and implementation of a log-structured file system", SOSP 1991). A file is
-// removed only when the ordered store knows durably that nothing in it is live: a crash at any moment loses nothing. A
-// record that is damaged is not copied, and its segment stays until that record is dead.
+// removed only when the ordered store knows durably that nothing in it is live: a crash at any moment loses nothing. What
+// there is no room to copy whole is left alone, so that half-copied segments never use up the room. A record that is
+// damaged is not copied, and its segment stays until that record is dead.
 import { hasCode } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { isLive, moveRecord, recordName } from './record-name.ts'
@@ -52,7 +53,7 @@ export class Compaction {
     this.#parts = parts
   }
 
-  /** The emptiest segments first; when there is no room for copies, only what is wholly dead. Runs may overlap. */
+  /** The emptiest segments first, as far as there is room for what is live in them. Runs may overlap. */
   async run(options: CompactOptions = {}): Promise<Compacted> {
     const { segments, index, commit } = this.#parts
     const { maxLiveRatio = LIVE_RATIO_MAX, enoughBytes = Infinity, signal } = options
@@ -62,8 +63,8 @@ export class Compaction {
     for (const segment of this.#candidates(maxLiveRatio)) {
       signal?.throwIfAborted()
       if (run.freedBytes - run.movedBytes >= enoughBytes) break
-      const isWorth = !run.isFull || index.segments.row(segment).liveBytes === 0
-      if (!isWorth || this.#busy.has(segment)) continue
+      if (this.#busy.has(segment)) continue
+      if (index.segments.row(segment).liveBytes > (await segments.movableBytes())) continue
       this.#busy.add(segment)
       try {
         await run.segment(segment)
@@ -98,8 +99,6 @@ class Run implements Compacted {
   freedBytes = 0
   movedBytes = 0
   readonly damaged: RecordName[] = []
-  /** There was no room for copies. */
-  isFull = false
 
   constructor(parts: CompactionParts, options: CompactOptions) {
     this.#parts = parts
@@ -110,7 +109,8 @@ class Run implements Compacted {
   async segment(segment: number): Promise<void> {
     const { segments, index, commit } = this.#parts
     await this.making(async () => {
-      for await (const found of segments.heads(segment)) await this.#record(segment, found)
+      if (index.segments.row(segment).liveBytes > 0)
+        for await (const found of segments.heads(segment)) await this.#record(segment, found)
       if (index.segments.row(segment).liveBytes === 0 && !this.#isDead(segment)) await commit()
     })
     if (!this.#isDead(segment)) return
@@ -125,8 +125,7 @@ class Run implements Compacted {
       await work()
     } catch (error) {
       this.#parts.segments.check()
-      if (hasCode(error, 'ENOSPC')) this.isFull = true
-      else if (!hasCode(error, 'EIO')) throw error
+      if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EIO')) throw error
     }
   }
 

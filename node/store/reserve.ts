@@ -1,6 +1,6 @@
 // What may still be written: the least of what the disk has free and what is left of the node's capacity. The last of it
 // is kept: half so that compaction can move records when payloads no longer fit, the rest so that the index can still
-// record deletions.
+// record deletions. Moves count against the disk alone, as they end with less: who lowers the capacity wants just that.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Disk } from '../world/world.ts'
@@ -52,28 +52,36 @@ export class Reserve {
 
   /** Ask the disk whether `bytes` more fit; a move may use what is kept for moves. throws ShoalError 'ENOSPC' if not. */
   async ask(bytes: number, { isMove }: { isMove: boolean }): Promise<void> {
-    const { leftBytes, reserveBytes } = await this.measure()
+    const { leftBytes, movableBytes, reserveBytes } = await this.measure()
     const usableBytes = leftBytes - reserveBytes
     if (usableBytes >= bytes) {
       this.#admitted = Math.min(usableBytes, Math.max(ASK_EVERY_BYTES, bytes)) - bytes
       return
     }
     this.#admitted = 0
-    if (isMove && usableBytes + reserveBytes * MOVES_SHARE >= bytes) return
+    if (isMove && movableBytes >= bytes) return
     throw new ShoalError(
       'ENOSPC',
       `this node is full: of its disk or capacity ${leftBytes} bytes are left, ${reserveBytes} of them reserved, and ${bytes} are needed; free some space, or raise its capacity`,
     )
   }
 
-  /** What is left now, the reserve included, and the reserve. */
-  async measure(): Promise<{ leftBytes: number; reserveBytes: number }> {
+  /** What is left now, the reserve included; what moved records may take; and the reserve. */
+  async measure(): Promise<{ leftBytes: number; movableBytes: number; reserveBytes: number }> {
     const { disk, usedBytes, unwrittenBytes } = this.#parts
     const { freeBytes, totalBytes } = await disk.space()
     const ownBytes = Math.min(totalBytes, this.#capacityBytes)
-    const leftBytes = Math.min(freeBytes - unwrittenBytes(), this.#capacityBytes - usedBytes())
     const reserveBytes =
       this.#reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(ownBytes * RESERVE_SHARE))
-    return { leftBytes: Math.max(0, leftBytes), reserveBytes }
+    const onDiskBytes = freeBytes - unwrittenBytes()
+    const leftBytes = Math.max(0, Math.min(onDiskBytes, this.#capacityBytes - usedBytes()))
+    const movableBytes = Math.max(0, onDiskBytes - reserveBytes * (1 - MOVES_SHARE))
+    return { leftBytes, movableBytes, reserveBytes }
+  }
+
+  /** What is kept for moves. */
+  async moveBytes(): Promise<number> {
+    const { reserveBytes } = await this.measure()
+    return Math.floor(reserveBytes * MOVES_SHARE)
   }
 }

@@ -16,7 +16,6 @@ import type { RecordKind } from './record.ts'
 import type { FoundHead } from './record-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
 
-const SEGMENT_BYTES_MAX: number = 256 * MIB
 /** A batch of this size is written without waiting for a sync. */
 const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
@@ -29,7 +28,10 @@ export interface SegmentsEnd {
 }
 
 export interface SegmentsOptions {
-  /** A segment is begun when a record does not fit in this; a longer record has one of its own. @default 256 MiB */
+  /**
+   * A segment is begun when a record does not fit in this; a longer record has one of its own.
+   * @default what is kept for moves: then there is always room to compact one
+   */
   readonly segmentBytesMax?: number
   /** Appends are refused when less is left. @default 256 MiB, or 2 % of a disk or capacity below 12.5 GiB */
   readonly reserveBytes?: number
@@ -57,7 +59,7 @@ export class Segments {
   readonly #files: SegmentFiles
   readonly #table: SegmentTable
   readonly #reserve: Reserve
-  readonly #segmentBytesMax: number
+  #segmentBytesMax: number
   #end: SegmentsEnd
   /** Not in files yet, the oldest first. */
   readonly #batches: Batch[] = []
@@ -71,18 +73,30 @@ export class Segments {
   /** All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC', 'EIO'. */
   readonly sync: () => Promise<void> = coalesce(() => this.#sync())
 
-  constructor(
+  private constructor(
     { disk, table }: { disk: Disk; table: SegmentTable },
     end: SegmentsEnd,
-    options: SegmentsOptions = {},
+    options: SegmentsOptions,
   ) {
     this.#files = new SegmentFiles(disk)
     this.#table = table
     const usedBytes = (): number => table.total.bytes
     const unwrittenBytes = (): number => this.#unwrittenBytes
     this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes }, options)
-    this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
+    this.#segmentBytesMax = options.segmentBytesMax ?? 0
     this.#end = end
+  }
+
+  /** end: where the table and the files end. */
+  static async open(
+    components: { disk: Disk; table: SegmentTable },
+    end: SegmentsEnd,
+    options: SegmentsOptions = {},
+  ): Promise<Segments> {
+    const segments = new Segments(components, end, options)
+    if (options.segmentBytesMax === undefined)
+      segments.#segmentBytesMax = await segments.#reserve.moveBytes()
+    return segments
   }
 
   get end(): SegmentsEnd {
@@ -93,6 +107,11 @@ export class Segments {
   async freeBytes(): Promise<number> {
     const { leftBytes, reserveBytes } = await this.#reserve.measure()
     return Math.max(0, leftBytes - reserveBytes)
+  }
+
+  /** Bytes that moved records may still take. */
+  async movableBytes(): Promise<number> {
+    return (await this.#reserve.measure()).movableBytes
   }
 
   /**

@@ -81,7 +81,7 @@ export class Store {
   static async open(components: StoreComponents, options: SegmentsOptions = {}): Promise<Store> {
     const { index, end } = await recover(components)
     const { disk } = components
-    const segments = new Segments({ disk, table: index.segments }, end, options)
+    const segments = await Segments.open({ disk, table: index.segments }, end, options)
     return new Store(components, { segments, index })
   }
 

@@ -13,7 +13,9 @@ import {
   segmentSizes,
   stripeOf,
 } from './fixtures.ts'
+import { Store } from '../../../node/store/store.ts'
 import type { Disk } from '../../../node/world/world.ts'
+import type { ChunkId } from '../../../protocol/ids.ts'
 
 const OPTIONS = { segmentBytesMax: 11_000, reserveBytes: 10 * KIB, capacityBytes: 100 * KIB }
 
@@ -78,6 +80,44 @@ test('a full node that deletes and puts again and again never passes its capacit
   for (const [id, sealed] of held) assert.deepEqual(await store.chunks.read(id), sealed)
   await store.commit([])
   await assertCounted(kv)
+})
+
+test('room on a full node of any size comes back with what is deleted, and is never used up by copies', async (t) => {
+  for (const capacityBytes of [2 * MIB, 30 * MIB]) {
+    const { disk, kv, store } = await openStore(t, { capacityBytes })
+    const length = capacityBytes / 1024
+    const held = new Map<ChunkId, Uint8Array>()
+    await assert.rejects(async () => {
+      for (let n = 0; ; n++)
+        for (const [id, sealed] of await putChunks(store, [n], length)) held.set(id, sealed)
+    }, isFull)
+    await store.commit([])
+    for (const [i, id] of [...held.keys()].entries()) {
+      if (i % 5 < 2) continue
+      store.chunks.delete(id)
+      held.delete(id)
+    }
+    await store.commit([])
+    await store.compact()
+    assert.ok(store.usage().reclaimableBytes < capacityBytes / 10, `of ${capacityBytes}`)
+    assert.ok((await store.freeBytes()) > capacityBytes / 2, `of ${capacityBytes}`)
+    assert.ok((await diskBytes(disk)) < capacityBytes / 2, `of ${capacityBytes}`)
+    for (const [id, sealed] of held) assert.deepEqual(await store.chunks.read(id), sealed)
+    await assertCounted(kv)
+  }
+})
+
+test('a capacity that was lowered below what is there is come down to by compaction', async (t) => {
+  const { disk, clock, kv, store } = await openStore(t, { capacityBytes: 30 * MIB })
+  const held = [...(await putChunks(store, range(0, 900), 20 * KIB)).keys()]
+  for (const id of held.filter((_, i) => i % 3 > 0)) store.chunks.delete(id)
+  await store.close()
+  const smaller = await Store.open({ disk, clock, kv }, { capacityBytes: 10 * MIB })
+  assert.equal(await smaller.freeBytes(), 0)
+  await smaller.compact()
+  assert.ok((await smaller.freeBytes()) > 2 * MIB)
+  await assertCounted(kv)
+  await smaller.close()
 })
 
 test('without a reserve given, a fiftieth of the capacity is kept', async (t) => {
