@@ -16,7 +16,7 @@ import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
-import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
+import { decodeKnownEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { ReplicaView } from './state-view.ts'
 
@@ -144,8 +144,9 @@ export class EntryTable {
   }
 
   entry(actor: ActorId, seq: number): Entry | undefined {
-    const bytes = this.bytes(actor, seq)
-    return bytes === undefined ? undefined : decodeEntry(bytes)
+    const record = this.#view.get(entryKey(actor, seq))
+    if (record === undefined) return undefined
+    return decodeKnownEntry(record.subarray(HASH_BYTES), hashOf(record))
   }
 
   hlc(actor: ActorId, seq: number): Hlc | undefined {
@@ -154,8 +155,12 @@ export class EntryTable {
 
   hash(actor: ActorId, seq: number): EntryHash | undefined {
     const record = this.#view.get(entryKey(actor, seq))
-    return record === undefined ? undefined : (toHex(record.subarray(0, HASH_BYTES)) as EntryHash)
+    return record === undefined ? undefined : hashOf(record)
   }
+}
+
+function hashOf(record: Uint8Array): EntryHash {
+  return toHex(record.subarray(0, HASH_BYTES)) as EntryHash
 }
 
 /** Orders entries by clock, then hash. */

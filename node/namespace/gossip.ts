@@ -12,6 +12,7 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import { headsTopic, logDigest, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
 import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
+import type { Reason } from './catch-up.ts'
 import { agrees } from './hello.ts'
 import type { Inbox } from './inbox.ts'
 import type { Volume } from './volume.ts'
@@ -29,7 +30,7 @@ export interface GossipComponents {
   /** Mean time between two beacons. */
   readonly beaconMs: number
   /** Something is missing here that `from` can give. */
-  readonly onMissing: (from: PeerId) => void
+  readonly onMissing: (from: PeerId, isMissing: Reason) => void
   readonly onBeacon: (beacon: Beacon, from: PeerId) => void
 }
 
@@ -126,7 +127,7 @@ export class Gossip {
       if (!(error instanceof ShoalError)) throw error
       // A key this node does not know yet: the log of the member that sent this has it.
       if (error.code === 'corrupt' && volume.membership.member(from) !== undefined) {
-        this.#c.onMissing(from)
+        this.#c.onMissing(from, () => true)
       }
       return false
     }
@@ -138,12 +139,14 @@ export class Gossip {
     const entry = head.entry === undefined ? undefined : decodeEntry(head.entry)
     const { ancestry } = volume.replica
     if (entry === undefined) {
-      if ((volume.actors.get(actor)?.seq ?? 0) < seq) this.#c.onMissing(from)
+      const isMissing = (): boolean => (volume.actors.get(actor)?.seq ?? 0) < seq
+      if (isMissing()) this.#c.onMissing(from, isMissing)
       return
     }
-    if (ancestry.locate(actor, seq, entry.hash) !== undefined) return
+    const isMissing = (): boolean => ancestry.locate(actor, seq, entry.hash) === undefined
+    if (!isMissing()) return
     const verdict = inbox.take(entry)
-    if (verdict === 'missing-past') return this.#c.onMissing(from)
+    if (verdict === 'missing-past') return this.#c.onMissing(from, isMissing)
     // A failed commit fails the volume, which its users hear of.
     volume.commit().catch(() => undefined)
   }
@@ -157,9 +160,11 @@ export class Gossip {
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
     if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
     this.#c.onBeacon(beacon, from)
-    if (isSame === false && world.network.peers().includes(said.peer)) this.#c.onMissing(said.peer)
-    else if (isSame === false || !dominates(volume.actors.vector(), said.vector))
-      this.#c.onMissing(from)
+    const isMissing = (): boolean =>
+      agrees(volume, said) === false || !dominates(volume.actors.vector(), said.vector)
+    if (isSame === false && world.network.peers().includes(said.peer))
+      this.#c.onMissing(said.peer, isMissing)
+    else if (isSame === false || isMissing()) this.#c.onMissing(from, isMissing)
   }
 }
 

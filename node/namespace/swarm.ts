@@ -7,6 +7,8 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
+import { CatchUp } from './catch-up.ts'
+import type { Reason } from './catch-up.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -54,6 +56,7 @@ export interface SwarmComponents {
 export class Swarm {
   readonly #c: SwarmComponents
   readonly #sync: LogSync
+  readonly #catchUp: CatchUp
   readonly #reconnect: Reconnect
   readonly #transfer: CheckpointTransfer
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
@@ -97,6 +100,13 @@ export class Swarm {
         this.#heardDurable(volume, peer, vector)
       },
     })
+    this.#catchUp = new CatchUp({
+      exchange: (volume, peer) => this.sync(volume, peer),
+      onFailed: (volume, peer, error) => {
+        if (this.#stopped) return
+        components.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
+      },
+    })
     this.#reconnect = new Reconnect(
       { world: components.world, wanted: () => this.#wanted() },
       { longestPauseMs: DIAL_BEACONS * components.beaconMs },
@@ -119,6 +129,7 @@ export class Swarm {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#antiEntropy?.cancel()
+    this.#catchUp.stop()
     this.#door.stop()
     for (const { gossip } of this.#hosted.values()) gossip.stop()
     for (const inbox of this.#inboxes.values()) inbox.stop()
@@ -139,7 +150,7 @@ export class Swarm {
       inbox: this.#inboxOf(volume),
       freeBytes,
       beaconMs,
-      onMissing: (from) => this.syncSoon(volume, from),
+      onMissing: (from, isMissing) => this.syncSoon(volume, from, isMissing),
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
     })
     const checkpoints = this.#checkpointsOf(volume)
@@ -211,13 +222,9 @@ export class Swarm {
     }
   }
 
-  /** The same in the background; failures are for the next occasion. */
-  syncSoon(volume: Volume, peer: PeerId): void {
-    if (this.#stopped) return
-    this.sync(volume, peer).catch((error: unknown) => {
-      if (!this.#stopped)
-        this.#c.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
-    })
+  /** The same in the background, when it is its turn and if there is still a reason. */
+  syncSoon(volume: Volume, peer: PeerId, reason?: Reason): void {
+    if (!this.#stopped) this.#catchUp.soon(volume, peer, reason)
   }
 
   /** What is missing here is not in the log of a peer any more. */

@@ -101,6 +101,25 @@ export function encodeEntry(entry: Entry): Uint8Array {
 
 /** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
 export function decodeEntry(bytes: Uint8Array): Entry {
+  const [headerBytes, signature, body] = decodeParts(bytes)
+  const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header'))
+  if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
+    throw new ShoalError(
+      'malformed',
+      `entry ${header.actor}:${header.seq} has another body than it says`,
+    )
+  }
+  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
+}
+
+/** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
+export function decodeKnownEntry(bytes: Uint8Array, hash: EntryHash): Entry {
+  const [headerBytes, signature, body] = decodeParts(bytes)
+  const header = decodeHeader(decodeCbor(headerBytes, 'entry header'))
+  return { header, headerBytes, hash, signature, body }
+}
+
+function decodeParts(bytes: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array] {
   const value = decodeCbor(bytes, 'entry')
   const [headerBytes, signature, body] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (
@@ -112,14 +131,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   ) {
     throw new ShoalError('malformed', 'an entry is not [header, signature, body]')
   }
-  const header = decodeHeader(headerBytes)
-  if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
-    throw new ShoalError(
-      'malformed',
-      `entry ${header.actor}:${header.seq} has another body than it says`,
-    )
-  }
-  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
+  return [headerBytes, signature, body]
 }
 
 function encodeHeader(header: EntryHeader): Uint8Array {
@@ -140,8 +152,7 @@ function encodeHeader(header: EntryHeader): Uint8Array {
   ])
 }
 
-function decodeHeader(bytes: Uint8Array): EntryHeader {
-  const value = decodeCanonicalCbor(bytes, 'entry header')
+function decodeHeader(value: unknown): EntryHeader {
   const fields: readonly unknown[] = Array.isArray(value) ? value : []
   if (count(fields[0], 'version', 2 ** 31) !== ENTRY_VERSION) {
     throw new ShoalError(
