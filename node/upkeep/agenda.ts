@@ -104,19 +104,19 @@ export class Agenda {
     return this.#nextAt
   }
 
-  /** Wait neither for writers nor for calm at the next look. */
-  hurry(): void {
-    this.#isHurried = true
-  }
-
   /** All stripes of a group were looked at, and none was outdated: that need not be done again soon. */
   foundUpToDate(group: GroupId): void {
     this.#upToDate.set(group, { by: this.#codeFacts, at: this.#parts.clock.now() })
   }
 
-  /** Chores that are due, in order. cost: O(groups), and a plan for each group that is new or sees other peers. */
-  due(): Chore[] {
+  /**
+   * Chores that are due, in order. cost: O(groups), and a plan for each group that is new or sees other peers.
+   *
+   * isHurried: waits neither for writers nor for calm.
+   */
+  due({ isHurried = false }: { isHurried?: boolean } = {}): Chore[] {
     const { map, census: taker } = this.#parts
+    this.#isHurried = isHurried
     const census = taker.take()
     const eligible = census.peers.filter(({ weight }) => weight > 0).length
     this.#codeFacts = `${formatClass(map.redundancy())} ${eligible}`
@@ -135,7 +135,6 @@ export class Agenda {
       const since = { need: needs.get(group.id), surplus: surplus.get(group.id) }
       urgencies.push(...this.#choresOf(group, plan, census, since))
     }
-    this.#isHurried = false
     this.#needs = needs
     this.#surplus = surplus
     for (const group of this.#upToDate.keys()) if (!plans.has(group)) this.#upToDate.delete(group)

@@ -51,6 +51,7 @@ export class Releases {
     const { store, clock } = this.#parts
     const now = clock.now()
     const due = [...this.#dueAt].filter(([, dueAt]) => dueAt <= now).map(([stripe]) => stripe)
+    const isIdle = due.length + this.#wanted.size === 0
     for (const stripe of due) {
       signal.throwIfAborted()
       this.#dueAt.delete(stripe)
@@ -61,7 +62,7 @@ export class Releases {
       this.#wanted.delete(stripe)
       await this.#takeBack(stripe)
     }
-    await store.commit([])
+    if (!isIdle) await store.commit([])
     return this.#dueAt.values().next().value
   }
 

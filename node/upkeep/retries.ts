@@ -27,13 +27,16 @@ export class Retries {
     return failure === undefined || this.#clock.now() >= dueAt(failure)
   }
 
-  failed(stripe: StripeId): void {
+  /** returns until when it is left alone. */
+  failed(stripe: StripeId): Instant {
     const last = this.#failures.get(stripe)
     const pauseMs = Math.min(2 * (last?.pauseMs ?? FIRST_PAUSE_MS / 2), PAUSE_MS_MAX)
     this.#failures.delete(stripe)
-    this.#failures.set(stripe, { at: this.#clock.now(), pauseMs })
+    const failure = { at: this.#clock.now(), pauseMs }
+    this.#failures.set(stripe, failure)
     const [oldest] = this.#failures.keys()
     if (this.#failures.size > REMEMBERED_MAX && oldest !== undefined) this.#failures.delete(oldest)
+    return dueAt(failure)
   }
 
   succeeded(stripe: StripeId): void {
@@ -53,6 +56,6 @@ export class Retries {
   }
 }
 
-function dueAt({ at, pauseMs }: Failure): number {
-  return at + pauseMs
+function dueAt({ at, pauseMs }: Failure): Instant {
+  return (at + pauseMs) as Instant
 }

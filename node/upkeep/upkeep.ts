@@ -1,6 +1,7 @@
 // Keeps the stripes of one volume as redundant as their class says, with nobody asking for it: looks what is to be done
 // (agenda.ts) when members, their presence or the shard map change, and does it stripe by stripe, a few at a time, the
-// most urgent group first. What fails is tried again after a while; nothing that is half done needs to be remembered.
+// most urgent group first. What fails is tried again after a while, also while other work goes on; nothing that is half
+// done needs to be remembered.
 import { asShoalError, assertNever } from '../../protocol/errors.ts'
 import { MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
@@ -13,7 +14,7 @@ import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Network, Random, Timer } from '../world/world.ts'
 import { Agenda } from './agenda.ts'
-import type { AgendaOptions, Chore } from './agenda.ts'
+import type { AgendaOptions, Chore, ChoreKind } from './agenda.ts'
 import { Budget } from './budget.ts'
 import { CensusTaker } from './census.ts'
 import { drainOf } from './drain.ts'
@@ -76,6 +77,10 @@ export class Upkeep {
   readonly #subscriptions: (() => void)[] = []
   #due: readonly Chore[] = []
   #hasChanged = false
+  /** When the first stripe that failed is to be tried again, which may be past in a pass. */
+  #retryAt = Infinity
+  /** The next pass does without waiting for calm what falls to this node. */
+  #isHurried = false
   #alarm: { readonly timer: Timer; readonly at: number } | undefined
 
   constructor(parts: UpkeepParts, options: UpkeepOptions = {}) {
@@ -128,7 +133,7 @@ export class Upkeep {
    */
   async repairNow(signal: AbortSignal): Promise<void> {
     this.#retries.clear()
-    this.#agenda.hurry()
+    this.#isHurried = true
     await untilAborted(this.#job.now(), signal)
   }
 
@@ -176,19 +181,30 @@ export class Upkeep {
     if (next < Infinity && !signal.aborted) this.#wakeAt(next)
   }
 
-  /** Stripe by stripe, each once; but when something has changed, what has become more urgent goes first. */
+  /**
+   * Stripe by stripe, each once; but when something has changed, what has become more urgent goes first, and so does what
+   * is to be tried again. A pass may take days.
+   */
   async *#tasks(signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
+    const isHurried = this.#isHurried
+    this.#isHurried = false
+    const { clock } = this.#parts
     const done = new Map<string, StripeId>()
     for (let isInterrupted = true; isInterrupted;) {
       isInterrupted = false
       this.#hasChanged = false
-      const lookedAt = this.#parts.clock.now()
-      this.#due = this.#agenda.due()
+      await this.#releases.run(signal)
+      const lookedAt = clock.now()
+      if (lookedAt >= this.#retryAt) forgetRepairs(done)
+      if (lookedAt >= this.#retryAt) this.#retryAt = this.#retries.nextAt ?? Infinity
+      this.#due = this.#agenda.due({ isHurried })
+      const newsAt = Math.min(this.#retryAt, this.#census.nextAt ?? Infinity)
       for (const chore of this.#due) {
         for await (const task of this.#tasksOf(chore, done)) {
           signal.throwIfAborted()
           yield task
-          isInterrupted = this.#hasChanged && this.#parts.clock.now() >= lookedAt + this.#lookMs
+          const hasNews = this.#hasChanged || clock.now() >= newsAt
+          isInterrupted = hasNews && clock.now() >= lookedAt + this.#lookMs
           if (isInterrupted) break
         }
         if (isInterrupted) break
@@ -201,7 +217,7 @@ export class Upkeep {
     { kind, group }: Chore,
     done: Map<string, StripeId>,
   ): AsyncGenerator<Task, void, undefined> {
-    const key = `${kind} ${group.id}`
+    const key = keyOf(kind, group.id)
     const after = done.get(key)
     let count = 0
     for await (const stripe of this.#parts.map.stripesOf(group.id, after && { after })) {
@@ -224,7 +240,8 @@ export class Upkeep {
     } catch (error) {
       signal.throwIfAborted()
       const { code, message } = asShoalError(error)
-      this.#retries.failed(stripe)
+      this.#retryAt = Math.min(this.#retryAt, this.#retries.failed(stripe))
+      this.#hasChanged = true
       this.#parts.log('upkeep of a stripe failed', { chore: kind, stripe, code, message })
     } finally {
       this.#active.delete(stripe)
@@ -245,4 +262,13 @@ export class Upkeep {
         return assertNever(kind)
     }
   }
+}
+
+function keyOf(kind: ChoreKind, group: string): string {
+  return `${kind} ${group}`
+}
+
+/** Go through the stripes to be repaired again. */
+function forgetRepairs(done: Map<string, StripeId>): void {
+  for (const key of done.keys()) if (key.startsWith(keyOf('repair', ''))) done.delete(key)
 }

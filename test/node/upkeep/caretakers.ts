@@ -27,6 +27,8 @@ export interface CaretakersOptions extends VolumeOptions {
   readonly count: number
   /** Of `count`, those that are members from the beginning; all without. */
   readonly members?: number
+  /** See UpkeepOptions. */
+  readonly lookMs?: number
 }
 
 export class Caretakers {
@@ -36,9 +38,11 @@ export class Caretakers {
   readonly logged: string[] = []
   /** For how long nothing was heard of a peer. */
   readonly silentMs: Map<PeerId, number> = new Map()
+  readonly #lookMs: number | undefined
   readonly #upkeeps: ReadonlyMap<PeerId, Upkeep>
 
-  private constructor(group: PeerGroup, map: MemoryStripeMap) {
+  private constructor(group: PeerGroup, map: MemoryStripeMap, lookMs: number | undefined) {
+    this.#lookMs = lookMs
     this.group = group
     this.map = map
     this.#upkeeps = new Map(group.peers.map((peer) => [peer, this.#upkeepOf(peer)]))
@@ -48,7 +52,7 @@ export class Caretakers {
     const group = await PeerGroup.open(t, options)
     const map = await MemoryStripeMap.open(group, options)
     map.members = group.peers.slice(0, options.members)
-    const caretakers = new Caretakers(group, map)
+    const caretakers = new Caretakers(group, map, options.lookMs)
     for (const upkeep of caretakers.#upkeeps.values()) upkeep.start()
     t.after(() => Promise.all([...caretakers.#upkeeps.values()].map((upkeep) => upkeep.stop())))
     return caretakers
@@ -167,7 +171,7 @@ export class Caretakers {
         mayCondemn: () => true,
         log: (message) => this.logged.push(message),
       },
-      { bytesPerSecond: Infinity },
+      { bytesPerSecond: Infinity, lookMs: this.#lookMs },
     )
   }
 }
