@@ -1,9 +1,10 @@
 // Gives up the stripes of a volume that nobody needs (DESIGN §6, MEMO §4.9), by what a survey found, in two steps:
 //   condemned: nobody references chunks by way of the stripe any more; who is about to, objects (objections.ts)
 //   swept: once all who may write are known to have the `condemn`, and a survey begun after that confirms it
-// A stripe is needed for a chunk that lives in its class, unless the chunk lies in a whole stripe of that class which is
-// not condemned, and for one that lives in another class and lies in no stripe of that. Of stripes of which little is
-// needed, or that are small, what is needed is packed anew with that of others, and then they are condemned.
+// A stripe is needed for a chunk that lives in its class, unless the chunk lies in another of that class which is not
+// condemned and whose shards all are with peers that are not gone, and for one that lives in another class and lies in no
+// stripe of that. Of stripes of which little is needed, or that are small, what is needed is packed anew with that of
+// others, and then they are condemned.
 //
 // No chunk that lives is swept: who made it live without having the `condemn` said so in an entry that is here before the
 // last survey begins, and who had it wrote the chunk anew, or had objected. After the two-step fossil collection of
@@ -15,6 +16,7 @@ import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
 import { countBefore, laggingBehind, stableHlc, waitedFor } from '../namespace/stable.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { Liveness } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
 import type { PackAnew } from './pack-anew.ts'
 import { Repacking, classText, isSameClass } from './repack.ts'
@@ -31,6 +33,7 @@ export interface CollectorParts {
   readonly map: StripeMap
   readonly touched: Pick<Touched, 'has'>
   readonly packAnew: Pick<PackAnew, 'place'>
+  readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -164,14 +167,14 @@ export class Collector {
 
   /** Of several stripes that have a chunk, only the one is needed that is found first: the same on every node. */
   #isElsewhere(chunk: ChunkId, id: StripeId, { class: cls }: MappedStripe): boolean {
-    const { map } = this.#parts
+    const { map, livenessOf } = this.#parts
     const found = map.locate(chunk)?.stripe
     const other = found === undefined || found === id ? undefined : map.stripe(found)
     return (
       other !== undefined &&
       !other.isCondemned &&
       isSameClass(other.class, cls) &&
-      other.holders.every((peers) => peers.length > 0)
+      other.holders.every((peers) => peers.some((peer) => livenessOf(peer) !== 'gone'))
     )
   }
 

@@ -1,15 +1,17 @@
 // The sealed chunks in this node's own store that it need not have:
 //   those that no stripe has and nobody reaches go, once they were found so, all writers are known to have the log up to
 //   there, so that nobody can bring their file back any more, and they are found so again
-//   copies of what lies in whole stripes go when space is short, the oldest first
+//   copies of what lies in whole stripes go when space is short, the oldest first, where one more peer may fail of those
+//   that are there: a stripe whose holders are away may have no other bytes than these
 // A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted chunk's mark is gone, durably,
 // before the chunk is.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { ChunkId, VolumeId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Packer } from '../data/packer.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { Liveness } from '../peers/detector.ts'
 import type { HeldChunk } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
@@ -23,6 +25,14 @@ const DOOMED_MAX = 262_144
 export interface LocalCopiesParts {
   readonly store: Pick<Store, 'chunks' | 'commit'>
   readonly clock: Clock
+}
+
+/** A volume whose chunks are copied here. */
+export interface CopiedVolume {
+  readonly map: Pick<StripeMap, 'locate' | 'stripe'>
+  readonly packer: Pick<Packer, 'isMarked'>
+  readonly touched: Pick<Touched, 'has'>
+  readonly livenessOf: (peer: PeerId) => Liveness
 }
 
 /** A volume as a survey found it. */
@@ -93,7 +103,7 @@ export class LocalCopies {
   /** Delete copies of so many bytes in all. returns how many that were. */
   async evict(
     bytes: number,
-    volumes: readonly Pick<SurveyedVolume, 'map' | 'packer' | 'touched'>[],
+    volumes: readonly CopiedVolume[],
     signal: AbortSignal,
   ): Promise<number> {
     const { store, clock } = this.#parts
@@ -139,19 +149,16 @@ export class LocalCopies {
   }
 }
 
-/** Does the chunk lie in a stripe all of whose shards have holders, and is wanted here by nobody? */
-function isCopy(
-  id: ChunkId,
-  volumes: readonly Pick<SurveyedVolume, 'map' | 'packer' | 'touched'>[],
-): boolean {
+/** Does the chunk lie in a stripe that can spare it, and is it wanted here by nobody? */
+function isCopy(id: ChunkId, volumes: readonly CopiedVolume[]): boolean {
   if (volumes.some(({ packer, touched }) => packer.isMarked(id) || touched.has(id))) return false
-  return volumes.some(({ map }) => {
+  return volumes.some(({ map, livenessOf }) => {
     const found = map.locate(id)
     const stripe = found === undefined ? undefined : map.stripe(found.stripe)
-    return (
-      stripe !== undefined &&
-      !stripe.isCondemned &&
-      stripe.holders.every((peers) => peers.length > 0)
-    )
+    if (stripe === undefined || stripe.isCondemned) return false
+    const { holders, header } = stripe
+    const there = holders.filter((peers) => peers.some((peer) => livenessOf(peer) === 'online'))
+    const isWhole = holders.every((peers) => peers.length > 0)
+    return isWhole && there.length >= Math.min(header.k + 1, holders.length)
   })
 }

@@ -10,7 +10,7 @@ import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import { graceMsOf, trashMsOf } from '../namespace/settings.ts'
 import type { Volumes } from '../namespace/volumes.ts'
-import type { Detector } from '../peers/detector.ts'
+import type { Detector, Liveness } from '../peers/detector.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { AUDIT_EVERY_MS, Audit } from './audit.ts'
@@ -133,15 +133,16 @@ export class NodeUpkeep {
   }
 
   #garbageOf(hosted: HostedVolume): VolumeGarbage {
-    const { world, store, log } = this.#c
-    const { namespace, map, packer, gatherer, chunks, touched, classes, client } = hosted
+    const { world, store, detector, log } = this.#c
+    const { namespace, volume, map, packer, gatherer, chunks, touched, classes, client } = hosted
     const { clock, network } = world
     const { bytesPerSecond = REPACK_BYTES_PER_SECOND } = this.#options
     const budget = new Budget(clock, { bytesPerSecond })
     const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
     const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
+    const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
     const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
-    return new VolumeGarbage({ ...parts, packAnew, clock, log })
+    return new VolumeGarbage({ ...parts, packAnew, livenessOf, clock, log })
   }
 
   #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): void {

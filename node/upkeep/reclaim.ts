@@ -1,6 +1,7 @@
 // Gives back the space of a node that nobody needs: stripes of its volumes (volume-garbage.ts), its own copies of chunks
 // (local-copies.ts), its trash after a while, and last the dead records of its store. One pass at a time.
-import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { Instant } from '../../protocol/units.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
 import type { Store } from '../store/store.ts'
@@ -18,6 +19,12 @@ const POLL_MS: number = SECOND_MS / 2
 /** Less than this share of the node's space free is too little. */
 const FREE_SHARE_MIN = 0.1
 const COMPACT_BYTES_PER_SECOND = 64e6
+/** Segments less live than this are compacted when space is short, or asked for. */
+const THOROUGH_LIVE_RATIO = 0.9
+/** Stripes are condemned, then swept; then copies of their chunks are doomed, then deleted. */
+const PASSES_MAX = 4
+/** After it found too few copies to delete, eviction looks at all that is stored again so much later. */
+const EVICT_AGAIN_MS: number = HOUR_MS
 
 export interface ReclaimParts {
   readonly store: Store
@@ -40,12 +47,14 @@ export class Reclaim {
   readonly #local: LocalCopies
   readonly #job: Job
   #turn: Promise<unknown> = Promise.resolve()
+  #evictAt: Instant
   readonly #stopped = new AbortController()
 
   constructor(parts: ReclaimParts) {
     this.#parts = parts
     this.#local = new LocalCopies(parts)
     const { clock, random, log } = parts
+    this.#evictAt = clock.now()
     const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
     this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
   }
@@ -60,25 +69,26 @@ export class Reclaim {
     await this.#turn
   }
 
-  /** Now, and once more when other members have answered. only: a volume; local copies are left alone then. */
+  /** Now, and again as other members answer, as long as there is more to give up. only: a volume; local copies are left alone then. */
   now(
     { only, nameOf }: { only: VolumeId | undefined; nameOf: (volume: VolumeId) => string },
     signal: AbortSignal,
   ): Promise<GarbageReport> {
     const scope = AbortSignal.any([signal, this.#stopped.signal])
     return this.#inTurn(async () => {
-      const first = await this.#pass({ isAsked: true, only }, scope)
-      const isAnswered = await this.#awaitOthers(only, scope)
-      const second = isAnswered ? await this.#pass({ isAsked: true, only }, scope) : undefined
+      const passes = [await this.#pass({ isAsked: true, only }, scope)]
+      const until = (this.#parts.clock.now() + WAIT_MS) as Instant
+      while (passes.length < PASSES_MAX && (await this.#awaitOthers(only, until, scope)))
+        passes.push(await this.#pass({ isAsked: true, only }, scope))
       await this.#parts.store.shards.emptyTrash(this.#parts.trashMs())
-      const { freedBytes } = await this.#compact(scope)
+      const { freedBytes } = await this.#compact(THOROUGH_LIVE_RATIO, scope)
       const volumes = this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
       const { trashBytes, reclaimableBytes } = this.#parts.store.usage()
       return {
         volumes: await Promise.all(
-          volumes.map((one) => reportOf(one, nameOf(one.volume.id), [first, second])),
+          volumes.map((one) => reportOf(one, nameOf(one.volume.id), passes)),
         ),
-        deletedBytes: first.deletedBytes + (second?.deletedBytes ?? 0),
+        deletedBytes: passes.reduce((sum, pass) => sum + pass.deletedBytes, 0),
         freedBytes,
         trashBytes,
         reclaimableBytes,
@@ -90,10 +100,13 @@ export class Reclaim {
     const { store, trashMs } = this.#parts
     if (await this.#isDue()) await this.#pass({ isAsked: false, only: undefined }, signal)
     await store.shards.emptyTrash(trashMs())
-    const shortBytes = await this.#shortBytes()
-    if (shortBytes > 0) await store.shards.emptyTrash()
-    if (shortBytes > 0) await this.#evict(signal)
-    await this.#compact(signal)
+    const isShort = (await this.#shortBytes()) > 0
+    if (isShort) {
+      await store.shards.emptyTrash()
+      await this.#compact(THOROUGH_LIVE_RATIO, signal)
+      await this.#evict(signal)
+    }
+    await this.#compact(isShort ? THOROUGH_LIVE_RATIO : undefined, signal)
   }
 
   async #isDue(): Promise<boolean> {
@@ -127,16 +140,24 @@ export class Reclaim {
     }
   }
 
-  /** returns whether all that waits is ready. */
-  async #awaitOthers(only: VolumeId | undefined, signal: AbortSignal): Promise<boolean> {
+  /** Wait until what was found can be given up. returns whether another pass would give up more. */
+  async #awaitOthers(
+    only: VolumeId | undefined,
+    until: Instant,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { clock } = this.#parts
     const volumes = (): readonly VolumeGarbage[] =>
       this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
-    const until = clock.now() + WAIT_MS
     for (;;) {
       const states = await Promise.all(volumes().map(({ collector }) => collector.condemned()))
-      const isReady = states.every(({ waiting }) => waiting === 0) && this.#isLocalReady(volumes())
-      if (isReady || clock.now() >= until) return states.some(({ ready }) => ready > 0) || isReady
+      const isLocalReady = this.#isLocalReady(volumes())
+      const isReady = states.every(({ waiting }) => waiting === 0) && isLocalReady
+      const areCopiesDue =
+        only === undefined &&
+        ((isLocalReady && this.#local.doomedCount > 0) || volumes().some((one) => one.hasSwept))
+      const isDue = areCopiesDue || states.some(({ ready }) => ready > 0)
+      if (isReady || clock.now() >= until) return isDue
       await clock.sleep(POLL_MS, { signal })
     }
   }
@@ -146,23 +167,29 @@ export class Reclaim {
     return this.#local.isReady((id) => stable.get(id))
   }
 
-  /** What is missing to the least that is to be free, with what compaction can give back. */
+  /** What is missing to the least that is to be free. */
   async #shortBytes(): Promise<number> {
     const { store } = this.#parts
-    const { segmentBytes, reclaimableBytes } = store.usage()
     const freeBytes = await store.freeBytes()
-    return FREE_SHARE_MIN * (freeBytes + segmentBytes) - freeBytes - reclaimableBytes
+    return FREE_SHARE_MIN * (freeBytes + store.usage().segmentBytes) - freeBytes
   }
 
   async #evict(signal: AbortSignal): Promise<void> {
+    const { store, clock, volumes } = this.#parts
     const shortBytes = await this.#shortBytes()
-    const parts = this.#parts.volumes().map((volume) => volume.copies)
-    if (shortBytes > 0) await this.#local.evict(shortBytes, parts, signal)
+    if (shortBytes <= 0 || store.usage().chunkBytes === 0 || clock.now() < this.#evictAt) return
+    const copies = volumes().map((volume) => volume.copies)
+    const evictedBytes = await this.#local.evict(shortBytes, copies, signal)
+    if (evictedBytes < shortBytes) this.#evictAt = (clock.now() + EVICT_AGAIN_MS) as Instant
   }
 
-  #compact(signal: AbortSignal): Promise<{ readonly freedBytes: number }> {
+  #compact(
+    maxLiveRatio: number | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly freedBytes: number }> {
+    const options = maxLiveRatio === undefined ? {} : { maxLiveRatio }
     const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
-    return this.#parts.store.compact({ budgetBytesPerSecond, signal })
+    return this.#parts.store.compact({ ...options, budgetBytesPerSecond, signal })
   }
 
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -179,9 +206,9 @@ function isIn(only: VolumeId | undefined, volume: VolumeId): boolean {
 async function reportOf(
   { volume: { id, membership }, collector }: VolumeGarbage,
   name: string,
-  passes: readonly (Pass | undefined)[],
+  passes: readonly Pass[],
 ): Promise<VolumeGarbageReport> {
-  const all = passes.flatMap((pass) => pass?.collected.get(id) ?? [])
+  const all = passes.flatMap((pass) => pass.collected.get(id) ?? [])
   const sum = (key: keyof Collected): number => all.reduce((total, one) => total + one[key], 0)
   const { ready, waiting } = await collector.condemned()
   return {

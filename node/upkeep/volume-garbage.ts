@@ -12,11 +12,12 @@ import type { PinnedClasses } from '../files/pinned-classes.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { Store } from '../store/store.ts'
+import type { Liveness } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
 import { Collector } from './collect.ts'
 import type { Collected } from './collect.ts'
 import { HeldContent } from './held-content.ts'
-import type { SurveyedVolume } from './local-copies.ts'
+import type { CopiedVolume, SurveyedVolume } from './local-copies.ts'
 import { Objections } from './objections.ts'
 import type { PackAnew } from './pack-anew.ts'
 import { Repin } from './repin.ts'
@@ -38,6 +39,7 @@ export interface VolumeGarbageParts {
   readonly touched: Touched
   readonly classes: PinnedClasses
   readonly packAnew: PackAnew
+  readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -73,8 +75,13 @@ export class VolumeGarbage {
   }
 
   /** What is copied here of others. */
-  get copies(): Pick<SurveyedVolume, 'map' | 'packer' | 'touched'> {
+  get copies(): CopiedVolume {
     return this.#parts
+  }
+
+  /** Stripes were swept since the last survey: copies of their chunks here may be needed no more. */
+  get hasSwept(): boolean {
+    return this.#hasSwept
   }
 
   start(): void {

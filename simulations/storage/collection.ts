@@ -27,6 +27,7 @@ export class Collection {
       volume: { stripes: { condemnedAt } } as unknown as Volume,
       map,
       touched: { has: () => false },
+      livenessOf: () => 'online',
       packAnew: { place: () => Promise.reject(new ShoalError('not-placed', 'small stripes stay')) },
       clock: host.machine.world.clock,
       log: () => undefined,

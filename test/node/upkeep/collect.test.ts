@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
-import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
+import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { withMembers } from '../api/members.ts'
 import {
@@ -21,6 +21,13 @@ import type { NodeApi } from '../../../node/control/api.ts'
 import type { Clock } from '../../../node/world/world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { Members } from '../api/members.ts'
+
+/** The size of the disk counts when a node starts. */
+async function restartWithDisk(node: ClusterNode, capacityBytes: number): Promise<void> {
+  await node.stop()
+  node.machine.disk.capacityBytes = capacityBytes
+  await node.start()
+}
 
 const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1, 8]
 
@@ -159,6 +166,40 @@ describe('collect', () => {
       network.heal()
       await clock.sleep(5 * MINUTE_MS)
       assert.equal((await volumeOf(b)).reclaimableBytes, 0)
+    })
+  })
+
+  test('a disk that gets full loses old copies of what lies on others, and takes writes', async () => {
+    await withMembers(3, 7, async ({ nodes, clock }) => {
+      const [a] = nodes
+      // More than its shards of all files take, and less than those and copies.
+      await restartWithDisk(a, 70 * MIB)
+      await clock.sleep(MINUTE_MS)
+      for (let number = 0; number < 16; number++) {
+        await a.ask((api) => put(api, `/${number}`, contentOf(number, 4 * MIB)))
+        await a.ask((api) => api.settle('placed'))
+        await clock.sleep(10 * MINUTE_MS)
+      }
+      const { freeBytes } = (await a.ask((api) => api.status())).node
+      assert.ok((freeBytes ?? 0) > 4 * MIB, `${freeBytes} are free`)
+      await checkAll(nodes)
+    })
+  })
+
+  test('but none of what is only here because its holders are gone', async () => {
+    await withMembers(3, 8, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await a.ask((api) => api.setVolume('main', { grace: '30m' }))
+      for (let number = 0; number < 8; number++)
+        await a.ask((api) => put(api, `/${number}`, contentOf(number, 300 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      await clock.sleep(10 * MINUTE_MS)
+      network.partition([a.peer], [b.peer, c.peer])
+      await clock.sleep(60 * MINUTE_MS)
+      const { usedBytes } = (await a.ask((api) => api.status())).node
+      await restartWithDisk(a, (usedBytes ?? 0) + 100 * KIB)
+      await clock.sleep(60 * MINUTE_MS)
+      await checkAll([a])
     })
   })
 
