@@ -1,4 +1,5 @@
 // The owner's calls about volumes and their policies.
+import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Settings, VolumesApi } from '../control/api.ts'
 import { applySettings, checkSettings, votersIn } from '../namespace/settings.ts'
@@ -6,6 +7,8 @@ import type { NamedVolume } from '../namespace/volumes.ts'
 import { describeVolume, describeVolumeInfo } from './describe.ts'
 import type { NodeParts } from './parts.ts'
 
+const NO_VOTERS_YET =
+  'voters: a new volume has no member but this node; name others with "shoal volume set" once they have joined'
 /** Members that are connected but do not answer are not waited for. */
 const TELL_MS: number = 5 * SECOND_MS
 
@@ -30,9 +33,12 @@ export function volumesApi(parts: NodeParts): VolumesApi {
     await Promise.race([Promise.allSettled(told), world.clock.sleep(TELL_MS)])
   }
   return {
-    async createVolume({ name, chunk, hash, settings }, { signal } = {}) {
+    async createVolume({ name, chunk, hash, settings = {} }, { signal } = {}) {
+      // Before it is made: nothing takes a volume back.
+      checkSettings(settings)
+      if (settings['voters'] !== undefined) throw new ShoalError('usage', NO_VOTERS_YET)
       const named = await hosted.create(name, chunk, hash)
-      if (settings !== undefined) await apply(named, settings, signal)
+      await apply(named, settings, signal)
       return describeVolumeInfo(parts, named)
     },
 

@@ -1,0 +1,19 @@
+// What an owner asks of volumes is done, or nothing is.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withMembers } from './members.ts'
+
+test('a volume that cannot be as asked is not made', async () => {
+  await withMembers(1, 1, async ({ nodes: [node] }) => {
+    const names = async (): Promise<string[]> =>
+      (await node.ask((api) => api.listVolumes())).map(({ name }) => name)
+    const before = await names()
+    for (const settings of [{ class: 'zzz' }, { bogus: '1' }, { voters: 'nobody' }]) {
+      const made = node.ask((api) => api.createVolume({ name: 'photos', settings }))
+      await assert.rejects(made, { code: 'usage' })
+      assert.deepEqual(await names(), before)
+    }
+    await node.ask((api) => api.createVolume({ name: 'photos', settings: { class: 'rs4+2' } }))
+    assert.deepEqual(await names(), [...before, 'photos'])
+  })
+})
