@@ -110,7 +110,7 @@ export class Node implements LocalNode {
       volumes,
       joining,
       detector,
-      freeBytes: () => space.freeBytes,
+      freeBytes: () => space.forBeacon(),
       beaconMs,
       checkpoints,
       onPeersChanged: () => this.#peersChanged(),

@@ -44,7 +44,7 @@ function storeText(node: NodeStatus['node']): string {
     [node.usedBytes, 'used'],
     [node.trashBytes, 'of it in the trash'],
     [node.reclaimableBytes, 'of it reclaimable'],
-    [node.freeBytes, 'free'],
+    [node.freeBytes, `free of ${formatBytes(node.capacityBytes)}`],
   ] as const
   return parts
     .filter(([bytes, what]) => bytes > 0 || !what.startsWith('of'))

@@ -4,10 +4,12 @@ import type { NodeStatus } from '../control/status.ts'
 import type { Store } from '../store/store.ts'
 
 export class Space {
-  readonly #store: Pick<Store, 'usage' | 'freeBytes'>
+  readonly #store: Pick<Store, 'usage' | 'space'>
   #freeBytes = 0
+  #totalBytes = 0
+  #isMeasuring = false
 
-  constructor(components: { readonly store: Pick<Store, 'usage' | 'freeBytes'> }) {
+  constructor(components: { readonly store: Pick<Store, 'usage' | 'space'> }) {
     this.#store = components.store
   }
 
@@ -16,15 +18,30 @@ export class Space {
     return this.#freeBytes
   }
 
+  /** The same, and the next beacon says what is free by now: others choose by it whom they give shards. */
+  forBeacon(): number {
+    if (!this.#isMeasuring) {
+      this.#isMeasuring = true
+      // A disk that does not answer is told of by whoever needs it.
+      void this.measure()
+        .catch(() => undefined)
+        .finally(() => (this.#isMeasuring = false))
+    }
+    return this.#freeBytes
+  }
+
   status(): Pick<
     NodeStatus['node'],
-    'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
+    'capacityBytes' | 'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
   > {
     const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
-    return { usedBytes, freeBytes: this.#freeBytes, trashBytes, reclaimableBytes }
+    const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
+    return { usedBytes, ...sizes, trashBytes, reclaimableBytes }
   }
 
   async measure(): Promise<void> {
-    this.#freeBytes = await this.#store.freeBytes()
+    const { freeBytes, totalBytes } = await this.#store.space()
+    this.#freeBytes = freeBytes
+    this.#totalBytes = totalBytes
   }
 }

@@ -20,6 +20,8 @@ export interface NodeStatus {
     /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
     readonly usedBytes: number
     readonly freeBytes: number
+    /** What the store may take in all: its capacity, or the disk where that is smaller or none was given. */
+    readonly capacityBytes: number
     /** Of the used bytes: what nobody needs, kept for a while lest that was a mistake, and what compaction gives back. */
     readonly trashBytes: number
     readonly reclaimableBytes: number

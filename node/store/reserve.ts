@@ -66,8 +66,13 @@ export class Reserve {
     )
   }
 
-  /** What is left now, the reserve included; what moved records may take; and the reserve. */
-  async measure(): Promise<{ leftBytes: number; movableBytes: number; reserveBytes: number }> {
+  /** What is left now, the reserve included; what moved records may take; the reserve; and the capacity or the disk. */
+  async measure(): Promise<{
+    leftBytes: number
+    movableBytes: number
+    reserveBytes: number
+    ownBytes: number
+  }> {
     const { disk, usedBytes, unwrittenBytes } = this.#parts
     const { freeBytes, totalBytes } = await disk.space()
     const ownBytes = Math.min(totalBytes, this.#capacityBytes)
@@ -76,7 +81,7 @@ export class Reserve {
     const onDiskBytes = freeBytes - unwrittenBytes()
     const leftBytes = Math.max(0, Math.min(onDiskBytes, this.#capacityBytes - usedBytes()))
     const movableBytes = Math.max(0, onDiskBytes - reserveBytes * (1 - MOVES_SHARE))
-    return { leftBytes, movableBytes, reserveBytes }
+    return { leftBytes, movableBytes, reserveBytes, ownBytes }
   }
 
   /** What is kept for moves. */

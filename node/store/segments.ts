@@ -104,9 +104,9 @@ export class Segments {
   }
 
   /** Bytes that payloads may still take. */
-  async freeBytes(): Promise<number> {
-    const { leftBytes, reserveBytes } = await this.#reserve.measure()
-    return Math.max(0, leftBytes - reserveBytes)
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    const { leftBytes, reserveBytes, ownBytes } = await this.#reserve.measure()
+    return { freeBytes: Math.max(0, leftBytes - reserveBytes), totalBytes: ownBytes }
   }
 
   /** Bytes that moved records may still take. */

@@ -102,8 +102,13 @@ export class Store {
   }
 
   /** Bytes that chunks and shards may still take, of the disk and of the capacity. */
-  freeBytes(): Promise<number> {
-    return this.#segments.freeBytes()
+  async freeBytes(): Promise<number> {
+    return (await this.space()).freeBytes
+  }
+
+  /** The same, and the size of what they are taken from: the capacity, or the disk where that is smaller. */
+  space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.#segments.space()
   }
 
   /** Give the space of dead records back (compaction.ts). */

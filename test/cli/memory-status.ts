@@ -19,6 +19,7 @@ export const NODE: NodeStatus['node'] = {
   startedMs: 1_700_000_000_000 as WallTime,
   usedBytes: 0,
   freeBytes: 1_000_000_000,
+  capacityBytes: 4_000_000_000,
   trashBytes: 0,
   reclaimableBytes: 0,
   scrub: undefined,

@@ -75,3 +75,15 @@ test('a time to be gone after is written with its unit, from seconds to days', a
       )
   })
 })
+
+test('what a peer has free is told anew by its beacons, though nobody asks it', async () => {
+  await withMembers(3, 3, async ({ nodes: [a, b], clock }) => {
+    const before = await seen(a, b)
+    await a.ask((api) => put(api, '/file', 'x'.repeat(100_000), { ack: 'placed' }))
+    await clock.sleep(MINUTE_MS)
+    const after = await seen(a, b)
+    assert.ok(after.shardBytes > 0, 'it holds something')
+    const lessBytes = (before.freeBytes ?? 0) - (after.freeBytes ?? 0)
+    assert.ok(lessBytes >= after.shardBytes, `${lessBytes} less for ${after.shardBytes} of shards`)
+  })
+})

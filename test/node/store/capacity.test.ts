@@ -27,7 +27,7 @@ async function diskBytes(disk: Disk): Promise<number> {
 
 test('puts are refused at the capacity less its reserve; reads, deletes and metadata go on', async (t) => {
   const { disk, kv, store } = await openStore(t, OPTIONS)
-  assert.equal(await store.freeBytes(), 90 * KIB)
+  assert.deepEqual(await store.space(), { freeBytes: 90 * KIB, totalBytes: 100 * KIB })
   const all = await putChunks(store, range(0, 80), KIB)
   assert.equal(await store.freeBytes(), 90 * KIB - store.usage().segmentBytes)
   await assert.rejects(putChunks(store, range(80, 100), KIB), isFull)
