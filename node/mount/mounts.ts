@@ -4,7 +4,7 @@ import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
-import type { Disk } from '../world/world.ts'
+import type { Store } from '../store/store.ts'
 import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.ts'
 import { VolumeFileSystem } from './operations.ts'
 
@@ -34,10 +34,13 @@ export interface VolumeMountOptions {
 }
 
 export class Mounts {
-  readonly #c: { readonly mounter: Mounter | undefined; readonly disk: Disk }
+  readonly #c: { readonly mounter: Mounter | undefined; readonly store: Pick<Store, 'space'> }
   readonly #mounts = new Map<string, MountedVolume>()
 
-  constructor(components: { readonly mounter: Mounter | undefined; readonly disk: Disk }) {
+  constructor(components: {
+    readonly mounter: Mounter | undefined
+    readonly store: Pick<Store, 'space'>
+  }) {
     this.#c = components
   }
 
@@ -51,13 +54,13 @@ export class Mounts {
     volume: MountableVolume,
     options: VolumeMountOptions,
   ): Promise<MountStatus> {
-    const { mounter, disk } = this.#c
+    const { mounter, store } = this.#c
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
     const { namespace, contents } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const fileSystem = new VolumeFileSystem({ namespace, contents, disk, changing })
+    const fileSystem = new VolumeFileSystem({ namespace, contents, store, changing })
     const { volumeName, readOnly, allowOther } = options
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

@@ -10,7 +10,7 @@ import type { ContentEditor } from '../data/editor.ts'
 import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
 
-type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
+export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
 
 export interface OpenFile {
   readonly target: FileTarget

@@ -10,7 +10,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
-import type { Disk } from '../world/world.ts'
+import type { Store } from '../store/store.ts'
 import type {
   AttributeChange,
   Attributes,
@@ -20,25 +20,19 @@ import type {
   FolderEntry,
   Invalidator,
 } from './file-system.ts'
+import { FileHandles, O_TRUNC } from './file-handles.ts'
 import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
 import { OpenFiles } from './open-files.ts'
-import type { OpenFile } from './open-files.ts'
 
-const O_TRUNC = 0o1000
-const O_APPEND = 0o2000
 const BLOCK_BYTES = 4096
-
-interface Handle {
-  readonly file: OpenFile
-  readonly append: boolean
-}
 
 export interface VolumeFileSystemComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
-  readonly disk: Disk
+  /** Whose space is that of the file system. */
+  readonly store: Pick<Store, 'space'>
   /** How changes are made, until the signal aborts. */
   readonly changing: (signal: AbortSignal) => Change
 }
@@ -49,16 +43,22 @@ export class VolumeFileSystem implements FileSystem {
   readonly #cache: KernelCache
   readonly #change: Change
   readonly #files: OpenFiles
-  readonly #handles = new Map<number, Handle>()
+  readonly #handles: FileHandles
   readonly #folders = new Map<number, FolderListing>()
   readonly #stop = new AbortController()
-  #nextHandle = 1
+  #nextFolder = 1
 
   constructor(components: VolumeFileSystemComponents) {
     this.#c = components
     this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
     this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
+    this.#handles = new FileHandles({
+      namespace: components.namespace,
+      files: this.#files,
+      cache: this.#cache,
+      signal: this.#stop.signal,
+    })
   }
 
   /** Take back what the kernel caches when changes come from elsewhere. */
@@ -92,7 +92,7 @@ export class VolumeFileSystem implements FileSystem {
   ): Promise<Attributes> {
     const target = this.#inodes.target(inode)
     const { sizeBytes, ...rest } = change
-    if (sizeBytes !== undefined) await this.#truncate(target, sizeBytes, handle)
+    if (sizeBytes !== undefined) await this.#handles.truncate(target, sizeBytes, handle)
     const open = this.#files.get(target)
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
       open.modifiedNs = rest.modifiedNs
@@ -171,11 +171,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async open(inode: number, flags: number): Promise<number> {
-    const target = this.#inodes.target(inode)
-    if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const handle = this.#openHandle(target, flags)
-    if ((flags & O_TRUNC) !== 0) await this.#truncate(target, 0, handle)
-    return handle
+    return this.#handles.open(this.#inodes.target(inode), flags)
   }
 
   async create(
@@ -189,63 +185,42 @@ export class VolumeFileSystem implements FileSystem {
       this.#c.namespace.create(this.#dir(parent), parseName(name), owned(mode, caller)),
     )
     await this.#c.namespace.volume.makeRoom()
-    const attributes = this.#hand(made)
-    return { attributes, handle: this.#openHandle(made, flags) }
+    // A new file is empty already.
+    const handle = await this.#handles.open(made, flags & ~O_TRUNC)
+    return { attributes: this.#hand(made), handle }
   }
 
-  async read(
+  read(
     handle: number,
     position: number,
     length: number,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    const { file } = this.#handle(handle)
-    if (file.editor === undefined)
-      return this.#files.reader(file).read(position, length, { signal })
-    return this.#files.inOrder(file, () =>
-      (file.editor ?? this.#files.reader(file)).read(position, length, { signal }),
-    )
+    return this.#handles.read(handle, position, length, signal)
   }
 
-  async write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
-    const { file, append } = this.#handle(handle)
-    await this.#files.inOrder(file, async () => {
-      const editor = this.#files.editor(file)
-      await editor.write(append ? editor.size : position, bytes, { signal: this.#stop.signal })
-      file.modifiedNs = this.#c.namespace.nowNs()
-    })
-    return bytes.byteLength
+  write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
+    return this.#handles.write(handle, position, bytes)
   }
 
-  async flush(handle: number): Promise<void> {
-    const { file } = this.#handle(handle)
-    this.#files.checkAccepted(file)
-    if (file.editor === undefined) return
-    await this.#commitLast(file)
-    await this.#c.namespace.volume.commit()
+  flush(handle: number): Promise<void> {
+    return this.#handles.flush(handle)
+  }
+
+  fsync(handle: number): Promise<void> {
+    return this.#handles.fsync(handle)
+  }
+
+  release(handle: number): Promise<void> {
+    return this.#handles.release(handle)
   }
 
   async syncFolder(): Promise<void> {
     await this.#c.namespace.volume.commit()
   }
 
-  async fsync(handle: number): Promise<void> {
-    await this.#commitFile(this.#handle(handle).file)
-    await this.#c.namespace.volume.commit()
-  }
-
-  async release(handle: number): Promise<void> {
-    const { file } = this.#handle(handle)
-    try {
-      await this.#commitLast(file)
-    } finally {
-      this.#handles.delete(handle)
-      this.#files.close(file)
-    }
-  }
-
   async openFolder(inode: number): Promise<number> {
-    const handle = this.#nextHandle++
+    const handle = this.#nextFolder++
     this.#folders.set(handle, new FolderListing(this.#c.namespace, this.#dir(inode)))
     return handle
   }
@@ -274,7 +249,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async statFileSystem(): Promise<FileSystemSpace> {
-    const { freeBytes, totalBytes } = await this.#c.disk.space()
+    const { freeBytes, totalBytes } = await this.#c.store.space()
     return {
       blockBytes: BLOCK_BYTES,
       blocks: Math.floor(totalBytes / BLOCK_BYTES),
@@ -284,57 +259,6 @@ export class VolumeFileSystem implements FileSystem {
 
   forget(inode: number, count: number): void {
     this.#inodes.forget(inode, count)
-  }
-
-  async #commitFile(file: OpenFile): Promise<void> {
-    this.#files.checkAccepted(file)
-    if (file.editor === undefined) return
-    await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
-  }
-
-  /** The same for who will not try again: what is refused now is gone. */
-  async #commitLast(file: OpenFile): Promise<void> {
-    if (file.editor === undefined) return
-    const { signal } = this.#stop
-    try {
-      await this.#files.inOrder(file, () =>
-        this.#files.commit(file, signal).catch((error: unknown) => {
-          this.#files.refuse(file, error)
-          throw error
-        }),
-      )
-    } catch (error) {
-      await this.#cache.forget(file.target)
-      throw error
-    }
-  }
-
-  async #truncate(
-    target: ViewTarget,
-    sizeBytes: number,
-    handle: number | undefined,
-  ): Promise<void> {
-    if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const borrowed = handle === undefined ? this.#openHandle(target, 0) : undefined
-    const { file } = this.#handle(handle ?? borrowed ?? 0)
-    await this.#files.inOrder(file, async () => {
-      await this.#files.editor(file).truncate(sizeBytes, { signal: this.#stop.signal })
-      file.modifiedNs = this.#c.namespace.nowNs()
-    })
-    // truncate(2) has no close that would log it.
-    if (borrowed !== undefined) await this.release(borrowed)
-  }
-
-  #openHandle(target: Extract<ViewTarget, { kind: 'inode' }>, flags: number): number {
-    const handle = this.#nextHandle++
-    this.#handles.set(handle, { file: this.#files.open(target), append: (flags & O_APPEND) !== 0 })
-    return handle
-  }
-
-  #handle(handle: number): Handle {
-    const known = this.#handles.get(handle)
-    if (known === undefined) throw new ShoalError('ESTALE', `file handle ${handle} is not open`)
-    return known
   }
 
   #dir(inode: number): NodeId {

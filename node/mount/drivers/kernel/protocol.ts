@@ -1,5 +1,5 @@
 // The numbers of the Linux FUSE kernel protocol, version 7. Little-endian hosts only, as Node's platforms on Linux are
-// (s390x aside). Every struct is laid out where it is read (request.ts, operations.ts) or written (replies.ts).
+// (s390x aside). Every struct is laid out where it is read (request.ts, operations/) or written (replies.ts).
 //
 // Source: include/uapi/linux/fuse.h of Linux 6.18 (protocol 7.45).
 import { KIB, MIB } from '../../../../protocol/units.ts'

@@ -6,13 +6,13 @@
 // - An interrupted request is answered EINTR at once, and what the file system says later is dropped.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
-import { OPERATIONS } from './operations.ts'
+import { OPERATIONS } from './operations/table.ts'
 import { MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'
 import { EMPTY, initReply } from './replies.ts'
 import { Request } from './request.ts'
 import type { FileSystem } from '../../file-system.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operations/served.ts'
 import type { Parts, Timeouts } from './replies.ts'
 
 /** Sends a reply: error number (0 for none), body. Must not throw. */

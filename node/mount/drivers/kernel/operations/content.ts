@@ -1,0 +1,81 @@
+// Operations on open files.
+import { constants } from 'node:fs'
+import { ShoalError } from '../../../../../protocol/errors.ts'
+import {
+  IO_MAX,
+  OPEN_KEEP_CACHE,
+  OPEN_KILL_PRIVILEGES,
+  OPEN_NO_FLUSH,
+  WRITE_KILL_PRIVILEGES,
+} from '../protocol.ts'
+import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
+import { killPrivileges } from './attributes.ts'
+import type { Parts } from '../replies.ts'
+import type { Request } from '../request.ts'
+import type { Served } from './served.ts'
+
+export async function open(served: Served, request: Request): Promise<Parts> {
+  const flags = request.u32()
+  const openFlags = request.u32()
+  if (openFlags & OPEN_KILL_PRIVILEGES) await killPrivileges(served, request.inode)
+  const handle = await served.fileSystem.open(request.inode, flags)
+  served.references.openedFile(handle)
+  return openReply(handle, cacheFlags(flags))
+}
+
+export async function create(served: Served, request: Request): Promise<Parts> {
+  const { fileSystem, references, timeouts } = served
+  const { inode, caller } = request
+  const flags = request.u32()
+  const mode = request.u32() & 0o7777
+  request.skip(8) // umask: the kernel has applied it; open flags: a new file has no privileges
+  const name = request.name()
+  return references.giving(async () => {
+    const { attributes, handle } = await fileSystem.create(inode, name, mode, flags, caller)
+    references.openedFile(handle)
+    references.add(attributes)
+    return createReply(attributes, handle, cacheFlags(flags), timeouts)
+  })
+}
+
+/** Cached content stays until a notification drops it; closing what was only read needs no FLUSH. */
+function cacheFlags(flags: number): number {
+  const onlyReads = (flags & (constants.O_WRONLY | constants.O_RDWR)) === 0
+  return onlyReads ? OPEN_KEEP_CACHE | OPEN_NO_FLUSH : OPEN_KEEP_CACHE
+}
+
+export async function read(served: Served, request: Request): Promise<Parts> {
+  const handle = request.u64()
+  const position = request.u64()
+  const length = Math.min(request.u32(), IO_MAX)
+  const parts = await served.fileSystem.read(handle, position, length, request.signal)
+  const sent = parts.reduce((sum, part) => sum + part.byteLength, 0)
+  if (sent > length) throw new ShoalError('internal', `a read of ${length} bytes gave ${sent}`)
+  return parts
+}
+
+export async function write(served: Served, request: Request): Promise<Parts> {
+  const handle = request.u64()
+  const position = request.u64()
+  const length = request.u32()
+  const flags = request.u32()
+  request.skip(16) // lock owner, open flags, padding
+  const bytes = request.bytes(length)
+  if (flags & WRITE_KILL_PRIVILEGES) await killPrivileges(served, request.inode)
+  return writtenReply(await served.fileSystem.write(handle, position, bytes))
+}
+
+export async function flush(served: Served, request: Request): Promise<Parts> {
+  await served.fileSystem.flush(request.u64())
+  return EMPTY
+}
+
+export async function fsync(served: Served, request: Request): Promise<Parts> {
+  await served.fileSystem.fsync(request.u64())
+  return EMPTY
+}
+
+export async function release(served: Served, request: Request): Promise<Parts> {
+  await served.references.releaseFile(request.u64())
+  return EMPTY
+}

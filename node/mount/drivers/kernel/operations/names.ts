@@ -1,0 +1,81 @@
+// Operations on names: looking up, making, moving and removing.
+import { constants } from 'node:fs'
+import { ShoalError } from '../../../../../protocol/errors.ts'
+import { SYMLINK_MAX } from '../../../../../protocol/limits.ts'
+import { RENAME_KNOWN, S_IFMT, S_IFREG } from '../protocol.ts'
+import { EMPTY } from '../replies.ts'
+import { entry } from './served.ts'
+import type { Parts } from '../replies.ts'
+import type { Request } from '../request.ts'
+import type { Served } from './served.ts'
+
+export async function lookup(served: Served, request: Request): Promise<Parts> {
+  const name = request.name()
+  return entry(served, () => served.fileSystem.lookup(request.inode, name))
+}
+
+export async function symlink(served: Served, request: Request): Promise<Parts> {
+  const { inode, caller } = request
+  const name = request.name()
+  const target = request.text()
+  if (target.length > SYMLINK_MAX) {
+    throw new ShoalError('ENAMETOOLONG', `a link to ${target.length} bytes; at most ${SYMLINK_MAX}`)
+  }
+  return entry(served, () => served.fileSystem.makeSymlink(inode, name, target, caller))
+}
+
+export async function mkdir(served: Served, request: Request): Promise<Parts> {
+  const { inode, caller } = request
+  const mode = request.u32() & 0o7777
+  request.skip(4) // umask: the kernel has applied it
+  const name = request.name()
+  return entry(served, () => served.fileSystem.makeFolder(inode, name, mode, caller))
+}
+
+/** Only regular files; devices, pipes and sockets mean nothing on another machine. */
+export async function mknod(served: Served, request: Request): Promise<Parts> {
+  const { inode, caller } = request
+  const mode = request.u32()
+  request.skip(12) // device number, umask, padding
+  const name = request.name()
+  if ((mode & S_IFMT) !== S_IFREG) {
+    throw new ShoalError('EPERM', 'only regular files, folders and symbolic links can be made')
+  }
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR
+  return entry(served, async () => {
+    const made = await served.fileSystem.create(inode, name, mode & 0o7777, flags, caller)
+    await served.fileSystem.release(made.handle)
+    return made.attributes
+  })
+}
+
+export async function link(served: Served, request: Request): Promise<Parts> {
+  const inode = request.u64()
+  const name = request.name()
+  return entry(served, () => served.fileSystem.link(inode, request.inode, name))
+}
+
+export async function unlink(served: Served, request: Request): Promise<Parts> {
+  await served.fileSystem.unlink(request.inode, request.name())
+  return EMPTY
+}
+
+export async function rmdir(served: Served, request: Request): Promise<Parts> {
+  await served.fileSystem.removeFolder(request.inode, request.name())
+  return EMPTY
+}
+
+export async function rename(served: Served, request: Request): Promise<Parts> {
+  const toParent = request.u64()
+  await served.fileSystem.rename(request.inode, request.name(), toParent, request.name(), 0)
+  return EMPTY
+}
+
+export async function rename2(served: Served, request: Request): Promise<Parts> {
+  const toParent = request.u64()
+  const flags = request.u32()
+  request.skip(4)
+  if ((flags & ~RENAME_KNOWN) !== 0) throw new ShoalError('EINVAL', `rename flags ${flags}`)
+  await served.fileSystem.rename(request.inode, request.name(), toParent, request.name(), flags)
+  return EMPTY
+}

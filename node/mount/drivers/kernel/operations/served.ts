@@ -1,0 +1,28 @@
+// What every operation works on, and the reply that several of them give.
+import { entryReply } from '../replies.ts'
+import type { Attributes, FileSystem } from '../../../file-system.ts'
+import type { References } from '../references.ts'
+import type { Parts, Timeouts } from '../replies.ts'
+import type { Request } from '../request.ts'
+
+/** What operations work on. */
+export interface Served {
+  readonly fileSystem: FileSystem
+  readonly references: References
+  readonly timeouts: Timeouts
+}
+
+/** One operation: from a request to the body of its reply. */
+export type Operation = (served: Served, request: Request) => Promise<Parts>
+
+/** The reply that gives the kernel one entry, and with it a reference. */
+export async function entry(
+  { references, timeouts }: Served,
+  ask: () => Promise<Attributes | undefined>,
+): Promise<Parts> {
+  return references.giving(async () => {
+    const attributes = await ask()
+    if (attributes !== undefined) references.add(attributes)
+    return entryReply(attributes, timeouts)
+  })
+}
