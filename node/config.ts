@@ -14,6 +14,8 @@ import { ShoalError } from '../protocol/errors.ts'
 const CONFIG_FILE = 'config.yaml'
 const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
+/** Below it a single shard would take more than an hour. */
+const REPAIR_RATE_MIN = 1000
 /** Where a port is chosen from: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const
 /** What a folder that is to become a home may hold: a half-made home, and what a new file system has. */
@@ -32,6 +34,8 @@ export interface Config {
   readonly zone: string | undefined
   /** The store grows to this; undefined: to the free space of its disk. */
   readonly capacityBytes: number | undefined
+  /** Bytes a second that repair and other moving of shards may take; undefined: NodeUpkeep's default. */
+  readonly repairBytesPerSecond: number | undefined
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
   /** More multiaddrs at which others reach this node, as when a router forwards a port. */
@@ -53,6 +57,8 @@ export interface ConfigOptions {
   readonly zone?: string | undefined
   /** A size, as for parseSize. */
   readonly capacity?: string | undefined
+  /** A size, for each second. */
+  readonly repairRate?: string | undefined
   readonly listen?: readonly string[] | undefined
   readonly advertise?: readonly string[] | undefined
   readonly mdns?: boolean | undefined
@@ -64,10 +70,14 @@ const label = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u, {
 const address = z.string().refine(isMultiaddr, {
   error: 'must be a multiaddr such as /ip4/0.0.0.0/tcp/4100',
 })
+const size = z.union([z.string(), z.number()]).transform(readSize)
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
-  capacity: z.union([z.string(), z.number()]).transform(readSize).optional(),
+  capacity: size.optional(),
+  repairRate: size
+    .refine((bytes) => bytes >= REPAIR_RATE_MIN, { error: 'must be at least 1KB, for each second' })
+    .optional(),
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
@@ -76,6 +86,7 @@ const configSchema = z.strictObject({
 const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   name: how people call it          zone: failure domain (room, house, ...); left out: this node by itself
 #   capacity: what the store may take (200GB); left out: the disk
+#   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
 `
 
@@ -187,8 +198,8 @@ function parseConfig(text: string, source: string): Config {
   if (broken !== undefined) throw new ShoalError(code, `${source} is not YAML: ${broken.message}`)
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { name, zone, capacity, listen, advertise, mdns } = result.data
-    return { name, zone, capacityBytes: capacity, listen, advertise, mdns }
+    const { capacity: capacityBytes, repairRate: repairBytesPerSecond, ...others } = result.data
+    return { ...others, zone: others.zone, capacityBytes, repairBytesPerSecond }
   }
   const issue = result.error.issues[0]
   if (issue?.code === 'unrecognized_keys') {
@@ -198,8 +209,15 @@ function parseConfig(text: string, source: string): Config {
       `${source}: there is no key "${issue.keys[0]}". The keys are ${keys}.`,
     )
   }
-  const key = issue?.path.join('.') ?? ''
-  throw new ShoalError(code, `${source}: ${key} ${issue?.message ?? 'is invalid'}.`)
+  const [key = '', ...inside] = issue?.path.map(String) ?? []
+  const where =
+    source === 'option' ? `--${toKebab(key)}` : `${source}: ${[key, ...inside].join('.')}`
+  throw new ShoalError(code, `${where} ${issue?.message ?? 'is invalid'}.`)
+}
+
+/** `repairRate` as the command has it: `repair-rate`. */
+function toKebab(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 /** The text with the keys of `options` set. */

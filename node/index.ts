@@ -37,6 +37,7 @@ export async function createNode({
   const kv = await LevelKv.open(join(folder, INDEX_FOLDER))
   try {
     const { listen, advertise, mdns, name, zone, capacityBytes } = home.config
+    const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
     const network = await Libp2pNetwork.create({
       seed: home.seed,
@@ -60,7 +61,7 @@ export async function createNode({
           }),
         log: (message, fields) => log('info', message, fields),
       },
-      { name, zone, capacityBytes, home: folder, version: VERSION, pid: process.pid },
+      { name, zone, capacityBytes, upkeep, home: folder, version: VERSION, pid: process.pid },
     )
   } catch (error) {
     await kv.close()

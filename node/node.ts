@@ -22,7 +22,7 @@ import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Swarm } from './namespace/swarm.ts'
 import { Distrust } from './upkeep/distrust.ts'
 import { NodeUpkeep } from './upkeep/node-upkeep.ts'
-import type { UpkeepOptions } from './upkeep/upkeep.ts'
+import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import type { World } from './world/world.ts'
@@ -57,7 +57,7 @@ export interface NodeOptions {
   readonly beaconMs?: number | undefined
   /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
   readonly checkpoints?: CheckpointOptions | undefined
-  readonly upkeep?: UpkeepOptions | undefined
+  readonly upkeep?: NodeUpkeepOptions | undefined
 }
 
 export class Node implements LocalNode {
@@ -132,7 +132,7 @@ export class Node implements LocalNode {
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
-    const mounts = (this.#mounts = new Mounts({ mounter: components.mounter, disk: world.disk }))
+    const mounts = (this.#mounts = new Mounts({ mounter: components.mounter, store }))
     const roundTrips = new RoundTrips(world)
     const parts = { world, space, volumes, joining, detector, roundTrips, swarm, hosted, upkeep }
     this.api = ownersApi(

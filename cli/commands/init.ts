@@ -8,6 +8,7 @@ export interface HomeOptions {
   readonly name?: string
   readonly zone?: string
   readonly capacity?: string
+  readonly repairRate?: string
   readonly listen?: readonly string[]
   /** False by --no-mdns. */
   readonly mdns?: boolean
@@ -33,16 +34,25 @@ export function addHomeOptions(command: Command): Command {
     .option('--name <name>', 'how people call this node (default: the name of the machine)')
     .option('--zone <zone>', 'failure domain: nodes of one zone may fail together')
     .option('--capacity <size>', 'what the store may take, such as 200GB (default: the disk)')
+    .option('--repair-rate <size>', 'what repair may send and receive a second (default: 64MiB)')
     .option('--listen <multiaddr>', 'where to listen; may be repeated', collect)
     .option('--no-mdns', 'do not look for peers on the local network')
 }
 
 /** What was said on the command line; commander has `mdns: true` where nothing was. */
-export function homeOptions({ name, zone, capacity, listen, mdns }: HomeOptions): HomeOptions {
+export function homeOptions({
+  name,
+  zone,
+  capacity,
+  repairRate,
+  listen,
+  mdns,
+}: HomeOptions): HomeOptions {
   return {
     ...(name !== undefined && { name }),
     ...(zone !== undefined && { zone }),
     ...(capacity !== undefined && { capacity }),
+    ...(repairRate !== undefined && { repairRate }),
     ...(listen !== undefined && { listen }),
     ...(mdns === false && { mdns }),
   }

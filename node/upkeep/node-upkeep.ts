@@ -25,8 +25,12 @@ import { Upkeep } from './upkeep.ts'
 import type { UpkeepOptions } from './upkeep.ts'
 import { VolumeGarbage } from './volume-garbage.ts'
 
-/** Read to be packed anew. */
-const REPACK_BYTES_PER_SECOND: number = 64 * MIB
+const BYTES_PER_SECOND: number = 64 * MIB
+
+export interface NodeUpkeepOptions extends UpkeepOptions {
+  /** For all volumes together, what is urgent apart: what this node sends and receives. 64 MiB by default. */
+  readonly bytesPerSecond?: number | undefined
+}
 
 export interface NodeUpkeepComponents {
   readonly world: World
@@ -43,16 +47,19 @@ export class NodeUpkeep {
   readonly garbage: Reclaim
   readonly #c: NodeUpkeepComponents
   readonly #options: UpkeepOptions
+  readonly #budget: Budget
   readonly #upkeeps = new Map<HostedVolume, Upkeep>()
   readonly #garbage = new Map<HostedVolume, VolumeGarbage>()
   readonly #jobs: Job[] = []
   #isStarted = false
 
-  constructor(components: NodeUpkeepComponents, options: UpkeepOptions = {}) {
+  constructor(components: NodeUpkeepComponents, options: NodeUpkeepOptions = {}) {
     this.#c = components
     this.#options = options
     const { world, store, hosted, log } = components
     const { clock, network, random } = world
+    const { bytesPerSecond = BYTES_PER_SECOND } = options
+    this.#budget = new Budget(clock, { bytesPerSecond })
     const volumes = (): Iterable<ScrubbedVolume> => this.#scrubbed()
     const scrub = (this.scrub = new Scrub({ store, clock, network, volumes, log }))
     this.#addJob('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal))
@@ -113,6 +120,7 @@ export class NodeUpkeep {
         clock,
         random,
         detector,
+        budget: this.#budget,
         graceMs,
         mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
         log,
@@ -136,8 +144,7 @@ export class NodeUpkeep {
     const { world, store, detector, log } = this.#c
     const { namespace, volume, map, packer, gatherer, chunks, touched, classes, client } = hosted
     const { clock, network } = world
-    const { bytesPerSecond = REPACK_BYTES_PER_SECOND } = this.#options
-    const budget = new Budget(clock, { bytesPerSecond })
+    const budget = this.#budget
     const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
     const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
     const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))

@@ -3,7 +3,7 @@
 // most urgent group first. What fails is tried again after a while, also while other work goes on; nothing that is half
 // done needs to be remembered.
 import { asShoalError, assertNever } from '../../protocol/errors.ts'
-import { MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { UpkeepReport } from '../control/status.ts'
@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts'
 import type { Clock, Network, Random, Timer } from '../world/world.ts'
 import { Agenda } from './agenda.ts'
 import type { AgendaOptions, Chore, ChoreKind } from './agenda.ts'
-import { Budget } from './budget.ts'
+import type { Budget } from './budget.ts'
 import { CensusTaker } from './census.ts'
 import { drainOf } from './drain.ts'
 import type { Drain } from './drain.ts'
@@ -29,7 +29,6 @@ import { ShardTransfer } from './shard-transfer.ts'
 
 /** Stripes worked on at a time, each with all its shards in memory. */
 const STRIPES_MAX = 2
-const BYTES_PER_SECOND: number = 64 * MIB
 /** A look even if nothing seems to have changed: free space is told by nobody. */
 const EVERY_MS: number = MINUTE_MS
 /** Changes come in crowds: one look for all within this time. */
@@ -43,6 +42,8 @@ export interface UpkeepParts {
   readonly clock: Clock
   readonly random: Random
   readonly detector: Pick<Detector, 'liveness' | 'silentMs' | 'onChange'>
+  /** For all that is not urgent. */
+  readonly budget: Pick<Budget, 'take'>
   /** After how long a silence a peer is taken for lost. */
   readonly graceMs: () => number
   /** May a member condemn stripes? */
@@ -51,8 +52,6 @@ export interface UpkeepParts {
 }
 
 export interface UpkeepOptions extends AgendaOptions {
-  /** For all that is not urgent; 64 MiB a second by default. */
-  readonly bytesPerSecond?: number | undefined
   /** See EVERY_MS and LOOK_MS. */
   readonly everyMs?: number | undefined
   readonly lookMs?: number | undefined
@@ -85,12 +84,11 @@ export class Upkeep {
 
   constructor(parts: UpkeepParts, options: UpkeepOptions = {}) {
     this.#parts = parts
-    const { clock, random, network, log, map } = parts
-    const { bytesPerSecond = BYTES_PER_SECOND, everyMs = EVERY_MS, lookMs = LOOK_MS } = options
+    const { clock, random, network, log, map, budget } = parts
+    const { everyMs = EVERY_MS, lookMs = LOOK_MS } = options
     this.#lookMs = lookMs
-    const budget = new Budget(clock, { bytesPerSecond })
     const census = (this.#census = new CensusTaker(parts))
-    const transfer = new ShardTransfer({ ...parts, budget })
+    const transfer = new ShardTransfer(parts)
     this.#agenda = new Agenda({ map, network, clock, census, mayRecode: parts.mayCondemn }, options)
     this.#repair = new Repair({ ...parts, census, transfer })
     this.#rebalance = new Rebalance({ ...parts, census, transfer })

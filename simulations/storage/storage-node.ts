@@ -4,6 +4,7 @@ import { ShardServer } from '../../node/peers/shard-protocol-server.ts'
 import { Detector } from '../../node/peers/detector.ts'
 import { Store } from '../../node/store/store.ts'
 import { Audit } from '../../node/upkeep/audit.ts'
+import { Budget } from '../../node/upkeep/budget.ts'
 import { Distrust } from '../../node/upkeep/distrust.ts'
 import { Job } from '../../node/upkeep/job.ts'
 import { Scrub } from '../../node/upkeep/scrub.ts'
@@ -78,6 +79,7 @@ export class StorageNode {
         clock,
         random,
         detector: this.#promptDetector(),
+        budget: new Budget(clock, { bytesPerSecond: swarm.upkeepBytesPerSecond }),
         graceMs,
         mayCondemn: () => true,
         log,

@@ -28,7 +28,6 @@ const NEWS_SPREAD = 1
 const BEAT_MS: number = DAY_MS
 const GRACE_MS: number = 3 * DAY_MS
 const UPKEEP: UpkeepOptions = {
-  bytesPerSecond: 0.2 * BYTES_PER_MS * SECOND_MS,
   settleMs: 10 * MINUTE_MS,
   takeOverMs: 2 * HOUR_MS,
   surplusMs: DAY_MS,
@@ -67,6 +66,7 @@ export class Swarm {
   readonly graceMs: number = GRACE_MS
   /** To the scale of beacons. */
   readonly upkeep: UpkeepOptions = UPKEEP
+  readonly upkeepBytesPerSecond: number = 0.2 * BYTES_PER_MS * SECOND_MS
   readonly hosts: Host[] = []
   /** Cut off from others now. */
   readonly apart: Set<Host> = new Set()

@@ -68,8 +68,9 @@ const WRONG_USES: readonly (readonly [string, RegExp])[] = [
   ['invite --expires 366d', /'--expires <time>' .*Give a time of at most 365d/],
   ['volume set main ack=local ack=placed', /'ack=placed' is invalid .*Give ack once/],
   ['volume set main class', /'class' is invalid .*Give KEY=VALUE, such as class=rs4\+2/],
-  ['init --capacity lots', /capacity must be a size such as 200GB/],
-  ['init --listen nowhere', /listen\.0 must be a multiaddr such as/],
+  ['init --capacity lots', /shoal: --capacity must be a size such as 200GB/],
+  ['init --repair-rate 0', /shoal: --repair-rate must be at least 1KB, for each second/],
+  ['init --listen nowhere', /shoal: --listen must be a multiaddr such as/],
 ]
 
 /** Of the commands that ask a node. */

@@ -16,6 +16,7 @@ const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
   ['name: a\nlisten: []', /listen needs at least one multiaddr/],
   ['name: a\nlisten: [here]', /listen\.0 must be a multiaddr/],
   ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ncapacity: much', /capacity must be a size/],
+  ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nrepairRate: 10', /repairRate must be at least 1KB/],
   ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nmdns: maybe', /mdns must be true or false/],
   [
     'name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nport: 1',
@@ -31,6 +32,7 @@ describe('home', () => {
         name: 'attic',
         zone: 'house',
         capacity: '2GB',
+        repairRate: '5MB',
         listen: LISTEN,
         mdns: false,
       })
@@ -40,6 +42,7 @@ describe('home', () => {
         name: 'attic',
         zone: 'house',
         capacityBytes: 2e9,
+        repairBytesPerSecond: 5e6,
         listen: LISTEN,
         advertise: [],
         mdns: false,

@@ -167,11 +167,12 @@ export class Caretakers {
             silentMs(other) === 0 ? 'online' : silentMs(other) >= graceMs ? 'gone' : 'late',
           onChange: () => () => undefined,
         },
+        budget: { take: async () => undefined },
         graceMs: () => GRACE_MS,
         mayCondemn: () => true,
         log: (message) => this.logged.push(message),
       },
-      { bytesPerSecond: Infinity, lookMs: this.#lookMs },
+      { lookMs: this.#lookMs },
     )
   }
 }
