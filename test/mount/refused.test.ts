@@ -10,7 +10,7 @@ import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { Replica } from '../node/namespace/replicas.ts'
 import type { ChunkIo } from '../../node/data/chunk-io.ts'
-import type { Disk } from '../../node/world/world.ts'
+import type { Store } from '../../node/store/store.ts'
 
 const READ_WRITE = 2
 const { signal } = new AbortController()
@@ -33,7 +33,7 @@ async function mounted(): Promise<{
   const fs = new VolumeFileSystem({
     namespace,
     contents: new FileContents({ namespace, map, chunks, nodes: nodeCache(10), touched, classes }),
-    disk: {} as Disk,
+    store: {} as Store,
     changing: () => async (make) => {
       if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')
       return make()
