@@ -11,6 +11,8 @@ test('the size of a mount is what the store may take, not what the disk has', as
     changing: () => undefined,
     store: { space: async () => ({ freeBytes: 100_000, totalBytes: 200_000_000 }) },
   }
-  const fs = new VolumeFileSystem(parts as unknown as ConstructorParameters<typeof VolumeFileSystem>[0])
+  const fs = new VolumeFileSystem(
+    parts as unknown as ConstructorParameters<typeof VolumeFileSystem>[0],
+  )
   assert.deepEqual(await fs.statFileSystem(), { blockBytes: 4096, blocks: 48_828, blocksFree: 24 })
 })
