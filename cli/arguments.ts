@@ -54,6 +54,12 @@ export function countBetween(least: number, most: number): (text: string) => num
   }
 }
 
+/** Permission bits in octal, as of umask(1). */
+export function parseUmask(text: string): number {
+  if (/^0?[0-7]{1,3}$/.test(text)) return Number.parseInt(text, 8)
+  throw new InvalidArgumentError('Give permissions in octal, such as 022 or 077.')
+}
+
 /** Milliseconds of "30s", "15m", "24h", "7d". */
 export function parseDuration(text: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text)

@@ -233,8 +233,8 @@ export class Client implements NodeApi {
   }
 
   mount(folder: string, options: CallOptions & MountRequest = {}): Promise<MountStatus> {
-    const { volume, readOnly, allowOther } = options
-    return this.#call('mount', { folder, volume, readOnly, allowOther }, options)
+    const { signal, ...how } = options
+    return this.#call('mount', { folder, ...how }, { signal })
   }
 
   unmount(

@@ -1,13 +1,12 @@
 // `shoal mount`: the namespace as a folder of this machine.
 import { resolve } from 'node:path'
+import { countBetween, parseUmask } from '../arguments.ts'
 import type { Command } from 'commander'
+import type { MountRequest } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
-interface Options {
-  readonly volume?: string
-  readonly readOnly?: boolean
-  readonly allowOther?: boolean
-}
+/** The kernel keeps the highest number to itself. */
+const OWNER_MAX: number = 2 ** 32 - 2
 
 export function addMount(program: Command, context: Context): void {
   program
@@ -16,8 +15,20 @@ export function addMount(program: Command, context: Context): void {
     .option('--volume <name>', 'which volume (default: the first this node had)')
     .option('--read-only', 'refuse changes through this mount')
     .option('--allow-other', 'let other users of this machine in')
-    .addHelpText('after', '\nExample:\n  shoal mount ~/Shoal')
-    .action(async (folder: string, options: Options) => {
+    .option('--subdir <path>', 'mount only this folder of the volume')
+    .option(
+      '--uid <number>',
+      'show everything as if it were of this user',
+      countBetween(0, OWNER_MAX),
+    )
+    .option('--gid <number>', 'the same of this group', countBetween(0, OWNER_MAX))
+    .option('--umask <octal>', 'permissions that nothing shows, such as 077', parseUmask)
+    .option('--non-empty', 'mount over what is in the folder')
+    .addHelpText(
+      'after',
+      '\nExample:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
+    )
+    .action(async (folder: string, options: MountRequest) => {
       const mounted = await context.client.mount(resolve(folder), options)
       context.print(mounted, () => `Volume "${mounted.volume}" is mounted at ${mounted.folder}`)
     })

@@ -1,18 +1,35 @@
 // The owner's calls about mounts on this machine.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { MountsApi } from '../control/api.ts'
+import type { HostedVolume } from '../files/hosted-volume.ts'
+import { parsePath } from '../files/paths.ts'
 import type { NodeParts } from './parts.ts'
 
 export function mountsApi({ hosted: volumes, mounts }: NodeParts): MountsApi {
   return {
-    async mount(folder, { volume, readOnly = false, allowOther } = {}) {
+    async mount(folder, options = {}) {
+      const { volume, readOnly = false, allowOther, nonEmpty = false, subdir, ...owner } = options
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()
-      return mounts.mount(folder, hosted, { volumeName: named.name, readOnly, allowOther })
+      const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
+      const how = { readOnly, allowOther, nonEmpty, root, owner }
+      return mounts.mount(folder, hosted, { volumeName: named.name, ...how })
     },
 
     unmount: (folder, { force = false } = {}) => mounts.unmount(folder, force),
 
     listMounts: async () => mounts.list(),
   }
+}
+
+/** throws ShoalError 'usage', 'ENOENT', 'ENOTDIR'. */
+function folderAt({ namespace }: HostedVolume, text: string): ViewTarget {
+  const { volume, parts } = parsePath(text)
+  if (volume !== undefined)
+    throw new ShoalError('usage', `"${text}": name the volume with --volume`)
+  const target = namespace.resolvePath(parts)
+  if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', `${text} is not a folder`)
+  return target
 }

@@ -338,4 +338,13 @@ export interface MountRequest {
   readonly volume?: string | undefined
   readonly readOnly?: boolean | undefined
   readonly allowOther?: boolean | undefined
+  /** Show this folder of the volume as the root. */
+  readonly subdir?: string | undefined
+  /** Whose everything shows to be, and is when it is made here; without, as it is stored. */
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+  /** Permission bits that nothing shows. */
+  readonly umask?: number | undefined
+  /** Mount over what is in the folder. */
+  readonly nonEmpty?: boolean | undefined
 }

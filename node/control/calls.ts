@@ -34,6 +34,11 @@ const volume = label.optional()
 const flag = z.boolean().optional()
 const mode = z.int().min(0).max(0o7777)
 const size = z.int().nonnegative()
+const owner = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 2)
+  .optional()
 const nanoseconds = z
   .bigint()
   .min(-(2n ** 63n))
@@ -108,7 +113,17 @@ const table: Readonly<Record<string, Call>> = {
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 
   mount: call(
-    { folder, volume, readOnly: flag, allowOther: flag },
+    {
+      folder,
+      volume,
+      readOnly: flag,
+      allowOther: flag,
+      subdir: path.optional(),
+      uid: owner,
+      gid: owner,
+      umask: z.int().min(0).max(0o777).optional(),
+      nonEmpty: flag,
+    },
     (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),
   ),
   unmount: call({ folder, force: flag }, (api, { folder, force }, options) =>

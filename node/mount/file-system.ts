@@ -113,6 +113,8 @@ export interface MountedFileSystem extends AsyncDisposable {
 
 export interface MountOptions {
   readonly readOnly?: boolean
+  /** Mount over what is in the folder. */
+  readonly nonEmpty?: boolean
   /** May other users look in? Root mounts default to true. */
   readonly allowOther?: boolean
   /** How long the kernel may trust attributes and names, in ms; remote changes invalidate earlier. */

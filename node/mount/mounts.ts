@@ -1,5 +1,6 @@
 // The mounts of a node: one file system per folder, unmounted when the node stops.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
@@ -7,6 +8,7 @@ import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.ts'
 import { VolumeFileSystem } from './operations.ts'
+import type { ShownOwner } from './shown-owner.ts'
 
 /** Makes a kernel mount: a driver. */
 export type Mounter = (
@@ -31,6 +33,10 @@ export interface VolumeMountOptions {
   readonly volumeName: string
   readonly readOnly: boolean
   readonly allowOther: boolean | undefined
+  readonly nonEmpty: boolean
+  /** What shows as the root; the volume's without. */
+  readonly root: ViewTarget | undefined
+  readonly owner: ShownOwner
 }
 
 export class Mounts {
@@ -60,10 +66,12 @@ export class Mounts {
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
     const { namespace, contents } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const fileSystem = new VolumeFileSystem({ namespace, contents, store, changing })
-    const { volumeName, readOnly, allowOther } = options
+    const { volumeName, readOnly, allowOther, nonEmpty, root, owner } = options
+    const parts = { namespace, contents, store, changing, root, owner }
+    const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {
       readOnly,
+      nonEmpty,
       ...(allowOther === undefined ? {} : { allowOther }),
     })
     fileSystem.invalidateThrough(mounted.invalidator)

@@ -11,6 +11,8 @@ import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
+import { ownerOf, shownAs, withoutShownOwner } from './shown-owner.ts'
+import type { ShownOwner } from './shown-owner.ts'
 import type {
   AttributeChange,
   Attributes,
@@ -35,21 +37,27 @@ export interface VolumeFileSystemComponents {
   readonly store: Pick<Store, 'space'>
   /** How changes are made, until the signal aborts. */
   readonly changing: (signal: AbortSignal) => Change
+  /** What shows as the root; the volume's without. */
+  readonly root?: ViewTarget | undefined
+  readonly owner?: ShownOwner | undefined
 }
 
 export class VolumeFileSystem implements FileSystem {
   readonly #c: VolumeFileSystemComponents
-  readonly #inodes = new InodeTable()
+  readonly #inodes: InodeTable
   readonly #cache: KernelCache
   readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles: FileHandles
   readonly #folders = new Map<number, FolderListing>()
+  readonly #owner: ShownOwner
   readonly #stop = new AbortController()
   #nextFolder = 1
 
   constructor(components: VolumeFileSystemComponents) {
     this.#c = components
+    this.#inodes = new InodeTable(components.root)
+    this.#owner = components.owner ?? {}
     this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
     this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
@@ -91,7 +99,7 @@ export class VolumeFileSystem implements FileSystem {
     handle: number | undefined,
   ): Promise<Attributes> {
     const target = this.#inodes.target(inode)
-    const { sizeBytes, ...rest } = change
+    const { sizeBytes, ...rest } = withoutShownOwner(change, this.#owner)
     if (sizeBytes !== undefined) await this.#handles.truncate(target, sizeBytes, handle)
     const open = this.#files.get(target)
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
@@ -117,7 +125,12 @@ export class VolumeFileSystem implements FileSystem {
       throw new ShoalError('ENAMETOOLONG', 'the target of a symlink is too long')
     const bytes = fromByteString(target)
     const made = await this.#ops(() =>
-      this.#c.namespace.create(this.#dir(parent), parseName(name), owned(0o777, caller), bytes),
+      this.#c.namespace.create(
+        this.#dir(parent),
+        parseName(name),
+        this.#owned(0o777, caller),
+        bytes,
+      ),
     )
     return this.#hand(made)
   }
@@ -129,7 +142,7 @@ export class VolumeFileSystem implements FileSystem {
     caller: Caller,
   ): Promise<Attributes> {
     const id = await this.#ops(() =>
-      this.#c.namespace.makeDir(this.#dir(parent), parseName(name), owned(mode, caller)),
+      this.#c.namespace.makeDir(this.#dir(parent), parseName(name), this.#owned(mode, caller)),
     )
     return this.#hand({ kind: 'dir', id })
   }
@@ -182,7 +195,7 @@ export class VolumeFileSystem implements FileSystem {
     caller: Caller,
   ): Promise<{ attributes: Attributes; handle: number }> {
     const made = await this.#ops(() =>
-      this.#c.namespace.create(this.#dir(parent), parseName(name), owned(mode, caller)),
+      this.#c.namespace.create(this.#dir(parent), parseName(name), this.#owned(mode, caller)),
     )
     await this.#c.namespace.volume.makeRoom()
     // A new file is empty already.
@@ -273,19 +286,19 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   #attributes(inode: number, target: ViewTarget): Attributes {
-    const attributes = { ...this.#c.namespace.attributes(target), inode }
+    const attributes = { ...shownAs(this.#c.namespace.attributes(target), this.#owner), inode }
     const open = this.#files.get(target)
     if (open?.editor === undefined) return attributes
     const modifiedNs = open.modifiedNs ?? attributes.modifiedNs
     return { ...attributes, sizeBytes: open.editor.size, modifiedNs }
   }
 
+  #owned(mode: number, caller: Caller): AttributeValues {
+    return { mode: mode & 0o7777, uid: caller.uid, gid: caller.gid, ...ownerOf(this.#owner) }
+  }
+
   /** Make ops that the kernel knows of, as it asked for them. */
   #ops<Result>(make: () => Result): Promise<Result> {
     return this.#change(() => this.#cache.making(make))
   }
-}
-
-function owned(mode: number, caller: Caller): AttributeValues {
-  return { mode: mode & 0o7777, uid: caller.uid, gid: caller.gid }
 }

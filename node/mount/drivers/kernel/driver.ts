@@ -46,7 +46,8 @@ export async function mountKernel(
   }
   const isRoot = process.getuid?.() === 0
   const mounter = isRoot ? rootMounter : userMounter
-  const place = await preparePlace(folder, mounter)
+  const { nonEmpty = false } = options
+  const place = await preparePlace(folder, { mounter, nonEmpty })
   const descriptor = await mounter.mount(place, {
     name: NAME,
     readOnly: options.readOnly ?? false,

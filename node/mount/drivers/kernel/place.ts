@@ -1,4 +1,4 @@
-// Makes a folder ready to be mounted on: there, empty, and nothing of ours left dead on it.
+// Makes a folder ready to be mounted on: there, empty unless asked otherwise, and nothing of ours left dead on it.
 import { mkdir, opendir, realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ShoalError } from '../../../../protocol/errors.ts'
@@ -16,12 +16,15 @@ const DEAD_MAX = 16
  * throws 'EBUSY' when a FUSE mount is alive there, 'mount-failed' when a dead one cannot be cleared, or there is no
  * empty folder and none can be made.
  */
-export async function preparePlace(folder: string, mounter: Mounter): Promise<string> {
+export async function preparePlace(
+  folder: string,
+  { mounter, nonEmpty }: { readonly mounter: Mounter; readonly nonEmpty: boolean },
+): Promise<string> {
   const place = await canonical(resolve(folder))
   await clearDead(place, mounter)
   try {
     await mkdir(place, { recursive: true })
-    if (await isEmpty(place)) return place
+    if (nonEmpty || (await isEmpty(place))) return place
   } catch (error) {
     const code = codeOf(error)
     const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is not a folder' : String(error)
@@ -29,7 +32,7 @@ export async function preparePlace(folder: string, mounter: Mounter): Promise<st
   }
   throw new ShoalError(
     'mount-failed',
-    `cannot mount at ${place}: the folder is not empty; empty it or mount elsewhere`,
+    `cannot mount at ${place}: the folder is not empty; empty it, mount elsewhere, or hide what is in it with --non-empty`,
   )
 }
 

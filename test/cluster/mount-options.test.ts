@@ -1,0 +1,74 @@
+// What a mount shows, by its options: part of a volume, as one owner's, read-only, over what was in the folder.
+import assert from 'node:assert/strict'
+import { chmod, chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { TestCluster } from './cluster.ts'
+import type { TestNode } from './cluster.ts'
+
+test('a mount shows what its options say', async (t) => {
+  await using cluster = await TestCluster.start(1)
+  const [node] = cluster.nodes as [TestNode]
+  const folder = join(node.folder, 'a mount 🐟')
+  await node.shoal('mkdir', '-p', '/photos/2026 ☀')
+  await node.shoal('mkdir', '/other')
+
+  await t.test('one folder of the volume, and what is made there is there', async () => {
+    await node.shoal('mount', '--subdir', '/photos/2026 ☀', folder)
+    await writeFile(join(folder, 'one.jpg'), 'one')
+    assert.deepEqual(await readdir(folder), ['one.jpg'])
+    assert.equal(await node.shoal('cat', '/photos/2026 ☀/one.jpg'), 'one')
+    await node.shoal('mkdir', '/photos/2026 ☀/new')
+    assert.deepEqual((await readdir(folder)).sort(), ['new', 'one.jpg'])
+    await node.shoal('unmount', folder)
+  })
+
+  await t.test('everything as one owner, with less permissions', async () => {
+    await node.shoal('mount', '--uid', '1234', '--gid', '99', '--umask', '027', folder)
+    await writeFile(join(folder, 'mine'), '')
+    await chmod(join(folder, 'mine'), 0o777)
+    const { uid, gid, mode } = await stat(join(folder, 'mine'))
+    assert.deepEqual([uid, gid, mode & 0o777], [1234, 99, 0o750])
+    const root = await stat(folder)
+    assert.deepEqual([root.uid, root.gid, root.mode & 0o777], [1234, 99, 0o750])
+    await chown(join(folder, 'mine'), 1234, 99)
+    await assert.rejects(chown(join(folder, 'mine'), 1, 99), { code: 'EPERM' })
+    await node.shoal('unmount', folder)
+  })
+
+  await t.test('no change is taken where it is read-only', async () => {
+    await node.shoal('mount', '--read-only', folder)
+    await assert.rejects(writeFile(join(folder, 'mine'), 'x'), { code: 'EROFS' })
+    await assert.rejects(mkdir(join(folder, 'dir')), { code: 'EROFS' })
+    assert.equal(await readFile(join(folder, 'photos/2026 ☀/one.jpg'), 'utf8'), 'one')
+    await node.shoal('unmount', folder)
+  })
+
+  await t.test(
+    'a folder that is not empty only when asked to, and it is there again after',
+    async () => {
+      await writeFile(join(folder, 'hidden'), 'local')
+      const { code, stderr } = await node.run('mount', folder)
+      assert.equal(code, 1)
+      assert.match(stderr, /not empty.*--non-empty/s)
+      await node.shoal('mount', '--non-empty', folder)
+      assert.deepEqual((await readdir(folder)).sort(), ['mine', 'other', 'photos'])
+      await node.shoal('unmount', folder)
+      assert.deepEqual(await readdir(folder), ['hidden'])
+    },
+  )
+
+  await t.test('nonsense is refused, and named', async () => {
+    for (const [words, message] of [
+      [['--subdir', '/none'], /\/none: no such file or folder/],
+      [['--subdir', '/mine'], /\/mine is not a folder/],
+      [['--subdir', 'other:/x'], /--volume/],
+      [['--umask', '8'], /octal/],
+      [['--uid', '-1'], /whole number/],
+    ] as const) {
+      const { code, stderr } = await node.run('mount', ...words, join(node.folder, 'm'))
+      assert.notEqual(code, 0)
+      assert.match(stderr, message)
+    }
+  })
+})
