@@ -14,6 +14,8 @@ import type { Clock } from '../world/world.ts'
 const ABSENT_MS: number = 5 * MINUTE_MS
 /** A peer that refused a shard is left alone so long. */
 const AVOID_MS: number = MINUTE_MS
+/** After so many a stripe is left alone: where all refuse slowly, the first is asked again before the last has been. */
+export const REFUSALS_MAX = 8
 
 export interface CensusParts {
   readonly map: Pick<StripeMap, 'candidates' | 'isAvoided'>

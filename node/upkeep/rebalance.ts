@@ -6,6 +6,7 @@ import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
 import { verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
 import { divCeil } from '../../protocol/units.ts'
+import { REFUSALS_MAX } from './census.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
@@ -37,10 +38,13 @@ export class Rebalance {
     return this.#writtenBytes
   }
 
-  /** Give away what this node holds of a stripe and others should. throws what the map throws. */
+  /**
+   * Give away what this node holds of a stripe and others should. throws what the map throws, 'not-placed' when many did
+   * not take it.
+   */
   async giveAway(id: StripeId, signal: AbortSignal): Promise<void> {
     const { map, network, census, transfer, log } = this.#parts
-    for (;;) {
+    for (let refusals = 0; refusals < REFUSALS_MAX;) {
       signal.throwIfAborted()
       const { stripe, plan } = this.#plan(id)
       const move = plan?.moves.find(({ from }) => from === network.self)
@@ -55,6 +59,7 @@ export class Rebalance {
         const { code, message } = asShoalError(error)
         log('a peer did not take a shard', { stripe: id, index, peer: to, code, message })
         census.avoid(to)
+        refusals++
         continue
       }
       this.#writtenBytes += shard.length
@@ -63,6 +68,7 @@ export class Rebalance {
         { index, peer: from, isHeld: false },
       ])
     }
+    throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
   }
 
   /**

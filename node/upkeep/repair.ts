@@ -1,9 +1,10 @@
 // Makes the lost shards of a stripe anew: any k are read and verified, only the missing ones are computed, given to peers
 // and recorded. Crashes need no recovery: a shard that was put but not recorded is found held when it is put again.
-import { asShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
+import { REFUSALS_MAX } from './census.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
@@ -40,11 +41,11 @@ export class Repair {
 
   /**
    * Bring the shards of a stripe to peers that lack a holder, as far as there are peers that take them.
-   * throws ShoalError 'stripe-unrecoverable' when fewer than k can be read now.
+   * throws ShoalError 'stripe-unrecoverable' when fewer than k can be read now, 'not-placed' when many did not take theirs.
    */
   async run(id: StripeId, signal: AbortSignal): Promise<void> {
     let shards: (Uint8Array | undefined)[] | undefined
-    for (;;) {
+    for (let round = 0; round < REFUSALS_MAX; round++) {
       signal.throwIfAborted()
       const planned = this.#plan(id)
       if (planned === undefined || planned.plan.repairs.length === 0) return
@@ -55,6 +56,7 @@ export class Repair {
       // Who refused gets nothing for a while, so the next plan names others.
       if (!refused) return
     }
+    throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
   }
 
   #plan(id: StripeId): PlannedStripe | undefined {

@@ -15,7 +15,7 @@ import type { Census } from './census.ts'
 export interface TransferParts {
   readonly store: Pick<Store, 'shards'>
   readonly map: Pick<StripeMap, 'recordShards'>
-  readonly client: Pick<ShardClient, 'get' | 'put'>
+  readonly client: Pick<ShardClient, 'get' | 'put' | 'expectedMs'>
   readonly network: Pick<Network, 'self'>
   readonly budget: Pick<Budget, 'take'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -82,7 +82,7 @@ export class ShardTransfer {
   ): Promise<(Uint8Array | undefined)[]> {
     const { k, m } = stripe.header
     const shards: (Uint8Array | undefined)[] = Array.from({ length: k + m })
-    const left = sourcesOf(stripe, peers, this.#parts.network.self)
+    const left = this.#sourcesOf(stripe, peers)
     const taken = new Set<number>()
     const readNext = async (): Promise<void> => {
       for (;;) {
@@ -138,17 +138,19 @@ export class ShardTransfer {
     log('a holder has no such shard', { stripe: id, index, holder, message: error.message })
     await map.recordShards(id, [{ index, peer: holder, isHeld: false }])
   }
-}
 
-/** The soonest first. */
-function sourcesOf({ holders }: MappedStripe, peers: readonly PlacePeer[], self: PeerId): Source[] {
-  const order = ['online', 'late', 'absent', 'gone']
-  const byOrder = peers.toSorted(
-    (a, b) =>
-      Number(b.peer === self) - Number(a.peer === self) ||
-      order.indexOf(a.presence) - order.indexOf(b.presence),
-  )
-  return byOrder.flatMap(({ peer: holder }) =>
-    holders.flatMap((held, index) => (held.includes(holder) ? [{ index, holder }] : [])),
-  )
+  /** The soonest first: a disk that hangs costs its time once in a while, and not for each stripe. */
+  #sourcesOf({ holders }: MappedStripe, peers: readonly PlacePeer[]): Source[] {
+    const { network, client } = this.#parts
+    const order = ['online', 'late', 'absent', 'gone']
+    const bySpeed = peers.toSorted(
+      (a, b) =>
+        Number(b.peer === network.self) - Number(a.peer === network.self) ||
+        order.indexOf(a.presence) - order.indexOf(b.presence) ||
+        client.expectedMs(a.peer) - client.expectedMs(b.peer),
+    )
+    return bySpeed.flatMap(({ peer: holder }) =>
+      holders.flatMap((held, index) => (held.includes(holder) ? [{ index, holder }] : [])),
+    )
+  }
 }

@@ -77,6 +77,27 @@ describe('repair', () => {
     await swarm.assertWhole(id)
   })
 
+  test('a holder that lets others wait is not read from where others can be', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
+    const id = await swarm.place(1, BYTES, 4, 2)
+    const { client, self } = swarm.group
+    const rank = rankForGroup(placementGroup(id), swarm.map.candidates()).map(({ peer }) => peer)
+    const [first, ...others] = rank.filter((peer) => holdersOf(swarm, id).includes(peer))
+    const [lost, slow] = others.filter((peer) => peer !== self).sort()
+    assert(first !== undefined && lost !== undefined)
+    const asked = new Set<PeerId>()
+    const get = client.get.bind(client)
+    client.get = (peer, range, options) => {
+      asked.add(peer)
+      return get(peer, range, options)
+    }
+    client.expectedMs = (peer) => (peer === slow ? MINUTE_MS : 0)
+    swarm.vanish(lost)
+    await swarm.quiet()
+    await swarm.assertWhole(withoutGone(swarm, id))
+    assert(asked.size >= 3 && !asked.has(slow as PeerId))
+  })
+
   test('a peer that refuses is passed over', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
@@ -92,6 +113,24 @@ describe('repair', () => {
     await swarm.quiet()
     await swarm.assertWhole(withoutGone(swarm, id))
     assert(holdersOf(swarm, id).includes(second.peer))
+  })
+
+  test('where everybody refuses slowly, other stripes have their turn', async (t) => {
+    const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
+    const id = await swarm.place(1, BYTES, 4, 2)
+    const holders = holdersOf(swarm, id)
+    for (const peer of swarm.group.peers)
+      if (!holders.includes(peer)) swarm.group.refusals.set(peer, 'timeout')
+    let putCount = 0
+    swarm.group.onPut = () => {
+      swarm.group.clock.advance(MINUTE_MS)
+      // So that this test ends.
+      if (++putCount === 100) swarm.group.refusals.clear()
+      return Promise.resolve()
+    }
+    swarm.vanish(holders.find((peer) => peer !== swarm.group.self) as PeerId)
+    await swarm.quiet()
+    assert(putCount < 100)
   })
 
   test('what a crash left put but not recorded is taken up', async (t) => {
