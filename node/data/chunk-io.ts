@@ -35,8 +35,8 @@ interface ChunkIoParts {
   readonly cache: ChunkCache
   /** Told of each chunk that is written or referenced. */
   readonly touched: Touched
-  /** No other member is connected. */
-  readonly isAlone: () => boolean
+  /** Does this node know what other members have done until just now? */
+  readonly hears: () => boolean
 }
 
 /** See the head of the file. */
@@ -49,15 +49,15 @@ export class ChunkIo {
 
   /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
   writer(cls: RedundancyClass | undefined): ChunkWriter {
-    const { store, map, packer, touched, isAlone } = this.#parts
+    const { store, map, packer, touched, hears } = this.#parts
     return {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
         const { ref, bytes } = sealChunk(map.keys(), plain)
         // Before it is known whether it is to be had: nobody gives it up from now on.
         touched.add(ref.id)
-        // Where nobody hears of it, others may have given up the stripe before they do.
-        if (!map.isPlaced(ref.id, cls) || isAlone()) await store.chunks.put(ref.id, bytes)
+        // Others may have given up the stripe, and nobody has told this node yet.
+        if (!map.isPlaced(ref.id, cls) || !hears()) await store.chunks.put(ref.id, bytes)
         packer.add(ref.id, bytes.length, cls)
         return ref
       },

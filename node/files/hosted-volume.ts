@@ -22,6 +22,7 @@ import type { Volume } from '../namespace/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import { ackOf, isStrong } from '../namespace/settings.ts'
+import { isInTouch } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
@@ -97,8 +98,13 @@ export class HostedVolume {
     this.classes = new PinnedClasses(volume)
     const cache = chunkCache(CHUNK_CACHE_BYTES)
     const { touched, classes, namespace } = this
-    const isAlone = (): boolean => !world.network.peers().some((peer) => map.isMember(peer))
-    const chunks = new ChunkIo({ store, map, packer, gatherer, cache, touched, isAlone })
+    const hears = (): boolean =>
+      isInTouch(
+        volume,
+        world.clock,
+        world.network.peers().filter((peer) => map.isMember(peer)),
+      )
+    const chunks = new ChunkIo({ store, map, packer, gatherer, cache, touched, hears })
     this.chunks = chunks
     const nodes = nodeCache(NODE_CACHE_ITEMS)
     this.contents = new FileContents({ namespace, map, chunks, nodes, touched, classes })

@@ -9,9 +9,13 @@ import { stableClock } from '../../protocol/log/stability.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { Member } from '../../protocol/membership/members.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import { awayMsOf } from './settings.ts'
 import type { Volume } from './volume.ts'
+
+/** Some beacons. */
+const IN_TOUCH_MS: number = MINUTE_MS
 
 /**
  * Everyone who is waited for holds all entries up to this clock durably, and none can still be made. HLC_ZERO while that
@@ -25,6 +29,19 @@ export function stableHlc(volume: Volume, clock: Clock): Hlc {
   const hlcAt = (actor: ActorId, seq: number): Hlc =>
     volume.entries.hlc(actor, Math.max(seq, volume.branches.firstSeq(actor))) ?? HLC_ZERO
   return volume.forks.wholeUpTo(stableClock(volume.durableClaim(), claims, hlcAt))
+}
+
+/**
+ * Does one of these peers, members that are connected, say now that it has nothing that is not here? Who was away hears
+ * only after it was connected what the others did meanwhile, which may be much.
+ */
+export function isInTouch(volume: Volume, clock: Clock, connected: readonly PeerId[]): boolean {
+  const sinceMs = clock.wall() - IN_TOUCH_MS
+  const { vector } = volume.durableClaim()
+  return connected.some((peer) => {
+    const claim = volume.claims.of(peer)
+    return claim !== undefined && claim.heardMs >= sinceMs && dominates(vector, claim.vector)
+  })
 }
 
 /** Members other than this one that were heard of, or admitted, not too long ago. */

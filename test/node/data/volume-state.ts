@@ -244,7 +244,7 @@ export class VolumeState {
       gatherer,
       cache,
       touched: new Touched(),
-      isAlone: () => false,
+      hears: () => true,
     })
     this.editing = {
       reader: { chunks: this.chunks.reader([]), nodes: nodeCache(1000) },

@@ -127,6 +127,30 @@ describe('collect', () => {
     })
   })
 
+  test('takes nothing of what one who was away writes before it has heard what was given up', async () => {
+    await withMembers(3, 9, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await a.ask((api) => api.setVolume('main', { away: '30m', trash: '1s' }))
+      const content = contentOf(4, 3000 * KIB)
+      await a.ask((api) => put(api, '/old', content))
+      await a.ask((api) => api.settle('placed'))
+      await clock.sleep(MINUTE_MS)
+      network.partition([a.peer, b.peer], [c.peer])
+      await clock.sleep(60 * MINUTE_MS)
+      await a.ask((api) => api.remove('/old'))
+      await a.ask((api) => api.collectGarbage())
+      await clock.sleep(20 * MINUTE_MS)
+      assert.equal((await volumeOf(a)).stripes.full, 0)
+      network.heal()
+      const isConnected = async (): Promise<boolean> =>
+        (await c.ask((api) => api.status())).peers.some((peer) => peer.isConnected)
+      while (!(await isConnected())) await clock.sleep(1)
+      await c.ask((api) => put(api, '/new', content))
+      await clock.sleep(10 * MINUTE_MS)
+      await checkAll(nodes)
+    })
+  })
+
   test('keeps the only copy of what somebody else may have kept', async () => {
     await withMembers(3, 5, async ({ nodes: [a, b, c], clock, network }) => {
       // More shards than there are nodes to take them: all stays where it was written.
