@@ -1,5 +1,7 @@
 // What a mount shows, by its options: part of a volume, as one owner's, read-only, over what was in the folder.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -72,3 +74,30 @@ test('a mount shows what its options say', async (t) => {
     }
   })
 })
+
+test('mount.shoal does what mount(8) asks: starts the node if it must, and mounts', async () => {
+  await using cluster = await TestCluster.create()
+  const node = cluster.node('a node')
+  await node.run('init')
+  const folder = join(node.folder, 'from fstab')
+  const helper = (...words: readonly string[]): Promise<number | null> =>
+    exitCodeOf(join(import.meta.dirname, '../../cli/mount.shoal'), [node.home, folder, ...words])
+  try {
+    assert.equal(await helper('-o', 'rw,cache=big'), 1)
+    assert.equal(await helper('-o', 'rw,_netdev,nofail,umask=077'), 0)
+    await writeFile(join(folder, 'a file'), 'x')
+    assert.equal((await stat(join(folder, 'a file'))).mode & 0o777, 0o600)
+    await node.shoal('unmount', folder)
+    assert.equal(await helper('-n', '-o', 'ro,x-systemd.automount', '-t', 'shoal'), 0)
+    await assert.rejects(writeFile(join(folder, 'other'), ''), { code: 'EROFS' })
+    assert.equal(await helper(), 32, 'it is mounted already')
+  } finally {
+    await node.run('down')
+  }
+})
+
+async function exitCodeOf(program: string, words: readonly string[]): Promise<number | null> {
+  const child = spawn(program, words, { stdio: 'ignore' })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return code
+}
