@@ -1,5 +1,5 @@
 // How safe the data of a volume is and what is being done about it, in words.
-import { count, formatBytes } from './output.ts'
+import { count, formatBytes, printable } from './output.ts'
 import type { VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
@@ -30,34 +30,45 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { degradedPlacement, reclaimableBytes } = volume
   const placement = `degraded for ${count(degradedPlacement, 'stripe')}: more shards in one zone than may be lost`
   const upkeep = [...waitingTexts(volume), ...workTexts(volume)].join(', ')
+  const { gone } = volume.waiting
+  const isWhole = incompleteOf(volume) === 0
+  const absent = `${gone.map(printable).join(', ')}: if for good, take them out with "shoal peer rm", and the others do without`
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
   return [
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
+    ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
   ]
 }
 
 /** Why nothing is done about some stripes. */
-function waitingTexts({ waiting, stripes, upkeep }: VolumeStatus): string[] {
+function waitingTexts(volume: VolumeStatus): string[] {
+  const { waiting, upkeep } = volume
   const { forPeers, forRoom } = waiting
-  const incomplete = stripes.degraded + stripes.atRisk + stripes.lost
-  const others = incomplete - forPeers - forRoom - upkeep.repairing - upkeep.queued
+  // Another code needs no more peers than there are.
+  const roomless = Math.max(0, forRoom - upkeep.outdated)
+  const others = incompleteOf(volume) - forPeers - forRoom - upkeep.repairing - upkeep.queued
   return textsOf([
     [forPeers > 0, `${count(forPeers, 'stripe')} waiting for peers to come back`],
-    [forRoom > 0, `${count(forRoom, 'stripe')} waiting for one more peer to put shards on`],
+    [roomless > 0, `${count(roomless, 'stripe')} waiting for one more peer to put shards on`],
     [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left to other nodes to repair`],
   ])
 }
 
+function incompleteOf({ stripes }: VolumeStatus): number {
+  return stripes.degraded + stripes.atRisk + stripes.lost
+}
+
 /** What this node does. */
 function workTexts({ upkeep }: VolumeStatus): string[] {
-  const { repairing, queued, moving, brake, repairedBytes, movedBytes } = upkeep
+  const { repairing, queued, moving, outdated, brake, repairedBytes, movedBytes } = upkeep
   return textsOf([
     [repairing > 0, `repairing ${count(repairing, 'stripe')}`],
     [queued > 0, `${count(queued, 'stripe')} to be repaired`],
     [brake, 'held back, as much went away at once: only stripes at risk are repaired'],
     [moving > 0, `${count(moving, 'stripe')} to be moved or coded anew`],
+    [outdated > 0 && moving === 0, `${count(outdated, 'stripe')} to be coded anew soon`],
     [repairedBytes > 0, `${formatBytes(repairedBytes)} rebuilt so far`],
     [movedBytes > 0, `${formatBytes(movedBytes)} moved so far`],
   ])

@@ -132,7 +132,10 @@ export function describeVolume(
     stripes: countStripes(groups),
     degradedPlacement: countDegradedPlacement(groups),
     reclaimableBytes: reclaimableBytes(all),
-    waiting: countWaiting(groups, store, isGone),
+    waiting: {
+      ...countWaiting(groups, store, isGone),
+      gone: store.filter(isGone).map((peer) => membership.nameOf(peer)),
+    },
     upkeep: upkeep.of(here).report(),
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,

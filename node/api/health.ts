@@ -33,7 +33,7 @@ export function countWaiting(
   { live, reachable }: Groups,
   store: readonly PeerId[],
   isGone: (peer: PeerId) => boolean,
-): WaitingStripes {
+): Omit<WaitingStripes, 'gone'> {
   const counts = { forPeers: 0, forRoom: 0 }
   const present = new Set(store.filter((peer) => !isGone(peer)))
   for (const group of live) {

@@ -108,6 +108,8 @@ export interface WaitingStripes {
   readonly forPeers: number
   /** For another peer to hold what is missing: all that are there hold a shard already. */
   readonly forRoom: number
+  /** Names of members that might hold shards and are gone: what the class asks for is asked for with them. */
+  readonly gone: readonly string[]
 }
 
 /** What one node does for the redundancy of a volume, and has left to do. Other nodes do their own part. */
@@ -117,6 +119,8 @@ export interface UpkeepReport {
   readonly queued: number
   /** Stripes of which a shard is being moved to another peer, or that are being coded anew. */
   readonly moving: number
+  /** Stripes with another code than they should have, which this or another node codes anew once members have settled. */
+  readonly outdated: number
   /** So much vanished at once that it looks like a partition: only stripes without a spare are repaired. */
   readonly brake: boolean
   /** Bytes of shards written since this node started: to repair, and to move or code anew. */

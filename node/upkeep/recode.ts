@@ -13,7 +13,7 @@ import type { PlacePeer } from '../../protocol/placement/plan.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { DisperseParts } from '../data/disperse.ts'
-import type { MappedStripe, StripeGroup } from '../data/stripe-map.ts'
+import type { MappedStripe, StripeGroup, StripeMap } from '../data/stripe-map.ts'
 import type { Budget } from './budget.ts'
 import type { Census, CensusTaker } from './census.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
@@ -122,6 +122,20 @@ export function isOutdated(
   if (takers.length < code.k + code.m) return false
   const isSmall = isSameCode({ k: 1, m: code.m }, group)
   return !isSmall || group.shardBytes >= STRIPE_COPIES_BELOW
+}
+
+/** How many stripes are outdated, about: of small and large ones in one group, what their mean would be. cost: O(groups) */
+export function countOutdated(
+  map: Pick<StripeMap, 'groups' | 'redundancy'>,
+  census: Census,
+): number {
+  const redundancy = map.redundancy()
+  return map
+    .groups()
+    .filter(({ isCondemned }) => !isCondemned)
+    .map((group) => ({ ...group, shardBytes: group.shardBytes / group.count }))
+    .filter((mean) => isOutdated(mean, redundancy, census))
+    .reduce((sum, { count }) => sum + count, 0)
 }
 
 /** Members that count for the code of a class: those that may be given shards, though they are full or away. */

@@ -21,7 +21,7 @@ import { drainOf } from './drain.ts'
 import type { Drain } from './drain.ts'
 import { Job } from './job.ts'
 import { Rebalance } from './rebalance.ts'
-import { Recode } from './recode.ts'
+import { countOutdated, Recode } from './recode.ts'
 import { Releases } from './releases.ts'
 import { Repair } from './repair.ts'
 import { Retries } from './retries.ts'
@@ -136,6 +136,7 @@ export class Upkeep {
   }
 
   report(): UpkeepReport {
+    const census = this.#census.take()
     const active = [...this.#active.values()].map(({ kind }) => kind)
     const repairing = active.filter((kind) => kind === 'repair').length
     const dueOf = (...kinds: readonly string[]): number =>
@@ -144,7 +145,8 @@ export class Upkeep {
       repairing,
       queued: Math.max(0, dueOf('repair') - repairing),
       moving: dueOf('give', 'recode'),
-      brake: this.#census.take().isBraked,
+      outdated: countOutdated(this.#parts.map, census),
+      brake: census.isBraked,
       repairedBytes: this.#repair.writtenBytes,
       movedBytes: this.#rebalance.writtenBytes + this.#recode.writtenBytes,
     }

@@ -9,6 +9,7 @@ const IDLE: UpkeepReport = {
   repairing: 0,
   queued: 0,
   moving: 0,
+  outdated: 0,
   brake: false,
   repairedBytes: 0,
   movedBytes: 0,
@@ -22,7 +23,7 @@ function volume(
   const well = {
     degradedPlacement: 0,
     reclaimableBytes: 0,
-    waiting: { forPeers: 0, forRoom: 0 },
+    waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
   }
@@ -68,7 +69,7 @@ describe('health in words', () => {
   test('each stripe that lacks shards is accounted for: repaired here, waiting, or left to others', () => {
     const all = volume(
       { degraded: 20, atRisk: 10 },
-      { waiting: { forPeers: 1, forRoom: 2 } },
+      { waiting: { forPeers: 1, forRoom: 2, gone: [] } },
       { repairing: 3, queued: 4, repairedBytes: 5_000_000 },
     )
     assert.deepEqual(careRows(all), [
@@ -78,6 +79,23 @@ describe('health in words', () => {
           '20 stripes left to other nodes to repair, repairing 3 stripes, 4 stripes to be repaired, 5.00 MB rebuilt so far',
       ],
     ])
+  })
+
+  test('what waits for a peer though another code would do is told to be coded anew, and who is gone to be taken out', () => {
+    const waiting = { forPeers: 0, forRoom: 16, gone: ['dora'] }
+    const gone = [
+      'Gone',
+      'dora: if for good, take them out with "shoal peer rm", and the others do without',
+    ]
+    assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, { waiting })), [
+      ['Upkeep', '16 stripes waiting for one more peer to put shards on'],
+      gone,
+    ])
+    const soon = { waiting: { ...waiting, gone: [] } }
+    assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, soon, { outdated: 16 })), [
+      ['Upkeep', '16 stripes to be coded anew soon'],
+    ])
+    assert.deepEqual(careRows(volume({ full: 2 }, { waiting: { ...waiting, forRoom: 0 } })), [])
   })
 
   test('placement, a brake, moves and space to come back are told', () => {

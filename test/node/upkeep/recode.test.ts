@@ -85,7 +85,10 @@ describe('recode', () => {
     const swarm = await Caretakers.open(t, { count: 6 })
     const small = await swarm.place(1, 10_000, 1, 2)
     const large = await swarm.place(2, BYTES, 1, 2)
+    const { self } = swarm.group
+    assert.equal(swarm.of(self).report().outdated, 1, 'the large one')
     await swarm.quiet()
+    assert.equal(swarm.of(self).report().outdated, 0, 'the small one has the code it should have')
     assert.equal(swarm.stripe(small).isCondemned, false)
     assert.equal(swarm.stripe(large).isCondemned, true)
     assert.deepEqual(new Set(swarm.used().map(({ header }) => header.k)), new Set([1, 4]))
