@@ -10,7 +10,7 @@ import type { Context } from '../context.ts'
 
 const SETTINGS_HELP = `
 Settings:
-  class=auto|rsK+M|copiesN|local        how redundant data is that is written from now on
+  class=auto|rsK+M|copiesN|local        how redundant data is; what is there is coded anew
   ack=local|copied|placed               when a put is done
   consistency=eventual|read-own|strong  how recent what is read is, and who agrees to what is written
   voters=NAME,NAME,...                  who agrees, where that is strong
@@ -21,7 +21,8 @@ Settings:
   away=30d                              how long a member that is away holds checkpoints up
   grace=24h                             after how long a silence a peer counts as gone, and its shards are made anew on
                                         others: 30m for machines that are always on
-  trash=1d                              how long shards of deleted files are kept on the disks of their holders
+  trash=1d                              how long shards of deleted files are kept on the disks of their holders; on a machine
+                                        with several volumes the longest counts
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`
