@@ -7,7 +7,15 @@ import type { FileKind } from '../protocol/tree/attributes.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
-const KIND_LETTERS: Readonly<Record<FileKind, string>> = { file: '-', folder: 'd', symlink: 'l' }
+const KIND_LETTERS: Readonly<Record<FileKind, string>> = {
+  file: '-',
+  folder: 'd',
+  symlink: 'l',
+  fifo: 'p',
+  socket: 's',
+  'character-device': 'c',
+  'block-device': 'b',
+}
 
 /** "1.50 GB": three digits, powers of 1000. */
 export function formatBytes(bytes: number): string {
@@ -48,6 +56,11 @@ export function formatMode(kind: FileKind, mode: number): string {
     if (mode & bit) letters[at] = letters[at] === 'x' ? letter : letter.toUpperCase()
   }
   return KIND_LETTERS[kind] + letters.join('')
+}
+
+/** "8, 1": major and minor number of a device, of the 32 bits of a Linux dev_t. */
+export function formatDevice(rdev: number): string {
+  return `${(rdev >>> 8) & 0xfff}, ${((rdev >>> 12) & 0xfff00) | (rdev & 0xff)}`
 }
 
 /** "1 file", "2 files". */

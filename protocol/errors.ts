@@ -28,6 +28,9 @@ export type ErrorCode =
   | 'ESTALE'
   | 'EBUSY'
   | 'EFBIG'
+  | 'ERANGE'
+  | 'E2BIG'
+  | 'ENODATA'
   // log
   | 'missing-past' // an entry whose prev or deps are not held yet
   | 'future-clock'

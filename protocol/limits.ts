@@ -36,6 +36,10 @@ export const CBOR_ITEMS_MAX = 65_536
 export const NAME_MAX = 255
 export const PATH_MAX = 4096
 export const SYMLINK_MAX = 4095
+/** Of an extended attribute, and how many an object may be given. */
+export const XATTR_NAME_MAX = 255
+export const XATTR_VALUE_MAX: number = 64 * KIB
+export const XATTRS_MAX = 128
 /** A file up to this size travels inline in its version op. */
 export const INLINE_FILE_MAX: number = 2 * KIB
 export const FILE_SIZE_MAX: number = Number.MAX_SAFE_INTEGER

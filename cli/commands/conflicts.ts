@@ -6,8 +6,8 @@ import type { Conflict, ConflictSide } from '../../node/control/api.ts'
 import type { FileKind } from '../../protocol/tree/attributes.ts'
 import type { Context } from '../context.ts'
 
-/** The command that opens each kind. */
-const OPENERS: Readonly<Record<FileKind, string>> = { file: 'cat', folder: 'ls', symlink: 'stat' }
+/** The command that opens what is of a kind; of any other kind `stat`. */
+const OPENERS: Readonly<Partial<Record<FileKind, string>>> = { file: 'cat', folder: 'ls' }
 
 export function addConflicts(program: Command, context: Context): void {
   const conflicts = program
@@ -86,7 +86,7 @@ function waysTo(
 ): string[][] {
   const word = shellWord(path)
   return [
-    ['  Open', context.commandLine(`${OPENERS[kind]} ${word}`)],
+    ['  Open', context.commandLine(`${OPENERS[kind] ?? 'stat'} ${word}`)],
     ...(folder === undefined ? [] : [['', shellWord(folder + inside(path))]]),
     moveTo === undefined
       ? ['  Keep', context.commandLine(`conflicts keep ${word}`)]

@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { addConsistency } from '../arguments.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { kindText } from '../../protocol/tree/attributes.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
 import { Transfer, sameTime } from '../transfer.ts'
@@ -97,6 +98,8 @@ class Get {
         return this.transfer.add(() => this.#getFile(path, target, stat))
       case 'symlink':
         return this.transfer.add(() => this.#getSymlink(target, stat))
+      default:
+        throw new ShoalError('unsupported', `${path} is a ${kindText(stat.kind)}. It was left out.`)
     }
   }
 

@@ -1,7 +1,7 @@
 // `shoal ls`: the entries of a folder, or one file.
 import colors from 'picocolors'
 import { addConsistency } from '../arguments.ts'
-import { formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
+import { formatBytes, formatDevice, formatMode, formatTime, printable, table } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/api.ts'
@@ -58,7 +58,9 @@ function styledName(entry: Entry): string {
 function long(entries: readonly Entry[], nameOf: (entry: Entry) => string): string {
   const rows = entries.map((entry) => [
     formatMode(entry.kind, entry.mode),
-    formatBytes(entry.sizeBytes).padStart(8),
+    (entry.rdev === undefined ? formatBytes(entry.sizeBytes) : formatDevice(entry.rdev)).padStart(
+      8,
+    ),
     formatTime(Number(entry.modifiedNs / 1_000_000n)),
     nameOf(entry) + (entry.target === undefined ? '' : ` -> ${printable(entry.target)}`),
   ])

@@ -1,6 +1,15 @@
 // `shoal stat`: what is known of a path.
 import { addConsistency } from '../arguments.ts'
-import { count, formatBytes, formatMode, formatTime, printable, table } from '../output.ts'
+import { kindText } from '../../protocol/tree/attributes.ts'
+import {
+  count,
+  formatBytes,
+  formatDevice,
+  formatMode,
+  formatTime,
+  printable,
+  table,
+} from '../output.ts'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
@@ -20,7 +29,7 @@ export function addStat(program: Command, context: Context): void {
 function describe(path: string, stat: FileStat): string {
   const rows = [
     ['Path', printable(path)],
-    ['Kind', stat.target === undefined ? stat.kind : `symlink to ${printable(stat.target)}`],
+    ['Kind', kindOf(stat)],
     ['Size', `${formatBytes(stat.sizeBytes)} (${count(stat.sizeBytes, 'byte')})`],
     ['Mode', formatMode(stat.kind, stat.mode)],
     ['Owner', `${stat.uid}:${stat.gid}`],
@@ -29,4 +38,9 @@ function describe(path: string, stat: FileStat): string {
     ['Changed', formatTime(Number(stat.changedNs / 1_000_000n))],
   ]
   return table(rows)
+}
+
+function kindOf({ kind, target, rdev }: FileStat): string {
+  if (target !== undefined) return `symlink to ${printable(target)}`
+  return rdev === undefined ? kindText(kind) : `${kindText(kind)} ${formatDevice(rdev)}`
 }

@@ -242,6 +242,8 @@ export interface FileStat {
   readonly changedNs: bigint
   /** Of a symlink. */
   readonly target?: string | undefined
+  /** Of a device: its number, as Linux has it in 32 bits. */
+  readonly rdev?: number | undefined
 }
 
 export interface FileAttributes {

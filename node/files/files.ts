@@ -5,6 +5,7 @@ import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
+import { kindText } from '../../protocol/tree/attributes.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileAttributes, FileContent, FileStat, NewFile, ReadRange } from '../control/api.ts'
@@ -155,7 +156,8 @@ export class Files {
     const target = this.#c.namespace.resolvePath(path)
     const stat = this.#stat(path.at(-1) ?? '/', target)
     if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
-    if (stat.kind === 'symlink') throw new ShoalError('EINVAL', `${formatPath(path)}: is a symlink`)
+    if (stat.kind !== 'file')
+      throw new ShoalError('EINVAL', `${formatPath(path)}: is a ${kindText(stat.kind)}`)
     const version = this.#c.contents.version(target)
     const reader = this.#c.contents.reader(version)
     const offset = Math.min(range.offsetBytes ?? 0, reader.size)
@@ -244,9 +246,9 @@ export class Files {
   }
 
   #stat(name: string, target: ViewTarget): FileStat {
-    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs } =
+    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev } =
       this.#c.namespace.attributes(target)
-    const stat = { name, kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs }
+    const stat = { name, kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev }
     return kind === 'symlink'
       ? { ...stat, target: nameText(toByteString(this.#c.namespace.symlinkTarget(target.id))) }
       : stat

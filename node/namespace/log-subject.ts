@@ -24,6 +24,7 @@ function inodeOf(view: StateStore, op: Op): NodeId | undefined {
     case 'unlink':
       return readLink(view, op.link)?.inode
     case 'attributes':
+    case 'xattr':
       return op.id
     default:
       return undefined
@@ -47,6 +48,7 @@ function foldersOf(view: StateStore, op: Op): readonly NodeId[] {
     case 'rmdir':
       return [op.id, op.from]
     case 'attributes':
+    case 'xattr':
       return [op.id, ...foldersOfInode(view, op.id, [])]
     case 'version': {
       const touched = op.touch.map(({ link }) => link)

@@ -136,7 +136,8 @@ export class Rebase {
         if (readDir(view, id) === undefined) return undefined
         return this.#volume.submit({ ...op, id, saw: this.#seen(op.saw) })
       }
-      case 'attributes': {
+      case 'attributes':
+      case 'xattr': {
         const id = this.#dirs.get(op.id) ?? this.#inodes.get(op.id) ?? op.id
         return this.#volume.submit({ ...op, id })
       }

@@ -27,6 +27,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'unlink':
     case 'rmdir':
     case 'attributes':
+    case 'xattr':
     case 'version':
     case 'drop-version':
     case 'pin':

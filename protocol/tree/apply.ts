@@ -7,7 +7,7 @@
 //   presence               observed-remove: a delete covers the dots it saw, anything concurrent keeps the object alive;
 //                          causal delivery makes "remove the dots from the live set" enough
 //   contents               multi-value: a version replaces the versions in its base
-//   attributes             each last writer wins by stamp
+//   attributes, xattrs     each last writer wins by stamp
 // A directory shows while it is alive or has a child that shows, so deletes never orphan a concurrent child.
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
@@ -21,6 +21,7 @@ import type { TreeOp } from './op.ts'
 import { placeLink, setDirLive, setLinkLive, showDir, showLink, without } from './presence.ts'
 import { ROOT, mergeAttributes, newDir } from './records.ts'
 import type { Inode, Link, StateStore, Version } from './records.ts'
+import { mergeXattr } from './xattrs.ts'
 
 /** When and by whom an op was made. */
 export interface OpContext {
@@ -76,6 +77,9 @@ export function applyOp(
     case 'attributes':
       applyAttributes(edit, op)
       break
+    case 'xattr':
+      applyXattr(edit, op)
+      break
     case 'version':
       applyVersion(edit, op, dot)
       break
@@ -122,6 +126,7 @@ function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
   if (edit.dir(op.parent) === undefined) return
   const inode: Inode = {
     target: op.target,
+    special: op.special,
     attributes: {},
     versions: [],
     links: [op.link],
@@ -203,6 +208,17 @@ function applyAttributes(edit: Edit, op: OpOf<'attributes'>): void {
   mergeAttributes(dir.attributes, op.attributes, edit.stamp)
   edit.putDir(op.id, dir)
   edit.changes.dirs.add(op.id)
+}
+
+function applyXattr(edit: Edit, op: OpOf<'xattr'>): void {
+  const dir = edit.inode(op.id) === undefined ? edit.dir(op.id) : undefined
+  if (dir === undefined && edit.inode(op.id) === undefined) return
+  mergeXattr(edit.store, op, edit.stamp)
+  if (dir === undefined) return touchInode(edit, op.id)
+  edit.changes.dirs.add(op.id)
+  if (dir.xattrsChanged !== undefined && dir.xattrsChanged >= edit.stamp) return
+  dir.xattrsChanged = edit.stamp
+  edit.putDir(op.id, dir)
 }
 
 function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {

@@ -3,21 +3,32 @@ import { hlcMillis } from '../clock/hlc.ts'
 import { stampHlc } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
+import type { SpecialFile } from './op.ts'
 import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
 
 const DEFAULT_DIR_MODE = 0o755
 const DEFAULT_FILE_MODE = 0o644
+const DIR_BYTES = 4096
 
-export type FileKind = 'file' | 'folder' | 'symlink'
+export type FileKind = 'file' | 'folder' | 'symlink' | SpecialFile['kind']
+
+/** For people: "character device". */
+export function kindText(kind: FileKind): string {
+  return kind.replace('-', ' ')
+}
 
 export interface NodeAttributes {
   readonly kind: FileKind
+  /** Of a device: its number, as Linux has it in 32 bits. */
+  readonly rdev?: number
   /** Permission bits, 0o7777. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
   readonly linkCount: number
   readonly sizeBytes: number
+  /** Of these, those that holes do not spare. */
+  readonly allocatedBytes: number
   readonly accessedNs: bigint
   readonly modifiedNs: bigint
   readonly changedNs: bigint
@@ -41,10 +52,11 @@ export function dirAttributes(dir: Dir): NodeAttributes {
     kind: 'folder',
     ...owner(dir.attributes, DEFAULT_DIR_MODE),
     linkCount: 2 + dir.visibleDirs,
-    sizeBytes: 4096,
+    sizeBytes: DIR_BYTES,
+    allocatedBytes: DIR_BYTES,
     accessedNs: dir.attributes.accessedNs?.[0] ?? changed,
     modifiedNs: modified,
-    changedNs: latestNs(changed, dir.attributes),
+    changedNs: latestNs(changed, dir),
   }
 }
 
@@ -53,25 +65,41 @@ export function inodeAttributes(inode: Inode, version: Version | undefined): Nod
   const changed = stampNs(inode.changed)
   const isCopy = version !== undefined && version !== inode.versions.at(-1)
   const modified = isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]
+  const sizeBytes = inode.target?.byteLength ?? version?.size ?? 0
   return {
-    kind: inode.target === undefined ? 'file' : 'symlink',
+    ...kindOf(inode),
     ...owner(inode.attributes, inode.target === undefined ? DEFAULT_FILE_MODE : 0o777),
     linkCount: Math.max(inode.links.length, 0),
-    sizeBytes: inode.target?.byteLength ?? version?.size ?? 0,
+    sizeBytes,
+    allocatedBytes: Math.min(allocatedOf(version) ?? sizeBytes, sizeBytes),
     accessedNs: inode.attributes.accessedNs?.[0] ?? changed,
     modifiedNs: modified ?? changed,
     changedNs: changed,
   }
 }
 
+function kindOf({ target, special }: Inode): Pick<NodeAttributes, 'kind' | 'rdev'> {
+  if (special === undefined) return { kind: target === undefined ? 'file' : 'symlink' }
+  const { kind, rdev } = special
+  return isDevice(special) ? { kind, rdev } : { kind }
+}
+
+function isDevice({ kind }: SpecialFile): boolean {
+  return kind === 'character-device' || kind === 'block-device'
+}
+
+function allocatedOf(version: Version | undefined): number | undefined {
+  return version?.content.kind === 'chunks' ? version.content.allocated : undefined
+}
+
 function owner(a: StampedAttributes, mode: number): { mode: number; uid: number; gid: number } {
   return { mode: a.mode?.[0] ?? mode, uid: a.uid?.[0] ?? 0, gid: a.gid?.[0] ?? 0 }
 }
 
-function latestNs(changed: bigint, a: StampedAttributes): bigint {
+function latestNs(changed: bigint, { attributes: a, xattrsChanged }: Dir): bigint {
   let latest = changed
-  for (const field of [a.mode, a.uid, a.gid, a.modifiedNs]) {
-    if (field !== undefined && stampNs(field[1]) > latest) latest = stampNs(field[1])
+  for (const stamp of [a.mode?.[1], a.uid?.[1], a.gid?.[1], a.modifiedNs?.[1], xattrsChanged]) {
+    if (stamp !== undefined && stampNs(stamp) > latest) latest = stampNs(stamp)
   }
   return latest
 }

@@ -3,6 +3,7 @@
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../log/dot.ts'
+import { kindText } from './attributes.ts'
 import { nameText } from './names.ts'
 import type { Name } from './names.ts'
 import type { AttributeValues, Op, ShardChange, TreeOp } from './op.ts'
@@ -83,12 +84,17 @@ export function describeOps(ops: readonly LoggedOp[], names: HistoryNames): Chan
     const known = at === undefined ? undefined : changes[at]
     if (op?.kind === 'version' && known !== undefined && at !== undefined) {
       changes[at] = { ...known, sizeBytes: op.size }
-    } else if (op?.kind !== 'attributes' || known === undefined) {
-      if (id !== undefined && op?.kind !== 'attributes') made.set(id, changes.length)
+    } else if (!isDetail(op) || known === undefined) {
+      if (id !== undefined && !isDetail(op)) made.set(id, changes.length)
       changes.push(describeOp(op, dot, names))
     }
   }
   return changes
+}
+
+/** True for what is not told of an object that the same entry makes or writes. */
+function isDetail(op: Op | undefined): boolean {
+  return op?.kind === 'attributes' || op?.kind === 'xattr'
 }
 
 /** What an op makes, or gives content or attributes. */
@@ -96,6 +102,7 @@ function objectOf(op: Op): NodeId | undefined {
   switch (op.kind) {
     case 'mkdir':
     case 'attributes':
+    case 'xattr':
       return op.id
     case 'create':
     case 'version':
@@ -133,6 +140,8 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     }
     case 'create': {
       const path = pathIn(names.folder(op.parent), op.name)
+      if (op.special !== undefined)
+        return { kind: 'add', text: `made ${kindText(op.special.kind)} ${path}`, path }
       if (op.target === undefined) return { kind: 'add', text: `added ${path}`, path }
       const target = Buffer.from(op.target).toString('utf8')
       return { kind: 'add', text: `made symlink ${path} to ${target}`, path }
@@ -150,6 +159,12 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     case 'attributes': {
       const path = names.object(op.id)
       return { kind: 'attributes', text: `${attributesText(op.attributes)} ${path ?? GONE}`, path }
+    }
+    case 'xattr': {
+      const path = names.object(op.id)
+      const done = op.value === undefined ? 'removed' : 'set'
+      const text = `${done} extended attribute ${nameText(op.name)} of ${path ?? GONE}`
+      return { kind: 'attributes', text, path }
     }
     case 'drop-version': {
       const path = names.object(op.inode)

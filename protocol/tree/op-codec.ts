@@ -1,6 +1,6 @@
 // Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
 // Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
-import { fromByteString, fromHex } from '../bytes.ts'
+import { fromByteString, fromHex, toByteString } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -15,6 +15,8 @@ import {
   NAME_MAX,
   OP_DOTS_MAX,
   SYMLINK_MAX,
+  XATTR_NAME_MAX,
+  XATTR_VALUE_MAX,
 } from '../limits.ts'
 import { decodeDot, encodeDot } from '../log/dot.ts'
 import type { Dot } from '../log/dot.ts'
@@ -24,8 +26,10 @@ import { decodeClearOp, encodeClearOp } from './clear-op-codec.ts'
 import { nameFromBytes } from './names.ts'
 import type { Name } from './names.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
-import type { AttributeValues, ContentRef, Op } from './op.ts'
+import type { AttributeValues, ContentRef, Op, SpecialFile } from './op.ts'
+import { decodeSpecial, encodeSpecial } from './special-codec.ts'
 import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
+import type { XattrName } from './xattrs.ts'
 
 const TEXT_MAX = 1024
 
@@ -67,6 +71,13 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, id: fromHex(op.id), f: fromHex(op.from), s: op.saw.map(encodeDot) }
     case 'attributes':
       return { o, id: fromHex(op.id), a: encodeAttributes(op.attributes) }
+    case 'xattr':
+      return {
+        o,
+        id: fromHex(op.id),
+        n: fromByteString(op.name),
+        ...(op.value === undefined ? {} : { v: op.value }),
+      }
     case 'version':
       return {
         o,
@@ -96,6 +107,7 @@ function encodeCreate(op: Extract<Op, { kind: 'create' }>): Record<string, unkno
     ...encodePlace(op),
     a: encodeAttributes(op.attributes),
     ...(op.target === undefined ? {} : { t: op.target }),
+    ...(op.special === undefined ? {} : { d: encodeSpecial(op.special) }),
   }
 }
 
@@ -123,6 +135,7 @@ function decodeKnownOp(value: unknown): Op | undefined {
         ...place(f),
         attributes: decodeAttributes(f),
         target: f.has('t') ? f.bytes('t', SYMLINK_MAX, 1) : undefined,
+        ...(f.has('d') ? { special: special(f) } : {}),
       }
     case 'link':
       return { kind, inode: id(f, 'i'), link: id(f, 'l'), ...place(f) }
@@ -148,6 +161,13 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: dots(f.list('s', OP_DOTS_MAX)) }
     case 'attributes':
       return { kind, id: id(f, 'id'), attributes: decodeAttributes(f) }
+    case 'xattr':
+      return {
+        kind,
+        id: id(f, 'id'),
+        name: xattrName(f.bytes('n', XATTR_NAME_MAX, 1)),
+        value: f.has('v') ? f.bytes('v', XATTR_VALUE_MAX) : undefined,
+      }
     case 'version':
       return {
         kind,
@@ -204,17 +224,18 @@ function decodeAttributes(f: Fields): AttributeValues {
   }
 }
 
-/** Wire form of a content: bytes when inline, else [chunk id, plain hash, length, codec, epoch, depth]. */
+/** Wire form of a content: bytes when inline, else [chunk id, plain hash, length, codec, epoch, depth, allocated]. */
 export function encodeContent(content: ContentRef): unknown {
   if (content.kind === 'inline') return content.bytes
-  const { root, depth } = content
-  return [chunkIdBytes(root.id), root.plainHash, root.length, root.codec, root.epoch, depth]
+  const { root, depth, allocated } = content
+  const items = [chunkIdBytes(root.id), root.plainHash, root.length, root.codec, root.epoch, depth]
+  return allocated === undefined ? items : [...items, allocated]
 }
 
 /** Inverse of encodeContent. throws ShoalError 'malformed'. */
 export function decodeContent(value: unknown): ContentRef {
   if (value instanceof Uint8Array) return { kind: 'inline', bytes: bytes(value, INLINE_FILE_MAX) }
-  const [cid, plainHash, length, codec, epoch, depth] = list(value, 16)
+  const [cid, plainHash, length, codec, epoch, depth, allocated] = list(value, 16)
   const root: ChunkRef = {
     id: chunkIdFromCid(bytes(cid, 64)),
     plainHash: bytes(plainHash, HASH_BYTES, HASH_BYTES),
@@ -222,7 +243,12 @@ export function decodeContent(value: unknown): ContentRef {
     codec: codecOf(codec),
     epoch: integer(epoch, EPOCH_MAX),
   }
-  return { kind: 'chunks', root, depth: integer(depth, MANIFEST_LEVELS_MAX) }
+  return {
+    kind: 'chunks',
+    root,
+    depth: integer(depth, MANIFEST_LEVELS_MAX),
+    ...(allocated === undefined ? {} : { allocated: integer(allocated) }),
+  }
 }
 
 function codecOf(value: unknown): Codec {
@@ -236,6 +262,17 @@ function time(value: unknown): bigint {
   const ns = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
   if (typeof ns === 'bigint' && ns >= TIME_NS_MIN && ns <= TIME_NS_MAX) return ns
   throw new ShoalError('malformed', 'a time is not an integer of 64 bits')
+}
+
+/** throws ShoalError 'malformed' for a symlink. */
+function special(f: Fields): SpecialFile {
+  if (f.has('t')) throw new ShoalError('malformed', 'a symlink cannot be a special file')
+  return decodeSpecial(f.raw('d'))
+}
+
+function xattrName(value: Uint8Array): XattrName {
+  if (!value.includes(0)) return toByteString(value) as XattrName
+  throw new ShoalError('malformed', 'the name of an extended attribute holds a NUL')
 }
 
 function id(f: Fields, name: string): NodeId {

@@ -8,11 +8,18 @@ import type { ChunkRef } from '../chunk/seal.ts'
 import type { NodeId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
 import type { Name } from './names.ts'
+import type { XattrName } from './xattrs.ts'
 
 /** The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above INLINE_FILE_MAX. */
 export type ContentRef =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
-  | { readonly kind: 'chunks'; readonly root: ChunkRef; readonly depth: number }
+  | {
+      readonly kind: 'chunks'
+      readonly root: ChunkRef
+      readonly depth: number
+      /** Bytes of the file that are in chunks and not in holes; absent: all. */
+      readonly allocated?: number
+    }
 
 /** Times are ns since 1970 in 64 bits, 1677-09-21 to 2262-04-11: what is beyond is clamped by who writes the op. */
 export const TIME_NS_MIN: bigint = -(2n ** 63n)
@@ -25,6 +32,13 @@ export interface AttributeValues {
   readonly gid?: number
   readonly accessedNs?: bigint
   readonly modifiedNs?: bigint
+}
+
+/** What is neither file, directory nor symlink. */
+export interface SpecialFile {
+  readonly kind: 'fifo' | 'socket' | 'character-device' | 'block-device'
+  /** Of a device its number, as Linux has it in 32 bits; else 0. */
+  readonly rdev: number
 }
 
 export type TreeOp =
@@ -44,6 +58,8 @@ export type TreeOp =
       readonly attributes: AttributeValues
       /** Target bytes of a symlink; absent for a file. */
       readonly target: Uint8Array | undefined
+      /** Absent for a file or symlink. */
+      readonly special?: SpecialFile
     }
   | {
       readonly kind: 'link'
@@ -82,6 +98,14 @@ export type TreeOp =
       readonly saw: readonly Dot[]
     }
   | { readonly kind: 'attributes'; readonly id: NodeId; readonly attributes: AttributeValues }
+  | {
+      readonly kind: 'xattr'
+      /** A directory or an inode. */
+      readonly id: NodeId
+      readonly name: XattrName
+      /** Undefined: it is removed. */
+      readonly value: Uint8Array | undefined
+    }
   | {
       readonly kind: 'version'
       readonly inode: NodeId

@@ -22,11 +22,12 @@ import {
   writeInode,
 } from './records.ts'
 import type { StateStore } from './records.ts'
+import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs.ts'
 
 /** One thing to purge, in a form that takes little memory: there may be millions. */
 export type Garbage = ByteString & { readonly brand: 'Garbage' }
 
-/** Garbage that is no key of the index of the dead: this, an inode and the dot of one of its versions. */
+/** Garbage that is no key of the index of the dead (with a stamp, of a removed xattr): this, an inode and a version's dot. */
 const VERSION: ByteString = 'v'
 const ID_CHARS: number = 2 * SHORT_ID_BYTES
 
@@ -46,6 +47,10 @@ export function garbageOf(
   [key, value]: readonly [ByteString, Uint8Array],
   { deadBy, lostBy }: PurgeLimits,
 ): readonly Garbage[] {
+  if (key.startsWith(REMOVED_PREFIX)) {
+    const removal = removalOf([key, value], deadBy)
+    return removal === undefined ? [] : [removal as Garbage]
+  }
   if (key.startsWith(DEAD_PREFIX)) return decodeDeathTime(value) <= deadBy ? [key as Garbage] : []
   if (lostBy === undefined) return []
   const { dir, name } = decodeConflictKey(key)
@@ -68,6 +73,10 @@ export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
       dropVersion(store, item)
       continue
     }
+    if (item.startsWith(REMOVED_PREFIX)) {
+      forgetRemoval(store, item)
+      continue
+    }
     const { kind, id } = decodeDeadKey(item)
     const isGone = kind === 'dir' ? purgeDir(store, id) : purgeFile(store, kind, id)
     if (isGone) forgetDead(store, kind, id)
@@ -78,6 +87,7 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
   const dir = readDir(store, id)
   if (dir === undefined || isDirVisible(id, dir)) return false
   deleteDir(store, id)
+  forgetXattrs(store, id)
   retireDirId(store, id)
   return true
 }
@@ -85,8 +95,12 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
 function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boolean {
   const shows = kind === 'inode' ? readInode(store, id)?.links : readLink(store, id)?.live
   if (shows === undefined || shows.length > 0) return false
-  if (kind === 'inode') deleteInode(store, id)
-  else deleteLink(store, id)
+  if (kind === 'link') {
+    deleteLink(store, id)
+  } else {
+    deleteInode(store, id)
+    forgetXattrs(store, id)
+  }
   return true
 }
 

@@ -6,9 +6,10 @@ import { STAMP_ZERO, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import type { NodeId } from '../ids.ts'
 import type { Name } from './names.ts'
-import type { AttributeValues, ContentRef } from './op.ts'
+import type { AttributeValues, ContentRef, SpecialFile } from './op.ts'
 import { decodeContent, encodeContent } from './op-codec.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
+import { decodeSpecial, encodeSpecial } from './special-codec.ts'
 
 /** Where records live: a synchronous ordered store, or an overlay of one. */
 export interface StateStore {
@@ -43,6 +44,8 @@ export interface Dir {
   attributes: StampedAttributes
   /** Latest op on its names: its mtime and ctime. */
   changed: Stamp
+  /** Latest op on its extended attributes, if there was one: its ctime, too. */
+  xattrsChanged?: Stamp
 }
 
 /** A name of an inode. */
@@ -62,10 +65,12 @@ export interface Version {
   readonly modifiedNs: bigint
 }
 
-/** A file or symlink. */
+/** A file, symlink or special file. */
 export interface Inode {
-  /** Bytes a symlink points to; undefined for a file. */
+  /** Bytes a symlink points to; else undefined. */
   readonly target: Uint8Array | undefined
+  /** Undefined for a file or symlink. */
+  readonly special: SpecialFile | undefined
   attributes: StampedAttributes
   /** Live versions: more than one is a conflict. Sorted by stamp, newest last. */
   versions: readonly Version[]
@@ -115,11 +120,12 @@ export function readDir(store: StateStore, id: NodeId): Dir | undefined {
     visibleDirs: r.integer(),
     attributes: readAttributes(r),
     changed: r.stamp(),
+    ...(r.count > DIR_FIELDS ? { xattrsChanged: r.stamp() } : {}),
   }
 }
 
 export function writeDir(store: StateStore, id: NodeId, dir: Dir): void {
-  const w = writer.begin(DIR_FIELDS)
+  const w = writer.begin(DIR_FIELDS + (dir.xattrsChanged === undefined ? 0 : 1))
   w.hex(dir.parent)
   w.byteString(dir.name)
   w.stamp(dir.created)
@@ -128,6 +134,7 @@ export function writeDir(store: StateStore, id: NodeId, dir: Dir): void {
   w.integer(dir.visibleDirs)
   writeAttributes(w, dir.attributes)
   w.stamp(dir.changed)
+  if (dir.xattrsChanged !== undefined) w.stamp(dir.xattrsChanged)
   store.put(dirKey(id), w.finish())
 }
 
@@ -189,8 +196,11 @@ export function readInode(store: StateStore, id: NodeId): Inode | undefined {
   const bytes = store.get(inodeKey(id))
   if (bytes === undefined) return undefined
   const r = new RecordReader(bytes, INODE_FIELDS)
+  const target = r.isBytes() ? r.bytes() : undefined
+  const special = target === undefined && !r.null() ? readSpecial(r) : undefined
   return {
-    target: r.null() ? undefined : r.bytes(),
+    target,
+    special,
     attributes: readAttributes(r),
     versions: r.items(() => readVersion(r)),
     links: r.ids(),
@@ -201,8 +211,9 @@ export function readInode(store: StateStore, id: NodeId): Inode | undefined {
 
 export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
   const w = writer.begin(INODE_FIELDS)
-  if (inode.target === undefined) w.null()
-  else w.bytes(inode.target)
+  if (inode.target !== undefined) w.bytes(inode.target)
+  else if (inode.special !== undefined) writeSpecial(w, inode.special)
+  else w.null()
   writeAttributes(w, inode.attributes)
   w.list(inode.versions.length)
   for (const version of inode.versions) writeVersion(w, version)
@@ -214,6 +225,16 @@ export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
 
 export function deleteInode(store: StateStore, id: NodeId): void {
   store.delete(inodeKey(id))
+}
+
+/** As an op carries it. */
+function writeSpecial(w: RecordWriter, special: SpecialFile): void {
+  w.list(2)
+  for (const item of encodeSpecial(special)) w.integer(item)
+}
+
+function readSpecial(r: RecordReader): SpecialFile {
+  return decodeSpecial(r.items(() => r.integer()))
 }
 
 /** The actor and the index of a version's dot are those of its stamp. */

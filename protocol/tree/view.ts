@@ -130,6 +130,8 @@ function areTwins(store: StateStore, one: NodeId, another: NodeId): boolean {
 }
 
 function holdSame(a: Inode, b: Inode): boolean {
+  if (a.special !== undefined || b.special !== undefined)
+    return a.special?.kind === b.special?.kind && a.special?.rdev === b.special?.rdev
   if (a.target !== undefined || b.target !== undefined)
     return a.target !== undefined && b.target !== undefined && equalBytes(a.target, b.target)
   const [one, another] = [a.versions[0], b.versions[0]]

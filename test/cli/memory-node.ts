@@ -208,6 +208,12 @@ export class MemoryNode implements NodeApi {
     this.#set(path, { ...entry, stat: { ...entry.stat, target } })
   }
 
+  /** Nothing but a mount makes one. */
+  makeSpecial(path: string, kind: FileStat['kind'], rdev?: number): void {
+    const entry = entryOf(kind, {})
+    this.#set(path, { ...entry, stat: { ...entry.stat, rdev } })
+  }
+
   async readFile(
     path: string,
     { offsetBytes = 0, lengthBytes }: ReadRange = {},

@@ -5,6 +5,7 @@ import { parseDuration } from '../../cli/arguments.ts'
 import {
   explain,
   formatBytes,
+  formatDevice,
   formatDuration,
   formatMode,
   printable,
@@ -50,6 +51,16 @@ describe('output', () => {
     assert.equal(formatMode('folder', 0o1777), 'drwxrwxrwt')
     assert.equal(formatMode('file', 0o6711), '-rws--s--x')
     assert.equal(formatMode('symlink', 0o7000), 'l--S--S--T')
+    assert.equal(formatMode('fifo', 0o644), 'prw-r--r--')
+    assert.equal(formatMode('socket', 0), 's---------')
+    assert.equal(formatMode('character-device', 0), 'c---------')
+    assert.equal(formatMode('block-device', 0), 'b---------')
+  })
+
+  test('a device has the numbers that ls shows', () => {
+    assert.equal(formatDevice(0x103), '1, 3')
+    assert.equal(formatDevice(0xfff0_0000 + 0x8_01), '8, 1048321')
+    assert.equal(formatDevice(2 ** 32 - 1), '4095, 1048575')
   })
 
   test('a table has columns as wide as their widest cell', () => {

@@ -45,6 +45,27 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
+  test('get leaves out what no file can stand for, and says so; ls and stat show it', async () => {
+    const node = new MemoryNode()
+    await withNode(async ({ shoal, folder }) => {
+      await mkdir(join(folder, 'tree'))
+      await writeFile(join(folder, 'tree', 'file'), 'x')
+      await shoal('put', 'tree', '/tree')
+      node.makeSpecial('/tree/pipe', 'fifo')
+      node.makeSpecial('/tree/null', 'character-device', 0x103)
+      const { code, stderr } = await shoal('get', '/tree', 'back')
+      assert.notEqual(code, 0)
+      assert.match(stderr, /\/tree\/pipe is a fifo\. It was left out\./)
+      assert.match(stderr, /\/tree\/null is a character device\. It was left out\./)
+      assert.deepEqual(await readdir(join(folder, 'back')), ['file'])
+      const { stdout } = await shoal('ls', '--long', '/tree')
+      assert.match(stdout, /^crw-r--r-- +1, 3 .* null$/m)
+      assert.match(stdout, /^prw-r--r-- +0 B .* pipe$/m)
+      assert.match((await shoal('stat', '/tree/null')).stdout, /Kind +character device 1, 3\n/)
+      assert.match((await shoal('stat', '/tree/pipe')).stdout, /Kind +fifo\n/)
+    }, node)
+  })
+
   test('what is there already is left alone, both ways, and changed files are not', async () => {
     await withNode(async ({ json, folder }) => {
       await makeTree(join(folder, 'tree'))

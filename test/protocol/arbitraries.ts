@@ -20,6 +20,7 @@ import type { ActorId, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
 import type { Name } from '../../protocol/tree/names.ts'
+import type { XattrName } from '../../protocol/tree/xattrs.ts'
 
 export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length })
@@ -96,8 +97,9 @@ const anyContent: fc.Arbitrary<ContentRef> = fc.oneof(
         { noNullPrototype: true },
       ),
       depth: fc.nat(8),
+      allocated: fc.maxSafeNat(),
     },
-    { noNullPrototype: true },
+    { noNullPrototype: true, requiredKeys: ['kind', 'root', 'depth'] },
   ),
 )
 
@@ -125,12 +127,32 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     attributes: anyAttributes,
     target: fc.option(fc.uint8Array({ minLength: 1, maxLength: 4095 }), { nil: undefined }),
   }),
+  op('create', {
+    ...link,
+    inode: anyNode,
+    attributes: anyAttributes,
+    target: fc.constant(undefined),
+    special: fc.record(
+      {
+        kind: fc.constantFrom('fifo', 'socket', 'character-device', 'block-device'),
+        rdev: anyId32,
+      },
+      { noNullPrototype: true },
+    ),
+  }),
   op('link', { ...link, inode: anyNode }),
   op('move', { ...link, from: anyNode, saw: anyDots }),
   op('move-dir', { id: anyNode, from: anyNode, parent: anyNode, name: anyName, saw: anyDots }),
   op('unlink', { link: anyNode, from: anyNode, saw: anyDots }),
   op('rmdir', { id: anyNode, from: anyNode, saw: anyDots }),
   op('attributes', { id: anyNode, attributes: anyAttributes }),
+  op('xattr', {
+    id: anyNode,
+    name: fc
+      .array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 255 })
+      .map((codes) => String.fromCharCode(...codes) as XattrName),
+    value: fc.option(fc.uint8Array({ maxLength: 300 }), { nil: undefined }),
+  }),
   op('version', {
     inode: anyNode,
     base: anyDots,

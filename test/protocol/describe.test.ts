@@ -8,6 +8,7 @@ import type { Dot } from '../../protocol/log/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { Op, ShardChange } from '../../protocol/tree/op.ts'
+import type { XattrName } from '../../protocol/tree/xattrs.ts'
 
 const FILE = 'f1' as NodeId
 const FOLDER = 'd1' as NodeId
@@ -33,6 +34,17 @@ const lost = (index: number): ShardChange => ({ index, peer: PEER, isHeld: false
 const content = { kind: 'inline', bytes: new Uint8Array() } as const
 const version = { kind: 'version', base: [], size: 3, content, modifiedNs: 0n, touch: [] } as const
 
+const xattr = { kind: 'xattr', id: FILE, name: 'user.color' as XattrName } as const
+const made = {
+  kind: 'create',
+  inode: FILE,
+  link: LINK,
+  parent: FOLDER,
+  name: 'n' as Name,
+  attributes: {},
+  target: undefined,
+} as const
+
 /** An op, or ops of one entry, and their words. */
 const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])[] = [
   [{ kind: 'attributes', id: FILE, attributes: { mode: 0o644 } }, 'set mode 0644 of /docs/a'],
@@ -40,6 +52,19 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   [
     { kind: 'attributes', id: GONE, attributes: { gid: 2, modifiedNs: 5n } },
     'set owner :2, times of a file that is gone',
+  ],
+  [{ ...xattr, value: new Uint8Array(3) }, 'set extended attribute user.color of /docs/a'],
+  [{ ...xattr, value: undefined }, 'removed extended attribute user.color of /docs/a'],
+  [
+    { ...xattr, id: GONE, value: undefined },
+    'removed extended attribute user.color of a file that is gone',
+  ],
+  [
+    [
+      { ...made, special: { kind: 'character-device', rdev: 0x103 } },
+      { ...xattr, value: new Uint8Array() },
+    ],
+    'made character device /docs/n',
   ],
   [{ ...version, inode: GONE }, 'wrote a file that is gone'],
   [{ ...version, inode: GONE, touch: [{ link: LINK, saw: [] }] }, 'wrote /docs/a'],
@@ -50,15 +75,7 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   ],
   [
     [
-      {
-        kind: 'create',
-        inode: FILE,
-        link: LINK,
-        parent: FOLDER,
-        name: 'n' as Name,
-        attributes: {},
-        target: undefined,
-      },
+      made,
       { ...version, inode: FILE },
       { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
     ],

@@ -23,6 +23,7 @@ import {
   STRIPE_K_MAX,
   STRIPE_M_MAX,
   SYMLINK_MAX,
+  XATTR_VALUE_MAX,
 } from '../../protocol/limits.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
@@ -30,6 +31,7 @@ import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
 import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
+import { parseXattrName } from '../../protocol/tree/xattrs.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
@@ -83,6 +85,16 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     attributes: {},
     target: Uint8Array.of(0x2e, 0x2e, 0x2f, 0x61),
   },
+  'block-device': {
+    kind: 'create',
+    inode: FILE,
+    link: LINK,
+    parent: ROOT,
+    name: nameFromText('sda1'),
+    attributes: { mode: 0o660 },
+    target: undefined,
+    special: { kind: 'block-device', rdev: 0x801 },
+  },
   link: { kind: 'link', link: LINK, inode: FILE, parent: ROOT, name: NAME },
   move: { kind: 'move', link: LINK, from: DIR, parent: ROOT, name: nameFromText('é'), saw: SAW },
   'move-dir': {
@@ -96,6 +108,18 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
   rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
   attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
+  xattr: {
+    kind: 'xattr',
+    id: FILE,
+    name: parseXattrName('user.color'),
+    value: new TextEncoder().encode('red'),
+  },
+  'xattr-removed': {
+    kind: 'xattr',
+    id: FILE,
+    name: parseXattrName('user.color'),
+    value: undefined,
+  },
   'version-inline': {
     kind: 'version',
     inode: FILE,
@@ -191,6 +215,7 @@ describe('ops', () => {
 
   test('what is newer than this node is skipped', () => {
     assert.equal(decodeOp({ o: 'teleport' }), undefined)
+    assert.equal(decodeOp({ ...encodeOp(example('block-device')), d: [15, 0] }), undefined)
     const newer = { ...encodeOp(example('version-chunks')), c: withContent(3, 9) }
     assert.equal(decodeOp(newer), undefined)
     const header = encodeCbor({ ...(decodeCbor(HEADER, 'header') as object), v: 2 })
@@ -214,6 +239,11 @@ describe('ops', () => {
         `${name}.${field} is too much`,
       )
     }
+  })
+
+  test('what is a symlink and a special file at once is malformed', () => {
+    const both = { ...encodeOp(example('symlink')), d: [1, 0] }
+    assert.throws(() => decodeOp(both), MALFORMED)
   })
 
   test('names that no file can have, and roles that there are not, are malformed', () => {
@@ -255,6 +285,12 @@ const BOUNDS: readonly (readonly [
   ['mkdir', 'a', { x: 0 }, { x: 0.5 }],
   ['symlink', 't', filled(0x61, SYMLINK_MAX), filled(0x61, SYMLINK_MAX + 1)],
   ['symlink', 't', filled(0x61, 1), filled(0x61, 0)],
+  ['block-device', 'd', [6, 2 ** 32 - 1], [6, 2 ** 32]],
+  ['block-device', 'd', [12, 0, 'later'], [12]],
+  ['xattr', 'n', filled(0x61, 255), filled(0x61, 256)],
+  ['xattr', 'n', filled(0x61, 1), filled(0x61, 0)],
+  ['xattr', 'n', filled(0x01, 1), filled(0x00, 1)],
+  ['xattr', 'v', filled(0, XATTR_VALUE_MAX), filled(0, XATTR_VALUE_MAX + 1)],
   ['move', 's', ...both(1024, dot)],
   ['version-chunks', 'b', ...both(1024, dot)],
   ['version-chunks', 'z', Number.MAX_SAFE_INTEGER, 2n ** 53n],

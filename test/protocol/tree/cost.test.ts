@@ -22,6 +22,7 @@ function costs(count: number): Record<string, { calls: number; bytes: number }> 
   const acts: Record<string, () => void> = {
     create: () => void site.create('d/new'),
     write: () => site.write('d/new', 'x'),
+    xattr: () => site.setXattr('d/new', 'user.a', 'x'),
     rename: () => site.rename('d/new', 'd/renamed'),
     unlink: () => site.remove('d/renamed'),
     mkdir: () => site.mkdir('d/sub'),

@@ -124,6 +124,27 @@ describe('DESIGN §5', () => {
     },
   })
 
+  row('extended attributes: each by itself, the last by HLC wins, also if it removes it', {
+    before: (site) => {
+      site.write('f', '0')
+      site.setXattr('f', 'user.b', '0')
+    },
+    one: (site) => {
+      site.setXattr('f', 'user.a', '1')
+      site.setXattr('f', 'user.b', undefined)
+    },
+    other: (site) => {
+      site.setXattr('f', 'user.b', '2')
+      site.setXattr('f', 'user.c', '2')
+    },
+    then: ['f = 0'],
+    and: (site) => {
+      const isOneNewer = site.xattrs('f').length === 2
+      const rest = isOneNewer ? [] : ['user.b=2']
+      assert.deepEqual(site.xattrs('f'), ['user.a=1', ...rest, 'user.c=2'])
+    },
+  })
+
   test('what is causally later wins without a conflict copy, whatever the clocks say', () => {
     const [one, other] = [newSite('one'), newSite('other')]
     one.wallMs = 1_000_000

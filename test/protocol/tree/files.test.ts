@@ -1,12 +1,14 @@
 // MEMO §2.4, the rows about files: a test a row.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { dirAttributes, inodeAttributes } from '../../../protocol/tree/attributes.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
-import { plainNameOf } from '../../../protocol/tree/names.ts'
-import { ROOT, readInode } from '../../../protocol/tree/records.ts'
+import { nameFromText, plainNameOf } from '../../../protocol/tree/names.ts'
+import { ROOT, readDir, readInode } from '../../../protocol/tree/records.ts'
 import { checkInvariants } from './invariants.ts'
 import { row } from './rows.ts'
 import { newSite } from './sites.ts'
+import type { NodeAttributes } from '../../../protocol/tree/attributes.ts'
 import type { Site } from './sites.ts'
 
 const file = (site: Site): void => site.write('f', '0')
@@ -247,6 +249,48 @@ describe('MEMO §2.4, files', () => {
     one: (site) => void site.create('s', 'to'),
     other: (site) => void site.create('s', 'to'),
     then: ['s -> to'],
+  })
+
+  row('29: the same fifo at once: one; a fifo and a device: a conflict', {
+    one: (site) => {
+      site.createIn(ROOT, nameFromText('p'), undefined, { kind: 'fifo', rdev: 0 })
+      site.createIn(ROOT, nameFromText('q'), undefined, { kind: 'fifo', rdev: 0 })
+    },
+    other: (site) => {
+      site.createIn(ROOT, nameFromText('p'), undefined, { kind: 'fifo', rdev: 0 })
+      site.createIn(ROOT, nameFromText('q'), undefined, { kind: 'character-device', rdev: 0x103 })
+    },
+    then: { oneOlder: ['p', 'q', 'q~one'], oneNewer: ['p', 'q', 'q~other'] },
+    and: (site) => {
+      const inode = readInode(site.state, site.at('q').id)
+      assert.ok(inode)
+      const { kind, rdev } = inodeAttributes(inode, undefined)
+      assert.ok(
+        kind === 'fifo' ? rdev === undefined : kind === 'character-device' && rdev === 0x103,
+      )
+    },
+  })
+
+  test('30: an xattr changes the time of change, of a directory too, and no other time', () => {
+    const site = newSite('one')
+    site.mkdir('d')
+    site.write('f', '0')
+    const timesOf = (path: string): NodeAttributes => {
+      const { kind, id } = site.at(path)
+      const dir = kind === 'dir' ? readDir(site.state, id) : undefined
+      const inode = kind === 'dir' ? undefined : readInode(site.state, id)
+      if (dir !== undefined) return dirAttributes(dir)
+      assert.ok(inode)
+      return inodeAttributes(inode, inode.versions.at(-1))
+    }
+    for (const path of ['d', 'f']) {
+      const before = timesOf(path)
+      site.wallMs += 1000
+      site.setXattr(path, 'user.a', '1')
+      const after = timesOf(path)
+      assert.equal(after.modifiedNs, before.modifiedNs)
+      assert.ok(after.changedNs > before.changedNs, path)
+    }
   })
 
   row('31: truncate or append ∥ write: whole contents, never bytes of both', {

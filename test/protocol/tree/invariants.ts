@@ -7,10 +7,12 @@ import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { nameText } from '../../../protocol/tree/names.ts'
 import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
 import { lookupName } from '../../../protocol/tree/view.ts'
+import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { entriesOf } from './script.ts'
 import { contextOf } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { Dot } from '../../../protocol/log/dot.ts'
+import type { XattrName } from '../../../protocol/tree/xattrs.ts'
 import type { LoggedOp, MemoryState, Site } from './sites.ts'
 
 /** log: all ops that the site holds. */
@@ -20,6 +22,7 @@ export function checkInvariants(site: Site, log: readonly LoggedOp[]): void {
   checkNames(site)
   checkDead(state)
   checkVersions(site, log)
+  checkXattrs(site, log)
 }
 
 function idsUnder(state: MemoryState, prefix: string): NodeId[] {
@@ -99,8 +102,32 @@ function checkDead(state: MemoryState): void {
   ]
   const indexed = state
     .under(DEAD_PREFIX)
+    .filter(([key]) => !key.startsWith('x'))
     .map(([key]) => toHex(Buffer.from(key.slice(1), 'latin1')))
   assert.deepEqual(indexed.sort(), dead.sort())
+}
+
+/** Each is what the latest op on it says, of objects that are there; and those that are set are listed. */
+function checkXattrs({ state }: Site, log: readonly LoggedOp[]): void {
+  const latest = new Map<string, LoggedOp>()
+  const all = log.filter(({ op }) => op.kind === 'xattr')
+  all.sort((a, b) => (contextOf(a).stamp < contextOf(b).stamp ? -1 : 1))
+  for (const logged of all)
+    if (logged.op.kind === 'xattr') latest.set(logged.op.id + logged.op.name, logged)
+  const names = new Map<NodeId, XattrName[]>()
+  for (const { op } of latest.values()) {
+    if (op.kind !== 'xattr') continue
+    const isThere = readDir(state, op.id) !== undefined || readInode(state, op.id) !== undefined
+    const expected = isThere ? op.value : undefined
+    assert.deepEqual(toHexOr(readXattr(state, op.id, op.name)), toHexOr(expected))
+    const set = expected === undefined ? [] : [op.name]
+    names.set(op.id, [...(names.get(op.id) ?? []), ...set])
+  }
+  for (const [id, set] of names) assert.deepEqual(readXattrNames(state, id), set.sort())
+}
+
+function toHexOr(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? 'not set' : toHex(bytes)
 }
 
 /** A content that no op replaced or dropped is there, and shows, or one like it does, while its file has a name. */

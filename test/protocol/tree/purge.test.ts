@@ -117,6 +117,12 @@ describe('purge', () => {
       site.link('d/e/f', 'other name')
       site.rename('d/e', 'e')
       site.rename('e', 'd/e')
+      site.setXattr('d/e', 'user.a', '1')
+      site.setXattr('d/e/f', 'user.a', '1')
+      site.setXattr('d/e/f', 'user.b', '1')
+      site.setXattr('d/e/f', 'user.b', undefined)
+      site.setXattr('kept', 'user.a', '1')
+      site.setXattr('kept', 'user.a', undefined)
       for (const path of ['d/e/f', 'other name', 'd/e', 'd']) site.remove(path)
     }
     forget(site, site.hlc)
@@ -170,6 +176,8 @@ describe('purge', () => {
     other.write('d/f', '2')
     other.write('d/g', '2')
     other.set('d', { mode: 0 })
+    other.setXattr('d', 'user.a', '1')
+    other.setXattr('d/f', 'user.a', undefined)
     other.link('d/f', 'd/h')
     other.rename('d/f', 'd/i')
     other.mkdir('d/sub')
@@ -177,6 +185,30 @@ describe('purge', () => {
     other.remove('e/sub')
     one.receive(other)
     assert.equal(one.state.dump({ dead: true }), before)
+  })
+
+  test('a removal of an xattr is kept until nobody can have missed it, and one that was made again stays', () => {
+    const [one, other] = [newSite('one'), newSite('other')]
+    one.write('f', '1')
+    one.setXattr('f', 'user.a', '1')
+    other.receive(one)
+    other.setXattr('f', 'user.a', '2')
+    one.wallMs = 9
+    one.setXattr('f', 'user.a', undefined)
+    const { hlc } = one
+    purge(one.state, garbageIn(one, { deadBy: (hlc - 1n) as Hlc }))
+    const garbage = garbageIn(one, { deadBy: hlc })
+    assert.equal(garbage.length, 1)
+    one.receive(other)
+    assert.deepEqual(one.xattrs('f'), [])
+    one.setXattr('f', 'user.a', '3')
+    purge(one.state, garbage)
+    assert.deepEqual(one.xattrs('f'), ['user.a=3'])
+    one.setXattr('f', 'user.a', undefined)
+    purge(one.state, garbage)
+    assert.equal(garbageIn(one).length, 1)
+    purge(one.state, garbageIn(one))
+    assert.equal(one.state.under(DEAD_PREFIX).length, 0)
   })
 
   test('what ceased to show after the last cut, or shows again, stays', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { isWithin } from '../../../protocol/tree/moves.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT, readDir, readInode } from '../../../protocol/tree/records.ts'
+import { parseXattrName } from '../../../protocol/tree/xattrs.ts'
 import { moveOps, removeOps } from '../../../node/namespace/target-ops.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { newSite } from './sites.ts'
@@ -63,7 +64,7 @@ function act(site: Site, action: number, [x = 0, y = 0, z = 0]: readonly number[
   const dir = of(dirs, x)
   const name = nameFromText(of(NAMES, z) ?? 'a')
   const taken = site.entries(parent).find((entry) => entry.name === name)
-  switch (action % 10) {
+  switch (action % 12) {
     case 0:
     case 1:
       if (taken !== undefined) return
@@ -75,7 +76,9 @@ function act(site: Site, action: number, [x = 0, y = 0, z = 0]: readonly number[
         attributes: { mode: 0o700 + z },
       })
     case 2:
-      if (taken === undefined) site.createIn(parent, name, z % 5 === 0 ? 'target' : undefined)
+      if (taken !== undefined) return
+      if (x % 7 === 0) site.createIn(parent, name, undefined, { kind: 'fifo', rdev: 0 })
+      else site.createIn(parent, name, z % 5 === 0 ? 'target' : undefined)
       return
     case 3:
       return write(site, file, `text ${x % 4}`, y)
@@ -95,6 +98,13 @@ function act(site: Site, action: number, [x = 0, y = 0, z = 0]: readonly number[
       if (dir !== undefined && readDir(site.state, dir.target.id)?.visibleChildren === 0)
         site.submit(...removeOps(site.state, dir.target))
       return
+    case 9:
+    case 10: {
+      const { target } = of(shown, x) ?? { target: { id: ROOT } }
+      const xattr = parseXattrName(`user.${y % 3}`)
+      const value = z % 3 === 0 ? undefined : Uint8Array.of(z % 256)
+      return site.submit({ kind: 'xattr', id: target.id, name: xattr, value })
+    }
     default:
       if (file !== undefined && z % 2 === 0) site.linkIn(file.target.id, parent, name)
       else if (dir !== undefined)
@@ -105,7 +115,8 @@ function act(site: Site, action: number, [x = 0, y = 0, z = 0]: readonly number[
 /** With what a handle saw of its versions. */
 function write(site: Site, file: ViewEntry | undefined, text: string, seen: number): void {
   const inode = file === undefined ? undefined : readInode(site.state, file.target.id)
-  if (file === undefined || inode === undefined || inode.target !== undefined) return
+  if (file === undefined || inode === undefined) return
+  if (inode.target !== undefined || inode.special !== undefined) return
   const base = inode.versions.slice(seen % (inode.versions.length + 1)).map(({ dot }) => dot)
   site.put(file.target.id, text, base)
 }

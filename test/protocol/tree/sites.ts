@@ -14,12 +14,13 @@ import { MoveLog } from '../../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../../protocol/tree/names.ts'
 import { ROOT, ensureRoot, readInode } from '../../../protocol/tree/records.ts'
 import { lookupName, resolve } from '../../../protocol/tree/view.ts'
+import { parseXattrName, readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { moveOps, removeOps, versionOps } from '../../../node/namespace/target-ops.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Dot, Stamp } from '../../../protocol/log/dot.ts'
 import type { Name } from '../../../protocol/tree/names.ts'
-import type { AttributeValues, TreeOp } from '../../../protocol/tree/op.ts'
+import type { AttributeValues, SpecialFile, TreeOp } from '../../../protocol/tree/op.ts'
 import type { StateStore } from '../../../protocol/tree/records.ts'
 import type { ConflictPolicy, ViewEntry, ViewTarget } from '../../../protocol/tree/view.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -188,7 +189,7 @@ export class Site {
     return this.createIn(...this.place(path), target)
   }
 
-  createIn(parent: NodeId, name: Name, target?: string): NodeId {
+  createIn(parent: NodeId, name: Name, target?: string, special?: SpecialFile): NodeId {
     const inode = this.#freshId()
     this.submit({
       kind: 'create',
@@ -198,6 +199,7 @@ export class Site {
       name,
       attributes: {},
       target: target === undefined ? undefined : utf8(target),
+      ...(special === undefined ? {} : { special }),
     })
     return inode
   }
@@ -227,6 +229,25 @@ export class Site {
 
   set(path: string, attributes: AttributeValues): void {
     this.submit({ kind: 'attributes', id: this.at(path).id, attributes })
+  }
+
+  /** Undefined: remove it. */
+  setXattr(path: string, name: string, value: string | undefined): void {
+    this.submit({
+      kind: 'xattr',
+      id: this.at(path).id,
+      name: parseXattrName(name),
+      value: value === undefined ? undefined : utf8(value),
+    })
+  }
+
+  /** All that are set: `name=value`. */
+  xattrs(path: string): string[] {
+    const { id } = this.at(path)
+    return readXattrNames(this.state, id).map((name) => {
+      const value = readXattr(this.state, id, name) ?? []
+      return `${name}=${Buffer.from(value).toString()}`
+    })
   }
 
   /** The directory a path is in, and its last name. */

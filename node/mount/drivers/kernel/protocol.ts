@@ -3,6 +3,7 @@
 //
 // Source: include/uapi/linux/fuse.h of Linux 6.18 (protocol 7.45).
 import { KIB, MIB } from '../../../../protocol/units.ts'
+import type { FileKind } from '../../../../protocol/tree/attributes.ts'
 
 export const MAJOR = 7
 /** The newest minor whose structs we speak; an older kernel's is used as it is. */
@@ -98,4 +99,12 @@ export const NOTIFY = { inode: 2, entry: 3, epoch: 8 } as const
 
 export const S_IFMT = 0o170000
 export const S_IFREG = 0o100000
-export const FILE_TYPE = { file: 0o100000, folder: 0o040000, symlink: 0o120000 } as const
+export const FILE_TYPE: Readonly<Record<FileKind, number>> = {
+  fifo: 0o010000,
+  'character-device': 0o020000,
+  folder: 0o040000,
+  'block-device': 0o060000,
+  file: 0o100000,
+  symlink: 0o120000,
+  socket: 0o140000,
+}

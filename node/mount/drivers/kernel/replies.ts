@@ -185,6 +185,7 @@ function writeAttributes(out: Buffer, at: number, attributes: Attributes): void 
   out.writeUInt32LE(attributes.linkCount, at + 64)
   out.writeUInt32LE(attributes.uid, at + 68)
   out.writeUInt32LE(attributes.gid, at + 72)
+  out.writeUInt32LE(attributes.rdev ?? 0, at + 76)
   out.writeUInt32LE(PAGE, at + 80)
 }
 

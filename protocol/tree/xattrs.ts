@@ -1,0 +1,125 @@
+// Extended attributes of directories and inodes (xattr(7)): a register for each name, of which the greatest stamp wins.
+// One that is set is a record of its own, beside the list of the names that are set, so stat(2) reads none of them and
+// nothing is scanned; of one that was removed only the stamp is kept, in the index of the dead, until it is purged.
+import { fromByteString, toByteString } from '../bytes.ts'
+import type { ByteString } from '../bytes.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { ShoalError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
+import { XATTR_NAME_MAX } from '../limits.ts'
+import { STAMP_BYTES } from '../log/dot.ts'
+import type { Stamp } from '../log/dot.ts'
+import { DEAD_PREFIX, decodeDeathTime } from './dead.ts'
+import type { TreeOp } from './op.ts'
+import { RecordReader, RecordWriter } from './record-codec.ts'
+import { idKey } from './records.ts'
+import type { StateStore } from './records.ts'
+
+/** With its namespace: `user.color`. 1 to XATTR_NAME_MAX bytes, no NUL. */
+export type XattrName = ByteString & { readonly brand: 'XattrName' }
+
+/** Begins the keys of removed ones in the index of the dead. */
+export const REMOVED_PREFIX: ByteString = `${DEAD_PREFIX}x`
+
+const namesKey = (id: NodeId): ByteString => `X${idKey(id)}`
+const valueKey = (id: NodeId, name: XattrName): ByteString => namesKey(id) + name
+const removedKey = (id: NodeId, name: XattrName): ByteString => REMOVED_PREFIX + idKey(id) + name
+
+const writer = new RecordWriter()
+const VALUE_FIELDS = 2
+
+/** throws ShoalError 'ERANGE' for what is no name of an extended attribute. */
+export function parseXattrName(name: ByteString): XattrName {
+  if (name === '' || name.length > XATTR_NAME_MAX || name.includes('\0')) {
+    throw new ShoalError(
+      'ERANGE',
+      `an extended attribute has a name of 1 to ${XATTR_NAME_MAX} bytes`,
+    )
+  }
+  return name as XattrName
+}
+
+/** Undefined: not set. */
+export function readXattr(store: StateStore, id: NodeId, name: XattrName): Uint8Array | undefined {
+  const bytes = store.get(valueKey(id, name))
+  return bytes === undefined ? undefined : new RecordReader(bytes, VALUE_FIELDS).bytes()
+}
+
+/** Names that are set, in the order of their bytes. */
+export function readXattrNames(store: StateStore, id: NodeId): XattrName[] {
+  const bytes = store.get(namesKey(id))
+  if (bytes === undefined) return []
+  const r = new RecordReader(bytes, 1)
+  return r.rest(() => r.byteString() as XattrName)
+}
+
+/** Set or remove one, unless somebody did later. */
+export function mergeXattr(
+  store: StateStore,
+  { id, name, value }: Extract<TreeOp, { kind: 'xattr' }>,
+  stamp: Stamp,
+): void {
+  const known = readStamp(store, id, name)
+  if (known !== undefined && known >= stamp) return
+  if (value === undefined) {
+    store.delete(valueKey(id, name))
+    store.put(removedKey(id, name), fromByteString(stamp))
+  } else {
+    const w = writer.begin(VALUE_FIELDS)
+    w.bytes(value)
+    w.stamp(stamp)
+    store.put(valueKey(id, name), w.finish())
+    store.delete(removedKey(id, name))
+  }
+  const names = readXattrNames(store, id)
+  const isListed = names.includes(name)
+  if (value === undefined && isListed) {
+    writeNames(
+      store,
+      id,
+      names.filter((other) => other !== name),
+    )
+  } else if (value !== undefined && !isListed) {
+    writeNames(store, id, [...names, name].sort())
+  }
+}
+
+/** Their object is purged. */
+export function forgetXattrs(store: StateStore, id: NodeId): void {
+  for (const name of readXattrNames(store, id)) store.delete(valueKey(id, name))
+  store.delete(namesKey(id))
+}
+
+/** The removal that a record of the index tells of, to be purged of a state if nothing came after it there. */
+export function removalOf(
+  [key, value]: readonly [ByteString, Uint8Array],
+  deadBy: Hlc,
+): ByteString | undefined {
+  return decodeDeathTime(value) <= deadBy ? key + toByteString(value) : undefined
+}
+
+/** removal: from removalOf. */
+export function forgetRemoval(store: StateStore, removal: ByteString): void {
+  const [key, stamp] = [removal.slice(0, -STAMP_BYTES), removal.slice(-STAMP_BYTES)]
+  const known = store.get(key)
+  if (known !== undefined && toByteString(known) === stamp) store.delete(key)
+}
+
+/** Of the last that set or removed it, as far as is remembered. */
+function readStamp(store: StateStore, id: NodeId, name: XattrName): Stamp | undefined {
+  const bytes = store.get(valueKey(id, name))
+  if (bytes === undefined) {
+    const removed = store.get(removedKey(id, name))
+    return removed === undefined ? undefined : (toByteString(removed) as Stamp)
+  }
+  const r = new RecordReader(bytes, VALUE_FIELDS)
+  r.bytes()
+  return r.stamp()
+}
+
+function writeNames(store: StateStore, id: NodeId, names: readonly XattrName[]): void {
+  if (names.length === 0) return store.delete(namesKey(id))
+  const w = writer.begin(names.length)
+  for (const name of names) w.byteString(name)
+  store.put(namesKey(id), w.finish())
+}
