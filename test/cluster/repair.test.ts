@@ -1,9 +1,11 @@
 // Machines that break for good: the swarm makes their shards anew on those that are left and on those that come, with
-// nobody asking for it, and what was written is there after others break too.
+// nobody asking for it and though those who repair are killed in the middle of it, and what was written is there after
+// others break too.
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { MIB } from '../../protocol/units.ts'
 import { TestCluster, eventually } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { digestFile, writeRandomFile } from './trees.ts'
@@ -30,22 +32,33 @@ test('nine nodes lose three for good, three fresh ones join, three others are lo
       await rm(node.home, { recursive: true })
     }
     const ticket = await first.invite('--uses', '3')
-    const fresh = ['n10', 'n11', 'n12'].map((name) => cluster.node(name))
-    await Promise.all(fresh.map((node) => node.start({ ticket })))
     assert((await first.volume()).stripes.atRisk > 0)
+    const fresh = ['n10', 'n11', 'n12'].map((name) => cluster.node(name))
+    const joining = fresh.map((node) => node.start({ ticket }))
+    await eventually('one is given a shard', async () => {
+      const given = await Promise.all(fresh.map(storedBytes))
+      return given.some((bytes) => bytes >= MIB)
+    })
+    // Whoever repairs is most likely among these; who is left admits the others.
+    const repairing = others.slice(0, 5)
+    await Promise.all(repairing.map((node) => node.kill('SIGKILL')))
+    await Promise.all([...joining, ...repairing.map((node) => node.start())])
   })
 
-  await t.test('the swarm makes what is missing anew by itself', async () => {
-    await eventually('all stripes are whole again', async () => {
-      const { stripes, tolerates } = await first.volume()
-      return (
-        stripes.full > 0 &&
-        stripes.atRisk + stripes.degraded + stripes.lost === 0 &&
-        tolerates === 3
-      )
-    })
-    await cluster.converged()
-  })
+  await t.test(
+    'the swarm makes what is missing anew by itself, though those who did were killed',
+    async () => {
+      await eventually('all stripes are whole again', async () => {
+        const { stripes, tolerates } = await first.volume()
+        return (
+          stripes.full > 0 &&
+          stripes.atRisk + stripes.degraded + stripes.lost === 0 &&
+          tolerates === 3
+        )
+      })
+      await cluster.converged()
+    },
+  )
 
   await t.test('three others are lost, and the file is read byte for byte', async () => {
     for (const node of [first, ...others.slice(0, 2)]) await node.kill('SIGKILL')
@@ -56,6 +69,14 @@ test('nine nodes lose three for good, three fresh ones join, three others are lo
     assert.equal(await digestFile(got), digest)
   })
 })
+
+/** What a node that may just have begun to be has stored. */
+async function storedBytes(node: TestNode): Promise<number> {
+  const folder = join(node.home, 'segments')
+  const names = await readdir(folder).catch(() => [])
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
 
 async function unhealthy(node: TestNode): Promise<object> {
   const { degraded, atRisk, lost } = (await node.volume()).stripes
