@@ -2,12 +2,9 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
-import { nameText } from '../../protocol/tree/names.ts'
-import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { Pin, PinsApi } from '../control/pins.ts'
 import type { HostedPath } from '../files/hosted-volumes.ts'
-import { formatPath, parsePath } from '../files/paths.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import { formatPath, parsePath, pathOf } from '../files/paths.ts'
 import { pinOf, pins } from '../namespace/pins.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -60,18 +57,6 @@ export function pinsApi({ hosted: volumes, upkeep, volumes: named, until }: Node
       return all.sort((a, b) => (a.path < b.path ? -1 : 1))
     },
   }
-}
-
-/** Where what is pinned shows; undefined where it is gone. */
-function pathOf(namespace: Namespace, id: NodeId): string | undefined {
-  const { view } = namespace.volume
-  const dir = readDir(view, id)
-  if (dir !== undefined)
-    return isDirVisible(id, dir) ? formatPath(namespace.pathOf(id).map(nameText)) : undefined
-  const [first] = readInode(view, id)?.links ?? []
-  const link = first === undefined ? undefined : readLink(view, first)
-  if (link === undefined) return undefined
-  return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))
 }
 
 function shownPath(path: string): string {

@@ -1,7 +1,11 @@
 // Paths of the command and the doors: '/folder/file', or 'volume:/folder/file'. UTF-8 text; '.' and empty parts are
 // dropped, '..' is refused, as paths here are absolute.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
+import { nameText } from '../../protocol/tree/names.ts'
+import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { Namespace } from '../namespace/namespace.ts'
 
 export interface VolumePath {
   /** Undefined: the default volume. */
@@ -29,4 +33,16 @@ export function parsePath(text: string): VolumePath {
 
 export function formatPath(parts: readonly string[]): string {
   return `/${parts.join('/')}`
+}
+
+/** Where a folder or a file shows, by its first name; undefined where it is gone. */
+export function pathOf(namespace: Namespace, id: NodeId): string | undefined {
+  const { view } = namespace.volume
+  const dir = readDir(view, id)
+  if (dir !== undefined)
+    return isDirVisible(id, dir) ? formatPath(namespace.pathOf(id).map(nameText)) : undefined
+  const [first] = readInode(view, id)?.links ?? []
+  const link = first === undefined ? undefined : readLink(view, first)
+  if (link === undefined) return undefined
+  return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))
 }

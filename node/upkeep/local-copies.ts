@@ -112,7 +112,10 @@ export class LocalCopies {
     for await (const { id, length } of store.chunks.oldest()) {
       signal.throwIfAborted()
       if (evictedBytes >= bytes) break
-      if (++steps % PACE === 0) await clock.sleep(1, { signal })
+      if (++steps % PACE === 0) {
+        await store.commit([])
+        await clock.sleep(1, { signal })
+      }
       if (!isCopy(id, volumes)) continue
       store.chunks.delete(id)
       evictedBytes += length

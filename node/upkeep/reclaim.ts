@@ -1,5 +1,6 @@
 // Gives back the space of a node that nobody needs: stripes of its volumes (volume-garbage.ts), its own copies of chunks
 // (local-copies.ts), its trash after a while, and last the dead records of its store. One pass at a time.
+import { asShoalError } from '../../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
@@ -25,6 +26,8 @@ const THOROUGH_LIVE_RATIO = 0.9
 const PASSES_MAX = 4
 /** After it found too few copies to delete, eviction looks at all that is stored again so much later. */
 const EVICT_AGAIN_MS: number = HOUR_MS
+/** By itself nothing is surveyed for so long after a volume could not be. */
+const PASS_AGAIN_MS: number = HOUR_MS
 
 export interface ReclaimParts {
   readonly store: Store
@@ -48,6 +51,7 @@ export class Reclaim {
   readonly #job: Job
   #turn: Promise<unknown> = Promise.resolve()
   #evictAt: Instant
+  #passAt: Instant
   readonly #stopped = new AbortController()
 
   constructor(parts: ReclaimParts) {
@@ -55,6 +59,7 @@ export class Reclaim {
     this.#local = new LocalCopies(parts)
     const { clock, random, log } = parts
     this.#evictAt = clock.now()
+    this.#passAt = clock.now()
     const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
     this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
   }
@@ -110,6 +115,7 @@ export class Reclaim {
   }
 
   async #isDue(): Promise<boolean> {
+    if (this.#parts.clock.now() < this.#passAt) return false
     const volumes = this.#parts.volumes()
     if (this.#local.doomedCount > 0 && this.#isLocalReady(volumes)) return true
     for (const volume of volumes) if (await volume.isDue()) return true
@@ -126,7 +132,12 @@ export class Reclaim {
     try {
       for (const volume of this.#parts.volumes()) {
         if (!isIn(only, volume.volume.id)) continue
-        const found = await volume.collect({ isAsked }, signal)
+        const found = await volume.collect({ isAsked }, signal).catch((error: unknown) => {
+          signal.throwIfAborted()
+          if (isAsked) throw error
+          this.#failed(volume, error)
+        })
+        if (found === undefined) continue
         surveyed.push(found.surveyed)
         collected.set(volume.volume.id, found.collected)
         ends.push(found.end)
@@ -138,6 +149,14 @@ export class Reclaim {
     } finally {
       for (const end of ends) end()
     }
+  }
+
+  /** Of one volume it cannot be told now what lives: that holds no other up, and is not tried again at once. */
+  #failed({ volume }: VolumeGarbage, error: unknown): void {
+    const { clock, log } = this.#parts
+    this.#passAt = (clock.now() + PASS_AGAIN_MS) as Instant
+    const { code, message } = asShoalError(error)
+    log('nothing can be given up of a volume now', { volume: volume.id, code, message })
   }
 
   /** Wait until what was found can be given up. returns whether another pass would give up more. */

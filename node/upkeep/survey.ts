@@ -6,7 +6,7 @@
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Inode, Version } from '../../protocol/tree/records.ts'
@@ -37,6 +37,8 @@ export interface SurveyParts {
   readonly reader: (hints: readonly PeerId[]) => ChunkReader
   /** The classes that a file's data is to be in: one, but for files with names in several places. */
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
+  /** Where a file shows. */
+  readonly pathOf: (file: NodeId) => string | undefined
 }
 
 /** The chunks that live. Also finds a few that don't. */
@@ -103,7 +105,9 @@ class Survey {
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
         const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(live, inode, classes)
+        await this.#addInode(live, inode, classes).catch((error: unknown) => {
+          throw this.#naming(id, error)
+        })
       }
       await this.#pace()
     }
@@ -152,6 +156,19 @@ class Survey {
       for (const cls of classes) live.add(chunk, cls)
       await this.#pace()
     }
+  }
+
+  /** A file that cannot be read holds all collection up until somebody repairs or removes it: say which. */
+  #naming(file: NodeId, error: unknown): unknown {
+    const path = hasCode(error, 'chunk-unavailable') ? this.#parts.pathOf(file) : undefined
+    if (path === undefined) return error
+    const { code, message } = asShoalError(error)
+    return new ShoalError(
+      code,
+      `${path}: what it is made of cannot be read, and nothing is given up before that is known; ` +
+        `if it is lost for good, remove the file: ${message}`,
+      { cause: error },
+    )
   }
 
   async #pace(): Promise<void> {

@@ -2,12 +2,13 @@
 // after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
 import { DAY_MS, GIB } from '../../protocol/units.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { ChunkIo, ChunkReader } from '../data/chunk-io.ts'
 import type { Gatherer } from '../data/gather.ts'
 import type { Packer } from '../data/packer.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
+import { pathOf } from '../files/paths.ts'
 import type { PinnedClasses } from '../files/pinned-classes.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Volume } from '../namespace/volume.ts'
@@ -162,11 +163,13 @@ export class VolumeGarbage {
   }
 
   #survey(signal: AbortSignal): ReturnType<typeof survey> {
-    const { map, chunks, classes } = this.#parts
+    const { namespace, map, chunks, classes } = this.#parts
     const reader = (hints: readonly PeerId[]): ChunkReader => chunks.reader(hints, { keeps: true })
     const classesOf = classes.ofFile.bind(classes)
     const { volume } = this
-    return survey({ ...this.#parts, volume, sizes: map.chunkSizes(), reader, classesOf }, signal)
+    const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)
+    const parts = { ...this.#parts, volume, sizes: map.chunkSizes() }
+    return survey({ ...parts, reader, classesOf, pathOf: pathOfFile }, signal)
   }
 
   #mayCollect(): boolean {

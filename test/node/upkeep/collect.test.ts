@@ -185,7 +185,7 @@ describe('collect', () => {
       network.partition(...nodes.map(({ peer }) => [peer]))
       await assert.rejects(
         b.ask((api) => api.collectGarbage()),
-        { code: 'chunk-unavailable' },
+        { code: 'chunk-unavailable', message: /^\/kept \d: .*remove the file/ },
       )
       network.heal()
       await clock.sleep(5 * MINUTE_MS)
