@@ -56,7 +56,7 @@ export interface StripeMap {
   isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean
   /** Undefined for what the map does not know, and for what was swept. */
   stripe(id: StripeId): MappedStripe | undefined
-  /** In memory. Cost: O(groups). */
+  /** In memory; the same array as long as none has changed. */
   groups(): readonly StripeGroup[]
   group(id: GroupId): StripeGroup | undefined
   /** The stripes of a group in order of id. Cost: O(what is read). */

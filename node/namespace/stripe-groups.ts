@@ -42,6 +42,7 @@ export class StripeGroups {
   readonly #view: ReplicaView
   readonly #groups = new Map<GroupId, StripeGroup>()
   readonly #peers = new Map<ByteString, PeerId>()
+  #all: readonly StripeGroup[] | undefined
 
   private constructor(view: ReplicaView) {
     this.#view = view
@@ -61,8 +62,9 @@ export class StripeGroups {
     return groups
   }
 
-  all(): StripeGroup[] {
-    return [...this.#groups.values()]
+  /** The same array as long as nothing changes. */
+  all(): readonly StripeGroup[] {
+    return (this.#all ??= [...this.#groups.values()])
   }
 
   get(id: GroupId): StripeGroup | undefined {
@@ -98,6 +100,7 @@ export class StripeGroups {
     { facts }: StripeRecord,
     by: 1 | -1,
   ): void {
+    this.#all = undefined
     const known = this.#groups.get(id)
     const count = (known?.count ?? 0) + by
     const shardBytes = (known?.shardBytes ?? 0) + by * (facts?.shardBytes ?? 0)

@@ -65,6 +65,14 @@ interface Urgency {
   readonly rank: number
 }
 
+/** What the chores that are due depend on, but for time. */
+interface LookedAt {
+  readonly census: Census
+  readonly groups: readonly StripeGroup[]
+  readonly codeFacts: string
+  readonly isHurried: boolean
+}
+
 export class Agenda {
   readonly #parts: AgendaParts
   readonly #settleMs: number
@@ -81,6 +89,10 @@ export class Agenda {
   /** Groups without outdated stripes, the facts by which that is so, and when it was found. */
   #upToDate = new Map<GroupId, { readonly by: string; readonly at: Instant }>()
   #nextAt: Instant | undefined
+  /** When a group that was up to date is looked at again, if anybody looks. */
+  #againAt = Infinity
+  /** What was due at the last look, and from what that follows. */
+  #last: { readonly by: LookedAt; readonly due: readonly Chore[] } | undefined
   #isHurried = false
 
   constructor(
@@ -107,21 +119,36 @@ export class Agenda {
   /** All stripes of a group were looked at, and none was outdated: that need not be done again soon. */
   foundUpToDate(group: GroupId): void {
     this.#upToDate.set(group, { by: this.#codeFacts, at: this.#parts.clock.now() })
+    this.#last = undefined
+  }
+
+  /** What members may do has changed. */
+  lookAnew(): void {
+    this.#last = undefined
   }
 
   /**
-   * Chores that are due, in order. cost: O(groups), and a plan for each group that is new or sees other peers.
+   * Chores that are due, in order. cost: O(members) while nothing changes, else O(groups), and a plan for each group that
+   * is new or sees other peers.
    *
    * isHurried: waits neither for writers nor for calm.
    */
-  due({ isHurried = false }: { isHurried?: boolean } = {}): Chore[] {
-    const { map, census: taker } = this.#parts
-    this.#isHurried = isHurried
+  due({ isHurried = false }: { isHurried?: boolean } = {}): readonly Chore[] {
+    const { map, census: taker, clock } = this.#parts
     const census = taker.take()
     const eligible = census.peers.filter(({ weight }) => weight > 0).length
-    this.#codeFacts = `${formatClass(map.redundancy())} ${eligible}`
+    const codeFacts = `${formatClass(map.redundancy())} ${eligible}`
+    const by = { census, groups: map.groups(), codeFacts, isHurried }
+    const isOver = clock.now() >= Math.min(this.#nextAt ?? Infinity, this.#againAt)
+    if (this.#last === undefined || isOver || !isSame(this.#last.by, by))
+      this.#last = { by, due: this.#look(by) }
+    return this.#last.due
+  }
+
+  #look({ census, groups, codeFacts, isHurried }: LookedAt): Chore[] {
+    this.#isHurried = isHurried
+    this.#codeFacts = codeFacts
     this.#nextAt = undefined
-    const groups = map.groups()
     const plans = this.#plans.of(groups, census)
     const needs = new Map<GroupId, Need>()
     const surplus = new Map<GroupId, Instant>()
@@ -183,9 +210,11 @@ export class Agenda {
 
   #isOutdated(group: StripeGroup, census: Census): boolean {
     const known = this.#upToDate.get(group.id)
-    const now = this.#parts.clock.now()
-    if (known?.by === this.#codeFacts && now < known.at + LOOK_AGAIN_MS) return false
-    return isOutdated(group, this.#parts.map.redundancy(), census)
+    const againAt = known?.by === this.#codeFacts ? known.at + LOOK_AGAIN_MS : 0
+    if (this.#parts.clock.now() >= againAt)
+      return isOutdated(group, this.#parts.map.redundancy(), census)
+    this.#againAt = Math.min(this.#againAt, againAt)
+    return false
   }
 
   /** The one of those online that codes the stripes of a group anew: a holder if one may. */
@@ -209,6 +238,11 @@ export class Agenda {
     if (!isDue) this.#nextAt = Math.min(atMs, this.#nextAt ?? Infinity) as Instant
     return isDue
   }
+}
+
+function isSame(a: LookedAt, b: LookedAt): boolean {
+  const isSameMap = a.groups === b.groups && a.codeFacts === b.codeFacts
+  return isSameMap && a.census === b.census && a.isHurried === b.isHurried
 }
 
 /** After all repairs: m is far below. */

@@ -122,6 +122,7 @@ export class Upkeep {
 
   /** Members, their connections, or policies of the volume have changed. */
   peersChanged(): void {
+    this.#agenda.lookAnew()
     this.#lookSoon()
   }
 

@@ -44,6 +44,7 @@ const decoded = new WeakMap<Uint8Array, StripeHeader>()
 export class MapTable {
   readonly #stripes = new Map<StripeId, Known>()
   readonly #groups = new Map<GroupId, Group>()
+  #all: readonly StripeGroup[] | undefined
   readonly #chunks = new Map<ChunkId, Set<StripeId>>()
   /** What was said of stripes before they were known. */
   readonly #early = new Map<StripeId, MapEntry[]>()
@@ -89,7 +90,7 @@ export class MapTable {
   }
 
   groups(): readonly StripeGroup[] {
-    return [...this.#groups.values()]
+    return (this.#all ??= [...this.#groups.values()])
   }
 
   group(id: GroupId): StripeGroup | undefined {
@@ -212,6 +213,7 @@ export class MapTable {
   /** It has changed: it may be of another group now. */
   #refresh(known: Known): void {
     known.mapped = undefined
+    this.#all = undefined
     const { group: before, header } = known
     if (before !== undefined) {
       before.members.delete(known.id)
