@@ -25,6 +25,8 @@ export interface ChunkReader {
 export interface ChunkWriter {
   /** Keep a chunk; `plain` may be written to as soon as this returns its promise. throws ShoalError 'ENOSPC'. */
   write(plain: Uint8Array, options: { signal: AbortSignal }): Promise<ChunkRef>
+  /** Reference a chunk that is stored, as if it had been written again. throws 'ENOSPC', 'chunk-unavailable'. */
+  adopt(ref: ChunkRef, options: { signal: AbortSignal }): Promise<void>
 }
 
 interface ChunkIoParts {
@@ -49,7 +51,7 @@ export class ChunkIo {
 
   /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
   writer(cls: RedundancyClass | undefined): ChunkWriter {
-    const { store, map, packer, touched, hears } = this.#parts
+    const { store, map, packer, gatherer, touched, hears } = this.#parts
     return {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
@@ -60,6 +62,18 @@ export class ChunkIo {
         if (!map.isPlaced(ref.id, cls) || !hears()) await store.chunks.put(ref.id, bytes)
         packer.add(ref.id, bytes.length, cls)
         return ref
+      },
+      adopt: async ({ id }, { signal }) => {
+        signal.throwIfAborted()
+        touched.add(id)
+        if (map.isPlaced(id, cls) && hears()) return
+        let length = store.chunks.length(id)
+        if (length === undefined) {
+          const bytes = await gatherer.fetch(id, { hints: [], signal })
+          await store.chunks.put(id, bytes)
+          length = bytes.length
+        }
+        packer.add(id, length, cls)
       },
     }
   }

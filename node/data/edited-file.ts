@@ -1,13 +1,15 @@
-// A file as its editor sees it: the overlay, below it the first `baseEnd` bytes of the content it began with, and
-// zeros below that. Between edits, a stored chunk that is visible only in part always touches a dirty patch: cutting
-// the dirty bytes again takes it in, so that in the end every chunk is used whole.
-import { ContentReader, zeros } from './read-pipeline.ts'
-import { ManifestTree } from './manifest-tree.ts'
+// A file as its editor sees it: patches, and holes where none is. Between edits, a stored chunk that is visible only in
+// part always touches a dirty patch: cutting the dirty bytes again takes it in, so that in the end every chunk is used
+// whole. How many bytes are in no hole is known at every moment.
+import { assert } from '../../protocol/errors.ts'
+import { storedContent } from './stored-content.ts'
 import { Overlay, dirtyBytesOf } from './overlay.ts'
-import type { NodeCache } from './cache.ts'
+import { zeros } from './read-pipeline.ts'
 import type { ChunkReader } from './chunk-io.ts'
 import type { Content } from './content.ts'
-import type { ChunkPatch, DirtyPatch } from './overlay.ts'
+import type { ChunkPatch, ContentPatch, DirtyPatch } from './overlay.ts'
+import type { ReaderParts } from './read-pipeline.ts'
+import type { ManifestTree } from './manifest-tree.ts'
 
 interface Options {
   readonly signal: AbortSignal
@@ -25,6 +27,7 @@ type Unit =
   | {
       readonly kind: 'chunk'
       readonly ref: ChunkPatch['ref']
+      readonly chunks: ChunkReader
       readonly start: number
       readonly end: number
       /** Byte of the chunk that is at `start`. */
@@ -33,18 +36,20 @@ type Unit =
       readonly final: boolean
     }
 
+/** Bytes that go back to where they are, to be cut again. */
+interface Remainder {
+  readonly start: number
+  readonly bytes: Uint8Array
+}
+
 export class EditedFile {
   readonly overlay: Overlay = new Overlay()
-  readonly #chunks: ChunkReader
-  readonly #nodes: NodeCache
-  #base: ContentReader | undefined
-  #tree: ManifestTree | undefined
-  #baseEnd = 0
+  readonly #parts: ReaderParts
   #size = 0
+  #allocated = 0
 
-  constructor(base: Content, { chunks, nodes }: { chunks: ChunkReader; nodes: NodeCache }) {
-    this.#chunks = chunks
-    this.#nodes = nodes
+  constructor(base: Content, parts: ReaderParts) {
+    this.#parts = parts
     this.rebase(base)
   }
 
@@ -52,52 +57,106 @@ export class EditedFile {
     return this.#size
   }
 
-  /** Bytes of the content below that are still visible where nothing covers them. */
-  get baseEnd(): number {
-    return this.#baseEnd
-  }
-
-  /** The manifest below; undefined if that content is inline. */
-  get tree(): ManifestTree | undefined {
-    return this.#tree
+  /** Bytes that are in no hole. */
+  get allocated(): number {
+    return this.#allocated
   }
 
   /** Forget all edits; `base` is the content from now on. */
   rebase(base: Content): void {
-    this.overlay.clear()
+    this.overlay.reset()
     if (base.kind === 'inline') {
-      this.#tree = undefined
-      this.#base = undefined
-      this.#baseEnd = 0
       this.#size = base.bytes.length
+      this.#allocated = this.#size
       if (this.#size > 0) this.overlay.write(0, base.bytes)
       return
     }
-    const parts = { chunks: this.#chunks, nodes: this.#nodes }
-    this.#tree = new ManifestTree(base.manifest, parts)
-    this.#base = new ContentReader(base, parts)
-    this.#baseEnd = base.manifest.size
-    this.#size = base.manifest.size
+    const { size, allocated = size } = base.manifest
+    this.#size = size
+    this.#allocated = allocated
+    const source = storedContent(base.manifest, this.#parts)
+    this.overlay.place({ kind: 'content', start: 0, end: size, source, from: 0 })
   }
 
   /** The bytes are copied. */
-  write(position: number, bytes: Uint8Array): void {
-    if (bytes.length === 0) return
+  async write(position: number, bytes: Uint8Array, options: Options): Promise<void> {
+    const end = position + bytes.length
+    const before = await this.allocatedIn(position, end, options)
     this.overlay.write(position, bytes)
-    this.#size = Math.max(this.#size, position + bytes.length)
+    this.#size = Math.max(this.#size, end)
+    this.#allocated += bytes.length - before
   }
 
-  /** Shorten, or lengthen with zeros. */
+  /** Shorten, or lengthen with a hole. */
   async truncate(size: number, options: Options): Promise<void> {
-    const cut = size > 0 && size < this.#size ? await this.unitAt(size - 1, options) : undefined
-    const rest =
-      cut?.kind === 'chunk' && cut.naturalEnd > size
-        ? { start: cut.start, bytes: await this.dataAt(cut.start, size, options) }
-        : undefined
-    this.overlay.truncate(size)
-    this.#baseEnd = Math.min(this.#baseEnd, size)
+    if (size < this.#size) await this.punch(size, this.#size, options)
     this.#size = size
-    if (rest?.bytes !== undefined) this.overlay.write(rest.start, rest.bytes)
+  }
+
+  /** A hole in place of [start, end), which is in the file. */
+  async punch(start: number, end: number, options: Options): Promise<void> {
+    const rest = await this.#remainders(start, end, options)
+    const before = await this.allocatedIn(start, end, options)
+    this.overlay.clear(start, end)
+    for (const { start: at, bytes } of rest) this.overlay.write(at, bytes)
+    this.#allocated -= before
+  }
+
+  /** Bytes of a stored content in place of others: `head`, chunks and holes that lie in `patch` whole, `tail`. */
+  async replace(
+    patch: ContentPatch,
+    { head, tail }: { readonly head: Uint8Array; readonly tail: Uint8Array },
+    options: Options,
+  ): Promise<void> {
+    const start = patch.start - head.length
+    const end = patch.end + tail.length
+    const { tree } = patch.source
+    const to = patch.from + patch.end - patch.start
+    const rest = await this.#remainders(start, end, options)
+    const before = await this.allocatedIn(start, end, options)
+    const after = head.length + (await tree.allocatedIn(patch.from, to, options)) + tail.length
+    this.overlay.place(patch)
+    if (head.length > 0) this.overlay.write(start, head)
+    if (tail.length > 0) this.overlay.write(patch.end, tail)
+    for (const { start: at, bytes } of rest) this.overlay.write(at, bytes)
+    this.#size = Math.max(this.#size, end)
+    this.#allocated += after - before
+  }
+
+  /** Bytes of [from, to) that are in no hole. */
+  async allocatedIn(from: number, to: number, options: Options): Promise<number> {
+    let sum = 0
+    for (const piece of this.overlay.pieces(from, to)) {
+      const start = Math.max(piece.start, from)
+      const end = Math.min(piece.end, to)
+      if (piece.kind === 'hole') continue
+      const shift = piece.kind === 'content' ? piece.from - piece.start : 0
+      sum +=
+        piece.kind === 'content'
+          ? await piece.source.tree.allocatedIn(start + shift, end + shift, options)
+          : end - start
+    }
+    return sum
+  }
+
+  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  async seek(
+    what: 'data' | 'hole',
+    position: number,
+    options: Options,
+  ): Promise<number | undefined> {
+    for (const piece of this.overlay.pieces(position, this.#size)) {
+      const start = Math.max(piece.start, position)
+      if (piece.kind === 'content') {
+        const shift = piece.from - piece.start
+        const { tree } = piece.source
+        const found = await tree.seek(what, start + shift, piece.end + shift, options)
+        if (found !== undefined) return found - shift
+      } else if ((piece.kind === 'hole') === (what === 'hole')) {
+        return start
+      }
+    }
+    return undefined
   }
 
   /** Bytes from `position`, as they are at the call, in parts; shorter than `length` only at the end. */
@@ -111,8 +170,10 @@ export class EditedFile {
           return [dirtyBytesOf(piece).slice(start - piece.start, end - piece.start)]
         case 'chunk':
           return this.#readChunk(piece, start, end, options)
+        case 'content':
+          return piece.source.reader.read(start - piece.start + piece.from, end - start, options)
         default:
-          return this.#readBelow(start, end, options)
+          return zeros(end - start)
       }
     })
     return (await Promise.all(parts)).flat()
@@ -125,7 +186,7 @@ export class EditedFile {
     const start = position - unit.start
     const end = Math.min(limit, unit.end) - unit.start
     if (unit.kind === 'dirty') return unit.patch.buffer.subarray(start, end)
-    const plain = await this.#chunks.read(unit.ref, options)
+    const plain = await unit.chunks.read(unit.ref, options)
     return plain.subarray(unit.from + start, unit.from + end)
   }
 
@@ -135,21 +196,23 @@ export class EditedFile {
     const piece = this.overlay.at(position, this.#size)
     if (piece.kind === 'dirty')
       return { kind: 'dirty', patch: piece, start: piece.start, end: piece.end }
-    if (piece.kind === 'chunk') {
-      return { ...piece, naturalEnd: piece.start - piece.from + piece.ref.length }
-    }
-    if (this.#tree === undefined || position >= this.#baseEnd) return { kind: 'hole' }
-    const { start, extent } = await this.#tree.extentAt(position, options)
+    if (piece.kind === 'hole') return { kind: 'hole' }
+    const shift = piece.start - piece.from
+    if (piece.kind === 'chunk')
+      return { ...piece, chunks: this.#parts.chunks, naturalEnd: shift + piece.ref.length }
+    const { tree, chunks } = piece.source
+    const { start, extent } = await tree.extentAt(position - shift, options)
     if (extent.kind === 'hole') return { kind: 'hole' }
-    const naturalEnd = start + extent.ref.length
+    const end = start + extent.ref.length
     return {
       kind: 'chunk',
       ref: extent.ref,
-      start: Math.max(start, piece.start),
-      end: Math.min(naturalEnd, piece.end, this.#baseEnd),
-      from: Math.max(0, piece.start - start),
-      naturalEnd,
-      final: await this.#endsData(naturalEnd, options),
+      chunks,
+      start: Math.max(start, piece.from) + shift,
+      end: Math.min(end + shift, piece.end),
+      from: Math.max(0, piece.from - start),
+      naturalEnd: end + shift,
+      final: await endsData(tree, end, options),
     }
   }
 
@@ -173,9 +236,22 @@ export class EditedFile {
     return unit.naturalEnd > position || unit.final ? unit.start : position
   }
 
-  async #endsData(position: number, options: Options): Promise<boolean> {
-    if (this.#tree === undefined || position >= this.#tree.size) return true
-    return (await this.#tree.extentAt(position, options)).extent.kind === 'hole'
+  /** What would be left in part of the chunks at both ends of [start, end) if that were replaced. */
+  async #remainders(start: number, end: number, options: Options): Promise<readonly Remainder[]> {
+    const rest: Remainder[] = []
+    const left = start > 0 ? await this.unitAt(start - 1, options) : undefined
+    if (left?.kind === 'chunk' && left.naturalEnd > start)
+      rest.push(await this.#remainder(left.start, start, options))
+    const right = await this.unitAt(end, options)
+    if (right.kind === 'chunk' && (right.start < end || right.from > 0))
+      rest.push(await this.#remainder(end, right.end, options))
+    return rest
+  }
+
+  async #remainder(start: number, end: number, options: Options): Promise<Remainder> {
+    const bytes = await this.dataAt(start, end, options)
+    assert(bytes?.length === end - start, 'what is left of a chunk is one piece')
+    return { start, bytes }
   }
 
   async #readChunk(
@@ -184,15 +260,14 @@ export class EditedFile {
     end: number,
     options: Options,
   ): Promise<readonly Uint8Array[]> {
-    const plain = await this.#chunks.read(piece.ref, options)
+    const plain = await this.#parts.chunks.read(piece.ref, options)
     const shift = piece.from - piece.start
     return [plain.subarray(start + shift, end + shift)]
   }
+}
 
-  async #readBelow(start: number, end: number, options: Options): Promise<readonly Uint8Array[]> {
-    const stored = Math.max(start, Math.min(end, this.#baseEnd))
-    const gap = zeros(end - stored)
-    if (this.#base === undefined || start === stored) return gap
-    return [...(await this.#base.read(start, stored - start, options)), ...gap]
-  }
+/** Would more data after this byte have lengthened the chunk that ends there? */
+async function endsData(tree: ManifestTree, position: number, options: Options): Promise<boolean> {
+  if (position >= tree.size) return true
+  return (await tree.extentAt(position, options)).extent.kind === 'hole'
 }

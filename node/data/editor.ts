@@ -1,15 +1,18 @@
-// Edits one content: random writes, truncation, appending, reading what was written. In memory are at most DIRTY_BYTES
-// of written bytes and PATCHES_MAX patches, whatever the size of the file; changed bytes become chunks as they come,
-// and unchanged content is neither read nor written again but for the chunks and manifest nodes beside a change.
-// A failed call changes nothing: what was written before stays readable, and can be committed once there is space.
+// Edits one content: random writes, truncation, appending, holes, parts of other contents by reference, reading what was
+// written. In memory are at most DIRTY_BYTES of written bytes and PATCHES_MAX patches, whatever the size of the file;
+// changed bytes become chunks as they come, and unchanged content is neither read nor written again but for the chunks and
+// manifest nodes beside a change. A failed call changes nothing: what was written before stays readable, and can be
+// committed once there is space.
 import { concatBytes } from '../../protocol/bytes.ts'
-import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
+import { ShoalError, assert } from '../../protocol/errors.ts'
+import { FILE_SIZE_MAX, INLINE_FILE_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
 import { EditedFile } from './edited-file.ts'
 import { ManifestBuilder } from './manifest-builder.ts'
 import { copyExtents } from './manifest-copy.ts'
 import { ManifestTree } from './manifest-tree.ts'
 import { recut } from './recut.ts'
+import { storedContent } from './stored-content.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { Content } from './content.ts'
 import type { ReaderParts } from './read-pipeline.ts'
@@ -17,7 +20,7 @@ import type { WriterParts } from './write-pipeline.ts'
 
 const DIRTY_BYTES_MAX: number = 8 * MIB
 const WRITE_BYTES_MAX: number = 1 * MIB
-const PATCHES_MAX = 8192
+const PATCHES_MAX = 16_384
 /** Chunks of the largest size that a run of written bytes may reach before it is cut. */
 const RUN_CHUNKS = 2
 
@@ -28,6 +31,12 @@ interface Options {
 export interface EditorParts {
   readonly reader: ReaderParts
   readonly writer: WriterParts
+}
+
+/** A content that is stored, and how it is read. */
+export interface CopySource {
+  readonly content: Content
+  readonly reader: ReaderParts
 }
 
 /** See the head of the file. Calls that change run one after another in the order of the calls; reads run at once. */
@@ -49,12 +58,17 @@ export class ContentEditor {
     return this.#file.size
   }
 
+  /** Bytes that are in no hole. */
+  get allocated(): number {
+    return this.#file.allocated
+  }
+
   /** Bytes from `position`, own writes included, in parts; together shorter than `length` only at the end. */
   read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     return this.#file.read(position, length, options)
   }
 
-  /** Write at `position`, which may lie past the end. The bytes may be reused after. throws ShoalError 'ENOSPC'. */
+  /** Write at `position`, which may lie past the end. The bytes may be reused after. throws 'ENOSPC', 'EFBIG'. */
   write(position: number, bytes: Uint8Array, options: Options): Promise<void> {
     return this.#inTurn(() => this.#write(position, bytes, options))
   }
@@ -68,11 +82,66 @@ export class ContentEditor {
     })
   }
 
-  /** Shorten, or lengthen with zeros that take no space. */
+  /** Shorten, or lengthen with zeros that take no space. throws ShoalError 'EFBIG'. */
   truncate(size: number, options: Options): Promise<void> {
+    checkSize(size)
     return this.#inTurn(async () => {
       if (size === this.#file.size) return
       await this.#file.truncate(size, options)
+      this.#isChanged = true
+    })
+  }
+
+  /** Zeros that take no space from `start` to `end`, or to the end of the file if that comes first. */
+  punch(start: number, end: number, options: Options): Promise<void> {
+    return this.#inTurn(async () => {
+      const to = Math.min(end, this.#file.size)
+      if (start >= to) return
+      await this.#file.punch(start, to, options)
+      this.#isChanged = true
+    })
+  }
+
+  /** Of the bytes from `start` to `end` those that are in a hole, or beyond the end of the file. */
+  missingIn(start: number, end: number, options: Options): Promise<number> {
+    return this.#inTurn(async () => {
+      return end - start - (await this.#file.allocatedIn(start, end, options))
+    })
+  }
+
+  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  seek(what: 'data' | 'hole', position: number, options: Options): Promise<number | undefined> {
+    return this.#inTurn(() => this.#file.seek(what, position, options))
+  }
+
+  /**
+   * Take `length` bytes from `from` of a stored content over to `position`: chunks that lie there whole are referenced,
+   * unread. Whoever calls keeps the content until this has settled. throws 'ENOSPC', 'EFBIG', 'chunk-unavailable'.
+   */
+  copyFrom(
+    { content, reader }: CopySource,
+    from: number,
+    position: number,
+    length: number,
+    options: Options,
+  ): Promise<void> {
+    checkSize(position + length)
+    return this.#inTurn(async () => {
+      if (content.kind === 'inline')
+        return this.#write(position, content.bytes.subarray(from, from + length), options)
+      const source = storedContent(content.manifest, reader)
+      const to = from + length
+      const { start, end } = await source.tree.wholeWithin(from, to, options)
+      const read = async (at: number, until: number): Promise<Uint8Array> =>
+        concatBytes(await source.reader.read(at, until - at, options))
+      if (start >= end) return this.#write(position, await read(from, to), options)
+      for await (const ref of source.tree.within(start, end, options))
+        await this.#parts.writer.chunks.adopt(ref, options)
+      const edges = { head: await read(from, start), tail: await read(end, to) }
+      await this.#makeRoom(position, edges.head.length + edges.tail.length, options)
+      const shift = position - from
+      const patch = { start: start + shift, end: end + shift, source, from: start }
+      await this.#file.replace({ kind: 'content', ...patch }, edges, options)
       this.#isChanged = true
     })
   }
@@ -86,11 +155,12 @@ export class ContentEditor {
   }
 
   async #write(position: number, bytes: Uint8Array, options: Options): Promise<void> {
+    checkSize(position + bytes.length)
     for (let at = 0; at < bytes.length; at += WRITE_BYTES_MAX) {
       const part = bytes.subarray(at, at + WRITE_BYTES_MAX)
       options.signal.throwIfAborted()
       await this.#makeRoom(position + at, part.length, options)
-      this.#file.write(position + at, part)
+      await this.#file.write(position + at, part, options)
       this.#isChanged = true
     }
   }
@@ -129,18 +199,25 @@ export class ContentEditor {
   }
 
   async #build(options: Options): Promise<Manifest> {
-    const { overlay, baseEnd, size, tree } = this.#file
+    const { overlay, size } = this.#file
     const builder = new ManifestBuilder({ chunks: this.#parts.writer.chunks })
     for (const piece of overlay.pieces(0, size)) {
-      if (piece.kind === 'chunk') await builder.add({ kind: 'chunk', ref: piece.ref }, options)
-      if (piece.kind !== 'below') continue
-      const stored = Math.max(piece.start, Math.min(piece.end, baseEnd))
-      if (tree !== undefined && stored > piece.start) {
-        const range = { from: piece.start, to: stored, isLast: stored === size }
-        await copyExtents(tree, range, builder, options)
+      const length = piece.end - piece.start
+      switch (piece.kind) {
+        case 'chunk':
+          await builder.add({ kind: 'chunk', ref: piece.ref }, options)
+          break
+        case 'content': {
+          const range = { from: piece.from, to: piece.from + length, isLast: piece.end === size }
+          await copyExtents(piece.source.tree, range, builder, options)
+          break
+        }
+        case 'hole':
+          await builder.add({ kind: 'hole', length }, options)
+          break
+        default:
+          assert(piece.kind !== 'dirty', 'all that was written has been cut')
       }
-      if (stored < piece.end)
-        await builder.add({ kind: 'hole', length: piece.end - stored }, options)
     }
     return this.#trim(await builder.finish(options), options)
   }
@@ -160,4 +237,9 @@ export class ContentEditor {
     this.#turn = result.catch(() => undefined)
     return result
   }
+}
+
+function checkSize(size: number): void {
+  if (size > FILE_SIZE_MAX)
+    throw new ShoalError('EFBIG', `a file has at most ${FILE_SIZE_MAX} bytes, not ${size}`)
 }

@@ -6,6 +6,7 @@ import {
   encodeManifestNode,
   endsNode,
   extentLength,
+  nodeAllocated,
   nodeSize,
 } from '../../protocol/chunk/manifest.ts'
 import { chunkIdBytes, cidDigest } from '../../protocol/ids.ts'
@@ -26,6 +27,7 @@ export class ManifestBuilder {
   /** Holes not added yet, so that neighbours become one. */
   #holeBytes = 0
   #size = 0
+  #allocated = 0
 
   constructor({ chunks }: { chunks: ChunkWriter }) {
     this.#chunks = chunks
@@ -44,6 +46,7 @@ export class ManifestBuilder {
       this.#holeBytes += length
       return
     }
+    this.#allocated += length
     await this.#endHole(signal)
     await this.#push(extent, signal)
   }
@@ -57,11 +60,13 @@ export class ManifestBuilder {
     child: ManifestChild,
     { signal }: { signal: AbortSignal },
   ): Promise<boolean> {
-    await this.#endHole(signal)
-    if (this.#extents.length > 0) return false
+    // The node may begin with the rest of the hole.
+    if (this.#holeBytes > 0 || this.#extents.length > 0) return false
     if (this.#children.slice(0, level).some((open) => open.length > 0)) return false
-    this.#size += child.size
-    await this.#pushChild(level + 1, child, signal)
+    const { ref, size, allocated } = child
+    this.#size += size
+    this.#allocated += allocated
+    await this.#pushChild(level + 1, { ref, size, allocated }, signal)
     return true
   }
 
@@ -74,7 +79,10 @@ export class ManifestBuilder {
       const open = this.#open(level)
       const only = open[0]
       if (open.length === 1 && only !== undefined && this.#children.length === level) {
-        return { size: this.#size, root: only.ref, depth: level - 1 }
+        const manifest = { size: this.#size, root: only.ref, depth: level - 1 }
+        return this.#allocated === this.#size
+          ? manifest
+          : { ...manifest, allocated: this.#allocated }
       }
       if (open.length > 0) await this.#endInner(level, signal)
     }
@@ -109,7 +117,8 @@ export class ManifestBuilder {
 
   async #end(node: ManifestNode, signal: AbortSignal): Promise<void> {
     const ref = await this.#chunks.write(encodeManifestNode(node), { signal })
-    await this.#pushChild(node.level + 1, { ref, size: nodeSize(node) }, signal)
+    const child = { ref, size: nodeSize(node), allocated: nodeAllocated(node) }
+    await this.#pushChild(node.level + 1, child, signal)
   }
 
   #open(level: number): ManifestChild[] {

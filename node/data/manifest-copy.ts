@@ -2,7 +2,7 @@
 // edge of the part is neither read nor written.
 import { assert } from '../../protocol/errors.ts'
 import { extentLength } from '../../protocol/chunk/manifest.ts'
-import { childrenOf } from './manifest-tree.ts'
+import { childrenOf, extentsOf } from './manifest-tree.ts'
 import type { ManifestBuilder } from './manifest-builder.ts'
 import type { ManifestTree, PlacedNode } from './manifest-tree.ts'
 
@@ -36,7 +36,7 @@ async function copyNode(
   // The last node of a level was ended by the end of the file: only there may it stay as it is.
   const isEnded = end < tree.size || range.isLast
   if (isEnded && node.start >= from && end <= to) {
-    const added = await builder.addNode(node.level, { ref: node.ref, size: node.size }, { signal })
+    const added = await builder.addNode(node.level, node, { signal })
     if (added) return
   }
   const content = await tree.node(node, { signal })
@@ -46,8 +46,7 @@ async function copyNode(
     }
     return
   }
-  let start = node.start
-  for (const extent of content.extents) {
+  for (const { start, extent } of extentsOf(node, content)) {
     const length = extentLength(extent)
     const clipped = Math.min(start + length, to) - Math.max(start, from)
     if (clipped > 0 && extent.kind === 'hole')
@@ -56,6 +55,5 @@ async function copyNode(
       assert(clipped === length, 'chunks are taken over whole')
       await builder.add(extent, { signal })
     }
-    start += length
   }
 }

@@ -14,12 +14,17 @@ export interface PlacedExtent {
   readonly extent: Extent
 }
 
-/** A node of the tree: its level, its first byte in the file, and the bytes below it. */
+/** A node of the tree: its level, its first byte in the file, the bytes below it, and those of them in no hole. */
 export interface PlacedNode {
   readonly ref: ChunkRef
   readonly level: number
   readonly start: number
   readonly size: number
+  readonly allocated: number
+}
+
+interface Options {
+  readonly signal: AbortSignal
 }
 
 export class ManifestTree {
@@ -28,7 +33,8 @@ export class ManifestTree {
   readonly #nodes: NodeCache
 
   constructor(manifest: Manifest, { chunks, nodes }: { chunks: ChunkReader; nodes: NodeCache }) {
-    this.root = { ref: manifest.root, level: manifest.depth, start: 0, size: manifest.size }
+    const { root, depth, size, allocated = size } = manifest
+    this.root = { ref: root, level: depth, start: 0, size, allocated }
     this.#chunks = chunks
     this.#nodes = nodes
   }
@@ -66,6 +72,101 @@ export class ManifestTree {
     throw new ShoalError('corrupt', `the manifest has no byte ${position} of ${this.size}`)
   }
 
+  /** Bytes of [from, to) that are in chunks. cost: O(log n). */
+  allocatedIn(from: number, to: number, options: Options): Promise<number> {
+    return this.#allocated(this.root, from, to, options)
+  }
+
+  /** The first byte of [from, to) that is in a chunk, or in a hole; undefined without. cost: O(log n + what it skips). */
+  seek(
+    what: 'data' | 'hole',
+    from: number,
+    to: number,
+    options: Options,
+  ): Promise<number | undefined> {
+    return this.#seek(this.root, what, from, to, options)
+  }
+
+  /** [from, to) without the chunks at either end that lie in it in part. `start` may be after `end` then. */
+  async wholeWithin(
+    from: number,
+    to: number,
+    options: Options,
+  ): Promise<{ readonly start: number; readonly end: number }> {
+    const first = await this.extentAt(from, options)
+    const last = await this.extentAt(to - 1, options)
+    const isChunk = ({ extent }: PlacedExtent): boolean => extent.kind === 'chunk'
+    return {
+      start: isChunk(first) && first.start < from ? endOf(first) : from,
+      end: isChunk(last) && endOf(last) > to ? last.start : to,
+    }
+  }
+
+  /** Chunks that lie in [from, to) whole, and the nodes of which all is there. */
+  async *within(
+    from: number,
+    to: number,
+    options: Options,
+  ): AsyncGenerator<ChunkRef, void, undefined> {
+    const open: PlacedNode[] = [this.root]
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      const end = node.start + node.size
+      if (node.start >= to || end <= from) continue
+      if (node.start >= from && end <= to) yield node.ref
+      const content = await this.node(node, options)
+      if ('children' in content) open.push(...childrenOf(node, content))
+      else {
+        for (const { start, extent } of extentsOf(node, content))
+          if (extent.kind === 'chunk' && start >= from && start + extent.ref.length <= to)
+            yield extent.ref
+      }
+    }
+  }
+
+  async #allocated(node: PlacedNode, from: number, to: number, options: Options): Promise<number> {
+    const start = Math.max(node.start, from)
+    const end = Math.min(node.start + node.size, to)
+    if (start >= end) return 0
+    if (node.allocated === node.size) return end - start
+    if (end - start === node.size) return node.allocated
+    const content = await this.node(node, options)
+    let sum = 0
+    if ('children' in content) {
+      for (const child of childrenOf(node, content))
+        sum += await this.#allocated(child, from, to, options)
+    } else {
+      for (const placed of extentsOf(node, content)) {
+        const length = Math.min(endOf(placed), to) - Math.max(placed.start, from)
+        if (placed.extent.kind === 'chunk') sum += Math.max(0, length)
+      }
+    }
+    return sum
+  }
+
+  async #seek(
+    node: PlacedNode,
+    what: 'data' | 'hole',
+    from: number,
+    to: number,
+    options: Options,
+  ): Promise<number | undefined> {
+    const isWithout = what === 'hole' && node.allocated === node.size
+    if (isWithout || node.start >= to || node.start + node.size <= from) return undefined
+    const content = await this.node(node, options)
+    if ('children' in content) {
+      for (const child of childrenOf(node, content)) {
+        const found = await this.#seek(child, what, from, to, options)
+        if (found !== undefined) return found
+      }
+      return undefined
+    }
+    const placed = extentsOf(node, content).find(
+      (one) =>
+        (one.extent.kind === 'hole') === (what === 'hole') && one.start < to && endOf(one) > from,
+    )
+    return placed === undefined ? undefined : Math.max(placed.start, from)
+  }
+
   async *#below(
     node: PlacedNode,
     from: number,
@@ -74,12 +175,8 @@ export class ManifestTree {
   ): AsyncGenerator<PlacedExtent, void, undefined> {
     const content = await this.node(node, { signal })
     if ('extents' in content) {
-      let start = node.start
-      for (const extent of content.extents) {
-        const end = start + extentLength(extent)
-        if (start < to && end > from) yield { start, extent }
-        start = end
-      }
+      for (const placed of extentsOf(node, content))
+        if (placed.start < to && endOf(placed) > from) yield placed
       return
     }
     for (const child of childrenOf(node, content)) {
@@ -108,9 +205,24 @@ export async function* chunksOf(
 export function childrenOf(node: PlacedNode, content: ManifestNode): readonly PlacedNode[] {
   assert('children' in content, 'a leaf has no child nodes')
   let start = node.start
-  return content.children.map(({ ref, size }) => {
-    const child = { ref, level: node.level - 1, start, size }
+  return content.children.map(({ ref, size, allocated }) => {
+    const child = { ref, level: node.level - 1, start, size, allocated }
     start += size
     return child
   })
+}
+
+/** The extents of a leaf, placed. */
+export function extentsOf(node: PlacedNode, content: ManifestNode): readonly PlacedExtent[] {
+  assert('extents' in content, 'an inner node has no extents')
+  let { start } = node
+  return content.extents.map((extent) => {
+    const placed = { start, extent }
+    start += extentLength(extent)
+    return placed
+  })
+}
+
+function endOf({ start, extent }: PlacedExtent): number {
+  return start + extentLength(extent)
 }

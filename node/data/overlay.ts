@@ -1,8 +1,10 @@
-// What an editor has changed, over the file it began with: patches, sorted, never overlapping. A dirty patch holds bytes
-// in memory, a chunk patch stands for the visible part of a stored chunk. Dirty patches that touch are one. Every
-// method changes the overlay at once or not at all. Searching is O(log patches), inserting moves an array of them.
+// What is where in a file that is edited: patches, sorted, never overlapping; what none covers is a hole. A dirty patch
+// holds bytes in memory, a chunk patch stands for the visible part of a stored chunk, a content patch for part of a stored
+// content, such as the one that the editor began with. Dirty patches that touch are one. Every method changes the
+// overlay at once or not at all. Searching is O(log patches), inserting moves an array of them.
 import { KIB } from '../../protocol/units.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
+import type { StoredContent } from './stored-content.ts'
 
 /** Bytes [start, end) of the file. */
 interface Range {
@@ -25,10 +27,17 @@ export interface ChunkPatch extends Range {
   readonly final: boolean
 }
 
-export type Patch = DirtyPatch | ChunkPatch
+/** Part of a stored content, from byte `from` of it. */
+export interface ContentPatch extends Range {
+  readonly kind: 'content'
+  readonly source: StoredContent
+  readonly from: number
+}
+
+export type Patch = DirtyPatch | ChunkPatch | ContentPatch
 
 /** A patch, or a range that none covers. */
-export type Piece = Patch | (Range & { readonly kind: 'below' })
+export type Piece = Patch | (Range & { readonly kind: 'hole' })
 
 const BUFFER_BYTES_MIN: number = 64 * KIB
 
@@ -50,7 +59,7 @@ export class Overlay {
     return this.#dirtyBytes
   }
 
-  clear(): void {
+  reset(): void {
     this.#patches = []
     this.#dirtyBytes = 0
   }
@@ -59,13 +68,13 @@ export class Overlay {
     return this.#patches.find((patch) => patch.kind === 'dirty')
   }
 
-  /** The piece that holds the byte at `position`; what is below the overlay reaches at most to `limit`. */
+  /** The piece that holds the byte at `position`; a hole reaches at most to `limit`. */
   at(position: number, limit: number): Piece {
     const index = this.#firstEndingAfter(position)
     const patch = this.#patches[index]
     if (patch !== undefined && patch.start <= position) return patch
     const start = this.#patches[index - 1]?.end ?? 0
-    return { kind: 'below', start, end: Math.min(patch?.start ?? limit, limit) }
+    return { kind: 'hole', start, end: Math.min(patch?.start ?? limit, limit) }
   }
 
   /** Pieces that cover [from, to), the first and the last possibly more than that. */
@@ -106,9 +115,14 @@ export class Overlay {
     if (start !== undefined && end !== undefined) this.#replace(start, end, chunks)
   }
 
-  /** Forget everything from `size` on. */
-  truncate(size: number): void {
-    this.#replace(size, Number.MAX_SAFE_INTEGER, [])
+  /** Part of a stored content in place of all that it covers. */
+  place(patch: ContentPatch): void {
+    this.#replace(patch.start, patch.end, [patch])
+  }
+
+  /** A hole in place of [start, end). */
+  clear(start: number, end: number): void {
+    this.#replace(start, end, [])
   }
 
   /** Put `patches` where [start, end) was, keeping what sticks out of it. */
@@ -122,7 +136,7 @@ export class Overlay {
     const inserted = [
       ...before.map((patch) => ({ ...patch, end: start })),
       ...patches,
-      ...after.map((patch) => tailOf(patch, end)),
+      ...after.map((patch) => tailOf(patch, end, { isShared: patch.start < start })),
     ]
     this.#patches.splice(first, covered.length, ...inserted)
     this.#dirtyBytes += dirtyLength(inserted) - dirtyLength(covered)
@@ -141,9 +155,11 @@ export class Overlay {
   }
 }
 
-function tailOf(patch: Patch, start: number): Patch {
+/** isShared: what is before `start` stays, too. */
+function tailOf(patch: Patch, start: number, { isShared }: { isShared: boolean }): Patch {
   const cut = start - patch.start
-  if (patch.kind === 'chunk') return { ...patch, start, from: patch.from + cut }
+  if (patch.kind !== 'dirty') return { ...patch, start, from: patch.from + cut }
+  if (isShared) return { ...patch, start, buffer: dirtyBytesOf(patch).slice(cut) }
   patch.buffer.copyWithin(0, cut, patch.end - patch.start)
   return { ...patch, start }
 }

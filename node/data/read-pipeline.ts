@@ -85,6 +85,16 @@ export class ContentReader {
     }
   }
 
+  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  async seek(
+    what: 'data' | 'hole',
+    position: number,
+    options: Options,
+  ): Promise<number | undefined> {
+    if (this.#tree !== undefined) return this.#tree.seek(what, position, this.size, options)
+    return what === 'data' && position < this.size ? position : undefined
+  }
+
   async #part(
     { start, extent }: PlacedExtent,
     from: number,

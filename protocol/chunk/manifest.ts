@@ -3,8 +3,8 @@
 // differs (as in a Prolly tree: Noms, "Prolly Trees", 2015). This file knows nodes; who stores them builds the tree.
 //
 // A node is DAG-CBOR {v: 1, level, items}. An extent is [chunk id, plain hash, length, codec, epoch], a hole [length];
-// a child is [chunk id, plain hash, length, codec, epoch, file bytes below it]. Unknown map keys and what follows
-// the known elements of an item are skipped.
+// a child is [chunk id, plain hash, length, codec, epoch, file bytes below it], and where these have holes how many of
+// them have none. Unknown map keys and what follows the known elements of an item are skipped.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -28,6 +28,8 @@ export type Extent =
 export interface ManifestChild {
   readonly ref: ChunkRef
   readonly size: number
+  /** Of these, those that are in chunks and not in holes. */
+  readonly allocated: number
 }
 
 /** Level 0 lists the file's extents, each level above lists the nodes of the one below. */
@@ -42,6 +44,8 @@ export interface Manifest {
   readonly root: ChunkRef
   /** Level of the root node. */
   readonly depth: number
+  /** Bytes that are in chunks and not in holes; absent: all. */
+  readonly allocated?: number
 }
 
 const MANIFEST_VERSION = 1
@@ -74,7 +78,9 @@ export function encodeManifestNode(node: ManifestNode): Uint8Array {
       ? node.extents.map((extent) =>
           extent.kind === 'chunk' ? refItem(extent.ref) : [extent.length],
         )
-      : node.children.map(({ ref, size }) => [...refItem(ref), size])
+      : node.children.map(({ ref, size, allocated }) =>
+          allocated === size ? [...refItem(ref), size] : [...refItem(ref), size, allocated],
+        )
   return encodeCbor({ v: MANIFEST_VERSION, level: node.level, items })
 }
 
@@ -107,6 +113,16 @@ export function nodeSize(node: ManifestNode): number {
     : node.children.reduce((sum, child) => sum + child.size, 0)
 }
 
+/** Of these, those that are in chunks and not in holes. */
+export function nodeAllocated(node: ManifestNode): number {
+  return 'extents' in node
+    ? node.extents.reduce(
+        (sum, extent) => sum + (extent.kind === 'chunk' ? extent.ref.length : 0),
+        0,
+      )
+    : node.children.reduce((sum, child) => sum + child.allocated, 0)
+}
+
 function refItem(ref: ChunkRef): readonly unknown[] {
   return [chunkIdBytes(ref.id), ref.plainHash, ref.length, ref.codec, ref.epoch]
 }
@@ -118,7 +134,9 @@ function readExtent(item: readonly unknown[]): Extent {
 }
 
 function readChild(item: readonly unknown[]): ManifestChild {
-  return { ref: readRef(item), size: integer(item[5], 1, FILE_SIZE_MAX) }
+  const size = integer(item[5], 1, FILE_SIZE_MAX)
+  const allocated = item[6] === undefined ? size : integer(item[6], 0, size)
+  return { ref: readRef(item), size, allocated }
 }
 
 function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): ChunkRef {

@@ -362,6 +362,7 @@ function attributesOf(node: Inode): Attributes {
     gid,
     linkCount,
     sizeBytes: size,
+    allocatedBytes: size,
     accessedNs,
     modifiedNs,
     changedNs: modifiedNs,

@@ -174,7 +174,9 @@ function manifestVectors(): unknown {
       { kind: 'hole', length: 1_000_000 },
     ],
   }
-  const inner: ManifestNode = { level: 1, children: [{ ref: ref('a leaf'), size: 1_000_012 }] }
+  const above = (allocated: number): ManifestNode => {
+    return { level: 1, children: [{ ref: ref('a leaf'), size: 1_000_012, allocated }] }
+  }
   const encode = (node: ManifestNode): string => {
     const bytes = encodeManifestNode(node)
     assert.deepEqual(encodeManifestNode(decodeManifestNode(bytes)), bytes)
@@ -189,7 +191,8 @@ function manifestVectors(): unknown {
   ] as const
   return {
     leaf: encode(leaf),
-    inner: encode(inner),
+    inner: encode(above(1_000_012)),
+    innerWithHole: encode(above(12)),
     ends: ends.map(([digestStart, count]) => {
       return { digestStart, count, ends: endsNode(fromHex(digestStart.padEnd(64, '0')), count) }
     }),

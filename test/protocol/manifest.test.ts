@@ -7,6 +7,7 @@ import {
   encodeManifestNode,
   endsNode,
   extentLength,
+  nodeAllocated,
 } from '../../protocol/chunk/manifest.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -31,8 +32,26 @@ describe('manifest', () => {
     const children = Array.from({ length: MANIFEST_ITEMS_MAX }, () => ({
       ref: { ...refOf(1), length: CHUNK_PLAIN_MAX, epoch: Number.MAX_SAFE_INTEGER },
       size: 2 ** 42,
+      allocated: 2 ** 42 - 1,
     }))
     assert.ok(encodeManifestNode({ level: 7, children }).length < MANIFEST_NODE_MAX)
+  })
+
+  test('a node says of those below how much of them is holes, if any', () => {
+    const whole = { ref: refOf(1), size: 5, allocated: 5 }
+    const sparse = { ref: refOf(2), size: 5, allocated: 0 }
+    const node: ManifestNode = { level: 1, children: [whole, sparse] }
+    const items = fieldsOf(node)['items'] as readonly unknown[][]
+    assert.deepEqual(
+      items.map((item) => item.slice(5)),
+      [[5], [5, 0]],
+    )
+    assert.equal(nodeAllocated(node), 5)
+    const extents = [
+      { kind: 'chunk' as const, ref: refOf(3) },
+      { kind: 'hole' as const, length: 9 },
+    ]
+    assert.equal(nodeAllocated({ level: 0, extents }), refOf(3).length)
   })
 
   test('what a later version adds is skipped', () => {
@@ -58,6 +77,8 @@ describe('manifest', () => {
     bad('malformed', { level: 1, items: [] })
     bad('malformed', { level: 1, items: [item] })
     bad('malformed', { level: 1, items: [[...item, 0]] })
+    bad('malformed', { level: 1, items: [[...item, 5, 6]] })
+    bad('malformed', { level: 1, items: [[...item, 5, 'none']] })
     bad('malformed', { items: 'none' })
     bad('malformed', { items: [5] })
     bad('malformed', { items: [[]] })
@@ -135,7 +156,10 @@ function nodes(): fc.Arbitrary<ManifestNode> {
     fc.record({ kind: fc.constant('chunk' as const), ref }),
     fc.record({ kind: fc.constant('hole' as const), length: fc.integer({ min: 1, max: 2 ** 40 }) }),
   )
-  const child = fc.record({ ref, size: size.map((n) => Math.ceil(n / 1024)) })
+  const child = fc
+    .tuple(ref, size, fc.nat(1024))
+    .map(([ref, n, holes]) => ({ ref, size: Math.ceil(n / 1024), holes }))
+    .map(({ ref, size, holes }) => ({ ref, size, allocated: Math.max(0, size - holes) }))
   return fc.oneof(
     fc.record({ level: fc.constant(0 as const), extents: fc.array(extent, { maxLength: 50 }) }),
     fc.record({

@@ -1,7 +1,6 @@
-// Files as bytes, in and out: what was written is read, whatever its size, and edits are what they would be in memory.
+// Files as bytes, in and out: what was written is read, whatever its size, and what is there already is not stored again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { INLINE_FILE_MAX } from '../../../protocol/limits.ts'
 import { KIB, MIB } from '../../../protocol/units.ts'
@@ -15,10 +14,6 @@ import { VolumeState } from './volume-state.ts'
 import type { Content } from '../../../node/data/content.ts'
 
 const { signal } = new AbortController()
-/** Many chunks in few bytes. */
-const SMALL = { minBytes: 64, averageBytes: 256, maxBytes: 1024 }
-/** Up to here the files of the property go: past the inline limit, several manifest levels apart. */
-const SIZE_MAX = 24 * KIB
 
 describe('content', () => {
   test('of any size is read as it was written', async (t) => {
@@ -67,65 +62,7 @@ describe('content', () => {
     assert.deepEqual([...around], [0, 5, 0])
     assert.ok(volume.group.store.usage().chunkBytes < 4 * KIB)
   })
-
-  test('edited in any way is what a plain array would be', async (t) => {
-    const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
-      let model: Uint8Array = new Uint8Array(0)
-      let editor = new ContentEditor(EMPTY_CONTENT, volume.editing)
-      for (const edit of steps) {
-        switch (edit.kind) {
-          case 'write': {
-            const bytes = edit.isConstant
-              ? new Uint8Array(edit.length).fill(edit.seed)
-              : xorshiftBytes(edit.seed, edit.length)
-            const longer = new Uint8Array(Math.max(model.length, edit.position + bytes.length))
-            longer.set(model)
-            longer.set(bytes, edit.position)
-            if (bytes.length > 0) model = longer
-            await editor.write(edit.position, bytes, { signal })
-            break
-          }
-          case 'truncate': {
-            const cut = new Uint8Array(edit.size)
-            cut.set(model.subarray(0, edit.size))
-            model = cut
-            await editor.truncate(edit.size, { signal })
-            break
-          }
-          case 'read': {
-            const parts = await editor.read(edit.position, edit.length, { signal })
-            const expected = model.subarray(edit.position, edit.position + edit.length)
-            assert.deepEqual(Uint8Array.from(concatBytes(parts)), Uint8Array.from(expected))
-            break
-          }
-          default: {
-            const content = await editor.commit({ signal })
-            assert.deepEqual(await read(volume, content), model)
-            if (edit.reopens) editor = new ContentEditor(content, volume.editing)
-          }
-        }
-        assert.equal(editor.size, model.length)
-      }
-      assert.deepEqual(await read(volume, await editor.commit({ signal })), model)
-    })
-    await fc.assert(property, { numRuns: 150, seed: 2 })
-  })
 })
-
-const position = fc.nat(SIZE_MAX)
-const step = fc.oneof(
-  fc.record({
-    kind: fc.constant('write' as const),
-    position,
-    length: fc.oneof(fc.nat(40), fc.nat(SIZE_MAX / 4)),
-    seed: fc.integer({ min: 1, max: 255 }),
-    isConstant: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant('truncate' as const), size: position }),
-  fc.record({ kind: fc.constant('read' as const), position, length: fc.nat(SIZE_MAX) }),
-  fc.record({ kind: fc.constant('commit' as const), reopens: fc.boolean() }),
-)
 
 /** In pieces of odd lengths, as a socket gives them. */
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
