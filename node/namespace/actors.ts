@@ -78,6 +78,12 @@ export class ActorTable {
     return new Map([...this.#actors.values()].map((actor) => [actor.id, actor.seq]))
   }
 
+  /** Is all of a vector held? */
+  holds(vector: VersionVector): boolean {
+    for (const [id, seq] of vector) if ((this.#actors.get(id)?.seq ?? 0) < seq) return false
+    return true
+  }
+
   /** Entries that no known entry points to, sorted. */
   heads(): EntryHash[] {
     return this.#headActors()

@@ -2,7 +2,6 @@
 // is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { dominates } from '../../protocol/clock/vector-clock.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
@@ -160,11 +159,12 @@ export class Gossip {
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
     if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
     this.#c.onBeacon(beacon, from)
+    if (isSame === true) return
     const isMissing = (): boolean =>
-      agrees(volume, said) === false || !dominates(volume.actors.vector(), said.vector)
+      !volume.actors.holds(said.vector) || agrees(volume, said) === false
     if (isSame === false && world.network.peers().includes(said.peer))
       this.#c.onMissing(said.peer, isMissing)
-    else if (isSame === false || isMissing()) this.#c.onMissing(from, isMissing)
+    else if (isMissing()) this.#c.onMissing(from, isMissing)
   }
 }
 

@@ -1,7 +1,7 @@
 // What nodes tell each other of the logs they hold, and what that means in the labels here: a peer may know other branches
 // of a forked log, or hold another branch under the same name unawares.
 import { equalBytes } from '../../protocol/bytes.ts'
-import { dominates, mergeVectors } from '../../protocol/clock/vector-clock.ts'
+import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import { logDigest } from '../../protocol/wire/gossip.ts'
@@ -51,7 +51,7 @@ export function agrees(
   { actors, replica }: Volume,
   { vector, digest }: Pick<Beacon, 'vector' | 'digest'>,
 ): boolean | undefined {
-  if (digest === undefined || !dominates(actors.vector(), vector)) return undefined
+  if (digest === undefined || !actors.holds(vector)) return undefined
   const own = logDigest(vector, replica.ancestry.hashAt)
   return own === undefined ? undefined : equalBytes(own, digest)
 }

@@ -57,13 +57,13 @@ export type GossipMessage =
  * the entries (actor, seq). Undefined if one of them is not known.
  */
 export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | undefined {
-  const parts: Uint8Array[] = []
+  let hex = ''
   for (const actor of sortedActors(vector)) {
     const hash = hashAt(actor, vector.get(actor) ?? 0)
     if (hash === undefined) return undefined
-    parts.push(fromHex(actor), fromHex(hash))
+    hex += actor + hash
   }
-  return blake3(concatBytes(parts))
+  return blake3(fromHex(hex))
 }
 
 /** Topic of a volume. */
