@@ -3,10 +3,11 @@
 import { equalBytes } from '../../protocol/bytes.ts'
 import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import type { ActorId, EntryHash } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
 import { logDigest } from '../../protocol/wire/gossip.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { LogSummary } from '../../protocol/wire/log.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import { isOf } from './claims.ts'
 import { NO_CHECKPOINT } from './compute-checkpoint.ts'
 import type { Volume } from './volume.ts'
@@ -54,4 +55,10 @@ export function agrees(
   if (digest === undefined || !actors.holds(vector)) return undefined
   const own = logDigest(vector, replica.ancestry.hashAt)
   return own === undefined ? undefined : equalBytes(own, digest)
+}
+
+/** Has a peer told since then that it holds nothing that is not here? */
+export function hasAgreedSince({ claims }: Volume, peer: PeerId, sinceMs: WallTime): boolean {
+  const claim = claims.of(peer)
+  return claim !== undefined && claim.heardMs >= sinceMs && claim.vector.size > 0
 }

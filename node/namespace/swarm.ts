@@ -15,6 +15,7 @@ import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
+import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
@@ -330,14 +331,13 @@ export class Swarm {
 
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
-    this.#news.set(peer, {
-      lastSeenMs: this.#c.world.clock.wall(),
-      freeBytes: this.#news.get(peer)?.freeBytes,
-    })
+    const now = this.#c.world.clock.wall()
+    const { freeBytes } = this.#news.get(peer) ?? {}
+    this.#news.set(peer, { lastSeenMs: now, freeBytes })
     if (!this.#door.isMember(peer)) return this.#door.watch(peer)
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
-      this.syncSoon(volume, peer)
+      this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
       this.#hosted.get(volume.id)?.gossip.beaconSoon()
     }
     this.#c.onPeersChanged()
