@@ -2,7 +2,7 @@
 // counts only while this node itself ran: it starts at zero with the node, and anew when the node finds that it stood
 // still (a suspended laptop), so that neither a restart of everything nor a long sleep makes anybody gone. What a peer
 // did to its connection may make it late sooner, never gone. One timer for all; kept is one record per peer watched.
-import { firstIntervals, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
+import { firstIntervals, isOrdinary, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
 import type { Beat } from '../../protocol/detector/phi-accrual.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -120,13 +120,17 @@ export class Detector {
   #isOnline(peer: PeerId): boolean {
     const silentMs = this.silentMs(peer)
     const known = this.#known.get(peer)
-    return known?.isHeard === true && this.#phi(known, silentMs) < PHI_LATE
+    if (known?.isHeard !== true) return false
+    return isOrdinary(silentMs, this.#beatOf(known)) || this.#phi(known, silentMs) < PHI_LATE
   }
 
   #phi(known: Known | undefined, silentMs: number): number {
     const intervals = known?.intervals ?? firstIntervals(this.#beat)
-    const pauseMs = known?.hasHungUp === true ? 0 : this.#beat.pauseMs
-    return phiOf(intervals, silentMs, { ...this.#beat, pauseMs })
+    return phiOf(intervals, silentMs, this.#beatOf(known))
+  }
+
+  #beatOf(known: Known | undefined): Beat {
+    return known?.hasHungUp === true ? { ...this.#beat, pauseMs: 0 } : this.#beat
   }
 
   #time(): { now: Instant; wall: WallTime } {

@@ -36,6 +36,11 @@ export function withInterval(
   return isTelling ? [...intervals.slice(1 - WINDOW), intervalMs] : intervals
 }
 
+/** Is a silence so short that phi is far below 1, whatever the intervals were? Most are: this is the cheap way to know. */
+export function isOrdinary(silentMs: number, { expectedMs, pauseMs }: Beat): boolean {
+  return silentMs <= SHARE_MIN * expectedMs + pauseMs
+}
+
 /** Phi of a silence: 1 is wrong one time in ten, 8 one time in 10^8. 0 or more, not falling with silentMs. */
 export function phiOf(intervals: readonly number[], silentMs: number, beat: Beat): number {
   const meanMs = intervals.reduce((sum, ms) => sum + ms, 0) / intervals.length

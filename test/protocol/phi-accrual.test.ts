@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { firstIntervals, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
+import { firstIntervals, isOrdinary, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
 import type { Beat } from '../../protocol/detector/phi-accrual.ts'
 
 const BEAT: Beat = { expectedMs: 10_000, pauseMs: 0 }
@@ -41,6 +41,20 @@ describe('phi-accrual', () => {
     )
     assert.ok(phiOf(heard([]), Number.MAX_VALUE, BEAT) > 1e100)
     assert.equal(phiOf(heard([]), Infinity, BEAT), Infinity)
+  })
+
+  test('an ordinary silence has a phi far below 1, whatever was heard', () => {
+    const beat = { expectedMs: 10_000, pauseMs: 15_000 }
+    assert.deepEqual(
+      [20_000, 20_001].map((ms) => isOrdinary(ms, beat)),
+      [true, false],
+    )
+    fc.assert(
+      fc.property(histories(), fc.nat(20_000), (h, ms) => {
+        assert.ok(phiOf(heard(h, beat), ms, beat) < 0.5)
+      }),
+      { seed: 2, numRuns: 300 },
+    )
   })
 
   test('phi is -log10 of the tail of the normal distribution', () => {
