@@ -2,7 +2,12 @@
 // counts only while this node itself ran: it starts at zero with the node, and anew when the node finds that it stood
 // still (a suspended laptop), so that neither a restart of everything nor a long sleep makes anybody gone. What a peer
 // did to its connection may make it late sooner, never gone. One timer for all; kept is one record per peer watched.
-import { firstIntervals, isOrdinary, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
+import {
+  firstIntervals,
+  isOrdinary,
+  phiOf,
+  withInterval,
+} from '../../protocol/detector/phi-accrual.ts'
 import type { Beat } from '../../protocol/detector/phi-accrual.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { firstIntervals, isOrdinary, phiOf, withInterval } from '../../protocol/detector/phi-accrual.ts'
+import {
+  firstIntervals,
+  isOrdinary,
+  phiOf,
+  withInterval,
+} from '../../protocol/detector/phi-accrual.ts'
 import type { Beat } from '../../protocol/detector/phi-accrual.ts'
 
 const BEAT: Beat = { expectedMs: 10_000, pauseMs: 0 }
