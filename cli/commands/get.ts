@@ -19,6 +19,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/tree/attributes.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
+import { writeSparse } from '../sparse-file.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import { writeOut } from './cat.ts'
 import type { BigIntStats } from 'node:fs'
@@ -131,7 +132,7 @@ class Get {
       const { stat, content } = await this.#context.client.readFile(path)
       const file = await open(temporary, 'wx', 0o600)
       try {
-        await file.writeFile(grouped(this.transfer.counted(content)))
+        await writeSparse(file, grouped(this.transfer.counted(content)))
         await file.chmod(stat.mode)
         await file.utimes(Date.now() / SECOND_MS, seconds(stat.modifiedNs))
       } finally {

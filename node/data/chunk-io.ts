@@ -66,7 +66,7 @@ export class ChunkIo {
       adopt: async ({ id }, { signal }) => {
         signal.throwIfAborted()
         touched.add(id)
-        if (map.isPlaced(id, cls) && hears()) return
+        if (packer.isMarkedFor(id, cls) || (map.isPlaced(id, cls) && hears())) return
         let length = store.chunks.length(id)
         if (length === undefined) {
           const bytes = await gatherer.fetch(id, { hints: [], signal })

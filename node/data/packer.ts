@@ -115,6 +115,11 @@ export class Packer {
     return this.#unfinished.hasChunk(id)
   }
 
+  /** Is the chunk, which is here then, to be packed into a stripe of a class? */
+  isMarkedFor(id: ChunkId, cls: RedundancyClass | undefined): boolean {
+    return this.#unfinished.has({ id, class: classText(cls) })
+  }
+
   /** Let a chunk be that nobody needs any more. Durable with the volume's next commit. */
   forget(id: ChunkId): void {
     this.#unfinished.forget(id)

@@ -1,6 +1,7 @@
 // Bytes in, content out: cut by content (FastCDC), sealed, stored, listed in a manifest, by an editor that is only
-// appended to. What is in memory does not grow with the file. A chunk or two are sealed between reads of the source,
-// so the event loop is held for no longer than that.
+// appended to. Zeros as long as a chunk are not stored, but a hole. What is in memory does not grow with the file. A chunk
+// or two are sealed between reads of the source, so the event loop is held for no longer than that.
+import { dataRuns } from '../../protocol/data-runs.ts'
 import { EMPTY_CONTENT } from './content.ts'
 import { ContentEditor } from './editor.ts'
 import type { ChunkSizes, Cutter } from '../../protocol/chunk/fastcdc.ts'
@@ -26,6 +27,24 @@ export async function writeContent(
   { signal }: { signal: AbortSignal },
 ): Promise<Content> {
   const editor = new ContentEditor(EMPTY_CONTENT, parts)
-  for await (const piece of source) await editor.append(piece, { signal })
+  let zeroBytes = 0
+  const endZeros = async (): Promise<void> => {
+    const count = zeroBytes
+    zeroBytes = 0
+    if (count >= parts.writer.sizes.minBytes) await editor.truncate(editor.size + count, { signal })
+    else if (count > 0) await editor.append(new Uint8Array(count), { signal })
+  }
+  for await (const piece of source) {
+    let at = 0
+    for (const { start, end } of dataRuns(piece, editor.size + zeroBytes)) {
+      zeroBytes += start - at
+      await endZeros()
+      await editor.append(piece.subarray(start, end), { signal })
+      at = end
+    }
+    zeroBytes += piece.length - at
+    signal.throwIfAborted()
+  }
+  await endZeros()
   return editor.commit({ signal })
 }

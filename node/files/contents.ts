@@ -13,7 +13,7 @@ import type { ChunkIo } from '../data/chunk-io.ts'
 import { contentSize } from '../data/content.ts'
 import type { Content } from '../data/content.ts'
 import { ContentEditor } from '../data/editor.ts'
-import type { EditorParts } from '../data/editor.ts'
+import type { CopySource, EditorParts } from '../data/editor.ts'
 import { ContentReader } from '../data/read-pipeline.ts'
 import type { ReaderParts } from '../data/read-pipeline.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
@@ -77,15 +77,25 @@ export class FileContents {
 
   /** The same for who edits a version. */
   edit(inode: NodeId, version: FileVersion): Lease {
-    const leases = [this.begin(), this.hold(inode, version)]
+    const leases = [this.begin(), this.hold(inode, contentOf(version))]
     return { end: () => leases.forEach((lease) => lease.end()) }
   }
 
-  /** Until the lease ends, what a file holds stays readable here after its last name is gone; or this version of it. */
-  hold(inode: NodeId, version?: FileVersion): Lease {
-    const content = version === undefined ? undefined : contentOf(version)
+  /** Until the lease ends, what a file holds stays readable here after its last name is gone; or this content of it. */
+  hold(inode: NodeId, content?: Content): Lease {
     const manifest = content?.kind === 'chunks' ? content.manifest : undefined
     return this.#c.touched.hold({ inode, manifest })
+  }
+
+  /** To copy from a version, or what it was edited to be, until the lease ends. */
+  copySource(
+    inode: NodeId,
+    version: FileVersion,
+    edited: Content | undefined,
+  ): CopySource & { readonly lease: Lease } {
+    const content = edited ?? contentOf(version)
+    const reader = this.#readerParts(hintsOf(version))
+    return { content, reader, lease: this.hold(inode, content) }
   }
 
   /** Log a version of a file. returns its dot: the base of the next. */
@@ -126,15 +136,23 @@ function hintsOf({ author }: FileVersion): readonly PeerId[] {
   return author === undefined ? [] : [author]
 }
 
-function contentOf({ content, size }: FileVersion): Content {
-  return content.kind === 'inline'
-    ? content
-    : { kind: 'chunks', manifest: { size, root: content.root, depth: content.depth } }
+/** What a version holds. */
+export function contentOf({ content, size }: FileVersion): Content {
+  if (content.kind === 'inline') return content
+  const { root, depth, allocated } = content
+  const manifest = { size, root, depth }
+  return {
+    kind: 'chunks',
+    manifest: allocated === undefined ? manifest : { ...manifest, allocated },
+  }
 }
 
 function refOf(content: Content): ContentRef {
-  if (content.kind === 'chunks')
-    return { kind: 'chunks', root: content.manifest.root, depth: content.manifest.depth }
+  if (content.kind === 'chunks') {
+    const { root, depth, allocated } = content.manifest
+    const ref = { kind: 'chunks' as const, root, depth }
+    return allocated === undefined ? ref : { ...ref, allocated }
+  }
   // A copy: small bytes may be a view of a big buffer, which the log would keep.
   return { kind: 'inline', bytes: new Uint8Array(content.bytes.subarray(0, INLINE_FILE_MAX)) }
 }

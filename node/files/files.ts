@@ -13,6 +13,7 @@ import { contentSize } from '../data/content.ts'
 import type { Content } from '../data/content.ts'
 import type { Lease } from '../data/touched.ts'
 import type { Namespace } from '../namespace/namespace.ts'
+import { contentOf } from './contents.ts'
 import type { FileContents } from './contents.ts'
 import { formatPath } from './paths.ts'
 
@@ -169,7 +170,7 @@ export class Files {
       stat,
       lengthBytes,
       content: leased(
-        () => this.#c.contents.hold(target.id, version),
+        () => this.#c.contents.hold(target.id, contentOf(version)),
         namingEach(path, reader.stream(offset, lengthBytes, { signal })),
       ),
     }

@@ -37,6 +37,22 @@ describe('content', () => {
     assert.equal(volume.group.store.usage().chunkBytes, chunkBytes)
   })
 
+  test('of zeros as long as a chunk is a hole, wherever they begin', async (t) => {
+    const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
+    const bytes = new Uint8Array(3 * MIB)
+    bytes.set(xorshiftBytes(1, 100_000), 500_000)
+    bytes.set(xorshiftBytes(2, 100_000), 2_000_000)
+    const content = await write(volume, bytes)
+    assert.deepEqual(await read(volume, content), bytes)
+    assert.ok(content.kind === 'chunks')
+    const { allocated = Infinity } = content.manifest
+    assert.ok(allocated >= 200_000 && allocated < 300_000, `${allocated} bytes`)
+    const short = new Uint8Array(64 * KIB).fill(1).fill(0, 10_000, 20_000)
+    const whole = await write(volume, short)
+    assert.ok(whole.kind === 'chunks' && whole.manifest.allocated === undefined)
+    assert.deepEqual(await read(volume, whole), short)
+  })
+
   test('that changes by one byte writes a few chunks again, not the file', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = xorshiftBytes(2, 8 * MIB)

@@ -215,6 +215,7 @@ export class VolumeState {
   readonly packer: Packer
   readonly chunks: ChunkIo
   readonly editing: EditorParts
+  readonly touched: Touched = new Touched()
   /** Messages of the packer. */
   readonly logged: string[]
   /** `<index> <holder>` of shards found bad. */
@@ -243,7 +244,7 @@ export class VolumeState {
       packer,
       gatherer,
       cache,
-      touched: new Touched(),
+      touched: this.touched,
       hears: () => true,
     })
     this.editing = {
