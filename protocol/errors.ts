@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'ESTALE'
   | 'EBUSY'
   | 'EFBIG'
+  | 'ENXIO'
   | 'ERANGE'
   | 'E2BIG'
   | 'ENODATA'

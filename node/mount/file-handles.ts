@@ -1,13 +1,21 @@
 // Open handles of a mount, and what programs do through them: reading, writing, sizes, and making it all durable.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { contentSize } from '../data/content.ts'
+import type { ContentEditor } from '../data/editor.ts'
 import type { Namespace } from '../namespace/namespace.ts'
+import type { Store } from '../store/store.ts'
 import type { KernelCache } from './kernel-cache.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
 /** Of open(2), on Linux. */
 export const O_TRUNC = 0o1000
 const O_APPEND = 0o2000
+
+/** Of fallocate(2). */
+const KEEP_SIZE = 1
+const PUNCH_HOLE = 2
+const ZERO_RANGE = 16
 
 interface Handle {
   readonly file: OpenFile
@@ -18,6 +26,8 @@ export interface FileHandlesComponents {
   readonly namespace: Pick<Namespace, 'nowNs' | 'volume'>
   readonly files: OpenFiles
   readonly cache: KernelCache
+  /** Whose room there is for what is written. */
+  readonly store: Pick<Store, 'space'>
   /** Until the mount has ended. */
   readonly signal: AbortSignal
 }
@@ -55,14 +65,68 @@ export class FileHandles {
 
   /** returns bytes written. */
   async write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
-    const { files, namespace, signal } = this.#c
+    const { signal } = this.#c
     const { file, append } = this.#handle(handle)
-    await files.inOrder(file, async () => {
-      const editor = files.editor(file)
-      await editor.write(append ? editor.size : position, bytes, { signal })
-      file.modifiedNs = namespace.nowNs()
-    })
+    await this.#edit(file, (editor) =>
+      editor.write(append ? editor.size : position, bytes, { signal }),
+    )
     return bytes.byteLength
+  }
+
+  /** As fallocate(2). What is allocated stays a hole, and so takes no space that others could not take first. */
+  async allocate(handle: number, mode: number, position: number, length: number): Promise<void> {
+    const { signal } = this.#c
+    const keepsSize = (mode & KEEP_SIZE) !== 0
+    const what = mode & ~KEEP_SIZE
+    const isKnown = what === 0 || what === ZERO_RANGE || (what === PUNCH_HOLE && keepsSize)
+    if (!isKnown) throw new ShoalError('unsupported', `fallocate with mode ${mode}`)
+    const end = position + length
+    await this.#edit(this.#handle(handle).file, async (editor) => {
+      if (what === 0) await this.#checkRoom(editor, position, end)
+      if (!keepsSize && end > editor.size) await editor.truncate(end, { signal })
+      if (what !== 0) await editor.punch(position, end, { signal })
+    })
+  }
+
+  /** Where data, or a hole, begins or goes on, as lseek(2) with SEEK_DATA or SEEK_HOLE. throws 'ENXIO'. */
+  async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
+    const { files, signal } = this.#c
+    const { file } = this.#handle(handle)
+    return files.inOrder(file, async () => {
+      const content = file.editor ?? files.reader(file)
+      const isInside = position < content.size
+      const found = isInside ? await content.seek(what, position, { signal }) : undefined
+      if (found !== undefined) return found
+      // Behind the last byte every file has a hole.
+      if (isInside && what === 'hole') return content.size
+      throw new ShoalError('ENXIO', `no ${what} from ${position} on`)
+    })
+  }
+
+  /** Take bytes of one open file over into another, or elsewhere in the same. returns how many: fewer only at its end. */
+  async copyRange(
+    from: number,
+    fromPosition: number,
+    to: number,
+    toPosition: number,
+    lengthMax: number,
+  ): Promise<number> {
+    const { files, signal } = this.#c
+    const { file } = this.#handle(from)
+    const target = this.#handle(to).file
+    const source = await files.inOrder(file, () => files.copySource(file, signal))
+    try {
+      const length = Math.min(lengthMax, contentSize(source.content) - fromPosition)
+      if (length <= 0) return 0
+      if (file === target && Math.abs(fromPosition - toPosition) < length)
+        throw new ShoalError('EINVAL', 'what is copied and where it goes overlap')
+      await this.#edit(target, (editor) =>
+        editor.copyFrom(source, fromPosition, toPosition, length, { signal }),
+      )
+      return length
+    } finally {
+      source.lease.end()
+    }
   }
 
   async flush(handle: number): Promise<void> {
@@ -101,12 +165,25 @@ export class FileHandles {
     await this.release(borrowed)
   }
 
-  async #truncate(file: OpenFile, sizeBytes: number): Promise<void> {
-    const { files, namespace, signal } = this.#c
-    await files.inOrder(file, async () => {
-      await files.editor(file).truncate(sizeBytes, { signal })
+  #truncate(file: OpenFile, sizeBytes: number): Promise<void> {
+    const { signal } = this.#c
+    return this.#edit(file, (editor) => editor.truncate(sizeBytes, { signal }))
+  }
+
+  #edit(file: OpenFile, change: (editor: ContentEditor) => Promise<void>): Promise<void> {
+    const { files, namespace } = this.#c
+    return files.inOrder(file, async () => {
+      await change(files.editor(file))
       file.modifiedNs = namespace.nowNs()
     })
+  }
+
+  async #checkRoom(editor: ContentEditor, start: number, end: number): Promise<void> {
+    const { store, signal } = this.#c
+    const missing = await editor.missingIn(start, end, { signal })
+    const { freeBytes } = await store.space()
+    if (missing > freeBytes)
+      throw new ShoalError('ENOSPC', `${missing} bytes where there is room for ${freeBytes}`)
   }
 
   /** Commit for who will not try again: what is refused now is gone. */

@@ -43,6 +43,18 @@ export interface FileSystem {
   ): Promise<readonly Uint8Array[]>
   /** `bytes` is only valid until the promise settles. `append` writes at the end. returns bytes written. */
   write(handle: number, position: number, bytes: Uint8Array): Promise<number>
+  /** As fallocate(2); mode: KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16. throws 'unsupported' for others, 'ENOSPC', 'EFBIG'. */
+  allocate(handle: number, mode: number, position: number, length: number): Promise<void>
+  /** The first byte from `position` on that is data, or in a hole, as lseek(2) finds it. throws 'ENXIO'. */
+  seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number>
+  /** As copy_file_range(2). returns bytes copied. throws 'unsupported': the kernel then reads and writes them. */
+  copyRange(
+    from: number,
+    fromPosition: number,
+    to: number,
+    toPosition: number,
+    length: number,
+  ): Promise<number>
   /** Called at each close(2); errors reach the closer. */
   flush(handle: number): Promise<void>
   fsync(handle: number): Promise<void>

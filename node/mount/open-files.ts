@@ -6,7 +6,7 @@ import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
-import type { ContentEditor } from '../data/editor.ts'
+import type { ContentEditor, CopySource } from '../data/editor.ts'
 import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
 
@@ -92,6 +92,15 @@ export class OpenFiles {
       file.base = version.base
     }
     return file.reader.reader
+  }
+
+  /** What a file holds, with what was written and is in no version yet, to copy from until the lease ends. */
+  async copySource(
+    file: OpenFile,
+    signal: AbortSignal,
+  ): Promise<CopySource & { readonly lease: Lease }> {
+    const edited = await file.editor?.commit({ signal })
+    return this.#contents.copySource(file.target.id, this.#contents.version(file.target), edited)
   }
 
   /** throws why what was written through the file's handles was refused, as whoever goes on would leave a hole. */

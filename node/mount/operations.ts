@@ -65,6 +65,7 @@ export class VolumeFileSystem implements FileSystem {
       namespace: components.namespace,
       files: this.#files,
       cache: this.#cache,
+      store: components.store,
       signal: this.#stop.signal,
     })
   }
@@ -216,6 +217,24 @@ export class VolumeFileSystem implements FileSystem {
     return this.#handles.write(handle, position, bytes)
   }
 
+  allocate(handle: number, mode: number, position: number, length: number): Promise<void> {
+    return this.#handles.allocate(handle, mode, position, length)
+  }
+
+  seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
+    return this.#handles.seek(handle, position, what)
+  }
+
+  copyRange(
+    from: number,
+    fromPosition: number,
+    to: number,
+    toPosition: number,
+    length: number,
+  ): Promise<number> {
+    return this.#handles.copyRange(from, fromPosition, to, toPosition, length)
+  }
+
   flush(handle: number): Promise<void> {
     return this.#handles.flush(handle)
   }
@@ -290,7 +309,8 @@ export class VolumeFileSystem implements FileSystem {
     const open = this.#files.get(target)
     if (open?.editor === undefined) return attributes
     const modifiedNs = open.modifiedNs ?? attributes.modifiedNs
-    return { ...attributes, sizeBytes: open.editor.size, modifiedNs }
+    const { size: sizeBytes, allocated: allocatedBytes } = open.editor
+    return { ...attributes, sizeBytes, allocatedBytes, modifiedNs }
   }
 
   #owned(mode: number, caller: Caller): AttributeValues {

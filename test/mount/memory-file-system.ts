@@ -1,6 +1,7 @@
 // A file system in memory: the least that is honest. An inode lives as long as it has a name, is open, or the kernel
 // holds it; `held` counts what the kernel holds, as a driver must keep it balanced.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { FileKind } from '../../protocol/tree/attributes.ts'
 import type {
@@ -204,6 +205,20 @@ export class MemoryFileSystem implements FileSystem {
     return bytes.byteLength
   }
 
+  async allocate(): Promise<never> {
+    return fail('unsupported', 'files are as long as they were written')
+  }
+
+  async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
+    const { size } = this.#handle(handle).inode
+    if (position >= size) return fail('ENXIO', 'past the end')
+    return what === 'data' ? position : size
+  }
+
+  async copyRange(): Promise<never> {
+    return fail('unsupported', 'the kernel can read and write')
+  }
+
   async flush(): Promise<void> {
     await this.before('flush')
   }
@@ -382,6 +397,6 @@ function touch(node: Inode): void {
   node.modifiedNs = BigInt(Date.now()) * NS_PER_MS
 }
 
-function fail(code: 'ESTALE' | 'ENOTDIR' | 'ENOENT' | 'EINVAL', message: string): never {
+function fail(code: ErrorCode, message: string): never {
   throw new ShoalError(code, message)
 }

@@ -54,8 +54,12 @@ export const OPCODE = {
   interrupt: 36,
   destroy: 38,
   batchForget: 42,
+  allocate: 43,
   readFolderPlus: 44,
   rename2: 45,
+  seek: 46,
+  copyRange: 47,
+  copyRange64: 53,
 } as const
 
 /**
@@ -94,6 +98,12 @@ export const OPEN_KILL_PRIVILEGES = 1
 export const WRITE_KILL_PRIVILEGES = 4
 
 export const RENAME_KNOWN = 3
+
+/** What of lseek(2) reaches a file system. */
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
+/** The most that COPY_FILE_RANGE can be answered: whole pages that fit in 32 bits. */
+export const COPY_MAX: number = 2 ** 32 - PAGE
 
 export const NOTIFY = { inode: 2, entry: 3, epoch: 8 } as const
 

@@ -92,6 +92,13 @@ export function writtenReply(bytes: number): Parts {
   return [out]
 }
 
+/** fuse_lseek_out, and fuse_copy_file_range_out. */
+export function positionReply(position: number): Parts {
+  const out = Buffer.alloc(8)
+  writeU64(out, 0, position)
+  return [out]
+}
+
 /** fuse_statfs_out. The number of files has no bound: 0, as btrfs says. */
 export function spaceReply(space: FileSystemSpace): Parts {
   const out = Buffer.alloc(80)
@@ -177,7 +184,7 @@ function writeEntry(
 function writeAttributes(out: Buffer, at: number, attributes: Attributes): void {
   writeU64(out, at, attributes.inode)
   writeU64(out, at + 8, attributes.sizeBytes)
-  writeU64(out, at + 16, divCeil(attributes.sizeBytes, SECTOR))
+  writeU64(out, at + 16, divCeil(attributes.allocatedBytes, SECTOR))
   writeTime(out, at + 24, at + 48, attributes.accessedNs)
   writeTime(out, at + 32, at + 52, attributes.modifiedNs)
   writeTime(out, at + 40, at + 56, attributes.changedNs)

@@ -30,6 +30,10 @@ interface UnderWay {
 const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
   OPCODE.read,
   OPCODE.write,
+  OPCODE.allocate,
+  OPCODE.seek,
+  OPCODE.copyRange,
+  OPCODE.copyRange64,
   OPCODE.flush,
   OPCODE.fsync,
   OPCODE.fsyncFolder,

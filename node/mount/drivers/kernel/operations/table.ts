@@ -6,6 +6,7 @@ import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
 import { create, flush, fsync, open, read, release, write } from './content.ts'
 import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
 import { link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, unlink } from './names.ts'
+import { allocate, copyRange, copyRange64, seek } from './ranges.ts'
 import type { Operation } from './served.ts'
 
 /** By opcode; what is not here is answered ENOSYS, after which the kernel does without it. */
@@ -26,6 +27,10 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.create, create],
   [OPCODE.read, read],
   [OPCODE.write, write],
+  [OPCODE.allocate, allocate],
+  [OPCODE.seek, seek],
+  [OPCODE.copyRange, copyRange],
+  [OPCODE.copyRange64, copyRange64],
   [OPCODE.flush, flush],
   [OPCODE.fsync, fsync],
   [OPCODE.release, release],

@@ -1,0 +1,128 @@
+// What takes space in files, and what is copied without being read: by real programs on the mount of a real node. The
+// cases of ranges.py run on the file system of the temporary folder too, which shows that they are right about POSIX.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { KIB, MIB } from '../../protocol/units.ts'
+import { TestCluster } from '../cluster/cluster.ts'
+import { run, skip } from './mounted.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+
+const SCRIPT = fileURLToPath(new URL('./ranges.py', import.meta.url))
+const BLOCK = 512
+/** More than a file's manifest and its entries in the log take. */
+const NEARLY_NOTHING: number = 256 * KIB
+
+interface Case {
+  readonly name: string
+  readonly says: string
+  readonly isElsewhere: boolean
+}
+
+const cases = readCases()
+const needsPython = cases.length === 0 ? 'needs python3' : false
+
+let cluster: TestCluster
+let node: TestNode
+let elsewhere: string
+
+describe('ranges of files on a mount', { skip, timeout: 120_000 }, () => {
+  before(async () => {
+    elsewhere = await mkdtemp(join(tmpdir(), 'shoal-ranges-'))
+    cluster = await TestCluster.start(1, { mounts: true })
+    node = cluster.nodes[0] ?? assert.fail('a node')
+  })
+
+  after(async () => {
+    await cluster[Symbol.asyncDispose]()
+    await rm(elsewhere, { recursive: true })
+  })
+
+  test('python3 tells the cases', { skip: needsPython }, () => assert.ok(cases.length > 0))
+
+  for (const { name, says, isElsewhere } of cases) {
+    test(says, async () => {
+      if (isElsewhere) await run('python3', SCRIPT, name, elsewhere)
+      await run('python3', SCRIPT, name, node.mountFolder)
+    })
+  }
+
+  test('what is copied within a volume takes no new space', async () => {
+    const source = at('to copy')
+    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=1M', 'count=64')
+    const before = await bytesOf(node.home)
+    await run('cp', source, at('a copy'))
+    await run('cp', source, at('another'))
+    await run('sync', '-f', node.mountFolder)
+    assert.ok((await bytesOf(node.home)) - before < 4 * MIB)
+    await run('cmp', source, at('another'))
+    assert.equal(await bytesOf(at('another')), 64 * MIB)
+  })
+
+  test('du and cp of the shell know holes', async () => {
+    await run('truncate', '-s', '1G', at('hole'))
+    assert.equal(await bytesOf(at('hole')), 0)
+    await run(
+      'dd',
+      'if=/dev/urandom',
+      `of=${at('hole')}`,
+      'bs=1M',
+      'count=1',
+      'seek=700',
+      'conv=notrunc',
+    )
+    assert.equal(await bytesOf(at('hole')), MIB)
+    await run('cp', '--sparse=always', '--reflink=never', at('hole'), at('hole 2'))
+    assert.equal(await bytesOf(at('hole 2')), MIB)
+    await run('cmp', at('hole'), at('hole 2'))
+    await run('fallocate', '--dig-holes', at('hole'))
+    await run('fallocate', '--punch-hole', '--offset=700M', '--length=512K', at('hole'))
+    assert.equal(await bytesOf(at('hole')), MIB / 2)
+    await run('truncate', '-s', '700M', at('hole'))
+    assert.equal(await bytesOf(at('hole')), 0)
+    await run('fallocate', '-l', '800M', at('hole'))
+    assert.equal((await stat(at('hole'))).size, 800 * MIB)
+  })
+
+  test('holes of a file survive put and get', async () => {
+    const local = join(elsewhere, 'local')
+    await writeFile(local, Buffer.alloc(MIB, 'data'))
+    await truncate(local, 200 * MIB)
+    await writeFile(local, Buffer.alloc(MIB, 'more'), { flag: 'a' })
+    const before = await bytesOf(node.home)
+    await node.shoal('put', local, '/put')
+    await run('cmp', local, at('put'))
+    assert.equal(await bytesOf(at('put')), 2 * MIB)
+    assert.ok((await bytesOf(node.home)) - before < 2 * MIB + NEARLY_NOTHING)
+    const back = join(elsewhere, 'back')
+    await node.shoal('get', '/put', back)
+    await run('cmp', local, back)
+    assert.ok((await bytesOf(back)) <= 2 * MIB)
+  })
+})
+
+function at(name: string): string {
+  return join(node.mountFolder, name)
+}
+
+/** What a file or folder takes, as du says. */
+async function bytesOf(path: string): Promise<number> {
+  const [blocks] = (await run('du', '-s', `--block-size=${BLOCK}`, path)).split('\t')
+  return Number(blocks) * BLOCK
+}
+
+function readCases(): readonly Case[] {
+  const { stdout, status } = spawnSync('python3', [SCRIPT], { encoding: 'utf8' })
+  if (status !== 0) return []
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [name = '', says = '', where] = line.split('\t')
+      return { name, says, isElsewhere: where === 'True' }
+    })
+}
