@@ -1,5 +1,6 @@
 // What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of Shoal beyond this file.
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
+import type { SpecialFile } from '../../protocol/tree/op.ts'
 
 /** Names are byte strings: one char per byte (protocol/bytes.ts). Inode 1 is the root. */
 export interface FileSystem {
@@ -13,7 +14,14 @@ export interface FileSystem {
   ): Promise<Attributes>
   readLink(inode: number): Promise<string>
   makeSymlink(parent: number, name: string, target: string, caller: Caller): Promise<Attributes>
-  makeFolder(parent: number, name: string, mode: number, caller: Caller): Promise<Attributes>
+  makeFolder(parent: number, name: string, mode: number, maker: Maker): Promise<Attributes>
+  makeSpecial(
+    parent: number,
+    name: string,
+    mode: number,
+    special: SpecialFile,
+    maker: Maker,
+  ): Promise<Attributes>
   removeFolder(parent: number, name: string): Promise<void>
   unlink(parent: number, name: string): Promise<void>
   /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
@@ -32,7 +40,7 @@ export interface FileSystem {
     name: string,
     mode: number,
     flags: number,
-    caller: Caller,
+    maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }>
   /** Parts to send back to back; together shorter than `length` only at the end of the file. */
   read(
@@ -66,6 +74,14 @@ export interface FileSystem {
   /** fsync(2) of a folder: names made, moved and removed so far survive power loss. */
   syncFolder(handle: number): Promise<void>
   statFileSystem(): Promise<FileSystemSpace>
+  /** An extended attribute, or undefined. throws 'unsupported' for a namespace that is not kept. */
+  getXattr(inode: number, name: string): Promise<Uint8Array | undefined>
+  /** As setxattr(2). throws 'unsupported', 'EEXIST', 'ENODATA', 'ENOSPC', 'E2BIG'. */
+  setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void>
+  /** Names of the extended attributes that are set. */
+  listXattrs(inode: number): Promise<readonly string[]>
+  /** throws 'ENODATA', 'unsupported'. */
+  removeXattr(inode: number, name: string): Promise<void>
   /** The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never fails. */
   retain(inode: number): void
   /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
@@ -101,6 +117,18 @@ export interface FileSystemSpace {
 export interface Caller {
   readonly uid: number
   readonly gid: number
+}
+
+/** Who makes something, and which permission bits it does not get. */
+export interface Maker extends Caller {
+  readonly umask: number
+}
+
+export interface SetXattr {
+  /** XATTR_CREATE 1, XATTR_REPLACE 2. */
+  readonly flags: number
+  /** False: an access ACL takes the set-gid bit away, for whoever sets it is not of the group. */
+  readonly keepsSetGid: boolean
 }
 
 /** What a driver offers to the file system: make the kernel forget what a remote change made stale. */

@@ -4,8 +4,9 @@ import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
+import type { FileKind } from '../../protocol/tree/attributes.ts'
 import { parseName } from '../../protocol/tree/names.ts'
-import type { AttributeValues } from '../../protocol/tree/op.ts'
+import type { AttributeValues, SpecialFile } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
@@ -21,7 +22,10 @@ import type {
   FileSystemSpace,
   FolderEntry,
   Invalidator,
+  Maker,
+  SetXattr,
 } from './file-system.ts'
+import { getXattr, keptName, makeInheriting, removeXattr, setXattr } from './extended-attributes.ts'
 import { FileHandles, O_TRUNC } from './file-handles.ts'
 import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
@@ -125,27 +129,38 @@ export class VolumeFileSystem implements FileSystem {
     if (target.length > SYMLINK_MAX)
       throw new ShoalError('ENAMETOOLONG', 'the target of a symlink is too long')
     const bytes = fromByteString(target)
+    const maker = { ...caller, umask: 0 }
     const made = await this.#ops(() =>
-      this.#c.namespace.create(
-        this.#dir(parent),
-        parseName(name),
-        this.#owned(0o777, caller),
-        bytes,
+      this.#make(parent, { kind: 'symlink', mode: 0o777, maker }, (dir, attributes) =>
+        this.#c.namespace.create(dir, parseName(name), attributes, bytes),
       ),
     )
     return this.#hand(made)
   }
 
-  async makeFolder(
+  async makeFolder(parent: number, name: string, mode: number, maker: Maker): Promise<Attributes> {
+    const made = await this.#ops(() =>
+      this.#make(parent, { kind: 'folder', mode, maker }, (dir, attributes) => {
+        const id = this.#c.namespace.makeDir(dir, parseName(name), attributes)
+        return { kind: 'dir', id } as const
+      }),
+    )
+    return this.#hand(made)
+  }
+
+  async makeSpecial(
     parent: number,
     name: string,
     mode: number,
-    caller: Caller,
+    special: SpecialFile,
+    maker: Maker,
   ): Promise<Attributes> {
-    const id = await this.#ops(() =>
-      this.#c.namespace.makeDir(this.#dir(parent), parseName(name), this.#owned(mode, caller)),
+    const made = await this.#ops(() =>
+      this.#make(parent, { kind: special.kind, mode, maker }, (dir, attributes) =>
+        this.#c.namespace.makeSpecial(dir, parseName(name), attributes, special),
+      ),
     )
-    return this.#hand({ kind: 'dir', id })
+    return this.#hand(made)
   }
 
   async removeFolder(parent: number, name: string): Promise<void> {
@@ -193,10 +208,12 @@ export class VolumeFileSystem implements FileSystem {
     name: string,
     mode: number,
     flags: number,
-    caller: Caller,
+    maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     const made = await this.#ops(() =>
-      this.#c.namespace.create(this.#dir(parent), parseName(name), this.#owned(mode, caller)),
+      this.#make(parent, { kind: 'file', mode, maker }, (dir, attributes) =>
+        this.#c.namespace.create(dir, parseName(name), attributes),
+      ),
     )
     await this.#c.namespace.volume.makeRoom()
     // A new file is empty already.
@@ -289,6 +306,28 @@ export class VolumeFileSystem implements FileSystem {
     }
   }
 
+  async getXattr(inode: number, name: string): Promise<Uint8Array | undefined> {
+    const target = this.#inodes.target(inode)
+    const shownMode = (): number => this.#attributes(inode, target).mode
+    return getXattr(this.#c.namespace, target, keptName(name), shownMode)
+  }
+
+  async setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void> {
+    const target = this.#inodes.target(inode)
+    const kept = { name: keptName(name), value }
+    await this.#ops(() => setXattr(this.#c.namespace, target, kept, options))
+    await this.#c.namespace.volume.makeRoom()
+  }
+
+  async listXattrs(inode: number): Promise<readonly string[]> {
+    return this.#c.namespace.xattrs.list(this.#inodes.target(inode))
+  }
+
+  async removeXattr(inode: number, name: string): Promise<void> {
+    const target = this.#inodes.target(inode)
+    await this.#ops(() => removeXattr(this.#c.namespace, target, keptName(name)))
+  }
+
   forget(inode: number, count: number): void {
     this.#inodes.forget(inode, count)
   }
@@ -313,8 +352,16 @@ export class VolumeFileSystem implements FileSystem {
     return { ...attributes, sizeBytes, allocatedBytes, modifiedNs }
   }
 
-  #owned(mode: number, caller: Caller): AttributeValues {
-    return { mode: mode & 0o7777, uid: caller.uid, gid: caller.gid, ...ownerOf(this.#owner) }
+  /** Make something in a folder, with what it inherits there. */
+  #make<Made extends ViewTarget>(
+    parent: number,
+    asked: { kind: FileKind; mode: number; maker: Maker },
+    make: (dir: NodeId, attributes: AttributeValues) => Made,
+  ): Made {
+    const dir = this.#dir(parent)
+    return makeInheriting(this.#c.namespace, dir, asked, (attributes) =>
+      make(dir, { ...attributes, ...ownerOf(this.#owner) }),
+    )
   }
 
   /** Make ops that the kernel knows of, as it asked for them. */

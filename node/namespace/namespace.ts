@@ -20,7 +20,7 @@ import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
-import type { AttributeValues, ContentRef, TreeOp } from '../../protocol/tree/op.ts'
+import type { AttributeValues, ContentRef, SpecialFile, TreeOp } from '../../protocol/tree/op.ts'
 import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { Dir, Inode } from '../../protocol/tree/records.ts'
 import { lookupName, resolve, shownDirName } from '../../protocol/tree/view.ts'
@@ -33,6 +33,7 @@ import { prefixEnd } from './state-view.ts'
 import { moveOps, removeOps, versionOps } from './target-ops.ts'
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from './volume.ts'
+import { Xattrs } from './xattrs.ts'
 
 /** What a file holds: the version shown, and what a writer must name as its base. */
 export interface FileVersion {
@@ -43,6 +44,9 @@ export interface FileVersion {
   readonly author: PeerId | undefined
 }
 
+type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
+type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
+
 export interface ListedEntry extends ViewEntry {
   /** Where to go on: pass as `after`. */
   readonly key: ByteString
@@ -52,10 +56,12 @@ const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
 
 export class Namespace {
   readonly volume: Volume
+  readonly xattrs: Xattrs
   readonly #random: Random
 
   constructor(components: { readonly volume: Volume; readonly random: Random }) {
     this.volume = components.volume
+    this.xattrs = new Xattrs(components.volume)
     this.#random = components.random
   }
 
@@ -161,13 +167,18 @@ export class Namespace {
     name: Name,
     attributes: AttributeValues,
     target?: Uint8Array,
-  ): Extract<ViewTarget, { kind: 'inode' }> {
-    this.#checkFree(parent, name)
-    const inode = this.#freshId()
-    const link = this.#freshId()
-    const withTimes = this.#withTimes(attributes)
-    this.volume.submit({ kind: 'create', inode, link, parent, name, attributes: withTimes, target })
-    return { kind: 'inode', id: inode, link, version: undefined }
+  ): InodeTarget {
+    return this.#create(parent, name, { attributes, target })
+  }
+
+  /** A new fifo, socket or device. */
+  makeSpecial(
+    parent: NodeId,
+    name: Name,
+    attributes: AttributeValues,
+    special: SpecialFile,
+  ): InodeTarget {
+    return this.#create(parent, name, { attributes, target: undefined, special })
   }
 
   /** Another name for a file. throws 'EPERM' for a directory. */
@@ -178,7 +189,7 @@ export class Namespace {
   }
 
   /** Remove a name that is no folder. Of a conflict copy: that version. throws 'ENOENT', 'EISDIR'. */
-  unlink(parent: NodeId, name: Name): Extract<ViewTarget, { kind: 'inode' }> {
+  unlink(parent: NodeId, name: Name): InodeTarget {
     const target = this.#present(parent, name)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
     this.#submit(removeOps(this.volume.view, target))
@@ -282,6 +293,27 @@ export class Namespace {
 
   nowNs(): bigint {
     return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
+  }
+
+  #create(
+    parent: NodeId,
+    name: Name,
+    { attributes, ...rest }: Pick<OpOf<'create'>, 'attributes' | 'target' | 'special'>,
+  ): InodeTarget {
+    this.#checkFree(parent, name)
+    const inode = this.#freshId()
+    const link = this.#freshId()
+    const withTimes = this.#withTimes(attributes)
+    this.volume.submit({
+      kind: 'create',
+      inode,
+      link,
+      parent,
+      name,
+      attributes: withTimes,
+      ...rest,
+    })
+    return { kind: 'inode', id: inode, link, version: undefined }
   }
 
   /** Ops that others see together. returns the dot of the last. */

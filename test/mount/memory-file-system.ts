@@ -3,7 +3,9 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import { attributesOf, resize, touch } from './memory-inode.ts'
 import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { SpecialFile } from '../../protocol/tree/op.ts'
 import type {
   AttributeChange,
   Attributes,
@@ -11,31 +13,15 @@ import type {
   FileSystem,
   FileSystemSpace,
   FolderEntry,
+  Maker,
 } from '../../node/mount/file-system.ts'
+import type { Inode } from './memory-inode.ts'
 
 const ROOT = 1
 const NOREPLACE = 1
 const EXCHANGE = 2
 const O_TRUNC = 0o1000
 const O_APPEND = 0o2000
-const NS_PER_MS = 1_000_000n
-
-interface Inode {
-  readonly inode: number
-  readonly kind: FileKind
-  readonly names: Map<string, Inode>
-  blocks: Buffer[]
-  target: string
-  mode: number
-  uid: number
-  gid: number
-  links: number
-  size: number
-  accessedNs: bigint
-  modifiedNs: bigint
-  held: number
-  opens: number
-}
 
 interface Handle {
   readonly inode: Inode
@@ -89,20 +75,28 @@ export class MemoryFileSystem implements FileSystem {
     caller: Caller,
   ): Promise<Attributes> {
     await this.before('makeSymlink')
-    const made = this.#add(parent, name, 'symlink', 0o777, caller)
+    const made = this.#add(parent, name, 'symlink', 0o777, { ...caller, umask: 0 })
     made.target = target
     made.size = target.length
     return this.#give(made)
   }
 
-  async makeFolder(
+  async makeFolder(parent: number, name: string, mode: number, maker: Maker): Promise<Attributes> {
+    await this.before('makeFolder')
+    return this.#give(this.#add(parent, name, 'folder', mode, maker))
+  }
+
+  async makeSpecial(
     parent: number,
     name: string,
     mode: number,
-    caller: Caller,
+    { kind, rdev }: SpecialFile,
+    maker: Maker,
   ): Promise<Attributes> {
-    await this.before('makeFolder')
-    return this.#give(this.#add(parent, name, 'folder', mode, caller))
+    await this.before('makeSpecial')
+    const made = this.#add(parent, name, kind, mode, maker)
+    made.rdev = rdev
+    return this.#give(made)
   }
 
   async removeFolder(parent: number, name: string): Promise<void> {
@@ -159,10 +153,10 @@ export class MemoryFileSystem implements FileSystem {
     name: string,
     mode: number,
     flags: number,
-    caller: Caller,
+    maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     await this.before('create')
-    const made = this.#add(parent, name, 'file', mode, caller)
+    const made = this.#add(parent, name, 'file', mode, maker)
     return { attributes: this.#give(made), handle: this.#open(made, flags) }
   }
 
@@ -268,6 +262,26 @@ export class MemoryFileSystem implements FileSystem {
     return { blockBytes: 4096, blocks: 1000, blocksFree: 400 }
   }
 
+  async getXattr(inode: number, name: string): Promise<Uint8Array | undefined> {
+    await this.before('getXattr')
+    return this.#inode(inode).xattrs.get(name)
+  }
+
+  async setXattr(inode: number, name: string, value: Uint8Array): Promise<void> {
+    await this.before('setXattr')
+    this.#inode(inode).xattrs.set(name, value)
+  }
+
+  async listXattrs(inode: number): Promise<readonly string[]> {
+    await this.before('listXattrs')
+    return [...this.#inode(inode).xattrs.keys()]
+  }
+
+  async removeXattr(inode: number, name: string): Promise<void> {
+    await this.before('removeXattr')
+    if (!this.#inode(inode).xattrs.delete(name)) throw new ShoalError('ENODATA', name)
+  }
+
   retain(inode: number): void {
     this.#inode(inode).held++
   }
@@ -281,7 +295,8 @@ export class MemoryFileSystem implements FileSystem {
   /** Make or change a file of the root as somebody else would: the kernel is not told. returns its inode. */
   putFile(name: string, content: string): number {
     const node =
-      this.#root.names.get(name) ?? this.#add(ROOT, name, 'file', 0o644, { uid: 0, gid: 0 })
+      this.#root.names.get(name) ??
+      this.#add(ROOT, name, 'file', 0o644, { uid: 0, gid: 0, umask: 0 })
     const bytes = Buffer.from(content)
     node.blocks =
       content === '' ? [] : [Buffer.concat([bytes, Buffer.alloc(MIB - bytes.byteLength)])]
@@ -300,6 +315,8 @@ export class MemoryFileSystem implements FileSystem {
       inode: ++this.#lastInode,
       kind,
       names: new Map(),
+      xattrs: new Map(),
+      rdev: 0,
       blocks: [],
       target: '',
       mode,
@@ -317,10 +334,10 @@ export class MemoryFileSystem implements FileSystem {
     return made
   }
 
-  #add(parent: number, name: string, kind: FileKind, mode: number, caller: Caller): Inode {
+  #add(parent: number, name: string, kind: FileKind, mode: number, maker: Maker): Inode {
     const { names } = this.#folder(parent)
     if (names.has(name)) throw new ShoalError('EEXIST', name)
-    const made = this.#make(kind, mode, caller)
+    const made = this.#make(kind, mode & ~maker.umask, maker)
     names.set(name, made)
     return made
   }
@@ -364,37 +381,6 @@ export class MemoryFileSystem implements FileSystem {
   #handle(handle: number): Handle {
     return this.handles.get(handle) ?? fail('EINVAL', `handle ${handle}`)
   }
-}
-
-function attributesOf(node: Inode): Attributes {
-  const { inode, kind, mode, uid, gid, links, size, accessedNs, modifiedNs } = node
-  const linkCount = kind === 'folder' ? 2 : links
-  return {
-    inode,
-    kind,
-    mode,
-    uid,
-    gid,
-    linkCount,
-    sizeBytes: size,
-    allocatedBytes: size,
-    accessedNs,
-    modifiedNs,
-    changedNs: modifiedNs,
-  }
-}
-
-function resize(node: Inode, size: number): void {
-  if (size < node.size) {
-    node.blocks.length = Math.min(node.blocks.length, Math.ceil(size / MIB))
-    if (size % MIB > 0) node.blocks[Math.floor(size / MIB)]?.fill(0, size % MIB)
-  }
-  node.size = size
-  touch(node)
-}
-
-function touch(node: Inode): void {
-  node.modifiedNs = BigInt(Date.now()) * NS_PER_MS
 }
 
 function fail(code: ErrorCode, message: string): never {

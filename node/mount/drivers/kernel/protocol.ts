@@ -44,6 +44,10 @@ export const OPCODE = {
   statfs: 17,
   release: 18,
   fsync: 20,
+  setXattr: 21,
+  getXattr: 22,
+  listXattr: 23,
+  removeXattr: 24,
   flush: 25,
   init: 26,
   openFolder: 27,
@@ -62,6 +66,9 @@ export const OPCODE = {
   copyRange64: 53,
 } as const
 
+/** SETXATTR says whether the set-gid bit stays; Linux 5.13. */
+export const SETXATTR_EXTENDED: number = 1 << 29
+
 /**
  * What we ask of the kernel at INIT, if it offers it. Not asked: WRITEBACK_CACHE (a notification would not refresh the
  * size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every own write would drop the content that is cached), and
@@ -71,12 +78,15 @@ export const INIT_WANTED: number =
   (1 << 0) | // ASYNC_READ: several reads of one file at a time
   (1 << 3) | // ATOMIC_O_TRUNC: open(2) with O_TRUNC is one request
   (1 << 5) | // BIG_WRITES
+  (1 << 6) | // DONT_MASK: a default ACL takes the place of the umask, which is ours to apply
   (1 << 13) | // DO_READDIRPLUS
   (1 << 14) | // READDIRPLUS_AUTO: plus only where the attributes are asked for
   (1 << 18) | // PARALLEL_DIROPS
+  (1 << 20) | // POSIX_ACL: checked and cached by the kernel, which asks for them as for any xattr
   (1 << 22) | // MAX_PAGES: IO_MAX in one request
   (1 << 23) | // CACHE_SYMLINKS: a target never changes
-  (1 << 28) // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
+  (1 << 28) | // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
+  SETXATTR_EXTENDED
 
 /** Background requests (read-ahead) the kernel may have under way; a few slow reads must not use them up. */
 export const BACKGROUND_MAX = 64
@@ -97,6 +107,8 @@ export const OPEN_NO_FLUSH = 32
 export const OPEN_KILL_PRIVILEGES = 1
 export const WRITE_KILL_PRIVILEGES = 4
 
+export const SETXATTR_KILL_SETGID = 1
+
 export const RENAME_KNOWN = 3
 
 /** What of lseek(2) reaches a file system. */
@@ -108,7 +120,6 @@ export const COPY_MAX: number = 2 ** 32 - PAGE
 export const NOTIFY = { inode: 2, entry: 3, epoch: 8 } as const
 
 export const S_IFMT = 0o170000
-export const S_IFREG = 0o100000
 export const FILE_TYPE: Readonly<Record<FileKind, number>> = {
   fifo: 0o010000,
   'character-device': 0o020000,

@@ -3,7 +3,6 @@ import {
   BACKGROUND_MAX,
   CONGESTION_THRESHOLD,
   FILE_TYPE,
-  INIT_WANTED,
   IO_MAX,
   MAJOR,
   MINOR,
@@ -37,13 +36,13 @@ const DOTS = 2
 /** Length of a usual name, to guess how many entries fill a reply. */
 const NAME_USUAL = 24
 
-/** fuse_init_out: `readAheadBytes` and `offered` flags as the kernel sent them. */
-export function initReply(minor: number, readAheadBytes: number, offered: number): Parts {
+/** fuse_init_out: `readAheadBytes` as the kernel sent it, and the flags that both want. */
+export function initReply(minor: number, readAheadBytes: number, agreed: number): Parts {
   const out = Buffer.alloc(64)
   out.writeUInt32LE(MAJOR, 0)
   out.writeUInt32LE(Math.min(minor, MINOR), 4)
   out.writeUInt32LE(Math.max(readAheadBytes, IO_MAX), 8)
-  out.writeUInt32LE((offered & INIT_WANTED) >>> 0, 12)
+  out.writeUInt32LE(agreed >>> 0, 12)
   out.writeUInt16LE(BACKGROUND_MAX, 16)
   out.writeUInt16LE(CONGESTION_THRESHOLD, 18)
   out.writeUInt32LE(IO_MAX, 20)
@@ -89,6 +88,14 @@ export function openReply(handle: number, openFlags: number): Parts {
 export function writtenReply(bytes: number): Parts {
   const out = Buffer.alloc(8)
   out.writeUInt32LE(bytes, 0)
+  return [out]
+}
+
+/** A value for a caller that has room for so many bytes, or fuse_getxattr_out, its length, for one that has none. */
+export function xattrReply(value: Uint8Array, roomBytes: number): Parts {
+  if (roomBytes > 0) return [value]
+  const out = Buffer.alloc(8)
+  out.writeUInt32LE(value.byteLength, 0)
   return [out]
 }
 

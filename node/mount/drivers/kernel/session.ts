@@ -7,7 +7,7 @@
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
 import { OPERATIONS } from './operations/table.ts'
-import { MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
+import { INIT_WANTED, MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'
 import { EMPTY, initReply } from './replies.ts'
 import { Request } from './request.ts'
@@ -50,6 +50,7 @@ export class Session {
   readonly #underWay = new Map<number, UnderWay>()
   readonly #ready = Promise.withResolvers<void>()
   #minor = 0
+  #agreed = 0
 
   constructor(
     components: { fileSystem: FileSystem; send: Send; report: Report },
@@ -142,6 +143,7 @@ export class Session {
       fileSystem: this.#fileSystem,
       references: this.references,
       timeouts: this.#timeouts,
+      agreed: this.#agreed,
     }
     try {
       const body = await operation(served, request)
@@ -170,7 +172,8 @@ export class Session {
       this.#ready.reject(new ShoalError('mount-failed', spoken))
       return
     }
-    this.#send(request.unique, 0, initReply(minor, readAheadBytes, offered))
+    this.#agreed = offered & INIT_WANTED
+    this.#send(request.unique, 0, initReply(minor, readAheadBytes, this.#agreed))
     if (major !== MAJOR) return
     this.#minor = minor
     this.#ready.resolve()

@@ -28,10 +28,11 @@ export async function create(served: Served, request: Request): Promise<Parts> {
   const { inode, caller } = request
   const flags = request.u32()
   const mode = request.u32() & 0o7777
-  request.skip(8) // umask: the kernel has applied it; open flags: a new file has no privileges
+  const maker = { ...caller, umask: request.u32() }
+  request.skip(4) // open flags: a new file has no privileges
   const name = request.name()
   return references.giving(async () => {
-    const { attributes, handle } = await fileSystem.create(inode, name, mode, flags, caller)
+    const { attributes, handle } = await fileSystem.create(inode, name, mode, flags, maker)
     references.openedFile(handle)
     references.add(attributes)
     return createReply(attributes, handle, cacheFlags(flags), timeouts)

@@ -2,12 +2,14 @@
 import { constants } from 'node:fs'
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../../../../protocol/limits.ts'
-import { RENAME_KNOWN, S_IFMT, S_IFREG } from '../protocol.ts'
+import { FILE_TYPE, RENAME_KNOWN, S_IFMT } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { entry } from './served.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
+
+const SPECIAL_KINDS = ['fifo', 'socket', 'character-device', 'block-device'] as const
 
 export async function lookup(served: Served, request: Request): Promise<Parts> {
   const name = request.name()
@@ -27,23 +29,29 @@ export async function symlink(served: Served, request: Request): Promise<Parts> 
 export async function mkdir(served: Served, request: Request): Promise<Parts> {
   const { inode, caller } = request
   const mode = request.u32() & 0o7777
-  request.skip(4) // umask: the kernel has applied it
+  const maker = { ...caller, umask: request.u32() }
   const name = request.name()
-  return entry(served, () => served.fileSystem.makeFolder(inode, name, mode, caller))
+  return entry(served, () => served.fileSystem.makeFolder(inode, name, mode, maker))
 }
 
-/** Only regular files; devices, pipes and sockets mean nothing on another machine. */
 export async function mknod(served: Served, request: Request): Promise<Parts> {
   const { inode, caller } = request
   const mode = request.u32()
-  request.skip(12) // device number, umask, padding
+  const rdev = request.u32()
+  const maker = { ...caller, umask: request.u32() }
+  request.skip(4) // padding
   const name = request.name()
-  if ((mode & S_IFMT) !== S_IFREG) {
-    throw new ShoalError('EPERM', 'only regular files, folders and symbolic links can be made')
+  const kind = SPECIAL_KINDS.find((known) => FILE_TYPE[known] === (mode & S_IFMT))
+  if (kind !== undefined) {
+    const special = { kind, rdev }
+    return entry(served, () =>
+      served.fileSystem.makeSpecial(inode, name, mode & 0o7777, special, maker),
+    )
   }
+  if ((mode & S_IFMT) !== FILE_TYPE.file) throw new ShoalError('EINVAL', `mknod of mode ${mode}`)
   const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR
   return entry(served, async () => {
-    const made = await served.fileSystem.create(inode, name, mode & 0o7777, flags, caller)
+    const made = await served.fileSystem.create(inode, name, mode & 0o7777, flags, maker)
     await served.fileSystem.release(made.handle)
     return made.attributes
   })

@@ -10,6 +10,8 @@ export interface Served {
   readonly fileSystem: FileSystem
   readonly references: References
   readonly timeouts: Timeouts
+  /** Flags of INIT that hold. */
+  readonly agreed: number
 }
 
 /** One operation: from a request to the body of its reply. */

@@ -4,6 +4,7 @@ import { OPCODE } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
 import { create, flush, fsync, open, read, release, write } from './content.ts'
+import { getXattr, listXattr, removeXattr, setXattr } from './extended-attributes.ts'
 import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
 import { link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, unlink } from './names.ts'
 import { allocate, copyRange, copyRange64, seek } from './ranges.ts'
@@ -40,5 +41,9 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.fsyncFolder, fsyncFolder],
   [OPCODE.releaseFolder, releaseFolder],
   [OPCODE.statfs, statfs],
+  [OPCODE.getXattr, getXattr],
+  [OPCODE.setXattr, setXattr],
+  [OPCODE.listXattr, listXattr],
+  [OPCODE.removeXattr, removeXattr],
   [OPCODE.destroy, () => Promise.resolve(EMPTY)],
 ])

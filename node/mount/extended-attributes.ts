@@ -1,0 +1,105 @@
+// Extended attributes and access control lists of a mount: xattr(7) and acl(5) over the namespace. Who may read or
+// change them the kernel has checked. Setting an access ACL sets the mode, and the mode is what that says of the owner,
+// the mask and others (posix-acl.ts); what is made in a folder inherits its default ACL, its group if it is set-gid.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { AttributeValues } from '../../protocol/tree/op.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { parseXattrName } from '../../protocol/tree/xattrs.ts'
+import type { XattrName } from '../../protocol/tree/xattrs.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Maker } from './file-system.ts'
+import {
+  ACCESS_ACL,
+  DEFAULT_ACL,
+  aclWithMode,
+  inheritedAccess,
+  isAcl,
+  isMinimal,
+  modeWithAcl,
+} from './posix-acl.ts'
+
+const S_ISGID = 0o2000
+const NAMESPACES = ['user.', 'trusted.', 'security.']
+
+/** throws ShoalError 'unsupported' for a name in another namespace, 'EINVAL' for a namespace without a name. */
+export function keptName(name: string): XattrName {
+  const parsed = parseXattrName(name)
+  if (isAclName(parsed)) return parsed
+  const namespace = NAMESPACES.find((known) => name.startsWith(known))
+  if (namespace === undefined)
+    throw new ShoalError('unsupported', `no extended attributes such as ${name} are kept`)
+  if (name === namespace) throw new ShoalError('EINVAL', `${name} is no whole name`)
+  return parsed
+}
+
+/** mode: as the mount shows it. returns undefined if it is not set. */
+export function getXattr(
+  namespace: Namespace,
+  target: ViewTarget,
+  name: XattrName,
+  mode: () => number,
+): Uint8Array | undefined {
+  if (!isAclName(name)) return namespace.xattrs.get(target, name)
+  const acl = aclOf(namespace, target, name)
+  return acl === undefined || name === DEFAULT_ACL ? acl : aclWithMode(acl, mode())
+}
+
+function isAclName(name: XattrName): boolean {
+  return name === ACCESS_ACL || name === DEFAULT_ACL
+}
+
+/** What is stored and none counts for nothing: the kernel would let nobody near it. */
+function aclOf(namespace: Namespace, target: ViewTarget, name: XattrName): Uint8Array | undefined {
+  const value = namespace.xattrs.get(target, name)
+  return value !== undefined && isAcl(value) ? value : undefined
+}
+
+/** As setxattr(2). keepsSetGid: false if an access ACL takes the set-gid bit away. */
+export function setXattr(
+  namespace: Namespace,
+  target: ViewTarget,
+  { name, value }: { readonly name: XattrName; readonly value: Uint8Array },
+  { flags, keepsSetGid }: { readonly flags: number; readonly keepsSetGid: boolean },
+): void {
+  if (name !== ACCESS_ACL) return namespace.xattrs.set(target, name, value, flags)
+  const before = namespace.attributes(target).mode
+  const mode = modeWithAcl(keepsSetGid ? before : before & ~S_ISGID, value)
+  const isSet = namespace.xattrs.get(target, name) !== undefined
+  namespace.volume.atomically(() => {
+    namespace.setAttributes(target, { mode })
+    if (!isMinimal(value)) namespace.xattrs.set(target, name, value, flags)
+    else if (isSet) namespace.xattrs.remove(target, name)
+  })
+}
+
+/** throws ShoalError 'ENODATA' if it is not set, but for an ACL: without one the mode is all there is. */
+export function removeXattr(namespace: Namespace, target: ViewTarget, name: XattrName): void {
+  if (isAclName(name) && namespace.xattrs.get(target, name) === undefined) return
+  namespace.xattrs.remove(target, name)
+}
+
+/** Make something in a folder: `make` with the attributes that it gets there, from what was asked for. */
+export function makeInheriting<Made extends ViewTarget>(
+  namespace: Namespace,
+  dir: NodeId,
+  { kind, mode, maker }: { kind: FileKind; mode: number; maker: Maker },
+  make: (attributes: AttributeValues) => Made,
+): Made {
+  const { volume, xattrs } = namespace
+  const folder: ViewTarget = { kind: 'dir', id: dir }
+  const parent = namespace.attributes(folder)
+  const isSetGid = (parent.mode & S_ISGID) !== 0
+  const asked = (mode & 0o7777) | (isSetGid && kind === 'folder' ? S_ISGID : 0)
+  const owner = { uid: maker.uid, gid: isSetGid ? parent.gid : maker.gid }
+  const defaultAcl = kind === 'symlink' ? undefined : aclOf(namespace, folder, DEFAULT_ACL)
+  if (defaultAcl === undefined) return make({ mode: asked & ~maker.umask, ...owner })
+  const access = inheritedAccess(defaultAcl, asked)
+  return volume.atomically(() => {
+    const made = make({ mode: access.mode, ...owner })
+    if (access.acl !== undefined) xattrs.set(made, ACCESS_ACL, access.acl)
+    if (kind === 'folder') xattrs.set(made, DEFAULT_ACL, defaultAcl)
+    return made
+  })
+}
