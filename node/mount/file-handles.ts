@@ -5,6 +5,7 @@ import { contentSize } from '../data/content.ts'
 import type { ContentEditor } from '../data/editor.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
+import type { HandlePosition } from './file-system.ts'
 import type { KernelCache } from './kernel-cache.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
@@ -47,6 +48,11 @@ export class FileHandles {
     const handle = this.#open(target, flags)
     if ((flags & O_TRUNC) !== 0) await this.truncate(target, 0, handle)
     return handle
+  }
+
+  /** The same of what has no name, nor anything in it. */
+  openNameless(target: FileTarget, flags: number): number {
+    return this.#open(target, flags, { isNameless: true })
   }
 
   async read(
@@ -104,24 +110,18 @@ export class FileHandles {
   }
 
   /** Take bytes of one open file over into another, or elsewhere in the same. returns how many: fewer only at its end. */
-  async copyRange(
-    from: number,
-    fromPosition: number,
-    to: number,
-    toPosition: number,
-    lengthMax: number,
-  ): Promise<number> {
+  async copyRange(from: HandlePosition, to: HandlePosition, lengthMax: number): Promise<number> {
     const { files, signal } = this.#c
-    const { file } = this.#handle(from)
-    const target = this.#handle(to).file
+    const { file } = this.#handle(from.handle)
+    const target = this.#handle(to.handle).file
     const source = await files.inOrder(file, () => files.copySource(file, signal))
     try {
-      const length = Math.min(lengthMax, contentSize(source.content) - fromPosition)
+      const length = Math.min(lengthMax, contentSize(source.content) - from.position)
       if (length <= 0) return 0
-      if (file === target && Math.abs(fromPosition - toPosition) < length)
+      if (file === target && Math.abs(from.position - to.position) < length)
         throw new ShoalError('EINVAL', 'what is copied and where it goes overlap')
       await this.#edit(target, (editor) =>
-        editor.copyFrom(source, fromPosition, toPosition, length, { signal }),
+        editor.copyFrom(source, from.position, to.position, length, { signal }),
       )
       return length
     } finally {
@@ -203,10 +203,10 @@ export class FileHandles {
     }
   }
 
-  #open(target: FileTarget, flags: number): number {
+  #open(target: FileTarget, flags: number, options?: { isNameless: boolean }): number {
     const handle = this.#next++
     const append = (flags & O_APPEND) !== 0
-    this.#handles.set(handle, { file: this.#c.files.open(target), append })
+    this.#handles.set(handle, { file: this.#c.files.open(target, options), append })
     return handle
   }
 

@@ -42,6 +42,13 @@ export interface FileSystem {
     flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }>
+  /** As open(2) with O_TMPFILE: a file without a name, for a folder in which link() may give it one. */
+  createNameless(
+    parent: number,
+    mode: number,
+    flags: number,
+    maker: Maker,
+  ): Promise<{ attributes: Attributes; handle: number }>
   /** Parts to send back to back; together shorter than `length` only at the end of the file. */
   read(
     handle: number,
@@ -56,13 +63,7 @@ export interface FileSystem {
   /** The first byte from `position` on that is data, or in a hole, as lseek(2) finds it. throws 'ENXIO'. */
   seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number>
   /** As copy_file_range(2). returns bytes copied. throws 'unsupported': the kernel then reads and writes them. */
-  copyRange(
-    from: number,
-    fromPosition: number,
-    to: number,
-    toPosition: number,
-    length: number,
-  ): Promise<number>
+  copyRange(from: HandlePosition, to: HandlePosition, length: number): Promise<number>
   /** Called at each close(2); errors reach the closer. */
   flush(handle: number): Promise<void>
   fsync(handle: number): Promise<void>
@@ -86,6 +87,12 @@ export interface FileSystem {
   retain(inode: number): void
   /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
   forget(inode: number, count: number): void
+}
+
+/** A byte of an open file. */
+export interface HandlePosition {
+  readonly handle: number
+  readonly position: number
 }
 
 export interface Attributes extends NodeAttributes {

@@ -83,13 +83,15 @@ export class InodeTable {
     return number
   }
 
-  forget(inode: number, count: number): void {
+  /** The kernel dropped so many lookups. returns what it does not hold any more, if that was all. */
+  forget(inode: number, count: number): ViewTarget | undefined {
     const known = this.#byNumber.get(inode)
-    if (known === undefined || known.target === this.#root) return
+    if (known === undefined || known.target === this.#root) return undefined
     known.lookups -= count
-    if (known.lookups > 0) return
+    if (known.lookups > 0) return undefined
     this.#byNumber.delete(inode)
     this.#byKey.delete(known.key)
+    return known.target
   }
 
   #free(key: string): number {

@@ -7,6 +7,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { ContentEditor, CopySource } from '../data/editor.ts'
+import type { FileVersion } from '../namespace/namespace.ts'
 import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
 
@@ -27,10 +28,20 @@ export interface OpenFile {
   modifiedNs: bigint | undefined
   /** Why what was written through these handles is gone: others are opened afresh. */
   refused: ShoalError | undefined
+  /** Known to this mount alone: nothing of it is logged before it has a name. */
+  isNameless: boolean
   /** Edits and commits run one after the other. */
   queue: Promise<unknown>
   /** While it is open. */
   readonly hold: Lease
+}
+
+/** What a file without a name began with. */
+const UNWRITTEN: FileVersion = {
+  content: { kind: 'inline', bytes: new Uint8Array() },
+  size: 0,
+  base: [],
+  author: undefined,
 }
 
 export class OpenFiles {
@@ -48,11 +59,11 @@ export class OpenFiles {
     return this.#byKey.get(fileKey(target))
   }
 
-  open(target: FileTarget): OpenFile {
+  open(target: FileTarget, { isNameless = false }: { isNameless?: boolean } = {}): OpenFile {
     const key = fileKey(target)
     let file = this.#byKey.get(key)
     if (file === undefined) {
-      const { base } = this.#contents.version(target)
+      const { base } = isNameless ? UNWRITTEN : this.#contents.version(target)
       const queue = Promise.resolve()
       file = {
         target,
@@ -64,6 +75,7 @@ export class OpenFiles {
         reader: undefined,
         modifiedNs: undefined,
         refused: undefined,
+        isNameless,
         queue,
         hold: this.#contents.hold(target.id),
       }
@@ -85,7 +97,7 @@ export class OpenFiles {
 
   /** The content a reader without own writes sees now: the newest version, which becomes the base. */
   reader(file: OpenFile): ContentReader {
-    const version = this.#contents.version(file.target)
+    const version = this.#version(file)
     const dots = version.base.join()
     if (file.reader?.dots !== dots) {
       file.reader = { dots, reader: this.#contents.reader(version) }
@@ -100,7 +112,7 @@ export class OpenFiles {
     signal: AbortSignal,
   ): Promise<CopySource & { readonly lease: Lease }> {
     const edited = await file.editor?.commit({ signal })
-    return this.#contents.copySource(file.target.id, this.#contents.version(file.target), edited)
+    return this.#contents.copySource(file.target.id, this.#version(file), edited)
   }
 
   /** throws why what was written through the file's handles was refused, as whoever goes on would leave a hole. */
@@ -121,7 +133,7 @@ export class OpenFiles {
   editor(file: OpenFile): ContentEditor {
     this.checkAccepted(file)
     if (file.editor !== undefined) return file.editor
-    const version = this.#contents.version(file.target)
+    const version = this.#version(file)
     file.base = version.base
     file.edit = this.#contents.edit(file.target.id, version)
     return (file.editor = this.#contents.editor(file.target.id, version))
@@ -136,15 +148,37 @@ export class OpenFiles {
 
   /** Log what was written as a new version. Nothing to do without writes. */
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
-    const { editor } = file
-    if (editor === undefined) return
+    if (file.editor !== undefined && !file.isNameless) await this.#log(file, (put) => put(), signal)
+  }
+
+  /** Give a file a name: `make` it in one step with what was written. */
+  async name(
+    file: OpenFile,
+    make: (put: () => Dot | undefined) => Dot | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#log(file, make, signal)
+    file.isNameless = false
+  }
+
+  async #log(
+    file: OpenFile,
+    make: (put: () => Dot | undefined) => Dot | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
-    const content = await editor.commit({ signal })
-    const put = (): Dot => this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
-    file.base = [await this.#change(put)]
+    const content = await file.editor?.commit({ signal })
+    const put = (): Dot | undefined =>
+      content && this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
+    const dot = await this.#change(() => make(put))
+    if (dot !== undefined) file.base = [dot]
     endEdit(file)
     file.reader = undefined
     file.modifiedNs = undefined
+  }
+
+  #version(file: OpenFile): FileVersion {
+    return file.isNameless ? UNWRITTEN : this.#contents.version(file.target)
   }
 
   #forget(file: OpenFile): void {

@@ -21,6 +21,7 @@ import type {
   FileSystem,
   FileSystemSpace,
   FolderEntry,
+  HandlePosition,
   Invalidator,
   Maker,
   SetXattr,
@@ -30,6 +31,7 @@ import { FileHandles, O_TRUNC } from './file-handles.ts'
 import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
+import { NamelessFiles } from './nameless.ts'
 import { OpenFiles } from './open-files.ts'
 
 const BLOCK_BYTES = 4096
@@ -53,6 +55,7 @@ export class VolumeFileSystem implements FileSystem {
   readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles: FileHandles
+  readonly #nameless: NamelessFiles
   readonly #folders = new Map<number, FolderListing>()
   readonly #owner: ShownOwner
   readonly #stop = new AbortController()
@@ -65,6 +68,11 @@ export class VolumeFileSystem implements FileSystem {
     this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
     this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
+    this.#nameless = new NamelessFiles({
+      namespace: components.namespace,
+      files: this.#files,
+      cache: this.#cache,
+    })
     this.#handles = new FileHandles({
       namespace: components.namespace,
       files: this.#files,
@@ -110,7 +118,7 @@ export class VolumeFileSystem implements FileSystem {
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
       open.modifiedNs = rest.modifiedNs
     const values: AttributeValues = rest
-    if (Object.keys(values).length > 0)
+    if (Object.keys(values).length > 0 && !this.#nameless.change(target, values))
       await this.#ops(() => this.#c.namespace.setAttributes(target, values))
     return this.#attributes(inode, target)
   }
@@ -195,7 +203,17 @@ export class VolumeFileSystem implements FileSystem {
 
   async link(inode: number, toParent: number, toName: string): Promise<Attributes> {
     const target = this.#inodes.target(inode)
-    await this.#ops(() => this.#c.namespace.link(target, this.#dir(toParent), parseName(toName)))
+    const { namespace } = this.#c
+    const name = parseName(toName)
+    const isNamed = await this.#nameless.name(
+      target,
+      ({ mode, maker, changed }) =>
+        this.#make(toParent, { kind: 'file', mode, maker }, (dir, attributes) =>
+          namespace.createAs(target.id, dir, name, { ...attributes, ...changed }),
+        ),
+      this.#stop.signal,
+    )
+    if (!isNamed) await this.#ops(() => namespace.link(target, this.#dir(toParent), name))
     return this.#hand(target)
   }
 
@@ -221,6 +239,18 @@ export class VolumeFileSystem implements FileSystem {
     return { attributes: this.#hand(made), handle }
   }
 
+  async createNameless(
+    parent: number,
+    mode: number,
+    flags: number,
+    maker: Maker,
+  ): Promise<{ attributes: Attributes; handle: number }> {
+    this.#dir(parent)
+    const target = this.#nameless.make(mode, maker)
+    const handle = this.#handles.openNameless(target, flags)
+    return { attributes: this.#hand(target), handle }
+  }
+
   read(
     handle: number,
     position: number,
@@ -242,14 +272,8 @@ export class VolumeFileSystem implements FileSystem {
     return this.#handles.seek(handle, position, what)
   }
 
-  copyRange(
-    from: number,
-    fromPosition: number,
-    to: number,
-    toPosition: number,
-    length: number,
-  ): Promise<number> {
-    return this.#handles.copyRange(from, fromPosition, to, toPosition, length)
+  copyRange(from: HandlePosition, to: HandlePosition, length: number): Promise<number> {
+    return this.#handles.copyRange(from, to, length)
   }
 
   flush(handle: number): Promise<void> {
@@ -315,6 +339,8 @@ export class VolumeFileSystem implements FileSystem {
   async setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void> {
     const target = this.#inodes.target(inode)
     const kept = { name: keptName(name), value }
+    if (this.#nameless.get(target) !== undefined)
+      throw new ShoalError('unsupported', 'a file without a name has no extended attributes')
     await this.#ops(() => setXattr(this.#c.namespace, target, kept, options))
     await this.#c.namespace.volume.makeRoom()
   }
@@ -329,7 +355,8 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   forget(inode: number, count: number): void {
-    this.#inodes.forget(inode, count)
+    const target = this.#inodes.forget(inode, count)
+    if (target !== undefined) this.#nameless.forget(target)
   }
 
   #dir(inode: number): NodeId {
@@ -344,7 +371,8 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   #attributes(inode: number, target: ViewTarget): Attributes {
-    const attributes = { ...shownAs(this.#c.namespace.attributes(target), this.#owner), inode }
+    const known = this.#nameless.get(target)?.attributes ?? this.#c.namespace.attributes(target)
+    const attributes = { ...shownAs(known, this.#owner), inode }
     const open = this.#files.get(target)
     if (open?.editor === undefined) return attributes
     const modifiedNs = open.modifiedNs ?? attributes.modifiedNs

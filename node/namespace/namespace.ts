@@ -171,6 +171,11 @@ export class Namespace {
     return this.#create(parent, name, { attributes, target })
   }
 
+  /** The same with an id from freshId(). */
+  createAs(inode: NodeId, parent: NodeId, name: Name, attributes: AttributeValues): InodeTarget {
+    return this.#create(parent, name, { attributes, target: undefined }, inode)
+  }
+
   /** A new fifo, socket or device. */
   makeSpecial(
     parent: NodeId,
@@ -185,7 +190,7 @@ export class Namespace {
   link(target: ViewTarget, parent: NodeId, name: Name): void {
     if (target.kind === 'dir') throw new ShoalError('EPERM', 'a folder cannot have a second name')
     this.#checkFree(parent, name)
-    this.volume.submit({ kind: 'link', link: this.#freshId(), inode: target.id, parent, name })
+    this.volume.submit({ kind: 'link', link: this.freshId(), inode: target.id, parent, name })
   }
 
   /** Remove a name that is no folder. Of a conflict copy: that version. throws 'ENOENT', 'EISDIR'. */
@@ -291,6 +296,11 @@ export class Namespace {
     })
   }
 
+  /** One that nothing has. */
+  freshId(): NodeId {
+    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
+  }
+
   nowNs(): bigint {
     return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
   }
@@ -299,10 +309,10 @@ export class Namespace {
     parent: NodeId,
     name: Name,
     { attributes, ...rest }: Pick<OpOf<'create'>, 'attributes' | 'target' | 'special'>,
+    inode: NodeId = this.freshId(),
   ): InodeTarget {
     this.#checkFree(parent, name)
-    const inode = this.#freshId()
-    const link = this.#freshId()
+    const link = this.freshId()
     const withTimes = this.#withTimes(attributes)
     this.volume.submit({
       kind: 'create',
@@ -364,10 +374,6 @@ export class Namespace {
     const inode = readInode(this.volume.view, id)
     if (inode === undefined) throw new ShoalError('ESTALE', 'the file is gone')
     return inode
-  }
-
-  #freshId(): NodeId {
-    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
   }
 
   #withTimes(attributes: AttributeValues): AttributeValues {

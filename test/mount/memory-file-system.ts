@@ -199,6 +199,10 @@ export class MemoryFileSystem implements FileSystem {
     return bytes.byteLength
   }
 
+  async createNameless(): Promise<never> {
+    return fail('unsupported', 'files have names')
+  }
+
   async allocate(): Promise<never> {
     return fail('unsupported', 'files are as long as they were written')
   }

@@ -10,6 +10,7 @@ import {
 } from '../protocol.ts'
 import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
 import { killPrivileges } from './attributes.ts'
+import type { Attributes } from '../../../file-system.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
@@ -24,15 +25,31 @@ export async function open(served: Served, request: Request): Promise<Parts> {
 }
 
 export async function create(served: Served, request: Request): Promise<Parts> {
-  const { fileSystem, references, timeouts } = served
   const { inode, caller } = request
   const flags = request.u32()
   const mode = request.u32() & 0o7777
   const maker = { ...caller, umask: request.u32() }
   request.skip(4) // open flags: a new file has no privileges
   const name = request.name()
+  return made(served, flags, () => served.fileSystem.create(inode, name, mode, flags, maker))
+}
+
+/** The same without a name: what the kernel sends for one means nothing. */
+export async function createNameless(served: Served, request: Request): Promise<Parts> {
+  const { inode, caller } = request
+  const flags = request.u32()
+  const mode = request.u32() & 0o7777
+  const maker = { ...caller, umask: request.u32() }
+  return made(served, flags, () => served.fileSystem.createNameless(inode, mode, flags, maker))
+}
+
+async function made(
+  { references, timeouts }: Served,
+  flags: number,
+  make: () => Promise<{ attributes: Attributes; handle: number }>,
+): Promise<Parts> {
   return references.giving(async () => {
-    const { attributes, handle } = await fileSystem.create(inode, name, mode, flags, maker)
+    const { attributes, handle } = await make()
     references.openedFile(handle)
     references.add(attributes)
     return createReply(attributes, handle, cacheFlags(flags), timeouts)

@@ -37,12 +37,10 @@ export async function copyRange64(served: Served, request: Request): Promise<Par
 }
 
 async function copy(served: Served, request: Request, lengthMax: number): Promise<number> {
-  const from = request.u64()
-  const fromPosition = request.u64()
+  const from = { handle: request.u64(), position: request.u64() }
   request.skip(8) // the inode copied to
-  const to = request.u64()
-  const toPosition = request.u64()
+  const to = { handle: request.u64(), position: request.u64() }
   const length = Math.min(request.u64(), lengthMax)
   if (request.u64() !== 0) throw new ShoalError('EINVAL', 'flags of copy_file_range')
-  return served.fileSystem.copyRange(from, fromPosition, to, toPosition, length)
+  return served.fileSystem.copyRange(from, to, length)
 }

@@ -3,7 +3,7 @@
 import { OPCODE } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
-import { create, flush, fsync, open, read, release, write } from './content.ts'
+import { create, createNameless, flush, fsync, open, read, release, write } from './content.ts'
 import { getXattr, listXattr, removeXattr, setXattr } from './extended-attributes.ts'
 import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
 import { link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, unlink } from './names.ts'
@@ -26,6 +26,7 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.link, link],
   [OPCODE.open, open],
   [OPCODE.create, create],
+  [OPCODE.createNameless, createNameless],
   [OPCODE.read, read],
   [OPCODE.write, write],
   [OPCODE.allocate, allocate],

@@ -1,0 +1,102 @@
+// Files of O_TMPFILE: without a name and known to this mount alone, until link(2) gives them one. Only then they are
+// logged, made and written at once; those that never get one leave nothing. They have no extended attributes.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
+import type { AttributeValues } from '../../protocol/tree/op.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Maker } from './file-system.ts'
+import type { KernelCache } from './kernel-cache.ts'
+import type { FileTarget, OpenFiles } from './open-files.ts'
+
+interface Nameless {
+  readonly mode: number
+  readonly maker: Maker
+  /** What is known of it beside its content. */
+  attributes: NodeAttributes
+  /** What somebody asked for since it was made. */
+  changed: AttributeValues
+}
+
+export interface NamelessFilesComponents {
+  readonly namespace: Pick<Namespace, 'freshId' | 'nowNs' | 'volume'>
+  readonly files: OpenFiles
+  readonly cache: KernelCache
+}
+
+export class NamelessFiles {
+  readonly #c: NamelessFilesComponents
+  readonly #byId = new Map<NodeId, Nameless>()
+
+  constructor(components: NamelessFilesComponents) {
+    this.#c = components
+  }
+
+  make(mode: number, maker: Maker): FileTarget {
+    const id = this.#c.namespace.freshId()
+    const now = this.#c.namespace.nowNs()
+    const attributes: NodeAttributes = {
+      kind: 'file',
+      mode: mode & 0o7777 & ~maker.umask,
+      uid: maker.uid,
+      gid: maker.gid,
+      linkCount: 0,
+      sizeBytes: 0,
+      allocatedBytes: 0,
+      accessedNs: now,
+      modifiedNs: now,
+      changedNs: now,
+    }
+    this.#byId.set(id, { mode, maker, attributes, changed: {} })
+    return { kind: 'inode', id, link: ROOT, version: undefined }
+  }
+
+  get({ id }: ViewTarget): Readonly<Nameless> | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** returns false, with nothing done, for what has a name. */
+  change({ id }: ViewTarget, values: AttributeValues): boolean {
+    const file = this.#byId.get(id)
+    if (file === undefined) return false
+    const changedNs = this.#c.namespace.nowNs()
+    file.attributes = { ...file.attributes, ...values, changedNs }
+    file.changed = { ...file.changed, ...values }
+    return true
+  }
+
+  /**
+   * Give a file a name, which `create` does: it is made and what was written to it is logged in one step. returns false,
+   * with nothing done, for what has one.
+   */
+  async name(
+    target: ViewTarget,
+    create: (file: Readonly<Nameless>) => void,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { files, cache, namespace } = this.#c
+    if (!this.#byId.has(target.id)) return false
+    const open = files.get(target)
+    if (open === undefined) throw new ShoalError('ENOENT', 'a file without a name was closed')
+    return files.inOrder(open, async () => {
+      const file = this.#byId.get(target.id)
+      if (file === undefined) return false
+      const make = (put: () => Dot | undefined): Dot | undefined =>
+        namespace.volume.atomically(() => {
+          create(file)
+          return put()
+        })
+      await files.name(open, (put) => cache.making(() => make(put)), signal)
+      this.forget(target)
+      return true
+    })
+  }
+
+  /** It has a name, or is gone. */
+  forget({ id }: ViewTarget): void {
+    this.#byId.delete(id)
+  }
+}
