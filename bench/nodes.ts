@@ -1,5 +1,5 @@
 // Put, get, and copying through the mount, on real node processes.
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TestCluster } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
@@ -47,6 +47,18 @@ export async function measureNodes(
       await run('sync', '-f', writer.mountFolder)
     }),
   )
+  const notes: string[] = []
+  if (work.files === 1) {
+    const before = await bytesIn(writer.home)
+    rows.push(
+      await row('cp within the mount, then sync', copied.durable, async () => {
+        await run('cp', '-r', join(writer.mountFolder, 'put'), join(writer.mountFolder, 'again'))
+        await run('sync', '-f', writer.mountFolder)
+      }),
+    )
+    const grown = (await bytesIn(writer.home)) - before
+    notes.push(`The copy within the mount took ${(grown / 1e3).toFixed(0)} kB of disk.`)
+  }
   await cluster.converged()
   // The kernel has the pages of what was written: mount anew, so that they come from the node.
   await reader.shoal('unmount', reader.mountFolder)
@@ -73,5 +85,13 @@ export async function measureNodes(
       async (node) => `${node.name} ${((await node.peakBytes()) / 1e6).toFixed(0)} MB`,
     ),
   )
-  return { baselineName: 'cp -r', rows, notes: [`Peak RSS: ${peaks.join(', ')}.`] }
+  return { baselineName: 'cp -r', rows, notes: [...notes, `Peak RSS: ${peaks.join(', ')}.`] }
+}
+
+/** Of all files in a folder and below. */
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const stats = await Promise.all(files.map((file) => stat(join(file.parentPath, file.name))))
+  return stats.reduce((sum, { size }) => sum + size, 0)
 }
