@@ -1,5 +1,7 @@
 // Open handles of a mount, and what programs do through them: reading, writing, sizes, and making it all durable.
+import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { KIB } from '../../protocol/units.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { contentSize } from '../data/content.ts'
 import type { ContentEditor } from '../data/editor.ts'
@@ -17,6 +19,9 @@ const O_APPEND = 0o2000
 const KEEP_SIZE = 1
 const PUNCH_HOLE = 2
 const ZERO_RANGE = 16
+
+/** Up to here, reading what was written and not closed costs less than storing it to reference it. */
+const COPY_READ_MAX: number = 128 * KIB
 
 interface Handle {
   readonly file: OpenFile
@@ -114,6 +119,10 @@ export class FileHandles {
     const { files, signal } = this.#c
     const { file } = this.#handle(from.handle)
     const target = this.#handle(to.handle).file
+    if (file.editor !== undefined && lengthMax <= COPY_READ_MAX) {
+      const parts = await this.read(from.handle, from.position, lengthMax, signal)
+      return this.write(to.handle, to.position, concatBytes(parts))
+    }
     const source = await files.inOrder(file, () => files.copySource(file, signal))
     try {
       const length = Math.min(lengthMax, contentSize(source.content) - from.position)

@@ -30,6 +30,21 @@ let cluster: TestCluster
 let node: TestNode
 let elsewhere: string
 
+test('a copy is read where its source never was', { skip, timeout: 120_000 }, async () => {
+  await using two = await TestCluster.start(2, { mounts: true })
+  const [one, other] = two.nodes as [TestNode, TestNode]
+  const source = join(one.mountFolder, 'source')
+  await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=100k', 'count=100', 'seek=10')
+  const local = join(two.nodes[0]?.folder ?? '', 'local')
+  await run('cp', source, local)
+  await two.converged()
+  await run('cp', join(other.mountFolder, 'source'), join(other.mountFolder, 'copy'))
+  await rm(join(other.mountFolder, 'source'))
+  await two.converged()
+  await run('cmp', local, join(one.mountFolder, 'copy'))
+  await run('cmp', local, join(other.mountFolder, 'copy'))
+})
+
 describe('ranges of files on a mount', { skip, timeout: 120_000 }, () => {
   before(async () => {
     elsewhere = await mkdtemp(join(tmpdir(), 'shoal-ranges-'))

@@ -14,6 +14,7 @@ import { VolumeState } from './volume-state.ts'
 import type { Content } from '../../../node/data/content.ts'
 
 const { signal } = new AbortController()
+const GIB = 2 ** 30
 
 describe('content', () => {
   test('of any size is read as it was written', async (t) => {
@@ -76,6 +77,14 @@ describe('content', () => {
     const reader = new ContentReader(content, volume.editing.reader)
     const around = concatBytes(await reader.read(2 ** 39 - 1, 3, { signal }))
     assert.deepEqual([...around], [0, 5, 0])
+    for (const read of [reader, editor]) {
+      const parts = await read.read(5, GIB, { signal })
+      assert.equal(
+        parts.reduce((sum, part) => sum + part.length, 0),
+        GIB,
+      )
+      assert.equal(new Set(parts.map(({ buffer }) => buffer)).size, 1, 'all are the same zeros')
+    }
     assert.ok(volume.group.store.usage().chunkBytes < 4 * KIB)
   })
 })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { KIB } from '../../../protocol/units.ts'
+import { nodeCache } from '../../../node/data/cache.ts'
 import { EMPTY_CONTENT } from '../../../node/data/content.ts'
 import { ContentEditor } from '../../../node/data/editor.ts'
 import { ManifestTree } from '../../../node/data/manifest-tree.ts'
@@ -149,6 +150,31 @@ test('zeros in place of just what was written leave the rest of the chunk as it 
   await edit({ kind: 'punch', position: 5000, length: 10 })
   file.check()
   await file.commit()
+})
+
+test('a hole is found without reading what is listed before it', async (t) => {
+  const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
+  const size = 256 * KIB
+  const first = new ContentEditor(EMPTY_CONTENT, volume.editing)
+  await first.write(0, xorshiftBytes(1, size), { signal })
+  await first.truncate(2 * size, { signal })
+  const content = await first.commit({ signal })
+  assert.ok(content.kind === 'chunks' && content.manifest.depth > 0)
+  let reads = 0
+  const { chunks } = volume.editing.reader
+  const counting: typeof chunks = {
+    ...chunks,
+    readOnce: (ref, options) => {
+      reads++
+      return chunks.readOnce(ref, options)
+    },
+  }
+  const reader = { chunks: counting, nodes: nodeCache(10_000) }
+  const editor = new ContentEditor(content, { ...volume.editing, reader })
+  assert.equal(await editor.seek('hole', 0, { signal }), size)
+  assert.equal(reads, content.manifest.depth + 1)
+  assert.equal(await editor.missingIn(0, 3 * size, { signal }), 2 * size)
+  assert.equal(reads, content.manifest.depth + 1)
 })
 
 async function apply(
