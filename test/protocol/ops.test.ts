@@ -151,7 +151,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
       kind: 'chunks',
       root: { id: CHUNK, plainHash: filled(0xab, 32), length: 4096, codec: 1, epoch: 1 },
       depth: 0,
-      allocated: 4096,
+      allocated: 70_000,
     },
     modifiedNs: 0n,
     touch: [],
