@@ -2,10 +2,13 @@
 // that failed is run alone with SHOAL_SEED=<seed>.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { utf8 } from '../../../protocol/bytes.ts'
+import { parseXattrName } from '../../../protocol/tree/xattrs.ts'
 import { assertSame, meetAll } from './machines.ts'
 import type { Machine } from './machines.ts'
 import type { SeededRandom } from '../../../simulations/random.ts'
 
+const XATTR = parseXattrName('user.note')
 const ALONE = process.env['SHOAL_SEED']
 
 export abstract class RandomSwarm {
@@ -34,9 +37,14 @@ export abstract class RandomSwarm {
     }
   }
 
-  /** Write the file that all have, or a new one. */
+  /** Write the file that all have, or a new one; or change an extended attribute of it, too. */
   protected async write({ replica }: Machine, text: string): Promise<void> {
     replica.clock.advance(this.random.below(10))
+    const { xattrs } = replica.namespace
+    const shared = replica.at('shared')
+    if (this.random.chance(0.2)) xattrs.set(shared, XATTR, utf8(text))
+    else if (xattrs.get(shared, XATTR) !== undefined && this.random.chance(0.2))
+      xattrs.remove(shared, XATTR)
     if (this.random.chance(0.3)) {
       replica.rewrite(replica.at('shared'), text)
     } else {
