@@ -42,9 +42,10 @@ export abstract class RandomSwarm {
     replica.clock.advance(this.random.below(10))
     const { xattrs } = replica.namespace
     const shared = replica.at('shared')
-    if (this.random.chance(0.2)) xattrs.set(shared, XATTR, utf8(text))
-    else if (xattrs.get(shared, XATTR) !== undefined && this.random.chance(0.2))
-      xattrs.remove(shared, XATTR)
+    const isSet = xattrs.get(shared, XATTR) !== undefined
+    const fate = this.random.number()
+    if (fate < 0.2) xattrs.set(shared, XATTR, utf8(text))
+    else if (isSet && fate < 0.4) xattrs.remove(shared, XATTR)
     if (this.random.chance(0.3)) {
       replica.rewrite(replica.at('shared'), text)
     } else {
