@@ -159,12 +159,10 @@ export class Swarm {
   }
 
   isDrained({ peer, table }: Host): boolean {
-    const holds = (holders: readonly (readonly PeerId[])[]): boolean =>
-      holders.flat().includes(peer)
     return !this.pick(0)
       .table.groups()
       .concat(table.groups())
-      .some(({ holders }) => holds(holders))
+      .some(({ holders, isCondemned }) => !isCondemned && holders.flat().includes(peer))
   }
 
   /** It is no member any more. */

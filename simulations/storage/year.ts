@@ -98,6 +98,8 @@ export class Year {
 
   #do(step: Step): void {
     const swarm = this.#swarm
+    // While all machines are off, nothing else happens to any.
+    if (step.do !== 'join' && swarm.running().length === 0) return
     switch (step.do) {
       case 'join':
         return this.#join(`z${step.draw % this.#plan.scenario.zoneCount}`)
