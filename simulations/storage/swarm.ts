@@ -159,6 +159,7 @@ export class Swarm {
   }
 
   isDrained({ peer, table }: Host): boolean {
+    if (this.running().length === 0) return false
     return !this.pick(0)
       .table.groups()
       .concat(table.groups())
