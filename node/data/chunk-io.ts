@@ -25,8 +25,8 @@ export interface ChunkReader {
 export interface ChunkWriter {
   /** Keep a chunk; `plain` may be written to as soon as this returns its promise. throws ShoalError 'ENOSPC'. */
   write(plain: Uint8Array, options: { signal: AbortSignal }): Promise<ChunkRef>
-  /** Reference a chunk that is stored, as if it had been written again. throws 'ENOSPC', 'chunk-unavailable'. */
-  adopt(ref: ChunkRef, options: { signal: AbortSignal }): Promise<void>
+  /** Reference chunks that are stored, as if they had been written again. throws 'ENOSPC', 'chunk-unavailable'. */
+  adopt(refs: AsyncIterable<ChunkRef>, options: { signal: AbortSignal }): Promise<void>
 }
 
 interface ChunkIoParts {
@@ -51,7 +51,7 @@ export class ChunkIo {
 
   /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
   writer(cls: RedundancyClass | undefined): ChunkWriter {
-    const { store, map, packer, gatherer, touched, hears } = this.#parts
+    const { store, map, packer, touched, hears } = this.#parts
     return {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
@@ -63,17 +63,14 @@ export class ChunkIo {
         packer.add(ref.id, bytes.length, cls)
         return ref
       },
-      adopt: async ({ id }, { signal }) => {
-        signal.throwIfAborted()
-        touched.add(id)
-        if (packer.isMarkedFor(id, cls) || (map.isPlaced(id, cls) && hears())) return
-        let length = store.chunks.length(id)
-        if (length === undefined) {
-          const bytes = await gatherer.fetch(id, { hints: [], signal })
-          await store.chunks.put(id, bytes)
-          length = bytes.length
+      adopt: async (refs, { signal }) => {
+        const isTold = hears()
+        for await (const { id } of refs) {
+          signal.throwIfAborted()
+          touched.add(id)
+          if (packer.isMarkedFor(id, cls) || (isTold && map.isPlaced(id, cls))) continue
+          packer.add(id, store.chunks.length(id) ?? (await this.#fetch(id, signal)), cls)
         }
-        packer.add(id, length, cls)
       },
     }
   }
@@ -97,6 +94,14 @@ export class ChunkIo {
       read: (ref, options) => cache.get(ref.id, (signal) => readOnce(ref, { signal }), options),
       isNear: (id) => cache.has(id) || store.chunks.has(id),
     }
+  }
+
+  /** Have a chunk here. returns its sealed length. */
+  async #fetch(id: ChunkId, signal: AbortSignal): Promise<number> {
+    const { store, gatherer } = this.#parts
+    const sealed = await gatherer.fetch(id, { hints: [], signal })
+    await store.chunks.put(id, sealed)
+    return sealed.length
   }
 
   async #keep(id: ChunkId, sealed: Uint8Array): Promise<void> {

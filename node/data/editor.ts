@@ -135,8 +135,7 @@ export class ContentEditor {
       const read = async (at: number, until: number): Promise<Uint8Array> =>
         concatBytes(await source.reader.read(at, until - at, options))
       if (start >= end) return this.#write(position, await read(from, to), options)
-      for await (const ref of source.tree.within(start, end, options))
-        await this.#parts.writer.chunks.adopt(ref, options)
+      await this.#parts.writer.chunks.adopt(source.tree.within(start, end, options), options)
       const edges = { head: await read(from, start), tail: await read(end, to) }
       await this.#makeRoom(position, edges.head.length + edges.tail.length, options)
       const shift = position - from
