@@ -79,12 +79,13 @@ function describeMap({ truth }: Swarm, { table }: Host): string {
     .join('\n')
 }
 
-/** Each machine has just what the map ascribes to it. */
+/** Each machine has just what the map ascribes to it, and what may be all that is left of a stripe that is lost. */
 function wrongDisks(swarm: Swarm): string | undefined {
   const { truth } = swarm
   const [knowing] = swarm.members()
   for (const { peer, name } of swarm.members()) {
     for (const [stripe, index] of truth.shardsOf(peer)) {
+      if (truth.isLost(stripe)) continue
       const mapped = knowing?.table.stripe(stripe)
       if (mapped?.holders[index]?.includes(peer) !== true)
         return `${name} has shard ${index} of ${stripe}, which is not its own`

@@ -123,6 +123,11 @@ export class Truth {
     return this.#get(stripe).whole[index] ?? new Set()
   }
 
+  /** More of its shards were lost than may be. */
+  isLost(stripe: StripeId): boolean {
+    return this.#stripes.get(stripe)?.isLost === true
+  }
+
   /** It has the shard whole, or in its trash, from where it comes back; or had it and did not give it up by itself. */
   wasGiven(peer: PeerId, stripe: StripeId, index: number): boolean {
     const known = this.#stripes.get(stripe)
