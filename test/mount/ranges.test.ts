@@ -30,7 +30,7 @@ let cluster: TestCluster
 let node: TestNode
 let elsewhere: string
 
-test('a copy is read where its source never was', { skip, timeout: 120_000 }, async () => {
+test('a copy is read where its source never was', { skip, timeout: 300_000 }, async () => {
   await using two = await TestCluster.start(2, { mounts: true })
   const [one, other] = two.nodes as [TestNode, TestNode]
   const source = join(one.mountFolder, 'source')
@@ -45,7 +45,7 @@ test('a copy is read where its source never was', { skip, timeout: 120_000 }, as
   await run('cmp', local, join(other.mountFolder, 'copy'))
 })
 
-describe('ranges of files on a mount', { skip, timeout: 120_000 }, () => {
+describe('ranges of files on a mount', { skip, timeout: 300_000 }, () => {
   before(async () => {
     elsewhere = await mkdtemp(join(tmpdir(), 'shoal-ranges-'))
     cluster = await TestCluster.start(1, { mounts: true })
