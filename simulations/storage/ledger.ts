@@ -46,7 +46,10 @@ export class Ledger {
     const added = op.changes.filter(({ isHeld }) => isHeld)
     this.movedCount += added.filter(({ index }) => gone.has(index)).length
     const rebuilt = added.filter(({ index }) => !gone.has(index))
-    if (rebuilt.length > 0) this.#noteRepair(host, op.stripe, rebuilt)
+    if (rebuilt.length === 0) return
+    this.#noteRepair(host, op.stripe, rebuilt)
+    // Whom it belongs to is away: it goes there when that one is back.
+    this.movesDue += this.#misplaced(op.stripe, [rebuilt.map(({ peer }) => peer)])
   }
 
   /** A member more, of so many: its share is to move to it. */
@@ -90,9 +93,11 @@ export class Ledger {
 
   /** Shards that went elsewhere than they belong, since who is to hold them could not be reached. */
   #misplaced(stripe: StripeId, holders: Holders): number {
-    const { everything, class: cls } = this.#swarm
+    const { everything, hosts, class: cls } = this.#swarm
     const [count, m] = cls.kind === 'rs' ? [cls.k + cls.m, cls.m] : [1, 0]
-    const { peers } = choosePlacement(placementGroup(stripe), everything.members(), count, m)
+    const lost = new Set(hosts.flatMap(({ peer, isLost }) => (isLost ? [peer] : [])))
+    const members = everything.members().filter(({ peer }) => !lost.has(peer))
+    const { peers } = choosePlacement(placementGroup(stripe), members, count, m)
     return holders.flat().filter((peer) => !peers.includes(peer)).length
   }
 
