@@ -9,6 +9,7 @@ import type { DuelKind, OpKind, UserOp } from './script.ts'
 
 const FOLDER_NAMES = ['docs', 'music', 'Docs'] as const
 const FILE_NAMES = ['a', 'b', 'c.txt', 'd.tar.gz', 'e'] as const
+const XATTR_NAMES = ['user.a', 'user.b'] as const
 /** Below it are files that only their writer touches, once. */
 const OWN = 'own'
 const APART: readonly string[] = [OWN, STRONG_FOLDER]
@@ -38,6 +39,11 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       return { kind, path: await something(by), recursive: random.chance(0.3) }
     case 'attributes':
       return { kind, path: await something(by), mode: 0o400 + random.below(0o400) }
+    case 'xattr': {
+      const name = random.pick(XATTR_NAMES)
+      const value = random.chance(0.25) ? {} : { value: random.word().toString(36) }
+      return { kind, path: await something(by), name, ...value }
+    }
     case 'read':
       return { kind, path: await something(by) }
     case 'keep':

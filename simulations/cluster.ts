@@ -4,6 +4,7 @@ import { ShoalError } from '../protocol/errors.ts'
 import { Node } from '../node/node.ts'
 import { HOUR_MS } from '../protocol/units.ts'
 import { VirtualClock } from './clock.ts'
+import { SimulatedMount } from './mount.ts'
 import { SimulatedNetwork } from './network.ts'
 import { SimulatedProcess } from './process.ts'
 import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
@@ -14,6 +15,7 @@ import type { Images } from './world.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { KvWrite } from '../node/store/kv.ts'
 import type { NodeApi } from '../node/control/api.ts'
+import type { FileSystem } from '../node/mount/file-system.ts'
 import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
@@ -21,6 +23,7 @@ const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }
 /** Bounds of what a wall clock is wrong by. */
 const CLOCK_OFFSET_MS = 2000
 const CLOCK_DRIFT_PPM = 100
+const MOUNT_FOLDER = '/mount'
 
 export interface ClusterOptions {
   readonly nodeCount: number
@@ -80,6 +83,7 @@ export class ClusterNode {
   isMember = false
   readonly #options: NodeSettings
   #node: Node | undefined
+  #mount = new SimulatedMount()
   #died = Promise.withResolvers<never>()
   #death: Death | undefined
 
@@ -107,9 +111,11 @@ export class ClusterNode {
     this.#died = Promise.withResolvers<never>()
     this.#died.promise.catch(() => undefined) // nobody may be waiting
     const { world, kv, identity, process } = this.machine
+    const mount = (this.#mount = new SimulatedMount())
+    const { mounter } = mount
     const node = await this.#whileAlive(
       Node.open(
-        { world, kv, identity, log: (message, fields) => this.#note(message, fields) },
+        { world, kv, identity, mounter, log: (message, fields) => this.#note(message, fields) },
         {
           name: this.name,
           zone: undefined,
@@ -146,6 +152,15 @@ export class ClusterNode {
   async ask<Answer>(question: (api: NodeApi) => Promise<Answer>): Promise<Answer> {
     if (this.#node === undefined) throw new ShoalError('stopped', `${this.name} does not run`)
     return await this.#whileAlive(question(this.#node.api))
+  }
+
+  /** As ask(), of the file system that it mounts. */
+  async askMount<Answer>(question: (fileSystem: FileSystem) => Promise<Answer>): Promise<Answer> {
+    const mount = this.#mount
+    if (mount.fileSystem === undefined) await this.ask((api) => api.mount(MOUNT_FOLDER))
+    const { fileSystem } = mount
+    if (fileSystem === undefined) throw new ShoalError('stopped', `${this.name} has no mount`)
+    return await this.ask(() => question(fileSystem))
   }
 
   #whileAlive<Answer>(work: Promise<Answer>): Promise<Answer> {

@@ -12,6 +12,7 @@ import type { Cluster, ClusterNode } from './cluster.ts'
 import type { StoredVolume } from './inspection.ts'
 import type { SimulatedKv } from './kv.ts'
 import type { LogWatch } from './log-watch.ts'
+import type { TreeFacts } from './tree-check.ts'
 
 /** Fields of the record of a move that had no effect (protocol/tree/moves.ts). */
 const VOID_FIELDS = 3
@@ -21,7 +22,7 @@ interface Look {
   readonly volume: StoredVolume
   /** Equal where the logs are. */
   readonly log: string
-  readonly lines: readonly string[]
+  readonly tree: TreeFacts
 }
 
 interface LastLook {
@@ -42,7 +43,7 @@ export class Inspector {
   }
 
   /** Look at all members. throws CheckError. returns what they show, as text, of the first. */
-  async look(): Promise<readonly string[]> {
+  async look(): Promise<TreeFacts | undefined> {
     const looks: Look[] = []
     for (const node of this.#cluster.members) {
       const look = await this.#lookAt(node)
@@ -52,9 +53,9 @@ export class Inspector {
     for (const [index, look] of looks.entries()) {
       const equal = looks.slice(0, index).find((other) => other.log === look.log)
       if (equal !== undefined)
-        checkSame([equal.node.name, equal.lines], [look.node.name, look.lines])
+        checkSame([equal.node.name, equal.tree.lines], [look.node.name, look.tree.lines])
     }
-    return looks[0]?.lines ?? []
+    return looks[0]?.tree
   }
 
   async #lookAt(node: ClusterNode): Promise<Look | undefined> {
@@ -66,7 +67,7 @@ export class Inspector {
     this.log.look(node.name, volume)
     const { view, replica } = volume
     const tree = await checkTree(node.name, view, replica.authorName)
-    const { lines, conflicts, reappeared } = tree
+    const { conflicts, reappeared } = tree
     const { sightings } = this.#cluster.scheduler
     sightings.add('conflict copy', conflicts)
     sightings.add('folder reappeared', reappeared)
@@ -74,7 +75,7 @@ export class Inspector {
     const { actors } = volume.replica
     const tips = [...actors.vector().keys()].map((label) => actors.get(label)?.hash ?? '')
     const log = tips.sort().join(' ')
-    const look = { node, volume, log, lines }
+    const look = { node, volume, log, tree }
     this.#last.set(node, { kv, writeCount: kv.writeCount, look })
     return look
   }

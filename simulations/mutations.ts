@@ -146,6 +146,30 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'the extended attribute that comes last wins',
+    scenario: 'partition',
+    caughtWithinSeeds: 20,
+    patches: [
+      {
+        file: 'protocol/tree/xattrs.ts',
+        find: 'known !== undefined && known >= stamp',
+        replace: 'known === stamp',
+      },
+    ],
+  },
+  {
+    name: 'the extended attribute of one node wins, whatever its clock says',
+    scenario: 'partition',
+    caughtWithinSeeds: 10,
+    patches: [
+      {
+        file: 'protocol/tree/xattrs.ts',
+        find: 'known !== undefined && known >= stamp',
+        replace: 'known !== undefined && known.slice(8) >= stamp.slice(8)',
+      },
+    ],
+  },
+  {
     name: 'the name that comes last wins',
     scenario: 'partition',
     caughtWithinSeeds: 20,

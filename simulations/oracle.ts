@@ -32,6 +32,8 @@ export class Oracle {
   readonly #covered = new Map<number, string>()
   /** Those of them that cannot come back: the write that replaced them names them. By whom. */
   readonly #replaced = new Map<number, { readonly node: string; readonly what: string }>()
+  /** Values of extended attributes; with who replaced or removed them that had them in view. */
+  readonly #xattrs = new Map<string, { readonly node: string; readonly what: string } | undefined>()
   /** Contents that somebody chose to keep: that says them again, beside what replaces them meanwhile. */
   readonly #kept = new Set<number>()
   readonly #sweeps: Sweep[] = []
@@ -83,6 +85,8 @@ export class Oracle {
       if (intent.position === undefined || !isHeld(intent.position)) intent.fate = 'unknown'
     }
     for (const [size, by] of this.#replaced) if (by.node === node) this.#replaced.delete(size)
+    for (const [value, by] of this.#xattrs)
+      if (by?.node === node) this.#xattrs.set(value, undefined)
   }
 
   /** An op begins whose author has these contents in view, and means to be rid of them. */
@@ -98,6 +102,30 @@ export class Oracle {
   /** A user begins to settle a conflict for this content. */
   keeps(size: number): void {
     this.#kept.add(size)
+  }
+
+  /** An extended attribute is about to get this value. */
+  setsXattr(value: string): void {
+    this.#xattrs.set(value, undefined)
+  }
+
+  /** It was acknowledged as durable that this value was replaced or removed. */
+  replacedXattr(value: string, by: { readonly node: string; readonly what: string }): void {
+    this.#xattrs.set(value, by)
+  }
+
+  /** Compare with what a node shows in the end. throws CheckError. */
+  judgeXattrs(shown: Iterable<string>): void {
+    for (const value of shown) {
+      const by = this.#xattrs.get(value)
+      if (!this.#xattrs.has(value))
+        throw new CheckError('contents are true', `nobody set an xattr to "${value}"`)
+      if (by === undefined || this.#forgetful.has(by.node)) continue
+      throw new CheckError(
+        '12 no silent overwrite',
+        `xattr "${value}" was replaced by ${by.what}, and is back`,
+      )
+    }
   }
 
   swept(sweep: Sweep): void {

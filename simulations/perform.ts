@@ -272,9 +272,10 @@ class Run {
     this.#scheduler.note(`tree ${tree}`)
     this.#history.check()
     await checkCuts(members)
-    const lines = await this.#inspector.look()
+    const { lines, xattrs } = (await this.#inspector.look()) ?? { lines: [], xattrs: [] }
     const reader = this.#random.pick(members)
     this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))
+    this.#oracle.judgeXattrs(xattrs)
     await this.#replay(lines)
     await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size))
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return

@@ -54,6 +54,7 @@ const OPS: Scenario['ops'] = {
   move: 5,
   remove: 3,
   attributes: 3,
+  xattr: 3,
   read: 1,
   keep: 1,
   roam: 1,

@@ -21,6 +21,13 @@ export type UserOp =
   | { readonly kind: 'move'; readonly from: string; readonly to: string }
   | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
   | { readonly kind: 'attributes'; readonly path: string; readonly mode: number }
+  /** Set an extended attribute to a text that is unique in a run, or remove it. */
+  | {
+      readonly kind: 'xattr'
+      readonly path: string
+      readonly name: string
+      readonly value?: string
+    }
   | { readonly kind: 'read'; readonly path: string }
   /** End a conflict in favour of this side of it. */
   | { readonly kind: 'keep'; readonly path: string }
@@ -42,6 +49,7 @@ export type OpKind =
   | 'move'
   | 'remove'
   | 'attributes'
+  | 'xattr'
   | 'read'
   | 'keep'
   | 'roam'

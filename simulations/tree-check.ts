@@ -7,7 +7,9 @@ import { nameText } from '../protocol/tree/names.ts'
 import { childPrefix, decodeChildren } from '../protocol/tree/children.ts'
 import { readConflictCount } from '../protocol/tree/conflicts.ts'
 import { resolve } from '../protocol/tree/view.ts'
+import { readXattr, readXattrNames } from '../protocol/tree/xattrs.ts'
 import type { AuthorName } from '../protocol/tree/view.ts'
+import type { XattrName } from '../protocol/tree/xattrs.ts'
 import { prefixEnd } from '../node/namespace/state-view.ts'
 import { CheckError } from './check-error.ts'
 import type { InvariantId } from './check-error.ts'
@@ -15,7 +17,7 @@ import type { NodeId } from '../protocol/ids.ts'
 import type { StateView } from '../node/namespace/state-view.ts'
 
 /** Begin the keys of records of folders, links and files (protocol/tree/records.ts). */
-const KEYS = { dir: 'd', link: 'l', inode: 'i' } as const
+const KEYS = { dir: 'd', link: 'l', inode: 'i', xattr: 'X' } as const
 const ID_BYTES = 16
 
 export interface TreeFacts {
@@ -24,6 +26,8 @@ export interface TreeFacts {
   readonly conflicts: number
   /** Folders that show though a delete has covered every mkdir of them. */
   readonly reappeared: number
+  /** Values of the extended attributes of what shows. */
+  readonly xattrs: readonly string[]
 }
 
 /** throws CheckError. */
@@ -36,6 +40,7 @@ export async function checkTree(
   for await (const id of idsOf(view, KEYS.dir)) check.dir(id)
   for await (const id of idsOf(view, KEYS.link)) check.link(id)
   for await (const id of idsOf(view, KEYS.inode)) check.inode(id)
+  for await (const [key] of view.scan(KEYS.xattr, prefixEnd(KEYS.xattr))) check.xattr(key)
   return await check.shown()
 }
 
@@ -53,6 +58,7 @@ class TreeCheck {
   /** Children that show, by folder. */
   readonly #childrenOf = new Map<NodeId, Counts>()
   readonly #lines: string[] = []
+  readonly #xattrs: string[] = []
   #conflicts = 0
   #reappeared = 0
 
@@ -92,6 +98,16 @@ class TreeCheck {
     throw this.#error('7 names and counts are true', `file ${id} has links ${found}, not ${said}`)
   }
 
+  /** Extended attributes are listed, and of what is there. */
+  xattr(key: string): void {
+    const [id, name] = [key.slice(1, 1 + ID_BYTES), key.slice(1 + ID_BYTES)]
+    const object = hexId<NodeId>(fromByteString(id), ID_BYTES, 'node id')
+    const isThere = readDir(this.#view, object) ?? readInode(this.#view, object)
+    const names = readXattrNames(this.#view, object)
+    if (isThere !== undefined && (name === '' || names.includes(name as XattrName))) return
+    throw this.#error('7 names and counts are true', `${object} has xattr ${name}: ${names.join()}`)
+  }
+
   /** All that shows, from the root down. */
   async shown(): Promise<TreeFacts> {
     const open: NodeId[] = [ROOT]
@@ -105,7 +121,7 @@ class TreeCheck {
       throw this.#error('38 what is counted is there', what)
     }
     const [conflicts, reappeared] = [this.#conflicts, this.#reappeared]
-    return { lines: this.#lines.sort(), conflicts, reappeared }
+    return { lines: this.#lines.sort(), conflicts, reappeared, xattrs: this.#xattrs }
   }
 
   #describeDir(id: NodeId): void {
@@ -119,6 +135,7 @@ class TreeCheck {
     }
     if (id !== ROOT && dir.live.length === 0) this.#reappeared++
     this.#lines.push(text('folder', id, dir))
+    this.#describeXattrs(id)
   }
 
   /** The names in a folder. returns the folders in it. */
@@ -146,6 +163,17 @@ class TreeCheck {
     if (record !== undefined) this.#lines.push(text('link', link, record))
     const inode = readInode(this.#view, id)
     if (inode !== undefined) this.#lines.push(text('file', id, inode))
+    this.#describeXattrs(id)
+  }
+
+  #describeXattrs(id: NodeId): void {
+    for (const name of readXattrNames(this.#view, id)) {
+      const value = readXattr(this.#view, id, name)
+      if (value === undefined)
+        throw this.#error('7 names and counts are true', `xattr ${name} of ${id} has no value`)
+      this.#lines.push(text('xattr', id, { name, value }))
+      this.#xattrs.push(Buffer.from(value).toString())
+    }
   }
 
   #count(parent: NodeId, { all, dirs }: Counts): void {

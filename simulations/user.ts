@@ -1,11 +1,13 @@
 // A user of one node: asks it for one thing after the other, and tells the oracle what was meant, what was in view, and
 // what the node answered. Refusals that a user of a file system expects are counted; any other error fails the run.
+import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
 import { nameFromText, nameText, plainNameOf } from '../protocol/tree/names.ts'
 import { CheckError } from './check-error.ts'
 import { chooseOp } from './choice.ts'
 import { readVolume } from './inspection.ts'
+import { withInode } from './mount.ts'
 import { SeededRandom } from './random.ts'
 import { describeOp } from './script.ts'
 import type { ClusterNode } from './cluster.ts'
@@ -15,6 +17,7 @@ import type { Oracle } from './oracle.ts'
 import type { Action, UserOp } from './script.ts'
 import type { StrongHistory, StrongOp } from './strong-calls.ts'
 import type { FileCallOptions, NodeApi } from '../node/control/api.ts'
+import type { FileSystem } from '../node/mount/file-system.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
@@ -29,6 +32,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ENOTDIR',
   'EISDIR',
   'ENOTEMPTY',
+  'ENODATA',
   'EINVAL',
   'EBUSY',
   'ESTALE',
@@ -60,6 +64,7 @@ export interface UserComponents {
 }
 
 type Write = Extract<UserOp, { kind: 'write' }>
+type XattrOp = Extract<UserOp, { kind: 'xattr' }>
 
 export class User {
   readonly #c: UserComponents
@@ -131,12 +136,16 @@ export class User {
 
   async #make(op: UserOp, what: string): Promise<void> {
     const { node, history, oracle } = this.#c
+    if (op.kind === 'xattr')
+      return await node.askMount((mount) =>
+        withInode(mount, op.path, (inode) => this.#setXattr(mount, inode, op, what)),
+      )
     if (op.kind !== 'strong') return await node.ask((api) => this.#ask(api, op, what))
     if (op.sizeBytes !== undefined) oracle.begins(op.sizeBytes, op.path, node.name)
     await history.make(op, node.name, (run) => node.ask(run))
   }
 
-  async #ask(api: NodeApi, op: Exclude<UserOp, StrongOp>, what: string): Promise<void> {
+  async #ask(api: NodeApi, op: Exclude<UserOp, StrongOp | XattrOp>, what: string): Promise<void> {
     const { oracle } = this.#c
     switch (op.kind) {
       case 'folder':
@@ -176,6 +185,26 @@ export class User {
       case 'roam':
         return this.#roam(api, op, what)
     }
+  }
+
+  /** What was in view does not come back. */
+  async #setXattr(
+    mount: FileSystem,
+    inode: number,
+    { name, value }: XattrOp,
+    what: string,
+  ): Promise<void> {
+    const { node, oracle } = this.#c
+    const before = await mount.getXattr(inode, name)
+    if (value === undefined) {
+      await mount.removeXattr(inode, name)
+    } else {
+      oracle.setsXattr(value)
+      await mount.setXattr(inode, name, utf8(value), { flags: 0, keepsSetGid: true })
+    }
+    await mount.syncFolder(inode)
+    if (before !== undefined)
+      oracle.replacedXattr(Buffer.from(before).toString(), { node: node.name, what })
   }
 
   /** Nobody else touches the file: whoever has seen the session sees what was written in it. */

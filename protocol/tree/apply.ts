@@ -211,10 +211,13 @@ function applyAttributes(edit: Edit, op: OpOf<'attributes'>): void {
 }
 
 function applyXattr(edit: Edit, op: OpOf<'xattr'>): void {
-  const dir = edit.inode(op.id) === undefined ? edit.dir(op.id) : undefined
-  if (dir === undefined && edit.inode(op.id) === undefined) return
+  if (edit.inode(op.id) !== undefined) {
+    mergeXattr(edit.store, op, edit.stamp)
+    return touchInode(edit, op.id)
+  }
+  const dir = edit.dir(op.id)
+  if (dir === undefined) return
   mergeXattr(edit.store, op, edit.stamp)
-  if (dir === undefined) return touchInode(edit, op.id)
   edit.changes.dirs.add(op.id)
   if (dir.xattrsChanged !== undefined && dir.xattrsChanged >= edit.stamp) return
   dir.xattrsChanged = edit.stamp

@@ -57,6 +57,19 @@ describe('the oracle', () => {
     assert.throws(() => outside.judge(NOTHING), CheckError)
   })
 
+  test('wants an extended attribute that was replaced to stay away, and none that nobody set', () => {
+    const oracle = new Oracle()
+    oracle.setsXattr('one')
+    oracle.setsXattr('two')
+    oracle.judgeXattrs(['one', 'two'])
+    assert.throws(() => oracle.judgeXattrs(['three']), CheckError)
+    oracle.replacedXattr('one', { node: 'n1', what: 'n1: xattr' })
+    oracle.judgeXattrs(['two'])
+    assert.throws(() => oracle.judgeXattrs(['one']), CheckError)
+    oracle.rewound('n1', () => false)
+    oracle.judgeXattrs(['one'])
+  })
+
   test('wants what was replaced to stay away', () => {
     const oracle = written(DURABLE)
     oracle.covers([SIZE], 'n1: write')

@@ -1,0 +1,49 @@
+// A mount without a kernel: what programs would ask of it is asked of the file system itself.
+import { ShoalError } from '../protocol/errors.ts'
+import { toByteString, utf8 } from '../protocol/bytes.ts'
+import type { FileSystem, Invalidator, MountedFileSystem } from '../node/mount/file-system.ts'
+
+const ROOT_INODE = 1
+/** There is no kernel that would cache anything. */
+const NO_CACHE: Invalidator = {
+  inode: () => undefined,
+  entry: () => undefined,
+  settled: () => Promise.resolve(),
+}
+
+export class SimulatedMount {
+  fileSystem: FileSystem | undefined
+
+  /** What a node mounts with. */
+  readonly mounter = (fileSystem: FileSystem, folder: string): Promise<MountedFileSystem> => {
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const unmount = (): Promise<void> => {
+      this.fileSystem = undefined
+      resolve()
+      return ended
+    }
+    this.fileSystem = fileSystem
+    const invalidator = NO_CACHE
+    return Promise.resolve({ folder, invalidator, ended, unmount, [Symbol.asyncDispose]: unmount })
+  }
+}
+
+/** Ask something about what is at a path. throws 'ENOENT', 'ENOTDIR'. */
+export async function withInode<Answer>(
+  fileSystem: FileSystem,
+  path: string,
+  ask: (inode: number) => Promise<Answer>,
+): Promise<Answer> {
+  const held: number[] = []
+  try {
+    let at = ROOT_INODE
+    for (const part of path.split('/').filter((name) => name !== '')) {
+      const found = await fileSystem.lookup(at, toByteString(utf8(part)))
+      if (found === undefined) throw new ShoalError('ENOENT', `${path} is not there`)
+      held.push((at = found.inode))
+    }
+    return await ask(at)
+  } finally {
+    for (const inode of held) fileSystem.forget(inode, 1)
+  }
+}
