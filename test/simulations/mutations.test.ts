@@ -21,7 +21,7 @@ describe('a bug that is put in on purpose', () => {
   for (const name of [
     'apply moves without undo',
     'a delete covers what it did not see',
-    'the name that comes last wins',
+    'the attribute that comes last wins',
   ]) {
     test(`is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, SEEDS)
