@@ -4,7 +4,7 @@
 // Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
 // (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
 import { spawn, spawnSync } from 'node:child_process'
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,6 +28,8 @@ if (files.length === 0) {
   process.exit(2)
 }
 const folder = mkdtempSync(join(tmpdir(), 'shoal-test-'))
+// Tests that act as another user pass through it.
+chmodSync(folder, 0o711)
 try {
   process.exitCode = await runTests()
   const left = await leftovers()

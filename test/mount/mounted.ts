@@ -15,7 +15,7 @@ import type { MountedFileSystem, MountOptions } from '../../node/mount/file-syst
 export const skip: string | false =
   existsSync('/dev/fuse') && process.getuid?.() === 0 ? false : 'needs /dev/fuse and root'
 
-const WAIT_MS = 10_000
+const WAIT_MS = 60_000
 
 export interface Mounted {
   readonly fileSystem: MemoryFileSystem
