@@ -152,7 +152,10 @@ export class ShardSwarm {
   async #serve(): Promise<void> {
     const { network, clock } = this.#machine.world
     const disk = new WatchedDisk(this.#machine.disk)
-    const store = await Store.open({ disk, clock, kv: this.#machine.kv }, { reserveBytes: 0 })
+    const store = await Store.open(
+      { disk, clock, kv: this.#machine.kv },
+      { reserveBytes: 0, segmentBytesMax: 64 * MIB },
+    )
     const server = new ShardServer(
       { network, clock, store },
       {
