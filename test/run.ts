@@ -4,7 +4,15 @@
 // Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
 // (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
