@@ -55,7 +55,7 @@ export class Detector {
   readonly #known = new Map<PeerId, Known>()
   readonly #listeners = new Set<(peer: PeerId) => void>()
   /** What listeners were told last, by grace and peer. */
-  #told: ReadonlyMap<string, Liveness> = new Map()
+  #told = new Map<string, Liveness>()
   #lookedAt: { readonly now: Instant; readonly wall: WallTime }
   #timer: Timer | undefined
 
@@ -87,7 +87,7 @@ export class Detector {
       ? withInterval(known.intervals, now - known.silentSince, this.#beat)
       : known.intervals
     this.#known.set(peer, { silentSince: now, intervals, isHeard: true, hasHungUp: false })
-    if (!wasOnline) this.#tell()
+    if (!wasOnline) this.#tellBack(peer)
   }
 
   /** The connection to a peer closed: less patience until it is heard again. */
@@ -170,6 +170,18 @@ export class Detector {
       this.#tell()
       if (this.#timer !== undefined) this.#plan()
     })
+  }
+
+  /** Tell of one that is online again: where many come at once, looking at all for each costs their square. */
+  #tellBack(peer: PeerId): void {
+    let isChanged = false
+    for (const { peers, graceMs } of this.#c.watched()) {
+      const key = `${graceMs} ${peer}`
+      if ((this.#told.get(key) ?? 'online') === 'online' || !peers.includes(peer)) continue
+      this.#told.set(key, 'online')
+      isChanged = true
+    }
+    if (isChanged) for (const listener of this.#listeners) listener(peer)
   }
 
   /** Tell what has changed since the last time. cost: O(members of all volumes). */
