@@ -12,8 +12,7 @@ import type { KernelCache } from './kernel-cache.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
 /** Of open(2), on Linux. */
-export const O_TRUNC = 0o1000
-const O_APPEND = 0o2000
+const O_TRUNC = 0o1000
 
 /** Of fallocate(2). */
 const KEEP_SIZE = 1
@@ -22,11 +21,6 @@ const ZERO_RANGE = 16
 
 /** Up to here, reading what was written and not closed costs less than storing it to reference it. */
 const COPY_READ_MAX: number = 128 * KIB
-
-interface Handle {
-  readonly file: OpenFile
-  readonly append: boolean
-}
 
 export interface FileHandlesComponents {
   readonly namespace: Pick<Namespace, 'nowNs' | 'volume'>
@@ -40,7 +34,7 @@ export interface FileHandlesComponents {
 
 export class FileHandles {
   readonly #c: FileHandlesComponents
-  readonly #handles = new Map<number, Handle>()
+  readonly #handles = new Map<number, OpenFile>()
   #next = 1
 
   constructor(components: FileHandlesComponents) {
@@ -50,14 +44,19 @@ export class FileHandles {
   /** flags: as of open(2). returns a handle. */
   async open(target: ViewTarget, flags: number): Promise<number> {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const handle = this.#open(target, flags)
-    if ((flags & O_TRUNC) !== 0) await this.truncate(target, 0, handle)
+    const handle = this.#open(target)
+    try {
+      if ((flags & O_TRUNC) !== 0) await this.truncate(target, 0, handle)
+    } catch (error) {
+      await this.release(handle)
+      throw error
+    }
     return handle
   }
 
-  /** The same of what has no name, nor anything in it. */
-  openNameless(target: FileTarget, flags: number): number {
-    return this.#open(target, flags, { isNameless: true })
+  /** The same of what was just made. */
+  openNew(target: FileTarget, options?: { isNameless: boolean }): number {
+    return this.#open(target, options)
   }
 
   async read(
@@ -67,7 +66,7 @@ export class FileHandles {
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     const { files } = this.#c
-    const { file } = this.#handle(handle)
+    const file = this.#file(handle)
     if (file.editor === undefined) return files.reader(file).read(position, length, { signal })
     return files.inOrder(file, () =>
       (file.editor ?? files.reader(file)).read(position, length, { signal }),
@@ -75,11 +74,11 @@ export class FileHandles {
   }
 
   /** returns bytes written. */
-  async write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
+  async write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {
     const { signal } = this.#c
-    const { file, append } = this.#handle(handle)
+    const file = this.#file(handle)
     await this.#edit(file, (editor) =>
-      editor.write(append ? editor.size : position, bytes, { signal }),
+      editor.write(position === 'end' ? editor.size : position, bytes, { signal }),
     )
     return bytes.byteLength
   }
@@ -92,7 +91,7 @@ export class FileHandles {
     const isKnown = what === 0 || what === ZERO_RANGE || (what === PUNCH_HOLE && keepsSize)
     if (!isKnown) throw new ShoalError('unsupported', `fallocate with mode ${mode}`)
     const end = position + length
-    await this.#edit(this.#handle(handle).file, async (editor) => {
+    await this.#edit(this.#file(handle), async (editor) => {
       if (what === 0) await this.#checkRoom(editor, position, end)
       if (!keepsSize && end > editor.size) await editor.truncate(end, { signal })
       if (what !== 0) await editor.punch(position, end, { signal })
@@ -102,7 +101,7 @@ export class FileHandles {
   /** Where data, or a hole, begins or goes on, as lseek(2) with SEEK_DATA or SEEK_HOLE. throws 'ENXIO'. */
   async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
     const { files, signal } = this.#c
-    const { file } = this.#handle(handle)
+    const file = this.#file(handle)
     return files.inOrder(file, async () => {
       const content = file.editor ?? files.reader(file)
       const isInside = position < content.size
@@ -117,8 +116,8 @@ export class FileHandles {
   /** Take bytes of one open file over into another, or elsewhere in the same. returns how many: fewer only at its end. */
   async copyRange(from: HandlePosition, to: HandlePosition, lengthMax: number): Promise<number> {
     const { files, signal } = this.#c
-    const { file } = this.#handle(from.handle)
-    const target = this.#handle(to.handle).file
+    const file = this.#file(from.handle)
+    const target = this.#file(to.handle)
     if (file.editor !== undefined && lengthMax <= COPY_READ_MAX) {
       const parts = await this.read(from.handle, from.position, lengthMax, signal)
       return this.write(to.handle, to.position, concatBytes(parts))
@@ -140,7 +139,7 @@ export class FileHandles {
 
   async flush(handle: number): Promise<void> {
     const { files, namespace } = this.#c
-    const { file } = this.#handle(handle)
+    const file = this.#file(handle)
     files.checkAccepted(file)
     if (file.editor === undefined) return
     await this.#commitLast(file)
@@ -149,14 +148,14 @@ export class FileHandles {
 
   async fsync(handle: number): Promise<void> {
     const { files, namespace, signal } = this.#c
-    const { file } = this.#handle(handle)
+    const file = this.#file(handle)
     files.checkAccepted(file)
     if (file.editor !== undefined) await files.inOrder(file, () => files.commit(file, signal))
     await namespace.volume.commit()
   }
 
   async release(handle: number): Promise<void> {
-    const { file } = this.#handle(handle)
+    const file = this.#file(handle)
     try {
       await this.#commitLast(file)
     } finally {
@@ -168,10 +167,13 @@ export class FileHandles {
   /** handle: undefined for truncate(2), which has no close that would log it. */
   async truncate(target: ViewTarget, sizeBytes: number, handle: number | undefined): Promise<void> {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    if (handle !== undefined) return this.#truncate(this.#handle(handle).file, sizeBytes)
-    const borrowed = this.#open(target, 0)
-    await this.#truncate(this.#handle(borrowed).file, sizeBytes)
-    await this.release(borrowed)
+    if (handle !== undefined) return this.#truncate(this.#file(handle), sizeBytes)
+    const borrowed = this.#open(target)
+    try {
+      await this.#truncate(this.#file(borrowed), sizeBytes)
+    } finally {
+      await this.release(borrowed)
+    }
   }
 
   #truncate(file: OpenFile, sizeBytes: number): Promise<void> {
@@ -212,14 +214,13 @@ export class FileHandles {
     }
   }
 
-  #open(target: FileTarget, flags: number, options?: { isNameless: boolean }): number {
+  #open(target: FileTarget, options?: { isNameless: boolean }): number {
     const handle = this.#next++
-    const append = (flags & O_APPEND) !== 0
-    this.#handles.set(handle, { file: this.#c.files.open(target, options), append })
+    this.#handles.set(handle, this.#c.files.open(target, options))
     return handle
   }
 
-  #handle(handle: number): Handle {
+  #file(handle: number): OpenFile {
     const known = this.#handles.get(handle)
     if (known === undefined) throw new ShoalError('ESTALE', `file handle ${handle} is not open`)
     return known

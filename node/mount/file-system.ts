@@ -39,14 +39,12 @@ export interface FileSystem {
     parent: number,
     name: string,
     mode: number,
-    flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }>
   /** As open(2) with O_TMPFILE: a file without a name, for a folder in which link() may give it one. */
   createNameless(
     parent: number,
     mode: number,
-    flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }>
   /** Parts to send back to back; together shorter than `length` only at the end of the file. */
@@ -56,8 +54,8 @@ export interface FileSystem {
     length: number,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]>
-  /** `bytes` is only valid until the promise settles. `append` writes at the end. returns bytes written. */
-  write(handle: number, position: number, bytes: Uint8Array): Promise<number>
+  /** `bytes` is only valid until the promise settles. returns bytes written. */
+  write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number>
   /** As fallocate(2); mode: KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16. throws 'unsupported' for others, 'ENOSPC', 'EFBIG'. */
   allocate(handle: number, mode: number, position: number, length: number): Promise<void>
   /** The first byte from `position` on that is data, or in a hole, as lseek(2) finds it. throws 'ENXIO'. */

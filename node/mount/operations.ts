@@ -27,7 +27,7 @@ import type {
   SetXattr,
 } from './file-system.ts'
 import { getXattr, keptName, makeInheriting, removeXattr, setXattr } from './extended-attributes.ts'
-import { FileHandles, O_TRUNC } from './file-handles.ts'
+import { FileHandles } from './file-handles.ts'
 import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
@@ -225,7 +225,6 @@ export class VolumeFileSystem implements FileSystem {
     parent: number,
     name: string,
     mode: number,
-    flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     const made = await this.#ops(() =>
@@ -234,20 +233,18 @@ export class VolumeFileSystem implements FileSystem {
       ),
     )
     await this.#c.namespace.volume.makeRoom()
-    // A new file is empty already.
-    const handle = await this.#handles.open(made, flags & ~O_TRUNC)
+    const handle = this.#handles.openNew(made)
     return { attributes: this.#hand(made), handle }
   }
 
   async createNameless(
     parent: number,
     mode: number,
-    flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     this.#dir(parent)
     const target = this.#nameless.make(mode, maker)
-    const handle = this.#handles.openNameless(target, flags)
+    const handle = this.#handles.openNew(target, { isNameless: true })
     return { attributes: this.#hand(target), handle }
   }
 
@@ -260,7 +257,7 @@ export class VolumeFileSystem implements FileSystem {
     return this.#handles.read(handle, position, length, signal)
   }
 
-  write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
+  write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {
     return this.#handles.write(handle, position, bytes)
   }
 

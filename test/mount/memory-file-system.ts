@@ -21,11 +21,9 @@ const ROOT = 1
 const NOREPLACE = 1
 const EXCHANGE = 2
 const O_TRUNC = 0o1000
-const O_APPEND = 0o2000
 
 interface Handle {
   readonly inode: Inode
-  readonly append: boolean
   /** Entries of a folder as they were when reading it began. */
   entries: readonly [string, Inode][]
 }
@@ -145,19 +143,18 @@ export class MemoryFileSystem implements FileSystem {
     await this.before('open')
     const node = this.#inode(inode)
     if ((flags & O_TRUNC) !== 0) resize(node, 0)
-    return this.#open(node, flags)
+    return this.#open(node)
   }
 
   async create(
     parent: number,
     name: string,
     mode: number,
-    flags: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     await this.before('create')
     const made = this.#add(parent, name, 'file', mode, maker)
-    return { attributes: this.#give(made), handle: this.#open(made, flags) }
+    return { attributes: this.#give(made), handle: this.#open(made) }
   }
 
   async read(
@@ -182,10 +179,10 @@ export class MemoryFileSystem implements FileSystem {
     return parts
   }
 
-  async write(handle: number, position: number, bytes: Uint8Array): Promise<number> {
+  async write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {
     await this.before('write')
-    const { inode, append } = this.#handle(handle)
-    const start = append ? inode.size : position
+    const { inode } = this.#handle(handle)
+    const start = position === 'end' ? inode.size : position
     for (let done = 0; done < bytes.byteLength;) {
       const [block, to] = [Math.floor((start + done) / MIB), (start + done) % MIB]
       const part = bytes.subarray(done, done + MIB - to)
@@ -234,7 +231,7 @@ export class MemoryFileSystem implements FileSystem {
 
   async openFolder(inode: number): Promise<number> {
     await this.before('openFolder')
-    return this.#open(this.#folder(inode), 0)
+    return this.#open(this.#folder(inode))
   }
 
   async readFolder(
@@ -358,9 +355,9 @@ export class MemoryFileSystem implements FileSystem {
     return attributesOf(inode)
   }
 
-  #open(inode: Inode, flags: number): number {
+  #open(inode: Inode): number {
     inode.opens++
-    this.handles.set(++this.#lastHandle, { inode, append: (flags & O_APPEND) !== 0, entries: [] })
+    this.handles.set(++this.#lastHandle, { inode, entries: [] })
     return this.#lastHandle
   }
 

@@ -1,5 +1,5 @@
-// System calls that Node does not have, on paths, through the C library. Synchronous: never on a mount that this very
-// process serves. A call that fails throws an error whose code is the name of the error number.
+// System calls that Node does not have, on paths and descriptors, through the C library. Synchronous: never on a mount
+// that this very process serves. A call that fails throws an error whose code is the name of the error number.
 import { constants } from 'node:os'
 import koffi from 'koffi'
 
@@ -10,11 +10,28 @@ const call = {
   listxattr: libc.func('long llistxattr(const char *, void *, size_t)'),
   removexattr: libc.func('int lremovexattr(const char *, const char *)'),
   mknod: libc.func('int mknod(const char *, unsigned int, unsigned long)'),
+  fallocate: libc.func('int fallocate(int, int, int64_t, int64_t)'),
+  lseek: libc.func('int64_t lseek(int, int64_t, int)'),
+  copyFileRange: libc.func(
+    'long copy_file_range(int, int64_t *, int, int64_t *, size_t, unsigned int)',
+  ),
+  mmap: libc.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
+  msync: libc.func('int msync(void *, size_t, int)'),
+  munmap: libc.func('int munmap(void *, size_t)'),
 }
 const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 
 export const XATTR_CREATE = 1
 export const XATTR_REPLACE = 2
+export const FALLOC_KEEP_SIZE = 1
+export const FALLOC_PUNCH_HOLE = 2
+export const FALLOC_ZERO_RANGE = 16
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
+
+const PROT_READ_WRITE = 3
+const MAP_SHARED = 1
+const MS_SYNC = 4
 
 export function setXattr(path: string, name: string, value: string | Uint8Array, flags = 0): void {
   const bytes = Buffer.from(value)
@@ -45,6 +62,53 @@ export function removeXattr(path: string, name: string): void {
 /** mode: with the type, as S_IFIFO. */
 export function makeNode(path: string, mode: number, device = 0): void {
   check('mknod', call.mknod(path, mode, device))
+}
+
+export function allocate(fd: number, mode: number, position: number, length: number): void {
+  check('fallocate', call.fallocate(fd, mode, position, length))
+}
+
+/** whence: SEEK_DATA or SEEK_HOLE. returns the offset, or undefined behind the last data. */
+export function seek(fd: number, position: number, whence: number): number | undefined {
+  try {
+    return check('lseek', call.lseek(fd, position, whence))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENXIO') return undefined
+    throw error
+  }
+}
+
+/** returns how many bytes were copied; 0 at the end of the source. */
+export function copyFileRange(
+  from: { readonly fd: number; readonly position: number },
+  to: { readonly fd: number; readonly position: number },
+  length: number,
+): number {
+  const copied = call.copyFileRange(from.fd, [from.position], to.fd, [to.position], length, 0)
+  return check('copy_file_range', copied)
+}
+
+/** A file in memory, shared and writable. Touching what is behind its last page ends the process (SIGBUS). */
+export class Mapping {
+  readonly bytes: Uint8Array
+  readonly #address: unknown
+
+  constructor(fd: number, length: number) {
+    const address: unknown = call.mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, 0)
+    if (address === 0xffff_ffff_ffff_ffffn) check('mmap', -1)
+    this.#address = address
+    this.bytes = new Uint8Array(koffi.view(address, length))
+  }
+
+  /** Write back what was changed. */
+  sync(): void {
+    check('msync', call.msync(this.#address, this.bytes.length, MS_SYNC))
+  }
+
+  /** The bytes must not be touched any more. */
+  unmap(): void {
+    check('munmap', call.munmap(this.#address, this.bytes.length))
+  }
 }
 
 function check(name: string, result: unknown): number {

@@ -106,6 +106,8 @@ export const OPEN_KEEP_CACHE = 2
 export const OPEN_CACHE_FOLDER = 8
 export const OPEN_NO_FLUSH = 32
 export const OPEN_KILL_PRIVILEGES = 1
+/** Of a WRITE: what was changed in a mapping of the file, not by a write(2). */
+export const WRITE_CACHED = 1
 export const WRITE_KILL_PRIVILEGES = 4
 
 export const SETXATTR_KILL_SETGID = 1

@@ -6,6 +6,7 @@ import {
   OPEN_KEEP_CACHE,
   OPEN_KILL_PRIVILEGES,
   OPEN_NO_FLUSH,
+  WRITE_CACHED,
   WRITE_KILL_PRIVILEGES,
 } from '../protocol.ts'
 import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
@@ -31,7 +32,7 @@ export async function create(served: Served, request: Request): Promise<Parts> {
   const maker = { ...caller, umask: request.u32() }
   request.skip(4) // open flags: a new file has no privileges
   const name = request.name()
-  return made(served, flags, () => served.fileSystem.create(inode, name, mode, flags, maker))
+  return made(served, flags, () => served.fileSystem.create(inode, name, mode, maker))
 }
 
 /** The same without a name: what the kernel sends for one means nothing. */
@@ -40,7 +41,7 @@ export async function createNameless(served: Served, request: Request): Promise<
   const flags = request.u32()
   const mode = request.u32() & 0o7777
   const maker = { ...caller, umask: request.u32() }
-  return made(served, flags, () => served.fileSystem.createNameless(inode, mode, flags, maker))
+  return made(served, flags, () => served.fileSystem.createNameless(inode, mode, maker))
 }
 
 async function made(
@@ -77,10 +78,14 @@ export async function write(served: Served, request: Request): Promise<Parts> {
   const position = request.u64()
   const length = request.u32()
   const flags = request.u32()
-  request.skip(16) // lock owner, open flags, padding
+  request.skip(8) // lock owner
+  // As they are now: fcntl(2) may have changed them.
+  const openFlags = request.u32()
+  request.skip(4) // padding
   const bytes = request.bytes(length)
   if (flags & WRITE_KILL_PRIVILEGES) await killPrivileges(served, request.inode)
-  return writtenReply(await served.fileSystem.write(handle, position, bytes))
+  const appends = (openFlags & constants.O_APPEND) !== 0 && (flags & WRITE_CACHED) === 0
+  return writtenReply(await served.fileSystem.write(handle, appends ? 'end' : position, bytes))
 }
 
 export async function flush(served: Served, request: Request): Promise<Parts> {

@@ -1,5 +1,4 @@
 // Operations on names: looking up, making, moving and removing.
-import { constants } from 'node:fs'
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../../../../protocol/limits.ts'
 import { FILE_TYPE, RENAME_KNOWN, S_IFMT } from '../protocol.ts'
@@ -49,9 +48,8 @@ export async function mknod(served: Served, request: Request): Promise<Parts> {
     )
   }
   if ((mode & S_IFMT) !== FILE_TYPE.file) throw new ShoalError('EINVAL', `mknod of mode ${mode}`)
-  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR
   return entry(served, async () => {
-    const made = await served.fileSystem.create(inode, name, mode & 0o7777, flags, maker)
+    const made = await served.fileSystem.create(inode, name, mode & 0o7777, maker)
     await served.fileSystem.release(made.handle)
     return made.attributes
   })
