@@ -1,0 +1,50 @@
+// Locks between processes of one machine, by real programs on the mount of a real node. The cases of locks.py run on the
+// file system of the temporary folder too, which shows that they are right about POSIX.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { TestCluster } from '../cluster/cluster.ts'
+import { run, skip } from './mounted.ts'
+
+const SCRIPT = fileURLToPath(new URL('./locks.py', import.meta.url))
+
+const cases = readCases()
+const needsPython = cases.length === 0 ? 'needs python3' : skip
+
+test('the cases of locks hold elsewhere', { skip: needsPython, timeout: 300_000 }, async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'shoal-locks-'))
+  try {
+    for (const [name] of cases) await run('python3', SCRIPT, name, elsewhere)
+  } finally {
+    await rm(elsewhere, { recursive: true })
+  }
+})
+
+for (const setting of ['locks=local']) {
+  describe(`locks on a mount with ${setting}`, { skip: needsPython, timeout: 300_000 }, () => {
+    let cluster: TestCluster
+    let folder: string
+
+    before(async () => {
+      cluster = await TestCluster.start(1, { mounts: true })
+      folder = cluster.nodes[0]?.mountFolder ?? assert.fail('a node')
+    })
+
+    after(() => cluster[Symbol.asyncDispose]())
+
+    for (const [name, says] of cases) test(says, () => run('python3', SCRIPT, name, folder))
+  })
+}
+
+function readCases(): readonly (readonly [name: string, says: string])[] {
+  const { stdout, status } = spawnSync('python3', [SCRIPT], { encoding: 'utf8' })
+  if (status !== 0) return []
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t') as [string, string])
+}
