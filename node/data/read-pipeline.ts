@@ -1,19 +1,23 @@
-// Content in, bytes out: the manifest is walked lazily, chunks come through a shared cache, holes are zeros. A reader
-// that is read in order reads ahead: far when chunks come from peers, little when they are here.
+// Content in, bytes out: the manifest is walked lazily, chunks come through a shared cache, holes are zeros. Where it is
+// read in order it is read ahead (read-ahead.ts): far when chunks come from peers, little when they are here.
 import { extentLength } from '../../protocol/chunk/manifest.ts'
-import { MIB } from '../../protocol/units.ts'
+import { KIB, MIB } from '../../protocol/units.ts'
 import { contentSize } from './content.ts'
+import { inParallel } from './in-parallel.ts'
 import { ManifestTree } from './manifest-tree.ts'
+import { ReadAhead } from './read-ahead.ts'
 import type { NodeCache } from './cache.ts'
+import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkReader } from './chunk-io.ts'
 import type { Content } from './content.ts'
 import type { PlacedExtent } from './manifest-tree.ts'
+import type { ReadAheadBudget, Stream } from './read-ahead.ts'
 
 /** Chunks in flight when they come from peers, and when they are here. */
 const FAR_CHUNKS = 8
 const NEAR_CHUNKS = 2
-/** Bytes read ahead at most, so that a reader leaves room in the cache for others. */
-const AHEAD_BYTES: number = 8 * MIB
+/** Read ahead of what is here: enough that the disk and the processor work at a time. */
+const NEAR_BYTES: number = 256 * KIB
 
 /** What holes are read from; never written to. */
 const ZEROS: Uint8Array = new Uint8Array(MIB)
@@ -21,6 +25,7 @@ const ZEROS: Uint8Array = new Uint8Array(MIB)
 export interface ReaderParts {
   readonly chunks: ChunkReader
   readonly nodes: NodeCache
+  readonly ahead: ReadAheadBudget
 }
 
 interface Options {
@@ -33,27 +38,40 @@ export class ContentReader {
   readonly #chunks: ChunkReader
   readonly #inline: Uint8Array | undefined
   readonly #tree: ManifestTree | undefined
-  /** Where the last read ended. */
-  #position = 0
-  /** Read ahead up to here. */
-  #ahead = 0
+  readonly #ahead: ReadAhead
 
-  constructor(content: Content, { chunks, nodes }: ReaderParts) {
+  constructor(content: Content, { chunks, nodes, ahead }: ReaderParts) {
     this.size = contentSize(content)
     this.#chunks = chunks
+    this.#ahead = new ReadAhead(ahead)
     if (content.kind === 'inline') this.#inline = content.bytes
     else this.#tree = new ManifestTree(content.manifest, { chunks, nodes })
   }
 
   /** Bytes from `position`, in parts; together shorter than `length` only at the end. throws 'chunk-unavailable'. */
   async read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
-    const end = Math.min(position + length, this.size)
-    const sequential = position === this.#position
     const parts: Uint8Array[] = []
-    for await (const part of this.stream(position, length, options)) parts.push(part)
-    this.#position = end
-    if (sequential && this.#tree !== undefined) void this.#readAhead(this.#tree, end)
+    const end = Math.min(position + length, this.size)
+    const isRead = this.#tree !== undefined && position < end
+    const stream = isRead ? this.#ahead.follow(position, end) : undefined
+    try {
+      const reading = this.stream(position, length, options)
+      const first = reading.next()
+      // After what is asked for.
+      if (stream !== undefined) void this.#readAhead(stream)
+      for (let piece = await first; piece.done !== true; piece = await reading.next())
+        parts.push(piece.value)
+    } catch (error) {
+      // Whoever is interrupted does not go on.
+      if (options.signal.aborted && stream !== undefined) this.#ahead.stop(stream)
+      throw error
+    }
     return parts
+  }
+
+  /** Nobody will go on reading: fetch nothing more ahead. */
+  stop(): void {
+    this.#ahead.stopAll()
   }
 
   /** The same piece by piece, several chunks in flight. */
@@ -112,26 +130,36 @@ export class ContentReader {
     return extent.kind === 'hole' || this.#chunks.isNear(extent.ref.id)
   }
 
-  /** Bring the next chunks into the cache. Failures are met again by the read that needs the chunk. */
-  async #readAhead(tree: ManifestTree, position: number): Promise<void> {
-    const { signal } = new AbortController()
-    const from = Math.max(position, this.#ahead)
-    const limit = Math.min(position + AHEAD_BYTES, tree.size)
-    let count = 0
+  /** Bring what comes next into the cache. Failures are met again by the read that needs the chunk. */
+  async #readAhead(stream: Stream): Promise<void> {
+    if (this.#tree === undefined || stream.isRunning) return
+    stream.isRunning = true
+    const { signal } = stream
+    const read = async (ref: ChunkRef): Promise<void> => {
+      await this.#chunks.read(ref, { signal })
+    }
     try {
-      for await (const { start, extent } of tree.extents(position, limit, { signal })) {
-        if (count >= FAR_CHUNKS) break
-        if (extent.kind === 'hole') continue
-        const near = this.#chunks.isNear(extent.ref.id)
-        if (near && count >= NEAR_CHUNKS) break
-        count++
-        const end = start + extent.ref.length
-        if (end <= from) continue
-        this.#ahead = Math.max(this.#ahead, end)
-        this.#chunks.read(extent.ref, { signal }).catch(() => undefined)
+      // Reads that came meanwhile have widened the window.
+      for (let before = -1; before < stream.ahead;) {
+        before = stream.ahead
+        await inParallel(this.#comingUp(this.#tree, stream), FAR_CHUNKS, read)
       }
     } catch {
       // As above.
+    } finally {
+      stream.isRunning = false
+    }
+  }
+
+  async *#comingUp(tree: ManifestTree, stream: Stream): AsyncGenerator<ChunkRef> {
+    if (stream.ahead >= stream.limit) return
+    const { signal } = stream
+    for await (const placed of tree.extents(stream.ahead, this.size, { signal })) {
+      const isNear = this.#isNear(placed)
+      const window = isNear ? Math.min(stream.window, NEAR_BYTES) : stream.window
+      if (placed.start >= stream.next + window) return
+      stream.ahead = placed.start + extentLength(placed.extent)
+      if (placed.extent.kind === 'chunk') yield placed.extent.ref
     }
   }
 }

@@ -16,6 +16,7 @@ import { ContentEditor } from '../data/editor.ts'
 import type { CopySource, EditorParts } from '../data/editor.ts'
 import { ContentReader } from '../data/read-pipeline.ts'
 import type { ReaderParts } from '../data/read-pipeline.ts'
+import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Lease, Touched } from '../data/touched.ts'
 import { writeContent } from '../data/write-pipeline.ts'
@@ -28,6 +29,7 @@ export interface FileContentsComponents {
   readonly map: StripeMap
   readonly chunks: ChunkIo
   readonly nodes: NodeCache
+  readonly ahead: ReadAheadBudget
   readonly touched: Touched
   readonly classes: PinnedClasses
 }
@@ -117,7 +119,8 @@ export class FileContents {
   }
 
   #readerParts(hints: readonly PeerId[]): ReaderParts {
-    return { chunks: this.#c.chunks.reader(hints), nodes: this.#c.nodes }
+    const { chunks, nodes, ahead } = this.#c
+    return { chunks: chunks.reader(hints), nodes, ahead }
   }
 
   /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */

@@ -13,6 +13,7 @@ import { chunkCache, nodeCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { Gatherer } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
+import { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
 import { Touched } from '../data/touched.ts'
 import { Namespace } from '../namespace/namespace.ts'
@@ -107,7 +108,8 @@ export class HostedVolume {
     const chunks = new ChunkIo({ store, map, packer, gatherer, cache, touched, hears })
     this.chunks = chunks
     const nodes = nodeCache(NODE_CACHE_ITEMS)
-    this.contents = new FileContents({ namespace, map, chunks, nodes, touched, classes })
+    const ahead = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
+    this.contents = new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes })
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
     this.strong = new StrongVolume({
       world,

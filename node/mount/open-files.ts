@@ -100,6 +100,7 @@ export class OpenFiles {
     const version = this.#version(file)
     const dots = version.base.join()
     if (file.reader?.dots !== dots) {
+      endReading(file)
       file.reader = { dots, reader: this.#contents.reader(version) }
       file.base = version.base
     }
@@ -124,7 +125,7 @@ export class OpenFiles {
   refuse(file: OpenFile, reason: unknown): void {
     file.refused = asShoalError(reason)
     endEdit(file)
-    file.reader = undefined
+    endReading(file)
     file.modifiedNs = undefined
     this.#forget(file)
   }
@@ -173,7 +174,7 @@ export class OpenFiles {
     const dot = await this.#change(() => make(put))
     if (dot !== undefined) file.base = [dot]
     endEdit(file)
-    file.reader = undefined
+    endReading(file)
     file.modifiedNs = undefined
   }
 
@@ -184,6 +185,7 @@ export class OpenFiles {
   #forget(file: OpenFile): void {
     if (this.#byKey.get(file.key) === file) this.#byKey.delete(file.key)
     endEdit(file)
+    endReading(file)
     file.hold.end()
   }
 }
@@ -192,6 +194,12 @@ function endEdit(file: OpenFile): void {
   file.editor = undefined
   file.edit?.end()
   file.edit = undefined
+}
+
+/** Nobody goes on reading where the last one ended. */
+function endReading(file: OpenFile): void {
+  file.reader?.reader.stop()
+  file.reader = undefined
 }
 
 function fileKey(target: ViewTarget): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nodeCache } from '../../node/data/cache.ts'
+import { ReadAheadBudget } from '../../node/data/read-ahead.ts'
 import { Touched } from '../../node/data/touched.ts'
 import { FileContents } from '../../node/files/contents.ts'
 import { PinnedClasses } from '../../node/files/pinned-classes.ts'
@@ -28,11 +29,13 @@ async function mounted(): Promise<{
   const state = { refusing: false }
   const chunks = { reader: () => ({}), writer: () => ({}) } as unknown as ChunkIo
   const touched = new Touched()
+  const nodes = nodeCache(10)
+  const ahead = new ReadAheadBudget(0)
   const classes = new PinnedClasses(volume)
   const map = new VolumeStripeMap(volume)
   const fs = new VolumeFileSystem({
     namespace,
-    contents: new FileContents({ namespace, map, chunks, nodes: nodeCache(10), touched, classes }),
+    contents: new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes }),
     store: {} as Store,
     changing: () => async (make) => {
       if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')

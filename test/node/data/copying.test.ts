@@ -28,7 +28,7 @@ describe('a copy', () => {
     const content = await write(volume, bytes)
     const { chunkBytes } = volume.group.store.usage()
     let reads = 0
-    const { nodes, chunks } = volume.editing.reader
+    const { chunks } = volume.editing.reader
     const counting: typeof chunks = {
       ...chunks,
       read: (ref, options) => {
@@ -36,7 +36,7 @@ describe('a copy', () => {
         return chunks.read(ref, options)
       },
     }
-    const reader = { nodes, chunks: counting }
+    const reader = { ...volume.editing.reader, chunks: counting }
     const editor = new ContentEditor(EMPTY_CONTENT, { ...volume.editing, reader })
     await editor.write(0, bytes.subarray(0, 500), { signal })
     await editor.copyFrom({ content, reader }, 1000, 500, 800 * KIB, { signal })

@@ -169,7 +169,8 @@ test('a hole is found without reading what is listed before it', async (t) => {
       return chunks.readOnce(ref, options)
     },
   }
-  const reader = { chunks: counting, nodes: nodeCache(10_000) }
+  const nodes = nodeCache(10_000)
+  const reader = { ...volume.editing.reader, chunks: counting, nodes }
   const editor = new ContentEditor(content, { ...volume.editing, reader })
   assert.equal(await editor.seek('hole', 0, { signal }), size)
   assert.equal(reads, content.manifest.depth + 1)

@@ -9,6 +9,7 @@ import { MIB } from '../../../protocol/units.ts'
 import { chunkCache, nodeCache } from '../../../node/data/cache.ts'
 import { ChunkIo } from '../../../node/data/chunk-io.ts'
 import { Gatherer } from '../../../node/data/gather.ts'
+import { ReadAheadBudget } from '../../../node/data/read-ahead.ts'
 import { Packer } from '../../../node/data/packer.ts'
 import { Touched } from '../../../node/data/touched.ts'
 import { StateView } from '../../../node/namespace/state-view.ts'
@@ -248,7 +249,7 @@ export class VolumeState {
       hears: () => true,
     })
     this.editing = {
-      reader: { chunks: this.chunks.reader([]), nodes: nodeCache(1000) },
+      reader: { chunks: this.chunks.reader([]), nodes: nodeCache(1000), ahead: new ReadAheadBudget(8 * MIB) },
       writer: {
         chunks: this.chunks.writer(undefined),
         sizes: map.chunkSizes(),
