@@ -145,7 +145,7 @@ export class VolumeStripeMap implements StripeMap {
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {
     const secrets = this.#volume.membership.secrets(epoch)
     const known = this.#keys.get(epoch)
-    if (known?.[0] === secrets) return known[1]
+    if (known !== undefined && areSame(known[0], secrets)) return known[1]
     const [secret, ...others] = secrets
     if (secret === undefined) {
       throw new ShoalError(
@@ -199,4 +199,9 @@ async function* paged(
 /** The items, at most so many at a time. */
 function* parts<Item>(items: readonly Item[], countMax: number): Generator<readonly Item[]> {
   for (let at = 0; at < items.length; at += countMax) yield items.slice(at, at + countMax)
+}
+
+/** The very same, one by one. */
+function areSame(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((secret, i) => secret === b[i])
 }

@@ -170,6 +170,13 @@ export class Branches {
       const actor = theirs.actor(label)
       // A branch that the peer did not explain.
       if (this.actor(actor) !== actor) continue
+      if (!this.#trees.has(label) && !theirs.#trees.has(label)) {
+        // As below, of the many that never forked.
+        const tip = tips.get(label)
+        const hash = tip && hashAt(label, last)
+        if (last > 0 && (hash === undefined || hash === tip)) held.set(label, last)
+        continue
+      }
       const mine = this.#treeOf(actor)
       for (const run of theirs.#treeOf(label).runs(label, last, tips.get(label)))
         mine.addRun(held, run, hashAt)
