@@ -1,0 +1,17 @@
+// Over many kills of the node, all that programs were told is durable is there.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TestCluster } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { killWhileWriting } from '../mount/durability.ts'
+import { skip } from '../mount/mounted.ts'
+
+const ROUNDS = 40
+
+test(`what was synced is there after each of ${ROUNDS} kills of the node`, { skip }, async (t) => {
+  await using cluster = await TestCluster.start(1, { mounts: true })
+  const [node] = cluster.nodes as [TestNode]
+  const changes = await killWhileWriting(node, ROUNDS)
+  t.diagnostic(`${changes} changes`)
+  assert.ok(changes > 10 * ROUNDS)
+})
