@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
-import type { Ack, Consistency, Settings } from '../node/control/api.ts'
+import type { Ack, Consistency, DriverName, Settings } from '../node/control/api.ts'
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   s: SECOND_MS,
@@ -14,6 +14,8 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 
 /** Of `--ack`. */
 export const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
+
+const DRIVERS: readonly DriverName[] = ['kernel', 'fuse-native']
 
 const CONSISTENCIES: readonly Consistency[] = ['eventual', 'read-own', 'strong']
 
@@ -58,6 +60,12 @@ export function countBetween(least: number, most: number): (text: string) => num
 export function parseUmask(text: string): number {
   if (/^0?[0-7]{1,3}$/.test(text)) return Number.parseInt(text, 8)
   throw new InvalidArgumentError('Give permissions in octal, such as 022 or 077.')
+}
+
+/** Which driver mounts. */
+export function driverOption(): Option {
+  const help = 'what mounts (default: kernel on Linux, fuse-native elsewhere)'
+  return new Option('--driver <name>', help).choices(DRIVERS)
 }
 
 /** Milliseconds of "30s", "15m", "24h", "7d". */

@@ -6,7 +6,7 @@ import { loadHome } from './config.ts'
 import type { LocalNode } from './control/api.ts'
 import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
-import { mountKernel } from './mount/drivers/kernel/driver.ts'
+import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
 import type { Log } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
@@ -53,7 +53,7 @@ export async function createNode({
         world,
         kv,
         identity: identityFromSeed(home.seed),
-        mounter: mountKernel,
+        mounter: mountBy,
         openDoor: (api) =>
           serveControl(api, {
             socketPath: socketPathOf(folder),

@@ -1,6 +1,6 @@
 // `shoal mount`: the namespace as a folder of this machine.
 import { resolve } from 'node:path'
-import { countBetween, parseUmask } from '../arguments.ts'
+import { countBetween, driverOption, parseUmask } from '../arguments.ts'
 import type { Command } from 'commander'
 import type { MountRequest } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
@@ -24,6 +24,7 @@ export function addMount(program: Command, context: Context): void {
     .option('--gid <number>', 'the same of this group', countBetween(0, OWNER_MAX))
     .option('--umask <octal>', 'permissions that nothing shows, such as 077', parseUmask)
     .option('--non-empty', 'mount over what is in the folder')
+    .addOption(driverOption())
     .addHelpText(
       'after',
       '\nExample:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',

@@ -2,17 +2,19 @@
 // ticket is used and the mount is there; only then it says so.
 import { resolve } from 'node:path'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { driverOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
 import { explain, table } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
-import type { LocalNode } from '../../node/control/api.ts'
+import type { DriverName, LocalNode } from '../../node/control/api.ts'
 import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
 
 export interface UpOptions extends HomeOptions {
   readonly mount?: string
+  readonly driver?: DriverName
   readonly join?: string
   readonly detach?: boolean
 }
@@ -22,6 +24,7 @@ export function addUp(program: Command, context: Context): void {
     program.command('up').description('run the node (and make its home first, if there is none)'),
   )
     .option('--mount <dir>', 'mount the namespace at this folder')
+    .addOption(driverOption())
     .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
     .option('--detach', 'return when the node is ready, and let it run on')
     .addHelpText(
@@ -77,7 +80,8 @@ async function runUntilStopped(
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
   if (options.join !== undefined) await node.api.join(options.join.trim(), { signal })
-  if (options.mount !== undefined) await node.api.mount(resolve(options.mount), { signal })
+  const { mount, driver } = options
+  if (mount !== undefined) await node.api.mount(resolve(mount), { driver, signal })
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {

@@ -9,12 +9,13 @@ import type { NodeParts } from './parts.ts'
 export function mountsApi({ hosted: volumes, mounts }: NodeParts): MountsApi {
   return {
     async mount(folder, options = {}) {
-      const { volume, readOnly = false, allowOther, nonEmpty = false, subdir, ...owner } = options
+      const { volume, subdir, readOnly = false, allowOther, nonEmpty = false, ...more } = options
+      const { driver, ...owner } = more
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()
       const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
-      const how = { readOnly, allowOther, nonEmpty, root, owner }
+      const how = { readOnly, allowOther, nonEmpty, root, owner, driver }
       return mounts.mount(folder, hosted, { volumeName: named.name, ...how })
     },
 

@@ -336,6 +336,9 @@ export interface LogEntry {
   readonly changes: readonly Change[]
 }
 
+/** What mounts. kernel: Linux's own protocol. fuse-native: libfuse 2, an optional package (docs/mount.md). */
+export type DriverName = 'kernel' | 'fuse-native'
+
 export interface MountRequest {
   readonly volume?: string | undefined
   readonly readOnly?: boolean | undefined
@@ -349,4 +352,6 @@ export interface MountRequest {
   readonly umask?: number | undefined
   /** Mount over what is in the folder. */
   readonly nonEmpty?: boolean | undefined
+  /** Undefined: that of the platform. */
+  readonly driver?: DriverName | undefined
 }

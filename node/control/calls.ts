@@ -123,6 +123,7 @@ const table: Readonly<Record<string, Call>> = {
       gid: owner,
       umask: z.int().min(0).max(0o777).optional(),
       nonEmpty: flag,
+      driver: z.enum(['kernel', 'fuse-native']).optional(),
     },
     (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),
   ),

@@ -1,12 +1,14 @@
 // The mounts of a node: one file system per folder, unmounted when the node stops.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { DriverName } from '../control/api.ts'
 import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
-import type { FileSystem, MountedFileSystem, MountOptions } from './file-system.ts'
+import type { DriverMountOptions } from './drivers/drivers.ts'
+import type { FileSystem, MountedFileSystem } from './file-system.ts'
 import { VolumeFileSystem } from './operations.ts'
 import type { ShownOwner } from './shown-owner.ts'
 
@@ -14,7 +16,7 @@ import type { ShownOwner } from './shown-owner.ts'
 export type Mounter = (
   fileSystem: FileSystem,
   folder: string,
-  options: MountOptions,
+  options: DriverMountOptions,
 ) => Promise<MountedFileSystem>
 
 interface MountedVolume {
@@ -37,6 +39,7 @@ export interface VolumeMountOptions {
   /** What shows as the root; the volume's without. */
   readonly root: ViewTarget | undefined
   readonly owner: ShownOwner
+  readonly driver: DriverName | undefined
 }
 
 export class Mounts {
@@ -66,12 +69,13 @@ export class Mounts {
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
     const { namespace, contents } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const { volumeName, readOnly, allowOther, nonEmpty, root, owner } = options
+    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver } = options
     const parts = { namespace, contents, store, changing, root, owner }
     const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {
       readOnly,
       nonEmpty,
+      driver,
       ...(allowOther === undefined ? {} : { allowOther }),
     })
     fileSystem.invalidateThrough(mounted.invalidator)

@@ -1,4 +1,4 @@
-// The kernel driver by real system calls through a real mount. The calls are asynchronous or another process's: this
+// Both drivers by real system calls through a real mount. The calls are asynchronous or another process's: this
 // process answers them. It starts no process while it has a file of the mount open: a fork closes it, which only this
 // process, which waits for the fork, could answer.
 import assert from 'node:assert/strict'
@@ -28,19 +28,16 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
-import { test } from 'node:test'
 import koffi from 'koffi'
 import { compareBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB, MIB } from '../../protocol/units.ts'
-import { mounted, run, skip, until } from './mounted.ts'
+import { behaves, everyExceptionIsACase } from './drivers.ts'
+import { run, until } from './mounted.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
-const TIMEOUT_MS = 30_000
-const options = { skip, timeout: TIMEOUT_MS }
-
-test('files keep what is written, appended, truncated and copied', options, async (t) => {
-  const { at } = await mounted(t)
+behaves('files keep what is written, appended, truncated and copied', async (mounted) => {
+  const { at } = await mounted()
   await writeFile(at('a'), 'one')
   await appendFile(at('a'), ' two')
   assert.equal(await readFile(at('a'), 'utf8'), 'one two')
@@ -55,8 +52,8 @@ test('files keep what is written, appended, truncated and copied', options, asyn
   await assert.rejects(writeFile(at('a'), 'x', { flag: 'wx' }), { code: 'EEXIST' })
 })
 
-test('writes at any position are seen by all who have the file open', options, async (t) => {
-  const { at } = await mounted(t)
+behaves('writes at any position are seen by all who have the file open', async (mounted) => {
+  const { at } = await mounted()
   await using writer = await open(at('a'), 'w+')
   await using reader = await open(at('a'), 'r')
   await writer.write('end', 5000)
@@ -67,41 +64,41 @@ test('writes at any position are seen by all who have the file open', options, a
   await writer.sync()
 })
 
-test(
-  '64 MiB come back as they were written, also when the kernel has dropped them',
-  options,
-  async (t) => {
-    const { at, mount, fileSystem } = await mounted(t)
-    const block = randomBytes(MIB)
-    const hash = createHash('sha256')
-    const file = await open(at('big'), 'w')
-    for (let index = 0; index < 64; index++) {
-      block.writeUInt32LE(index, 0)
-      hash.update(block)
-      await file.write(block)
-    }
-    await file.close()
-    const sum = hash.digest('hex')
-    assert.equal((await run('sha256sum', at('big'))).slice(0, 64), sum)
-    let reads = 0
-    fileSystem.before = (operation) => void (reads += operation === 'read' ? 1 : 0)
-    mount.invalidator.inode((await stat(at('big'))).ino)
-    await until(async () => {
-      await using again = await open(at('big'))
-      await again.read(block, 0, 4 * KIB, 32 * MIB)
-      return reads > 0
-    })
-    assert.equal((await run('sha256sum', at('big'))).slice(0, 64), sum)
-    assert.ok(reads < 200, `${reads} reads of 64 MiB`)
-  },
-)
+behaves('64 MiB come back as they were written', async (mounted) => {
+  const { at } = await mounted()
+  const block = randomBytes(MIB)
+  const hash = createHash('sha256')
+  const file = await open(at('big'), 'w')
+  for (let index = 0; index < 64; index++) {
+    block.writeUInt32LE(index, 0)
+    hash.update(block)
+    await file.write(block)
+  }
+  await file.close()
+  const sum = hash.digest('hex')
+  assert.equal((await run('sha256sum', at('big'))).slice(0, 64), sum)
+})
 
-test('names are any bytes, up to 255 of them', options, async (t) => {
-  const { folder, at, fileSystem } = await mounted(t)
+behaves('64 MiB are read in few requests', async (mounted) => {
+  const { at, mount, fileSystem } = await mounted()
+  await run('dd', 'if=/dev/zero', `of=${at('big')}`, 'bs=1M', 'count=64')
+  let reads = 0
+  fileSystem.before = (operation) => void (reads += operation === 'read' ? 1 : 0)
+  mount.invalidator.inode((await stat(at('big'))).ino)
+  await until(async () => {
+    await using again = await open(at('big'))
+    await again.read(Buffer.alloc(MIB), 0, 4 * KIB, 32 * MIB)
+    return reads > 0
+  })
+  await run('cat', at('big'))
+  assert.ok(reads < 200, `${reads} reads of 64 MiB`)
+})
+
+behaves('names are text of up to 255 bytes', async (mounted) => {
+  const { folder, at, fileSystem } = await mounted()
   const names = ['a b', '🐟🐠', 'new\nline', 'x'.repeat(255), '🐟'.repeat(63), '-n', '\\'].map(
     (name) => Buffer.from(name),
   )
-  names.push(Buffer.from([0xff, 0xfe, 0x80]))
   for (const name of names) {
     const path = Buffer.concat([Buffer.from(`${folder}/`), name])
     await writeFile(path, name)
@@ -116,31 +113,49 @@ test('names are any bytes, up to 255 of them', options, async (t) => {
   await assert.rejects(writeFile(at('y'.repeat(256)), ''), { code: 'ENAMETOOLONG' })
 })
 
-test(
-  'attributes are kept to the nanosecond, and set-user-id goes when a file is written',
-  options,
-  async (t) => {
-    const { at, folder } = await mounted(t)
-    await writeFile(at('a'), 'x', { mode: 0o640 })
-    assert.equal((await stat(at('a'))).mode, 0o100640)
-    await chmod(at('a'), 0o4755)
-    await chown(at('a'), 12, 34)
-    await chmod(at('a'), 0o4755)
-    await utimes(at('a'), 1_000_000.5, 1)
-    await run('touch', '-m', '-d', '@-1.250000001', at('a'))
-    const { mode, uid, gid, nlink, atimeNs, mtimeNs } = await stat(at('a'), { bigint: true })
-    assert.deepEqual([mode, uid, gid, nlink], [0o104755n, 12n, 34n, 1n])
-    assert.deepEqual([atimeNs, mtimeNs], [1_000_000_500_000_000n, -1_250_000_001n])
-    await run('setpriv', '--bounding-set=-fsetid', 'sh', '-c', 'echo >> "$0"', at('a'))
-    assert.equal((await stat(at('a'))).mode, 0o100755)
-    assert.equal((await stat(folder)).ino, 1)
-    const space = await statfs(folder)
-    assert.deepEqual([space.bsize, space.blocks, space.bavail], [4096, 1000, 400])
-  },
-)
+behaves('names are any bytes', async (mounted) => {
+  const { folder, fileSystem } = await mounted()
+  const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff, 0xfe, 0x80])])
+  await writeFile(path, 'x')
+  assert.equal(await readFile(path, 'utf8'), 'x')
+  assert.deepEqual(fileSystem.names, ['\xff\xfe\x80'])
+})
 
-test('folders are made, listed, removed, and synced', options, async (t) => {
-  const { at, folder, fileSystem } = await mounted(t)
+behaves('modes, owners and times are kept', async (mounted) => {
+  const { at, folder } = await mounted()
+  await writeFile(at('a'), 'x', { mode: 0o640 })
+  assert.equal((await stat(at('a'))).mode, 0o100640)
+  await chmod(at('a'), 0o4755)
+  await chown(at('a'), 12, 34)
+  await chmod(at('a'), 0o4755)
+  await utimes(at('a'), 1_000_000.5, 2_000_000.25)
+  const { mode, uid, gid, nlink, atimeMs, mtimeMs } = await stat(at('a'))
+  assert.deepEqual([mode, uid, gid, nlink], [0o104755, 12, 34, 1])
+  assert.deepEqual([atimeMs, mtimeMs], [1_000_000_500, 2_000_000_250])
+  assert.equal((await stat(folder)).ino, 1)
+  const space = await statfs(folder)
+  assert.deepEqual([space.bsize, space.blocks, space.bavail], [4096, 1000, 400])
+})
+
+behaves('set-user-id goes when a file is written', async (mounted) => {
+  const { at } = await mounted()
+  await writeFile(at('a'), 'x')
+  await chmod(at('a'), 0o4755)
+  await run('setpriv', '--bounding-set=-fsetid', 'sh', '-c', 'echo >> "$0"', at('a'))
+  assert.equal((await stat(at('a'))).mode, 0o100755)
+})
+
+behaves('times are kept to the nanosecond, each by itself', async (mounted) => {
+  const { at } = await mounted()
+  await writeFile(at('a'), 'x')
+  await utimes(at('a'), 1_000_000.5, 1)
+  await run('touch', '-m', '-d', '@-1.250000001', at('a'))
+  const { atimeNs, mtimeNs } = await stat(at('a'), { bigint: true })
+  assert.deepEqual([atimeNs, mtimeNs], [1_000_000_500_000_000n, -1_250_000_001n])
+})
+
+behaves('folders are made, listed, removed, and synced', async (mounted) => {
+  const { at, folder, fileSystem } = await mounted()
   await mkdir(at('d/e'), { recursive: true })
   await writeFile(at('d/f'), '')
   assert.deepEqual(await readdir(at('d')), ['e', 'f'])
@@ -156,23 +171,61 @@ test('folders are made, listed, removed, and synced', options, async (t) => {
   assert.deepEqual(await readdir(at('d')), ['f'])
 })
 
-test('symbolic and hard links', options, async (t) => {
-  const { at } = await mounted(t)
+behaves('symbolic and hard links', async (mounted) => {
+  const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await link(at('a'), at('b'))
   await symlink('a', at('s'))
   assert.equal(await readlink(at('s')), 'a')
   assert.ok((await lstat(at('s'))).isSymbolicLink())
-  assert.equal((await stat(at('a'))).nlink, 2)
   assert.equal((await stat(at('s'))).ino, (await stat(at('b'))).ino)
+  await until(async () => (await stat(at('a'))).nlink === 2)
   await writeFile(at('s'), 'changed')
+  await until(async () => (await readFile(at('b'), 'utf8')) === 'changed')
+  await unlink(at('a'))
+  await until(async () => (await stat(at('b'))).nlink === 1)
+  await assert.rejects(readFile(at('s')), { code: 'ENOENT' })
+})
+
+behaves('what one name of a file changes is seen by the others at once', async (mounted) => {
+  const { at } = await mounted()
+  await writeFile(at('a'), 'x')
+  await link(at('a'), at('b'))
+  assert.equal((await stat(at('a'))).nlink, 2)
+  assert.equal((await stat(at('b'))).size, 1)
+  await writeFile(at('a'), 'changed')
   assert.equal(await readFile(at('b'), 'utf8'), 'changed')
   await unlink(at('a'))
   assert.equal((await stat(at('b'))).nlink, 1)
 })
 
-test('rename replaces, exchanges, and refuses to replace', options, async (t) => {
-  const { at } = await mounted(t)
+behaves('rename replaces files and empty folders', async (mounted) => {
+  const { at } = await mounted()
+  await mkdir(at('d/e'), { recursive: true })
+  await writeFile(at('a'), 'a')
+  await writeFile(at('d/b'), 'b')
+  await rename(at('a'), at('d/b'))
+  assert.equal(await readFile(at('d/b'), 'utf8'), 'a')
+  await assert.rejects(stat(at('a')), { code: 'ENOENT' })
+  await mkdir(at('f'))
+  await assert.rejects(rename(at('f'), at('d')), { code: 'ENOTEMPTY' })
+  await rename(at('d/e'), at('f'))
+  assert.deepEqual(await readdir(at('')), ['d', 'f'])
+})
+
+behaves('a file that is replaced while open keeps its content for who has it', async (mounted) => {
+  const { at } = await mounted()
+  await writeFile(at('a'), 'old')
+  await writeFile(at('new'), 'new')
+  await using reader = await open(at('a'))
+  await rename(at('new'), at('a'))
+  assert.equal(await reader.readFile('utf8'), 'old')
+  assert.equal(await readFile(at('a'), 'utf8'), 'new')
+  assert.deepEqual(await readdir(at('')), ['a'])
+})
+
+behaves('rename exchanges, and refuses to replace', async (mounted) => {
+  const { at } = await mounted()
   const renameat2 = koffi
     .load(null)
     .func('int renameat2(int, const char *, int, const char *, unsigned int)')
@@ -196,11 +249,10 @@ test('rename replaces, exchanges, and refuses to replace', options, async (t) =>
   assert.deepEqual(await readdir(at('')), ['c', 'd'].toSorted())
 })
 
-test(
+behaves(
   'a file that is unlinked while open can be read and written until it is closed',
-  options,
-  async (t) => {
-    const { at, fileSystem } = await mounted(t)
+  async (mounted) => {
+    const { at, fileSystem } = await mounted()
     await using file = await open(at('a'), 'w+')
     await file.write('before')
     await unlink(at('a'))
@@ -213,11 +265,10 @@ test(
   },
 )
 
-test(
+behaves(
   '5,000 entries are listed once each, and given back when they are removed',
-  options,
-  async (t) => {
-    const { folder, fileSystem } = await mounted(t)
+  async (mounted) => {
+    const { folder, fileSystem } = await mounted()
     for (let index = 0; index < 5000; index++) fileSystem.putFile(`file ${index}`, '')
     assert.deepEqual((await readdir(folder)).toSorted(), fileSystem.names.toSorted())
     const lines = (await run('ls', '-ln', folder)).trim().split('\n')
@@ -228,8 +279,8 @@ test(
   },
 )
 
-test('what the file system refuses is seen as the right error', options, async (t) => {
-  const { at, fileSystem } = await mounted(t)
+behaves('what the file system refuses is seen as the right error', async (mounted) => {
+  const { at, fileSystem } = await mounted()
   await writeFile(at('a'), 'x')
   const cases: [ErrorCode, string][] = [
     ['ENOSPC', 'ENOSPC'],
@@ -256,11 +307,10 @@ test('what the file system refuses is seen as the right error', options, async (
   assert.equal((await warned).message, 'a bug')
 })
 
-test(
+behaves(
   'ls asks no file for an extended attribute once it has the access lists',
-  options,
-  async (t) => {
-    const { at, fileSystem, folder } = await mounted(t)
+  async (mounted) => {
+    const { at, fileSystem, folder } = await mounted()
     for (let i = 0; i < 100; i++) await writeFile(at(`f${i}`), 'x')
     await run('ls', '-l', folder)
     let asked = 0
@@ -273,17 +323,16 @@ test(
   },
 )
 
-test('what is not supported is refused as by a file system without it', options, async (t) => {
-  const { at } = await mounted(t)
+behaves('what is not supported is refused as by a file system without it', async (mounted) => {
+  const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await assert.rejects(run('fallocate', '-l', '10', at('a')), /not supported/)
 })
 
-test(
+behaves(
   'a reader that waits can be killed; an interrupted direct read is aborted',
-  options,
-  async (t) => {
-    const { at, fileSystem } = await mounted(t)
+  async (mounted) => {
+    const { at, fileSystem } = await mounted()
     fileSystem.putFile('a', 'x'.repeat(4 * KIB))
     for (const flags of [['iflag=direct'], []]) {
       const reading = Promise.withResolvers<AbortSignal>()
@@ -305,8 +354,8 @@ test(
   },
 )
 
-test('slow requests hold nobody up', options, async (t) => {
-  const { at, fileSystem } = await mounted(t)
+behaves('slow requests hold nobody up', async (mounted) => {
+  const { at, fileSystem } = await mounted()
   fileSystem.putFile('slow', 'x')
   fileSystem.putFile('quick', 'y')
   const gate = Promise.withResolvers<void>()
@@ -320,18 +369,17 @@ test('slow requests hold nobody up', options, async (t) => {
   assert.equal(await slow, 'x')
 })
 
-test('a read-only mount refuses writes', options, async (t) => {
-  const { at, fileSystem } = await mounted(t, { readOnly: true })
+behaves('a read-only mount refuses writes', async (mounted) => {
+  const { at, fileSystem } = await mounted({ readOnly: true })
   fileSystem.putFile('a', 'x')
   assert.equal(await readFile(at('a'), 'utf8'), 'x')
   await assert.rejects(writeFile(at('b'), ''), { code: 'EROFS' })
 })
 
-test(
+behaves(
   'opening to read and write with O_EXCL, O_TRUNC and O_APPEND does what open(2) says',
-  options,
-  async (t) => {
-    const { at } = await mounted(t)
+  async (mounted) => {
+    const { at } = await mounted()
     const { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_APPEND } = constants
     await (await open(at('a'), O_CREAT | O_EXCL | O_RDWR)).close()
     await assert.rejects(open(at('a'), O_CREAT | O_EXCL | O_RDWR), { code: 'EEXIST' })
@@ -346,3 +394,5 @@ test(
     assert.equal(await readFile(at('a'), 'utf8'), '123')
   },
 )
+
+everyExceptionIsACase()

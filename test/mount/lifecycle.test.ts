@@ -1,4 +1,4 @@
-// How kernel mounts begin and end, and what of a file system the kernel may keep meanwhile.
+// How mounts begin and end, and what of a file system the kernel may keep meanwhile.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,84 +17,92 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
 import { rootMounter } from '../../node/mount/drivers/kernel/mount-process.ts'
 import { mountAt, parseMountInfo } from '../../node/mount/drivers/kernel/mount-table.ts'
+import { behaves } from './drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 import { emptyFolder, mounted, run, skip, until } from './mounted.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
+import type { DriverName } from '../../node/control/api.ts'
 
 const TIMEOUT_MS = 30_000
 const SERVE = fileURLToPath(import.meta.resolve('./serve.ts'))
 const options = { skip, timeout: TIMEOUT_MS }
 
 /** A child that serves a mount at `folder`. */
-async function serving(t: TestContext, folder: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [SERVE, folder], { stdio: ['pipe', 'pipe', 'inherit'] })
+async function serving(t: TestContext, driver: DriverName, folder: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [SERVE, folder, driver], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   t.after(() => child.kill('SIGKILL'))
   const [said] = (await once(child.stdout, 'data')) as [Buffer]
   assert.equal(said.toString(), 'ready')
   return child
 }
 
-test('a folder that is missing is made; ended says when the mount is gone', options, async (t) => {
-  const folder = join(await emptyFolder(t), 'not/yet there')
-  const mount = await mountKernel(new MemoryFileSystem(), folder, {})
-  assert.equal(mount.folder, folder)
-  assert.equal(mountAt(folder)?.type, 'fuse.shoal')
-  await writeFile(join(folder, 'a'), 'x')
-  await mount.unmount()
-  await mount.ended
-  await mount.unmount()
-  assert.equal(mountAt(folder), undefined)
-  assert.deepEqual(await readdir(folder), [])
-})
+behaves(
+  'a folder that is missing is made; ended says when the mount is gone',
+  async (mounted, t) => {
+    const folder = join(await emptyFolder(t), 'not/yet there')
+    const mount = await mounted.mounter(new MemoryFileSystem(), folder, {})
+    assert.equal(mount.folder, folder)
+    assert.equal(mountAt(folder)?.type, 'fuse.shoal')
+    await writeFile(join(folder, 'a'), 'x')
+    await mount.unmount()
+    await mount.ended
+    await mount.unmount()
+    assert.equal(mountAt(folder), undefined)
+    assert.deepEqual(await readdir(folder), [])
+  },
+)
 
-test('an outer umount ends the mount too', options, async (t) => {
-  const { mount, folder, fileSystem } = await mounted(t)
+behaves('an outer umount ends the mount too', async (mounted) => {
+  const { mount, folder, fileSystem } = await mounted()
   await writeFile(join(folder, 'a'), 'x')
   await run('umount', folder)
   await mount.ended
   assert.equal(fileSystem.handles.size, 0)
 })
 
-test(
+behaves(
   'a folder with something in it, a file, and a mount are not mounted on',
-  options,
-  async (t) => {
+  async (mounted, t) => {
     const folder = await emptyFolder(t)
     await mkdir(join(folder, 'full/x'), { recursive: true })
     await writeFile(join(folder, 'file'), '')
     const attempt = (name: string): Promise<unknown> =>
-      mountKernel(new MemoryFileSystem(), join(folder, name), {})
+      mounted.mounter(new MemoryFileSystem(), join(folder, name), {})
     await assert.rejects(attempt('full'), { code: 'mount-failed', message: /not empty/ })
     await assert.rejects(attempt('file'), { code: 'mount-failed', message: /not a folder/ })
     await assert.rejects(attempt('file/below'), { code: 'mount-failed', message: /not a folder/ })
-    const { folder: there } = await mounted(t)
-    await assert.rejects(mountKernel(new MemoryFileSystem(), there, {}), { code: 'EBUSY' })
+    const { folder: there } = await mounted()
+    await assert.rejects(mounted.mounter(new MemoryFileSystem(), there, {}), { code: 'EBUSY' })
   },
 )
 
-test('a busy mount is not unmounted but by force, which fails what is open', options, async (t) => {
-  const { mount, at, fileSystem } = await mounted(t)
-  const script =
-    'exec 3>"$0"; echo open; read -r _; echo written >&3; echo $?; read -r _; echo more >&3 || echo failed'
-  const user = spawn('sh', ['-c', script, at('a')], { stdio: ['pipe', 'pipe', 'ignore'] })
-  t.after(() => user.kill('SIGKILL'))
-  const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
-  assert.equal(await said(), 'open\n')
-  await assert.rejects(mount.unmount(), { code: 'EBUSY' })
-  user.stdin.write('\n')
-  assert.equal(await said(), '0\n')
-  await mount.unmount({ force: true })
-  assert.equal(fileSystem.handles.size, 0)
-  user.stdin.write('\n')
-  assert.equal(await said(), 'failed\n')
-})
+behaves(
+  'a busy mount is not unmounted but by force, which fails what is open',
+  async (mounted, t) => {
+    const { mount, at, fileSystem } = await mounted()
+    const script =
+      'exec 3>"$0"; echo open; read -r _; echo written >&3; echo $?; read -r _; echo more >&3 || echo failed'
+    const user = spawn('sh', ['-c', script, at('a')], { stdio: ['pipe', 'pipe', 'ignore'] })
+    t.after(() => user.kill('SIGKILL'))
+    const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
+    assert.equal(await said(), 'open\n')
+    await assert.rejects(mount.unmount(), { code: 'EBUSY' })
+    user.stdin.write('\n')
+    assert.equal(await said(), '0\n')
+    await mount.unmount({ force: true })
+    assert.equal(fileSystem.handles.size, 0)
+    user.stdin.write('\n')
+    assert.equal(await said(), 'failed\n')
+  },
+)
 
-test('force ends a mount whose file system answers nothing', options, async (t) => {
-  const { mount, at, fileSystem } = await mounted(t)
+behaves('force ends a mount whose file system answers nothing', async (mounted) => {
+  const { mount, at, fileSystem } = await mounted()
   const gate = Promise.withResolvers<void>()
   const asked = Promise.withResolvers<void>()
   fileSystem.before = () => {
@@ -110,40 +118,50 @@ test('force ends a mount whose file system answers nothing', options, async (t) 
   await unmounted
 })
 
-test('a dead mount is taken over', options, async (t) => {
+behaves('a dead mount is taken over', async (mounted, t) => {
   const folder = await emptyFolder(t)
   const settings = { name: 'shoal', readOnly: false, allowOther: true }
   for (let layer = 0; layer < 2; layer++) closeSync(await rootMounter.mount(folder, settings))
   await assert.rejects(readdir(folder), { code: 'ENOTCONN' })
-  await using mount = await mountKernel(new MemoryFileSystem(), folder, {})
+  await using mount = await mounted.mounter(new MemoryFileSystem(), folder, {})
   await writeFile(join(mount.folder, 'a'), 'x')
   assert.deepEqual(await readdir(folder), ['a'])
 })
 
-test('the mount of a killed process can be taken over at once', options, async (t) => {
+behaves('the mount of a killed process can be taken over at once', async (mounted, t) => {
   const folder = await emptyFolder(t)
-  const child = await serving(t, folder)
+  const child = await serving(t, mounted.driver, folder)
   assert.equal(await readFile(join(folder, 'mine'), 'utf8'), 'content')
   const closed = once(child, 'exit')
   child.kill('SIGKILL')
   await closed
-  await using mount = await mountKernel(new MemoryFileSystem(), folder, {})
+  await using mount = await mounted.mounter(new MemoryFileSystem(), folder, {})
   assert.deepEqual(await readdir(mount.folder), [])
 })
 
-test('the mount of a killed process goes by itself', options, async (t) => {
+behaves('the mount of a killed process goes by itself', async (mounted, t) => {
   const folder = await emptyFolder(t)
-  const child = await serving(t, folder)
+  const child = await serving(t, mounted.driver, folder)
   child.kill('SIGKILL')
   await until(async () => mountAt(folder) === undefined && (await readdir(folder)).length === 0)
 })
 
-test('exit() unmounts, and is not held up', options, async (t) => {
+behaves('exit() unmounts, and is not held up', async (mounted, t) => {
   const folder = await emptyFolder(t)
-  const child = await serving(t, folder)
+  const child = await serving(t, mounted.driver, folder)
   child.stdin?.write('exit\n')
   assert.deepEqual(await once(child, 'exit'), [0, null])
   assert.equal(mountAt(folder), undefined)
+})
+
+behaves('two mounts serve side by side', async (mounted) => {
+  const [one, other] = [await mounted(), await mounted()]
+  await Promise.all([writeFile(one.at('a'), '1'), writeFile(other.at('a'), '2')])
+  assert.equal(await readFile(one.at('a'), 'utf8'), '1')
+  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
+  await one.mount.unmount()
+  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
+  await rm(other.at('a'))
 })
 
 test(
@@ -249,16 +267,6 @@ test(
     assert.deepEqual(fileSystem.names, [])
   },
 )
-
-test('two mounts serve side by side', options, async (t) => {
-  const [one, other] = [await mounted(t), await mounted(t)]
-  await Promise.all([writeFile(one.at('a'), '1'), writeFile(other.at('a'), '2')])
-  assert.equal(await readFile(one.at('a'), 'utf8'), '1')
-  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
-  await one.mount.unmount()
-  assert.equal(await readFile(other.at('a'), 'utf8'), '2')
-  await rm(other.at('a'))
-})
 
 test('the table of mounts gives folders as byte strings', () => {
   const lines = [

@@ -10,6 +10,7 @@ import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 import type { TestContext } from 'node:test'
 import type { MountedFileSystem, MountOptions } from '../../node/mount/file-system.ts'
+import type { Mounter } from '../../node/mount/mounts.ts'
 
 /** Why mounts cannot be tested here, or false. */
 export const skip: string | false =
@@ -36,12 +37,16 @@ export async function emptyFolder(t: TestContext): Promise<string> {
 }
 
 /** Mounted until the test ends. Caches last, so that only a notification can refresh them. */
-export async function mounted(t: TestContext, options: MountOptions = {}): Promise<Mounted> {
+export async function mounted(
+  t: TestContext,
+  options: MountOptions = {},
+  mounter: Mounter = mountKernel,
+): Promise<Mounted> {
   const folder = await emptyFolder(t)
   const fileSystem = new MemoryFileSystem()
   const hourMs = 3_600_000
   const timeouts = { attributeTimeoutMs: hourMs, entryTimeoutMs: hourMs }
-  const mount = await mountKernel(fileSystem, folder, { ...timeouts, ...options })
+  const mount = await mounter(fileSystem, folder, { ...timeouts, ...options })
   t.after(() => mount.unmount({ force: true }))
   return { fileSystem, mount, folder, at: (name) => join(folder, name) }
 }

@@ -1,12 +1,13 @@
-// A process that mounts a file system in memory at argv[2], says 'ready', and serves until it is told to exit (a line
+// A process that mounts a file system in memory at argv[2] by the driver argv[3], says 'ready', and serves until it is told to exit (a line
 // on its input) or killed.
 import { once } from 'node:events'
-import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
+import { mountBy } from '../../node/mount/drivers/drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 
 const fileSystem = new MemoryFileSystem()
 fileSystem.putFile('mine', 'content')
-await mountKernel(fileSystem, process.argv[2] ?? '', {})
+const driver = process.argv[3] === 'fuse-native' ? 'fuse-native' : 'kernel'
+await mountBy(fileSystem, process.argv[2] ?? '', { driver })
 process.stdout.write('ready')
 await once(process.stdin, 'data')
 process.exit(0)

@@ -5,7 +5,6 @@
 //   in /dev/fuse, would keep the process from ending), and after SIGKILL the watchdog unmounts.
 // - The thread that calls mountKernel() answers the kernel: it must not use the mount by synchronous calls, and its
 //   process must start no other while it has a file of the mount open (the fork closes it, and waits for the answer).
-import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { KIB } from '../../../../protocol/units.ts'
@@ -13,15 +12,13 @@ import { Device } from './device.ts'
 import { userMounter } from './fusermount.ts'
 import { KernelInvalidator } from './invalidator.ts'
 import { rootMounter } from './mount-process.ts'
-import { mountAt } from './mount-table.ts'
-import { failureOf } from './mounter.ts'
 import { Notifier } from './notifier.ts'
+import { MountPoint } from '../mount-point.ts'
 import { preparePlace } from './place.ts'
 import { IO_MAX, MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
-import { startWatchdog } from './watchdog.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
-import type { Command, Mounter } from './mounter.ts'
+import type { Mounter } from './mounter.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
 const TIMEOUT_MS = 60_000
@@ -60,10 +57,7 @@ class KernelMount implements MountedFileSystem {
   readonly folder: string
   readonly invalidator: Invalidator
   readonly ended: Promise<void>
-  readonly #unmountCommand: (force: boolean) => Command
-  /** 'major:minor' of the mount. */
-  readonly #number: string | undefined
-  #isEnded = false
+  readonly #point: MountPoint
 
   /** Takes over `descriptor`. */
   static async start(
@@ -80,8 +74,8 @@ class KernelMount implements MountedFileSystem {
     const hasEpoch = (): boolean => session.minor >= MINOR_WITH_EPOCH
     const notifier = new Notifier({ descriptor, report: warn }, { hasEpoch })
     device.start((frame) => session.receive(frame))
-    const number = mountAt(folder)?.device
-    const mount = new KernelMount({ device, session, notifier, mounter }, { folder, number })
+    const point = new MountPoint(folder, mounter)
+    const mount = new KernelMount({ device, session, notifier, point })
     try {
       await session.ready
       await mount.#readFarAhead()
@@ -92,27 +86,21 @@ class KernelMount implements MountedFileSystem {
     return mount
   }
 
-  private constructor(
-    parts: { device: Device; session: Session; notifier: Notifier; mounter: Mounter },
-    options: { folder: string; number: string | undefined },
-  ) {
-    this.folder = options.folder
-    this.#number = options.number
-    this.#unmountCommand = (force) => parts.mounter.unmountCommand(this.folder, force)
+  private constructor(parts: {
+    device: Device
+    session: Session
+    notifier: Notifier
+    point: MountPoint
+  }) {
+    this.folder = parts.point.folder
+    this.#point = parts.point
     this.invalidator = new KernelInvalidator(parts)
     this.ended = this.#end(parts)
   }
 
   /** Without `force`, waits for the last user if somebody else detached the mount already. */
   async unmount({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (force) await this.#abort()
-    if (this.#isThere()) {
-      const failure = await failureOf(this.#unmountCommand(force))
-      if (failure !== undefined && this.#isThere()) {
-        const code = failure.includes('busy') ? 'EBUSY' : 'mount-failed'
-        throw new ShoalError(code, `cannot unmount ${this.folder}: ${failure}`)
-      }
-    }
+    await this.#point.unmount(force)
     await this.ended
   }
 
@@ -121,43 +109,17 @@ class KernelMount implements MountedFileSystem {
   }
 
   async #end(parts: { device: Device; session: Session; notifier: Notifier }): Promise<void> {
-    const letGo = startWatchdog(this.folder, this.#unmountCommand(true))
-    const atExit = (): void => this.#unmountAtExit()
-    process.on('exit', atExit)
     await parts.device.ended
     await parts.session.end()
     await parts.notifier.close()
     await parts.device.close()
-    // If it was the reader that failed, the mount is still there, and dead now.
-    if (this.#isThere()) await failureOf(this.#unmountCommand(true))
-    this.#isEnded = true
-    process.off('exit', atExit)
-    letGo()
-  }
-
-  /** Is it still in the table of mounts, and on top? */
-  #isThere(): boolean {
-    const there = mountAt(this.folder)
-    return !this.#isEnded && there !== undefined && there.device === this.#number
+    await this.#point.close()
   }
 
   /** The kernel starts with 128 KiB, whatever INIT says. Best effort: it takes root and /sys. */
   async #readFarAhead(): Promise<void> {
-    const file = `/sys/class/bdi/${this.#number}/read_ahead_kb`
+    const file = `/sys/class/bdi/${this.#point.number}/read_ahead_kb`
     await writeFile(file, String(READ_AHEAD_BYTES / KIB)).catch(() => undefined)
-  }
-
-  /** End the conversation with the kernel, so that nobody waits. Needs the fusectl file system; umount -f does it too. */
-  async #abort(): Promise<void> {
-    const connection = this.#number?.split(':')[1]
-    const file = `/sys/fs/fuse/connections/${connection}/abort`
-    await writeFile(file, '1').catch(() => undefined)
-  }
-
-  #unmountAtExit(): void {
-    if (!this.#isThere()) return
-    const { program, args } = this.#unmountCommand(true)
-    spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
   }
 }
 

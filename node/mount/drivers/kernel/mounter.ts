@@ -17,6 +17,8 @@ export interface Mounter {
   unmountCommand(folder: string, force: boolean): Command
 }
 
+export type Unmounter = Pick<Mounter, 'unmountCommand'>
+
 export interface Command {
   readonly program: string
   readonly args: readonly string[]

@@ -5,7 +5,7 @@ import { ShoalError } from '../../../../protocol/errors.ts'
 import { mountAt } from './mount-table.ts'
 import { MOUNT_TYPE, failureOf } from './mounter.ts'
 import { unmountDeadCommand } from './watchdog.ts'
-import type { Mounter } from './mounter.ts'
+import type { Unmounter } from './mounter.ts'
 
 /** Dead mounts can lie on one another; more than this is a loop. */
 const DEAD_MAX = 16
@@ -18,7 +18,7 @@ const DEAD_MAX = 16
  */
 export async function preparePlace(
   folder: string,
-  { mounter, nonEmpty }: { readonly mounter: Mounter; readonly nonEmpty: boolean },
+  { mounter, nonEmpty }: { readonly mounter: Unmounter; readonly nonEmpty: boolean },
 ): Promise<string> {
   const place = await canonical(resolve(folder))
   await clearDead(place, mounter)
@@ -44,7 +44,7 @@ async function canonical(path: string): Promise<string> {
   }
 }
 
-async function clearDead(place: string, mounter: Mounter): Promise<void> {
+async function clearDead(place: string, mounter: Unmounter): Promise<void> {
   for (let cleared = 0; cleared < DEAD_MAX; cleared++) {
     const there = mountAt(place)
     if (there === undefined || !/^fuse(\.|$)/.test(there.type)) return

@@ -1,0 +1,64 @@
+// A folder with a file system of ours mounted on it, and how that is taken away: on demand, at exit(), and after SIGKILL
+// by a watchdog.
+import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { ShoalError } from '../../../protocol/errors.ts'
+import { mountAt } from './kernel/mount-table.ts'
+import { failureOf } from './kernel/mounter.ts'
+import { startWatchdog } from './kernel/watchdog.ts'
+import type { Unmounter } from './kernel/mounter.ts'
+
+export class MountPoint {
+  readonly folder: string
+  /** 'major:minor' of the mount. */
+  readonly number: string | undefined
+  readonly #mounter: Unmounter
+  readonly #letGo: () => void
+  #isOver = false
+
+  /** The mount must be there. */
+  constructor(folder: string, mounter: Unmounter) {
+    this.folder = folder
+    this.number = mountAt(folder)?.device
+    this.#mounter = mounter
+    this.#letGo = startWatchdog(folder, mounter.unmountCommand(folder, true))
+    process.on('exit', this.#atExit)
+  }
+
+  /** Is it still in the table of mounts, and on top? */
+  isThere(): boolean {
+    const there = mountAt(this.folder)
+    return !this.#isOver && there !== undefined && there.device === this.number
+  }
+
+  /** `force`: also a busy mount; nobody waits for an answer any more. throws ShoalError 'EBUSY', 'mount-failed'. */
+  async unmount(force: boolean): Promise<void> {
+    if (force) await this.#abort()
+    if (!this.isThere()) return
+    const failure = await failureOf(this.#mounter.unmountCommand(this.folder, force))
+    if (failure === undefined || !this.isThere()) return
+    const code = failure.includes('busy') ? 'EBUSY' : 'mount-failed'
+    throw new ShoalError(code, `cannot unmount ${this.folder}: ${failure}`)
+  }
+
+  /** Nobody answers any more. A mount that is still there is dead, and is taken away. */
+  async close(): Promise<void> {
+    if (this.isThere()) await failureOf(this.#mounter.unmountCommand(this.folder, true))
+    this.#isOver = true
+    process.off('exit', this.#atExit)
+    this.#letGo()
+  }
+
+  /** End the conversation with the kernel, so that nobody waits. Needs the fusectl file system; umount -f does it too. */
+  async #abort(): Promise<void> {
+    const connection = this.number?.split(':')[1]
+    const file = `/sys/fs/fuse/connections/${connection}/abort`
+    await writeFile(file, '1').catch(() => undefined)
+  }
+
+  readonly #atExit = (): void => {
+    if (!this.isThere()) return
+    const { program, args } = this.#mounter.unmountCommand(this.folder, true)
+    spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
+  }
+}

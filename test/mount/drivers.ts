@@ -1,0 +1,89 @@
+// The drivers, each with what it is known not to do: the same cases run on both.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
+import { mountFuseNative } from '../../node/mount/drivers/fuse-native/driver.ts'
+import { loadBinding } from '../../node/mount/drivers/fuse-native/binding.ts'
+import { mounted, skip } from './mounted.ts'
+import type { TestContext } from 'node:test'
+import type { DriverName } from '../../node/control/api.ts'
+import type { Mounter } from '../../node/mount/mounts.ts'
+import type { MountOptions } from '../../node/mount/file-system.ts'
+import type { Mounted } from './mounted.ts'
+
+const TIMEOUT_MS = 60_000
+
+interface Driver {
+  readonly name: DriverName
+  readonly mounter: Mounter
+  /** Why it cannot be tested here, or false. */
+  readonly skip: string | false
+  /** Cases that do not hold, and why: what docs/mount.md says of the driver. */
+  readonly exceptions: Readonly<Record<string, string>>
+}
+
+export interface MountAsTested {
+  /** As mounted(), by the driver that is tested. */
+  (options?: MountOptions): Promise<Mounted>
+  readonly mounter: Mounter
+  readonly driver: DriverName
+}
+
+const drivers: readonly Driver[] = [
+  { name: 'kernel', mounter: mountKernel, skip, exceptions: {} },
+  {
+    name: 'fuse-native',
+    mounter: mountFuseNative,
+    skip: skip === false ? lackOfFuseNative() : skip,
+    exceptions: {
+      '64 MiB are read in few requests': 'reads come in 128 KiB',
+      'names are any bytes': 'names are text in fuse-native',
+      'times are kept to the nanosecond, each by itself':
+        'times are milliseconds since 1970, and libfuse 2 only sets both at once',
+      'what one name of a file changes is seen by the others at once':
+        'the kernel knows paths, not inodes, and is not told',
+      'rename exchanges, and refuses to replace': 'libfuse 2 has no flags of renameat2',
+      'ls asks no file for an extended attribute once it has the access lists':
+        'the kernel does not cache access lists for libfuse 2',
+      'a reader that waits can be killed; an interrupted direct read is aborted':
+        'fuse-native does not hear of interrupts',
+    },
+  },
+]
+
+const titles = new Set<string>()
+
+/** A case that holds for all drivers, but for their exceptions. */
+export function behaves(
+  title: string,
+  run: (mounted: MountAsTested, t: TestContext) => Promise<void>,
+): void {
+  titles.add(title)
+  for (const driver of drivers) {
+    const why = driver.skip === false ? driver.exceptions[title] : driver.skip
+    const options = { skip: why ?? false, timeout: TIMEOUT_MS }
+    test(`${driver.name}: ${title}`, options, (t) => {
+      const mount = (how: MountOptions = {}): Promise<Mounted> => mounted(t, how, driver.mounter)
+      return run(Object.assign(mount, { mounter: driver.mounter, driver: driver.name }), t)
+    })
+  }
+}
+
+/** After the last case. */
+export function everyExceptionIsACase(): void {
+  for (const { name, exceptions } of drivers)
+    test(`${name}: every exception is a case`, () =>
+      assert.deepEqual(
+        Object.keys(exceptions).filter((title) => !titles.has(title)),
+        [],
+      ))
+}
+
+function lackOfFuseNative(): string | false {
+  try {
+    loadBinding()
+    return false
+  } catch (error) {
+    return String(error)
+  }
+}
