@@ -66,8 +66,9 @@ export class SimulatedKv implements Kv {
   }
 
   async write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void> {
+    // From the pool of buffers: a store holds a great many small values.
     const batch = writes.map((write) =>
-      write.kind === 'put' ? { ...write, value: write.value.slice() } : write,
+      write.kind === 'put' ? { ...write, value: Buffer.from(write.value) } : write,
     )
     this.#inFlight.push(batch)
     const written = this.#last.then(() => this.#land(batch, options))
