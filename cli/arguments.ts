@@ -68,6 +68,12 @@ export function driverOption(): Option {
   return new Option('--driver <name>', help).choices(DRIVERS)
 }
 
+/** How long reads of a mount wait, in ms. */
+export function waitOption(): Option {
+  const help = 'how long reading waits for nodes that are away (default: one try of 30s)'
+  return new Option('--wait <time>', help).argParser(parseDuration)
+}
+
 /** Milliseconds of "30s", "15m", "24h", "7d". */
 export function parseDuration(text: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text)

@@ -10,6 +10,9 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { parseSize } from '../protocol/size.ts'
+import { GIB } from '../protocol/units.ts'
+import { CHUNK_CACHE_BYTES } from './data/cache.ts'
 
 const CONFIG_FILE = 'config.yaml'
 const IDENTITY_FILE = 'identity.key'
@@ -36,6 +39,8 @@ export interface Config {
   readonly capacityBytes: number | undefined
   /** Bytes a second that repair and other moving of shards may take; undefined: NodeUpkeep's default. */
   readonly repairBytesPerSecond: number | undefined
+  /** Chunks fetched from peers may take so much, in memory and on the disk, beside the capacity. */
+  readonly cacheBytes: number
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
   /** More multiaddrs at which others reach this node, as when a router forwards a port. */
@@ -59,6 +64,8 @@ export interface ConfigOptions {
   readonly capacity?: string | undefined
   /** A size, for each second. */
   readonly repairRate?: string | undefined
+  /** A size. */
+  readonly cacheSize?: string | undefined
   readonly listen?: readonly string[] | undefined
   readonly advertise?: readonly string[] | undefined
   readonly mdns?: boolean | undefined
@@ -78,6 +85,9 @@ const configSchema = z.strictObject({
   repairRate: size
     .refine((bytes) => bytes >= REPAIR_RATE_MIN, { error: 'must be at least 1KB, for each second' })
     .optional(),
+  cacheSize: size
+    .refine((bytes) => bytes >= CHUNK_CACHE_BYTES, { error: 'must be at least 32MiB' })
+    .default(GIB),
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
@@ -87,6 +97,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   name: how people call it          zone: failure domain (room, house, ...); left out: this node by itself
 #   capacity: what the store may take (200GB); left out: the disk
 #   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
+#   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
 `
 
@@ -168,28 +179,6 @@ export async function updateConfig(folder: string, options: ConfigOptions): Prom
   await writeDurably(file, text, 0o644)
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  K: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  KI: 2 ** 10,
-  MI: 2 ** 20,
-  GI: 2 ** 30,
-  TI: 2 ** 40,
-  PI: 2 ** 50,
-}
-
-/** Bytes of "200GB" (10^9), "10GiB" (2^30) or "1024". throws ShoalError 'usage'. */
-function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGTP]I?)?B?$/.exec(text.trim().toUpperCase())
-  const bytes = Math.floor(Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? NaN))
-  if (Number.isSafeInteger(bytes)) return bytes
-  throw new ShoalError('usage', `"${text}" is not a size. Write it as 200GB or 10GiB.`)
-}
-
 /** `source` is the file, or 'option' for what the command line says. */
 function parseConfig(text: string, source: string): Config {
   const code = source === 'option' ? 'usage' : 'malformed'
@@ -198,8 +187,13 @@ function parseConfig(text: string, source: string): Config {
   if (broken !== undefined) throw new ShoalError(code, `${source} is not YAML: ${broken.message}`)
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { capacity: capacityBytes, repairRate: repairBytesPerSecond, ...others } = result.data
-    return { ...others, zone: others.zone, capacityBytes, repairBytesPerSecond }
+    const { capacity, repairRate, cacheSize, ...others } = result.data
+    const sizes = {
+      capacityBytes: capacity,
+      repairBytesPerSecond: repairRate,
+      cacheBytes: cacheSize,
+    }
+    return { ...others, zone: others.zone, ...sizes }
   }
   const issue = result.error.issues[0]
   if (issue?.code === 'unrecognized_keys') {

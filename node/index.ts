@@ -36,7 +36,7 @@ export async function createNode({
   const disk = new SystemDisk(folder)
   const kv = await LevelKv.open(join(folder, INDEX_FOLDER))
   try {
-    const { listen, advertise, mdns, name, zone, capacityBytes } = home.config
+    const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes } = home.config
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
     const network = await Libp2pNetwork.create({
@@ -61,7 +61,16 @@ export async function createNode({
           }),
         log: (message, fields) => log('info', message, fields),
       },
-      { name, zone, capacityBytes, upkeep, home: folder, version: VERSION, pid: process.pid },
+      {
+        name,
+        zone,
+        capacityBytes,
+        cacheBytes,
+        upkeep,
+        home: folder,
+        version: VERSION,
+        pid: process.pid,
+      },
     )
   } catch (error) {
     await kv.close()

@@ -6,6 +6,7 @@ import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './api/owner.ts'
 import { Space } from './api/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
+import { cacheBytesOnDisk } from './data/cache.ts'
 import type { PeersKnown } from './files/hosted-volume.ts'
 import { HostedVolumes } from './files/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
@@ -50,6 +51,8 @@ export interface NodeOptions {
   readonly name: string
   readonly zone: string | undefined
   readonly capacityBytes: number | undefined
+  /** As Config has it; without, what is fetched is kept in memory alone. */
+  readonly cacheBytes?: number | undefined
   readonly home: string
   readonly version: string
   readonly pid: number
@@ -132,7 +135,7 @@ export class Node implements LocalNode {
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
-    const mounts = (this.#mounts = new Mounts({ mounter: components.mounter, store }))
+    const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store }))
     const roundTrips = new RoundTrips(world)
     const parts = { world, space, volumes, joining, detector, roundTrips, swarm, hosted, upkeep }
     this.api = ownersApi(
@@ -165,11 +168,14 @@ export class Node implements LocalNode {
   /** Open the store and the volumes. Nothing runs until start(). */
   static async open(components: NodeComponents, options: NodeOptions): Promise<Node> {
     const { world, kv, identity } = components
-    const { name, zone, capacityBytes } = options
+    const { name, zone, capacityBytes, cacheBytes } = options
     const { disk, clock } = world
     const store = await Store.open(
       { disk, clock, kv },
-      { capacityBytes: capacityBytes ?? Infinity },
+      {
+        capacityBytes: capacityBytes ?? Infinity,
+        fetchedBytesMax: cacheBytes === undefined ? undefined : cacheBytesOnDisk(cacheBytes),
+      },
     )
     const self = {
       name,

@@ -9,6 +9,7 @@ export interface HomeOptions {
   readonly zone?: string
   readonly capacity?: string
   readonly repairRate?: string
+  readonly cacheSize?: string
   readonly listen?: readonly string[]
   /** False by --no-mdns. */
   readonly mdns?: boolean
@@ -35,6 +36,7 @@ export function addHomeOptions(command: Command): Command {
     .option('--zone <zone>', 'failure domain: nodes of one zone may fail together')
     .option('--capacity <size>', 'what the store may take, such as 200GB (default: the disk)')
     .option('--repair-rate <size>', 'what repair may send and receive a second (default: 64MiB)')
+    .option('--cache-size <size>', 'what is fetched to be read may take here (default: 1GiB)')
     .option('--listen <multiaddr>', 'where to listen; may be repeated', collect)
     .option('--no-mdns', 'do not look for peers on the local network')
 }
@@ -45,6 +47,7 @@ export function homeOptions({
   zone,
   capacity,
   repairRate,
+  cacheSize,
   listen,
   mdns,
 }: HomeOptions): HomeOptions {
@@ -53,6 +56,7 @@ export function homeOptions({
     ...(zone !== undefined && { zone }),
     ...(capacity !== undefined && { capacity }),
     ...(repairRate !== undefined && { repairRate }),
+    ...(cacheSize !== undefined && { cacheSize }),
     ...(listen !== undefined && { listen }),
     ...(mdns === false && { mdns }),
   }

@@ -1,12 +1,17 @@
 // `shoal mount`: the namespace as a folder of this machine.
 import { resolve } from 'node:path'
-import { countBetween, driverOption, parseUmask } from '../arguments.ts'
+import { countBetween, driverOption, parseUmask, waitOption } from '../arguments.ts'
 import type { Command } from 'commander'
 import type { MountRequest } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
 /** The kernel keeps the highest number to itself. */
 const OWNER_MAX: number = 2 ** 32 - 2
+
+interface MountOptions extends Omit<MountRequest, 'waitMs'> {
+  /** In ms. */
+  readonly wait?: number
+}
 
 export function addMount(program: Command, context: Context): void {
   program
@@ -24,13 +29,16 @@ export function addMount(program: Command, context: Context): void {
     .option('--gid <number>', 'the same of this group', countBetween(0, OWNER_MAX))
     .option('--umask <octal>', 'permissions that nothing shows, such as 077', parseUmask)
     .option('--non-empty', 'mount over what is in the folder')
+    .addOption(waitOption())
+    .option('--cache-size <size>', 'what this node may keep of what it fetches, until it stops')
     .addOption(driverOption())
     .addHelpText(
       'after',
       '\nExample:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
     )
-    .action(async (folder: string, options: MountRequest) => {
-      const mounted = await context.client.mount(resolve(folder), options)
+    .action(async (folder: string, { wait, ...options }: MountOptions) => {
+      const request = { ...options, waitMs: wait }
+      const mounted = await context.client.mount(resolve(folder), request)
       context.print(mounted, () => `Volume "${mounted.volume}" is mounted at ${mounted.folder}`)
     })
 }

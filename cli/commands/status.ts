@@ -7,6 +7,7 @@ import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
 type Notice = NodeStatus['notices'][number]
+type Cache = NodeStatus['node']['cache']
 
 export function addStatus(program: Command, context: Context): void {
   program
@@ -28,6 +29,7 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
     ['Id', node.id],
     ['Home', node.home],
     ['Store', storeText(node)],
+    ['Cache', cacheText(node.cache)],
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly }) => [
@@ -50,6 +52,12 @@ function storeText(node: NodeStatus['node']): string {
     .filter(([bytes, what]) => bytes > 0 || !what.startsWith('of'))
     .map(([bytes, what]) => `${formatBytes(bytes)} ${what}`)
     .join(', ')
+}
+
+function cacheText({ usedBytes, limitBytes, foundBytes, fetchedBytes }: Cache): string {
+  const limit = `${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}`
+  if (foundBytes + fetchedBytes === 0) return limit
+  return `${limit}; ${formatBytes(foundBytes)} found in it, ${formatBytes(fetchedBytes)} fetched`
 }
 
 function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['scrub']>): string {

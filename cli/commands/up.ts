@@ -2,7 +2,7 @@
 // ticket is used and the mount is there; only then it says so.
 import { resolve } from 'node:path'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { driverOption } from '../arguments.ts'
+import { driverOption, waitOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
 import { explain, table } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
@@ -15,6 +15,8 @@ import type { HomeOptions } from './init.ts'
 export interface UpOptions extends HomeOptions {
   readonly mount?: string
   readonly driver?: DriverName
+  /** In ms. */
+  readonly wait?: number
   readonly join?: string
   readonly detach?: boolean
 }
@@ -25,6 +27,7 @@ export function addUp(program: Command, context: Context): void {
   )
     .option('--mount <dir>', 'mount the namespace at this folder')
     .addOption(driverOption())
+    .addOption(waitOption())
     .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
     .option('--detach', 'return when the node is ready, and let it run on')
     .addHelpText(
@@ -80,8 +83,8 @@ async function runUntilStopped(
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
   if (options.join !== undefined) await node.api.join(options.join.trim(), { signal })
-  const { mount, driver } = options
-  if (mount !== undefined) await node.api.mount(resolve(mount), { driver, signal })
+  const { mount, driver, wait: waitMs } = options
+  if (mount !== undefined) await node.api.mount(resolve(mount), { driver, waitMs, signal })
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {

@@ -1,21 +1,23 @@
 // The owner's calls about mounts on this machine.
 import { ShoalError } from '../../protocol/errors.ts'
+import { parseSize } from '../../protocol/size.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { MountsApi } from '../control/api.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { parsePath } from '../files/paths.ts'
 import type { NodeParts } from './parts.ts'
 
-export function mountsApi({ hosted: volumes, mounts }: NodeParts): MountsApi {
+export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): MountsApi {
   return {
     async mount(folder, options = {}) {
       const { volume, subdir, readOnly = false, allowOther, nonEmpty = false, ...more } = options
-      const { driver, ...owner } = more
+      const { driver, waitMs, cacheSize, ...owner } = more
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()
       const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
-      const how = { readOnly, allowOther, nonEmpty, root, owner, driver }
+      const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver }
+      if (cacheSize !== undefined) await space.limitCache(parseSize(cacheSize))
       return mounts.mount(folder, hosted, { volumeName: named.name, ...how })
     },
 

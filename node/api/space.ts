@@ -1,15 +1,16 @@
 // How much a node may still store, of its disk and of the capacity it was given. Asking the disk takes time: what is said
 // is what was last measured.
 import type { NodeStatus } from '../control/status.ts'
+import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../data/cache.ts'
 import type { Store } from '../store/store.ts'
 
 export class Space {
-  readonly #store: Pick<Store, 'usage' | 'space'>
+  readonly #store: Pick<Store, 'fetched' | 'usage' | 'space'>
   #freeBytes = 0
   #totalBytes = 0
   #isMeasuring = false
 
-  constructor(components: { readonly store: Pick<Store, 'usage' | 'space'> }) {
+  constructor(components: { readonly store: Pick<Store, 'fetched' | 'usage' | 'space'> }) {
     this.#store = components.store
   }
 
@@ -32,11 +33,18 @@ export class Space {
 
   status(): Pick<
     NodeStatus['node'],
-    'capacityBytes' | 'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
+    'cache' | 'capacityBytes' | 'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
   > {
     const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
     const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
-    return { usedBytes, ...sizes, trashBytes, reclaimableBytes }
+    const { limitBytes, ...cached } = this.#store.fetched.usage
+    const cache = { ...cached, limitBytes: limitBytes + CHUNK_CACHE_BYTES }
+    return { usedBytes, ...sizes, trashBytes, reclaimableBytes, cache }
+  }
+
+  /** Until the node stops, what is fetched from peers takes at most so much. throws ShoalError 'usage'. */
+  async limitCache(bytes: number): Promise<void> {
+    await this.#store.fetched.resize(cacheBytesOnDisk(bytes))
   }
 
   async measure(): Promise<void> {

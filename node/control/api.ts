@@ -352,6 +352,10 @@ export interface MountRequest {
   readonly umask?: number | undefined
   /** Mount over what is in the folder. */
   readonly nonEmpty?: boolean | undefined
+  /** Reading waits so long for peers that have the data, then fails; without, for one answer of at most 30 s. */
+  readonly waitMs?: number | undefined
+  /** A size: what the node may keep of what it fetches to be read, for all its mounts and until it stops. */
+  readonly cacheSize?: string | undefined
   /** Undefined: that of the platform. */
   readonly driver?: DriverName | undefined
 }

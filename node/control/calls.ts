@@ -123,6 +123,8 @@ const table: Readonly<Record<string, Call>> = {
       gid: owner,
       umask: z.int().min(0).max(0o777).optional(),
       nonEmpty: flag,
+      cacheSize: z.string().optional(),
+      waitMs: z.int().min(1).optional(),
       driver: z.enum(['kernel', 'fuse-native']).optional(),
     },
     (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),

@@ -25,6 +25,16 @@ export interface NodeStatus {
     /** Of the used bytes: what nobody needs, kept for a while lest that was a mistake, and what compaction gives back. */
     readonly trashBytes: number
     readonly reclaimableBytes: number
+    /**
+     * What was fetched from peers to be read and is kept for the next time: bytes on disk, what it may take in memory and
+     * on disk, and since the start, what was found in it and what had to be fetched.
+     */
+    readonly cache: {
+      readonly usedBytes: number
+      readonly limitBytes: number
+      readonly foundBytes: number
+      readonly fetchedBytes: number
+    }
     /** The pass over all that is stored here that is under way. */
     readonly scrub: { readonly doneBytes: number; readonly totalBytes: number } | undefined
   }

@@ -1,8 +1,18 @@
-// Decoded things by chunk id, least recently used first out, bounded. Concurrent requests for one id share one load;
-// it is aborted when nobody waits for it any more. A failed load is not remembered.
+// Decoded things by a key with a chunk id, least recently used first out, bounded. Concurrent requests for one key share
+// one load; it is aborted when nobody waits for it any more. A failed load is not remembered.
 import { LRUCache } from 'lru-cache'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { ManifestNode } from '../../protocol/chunk/manifest.ts'
-import type { ChunkId } from '../../protocol/ids.ts'
+import { MIB } from '../../protocol/units.ts'
+
+/** Plain chunks that a node keeps in memory for readers, of all volumes. */
+export const CHUNK_CACHE_BYTES: number = 32 * MIB
+
+/** Of the bytes that a cache may take in all, those that are left for the disk. throws ShoalError 'usage'. */
+export function cacheBytesOnDisk(bytes: number): number {
+  if (bytes >= CHUNK_CACHE_BYTES) return bytes - CHUNK_CACHE_BYTES
+  throw new ShoalError('usage', 'a cache takes at least 32MiB')
+}
 
 export interface CacheOptions<V> {
   /** Bound of the sum of `sizeOf` over all values. */
@@ -17,8 +27,8 @@ interface Load<V> {
 }
 
 class Cache<V extends object> {
-  readonly #values: LRUCache<ChunkId, V>
-  readonly #loads = new Map<ChunkId, Load<V>>()
+  readonly #values: LRUCache<string, V>
+  readonly #loads = new Map<string, Load<V>>()
 
   constructor({ sizeMax, sizeOf }: CacheOptions<V>) {
     this.#values = new LRUCache({
@@ -28,47 +38,47 @@ class Cache<V extends object> {
   }
 
   /** True if `get` would not load, or joins a load. */
-  has(id: ChunkId): boolean {
-    return this.#values.has(id) || this.#loads.has(id)
+  has(key: string): boolean {
+    return this.#values.has(key) || this.#loads.has(key)
   }
 
-  set(id: ChunkId, value: V): void {
-    this.#values.set(id, value)
+  set(key: string, value: V): void {
+    this.#values.set(key, value)
   }
 
   /** The cached value, else what `load` gives. throws what `load` throws, and the signal's reason. */
   async get(
-    id: ChunkId,
+    key: string,
     load: (signal: AbortSignal) => Promise<V>,
     { signal }: { signal: AbortSignal },
   ): Promise<V> {
-    const cached = this.#values.get(id)
+    const cached = this.#values.get(key)
     if (cached !== undefined) return cached
     signal.throwIfAborted()
-    return wait(this.#loads.get(id) ?? this.#start(id, load), signal)
+    return wait(this.#loads.get(key) ?? this.#start(key, load), signal)
   }
 
-  #start(id: ChunkId, load: (signal: AbortSignal) => Promise<V>): Load<V> {
+  #start(key: string, load: (signal: AbortSignal) => Promise<V>): Load<V> {
     const abandoned = new AbortController()
     const value = load(abandoned.signal).then(
       (loaded) => {
-        this.#forget(id, started)
-        this.#values.set(id, loaded)
+        this.#forget(key, started)
+        this.#values.set(key, loaded)
         return loaded
       },
       (error: unknown) => {
-        this.#forget(id, started)
+        this.#forget(key, started)
         throw error
       },
     )
     const started: Load<V> = { value, abandoned, waiting: 0 }
-    abandoned.signal.addEventListener('abort', () => this.#forget(id, started))
-    this.#loads.set(id, started)
+    abandoned.signal.addEventListener('abort', () => this.#forget(key, started))
+    this.#loads.set(key, started)
     return started
   }
 
-  #forget(id: ChunkId, load: Load<V>): void {
-    if (this.#loads.get(id) === load) this.#loads.delete(id)
+  #forget(key: string, load: Load<V>): void {
+    if (this.#loads.get(key) === load) this.#loads.delete(key)
   }
 }
 

@@ -4,7 +4,7 @@
 import { hasCode } from '../../protocol/errors.ts'
 import { openChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
-import type { ChunkId, PeerId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Store } from '../store/store.ts'
 import type { ChunkCache } from './cache.ts'
@@ -34,7 +34,9 @@ interface ChunkIoParts {
   readonly map: StripeMap
   readonly packer: Packer
   readonly gatherer: Gatherer
+  /** That of all volumes. */
   readonly cache: ChunkCache
+  readonly volume: VolumeId
   /** Told of each chunk that is written or referenced. */
   readonly touched: Touched
   /** Does this node know what other members have done until just now? */
@@ -76,23 +78,26 @@ export class ChunkIo {
   }
 
   /**
-   * Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. keeps: what
-   * is fetched from a stripe stays in the store here, if there is room.
+   * Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. What is
+   * fetched is kept in the store here ('stored', if there is room and it is in a stripe), or for the next reader.
    */
-  reader(hints: readonly PeerId[], { keeps = false }: { keeps?: boolean } = {}): ChunkReader {
-    const { store, map, gatherer, cache } = this.#parts
+  reader(hints: readonly PeerId[], { keeps }: { keeps?: 'stored' | 'cached' } = {}): ChunkReader {
+    const { store, map, gatherer, cache, volume } = this.#parts
+    // The id alone would show what only members of another volume may open.
+    const keyOf = (id: ChunkId): string => volume + id
     const readOnce = async (
       ref: ChunkRef,
       { signal }: { signal: AbortSignal },
     ): Promise<Uint8Array> => {
-      const sealed = await gatherer.fetch(ref.id, { hints, signal })
-      if (keeps && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
+      const sealed = await gatherer.fetch(ref.id, { hints, keeps: keeps === 'cached', signal })
+      if (keeps === 'stored' && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
       return openChunk(map.keys(ref.epoch), ref, sealed)
     }
     return {
       readOnce,
-      read: (ref, options) => cache.get(ref.id, (signal) => readOnce(ref, { signal }), options),
-      isNear: (id) => cache.has(id) || store.chunks.has(id),
+      read: (ref, options) =>
+        cache.get(keyOf(ref.id), (signal) => readOnce(ref, { signal }), options),
+      isNear: (id) => cache.has(keyOf(id)) || store.chunks.has(id) || store.fetched.has(id),
     }
   }
 

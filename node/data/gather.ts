@@ -1,4 +1,4 @@
-// Finds a sealed chunk: here, on the peers with its data shards (only its bytes), from any k shards of its stripe (the
+// Finds a sealed chunk: here, or as it was fetched before; on the peers with its data shards (only its bytes), from any k shards of its stripe (the
 // same bytes of each, decoded), from holders that the DHT knows, or whole from a peer that has it in no stripe yet.
 // Later ways start while earlier ones are slow. What is returned matches the chunk's id; when what was gathered does
 // not, it is gathered again with a Merkle proof of every range, which names the holder that lies or is damaged.
@@ -23,6 +23,8 @@ const FOUND_PEERS_MAX = 16
 interface FetchOptions {
   /** Peers that may hold the chunk in no stripe: its author. Connected members are asked too. */
   readonly hints: readonly PeerId[]
+  /** Keep what other nodes had to be asked for, for the next who asks. */
+  readonly keeps?: boolean
   readonly signal: AbortSignal
 }
 
@@ -34,9 +36,20 @@ export class Gatherer {
   }
 
   /** The sealed chunk. throws ShoalError 'chunk-unavailable' that says what was found and who is missing. */
-  async fetch(id: ChunkId, { hints, signal }: FetchOptions): Promise<Uint8Array> {
-    const local = await this.#local(id)
+  async fetch(id: ChunkId, { hints, keeps = false, signal }: FetchOptions): Promise<Uint8Array> {
+    const { store } = this.#parts
+    const local = (await this.#local(id)) ?? (await store.fetched.read(id))
     if (local !== undefined) return local
+    const { sealed, isFetched } = await this.#gather(id, hints, signal)
+    if (keeps && isFetched) store.fetched.keep(id, sealed)
+    return sealed
+  }
+
+  async #gather(
+    id: ChunkId,
+    hints: readonly PeerId[],
+    signal: AbortSignal,
+  ): Promise<{ readonly sealed: Uint8Array; readonly isFetched: boolean }> {
     const { clock, map } = this.#parts
     const located = map.locate(id)
     const known = located === undefined ? undefined : map.stripe(located.stripe)
@@ -55,7 +68,7 @@ export class Gatherer {
     ways.push((scope) => this.#whole(id, hints, scope))
     try {
       const [sealed] = await firstOf(ways, 1, { clock, hedgeMs: WAY_HEDGE_MS, signal })
-      if (sealed !== undefined) return sealed
+      if (sealed !== undefined) return { sealed, isFetched: read?.hasAsked ?? true }
     } catch (error) {
       if (signal.aborted) throw error
       throw unavailable(id, located?.stripe, read, error)

@@ -74,12 +74,18 @@ export class StripeRead {
   readonly #failed = new Map<PeerId, string>()
   /** `<index> <holder>` */
   readonly #bad = new Set<string>()
+  #hasAsked = false
 
   constructor(parts: GatherParts, { id, header }: { id: StripeId; header: StripeHeader }) {
     this.#parts = parts
     this.id = id
     this.header = header
     this.#held = parts.store.shards.indices(id)
+  }
+
+  /** Was any other node asked? */
+  get hasAsked(): boolean {
+    return this.#hasAsked
   }
 
   /** The bytes of a chunk of the stripe. throws AggregateError when they can't be had. */
@@ -216,6 +222,7 @@ export class StripeRead {
     length: number,
     { proof, signal }: ReadOptions,
   ): Promise<Uint8Array> {
+    this.#hasAsked = true
     const get = (from: number, count: number): ReturnType<ShardClient['get']> => {
       const range = { stripe: this.id, index, offset: from, length: count }
       return this.#asked(index, peer, () => this.#parts.client.get(peer, range, { proof, signal }))

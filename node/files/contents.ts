@@ -11,6 +11,8 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { NodeCache } from '../data/cache.ts'
 import type { ChunkIo } from '../data/chunk-io.ts'
 import { contentSize } from '../data/content.ts'
+import { patientReader } from '../data/patience.ts'
+import type { Patience } from '../data/patience.ts'
 import type { Content } from '../data/content.ts'
 import { ContentEditor } from '../data/editor.ts'
 import type { CopySource, EditorParts } from '../data/editor.ts'
@@ -32,6 +34,8 @@ export interface FileContentsComponents {
   readonly ahead: ReadAheadBudget
   readonly touched: Touched
   readonly classes: PinnedClasses
+  /** Of who reads; without, as the peers that are asked answer. */
+  readonly patience?: Patience
 }
 
 export class FileContents {
@@ -40,6 +44,11 @@ export class FileContents {
 
   constructor(components: FileContentsComponents) {
     this.#c = components
+  }
+
+  /** The same contents, for readers that wait so long for peers. */
+  patient(patience: Patience): FileContents {
+    return new FileContents({ ...this.#c, patience })
   }
 
   /** The version a reader sees now. throws 'EISDIR', 'ESTALE'. */
@@ -119,8 +128,9 @@ export class FileContents {
   }
 
   #readerParts(hints: readonly PeerId[]): ReaderParts {
-    const { chunks, nodes, ahead } = this.#c
-    return { chunks: chunks.reader(hints), nodes, ahead }
+    const { chunks, nodes, ahead, patience } = this.#c
+    const reader = chunks.reader(hints, { keeps: 'cached' })
+    return { chunks: patience ? patientReader(reader, patience) : reader, nodes, ahead }
   }
 
   /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */

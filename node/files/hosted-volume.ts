@@ -6,14 +6,14 @@ import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
-import { MIB } from '../../protocol/units.ts'
 import type { Ack } from '../control/api.ts'
 import { Announcer } from '../data/announcer.ts'
-import { chunkCache, nodeCache } from '../data/cache.ts'
+import { nodeCache } from '../data/cache.ts'
+import type { ChunkCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { Gatherer } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
-import { ReadAheadBudget } from '../data/read-ahead.ts'
+import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
 import { Touched } from '../data/touched.ts'
 import { Namespace } from '../namespace/namespace.ts'
@@ -33,8 +33,6 @@ import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './stripe-map.ts'
 import type { PeerHooks } from './stripe-map.ts'
 
-/** Plain chunks kept for readers, per volume. */
-const CHUNK_CACHE_BYTES: number = 32 * MIB
 /** Extents and children of manifest nodes kept, per volume. */
 const NODE_CACHE_ITEMS = 100_000
 
@@ -45,6 +43,9 @@ export interface HostedVolumeComponents {
   readonly volume: Volume
   readonly strong: StrongProtocol
   readonly peers: PeersKnown
+  /** Of all volumes of the node. */
+  readonly cache: ChunkCache
+  readonly ahead: ReadAheadBudget
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -84,7 +85,7 @@ export class HostedVolume {
   readonly #self: PeerId
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
-    const { world, store, swarm, volume, strong } = components
+    const { world, store, swarm, volume, strong, cache, ahead } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -97,7 +98,6 @@ export class HostedVolume {
     this.#self = world.network.self
     this.namespace = new Namespace({ volume, random: world.random })
     this.classes = new PinnedClasses(volume)
-    const cache = chunkCache(CHUNK_CACHE_BYTES)
     const { touched, classes, namespace } = this
     const hears = (): boolean =>
       isInTouch(
@@ -105,10 +105,9 @@ export class HostedVolume {
         world.clock,
         world.network.peers().filter((peer) => map.isMember(peer)),
       )
-    const chunks = new ChunkIo({ store, map, packer, gatherer, cache, touched, hears })
-    this.chunks = chunks
+    const io = { store, map, packer, gatherer, cache, volume: volume.id, touched, hears }
+    const chunks = (this.chunks = new ChunkIo(io))
     const nodes = nodeCache(NODE_CACHE_ITEMS)
-    const ahead = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
     this.contents = new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes })
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
     this.strong = new StrongVolume({

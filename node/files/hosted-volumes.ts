@@ -3,6 +3,9 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
+import type { ChunkCache } from '../data/cache.ts'
+import { ReadAheadBudget } from '../data/read-ahead.ts'
 import { StrongProtocol } from '../namespace/strong-protocol.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
@@ -37,6 +40,9 @@ export class HostedVolumes {
   readonly #hosted = new Map<VolumeId, HostedVolume>()
   readonly #listeners = new Set<(hosted: HostedVolume) => void>()
   readonly #strong: StrongProtocol
+  readonly #cache: ChunkCache = chunkCache(CHUNK_CACHE_BYTES)
+  /** Half of it, so that what is read ahead is still there when it is read. */
+  readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
@@ -86,6 +92,8 @@ export class HostedVolumes {
       volume,
       strong: this.#strong,
       peers,
+      cache: this.#cache,
+      ahead: this.#ahead,
       log,
     })
     this.#hosted.set(volume.id, hosted)

@@ -7,6 +7,7 @@ import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
+import type { Clock } from '../world/world.ts'
 import type { DriverMountOptions } from './drivers/drivers.ts'
 import type { FileSystem, MountedFileSystem } from './file-system.ts'
 import { VolumeFileSystem } from './operations.ts'
@@ -39,17 +40,22 @@ export interface VolumeMountOptions {
   /** What shows as the root; the volume's without. */
   readonly root: ViewTarget | undefined
   readonly owner: ShownOwner
+  /** How long reading waits for peers that have the data: Patience. */
+  readonly waitMs: number | undefined
   readonly driver: DriverName | undefined
 }
 
+export interface MountsComponents {
+  readonly clock: Clock
+  readonly mounter: Mounter | undefined
+  readonly store: Pick<Store, 'space'>
+}
+
 export class Mounts {
-  readonly #c: { readonly mounter: Mounter | undefined; readonly store: Pick<Store, 'space'> }
+  readonly #c: MountsComponents
   readonly #mounts = new Map<string, MountedVolume>()
 
-  constructor(components: {
-    readonly mounter: Mounter | undefined
-    readonly store: Pick<Store, 'space'>
-  }) {
+  constructor(components: MountsComponents) {
     this.#c = components
   }
 
@@ -63,13 +69,14 @@ export class Mounts {
     volume: MountableVolume,
     options: VolumeMountOptions,
   ): Promise<MountStatus> {
-    const { mounter, store } = this.#c
+    const { clock, mounter, store } = this.#c
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
-    const { namespace, contents } = volume
+    const { namespace } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver } = options
+    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, waitMs, driver } = options
+    const contents = volume.contents.patient({ clock, waitMs })
     const parts = { namespace, contents, store, changing, root, owner }
     const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {

@@ -6,6 +6,7 @@ import { MIB } from '../../protocol/units.ts'
 import { ChunkStore } from './chunks.ts'
 import { coalesce } from './coalesce.ts'
 import { Compaction } from './compaction.ts'
+import { FetchedChunks } from './fetched-chunks.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
@@ -21,6 +22,11 @@ const SHORT_LIVE_RATIO = 0.75
 const SHORT_ENOUGH_BYTES: number = 64 * MIB
 /** Index changes after which a put commits by itself: they are held in memory until then. */
 const STAGED_MAX = 16_384
+
+export interface StoreOptions extends SegmentsOptions {
+  /** Bytes of chunks fetched from peers that are kept for the next read; undefined: none. */
+  readonly fetchedBytesMax?: number | undefined
+}
 
 export interface StoreComponents {
   readonly disk: Disk
@@ -43,6 +49,7 @@ export class Store {
   readonly kv: Kv
   readonly chunks: ChunkStore
   readonly shards: ShardStore
+  readonly fetched: FetchedChunks
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
@@ -53,9 +60,11 @@ export class Store {
 
   private constructor(
     { kv, clock }: StoreComponents,
-    { segments, index }: { segments: Segments; index: StagedIndex },
+    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks },
   ) {
+    const { segments, index } = parts
     this.kv = kv
+    this.fetched = parts.fetched
     this.#segments = segments
     this.#index = index
     const commit = (): Promise<void> => this.commit([])
@@ -68,21 +77,22 @@ export class Store {
       payload: readonly Uint8Array[],
       placed: Placed,
     ): Promise<void> => this.#add(kind, id, payload, placed)
-    const parts = { kv, clock, segments, index, add, room, commit }
-    this.chunks = new ChunkStore(parts)
-    this.shards = new ShardStore(parts)
-    this.#compaction = new Compaction(parts)
+    const shared = { kv, clock, segments, index, add, room, commit }
+    this.chunks = new ChunkStore(shared)
+    this.shards = new ShardStore(shared)
+    this.#compaction = new Compaction(shared)
   }
 
   /**
    * Open, and recover what a crash left (recovery.ts). The caller closes `kv`, after this store.
    * throws ShoalError 'unsupported' for a newer format, and what the disk throws.
    */
-  static async open(components: StoreComponents, options: SegmentsOptions = {}): Promise<Store> {
+  static async open(components: StoreComponents, options: StoreOptions = {}): Promise<Store> {
     const { index, end } = await recover(components)
     const { disk } = components
     const segments = await Segments.open({ disk, table: index.segments }, end, options)
-    return new Store(components, { segments, index })
+    const fetched = await FetchedChunks.open(disk, options.fetchedBytesMax)
+    return new Store(components, { segments, index, fetched })
   }
 
   /**
@@ -123,6 +133,7 @@ export class Store {
       await this.commit([])
     } finally {
       await this.#segments.close()
+      await this.fetched.close()
     }
   }
 
@@ -141,8 +152,9 @@ export class Store {
     }
   }
 
-  /** What can be had back at once when there is no room: the trash, and what is dead. */
+  /** What can be had back at once when there is no room: the trash, what is dead, and half of what others have too. */
   async #reclaim(): Promise<void> {
+    await this.fetched.yield()
     if (this.#index.held.trashBytes > 0) await this.shards.emptyTrash()
     await this.compact({ maxLiveRatio: SHORT_LIVE_RATIO, enoughBytes: SHORT_ENOUGH_BYTES })
   }

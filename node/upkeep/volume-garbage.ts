@@ -164,7 +164,7 @@ export class VolumeGarbage {
 
   #survey(signal: AbortSignal): ReturnType<typeof survey> {
     const { namespace, map, chunks, classes } = this.#parts
-    const reader = (hints: readonly PeerId[]): ChunkReader => chunks.reader(hints, { keeps: true })
+    const reader = (hints: readonly PeerId[]): ChunkReader => chunks.reader(hints, { keeps: 'stored' })
     const classesOf = classes.ofFile.bind(classes)
     const { volume } = this
     const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)

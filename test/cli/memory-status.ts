@@ -22,6 +22,12 @@ export const NODE: NodeStatus['node'] = {
   capacityBytes: 4_000_000_000,
   trashBytes: 0,
   reclaimableBytes: 0,
+  cache: {
+    usedBytes: 0,
+    limitBytes: 1_000_000_000,
+    foundBytes: 0,
+    fetchedBytes: 0,
+  },
   scrub: undefined,
 }
 

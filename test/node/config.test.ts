@@ -33,6 +33,7 @@ describe('home', () => {
         zone: 'house',
         capacity: '2GB',
         repairRate: '5MB',
+        cacheSize: '2GiB',
         listen: LISTEN,
         mdns: false,
       })
@@ -43,6 +44,7 @@ describe('home', () => {
         zone: 'house',
         capacityBytes: 2e9,
         repairBytesPerSecond: 5e6,
+        cacheBytes: 2 * 2 ** 30,
         listen: LISTEN,
         advertise: [],
         mdns: false,
@@ -142,6 +144,18 @@ describe('home', () => {
         code: 'ENOENT',
         message: /config\.yaml cannot be read/,
       })
+    })
+  })
+
+  test('a cache has room for what is in memory at least, and a default', async () => {
+    await withFolder(async (folder) => {
+      const { config } = await initHome(folder)
+      assert.equal(config.cacheBytes, 2 ** 30)
+      const code = 'usage'
+      const message = /--cache-size must be at least 32MiB/
+      await assert.rejects(updateConfig(folder, { cacheSize: '31MiB' }), { code, message })
+      await updateConfig(folder, { cacheSize: '32MiB' })
+      assert.equal((await loadHome(folder)).config.cacheBytes, 2 ** 25)
     })
   })
 

@@ -62,14 +62,18 @@ export class PeerGroup {
     this.client = new GroupClient(this)
   }
 
-  static async open(t: TestContext, { count }: { count: number }): Promise<PeerGroup> {
+  static async open(
+    t: TestContext,
+    { count, fetchedBytesMax }: { count: number; fetchedBytesMax?: number },
+  ): Promise<PeerGroup> {
     const home = await mkdtemp(join(tmpdir(), 'shoal-data-'))
     const kv = MemoryKv.open()
     const clock = new ManualClock()
     const stores = new Map<PeerId, Store>()
     for (let i = 0; i < count; i++) {
       const disk = new SystemDisk(join(home, String(i)))
-      stores.set(peerOf(i), await Store.open({ disk, clock, kv: i === 0 ? kv : MemoryKv.open() }))
+      const parts = { disk, clock, kv: i === 0 ? kv : MemoryKv.open() }
+      stores.set(peerOf(i), await Store.open(parts, { fetchedBytesMax }))
     }
     const group = new PeerGroup(stores, home, kv, clock)
     t.after(async () => {

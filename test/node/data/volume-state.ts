@@ -245,6 +245,7 @@ export class VolumeState {
       packer,
       gatherer,
       cache,
+      volume: VOLUME,
       touched: this.touched,
       hears: () => true,
     })
