@@ -19,20 +19,22 @@ export interface Patience {
   readonly waitMs: number | undefined
 }
 
-type Read = (ref: ChunkRef, options: { signal: AbortSignal }) => Promise<Uint8Array>
+type Read = (signal: AbortSignal) => Promise<Uint8Array>
 
 /** The same chunks. What cannot be had by the end of the wait is 'chunk-unavailable'. */
 export function patientReader(chunks: ChunkReader, patience: Patience): ChunkReader {
-  const patient =
-    (read: Read): Read =>
-    (ref, options) =>
-      chunks.isNear(ref.id) ? read(ref, options) : insist(read, ref, options.signal, patience)
-  return { ...chunks, read: patient(chunks.read), readOnce: patient(chunks.readOnce) }
+  const patient = (ref: ChunkRef, signal: AbortSignal, read: Read): Promise<Uint8Array> =>
+    chunks.isNear(ref.id) ? read(signal) : insist(read, signal, patience)
+  return {
+    isNear: (id) => chunks.isNear(id),
+    read: (ref, options) => patient(ref, options.signal, (signal) => chunks.read(ref, { signal })),
+    readOnce: (ref, options) =>
+      patient(ref, options.signal, (signal) => chunks.readOnce(ref, { signal })),
+  }
 }
 
 async function insist(
   read: Read,
-  ref: ChunkRef,
   signal: AbortSignal,
   { clock, waitMs }: Patience,
 ): Promise<Uint8Array> {
@@ -47,7 +49,7 @@ async function insist(
   try {
     for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       try {
-        return await read(ref, { signal: scope })
+        return await read(scope)
       } catch (error) {
         if (scope.aborted || waitMs === undefined || !hasCode(error, 'chunk-unavailable'))
           throw error

@@ -250,7 +250,11 @@ export class VolumeState {
       hears: () => true,
     })
     this.editing = {
-      reader: { chunks: this.chunks.reader([]), nodes: nodeCache(1000), ahead: new ReadAheadBudget(8 * MIB) },
+      reader: {
+        chunks: this.chunks.reader([]),
+        nodes: nodeCache(1000),
+        ahead: new ReadAheadBudget(8 * MIB),
+      },
       writer: {
         chunks: this.chunks.writer(undefined),
         sizes: map.chunkSizes(),
