@@ -185,7 +185,7 @@ export class FileHandles {
     const { files, namespace } = this.#c
     return files.inOrder(file, async () => {
       await change(files.editor(file))
-      file.modifiedNs = namespace.nowNs()
+      file.modifiedNs = file.changedNs = namespace.nowNs()
     })
   }
 

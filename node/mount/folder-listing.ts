@@ -1,12 +1,12 @@
-// Reading a folder through one handle: entries in the order of the namespace's keys, each with a cookie that counts up.
-// Cookies of entries already given stay valid: going back to one starts the scan again from its key. Memory: a key per
-// PAGE entries read.
+// One reading of a folder, from its start: entries in the order of the namespace's keys, each with a cookie that counts
+// up. A cookie once given means the same entry as long as the reading is kept, whatever is made and removed meanwhile:
+// going back to it scans its page again, and an entry is known by the mark of its name. What came since may be left out;
+// what is gone is never given. Memory: four bytes per entry read, and a key per page, which is what was asked for at a time.
+import { crc32 } from 'node:zlib'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { ListedEntry, Namespace } from '../namespace/namespace.ts'
-
-const PAGE = 1024
 
 export interface ListingEntry {
   readonly name: string
@@ -15,58 +15,77 @@ export interface ListingEntry {
 }
 
 interface Page {
-  readonly firstCookie: number
-  /** Key after which the page's scan starts; undefined for the first. */
+  /** Cookie of its first entry. */
+  readonly first: number
+  /** Keys between which it lies, the second included; undefined for the ends of the folder. */
   readonly after: ByteString | undefined
+  readonly last: ByteString | undefined
+  /** Of the names it had when it was first read, in order. */
+  readonly marks: Uint32Array
 }
 
 export class FolderListing {
-  readonly #namespace: Namespace
+  readonly #namespace: Pick<Namespace, 'list'>
   readonly #dir: NodeId
-  readonly #pages: Page[] = [{ firstCookie: 1, after: undefined }]
-  #current: readonly ListingEntry[] = []
+  readonly #pages: Page[] = []
+  /** Reads run one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
 
-  constructor(namespace: Namespace, dir: NodeId) {
+  constructor(namespace: Pick<Namespace, 'list'>, dir: NodeId) {
     this.#namespace = namespace
     this.#dir = dir
   }
 
-  /** Up to `countMax` entries after `cookie` (0 = from the start, which reads the folder anew). */
-  async read(cookie: number, countMax: number): Promise<readonly ListingEntry[]> {
-    if (cookie === 0) {
-      this.#pages.splice(1)
-      this.#current = []
-    }
-    const wanted = cookie + 1
-    if (!this.#holds(wanted)) await this.#load(wanted)
-    return this.#current.filter((entry) => entry.cookie >= wanted).slice(0, countMax)
+  /** Up to `countMax` entries after `cookie` (0 = from the start); none at the end only. */
+  read(cookie: number, countMax: number): Promise<readonly ListingEntry[]> {
+    const read = this.#queue.then(() => this.#read(cookie + 1, countMax))
+    this.#queue = read.catch(() => undefined)
+    return read
   }
 
-  #holds(cookie: number): boolean {
-    const first = this.#current[0]?.cookie ?? 0
-    const last = this.#current.at(-1)?.cookie ?? -1
-    return cookie >= first && cookie <= last
+  async #read(wanted: number, countMax: number): Promise<readonly ListingEntry[]> {
+    const found: ListingEntry[] = []
+    const known = this.#pages.findIndex(({ first, marks }) => wanted < first + marks.length)
+    for (let index = known < 0 ? this.#pages.length : known; found.length < countMax; index++) {
+      const page = this.#pages[index]
+      const entries = page === undefined ? await this.#next(countMax) : await this.#again(page)
+      if (entries === undefined) break
+      found.push(...entries.filter((entry) => entry.cookie >= wanted))
+    }
+    return found.slice(0, countMax)
   }
 
-  async #load(cookie: number): Promise<void> {
-    let page = this.#pages.findLast((known) => known.firstCookie <= cookie)
-    while (page !== undefined) {
-      const entries = await this.#scan(page)
-      this.#current = entries.map(({ name, target, cookie: at }) => ({ name, target, cookie: at }))
-      const last = entries.at(-1)
-      if (last === undefined || last.cookie >= cookie || entries.length < PAGE) return
-      page = { firstCookie: last.cookie + 1, after: last.key }
-      this.#pages.push(page)
+  /** At least `count` entries after those of all pages, if there are so many, and never half of a collision. */
+  async #next(count: number): Promise<readonly ListingEntry[] | undefined> {
+    const before = this.#pages.at(-1)
+    if (before !== undefined && before.last === undefined) return undefined
+    const first = before === undefined ? 1 : before.first + before.marks.length
+    const found: ListedEntry[] = []
+    let last: ByteString | undefined
+    for await (const entry of this.#namespace.list(this.#dir, before?.last)) {
+      const key = found.at(-1)?.key
+      if (found.length >= count && key !== entry.key) {
+        last = key
+        break
+      }
+      found.push(entry)
     }
+    const marks = Uint32Array.from(found, ({ name }) => crc32(name))
+    this.#pages.push({ first, after: before?.last, last, marks })
+    return found.map(({ name, target }, index) => ({ name, target, cookie: first + index }))
   }
 
-  /** A page: at least PAGE entries where there are so many, and never half of a collision. */
-  async #scan(page: Page): Promise<(ListedEntry & { cookie: number })[]> {
-    const out: (ListedEntry & { cookie: number })[] = []
-    for await (const entry of this.#namespace.list(this.#dir, page.after)) {
-      if (out.length >= PAGE && out.at(-1)?.key !== entry.key) break
-      out.push({ ...entry, cookie: page.firstCookie + out.length })
+  /** What is left of a page. */
+  async #again({ first, after, last, marks }: Page): Promise<readonly ListingEntry[]> {
+    const found: ListingEntry[] = []
+    let next = 0
+    for await (const { name, target, key } of this.#namespace.list(this.#dir, after)) {
+      if (last !== undefined && key > last) break
+      const index = marks.indexOf(crc32(name), next)
+      if (index < 0) continue
+      found.push({ name, target, cookie: first + index })
+      next = index + 1
     }
-    return out
+    return found
   }
 }

@@ -2,6 +2,9 @@
 // doors). What the mount itself changes the kernel knows of.
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { isIndexed } from '../../protocol/tree/conflicts.ts'
+import type { Name } from '../../protocol/tree/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Namespace } from '../namespace/namespace.ts'
@@ -50,6 +53,29 @@ export class KernelCache {
     } finally {
       this.#own = false
     }
+  }
+
+  /**
+   * Make the ops of what the kernel wrote to a file: it has the content, and knows the names, but those that are in a
+   * conflict before or after it, or are there only since.
+   */
+  logging<Result>(target: ViewTarget, make: () => Result): Result {
+    const before = new Set(this.#plainNames(target).map(String))
+    const result = this.making(make)
+    const after = new Set(this.#plainNames(target).map(String))
+    const names = this.#c.namespace.placesOf(target)
+    this.#forget({
+      ...emptyChanges(),
+      names: names.filter((name) => !before.has(String(name)) || !after.has(String(name))),
+    })
+    return result
+  }
+
+  /** Where a file shows under its own name, alone. */
+  #plainNames(target: ViewTarget): [NodeId, Name][] {
+    const { namespace } = this.#c
+    const { view } = namespace.volume
+    return namespace.placesOf(target).filter(([dir, name]) => !isIndexed(view, dir, name))
   }
 
   /** A write of the kernel's was refused: it is to forget what it wrote. Resolves when it has. */

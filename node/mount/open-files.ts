@@ -7,9 +7,11 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { Change } from '../files/files.ts'
 import type { ContentEditor, CopySource } from '../data/editor.ts'
+import type { Attributes } from './file-system.ts'
 import type { FileVersion } from '../namespace/namespace.ts'
 import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
+import type { KernelCache } from './kernel-cache.ts'
 
 export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
 
@@ -26,6 +28,8 @@ export interface OpenFile {
   reader: { readonly dots: string; readonly reader: ContentReader } | undefined
   /** Time of the last write, which the version will carry. */
   modifiedNs: bigint | undefined
+  /** When its content was last changed through a handle; 0 for never. */
+  changedNs: bigint
   /** Why what was written through these handles is gone: others are opened afresh. */
   refused: ShoalError | undefined
   /** Known to this mount alone: nothing of it is logged before it has a name. */
@@ -47,11 +51,17 @@ const UNWRITTEN: FileVersion = {
 export class OpenFiles {
   readonly #contents: FileContents
   readonly #change: Change
+  readonly #cache: Pick<KernelCache, 'logging'>
   readonly #byKey = new Map<string, OpenFile>()
 
-  constructor(components: { readonly contents: FileContents; readonly change: Change }) {
+  constructor(components: {
+    readonly contents: FileContents
+    readonly change: Change
+    readonly cache: Pick<KernelCache, 'logging'>
+  }) {
     this.#contents = components.contents
     this.#change = components.change
+    this.#cache = components.cache
   }
 
   /** The record of a target, if it is open. */
@@ -74,6 +84,7 @@ export class OpenFiles {
         base,
         reader: undefined,
         modifiedNs: undefined,
+        changedNs: 0n,
         refused: undefined,
         isNameless,
         queue,
@@ -149,7 +160,8 @@ export class OpenFiles {
 
   /** Log what was written as a new version. Nothing to do without writes. */
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
-    if (file.editor !== undefined && !file.isNameless) await this.#log(file, (put) => put(), signal)
+    if (file.editor === undefined || file.isNameless) return
+    await this.#log(file, (put) => this.#cache.logging(file.target, put), signal)
   }
 
   /** Give a file a name: `make` it in one step with what was written. */
@@ -188,6 +200,17 @@ export class OpenFiles {
     endReading(file)
     file.hold.end()
   }
+}
+
+/** The attributes of a file as its handles have made it, which may be more than is logged. */
+export function withEdits(logged: Attributes, open: OpenFile | undefined): Attributes {
+  if (open === undefined) return logged
+  const { editor } = open
+  const changedNs = open.changedNs > logged.changedNs ? open.changedNs : logged.changedNs
+  if (editor === undefined) return { ...logged, changedNs }
+  const modifiedNs = open.modifiedNs ?? logged.modifiedNs
+  const { size: sizeBytes, allocated: allocatedBytes } = editor
+  return { ...logged, sizeBytes, allocatedBytes, modifiedNs, changedNs }
 }
 
 function endEdit(file: OpenFile): void {

@@ -28,11 +28,11 @@ import type {
 } from './file-system.ts'
 import { getXattr, keptName, makeInheriting, removeXattr, setXattr } from './extended-attributes.ts'
 import { FileHandles } from './file-handles.ts'
-import { FolderListing } from './folder-listing.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
 import { NamelessFiles } from './nameless.ts'
-import { OpenFiles } from './open-files.ts'
+import { OpenFiles, withEdits } from './open-files.ts'
+import { OpenFolders } from './open-folders.ts'
 
 const BLOCK_BYTES = 4096
 
@@ -56,18 +56,22 @@ export class VolumeFileSystem implements FileSystem {
   readonly #files: OpenFiles
   readonly #handles: FileHandles
   readonly #nameless: NamelessFiles
-  readonly #folders = new Map<number, FolderListing>()
+  readonly #folders: OpenFolders
   readonly #owner: ShownOwner
   readonly #stop = new AbortController()
-  #nextFolder = 1
 
   constructor(components: VolumeFileSystemComponents) {
     this.#c = components
     this.#inodes = new InodeTable(components.root)
+    this.#folders = new OpenFolders(components.namespace)
     this.#owner = components.owner ?? {}
     this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
-    this.#files = new OpenFiles({ contents: components.contents, change: this.#change })
+    this.#files = new OpenFiles({
+      contents: components.contents,
+      change: this.#change,
+      cache: this.#cache,
+    })
     this.#nameless = new NamelessFiles({
       namespace: components.namespace,
       files: this.#files,
@@ -290,9 +294,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async openFolder(inode: number): Promise<number> {
-    const handle = this.#nextFolder++
-    this.#folders.set(handle, new FolderListing(this.#c.namespace, this.#dir(inode)))
-    return handle
+    return this.#folders.open(this.#dir(inode))
   }
 
   async readFolder(
@@ -300,10 +302,8 @@ export class VolumeFileSystem implements FileSystem {
     cookie: number,
     countMax: number,
   ): Promise<readonly FolderEntry[]> {
-    const listing = this.#folders.get(handle)
-    if (listing === undefined) throw new ShoalError('EINVAL', 'the folder is not open')
     const entries: FolderEntry[] = []
-    for (const entry of await listing.read(cookie, countMax)) {
+    for (const entry of await this.#folders.read(handle, cookie, countMax)) {
       const attributes = this.#attributes(this.#inodes.list(entry.target), entry.target)
       entries.push({ name: entry.name, cookie: entry.cookie, attributes })
     }
@@ -315,7 +315,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async releaseFolder(handle: number): Promise<void> {
-    this.#folders.delete(handle)
+    this.#folders.close(handle)
   }
 
   async statFileSystem(): Promise<FileSystemSpace> {
@@ -369,12 +369,7 @@ export class VolumeFileSystem implements FileSystem {
 
   #attributes(inode: number, target: ViewTarget): Attributes {
     const known = this.#nameless.get(target)?.attributes ?? this.#c.namespace.attributes(target)
-    const attributes = { ...shownAs(known, this.#owner), inode }
-    const open = this.#files.get(target)
-    if (open?.editor === undefined) return attributes
-    const modifiedNs = open.modifiedNs ?? attributes.modifiedNs
-    const { size: sizeBytes, allocated: allocatedBytes } = open.editor
-    return { ...attributes, sizeBytes, allocatedBytes, modifiedNs }
+    return withEdits({ ...shownAs(known, this.#owner), inode }, this.#files.get(target))
   }
 
   /** Make something in a folder, with what it inherits there. */

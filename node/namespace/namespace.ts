@@ -84,8 +84,9 @@ export class Namespace {
     return at
   }
 
+  /** Of what was removed too, while anybody may still speak of it: it has no links. throws 'ENOENT', 'ESTALE'. */
   attributes(target: ViewTarget): NodeAttributes {
-    if (target.kind === 'dir') return dirAttributes(this.#dir(target.id))
+    if (target.kind === 'dir') return dirAttributes(target.id, this.#known(target.id))
     const inode = this.#inode(target.id)
     const version = shownVersion(inode, target.version)
     return inodeAttributes(inode, version)
@@ -262,7 +263,7 @@ export class Namespace {
   }
 
   setAttributes(target: ViewTarget, attributes: AttributeValues): void {
-    if (target.kind === 'dir') this.#dir(target.id)
+    if (target.kind === 'dir') this.#known(target.id)
     else this.#inode(target.id)
     this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
   }
@@ -364,9 +365,14 @@ export class Namespace {
   }
 
   #dir(id: NodeId): Dir {
+    const dir = this.#known(id)
+    if (!isDirVisible(id, dir)) throw new ShoalError('ENOENT', 'the folder is gone')
+    return dir
+  }
+
+  #known(id: NodeId): Dir {
     const dir = readDir(this.volume.view, id)
-    if (dir === undefined || !isDirVisible(id, dir))
-      throw new ShoalError('ENOENT', 'the folder is gone')
+    if (dir === undefined) throw new ShoalError('ENOENT', 'the folder is gone')
     return dir
   }
 

@@ -2,13 +2,17 @@
 import { hlcMillis } from '../clock/hlc.ts'
 import { stampHlc } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
+import type { NodeId } from '../ids.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { SpecialFile } from './op.ts'
+import { isDirVisible } from './records.ts'
 import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
 
 const DEFAULT_DIR_MODE = 0o755
 const DEFAULT_FILE_MODE = 0o644
 const DIR_BYTES = 4096
+/** What was written is logged so soon, when the file is closed or synced. */
+const LOGGED_WITHIN_NS = 60_000_000_000n
 
 export type FileKind = 'file' | 'folder' | 'symlink' | SpecialFile['kind']
 
@@ -41,8 +45,8 @@ export function shownVersion(inode: Inode, dot: Dot | undefined): Version | unde
     : inode.versions.find((version) => version.dot === dot)
 }
 
-/** As stat(2) shows a directory. */
-export function dirAttributes(dir: Dir): NodeAttributes {
+/** As stat(2) shows a directory; one that is removed has no links. */
+export function dirAttributes(id: NodeId, dir: Dir): NodeAttributes {
   const changed = stampNs(dir.changed)
   const { modifiedNs } = dir.attributes
   // The names' last change, unless somebody set the time after it.
@@ -51,7 +55,7 @@ export function dirAttributes(dir: Dir): NodeAttributes {
   return {
     kind: 'folder',
     ...owner(dir.attributes, DEFAULT_DIR_MODE),
-    linkCount: 2 + dir.visibleDirs,
+    linkCount: isDirVisible(id, dir) ? 2 + dir.visibleDirs : 0,
     sizeBytes: DIR_BYTES,
     allocatedBytes: DIR_BYTES,
     accessedNs: dir.attributes.accessedNs?.[0] ?? changed,
@@ -64,7 +68,7 @@ export function dirAttributes(dir: Dir): NodeAttributes {
 export function inodeAttributes(inode: Inode, version: Version | undefined): NodeAttributes {
   const changed = stampNs(inode.changed)
   const isCopy = version !== undefined && version !== inode.versions.at(-1)
-  const modified = isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]
+  const modified = (isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]) ?? changed
   const sizeBytes = inode.target?.byteLength ?? version?.size ?? 0
   return {
     ...kindOf(inode),
@@ -73,9 +77,19 @@ export function inodeAttributes(inode: Inode, version: Version | undefined): Nod
     sizeBytes,
     allocatedBytes: Math.min(allocatedOf(version) ?? sizeBytes, sizeBytes),
     accessedNs: inode.attributes.accessedNs?.[0] ?? changed,
-    modifiedNs: modified ?? changed,
-    changedNs: changed,
+    modifiedNs: modified,
+    changedNs: contentNs(inode, modified) ?? changed,
   }
+}
+
+/**
+ * When a file was changed, if its last op was for what was written to it, which was before that, or after: all ops of an
+ * entry have the time of the first. So stat(2) shows the same before and after the file is closed.
+ */
+function contentNs(inode: Inode, modifiedNs: bigint): bigint | undefined {
+  const late = stampNs(inode.changed) - modifiedNs
+  if (late < -LOGGED_WITHIN_NS || late > LOGGED_WITHIN_NS) return undefined
+  return late < 0n || inode.versions.at(-1)?.stamp === inode.changed ? modifiedNs : undefined
 }
 
 function kindOf({ target, special }: Inode): Pick<NodeAttributes, 'kind' | 'rdev'> {

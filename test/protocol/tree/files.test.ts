@@ -279,7 +279,7 @@ describe('MEMO §2.4, files', () => {
       const { kind, id } = site.at(path)
       const dir = kind === 'dir' ? readDir(site.state, id) : undefined
       const inode = kind === 'dir' ? undefined : readInode(site.state, id)
-      if (dir !== undefined) return dirAttributes(dir)
+      if (dir !== undefined) return dirAttributes(id, dir)
       assert.ok(inode)
       return inodeAttributes(inode, inode.versions.at(-1))
     }

@@ -10,7 +10,7 @@ import {
   SET_WITH_HANDLE,
 } from '../protocol.ts'
 import { attributesReply, spaceReply } from '../replies.ts'
-import type { AttributeChange } from '../../../file-system.ts'
+import type { AttributeChange, Caller } from '../../../file-system.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
@@ -69,7 +69,7 @@ function readChange(request: Request): {
   }
 }
 
-/** `change`, also clearing the set-uid and set-gid bits of a file that has them (FUSE_HANDLE_KILLPRIV_V2). */
+/** `change`, also clearing the set-uid and set-gid bits of what is no folder and has them (FUSE_HANDLE_KILLPRIV_V2). */
 async function withoutPrivileges(
   { fileSystem }: Served,
   inode: number,
@@ -79,7 +79,16 @@ async function withoutPrivileges(
   const before = change.mode ?? attributes.mode
   const cleared = before & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID
   const mode = before & ~cleared
-  return attributes.kind !== 'file' || mode === before ? change : { ...change, mode }
+  return attributes.kind === 'folder' || mode === before ? change : { ...change, mode }
+}
+
+/** The same before a file changes in a way of which the kernel does not say whether it is to be. */
+export async function killPrivilegesFor(
+  { uid }: Caller,
+  served: Served,
+  inode: number,
+): Promise<void> {
+  if (uid !== 0) await killPrivileges(served, inode)
 }
 
 export async function killPrivileges(served: Served, inode: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { COPY_MAX, SEEK_DATA, SEEK_HOLE } from '../protocol.ts'
 import { EMPTY, positionReply, writtenReply } from '../replies.ts'
+import { killPrivilegesFor } from './attributes.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
@@ -11,7 +12,9 @@ export async function allocate(served: Served, request: Request): Promise<Parts>
   const handle = request.u64()
   const position = request.u64()
   const length = request.u64()
-  await served.fileSystem.allocate(handle, request.u32(), position, length)
+  const mode = request.u32()
+  await killPrivilegesFor(request.caller, served, request.inode)
+  await served.fileSystem.allocate(handle, mode, position, length)
   return EMPTY
 }
 
@@ -38,9 +41,10 @@ export async function copyRange64(served: Served, request: Request): Promise<Par
 
 async function copy(served: Served, request: Request, lengthMax: number): Promise<number> {
   const from = { handle: request.u64(), position: request.u64() }
-  request.skip(8) // the inode copied to
+  const inode = request.u64()
   const to = { handle: request.u64(), position: request.u64() }
   const length = Math.min(request.u64(), lengthMax)
   if (request.u64() !== 0) throw new ShoalError('EINVAL', 'flags of copy_file_range')
+  await killPrivilegesFor(request.caller, served, inode)
   return served.fileSystem.copyRange(from, to, length)
 }
