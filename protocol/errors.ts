@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'ERANGE'
   | 'E2BIG'
   | 'ENODATA'
+  | 'EAGAIN' // a lock that somebody else has
+  | 'ENOLCK'
   // log
   | 'missing-past' // an entry whose prev or deps are not held yet
   | 'future-clock'

@@ -29,6 +29,8 @@ export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
 /** Members that decide on strong consistency. */
 export const VOTERS_MAX = 7
+/** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
+export const LOCKS_MAX = 1024
 
 export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536

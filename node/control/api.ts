@@ -26,6 +26,9 @@ export interface CallOptions {
  */
 export type Consistency = 'eventual' | 'read-own' | 'strong'
 
+/** Whom a lock of a file of a mount excludes: other processes of that machine, or 'strong', those of all nodes. */
+export type Locking = 'local' | 'strong'
+
 /**
  * For every call about files. throws 'ESTALE' where this node cannot get what the session has seen, 'usage' for what is
  * no token of the volume, 'NO_QUORUM' naming the voters that are missing, 'EPERM' for a write of a strong volume that

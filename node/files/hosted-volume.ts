@@ -5,6 +5,7 @@ import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import type { Ack } from '../control/api.ts'
 import { Announcer } from '../data/announcer.ts'
@@ -17,16 +18,20 @@ import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
 import { Touched } from '../data/touched.ts'
 import { Namespace } from '../namespace/namespace.ts'
+import { LockClaims } from '../namespace/lock-claims.ts'
+import type { LockProtocol } from '../namespace/lock-protocol.ts'
+import { waitForSeen } from '../namespace/sessions.ts'
 import type { StrongProtocol } from '../namespace/strong-protocol.ts'
 import { StrongVolume } from '../namespace/strong.ts'
 import type { Volume } from '../namespace/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
-import { ackOf, isStrong } from '../namespace/settings.ts'
+import { ackOf, hasStrongLocks, isStrong } from '../namespace/settings.ts'
 import { isInTouch } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
+import { FileLocks } from './file-locks.ts'
 import { Files } from './files.ts'
 import type { Change } from './files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
@@ -42,6 +47,7 @@ export interface HostedVolumeComponents {
   readonly swarm: Swarm
   readonly volume: Volume
   readonly strong: StrongProtocol
+  readonly lock: LockProtocol
   readonly peers: PeersKnown
   /** Of all volumes of the node. */
   readonly cache: ChunkCache
@@ -80,12 +86,14 @@ export class HostedVolume {
   readonly classes: PinnedClasses
   /** What its open operations hold on to. */
   readonly touched: Touched = new Touched()
+  readonly #claims: LockClaims
+  readonly #locks: FileLocks
   readonly #swarm: Swarm
   readonly #parts: DataParts
   readonly #self: PeerId
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
-    const { world, store, swarm, volume, strong, cache, ahead } = components
+    const { world, store, swarm, volume, strong, lock, log, cache, ahead } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -116,6 +124,17 @@ export class HostedVolume {
       ask: (peer, request, signal) => strong.ask(volume.id, peer, request, signal),
       sync: (peer) => swarm.sync(volume, peer),
     })
+    const claims = new LockClaims({
+      world,
+      volume,
+      strong: this.strong,
+      ask: (peer, request, signal) => lock.ask(volume.id, peer, request, signal),
+      sync: (peer) => swarm.sync(volume, peer),
+      waitFor: (seen, signal) => waitForSeen({ world, swarm }, volume, seen, signal),
+      log,
+    })
+    this.#claims = claims
+    this.#locks = new FileLocks({ world, claims })
   }
 
   static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
@@ -159,6 +178,7 @@ export class HostedVolume {
   }
 
   async stop(): Promise<void> {
+    await this.#claims.stop()
     await this.strong.stop()
     await this.#parts.packer.stop()
     this.announcer.stop()
@@ -169,6 +189,17 @@ export class HostedVolume {
   answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
     const role = this.volume.membership.member(from)?.role
     return role !== undefined && mayRead(role) ? this.strong.voter.answer(request) : undefined
+  }
+
+  /** The same about locks. */
+  answerLock(from: PeerId, request: LockRequest): Promise<LockReply> | undefined {
+    const role = this.volume.membership.member(from)?.role
+    return role !== undefined && mayRead(role) ? this.#claims.answer(request) : undefined
+  }
+
+  /** Locks between all nodes, if the volume has such; else each machine has its own. */
+  get locks(): FileLocks | undefined {
+    return hasStrongLocks(this.volume) ? this.#locks : undefined
   }
 
   /** This node has begun to hold a shard of a stripe, for whoever. */

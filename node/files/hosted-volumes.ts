@@ -6,6 +6,7 @@ import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { ReadAheadBudget } from '../data/read-ahead.ts'
+import { LockProtocol } from '../namespace/lock-protocol.ts'
 import { StrongProtocol } from '../namespace/strong-protocol.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
@@ -40,6 +41,7 @@ export class HostedVolumes {
   readonly #hosted = new Map<VolumeId, HostedVolume>()
   readonly #listeners = new Set<(hosted: HostedVolume) => void>()
   readonly #strong: StrongProtocol
+  readonly #lock: LockProtocol
   readonly #cache: ChunkCache = chunkCache(CHUNK_CACHE_BYTES)
   /** Half of it, so that what is read ahead is still there when it is read. */
   readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
@@ -51,12 +53,17 @@ export class HostedVolumes {
       world: components.world,
       answer: (volume, from, request) => this.#hosted.get(volume)?.answer(from, request),
     })
+    this.#lock = new LockProtocol({
+      world: components.world,
+      answer: (volume, from, request) => this.#hosted.get(volume)?.answerLock(from, request),
+    })
   }
 
   /** Host every volume of the node. They work from start() on. */
   async open(): Promise<void> {
     for (const { volume } of this.#c.volumes.all()) await this.host(volume)
     await this.#strong.start()
+    await this.#lock.start()
   }
 
   start(): void {
@@ -69,6 +76,7 @@ export class HostedVolumes {
       [...this.#hosted.values()].map((hosted) => hosted.stop()),
     )
     this.#strong.stop()
+    this.#lock.stop()
     for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
@@ -91,6 +99,7 @@ export class HostedVolumes {
       swarm,
       volume,
       strong: this.#strong,
+      lock: this.#lock,
       peers,
       cache: this.#cache,
       ahead: this.#ahead,

@@ -1,6 +1,11 @@
 // What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of Shoal beyond this file.
+import type { LockFamily } from '../../protocol/locks/claim.ts'
+import type { LockKind, LockRange } from '../../protocol/locks/held-locks.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { SpecialFile } from '../../protocol/tree/op.ts'
+import type { LockInTheWay } from '../files/file-locks.ts'
+
+export type { LockInTheWay }
 
 /** Names are byte strings: one char per byte (protocol/bytes.ts). Inode 1 is the root. */
 export interface FileSystem {
@@ -81,10 +86,40 @@ export interface FileSystem {
   listXattrs(inode: number): Promise<readonly string[]>
   /** throws 'ENODATA', 'unsupported'. */
   removeXattr(inode: number, name: string): Promise<void>
+  /** Locks, if they are arbitrated here; else the kernel does it, between the processes of this machine. */
+  readonly locks?: Locks | undefined
   /** The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never fails. */
   retain(inode: number): void
   /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
   forget(inode: number, count: number): void
+}
+
+/** Locks of fcntl(2) and flock(2). */
+export interface Locks {
+  /** What is in the way of a lock. throws 'ENOLCK'. */
+  test(inode: number, request: LockRequest): Promise<LockInTheWay | undefined>
+  /**
+   * Lock or unlock. returns false if it is not to wait, and somebody else has the lock.
+   * throws 'ENOLCK', and the reason of `signal`, after which nothing has changed.
+   */
+  set(
+    inode: number,
+    request: LockRequest,
+    how: { readonly wait: boolean; readonly signal: AbortSignal },
+  ): Promise<boolean>
+  /** A process has closed the file, and so has no locks of fcntl(2) there any more. */
+  closed(inode: number, owner: string): Promise<void>
+}
+
+export interface LockRequest {
+  readonly handle: number
+  /** Another text for each process, or open file description. */
+  readonly owner: string
+  readonly pid: number
+  readonly family: LockFamily
+  readonly range: LockRange
+  /** Undefined: unlock. */
+  readonly kind: LockKind | undefined
 }
 
 /** A byte of an open file. */

@@ -4,6 +4,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { DriverName } from '../control/api.ts'
 import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { FileLocks } from '../files/file-locks.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +31,8 @@ export interface MountableVolume {
   readonly namespace: Namespace
   readonly contents: FileContents
   readonly changing: (signal: AbortSignal) => Change
+  /** Those of all nodes, where the volume has such. */
+  readonly locks: FileLocks | undefined
 }
 
 export interface VolumeMountOptions {
@@ -73,11 +76,11 @@ export class Mounts {
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
-    const { namespace } = volume
+    const { namespace, locks } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
     const { volumeName, readOnly, allowOther, nonEmpty, root, owner, waitMs, driver } = options
     const contents = volume.contents.patient({ clock, waitMs })
-    const parts = { namespace, contents, store, changing, root, owner }
+    const parts = { namespace, contents, store, changing, locks, root, owner }
     const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

@@ -5,6 +5,7 @@ import type { ShoalError } from '../../protocol/errors.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { FileLocks } from '../files/file-locks.ts'
 import type { Change } from '../files/files.ts'
 import type { ContentEditor, CopySource } from '../data/editor.ts'
 import type { Attributes } from './file-system.ts'
@@ -32,6 +33,8 @@ export interface OpenFile {
   changedNs: bigint
   /** Why what was written through these handles is gone: others are opened afresh. */
   refused: ShoalError | undefined
+  /** Why these handles may not even read: their locks ran out. */
+  lost: ShoalError | undefined
   /** Known to this mount alone: nothing of it is logged before it has a name. */
   isNameless: boolean
   /** Edits and commits run one after the other. */
@@ -51,6 +54,7 @@ const UNWRITTEN: FileVersion = {
 export class OpenFiles {
   readonly #contents: FileContents
   readonly #change: Change
+  readonly #locks: Pick<FileLocks, 'check'> | undefined
   readonly #cache: Pick<KernelCache, 'logging'>
   readonly #byKey = new Map<string, OpenFile>()
 
@@ -61,6 +65,7 @@ export class OpenFiles {
   }) {
     this.#contents = components.contents
     this.#change = components.change
+    this.#locks = components.locks
     this.#cache = components.cache
   }
 
@@ -86,6 +91,7 @@ export class OpenFiles {
         modifiedNs: undefined,
         changedNs: 0n,
         refused: undefined,
+        lost: undefined,
         isNameless,
         queue,
         hold: this.#contents.hold(target.id),
@@ -108,6 +114,7 @@ export class OpenFiles {
 
   /** The content a reader without own writes sees now: the newest version, which becomes the base. */
   reader(file: OpenFile): ContentReader {
+    if (file.lost !== undefined) throw file.lost
     const version = this.#version(file)
     const dots = version.base.join()
     if (file.reader?.dots !== dots) {
@@ -139,6 +146,12 @@ export class OpenFiles {
     endReading(file)
     file.modifiedNs = undefined
     this.#forget(file)
+  }
+
+  /** Its handles do no more: others may have its locks by now. */
+  lose(file: OpenFile, reason: ShoalError): void {
+    file.lost = reason
+    this.refuse(file, reason)
   }
 
   /** The editor of a file, begun on the version its handles have seen. throws as checkAccepted. */
@@ -183,7 +196,11 @@ export class OpenFiles {
     const content = await file.editor?.commit({ signal })
     const put = (): Dot | undefined =>
       content && this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
-    const dot = await this.#change(() => make(put))
+    const dot = await this.#change(() => {
+      this.checkAccepted(file)
+      this.#locks?.check(file.target.id)
+      return make(put)
+    })
     if (dot !== undefined) file.base = [dot]
     endEdit(file)
     endReading(file)

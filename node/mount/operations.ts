@@ -9,6 +9,7 @@ import { parseName } from '../../protocol/tree/names.ts'
 import type { AttributeValues, SpecialFile } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from '../files/contents.ts'
+import type { FileLocks } from '../files/file-locks.ts'
 import type { Change } from '../files/files.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +31,7 @@ import { getXattr, keptName, makeInheriting, removeXattr, setXattr } from './ext
 import { FileHandles } from './file-handles.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
+import { MountLocks } from './mount-locks.ts'
 import { NamelessFiles } from './nameless.ts'
 import { OpenFiles, withEdits } from './open-files.ts'
 import { OpenFolders } from './open-folders.ts'
@@ -46,9 +48,12 @@ export interface VolumeFileSystemComponents {
   /** What shows as the root; the volume's without. */
   readonly root?: ViewTarget | undefined
   readonly owner?: ShownOwner | undefined
+  /** Those of all nodes, where the volume has such. */
+  readonly locks?: FileLocks | undefined
 }
 
 export class VolumeFileSystem implements FileSystem {
+  readonly locks: MountLocks | undefined
   readonly #c: VolumeFileSystemComponents
   readonly #inodes: InodeTable
   readonly #cache: KernelCache
@@ -84,6 +89,8 @@ export class VolumeFileSystem implements FileSystem {
       store: components.store,
       signal: this.#stop.signal,
     })
+    const parts = { inodes: this.#inodes, files: this.#files, cache: this.#cache }
+    this.locks = locks && new MountLocks({ ...parts, locks, signal: this.#stop.signal })
   }
 
   /** Take back what the kernel caches when changes come from elsewhere. */
@@ -98,6 +105,7 @@ export class VolumeFileSystem implements FileSystem {
       await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
     }
     await this.#c.namespace.volume.commit()
+    await this.locks?.end()
     this.#stop.abort(new ShoalError('stopped', 'the mount has ended'))
   }
 
@@ -285,8 +293,8 @@ export class VolumeFileSystem implements FileSystem {
     return this.#handles.fsync(handle)
   }
 
-  release(handle: number): Promise<void> {
-    return this.#handles.release(handle)
+  async release(handle: number): Promise<void> {
+    await this.#handles.release(handle).finally(() => this.locks?.released(handle))
   }
 
   async syncFolder(): Promise<void> {

@@ -4,7 +4,7 @@ import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
-import type { Ack, Consistency, Settings } from '../control/api.ts'
+import type { Ack, Consistency, Locking, Settings } from '../control/api.ts'
 import { defaultVoters, findVoters, nameVoters } from './strong-electorate.ts'
 import type { ConflictPolicy } from '../../protocol/tree/view.ts'
 import type { Volume } from './volume.ts'
@@ -23,6 +23,8 @@ const ACK: Setting<Ack> = oneOf('ack', ['local', 'copied', 'placed'])
 const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
 const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
+
+const LOCKS: Setting<Locking> = oneOf('locks', ['local', 'strong'])
 
 /** For how long a member that nobody hears of keeps the log from being cut. */
 const AWAY: Setting = duration('away', '30d', '12h')
@@ -50,6 +52,7 @@ const SETTINGS = {
   trash: TRASH,
   checkpoint: CHECKPOINT,
   consistency: CONSISTENCY,
+  locks: LOCKS,
 } as const satisfies Readonly<Record<string, Setting>>
 
 type Key = keyof typeof SETTINGS
@@ -112,13 +115,14 @@ export async function applySettings(volume: Volume, settings: Settings): Promise
 }
 
 /**
- * Who is to decide, if these settings change that: a volume that becomes strong gets voters if it has none.
+ * Who is to decide, if these settings change that: a volume that needs voters gets them if it has none.
  * throws ShoalError 'usage' naming who is no member.
  */
 export function votersIn(volume: Volume, settings: Settings): readonly PeerId[] | undefined {
-  const { [VOTERS]: named, consistency } = settings
+  const { [VOTERS]: named, consistency, locks } = settings
   if (named !== undefined) return findVoters(volume, named)
-  const needed = consistency === 'strong' && volume.membership.policy(VOTERS) === undefined
+  const isForVoters = consistency === 'strong' || locks === 'strong'
+  const needed = isForVoters && volume.membership.policy(VOTERS) === undefined
   return needed ? defaultVoters(volume) : undefined
 }
 
@@ -148,6 +152,11 @@ export function consistencyOf(volume: Volume): Consistency {
 /** Is it written by consensus, and by nothing else? */
 export function isStrong(volume: Volume): boolean {
   return consistencyOf(volume) === 'strong'
+}
+
+/** Are locks of its files for all nodes? */
+export function hasStrongLocks(volume: Volume): boolean {
+  return LOCKS.parse(valueOf(volume, 'locks')) === 'strong'
 }
 
 export function conflictsOf(volume: Volume): ConflictPolicy {

@@ -3,33 +3,20 @@
 import { fromHex } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, assertNever } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
 import { hexId } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
 import { ENTRY_BODY_MAX } from '../limits.ts'
 import type { Accepted, StrongReply, StrongRequest, Value } from '../strong/acceptor.ts'
 import { compareBallots, decodeBallot, encodeBallot } from '../strong/ballot.ts'
 import { decodeGroups, encodeGroups } from '../strong/voters.ts'
+import { decodeVoterError, encodeVoterError } from './voter-error.ts'
+import type { VoterError } from './voter-error.ts'
 
 export const STRONG_PROTOCOL = '/shoal/strong/1'
-const MESSAGE_MAX = 1024
 const ENTRY_BYTES_MAX: number = 2 * ENTRY_BODY_MAX
-/** Codes that an error may carry; any other is read as 'internal'. */
-const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
-  'not-a-member',
-  'malformed',
-  'unsupported',
-  'missing-past',
-  'future-clock',
-  'ESTALE',
-  'stopped',
-])
 
 /** A voter's answer. */
-export type StrongAnswer =
-  | StrongReply
-  /** 'missing-past': it lacks what the entry follows. 'ESTALE': its vote is lost. */
-  | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
+export type StrongAnswer = StrongReply | VoterError
 
 export function encodeStrongRequest(volume: VolumeId, request: StrongRequest): Uint8Array {
   const head = { t: request.kind, vol: fromHex(volume) }
@@ -87,7 +74,7 @@ export function encodeStrongAnswer(answer: StrongAnswer): Uint8Array {
     case 'refused':
       return encodeCbor({ t, b: encodeBallot(answer.promised) })
     case 'error':
-      return encodeCbor({ t, code: answer.code, m: answer.message.slice(0, MESSAGE_MAX) })
+      return encodeVoterError(answer)
     default:
       return assertNever(answer)
   }
@@ -104,11 +91,8 @@ export function decodeStrongAnswer(bytes: Uint8Array): StrongAnswer {
       return { kind }
     case 'refused':
       return { kind, promised: decodeBallot(f.raw('b')) }
-    case 'error': {
-      const code = f.text('code', 64)
-      const message = f.text('m', MESSAGE_MAX)
-      return { kind, code: ERRORS.has(code) ? (code as ErrorCode) : 'internal', message }
-    }
+    case 'error':
+      return decodeVoterError(f)
     default:
       throw new ShoalError('malformed', `"${kind}" is not a strong answer`)
   }

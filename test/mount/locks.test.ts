@@ -13,7 +13,7 @@ import { run, skip } from './mounted.ts'
 const SCRIPT = fileURLToPath(new URL('./locks.py', import.meta.url))
 
 const cases = readCases()
-const needsPython = cases.length === 0 ? 'needs python3' : skip
+const needsPython: string | false = cases.length === 0 ? 'needs python3' : skip
 
 test('the cases of locks hold elsewhere', { skip: needsPython, timeout: 300_000 }, async () => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'shoal-locks-'))
@@ -24,19 +24,24 @@ test('the cases of locks hold elsewhere', { skip: needsPython, timeout: 300_000 
   }
 })
 
-for (const setting of ['locks=local']) {
+for (const setting of ['locks=local', 'locks=strong']) {
   describe(`locks on a mount with ${setting}`, { skip: needsPython, timeout: 300_000 }, () => {
     let cluster: TestCluster
     let folder: string
 
     before(async () => {
-      cluster = await TestCluster.start(1, { mounts: true })
-      folder = cluster.nodes[0]?.mountFolder ?? assert.fail('a node')
+      cluster = await TestCluster.start(1)
+      const [node] = cluster.nodes
+      assert.ok(node !== undefined)
+      folder = node.mountFolder
+      await node.shoal('volume', 'create', 'main', setting)
+      await node.shoal('mount', folder)
     })
 
     after(() => cluster[Symbol.asyncDispose]())
 
-    for (const [name, says] of cases) test(says, () => run('python3', SCRIPT, name, folder))
+    for (const [name, says] of cases)
+      test(says, async () => void (await run('python3', SCRIPT, name, folder)))
   })
 }
 

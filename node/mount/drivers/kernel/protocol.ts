@@ -54,6 +54,9 @@ export const OPCODE = {
   readFolder: 28,
   releaseFolder: 29,
   fsyncFolder: 30,
+  getLock: 31,
+  setLock: 32,
+  setLockWait: 33,
   create: 35,
   interrupt: 36,
   destroy: 38,
@@ -89,6 +92,11 @@ export const INIT_WANTED: number =
   (1 << 28) | // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
   SETXATTR_EXTENDED
 
+/** The same where the file system arbitrates locks: else the kernel does, between the processes of this machine. */
+export const INIT_LOCKS: number =
+  (1 << 1) | // POSIX_LOCKS: those of fcntl(2)
+  (1 << 10) // FLOCK_LOCKS
+
 /** Background requests (read-ahead) the kernel may have under way; a few slow reads must not use them up. */
 export const BACKGROUND_MAX = 64
 export const CONGESTION_THRESHOLD = 48
@@ -113,6 +121,12 @@ export const WRITE_KILL_PRIVILEGES = 4
 export const SETXATTR_KILL_SETGID = 1
 
 export const RENAME_KNOWN = 3
+
+/** Types of locks, and the flag of those of flock(2). */
+export const LOCK_SHARED = 0
+export const LOCK_EXCLUSIVE = 1
+export const LOCK_NONE = 2
+export const LOCK_FLOCK = 1
 
 /** What of lseek(2) reaches a file system. */
 export const SEEK_DATA = 3

@@ -4,14 +4,18 @@ import {
   CONGESTION_THRESHOLD,
   FILE_TYPE,
   IO_MAX,
+  LOCK_EXCLUSIVE,
+  LOCK_NONE,
+  LOCK_SHARED,
   MAJOR,
   MINOR,
   PAGE,
 } from './protocol.ts'
 import { writeU64 } from './u64.ts'
 import { NAME_MAX } from '../../../../protocol/limits.ts'
+import { LOCK_END } from '../../../../protocol/locks/held-locks.ts'
 import { divCeil } from '../../../../protocol/units.ts'
-import type { Attributes, FileSystemSpace, FolderEntry } from '../../file-system.ts'
+import type { Attributes, FileSystemSpace, FolderEntry, LockInTheWay } from '../../file-system.ts'
 
 /** How long the kernel may trust what it was told, in ms. */
 export interface Timeouts {
@@ -103,6 +107,20 @@ export function xattrReply(value: Uint8Array, roomBytes: number): Parts {
 export function positionReply(position: number): Parts {
   const out = Buffer.alloc(8)
   writeU64(out, 0, position)
+  return [out]
+}
+
+/** fuse_lk_out: the lock that is in the way, or none. */
+export function lockReply(lock: LockInTheWay | undefined): Parts {
+  const out = Buffer.alloc(24)
+  out.writeUInt32LE(LOCK_NONE, 16)
+  if (lock === undefined) return [out]
+  writeU64(out, 0, lock.start)
+  // The last byte; the kernel has another number for what never ends.
+  if (lock.end < LOCK_END) writeU64(out, 8, lock.end - 1)
+  else out.writeBigInt64LE(2n ** 63n - 1n, 8)
+  out.writeUInt32LE(lock.kind === 'exclusive' ? LOCK_EXCLUSIVE : LOCK_SHARED, 16)
+  out.writeUInt32LE(lock.pid, 20)
   return [out]
 }
 

@@ -7,7 +7,7 @@
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
 import { OPERATIONS } from './operations/table.ts'
-import { INIT_WANTED, MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
+import { INIT_LOCKS, INIT_WANTED, MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'
 import { EMPTY, initReply } from './replies.ts'
 import { Request } from './request.ts'
@@ -39,6 +39,9 @@ const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
   OPCODE.fsyncFolder,
   OPCODE.release,
   OPCODE.releaseFolder,
+  OPCODE.getLock,
+  OPCODE.setLock,
+  OPCODE.setLockWait,
 ])
 
 export class Session {
@@ -172,7 +175,8 @@ export class Session {
       this.#ready.reject(new ShoalError('mount-failed', spoken))
       return
     }
-    this.#agreed = offered & INIT_WANTED
+    const locks = this.#fileSystem.locks === undefined ? 0 : INIT_LOCKS
+    this.#agreed = offered & (INIT_WANTED | locks)
     this.#send(request.unique, 0, initReply(minor, readAheadBytes, this.#agreed))
     if (major !== MAJOR) return
     this.#minor = minor

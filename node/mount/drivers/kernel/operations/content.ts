@@ -11,6 +11,7 @@ import {
 } from '../protocol.ts'
 import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
 import { killPrivileges } from './attributes.ts'
+import { lockOwner } from './locks.ts'
 import type { Attributes } from '../../../file-system.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
@@ -22,7 +23,7 @@ export async function open(served: Served, request: Request): Promise<Parts> {
   if (openFlags & OPEN_KILL_PRIVILEGES) await killPrivileges(served, request.inode)
   const handle = await served.fileSystem.open(request.inode, flags)
   served.references.openedFile(handle)
-  return openReply(handle, cacheFlags(flags))
+  return openReply(handle, cacheFlags(served, flags))
 }
 
 export async function create(served: Served, request: Request): Promise<Parts> {
@@ -45,22 +46,25 @@ export async function createNameless(served: Served, request: Request): Promise<
 }
 
 async function made(
-  { references, timeouts }: Served,
+  served: Served,
   flags: number,
   make: () => Promise<{ attributes: Attributes; handle: number }>,
 ): Promise<Parts> {
+  const { references, timeouts } = served
   return references.giving(async () => {
     const { attributes, handle } = await make()
     references.openedFile(handle)
     references.add(attributes)
-    return createReply(attributes, handle, cacheFlags(flags), timeouts)
+    return createReply(attributes, handle, cacheFlags(served, flags), timeouts)
   })
 }
 
-/** Cached content stays until a notification drops it; closing what was only read needs no FLUSH. */
-function cacheFlags(flags: number): number {
+/** Cached content stays until a notification drops it; closing what was only read needs no FLUSH, but for its locks. */
+function cacheFlags({ fileSystem }: Served, flags: number): number {
   const onlyReads = (flags & (constants.O_WRONLY | constants.O_RDWR)) === 0
-  return onlyReads ? OPEN_KEEP_CACHE | OPEN_NO_FLUSH : OPEN_KEEP_CACHE
+  return onlyReads && fileSystem.locks === undefined
+    ? OPEN_KEEP_CACHE | OPEN_NO_FLUSH
+    : OPEN_KEEP_CACHE
 }
 
 export async function read(served: Served, request: Request): Promise<Parts> {
@@ -89,7 +93,15 @@ export async function write(served: Served, request: Request): Promise<Parts> {
 }
 
 export async function flush(served: Served, request: Request): Promise<Parts> {
-  await served.fileSystem.flush(request.u64())
+  const { inode } = request
+  const handle = request.u64()
+  request.skip(8)
+  const owner = lockOwner(request)
+  try {
+    await served.fileSystem.flush(handle)
+  } finally {
+    await served.fileSystem.locks?.closed(inode, owner)
+  }
   return EMPTY
 }
 

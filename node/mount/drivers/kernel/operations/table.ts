@@ -6,6 +6,7 @@ import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
 import { create, createNameless, flush, fsync, open, read, release, write } from './content.ts'
 import { getXattr, listXattr, removeXattr, setXattr } from './extended-attributes.ts'
 import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
+import { getLock, setLock } from './locks.ts'
 import { link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, unlink } from './names.ts'
 import { allocate, copyRange, copyRange64, seek } from './ranges.ts'
 import type { Operation } from './served.ts'
@@ -46,5 +47,8 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.setXattr, setXattr],
   [OPCODE.listXattr, listXattr],
   [OPCODE.removeXattr, removeXattr],
+  [OPCODE.getLock, getLock],
+  [OPCODE.setLock, (served, request) => setLock(served, request, { wait: false })],
+  [OPCODE.setLockWait, (served, request) => setLock(served, request, { wait: true })],
   [OPCODE.destroy, () => Promise.resolve(EMPTY)],
 ])

@@ -1,0 +1,23 @@
+// What voters are asked and answer about locks: /shoal/lock/1.
+import {
+  LOCK_PROTOCOL,
+  decodeLockAnswer,
+  decodeLockRequest,
+  encodeLockAnswer,
+  encodeLockRequest,
+} from '../../protocol/wire/lock.ts'
+import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
+import { VoterProtocol } from './voter-protocol.ts'
+import type { VoterProtocolComponents } from './voter-protocol.ts'
+
+export class LockProtocol extends VoterProtocol<LockRequest, LockReply> {
+  constructor(components: VoterProtocolComponents<LockRequest, LockReply>) {
+    super(components, {
+      protocol: LOCK_PROTOCOL,
+      encodeRequest: encodeLockRequest,
+      decodeRequest: decodeLockRequest,
+      encodeAnswer: encodeLockAnswer,
+      decodeAnswer: decodeLockAnswer,
+    })
+  }
+}

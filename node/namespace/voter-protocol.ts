@@ -1,0 +1,173 @@
+// Asking the voters of volumes, and answering as one, whatever it is about. For each volume and peer one channel, with one
+// request in flight; a channel that failed is never used again, one that stays idle is closed.
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { VoterError } from '../../protocol/wire/voter-error.ts'
+import type { Channel, Timer, World } from '../world/world.ts'
+
+/** A voter that has not answered by then counts as one that does not. */
+const ANSWER_MS = 3_000
+/** Channels are kept this long between requests; those who answer wait longer. */
+const KEEP_MS = 30_000
+const IDLE_MS = 60_000
+/** Requests that wait for one voter; beyond, it is not asked. */
+const WAITING_MAX = 16
+
+/** What is said, and in which bytes. Decoders throw ShoalError 'malformed'. */
+export interface VoterWire<Request, Reply> {
+  readonly protocol: string
+  readonly encodeRequest: (volume: VolumeId, request: Request) => Uint8Array
+  readonly decodeRequest: (bytes: Uint8Array) => {
+    readonly volume: VolumeId
+    readonly request: Request
+  }
+  readonly encodeAnswer: (answer: Reply | VoterError) => Uint8Array
+  readonly decodeAnswer: (bytes: Uint8Array) => Reply | VoterError
+}
+
+export interface VoterProtocolComponents<Request, Reply> {
+  readonly world: Pick<World, 'clock' | 'network'>
+  /** Answer a request of a peer; undefined if it may not ask, or the volume is not here. */
+  readonly answer: (volume: VolumeId, from: PeerId, request: Request) => Promise<Reply> | undefined
+}
+
+interface Lane {
+  readonly peer: PeerId
+  channel: Channel | undefined
+  last: Promise<unknown>
+  waitingCount: number
+  timer: Timer | undefined
+}
+
+export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
+  readonly #c: VoterProtocolComponents<Request, Reply>
+  readonly #wire: VoterWire<Request, Reply>
+  readonly #lanes = new Map<string, Lane>()
+  readonly #stop = new AbortController()
+
+  constructor(
+    components: VoterProtocolComponents<Request, Reply>,
+    wire: VoterWire<Request, Reply>,
+  ) {
+    this.#c = components
+    this.#wire = wire
+  }
+
+  async start(): Promise<void> {
+    await this.#c.world.network.handle(this.#wire.protocol, (channel) => this.#serve(channel))
+  }
+
+  stop(): void {
+    const reason = new ShoalError('stopped', 'the node is stopping')
+    this.#stop.abort(reason)
+    for (const { channel, timer } of this.#lanes.values()) {
+      timer?.cancel()
+      channel?.abort(reason)
+    }
+  }
+
+  /** throws ShoalError: what the voter answered instead, 'unreachable', 'timeout', and the reason of `signal`. */
+  async ask(volume: VolumeId, peer: PeerId, request: Request, signal: AbortSignal): Promise<Reply> {
+    const lane = this.#lane(volume, peer)
+    if (lane.waitingCount >= WAITING_MAX)
+      throw new ShoalError('unreachable', 'it has not answered what it was asked before')
+    const late = new AbortController()
+    const timer = this.#c.world.clock.timer(ANSWER_MS, () =>
+      late.abort(new ShoalError('timeout', `no answer within ${ANSWER_MS} ms`)),
+    )
+    const within = AbortSignal.any([signal, this.#stop.signal, late.signal])
+    const bytes = this.#wire.encodeRequest(volume, request)
+    lane.waitingCount++
+    const answered = lane.last.then(() => this.#exchange(lane, bytes, within))
+    lane.last = answered.catch(() => undefined)
+    const answer = await answered.finally(() => {
+      timer.cancel()
+      lane.waitingCount--
+    })
+    if (isError(answer)) throw new ShoalError(answer.code, answer.message)
+    return answer
+  }
+
+  #lane(volume: VolumeId, peer: PeerId): Lane {
+    const key = `${volume} ${peer}`
+    const known = this.#lanes.get(key)
+    if (known !== undefined) return known
+    const last = Promise.resolve()
+    const lane: Lane = { peer, channel: undefined, last, waitingCount: 0, timer: undefined }
+    this.#lanes.set(key, lane)
+    return lane
+  }
+
+  async #exchange(
+    lane: Lane,
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Reply | VoterError> {
+    signal.throwIfAborted()
+    lane.timer?.cancel()
+    const kept = lane.channel
+    lane.channel = undefined
+    try {
+      return await this.#exchangeOn(lane, kept, request, signal)
+    } catch (error) {
+      if (kept === undefined || signal.aborted) throw error
+      // It may have died while it was idle.
+      return this.#exchangeOn(lane, undefined, request, signal)
+    }
+  }
+
+  async #exchangeOn(
+    lane: Lane,
+    kept: Channel | undefined,
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Reply | VoterError> {
+    const { network, clock } = this.#c.world
+    const channel = kept ?? (await network.open(lane.peer, this.#wire.protocol, { signal }))
+    try {
+      await channel.send([request], { signal })
+      const frame = await channel.receive({ signal })
+      if (frame === undefined) throw new ShoalError('unreachable', 'it ended the channel')
+      const answer = this.#wire.decodeAnswer(frame)
+      lane.channel = channel
+      lane.timer = clock.timer(KEEP_MS, () => {
+        lane.channel = undefined
+        channel.close().catch((error: unknown) => channel.abort(asShoalError(error)))
+      })
+      return answer
+    } catch (error) {
+      channel.abort(asShoalError(error))
+      throw error
+    }
+  }
+
+  async #serve(channel: Channel): Promise<void> {
+    const { signal } = this.#stop
+    for (;;) {
+      const idle = this.#c.world.clock.timer(IDLE_MS, () =>
+        channel.abort(new ShoalError('timeout', 'nothing was asked for long')),
+      )
+      const frame = await channel.receive({ signal }).finally(() => idle.cancel())
+      if (frame === undefined) return channel.close()
+      const { volume, request } = this.#wire.decodeRequest(frame)
+      const answer = await this.#answer(volume, channel.peer, request)
+      await channel.send([this.#wire.encodeAnswer(answer)], { signal })
+    }
+  }
+
+  async #answer(volume: VolumeId, from: PeerId, request: Request): Promise<Reply | VoterError> {
+    try {
+      const reply = this.#c.answer(volume, from, request)
+      if (reply !== undefined) return await reply
+      // The same answer whether the volume is here or not: a stranger must not learn which are.
+      return { kind: 'error', code: 'not-a-member', message: 'you are not a member of this volume' }
+    } catch (error) {
+      const { code, message } = asShoalError(error)
+      return { kind: 'error', code, message }
+    }
+  }
+}
+
+function isError(answer: { readonly kind: string }): answer is VoterError {
+  return answer.kind === 'error'
+}

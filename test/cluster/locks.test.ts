@@ -1,0 +1,202 @@
+// Locks between processes of several machines: real nodes, real mounts, and programs that lock files of them.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { LEASE_MS } from '../../protocol/locks/claim.ts'
+import { skip } from '../mount/mounted.ts'
+import { TestCluster, eventually } from './cluster.ts'
+import type { ChildProcess } from 'node:child_process'
+import type { TestNode } from './cluster.ts'
+
+const SCRIPT = fileURLToPath(new URL('./locker.py', import.meta.url))
+const ROUNDS = 200
+/** More than a start, a voter that is silent for a lease, and another lease take. */
+const SOON_MS: number = 4 * LEASE_MS
+
+type Three = readonly [TestNode, TestNode, TestNode]
+
+/** A program that locks the file of its argument as it is told. */
+class Locker implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #said: string[] = []
+  #heard: (() => void) | undefined
+
+  constructor(node: TestNode) {
+    const file = join(node.mountFolder, 'file')
+    this.#process = spawn('python3', [SCRIPT, file], {
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const { stdout } = this.#process
+    assert(stdout !== null)
+    createInterface(stdout).on('line', (line) => {
+      this.#said.push(line)
+      this.#heard?.()
+    })
+  }
+
+  tell(...words: readonly string[]): void {
+    this.#process.stdin?.write(`${words.join(' ')}\n`)
+  }
+
+  /** What it answers next: 'ok', or the name of an error number. */
+  async hear(): Promise<string> {
+    while (this.#said.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
+    return this.#said.shift() ?? ''
+  }
+
+  async ask(...words: readonly string[]): Promise<string> {
+    this.tell(...words)
+    return this.hear()
+  }
+
+  interrupt(): void {
+    this.#process.kill('SIGUSR1')
+  }
+
+  get hasSaid(): boolean {
+    return this.#said.length > 0
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const gone = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await gone
+  }
+}
+
+async function started(): Promise<TestCluster> {
+  const cluster = await TestCluster.start(3)
+  const [a] = cluster.nodes as unknown as Three
+  await a.shoal('volume', 'set', 'main', 'locks=strong')
+  await cluster.converged()
+  for (const node of cluster.nodes) await node.shoal('mount', node.mountFolder)
+  await writeFile(join(a.mountFolder, 'file'), '0')
+  await cluster.converged()
+  return cluster
+}
+
+const options = { skip, timeout: 300_000 }
+
+test('what is counted under a lock on two machines is counted once each', options, async (t) => {
+  await using cluster = await started()
+  const [a, b, c] = cluster.nodes as unknown as Three
+  for (const family of ['fcntl', 'flock']) {
+    await t.test(family, async () => {
+      await writeFile(join(a.mountFolder, 'file'), '0')
+      await cluster.converged()
+      await using onA = new Locker(a)
+      await using onB = new Locker(b)
+      const counted = [onA, onB].map((locker) => locker.ask('count', family, String(ROUNDS)))
+      const turns = await Promise.all(counted)
+      await using onC = new Locker(c)
+      assert.equal(await onC.ask('read', family), String(2 * ROUNDS))
+      // Neither had to wait until the other was done.
+      for (const changes of turns) assert.ok(Number(changes) > ROUNDS / 20, changes)
+    })
+  }
+})
+
+test('ranges, shared locks, waiting and interrupting between machines', options, async () => {
+  await using cluster = await started()
+  const [a, b, c] = cluster.nodes as unknown as Three
+  await using onA = new Locker(a)
+  await using onB = new Locker(b)
+  await using onC = new Locker(c)
+  assert.equal(await onA.ask('try', 'fcntl', 'exclusive', '0', '10'), 'ok')
+  assert.equal(await onB.ask('try', 'fcntl', 'exclusive', '10', '10'), 'ok')
+  assert.equal(await onB.ask('try', 'fcntl', 'shared', '9', '1'), 'EAGAIN')
+  assert.equal(await onC.ask('who', 'fcntl', 'shared', '5', '10'), 'exclusive 0 10')
+  assert.equal(await onC.ask('who', 'fcntl', 'shared', '20', '10'), 'nobody')
+  assert.equal(await onA.ask('try', 'fcntl', 'shared', '0', '10'), 'ok')
+  assert.equal(await onC.ask('try', 'fcntl', 'shared', '0', '10'), 'ok')
+  assert.equal(await onA.ask('try', 'fcntl', 'exclusive', '0', '10'), 'EAGAIN')
+  // flock knows nothing of these.
+  assert.equal(await onB.ask('try', 'flock', 'exclusive'), 'ok')
+  assert.equal(await onC.ask('try', 'flock', 'shared'), 'EAGAIN')
+
+  onC.tell('wait', 'flock', 'exclusive')
+  onA.tell('wait', 'fcntl', 'exclusive', '0', '10')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  assert.ok(!onA.hasSaid && !onC.hasSaid)
+  onA.interrupt()
+  assert.equal(await onA.hear(), 'EINTR')
+  assert.equal(await onB.ask('unlock', 'flock'), 'ok')
+  assert.equal(await onC.hear(), 'ok')
+  assert.equal(await onB.ask('try', 'flock', 'exclusive'), 'EAGAIN')
+
+  // A close of any descriptor, and a death, unlock what the process had.
+  assert.equal(await onC.ask('reopen'), 'ok')
+  assert.equal(await onA.ask('wait', 'fcntl', 'exclusive', '0', '10'), 'ok')
+  assert.equal(await onB.ask('try', 'fcntl', 'exclusive', '0', '10'), 'EAGAIN')
+  await onA[Symbol.asyncDispose]()
+  assert.equal(await onB.ask('wait', 'fcntl', 'exclusive', '0', '10'), 'ok')
+})
+
+test('locks of a node that is gone, cut off or stopped', options, async (t) => {
+  await using cluster = await started()
+  const [a, b, c] = cluster.nodes as unknown as Three
+
+  await t.test(
+    'killed: another node has the lock soon, and what was written under it',
+    async () => {
+      await using onA = new Locker(a)
+      await using onB = new Locker(b)
+      assert.equal(await onA.ask('try', 'fcntl', 'exclusive', '0', '0'), 'ok')
+      assert.equal(await onA.ask('write', 'by a'), 'ok')
+      assert.equal(await onB.ask('try', 'fcntl', 'shared', '0', '0'), 'EAGAIN')
+      await a.kill('SIGKILL')
+      const begunMs = performance.now()
+      assert.equal(await onB.ask('wait', 'fcntl', 'exclusive', '0', '0'), 'ok')
+      const tookMs = performance.now() - begunMs
+      assert.ok(tookMs < LEASE_MS + 3000, `${tookMs} ms`)
+      assert.equal(await readFile(join(b.mountFolder, 'file'), 'utf8'), 'by a')
+      await a.start()
+      await a.shoal('mount', a.mountFolder)
+      await cluster.connected()
+    },
+  )
+
+  await t.test(
+    'stopped for longer than a lease: it has lost them, and writes no more',
+    async () => {
+      await using onA = new Locker(a)
+      await using onB = new Locker(b)
+      assert.equal(await onA.ask('wait', 'fcntl', 'exclusive', '0', '0'), 'ok')
+      assert.equal(await onA.ask('write', 'before'), 'ok')
+      process.kill(a.pid, 'SIGSTOP')
+      assert.equal(await onB.ask('wait', 'fcntl', 'exclusive', '0', '0'), 'ok')
+      assert.equal(await onB.ask('write', 'by b'), 'ok')
+      onA.tell('write', 'too late')
+      process.kill(a.pid, 'SIGCONT')
+      assert.equal(await onA.hear(), 'EIO')
+      assert.equal(await onA.ask('read'), 'EIO')
+      assert.equal(await onA.ask('try', 'fcntl', 'exclusive', '0', '0'), 'EAGAIN')
+      assert.equal(await onB.ask('unlock', 'fcntl', '0', '0'), 'ok')
+      await cluster.connected()
+      await using again = new Locker(a)
+      assert.equal(await again.ask('wait', 'fcntl', 'exclusive', '0', '0'), 'ok')
+      assert.equal(await again.ask('read'), 'by b')
+    },
+  )
+
+  await t.test('one of three alone: it gets no lock, loses what it has, and says so', async () => {
+    await using onC = new Locker(c)
+    assert.equal(await onC.ask('wait', 'flock', 'exclusive'), 'ok')
+    await a.kill('SIGKILL')
+    await b.kill('SIGKILL')
+    assert.equal(await onC.ask('try', 'fcntl', 'exclusive', '0', '0'), 'ENOLCK')
+    assert.equal(await onC.ask('wait', 'fcntl', 'shared', '0', '0'), 'ENOLCK')
+    await eventually('its locks are lost', async () => (await onC.ask('read')) === 'EIO', SOON_MS)
+    assert.match(c.output, /locks are lost/)
+    await b.start()
+    await using again = new Locker(c)
+    assert.equal(await again.ask('wait', 'flock', 'exclusive'), 'ok')
+  })
+})
