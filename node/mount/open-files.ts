@@ -54,19 +54,20 @@ const UNWRITTEN: FileVersion = {
 export class OpenFiles {
   readonly #contents: FileContents
   readonly #change: Change
-  readonly #locks: Pick<FileLocks, 'check'> | undefined
   readonly #cache: Pick<KernelCache, 'logging'>
+  readonly #locks: Pick<FileLocks, 'check'> | undefined
   readonly #byKey = new Map<string, OpenFile>()
 
   constructor(components: {
     readonly contents: FileContents
     readonly change: Change
     readonly cache: Pick<KernelCache, 'logging'>
+    readonly locks?: Pick<FileLocks, 'check'> | undefined
   }) {
     this.#contents = components.contents
     this.#change = components.change
-    this.#locks = components.locks
     this.#cache = components.cache
+    this.#locks = components.locks
   }
 
   /** The record of a target, if it is open. */

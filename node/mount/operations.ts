@@ -72,11 +72,8 @@ export class VolumeFileSystem implements FileSystem {
     this.#owner = components.owner ?? {}
     this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
     this.#change = components.changing(this.#stop.signal)
-    this.#files = new OpenFiles({
-      contents: components.contents,
-      change: this.#change,
-      cache: this.#cache,
-    })
+    const { contents, locks } = components
+    this.#files = new OpenFiles({ contents, change: this.#change, cache: this.#cache, locks })
     this.#nameless = new NamelessFiles({
       namespace: components.namespace,
       files: this.#files,
