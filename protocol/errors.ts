@@ -53,6 +53,13 @@ export type ErrorCode =
   | 'unreachable'
   | 'no-such-peer'
   | 'no-such-volume'
+  // cold tier
+  | 'cold-unreachable' // it does not answer, or asks to slow down
+  | 'cold-denied' // no credentials, wrong ones, or not allowed to do this
+  | 'cold-gone' // the bucket, folder or remote as a whole is not there
+  | 'cold-missing' // this object is not there
+  | 'cold-archived' // an object that must be restored before it can be read
+  | 'cold-corrupt' // an object that is not what was put
   // process
   | 'not-running'
   | 'already-running'
@@ -88,6 +95,8 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
   'not-placed',
   'NO_QUORUM',
   'unreachable',
+  'cold-unreachable',
+  'cold-archived',
   'ENOSPC',
   'EBUSY',
 ])

@@ -1,5 +1,6 @@
-// The seam between what decides and what is outside: time, chance, disk, network. Real and simulated worlds are of
+// The seam between what decides and what is outside: time, chance, disk, network, cold tiers. Real and simulated worlds are of
 // equal rank; everything in node/ outside this folder takes what it needs from here and from nowhere else.
+import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
 
@@ -122,4 +123,71 @@ export interface Channel {
   close(): Promise<void>
   /** Break the stream at once; idempotent. */
   abort(error: Error): void
+}
+
+/** Object stores outside the swarm. */
+export interface Tiers {
+  /** The objects at a location. Nothing is asked of it yet: check() does. */
+  open(location: TierLocation, options: TierOptions): ObjectTier
+}
+
+export interface TierOptions {
+  /** What errors call the tier. */
+  readonly name: string
+  /** Of all puts together, and of all gets together; unlimited if not said. */
+  readonly bytesPerSecond?: number
+  /** Objects put or got at a time, the rest wait; the driver's own bound if not said. */
+  readonly transfersMax?: number
+}
+
+/** What a tier says of an object without reading it. */
+export interface TierObject {
+  readonly bytes: number
+  readonly modifiedMs: WallTime
+  /** As the tier calls it (STANDARD, GLACIER...); '' where it has no such thing. */
+  readonly storageClass: string
+  /** Of an object in an archive class: whether it was asked back, and may be read by now. */
+  readonly restore: 'none' | 'underway' | 'ready'
+}
+
+/**
+ * Whole objects by key ('/' between folders, no empty, '.' or '..' part, no control characters). Calls may overlap.
+ * Every failure is a ShoalError that names the tier, the key and what to do: 'cold-unreachable' after its own retries,
+ * 'cold-denied', 'cold-gone', 'cold-missing', 'cold-archived', 'cold-corrupt', 'aborted', 'unsupported'.
+ */
+export interface ObjectTier {
+  /**
+   * Store an object, over an older one. It is there whole once this returns, and before that not at all.
+   * size: how many bytes `chunks` has, where known; with any other number nothing is stored ('cold-corrupt').
+   */
+  put(
+    key: string,
+    size: number | undefined,
+    chunks: AsyncIterable<Uint8Array>,
+    options: { readonly signal: AbortSignal; readonly storageClass?: string },
+  ): Promise<void>
+  /**
+   * Bytes [from, to) of an object, fewer where it ends before, or all. Whoever reads checks what they are: only a
+   * whole object is compared with the checksum its tier has, if any, and then at the end. Broken reads go on where they were.
+   */
+  get(
+    key: string,
+    range: { readonly from: number; readonly to: number } | undefined,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<Uint8Array>
+  /** undefined: surely not there. */
+  head(key: string, options: { readonly signal: AbortSignal }): Promise<TierObject | undefined>
+  /** Objects whose key starts with `prefix`, in no order. What is being put is not among them. */
+  list(
+    prefix: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<TierObject & { readonly key: string }>
+  /** Keys that are not there count as removed. */
+  remove(keys: readonly string[], options: { readonly signal: AbortSignal }): Promise<void>
+  /** Ask an archived object back for some days; once more while that is underway does no harm. */
+  restore(key: string, days: number, options: { readonly signal: AbortSignal }): Promise<void>
+  /** Resolves if the tier answers, lets us in, is there, and takes, gives and removes an object. */
+  check(options: { readonly signal: AbortSignal }): Promise<void>
+  /** Ends what is underway ('stopped') and lets go of connections. */
+  close(): Promise<void>
 }
