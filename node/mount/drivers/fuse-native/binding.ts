@@ -11,6 +11,8 @@ import { isMainThread } from 'node:worker_threads'
 import { ShoalError } from '../../../../protocol/errors.ts'
 
 const PACKAGE = 'fuse-native'
+const isLinux: boolean = process.platform === 'linux'
+const OTHERWISE: string = isLinux ? ', or mount with --driver kernel' : ''
 /** Of dlopen(3), on Linux: keep the library though Node finds no module in it. */
 const RTLD_NODELETE = 0x1000
 
@@ -86,12 +88,10 @@ export function loadBinding(): Binding {
   try {
     return load(folder)
   } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`
-    const needed =
-      process.platform === 'darwin' ? 'macFUSE, or' : 'the package libfuse2, or --driver kernel, or'
+    const library = isLinux ? 'libfuse 2' : 'macFUSE'
     throw new ShoalError(
       'mount-failed',
-      `${PACKAGE} cannot be loaded on ${platform}; it needs ${needed} to be built here with "npm rebuild ${PACKAGE}"`,
+      `${PACKAGE} cannot be loaded on ${process.platform}-${process.arch}: install ${library} and a compiler, then run "npm rebuild ${PACKAGE}"${OTHERWISE}`,
       { cause },
     )
   }
@@ -101,10 +101,9 @@ function packageFolder(): string {
   try {
     return dirname(fileURLToPath(import.meta.resolve('fuse-native/package.json')))
   } catch (cause) {
-    const kernel = process.platform === 'linux' ? ', or mount with --driver kernel' : ''
     throw new ShoalError(
       'mount-failed',
-      `the optional package ${PACKAGE} is not installed: run "npm ci" in the folder of Shoal without --omit=optional${kernel}`,
+      `the optional package ${PACKAGE} is not installed: run "npm ci" in the folder of Shoal without --omit=optional${OTHERWISE}`,
       { cause },
     )
   }

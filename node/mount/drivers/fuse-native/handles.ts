@@ -22,8 +22,9 @@ export class Handles {
     this.#fileSystem = fileSystem
   }
 
-  /** returns its number. */
+  /** Its inode, held by the caller, is held until it is released. returns its number. */
   add(file: OpenFile): number {
+    this.#fileSystem.retain(file.inode)
     do this.#last = (this.#last % NUMBER_MAX) + 1
     while (this.#files.has(this.#last))
     this.#files.set(this.#last, file)
@@ -48,7 +49,11 @@ export class Handles {
     const opens = (this.#opens.get(inode) ?? 0) - 1
     if (opens > 0) this.#opens.set(inode, opens)
     else this.#opens.delete(inode)
-    await this.#fileSystem.release(handle)
+    try {
+      await this.#fileSystem.release(handle)
+    } finally {
+      this.#fileSystem.forget(inode, 1)
+    }
   }
 
   /** Never rejects; returns the failures. */

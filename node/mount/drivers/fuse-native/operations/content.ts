@@ -26,9 +26,10 @@ export function contentOperations(served: Served): Operations {
       run: (_call, path: string, mode: number) =>
         paths.placeOf(path, async (parent, name) => {
           const made = await fileSystem.create(parent, name, mode & 0o7777, maker)
-          paths.drop(made.attributes)
           const { handle, attributes } = made
-          return [0, handles.add({ handle, inode: attributes.inode, appends: false })]
+          const file = handles.add({ handle, inode: attributes.inode, appends: false })
+          paths.drop(attributes)
+          return [0, file]
         }),
       failed: noFile,
     },
