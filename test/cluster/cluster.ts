@@ -26,6 +26,8 @@ export interface Outcome {
 export interface StartOptions {
   /** Mount here; undefined: no mount. */
   readonly mount?: string | undefined
+  /** What mounts; undefined: what the platform does. */
+  readonly driver?: string | undefined
   readonly ticket?: string | undefined
   readonly zone?: string | undefined
 }
@@ -70,13 +72,14 @@ export class TestNode {
   }
 
   /** Run `up` and wait until it says that it is ready. */
-  async start({ mount, ticket, zone }: StartOptions = {}): Promise<void> {
+  async start({ mount, driver, ticket, zone }: StartOptions = {}): Promise<void> {
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
       `--listen=${listen}`,
       '--no-mdns',
       ...(mount === undefined ? [] : ['--mount', mount]),
+      ...(driver === undefined ? [] : ['--driver', driver]),
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
     ]
