@@ -13,6 +13,8 @@ Settings:
   class=auto|rsK+M|copiesN|local        how redundant data is; what is there is coded anew
   ack=local|copied|placed               when a put is done
   consistency=eventual|read-own|strong  how recent what is read is, and who agrees to what is written
+  locks=local|strong                    whom a lock of a file of a mount excludes: programs on that machine, or on all;
+                                        for mounts made from then on
   voters=NAME,NAME,...                  who agrees, where that is strong
   conflicts=copies|lww                  whether older versions of a file, written at once with its newest one, show as
                                         copies beside it; files made apart with one name show both in any case

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import * as limits from '../../protocol/limits.ts'
 
 const root = join(import.meta.dirname, '../..')
-const PAGES = ['log', 'tree', 'membership', 'sync', 'strong', 'checkpoint'].map(
+const PAGES = ['log', 'tree', 'membership', 'sync', 'strong', 'locks', 'checkpoint'].map(
   (name) => `docs/formats/${name}.md`,
 )
 const DECISIONS = ['0001-entries-in-cbor-frames-not-car', '0002-stripe-ops-clear']
@@ -44,6 +44,7 @@ describe('documents', () => {
       'gossip',
       'session',
       'strong',
+      'locks',
       'checkpoint',
     ]) {
       assert.ok(all.includes(`vector ${file}/`), file)
