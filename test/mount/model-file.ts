@@ -3,9 +3,6 @@ import assert from 'node:assert/strict'
 import { readSync } from 'node:fs'
 import type { Mapping } from './system-calls.ts'
 
-/** Files get no longer: several chunks of the usual size. */
-export const SIZE_MAX = 700_000
-
 export type HandleKind = 'plain' | 'append' | 'direct'
 
 export interface Handle {
@@ -18,11 +15,13 @@ export interface Handle {
 export class ModelFile {
   readonly names: Set<string>
   readonly handles: Handle[] = []
-  readonly #bytes = Buffer.alloc(SIZE_MAX)
+  readonly #bytes: Buffer
   readonly #first: string
   size = 0
 
-  constructor(name: string) {
+  /** It gets no longer than `sizeMax`. */
+  constructor(name: string, sizeMax: number) {
+    this.#bytes = Buffer.alloc(sizeMax)
     this.names = new Set([name])
     this.#first = name
   }

@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { KIB } from '../../protocol/units.ts'
-import { ModelFile, SIZE_MAX, assertSame, readAt } from './model-file.ts'
+import { ModelFile, assertSame, readAt } from './model-file.ts'
 import type { Handle } from './model-file.ts'
 import type { ModelRun } from './model.ts'
 import {
@@ -39,7 +39,6 @@ export interface Step {
 const PAGE: number = 4 * KIB
 const NAMED_MIN = 3
 const NAMES_MAX = 7
-const MAPPED_BYTES: number = Math.ceil(SIZE_MAX / PAGE) * PAGE
 
 export const STEPS: readonly Step[] = [
   { run: read, weight: 14 },
@@ -73,7 +72,7 @@ function write(model: ModelRun): void {
   const handle = someHandle(model)
   const { file, fd, kind } = handle
   const position = kind === 'append' ? file.size : somePosition(model, file.size)
-  const bytes = someBytes(model, Math.min(someLength(model), SIZE_MAX - position))
+  const bytes = someBytes(model, Math.min(someLength(model), model.sizeMax - position))
   if (bytes.length === 0) return
   model.note(`write ${kind} to ${file.title} ${position}+${bytes.length}`)
   assert.equal(writeSync(fd, bytes, 0, bytes.length, position), bytes.length)
@@ -85,7 +84,7 @@ function readMapped(model: ModelRun): void {
   const { position, length } = someRangeInside(model, handle.file)
   if (length === 0) return
   model.note(`read mapped ${handle.file.title} ${position}+${length}`)
-  const found = mappingOf(handle).bytes.slice(position, position + length)
+  const found = mappingOf(model, handle).bytes.slice(position, position + length)
   assertSame(found, handle.file.content.subarray(position, position + length), handle.file.title)
 }
 
@@ -97,7 +96,7 @@ function writeMapped(model: ModelRun): void {
   const isSynced = model.random.chance(0.3)
   const how = isSynced ? 'mapped and synced' : 'mapped'
   model.note(`write ${how} to ${file.title} ${position}+${length}`)
-  const mapping = mappingOf(handle)
+  const mapping = mappingOf(model, handle)
   const bytes = someBytes(model, length)
   mapping.bytes.set(bytes, position)
   file.write(position, bytes)
@@ -124,7 +123,7 @@ function truncateByPath(model: ModelRun): void {
 function changeAllocation(model: ModelRun): void {
   const { file, fd } = someHandle(model)
   const position = somePosition(model, file.size)
-  const length = Math.min(someLength(model), SIZE_MAX - position)
+  const length = Math.min(someLength(model), model.sizeMax - position)
   if (length === 0) return
   const mode = model.random.pick([
     0,
@@ -148,7 +147,7 @@ function copy(model: ModelRun): void {
   const target = somePosition(model, to.file.size)
   const length = Math.min(
     someLength(model),
-    SIZE_MAX - target,
+    model.sizeMax - target,
     Math.max(0, from.file.size - position),
   )
   const isOverlap = from.file === to.file && Math.abs(position - target) < length
@@ -188,7 +187,7 @@ function synchronise(model: ModelRun): void {
   model.note(`fsync ${handle.file.title}`)
   fsyncSync(handle.fd)
   const { blocks } = fstatSync(handle.fd)
-  assert.ok(blocks * 512 <= SIZE_MAX + PAGE, `${blocks} blocks`)
+  assert.ok(blocks * 512 <= model.sizeMax + PAGE, `${blocks} blocks`)
 }
 
 async function close(model: ModelRun): Promise<void> {
@@ -218,7 +217,7 @@ function make(model: ModelRun): ModelFile | undefined {
   if (name === undefined) return undefined
   model.note(`make ${name}`)
   closeSync(openSync(model.path(name), 'wx'))
-  const file = new ModelFile(name)
+  const file = new ModelFile(name, model.sizeMax)
   model.files.push(file)
   return file
 }
@@ -279,21 +278,21 @@ function someHandle(model: ModelRun): Handle {
   return model.someHandle()
 }
 
-function mappingOf(handle: Handle): Mapping {
-  return (handle.mapping ??= new Mapping(handle.fd, MAPPED_BYTES))
+function mappingOf({ sizeMax }: ModelRun, handle: Handle): Mapping {
+  return (handle.mapping ??= new Mapping(handle.fd, Math.ceil(sizeMax / PAGE) * PAGE))
 }
 
 /** Anywhere, or where it matters: near the start, at the end of the file, at the edge of a page. */
-function somePosition({ random }: ModelRun, size: number): number {
+function somePosition({ random, sizeMax }: ModelRun, size: number): number {
   const near = [random.below(3 * KIB), size, size - random.below(PAGE), size + random.below(PAGE)]
-  const page = random.below(SIZE_MAX / PAGE) * PAGE + random.below(3) - 1
-  const anywhere = [random.below(size + 1), random.below(size + 1), random.below(SIZE_MAX)]
+  const page = random.below(sizeMax / PAGE) * PAGE + random.below(3) - 1
+  const anywhere = [random.below(size + 1), random.below(size + 1), random.below(sizeMax)]
   const position = random.pick([...near, page, ...anywhere])
-  return Math.max(0, Math.min(position, SIZE_MAX))
+  return Math.max(0, Math.min(position, sizeMax))
 }
 
-function someLength({ random }: ModelRun): number {
-  return 1 + random.below(random.pick([10, 3 * KIB, 20_000, 20_000, 100_000, 300_000]))
+function someLength({ random, sizeMax }: ModelRun): number {
+  return 1 + random.below(random.pick([10, 3 * KIB, 20_000, 20_000, sizeMax / 7, sizeMax / 2]))
 }
 
 function someRangeInside(model: ModelRun, file: ModelFile): { position: number; length: number } {

@@ -14,12 +14,20 @@ import { Mapping } from './system-calls.ts'
 
 const SEED = 5
 const STEPS = 3000
+/** Several chunks of the usual size. */
+const SIZE_MAX = 700_000
 
 test('the model says what another file system does', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-model-'))
   try {
     const remount = (): Promise<void> => Promise.resolve()
-    const options = { seed: SEED, turnEvery: STEPS / 2, hasDirect: false, remount }
+    const options = {
+      seed: SEED,
+      sizeMax: SIZE_MAX,
+      turnEvery: STEPS / 2,
+      hasDirect: false,
+      remount,
+    }
     await new ModelRun([folder], options).run(STEPS)
   } finally {
     rmSync(folder, { recursive: true })
@@ -42,7 +50,13 @@ describe('files of a mount', { skip, timeout: 120_000 }, () => {
       await node.shoal('unmount', mount)
       await node.shoal('mount', mount)
     }
-    const options = { seed: SEED, turnEvery: STEPS / 2, hasDirect: true, remount }
+    const options = {
+      seed: SEED,
+      sizeMax: SIZE_MAX,
+      turnEvery: STEPS / 2,
+      hasDirect: true,
+      remount,
+    }
     await new ModelRun([node.mountFolder], options).run(STEPS)
   })
 

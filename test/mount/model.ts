@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRandom } from '../../simulations/random.ts'
-import { assertSame, readAt, SIZE_MAX } from './model-file.ts'
+import { assertSame, readAt } from './model-file.ts'
 import { STEPS } from './model-steps.ts'
 import type { Handle, HandleKind, ModelFile } from './model-file.ts'
 
@@ -36,6 +36,8 @@ const TURN = 'turn'
 
 export interface ModelOptions {
   readonly seed: number
+  /** Files get no longer. */
+  readonly sizeMax: number
   /** After so many steps nothing is open, and the mounts change turns, or the one mount is mounted anew. */
   readonly turnEvery: number
   /** Does the file system take direct I/O of any alignment? */
@@ -92,6 +94,10 @@ export class ModelRun {
     return join(this.#mounts[this.#active] ?? '', name)
   }
 
+  get sizeMax(): number {
+    return this.#options.sizeMax
+  }
+
   get named(): readonly ModelFile[] {
     return this.files.filter(({ names }) => names.size > 0)
   }
@@ -134,7 +140,7 @@ export class ModelRun {
   compare(file: ModelFile): void {
     const [handle] = file.handles
     const found =
-      handle === undefined ? this.#read(file, this.#active) : readAt(handle.fd, 0, SIZE_MAX + 1)
+      handle === undefined ? this.#read(file, this.#active) : readAt(handle.fd, 0, this.sizeMax + 1)
     assertSame(found, file.content, file.title)
   }
 

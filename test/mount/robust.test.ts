@@ -169,6 +169,6 @@ async function inBatches(
 ): Promise<void> {
   for (let from = 0; from < count; from += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, n) => from + n)
-    await Promise.all(numbers.map(run))
+    await Promise.all(numbers.map(async (n) => run(n)))
   }
 }
