@@ -19,7 +19,7 @@ const { values } = parseArgs({
   options: {
     mib: { type: 'string', default: '512' },
     files: { type: 'string', default: '10000' },
-    only: { type: 'string', default: 'ext4,gocryptfs,bindfs,shoal' },
+    only: { type: 'string', default: 'ext4,gocryptfs,bindfs,shoal --async,shoal' },
   },
 })
 
@@ -52,10 +52,14 @@ async function onBindfs(folder: string): Promise<Rates> {
   return unmountedAfter(shown)
 }
 
-async function onShoal(): Promise<Rates> {
+async function onShoal(...options: readonly string[]): Promise<Rates> {
   await using cluster = await TestCluster.start(1, { mounts: true })
   const [node] = cluster.nodes
   if (node === undefined) throw new RangeError('a cluster has at least one node')
+  if (options.length > 0) {
+    await node.shoal('unmount', node.mountFolder)
+    await node.shoal('mount', ...options, node.mountFolder)
+  }
   const rates = await work(node.mountFolder)
   console.log(`Peak RSS of the node: ${((await node.peakBytes()) / 1e6).toFixed(0)} MB.\n`)
   return rates
@@ -81,7 +85,8 @@ const FILE_SYSTEMS: Readonly<Record<string, (folder: string) => Promise<Rates>>>
   ext4: onDisk,
   gocryptfs: onGocryptfs,
   bindfs: onBindfs,
-  shoal: onShoal,
+  'shoal --async': () => onShoal('--async'),
+  shoal: () => onShoal(),
 }
 
 /** Below the rates, what Shoal's are of each. */

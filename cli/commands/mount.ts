@@ -31,6 +31,7 @@ export function addMount(program: Command, context: Context): void {
     .option('--non-empty', 'mount over what is in the folder')
     .addOption(waitOption())
     .option('--cache-size <size>', 'what this node may keep of what it fetches, until it stops')
+    .option('--async', 'close() does not wait for the disk; fsync() does')
     .addOption(driverOption())
     .addHelpText(
       'after',

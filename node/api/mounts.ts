@@ -11,12 +11,12 @@ export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): Mounts
   return {
     async mount(folder, options = {}) {
       const { volume, subdir, readOnly = false, allowOther, nonEmpty = false, ...more } = options
-      const { driver, waitMs, cacheSize, ...owner } = more
+      const { driver, waitMs, cacheSize, async: isAsync = false, ...owner } = more
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()
       const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
-      const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver }
+      const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver, isAsync }
       if (cacheSize !== undefined) await space.limitCache(parseSize(cacheSize))
       return mounts.mount(folder, hosted, { volumeName: named.name, ...how })
     },

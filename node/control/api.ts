@@ -359,6 +359,8 @@ export interface MountRequest {
   readonly waitMs?: number | undefined
   /** A size: what the node may keep of what it fetches to be read, for all its mounts and until it stops. */
   readonly cacheSize?: string | undefined
+  /** close(2) does not wait until the disk has what was written; fsync(2) does. */
+  readonly async?: boolean | undefined
   /** Undefined: that of the platform. */
   readonly driver?: DriverName | undefined
 }

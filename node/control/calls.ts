@@ -125,6 +125,7 @@ const table: Readonly<Record<string, Call>> = {
       nonEmpty: flag,
       cacheSize: z.string().optional(),
       waitMs: z.int().min(1).optional(),
+      async: flag,
       driver: z.enum(['kernel', 'fuse-native']).optional(),
     },
     (api, { folder, ...how }, options) => api.mount(folder, { ...how, ...options }),

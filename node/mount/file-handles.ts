@@ -28,6 +28,8 @@ export interface FileHandlesComponents {
   readonly cache: KernelCache
   /** Whose room there is for what is written. */
   readonly store: Pick<Store, 'space'>
+  /** Closing does not wait for the disk. */
+  readonly isAsync: boolean
   /** Until the mount has ended. */
   readonly signal: AbortSignal
 }
@@ -138,12 +140,15 @@ export class FileHandles {
   }
 
   async flush(handle: number): Promise<void> {
-    const { files, namespace } = this.#c
+    const { files, namespace, isAsync } = this.#c
     const file = this.#file(handle)
     files.checkAccepted(file)
     if (file.editor === undefined) return
     await this.#commitLast(file)
-    await namespace.volume.commit()
+    const durable = namespace.volume.commit()
+    // Whoever wants to know of its failure calls fsync(2), which fails then as well.
+    if (isAsync) durable.catch(() => undefined)
+    else await durable
   }
 
   async fsync(handle: number): Promise<void> {

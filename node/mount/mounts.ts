@@ -45,6 +45,8 @@ export interface VolumeMountOptions {
   readonly owner: ShownOwner
   /** How long reading waits for peers that have the data: Patience. */
   readonly waitMs: number | undefined
+  /** close(2) does not wait for the disk. */
+  readonly isAsync: boolean
   readonly driver: DriverName | undefined
 }
 
@@ -78,9 +80,9 @@ export class Mounts {
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
     const { namespace, locks } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, waitMs, driver } = options
-    const contents = volume.contents.patient({ clock, waitMs })
-    const parts = { namespace, contents, store, changing, locks, root, owner }
+    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver, isAsync } = options
+    const contents = volume.contents.patient({ clock, waitMs: options.waitMs })
+    const parts = { namespace, contents, store, changing, locks, root, owner, isAsync }
     const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

@@ -48,6 +48,8 @@ export interface VolumeFileSystemComponents {
   /** What shows as the root; the volume's without. */
   readonly root?: ViewTarget | undefined
   readonly owner?: ShownOwner | undefined
+  /** close(2) does not wait for the disk; false without. */
+  readonly isAsync?: boolean | undefined
   /** Those of all nodes, where the volume has such. */
   readonly locks?: FileLocks | undefined
 }
@@ -84,6 +86,7 @@ export class VolumeFileSystem implements FileSystem {
       files: this.#files,
       cache: this.#cache,
       store: components.store,
+      isAsync: components.isAsync ?? false,
       signal: this.#stop.signal,
     })
     const parts = { inodes: this.#inodes, files: this.#files, cache: this.#cache }

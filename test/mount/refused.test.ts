@@ -1,56 +1,11 @@
 // A close that fails leaves nothing that shows: neither to who opens the file next, nor in what the kernel caches.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { nodeCache } from '../../node/data/cache.ts'
-import { ReadAheadBudget } from '../../node/data/read-ahead.ts'
-import { Touched } from '../../node/data/touched.ts'
-import { FileContents } from '../../node/files/contents.ts'
-import { PinnedClasses } from '../../node/files/pinned-classes.ts'
-import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
-import { VolumeFileSystem } from '../../node/mount/operations.ts'
-import { ShoalError } from '../../protocol/errors.ts'
-import { Replica } from '../node/namespace/replicas.ts'
-import type { ChunkIo } from '../../node/data/chunk-io.ts'
-import type { Store } from '../../node/store/store.ts'
+import { mountedVolume } from './mounted-volume.ts'
+import type { VolumeFileSystem } from '../../node/mount/operations.ts'
 
 const READ_WRITE = 2
 const { signal } = new AbortController()
-
-/** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
-async function mounted(): Promise<{
-  fs: VolumeFileSystem
-  inode: number
-  told: unknown[]
-  state: { refusing: boolean }
-}> {
-  const replica = await Replica.founder('anna')
-  const { volume, namespace } = replica
-  replica.write('f', 'before')
-  const state = { refusing: false }
-  const chunks = { reader: () => ({}), writer: () => ({}) } as unknown as ChunkIo
-  const touched = new Touched()
-  const nodes = nodeCache(10)
-  const ahead = new ReadAheadBudget(0)
-  const classes = new PinnedClasses(volume)
-  const map = new VolumeStripeMap(volume)
-  const fs = new VolumeFileSystem({
-    namespace,
-    contents: new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes }),
-    store: {} as Store,
-    changing: () => async (make) => {
-      if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')
-      return make()
-    },
-  })
-  const told: unknown[] = []
-  fs.invalidateThrough({
-    inode: (inode) => void told.push(inode),
-    entry: () => undefined,
-    settled: async () => void told.push('settled'),
-  })
-  const found = await fs.lookup(1, 'f')
-  return { fs, inode: found?.inode ?? 0, told, state }
-}
 
 async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
   const handle = await fs.open(inode, 0)
@@ -61,7 +16,7 @@ async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
 
 describe('a refused write', () => {
   test('is dropped when a close fails, and the kernel has forgotten it before the close ends', async () => {
-    const { fs, inode, told, state } = await mounted()
+    const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))
     state.refusing = true
@@ -74,7 +29,7 @@ describe('a refused write', () => {
   })
 
   test('leaves no hole: handles that had it do no more, others do', async () => {
-    const { fs, inode, state } = await mounted()
+    const { fs, inode, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('first '))
     state.refusing = true
@@ -93,7 +48,7 @@ describe('a refused write', () => {
   })
 
   test('stays where fsync fails: the program may try again', async () => {
-    const { fs, inode, told, state } = await mounted()
+    const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('after!'))
     state.refusing = true
@@ -106,7 +61,7 @@ describe('a refused write', () => {
   })
 
   test('is dropped where a release without a flush, or a truncate by path, fails', async () => {
-    const { fs, inode, told, state } = await mounted()
+    const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))
     state.refusing = true

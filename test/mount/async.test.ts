@@ -1,0 +1,45 @@
+// What closing a file waits for.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ShoalError } from '../../protocol/errors.ts'
+import { mountedVolume } from './mounted-volume.ts'
+
+const READ_WRITE = 2
+
+/** Did it end within this turn of the event loop? */
+async function hasEnded(call: Promise<unknown>): Promise<boolean> {
+  let ended = false
+  void call.then(
+    () => (ended = true),
+    () => (ended = true),
+  )
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+  return ended
+}
+
+test('closing waits for the disk, on an asynchronous mount only fsync does', async () => {
+  for (const isAsync of [false, true]) {
+    const { fs, inode, volume } = await mountedVolume({ isAsync })
+    const handle = await fs.open(inode, READ_WRITE)
+    const written = Promise.withResolvers<void>()
+    volume.commit = () => written.promise
+    await fs.write(handle, 0, Buffer.from('after!'))
+    const closed = fs.flush(handle)
+    const synced = fs.fsync(handle)
+    assert.equal(await hasEnded(closed), isAsync)
+    assert.equal(await hasEnded(synced), false)
+    written.resolve()
+    await Promise.all([closed, synced])
+  }
+})
+
+test('a disk that fails after the close is told to who asks', async () => {
+  const { fs, inode, volume } = await mountedVolume({ isAsync: true })
+  const handle = await fs.open(inode, READ_WRITE)
+  volume.commit = async () => {
+    throw new ShoalError('EIO', 'the disk is broken')
+  }
+  await fs.write(handle, 0, Buffer.from('after!'))
+  await fs.flush(handle)
+  await assert.rejects(fs.fsync(handle), { code: 'EIO' })
+})

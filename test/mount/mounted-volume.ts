@@ -1,0 +1,53 @@
+// A mount of a volume without a kernel, whose changes can be refused.
+import { nodeCache } from '../../node/data/cache.ts'
+import { ReadAheadBudget } from '../../node/data/read-ahead.ts'
+import { Touched } from '../../node/data/touched.ts'
+import { FileContents } from '../../node/files/contents.ts'
+import { PinnedClasses } from '../../node/files/pinned-classes.ts'
+import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
+import { VolumeFileSystem } from '../../node/mount/operations.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { Replica } from '../node/namespace/replicas.ts'
+import type { ChunkIo } from '../../node/data/chunk-io.ts'
+import type { Volume } from '../../node/namespace/volume.ts'
+import type { Store } from '../../node/store/store.ts'
+
+/** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
+export async function mountedVolume({
+  isAsync = false,
+}: { readonly isAsync?: boolean } = {}): Promise<{
+  fs: VolumeFileSystem
+  volume: Volume
+  inode: number
+  told: unknown[]
+  state: { refusing: boolean }
+}> {
+  const replica = await Replica.founder('anna')
+  const { volume, namespace } = replica
+  replica.write('f', 'before')
+  const state = { refusing: false }
+  const chunks = { reader: () => ({}), writer: () => ({}) } as unknown as ChunkIo
+  const touched = new Touched()
+  const nodes = nodeCache(10)
+  const ahead = new ReadAheadBudget(0)
+  const classes = new PinnedClasses(volume)
+  const map = new VolumeStripeMap(volume)
+  const fs = new VolumeFileSystem({
+    namespace,
+    contents: new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes }),
+    store: {} as Store,
+    isAsync,
+    changing: () => async (make) => {
+      if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')
+      return make()
+    },
+  })
+  const told: unknown[] = []
+  fs.invalidateThrough({
+    inode: (inode) => void told.push(inode),
+    entry: () => undefined,
+    settled: async () => void told.push('settled'),
+  })
+  const found = await fs.lookup(1, 'f')
+  return { fs, volume, inode: found?.inode ?? 0, told, state }
+}
