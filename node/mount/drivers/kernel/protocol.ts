@@ -97,8 +97,11 @@ export const INIT_LOCKS: number =
   (1 << 1) | // POSIX_LOCKS: those of fcntl(2)
   (1 << 10) // FLOCK_LOCKS
 
-/** Background requests (read-ahead) the kernel may have under way; a few slow reads must not use them up. */
-export const BACKGROUND_MAX = 64
+/**
+ * Background requests (all reads of cached files) the kernel may have under way: those that wait for what is away must not
+ * use them up. Each waits at no cost. From the threshold on the kernel reads no further ahead than it is asked to.
+ */
+export const BACKGROUND_MAX = 4096
 export const CONGESTION_THRESHOLD = 48
 
 export const SET_MODE = 1
