@@ -1,0 +1,100 @@
+// What the kernel keeps it does not ask for again, until it is told that it changed: requests are counted.
+import assert from 'node:assert/strict'
+import { open, readFile, readdir, stat } from 'node:fs/promises'
+import { test } from 'node:test'
+import { mounted, skip, until } from './mounted.ts'
+import type { Mounted } from './mounted.ts'
+
+const FILES = 100
+const options = { skip, timeout: 60_000 }
+/** Opening and closing are always told. */
+const HANDLES: ReadonlySet<string> = new Set(['open', 'release', 'openFolder', 'releaseFolder'])
+
+/** Names of the operations that the kernel asks for from now on, those on handles aside. */
+function counted({ fileSystem }: Mounted): string[] {
+  const asked: string[] = []
+  fileSystem.before = (operation) => {
+    if (!HANDLES.has(operation)) asked.push(operation)
+  }
+  return asked
+}
+
+async function useAll({ at, folder }: Mounted): Promise<void> {
+  assert.equal((await readdir(folder)).length, FILES)
+  for (let file = 0; file < FILES; file++) {
+    assert.equal((await stat(at(`f${file}`))).size, 100_000)
+    assert.equal((await readFile(at(`f${file}`))).length, 100_000)
+    await assert.rejects(stat(at(`absent ${file}`)), { code: 'ENOENT' })
+  }
+}
+
+/** Files of which the kernel has everything. */
+async function warm(mount: Mounted): Promise<void> {
+  for (let file = 0; file < FILES; file++) mount.fileSystem.putFile(`f${file}`, letters('a'))
+  // A folder's list is kept from the second time on.
+  for (let time = 0; time < 2; time++) await useAll(mount)
+}
+
+function letters(letter: string): string {
+  return letter.repeat(100_000)
+}
+
+test(
+  'what was listed, looked up, read or found absent is not asked for again',
+  options,
+  async (t) => {
+    const mount = await mounted(t)
+    await warm(mount)
+    const asked = counted(mount)
+    await useAll(mount)
+    assert.deepEqual(asked, [])
+  },
+)
+
+test(
+  'a file that is told of is asked for again when it is opened, and no other',
+  options,
+  async (t) => {
+    const mount = await mounted(t)
+    await warm(mount)
+    await using held = await open(mount.at('f7'))
+    const inode = mount.fileSystem.putFile('f7', letters('b'))
+    mount.mount.invalidator.inode(inode)
+    await mount.mount.invalidator.settled()
+    const asked = counted(mount)
+    assert.equal(await readFile(mount.at('f7'), 'utf8'), letters('b'))
+    assert.ok(asked.includes('read') && asked.includes('getAttributes'))
+    // For all that the kernel knows, the read has moved its access time.
+    await stat(mount.at('f7'))
+    asked.length = 0
+    const { buffer } = await held.read(Buffer.alloc(1), 0, 1, 0)
+    assert.equal(buffer.toString(), 'b')
+    await useAll(mount)
+    assert.deepEqual(asked, [])
+  },
+)
+
+test(
+  'a name that is told of is looked up again, and its folder listed, and no other',
+  options,
+  async (t) => {
+    const mount = await mounted(t)
+    await warm(mount)
+    await mount.fileSystem.unlink(1, 'f7')
+    mount.fileSystem.putFile('absent 7', letters('c'))
+    for (const name of ['f7', 'absent 7']) mount.mount.invalidator.entry(1, name)
+    await mount.mount.invalidator.settled()
+    const asked = counted(mount)
+    await assert.rejects(stat(mount.at('f7')), { code: 'ENOENT' })
+    assert.equal((await stat(mount.at('absent 7'))).size, 100_000)
+    assert.ok((await readdir(mount.folder)).includes('absent 7'))
+    assert.equal(asked.filter((operation) => operation === 'lookup').length, 2)
+    await until(async () => {
+      asked.length = 0
+      await readdir(mount.folder)
+      return asked.length === 0
+    })
+    for (let file = 10; file < FILES; file++) await stat(mount.at(`f${file}`))
+    assert.deepEqual(asked, [])
+  },
+)
