@@ -20,6 +20,8 @@ export type NodeId = string & { readonly brand: 'NodeId' }
 export type ChunkId = string & { readonly brand: 'ChunkId' }
 /** CIDv1 text (dag-cbor, base32) of a stripe header. */
 export type StripeId = string & { readonly brand: 'StripeId' }
+/** Hex of 16 bytes: an object of a cold tier that holds stripes. */
+export type PackId = string & { readonly brand: 'PackId' }
 
 /** Multicodec and multihash codes used here (https://github.com/multiformats/multicodec). */
 export const CODEC_RAW = 0x55
@@ -29,6 +31,7 @@ export const MULTIHASH_SHA2_256 = 0x12
 
 /** Bytes of an actor id and of a tree node id. */
 export const SHORT_ID_BYTES = 16
+export const PACK_ID_BYTES = 16
 /** Bytes of a CIDv1 with a one-byte codec and a 32-byte digest. */
 export const CID_BYTES: number = 4 + HASH_BYTES
 const CID_TEXT_LENGTH = 1 + divCeil(CID_BYTES * 8, 5)
@@ -127,8 +130,13 @@ export function hexId<Id extends string>(bytes: Uint8Array, length: number, what
   return toHex(bytes) as Id
 }
 
+/** throws ShoalError 'malformed'. */
+export function packIdFromBytes(bytes: Uint8Array): PackId {
+  return hexId<PackId>(bytes, PACK_ID_BYTES, 'pack id')
+}
+
 /** Raw bytes of an id whose text form is hex. */
-export function hexIdBytes(id: VolumeId | ActorId | EntryHash | NodeId): Uint8Array {
+export function hexIdBytes(id: VolumeId | ActorId | EntryHash | NodeId | PackId): Uint8Array {
   return fromHex(id)
 }
 

@@ -63,6 +63,8 @@ export const STRIPE_DATA_MAX: number = 64 * MIB
 export const STRIPE_CHUNKS_MAX = 8192
 /** Chars of the text of a redundancy class. */
 export const CLASS_TEXT_MAX = 32
+/** Chars of the name of a cold tier. */
+export const TIER_NAME_MAX = 64
 /** Below this much data a stripe is copies (k = 1). */
 export const STRIPE_COPIES_BELOW: number = 64 * KIB
 

@@ -2,7 +2,8 @@
 // The namespace implements it over the log; data never looks further.
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
-import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
@@ -25,6 +26,8 @@ export interface StripeGroup {
   readonly isCondemned: boolean
   /** Per shard its peers, sorted: which index is whose differs from stripe to stripe. */
   readonly holders: Holders
+  /** Names of the cold tiers that hold copies, in their order. */
+  readonly tiers: readonly string[]
   /** Of stripes. */
   readonly count: number
   /** Sum over its stripes of the bytes of one shard: what each holder holds. */
@@ -39,12 +42,25 @@ export interface MappedStripe {
   /** Undefined: the volume's. */
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  readonly cold: readonly ColdCopy[]
+  /** When it was recorded, or somebody was last said to have read of it. */
+  readonly usedAt: Hlc
+}
+
+/** All chunks of a stripe in a cold tier, as blocks of a pack. */
+export interface ColdCopy {
+  readonly tier: string
+  readonly pack: PackId
+  /** Where its first block begins. */
+  readonly offset: number
+  /** When it was known to be whole there. */
+  readonly since: Hlc
 }
 
 /** What changed in the map, whoever said so. */
 export type MapEvent =
   | { readonly kind: 'shards'; readonly stripe: StripeId }
-  | { readonly kind: 'condemned' | 'swept'; readonly stripes: readonly StripeId[] }
+  | { readonly kind: 'condemned' | 'swept' | 'cold'; readonly stripes: readonly StripeId[] }
 
 export interface StripeMap {
   /**

@@ -22,6 +22,8 @@ function heedStripes({ events, stripes }: Volume, op: Op): void {
       return events.stripes.tell({ kind: 'shards', stripe: stripeIdOf(op.header) })
     case 'shards':
       return events.stripes.tell({ kind: 'shards', stripe: op.stripe })
+    case 'cold':
+      return events.stripes.tell({ kind: 'cold', stripes: op.stripes.map(({ stripe }) => stripe) })
     case 'condemn':
       return events.stripes.tell({ kind: 'condemned', stripes: op.stripes })
     case 'sweep': {

@@ -18,7 +18,7 @@ export const MEMBER_OPS: ReadonlySet<Op['kind']> = new Set([
 /** What changed in the shard map: node/data/stripe-map.ts. */
 export type StripeEvent =
   | { readonly kind: 'shards'; readonly stripe: StripeId }
-  | { readonly kind: 'condemned' | 'swept'; readonly stripes: readonly StripeId[] }
+  | { readonly kind: 'condemned' | 'swept' | 'cold'; readonly stripes: readonly StripeId[] }
 
 /** Who wants to be told of one kind of event. */
 export class Listeners<Args extends readonly unknown[]> {

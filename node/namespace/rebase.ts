@@ -151,6 +151,8 @@ export class Rebase {
         return this.#placeAgain(op)
       case 'shards':
         return this.#holdAgain(op)
+      case 'cold':
+        return this.#coldAgain(op)
       case 'pin': {
         const id = this.#dirs.get(op.id) ?? this.#inodes.get(op.id) ?? op.id
         return isPinSaid(view, id) ? undefined : this.#volume.submit({ ...op, id })
@@ -178,6 +180,13 @@ export class Rebase {
   #holdAgain(op: OpOf<'shards'>): Dot | undefined {
     const changes = this.#volume.stripes.unsaid(op.stripe, op.changes).slice(0, OP_SHARDS_MAX)
     return changes.length === 0 ? undefined : this.#volume.submit({ ...op, changes })
+  }
+
+  /** What lies in a tier, as far as nobody has said anything of that since. */
+  #coldAgain(op: OpOf<'cold'>): Dot | undefined {
+    const places = op.stripes.filter(({ stripe }) => this.#volume.stripes.isUnsaid(stripe, op.tier))
+    const isMade = op.pack !== undefined && places.length > 0
+    return isMade ? this.#volume.submit({ ...op, stripes: places }) : undefined
   }
 
   #makeDir(op: OpOf<'mkdir'>): Dot {

@@ -215,6 +215,8 @@ export class Replica {
       case 'shards':
       case 'condemn':
       case 'sweep':
+      case 'cold':
+      case 'read':
         return this.stripes.apply(op, stamp)
       case 'pin':
         return applyPin(this.view, op, stamp)

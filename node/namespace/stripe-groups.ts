@@ -1,4 +1,5 @@
-// Stripes by what decides what becomes of them: placement group, code, class, holders, and whether they are condemned.
+// Stripes by what decides what becomes of them: placement group, code, class, holders, cold tiers, and whether they are
+// condemned.
 // Counts and sums are in memory, so that health needs no scan; which stripes they are is an index in the store. Both
 // follow from the records of the stripes alone, and lie in checkpoints like these.
 import { compareBytes, fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
@@ -12,7 +13,7 @@ import { parseClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
-import { holdersOf, isCondemned, isLive } from './stripe-record.ts'
+import { coldCopiesOf, holdersOf, isCondemned, isLive } from './stripe-record.ts'
 import type { StripeRecord } from './stripe-record.ts'
 
 /** Hex of the first bytes of the hash of what its stripes share. */
@@ -27,6 +28,7 @@ export interface StripeGroup {
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
   readonly holders: readonly (readonly PeerId[])[]
+  readonly tiers: readonly string[]
   readonly count: number
   readonly shardBytes: number
 }
@@ -35,8 +37,16 @@ const GROUP: ByteString = 'g'
 const MEMBER: ByteString = 'j'
 const GROUP_ID_BYTES = 16
 
-/** What the stripes of a group share: placement group, k, m, class, is condemned, holders. */
-type Shared = readonly [number, number, number, string, boolean, readonly (readonly Uint8Array[])[]]
+/** What the stripes of a group share: placement group, k, m, class, is condemned, holders, and cold tiers if any. */
+type Shared = readonly [
+  number,
+  number,
+  number,
+  string,
+  boolean,
+  readonly (readonly Uint8Array[])[],
+  (readonly string[])?,
+]
 
 export class StripeGroups {
   readonly #view: ReplicaView
@@ -119,7 +129,7 @@ export class StripeGroups {
 
   #group(
     id: GroupId,
-    [placement, k, m, cls, condemned, holders]: Shared,
+    [placement, k, m, cls, condemned, holders, tiers = []]: Shared,
     count: number,
     shardBytes: number,
   ): StripeGroup {
@@ -131,6 +141,7 @@ export class StripeGroups {
       class: cls === '' ? undefined : parseClass(cls),
       isCondemned: condemned,
       holders: holders.map((peers) => peers.map((key) => this.peerOf(toByteString(key)))),
+      tiers,
       count,
       shardBytes,
     }
@@ -150,14 +161,10 @@ function sharedBy(
   const holders = holdersOf(record)
     .map((peers) => peers.map(fromByteString))
     .sort((a, b) => compareBytes(Buffer.concat(a), Buffer.concat(b)))
-  const shared: Shared = [
-    placementGroup(stripe),
-    facts.k,
-    facts.m,
-    facts.class,
-    isCondemned(record),
-    holders,
-  ]
+  const tiers = coldCopiesOf(record).map(({ tier }) => tier)
+  const { k, m, class: cls } = facts
+  const common = [placementGroup(stripe), k, m, cls, isCondemned(record), holders] as const
+  const shared: Shared = tiers.length === 0 ? common : [...common, tiers]
   const hash = blake3(encodeCbor(shared)).subarray(0, GROUP_ID_BYTES)
   return { id: toHex(hash) as GroupId, shared }
 }

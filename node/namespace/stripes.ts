@@ -21,22 +21,26 @@ import { StripeGroups } from './stripe-groups.ts'
 import { takeOldStripes } from './stripe-upgrade.ts'
 import {
   UNKNOWN,
+  coldCopiesOf,
   decodeRecord,
   encodeRecord,
   forget,
   hasTraces,
   holdersOf,
+  isColdUnsaid,
   isCondemned,
   isEmpty,
   isLive,
   oblivionOf,
   unsaid,
+  withCold,
   withCondemned,
+  withRead,
   withRecorded,
   withSweep,
   withWords,
 } from './stripe-record.ts'
-import type { Oblivion, StripeRecord, Word } from './stripe-record.ts'
+import type { ColdCopy, Oblivion, StripeRecord, Word } from './stripe-record.ts'
 
 /** As data and upkeep see it: node/data/stripe-map.ts. */
 export interface MappedStripe {
@@ -45,9 +49,15 @@ export interface MappedStripe {
   readonly holders: readonly (readonly PeerId[])[]
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  readonly cold: readonly ColdCopy[]
+  /** When it was recorded, or read of, whichever is later. */
+  readonly usedAt: Hlc
 }
 
-export type StripeOp = Extract<ClearOp, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' }>
+export type StripeOp = Extract<
+  ClearOp,
+  { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' }
+>
 
 /** Chunks of all decoded headers that are kept, and records, in number. */
 const DECODED_CHUNKS_MAX = 65_536
@@ -113,6 +123,8 @@ export class StripeTable {
       holders: holdersOf(record).map((peers) => peers.map((key) => this.groups.peerOf(key))),
       class: header.class,
       isCondemned: isCondemned(record),
+      cold: coldCopiesOf(record),
+      usedAt: stampHlc(usedAt(record)),
     }
   }
 
@@ -149,6 +161,12 @@ export class StripeTable {
     return unsaid(record, said).map(({ change }) => change)
   }
 
+  /** Does the log say nothing of whether a tier holds a stripe that is in use? */
+  isUnsaid(id: StripeId, tier: string): boolean {
+    const record = this.#record(id)
+    return isLive(record) && isColdUnsaid(record, tier)
+  }
+
   /** throws ShoalError 'malformed' for a header that is. */
   apply(op: StripeOp, stamp: Stamp): void {
     switch (op.kind) {
@@ -165,7 +183,16 @@ export class StripeTable {
         const { condemned } = op
         for (const id of op.stripes)
           this.#change(id, (record) => withSweep(record, { stamp, condemned }))
+        return
       }
+      case 'cold': {
+        const { tier, pack } = op
+        for (const { stripe, offset } of op.stripes)
+          this.#change(stripe, (record) => withCold(record, { tier, pack, offset }, stamp))
+        return
+      }
+      case 'read':
+        for (const id of op.stripes) this.#change(id, (record) => withRead(record, stamp))
     }
   }
 
@@ -260,6 +287,11 @@ export class StripeTable {
     this.#headers.set(id, [header, bytes])
     return [header, bytes]
   }
+}
+
+function usedAt({ added, read }: StripeRecord): Stamp {
+  const [one = '' as Stamp, other = one] = [added, read]
+  return one > other ? one : other
 }
 
 function idOf(cid: Uint8Array): StripeId {

@@ -37,7 +37,7 @@ export class Releases {
 
   /** The map has changed. */
   changed(event: MapEvent): void {
-    if (event.kind === 'condemned') return
+    if (event.kind === 'condemned' || event.kind === 'cold') return
     for (const stripe of event.kind === 'shards' ? [event.stripe] : event.stripes) {
       if (this.#dueAt.size + this.#wanted.size >= WAITING_MAX) return
       if (this.#missing(stripe).length > 0) this.#wanted.add(stripe)

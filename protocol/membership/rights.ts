@@ -2,7 +2,7 @@
 import { assertNever } from '../errors.ts'
 import type { PeerId } from '../ids.ts'
 import type { Op } from '../tree/op.ts'
-import { mayAdminister, mayWrite } from './roles.ts'
+import { mayAdminister, mayRead, mayWrite } from './roles.ts'
 import type { Role } from './roles.ts'
 
 /** May `author`, in this role, make the op? An op that it may not make has no effect, on any replica. */
@@ -13,6 +13,8 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'stripe':
     case 'shards':
       return role !== 'reader'
+    case 'read':
+      return mayRead(role)
     case 'member':
     case 'remove-member':
     case 'epoch':
@@ -34,6 +36,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     // Who can't read what reaches a chunk can't tell that nothing does.
     case 'condemn':
     case 'sweep':
+    case 'cold':
       return mayWrite(role)
     default:
       return assertNever(op)

@@ -7,6 +7,9 @@ import { ShoalError, assertNever } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import {
   CID_BYTES,
+  PACK_ID_BYTES,
+  hexIdBytes,
+  packIdFromBytes,
   peerIdFromPublicKey,
   publicKeyOf,
   stripeIdBytes,
@@ -20,12 +23,13 @@ import {
   OP_STRIPES_MAX,
   STRIPE_K_MAX,
   STRIPE_M_MAX,
+  TIER_NAME_MAX,
 } from '../limits.ts'
 import { decodeHlc } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import { parseRole } from '../membership/roles.ts'
 import { decodeStripeHeader } from '../stripe/stripe.ts'
-import type { ClearOp, Op, ShardChange } from './op.ts'
+import type { ClearOp, ColdPlace, Op, ShardChange } from './op.ts'
 import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
 
 const HOLDERS_MAX = 64
@@ -61,6 +65,15 @@ export function encodeClearOp(op: ClearOp): Record<string, unknown> {
       return { o, s: op.stripes.map(stripeIdBytes) }
     case 'sweep':
       return { o, c: op.condemned, s: op.stripes.map(stripeIdBytes) }
+    case 'cold':
+      return {
+        o,
+        t: op.tier,
+        p: op.pack === undefined ? null : hexIdBytes(op.pack),
+        s: op.stripes.map((place) => [stripeIdBytes(place.stripe), place.offset]),
+      }
+    case 'read':
+      return { o, s: op.stripes.map(stripeIdBytes) }
     case 'checkpoint':
       return {
         o,
@@ -123,6 +136,17 @@ export function decodeClearOp(kind: string, f: Fields): Op | undefined {
         condemned: decodeHlc(f.raw('c')),
         stripes: f.list('s', OP_STRIPES_MAX).map(stripe),
       }
+    case 'cold': {
+      const pack = f.raw('p')
+      return {
+        kind,
+        tier: f.text('t', TIER_NAME_MAX),
+        pack: pack === null ? undefined : packIdFromBytes(bytes(pack, PACK_ID_BYTES)),
+        stripes: f.list('s', OP_STRIPES_MAX).map(coldPlace),
+      }
+    }
+    case 'read':
+      return { kind, stripes: f.list('s', OP_STRIPES_MAX).map(stripe) }
     case 'checkpoint':
       return {
         kind,
@@ -146,6 +170,11 @@ function peer(value: unknown): PeerId {
 
 function stripe(value: unknown): StripeId {
   return stripeIdFromCid(bytes(value, CID_BYTES, CID_BYTES))
+}
+
+function coldPlace(value: unknown): ColdPlace {
+  const [id, offset] = list(value, 2)
+  return { stripe: stripe(id), offset: integer(offset, Number.MAX_SAFE_INTEGER) }
 }
 
 function change(value: unknown): ShardChange {

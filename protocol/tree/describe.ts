@@ -180,6 +180,8 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     case 'shards':
     case 'condemn':
     case 'sweep':
+    case 'cold':
+    case 'read':
       return { kind: 'place', text: placingText(op, names) }
     default:
       return describeVolumeOp(op, names)
@@ -196,6 +198,13 @@ function placingText(op: PlacingOp, names: HistoryNames): string {
       return `gave notice that ${count(op.stripes.length, 'stripe')} will be removed`
     case 'sweep':
       return `removed ${count(op.stripes.length, 'stripe')}`
+    case 'cold': {
+      const done = op.pack === undefined ? 'gave up the cold copy of' : 'put'
+      const where = op.pack === undefined ? `in ${op.tier}` : `into ${op.tier}`
+      return `${done} ${count(op.stripes.length, 'stripe')} ${where}`
+    }
+    case 'read':
+      return `read of ${count(op.stripes.length, 'stripe')}`
     default:
       return assertNever(op)
   }
@@ -277,7 +286,7 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
 type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' }>
 
 /** Ops about where data lies. */
-type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' }>
+type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' }>
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
   switch (op.kind) {

@@ -5,7 +5,7 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../log/dot.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
-import type { NodeId, PeerId, StripeId } from '../ids.ts'
+import type { NodeId, PackId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
 import type { Name } from './names.ts'
 import type { XattrName } from './xattrs.ts'
@@ -134,6 +134,12 @@ export interface ShardChange {
   readonly isHeld: boolean
 }
 
+/** Where the first block of a stripe begins in a pack, in bytes; 0 where it lies in none. */
+export interface ColdPlace {
+  readonly stripe: StripeId
+  readonly offset: number
+}
+
 /** Ops in clear bodies: every member reads them, keepers too. */
 export type ClearOp =
   | {
@@ -176,6 +182,19 @@ export type ClearOp =
       readonly stripes: readonly StripeId[]
     }
   | {
+      readonly kind: 'cold'
+      /** Name of the tier. */
+      readonly tier: string
+      /** The object there that holds all chunks of the stripes, read back and verified; undefined: none does any more. */
+      readonly pack: PackId | undefined
+      readonly stripes: readonly ColdPlace[]
+    }
+  | {
+      /** Somebody has read of these by now. */
+      readonly kind: 'read'
+      readonly stripes: readonly StripeId[]
+    }
+  | {
       readonly kind: 'checkpoint'
       /** The cut: entries up to this clock, and of which actors these are how many. All members hold them. */
       readonly hlc: Hlc
@@ -201,5 +220,7 @@ const CLEAR_KINDS: ReadonlySet<Op['kind']> = new Set([
   'shards',
   'condemn',
   'sweep',
+  'cold',
+  'read',
   'checkpoint',
 ])

@@ -2,6 +2,7 @@
 // node/namespace/stripes.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
 // Of each (stripe, shard, peer) the newest entry counts. A stripe is condemned if that is newer than its last record, and
 // gone if a sweep goes on from that; what was said of its holders before then is void.
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
@@ -243,6 +244,7 @@ export class MapTable {
       class: cls,
       isCondemned: isCondemned(known),
       holders: sorted.map((peers) => (peers === '' ? [] : (peers.split(',') as PeerId[]))),
+      tiers: [],
       count: 0,
       shardBytes: 0,
       members: new Set<StripeId>(),
@@ -277,6 +279,8 @@ function mappedOf(known: Known): MappedStripe {
     ),
     class: header.class,
     isCondemned: isCondemned(known),
+    cold: [],
+    usedAt: HLC_ZERO,
   }
   return known.mapped
 }

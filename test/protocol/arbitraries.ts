@@ -8,6 +8,7 @@ import {
   MULTIHASH_BLAKE3,
   chunkIdFromCid,
   encodeCid,
+  packIdFromBytes,
   peerIdFromPublicKey,
   stripeIdFromCid,
 } from '../../protocol/ids.ts'
@@ -201,6 +202,15 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   }),
   op('condemn', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('sweep', { condemned: anyHlc, stripes: fc.array(anyStripe, { maxLength: 5 }) }),
+  op('cold', {
+    tier: fc.string({ maxLength: 64 }),
+    pack: fc.option(bytes(16).map(packIdFromBytes), { nil: undefined }),
+    stripes: fc.array(
+      fc.record({ stripe: anyStripe, offset: fc.maxSafeNat() }, { noNullPrototype: true }),
+      { maxLength: 5 },
+    ),
+  }),
+  op('read', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('pin', { id: anyNode, class: fc.string({ maxLength: 32 }) }),
 )
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { describeOps } from '../../protocol/tree/describe.ts'
-import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
 import type { Name } from '../../protocol/tree/names.ts'
@@ -17,6 +17,7 @@ const LINK = 'l1' as NodeId
 const PEER = 'peer' as PeerId
 const OTHER = 'other' as PeerId
 const STRIPE = 'stripe' as StripeId
+const PACK = 'ca'.repeat(16) as PackId
 
 /** A tree of one folder /docs with a file a; whatever else an op names is gone. */
 const NAMES: HistoryNames = {
@@ -106,6 +107,15 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   ],
   [{ kind: 'condemn', stripes: [STRIPE, STRIPE] }, 'gave notice that 2 stripes will be removed'],
   [{ kind: 'sweep', condemned: HLC_ZERO, stripes: [STRIPE] }, 'removed 1 stripe'],
+  [
+    { kind: 'cold', tier: 'attic', pack: PACK, stripes: [{ stripe: STRIPE, offset: 9 }] },
+    'put 1 stripe into attic',
+  ],
+  [
+    { kind: 'cold', tier: 'attic', pack: undefined, stripes: [{ stripe: STRIPE, offset: 0 }] },
+    'gave up the cold copy of 1 stripe in attic',
+  ],
+  [{ kind: 'read', stripes: [STRIPE, STRIPE] }, 'read of 2 stripes'],
   [{ kind: 'pin', id: FILE, class: 'rs6+3' }, 'pinned /docs/a to class rs6+3'],
   [{ kind: 'pin', id: FILE, class: '' }, 'unpinned /docs/a'],
 ]

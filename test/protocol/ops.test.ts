@@ -11,6 +11,7 @@ import {
   MULTIHASH_BLAKE3,
   chunkIdFromCid,
   encodeCid,
+  packIdFromBytes,
   stripeIdBytes,
 } from '../../protocol/ids.ts'
 import {
@@ -183,6 +184,19 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     condemned: ((1_800_000_000_000n << 16n) + 7n) as Hlc,
     stripes: [stripeIdOf(HEADER)],
   },
+  cold: {
+    kind: 'cold',
+    tier: 'glacier',
+    pack: packIdFromBytes(filled(0xca, 16)),
+    stripes: [{ stripe: stripeIdOf(HEADER), offset: 96 }],
+  },
+  'cold-no-more': {
+    kind: 'cold',
+    tier: 'glacier',
+    pack: undefined,
+    stripes: [{ stripe: stripeIdOf(HEADER), offset: 0 }],
+  },
+  read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
   pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
 }
 
@@ -216,7 +230,19 @@ describe('ops', () => {
     const clear = Object.values(EXAMPLES).filter(isClearOp)
     assert.deepEqual(
       clear.map((op) => op.kind),
-      ['member', 'member-info', 'remove-member', 'epoch', 'stripe', 'shards', 'condemn', 'sweep'],
+      [
+        'member',
+        'member-info',
+        'remove-member',
+        'epoch',
+        'stripe',
+        'shards',
+        'condemn',
+        'sweep',
+        'cold',
+        'cold',
+        'read',
+      ],
     )
   })
 
@@ -343,6 +369,11 @@ const BOUNDS: readonly (readonly [
   ['condemn', 's', [stripe], [encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(1, 32))]],
   ['sweep', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['sweep', 'c', HLC_MAX, HLC_MAX + 1n],
+  ['cold', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['cold', 'p', filled(1, 16), filled(1, 15)],
+  ['cold', 's', ...both(OP_STRIPES_MAX, [stripe, 0])],
+  ['cold', 's', [[stripe, Number.MAX_SAFE_INTEGER]], [[stripe, -1]]],
+  ['read', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
 ]
 

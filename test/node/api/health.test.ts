@@ -23,6 +23,7 @@ function group(k: number, holders: string, rest: Partial<StripeGroup> = {}): Str
     class: undefined,
     isCondemned: false,
     holders: peers as unknown as PeerId[][],
+    tiers: [],
     count: 1,
     shardBytes: 100,
     ...rest,

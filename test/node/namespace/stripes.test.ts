@@ -20,7 +20,7 @@ import { StripeTable, TRACE } from '../../../node/namespace/stripes.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { chunkIdOf } from '../store/fixtures.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
-import type { ActorId, ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { ActorId, ChunkId, PackId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { Stamp } from '../../../protocol/log/dot.ts'
 import type { RedundancyClass } from '../../../protocol/placement/redundancy.ts'
 import type { Garbage } from '../../../protocol/tree/purge.ts'
@@ -35,6 +35,7 @@ const CHUNKS = ['a', 'b', 'c'].map((name) => chunkIdOf(utf8(name)))
 const [A, B, C] = CHUNKS as [ChunkId, ChunkId, ChunkId]
 const PEERS = [1, 2, 3].map((n) => peerIdFromPublicKey(new Uint8Array(32).fill(n)))
 const [P, Q, R] = PEERS as [PeerId, PeerId, PeerId]
+const PACK = 'ca'.repeat(16) as PackId
 const RS: RedundancyClass = { kind: 'rs', k: 1, m: 1 }
 /** Of two chunks each, the last for a class. */
 const HEADERS = [headerOf([A, B]), headerOf([B, C]), headerOf([C, A], RS)]
@@ -234,6 +235,13 @@ function anyOps(): fc.Arbitrary<Said[]> {
       changes: fc.array(change, { maxLength: 3 }),
     }),
     fc.record({ kind: fc.constant('condemn' as const), stripes }),
+    fc.record({ kind: fc.constant('read' as const), stripes }),
+    fc.record({
+      kind: fc.constant('cold' as const),
+      tier: fc.constantFrom('attic', 'glacier'),
+      pack: fc.constantFrom(PACK, undefined),
+      stripes: stripes.map((ids) => ids.map((id, offset) => ({ stripe: id, offset }))),
+    }),
     fc.record({
       kind: fc.constant('sweep' as const),
       condemned: fc.integer({ min: 0, max: 32 }).map(hlc),
@@ -286,6 +294,10 @@ async function assertConsistent(table: Table): Promise<void> {
       const one = known.find((candidate) => candidate.id === id) ?? assert.fail()
       assert.equal(one.isCondemned, group.isCondemned)
       assert.deepEqual(one.class, group.class)
+      assert.deepEqual(
+        one.cold.map(({ tier }) => tier),
+        group.tiers,
+      )
       assert.deepEqual(one.holders.flat().sort(), group.holders.flat().sort())
     }
     members.push(...of)

@@ -164,6 +164,7 @@ class View {
       class: undefined,
       isCondemned: false,
       holders,
+      tiers: [],
       count,
       shardBytes: count * 1e6,
     }

@@ -1,4 +1,5 @@
 // A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else writes to it.
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
@@ -16,7 +17,8 @@ export class PlainMap {
 
   /** A stripe and who holds its shards. */
   add({ id, header, headerBytes }: CodedStripe, holders: readonly (readonly PeerId[])[]): void {
-    this.#stripes.set(id, { header, headerBytes, holders, class: undefined, isCondemned: false })
+    const facts = { class: undefined, isCondemned: false, cold: [], usedAt: HLC_ZERO }
+    this.#stripes.set(id, { header, headerBytes, holders, ...facts })
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
@@ -41,6 +43,7 @@ export class PlainMap {
       class: undefined,
       isCondemned,
       holders,
+      tiers: [],
       count: 1,
       shardBytes: header.shardBytes,
     }))

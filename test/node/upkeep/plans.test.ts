@@ -78,6 +78,7 @@ function groupOf(number: number, placementGroup: number, holders: readonly PeerI
     class: undefined,
     isCondemned: false,
     holders: holders.map((peer) => [peer]),
+    tiers: [],
     count: 1,
     shardBytes: 1,
   }

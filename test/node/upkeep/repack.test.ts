@@ -1,6 +1,7 @@
 // Which stripes are packed anew together, and which stay as they are.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { Repacking } from '../../../node/upkeep/repack.ts'
 import { STRIPE_DATA_TARGET } from '../../../protocol/limits.ts'
 import { MIB } from '../../../protocol/units.ts'
@@ -87,6 +88,8 @@ function stripe(id: string, dataBytes: number): MappedStripe & { readonly id: St
     holders: held(3),
     class: undefined,
     isCondemned: false,
+    cold: [],
+    usedAt: HLC_ZERO,
   }
 }
 

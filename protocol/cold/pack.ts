@@ -1,0 +1,167 @@
+// A pack: an object of a cold tier that holds all chunks of some stripes. It is a CARv1 file
+// (https://ipld.io/specs/transport/car/carv1/): a header that names one root, the sealed chunks as raw blocks, stripe after
+// stripe, and last the root, a block that has the headers of the stripes. Of every pack:
+//   its name and its bytes follow from the volume and its stripes, so an upload that is repeated makes the same object
+//   where a chunk lies follows from where its stripe begins and from the stripe's header: a reader needs no index
+//   all that is in it is sealed; keys are not
+import { concatBytes } from '../bytes.ts'
+import { encodeCbor } from '../cbor.ts'
+import { blake3, deriveKey } from '../hash.ts'
+import {
+  CID_BYTES,
+  CODEC_DAG_CBOR,
+  MULTIHASH_BLAKE3,
+  PACK_ID_BYTES,
+  chunkIdBytes,
+  encodeCid,
+  hexIdBytes,
+  packIdFromBytes,
+  stripeIdBytes,
+} from '../ids.ts'
+import { OP_STRIPES_MAX } from '../limits.ts'
+import { MIB } from '../units.ts'
+import type { ChunkId, PackId, StripeId, VolumeId } from '../ids.ts'
+import type { StripeHeader } from '../stripe/stripe.ts'
+import type { ColdPlace } from '../tree/op.ts'
+
+/** A stripe with so many bytes of chunks is a pack of its own. */
+export const PACK_ALONE_BYTES: number = 8 * MIB
+/** Smaller ones are packed together until there are so many bytes. */
+export const PACK_BYTES: number = 32 * MIB
+
+/** A stripe of which a pack is made. */
+export interface PackStripe {
+  readonly id: StripeId
+  readonly header: Pick<StripeHeader, 'chunks'>
+  readonly headerBytes: Uint8Array
+}
+
+/** All of a pack but the chunks. */
+export interface Pack {
+  readonly id: PackId
+  readonly places: readonly ColdPlace[]
+  /** In bytes. */
+  readonly size: number
+  /** What it consists of, in order: bytes, or a chunk's. */
+  readonly parts: readonly (
+    { readonly bytes: Uint8Array } | { readonly chunk: ChunkId; readonly length: number }
+  )[]
+}
+
+/** Bytes [from, to). */
+export interface ByteRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** CBOR of `{roots: [<CID>], version: 1}` up to the CID, and from there on. */
+const HEADER_START = Uint8Array.of(
+  0xa2,
+  0x65,
+  0x72,
+  0x6f,
+  0x6f,
+  0x74,
+  0x73,
+  0x81,
+  0xd8,
+  0x2a,
+  0x58,
+  0x25,
+  0,
+)
+const HEADER_END = Uint8Array.of(0x67, 0x76, 0x65, 0x72, 0x73, 0x69, 0x6f, 0x6e, 0x01)
+const HEADER_BYTES = HEADER_START.length + CID_BYTES + HEADER_END.length
+
+/** Whether a stripe is packed alone, and when those packed together are enough: bytes of chunks, and stripes. */
+export function isPackFull(bytes: number, stripes: number): boolean {
+  return bytes >= PACK_BYTES || stripes >= OP_STRIPES_MAX
+}
+
+/** stripes: by rising id, at most OP_STRIPES_MAX. */
+export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[]): Pack {
+  const parts: Pack['parts'][number][] = []
+  const places: ColdPlace[] = []
+  let offset = varint(HEADER_BYTES).length + HEADER_BYTES
+  for (const { id, header } of stripes) {
+    places.push({ stripe: id, offset })
+    for (const { id: chunk, length } of header.chunks) {
+      parts.push({ bytes: blockStart(chunkIdBytes(chunk), length) }, { chunk, length })
+      offset += blockBytes(length)
+    }
+  }
+  const index = encodeCbor([
+    1,
+    stripes.map(({ headerBytes }, at) => [headerBytes, places[at]?.offset]),
+  ])
+  const root = encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(index))
+  const header = concatBytes([varint(HEADER_BYTES), HEADER_START, root, HEADER_END])
+  return {
+    id: packIdOf(
+      volume,
+      stripes.map(({ id }) => id),
+    ),
+    places,
+    size: offset + blockBytes(index.length),
+    parts: [
+      { bytes: header },
+      ...parts,
+      { bytes: concatBytes([blockStart(root, index.length), index]) },
+    ],
+  }
+}
+
+/** Where in a pack the bytes of a chunk are: that of `index` in the header of a stripe that begins at `offset`. */
+export function chunkRange(
+  { chunks }: Pick<StripeHeader, 'chunks'>,
+  index: number,
+  offset: number,
+): ByteRange {
+  let end = offset
+  let length = 0
+  for (let at = 0; at <= index; at++) {
+    length = chunks[at]?.length ?? 0
+    end += blockBytes(length)
+  }
+  return { from: end - length, to: end }
+}
+
+/** The key of a pack below the place of its tier. */
+export function packKey(volume: VolumeId, pack: PackId): string {
+  return `${packsPrefix(volume)}${pack}.car`
+}
+
+/** What the keys of all packs of a volume begin with. */
+export function packsPrefix(volume: VolumeId): string {
+  return `${volume}/packs/`
+}
+
+/** Inverse of packKey; undefined for what is no pack of the volume. */
+export function packOfKey(volume: VolumeId, key: string): PackId | undefined {
+  const prefix = packsPrefix(volume)
+  const [, id] = /^([0-9a-f]{32})\.car$/.exec(key.slice(prefix.length)) ?? []
+  return key.startsWith(prefix) ? (id as PackId | undefined) : undefined
+}
+
+function packIdOf(volume: VolumeId, stripes: readonly StripeId[]): PackId {
+  const material = concatBytes([hexIdBytes(volume), ...stripes.map(stripeIdBytes)])
+  return packIdFromBytes(deriveKey('shoal 2026 pack id v1', material).subarray(0, PACK_ID_BYTES))
+}
+
+/** Of a block with so many bytes of data. */
+function blockBytes(length: number): number {
+  return varint(CID_BYTES + length).length + CID_BYTES + length
+}
+
+/** What comes before the data of a block. */
+function blockStart(cid: Uint8Array, length: number): Uint8Array {
+  return concatBytes([varint(CID_BYTES + length), cid])
+}
+
+/** Unsigned LEB128. */
+function varint(value: number): Uint8Array {
+  const bytes: number[] = []
+  let rest = value
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
+  return Uint8Array.of(...bytes, rest)
+}
