@@ -18,7 +18,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { rootMounter } from '../../node/mount/drivers/kernel/mount-process.ts'
-import { mountAt, parseMountInfo } from '../../node/mount/drivers/kernel/mount-table.ts'
+import {
+  mountAt,
+  parseMountInfo,
+  parseMountList,
+} from '../../node/mount/drivers/kernel/mount-table.ts'
 import { behaves } from './drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 import { emptyFolder, mounted, run, skip, until } from './mounted.ts'
@@ -91,7 +95,8 @@ behaves(
     t.after(() => user.kill('SIGKILL'))
     const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
     assert.equal(await said(), 'open\n')
-    await assert.rejects(mount.unmount(), { code: 'EBUSY' })
+    const message = new RegExp(`in use by .*sh \\(process ${user.pid}\\).*--force`)
+    await assert.rejects(mount.unmount(), { code: 'EBUSY', message })
     user.stdin.write('\n')
     assert.equal(await said(), '0\n')
     await mount.unmount({ force: true })
@@ -276,5 +281,16 @@ test('the table of mounts gives folders as byte strings', () => {
   assert.deepEqual(parseMountInfo(lines.join('\n')), [
     { device: '0:57', folder: '/mnt/a b\\', type: 'fuse.shoal' },
     { device: '98:0', folder: '/mnt2', type: 'ext3' },
+  ])
+})
+
+test('the list of mounts of macOS tells which are ours', () => {
+  const lines = [
+    '/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)',
+    'shoal@macfuse0 on /Users/a b/Shoal (macfuse, nodev, nosuid, synchronous, mounted by a)',
+  ]
+  assert.deepEqual(parseMountList(lines.join('\n')), [
+    { device: '/dev/disk3s1s1', folder: '/', type: 'apfs' },
+    { device: 'shoal@macfuse0', folder: '/Users/a b/Shoal', type: 'fuse.shoal' },
   ])
 })

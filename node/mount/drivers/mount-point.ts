@@ -6,6 +6,7 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { mountAt } from './kernel/mount-table.ts'
 import { failureOf } from './kernel/mounter.ts'
 import { startWatchdog } from './kernel/watchdog.ts'
+import { usersOf } from './users-of.ts'
 import type { Unmounter } from './kernel/mounter.ts'
 
 export class MountPoint {
@@ -37,8 +38,13 @@ export class MountPoint {
     if (!this.isThere()) return
     const failure = await failureOf(this.#mounter.unmountCommand(this.folder, force))
     if (failure === undefined || !this.isThere()) return
-    const code = failure.includes('busy') ? 'EBUSY' : 'mount-failed'
-    throw new ShoalError(code, `cannot unmount ${this.folder}: ${failure}`)
+    if (!failure.includes('busy'))
+      throw new ShoalError('mount-failed', `cannot unmount ${this.folder}: ${failure}`)
+    const users = (await usersOf(this.folder)) || 'some program'
+    throw new ShoalError(
+      'EBUSY',
+      `${this.folder} is in use by ${users}; close it, or unmount with --force`,
+    )
   }
 
   /** Nobody answers any more. A mount that is still there is dead, and is taken away. */

@@ -7,7 +7,7 @@
 //   process must start no other while it has a file of the mount open (the fork closes it, and waits for the answer).
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../../protocol/errors.ts'
-import { KIB } from '../../../../protocol/units.ts'
+import { KIB, MINUTE_MS } from '../../../../protocol/units.ts'
 import { Device } from './device.ts'
 import { userMounter } from './fusermount.ts'
 import { KernelInvalidator } from './invalidator.ts'
@@ -21,7 +21,7 @@ import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '.
 import type { Mounter } from './mounter.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS: number = 10 * MINUTE_MS
 /** How far the kernel reads ahead of a sequential reader: enough to keep several requests under way. */
 const READ_AHEAD_BYTES: number = 4 * IO_MAX
 /** The source of the mount, as df(1) shows it. */
