@@ -16,8 +16,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { SeededRandom } from '../../simulations/random.ts'
-import { digestOf } from './durability.ts'
-import type { Change } from './durability.ts'
+import { digestOf } from './durability-change.ts'
+import type { Change } from './durability-change.ts'
 import { Mapping } from './system-calls.ts'
 
 const NAMES = 12

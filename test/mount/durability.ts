@@ -2,25 +2,19 @@
 // the middle of, a stage that they named, and nothing else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { TestNode } from '../cluster/cluster.ts'
+import { digestOf } from './durability-change.ts'
+import type { Change } from './durability-change.ts'
 
 const WRITER = fileURLToPath(new URL('./durability-writer.ts', import.meta.url))
 const WRITERS = 4
 /** A round ends when so many changes are durable, and up to as many more. */
 const CHANGES_MIN = 12
-
-/** Digests of files by name; null: there is no such file. */
-export type Change = Readonly<Record<string, string | null>>
-
-export function digestOf(bytes: Uint8Array): string {
-  return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
-}
 
 /** What one writer's folder holds, as it says. */
 class Ledger {
