@@ -34,7 +34,7 @@ test('the model says what another file system does', async () => {
   }
 })
 
-describe('files of a mount', { skip, timeout: 120_000 }, () => {
+describe('files of a mount', { skip, timeout: 300_000 }, () => {
   let cluster: TestCluster
   let node: TestNode
 
