@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { mountFuseNative } from '../../node/mount/drivers/fuse-native/driver.ts'
 import { lackOfFuseNative } from './drivers.ts'
+import { MemoryFileSystem } from './memory-file-system.ts'
 import { mounted, until } from './mounted.ts'
 import type { TestContext } from 'node:test'
 import type { Mounted } from './mounted.ts'
@@ -98,3 +99,18 @@ test('without the package, and off the main thread, it says what to do', async (
   await once(thread, 'exit')
   assert.match(await said, /^mount-failed: .*main thread/)
 })
+
+test(
+  'a file system that arbitrates locks is not mounted: they would hold here only',
+  options,
+  async () => {
+    class Locking extends MemoryFileSystem {
+      readonly locks = {
+        test: () => Promise.resolve(undefined),
+        set: () => Promise.resolve(true),
+        closed: () => Promise.resolve(),
+      }
+    }
+    await assert.rejects(mountFuseNative(new Locking(), '/nowhere', {}), { code: 'unsupported' })
+  },
+)

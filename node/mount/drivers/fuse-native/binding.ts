@@ -12,7 +12,8 @@ import { ShoalError } from '../../../../protocol/errors.ts'
 
 const PACKAGE = 'fuse-native'
 const isLinux: boolean = process.platform === 'linux'
-const OTHERWISE: string = isLinux ? ', or mount with --driver kernel' : ''
+/** What helps where this driver does not. */
+export const OTHERWISE: string = isLinux ? '; or mount with --driver kernel' : ''
 /** Of dlopen(3), on Linux: keep the library though Node finds no module in it. */
 const RTLD_NODELETE = 0x1000
 

@@ -11,7 +11,7 @@ import { errnoOf, isExpected } from '../kernel/errno.ts'
 import { rootMounter } from '../kernel/mount-process.ts'
 import { preparePlace } from '../kernel/place.ts'
 import { MountPoint } from '../mount-point.ts'
-import { loadBinding } from './binding.ts'
+import { OTHERWISE, loadBinding } from './binding.ts'
 import { Handles } from './handles.ts'
 import { attributeOperations } from './operations/attributes.ts'
 import { contentOperations } from './operations/content.ts'
@@ -38,13 +38,19 @@ const isLinux = process.platform === 'linux'
 /**
  * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is cleared first.
  *
- * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there.
+ * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there, 'unsupported' for a file system
+ * that arbitrates locks.
  */
 export async function mountFuseNative(
   fileSystem: FileSystem,
   folder: string,
   options: MountOptions,
 ): Promise<MountedFileSystem> {
+  if (fileSystem.locks !== undefined)
+    throw new ShoalError(
+      'unsupported',
+      `fuse-native carries no locks to other machines${OTHERWISE}`,
+    )
   const binding = loadBinding()
   const { nonEmpty = false } = options
   const place = await preparePlace(folder, { mounter, nonEmpty })

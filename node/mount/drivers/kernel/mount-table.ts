@@ -1,17 +1,23 @@
-// What is mounted where, from /proc/self/mountinfo (proc(5)), which no dead or hung mount can hold up.
+// What is mounted where: from /proc/self/mountinfo (proc(5)), or else what mount(8) lists; no dead or hung mount can hold
+// up either.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { MOUNT_TYPE } from './mounter.ts'
 
 export interface TableEntry {
   readonly folder: string
   /** For instance 'ext4' or 'fuse.shoal'. */
   readonly type: string
-  /** 'major:minor'. */
+  /** 'major:minor', or the source where there are no such numbers. */
   readonly device: string
 }
 
 /** What is mounted exactly at `folder`, an absolute path without symbolic links; the topmost if there are several. */
 export function mountAt(folder: string): TableEntry | undefined {
-  const table = parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
+  const table =
+    process.platform === 'linux'
+      ? parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
+      : parseMountList(spawnSync('mount', { encoding: 'latin1' }).stdout)
   const sought = Buffer.from(folder, 'utf8').toString('latin1')
   return table.findLast((entry) => entry.folder === sought)
 }
@@ -24,6 +30,15 @@ export function parseMountInfo(text: string): readonly TableEntry[] {
     folder: unescape(groups['folder'] ?? ''),
     type: groups['type'] ?? '',
   }))
+}
+
+/** Lines of mount(8) on macOS: "SOURCE on FOLDER (TYPE, OPTIONS)". Ours has the source "shoal@macfuse0". */
+export function parseMountList(text: string): readonly TableEntry[] {
+  const line = /^(?<device>\S+) on (?<folder>.+) \((?<type>[^,)]+)/gm
+  return [...text.matchAll(line)].map(({ groups = {} }) => {
+    const { device = '', folder = '', type = '' } = groups
+    return { device, folder, type: device.startsWith('shoal@') ? MOUNT_TYPE : type }
+  })
 }
 
 /** Space, tab, newline and backslash are written in octal. */
