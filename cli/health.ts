@@ -3,20 +3,26 @@ import { count, formatBytes, printable } from './output.ts'
 import type { VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
-export function toleranceText({ tolerates: peers, stripes }: VolumeStatus): string {
+export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
   // What is not there yet may get fewer shards than the class says.
-  if (Object.values(stripes).every((number) => number === 0)) return 'no data placed yet'
+  const isEmpty = Object.values(stripes).every((number) => number === 0)
+  if (isEmpty && cold.copied + cold.only > 0) return 'all data is in a cold tier'
+  if (isEmpty) return 'no data placed yet'
   if (peers === 0) return 'no peer may be lost'
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
 }
 
 /** "12 stripes full, 3 degraded, 1 at risk". */
-export function stripesText({ stripes, unplacedBytes }: VolumeStatus): string {
+export function stripesText({ stripes, cold, unplacedBytes }: VolumeStatus): string {
   const { full, degraded, atRisk, lost } = stripes
   const counts = Object.entries({ full, degraded, 'at risk': atRisk, 'out of reach': lost })
   const some = counts.filter(([, number]) => number > 0)
+  const inTier = cold.copied + cold.only
+  const only = cold.only === 0 ? '' : ` (${cold.only} nowhere else)`
+  const coldText = inTier === 0 ? '' : `${count(inTier, 'stripe')} in a cold tier${only}`
   return [
-    ...(some.length === 0 ? ['no stripes'] : some.map(stateText)),
+    ...(some.length === 0 && coldText === '' ? ['no stripes'] : some.map(stateText)),
+    ...(coldText === '' ? [] : [coldText]),
     ...(unplacedBytes === 0 ? [] : [`${formatBytes(unplacedBytes)} on this node only`]),
   ].join(', ')
 }

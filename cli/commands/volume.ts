@@ -25,6 +25,9 @@ Settings:
                                         others: 30m for machines that are always on
   trash=1d                              how long shards of deleted files are kept on the disks of their holders; on a machine
                                         with several volumes the longest counts
+  cold-after=never|90d                  after how long without a read data goes into the cold tier
+  cold-tier=NAME                        which that is: see "shoal cold add"
+  keep=copies1|none|all                 what stays with peers of data in a cold tier: one copy, nothing, or all
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`

@@ -12,6 +12,7 @@ import { classOf, conflictsOf, graceMsOf, settingsOf } from '../namespace/settin
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import {
+  countCold,
   countDegradedPlacement,
   countStripes,
   countWaiting,
@@ -130,6 +131,7 @@ export function describeVolume(
     role: membership.member(volume.identity.peer)?.role ?? 'reader',
     class: classInForce(volume),
     stripes: countStripes(groups),
+    cold: countCold(groups),
     degradedPlacement: countDegradedPlacement(groups),
     reclaimableBytes: reclaimableBytes(all),
     waiting: {

@@ -4,7 +4,7 @@
 // peer's grace lasts. So a laptop that is shut makes stripes degraded at once, while repair (node/upkeep) waits for it to
 // be gone. "Lost" is what cannot be read now; it is lost for good only if none of the holders that are away comes back.
 import type { PeerId } from '../../protocol/ids.ts'
-import type { StripeCounts, WaitingStripes } from '../control/status.ts'
+import type { ColdCounts, StripeCounts, WaitingStripes } from '../control/status.ts'
 import type { StripeGroup } from '../data/stripe-map.ts'
 
 /** What there is to know of groups: which are in use, who is reachable, who fails together. */
@@ -15,15 +15,27 @@ export interface Groups {
   readonly zoneOf: (peer: PeerId) => string
 }
 
+/** Those that lie in no cold tier. */
 export function countStripes({ live, reachable }: Groups): StripeCounts {
   const counts = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
-  for (const group of live) {
+  for (const group of live.filter(isWarm)) {
     const { k, m, count } = group
     const shards = liveShards(group, reachable)
     if (shards < k) counts.lost += count
     else if (shards === k && m > 0) counts.atRisk += count
     else if (shards < k + m) counts.degraded += count
     else counts.full += count
+  }
+  return counts
+}
+
+/** Those that lie in a cold tier. */
+export function countCold({ live, reachable }: Groups): ColdCounts {
+  const counts = { copied: 0, only: 0, bytes: 0 }
+  for (const group of live.filter((one) => !isWarm(one))) {
+    counts.bytes += group.k * group.shardBytes
+    if (liveShards(group, reachable) < group.k) counts.only += group.count
+    else counts.copied += group.count
   }
   return counts
 }
@@ -36,7 +48,7 @@ export function countWaiting(
 ): Omit<WaitingStripes, 'gone'> {
   const counts = { forPeers: 0, forRoom: 0 }
   const present = new Set(store.filter((peer) => !isGone(peer)))
-  for (const group of live) {
+  for (const group of live.filter(isWarm)) {
     const { k, m, count } = group
     if (liveShards(group, reachable) === k + m) continue
     const shards = liveShards(group, present)
@@ -50,17 +62,18 @@ export function countWaiting(
 /** Stripes with parity of which a single zone has more shards than may be lost. */
 export function countDegradedPlacement({ live, zoneOf }: Groups): number {
   return live
+    .filter(isWarm)
     .filter(({ m, holders }) => m > 0 && Math.max(0, ...shardsPerZone(holders, zoneOf)) > m)
     .reduce((sum, { count }) => sum + count, 0)
 }
 
 /**
  * How many failure domains may be lost at once with the log and every stripe still readable, assuming the worst ones
- * are. Every one of `members` has the log.
+ * are. Every one of `members` has the log; what lies in a cold tier does not depend on them.
  */
 export function tolerated(groups: Groups, members: readonly PeerId[]): number {
   const zones = new Set(members.filter((peer) => groups.reachable.has(peer)).map(groups.zoneOf))
-  const ofStripes = groups.live.map((group) => groupTolerance(group, groups))
+  const ofStripes = groups.live.filter(isWarm).map((group) => groupTolerance(group, groups))
   return ofStripes.reduce((least, many) => Math.min(least, many), Math.max(0, zones.size - 1))
 }
 
@@ -83,6 +96,11 @@ export function reclaimableBytes(groups: readonly StripeGroup[]): number {
   return groups
     .filter(({ isCondemned }) => isCondemned)
     .reduce((sum, { holders, shardBytes }) => sum + holders.flat().length * shardBytes, 0)
+}
+
+/** Is all of it that there is with peers? */
+function isWarm({ tiers }: StripeGroup): boolean {
+  return tiers.length === 0
 }
 
 /** Shards of a stripe of this group with a holder that is up. */

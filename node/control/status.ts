@@ -81,6 +81,7 @@ export interface VolumeStatus {
   /** The redundancy class in force, 'rs4+2' where the setting is 'auto'. */
   readonly class: string
   readonly stripes: StripeCounts
+  readonly cold: ColdCounts
   /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
   readonly degradedPlacement: number
   /** Bytes of shards, on all peers, of stripes that are given up and go once every member knows of it. */
@@ -101,7 +102,7 @@ export interface VolumeStatus {
   readonly heads: readonly EntryHash[]
 }
 
-/** Stripes that are in use, each counted once. */
+/** Stripes that are in use and lie in no cold tier, each counted once. */
 export interface StripeCounts {
   /** All k+m shards on peers that can be reached now. */
   readonly full: number
@@ -111,6 +112,16 @@ export interface StripeCounts {
   readonly atRisk: number
   /** Fewer than k shards on peers that can be reached now; one that comes back may end that. */
   readonly lost: number
+}
+
+/** Stripes that lie in a cold tier, verified. */
+export interface ColdCounts {
+  /** They can be read from peers, too. */
+  readonly copied: number
+  /** Too few of their shards are with peers that can be reached now: to be read from the tier. */
+  readonly only: number
+  /** What they hold, about. */
+  readonly bytes: number
 }
 
 export interface WaitingStripes {

@@ -28,6 +28,8 @@ export interface StripeGroup {
   readonly holders: Holders
   /** Names of the cold tiers that hold copies, in their order. */
   readonly tiers: readonly string[]
+  /** Of those that lie in a tier, how many shards of each are to stay with peers; undefined: all. */
+  readonly floor?: number
   /** Of stripes. */
   readonly count: number
   /** Sum over its stripes of the bytes of one shard: what each holder holds. */
@@ -45,6 +47,8 @@ export interface MappedStripe {
   readonly cold: readonly ColdCopy[]
   /** When it was recorded, or somebody was last said to have read of it. */
   readonly usedAt: Hlc
+  /** As of its group. */
+  readonly floor?: number
 }
 
 /** All chunks of a stripe in a cold tier, as blocks of a pack. */

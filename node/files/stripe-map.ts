@@ -1,15 +1,17 @@
 // The data paths' view of a volume (node/data/stripe-map.ts), told by its log.
+import { floorOf } from '../../protocol/cold/keep.ts'
+import type { Keep } from '../../protocol/cold/keep.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { OP_SHARDS_MAX, OP_STRIPES_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { chunkSecret } from '../../protocol/membership/members.ts'
-import { mayStore } from '../../protocol/membership/roles.ts'
-import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import { mayRead, mayStore } from '../../protocol/membership/roles.ts'
+import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
+import type { ColdPlace, ShardChange } from '../../protocol/tree/op.ts'
 import type {
   GroupId,
   Holders,
@@ -18,7 +20,7 @@ import type {
   StripeGroup,
   StripeMap,
 } from '../data/stripe-map.ts'
-import { classOf } from '../namespace/settings.ts'
+import { classOf, keepOf } from '../namespace/settings.ts'
 import type { Volume } from '../namespace/volume.ts'
 
 /** Weight of a member that has not said how much it offers, in bytes. */
@@ -47,6 +49,14 @@ export function drainPolicy(peer: PeerId): string {
 export class VolumeStripeMap implements StripeMap {
   readonly #volume: Volume
   readonly #hooks: PeerHooks
+  /** What groups() told last, and of what that was made. */
+  #groups:
+    | {
+        readonly all: readonly StripeGroup[]
+        readonly keep: Keep
+        readonly withFloors: readonly StripeGroup[]
+      }
+    | undefined
   /** Per epoch the secrets and what is made of them. */
   readonly #keys = new Map<number, readonly [secrets: readonly Uint8Array[], keys: ChunkKeys]>()
 
@@ -64,15 +74,33 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
-    return this.#volume.stripes.get(id)
+    const stripe = this.#volume.stripes.get(id)
+    if (stripe === undefined || stripe.cold.length === 0) return stripe
+    return { ...stripe, floor: this.#floorOf(stripe.header) }
   }
 
   groups(): readonly StripeGroup[] {
-    return this.#volume.stripes.groups.all()
+    const all = this.#volume.stripes.groups.all()
+    const keep = keepOf(this.#volume)
+    if (this.#groups?.all !== all || this.#groups.keep !== keep)
+      this.#groups = { all, keep, withFloors: all.map((group) => this.#withFloor(group)) }
+    return this.#groups.withFloors
   }
 
   group(id: GroupId): StripeGroup | undefined {
-    return this.#volume.stripes.groups.get(id)
+    const group = this.#volume.stripes.groups.get(id)
+    return group === undefined ? undefined : this.#withFloor(group)
+  }
+
+  #withFloor(group: StripeGroup): StripeGroup {
+    return group.tiers.length === 0 ? group : { ...group, floor: this.#floorOf(group) }
+  }
+
+  /** Who can't read the settings makes nothing anew of what lies in a tier. */
+  #floorOf(code: Code): number {
+    const { membership, identity } = this.#volume
+    const role = membership.member(identity.peer)?.role
+    return role !== undefined && mayRead(role) ? floorOf(keepOf(this.#volume), code) : 0
   }
 
   stripesOf(group: GroupId, options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
@@ -91,6 +119,24 @@ export class VolumeStripeMap implements StripeMap {
   async recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
     for (const some of parts(changes, OP_SHARDS_MAX))
       this.#volume.submit({ kind: 'shards', stripe, changes: some })
+    await this.#volume.commit()
+  }
+
+  /** Say that a tier holds stripes, verified, or none of them any more; resolves when the entry is durable here. */
+  async recordCold(
+    tier: string,
+    pack: PackId | undefined,
+    places: readonly ColdPlace[],
+  ): Promise<void> {
+    for (const some of parts(places, OP_STRIPES_MAX))
+      this.#volume.submit({ kind: 'cold', tier, pack, stripes: some })
+    await this.#volume.commit()
+  }
+
+  /** Say that somebody has read of these by now. */
+  async recordRead(stripes: readonly StripeId[]): Promise<void> {
+    for (const some of parts(stripes, OP_STRIPES_MAX))
+      this.#volume.submit({ kind: 'read', stripes: some })
     await this.#volume.commit()
   }
 

@@ -1,4 +1,6 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
+import { isTierName } from '../../protocol/cold/definition.ts'
+import type { Keep } from '../../protocol/cold/keep.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -42,6 +44,18 @@ const CHECKPOINT: Setting = {
   },
 }
 
+/** After how long without a read stripes go into the cold tier; and into which, by name. */
+const COLD_AFTER: Setting = orWord('never', duration('cold-after', '90d', '30d'))
+const COLD_TIER: Setting = {
+  default: 'none',
+  parse(value) {
+    if (isTierName(value)) return value
+    throw new ShoalError('usage', `cold-tier=${value}: give a name of shoal cold ls, or none`)
+  },
+}
+/** What stays with peers of what lies in a tier: by default one copy, since a tier is lost by one bill that nobody pays. */
+const KEEP: Setting<Keep> = oneOf('keep', ['copies1', 'none', 'all'])
+
 const SETTINGS = {
   class: { default: 'auto', parse: (value: string) => formatClass(parseClass(value)) },
   ack: ACK,
@@ -52,6 +66,9 @@ const SETTINGS = {
   trash: TRASH,
   checkpoint: CHECKPOINT,
   consistency: CONSISTENCY,
+  'cold-after': COLD_AFTER,
+  'cold-tier': COLD_TIER,
+  keep: KEEP,
   locks: LOCKS,
 } as const satisfies Readonly<Record<string, Setting>>
 
@@ -87,6 +104,11 @@ function duration(key: string, byDefault: string, example: string): Setting {
       )
     },
   }
+}
+
+/** A word in place of what a setting is else, and the default. */
+function orWord(word: string, setting: Setting): Setting {
+  return { default: word, parse: (value) => (value === word ? word : setting.parse(value)) }
 }
 
 /** Settings in canonical form, without the voters. throws ShoalError 'usage'. */
@@ -185,6 +207,19 @@ export function graceMsOf(volume: Volume): number {
 /** After how many entries a checkpoint is due. */
 export function checkpointEntriesOf(volume: Volume): number {
   return Number(valueOf(volume, 'checkpoint'))
+}
+
+/** After how long without a read stripes go into the cold tier, and which that is; undefined: none does by itself. */
+export function coldAfterOf(
+  volume: Volume,
+): { readonly afterMs: number; readonly tier: string } | undefined {
+  const afterMs = parseDuration(valueOf(volume, 'cold-after'))
+  const tier = valueOf(volume, 'cold-tier')
+  return afterMs === undefined || tier === 'none' ? undefined : { afterMs, tier }
+}
+
+export function keepOf(volume: Volume): Keep {
+  return KEEP.parse(valueOf(volume, 'keep'))
 }
 
 function parseDuration(text: string): number | undefined {

@@ -120,6 +120,8 @@ export class Collector {
       if (stripe.isCondemned) continue
       const needs = this.#needs(id, stripe, live)
       if (needs.length > 0) {
+        // It would have to be fetched from the tier, and put there anew.
+        if (stripe.cold.length > 0) continue
         const batch = repacking.add(id, stripe, needs)
         if (batch !== undefined) repacked += await this.#repack(batch, signal)
       } else if (sizeOf(stripe) <= bytesLeft) {

@@ -18,6 +18,7 @@ interface Differences {
 export class Plans {
   #census: Census | undefined
   #plans: ReadonlyMap<GroupId, Plan> = new Map()
+  #floors: ReadonlyMap<GroupId, number | undefined> = new Map()
 
   /** Of every group. cost: O(groups), and a plan for each that is new or may have changed. */
   of(groups: readonly StripeGroup[], census: Census): ReadonlyMap<GroupId, Plan> {
@@ -25,11 +26,13 @@ export class Plans {
     const plans = new Map<GroupId, Plan>()
     for (const group of groups) {
       const known = this.#plans.get(group.id)
-      const stays = known !== undefined && isStill(known, group, census, differences)
+      const isSame = this.#floors.get(group.id) === group.floor
+      const stays = known !== undefined && isSame && isStill(known, group, census, differences)
       plans.set(group.id, stays ? known : planShards(group, census.ranked(group.placementGroup)))
     }
     this.#census = census
     this.#plans = plans
+    this.#floors = new Map(groups.map(({ id, floor }) => [id, floor]))
     return plans
   }
 }

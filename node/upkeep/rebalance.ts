@@ -94,9 +94,9 @@ export class Rebalance {
   #plan(id: StripeId): { stripe: MappedStripe | undefined; plan: Plan | undefined } {
     const stripe = this.#parts.map.stripe(id)
     if (stripe === undefined || stripe.isCondemned) return { stripe, plan: undefined }
-    const { header, holders } = stripe
+    const { header, holders, floor } = stripe
     const ranked = this.#parts.census.take().ranked(placementGroup(id))
-    return { stripe, plan: planShards({ k: header.k, m: header.m, holders }, ranked) }
+    return { stripe, plan: planShards({ k: header.k, m: header.m, holders, floor }, ranked) }
   }
 
   /** Does one of those who stay have the shard? A random leaf shows it. */

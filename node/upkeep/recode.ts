@@ -56,7 +56,7 @@ export class Recode {
   #outdated(id: StripeId): { stripe: MappedStripe; code: Code } | undefined {
     const { map, census } = this.#parts
     const stripe = map.stripe(id)
-    if (stripe === undefined || stripe.isCondemned) return undefined
+    if (stripe === undefined || stripe.isCondemned || stripe.cold.length > 0) return undefined
     const { header } = stripe
     const dataBytes = header.chunks.reduce((sum, { length }) => sum + length, 0)
     const eligible = countEligible(census.take())
@@ -116,6 +116,8 @@ export function isOutdated(
   volumeClass: RedundancyClass,
   census: Census,
 ): boolean {
+  // What lies in a tier would have to be put there anew.
+  if (group.tiers.length > 0) return false
   const code = wantedCode(group.class ?? volumeClass, countEligible(census), STRIPE_DATA_TARGET)
   if (code === undefined || isSameCode(code, group)) return false
   const takers = census.peers.filter((p) => p.presence === 'online' && !p.isFull && isEligible(p))

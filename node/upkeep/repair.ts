@@ -62,9 +62,9 @@ export class Repair {
   #plan(id: StripeId): PlannedStripe | undefined {
     const stripe = this.#parts.map.stripe(id)
     if (stripe === undefined) return undefined
-    const { header, holders } = stripe
+    const { header, holders, floor } = stripe
     const census = this.#parts.census.take()
-    const shards = { k: header.k, m: header.m, holders }
+    const shards = { k: header.k, m: header.m, holders, floor }
     const plan = planShards(shards, census.ranked(placementGroup(id)))
     return stripe.isCondemned && !plan.isUrgent ? undefined : { id, stripe, census, plan }
   }

@@ -140,7 +140,7 @@ export class ScrubCheck {
     known: Known | undefined,
   ): Promise<ScrubFinding['action']> {
     const { store, strays } = this.#parts
-    if (known?.stripe.holders[index]?.length === 0) {
+    if (known?.stripe.holders[index]?.length === 0 && known.stripe.cold.length === 0) {
       const isRecorded = await this.#record(known.volume, stripe, index, true)
       return isRecorded ? 'returned' : 'kept'
     }

@@ -31,6 +31,11 @@ export interface Shards {
   readonly m: number
   /** Per shard the peers that hold it. */
   readonly holders: readonly (readonly PeerId[])[]
+  /**
+   * Of what lies in a cold tier, too, how many shards peers are to hold: no more than lack to that are made anew, and nothing
+   * is urgent. Undefined: all, of what lies nowhere else.
+   */
+  readonly floor?: number | undefined
 }
 
 export interface Plan {
@@ -38,7 +43,7 @@ export interface Plan {
   readonly spares: number
   /** No shard more can be spared: what is absent counts as lost. */
   readonly isUrgent: boolean
-  /** Shards that nobody holds. */
+  /** Shards that nobody holds and somebody should. */
   readonly missing: readonly number[]
   /** Where missing shards go: fewer than are missing if too few peers take them. */
   readonly repairs: readonly { readonly index: number; readonly to: PeerId }[]
@@ -83,12 +88,12 @@ export function coordinators({ holders }: Shards, ranked: RankedPeers): PeerId[]
 
 /** See the head of the file. cost: O(peers + holders). */
 export function planShards(shards: Shards, ranked: RankedPeers): Plan {
-  const { k, m, holders } = shards
+  const { k, m, holders, floor } = shards
   const byId = new Map(ranked.map((peer) => [peer.peer, peer]))
   const reachable = holders.filter((peers) =>
     peers.some((peer) => ['online', 'late'].includes(byId.get(peer)?.presence ?? 'gone')),
   ).length
-  const isUrgent = m > 0 && reachable <= k
+  const isUrgent = floor === undefined && m > 0 && reachable <= k
   const isLost = ({ presence }: PlacePeer): boolean =>
     presence === 'gone' || (isUrgent && presence === 'absent')
   const alive = new Map(ranked.filter((peer) => !isLost(peer)).map((peer) => [peer.peer, peer]))
@@ -96,7 +101,7 @@ export function planShards(shards: Shards, ranked: RankedPeers): Plan {
   layout.keepWanted()
   layout.repair()
   layout.move()
-  const spares = holders.length - layout.missing.length - k
+  const spares = floor === undefined ? layout.heldCount - k : m
   const former = holders.flatMap((peers, index) =>
     peers.filter((peer) => !byId.has(peer)).map((peer) => ({ index, peer })),
   )
@@ -120,11 +125,14 @@ export function isSettled({ repairs, moves, drops }: Plan): boolean {
 /** A plan in the making. */
 class Layout {
   readonly missing: readonly number[]
+  /** Shards that somebody who is there holds. */
+  readonly heldCount: number
   readonly repairs: { index: number; to: PeerId }[] = []
   readonly moves: { index: number; from: PeerId; to: PeerId }[] = []
   readonly drops: { index: number; peer: PeerId }[] = []
   readonly #k: number
   readonly #m: number
+  readonly #floor: number
   readonly #alive: ReadonlyMap<PeerId, PlacePeer>
   /** Per shard who is there of its holders, the best first. */
   readonly #holders: readonly (readonly PlacePeer[])[]
@@ -136,13 +144,16 @@ class Layout {
   readonly #taken = new Set<PeerId>()
   #misplaced: number[] = []
 
-  constructor({ k, m, holders }: Shards, alive: ReadonlyMap<PeerId, PlacePeer>) {
+  constructor({ k, m, holders, floor }: Shards, alive: ReadonlyMap<PeerId, PlacePeer>) {
     this.#k = k
     this.#m = m
+    this.#floor = floor ?? k + m
     this.#alive = alive
     const ranked = [...alive.values()]
     this.#holders = holders.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
-    this.missing = indices(this.#holders, (peers) => peers.length === 0)
+    const unheld = indices(this.#holders, (peers) => peers.length === 0)
+    this.heldCount = holders.length - unheld.length
+    this.missing = unheld.slice(0, Math.max(0, this.#floor - this.heldCount))
     this.#holding = new Set(holders.flat())
     const eligible = ranked.filter(
       ({ peer, weight, isFull }) => weight > 0 && (!isFull || this.#holding.has(peer)),
@@ -173,7 +184,7 @@ class Layout {
 
   /** What can be rebuilt, where somebody takes it. */
   repair(): void {
-    if (this.#holders.length - this.missing.length < this.#k) return
+    if (this.heldCount < this.#k) return
     for (const index of this.missing) {
       const to = this.#opening() ?? this.#substitute()
       if (to === undefined) return
@@ -203,13 +214,13 @@ class Layout {
 
   /** Each shard has one holder that is there, who is wanted. */
   isFirm(): boolean {
-    const isOne = this.#holders.every((peers) => peers.length === 1)
-    return isOne && this.#misplaced.length === 0 && !this.isDegraded()
+    const isOne = this.#holders.every((peers) => peers.length <= 1)
+    return isOne && this.heldCount >= this.#floor && this.#misplaced.length === 0 && !this.isDegraded()
   }
 
   isDegraded(): boolean {
-    const peers = new Set(this.#final)
-    if (peers.has(undefined) || peers.size < this.#final.length) return true
+    const held = this.#final.filter((peer) => peer !== undefined)
+    if (held.length < this.#floor || new Set(held).size < held.length) return true
     return this.#m > 0 && Math.max(...this.#perZone().values()) > this.#m
   }
 

@@ -31,6 +31,7 @@ function volume(
     ...({} as VolumeStatus),
     ...well,
     stripes: { ...STRIPES, ...stripes },
+    cold: { copied: 0, only: 0, bytes: 0 },
     ...rest,
     upkeep: { ...IDLE, ...upkeep },
   }
@@ -43,12 +44,16 @@ describe('health in words', () => {
       volume({ full: 1 }),
       volume({ full: 3, degraded: 2, atRisk: 1, lost: 4 }),
       volume({ atRisk: 4 }, { unplacedBytes: 4_040_000 }),
+      volume({}, { cold: { copied: 1, only: 0, bytes: 9 } }),
+      volume({ full: 1 }, { cold: { copied: 3, only: 2, bytes: 9 } }),
     ].map(stripesText)
     assert.deepEqual(texts, [
       'no stripes',
       '1 stripe full',
       '3 stripes full, 2 degraded, 1 at risk, 4 out of reach',
       '4 stripes at risk, 4.04 MB on this node only',
+      '1 stripe in a cold tier',
+      '1 stripe full, 5 stripes in a cold tier (2 nowhere else)',
     ])
   })
 

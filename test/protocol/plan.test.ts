@@ -150,6 +150,23 @@ describe('a plan', () => {
     assert.deepEqual(carryOut(repaired, back).holders, before.holders)
   })
 
+  test('of what lies in a tier makes anew no more than is to stay, and is never urgent', () => {
+    check(({ shards, ranked }) => {
+      for (const floor of [0, shards.k, shards.k + shards.m]) {
+        const cold = { ...shards, floor }
+        const plan = planShards(cold, ranked)
+        const isThere = (peers: readonly PeerId[]): boolean =>
+          peers.some((peer) => ranked.some((one) => one.peer === peer && one.presence !== 'gone'))
+        const held = shards.holders.filter(isThere).length
+        assert.equal(plan.missing.length, Math.max(0, floor - held))
+        assert(plan.repairs.length <= plan.missing.length && !plan.isUrgent)
+        if (held < shards.k) assert.deepEqual(plan.repairs, [])
+        const after = carryOut(cold, plan)
+        assert(plan.drops.length > 0 || isSettled(planShards(after, ranked)))
+      }
+    })
+  })
+
   test('is seen to by who is online and holds a shard, in the order of rank', () => {
     const all = peersOf(9)
     const shards = placed(3, all, 4, 2)

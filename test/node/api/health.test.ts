@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  countCold,
   countDegradedPlacement,
   countStripes,
   countWaiting,
@@ -49,6 +50,14 @@ describe('health', () => {
   test('one holder of a shard is enough, and a shard that nobody has is missing', () => {
     assert.equal(countStripes(among('a c', group(1, 'a b+c'))).full, 1)
     assert.equal(countStripes(among('a b', group(2, 'a b -'))).atRisk, 1)
+  })
+
+  test('what lies in a cold tier is counted apart, by whether peers can give it, and bounds nothing', () => {
+    const cold = group(2, 'a b - -', { tiers: ['attic'], count: 3 })
+    assert.deepEqual(countCold(among('a b', cold)), { copied: 3, only: 0, bytes: 200 })
+    assert.deepEqual(countCold(among('a', cold)), { copied: 0, only: 3, bytes: 200 })
+    assert.deepEqual(countStripes(among('a', cold)), { full: 0, degraded: 0, atRisk: 0, lost: 0 })
+    assert.equal(tolerated(among('a b', cold), ['a', 'b'] as PeerId[]), 1)
   })
 
   test('without parity a stripe is full or lost, never at risk', () => {
