@@ -1,7 +1,8 @@
 // `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one big random file and a
 // tree of small ones, through the command and through the mount, on one node and on three; shards to a peer; repair
-// (repair.ts); reads without some of the holders (degraded-read.ts); Reed-Solomon beside a native library; and how costs
-// grow with what there is (growth.ts, in its small form).
+// (repair.ts); reads from others (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change
+// shows elsewhere (visible.ts); Reed-Solomon beside a native library; and how costs grow with what there is (growth.ts, in
+// its small form).
 // --mib N (1024), --files N (5000), --nodes 1,3 scale it down while working on something.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -57,6 +58,9 @@ try {
   await show(process.execPath, repair, '--mib', values.mib)
   const degraded = fileURLToPath(new URL('./degraded-read.ts', import.meta.url))
   await show(process.execPath, degraded, '--mib', values.mib)
+  const remoteRead = fileURLToPath(new URL('./remote-read.ts', import.meta.url))
+  await show(process.execPath, remoteRead, '--mib', values.mib)
+  await show(process.execPath, fileURLToPath(new URL('./visible.ts', import.meta.url)))
   for (const count of values.nodes.split(',').map(Number)) {
     for (const work of works) {
       const copied = await timeCopy(work, join(folder, 'copied'))

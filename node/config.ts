@@ -11,14 +11,15 @@ import { z } from 'zod'
 import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { parseSize } from '../protocol/size.ts'
-import { GIB } from '../protocol/units.ts'
-import { CHUNK_CACHE_BYTES } from './data/cache.ts'
+import { GIB, MIB } from '../protocol/units.ts'
 
 const CONFIG_FILE = 'config.yaml'
 const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
+/** What of it is in memory (node/data/cache.ts). */
+const CACHE_BYTES_MIN: number = 32 * MIB
 /** Where a port is chosen from: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const
 /** What a folder that is to become a home may hold: a half-made home, and what a new file system has. */
@@ -86,7 +87,7 @@ const configSchema = z.strictObject({
     .refine((bytes) => bytes >= REPAIR_RATE_MIN, { error: 'must be at least 1KB, for each second' })
     .optional(),
   cacheSize: size
-    .refine((bytes) => bytes >= CHUNK_CACHE_BYTES, { error: 'must be at least 32MiB' })
+    .refine((bytes) => bytes >= CACHE_BYTES_MIN, { error: 'must be at least 32MiB' })
     .default(GIB),
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
