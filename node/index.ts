@@ -14,9 +14,11 @@ import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
+import { SystemTiers } from './world/tiers/tiers.ts'
 
 const INDEX_FOLDER = 'index'
 const NETWORK_FOLDER = 'network'
+const SPOOL_FOLDER = 'spool'
 const VERSION = '0.1.0'
 
 /**
@@ -47,7 +49,8 @@ export async function createNode({
       mdns,
       log,
     })
-    const world = { clock, random, disk, network }
+    const tiers = new SystemTiers({ clock, random }, { spoolFolder: join(folder, SPOOL_FOLDER) })
+    const world = { clock, random, disk, network, tiers }
     return await Node.open(
       {
         world,

@@ -6,6 +6,7 @@ import { identityFromSeed } from '../protocol/signed.ts'
 import { VirtualClock, WallClockError } from './clock.ts'
 import { SimulatedDisk } from './disk.ts'
 import { SimulatedKv } from './kv.ts'
+import { ColdStores, SimulatedTiers } from './object-tier.ts'
 import { SimulatedProcess } from './process.ts'
 import { NEVER_UNLUCKY, SeededRandom } from './random.ts'
 import type { SimulatedNetwork } from './network.ts'
@@ -47,6 +48,7 @@ export class Machine {
   readonly wallError: WallClockError
   readonly #scheduler: Scheduler
   readonly #network: SimulatedNetwork
+  readonly #cold: ColdStores
   readonly #unlucky: UnluckyRates
   readonly #diskChance: SeededRandom
   readonly #kvChance: SeededRandom
@@ -55,13 +57,14 @@ export class Machine {
 
   /** A machine with an empty disk, and its first process. */
   constructor(
-    components: { scheduler: Scheduler; network: SimulatedNetwork },
+    components: { scheduler: Scheduler; network: SimulatedNetwork; cold?: ColdStores },
     options: MachineOptions,
   ) {
     const { seed } = components.scheduler
     this.name = options.name
     this.#scheduler = components.scheduler
     this.#network = components.network
+    this.#cold = components.cold ?? new ColdStores()
     this.#unlucky = options.unlucky ?? NEVER_UNLUCKY
     this.wallError = new WallClockError(options)
     this.identity = identityFromSeed(
@@ -132,7 +135,10 @@ export class Machine {
     const { seed } = this.#scheduler
     const network = this.#network.join(process, this.identity.peer)
     const clock = new VirtualClock(process, this.wallError)
-    const random = new SeededRandom(seed, `${this.name} run ${this.#runCount}`, this.#unlucky)
-    return { process, disk, kv, network, world: { clock, random, disk, network } }
+    const run = `${this.name} run ${this.#runCount}`
+    const random = new SeededRandom(seed, run, this.#unlucky)
+    const coldChance = new SeededRandom(seed, `cold tiers ${run}`)
+    const tiers = new SimulatedTiers({ process, clock, random: coldChance }, this.#cold)
+    return { process, disk, kv, network, world: { clock, random, disk, network, tiers } }
   }
 }

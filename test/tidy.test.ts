@@ -44,10 +44,11 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['index.ts'],
 ]
 
-/** Files of interfaces only, whose types any room of node/ may name. */
+/** Files of interfaces, whose types any room of node/ may name; and what of the world is as pure as they. */
 const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
   'node/world/abort-listeners.ts',
+  'node/world/budget.ts',
   'node/store/kv.ts',
   'node/mount/file-system.ts',
   'node/control/api.ts',

@@ -9,7 +9,7 @@ import { disperse, reachableHolders } from '../data/disperse.ts'
 import type { DisperseParts } from '../data/disperse.ts'
 import type { Gatherer } from '../data/gather.ts'
 import { mapInBatches } from '../data/in-parallel.ts'
-import type { Budget } from './budget.ts'
+import type { Budget } from '../world/budget.ts'
 
 /** Chunks fetched at a time. */
 const READS_MAX = 16

@@ -14,7 +14,7 @@ import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.
 import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { DisperseParts } from '../data/disperse.ts'
 import type { MappedStripe, StripeGroup, StripeMap } from '../data/stripe-map.ts'
-import type { Budget } from './budget.ts'
+import type { Budget } from '../world/budget.ts'
 import type { Census, CensusTaker } from './census.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
 

@@ -9,7 +9,7 @@ import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
-import type { Budget } from './budget.ts'
+import type { Budget } from '../world/budget.ts'
 import type { Census } from './census.ts'
 
 export interface TransferParts {

@@ -10,6 +10,7 @@ export interface World {
   readonly random: Random
   readonly disk: Disk
   readonly network: Network
+  readonly tiers: Tiers
 }
 
 export interface Clock {

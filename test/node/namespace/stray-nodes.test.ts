@@ -233,6 +233,7 @@ test('a peer whose checkpoint gives nothing new is not asked for it again and ag
     random: new SeededRandom(1, 'swarm'),
     network: networkOf(a.identity.peer, { open }),
     disk: undefined as never,
+    tiers: undefined as never,
   }
   const swarm = new Swarm({
     world,

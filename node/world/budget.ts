@@ -2,7 +2,7 @@
 // would be in balance (the generic cell rate algorithm, ITU-T I.371).
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
-import type { Clock } from '../world/world.ts'
+import type { Clock } from './world.ts'
 
 /** What was not used is kept for so long. */
 const BURST_MS: number = SECOND_MS

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SECOND_MS } from '../../../protocol/units.ts'
-import { Budget } from '../../../node/upkeep/budget.ts'
+import { Budget } from '../../../node/world/budget.ts'
 import { ManualClock } from '../data/manual-clock.ts'
 
 const BYTES_PER_SECOND = 1000

@@ -1,0 +1,282 @@
+// A tier that is a folder, such as a mounted disk or a network share. An object is a file; it is written beside, synced,
+// and renamed into its place. The folder itself is never made: one that is not there is a disk that is not mounted.
+import { constants } from 'node:fs'
+import { mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { toHex } from '../../../protocol/bytes.ts'
+import { ShoalError, asShoalError, hasCode } from '../../../protocol/errors.ts'
+import { DAY_MS, MIB } from '../../../protocol/units.ts'
+import { tierError, wrongSize } from './tier-error.ts'
+import type { ErrorCode } from '../../../protocol/errors.ts'
+import type { FolderLocation } from '../../../protocol/cold/location.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { Clock, ObjectTier, Random, TierObject } from '../world.ts'
+
+/** What is being put; no object. */
+export const PARTIAL_FOLDER = '.shoal-partial'
+/** What lies there for longer was left by a process that died. */
+export const PARTIAL_KEPT_MS: number = DAY_MS
+const FILE_MODE = 0o600
+const FOLDER_MODE = 0o700
+const READ_BYTES = MIB
+const NAME_BYTES = 16
+
+export class FolderTier implements ObjectTier {
+  readonly #root: string
+  readonly #name: string
+  readonly #clock: Clock
+  readonly #random: Random
+
+  constructor(
+    { clock, random }: { clock: Clock; random: Random },
+    location: FolderLocation,
+    { name }: { name: string },
+  ) {
+    this.#clock = clock
+    this.#random = random
+    this.#root = location.path
+    this.#name = name
+  }
+
+  async put(
+    key: string,
+    size: number | undefined,
+    chunks: AsyncIterable<Uint8Array>,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    await this.#attempt(key, signal, async () => {
+      await this.#makeFolders(PARTIAL_FOLDER)
+      const partial = join(this.#root, PARTIAL_FOLDER, toHex(this.#random.bytes(NAME_BYTES)))
+      try {
+        const bytes = await writeFile(partial, chunks, signal)
+        if (size !== undefined && bytes !== size) throw wrongSize(this.#at(key), size, bytes)
+        const path = await this.#pathOf(key, { make: true })
+        signal.throwIfAborted()
+        await rename(partial, path)
+        await syncFolder(dirname(path))
+      } finally {
+        await rm(partial, { force: true })
+      }
+    })
+  }
+
+  async *get(
+    key: string,
+    range: { readonly from: number; readonly to: number } | undefined,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<Uint8Array> {
+    const file = await this.#attempt(key, signal, async () =>
+      open(await this.#pathOf(key), constants.O_RDONLY | constants.O_NOFOLLOW),
+    )
+    try {
+      const to = range?.to ?? Infinity
+      for (let at = range?.from ?? 0; at < to;) {
+        const length = Math.min(READ_BYTES, to - at)
+        const { buffer, bytesRead } = await this.#attempt(key, signal, () =>
+          file.read(new Uint8Array(length), 0, length, at),
+        )
+        if (bytesRead === 0) return
+        at += bytesRead
+        yield buffer.subarray(0, bytesRead)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async head(key: string, { signal }: { signal: AbortSignal }): Promise<TierObject | undefined> {
+    try {
+      return await this.#attempt(key, signal, async () => {
+        const found = await stat(await this.#pathOf(key))
+        return found.isFile() ? objectOf(found) : undefined
+      })
+    } catch (error) {
+      if (hasCode(error, 'cold-missing')) return undefined
+      throw error
+    }
+  }
+
+  async *list(
+    prefix: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<TierObject & { readonly key: string }> {
+    await this.#attempt(undefined, signal, () => stat(this.#root))
+    const start = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    if (start !== '' && (await this.#kindOf(start, signal)) !== 'folder') return
+    const waiting = [start]
+    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+      const entries = await this.#attempt(undefined, signal, () =>
+        opendir(join(this.#root, folder)),
+      )
+      for await (const entry of entries) {
+        const key = `${folder}${entry.name}`
+        if (key === PARTIAL_FOLDER || !(key.startsWith(prefix) || prefix.startsWith(`${key}/`))) {
+          continue
+        }
+        if (entry.isDirectory()) waiting.push(`${key}/`)
+        if (!entry.isFile()) continue
+        const path = join(this.#root, key)
+        const found = await this.#attempt(key, signal, () => stat(path).catch(ignoreMissing))
+        if (found !== undefined) yield { key, ...objectOf(found) }
+      }
+    }
+  }
+
+  async remove(keys: readonly string[], { signal }: { signal: AbortSignal }): Promise<void> {
+    for (const key of keys) {
+      await this.#attempt(key, signal, async () => {
+        await stat(this.#root)
+        const path = await this.#pathOf(key).catch(ignoreMissing)
+        if (path !== undefined) await rm(path, { force: true })
+      })
+    }
+  }
+
+  /** Nothing in a folder is archived. */
+  async restore(): Promise<void> {}
+
+  async check({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#attempt(undefined, signal, async () => {
+      const root = await stat(this.#root)
+      if (!root.isDirectory()) {
+        throw tierError('cold-gone', { tier: this.#name }, `${this.#root} is no folder`)
+      }
+      await this.#makeFolders(PARTIAL_FOLDER)
+      const partials = join(this.#root, PARTIAL_FOLDER)
+      for await (const { name } of await opendir(partials)) {
+        const { mtimeMs } = await stat(join(partials, name))
+        if (mtimeMs < this.#clock.wall() - PARTIAL_KEPT_MS) await rm(join(partials, name))
+      }
+    })
+  }
+
+  async close(): Promise<void> {}
+
+  async #kindOf(folder: string, signal: AbortSignal): Promise<'folder' | 'none'> {
+    return this.#attempt(undefined, signal, async () => {
+      const found = await stat(join(this.#root, folder)).catch(ignoreMissing)
+      return found?.isDirectory() === true ? 'folder' : 'none'
+    })
+  }
+
+  /** The file of a key. Links that lead out of the tier are not followed. */
+  async #pathOf(key: string, { make = false }: { make?: boolean } = {}): Promise<string> {
+    const path = join(this.#root, key)
+    const folder = relative(this.#root, dirname(path))
+    if (make) await this.#makeFolders(folder)
+    const [root, parent] = await Promise.all([realpath(this.#root), realpath(dirname(path))])
+    if (key.split('/')[0] !== PARTIAL_FOLDER && `${parent}${sep}`.startsWith(`${root}${sep}`)) {
+      return path
+    }
+    throw tierError('cold-denied', this.#at(key), `is not inside ${this.#root}: remove the link`)
+  }
+
+  /** Folders below the root, each durable. */
+  async #makeFolders(folder: string): Promise<void> {
+    let path = this.#root
+    for (const part of folder.split(sep).filter((name) => name !== '')) {
+      const parent = path
+      path = join(path, part)
+      try {
+        await mkdir(path, { mode: FOLDER_MODE })
+      } catch (error) {
+        if (systemCode(error) === 'EEXIST') continue
+        throw error
+      }
+      await syncFolder(parent)
+    }
+  }
+
+  #at(key: string | undefined): { readonly tier: string; readonly key: string | undefined } {
+    return { tier: this.#name, key }
+  }
+
+  async #attempt<T>(
+    key: string | undefined,
+    signal: AbortSignal,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted()
+    try {
+      return await run()
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw cause instanceof ShoalError ? cause : await this.#named(cause, key)
+    }
+  }
+
+  async #named(cause: unknown, key: string | undefined): Promise<ShoalError> {
+    const system = systemCode(cause)
+    if (system === '') return asShoalError(cause)
+    const there = await stat(this.#root).catch(ignoreMissing)
+    if (there === undefined) {
+      const what = `the folder ${this.#root} is not there: make it, or mount its disk`
+      return tierError('cold-gone', { tier: this.#name }, what, { cause })
+    }
+    const [code, what] = WORDS.get(system) ?? ['cold-unreachable', 'the folder does not answer']
+    return tierError(code, this.#at(key), `${what} (${system} in ${this.#root})`, { cause })
+  }
+}
+
+const WORDS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
+  ['ENOENT', ['cold-missing', 'is not there']],
+  ['ENOTDIR', ['cold-missing', 'is not there: an object has the name of its folder']],
+  ['EISDIR', ['cold-missing', 'is a folder, not an object']],
+  ['EACCES', ['cold-denied', 'not allowed: give this user the rights to read and write']],
+  ['EPERM', ['cold-denied', 'not allowed: give this user the rights to read and write']],
+  ['EROFS', ['cold-denied', 'cannot write: mount the disk for writing']],
+  ['ELOOP', ['cold-denied', 'is a link: remove it']],
+  ['ENOSPC', ['ENOSPC', 'the disk is full: make room']],
+  ['EDQUOT', ['ENOSPC', 'the quota is used up: make room']],
+])
+
+/** Writes and syncs a new file. returns how many bytes. */
+async function writeFile(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<number> {
+  const file = await open(path, 'wx', FILE_MODE)
+  try {
+    let bytes = 0
+    for await (const chunk of chunks) {
+      signal.throwIfAborted()
+      await writeAll(file, chunk, bytes)
+      bytes += chunk.length
+    }
+    await file.sync()
+    return bytes
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length;) {
+    const left = chunk.length - done
+    done += (await file.write(chunk, done, left, position + done)).bytesWritten
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function objectOf({ size, mtimeMs }: { size: number; mtimeMs: number }): TierObject {
+  const modifiedMs = Math.round(mtimeMs) as WallTime
+  return { bytes: size, modifiedMs, storageClass: '', restore: 'none' }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error
+}
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

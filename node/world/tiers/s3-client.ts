@@ -1,0 +1,108 @@
+// The connection to an S3 server. A request that may succeed later is tried again: with delays of the World's chance, more
+// patiently where the server asks for it, less where it does not answer at all. A clock that is wrong by less than what
+// the server's own answers tell is corrected by the SDK.
+import { S3Client } from '@aws-sdk/client-s3'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { SECOND_MS } from '../../../protocol/units.ts'
+import { backoffMs } from './backoff.ts'
+import { readAccessKey } from './credentials.ts'
+import type { S3Location } from '../../../protocol/cold/location.ts'
+import type { Clock, Random } from '../world.ts'
+
+/** How long a server may say nothing at all, when connecting and then. */
+export interface S3Patience {
+  readonly connectMs: number
+  readonly silenceMs: number
+}
+
+export const S3_PATIENCE: S3Patience = { connectMs: 10 * SECOND_MS, silenceMs: 30 * SECOND_MS }
+
+type RetryStrategy = Extract<
+  NonNullable<S3ClientConfig['retryStrategy']>,
+  { acquireInitialRetryToken: unknown }
+>
+type RetryError = Parameters<RetryStrategy['refreshRetryTokenForRetry']>[1]
+
+const ATTEMPTS_MAX = 8
+const SILENT_ATTEMPTS_MAX = 3
+const BASE_MS = 100
+const THROTTLED_BASE_MS = 500
+/** Errors by which a server says that bytes were changed on their way to it. */
+const DAMAGED: ReadonlySet<string> = new Set(['BadDigest', 'XAmzContentSHA256Mismatch'])
+const KEEP_ALIVE_MS = 15 * SECOND_MS
+const SOCKETS_MAX = 32
+/** Amazon's oldest region, whose name other servers take for theirs. */
+const ANY_REGION = 'us-east-1'
+
+export function openClient(
+  { clock, random }: { clock: Clock; random: Random },
+  { endpoint, region, credentialsFile, profile }: S3Location,
+  { connectMs, silenceMs }: S3Patience,
+): S3Client {
+  const agent = {
+    keepAlive: true,
+    keepAliveMsecs: KEEP_ALIVE_MS,
+    noDelay: true,
+    maxSockets: SOCKETS_MAX,
+  }
+  return new S3Client({
+    requestHandler: {
+      connectionTimeout: connectMs,
+      socketTimeout: silenceMs,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+    retryStrategy: retryStrategy({ clock, random }),
+    maxAttempts: ATTEMPTS_MAX,
+    followRegionRedirects: endpoint === undefined,
+    // Amazon stores checksums with objects. Others may refuse them, but check the hash in each request's signature.
+    ...(endpoint !== undefined && {
+      endpoint,
+      forcePathStyle: true,
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      region: region ?? ANY_REGION,
+    }),
+    ...(region !== undefined && { region }),
+    ...(profile !== undefined && { profile }),
+    ...(credentialsFile !== undefined && { credentials: () => readAccessKey(credentialsFile) }),
+  })
+}
+
+/** How often a request was tried, and how. */
+class Attempts {
+  readonly #count: number
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  getRetryCount(): number {
+    return this.#count
+  }
+
+  /** Nothing more: it was waited for. */
+  getRetryDelay(): number {
+    return 0
+  }
+}
+
+function retryStrategy({ clock, random }: { clock: Clock; random: Random }): RetryStrategy {
+  return {
+    acquireInitialRetryToken: async () => new Attempts(0),
+    refreshRetryTokenForRetry: async (token, failure) => {
+      const count = token.getRetryCount() + 1
+      if (count >= attemptsMax(failure)) throw new Error('tried often enough')
+      const baseMs = failure.errorType === 'THROTTLING' ? THROTTLED_BASE_MS : BASE_MS
+      const hintMs = (failure.retryAfterHint?.getTime() ?? 0) - clock.wall()
+      await clock.sleep(Math.max(backoffMs(random, baseMs, count), hintMs))
+      return new Attempts(count)
+    },
+    recordSuccess: () => undefined,
+  }
+}
+
+function attemptsMax({ error, errorType }: RetryError): number {
+  if (error?.name === 'TimeoutError') return SILENT_ATTEMPTS_MAX
+  if (error !== undefined && DAMAGED.has(error.name)) return ATTEMPTS_MAX
+  return errorType === 'CLIENT_ERROR' ? 1 : ATTEMPTS_MAX
+}

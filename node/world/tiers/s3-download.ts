@@ -1,0 +1,156 @@
+// Bytes of an object, in windows: each is a ranged GET that goes on where its connection broke, and a few are fetched
+// ahead of the reader. All come from one version of the object (If-Match).
+import { createHash } from 'node:crypto'
+import { GetObjectCommand } from '@aws-sdk/client-s3'
+import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
+import { ShoalError } from '../../../protocol/errors.ts'
+import { MIB } from '../../../protocol/units.ts'
+import { backoffMs } from './backoff.ts'
+import { LinkedSignal } from './linked-signal.ts'
+import { nameOf } from './s3-errors.ts'
+import type { Turns } from './turns.ts'
+import type { Clock, Random } from '../world.ts'
+
+export const WINDOW_BYTES: number = 8 * MIB
+const WINDOWS_AHEAD = 4
+/** For a window whose body broke off; each also has the retries of the client. */
+const ATTEMPTS_MAX = 5
+const BASE_MS = 100
+
+/** What a download goes through; `turns` bounds the windows in memory over all downloads of a tier. */
+export interface DownloadParts {
+  readonly client: S3Client
+  readonly turns: Turns
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface Source {
+  readonly Bucket: string
+  readonly Key: string
+}
+
+interface Window {
+  readonly chunks: readonly Uint8Array[]
+  readonly objectBytes: number
+  readonly etag: string | undefined
+  /** MD5 of the whole object in hexadecimal, where the entity tag is that. */
+  readonly md5: string | undefined
+}
+
+/**
+ * Bytes [from, to) of an object, fewer where it ends before.
+ * throws what the SDK does; `damaged()` after the last byte of a whole object whose checksum is wrong.
+ */
+export async function* download(
+  parts: DownloadParts,
+  source: Source,
+  { from, to }: { readonly from: number; readonly to: number },
+  { signal: outer, damaged }: { signal: AbortSignal; damaged: () => ShoalError },
+): AsyncGenerator<Uint8Array> {
+  if (from >= to) return
+  const link = new LinkedSignal(outer)
+  const ahead: Promise<Window>[] = []
+  try {
+    const fetch = (start: number, etag?: string): Promise<Window> =>
+      fetchWindow(
+        parts,
+        source,
+        { start, end: Math.min(start + WINDOW_BYTES, to), etag },
+        link.signal,
+      )
+    const first = await fetch(from)
+    const end = Math.min(to, first.objectBytes)
+    const whole = from === 0 && end === first.objectBytes
+    const hash = whole && first.md5 !== undefined ? createHash('md5') : undefined
+    let next = from + WINDOW_BYTES
+    for (let window: Window | undefined = first; window; window = await ahead.shift()) {
+      for (; ahead.length < WINDOWS_AHEAD && next < end; next += WINDOW_BYTES) {
+        const fetching = fetch(next, first.etag)
+        // Whoever reads on is told; who does not need not know.
+        fetching.catch(() => undefined)
+        ahead.push(fetching)
+      }
+      for (const chunk of window.chunks) {
+        hash?.update(chunk)
+        yield chunk
+      }
+    }
+    if (hash !== undefined && hash.digest('hex') !== first.md5) throw damaged()
+  } finally {
+    link.abort(new ShoalError('aborted', 'the reader has left'))
+    link.release()
+    await Promise.allSettled(ahead)
+  }
+}
+
+async function fetchWindow(
+  { client, turns, clock, random }: DownloadParts,
+  source: Source,
+  { start, end, etag }: { start: number; end: number; etag: string | undefined },
+  signal: AbortSignal,
+): Promise<Window> {
+  const done = await turns.take(signal)
+  try {
+    const chunks: Uint8Array[] = []
+    let window: Window = { chunks, objectBytes: 0, etag, md5: undefined }
+    let at = start
+    for (let attempt = 1; ; attempt++) {
+      const range = {
+        Range: `bytes=${at}-${end - 1}`,
+        ...(window.etag && { IfMatch: window.etag }),
+      }
+      const command = new GetObjectCommand({ ...source, ...range })
+      const answer = await client.send(command, { abortSignal: signal }).catch(ignoreBeyondEnd)
+      if (answer === undefined) return window
+      const objectBytes = objectBytesOf(answer, at)
+      window = { chunks, objectBytes, etag: answer.ETag, md5: md5Of(answer) }
+      try {
+        for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
+          chunks.push(chunk)
+          at += chunk.length
+        }
+        if (at >= Math.min(end, objectBytes)) return window
+        throw new Error(`the answer ended ${Math.min(end, objectBytes) - at} bytes early`)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (attempt >= ATTEMPTS_MAX) throw error
+      }
+      await clock.sleep(backoffMs(random, BASE_MS, attempt), { signal })
+    }
+  } finally {
+    done()
+  }
+}
+
+/** The object's size, which an answer to a ranged GET tells. */
+function objectBytesOf(
+  { ContentRange, ContentLength }: GetObjectCommandOutput,
+  at: number,
+): number {
+  const [, start, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(ContentRange ?? '') ?? []
+  if (Number(start) === at) return Number(size)
+  // All of it may come where its start was asked for.
+  if (ContentRange === undefined && at === 0 && (ContentLength ?? 0) <= WINDOW_BYTES) {
+    return ContentLength ?? 0
+  }
+  throw new ShoalError(
+    'unsupported',
+    'the server does not answer with the range that was asked for',
+  )
+}
+
+/** An entity tag is the MD5 of what came in one request, if it is not encrypted with a key of its own. */
+function md5Of({
+  ETag,
+  ServerSideEncryption,
+  SSECustomerAlgorithm,
+}: GetObjectCommandOutput): string | undefined {
+  const plain = ServerSideEncryption === undefined || ServerSideEncryption === 'AES256'
+  if (!plain || SSECustomerAlgorithm !== undefined) return undefined
+  return /^"?([0-9a-f]{32})"?$/.exec(ETag ?? '')?.[1]
+}
+
+function ignoreBeyondEnd(error: unknown): undefined {
+  if (nameOf(error) !== 'InvalidRange') throw error
+}

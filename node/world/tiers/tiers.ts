@@ -1,0 +1,45 @@
+// The cold tiers of the real world: which driver serves which location. All keep the same bounds.
+import { BoundedTier } from './bounded-tier.ts'
+import { FolderTier } from './dir.ts'
+import { RcloneTier } from './rclone.ts'
+import { S3Tier } from './s3.ts'
+import type { TierLocation } from '../../../protocol/cold/location.ts'
+import type { Clock, ObjectTier, Random, TierOptions, Tiers } from '../world.ts'
+
+const RCLONE = 'rclone'
+
+export class SystemTiers implements Tiers {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #spoolFolder: string
+
+  /** spoolFolder: for what a driver must have whole before it can send it. */
+  constructor(
+    { clock, random }: { clock: Clock; random: Random },
+    { spoolFolder }: { spoolFolder: string },
+  ) {
+    this.#clock = clock
+    this.#random = random
+    this.#spoolFolder = spoolFolder
+  }
+
+  open(location: TierLocation, options: TierOptions): ObjectTier {
+    const [clock, random] = [this.#clock, this.#random]
+    const tier = this.#driver(location, options.name)
+    return new BoundedTier({ tier, clock, random }, options)
+  }
+
+  #driver(location: TierLocation, name: string): ObjectTier {
+    const components = { clock: this.#clock, random: this.#random }
+    switch (location.kind) {
+      case 's3':
+        return new S3Tier(components, location, { name })
+      case 'rclone': {
+        const options = { name, program: RCLONE, spoolFolder: this.#spoolFolder }
+        return new RcloneTier(components, location, options)
+      }
+      case 'dir':
+        return new FolderTier(components, location, { name })
+    }
+  }
+}
