@@ -1,5 +1,7 @@
-// Files of O_TMPFILE: without a name and known to this mount alone, until link(2) gives them one. Only then they are
-// logged, made and written at once; those that never get one leave nothing. They have no extended attributes.
+// Files without a name, known to this mount alone. Those of O_TMPFILE, until link(2) gives them one: only then they are
+// logged, made and written at once; those that never get one leave nothing. They have no extended attributes. And those
+// whose last name was removed through this mount while they were open: they live until they are closed, though the log
+// forgets them, and what is done to them is not logged.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
@@ -13,8 +15,8 @@ import type { KernelCache } from './kernel-cache.ts'
 import type { FileTarget, OpenFiles } from './open-files.ts'
 
 interface Nameless {
-  readonly mode: number
-  readonly maker: Maker
+  /** By whom, and how, if it never had a name. */
+  readonly made: { readonly mode: number; readonly maker: Maker } | undefined
   /** What is known of it beside its content. */
   attributes: NodeAttributes
   /** What somebody asked for since it was made. */
@@ -22,7 +24,7 @@ interface Nameless {
 }
 
 export interface NamelessFilesComponents {
-  readonly namespace: Pick<Namespace, 'freshId' | 'nowNs' | 'volume'>
+  readonly namespace: Pick<Namespace, 'attributes' | 'freshId' | 'nowNs' | 'volume'>
   readonly files: OpenFiles
   readonly cache: KernelCache
 }
@@ -50,8 +52,34 @@ export class NamelessFiles {
       modifiedNs: now,
       changedNs: now,
     }
-    this.#byId.set(id, { mode, maker, attributes, changed: {} })
+    this.#byId.set(id, { made: { mode, maker }, attributes, changed: {} })
     return { kind: 'inode', id, link: ROOT, version: undefined }
+  }
+
+  /** A name of it was removed here: if that was the last, it lives on for who has it open. */
+  removed(target: ViewTarget | undefined): void {
+    if (target?.kind !== 'inode' || target.version !== undefined) return
+    const { files, namespace } = this.#c
+    const open = files.get(target)
+    if (open === undefined) return
+    const keep = async (): Promise<void> => {
+      const attributes = namespace.attributes(target)
+      if (attributes.linkCount > 0 || files.get(target) !== open) return
+      files.keep(open)
+      this.#byId.set(target.id, { made: undefined, attributes, changed: {} })
+    }
+    // After what is being logged of it; whoever removed it does not wait for that.
+    files.inOrder(open, keep).catch(() => undefined)
+  }
+
+  /** It shows under some name: one that was removed does so again if somebody changed it elsewhere meanwhile. */
+  found(target: ViewTarget): ViewTarget {
+    const file = this.#byId.get(target.id)
+    if (file === undefined || file.made !== undefined) return target
+    this.forget(target)
+    const open = this.#c.files.get(target)
+    if (open !== undefined) open.nameless = undefined
+    return target
   }
 
   get({ id }: ViewTarget): Readonly<Nameless> | undefined {
@@ -74,19 +102,20 @@ export class NamelessFiles {
    */
   async name(
     target: ViewTarget,
-    create: (file: Readonly<Nameless>) => void,
+    create: (made: { mode: number; maker: Maker; changed: AttributeValues }) => void,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { files, cache, namespace } = this.#c
-    if (!this.#byId.has(target.id)) return false
+    if (this.#byId.get(target.id)?.made === undefined) return false
     const open = files.get(target)
     if (open === undefined) throw new ShoalError('ENOENT', 'a file without a name was closed')
     return files.inOrder(open, async () => {
       const file = this.#byId.get(target.id)
-      if (file === undefined) return false
+      if (file?.made === undefined) return false
+      const { made, changed } = file
       const make = (put: () => Dot | undefined): Dot | undefined =>
         namespace.volume.atomically(() => {
-          create(file)
+          create({ ...made, changed })
           return put()
         })
       await files.name(open, (put) => cache.making(() => make(put)), signal)

@@ -4,6 +4,7 @@ import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { contentOf } from '../files/contents.ts'
 import type { FileContents } from '../files/contents.ts'
 import type { FileLocks } from '../files/file-locks.ts'
 import type { Change } from '../files/files.ts'
@@ -35,12 +36,12 @@ export interface OpenFile {
   refused: ShoalError | undefined
   /** Why these handles may not even read: their locks ran out. */
   lost: ShoalError | undefined
-  /** Known to this mount alone: nothing of it is logged before it has a name. */
-  isNameless: boolean
+  /** What it began with, if it has no name and is known to this mount alone: then nothing of it is logged. */
+  nameless: FileVersion | undefined
   /** Edits and commits run one after the other. */
   queue: Promise<unknown>
   /** While it is open. */
-  readonly hold: Lease
+  hold: Lease
 }
 
 /** What a file without a name began with. */
@@ -79,7 +80,8 @@ export class OpenFiles {
     const key = fileKey(target)
     let file = this.#byKey.get(key)
     if (file === undefined) {
-      const { base } = isNameless ? UNWRITTEN : this.#contents.version(target)
+      const nameless = isNameless ? UNWRITTEN : undefined
+      const { base } = nameless ?? this.#contents.version(target)
       const queue = Promise.resolve()
       file = {
         target,
@@ -93,7 +95,7 @@ export class OpenFiles {
         changedNs: 0n,
         refused: undefined,
         lost: undefined,
-        isNameless,
+        nameless,
         queue,
         hold: this.#contents.hold(target.id),
       }
@@ -174,8 +176,17 @@ export class OpenFiles {
 
   /** Log what was written as a new version. Nothing to do without writes. */
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
-    if (file.editor === undefined || file.isNameless) return
+    if (file.editor === undefined || file.nameless !== undefined) return
     await this.#log(file, (put) => this.#cache.logging(file.target, put), signal)
+  }
+
+  /** Its last name is gone: what it holds stays, for its handles alone. */
+  keep(file: OpenFile): void {
+    const version = this.#contents.version(file.target)
+    const { hold } = file
+    const content = this.#contents.hold(file.target.id, contentOf(version))
+    file.hold = { end: () => [hold, content].forEach((lease) => lease.end()) }
+    file.nameless = version
   }
 
   /** Give a file a name: `make` it in one step with what was written. */
@@ -185,7 +196,7 @@ export class OpenFiles {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#log(file, make, signal)
-    file.isNameless = false
+    file.nameless = undefined
   }
 
   async #log(
@@ -209,7 +220,7 @@ export class OpenFiles {
   }
 
   #version(file: OpenFile): FileVersion {
-    return file.isNameless ? UNWRITTEN : this.#contents.version(file.target)
+    return file.nameless ?? this.#contents.version(file.target)
   }
 
   #forget(file: OpenFile): void {

@@ -68,29 +68,20 @@ export class VolumeFileSystem implements FileSystem {
   readonly #stop = new AbortController()
 
   constructor(components: VolumeFileSystemComponents) {
+    const { namespace, contents, locks, store, isAsync = false } = components
+    const { signal } = this.#stop
     this.#c = components
-    this.#inodes = new InodeTable(components.root)
-    this.#folders = new OpenFolders(components.namespace)
     this.#owner = components.owner ?? {}
-    this.#cache = new KernelCache({ namespace: components.namespace, inodes: this.#inodes })
-    this.#change = components.changing(this.#stop.signal)
-    const { contents, locks } = components
-    this.#files = new OpenFiles({ contents, change: this.#change, cache: this.#cache, locks })
-    this.#nameless = new NamelessFiles({
-      namespace: components.namespace,
-      files: this.#files,
-      cache: this.#cache,
-    })
-    this.#handles = new FileHandles({
-      namespace: components.namespace,
-      files: this.#files,
-      cache: this.#cache,
-      store: components.store,
-      isAsync: components.isAsync ?? false,
-      signal: this.#stop.signal,
-    })
-    const parts = { inodes: this.#inodes, files: this.#files, cache: this.#cache }
-    this.locks = locks && new MountLocks({ ...parts, locks, signal: this.#stop.signal })
+    this.#change = components.changing(signal)
+    const inodes = (this.#inodes = new InodeTable(components.root))
+    const cache = (this.#cache = new KernelCache({ namespace, inodes }))
+    const files = new OpenFiles({ contents, change: this.#change, cache, locks })
+    const parts = { namespace, inodes, cache, files, signal }
+    this.#files = files
+    this.#folders = new OpenFolders(namespace)
+    this.#nameless = new NamelessFiles(parts)
+    this.#handles = new FileHandles({ ...parts, store, isAsync })
+    this.locks = locks && new MountLocks({ ...parts, locks })
   }
 
   /** Take back what the kernel caches when changes come from elsewhere. */
@@ -111,7 +102,7 @@ export class VolumeFileSystem implements FileSystem {
 
   async lookup(parent: number, name: string): Promise<Attributes | undefined> {
     const target = this.#c.namespace.lookup(this.#dir(parent), parseName(name))
-    return target === undefined ? undefined : this.#hand(target)
+    return target && this.#hand(this.#nameless.found(target))
   }
 
   async getAttributes(inode: number): Promise<Attributes> {
@@ -189,7 +180,10 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async unlink(parent: number, name: string): Promise<void> {
-    await this.#ops(() => this.#c.namespace.unlink(this.#dir(parent), parseName(name)))
+    const { namespace } = this.#c
+    this.#nameless.removed(
+      await this.#ops(() => namespace.unlink(this.#dir(parent), parseName(name))),
+    )
     await this.#c.namespace.volume.makeRoom()
   }
 
@@ -201,7 +195,7 @@ export class VolumeFileSystem implements FileSystem {
     flags: number,
   ): Promise<void> {
     const { namespace } = this.#c
-    await this.#ops(() =>
+    const replaced = await this.#ops(() =>
       namespace.rename(
         this.#dir(fromParent),
         parseName(fromName),
@@ -210,6 +204,7 @@ export class VolumeFileSystem implements FileSystem {
         flags,
       ),
     )
+    this.#nameless.removed(replaced)
     await namespace.volume.makeRoom()
   }
 
@@ -344,7 +339,7 @@ export class VolumeFileSystem implements FileSystem {
   async setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void> {
     const target = this.#inodes.target(inode)
     const kept = { name: keptName(name), value }
-    if (this.#nameless.get(target) !== undefined)
+    if (this.#nameless.get(target)?.made !== undefined)
       throw new ShoalError('unsupported', 'a file without a name has no extended attributes')
     await this.#ops(() => setXattr(this.#c.namespace, target, kept, options))
     await this.#c.namespace.volume.makeRoom()

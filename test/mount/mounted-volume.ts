@@ -17,6 +17,7 @@ export async function mountedVolume({
   isAsync = false,
 }: { readonly isAsync?: boolean } = {}): Promise<{
   fs: VolumeFileSystem
+  replica: Replica
   volume: Volume
   inode: number
   told: unknown[]
@@ -49,5 +50,5 @@ export async function mountedVolume({
     settled: async () => void told.push('settled'),
   })
   const found = await fs.lookup(1, 'f')
-  return { fs, volume, inode: found?.inode ?? 0, told, state }
+  return { fs, replica, volume, inode: found?.inode ?? 0, told, state }
 }

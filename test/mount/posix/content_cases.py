@@ -41,7 +41,7 @@ def seen_at_once():
     """What one process writes another reads at once, and the size with it, before it is closed."""
     writer, reader = os.open("it", os.O_CREAT | os.O_WRONLY), os.open("it", os.O_RDONLY)
     size = 0
-    for turn in range(100):
+    for turn in range(40):
         content = b"%d" % turn * (turn * 7 + 1)
         os.write(writer, content)
         child = os.fork()

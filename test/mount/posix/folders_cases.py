@@ -36,7 +36,7 @@ def fill(count):
 @case
 def lists_all():
     """A folder lists what is in it, each name once, with '.' and '..'."""
-    names = fill(3000)
+    names = fill(2000)
     found = rest(libc.opendir(b"."))
     equal(sorted(found), sorted([*names, ".", ".."]))
 
@@ -103,7 +103,7 @@ def removing_while_reading():
 @case
 def changing_while_reading():
     """What is there all the time is read once, whatever is made, moved and removed meanwhile."""
-    stays = fill(3000)
+    stays = fill(2000)
     folder = libc.opendir(b".")
     found = []
     for turn in range(100):

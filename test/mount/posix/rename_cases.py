@@ -350,7 +350,7 @@ def replacing_is_atomic():
     write("it", b"0" * 5000)
     child = os.fork()
     if child == 0:
-        for turn in range(200):
+        for turn in range(100):
             write("new", b"%d" % (turn % 10) * 5000)
             os.rename("new", "it")
         os._exit(0)

@@ -148,7 +148,7 @@ def writing_far_away():
 def blocks():
     """st_blocks tells of 512 bytes what is there; st_blksize is a size to write at a time."""
     write("it", os.urandom(1 << 20))
-    os.sync()
+    os.fsync(os.open("it", os.O_RDONLY))
     found = os.stat("it")
     assert (1 << 20) <= found.st_blocks * 512 <= (1 << 20) + (1 << 17), found.st_blocks
     assert found.st_blksize >= 512

@@ -1,0 +1,103 @@
+// Files whose last name was removed while they were open.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { writeCheckpoint } from '../../node/namespace/checkpoint.ts'
+import { computeCheckpoint } from '../../node/namespace/compute-checkpoint.ts'
+import { instant } from '../../simulations/clock.ts'
+import { exchange } from '../node/namespace/replicas.ts'
+import { mountedVolume } from './mounted-volume.ts'
+import type { VolumeFileSystem } from '../../node/mount/operations.ts'
+import type { Replica } from '../node/namespace/replicas.ts'
+
+const READ_WRITE = 2
+const ROOT_INODE = 1
+const { signal } = new AbortController()
+
+/** Until the log has forgotten what was removed: a checkpoint purges what was gone at the one before it. */
+async function forgotten({ volume, clock }: Replica): Promise<void> {
+  for (let count = 0; count < 2; count++) {
+    await volume.commit()
+    const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
+    const parts = { volume, clock: instant(clock) }
+    const { checkpoint } = await computeCheckpoint(parts, cut, { signal })
+    writeCheckpoint(volume.view, checkpoint)
+    volume.checkpoint = checkpoint
+    const { before: _, ...announced } = checkpoint
+    volume.submit({ kind: 'checkpoint', ...announced })
+  }
+  await volume.commit()
+}
+
+async function textOf(fs: VolumeFileSystem, handle: number): Promise<string> {
+  return Buffer.concat(await fs.read(handle, 0, 100, signal)).toString()
+}
+
+test('they are there until they are closed, though the log has forgotten them', async () => {
+  const { fs, replica, inode } = await mountedVolume()
+  const { handle: replaced } = await fs.create(ROOT_INODE, 'g', 0o600, maker())
+  const handle = await fs.open(inode, READ_WRITE)
+  await fs.write(handle, 6, Buffer.from('hand'))
+  await fs.unlink(ROOT_INODE, 'f')
+  await fs.create(ROOT_INODE, 'h', 0o600, maker())
+  await fs.rename(ROOT_INODE, 'h', ROOT_INODE, 'g', 0)
+  await forgotten(replica)
+  assert.deepEqual(await replica.names(), ['g'])
+  assert.equal(await textOf(fs, handle), 'beforehand')
+  await fs.write(handle, 0, Buffer.from('B'))
+  await fs.fsync(handle)
+  await fs.write(handle, 10, Buffer.from('!'))
+  const { sizeBytes, linkCount, mode } = await fs.setAttributes(inode, { mode: 0o640 }, handle)
+  assert.deepEqual([sizeBytes, linkCount, mode], [11, 0, 0o640])
+  const again = await fs.open(inode, READ_WRITE)
+  await fs.flush(handle)
+  await fs.release(handle)
+  assert.equal(await textOf(fs, again), 'Beforehand!')
+  assert.equal(await textOf(fs, replaced), '')
+  await fs.release(again)
+  await fs.release(replaced)
+  await assert.rejects(fs.open(inode, 0), { code: 'ESTALE' })
+})
+
+test('nothing is logged of what is done to them then', async () => {
+  const { fs, volume, inode } = await mountedVolume()
+  const handle = await fs.open(inode, READ_WRITE)
+  await fs.unlink(ROOT_INODE, 'f')
+  await volume.commit()
+  await fs.read(handle, 0, 1, signal)
+  const before = volume.actors.hlc
+  await fs.write(handle, 0, Buffer.from('x'))
+  await fs.setAttributes(inode, { mode: 0o640, modifiedNs: 1n }, undefined)
+  await fs.fsync(handle)
+  await fs.release(handle)
+  await volume.commit()
+  assert.equal(volume.actors.hlc, before)
+})
+
+test('one that was changed elsewhere meanwhile shows again, as it is there', async () => {
+  const { fs, replica, inode } = await mountedVolume()
+  const other = await replica.member('bob')
+  await exchange(replica, other)
+  const handle = await fs.open(inode, READ_WRITE)
+  const there = other.namespace.resolvePath(['f'])
+  other.rewrite(there, 'theirs')
+  await fs.unlink(ROOT_INODE, 'f')
+  await fs.read(handle, 0, 1, signal)
+  assert.equal((await fs.getAttributes(inode)).linkCount, 0)
+  await exchange(replica, other)
+  const found = await fs.lookup(ROOT_INODE, 'f')
+  assert.deepEqual([found?.inode, found?.linkCount, found?.sizeBytes], [inode, 1, 6])
+  assert.equal(await textOf(fs, handle), 'theirs')
+})
+
+test('what the mount writes itself leaves what the kernel caches', async () => {
+  const { fs, inode, told } = await mountedVolume()
+  const handle = await fs.open(inode, READ_WRITE)
+  await fs.write(handle, 0, Buffer.from('B'))
+  await fs.flush(handle)
+  await fs.release(handle)
+  assert.deepEqual(told, [])
+})
+
+function maker(): { uid: number; gid: number; umask: number } {
+  return { uid: 0, gid: 0, umask: 0 }
+}
