@@ -99,6 +99,8 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
   'cold-archived',
   'ENOSPC',
   'EBUSY',
+  'EAGAIN',
+  'ENOLCK',
 ])
 
 /** True for a ShoalError with this code. */

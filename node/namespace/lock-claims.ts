@@ -36,6 +36,7 @@ const SPREAD_MS = 3000
 const ASK_MS = 1500
 
 const NOBODY: Round = { kind: 'no-quorum', answered: 0, isGrantedBySome: false }
+const ANEW: Round = { ...NOBODY, kind: 'starting' }
 
 export interface LockClaimsComponents {
   readonly world: Pick<World, 'clock' | 'random'>
@@ -111,11 +112,11 @@ export class LockClaims {
     if (this.#confirmedAt === undefined) return
     if (this.#c.world.clock.now() - this.#confirmedAt < TRUSTED_MS) return
     const lost = this.#held
-    this.#session = this.#newSession()
     this.#confirmedAt = undefined
+    if (lost.length === 0) return
+    this.#session = this.#newSession()
     this.#held = []
     this.#late = []
-    if (lost.length === 0) return
     this.#c.log('locks are lost: a majority of the voters could not be reached in time', {
       volume: this.#c.volume.id,
       files: lost.length,
@@ -231,7 +232,7 @@ export class LockClaims {
     )
     this.expire()
     // What was claimed may be lost by now.
-    if (session !== this.#session) return NOBODY
+    if (session !== this.#session) return ANEW
     if (round.kind === 'granted' && !isFresh) this.#confirm(now)
     return round
   }
