@@ -26,19 +26,21 @@ function frameOf(opcode: number, unique: number, inode: number, body: Uint8Array
 interface Talk {
   readonly session: Session
   readonly answered: number[]
+  readonly fileSystem: MemoryFileSystem
 }
 
 function talk(): Talk {
   const answered: number[] = []
+  const fileSystem = new MemoryFileSystem()
   const session = new Session(
     {
-      fileSystem: new MemoryFileSystem(),
+      fileSystem,
       send: (unique) => void answered.push(unique),
       report: () => undefined,
     },
     { timeouts: { attributeMs: 0, entryMs: 0 } },
   )
-  return { session, answered }
+  return { session, answered, fileSystem }
 }
 
 test('every request with a header is answered once, whatever its body', async () => {
@@ -84,4 +86,18 @@ test('a kernel that is too old is told so', async () => {
   await assert.rejects(session.ready, { code: 'mount-failed', message: /7\.20.*is needed/ })
   assert.deepEqual(answered, [1])
   await session.end()
+})
+
+test('who is interrupted twice, and then by the end of the mount, is answered once', async () => {
+  const { session, answered, fileSystem } = talk()
+  fileSystem.before = (operation) =>
+    operation === 'read' ? new Promise((resolve) => setImmediate(resolve)) : undefined
+  const read = Buffer.alloc(40)
+  void session.receive(frameOf(OPCODE.read, 8, 2, read))
+  const target = Buffer.alloc(8)
+  target.writeUInt32LE(8)
+  for (let unique = 9; unique < 11; unique++)
+    void session.receive(frameOf(OPCODE.interrupt, unique, 0, target))
+  await session.end()
+  assert.deepEqual(answered, [8])
 })

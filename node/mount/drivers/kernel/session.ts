@@ -112,7 +112,7 @@ export class Session {
   /** After the mount is gone: abort what waits, wait for the rest, release what is still open. Never rejects. */
   async end(): Promise<void> {
     this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it began'))
-    for (const { request } of this.#underWay.values()) request.abort()
+    for (const { request } of this.#underWay.values()) this.#cutOff(request)
     await this.#settled(() => true)
     for (const error of await this.references.releaseAll()) this.#report(error)
   }
@@ -194,7 +194,12 @@ export class Session {
   /** The kernel sends one only after the request it is about; a target that is not under way is answered already. */
   #interrupt(request: Request): undefined {
     const target = this.#underWay.get(request.u64())
-    if (target?.request.abort()) this.#send(target.request.unique, EINTR, EMPTY)
+    if (target !== undefined) this.#cutOff(target.request)
+  }
+
+  /** Answer a request now, if it is interruptible. */
+  #cutOff(request: Request): void {
+    if (!request.isInterrupted && request.abort()) this.#send(request.unique, EINTR, EMPTY)
   }
 
   #settled(concerns: (request: Request) => boolean): Promise<void> | undefined {
