@@ -17,6 +17,7 @@ import { MemoryKv } from '../../node/store/memory-kv.ts'
 import { SystemClock } from '../../node/world/clock.ts'
 import { SystemDisk } from '../../node/world/disk.ts'
 import { SystemRandom } from '../../node/world/random.ts'
+import { SystemTiers } from '../../node/world/tiers/tiers.ts'
 import { SimulatedMount } from '../../simulations/mount.ts'
 import { SeededRandom } from '../../simulations/random.ts'
 import { createNetwork } from '../node/network/started.ts'
@@ -117,15 +118,13 @@ async function realFileSystem(t: TestContext): Promise<FileSystem> {
   const home = await mkdtemp(join(tmpdir(), 'shoal-frames-'))
   t.after(() => rm(home, { recursive: true, force: true }))
   const network = await createNetwork(t, 'frames')
+  const clock = new SystemClock()
+  const random = new SystemRandom()
+  const tiers = new SystemTiers({ clock, random }, { spoolFolder: join(home, 'spool') })
   const mount = new SimulatedMount()
   const node = await Node.open(
     {
-      world: {
-        clock: new SystemClock(),
-        random: new SystemRandom(),
-        disk: new SystemDisk(home),
-        network,
-      },
+      world: { clock, random, disk: new SystemDisk(home), network, tiers },
       kv: new MemoryKv(),
       identity: identityFromSeed(blake3(utf8('test network frames'))),
       mounter: mount.mounter,
