@@ -143,8 +143,8 @@ export class FileHandles {
     const { files, namespace, isAsync } = this.#c
     const file = this.#file(handle)
     files.checkAccepted(file)
-    if (file.editor === undefined) return
     await this.#commitLast(file)
+    // Also where nothing was written: the file may be new, or another handle's changes on their way.
     const durable = namespace.volume.commit()
     // Whoever wants to know of its failure calls fsync(2), which fails then as well.
     if (isAsync) durable.catch(() => undefined)

@@ -33,6 +33,17 @@ test('closing waits for the disk, on an asynchronous mount only fsync does', asy
   }
 })
 
+test('closing a new and empty file waits too', async () => {
+  const { fs, volume } = await mountedVolume()
+  const { handle } = await fs.create(1, 'new', 0o644, { uid: 0, gid: 0, umask: 0 })
+  const written = Promise.withResolvers<void>()
+  volume.commit = () => written.promise
+  const closed = fs.flush(handle)
+  assert.equal(await hasEnded(closed), false)
+  written.resolve()
+  await closed
+})
+
 test('a disk that fails after the close is told to who asks', async () => {
   const { fs, inode, volume } = await mountedVolume({ isAsync: true })
   const handle = await fs.open(inode, READ_WRITE)
