@@ -42,6 +42,7 @@ const FUSE_NATIVE_LACKS: Readonly<Record<string, string>> = {
   'removing-linked_content': PATHS,
   'removing-linking_marks': PATHS,
   'removing-linking_symlinks': PATHS,
+  'removing-many_links': PATHS,
   'removing-unlinking_marks': PATHS,
   'rename-replaced_links': PATHS,
   'rename-no_replace': FLAGS,
