@@ -6,10 +6,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 
 const SCRIPT = join(import.meta.dirname, '../../../shared/s3/radosgw.sh')
 const NEEDED = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-authtool']
+const FILLERS = 32
 const START_MS = 180_000
 
 export class S3Server {
@@ -76,6 +82,22 @@ export class S3Server {
     const bucket = `shoal-test-${this.#buckets++}`
     await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
     return bucket
+  }
+
+  /** Objects of one byte, many at a time. */
+  async fill(bucket: string, keys: readonly string[]): Promise<void> {
+    const left = [...keys]
+    const fillOn = async (): Promise<void> => {
+      for (let Key = left.pop(); Key !== undefined; Key = left.pop()) {
+        await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+      }
+    }
+    await Promise.all(Array.from({ length: FILLERS }, fillOn))
+  }
+
+  /** Of a bucket that is empty. */
+  async removeBucket(bucket: string): Promise<void> {
+    await this.#client.send(new DeleteBucketCommand({ Bucket: bucket }))
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 // Tiers of tests, with the clock and the chance of the real world.
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { RcloneTier } from '../../node/world/tiers/rclone.ts'
 import { S3Tier } from '../../node/world/tiers/s3.ts'
@@ -9,12 +10,27 @@ import { parseTierLocation } from '../../protocol/cold/location.ts'
 import type { S3Server } from './s3-server.ts'
 import type { S3Options, S3Location, RcloneLocation } from '../../protocol/cold/location.ts'
 import type { S3Patience } from '../../node/world/tiers/s3-client.ts'
-import type { ObjectTier } from '../../node/world/world.ts'
+import type { ObjectTier, Random } from '../../node/world/world.ts'
 
 export const clock: SystemClock = new SystemClock()
 export const random: SystemRandom = new SystemRandom()
+/** Of tiers in buckets. */
+export const PREFIX = 'some prefix'
 /** What errors call the tiers here. */
 export const TIER_NAME = 'attic'
+
+/** Of all delays that may be, none. */
+const EAGER: Random = {
+  bytes: (length) => random.bytes(length),
+  number: () => 0,
+  unlucky: () => false,
+}
+
+export interface S3TierSettings extends S3Options {
+  readonly patience?: S3Patience
+  /** Whether it waits before it tries again. */
+  readonly delays?: boolean
+}
 
 export function bounded(tier: ObjectTier): ObjectTier {
   return new BoundedTier({ tier, clock, random }, { name: TIER_NAME })
@@ -24,13 +40,14 @@ export function bounded(tier: ObjectTier): ObjectTier {
 export function s3Tier(
   server: S3Server,
   bucket: string,
-  { patience, ...settings }: S3Options & { readonly patience?: S3Patience } = {},
+  { patience, delays = true, ...settings }: S3TierSettings = {},
 ): ObjectTier {
   const { endpoint, region, credentialsFile } = server
   const all = { endpoint, region, credentialsFile, ...settings }
-  const location = parseTierLocation(`s3://${bucket}/some prefix`, all) as S3Location
+  const location = parseTierLocation(`s3://${bucket}/${PREFIX}`, all) as S3Location
   const options = { name: TIER_NAME, ...(patience !== undefined && { patience }) }
-  return bounded(new S3Tier({ clock, random }, location, options))
+  const chance = delays ? random : EAGER
+  return bounded(new S3Tier({ clock, random: chance }, location, options))
 }
 
 /** A tier on a remote `test` that the environment describes. folder: for its files. */
@@ -68,4 +85,10 @@ export function rcloneSettings(server: S3Server): Readonly<Record<string, string
     ACCESS_KEY_ID: server.accessKey,
     SECRET_ACCESS_KEY: server.secretKey,
   }
+}
+
+/** Why rclone cannot be tested here, or undefined. */
+export function missingRclone(): string | undefined {
+  const { error } = spawnSync('rclone', ['version'])
+  return error === undefined ? undefined : 'no rclone here: apt install rclone'
 }

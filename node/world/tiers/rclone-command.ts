@@ -44,7 +44,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'not allowed: check the remote with `rclone config`, as the user that runs the node',
   ],
   [/no space left|quota|insufficient.?storage/i, 'ENOSPC', 'the remote is full: make room'],
-  [/command not supported|not implemented/i, 'unsupported', 'this remote cannot do that'],
+  [/command not (supported|found)|not implemented/i, 'unsupported', 'this remote cannot do that'],
 ]
 
 export interface RcloneOptions {

@@ -151,7 +151,8 @@ export class RcloneTier implements ObjectTier {
 
   async restore(key: string, days: number, { signal }: { signal: AbortSignal }): Promise<void> {
     const how = ['-o', 'priority=Standard', '-o', `lifetime=${days}`]
-    await this.#run(key, ['backend', 'restore', this.#path(key), ...how], signal)
+    const args = ['backend', 'restore', '--files-from-raw=-', this.#root, ...how]
+    await this.#run(key, args, signal, `${key}\n`)
   }
 
   async check({ signal }: { readonly signal: AbortSignal }): Promise<void> {

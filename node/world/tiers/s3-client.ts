@@ -29,6 +29,11 @@ const BASE_MS = 100
 const THROTTLED_BASE_MS = 500
 /** Errors by which a server says that bytes were changed on their way to it. */
 const DAMAGED: ReadonlySet<string> = new Set(['BadDigest', 'XAmzContentSHA256Mismatch'])
+/** The SDK has learned the server's time from such an answer, but tries again only if the two clocks still differ. */
+const SKEWED = 'RequestTimeTooSkewed'
+const SKEWED_ATTEMPTS_MAX = 2
+/** At most so much of what a server asks us to wait. */
+const HINT_MAX_MS = 60 * SECOND_MS
 const KEEP_ALIVE_MS = 15 * SECOND_MS
 const SOCKETS_MAX = 32
 /** Amazon's oldest region, whose name other servers take for theirs. */
@@ -68,12 +73,14 @@ export function openClient(
   })
 }
 
-/** How often a request was tried, and how. */
-class Attempts {
+/** How often a request has failed, and how often of that by silence. */
+class Failures {
+  readonly silentCount: number
   readonly #count: number
 
-  constructor(count: number) {
+  constructor(count: number, silentCount: number) {
     this.#count = count
+    this.silentCount = silentCount
   }
 
   getRetryCount(): number {
@@ -88,21 +95,26 @@ class Attempts {
 
 function retryStrategy({ clock, random }: { clock: Clock; random: Random }): RetryStrategy {
   return {
-    acquireInitialRetryToken: async () => new Attempts(0),
+    acquireInitialRetryToken: async () => new Failures(0, 0),
     refreshRetryTokenForRetry: async (token, failure) => {
       const count = token.getRetryCount() + 1
-      if (count >= attemptsMax(failure)) throw new Error('tried often enough')
+      const silentBefore = token instanceof Failures ? token.silentCount : 0
+      const silentCount = silentBefore + (failure.error?.name === 'TimeoutError' ? 1 : 0)
+      if (count >= attemptsMax(failure) || silentCount >= SILENT_ATTEMPTS_MAX) {
+        throw new Error('tried often enough')
+      }
       const baseMs = failure.errorType === 'THROTTLING' ? THROTTLED_BASE_MS : BASE_MS
       const hintMs = (failure.retryAfterHint?.getTime() ?? 0) - clock.wall()
-      await clock.sleep(Math.max(backoffMs(random, baseMs, count), hintMs))
-      return new Attempts(count)
+      await clock.sleep(Math.max(backoffMs(random, baseMs, count), Math.min(hintMs, HINT_MAX_MS)))
+      return new Failures(count, silentCount)
     },
     recordSuccess: () => undefined,
   }
 }
 
 function attemptsMax({ error, errorType }: RetryError): number {
-  if (error?.name === 'TimeoutError') return SILENT_ATTEMPTS_MAX
-  if (error !== undefined && DAMAGED.has(error.name)) return ATTEMPTS_MAX
-  return errorType === 'CLIENT_ERROR' ? 1 : ATTEMPTS_MAX
+  if (errorType !== 'CLIENT_ERROR') return ATTEMPTS_MAX
+  const name = error?.name ?? ''
+  if (name === SKEWED) return SKEWED_ATTEMPTS_MAX
+  return DAMAGED.has(name) ? ATTEMPTS_MAX : 1
 }

@@ -74,7 +74,11 @@ export async function upload(
 async function uploadParts(
   { client, turns, clock }: UploadParts,
   target: UploadTarget,
-  { first, parts, check }: { first: Part; parts: AsyncGenerator<Part>; check: (bytes: number) => void },
+  {
+    first,
+    parts,
+    check,
+  }: { first: Part; parts: AsyncGenerator<Part>; check: (bytes: number) => void },
   outer: AbortSignal,
 ): Promise<void> {
   const { Bucket, Key } = target
