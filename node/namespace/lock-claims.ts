@@ -206,6 +206,8 @@ export class LockClaims {
       this.#confirmedAt !== undefined && now - this.#confirmedAt < RENEW_MS && !this.#isDoubted
     if (!isFresh) {
       const voters = await this.#readVoters()
+      this.expire()
+      if (session !== this.#session) return ANEW
       if (voters === undefined) return NOBODY
       this.#voters = voters
     }
@@ -254,7 +256,9 @@ export class LockClaims {
     this.#confirmedAt = at
     this.#isDoubted = false
     this.#expiry?.cancel()
-    this.#expiry = clock.timer(at + TRUSTED_MS - clock.now(), () => this.expire())
+    // A timer may fire a moment early.
+    const leftMs = at + TRUSTED_MS - clock.now()
+    this.#expiry = clock.timer(leftMs + 1, () => this.expire())
   }
 
   #renewLater(): void {
