@@ -1,6 +1,8 @@
 // The API of a running node, over its control socket. A call here is a call there: same names, same errors.
 import {
   API_PREFIX,
+  COLD_PUSH_ROUTE,
+  COLD_RECALL_ROUTE,
   CONFLICTS_ROUTE,
   FILE_ROUTE,
   LENGTH_HEADER,
@@ -36,6 +38,7 @@ import type {
   VolumeInfo,
   WriteOptions,
 } from '../node/control/api.ts'
+import type { ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
 import type { Pin } from '../node/control/pins.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
@@ -226,6 +229,32 @@ export class Client implements NodeApi {
 
   listPins({ volume, signal }: UpkeepOptions = {}): Promise<readonly Pin[]> {
     return this.#call('listPins', { volume }, { signal })
+  }
+
+  addTier(request: TierRequest, options?: CallOptions): Promise<Tier> {
+    return this.#call('addTier', { ...request }, options)
+  }
+
+  listTiers({ volume, signal }: UpkeepOptions = {}): Promise<readonly TierStatus[]> {
+    return this.#call('listTiers', { volume }, { signal })
+  }
+
+  removeTier(name: string, { volume, signal }: UpkeepOptions = {}): Promise<void> {
+    return this.#call('removeTier', { name, volume }, { signal })
+  }
+
+  async *pushCold(
+    path: string,
+    { tier, signal }: CallOptions & { readonly tier?: string | undefined } = {},
+  ): AsyncGenerator<readonly ColdProgress[]> {
+    yield* this.#pages<ColdProgress>(COLD_PUSH_ROUTE, { path, tier }, { signal })
+  }
+
+  async *recallCold(
+    path: string,
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<readonly ColdProgress[]> {
+    yield* this.#pages<ColdProgress>(COLD_RECALL_ROUTE, { path }, { signal })
   }
 
   repair({ volume, signal }: UpkeepOptions = {}): Promise<void> {

@@ -6,6 +6,7 @@ import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
+import { addCold } from './commands/cold.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
 import { addGc } from './commands/gc.ts'
@@ -53,6 +54,7 @@ const COMMANDS = [
   addLog,
   addConflicts,
   addPin,
+  addCold,
   addMount,
   addUnmount,
   addScrub,

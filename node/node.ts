@@ -22,6 +22,7 @@ import { RoundTrips } from './peers/round-trips.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Swarm } from './namespace/swarm.ts'
 import { Distrust } from './upkeep/distrust.ts'
+import { NodeCold } from './tier/node-cold.ts'
 import { NodeUpkeep } from './upkeep/node-upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
 import type { Kv } from './store/kv.ts'
@@ -76,6 +77,7 @@ export class Node implements LocalNode {
   readonly #mounts: Mounts
   readonly #hosted: HostedVolumes
   readonly #upkeep: NodeUpkeep
+  readonly #cold: NodeCold
   readonly #space: Space
   readonly #stop = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
@@ -127,6 +129,8 @@ export class Node implements LocalNode {
       { world, store, volumes, hosted, detector, distrust, log },
       options.upkeep,
     ))
+    const { isOnline } = peers
+    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, log }))
     this.#shards = new ShardServer(
       { network: world.network, clock: world.clock, store },
       {
@@ -137,7 +141,18 @@ export class Node implements LocalNode {
     )
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store }))
     const roundTrips = new RoundTrips(world)
-    const parts = { world, space, volumes, joining, detector, roundTrips, swarm, hosted, upkeep }
+    const parts = {
+      world,
+      space,
+      volumes,
+      joining,
+      detector,
+      roundTrips,
+      swarm,
+      hosted,
+      upkeep,
+      cold,
+    }
     this.api = ownersApi(
       { ...parts, mounts, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
@@ -201,6 +216,7 @@ export class Node implements LocalNode {
     await this.#swarm.start()
     this.#hosted.start()
     this.#upkeep.start()
+    this.#cold.start()
     this.#door = await this.#c.openDoor?.(this.api)
   }
 
@@ -219,6 +235,7 @@ export class Node implements LocalNode {
     await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
+    await step(() => this.#cold.stop())
     await step(() => this.#upkeep.stop())
     await step(() => this.#hosted.stop())
     await step(() => this.#shards.stop())

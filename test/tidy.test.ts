@@ -52,6 +52,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/store/kv.ts',
   'node/mount/file-system.ts',
   'node/control/api.ts',
+  'node/control/cold.ts',
   'node/control/garbage.ts',
   'node/control/pins.ts',
   'node/control/status.ts',

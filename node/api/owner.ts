@@ -2,6 +2,7 @@
 import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
 import { filesApi } from './files.ts'
 import { garbageApi } from './garbage.ts'
@@ -40,6 +41,7 @@ export function ownersApi(
     ...upkeepApi(parts),
     ...garbageApi(parts),
     ...pinsApi(parts),
+    ...coldApi(parts),
   }
   return {
     ...nouns,

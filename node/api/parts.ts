@@ -6,6 +6,7 @@ import type { Volumes } from '../namespace/volumes.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
+import type { NodeCold } from '../tier/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep/node-upkeep.ts'
 import type { World } from '../world/world.ts'
 import type { Space } from './space.ts'
@@ -20,6 +21,7 @@ export interface NodeParts {
   readonly swarm: Swarm
   readonly hosted: HostedVolumes
   readonly upkeep: NodeUpkeep
+  readonly cold: NodeCold
   readonly mounts: Mounts
   /** The signal of a call: aborts also when the node stops. */
   readonly until: (signal: AbortSignal | undefined) => AbortSignal

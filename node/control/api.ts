@@ -9,6 +9,7 @@ import type { EntryHash, PeerId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { ColdApi } from './cold.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { PinsApi } from './pins.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
@@ -64,7 +65,8 @@ export interface NodeApi
     MountsApi,
     UpkeepApi,
     GarbageApi,
-    PinsApi {
+    PinsApi,
+    ColdApi {
   status(options?: CallOptions): Promise<NodeStatus>
   /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
   stop(): Promise<void>

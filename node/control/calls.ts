@@ -29,6 +29,7 @@ const path = z
   .string()
   .min(1)
   .max(PATH_MAX + 256)
+const TIER_URL_MAX = 2048
 const folder = z.string().startsWith('/').max(PATH_MAX)
 const volume = label.optional()
 const flag = z.boolean().optional()
@@ -110,6 +111,23 @@ const table: Readonly<Record<string, Call>> = {
   ),
   removePin: call({ path }, (api, { path }, options) => api.removePin(path, options)),
   listPins: call({ volume }, (api, { volume }, options) => api.listPins({ volume, ...options })),
+  addTier: call(
+    {
+      name: label,
+      url: z.string().min(1).max(TIER_URL_MAX),
+      endpoint: z.string().max(TIER_URL_MAX).optional(),
+      region: label.optional(),
+      storageClass: label.optional(),
+      credentialsFile: folder.optional(),
+      profile: label.optional(),
+      volume,
+    },
+    (api, request, options) => api.addTier(request, options),
+  ),
+  listTiers: call({ volume }, (api, { volume }, options) => api.listTiers({ volume, ...options })),
+  removeTier: call({ name: label, volume }, (api, { name, volume }, options) =>
+    api.removeTier(name, { volume, ...options }),
+  ),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 
   mount: call(
@@ -160,6 +178,13 @@ const pathQuery = z.strictObject({ path })
 /** throws ShoalError 'usage'. */
 export function parsePathQuery(query: unknown): { path: string } {
   return check(pathQuery, query)
+}
+
+const coldQuery = z.strictObject({ path, tier: label.optional() })
+
+/** throws ShoalError 'usage'. */
+export function parseColdQuery(query: unknown): { path: string; tier?: string | undefined } {
+  return check(coldQuery, query)
 }
 
 const volumeQuery = z.strictObject({ volume })

@@ -8,6 +8,7 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import {
   calls,
+  parseColdQuery,
   parseConsistency,
   parseLogQuery,
   parsePathQuery,
@@ -17,6 +18,8 @@ import {
 } from './calls.ts'
 import {
   API_PREFIX,
+  COLD_PUSH_ROUTE,
+  COLD_RECALL_ROUTE,
   CONFLICTS_ROUTE,
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
@@ -178,6 +181,14 @@ async function handle(
     case `GET ${SCRUB_ROUTE}`: {
       const { volume } = parseVolumeQuery(query)
       return stream(response, lines(api.scrub({ volume, signal })), {}, signal)
+    }
+    case `GET ${COLD_PUSH_ROUTE}`: {
+      const { path, tier } = parseColdQuery(query)
+      return stream(response, lines(api.pushCold(path, { tier, signal })), {}, signal)
+    }
+    case `GET ${COLD_RECALL_ROUTE}`: {
+      const { path } = parsePathQuery(query)
+      return stream(response, lines(api.recallCold(path, { signal })), {}, signal)
     }
     case `POST ${API_PREFIX}stop`:
       return stop(api, response)

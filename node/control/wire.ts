@@ -19,6 +19,10 @@ export const LOG_ROUTE = '/v1/log'
 /** `GET` scrubs what is stored of the volume in the query, or all: one page a line. */
 export const SCRUB_ROUTE = '/v1/scrub'
 
+/** `GET` puts what is at the path in the query into a tier, or brings it back: one page of progress a line. */
+export const COLD_PUSH_ROUTE = '/v1/cold-push'
+export const COLD_RECALL_ROUTE = '/v1/cold-recall'
+
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'
 /** Response header of a file: FileContent.lengthBytes. */

@@ -41,6 +41,8 @@ interface ChunkIoParts {
   readonly touched: Touched
   /** Does this node know what other members have done until just now? */
   readonly hears: () => boolean
+  /** Told of each chunk that is read for a user, but for those in the cache. */
+  readonly onRead?: (chunk: ChunkId) => void
 }
 
 /** See the head of the file. */
@@ -82,7 +84,7 @@ export class ChunkIo {
    * fetched is kept in the store here ('stored', if there is room and it is in a stripe), or for the next reader.
    */
   reader(hints: readonly PeerId[], { keeps }: { keeps?: 'stored' | 'cached' } = {}): ChunkReader {
-    const { store, map, gatherer, cache, volume } = this.#parts
+    const { store, map, gatherer, cache, volume, onRead } = this.#parts
     // The id alone would show what only members of another volume may open.
     const keyOf = (id: ChunkId): string => volume + id
     const readOnce = async (
@@ -90,6 +92,7 @@ export class ChunkIo {
       { signal }: { signal: AbortSignal },
     ): Promise<Uint8Array> => {
       const sealed = await gatherer.fetch(ref.id, { hints, keeps: keeps === 'cached', signal })
+      if (keeps === 'cached') onRead?.(ref.id)
       if (keeps === 'stored' && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
       return openChunk(map.keys(ref.epoch), ref, sealed)
     }

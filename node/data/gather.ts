@@ -1,5 +1,6 @@
 // Finds a sealed chunk: here, or as it was fetched before; on the peers with its data shards (only its bytes), from any k shards of its stripe (the
-// same bytes of each, decoded), from holders that the DHT knows, or whole from a peer that has it in no stripe yet.
+// same bytes of each, decoded), from holders that the DHT knows, whole from a peer that has it in no stripe yet, or from a
+// cold tier, which comes first where too few holders are there.
 // Later ways start while earlier ones are slow. What is returned matches the chunk's id; when what was gathered does
 // not, it is gathered again with a Merkle proof of every range, which names the holder that lies or is damaged.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
@@ -9,9 +10,10 @@ import { groupAnnouncement } from '../../protocol/placement/announcement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { HEDGE_MS, StripeRead } from './stripe-read.ts'
 import { firstOf } from './hedge.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Attempt } from './hedge.ts'
-import type { Holders } from './stripe-map.ts'
+import type { Holders, MappedStripe } from './stripe-map.ts'
 import type { GatherParts } from './stripe-read.ts'
 
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
@@ -55,7 +57,16 @@ export class Gatherer {
     const known = located === undefined ? undefined : map.stripe(located.stripe)
     const ways: Attempt<Uint8Array>[] = []
     let read: StripeRead | undefined
+    let isFromTier = false
+    const fromTier: Attempt<Uint8Array>[] = []
     if (located !== undefined && known !== undefined) {
+      const { cold } = this.#parts
+      if (cold !== undefined && known.cold.length > 0)
+        fromTier.push(async (scope) => {
+          const sealed = await cold.chunk(known, located.index, scope)
+          isFromTier = true
+          return sealed
+        })
       const stripe = { id: located.stripe, header: known.header }
       const reading = new StripeRead(this.#parts, stripe)
       read = reading
@@ -66,14 +77,23 @@ export class Gatherer {
       })
     }
     ways.push((scope) => this.#whole(id, hints, scope))
+    if (known !== undefined && this.#isOutOfReach(known)) ways.unshift(...fromTier)
+    else ways.push(...fromTier)
     try {
       const [sealed] = await firstOf(ways, 1, { clock, hedgeMs: WAY_HEDGE_MS, signal })
-      if (sealed !== undefined) return { sealed, isFetched: read?.hasAsked ?? true }
+      if (sealed !== undefined) return { sealed, isFetched: isFromTier || (read?.hasAsked ?? true) }
     } catch (error) {
       if (signal.aborted) throw error
       throw unavailable(id, located?.stripe, read, error)
     }
     throw unavailable(id, located?.stripe, read, undefined)
+  }
+
+  /** Are fewer shards with holders that are there than it takes to read the stripe? */
+  #isOutOfReach({ header, holders }: MappedStripe): boolean {
+    const { isOnline, network } = this.#parts
+    const isThere = (peer: PeerId): boolean => peer === network.self || isOnline(peer)
+    return holders.filter((peers) => peers.some(isThere)).length < header.k
   }
 
   async #local(id: ChunkId): Promise<Uint8Array | undefined> {
@@ -165,5 +185,26 @@ function unavailable(
     stripe === undefined || read === undefined
       ? 'is in no stripe known here; the node that wrote it must be up'
       : `of stripe ${stripe}: ${read.describe()}`
-  return new ShoalError('chunk-unavailable', `chunk ${id} ${where}`, { cause: asShoalError(cause) })
+  const archived = failureOf(cause, ['cold-archived'])
+  if (archived !== undefined) return archived
+  const cold = failureOf(cause, COLD_CODES)
+  const tier = cold === undefined ? '' : `; ${cold.message}`
+  return new ShoalError('chunk-unavailable', `chunk ${id} ${where}${tier}`, {
+    cause: asShoalError(cause),
+  })
+}
+
+const COLD_CODES: readonly ErrorCode[] = [
+  'cold-unreachable',
+  'cold-denied',
+  'cold-gone',
+  'cold-missing',
+  'cold-corrupt',
+  'ENOENT',
+]
+
+/** One of the failures with such a code. */
+function failureOf(cause: unknown, codes: readonly ErrorCode[]): ShoalError | undefined {
+  const all: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause]
+  return all.filter((one) => one instanceof ShoalError).find(({ code }) => codes.includes(code))
 }

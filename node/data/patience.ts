@@ -51,8 +51,7 @@ async function insist(
       try {
         return await read(scope)
       } catch (error) {
-        if (scope.aborted || waitMs === undefined || !hasCode(error, 'chunk-unavailable'))
-          throw error
+        if (scope.aborted || waitMs === undefined || !isAwaited(error)) throw error
         failure = asShoalError(error)
       }
       await clock.sleep(pauseMs, { signal: scope })
@@ -60,4 +59,9 @@ async function insist(
   } finally {
     timer.cancel()
   }
+}
+
+/** What is away may come back, and what is asked back from an archive does. */
+function isAwaited(error: unknown): boolean {
+  return hasCode(error, 'chunk-unavailable') || hasCode(error, 'cold-archived')
 }

@@ -15,6 +15,7 @@ import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Network } from '../world/world.ts'
 import type { Attempt } from './hedge.ts'
+import type { ColdReader } from './cold-reader.ts'
 import type { Holders, StripeMap } from './stripe-map.ts'
 
 /** A holder that has not answered for so long gets company; sooner if it uses to answer in a fraction of that. */
@@ -30,6 +31,8 @@ export interface GatherParts {
   readonly network: Pick<Network, 'self' | 'peers' | 'find'>
   readonly clock: Clock
   readonly volume: VolumeId
+  /** Undefined: there are no cold tiers. */
+  readonly cold?: Pick<ColdReader, 'chunk'>
   /** Is a peer heard of as usual? Others are asked last. */
   readonly isOnline: (peer: PeerId) => boolean
   /** A shard that a holder does not have, or has otherwise: it lies, or its disk is damaged. */

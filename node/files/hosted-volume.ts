@@ -1,7 +1,7 @@
 // A volume at work on this node: its namespace over its log, the contents of its files over the data paths, and when
 // a write counts as acknowledged.
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
-import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
@@ -12,10 +12,12 @@ import { Announcer } from '../data/announcer.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
+import { ColdReader } from '../data/cold-reader.ts'
 import { Gatherer } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
 import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
+import { ReadNotes } from '../data/read-notes.ts'
 import { Touched } from '../data/touched.ts'
 import { Namespace } from '../namespace/namespace.ts'
 import { LockClaims } from '../namespace/lock-claims.ts'
@@ -29,7 +31,7 @@ import type { Swarm } from '../namespace/swarm.ts'
 import { ackOf, hasStrongLocks, isStrong } from '../namespace/settings.ts'
 import { isInTouch } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
-import type { World } from '../world/world.ts'
+import type { ObjectTier, World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
 import { FileLocks } from './file-locks.ts'
 import { Files } from './files.ts'
@@ -37,6 +39,7 @@ import type { Change } from './files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './stripe-map.ts'
 import type { PeerHooks } from './stripe-map.ts'
+import { VolumeTiers } from './volume-tiers.ts'
 
 /** Extents and children of manifest nodes kept, per volume. */
 const NODE_CACHE_ITEMS = 100_000
@@ -67,6 +70,7 @@ interface DataParts {
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly gatherer: Gatherer
+  readonly tiers: VolumeTiers
   readonly announcer: Announcer
   readonly packer: Packer
 }
@@ -79,6 +83,7 @@ export class HostedVolume {
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly gatherer: Gatherer
+  readonly tiers: VolumeTiers
   readonly announcer: Announcer
   readonly packer: Packer
   readonly strong: StrongVolume
@@ -86,6 +91,8 @@ export class HostedVolume {
   readonly classes: PinnedClasses
   /** What its open operations hold on to. */
   readonly touched: Touched = new Touched()
+  /** What users read through it. */
+  readonly reads: ReadNotes
   readonly #claims: LockClaims
   readonly #locks: FileLocks
   readonly #swarm: Swarm
@@ -100,10 +107,12 @@ export class HostedVolume {
     this.client = parts.client
     this.announcer = parts.announcer
     this.gatherer = gatherer
+    this.tiers = parts.tiers
     this.packer = packer
     this.#swarm = swarm
     this.#parts = parts
     this.#self = world.network.self
+    this.reads = new ReadNotes(map)
     this.namespace = new Namespace({ volume, random: world.random })
     this.classes = new PinnedClasses(volume)
     const { touched, classes, namespace } = this
@@ -113,7 +122,8 @@ export class HostedVolume {
         world.clock,
         world.network.peers().filter((peer) => map.isMember(peer)),
       )
-    const io = { store, map, packer, gatherer, cache, volume: volume.id, touched, hears }
+    const onRead = (chunk: ChunkId): void => this.reads.note(chunk)
+    const io = { store, map, packer, gatherer, cache, volume: volume.id, touched, hears, onRead }
     const chunks = (this.chunks = new ChunkIo(io))
     const nodes = nodeCache(NODE_CACHE_ITEMS)
     this.contents = new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes })
@@ -144,8 +154,11 @@ export class HostedVolume {
     const client = new ShardClient({ network, clock }, { volume: volume.id })
     const onOwn = (stripe: StripeId, index: number): void => peers.doubtOwn(stripe, index)
     const doubts = new ShardDoubts({ map, clock, self: network.self, log, onOwn })
+    const tiers = new VolumeTiers({ volume, tiers: world.tiers })
+    const open = (name: string): ObjectTier => tiers.open(name)
     const gatherer = new Gatherer({
       store,
+      cold: new ColdReader({ volume: volume.id, clock, open }),
       map,
       client,
       network,
@@ -168,7 +181,7 @@ export class HostedVolume {
       gatherer,
       onKept,
     })
-    return new HostedVolume(components, { map, client, gatherer, announcer, packer })
+    return new HostedVolume(components, { map, client, gatherer, tiers, announcer, packer })
   }
 
   /** Take up what the last run left unplaced. */
@@ -183,6 +196,7 @@ export class HostedVolume {
     await this.#parts.packer.stop()
     this.announcer.stop()
     this.#parts.client.close()
+    await this.tiers.close()
   }
 
   /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */

@@ -133,6 +133,22 @@ export class VolumeStripeMap implements StripeMap {
     await this.#volume.commit()
   }
 
+  /** Say at once who holds a stripe, and that tiers do no more; resolves when the entry is durable here. */
+  async recordRecalled(
+    headerBytes: Uint8Array,
+    holders: Holders,
+    gone: readonly { readonly tier: string; readonly stripe: StripeId }[],
+  ): Promise<void> {
+    this.#volume.atomically(() => {
+      this.#volume.submit({ kind: 'stripe', header: headerBytes, holders })
+      for (const { tier, stripe } of gone) {
+        const stripes = [{ stripe, offset: 0 }]
+        this.#volume.submit({ kind: 'cold', tier, pack: undefined, stripes })
+      }
+    })
+    await this.#volume.commit()
+  }
+
   /** Say that somebody has read of these by now. */
   async recordRead(stripes: readonly StripeId[]): Promise<void> {
     for (const some of parts(stripes, OP_STRIPES_MAX))

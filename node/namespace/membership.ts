@@ -167,6 +167,11 @@ export class Membership {
     return this.#policies.get(key)?.[0]
   }
 
+  /** All that was ever set, by key, in no order. */
+  policies(): readonly (readonly [key: string, value: string])[] {
+    return Array.from(this.#policies, ([key, [value]]) => [key, value])
+  }
+
   /** The newest epoch this node has a key of. */
   get epoch(): number {
     return this.#keys.newest

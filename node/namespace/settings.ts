@@ -214,8 +214,14 @@ export function coldAfterOf(
   volume: Volume,
 ): { readonly afterMs: number; readonly tier: string } | undefined {
   const afterMs = parseDuration(valueOf(volume, 'cold-after'))
+  const tier = coldTierOf(volume)
+  return afterMs === undefined || tier === undefined ? undefined : { afterMs, tier }
+}
+
+/** Undefined: none. */
+export function coldTierOf(volume: Volume): string | undefined {
   const tier = valueOf(volume, 'cold-tier')
-  return afterMs === undefined || tier === 'none' ? undefined : { afterMs, tier }
+  return tier === 'none' ? undefined : tier
 }
 
 export function keepOf(volume: Volume): Keep {

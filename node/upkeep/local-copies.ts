@@ -160,7 +160,6 @@ function isCopy(id: ChunkId, volumes: readonly CopiedVolume[]): boolean {
     const stripe = found === undefined ? undefined : map.stripe(found.stripe)
     if (stripe === undefined || stripe.isCondemned) return false
     const { holders, header } = stripe
-    if (stripe.cold.length > 0) return true
     const there = holders.filter((peers) => peers.some((peer) => livenessOf(peer) === 'online'))
     const isWhole = holders.every((peers) => peers.length > 0)
     return isWhole && there.length >= Math.min(header.k + 1, holders.length)

@@ -25,9 +25,9 @@ import type { StripeHeader } from '../stripe/stripe.ts'
 import type { ColdPlace } from '../tree/op.ts'
 
 /** A stripe with so many bytes of chunks is a pack of its own. */
-export const PACK_ALONE_BYTES: number = 8 * MIB
+const PACK_ALONE_BYTES: number = 8 * MIB
 /** Smaller ones are packed together until there are so many bytes. */
-export const PACK_BYTES: number = 32 * MIB
+const PACK_BYTES: number = 32 * MIB
 
 /** A stripe of which a pack is made. */
 export interface PackStripe {
@@ -73,9 +73,38 @@ const HEADER_START = Uint8Array.of(
 const HEADER_END = Uint8Array.of(0x67, 0x76, 0x65, 0x72, 0x73, 0x69, 0x6f, 0x6e, 0x01)
 const HEADER_BYTES = HEADER_START.length + CID_BYTES + HEADER_END.length
 
-/** Whether a stripe is packed alone, and when those packed together are enough: bytes of chunks, and stripes. */
-export function isPackFull(bytes: number, stripes: number): boolean {
-  return bytes >= PACK_BYTES || stripes >= OP_STRIPES_MAX
+/** Puts stripes together into packs: see PACK_ALONE_BYTES. */
+export class Packing<Stripe extends PackStripe> {
+  #small: Stripe[] = []
+  #bytes = 0
+
+  /** returns a pack that is full by now, by rising id. */
+  add(stripe: Stripe): readonly Stripe[] | undefined {
+    const bytes = dataBytes(stripe)
+    if (bytes >= PACK_ALONE_BYTES) return [stripe]
+    this.#small.push(stripe)
+    this.#bytes += bytes
+    const isFull = this.#bytes >= PACK_BYTES || this.#small.length >= OP_STRIPES_MAX
+    return isFull ? this.rest() : undefined
+  }
+
+  /** Of what is left: whether it is too little for a pack, unless it waited long. */
+  get isLittle(): boolean {
+    return this.#bytes < PACK_ALONE_BYTES
+  }
+
+  /** What is left, by rising id. */
+  rest(): readonly Stripe[] {
+    const rest = this.#small.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    this.#small = []
+    this.#bytes = 0
+    return rest
+  }
+}
+
+/** Bytes of the chunks of a stripe. */
+export function dataBytes({ header }: Pick<PackStripe, 'header'>): number {
+  return header.chunks.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** stripes: by rising id, at most OP_STRIPES_MAX. */

@@ -26,6 +26,7 @@ import type {
   VolumeInfo,
   WriteOptions,
 } from '../../node/control/api.ts'
+import type { ColdProgress, Tier, TierRequest, TierStatus } from '../../node/control/cold.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type { Pin } from '../../node/control/pins.ts'
 import type {
@@ -55,6 +56,7 @@ export class MemoryNode implements NodeApi {
   notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
+  readonly #tiers = new Map<string, Tier>()
   readonly #pins = new Map<string, Pin>()
   /** What scrub() gives. */
   scrubbed: readonly ScrubEvent[] = []
@@ -296,6 +298,30 @@ export class MemoryNode implements NodeApi {
 
   async listPins(): Promise<readonly Pin[]> {
     return [...this.#pins.values()]
+  }
+
+  async addTier({ name, url }: TierRequest): Promise<Tier> {
+    const tier = { name, url }
+    this.#tiers.set(name, tier)
+    return tier
+  }
+
+  async listTiers(): Promise<readonly TierStatus[]> {
+    return Array.from(this.#tiers.values(), (tier) => ({ ...tier, stripes: 0, only: 0 }))
+  }
+
+  async removeTier(name: string): Promise<void> {
+    if (!this.#tiers.delete(name)) throw new ShoalError('ENOENT', `there is no cold tier ${name}`)
+  }
+
+  async *pushCold(path: string): AsyncGenerator<readonly ColdProgress[]> {
+    const { sizeBytes } = await this.stat(path)
+    yield [{ doneBytes: 0, totalBytes: sizeBytes }]
+    yield [{ doneBytes: sizeBytes, totalBytes: sizeBytes }]
+  }
+
+  recallCold(path: string): AsyncGenerator<readonly ColdProgress[]> {
+    return this.pushCold(path)
   }
 
   async repair({ volume }: UpkeepOptions = {}): Promise<void> {

@@ -13,6 +13,7 @@ const MEANINGS: Readonly<Partial<Record<ErrorCode, number>>> = {
   aborted: EINTR,
   timeout: constants.errno.ETIMEDOUT,
   NO_QUORUM: constants.errno.EAGAIN,
+  'cold-archived': constants.errno.EAGAIN,
   usage: constants.errno.EINVAL,
   unsupported: constants.errno.EOPNOTSUPP,
 }

@@ -1,0 +1,75 @@
+// What the owner asks of a node about cold tiers: places outside the swarm where data that nobody reads lies.
+import type { ErrorCode } from '../../protocol/errors.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { CallOptions } from './api.ts'
+
+export interface ColdApi {
+  /**
+   * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it was seen to work from here.
+   * What this node is let in by stays on this node. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
+   */
+  addTier(request: TierRequest, options?: CallOptions): Promise<Tier>
+  /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
+  listTiers(
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<readonly TierStatus[]>
+  /**
+   * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT', 'not-placed' while something
+   * lies nowhere else.
+   */
+  removeTier(
+    name: string,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<void>
+  /**
+   * Put what is at a path and below into a tier now: that of the volume's settings, or the only one, if none is named. In
+   * pages, as it goes; to break off is safe. throws 'ENOENT', 'usage', 'cold-*', 'chunk-unavailable'.
+   */
+  pushCold(
+    path: string,
+    options?: CallOptions & { readonly tier?: string | undefined },
+  ): AsyncIterable<readonly ColdProgress[]>
+  /**
+   * Bring what is at a path and below back to peers, and let go of what tiers hold of it. In pages, as it goes; to break off
+   * is safe. throws 'ENOENT', 'not-placed', 'chunk-unavailable'.
+   */
+  recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
+}
+
+export interface TierRequest extends Tier {
+  /** As S3Options has them: of this node only. */
+  readonly credentialsFile?: string | undefined
+  readonly profile?: string | undefined
+  /** The volume; the default one if left out. */
+  readonly volume?: string | undefined
+}
+
+/** Where a tier is. */
+export interface Tier {
+  readonly name: string
+  readonly url: string
+  readonly endpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly storageClass?: string | undefined
+}
+
+export interface TierStatus extends Tier {
+  /** Verified copies there, in stripes, and those that peers that can be reached now could not give. */
+  readonly stripes: number
+  readonly only: number
+  /** What the tier says of its objects; absent where it does not answer. */
+  readonly objects?: number | undefined
+  readonly bytes?: number | undefined
+  /** By storage class, as the tier calls it. */
+  readonly classes?: Readonly<Record<string, number>> | undefined
+  readonly oldestMs?: WallTime | undefined
+  readonly newestMs?: WallTime | undefined
+  /** Why it does not answer, or takes nothing. */
+  readonly failure?: { readonly code: ErrorCode; readonly message: string } | undefined
+}
+
+/** How far it is, in bytes of data. */
+export interface ColdProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}

@@ -1,0 +1,29 @@
+// Which stripes of a volume somebody has read of through this node, since that was asked last: so many at most, the latest.
+// What is read is noted once, whatever the number of reads; background work does not count.
+import { LRUCache } from 'lru-cache'
+import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import type { StripeMap } from './stripe-map.ts'
+
+const STRIPES_MAX = 65_536
+
+export class ReadNotes {
+  readonly #map: Pick<StripeMap, 'locate'>
+  readonly #stripes = new LRUCache<StripeId, true>({ max: STRIPES_MAX })
+
+  constructor(map: Pick<StripeMap, 'locate'>) {
+    this.#map = map
+  }
+
+  /** A chunk is read for a user. */
+  note(chunk: ChunkId): void {
+    const stripe = this.#map.locate(chunk)?.stripe
+    if (stripe !== undefined) this.#stripes.set(stripe, true)
+  }
+
+  /** And forget them. */
+  take(): readonly StripeId[] {
+    const stripes = [...this.#stripes.keys()]
+    this.#stripes.clear()
+    return stripes
+  }
+}

@@ -1,0 +1,120 @@
+// Puts one pack into a tier: what its stripes hold, gathered as it is sent, and then read back, every byte of it compared
+// with what it should be. What was put by an upload that was broken off is not put again; what is found to be other than
+// it should is removed. Only who gets a Pack from here may say that the tier holds it.
+import { concatBytes, equalBytes } from '../../protocol/bytes.ts'
+import { verifyChunk } from '../../protocol/chunk/seal.ts'
+import { layOutPack, packKey } from '../../protocol/cold/pack.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import type { Pack, PackStripe } from '../../protocol/cold/pack.ts'
+import type { ChunkId, VolumeId } from '../../protocol/ids.ts'
+import type { ObjectTier } from '../world/world.ts'
+
+/** Chunks gathered ahead of the one that is sent. */
+const AHEAD_MAX = 8
+
+export interface UploadParts {
+  readonly volume: VolumeId
+  readonly tier: ObjectTier
+  readonly tierName: string
+  /** The sealed chunk. throws ShoalError 'chunk-unavailable'. */
+  readonly fetch: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
+}
+
+/** stripes: by rising id. throws ShoalError 'cold-*', 'chunk-unavailable'. In memory: some chunks. */
+export async function uploadPack(
+  parts: UploadParts,
+  stripes: readonly PackStripe[],
+  signal: AbortSignal,
+): Promise<Pack> {
+  const { volume, tier, fetch } = parts
+  const pack = layOutPack(volume, stripes)
+  const key = packKey(volume, pack.id)
+  const there = await tier.head(key, { signal })
+  if (there?.bytes !== pack.size)
+    await tier.put(key, pack.size, contentOf(pack, fetch, signal), { signal })
+  try {
+    await verify(pack, parts, signal)
+  } catch (error) {
+    // Its bytes cannot be had for hours; the tier has said that it stored just these.
+    if (hasCode(error, 'cold-archived')) return pack
+    if (hasCode(error, 'cold-corrupt')) await tier.remove([key], { signal })
+    throw error
+  }
+  return pack
+}
+
+async function* contentOf(
+  { parts }: Pack,
+  fetch: UploadParts['fetch'],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const ahead: Promise<Uint8Array>[] = []
+  let next = 0
+  for (let at = 0; at < parts.length; at++) {
+    for (; next < parts.length && ahead.length < AHEAD_MAX; next++) {
+      const part = parts[next]
+      if (part === undefined) break
+      const bytes = 'bytes' in part ? Promise.resolve(part.bytes) : fetch(part.chunk, signal)
+      // Who waits for it hears of its failure; nobody does any more when an earlier one failed.
+      bytes.catch(() => undefined)
+      ahead.push(bytes)
+    }
+    const bytes = await ahead.shift()
+    if (bytes !== undefined) yield bytes
+  }
+}
+
+/** throws ShoalError 'cold-corrupt' unless the tier holds the pack as it should be. */
+async function verify(
+  pack: Pack,
+  { volume, tier, tierName }: UploadParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = packKey(volume, pack.id)
+  const source = new Exactly(tier.get(key, undefined, { signal }))
+  const wrong = `cold tier ${tierName}: ${key} reads back other than it was put; it is put again later`
+  try {
+    for (const part of pack.parts) {
+      const bytes = await source.take('bytes' in part ? part.bytes.length : part.length)
+      const isRight =
+        'bytes' in part ? equalBytes(bytes, part.bytes) : verifyChunk(part.chunk, bytes)
+      if (!isRight) throw new ShoalError('cold-corrupt', wrong)
+    }
+    if ((await source.take(1)).length > 0) throw new ShoalError('cold-corrupt', wrong)
+  } finally {
+    await source.close()
+  }
+}
+
+/** Takes a stream in pieces of any length. */
+class Exactly {
+  readonly #source: AsyncIterator<Uint8Array>
+  #rest: Uint8Array = new Uint8Array(0)
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]()
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.()
+  }
+
+  /** Fewer bytes only at the end. */
+  async take(length: number): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    let missing = length
+    while (missing > 0) {
+      if (this.#rest.length === 0) {
+        const next = await this.#source.next()
+        if (next.done === true) break
+        this.#rest = next.value
+      }
+      const piece = this.#rest.subarray(0, missing)
+      this.#rest = this.#rest.subarray(piece.length)
+      missing -= piece.length
+      pieces.push(piece)
+    }
+    const [only] = pieces
+    return pieces.length === 1 && only !== undefined ? only : concatBytes(pieces)
+  }
+}

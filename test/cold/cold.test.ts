@@ -1,0 +1,104 @@
+// Data that goes into a cold tier, and comes back: real nodes, and a folder as the tier.
+import assert from 'node:assert/strict'
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CarReader } from '@ipld/car'
+import type { TierStatus } from '../../node/control/cold.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { digestFile, writeRandomFile } from '../cluster/trees.ts'
+
+const FILE_MIB = 30
+const SMALL_FILES = 20
+
+test('what is pushed is read from the tier once peers have given up their shards', async (t) => {
+  await using cluster = await TestCluster.start(3)
+  const [first, second] = cluster.nodes as [TestNode, TestNode, TestNode]
+  const place = join(cluster.folder, 'tier')
+  await mkdir(place)
+  const source = join(cluster.folder, 'source.bin')
+  await writeRandomFile(source, FILE_MIB)
+  const digest = await digestFile(source)
+  const small = join(cluster.folder, 'small')
+  await mkdir(small)
+  for (let n = 0; n < SMALL_FILES; n++) await writeFile(join(small, `${n}`), `${n}`.repeat(9000))
+
+  await t.test('a file and a folder of small ones are put, verified, as CAR files', async () => {
+    await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
+    await first.shoal('put', '--ack', 'placed', source, '/big.bin')
+    await first.shoal('put', '--ack', 'placed', small, '/small')
+    await first.shoal('cold', 'add', 'attic', `dir:${place}`)
+    const pushed = await first.json<{ bytes: number }>('cold', 'push', '/')
+    assert(pushed.bytes >= FILE_MIB * 2 ** 20)
+    const packs = await packsIn(place)
+    assert(packs.length > 0)
+    for (const pack of packs) {
+      const reader = await CarReader.fromBytes(await readFile(pack))
+      assert.equal((await reader.getRoots()).length, 1)
+    }
+    const [tier] = await first.json<TierStatus[]>('cold', 'ls')
+    assert.equal(tier?.objects, packs.length)
+    assert.equal(tier.failure, undefined)
+    const again = await first.json<{ bytes: number }>('cold', 'push', '/')
+    assert.equal(again.bytes, 0, 'what is there is not put again')
+  })
+
+  await t.test('then peers give up all that they have', async () => {
+    await eventually('no shards are with peers', async () => {
+      const { cold, stripes } = await first.volume()
+      return cold.only > 0 && cold.copied === 0 && stripes.full + stripes.lost === 0
+    })
+    await cluster.converged()
+  })
+
+  await t.test('what is in the tier alone is read by a node that was restarted', async () => {
+    await second.kill('SIGKILL')
+    await second.start()
+    const got = join(cluster.folder, 'got.bin')
+    await second.shoal('get', '/big.bin', got)
+    assert.equal(await digestFile(got), digest)
+    assert.equal(await second.shoal('cat', '/small/7'), '7'.repeat(9000))
+  })
+
+  await t.test(
+    'without the tier a read says which file cannot be read and why, and the node goes on',
+    async () => {
+      const fresh = cluster.node('fresh')
+      await fresh.start({ ticket: await first.invite() })
+      const away = `${place}.away`
+      await rename(place, away)
+      // What they gave up they keep for a while, and give to who asks.
+      for (const node of cluster.nodes.slice(0, 3)) await node.kill('SIGKILL')
+      const { code, stderr } = await fresh.run('cat', '/small/3')
+      assert.equal(code, 1)
+      assert.match(stderr, /attic/)
+      assert.match(stderr, /\/small\/3/)
+      assert.match(await fresh.shoal('ls', '/small'), /7/)
+      await rename(away, place)
+      assert.equal(await fresh.shoal('cat', '/small/3'), '3'.repeat(9000))
+      for (const node of cluster.nodes.slice(0, 3)) await node.start()
+    },
+  )
+
+  await t.test('a tier that is the only place cannot be removed; recalled, it can', async () => {
+    const { code, stderr } = await first.run('cold', 'rm', 'attic')
+    assert.equal(code, 1)
+    assert.match(stderr, /recall/)
+    await first.shoal('cold', 'recall', '/')
+    await eventually('all shards are with peers', async () => {
+      const { cold, stripes } = await first.volume()
+      return cold.only + cold.copied === 0 && stripes.full > 0 && stripes.lost === 0
+    })
+    await first.shoal('cold', 'rm', 'attic')
+    await rm(place, { recursive: true })
+    const got = join(cluster.folder, 'recalled.bin')
+    await cluster.nodes[2]?.shoal('get', '/big.bin', got)
+    assert.equal(await digestFile(got), digest)
+  })
+})
+
+async function packsIn(place: string): Promise<string[]> {
+  const names = await readdir(place, { recursive: true })
+  return names.filter((name) => name.endsWith('.car')).map((name) => join(place, name))
+}
