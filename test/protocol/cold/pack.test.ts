@@ -5,16 +5,12 @@ import { CarReader } from '@ipld/car'
 import fc from 'fast-check'
 import { concatBytes, toHex } from '../../../protocol/bytes.ts'
 import { decodeCbor } from '../../../protocol/cbor.ts'
-import { chunkRange, layOutPack, packKey, packOfKey } from '../../../protocol/cold/pack.ts'
-import { blake3 } from '../../../protocol/hash.ts'
-import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../../protocol/ids.ts'
-import { codeStripe } from '../../../protocol/stripe/stripe.ts'
-import type { Pack } from '../../../protocol/cold/pack.ts'
-import type { ChunkId, VolumeId } from '../../../protocol/ids.ts'
-import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
-import { checkVectors, xorshiftBytes } from '../vectors.ts'
-
-const VOLUME = 'ab'.repeat(32) as VolumeId
+import { Packing, chunkRange, layOutPack, packKey, packOfKey } from '../../../protocol/cold/pack.ts'
+import { MIB } from '../../../protocol/units.ts'
+import type { Pack, PackStripe } from '../../../protocol/cold/pack.ts'
+import type { ChunkId, StripeId, VolumeId } from '../../../protocol/ids.ts'
+import { VOLUME, stripesOf } from '../../node/tier/packed.ts'
+import { checkVectors } from '../vectors.ts'
 
 describe('packs', () => {
   test('have the bytes that docs/formats/cold.md shows', () => {
@@ -87,6 +83,33 @@ describe('packs', () => {
   })
 })
 
+describe('packing', () => {
+  const MANY = 1024
+  const stripe = (id: string, bytes: number): PackStripe => ({
+    id: id as StripeId,
+    header: { chunks: [{ id: `${id} chunk` as ChunkId, length: bytes }] },
+    headerBytes: new Uint8Array(0),
+  })
+  const idsOf = (pack: readonly PackStripe[] | undefined): string[] | undefined =>
+    pack?.map(({ id }) => id)
+
+  test('a stripe of 8 MiB is a pack, smaller ones are put together up to 32 MiB, by rising id', () => {
+    const packing = new Packing<PackStripe>()
+    assert.deepEqual(idsOf(packing.add(stripe('big', 8 * MIB))), ['big'])
+    for (const id of ['e', 'd', 'c', 'b']) assert.equal(packing.add(stripe(id, 7 * MIB)), undefined)
+    assert.equal(packing.isLittle, false)
+    assert.deepEqual(idsOf(packing.add(stripe('a', 7 * MIB))), ['a', 'b', 'c', 'd', 'e'])
+    assert.equal(packing.isLittle, true)
+    assert.deepEqual(packing.rest(), [])
+  })
+
+  test('a pack has no more stripes than one op can name', () => {
+    const packing = new Packing<PackStripe>()
+    for (let n = 1; n < MANY; n++) assert.equal(packing.add(stripe(`${n}`, 1)), undefined)
+    assert.equal(packing.add(stripe('last', 1))?.length, MANY)
+  })
+})
+
 /** Lengths of the chunks of one to three stripes: around where a varint gets longer, too. */
 function anyLengths(): fc.Arbitrary<number[][]> {
   const length = fc.oneof(
@@ -95,23 +118,6 @@ function anyLengths(): fc.Arbitrary<number[][]> {
   )
   const chunks = fc.array(length, { minLength: 1, maxLength: 5 })
   return fc.array(chunks, { minLength: 1, maxLength: 3 })
-}
-
-function stripesOf(lengths: readonly (readonly number[])[]): {
-  stripes: readonly CodedStripe[]
-  chunks: ReadonlyMap<ChunkId, Uint8Array>
-} {
-  const chunks = new Map<ChunkId, Uint8Array>()
-  const stripes = lengths.map((each, n) => {
-    const sealed = each.map((length, at) => {
-      const bytes = xorshiftBytes(1 + 10 * n + at, length)
-      const id = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(bytes)))
-      chunks.set(id, bytes)
-      return { id, bytes }
-    })
-    return codeStripe(sealed, 2, 1)
-  })
-  return { stripes: stripes.toSorted((a, b) => (a.id < b.id ? -1 : 1)), chunks }
 }
 
 function bytesOf(pack: Pack, chunks: ReadonlyMap<ChunkId, Uint8Array>): Uint8Array {
