@@ -40,6 +40,8 @@ export interface HeardClaim extends Claim {
 export class Claims {
   readonly #view: StateView
   readonly #claims = new Map<PeerId, HeardClaim>()
+  /** Made once: to read a peer id takes longer than all else that is done with a claim. */
+  readonly #keys = new Map<PeerId, ByteString>()
 
   private constructor(view: StateView) {
     this.#view = view
@@ -80,7 +82,7 @@ export class Claims {
     }
     this.#claims.set(beacon.peer, claim)
     if (known === undefined || saysMore(claim, known)) {
-      this.#view.put(CLAIM + toByteString(publicKeyOf(beacon.peer)), encodeClaim(claim))
+      this.#view.put(this.#keyOf(beacon.peer), encodeClaim(claim))
     }
     return true
   }
@@ -91,8 +93,16 @@ export class Claims {
     for (const [peer, claim] of this.#claims) {
       const renamed = { ...claim, vector: renamedBy(claim.vector, renames) }
       this.#claims.set(peer, renamed)
-      this.#view.put(CLAIM + toByteString(publicKeyOf(peer)), encodeClaim(renamed))
+      this.#view.put(this.#keyOf(peer), encodeClaim(renamed))
     }
+  }
+
+  #keyOf(peer: PeerId): ByteString {
+    const known = this.#keys.get(peer)
+    if (known !== undefined) return known
+    const key = CLAIM + toByteString(publicKeyOf(peer))
+    this.#keys.set(peer, key)
+    return key
   }
 }
 
