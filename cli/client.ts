@@ -1,9 +1,11 @@
 // The API of a running node, over its control socket. A call here is a call there: same names, same errors.
 import {
   API_PREFIX,
+  CAR_ROUTE,
   COLD_PUSH_ROUTE,
   COLD_RECALL_ROUTE,
   CONFLICTS_ROUTE,
+  EXPORTED_TRAILER,
   FILE_ROUTE,
   LENGTH_HEADER,
   LIST_ROUTE,
@@ -39,6 +41,12 @@ import type {
   WriteOptions,
 } from '../node/control/api.ts'
 import type { ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
+import type {
+  ExportOptions,
+  Exported,
+  ImportEvent,
+  ImportOptions,
+} from '../node/control/exchange.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
 import type { Pin } from '../node/control/pins.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
@@ -207,6 +215,31 @@ export class Client implements NodeApi {
     yield* this.#pages<LogItem>(LOG_ROUTE, { path, limit, follow, all }, options)
   }
 
+  async *exportCar(
+    path: string,
+    options: FileCallOptions & ExportOptions = {},
+  ): AsyncGenerator<Uint8Array> {
+    const { sealed, attributes, rootLater, onExported } = options
+    const query = { path, sealed, attributes, rootLater }
+    const all = await this.#options(path, options)
+    const { body, trailer } = await this.#connection.open('GET', CAR_ROUTE, query, undefined, all)
+    yield* body
+    onExported?.(decodeHeader(trailer(EXPORTED_TRAILER)) as Exported)
+  }
+
+  async *importCar(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    options: FileCallOptions & ImportOptions = {},
+  ): AsyncGenerator<readonly ImportEvent[]> {
+    const { sizeBytes, ack } = options
+    const all = await this.#options(path, options)
+    const query = { path, sizeBytes, ack }
+    yield* pagesOf<ImportEvent>(
+      (await this.#connection.open('PUT', CAR_ROUTE, query, content, all)).body,
+    )
+  }
+
   async *scrub({ volume, signal }: UpkeepOptions = {}): AsyncGenerator<readonly ScrubEvent[]> {
     yield* this.#pages<ScrubEvent>(SCRUB_ROUTE, { volume }, { signal })
   }
@@ -317,13 +350,19 @@ export class Client implements NodeApi {
     query: Query,
     options?: FileCallOptions,
   ): AsyncGenerator<readonly Item[]> {
-    const { body } = await this.#connection.open('GET', route, query, undefined, options)
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const part of body) {
-      const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) yield decodeJson(line) as readonly Item[]
-    }
+    yield* pagesOf<Item>(
+      (await this.#connection.open('GET', route, query, undefined, options)).body,
+    )
+  }
+}
+
+/** One page a line. */
+async function* pagesOf<Item>(body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Item[]> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const part of body) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) yield decodeJson(line) as readonly Item[]
   }
 }

@@ -29,6 +29,8 @@ export type Query = Readonly<Record<string, string | number | bigint | boolean |
 export interface Answer {
   readonly headers: IncomingHttpHeaders
   readonly body: AsyncIterable<Uint8Array>
+  /** What came after the body, once that has ended; empty where nothing did. */
+  readonly trailer: (name: string) => string
 }
 
 export class Connection {
@@ -79,7 +81,8 @@ export class Connection {
       const parts = bodyOf(response, ended, onSession)
       if (response.statusCode !== 200)
         throw errorFrom(decodeJson(await readAll(parts)) as ErrorBody)
-      return { headers: response.headers, body: parts }
+      const trailer = (name: string): string => response.trailers[name] ?? ''
+      return { headers: response.headers, body: parts, trailer }
     } catch (error) {
       request.destroy()
       throw ended.aborted ? asShoalError(ended.reason) : this.#explain(error)

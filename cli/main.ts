@@ -9,8 +9,10 @@ import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
+import { addExport } from './commands/export.ts'
 import { addGc } from './commands/gc.ts'
 import { addGet } from './commands/get.ts'
+import { addImport } from './commands/import.ts'
 import { addInit } from './commands/init.ts'
 import { addInvite } from './commands/invite.ts'
 import { addJoin } from './commands/join.ts'
@@ -53,6 +55,8 @@ const COMMANDS = [
   addStat,
   addLog,
   addConflicts,
+  addExport,
+  addImport,
   addPin,
   addCold,
   addMount,

@@ -7,6 +7,7 @@ import { ownersApi } from './api/owner.ts'
 import { Space } from './api/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
 import { cacheBytesOnDisk } from './data/cache.ts'
+import { Exchange } from './exchange/exchange.ts'
 import type { PeersKnown } from './files/hosted-volume.ts'
 import { HostedVolumes } from './files/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
@@ -78,6 +79,7 @@ export class Node implements LocalNode {
   readonly #hosted: HostedVolumes
   readonly #upkeep: NodeUpkeep
   readonly #cold: NodeCold
+  readonly #exchange: Exchange
   readonly #space: Space
   readonly #stop = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
@@ -141,6 +143,7 @@ export class Node implements LocalNode {
     )
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store }))
     const roundTrips = new RoundTrips(world)
+    const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
     const parts = {
       world,
       space,
@@ -154,7 +157,7 @@ export class Node implements LocalNode {
       cold,
     }
     this.api = ownersApi(
-      { ...parts, mounts, until: (signal) => this.#until(signal) },
+      { ...parts, mounts, exchange, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )
@@ -217,6 +220,7 @@ export class Node implements LocalNode {
     this.#hosted.start()
     this.#upkeep.start()
     this.#cold.start()
+    await this.#exchange.start(this.#stop.signal)
     this.#door = await this.#c.openDoor?.(this.api)
   }
 

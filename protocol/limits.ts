@@ -84,6 +84,19 @@ export const PARKED_BYTES_MAX: number = 64 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 
+/** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
+export const CAR_HEADER_MAX: number = 64 * KIB
+export const CAR_ROOTS_MAX = 1024
+export const CAR_BLOCK_MAX: number = 8 * MIB
+export const CAR_BLOCKS_MAX: number = 4 * MIB
+/** What one import makes at most: files, folders and symlinks, and bytes of files, be they however often the same. */
+export const IMPORT_NAMES_MAX: number = 16 * MIB
+export const IMPORT_BYTES_MAX: number = 64 * MIB * MIB
+/** Levels of nodes of an imported file, of a sharded folder, and of folders in folders. */
+export const IMPORT_LEVELS_MAX = 1024
+/** An entry of the listing in a sealed tree. */
+export const SEALED_ENTRY_MAX: number = 8 * KIB
+
 assert(STRIPE_DATA_TARGET + CHUNK_SEALED_MAX <= STRIPE_DATA_MAX, 'an open stripe must fit')
 assert(ENTRY_BODY_MAX + 64 * KIB <= FRAME_MAX, 'an entry must fit in a frame')
 assert(CHUNK_SEALED_MAX + 64 * KIB <= FRAME_MAX, 'a chunk must fit in a frame')

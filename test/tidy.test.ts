@@ -21,9 +21,17 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 
 /** The only files of protocol/ that may import a package or a builtin: one door each, to what is pure and synchronous. */
 const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
-  ['hash', 'cipher', 'compress', 'cbor', 'signed', 'ids', 'kernels/load'].map(
-    (name) => `protocol/${name}.ts`,
-  ),
+  [
+    'hash',
+    'cipher',
+    'compress',
+    'cbor',
+    'signed',
+    'ids',
+    'kernels/load',
+    'car/car',
+    'car/unixfs',
+  ].map((name) => `protocol/${name}.ts`),
 )
 
 /**
@@ -38,7 +46,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['data', 'namespace'],
   ['files'],
   ['upkeep'],
-  ['mount', 'tier', 'control'],
+  ['mount', 'tier', 'exchange', 'control'],
   ['api'],
   ['node.ts'],
   ['index.ts'],
@@ -53,6 +61,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/mount/file-system.ts',
   'node/control/api.ts',
   'node/control/cold.ts',
+  'node/control/exchange.ts',
   'node/control/garbage.ts',
   'node/control/pins.ts',
   'node/control/status.ts',

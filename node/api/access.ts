@@ -60,6 +60,32 @@ export class FileAccess {
     options: FileCallOptions,
     run: (at: HostedPath, change: Change) => Promise<Result>,
   ): Promise<Result> {
+    const { at, visit, change } = await this.#beginWrite(path, options)
+    try {
+      return await run(at, change)
+    } finally {
+      await end(visit, options)
+    }
+  }
+
+  /** The same for what tells how far it is. */
+  async *writeEach<Part>(
+    path: string,
+    options: FileCallOptions,
+    run: (at: HostedPath, change: Change) => AsyncIterable<Part>,
+  ): AsyncGenerator<Part> {
+    const { at, visit, change } = await this.#beginWrite(path, options)
+    try {
+      yield* run(at, change)
+    } finally {
+      await end(visit, options)
+    }
+  }
+
+  async #beginWrite(
+    path: string,
+    options: FileCallOptions,
+  ): Promise<{ at: HostedPath; visit: Visit; change: Change }> {
     const at = await this.#c.hosted.atForWriting(path)
     const { hosted } = at
     const visit = await this.#begin(hosted, options).catch(sayWhenToWrite)
@@ -71,11 +97,7 @@ export class FileAccess {
     }
     const signal = this.#c.until(options.signal)
     const strongly: Change = (make) => hosted.strong.write(make, signal)
-    try {
-      return await run(at, visit.level === 'strong' ? strongly : atOnce)
-    } finally {
-      await end(visit, options)
-    }
+    return { at, visit, change: visit.level === 'strong' ? strongly : atOnce }
   }
 
   /** Returns when this node knows what the call must see. */

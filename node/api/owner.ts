@@ -4,6 +4,7 @@ import type { NodeStatus } from '../control/status.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
+import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { garbageApi } from './garbage.ts'
 import { historyApi } from './history.ts'
@@ -36,6 +37,7 @@ export function ownersApi(
     ...volumesApi(parts),
     ...filesApi(parts),
     ...conflictsApi(parts),
+    ...exchangeApi(parts),
     ...historyApi(parts),
     ...mountsApi(parts),
     ...upkeepApi(parts),

@@ -1,4 +1,5 @@
 // What the owner's calls work on: the parts of a node. Interfaces only.
+import type { Exchange } from '../exchange/exchange.ts'
 import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import type { Mounts } from '../mount/mounts.ts'
 import type { Swarm } from '../namespace/swarm.ts'
@@ -23,6 +24,7 @@ export interface NodeParts {
   readonly upkeep: NodeUpkeep
   readonly cold: NodeCold
   readonly mounts: Mounts
+  readonly exchange: Exchange
   /** The signal of a call: aborts also when the node stops. */
   readonly until: (signal: AbortSignal | undefined) => AbortSignal
 }

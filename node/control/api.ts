@@ -10,6 +10,7 @@ import type { Role } from '../../protocol/membership/roles.ts'
 import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ColdApi } from './cold.ts'
+import type { ExchangeApi } from './exchange.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { PinsApi } from './pins.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
@@ -66,7 +67,8 @@ export interface NodeApi
     UpkeepApi,
     GarbageApi,
     PinsApi,
-    ColdApi {
+    ColdApi,
+    ExchangeApi {
   status(options?: CallOptions): Promise<NodeStatus>
   /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
   stop(): Promise<void>

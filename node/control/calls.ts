@@ -19,6 +19,7 @@ import type {
   ReadRange,
   WriteOptions,
 } from './api.ts'
+import type { ExportOptions, ImportOptions } from './exchange.ts'
 
 /** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
 export type Call = (api: NodeApi, value: unknown, options: FileCallOptions) => Promise<unknown>
@@ -216,6 +217,25 @@ const logQuery = z.strictObject({ path, limit: sizeText, follow: flagText, all: 
 /** throws ShoalError 'usage'. */
 export function parseLogQuery(query: unknown): LogOptions & { path: string } {
   return check(logQuery, query)
+}
+
+const exportQuery = z.strictObject({
+  path,
+  sealed: flagText,
+  attributes: flagText,
+  rootLater: flagText,
+})
+
+/** throws ShoalError 'usage'. */
+export function parseExportQuery(query: unknown): ExportOptions & { path: string } {
+  return check(exportQuery, query)
+}
+
+const importQuery = z.strictObject({ path, sizeBytes: sizeText, ack })
+
+/** throws ShoalError 'usage'. */
+export function parseImportQuery(query: unknown): ImportOptions & { path: string } {
+  return check(importQuery, query)
 }
 
 const writeQuery = z.strictObject({

@@ -10,6 +10,8 @@ import {
   calls,
   parseColdQuery,
   parseConsistency,
+  parseExportQuery,
+  parseImportQuery,
   parseLogQuery,
   parsePathQuery,
   parseReadQuery,
@@ -18,11 +20,13 @@ import {
 } from './calls.ts'
 import {
   API_PREFIX,
+  CAR_ROUTE,
   COLD_PUSH_ROUTE,
   COLD_RECALL_ROUTE,
   CONFLICTS_ROUTE,
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
+  EXPORTED_TRAILER,
   FILE_ROUTE,
   HEADER_BYTES_MAX,
   LENGTH_HEADER,
@@ -44,6 +48,7 @@ import type { FileCallOptions, NodeApi } from './api.ts'
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107
 const KEEP_ALIVE_MS = 600_000
+const TRAILERS = [ERROR_TRAILER, EXPORTED_TRAILER, SESSION_HEADER].join(', ')
 
 /** An open door. */
 export interface ControlServer {
@@ -178,6 +183,13 @@ async function handle(
       const { path, ...options } = parseLogQuery(query)
       return stream(response, lines(api.readLog(path, { ...options, signal })), {}, signal)
     }
+    case `GET ${CAR_ROUTE}`:
+      return exportCar(api, query, response, options)
+    case `PUT ${CAR_ROUTE}`: {
+      const { path, ...how } = parseImportQuery(query)
+      const events = api.importCar(path, request, { ...how, ...options })
+      return stream(response, lines(events), {}, signal)
+    }
     case `GET ${SCRUB_ROUTE}`: {
       const { volume } = parseVolumeQuery(query)
       return stream(response, lines(api.scrub({ volume, signal })), {}, signal)
@@ -250,6 +262,28 @@ async function readFile(
   await stream(response, content, headers, options.signal)
 }
 
+async function exportCar(
+  api: NodeApi,
+  query: unknown,
+  response: ServerResponse,
+  options: FileCallOptions & { readonly signal: AbortSignal },
+): Promise<void> {
+  const { path, ...how } = parseExportQuery(query)
+  const trailers: Record<string, string> = {}
+  // Each call of addTrailers() forgets what was added before.
+  const tell = (name: string, text: string): void => {
+    trailers[name] = text
+    response.addTrailers(trailers)
+  }
+  const parts = api.exportCar(path, {
+    ...how,
+    ...options,
+    onSession: options.onSession && ((token) => tell(SESSION_HEADER, token)),
+    onExported: (exported) => tell(EXPORTED_TRAILER, encodeHeader(exported)),
+  })
+  await stream(response, parts, { 'content-type': 'application/vnd.ipld.car' }, options.signal)
+}
+
 /** Send parts as they come. The status is sent with the first part, so that an early failure is a plain error response. */
 async function stream(
   response: ServerResponse,
@@ -259,7 +293,7 @@ async function stream(
 ): Promise<void> {
   const begin = (): void => {
     if (response.headersSent) return
-    response.writeHead(200, { ...headers, trailer: `${ERROR_TRAILER}, ${SESSION_HEADER}` })
+    response.writeHead(200, { ...headers, trailer: TRAILERS })
   }
   for await (const part of parts) {
     signal.throwIfAborted()

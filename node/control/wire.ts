@@ -18,6 +18,8 @@ export const CONFLICTS_ROUTE = '/v1/conflicts'
 export const LOG_ROUTE = '/v1/log'
 /** `GET` scrubs what is stored of the volume in the query, or all: one page a line. */
 export const SCRUB_ROUTE = '/v1/scrub'
+/** `GET` makes a CAR of the path in the query, `PUT` imports one: what is told of that comes one page a line. */
+export const CAR_ROUTE = '/v1/car'
 
 /** `GET` puts what is at the path in the query into a tier, or brings it back: one page of progress a line. */
 export const COLD_PUSH_ROUTE = '/v1/cold-push'
@@ -36,6 +38,8 @@ export const CONSISTENCY_HEADER = 'shoal-consistency'
 export const SESSION_HEADER = 'shoal-session'
 /** Headers hold a token, and as much again. */
 export const HEADER_BYTES_MAX: number = 2 * SESSION_TEXT_MAX
+/** Trailer of a CAR: what Exported tells, as encodeHeader. */
+export const EXPORTED_TRAILER = 'shoal-exported'
 /** Trailer of a streamed response that broke off: an ErrorBody, as encodeHeader. */
 export const ERROR_TRAILER = 'shoal-error'
 

@@ -150,7 +150,7 @@ function hintsOf({ author }: FileVersion): readonly PeerId[] {
 }
 
 /** What a version holds. */
-export function contentOf({ content, size }: FileVersion): Content {
+export function contentOf({ content, size }: Pick<FileVersion, 'content' | 'size'>): Content {
   if (content.kind === 'inline') return content
   const { root, depth, allocated } = content
   const manifest = { size, root, depth }

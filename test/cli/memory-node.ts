@@ -3,6 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { MemoryExchange } from './memory-exchange.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type {
   Ack,
@@ -47,8 +48,8 @@ interface Entry {
   content: Uint8Array
 }
 
-export class MemoryNode implements NodeApi {
-  readonly #entries = new Map<string, Entry>()
+export class MemoryNode extends MemoryExchange implements NodeApi {
+  readonly #entries = new Map<string, Entry>([['/', entryOf('folder', { mode: 0o755 })]])
   readonly #mounts = new Map<string, MountStatus>()
   #settings: Settings = { class: 'auto', ack: 'local' }
   conflicts: readonly Conflict[] = []
@@ -62,10 +63,6 @@ export class MemoryNode implements NodeApi {
   scrubbed: readonly ScrubEvent[] = []
   /** What settle() was asked for, in order. */
   readonly settled: (Ack | undefined)[] = []
-
-  constructor() {
-    this.#set('/', entryOf('folder', { mode: 0o755 }))
-  }
 
   async stop(): Promise<void> {}
 
@@ -372,7 +369,7 @@ function entryOf(
   content = new Uint8Array(),
 ): Entry {
   const stat: FileStat = {
-    name: '',
+    name: '/',
     kind,
     mode: mode ?? 0o644,
     uid: 0,

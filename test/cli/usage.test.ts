@@ -41,6 +41,8 @@ const COMMANDS = [
   'conflicts ls',
   'conflicts show',
   'conflicts keep',
+  'export',
+  'import',
   'pin',
   'pin add',
   'pin ls',

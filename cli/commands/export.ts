@@ -1,0 +1,146 @@
+// `shoal export`: what is at a path as a CAR file, for the IPFS world or sealed. The file appears under its name only when
+// it is whole.
+import { randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { encodeCarHeader, parseCid } from '../../protocol/car/car.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { addConsistency } from '../arguments.ts'
+import { count, formatBytes } from '../output.ts'
+import { joinPath } from '../paths.ts'
+import { showProgress } from '../progress.ts'
+import { writeOut } from './cat.ts'
+import type { Command } from 'commander'
+import type { FileHandle } from 'node:fs/promises'
+import type { ExportOptions, Exported } from '../../node/control/exchange.ts'
+import type { FileStat } from '../../node/control/api.ts'
+import type { Context } from '../context.ts'
+import type { Progress } from '../progress.ts'
+
+const STDOUT = '-'
+
+const HELP = `
+A CAR file is how content travels in the IPFS world: any IPFS tool reads it, and checks it by the
+CID that is printed, which is that of "ipfs add -r --cid-version 1 --raw-leaves". It is not
+encrypted. With --sealed it holds what peers hold, and only a member of the volume can import it.
+With - as OUT, it goes to stdout, and what is exported is read twice.
+
+Examples:
+  shoal export /photos photos.car
+  shoal export /site - | ipfs dag import
+  shoal export --sealed / volume.car`
+
+export function addExport(program: Command, context: Context): void {
+  const command = program
+    .command('export <path> <out>')
+    .description('write files and folders to a CAR file, as IPFS tools read it, or sealed')
+    .option('--sealed', 'encrypted as it is stored, for members of the volume alone')
+    .option('--attributes', 'keep modes and times, which changes the CIDs')
+    .addHelpText('after', HELP)
+    .action(async (path: string, out: string, options: ExportOptions) => {
+      const exported = await run(context, path, out, options)
+      checkLeftOut(exported)
+      if (out !== STDOUT) context.print(exported, () => summary(exported))
+    })
+  addConsistency(command, context)
+}
+
+async function run(
+  context: Context,
+  path: string,
+  out: string,
+  options: ExportOptions,
+): Promise<Exported> {
+  const progress = showProgress(context, 'export')
+  const measuring = new AbortController()
+  const measured = measure(context, path, progress, measuring.signal)
+  let exported: Exported | undefined
+  const onExported = (told: Exported): void => void (exported = told)
+  try {
+    if (out === STDOUT) {
+      const parts = context.client.exportCar(path, { ...options, onExported })
+      await writeOut(context, counted(parts, progress))
+    } else {
+      const parts = context.client.exportCar(path, { ...options, rootLater: true, onExported })
+      await writeFile(out, counted(parts, progress), () => exported?.root)
+    }
+  } finally {
+    measuring.abort()
+    await measured
+    progress.end()
+  }
+  if (exported === undefined)
+    throw new ShoalError('stopped', 'the node ended before the archive was whole; try again')
+  return exported
+}
+
+/** Write under another name, then the header once more with the root in it, then rename. */
+async function writeFile(
+  out: string,
+  parts: AsyncIterable<Uint8Array>,
+  root: () => string | undefined,
+): Promise<void> {
+  const temporary = `${out}.${randomUUID()}.part`
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      for await (const part of parts) await file.writeFile(part)
+      const known = root()
+      if (known !== undefined) await writeAtStart(file, encodeCarHeader(parseCid(known)))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, out)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function writeAtStart(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  await file.write(bytes, 0, bytes.length, 0)
+}
+
+async function* counted(
+  parts: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) {
+    yield part
+    progress.advance(part.length)
+  }
+}
+
+/** Tell progress of the work to come; what fails here fails in the export too. */
+async function measure(
+  { client }: Context,
+  path: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const add = async (at: string, stat: FileStat): Promise<void> => {
+    progress.expect(stat.sizeBytes)
+    if (stat.kind !== 'folder') return
+    for await (const page of client.list(at, { signal }))
+      for (const child of page) await add(joinPath(at, child.name), child)
+  }
+  try {
+    await add(path, await client.stat(path, { signal }))
+  } catch {
+    // As above.
+  }
+}
+
+function checkLeftOut({ root, leftOut, leftOutPaths }: Exported): void {
+  if (leftOut === 0) return
+  const more = leftOut > leftOutPaths.length ? ', and more' : ''
+  throw new ShoalError(
+    'unsupported',
+    `${leftOutPaths.join(', ')}${more}: gone meanwhile, or nothing that an archive can hold. The rest was exported, as ${root}.`,
+  )
+}
+
+/** "Exported 3 files (1.2 MB) as bafy..." */
+function summary({ root, files, bytes }: Exported): string {
+  return `Exported ${count(files, 'file')} (${formatBytes(bytes)}) as ${root}`
+}

@@ -1,0 +1,109 @@
+// `shoal import`: what a CAR file holds, of the IPFS world or sealed, into the namespace: all of it or nothing.
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Option } from 'commander'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
+import { ACKS, addConsistency } from '../arguments.ts'
+import { count, formatBytes } from '../output.ts'
+import { joinPath, namesFolder } from '../paths.ts'
+import { showProgress } from '../progress.ts'
+import type { Command } from 'commander'
+import type { Ack } from '../../node/control/api.ts'
+import type { ImportEvent } from '../../node/control/exchange.ts'
+import type { Context } from '../context.ts'
+
+type Done = Extract<ImportEvent, { kind: 'done' }>
+
+const PART_BYTES = MIB
+const STDIN = '-'
+
+const HELP = `
+IN is a CAR file with UnixFS in it, as "shoal export", "ipfs dag export" and others write it, or a
+sealed one of a volume that this node can read. What it holds becomes DEST, which must be new, or
+goes into DEST if that is a folder, under the name of IN without ".car". Every block is checked
+first, and DEST appears when all of it is there: of a damaged or incomplete file nothing does. With
+- as IN, the file comes from stdin.
+
+Examples:
+  shoal import photos.car /photos
+  ipfs dag export bafybei... | shoal import - /from-ipfs`
+
+export function addImport(program: Command, context: Context): void {
+  const command = program
+    .command('import <in> <dest>')
+    .description('make the files and folders that a CAR file holds')
+    .addOption(
+      new Option(
+        '--ack <how>',
+        'return when all is: on this disk, on a peer, on all peers it should be',
+      ).choices(ACKS),
+    )
+    .addHelpText('after', HELP)
+    .action(async (file: string, dest: string, { ack }: { ack?: Ack }) => {
+      const path = await placeFor(context, file, dest)
+      const { root, names, bytes } = await run(context, file, path, ack)
+      context.print(
+        { path, root, names, bytes },
+        () => `Imported ${count(names, 'file')} (${formatBytes(bytes)}) to ${path}`,
+      )
+    })
+  addConsistency(command, context)
+}
+
+/** DEST, or in DEST if that is a folder. */
+async function placeFor({ client }: Context, file: string, dest: string): Promise<string> {
+  const isFolder = async (): Promise<boolean> => {
+    try {
+      return (await client.stat(dest)).kind === 'folder'
+    } catch (error) {
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'no-such-volume')) return false
+      throw error
+    }
+  }
+  if (!namesFolder(dest) && !(await isFolder())) return dest
+  if (file === STDIN)
+    throw new ShoalError('usage', 'with - as IN, DEST is a new path. See "shoal import --help".')
+  return joinPath(dest, basename(file).replace(/\.car$/, ''))
+}
+
+async function run(
+  context: Context,
+  file: string,
+  path: string,
+  ack: Ack | undefined,
+): Promise<Done> {
+  const progress = showProgress(context, 'import')
+  const sizeBytes = file === STDIN ? undefined : (await stat(file)).size
+  progress.expect(sizeBytes ?? 0)
+  const source =
+    file === STDIN ? process.stdin : createReadStream(file, { highWaterMark: PART_BYTES })
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const part of source as AsyncIterable<Uint8Array>) {
+      yield part
+      progress.advance(part.length)
+    }
+  }
+  let done: Done | undefined
+  let made = 0
+  try {
+    const options = { sizeBytes, ack }
+    for await (const events of context.client.importCar(path, counted(), options)) {
+      for (const event of events) {
+        if (event.kind === 'verified') progress.expect(event.bytes)
+        else {
+          progress.advance(event.bytes - made)
+          made = event.bytes
+        }
+        if (event.kind === 'done') done = event
+      }
+    }
+  } finally {
+    progress.end()
+    source.destroy()
+  }
+  if (done === undefined)
+    throw new ShoalError('stopped', 'the node ended before it was done; nothing was imported')
+  return done
+}

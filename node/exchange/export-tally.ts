@@ -1,0 +1,57 @@
+// What an export took in, and what it had to leave out.
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { kindText } from '../../protocol/tree/attributes.ts'
+import { formatPath } from '../files/paths.ts'
+import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { ExportCounts } from '../control/exchange.ts'
+
+/** So many of what was left out are named. */
+const NAMED_MAX = 20
+const ARCHIVED: ReadonlySet<FileKind> = new Set(['file', 'folder', 'symlink'])
+
+export class ExportTally {
+  files = 0
+  folders = 0
+  symlinks = 0
+  /** Of files. */
+  bytes = 0
+  leftOut = 0
+  readonly #named: string[] = []
+
+  /** The same bytes, counted as they pass. */
+  async *counted(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const part of parts) {
+      this.bytes += part.length
+      yield part
+    }
+  }
+
+  /** What `make` gives; undefined, and counted as left out, for what no archive can hold, or is gone meanwhile. */
+  async unlessGone<Made>(
+    path: readonly string[],
+    kind: FileKind,
+    make: () => Promise<Made>,
+  ): Promise<Made | undefined> {
+    try {
+      if (ARCHIVED.has(kind)) return await make()
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+    }
+    this.leftOut++
+    if (this.#named.length < NAMED_MAX) this.#named.push(formatPath(path))
+    return undefined
+  }
+
+  /** What was counted. */
+  counts(): ExportCounts {
+    const { files, folders, symlinks, bytes, leftOut } = this
+    return { files, folders, symlinks, bytes, leftOut, leftOutPaths: this.#named }
+  }
+}
+
+export function unsupported(path: readonly string[], kind: FileKind): ShoalError {
+  return new ShoalError(
+    'unsupported',
+    `${formatPath(path)} is a ${kindText(kind)}, which no archive can hold`,
+  )
+}

@@ -1,0 +1,203 @@
+// What a node exports is what IPFS makes of the same files: the same roots, and blocks that Helia reads. What Helia
+// makes, a node imports.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { concatBytes, utf8 } from '../../../protocol/bytes.ts'
+import {
+  KUBO,
+  assertSame,
+  bytesOf,
+  carOf,
+  collect,
+  contentAt,
+  exported,
+  helia,
+  imported,
+  inParts,
+  listing,
+  loadCar,
+  putTree,
+  withNode,
+} from './archives.ts'
+import type { MemoryBlockstore } from 'blockstore-core'
+import type { Block } from '../../../protocol/car/car.ts'
+import type { Tree } from './archives.ts'
+
+const LEAF = 262_144
+/** Of a header that names one root. */
+const HEADER = 59
+/** So long that 3,000 of them make a sharded folder. */
+const NAME = 'a name that is rather long, '.repeat(3)
+
+/** Roots that `ipfs add --cid-version 1 --raw-leaves` is known for. */
+const KNOWN: readonly (readonly [string, Uint8Array, string])[] = [
+  ['nothing', utf8(''), 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'],
+  [
+    'a greeting',
+    utf8('hello world'),
+    'bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e',
+  ],
+]
+const EMPTY_FOLDER = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354'
+
+const SIZES: Readonly<Record<string, number>> = {
+  'no byte': 0,
+  'one byte': 1,
+  'exactly a leaf': LEAF,
+  'a leaf and a byte': LEAF + 1,
+  'a node full of leaves': 174 * LEAF,
+  'a node full of leaves and a byte': 174 * LEAF + 1,
+}
+
+describe('exported as UnixFS', () => {
+  for (const [what, content, cid] of KNOWN)
+    test(`${what} has the root that IPFS knows`, () =>
+      withNode(async (api) => {
+        await api.writeFile('/file', inParts(content))
+        assert.equal((await exported(api, '/file')).root, cid)
+      }))
+
+  test('an empty folder has the root that IPFS knows', () =>
+    withNode(async (api) => {
+      await api.makeFolder('/folder')
+      assert.equal((await exported(api, '/folder')).root, EMPTY_FOLDER)
+    }))
+
+  for (const [what, length] of Object.entries(SIZES))
+    test(`a file of ${what} has the root that Helia computes, and is read back from the archive`, () =>
+      withNode(async (api) => {
+        const content = bytesOf(length)
+        await api.writeFile('/file', inParts(content))
+        const { car, root, bytes } = await exported(api, '/file')
+        assert.equal(bytes, length)
+        const { fs, blocks } = helia()
+        assert.equal(root, String(await helia().fs.addBytes(content, KUBO)))
+        const loaded = await loadCar(blocks, car)
+        assert.equal(String(loaded), root)
+        assertSame(await collect(fs.cat(loaded)), content)
+      }))
+
+  test('a tree of Unicode names, symlinks and 3,000 entries has the root that Helia computes, and comes back', () =>
+    withNode(async (api) => {
+      const tree = largeTree()
+      await putTree(api, '/tree', tree)
+      const { root, car, ...counts } = await exported(api, '/tree')
+      assert.deepEqual(counts, {
+        files: 3_007,
+        folders: 5,
+        symlinks: 1,
+        bytes: counts.bytes,
+        leftOut: 0,
+        leftOutPaths: [],
+      })
+      assert.equal(root, await rootByHelia(tree))
+      const { fs, blocks } = helia()
+      const loaded = await loadCar(blocks, car)
+      assertSame(await collect(fs.cat(loaded, { path: 'ünïcode/日本語/𝄞' })), utf8('clef'))
+      assertSame(await collect(fs.cat(loaded, { path: `many/${NAME} 2999` })), utf8('2999'))
+      let count = 0
+      for await (const { name } of fs.ls(loaded, { path: 'many' }))
+        count += name.startsWith(NAME) ? 1 : 0
+      assert.equal(count, 3_000)
+      const many = await fs.stat(loaded, { path: 'many' })
+      assert.equal(many.unixfs?.type, 'hamt-sharded-directory')
+      const events = await imported(api, '/again', car)
+      assert.deepEqual(events.at(-1), { ...events.at(-1), kind: 'done', root, names: 3_013 })
+      assert.deepEqual(await listing(api, '/again'), await listing(api, '/tree'))
+    }))
+
+  test('once for a file, with the root in the header later, it is the same archive as twice for a pipe', () =>
+    withNode(async (api) => {
+      await putTree(api, '/tree', { a: bytesOf(3 * LEAF), 'b/c': utf8('c') })
+      const twice = await exported(api, '/tree')
+      const once = await exported(api, '/tree', { rootLater: true })
+      assert.equal(once.root, twice.root)
+      assert.equal(once.car.length, twice.car.length)
+      assertSame(once.car.subarray(HEADER), twice.car.subarray(HEADER))
+    }))
+
+  test('blocks that repeat are in the archive once', () =>
+    withNode(async (api) => {
+      await api.writeFile('/zeros', inParts(new Uint8Array(100 * LEAF)))
+      const { car } = await exported(api, '/zeros')
+      assert(car.length < 2 * LEAF, `${car.length} bytes`)
+    }))
+})
+
+describe('imported as UnixFS', () => {
+  test('modes and times come back where they were exported', () =>
+    withNode(async (api) => {
+      await putTree(api, '/tree', { 'folder/run': bytesOf(300_000), 'folder/small': utf8('s') })
+      const attributes = { mode: 0o750, modifiedNs: 1_700_000_000_123_456_789n }
+      for (const path of ['/tree/folder/run', '/tree/folder/small', '/tree/folder', '/tree'])
+        await api.setAttributes(path, attributes)
+      await imported(api, '/again', (await exported(api, '/tree', { attributes: true })).car)
+      for (const path of ['/again/folder/run', '/again/folder/small', '/again/folder', '/again']) {
+        const { mode, modifiedNs } = await api.stat(path)
+        assert.deepEqual({ mode, modifiedNs }, attributes, path)
+      }
+    }))
+
+  for (const [what, options] of Object.entries({
+    'as kubo does by default': { cidVersion: 0, rawLeaves: false },
+    'as it does by itself': {},
+    'as kubo does with raw leaves': KUBO,
+  } as const))
+    test(`an archive that Helia made ${what} is imported, its blocks in any order`, () =>
+      withNode(async (api) => {
+        const { fs, blocks } = helia()
+        const large = bytesOf(3 * LEAF + 5)
+        const file = await fs.addBytes(large, options)
+        const folder = await fs.cp(file, await fs.addDirectory(undefined, options), 'lärge')
+        const car = await carOf([folder], (await blocksOf(blocks)).reverse())
+        await imported(api, '/from-helia', car)
+        assertSame(await contentAt(api, '/from-helia/lärge'), large)
+      }))
+
+  test('nothing is imported over what is there, or where there is no folder', () =>
+    withNode(async (api) => {
+      await putTree(api, '/tree', { a: utf8('a') })
+      const { car } = await exported(api, '/tree')
+      await assert.rejects(imported(api, '/tree/a', car), { code: 'EEXIST' })
+      await assert.rejects(imported(api, '/', car), { code: 'EEXIST' })
+      await assert.rejects(imported(api, '/none/a', car), { code: 'ENOENT' })
+    }))
+})
+
+function largeTree(): Tree {
+  const many = Array.from({ length: 3_000 }, (_, at) => [`many/${NAME} ${at}`, utf8(String(at))])
+  return {
+    'ünïcode/日本語/𝄞': utf8('clef'),
+    ' odd \\names^ /.hidden': utf8(''),
+    'ünïcode/large': bytesOf(3 * LEAF),
+    link: { target: '../ünïcode' },
+    a: utf8('a'),
+    b: utf8('b'),
+    c: bytesOf(5_000),
+    d: bytesOf(70_000),
+    ...Object.fromEntries(many),
+  } as Tree
+}
+
+async function rootByHelia(tree: Tree): Promise<string> {
+  const { fs } = helia()
+  const candidates = Object.entries(tree).map(([path, what]) => {
+    if (what === 'folder') return { path: `tree/${path}` }
+    if (what instanceof Uint8Array) return { path: `tree/${path}`, content: what }
+    return { path: `tree/${path}`, link: what.target }
+  })
+  let root = ''
+  for await (const { cid, path } of fs.addAll(candidates, KUBO))
+    if (path === 'tree') root = String(cid)
+  return root
+}
+
+async function blocksOf(store: MemoryBlockstore): Promise<Block[]> {
+  const all: Block[] = []
+  for await (const { cid, bytes } of store.getAll()) {
+    const parts: Uint8Array[] = []
+    for await (const part of bytes) parts.push(part)
+    all.push({ cid, bytes: concatBytes(parts) })
+  }
+  return all
+}
