@@ -1,14 +1,19 @@
 // What we tell the kernel unasked: to drop what it has cached. Layouts of linux/fuse.h.
 import { NOTIFY, REPLY_HEADER_BYTES } from './protocol.ts'
 import { writeU64 } from './u64.ts'
+import type { ByteRange } from './request.ts'
 
 const BODY = REPLY_HEADER_BYTES
 
-/** fuse_notify_inval_inode_out: from offset 0 all content, from a negative one nothing but the attributes. */
-export function inodeNotification(inode: number, withContent: boolean): Uint8Array {
+/** fuse_notify_inval_inode_out: the attributes, and this content if any; a length of 0 reaches to the end. */
+export function inodeNotification(inode: number, content: ByteRange | undefined): Uint8Array {
   const out = notification(NOTIFY.inode, 24)
   writeU64(out, BODY, inode)
-  out.writeBigInt64LE(withContent ? 0n : -1n, BODY + 8)
+  if (content === undefined) out.writeBigInt64LE(-1n, BODY + 8)
+  else {
+    writeU64(out, BODY + 8, content.start)
+    if (content.end < Infinity) writeU64(out, BODY + 16, content.end - content.start)
+  }
   return out
 }
 

@@ -7,16 +7,18 @@
 import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { entryNotification, epochNotification, inodeNotification } from './notifications.ts'
+import type { ByteRange } from './request.ts'
 import type { Report } from './session.ts'
 
 const NAMES_MAX = 65_536
+const ALL: ByteRange = { start: 0, end: Infinity }
 
 export class Notifier {
   readonly #descriptor: number
   readonly #report: Report
   readonly #hasEpoch: () => boolean
-  /** Gathered inodes, each with whether its content is to be dropped too. */
-  readonly #inodes = new Map<number, boolean>()
+  /** Gathered inodes, each with what of its content is to be dropped too. */
+  readonly #inodes = new Map<number, readonly ByteRange[]>()
   /** Gathered names, as 'parent/name'. */
   readonly #names = new Set<string>()
   #isEveryName = false
@@ -36,9 +38,12 @@ export class Notifier {
     this.#hasEpoch = options.hasEpoch
   }
 
-  /** Drop the attributes of an inode; and its content if `withContent`, which waits for reading under way. */
-  inode(inode: number, withContent: boolean): void {
-    this.#inodes.set(inode, withContent || (this.#inodes.get(inode) ?? false))
+  /** Drop the attributes of an inode, and content of it, which waits for what is being read or written just there. */
+  inode(inode: number, content: readonly ByteRange[]): void {
+    const known = this.#inodes.get(inode) ?? []
+    const more = content.filter((range) => !known.some((other) => covers(other, range)))
+    const kept = known.filter((range) => !more.some((other) => covers(other, range)))
+    this.#inodes.set(inode, [...kept, ...more])
     this.#write()
   }
 
@@ -49,7 +54,7 @@ export class Notifier {
       this.#isEveryName = true
       this.#names.clear()
     }
-    this.inode(parent, true)
+    this.inode(parent, [ALL])
   }
 
   /** Resolves when all that was gathered so far is written, or never will be. */
@@ -90,8 +95,9 @@ export class Notifier {
       const slash = entry.indexOf('/')
       notifications.push(entryNotification(Number(entry.slice(0, slash)), entry.slice(slash + 1)))
     }
-    for (const [inode, withContent] of this.#inodes) {
-      notifications.push(inodeNotification(inode, withContent))
+    for (const [inode, content] of this.#inodes) {
+      if (content.length === 0) notifications.push(inodeNotification(inode, undefined))
+      for (const range of content) notifications.push(inodeNotification(inode, range))
     }
     this.#isEveryName = false
     this.#names.clear()
@@ -112,4 +118,8 @@ export class Notifier {
     })
     return thread
   }
+}
+
+function covers(outer: ByteRange, inner: ByteRange): boolean {
+  return outer.start <= inner.start && inner.end <= outer.end
 }

@@ -3,9 +3,15 @@
 // operation: after that the buffer below belongs to the next request, but for the data of a WRITE.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { NAME_MAX } from '../../../../protocol/limits.ts'
-import { OPCODE, REQUEST_HEADER_BYTES } from './protocol.ts'
+import { OPCODE, PAGE, REQUEST_HEADER_BYTES } from './protocol.ts'
 import { readU64 } from './u64.ts'
 import type { Caller } from '../../file-system.ts'
+
+/** Bytes [start, end) of a file. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
 
 /** A header that parsed, and a cursor over the body. */
 export class Request {
@@ -39,6 +45,16 @@ export class Request {
   /** Only a WRITE goes on using its frame after the first await. */
   get keepsFrame(): boolean {
     return this.opcode === OPCODE.write
+  }
+
+  /** The pages that a READ or WRITE fills or sends, which the kernel has locked until it is answered. */
+  get pages(): ByteRange | undefined {
+    const isTransfer = this.opcode === OPCODE.read || this.opcode === OPCODE.write
+    // Position and length are at the same place in both; shorter ones fail when they are read.
+    if (!isTransfer || this.#frame.byteLength < REQUEST_HEADER_BYTES + 20) return undefined
+    const position = readU64(this.#frame, REQUEST_HEADER_BYTES + 8)
+    const end = position + this.#frame.readUInt32LE(REQUEST_HEADER_BYTES + 16)
+    return { start: Math.floor(position / PAGE) * PAGE, end: Math.ceil(end / PAGE) * PAGE }
   }
 
   /** Aborts when whoever waits for the answer was interrupted. Asking for it is what makes a request interruptible. */

@@ -14,6 +14,7 @@ import { Request } from './request.ts'
 import type { FileSystem } from '../../file-system.ts'
 import type { Operation } from './operations/served.ts'
 import type { Parts, Timeouts } from './replies.ts'
+import type { ByteRange } from './request.ts'
 
 /** Sends a reply: error number (0 for none), body. Must not throw. */
 export type Send = (unique: number, errno: number, body: Parts) => void
@@ -23,11 +24,20 @@ export type Report = (error: unknown) => void
 
 interface UnderWay {
   readonly request: Request
+  /** Those of a READ or WRITE. */
+  readonly pages: ByteRange | undefined
+  readonly settled: Promise<void>
+}
+
+/** A READ or WRITE that is under way: the same object as long as it is. */
+export interface Transfer {
+  readonly pages: ByteRange
   readonly settled: Promise<void>
 }
 
 /** What tells the kernel neither names nor attributes. */
 const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
+  OPCODE.open,
   OPCODE.read,
   OPCODE.write,
   OPCODE.allocate,
@@ -43,6 +53,9 @@ const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
   OPCODE.setLock,
   OPCODE.setLockWait,
 ])
+
+/** What tells it of nothing but the inode it is about. A change of size may wait for data that is away. */
+const IS_OF_ITS_INODE: ReadonlySet<number> = new Set([OPCODE.getAttributes, OPCODE.setAttributes])
 
 export class Session {
   readonly references: References
@@ -99,14 +112,24 @@ export class Session {
     }
   }
 
-  /** Resolves when all under way now that may carry names or attributes is answered; undefined if there is none. */
-  metadataSettled(): Promise<void> | undefined {
-    return this.#settled(({ opcode }) => !CARRIES_NO_STATE.has(opcode))
+  /**
+   * Resolves when all under way now that may carry names, or attributes of this inode, is answered; undefined if there
+   * is none.
+   */
+  metadataSettled(inode: number): Promise<void> | undefined {
+    return this.#settled(
+      (request) =>
+        !CARRIES_NO_STATE.has(request.opcode) &&
+        (!IS_OF_ITS_INODE.has(request.opcode) || request.inode === inode),
+    )
   }
 
-  /** Resolves when all reading of this inode under way now is answered; undefined if there is none. */
-  readsSettled(inode: number): Promise<void> | undefined {
-    return this.#settled((request) => request.opcode === OPCODE.read && request.inode === inode)
+  /** Reading and writing of this inode that is under way now. */
+  transfers(inode: number): readonly Transfer[] {
+    const found: Transfer[] = []
+    for (const one of this.#underWay.values())
+      if (one.request.inode === inode && hasPages(one)) found.push(one)
+    return found
   }
 
   /** After the mount is gone: abort what waits, wait for the rest, release what is still open. Never rejects. */
@@ -135,7 +158,7 @@ export class Session {
           return undefined
         }
         const settled = this.#answer(request, operation)
-        this.#underWay.set(request.unique, { request, settled })
+        this.#underWay.set(request.unique, { request, pages: request.pages, settled })
         return request.keepsFrame ? settled : undefined
       }
     }
@@ -208,4 +231,8 @@ export class Session {
       ? undefined
       : Promise.all(waits.map(({ settled }) => settled)).then(() => undefined)
   }
+}
+
+function hasPages(one: UnderWay): one is UnderWay & Transfer {
+  return one.pages !== undefined
 }
