@@ -2,7 +2,8 @@
 // read in the thread pool of the process would take one from everybody else for as long as the mount lives.
 //
 // - A large frame takes its buffer along and one of `credits`; the main thread hands both back. A small one is copied.
-// - Without credits nothing is read: the kernel's queue waits.
+// - Without credits nothing is read: the kernel's queue waits, but not for long. Writes that wait for what is away keep
+//   theirs, and then there are more: as many as such writes are under way at a time, which is for the kernel to bound.
 // - The thread ends when the mount is gone (ENODEV; ECONNABORTED when it was aborted); anything else is thrown.
 import { readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
@@ -16,6 +17,10 @@ export interface ReaderData {
   readonly credits: Int32Array<SharedArrayBuffer>
 }
 
+/** So long the queue waits for a credit, and then gets so many more. */
+const CREDIT_WAIT_MS = 1000
+const CREDITS_MORE = 32
+
 /** The kernel took the request back, or the read was interrupted. */
 const TRY_AGAIN: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EINTR', 'EAGAIN'])
 const GONE: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNABORTED'])
@@ -25,7 +30,8 @@ if (parentPort !== null) readAll(workerData as ReaderData, parentPort)
 function readAll({ descriptor, credits }: ReaderData, port: MessagePort): void {
   let buffer = new Uint8Array(FRAME_MAX)
   for (;;) {
-    Atomics.wait(credits, 0, 0)
+    if (Atomics.wait(credits, 0, 0, CREDIT_WAIT_MS) === 'timed-out')
+      Atomics.add(credits, 0, CREDITS_MORE)
     const length = readFrame(descriptor, buffer)
     if (length === undefined) return
     if (length <= FRAME_SMALL) {
