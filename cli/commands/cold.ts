@@ -22,7 +22,8 @@ URLs:
   rclone:REMOTE:PATH    any remote that rclone on this machine knows
   dir:/PATH             a folder, such as a mounted disk
 
-All members learn where the tier is; what lets a node in to it stays on that node. What goes there is encrypted.
+All members learn where the tier is. What lets a node in to it stays on that node: to give it to another, run the same
+there. What goes there is encrypted.
 
 Example:
   shoal cold add attic s3://backups/shoal --endpoint http://nas:9000 --region eu`

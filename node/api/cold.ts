@@ -19,7 +19,7 @@ export function coldApi(parts: NodeParts): ColdApi {
   return {
     async addTier({ name, url, volume, ...options }, { signal } = {}) {
       const hosted = volumes.of(await volumes.findOrCreate(volume))
-      checkMayAdminister(hosted)
+      if (!hosted.tiers.names().includes(name)) checkMayAdminister(hosted)
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
       const location = parseTierLocation(url, Object.fromEntries(given))
       await hosted.tiers.add(name, location, until(signal))

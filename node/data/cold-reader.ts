@@ -1,6 +1,7 @@
 // Chunks out of cold tiers: just their bytes, of the pack in which their stripe lies. Ranges of a pack that are asked for at
 // about the same time, and lie close together, are one request. Nothing is returned that does not match its chunk's id. An
 // object that lies in an archive is asked back, and said to be on its way ('cold-archived').
+import { LRUCache } from 'lru-cache'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { chunkRange, packKey } from '../../protocol/cold/pack.ts'
@@ -18,6 +19,7 @@ const GAP_BYTES_MAX: number = 64 * KIB
 const RUN_BYTES_MAX: number = 8 * MIB
 /** An object that is asked back from an archive stays so long. */
 const RESTORE_DAYS = 7
+const ARCHIVED_MAX = 4096
 
 export interface ColdReaderParts {
   readonly volume: VolumeId
@@ -35,6 +37,8 @@ interface Wanted {
 
 export class ColdReader {
   readonly #parts: ColdReaderParts
+  /** Tiers and packs that were found to be archived when they were last asked for. */
+  readonly #archived = new LRUCache<string, true>({ max: ARCHIVED_MAX })
   /** By tier and pack, what is to be asked for in a moment. */
   readonly #waiting = new Map<string, Wanted[]>()
 
@@ -56,6 +60,7 @@ export class ColdReader {
       try {
         const sealed = await this.#read(tier, pack, chunkRange(header, index, offset), signal)
         const id = header.chunks[index]?.id
+        this.#archived.delete(`${tier} ${pack}`)
         if (id !== undefined && verifyChunk(id, sealed)) return sealed
         throw new ShoalError(
           'cold-corrupt',
@@ -68,6 +73,11 @@ export class ColdReader {
       }
     }
     throw failure
+  }
+
+  /** Did all tiers say so that hold the stripe, when they were asked last? */
+  isArchived({ cold }: Pick<MappedStripe, 'cold'>): boolean {
+    return cold.every(({ tier, pack }) => this.#archived.has(`${tier} ${pack}`))
   }
 
   #read(tier: string, pack: PackId, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
@@ -117,6 +127,7 @@ export class ColdReader {
   }
 
   async #askBack(tier: string, pack: PackId, signal: AbortSignal): Promise<void> {
+    this.#archived.set(`${tier} ${pack}`, true)
     try {
       const key = packKey(this.#parts.volume, pack)
       await this.#parts.open(tier).restore(key, RESTORE_DAYS, { signal })

@@ -30,6 +30,9 @@ interface FetchOptions {
   readonly signal: AbortSignal
 }
 
+/** From where a chunk would be read: here, peers, a cold tier, or one that gives it in hours only. */
+export type ChunkState = 'local' | 'placed' | 'cold' | 'archived'
+
 export class Gatherer {
   readonly #parts: GatherParts
 
@@ -87,6 +90,17 @@ export class Gatherer {
       throw unavailable(id, located?.stripe, read, error)
     }
     throw unavailable(id, located?.stripe, read, undefined)
+  }
+
+  /** As far as this node knows, asking nobody. */
+  stateOf(id: ChunkId): ChunkState {
+    const { store, map, cold } = this.#parts
+    if (store.chunks.has(id) || store.fetched.has(id)) return 'local'
+    const found = map.locate(id)
+    const stripe = found === undefined ? undefined : map.stripe(found.stripe)
+    if (stripe === undefined || stripe.cold.length === 0 || !this.#isOutOfReach(stripe))
+      return 'placed'
+    return cold?.isArchived(stripe) === true ? 'archived' : 'cold'
   }
 
   /** Are fewer shards with holders that are there than it takes to read the stripe? */

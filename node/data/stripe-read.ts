@@ -32,7 +32,7 @@ export interface GatherParts {
   readonly clock: Clock
   readonly volume: VolumeId
   /** Undefined: there are no cold tiers. */
-  readonly cold?: Pick<ColdReader, 'chunk'>
+  readonly cold?: Pick<ColdReader, 'chunk' | 'isArchived'>
   /** Is a peer heard of as usual? Others are asked last. */
   readonly isOnline: (peer: PeerId) => boolean
   /** A shard that a holder does not have, or has otherwise: it lies, or its disk is damaged. */

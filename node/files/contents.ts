@@ -3,13 +3,14 @@
 import { Cutter } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
-import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ContentRef } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { NodeCache } from '../data/cache.ts'
 import type { ChunkIo } from '../data/chunk-io.ts'
+import type { ChunkState } from '../data/gather.ts'
 import { contentSize } from '../data/content.ts'
 import { patientReader } from '../data/patience.ts'
 import type { Patience } from '../data/patience.ts'
@@ -24,6 +25,7 @@ import type { Lease, Touched } from '../data/touched.ts'
 import { writeContent } from '../data/write-pipeline.ts'
 import type { WriterParts } from '../data/write-pipeline.ts'
 import type { FileVersion, Namespace } from '../namespace/namespace.ts'
+import { contentState } from './content-state.ts'
 import type { PinnedClasses } from './pinned-classes.ts'
 
 export interface FileContentsComponents {
@@ -34,6 +36,7 @@ export interface FileContentsComponents {
   readonly ahead: ReadAheadBudget
   readonly touched: Touched
   readonly classes: PinnedClasses
+  readonly stateOf: (chunk: ChunkId) => ChunkState
   /** Of who reads; without, as the peers that are asked answer. */
   readonly patience?: Patience
 }
@@ -58,6 +61,13 @@ export class FileContents {
 
   reader(version: FileVersion): ContentReader {
     return new ContentReader(contentOf(version), this.#readerParts(hintsOf(version)))
+  }
+
+  /** From where a version would be read here. */
+  state(version: FileVersion, signal: AbortSignal): Promise<ChunkState> {
+    const { chunks, nodes, stateOf } = this.#c
+    const parts = { chunks: chunks.reader([]), nodes }
+    return contentState(contentOf(version), stateOf, parts, signal)
   }
 
   /** Edit a version of a file, within edit(). */

@@ -14,6 +14,7 @@ import type { ChunkCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { ColdReader } from '../data/cold-reader.ts'
 import { Gatherer } from '../data/gather.ts'
+import type { ChunkState } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
 import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
@@ -126,7 +127,9 @@ export class HostedVolume {
     const io = { store, map, packer, gatherer, cache, volume: volume.id, touched, hears, onRead }
     const chunks = (this.chunks = new ChunkIo(io))
     const nodes = nodeCache(NODE_CACHE_ITEMS)
-    this.contents = new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes })
+    const stateOf = (chunk: ChunkId): ChunkState => gatherer.stateOf(chunk)
+    const parted = { namespace, map, chunks, nodes, ahead, touched, classes, stateOf }
+    this.contents = new FileContents(parted)
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
     this.strong = new StrongVolume({
       world,

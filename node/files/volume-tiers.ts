@@ -54,7 +54,7 @@ export class VolumeTiers {
   }
 
   /**
-   * Tell the volume of a tier, once it was seen to work from here.
+   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this node is let in.
    * throws ShoalError 'usage', 'EEXIST' for another place of that name, and why it does not work.
    */
   async add(name: string, location: TierLocation, signal: AbortSignal): Promise<void> {
@@ -77,7 +77,8 @@ export class VolumeTiers {
     }
     const { credentialsFile, profile } = location.kind === 's3' ? location : {}
     this.#volume.view.put(ACCESS + name, utf8(JSON.stringify({ credentialsFile, profile })))
-    this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
+    if (before === '')
+      this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
     await this.#volume.commit()
   }
 

@@ -1,6 +1,7 @@
 // Extended attributes and access control lists of a mount: xattr(7) and acl(5) over the namespace. Who may read or
 // change them the kernel has checked. Setting an access ACL sets the mode, and the mode is what that says of the owner,
 // the mask and others (posix-acl.ts); what is made in a folder inherits its default ACL, its group if it is set-gid.
+import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { FileKind } from '../../protocol/tree/attributes.ts'
@@ -8,6 +9,7 @@ import type { AttributeValues } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'
 import type { XattrName } from '../../protocol/tree/xattrs.ts'
+import type { FileContents } from '../files/contents.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Maker } from './file-system.ts'
 import {
@@ -21,12 +23,17 @@ import {
 } from './posix-acl.ts'
 
 const S_ISGID = 0o2000
+/** What Shoal tells of a file, and nobody sets. */
+const TOLD = 'user.shoal.'
+const STATE = `${TOLD}state`
 const NAMESPACES = ['user.', 'trusted.', 'security.']
 
 /** throws ShoalError 'unsupported' for a name in another namespace, 'EINVAL' for a namespace without a name. */
 export function keptName(name: string): XattrName {
   const parsed = parseXattrName(name)
   if (isAclName(parsed)) return parsed
+  if (name.startsWith(TOLD))
+    throw new ShoalError('EPERM', `${name} is told of a file and cannot be changed`)
   const namespace = NAMESPACES.find((known) => name.startsWith(known))
   if (namespace === undefined)
     throw new ShoalError('unsupported', `no extended attributes such as ${name} are kept`)
@@ -34,7 +41,29 @@ export function keptName(name: string): XattrName {
   return parsed
 }
 
-/** mode: as the mount shows it. returns undefined if it is not set. */
+/** As getxattr(2), also what is told of a file. mode: as the mount shows it. returns undefined if it is not set. */
+export async function readXattr(
+  parts: { readonly namespace: Namespace; readonly contents: FileContents },
+  target: ViewTarget,
+  name: string,
+  { mode, signal }: { readonly mode: () => number; readonly signal: AbortSignal },
+): Promise<Uint8Array | undefined> {
+  if (name.startsWith(TOLD)) return toldXattr(parts, target, name, signal)
+  return getXattr(parts.namespace, target, keptName(name), mode)
+}
+
+/** Of a file, where it would be read from. Nobody is asked for that. */
+async function toldXattr(
+  { namespace, contents }: { readonly namespace: Namespace; readonly contents: FileContents },
+  target: ViewTarget,
+  name: string,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const isFile = target.kind === 'inode' && namespace.attributes(target).kind === 'file'
+  if (name !== STATE || !isFile) return undefined
+  return utf8(await contents.state(contents.version(target), signal))
+}
+
 export function getXattr(
   namespace: Namespace,
   target: ViewTarget,

@@ -27,7 +27,13 @@ import type {
   Maker,
   SetXattr,
 } from './file-system.ts'
-import { getXattr, keptName, makeInheriting, removeXattr, setXattr } from './extended-attributes.ts'
+import {
+  keptName,
+  makeInheriting,
+  readXattr,
+  removeXattr,
+  setXattr,
+} from './extended-attributes.ts'
 import { FileHandles } from './file-handles.ts'
 import { InodeTable } from './inode-table.ts'
 import { KernelCache } from './kernel-cache.ts'
@@ -332,8 +338,8 @@ export class VolumeFileSystem implements FileSystem {
 
   async getXattr(inode: number, name: string): Promise<Uint8Array | undefined> {
     const target = this.#inodes.target(inode)
-    const shownMode = (): number => this.#attributes(inode, target).mode
-    return getXattr(this.#c.namespace, target, keptName(name), shownMode)
+    const mode = (): number => this.#attributes(inode, target).mode
+    return readXattr(this.#c, target, name, { mode, signal: this.#stop.signal })
   }
 
   async setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void> {

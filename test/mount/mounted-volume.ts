@@ -35,7 +35,16 @@ export async function mountedVolume({
   const map = new VolumeStripeMap(volume)
   const fs = new VolumeFileSystem({
     namespace,
-    contents: new FileContents({ namespace, map, chunks, nodes, ahead, touched, classes }),
+    contents: new FileContents({
+      namespace,
+      map,
+      chunks,
+      nodes,
+      ahead,
+      touched,
+      classes,
+      stateOf: () => 'placed',
+    }),
     store: {} as Store,
     isAsync,
     changing: () => async (make) => {

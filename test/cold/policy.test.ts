@@ -1,0 +1,55 @@
+// What a volume's settings say of its cold tier, kept by real nodes with nobody asking: data that is not read goes there, in
+// spite of a node that is killed while it uploads, and is read through a mount.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { digestFile, writeRandomFile } from '../cluster/trees.ts'
+
+const FILES = 4
+const FILE_MIB = 12
+
+test('data that nobody reads goes into the tier by itself, also when its uploader is killed, and is read through a mount', async (t) => {
+  await using cluster = await TestCluster.start(3, { mounts: true })
+  const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
+  const place = join(cluster.folder, 'tier')
+  await mkdir(place)
+  const sources = Array.from({ length: FILES }, (_, n) => join(cluster.folder, `f${n}`))
+  for (const source of sources) await writeRandomFile(source, FILE_MIB)
+
+  await t.test('nodes are killed while they put packs, and those that are left go on', async () => {
+    await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
+    for (const source of sources) await first.shoal('put', '--ack', 'placed', source, '/')
+    await cluster.converged()
+    await first.shoal('cold', 'add', 'attic', `dir:${place}`)
+    await first.shoal('volume', 'set', 'main', 'cold-tier=attic', 'cold-after=1s')
+    await eventually('something is being put', async () => (await readdir(place)).length > 0)
+    await Promise.all([first, second].map((node) => node.kill('SIGKILL')))
+    await Promise.all([first, second].map((node) => node.start({ mount: node.mountFolder })))
+    await eventually('all lies in the tier, and nowhere else', async () => {
+      const { cold, stripes } = await third.volume()
+      return (
+        cold.only > 0 && cold.copied === 0 && stripes.full + stripes.lost + stripes.atRisk === 0
+      )
+    })
+    await cluster.converged()
+  })
+
+  await t.test('a mount shows where a file is, and reads it from there', async () => {
+    const [source = ''] = sources
+    const file = join(third.mountFolder, 'f0')
+    assert.equal(await stateOf(file), 'cold')
+    assert.equal(await digestFile(file), await digestFile(source))
+  })
+})
+
+/** Of another process: the mount is of a node that this one must not wait for. */
+async function stateOf(file: string): Promise<string> {
+  const program = `import os; print(os.getxattr(${JSON.stringify(file)}, 'user.shoal.state').decode())`
+  const { stdout } = await promisify(execFile)('python3', ['-c', program])
+  return stdout.trim()
+}
