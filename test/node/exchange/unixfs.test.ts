@@ -154,6 +154,14 @@ describe('imported as UnixFS', () => {
         assertSame(await contentAt(api, '/from-helia/lärge'), large)
       }))
 
+  test('an archive is imported into a strong volume', () =>
+    withNode(async (api) => {
+      await putTree(api, '/tree', { 'a/b': utf8('b'), c: bytesOf(300_000) })
+      await api.createVolume({ name: 'jobs', settings: { consistency: 'strong' } })
+      await imported(api, 'jobs:/tree', (await exported(api, '/tree')).car)
+      assert.deepEqual(await listing(api, 'jobs:/tree'), await listing(api, '/tree'))
+    }))
+
   test('nothing is imported over what is there, or where there is no folder', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', { a: utf8('a') })
