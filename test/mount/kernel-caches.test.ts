@@ -1,6 +1,6 @@
 // What the kernel keeps it does not ask for again, until it is told that it changed: requests are counted.
 import assert from 'node:assert/strict'
-import { open, readFile, readdir, stat } from 'node:fs/promises'
+import { appendFile, open, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { mounted, skip, until } from './mounted.ts'
 import type { Mounted } from './mounted.ts'
@@ -96,5 +96,23 @@ test(
     })
     for (let file = 10; file < FILES; file++) await stat(mount.at(`f${file}`))
     assert.deepEqual(asked, [])
+  },
+)
+
+test(
+  'who makes what somebody else has just made opens it, unless to make it alone',
+  options,
+  async (t) => {
+    const { fileSystem, at } = await mounted(t)
+    for (const name of ['a', 'b', 'c']) {
+      await assert.rejects(stat(at(name)), { code: 'ENOENT' })
+      fileSystem.putFile(name, 'theirs')
+    }
+    await appendFile(at('a'), ' and ours')
+    await writeFile(at('b'), 'ours')
+    await assert.rejects(writeFile(at('c'), 'ours', { flag: 'wx' }), { code: 'EEXIST' })
+    assert.equal(await readFile(at('a'), 'utf8'), 'theirs and ours')
+    assert.equal(await readFile(at('b'), 'utf8'), 'ours')
+    assert.equal(await readFile(at('c'), 'utf8'), 'theirs')
   },
 )

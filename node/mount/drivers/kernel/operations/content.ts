@@ -1,6 +1,6 @@
 // Operations on open files.
 import { constants } from 'node:fs'
-import { ShoalError } from '../../../../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../../../../protocol/errors.ts'
 import {
   IO_MAX,
   OPEN_KEEP_CACHE,
@@ -33,7 +33,14 @@ export async function create(served: Served, request: Request): Promise<Parts> {
   const maker = { ...caller, umask: request.u32() }
   request.skip(4) // open flags: a new file has no privileges
   const name = request.name()
-  return made(served, flags, () => served.fileSystem.create(inode, name, mode, maker))
+  try {
+    return await made(served, flags, () => served.fileSystem.create(inode, name, mode, maker))
+  } catch (error) {
+    const isAlone = (flags & constants.O_EXCL) !== 0
+    if (isAlone || !hasCode(error, 'EEXIST')) throw error
+    // Made elsewhere since the kernel looked: upon this it looks again, and opens what is there if the caller may.
+    throw new ShoalError('ESTALE', 'somebody else has just made it', { cause: error })
+  }
 }
 
 /** The same without a name: what the kernel sends for one means nothing. */
