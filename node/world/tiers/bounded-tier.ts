@@ -13,7 +13,7 @@ const TRANSFERS_MAX = 4
 const PROBE_NAME_BYTES = 8
 
 export class BoundedTier implements ObjectTier {
-  readonly #tier: ObjectTier
+  readonly #tier: Promise<ObjectTier>
   readonly #name: string
   readonly #random: Random
   readonly #up: Direction
@@ -22,10 +22,13 @@ export class BoundedTier implements ObjectTier {
   readonly #underway = new Set<Promise<unknown>>()
 
   constructor(
-    { tier, clock, random }: { tier: ObjectTier; clock: Clock; random: Random },
+    components: { tier: ObjectTier | Promise<ObjectTier>; clock: Clock; random: Random },
     options: TierOptions,
   ) {
-    this.#tier = tier
+    const { tier, clock, random } = components
+    this.#tier = Promise.resolve(tier)
+    // Whoever uses it is told.
+    this.#tier.catch(() => undefined)
     this.#name = options.name
     this.#random = random
     this.#up = new Direction(clock, options)
@@ -43,7 +46,7 @@ export class BoundedTier implements ObjectTier {
       const done = await this.#up.turns.take(signal)
       try {
         const paced = this.#up.pace(chunks, signal)
-        await this.#tier.put(key, size, paced, { ...options, signal })
+        await (await this.#tier).put(key, size, paced, { ...options, signal })
       } finally {
         done()
       }
@@ -62,7 +65,8 @@ export class BoundedTier implements ObjectTier {
     let done: (() => void) | undefined
     try {
       done = await this.#down.turns.take(link.signal)
-      yield* this.#down.pace(this.#tier.get(key, range, { signal: link.signal }), link.signal)
+      const { signal } = link
+      yield* this.#down.pace((await this.#tier).get(key, range, { signal }), signal)
     } finally {
       done?.()
       link.release()
@@ -73,7 +77,7 @@ export class BoundedTier implements ObjectTier {
 
   async head(key: string, options: { signal: AbortSignal }): Promise<TierObject | undefined> {
     checkTierKey(key)
-    return this.#during(options.signal, (signal) => this.#tier.head(key, { signal }))
+    return this.#during(options.signal, async (signal) => (await this.#tier).head(key, { signal }))
   }
 
   async *list(
@@ -82,7 +86,7 @@ export class BoundedTier implements ObjectTier {
   ): AsyncGenerator<TierObject & { readonly key: string }> {
     const link = new LinkedSignal(options.signal, this.#closing.signal)
     try {
-      yield* this.#tier.list(prefix, { signal: link.signal })
+      yield* (await this.#tier).list(prefix, { signal: link.signal })
     } finally {
       link.release()
     }
@@ -91,38 +95,43 @@ export class BoundedTier implements ObjectTier {
   async remove(keys: readonly string[], options: { signal: AbortSignal }): Promise<void> {
     for (const key of keys) checkTierKey(key)
     if (keys.length === 0) return
-    await this.#during(options.signal, (signal) => this.#tier.remove(keys, { signal }))
+    await this.#during(options.signal, async (signal) =>
+      (await this.#tier).remove(keys, { signal }),
+    )
   }
 
   async restore(key: string, days: number, options: { signal: AbortSignal }): Promise<void> {
     checkTierKey(key)
-    await this.#during(options.signal, (signal) => this.#tier.restore(key, days, { signal }))
+    await this.#during(options.signal, async (signal) =>
+      (await this.#tier).restore(key, days, { signal }),
+    )
   }
 
   async check(options: { readonly signal: AbortSignal }): Promise<void> {
     await this.#during(options.signal, async (signal) => {
-      await this.#tier.check({ signal })
-      await this.#probe(signal)
+      const tier = await this.#tier
+      await tier.check({ signal })
+      await this.#probe(tier, signal)
     })
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new ShoalError('stopped', `cold tier ${this.#name} is closed`))
     await Promise.allSettled(this.#underway)
-    await this.#tier.close()
+    await (await this.#tier).close()
   }
 
   /** Put a small object, get it, and remove it again. */
-  async #probe(signal: AbortSignal): Promise<void> {
+  async #probe(tier: ObjectTier, signal: AbortSignal): Promise<void> {
     const key = `check-${toHex(this.#random.bytes(PROBE_NAME_BYTES))}`
     const content = utf8(`shoal ${key}`)
     const once = async function* (): AsyncGenerator<Uint8Array> {
       yield content
     }
-    await this.#tier.put(key, content.length, once(), { signal })
+    await tier.put(key, content.length, once(), { signal })
     const parts: Uint8Array[] = []
-    for await (const part of this.#tier.get(key, undefined, { signal })) parts.push(part)
-    await this.#tier.remove([key], { signal })
+    for await (const part of tier.get(key, undefined, { signal })) parts.push(part)
+    await tier.remove([key], { signal })
     if (equalBytes(concatBytes(parts), content)) return
     throw tierError('cold-corrupt', { tier: this.#name, key }, 'what was put came back changed')
   }
