@@ -296,7 +296,8 @@ export class Packer {
     for await (const id of this.#unfinished.stripes()) {
       const known = this.#parts.map.stripe(id)
       const isUsed = known !== undefined && !known.isCondemned
-      if (!isUsed || known.holders.every((peers) => peers.length > 0)) {
+      // What a tier holds needs no more of them: upkeep sees to what is to stay with peers.
+      if (!isUsed || known.cold.length > 0 || known.holders.every((peers) => peers.length > 0)) {
         this.#unfinished.removeStripe(id)
       } else if (hasFreePeer(this.#parts, known.holders)) {
         yield id

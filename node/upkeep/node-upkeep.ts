@@ -108,7 +108,7 @@ export class NodeUpkeep {
 
   #add(hosted: HostedVolume): void {
     const { world, store, detector, distrust, log } = this.#c
-    const { map, client, volume } = hosted
+    const { map, client, volume, gatherer } = hosted
     const { network, clock, random } = world
     const graceMs = (): number => graceMsOf(volume)
     const upkeep = new Upkeep(
@@ -122,6 +122,7 @@ export class NodeUpkeep {
         detector,
         budget: this.#budget,
         graceMs,
+        fetch: (chunk, signal) => gatherer.fetch(chunk, { hints: [], signal }),
         mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
         log,
       },

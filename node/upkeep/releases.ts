@@ -1,7 +1,7 @@
 // Lets go of shards that the map says others hold now, or of stripes that are nobody's any more: into the trash, from
 // where they come back if the map ascribes them to this node again. Of what the map says that nobody holds, and is whole
-// here, the map is told: whoever could not reach this node for a while was wrong; unless a cold tier holds it, and that is
-// why nobody is to. Both a while after the map said so: a
+// here, the map is told: whoever could not reach this node for a while was wrong; unless a cold tier holds it, and
+// enough others do. Both a while after the map said so: a
 // shard may have been put here already that will be recorded only in a moment. The map is told at once of what it ascribes
 // to this node and is nowhere here. What was missed while this node was down is found by scrub.
 import { asShoalError } from '../../protocol/errors.ts'
@@ -9,7 +9,7 @@ import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { ShardChange } from '../../protocol/tree/op.ts'
-import type { MapEvent, StripeMap } from '../data/stripe-map.ts'
+import type { MapEvent, MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
 
@@ -72,7 +72,7 @@ export class Releases {
     const known = map.stripe(stripe)
     const claimed: ShardChange[] = []
     for (const index of this.#unascribed(stripe)) {
-      const isNobodys = known?.holders[index]?.length === 0 && known.cold.length === 0
+      const isNobodys = known?.holders[index]?.length === 0 && lacksShards(known)
       if (!isNobodys || !map.mayStore(self)) store.shards.trash(stripe, index)
       else if ((await store.shards.verify(stripe, index)) === 'whole')
         claimed.push({ index, peer: self, isHeld: true })
@@ -116,4 +116,9 @@ export class Releases {
       (index) => holders[index]?.includes(self) === true && !held.includes(index),
     )
   }
+}
+
+/** Are fewer held than are to be with peers? Of what lies in a cold tier that is not all. */
+export function lacksShards({ holders, floor = Infinity }: MappedStripe): boolean {
+  return holders.filter((peers) => peers.length > 0).length < floor
 }

@@ -1,20 +1,27 @@
 // Makes the lost shards of a stripe anew: any k are read and verified, only the missing ones are computed, given to peers
 // and recorded. Crashes need no recovery: a shard that was put but not recorded is found held when it is put again.
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
+import { codeStripe } from '../../protocol/stripe/stripe.ts'
+import { mapInBatches } from '../data/in-parallel.ts'
 import { REFUSALS_MAX } from './census.ts'
-import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Census, CensusTaker } from './census.ts'
 import type { ShardTransfer, TransferOptions } from './shard-transfer.ts'
 
+/** Chunks fetched at a time: enough of a tier's ranges to be few requests. */
+const FETCHES_MAX = 64
+
 export interface RepairParts {
   readonly map: Pick<StripeMap, 'stripe' | 'recordShards'>
   readonly census: Pick<CensusTaker, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
+  /** The sealed chunk. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
+  readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -51,12 +58,33 @@ export class Repair {
       if (planned === undefined || planned.plan.repairs.length === 0) return
       const { stripe, plan } = planned
       const options = { isUrgent: plan.isUrgent && !stripe.isCondemned, signal }
-      shards ??= await this.#parts.transfer.readAny(id, stripe, planned.census, options)
+      shards ??= await this.#read(planned, options)
       const refused = await this.#place(planned, shards, options)
       // Who refused gets nothing for a while, so the next plan names others.
       if (!refused) return
     }
     throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
+  }
+
+  /** From other shards; or all, coded anew, where those are too few and the stripe lies in a tier, too. */
+  async #read(
+    { id, stripe, census }: PlannedStripe,
+    options: TransferOptions,
+  ): Promise<(Uint8Array | undefined)[]> {
+    const { transfer, fetch } = this.#parts
+    const { header, cold } = stripe
+    const isInTier = cold.length > 0 && fetch !== undefined
+    const held = stripe.holders.filter((peers) => peers.length > 0).length
+    try {
+      if (held >= header.k || !isInTier) return await transfer.readAny(id, stripe, census, options)
+    } catch (error) {
+      if (!isInTier || !hasCode(error, 'stripe-unrecoverable')) throw error
+    }
+    const chunks = await mapInBatches(header.chunks, FETCHES_MAX, async (chunk) => ({
+      id: chunk.id,
+      bytes: await fetch(chunk.id, options.signal),
+    }))
+    return [...codeStripe(chunks, header.k, header.m, stripe.class).shards]
   }
 
   #plan(id: StripeId): PlannedStripe | undefined {
@@ -78,7 +106,9 @@ export class Repair {
     const { map, census, transfer, log } = this.#parts
     const { k, m, shardBytes } = stripe.header
     const missing = plan.repairs.map(({ index }) => index)
-    const rebuilt = reconstruct(k, m, shards, missing)
+    const known = missing.map((index) => shards[index])
+    const isKnown = known.every((shard) => shard !== undefined)
+    const rebuilt = isKnown ? known : reconstruct(k, m, shards, missing)
     const placed: { readonly index: number; readonly peer: PeerId; readonly isHeld: true }[] = []
     const putting = plan.repairs.map(async ({ index, to }, n) => {
       const shard = rebuilt[n]

@@ -11,6 +11,7 @@ import type { ScrubFinding } from '../control/upkeep.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
+import { lacksShards } from './releases.ts'
 import type { Strays } from './strays.ts'
 
 /** How long a shard may be here before the map says so: of a stripe that no volume knows, and of one that is known. */
@@ -140,7 +141,7 @@ export class ScrubCheck {
     known: Known | undefined,
   ): Promise<ScrubFinding['action']> {
     const { store, strays } = this.#parts
-    if (known?.stripe.holders[index]?.length === 0 && known.stripe.cold.length === 0) {
+    if (known?.stripe.holders[index]?.length === 0 && lacksShards(known.stripe)) {
       const isRecorded = await this.#record(known.volume, stripe, index, true)
       return isRecorded ? 'returned' : 'kept'
     }

@@ -4,7 +4,7 @@
 // done needs to be remembered.
 import { asShoalError, assertNever } from '../../protocol/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
-import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { UpkeepReport } from '../control/status.ts'
 import { inParallel, untilAborted } from '../data/in-parallel.ts'
@@ -46,6 +46,8 @@ export interface UpkeepParts {
   readonly budget: Pick<Budget, 'take'>
   /** After how long a silence a peer is taken for lost. */
   readonly graceMs: () => number
+  /** The sealed chunk, from wherever it is. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
+  readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
   /** May a member condemn stripes? */
   readonly mayCondemn: (peer: PeerId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void

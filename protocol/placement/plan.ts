@@ -78,11 +78,15 @@ export function rankForGroup<Peer extends Candidate>(
   return rankPeers(placementGroup, weighted).flatMap(({ peer }) => byId.get(peer) ?? [])
 }
 
-/** Holders that are online, in the order in which they see to a group: the first does, the others in case it fails to. */
-export function coordinators({ holders }: Shards, ranked: RankedPeers): PeerId[] {
+/**
+ * Holders that are online, in the order in which they see to a group: the first does, the others in case it fails to. Of
+ * what lies in a tier, too, whoever is online.
+ */
+export function coordinators({ holders, floor }: Shards, ranked: RankedPeers): PeerId[] {
   const holding = new Set(holders.flat())
   return ranked
-    .filter(({ peer, presence }) => presence === 'online' && holding.has(peer))
+    .filter(({ presence }) => presence === 'online')
+    .filter(({ peer }) => floor !== undefined || holding.has(peer))
     .map(({ peer }) => peer)
 }
 
@@ -133,6 +137,7 @@ class Layout {
   readonly #k: number
   readonly #m: number
   readonly #floor: number
+  readonly #isElsewhere: boolean
   readonly #alive: ReadonlyMap<PeerId, PlacePeer>
   /** Per shard who is there of its holders, the best first. */
   readonly #holders: readonly (readonly PlacePeer[])[]
@@ -148,6 +153,7 @@ class Layout {
     this.#k = k
     this.#m = m
     this.#floor = floor ?? k + m
+    this.#isElsewhere = floor !== undefined
     this.#alive = alive
     const ranked = [...alive.values()]
     this.#holders = holders.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
@@ -182,9 +188,9 @@ class Layout {
     }
   }
 
-  /** What can be rebuilt, where somebody takes it. */
+  /** What can be rebuilt, from other shards or a tier, where somebody takes it. */
   repair(): void {
-    if (this.heldCount < this.#k) return
+    if (this.heldCount < this.#k && !this.#isElsewhere) return
     for (const index of this.missing) {
       const to = this.#opening() ?? this.#substitute()
       if (to === undefined) return
@@ -215,7 +221,9 @@ class Layout {
   /** Each shard has one holder that is there, who is wanted. */
   isFirm(): boolean {
     const isOne = this.#holders.every((peers) => peers.length <= 1)
-    return isOne && this.heldCount >= this.#floor && this.#misplaced.length === 0 && !this.isDegraded()
+    return (
+      isOne && this.heldCount >= this.#floor && this.#misplaced.length === 0 && !this.isDegraded()
+    )
   }
 
   isDegraded(): boolean {
