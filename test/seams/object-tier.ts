@@ -47,7 +47,7 @@ export function patternOf(length: number, seed = 1): Uint8Array {
   return new Uint8Array(words.buffer, 0, length)
 }
 
-export async function* inChunks(
+async function* inChunks(
   bytes: Uint8Array,
   chunkBytes: number = CHUNK_BYTES,
 ): AsyncGenerator<Uint8Array> {

@@ -11,7 +11,7 @@ import { nameOf } from './s3-errors.ts'
 import type { Turns } from './turns.ts'
 import type { Clock, Random } from '../world.ts'
 
-export const WINDOW_BYTES: number = 8 * MIB
+const WINDOW_BYTES: number = 8 * MIB
 const WINDOWS_AHEAD = 4
 /** For a window whose body broke off; each also has the retries of the client. */
 const ATTEMPTS_MAX = 5

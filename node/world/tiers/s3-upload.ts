@@ -22,7 +22,7 @@ import type { Turns } from './turns.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { Clock } from '../world.ts'
 
-export const PART_BYTES: number = 16 * MIB
+const PART_BYTES: number = 16 * MIB
 /** Of S3: parts are numbered from 1 to this. */
 const PARTS_MAX = 10_000
 const DISCARD_MS = 30 * SECOND_MS
