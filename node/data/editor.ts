@@ -1,5 +1,6 @@
 // Edits one content: random writes, truncation, appending, holes, parts of other contents by reference, reading what was
-// written. In memory are at most DIRTY_BYTES of written bytes and PATCHES_MAX patches, whatever the size of the file;
+// written. In memory are at most DIRTY_BYTES_MAX of written bytes and PATCHES_MAX patches, whatever the size of the file, and
+// of all editors what the budget allows;
 // changed bytes become chunks as they come, and unchanged content is neither read nor written again but for the chunks and
 // manifest nodes beside a change. A failed call changes nothing: what was written before stays readable, and can be
 // committed once there is space.
@@ -15,6 +16,7 @@ import { recut } from './recut.ts'
 import { storedContent } from './stored-content.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { Content } from './content.ts'
+import type { DirtyBudget, DirtyHolder } from './dirty-budget.ts'
 import type { ReaderParts } from './read-pipeline.ts'
 import type { WriterParts } from './write-pipeline.ts'
 
@@ -31,6 +33,7 @@ interface Options {
 export interface EditorParts {
   readonly reader: ReaderParts
   readonly writer: WriterParts
+  readonly dirty: DirtyBudget
 }
 
 /** A content that is stored, and how it is read. */
@@ -39,14 +42,18 @@ export interface CopySource {
   readonly reader: ReaderParts
 }
 
-/** See the head of the file. Calls that change run one after another in the order of the calls; reads run at once. */
-export class ContentEditor {
+/**
+ * See the head of the file. Calls that change run one after another in the order of the calls; reads run at once. Whoever
+ * has made one ends it.
+ */
+export class ContentEditor implements DirtyHolder {
   readonly #parts: EditorParts
   readonly #file: EditedFile
   /** What the file was edited from, or was committed as last. */
   #content: Content
   #isChanged = false
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #ended = new AbortController()
 
   constructor(base: Content, parts: EditorParts) {
     this.#parts = parts
@@ -153,6 +160,17 @@ export class ContentEditor {
     })
   }
 
+  /** Store what was written, to have its memory back. */
+  store(): Promise<void> {
+    return this.#inTurn(() => this.#cutAll({ signal: this.#ended.signal }))
+  }
+
+  /** What was written and not committed is gone. */
+  end(): void {
+    this.#ended.abort(new ShoalError('aborted', 'the file is edited no more'))
+    this.#parts.dirty.update(this, 0)
+  }
+
   async #write(position: number, bytes: Uint8Array, options: Options): Promise<void> {
     checkSize(position + bytes.length)
     for (let at = 0; at < bytes.length; at += WRITE_BYTES_MAX) {
@@ -166,12 +184,13 @@ export class ContentEditor {
 
   async #makeRoom(position: number, length: number, { signal }: Options): Promise<void> {
     const { overlay } = this.#file
-    const { writer } = this.#parts
+    const { writer, dirty } = this.#parts
     const run = overlay.runAt(position)
     if (run !== undefined && run.end - run.start >= RUN_CHUNKS * writer.sizes.maxBytes) {
       await recut(this.#file, run, writer, { toEnd: false, signal })
     }
-    if (overlay.dirtyBytes + length > DIRTY_BYTES_MAX) await this.#cutAll({ signal })
+    const isFull = overlay.dirtyBytes + length > DIRTY_BYTES_MAX
+    if (isFull || dirty.isOver(overlay.bufferBytes)) await this.#cutAll({ signal })
     if (overlay.count > PATCHES_MAX) await this.#settle({ signal })
   }
 
@@ -232,7 +251,10 @@ export class ContentEditor {
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(run)
+    const result = this.#turn.then(run).finally(() => {
+      const { bufferBytes } = this.#file.overlay
+      this.#parts.dirty.update(this, this.#ended.signal.aborted ? 0 : bufferBytes)
+    })
     this.#turn = result.catch(() => undefined)
     return result
   }

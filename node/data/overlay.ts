@@ -49,19 +49,26 @@ export function dirtyBytesOf(patch: DirtyPatch): Uint8Array {
 export class Overlay {
   #patches: Patch[] = []
   #dirtyBytes = 0
+  #bufferBytes = 0
 
   get count(): number {
     return this.#patches.length
   }
 
-  /** Bytes in memory. */
+  /** Bytes of dirty patches. */
   get dirtyBytes(): number {
     return this.#dirtyBytes
+  }
+
+  /** Bytes of the buffers they are in. */
+  get bufferBytes(): number {
+    return this.#bufferBytes
   }
 
   reset(): void {
     this.#patches = []
     this.#dirtyBytes = 0
+    this.#bufferBytes = 0
   }
 
   firstDirty(): DirtyPatch | undefined {
@@ -139,7 +146,8 @@ export class Overlay {
       ...after.map((patch) => tailOf(patch, end, { isShared: patch.start < start })),
     ]
     this.#patches.splice(first, covered.length, ...inserted)
-    this.#dirtyBytes += dirtyLength(inserted) - dirtyLength(covered)
+    this.#dirtyBytes += sumOf(inserted, dirtyLength) - sumOf(covered, dirtyLength)
+    this.#bufferBytes += sumOf(inserted, bufferLength) - sumOf(covered, bufferLength)
   }
 
   /** Index of the first patch that ends after `position`. */
@@ -164,10 +172,18 @@ function tailOf(patch: Patch, start: number, { isShared }: { isShared: boolean }
   return { ...patch, start }
 }
 
-function dirtyLength(patches: readonly Patch[]): number {
+function sumOf(patches: readonly Patch[], lengthOf: (patch: DirtyPatch) => number): number {
   let sum = 0
-  for (const patch of patches) if (patch.kind === 'dirty') sum += patch.end - patch.start
+  for (const patch of patches) if (patch.kind === 'dirty') sum += lengthOf(patch)
   return sum
+}
+
+function dirtyLength({ start, end }: DirtyPatch): number {
+  return end - start
+}
+
+function bufferLength({ buffer }: DirtyPatch): number {
+  return buffer.length
 }
 
 /** The buffer of `run` if it has room for `length` bytes, else a larger one with its bytes. */

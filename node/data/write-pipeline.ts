@@ -27,6 +27,20 @@ export async function writeContent(
   { signal }: { signal: AbortSignal },
 ): Promise<Content> {
   const editor = new ContentEditor(EMPTY_CONTENT, parts)
+  try {
+    await append(editor, source, parts, signal)
+    return await editor.commit({ signal })
+  } finally {
+    editor.end()
+  }
+}
+
+async function append(
+  editor: ContentEditor,
+  source: AsyncIterable<Uint8Array>,
+  parts: EditorParts,
+  signal: AbortSignal,
+): Promise<void> {
   let zeroBytes = 0
   const endZeros = async (): Promise<void> => {
     const count = zeroBytes
@@ -46,5 +60,4 @@ export async function writeContent(
     signal.throwIfAborted()
   }
   await endZeros()
-  return editor.commit({ signal })
 }

@@ -15,6 +15,7 @@ import { contentSize } from '../data/content.ts'
 import { patientReader } from '../data/patience.ts'
 import type { Patience } from '../data/patience.ts'
 import type { Content } from '../data/content.ts'
+import type { DirtyBudget } from '../data/dirty-budget.ts'
 import { ContentEditor } from '../data/editor.ts'
 import type { CopySource, EditorParts } from '../data/editor.ts'
 import { ContentReader } from '../data/read-pipeline.ts'
@@ -34,6 +35,7 @@ export interface FileContentsComponents {
   readonly chunks: ChunkIo
   readonly nodes: NodeCache
   readonly ahead: ReadAheadBudget
+  readonly dirty: DirtyBudget
   readonly touched: Touched
   readonly classes: PinnedClasses
   readonly stateOf: (chunk: ChunkId) => ChunkState
@@ -70,7 +72,7 @@ export class FileContents {
     return contentState(contentOf(version), stateOf, parts, signal)
   }
 
-  /** Edit a version of a file, within edit(). */
+  /** Edit a version of a file, within edit(). Whoever asks ends the editor. */
   editor(inode: NodeId, version: FileVersion): ContentEditor {
     const cls = this.#c.classes.ofFile(inode)[0]
     return new ContentEditor(contentOf(version), this.#editorParts(hintsOf(version), cls))
@@ -134,7 +136,8 @@ export class FileContents {
   }
 
   #editorParts(hints: readonly PeerId[], cls: RedundancyClass | undefined): EditorParts {
-    return { reader: this.#readerParts(hints), writer: this.#writerParts(cls) }
+    const { dirty } = this.#c
+    return { reader: this.#readerParts(hints), writer: this.#writerParts(cls), dirty }
   }
 
   #readerParts(hints: readonly PeerId[]): ReaderParts {

@@ -16,6 +16,7 @@ import { ColdReader } from '../data/cold-reader.ts'
 import { Gatherer } from '../data/gather.ts'
 import type { ChunkState } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
+import type { DirtyBudget } from '../data/dirty-budget.ts'
 import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
 import { ReadNotes } from '../data/read-notes.ts'
@@ -56,6 +57,7 @@ export interface HostedVolumeComponents {
   /** Of all volumes of the node. */
   readonly cache: ChunkCache
   readonly ahead: ReadAheadBudget
+  readonly dirty: DirtyBudget
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -101,7 +103,7 @@ export class HostedVolume {
   readonly #self: PeerId
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
-    const { world, store, swarm, volume, strong, lock, log, cache, ahead } = components
+    const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -128,7 +130,7 @@ export class HostedVolume {
     const chunks = (this.chunks = new ChunkIo(io))
     const nodes = nodeCache(NODE_CACHE_ITEMS)
     const stateOf = (chunk: ChunkId): ChunkState => gatherer.stateOf(chunk)
-    const parted = { namespace, map, chunks, nodes, ahead, touched, classes, stateOf }
+    const parted = { namespace, map, chunks, nodes, ahead, dirty, touched, classes, stateOf }
     this.contents = new FileContents(parted)
     this.files = new Files({ namespace: this.namespace, contents: this.contents })
     this.strong = new StrongVolume({

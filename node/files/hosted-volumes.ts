@@ -5,6 +5,7 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
+import { DIRTY_BYTES_ALL, DirtyBudget } from '../data/dirty-budget.ts'
 import { ReadAheadBudget } from '../data/read-ahead.ts'
 import { LockProtocol } from '../namespace/lock-protocol.ts'
 import { StrongProtocol } from '../namespace/strong-protocol.ts'
@@ -45,6 +46,7 @@ export class HostedVolumes {
   readonly #cache: ChunkCache = chunkCache(CHUNK_CACHE_BYTES)
   /** Half of it, so that what is read ahead is still there when it is read. */
   readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
+  readonly #dirty: DirtyBudget = new DirtyBudget(DIRTY_BYTES_ALL)
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
@@ -103,6 +105,7 @@ export class HostedVolumes {
       peers,
       cache: this.#cache,
       ahead: this.#ahead,
+      dirty: this.#dirty,
       log,
     })
     this.#hosted.set(volume.id, hosted)

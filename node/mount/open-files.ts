@@ -243,6 +243,7 @@ export function withEdits(logged: Attributes, open: OpenFile | undefined): Attri
 }
 
 function endEdit(file: OpenFile): void {
+  file.editor?.end()
   file.editor = undefined
   file.edit?.end()
   file.edit = undefined

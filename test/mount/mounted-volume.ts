@@ -1,5 +1,6 @@
 // A mount of a volume without a kernel, whose changes can be refused.
 import { nodeCache } from '../../node/data/cache.ts'
+import { DirtyBudget } from '../../node/data/dirty-budget.ts'
 import { ReadAheadBudget } from '../../node/data/read-ahead.ts'
 import { Touched } from '../../node/data/touched.ts'
 import { FileContents } from '../../node/files/contents.ts'
@@ -7,6 +8,7 @@ import { PinnedClasses } from '../../node/files/pinned-classes.ts'
 import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { MIB } from '../../protocol/units.ts'
 import { Replica } from '../node/namespace/replicas.ts'
 import type { ChunkIo } from '../../node/data/chunk-io.ts'
 import type { Volume } from '../../node/namespace/volume.ts'
@@ -31,6 +33,7 @@ export async function mountedVolume({
   const touched = new Touched()
   const nodes = nodeCache(10)
   const ahead = new ReadAheadBudget(0)
+  const dirty = new DirtyBudget(MIB)
   const classes = new PinnedClasses(volume)
   const map = new VolumeStripeMap(volume)
   const fs = new VolumeFileSystem({
@@ -41,6 +44,7 @@ export async function mountedVolume({
       chunks,
       nodes,
       ahead,
+      dirty,
       touched,
       classes,
       stateOf: () => 'placed',

@@ -9,6 +9,7 @@ import { MIB } from '../../../protocol/units.ts'
 import { chunkCache, nodeCache } from '../../../node/data/cache.ts'
 import { ChunkIo } from '../../../node/data/chunk-io.ts'
 import { Gatherer } from '../../../node/data/gather.ts'
+import { DirtyBudget } from '../../../node/data/dirty-budget.ts'
 import { ReadAheadBudget } from '../../../node/data/read-ahead.ts'
 import { Packer } from '../../../node/data/packer.ts'
 import { Touched } from '../../../node/data/touched.ts'
@@ -260,6 +261,7 @@ export class VolumeState {
         sizes: map.chunkSizes(),
         cutter: new Cutter(map.chunkSizes(), KEYS.chunkSecret),
       },
+      dirty: new DirtyBudget(64 * MIB),
     }
   }
 
