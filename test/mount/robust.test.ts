@@ -138,7 +138,7 @@ test(
     for (const { said } of programs)
       assert.match(
         await said,
-        /(not connected|Input\/output error|connection abort|No such file or directory)/,
+        /(not connected|I(nput)?\/(O|output) error|connection abort|No such file or directory)/,
       )
     await assert.rejects(held.write('more'), ({ code }: NodeJS.ErrnoException) =>
       ['ENOTCONN', 'EIO', 'ECONNABORTED'].includes(code ?? ''),
