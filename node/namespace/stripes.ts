@@ -7,7 +7,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { chunkIdBytes, publicKeyOf, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
-import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
@@ -159,6 +159,14 @@ export class StripeTable {
         peer: keyOfPeer(change.peer),
       }))
     return unsaid(record, said).map(({ change }) => change)
+  }
+
+  /** Every pack that is named in a tier, also of stripes that are not in use: in a slow pass only. */
+  async *packs(tier: string): AsyncGenerator<PackId> {
+    for await (const [, value] of this.#view.scan(STRIPE, prefixEnd(STRIPE))) {
+      const pack = decodeRecord(value).cold.get(tier)?.pack
+      if (pack !== undefined) yield pack
+    }
   }
 
   /** Does the log say nothing of whether a tier holds a stripe that is in use? */

@@ -5,17 +5,22 @@ import { concatBytes, equalBytes } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { layOutPack, packKey } from '../../protocol/cold/pack.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { HOUR_MS } from '../../protocol/units.ts'
 import type { Pack, PackStripe } from '../../protocol/cold/pack.ts'
 import type { ChunkId, VolumeId } from '../../protocol/ids.ts'
-import type { ObjectTier } from '../world/world.ts'
+import type { Clock, ObjectTier } from '../world/world.ts'
 
 /** Chunks gathered ahead of the one that is sent. */
 const AHEAD_MAX = 8
+const NUMBER_MAX = 255
+/** What was put so long ago and is named by nobody may be taken away just now (unused-packs.ts): its name is left alone. */
+const AGAIN_MS: number = 12 * HOUR_MS
 
 export interface UploadParts {
   readonly volume: VolumeId
   readonly tier: ObjectTier
   readonly tierName: string
+  readonly clock: Pick<Clock, 'wall'>
   /** The sealed chunk. throws ShoalError 'chunk-unavailable'. */
   readonly fetch: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
 }
@@ -27,11 +32,9 @@ export async function uploadPack(
   signal: AbortSignal,
 ): Promise<Pack> {
   const { volume, tier, fetch } = parts
-  const pack = layOutPack(volume, stripes)
+  const { pack, isThere } = await choose(parts, stripes, signal)
   const key = packKey(volume, pack.id)
-  const there = await tier.head(key, { signal })
-  if (there?.bytes !== pack.size)
-    await tier.put(key, pack.size, contentOf(pack, fetch, signal), { signal })
+  if (!isThere) await tier.put(key, pack.size, contentOf(pack, fetch, signal), { signal })
   try {
     await verify(pack, parts, signal)
   } catch (error) {
@@ -41,6 +44,21 @@ export async function uploadPack(
     throw error
   }
   return pack
+}
+
+/** Under which name, and whether it was put there not long ago. */
+async function choose(
+  { volume, tier, clock }: UploadParts,
+  stripes: readonly PackStripe[],
+  signal: AbortSignal,
+): Promise<{ readonly pack: Pack; readonly isThere: boolean }> {
+  for (let number = 0; ; number++) {
+    const pack = layOutPack(volume, stripes, number)
+    const there = await tier.head(packKey(volume, pack.id), { signal })
+    if (there === undefined) return { pack, isThere: false }
+    if (clock.wall() - there.modifiedMs < AGAIN_MS || number === NUMBER_MAX)
+      return { pack, isThere: there.bytes === pack.size }
+  }
 }
 
 async function* contentOf(

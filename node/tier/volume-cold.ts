@@ -5,17 +5,19 @@ import { Packing, dataBytes } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'
-import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
-import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { ColdProgress } from '../control/cold.ts'
 import { inParallel } from '../data/in-parallel.ts'
 import type { StripeGroup } from '../data/stripe-map.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { coldAfterOf } from '../namespace/settings.ts'
-import { stableHlc } from '../namespace/stable.ts'
+import { countBefore, stableHlc, waitedFor } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
 import { Job } from '../upkeep/job.ts'
 import { dueStripes } from './due.ts'
@@ -23,6 +25,7 @@ import type { DueStripe } from './due.ts'
 import { Recall } from './recall.ts'
 import { readsToTell } from './reads.ts'
 import { Settlement } from './settle.ts'
+import { removeUnusedPacks } from './unused-packs.ts'
 import { uploadPack } from './upload.ts'
 
 const EVERY_MS: number = 10 * MINUTE_MS
@@ -31,6 +34,9 @@ const AGAIN_MS: number = SECOND_MS
 /** Until others are heard to have what was just logged. */
 const STABLE_MS: number = 5 * SECOND_MS
 const PACKS_AT_ONCE = 2
+/** How often it is looked for packs that are not needed, and how long after the start. */
+const REMOVE_EVERY_MS: number = DAY_MS
+const REMOVE_FIRST_MS: number = HOUR_MS
 /** Stripes too small for a pack wait for others this part of `cold-after` longer. */
 const WAIT_SHARE = 0.25
 
@@ -47,6 +53,7 @@ export class VolumeCold {
   readonly #settlement: Settlement
   readonly #recall: Recall
   readonly #job: Job
+  #removeAt: Instant
   readonly #unlisten: (() => void)[] = []
   #alarm: { readonly timer: Timer; readonly at: number } | undefined
   /** Why a tier took nothing in the last pass in the background. */
@@ -57,6 +64,7 @@ export class VolumeCold {
     const { world, store, hosted, isOnline, log } = parts
     const { clock, random } = world
     const { map, volume, packer, touched } = hosted
+    this.#removeAt = (clock.now() + REMOVE_FIRST_MS) as Instant
     this.#settlement = new Settlement({
       map,
       store,
@@ -184,6 +192,7 @@ export class VolumeCold {
       volume: volume.id,
       tier: tiers.open(tier),
       tierName: tier,
+      clock: this.#parts.world.clock,
       fetch: (chunk: Parameters<typeof gatherer.fetch>[0], ended: AbortSignal) =>
         gatherer.fetch(chunk, { hints: [], signal: ended }),
     }
@@ -202,7 +211,31 @@ export class VolumeCold {
       if (this.#mayWrite(volume.identity.peer) && hosted.tiers.names().includes(settings.tier))
         await this.#putDue(settings, signal)
     }
+    await this.#removeUnused(signal)
     if ((await this.#settlement.run(signal)) > 0) this.#wakeIn(STABLE_MS)
+  }
+
+  /** Now and then, by one of the writers. */
+  async #removeUnused(signal: AbortSignal): Promise<void> {
+    const { hosted, world, log } = this.#parts
+    const { volume, tiers } = hosted
+    const { clock } = world
+    const others = waitedFor(volume, clock).map(({ peer }) => peer)
+    if (clock.now() < this.#removeAt || countBefore(volume, others) !== 0) return
+    this.#removeAt = (clock.now() + REMOVE_EVERY_MS) as Instant
+    for (const name of tiers.names()) {
+      try {
+        const named = (): AsyncIterable<PackId> => volume.stripes.packs(name)
+        const stable = (): Hlc => stableHlc(volume, clock)
+        const parts = { volume: volume.id, tier: tiers.open(name), named, stable, clock }
+        const count = await removeUnusedPacks(parts, signal)
+        if (count > 0) log('packs that are not needed any more were removed', { tier: name, count })
+      } catch (error) {
+        signal.throwIfAborted()
+        const { code, message } = asShoalError(error)
+        log('packs that are not needed cannot be removed now', { tier: name, code, message })
+      }
+    }
   }
 
   async #putDue(

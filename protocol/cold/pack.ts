@@ -1,7 +1,8 @@
 // A pack: an object of a cold tier that holds all chunks of some stripes. It is a CARv1 file
 // (https://ipld.io/specs/transport/car/carv1/): a header that names one root, the sealed chunks as raw blocks, stripe after
 // stripe, and last the root, a block that has the headers of the stripes. Of every pack:
-//   its name and its bytes follow from the volume and its stripes, so an upload that is repeated makes the same object
+//   its name and its bytes follow from the volume and its stripes, so an upload that is repeated makes the same object; but
+//   a name that had its time is not used again, lest who removes the old object meets the new one
 //   where a chunk lies follows from where its stripe begins and from the stripe's header: a reader needs no index
 //   all that is in it is sealed; keys are not
 import { concatBytes } from '../bytes.ts'
@@ -107,8 +108,11 @@ export function dataBytes({ header }: Pick<PackStripe, 'header'>): number {
   return header.chunks.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** stripes: by rising id, at most OP_STRIPES_MAX. */
-export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[]): Pack {
+/**
+ * stripes: by rising id, at most OP_STRIPES_MAX. number: below 256, other than 0 where there is an old object of the name
+ * that the pack has else.
+ */
+export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[], number = 0): Pack {
   const parts: Pack['parts'][number][] = []
   const places: ColdPlace[] = []
   let offset = varint(HEADER_BYTES).length + HEADER_BYTES
@@ -126,10 +130,7 @@ export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[]): Pa
   const root = encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(index))
   const header = concatBytes([varint(HEADER_BYTES), HEADER_START, root, HEADER_END])
   return {
-    id: packIdOf(
-      volume,
-      stripes.map(({ id }) => id),
-    ),
+    id: packIdOf(volume, stripes, number),
     places,
     size: offset + blockBytes(index.length),
     parts: [
@@ -172,8 +173,10 @@ export function packOfKey(volume: VolumeId, key: string): PackId | undefined {
   return key.startsWith(prefix) ? (id as PackId | undefined) : undefined
 }
 
-function packIdOf(volume: VolumeId, stripes: readonly StripeId[]): PackId {
-  const material = concatBytes([hexIdBytes(volume), ...stripes.map(stripeIdBytes)])
+function packIdOf(volume: VolumeId, stripes: readonly PackStripe[], number: number): PackId {
+  const ids = stripes.map(({ id }) => stripeIdBytes(id))
+  const last = number === 0 ? [] : [Uint8Array.of(number)]
+  const material = concatBytes([hexIdBytes(volume), ...ids, ...last])
   return packIdFromBytes(deriveKey('shoal 2026 pack id v1', material).subarray(0, PACK_ID_BYTES))
 }
 

@@ -6,6 +6,7 @@ import { ColdReader } from '../../../node/data/cold-reader.ts'
 import { uploadPack } from '../../../node/tier/upload.ts'
 import { SystemClock } from '../../../node/world/clock.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
+import type { WallTime } from '../../../protocol/units.ts'
 import type { ColdCopy } from '../../../node/data/stripe-map.ts'
 import { MemoryTier } from '../tier/memory-tier.ts'
 import { VOLUME, stripesOf } from '../tier/packed.ts'
@@ -19,7 +20,8 @@ async function packed(): Promise<{ tier: MemoryTier; key: string; copy: ColdCopy
   const tier = new MemoryTier()
   const fetch = async (id: (typeof stripe.header.chunks)[number]['id']): Promise<Uint8Array> =>
     chunks.get(id) ?? assert.fail()
-  const parts = { volume: VOLUME, tier, tierName: 'attic', fetch }
+  const clock = { wall: () => 0 as WallTime }
+  const parts = { volume: VOLUME, tier, tierName: 'attic', clock, fetch }
   const pack = await uploadPack(parts, stripes, signal)
   tier.asked.length = 0
   const { offset } = pack.places[0] ?? assert.fail()

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
 import { uploadPack } from '../../../node/tier/upload.ts'
 import type { UploadParts } from '../../../node/tier/upload.ts'
+import { ManualClock } from '../data/manual-clock.ts'
 import { MemoryTier } from './memory-tier.ts'
 import { VOLUME, stripesOf } from './packed.ts'
 
@@ -15,7 +17,7 @@ const { stripes, chunks } = stripesOf([
 
 function partsOf(tier: MemoryTier, rest: Partial<UploadParts> = {}): UploadParts {
   const fetch: UploadParts['fetch'] = async (id) => chunks.get(id) ?? assert.fail()
-  return { volume: VOLUME, tier, tierName: 'attic', fetch, ...rest }
+  return { volume: VOLUME, tier, tierName: 'attic', clock: new ManualClock(), fetch, ...rest }
 }
 
 describe('upload', () => {
@@ -33,6 +35,18 @@ describe('upload', () => {
     tier.asked.length = 0
     await uploadPack(partsOf(tier), stripes, signal)
     assert.deepEqual(tier.asked, [`get ${VOLUME}/packs/${id}.car`])
+  })
+
+  test('but put under another name if that was long ago: it may be about to be removed', async () => {
+    const tier = new MemoryTier()
+    const before = await uploadPack(partsOf(tier), stripes, signal)
+    const clock = new ManualClock()
+    clock.advance(13 * HOUR_MS)
+    tier.asked.length = 0
+    const after = await uploadPack(partsOf(tier, { clock }), stripes, signal)
+    assert.notEqual(after.id, before.id)
+    assert.deepEqual([after.places, after.size], [before.places, before.size])
+    assert.equal(tier.objects.size, 2)
   })
 
   test('one bit that is wrong is found, wherever it is; the object goes, and the next time it is put again', async () => {

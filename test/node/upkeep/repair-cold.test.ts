@@ -62,7 +62,10 @@ describe('repair of what lies in a tier', () => {
 
   test('all of it, if all is to stay and nothing is left', async () => {
     const { given } = await repair({ holders: [[], [], []], floor: 3 })
-    assert.deepEqual([...given.keys()].sort(), [0, 1, 2])
+    assert.deepEqual(
+      [...given.keys()].toSorted((a, b) => a - b),
+      [0, 1, 2],
+    )
   })
 
   test('asks the tier also where the holders turn out to have nothing', async () => {

@@ -76,6 +76,7 @@ describe('packs', () => {
     const { id } = layOutPack(VOLUME, stripes)
     assert.equal(layOutPack(VOLUME, stripes).id, id)
     assert.notEqual(layOutPack(VOLUME, stripes.slice(1)).id, id)
+    assert.notEqual(layOutPack(VOLUME, stripes, 1).id, id)
     assert.notEqual(layOutPack('cd'.repeat(32) as VolumeId, stripes).id, id)
     assert.equal(packOfKey(VOLUME, packKey(VOLUME, id)), id)
     for (const other of [`${VOLUME}/packs/x.car`, `${VOLUME}/packs/${id}`, `packs/${id}.car`])
