@@ -11,6 +11,8 @@ export type { LockInTheWay }
 export interface FileSystem {
   /** A child by name, or undefined. */
   lookup(parent: number, name: string): Promise<Attributes | undefined>
+  /** May the kernel keep what this name means, or that it means nothing, until it is told? Always without. */
+  readonly keepsName?: (name: string) => boolean
   getAttributes(inode: number): Promise<Attributes>
   setAttributes(
     inode: number,

@@ -4,6 +4,7 @@ import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { isIndexed } from '../../protocol/tree/conflicts.ts'
+import { collisionKey, plainNameOf } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -27,6 +28,7 @@ export class KernelCache {
     const { events } = this.#c.namespace.volume
     const unlisten = events.change.add((changes) => {
       if (!this.#own) this.#forget(changes)
+      else this.#forgetNames(changes.names.filter(([, name]) => collisionKey(name) !== name))
     })
     const unlistenReset = events.onReset(() => {
       const before = this.#known()
@@ -109,9 +111,24 @@ export class KernelCache {
       const number = inodes.numberOf({ kind: 'dir', id })
       if (number !== undefined) invalidator.inode(number)
     }
-    for (const [dir, name] of changes.names) {
-      const number = inodes.numberOf({ kind: 'dir', id: dir })
-      if (number !== undefined) invalidator.entry(number, name)
+    this.#forgetNames(changes.names)
+  }
+
+  /** A name was made, moved or removed as it is spelled, and means the same in the normal form. */
+  #forgetNames(names: ChangeSet['names']): void {
+    for (const [dir, name] of names) {
+      const number = this.#c.inodes.numberOf({ kind: 'dir', id: dir })
+      if (number === undefined) continue
+      for (const spelled of new Set([name, collisionKey(name)]))
+        this.#invalidator?.entry(number, spelled)
     }
   }
+}
+
+/**
+ * Is the kernel told whenever what a name means changes? Not of other spellings than the normal form, since there are
+ * many, nor of what shows as a conflict copy, since changes do not name it.
+ */
+export function keepsName(name: string): boolean {
+  return collisionKey(name as Name) === name && plainNameOf(name as Name) === undefined
 }

@@ -36,7 +36,7 @@ import {
 } from './extended-attributes.ts'
 import { FileHandles } from './file-handles.ts'
 import { InodeTable } from './inode-table.ts'
-import { KernelCache } from './kernel-cache.ts'
+import { KernelCache, keepsName } from './kernel-cache.ts'
 import { MountLocks } from './mount-locks.ts'
 import { NamelessFiles } from './nameless.ts'
 import { OpenFiles, withEdits } from './open-files.ts'
@@ -62,6 +62,7 @@ export interface VolumeFileSystemComponents {
 
 export class VolumeFileSystem implements FileSystem {
   readonly locks: MountLocks | undefined
+  readonly keepsName: (name: string) => boolean = keepsName
   readonly #c: VolumeFileSystemComponents
   readonly #inodes: InodeTable
   readonly #cache: KernelCache
@@ -126,9 +127,8 @@ export class VolumeFileSystem implements FileSystem {
     const open = this.#files.get(target)
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
       open.modifiedNs = rest.modifiedNs
-    const values: AttributeValues = rest
-    if (Object.keys(values).length > 0 && !this.#nameless.change(target, values))
-      await this.#ops(() => this.#c.namespace.setAttributes(target, values))
+    if (Object.keys(rest).length > 0 && !this.#nameless.change(target, rest))
+      await this.#ops(() => this.#c.namespace.setAttributes(target, rest))
     return this.#attributes(inode, target)
   }
 

@@ -253,6 +253,10 @@ function applyDropVersion(edit: Edit, op: OpOf<'drop-version'>): void {
   )
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)
+  for (const id of inode.links) {
+    const link = edit.link(id)
+    if (link !== undefined) edit.changes.names.push([link.parent, link.name])
+  }
 }
 
 /** Replace the versions of an inode, in the order of their stamps. Mutates `inode`; the caller puts it. */

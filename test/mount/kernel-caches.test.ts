@@ -116,3 +116,21 @@ test(
     assert.equal(await readFile(at('c'), 'utf8'), 'theirs')
   },
 )
+
+test(
+  'a name that the file system does not want kept is asked for each time',
+  options,
+  async (t) => {
+    const { fileSystem, folder, at } = await mounted(t)
+    fileSystem.keepsName = (name) => !name.startsWith('passing')
+    for (const name of ['a', 'passing a']) fileSystem.putFile(name, 'x')
+    const names = ['a', 'b', 'passing a', 'passing b']
+    const isThere = async (): Promise<boolean[]> =>
+      Promise.all(names.map((name) => stat(at(name)).then(Boolean, () => false)))
+    await readdir(folder)
+    assert.deepEqual(await isThere(), [true, false, true, false])
+    for (const name of ['a', 'passing a']) await fileSystem.unlink(1, name)
+    for (const name of ['b', 'passing b']) fileSystem.putFile(name, 'x')
+    assert.deepEqual(await isThere(), [true, false, false, true])
+  },
+)

@@ -33,6 +33,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly handles: Map<number, Handle> = new Map<number, Handle>()
   /** Called before each operation with its name; may throw, or delay it. */
   before: (operation: string, signal?: AbortSignal) => void | Promise<void> = () => undefined
+  keepsName: (name: string) => boolean = () => true
   readonly #root: Inode
   #lastInode = 0
   #lastHandle = 0

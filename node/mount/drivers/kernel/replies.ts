@@ -158,7 +158,8 @@ export function folderReply(
   options: {
     readonly bytesMax: number
     readonly plus: boolean
-    readonly timeouts: Timeouts
+    /** Of a name. */
+    readonly timeouts: (name: string) => Timeouts
     readonly onEntry: (attributes: Attributes) => void
   },
 ): Parts {
@@ -180,7 +181,7 @@ export function folderReply(
   for (const { name, cookie, attributes } of entries) {
     if (!fits(name)) break
     if (plus) {
-      writeEntry(out, at, attributes, timeouts)
+      writeEntry(out, at, attributes, timeouts(name))
       onEntry(attributes)
     }
     put(name, attributes.inode, cookie + DOTS, FILE_TYPE[attributes.kind])

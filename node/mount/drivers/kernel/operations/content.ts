@@ -12,6 +12,7 @@ import {
 import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
 import { killPrivileges } from './attributes.ts'
 import { lockOwner } from './locks.ts'
+import { timeoutsOf } from './served.ts'
 import type { Attributes } from '../../../file-system.ts'
 import type { Parts } from '../replies.ts'
 import type { Request } from '../request.ts'
@@ -34,7 +35,9 @@ export async function create(served: Served, request: Request): Promise<Parts> {
   request.skip(4) // open flags: a new file has no privileges
   const name = request.name()
   try {
-    return await made(served, flags, () => served.fileSystem.create(inode, name, mode, maker))
+    return await made(served, { flags, name }, () =>
+      served.fileSystem.create(inode, name, mode, maker),
+    )
   } catch (error) {
     const isAlone = (flags & constants.O_EXCL) !== 0
     if (isAlone || !hasCode(error, 'EEXIST')) throw error
@@ -49,19 +52,22 @@ export async function createNameless(served: Served, request: Request): Promise<
   const flags = request.u32()
   const mode = request.u32() & 0o7777
   const maker = { ...caller, umask: request.u32() }
-  return made(served, flags, () => served.fileSystem.createNameless(inode, mode, maker))
+  return made(served, { flags, name: '' }, () =>
+    served.fileSystem.createNameless(inode, mode, maker),
+  )
 }
 
 async function made(
   served: Served,
-  flags: number,
+  { flags, name }: { readonly flags: number; readonly name: string },
   make: () => Promise<{ attributes: Attributes; handle: number }>,
 ): Promise<Parts> {
-  const { references, timeouts } = served
+  const { references } = served
   return references.giving(async () => {
     const { attributes, handle } = await make()
     references.openedFile(handle)
     references.add(attributes)
+    const timeouts = timeoutsOf(served, name)
     return createReply(attributes, handle, cacheFlags(served, flags), timeouts)
   })
 }

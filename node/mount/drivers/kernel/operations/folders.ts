@@ -2,7 +2,8 @@
 import { IO_MAX, OPEN_CACHE_FOLDER, OPEN_KEEP_CACHE } from '../protocol.ts'
 import { EMPTY, entriesFor, folderPosition, folderReply, openReply } from '../replies.ts'
 import type { Attributes } from '../../../file-system.ts'
-import type { Parts } from '../replies.ts'
+import { timeoutsOf } from './served.ts'
+import type { Parts, Timeouts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
 
@@ -13,7 +14,7 @@ export async function openFolder(served: Served, request: Request): Promise<Part
 }
 
 export async function readFolder(served: Served, request: Request, plus: boolean): Promise<Parts> {
-  const { fileSystem, references, timeouts } = served
+  const { fileSystem, references } = served
   const { inode } = request
   const handle = request.u64()
   const { dots, cookie } = folderPosition(request.u64())
@@ -25,6 +26,7 @@ export async function readFolder(served: Served, request: Request, plus: boolean
       fileSystem.retain(attributes.inode)
       references.add(attributes)
     }
+    const timeouts = (name: string): Timeouts => timeoutsOf(served, name)
     return folderReply(inode, dots, entries, { bytesMax, plus, timeouts, onEntry })
   })
 }

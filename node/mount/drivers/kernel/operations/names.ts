@@ -12,7 +12,7 @@ const SPECIAL_KINDS = ['fifo', 'socket', 'character-device', 'block-device'] as 
 
 export async function lookup(served: Served, request: Request): Promise<Parts> {
   const name = request.name()
-  return entry(served, () => served.fileSystem.lookup(request.inode, name))
+  return entry(served, name, () => served.fileSystem.lookup(request.inode, name))
 }
 
 export async function symlink(served: Served, request: Request): Promise<Parts> {
@@ -22,7 +22,7 @@ export async function symlink(served: Served, request: Request): Promise<Parts> 
   if (target.length > SYMLINK_MAX) {
     throw new ShoalError('ENAMETOOLONG', `a link to ${target.length} bytes; at most ${SYMLINK_MAX}`)
   }
-  return entry(served, () => served.fileSystem.makeSymlink(inode, name, target, caller))
+  return entry(served, name, () => served.fileSystem.makeSymlink(inode, name, target, caller))
 }
 
 export async function mkdir(served: Served, request: Request): Promise<Parts> {
@@ -30,7 +30,7 @@ export async function mkdir(served: Served, request: Request): Promise<Parts> {
   const mode = request.u32() & 0o7777
   const maker = { ...caller, umask: request.u32() }
   const name = request.name()
-  return entry(served, () => served.fileSystem.makeFolder(inode, name, mode, maker))
+  return entry(served, name, () => served.fileSystem.makeFolder(inode, name, mode, maker))
 }
 
 export async function mknod(served: Served, request: Request): Promise<Parts> {
@@ -43,12 +43,12 @@ export async function mknod(served: Served, request: Request): Promise<Parts> {
   const kind = SPECIAL_KINDS.find((known) => FILE_TYPE[known] === (mode & S_IFMT))
   if (kind !== undefined) {
     const special = { kind, rdev }
-    return entry(served, () =>
+    return entry(served, name, () =>
       served.fileSystem.makeSpecial(inode, name, mode & 0o7777, special, maker),
     )
   }
   if ((mode & S_IFMT) !== FILE_TYPE.file) throw new ShoalError('EINVAL', `mknod of mode ${mode}`)
-  return entry(served, async () => {
+  return entry(served, name, async () => {
     const made = await served.fileSystem.create(inode, name, mode & 0o7777, maker)
     await served.fileSystem.release(made.handle)
     return made.attributes
@@ -58,7 +58,7 @@ export async function mknod(served: Served, request: Request): Promise<Parts> {
 export async function link(served: Served, request: Request): Promise<Parts> {
   const inode = request.u64()
   const name = request.name()
-  return entry(served, () => served.fileSystem.link(inode, request.inode, name))
+  return entry(served, name, () => served.fileSystem.link(inode, request.inode, name))
 }
 
 export async function unlink(served: Served, request: Request): Promise<Parts> {

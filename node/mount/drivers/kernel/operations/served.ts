@@ -19,12 +19,19 @@ export type Operation = (served: Served, request: Request) => Promise<Parts>
 
 /** The reply that gives the kernel one entry, and with it a reference. */
 export async function entry(
-  { references, timeouts }: Served,
+  served: Served,
+  name: string,
   ask: () => Promise<Attributes | undefined>,
 ): Promise<Parts> {
+  const { references } = served
   return references.giving(async () => {
     const attributes = await ask()
     if (attributes !== undefined) references.add(attributes)
-    return entryReply(attributes, timeouts)
+    return entryReply(attributes, timeoutsOf(served, name))
   })
+}
+
+/** How long the kernel may trust what it is told of this name. */
+export function timeoutsOf({ fileSystem, timeouts }: Served, name: string): Timeouts {
+  return (fileSystem.keepsName?.(name) ?? true) ? timeouts : { ...timeouts, entryMs: 0 }
 }

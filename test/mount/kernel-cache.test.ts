@@ -1,0 +1,74 @@
+// Of which names the kernel is told, and which it is not to keep since nobody could tell it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { InodeTable } from '../../node/mount/inode-table.ts'
+import { KernelCache, keepsName } from '../../node/mount/kernel-cache.ts'
+import { toByteString, utf8 } from '../../protocol/bytes.ts'
+import { nameFromText } from '../../protocol/tree/names.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
+import { Replica, exchange } from '../node/namespace/replicas.ts'
+
+const COMPOSED = '\u00fc'
+const DECOMPOSED = 'u\u0308'
+
+/** Two members, and the names in the root of which the kernel of the first is told. */
+async function watched(): Promise<{
+  here: Replica
+  there: Replica
+  cache: KernelCache
+  told: string[]
+}> {
+  const here = await Replica.founder('anna')
+  const there = await here.member('ben')
+  const cache = new KernelCache({ namespace: here.namespace, inodes: new InodeTable() })
+  const told: string[] = []
+  cache.listen({
+    inode: () => undefined,
+    entry: (parent, name) => void told.push(`${parent}/${Buffer.from(name, 'latin1').toString()}`),
+    settled: async () => undefined,
+  })
+  return { here, there, cache, told }
+}
+
+test('a name is told of when a conflict copy begins to show beside it, and when none is left', async () => {
+  const { here, there, told } = await watched()
+  const file = here.write('f', 'before')
+  await exchange(here, there)
+  here.rewrite(file, 'here')
+  there.rewrite(file, 'there')
+  told.length = 0
+  await exchange(here, there)
+  assert.equal((await here.names()).length, 2)
+  assert.deepEqual(new Set(told), new Set(['1/f']))
+  told.length = 0
+  there.namespace.keepConflict(ROOT, nameFromText('f'))
+  await exchange(here, there)
+  assert.deepEqual(await here.names(), ['f'])
+  assert.deepEqual(new Set(told), new Set(['1/f']))
+})
+
+test('a name that is not in the normal form is told of in that too, also when this mount made it', async () => {
+  const { here, there, cache, told } = await watched()
+  const both = new Set([`1/${COMPOSED}`, `1/${DECOMPOSED}`])
+  there.write(DECOMPOSED, '')
+  await exchange(here, there)
+  assert.deepEqual(new Set(told), both)
+  told.length = 0
+  cache.making(() => here.namespace.unlink(ROOT, nameFromText(DECOMPOSED)))
+  assert.deepEqual(new Set(told), both)
+  told.length = 0
+  cache.making(() => here.write(COMPOSED, ''))
+  assert.deepEqual(told, [])
+})
+
+test('the kernel keeps no other spellings than the normal form, and no names of conflict copies', () => {
+  const kept = ['a', COMPOSED, 'a.conflict-1.txt', 'a.conflict-20260102T030405Z-anna-0123456789']
+  const notKept = [
+    DECOMPOSED,
+    'a.conflict-20260102T030405Z-anna-01234567.txt',
+    'a.conflict-20260102T030405Z-anna-01234567',
+  ]
+  for (const name of kept) assert.ok(keepsName(toByteString(utf8(name))), name)
+  for (const name of notKept) assert.ok(!keepsName(toByteString(utf8(name))), name)
+  assert.ok(keepsName('\xff\xfe'))
+})
