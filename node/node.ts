@@ -141,7 +141,7 @@ export class Node implements LocalNode {
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
-    const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store }))
+    const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
     const parts = {

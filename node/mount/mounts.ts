@@ -1,5 +1,6 @@
-// The mounts of a node: one file system per folder, unmounted when the node stops.
-import { ShoalError } from '../../protocol/errors.ts'
+// The mounts of a node: one file system per folder, unmounted when the node stops. Whoever unmounts waits until what was
+// written is durable, and is told if it is not; of a mount that somebody else ends the node's log says it.
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { DriverName } from '../control/api.ts'
 import type { MountStatus } from '../control/status.ts'
@@ -24,7 +25,8 @@ export type Mounter = (
 interface MountedVolume {
   readonly status: MountStatus
   readonly mounted: MountedFileSystem
-  readonly fileSystem: VolumeFileSystem
+  /** Resolves when the mount is gone, and what was written is durable. */
+  readonly over: Promise<void>
 }
 
 export interface MountableVolume {
@@ -54,6 +56,7 @@ export interface MountsComponents {
   readonly clock: Clock
   readonly mounter: Mounter | undefined
   readonly store: Pick<Store, 'space'>
+  readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
 export class Mounts {
@@ -74,7 +77,7 @@ export class Mounts {
     volume: MountableVolume,
     options: VolumeMountOptions,
   ): Promise<MountStatus> {
-    const { clock, mounter, store } = this.#c
+    const { clock, mounter, store, log } = this.#c
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
       throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
@@ -92,8 +95,15 @@ export class Mounts {
     })
     fileSystem.invalidateThrough(mounted.invalidator)
     const status = { folder, volume: volumeName, readOnly }
-    this.#mounts.set(folder, { status, mounted, fileSystem })
-    void mounted.ended.then(() => this.#forget(folder, mounted))
+    const over = mounted.ended.then(() => {
+      this.#mounts.delete(folder)
+      return fileSystem.close()
+    })
+    this.#mounts.set(folder, { status, mounted, over })
+    over.catch((error: unknown) => {
+      const { code, message } = asShoalError(error)
+      log('what was written to a mount may be lost', { folder, code, message })
+    })
     return status
   }
 
@@ -104,21 +114,17 @@ export class Mounts {
       throw new ShoalError('ENOENT', `${folder}: this node has no mount there; see shoal status`)
     }
     await mount.mounted.unmount({ force })
-    await this.#forget(folder, mount.mounted)
+    await mount.over
   }
 
-  /** End all mounts, busy ones by force: the node is going away. */
+  /** End all mounts, busy ones by force: the node is going away. Each is tried, the first failure is thrown at the end. */
   async stop(): Promise<void> {
-    for (const [folder, { mounted }] of this.#mounts) {
-      await mounted.unmount().catch(() => mounted.unmount({ force: true }))
-      await this.#forget(folder, mounted)
-    }
-  }
-
-  async #forget(folder: string, mounted: MountedFileSystem): Promise<void> {
-    const mount = this.#mounts.get(folder)
-    if (mount?.mounted !== mounted) return
-    this.#mounts.delete(folder)
-    await mount.fileSystem.close()
+    const ends = await Promise.allSettled(
+      [...this.#mounts.values()].map(async ({ mounted, over }) => {
+        await mounted.unmount().catch(() => mounted.unmount({ force: true }))
+        await over
+      }),
+    )
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 }

@@ -1,0 +1,82 @@
+// The end of a mount: what it still has to do, whoever ends it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Mounts } from '../../node/mount/mounts.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { ManualClock } from '../node/data/manual-clock.ts'
+import { Replica } from '../node/namespace/replicas.ts'
+import type { FileContents } from '../../node/files/contents.ts'
+import type { Store } from '../../node/store/store.ts'
+
+const FOLDER = '/somewhere'
+
+/** A mount whose last commit goes as `commit` says, and what the node's log says. */
+async function mounts(
+  commit: () => Promise<void>,
+): Promise<{ mounts: Mounts; said: unknown[]; detach: () => void }> {
+  const { volume, namespace } = await Replica.founder('anna')
+  Object.assign(volume, { commit })
+  const { promise: ended, resolve: detach } = Promise.withResolvers<void>()
+  const invalidator = { inode: () => undefined, entry: () => undefined, settled: async () => {} }
+  const unmount = async (): Promise<void> => {
+    detach()
+    await ended
+  }
+  const mounted = { folder: FOLDER, invalidator, ended, unmount }
+  const said: unknown[] = []
+  const made = new Mounts({
+    clock: new ManualClock(),
+    mounter: async () => ({ ...mounted, [Symbol.asyncDispose]: unmount }),
+    store: {} as Store,
+    log: (_message, { code }) => void said.push(code),
+  })
+  const contents = { patient: () => ({}) } as unknown as FileContents
+  const changing =
+    () =>
+    async <Result>(make: () => Result): Promise<Result> =>
+      make()
+  await made.mount(
+    FOLDER,
+    { namespace, contents, changing, locks: undefined },
+    {
+      volumeName: 'main',
+      readOnly: false,
+      allowOther: undefined,
+      nonEmpty: false,
+      root: undefined,
+      owner: {},
+      waitMs: undefined,
+      isAsync: false,
+      driver: undefined,
+    },
+  )
+  return { mounts: made, said, detach }
+}
+
+test('who unmounts waits until what was written is durable, and is told if it is not', async () => {
+  const gate = Promise.withResolvers<void>()
+  const { mounts: some } = await mounts(() => gate.promise)
+  let isUnmounted = false
+  const unmounting = some.unmount(FOLDER, false).finally(() => (isUnmounted = true))
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  assert.equal(isUnmounted, false)
+  gate.reject(new ShoalError('ENOSPC', 'the disk is full'))
+  await assert.rejects(unmounting, { code: 'ENOSPC' })
+  assert.deepEqual(some.list(), [])
+})
+
+test('a mount that umount(8) ends, and whose last commit fails, says so in the log', async () => {
+  const {
+    mounts: some,
+    said,
+    detach,
+  } = await mounts(async () => {
+    throw new ShoalError('ENOSPC', 'the disk is full')
+  })
+  detach()
+  await new Promise(setImmediate)
+  assert.deepEqual(said, ['ENOSPC'])
+  assert.deepEqual(some.list(), [])
+  await assert.rejects(some.unmount(FOLDER, false), { code: 'ENOENT' })
+  await some.stop()
+})
