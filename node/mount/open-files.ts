@@ -111,10 +111,6 @@ export class OpenFiles {
     if (file.handles <= 0) this.#forget(file)
   }
 
-  all(): readonly OpenFile[] {
-    return [...this.#byKey.values()]
-  }
-
   /** The content a reader without own writes sees now: the newest version, which becomes the base. */
   reader(file: OpenFile): ContentReader {
     if (file.lost !== undefined) throw file.lost
@@ -178,6 +174,12 @@ export class OpenFiles {
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
     if (file.editor === undefined || file.nameless !== undefined) return
     await this.#log(file, (put) => this.#cache.logging(file.target, put), signal)
+  }
+
+  /** The same of each file that is open. */
+  commitAll(signal: AbortSignal): readonly Promise<void>[] {
+    const files = [...this.#byKey.values()]
+    return files.map((file) => this.inOrder(file, () => this.commit(file, signal)))
   }
 
   /** Its last name is gone: what it holds stays, for its handles alone. */

@@ -96,15 +96,14 @@ export class VolumeFileSystem implements FileSystem {
     this.#cache.listen(invalidator)
   }
 
-  /** Log what was written and not closed, and stop listening. The kernel is gone. */
+  /** Log what was written and not closed, and stop listening. The kernel is gone. Each is tried. throws a failure. */
   async close(): Promise<void> {
     this.#cache.unlisten()
-    for (const file of this.#files.all()) {
-      await this.#files.inOrder(file, () => this.#files.commit(file, this.#stop.signal))
-    }
-    await this.#c.namespace.volume.commit()
-    await this.locks?.end()
+    const ends = await Promise.allSettled(this.#files.commitAll(this.#stop.signal))
+    ends.push(...(await Promise.allSettled([this.#c.namespace.volume.commit()])))
+    ends.push(...(await Promise.allSettled([this.locks?.end()])))
     this.#stop.abort(new ShoalError('stopped', 'the mount has ended'))
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   async lookup(parent: number, name: string): Promise<Attributes | undefined> {

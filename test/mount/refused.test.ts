@@ -72,4 +72,20 @@ describe('a refused write', () => {
     assert.deepEqual(told, [inode, 'settled', inode, 'settled'])
     assert.equal(await textOf(fs, inode), 'before')
   })
+
+  test('loses nothing of other files when the mount ends', async () => {
+    const { fs, inode, replica, state } = await mountedVolume()
+    const maker = { uid: 0, gid: 0, umask: 0 }
+    const handle = await fs.open(inode, READ_WRITE)
+    const other = await fs.create(1, 'other', 0o644, maker)
+    await fs.write(handle, 0, Buffer.from('refused'))
+    await fs.write(other.handle, 0, Buffer.from('taken'))
+    let asked = 0
+    Object.defineProperty(state, 'refusing', { get: () => asked++ === 0 })
+    await assert.rejects(fs.close(), { code: 'NO_QUORUM' })
+    const sizes = ['f', 'other'].map(
+      (name) => replica.namespace.attributes(replica.at(name)).sizeBytes,
+    )
+    assert.deepEqual(sizes, ['before'.length, 'taken'.length])
+  })
 })
