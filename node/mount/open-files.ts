@@ -206,10 +206,12 @@ export class OpenFiles {
     make: (put: () => Dot | undefined) => Dot | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
     const content = await file.editor?.commit({ signal })
-    const put = (): Dot | undefined =>
-      content && this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
+    const put = (): Dot | undefined => {
+      // As it is now: somebody may have set it meanwhile.
+      const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
+      return content && this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
+    }
     const dot = await this.#change(() => {
       this.checkAccepted(file)
       this.#locks?.check(file.target.id)
