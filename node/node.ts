@@ -1,6 +1,7 @@
 // A node: its parts put together in order, stopped in reverse.
 // It takes everything outside from World, so a simulation runs this same code.
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
+import type { PeerId } from '../protocol/ids.ts'
 import type { Identity } from '../protocol/signed.ts'
 import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './api/owner.ts'
@@ -131,35 +132,30 @@ export class Node implements LocalNode {
       { world, store, volumes, hosted, detector, distrust, log },
       options.upkeep,
     ))
-    const { isOnline } = peers
+    const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
     const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, log }))
-    this.#shards = new ShardServer(
-      { network: world.network, clock: world.clock, store },
-      {
-        accessTo: (volume) => hosted.get(volume)?.map,
-        onKept: (volume, stripe) => hosted.get(volume)?.announce(stripe),
-        onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
-      },
-    )
+    this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
-    const parts = {
-      world,
-      space,
-      volumes,
-      joining,
-      detector,
-      roundTrips,
-      swarm,
-      hosted,
-      upkeep,
-      cold,
-    }
+    const ofPeers = { joining, detector, roundTrips, swarm }
+    const ofData = { space, volumes, hosted, upkeep, cold, mounts, exchange }
     this.api = ownersApi(
-      { ...parts, mounts, exchange, until: (signal) => this.#until(signal) },
+      { world, ...ofPeers, ...ofData, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
+    )
+  }
+
+  #shardServer(): ShardServer {
+    const { network, clock } = this.#c.world
+    return new ShardServer(
+      { network, clock, store: this.#store },
+      {
+        accessTo: (volume) => this.#hosted.get(volume)?.map,
+        onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
+        onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
+      },
     )
   }
 
