@@ -9,6 +9,7 @@ import {
   FILE_ROUTE,
   LENGTH_HEADER,
   LIST_ROUTE,
+  LOCAL_PIN_ROUTE,
   LOG_ROUTE,
   SCRUB_ROUTE,
   STAT_HEADER,
@@ -48,7 +49,7 @@ import type {
   ImportOptions,
 } from '../node/control/exchange.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
-import type { Pin } from '../node/control/pins.ts'
+import type { ClassPin, Pin, PinProgress } from '../node/control/pins.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
 import type { Query } from './connection.ts'
@@ -252,8 +253,15 @@ export class Client implements NodeApi {
     path: string,
     { class: cls }: { readonly class: string },
     options?: CallOptions,
-  ): Promise<Pin> {
+  ): Promise<ClassPin> {
     return this.#call('addPin', { path, class: cls }, options)
+  }
+
+  async *addLocalPin(
+    path: string,
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<readonly PinProgress[]> {
+    yield* this.#pages<PinProgress>(LOCAL_PIN_ROUTE, { path }, { signal })
   }
 
   removePin(path: string, options?: CallOptions): Promise<void> {

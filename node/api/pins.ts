@@ -31,16 +31,27 @@ export function pinsApi({ hosted: volumes, upkeep, volumes: named, until }: Node
         throw new ShoalError('usage', 'class local is for whole volumes: a pin must ask for copies')
       const place = await volumes.atForWriting(path)
       await set(place, formatClass(cls), () => undefined, until(signal))
-      return { path: shownPath(path), class: formatClass(cls) }
+      return { path: shownPath(path), kind: 'class', class: formatClass(cls) }
+    },
+
+    async *addLocalPin(path, { signal } = {}) {
+      const { hosted, parts } = volumes.at(path)
+      const { id } = hosted.namespace.resolvePath(parts)
+      for await (const kept of upkeep.keeper(hosted).keep(id, until(signal))) yield [kept]
     },
 
     async removePin(path, { signal } = {}) {
-      const place = await volumes.atForWriting(path)
+      const { hosted, parts } = volumes.at(path)
+      const { id } = hosted.namespace.resolvePath(parts)
+      const keeper = upkeep.keeper(hosted)
+      const isLocal = keeper.isPinned(id)
+      if (isLocal) await keeper.letGo(id)
+      if (isLocal && pinOf(hosted.volume.view, id) === undefined) return
       const check = (id: NodeId): void => {
-        if (pinOf(place.hosted.volume.view, id) === undefined)
+        if (pinOf(hosted.volume.view, id) === undefined)
           throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see shoal pin ls`)
       }
-      await set(place, '', check, until(signal))
+      await set(await volumes.atForWriting(path), '', check, until(signal))
     },
 
     async listPins({ volume, signal } = {}) {
@@ -52,7 +63,13 @@ export function pinsApi({ hosted: volumes, upkeep, volumes: named, until }: Node
       for await (const { id, class: cls } of pins(hosted.volume.view)) {
         ended.throwIfAborted()
         const path = pathOf(hosted.namespace, id)
-        if (path !== undefined) all.push({ path: prefix + path, class: cls })
+        if (path !== undefined) all.push({ path: prefix + path, kind: 'class', class: cls })
+      }
+      for (const { id, failure, ...kept } of await upkeep.keeper(hosted).list(ended)) {
+        const path = pathOf(hosted.namespace, id)
+        if (path === undefined) continue
+        const why = failure && { failure: { code: failure.code, message: failure.message } }
+        all.push({ path: prefix + path, kind: 'local', ...kept, ...why })
       }
       return all.sort((a, b) => (a.path < b.path ? -1 : 1))
     },

@@ -31,6 +31,7 @@ import {
   HEADER_BYTES_MAX,
   LENGTH_HEADER,
   LIST_ROUTE,
+  LOCAL_PIN_ROUTE,
   LOG_ROUTE,
   REQUEST_BYTES_MAX,
   SCRUB_ROUTE,
@@ -201,6 +202,10 @@ async function handle(
     case `GET ${COLD_RECALL_ROUTE}`: {
       const { path } = parsePathQuery(query)
       return stream(response, lines(api.recallCold(path, { signal })), {}, signal)
+    }
+    case `GET ${LOCAL_PIN_ROUTE}`: {
+      const { path } = parsePathQuery(query)
+      return stream(response, lines(api.addLocalPin(path, { signal })), {}, signal)
     }
     case `POST ${API_PREFIX}stop`:
       return stop(api, response)

@@ -25,6 +25,9 @@ export const CAR_ROUTE = '/v1/car'
 export const COLD_PUSH_ROUTE = '/v1/cold-push'
 export const COLD_RECALL_ROUTE = '/v1/cold-recall'
 
+/** `GET` pins what is at the path in the query to the node: one page of progress a line. */
+export const LOCAL_PIN_ROUTE = '/v1/local-pin'
+
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'
 /** Response header of a file: FileContent.lengthBytes. */

@@ -1,9 +1,10 @@
 // The cold tiers of all volumes of a node, each from when it is hosted on.
 import { assert } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId } from '../../protocol/ids.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import type { Store } from '../store/store.ts'
+import type { NodeUpkeep } from '../upkeep/node-upkeep.ts'
 import type { World } from '../world/world.ts'
 import { VolumeCold } from './volume-cold.ts'
 
@@ -12,6 +13,7 @@ export interface NodeColdComponents {
   readonly store: Store
   readonly hosted: HostedVolumes
   readonly isOnline: (peer: PeerId) => boolean
+  readonly upkeep: Pick<NodeUpkeep, 'keeper'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -44,8 +46,9 @@ export class NodeCold {
   }
 
   #add(hosted: HostedVolume): void {
-    const { world, store, isOnline, log } = this.#c
-    const cold = new VolumeCold({ world, store, hosted, isOnline, log })
+    const { world, store, isOnline, upkeep, log } = this.#c
+    const isKept = (chunk: ChunkId): boolean => upkeep.keeper(hosted).has(chunk)
+    const cold = new VolumeCold({ world, store, hosted, isOnline, isKept, log })
     this.#volumes.set(hosted, cold)
     if (this.#isStarted) cold.start()
   }

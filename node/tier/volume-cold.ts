@@ -10,7 +10,7 @@ import type { ShoalError } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { Instant } from '../../protocol/units.ts'
-import type { PackId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { ColdProgress } from '../control/cold.ts'
 import { inParallel } from '../data/in-parallel.ts'
@@ -45,6 +45,8 @@ export interface VolumeColdParts {
   readonly store: Store
   readonly hosted: HostedVolume
   readonly isOnline: (peer: PeerId) => boolean
+  /** Is a chunk pinned to this node? */
+  readonly isKept: (chunk: ChunkId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -61,7 +63,7 @@ export class VolumeCold {
 
   constructor(parts: VolumeColdParts) {
     this.#parts = parts
-    const { world, store, hosted, isOnline, log } = parts
+    const { world, store, hosted, isOnline, isKept, log } = parts
     const { clock, random } = world
     const { map, volume, packer, touched } = hosted
     this.#removeAt = (clock.now() + REMOVE_FIRST_MS) as Instant
@@ -72,7 +74,7 @@ export class VolumeCold {
       isOnline,
       stable: () => stableHlc(volume, clock),
       isMine: (group) => this.#placeIn(group) === 0,
-      isNeededHere: (chunk) => packer.isMarked(chunk) || touched.has(chunk),
+      isNeededHere: (chunk) => packer.isMarked(chunk) || touched.has(chunk) || isKept(chunk),
     })
     this.#recall = new Recall(parts)
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)

@@ -2,7 +2,7 @@
 //   those that no stripe has and nobody reaches go, once they were found so, all writers are known to have the log up to
 //   there, so that nobody can bring their file back any more, and they are found so again
 //   copies of what lies in whole stripes go when space is short, the oldest first, where one more peer may fail of those
-//   that are there: a stripe whose holders are away may have no other bytes than these
+//   that are there: a stripe whose holders are away may have no other bytes than these; but none that is pinned here
 // A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted chunk's mark is gone, durably,
 // before the chunk is.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -15,6 +15,7 @@ import type { Liveness } from '../peers/detector.ts'
 import type { HeldChunk } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
+import type { Keeper } from './keeper.ts'
 import type { LiveChunks } from './survey.ts'
 
 /** Chunks looked at before others have their turn, and deleted between two commits. */
@@ -33,6 +34,8 @@ export interface CopiedVolume {
   readonly packer: Pick<Packer, 'isMarked'>
   readonly touched: Pick<Touched, 'has'>
   readonly livenessOf: (peer: PeerId) => Liveness
+  /** What is pinned to this node. */
+  readonly kept: Pick<Keeper, 'has'>
 }
 
 /** A volume as a survey found it. */
@@ -154,7 +157,9 @@ export class LocalCopies {
 
 /** Does the chunk lie in a stripe that can spare it, and is it wanted here by nobody? */
 function isCopy(id: ChunkId, volumes: readonly CopiedVolume[]): boolean {
-  if (volumes.some(({ packer, touched }) => packer.isMarked(id) || touched.has(id))) return false
+  const isWanted = ({ packer, touched, kept }: CopiedVolume): boolean =>
+    packer.isMarked(id) || touched.has(id) || kept.has(id)
+  if (volumes.some(isWanted)) return false
   return volumes.some(({ map, livenessOf }) => {
     const found = map.locate(id)
     const stripe = found === undefined ? undefined : map.stripe(found.stripe)

@@ -17,6 +17,7 @@ import { AUDIT_EVERY_MS, Audit } from './audit.ts'
 import { Budget } from '../world/budget.ts'
 import type { Distrust } from './distrust.ts'
 import { Job } from './job.ts'
+import { Keeper } from './keeper.ts'
 import { PackAnew } from './pack-anew.ts'
 import { Reclaim } from './reclaim.ts'
 import { SCRUB_EVERY_MS, Scrub } from './scrub.ts'
@@ -50,6 +51,7 @@ export class NodeUpkeep {
   readonly #budget: Budget
   readonly #upkeeps = new Map<HostedVolume, Upkeep>()
   readonly #garbage = new Map<HostedVolume, VolumeGarbage>()
+  readonly #keepers = new Map<HostedVolume, Keeper>()
   readonly #jobs: Job[] = []
   #isStarted = false
 
@@ -79,6 +81,7 @@ export class NodeUpkeep {
     this.#isStarted = true
     for (const upkeep of this.#upkeeps.values()) upkeep.start()
     for (const garbage of this.#garbage.values()) garbage.start()
+    for (const keeper of this.#keepers.values()) keeper.start()
     for (const job of this.#jobs) job.start()
     this.garbage.start()
   }
@@ -86,13 +89,19 @@ export class NodeUpkeep {
   /** Resolves when nothing goes on any more. */
   async stop(): Promise<void> {
     await this.garbage.stop()
-    const all = [...this.#upkeeps.values(), ...this.#garbage.values(), ...this.#jobs]
+    const volumes = [
+      ...this.#upkeeps.values(),
+      ...this.#garbage.values(),
+      ...this.#keepers.values(),
+    ]
+    const all = [...volumes, ...this.#jobs]
     await Promise.all(all.map((each) => each.stop()))
   }
 
   /** Members of a volume, their connections or its policies have changed. */
   peersChanged(): void {
     for (const upkeep of this.#upkeeps.values()) upkeep.peersChanged()
+    for (const keeper of this.#keepers.values()) keeper.peersChanged()
   }
 
   /** A folder or file of a volume has another redundancy class. */
@@ -104,6 +113,13 @@ export class NodeUpkeep {
     const upkeep = this.#upkeeps.get(hosted)
     assert(upkeep !== undefined, 'a hosted volume is looked after')
     return upkeep
+  }
+
+  /** What keeps the pins of this node alone. */
+  keeper(hosted: HostedVolume): Keeper {
+    const keeper = this.#keepers.get(hosted)
+    assert(keeper !== undefined, 'a hosted volume is looked after')
+    return keeper
   }
 
   #add(hosted: HostedVolume): void {
@@ -129,7 +145,9 @@ export class NodeUpkeep {
       this.#options,
     )
     this.#upkeeps.set(hosted, upkeep)
-    const garbage = this.#garbageOf(hosted)
+    const keeper = new Keeper({ hosted, store, clock, random, log })
+    this.#keepers.set(hosted, keeper)
+    const garbage = this.#garbageOf(hosted, keeper)
     this.#garbage.set(hosted, garbage)
     const parts = { map, client, network, clock, random, distrust, graceMs, log }
     const audit = new Audit(parts)
@@ -139,9 +157,10 @@ export class NodeUpkeep {
     this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal))
     if (this.#isStarted) upkeep.start()
     if (this.#isStarted) garbage.start()
+    if (this.#isStarted) keeper.start()
   }
 
-  #garbageOf(hosted: HostedVolume): VolumeGarbage {
+  #garbageOf(hosted: HostedVolume, kept: Keeper): VolumeGarbage {
     const { world, store, detector, log } = this.#c
     const { namespace, volume, map, packer, gatherer, chunks, touched, classes, client } = hosted
     const { clock, network } = world
@@ -150,7 +169,7 @@ export class NodeUpkeep {
     const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
     const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
     const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
-    return new VolumeGarbage({ ...parts, packAnew, livenessOf, clock, log })
+    return new VolumeGarbage({ ...parts, kept, packAnew, livenessOf, clock, log })
   }
 
   #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): void {

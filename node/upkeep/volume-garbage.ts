@@ -18,6 +18,7 @@ import type { Clock } from '../world/world.ts'
 import { Collector } from './collect.ts'
 import type { Collected } from './collect.ts'
 import { HeldContent } from './held-content.ts'
+import type { Keeper } from './keeper.ts'
 import type { CopiedVolume, SurveyedVolume } from './local-copies.ts'
 import { Objections } from './objections.ts'
 import type { PackAnew } from './pack-anew.ts'
@@ -39,6 +40,8 @@ export interface VolumeGarbageParts {
   readonly chunks: ChunkIo
   readonly touched: Touched
   readonly classes: PinnedClasses
+  /** What is to stay here. */
+  readonly kept: Pick<Keeper, 'has'>
   readonly packAnew: PackAnew
   readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
@@ -164,7 +167,8 @@ export class VolumeGarbage {
 
   #survey(signal: AbortSignal): ReturnType<typeof survey> {
     const { namespace, map, chunks, classes } = this.#parts
-    const reader = (hints: readonly PeerId[]): ChunkReader => chunks.reader(hints, { keeps: 'stored' })
+    const reader = (hints: readonly PeerId[]): ChunkReader =>
+      chunks.reader(hints, { keeps: 'stored' })
     const classesOf = classes.ofFile.bind(classes)
     const { volume } = this
     const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)

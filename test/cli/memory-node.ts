@@ -1,9 +1,9 @@
 // A node whose world is a Map: every method of NodeApi as api.ts describes it, with nothing durable and no peers. What
 // the server, the client and the commands are tested against.
 import { ShoalError } from '../../protocol/errors.ts'
-import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryExchange } from './memory-exchange.ts'
+import { MemoryPins } from './memory-pins.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type {
   Ack,
@@ -29,7 +29,7 @@ import type {
 } from '../../node/control/api.ts'
 import type { ColdProgress, Tier, TierRequest, TierStatus } from '../../node/control/cold.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
-import type { Pin } from '../../node/control/pins.ts'
+import type { ClassPin, Pin, PinProgress } from '../../node/control/pins.ts'
 import type {
   MountStatus,
   NodeStatus,
@@ -58,7 +58,7 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
   /** What readLog() gives. */
   log: readonly LogItem[] = []
   readonly #tiers = new Map<string, Tier>()
-  readonly #pins = new Map<string, Pin>()
+  readonly #pins = new MemoryPins()
   /** What scrub() gives. */
   scrubbed: readonly ScrubEvent[] = []
   /** What settle() was asked for, in order. */
@@ -282,19 +282,21 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     }
   }
 
-  async addPin(path: string, { class: text }: { readonly class: string }): Promise<Pin> {
+  async addPin(path: string, { class: text }: { readonly class: string }): Promise<ClassPin> {
     await this.stat(path)
-    const pin = { path, class: formatClass(parseClass(text)) }
-    this.#pins.set(path, pin)
-    return pin
+    return this.#pins.add(path, text)
+  }
+
+  async *addLocalPin(path: string): AsyncGenerator<readonly PinProgress[]> {
+    yield* this.#pins.addLocal(path, (await this.stat(path)).sizeBytes)
   }
 
   async removePin(path: string): Promise<void> {
-    if (!this.#pins.delete(path)) throw new ShoalError('ENOENT', `${path}: is not pinned`)
+    this.#pins.remove(path)
   }
 
   async listPins(): Promise<readonly Pin[]> {
-    return [...this.#pins.values()]
+    return this.#pins.all()
   }
 
   async addTier({ name, url }: TierRequest): Promise<Tier> {

@@ -64,13 +64,13 @@ describe('pins', () => {
       await a.ask((api) => api.makeFolder('/photos'))
       await a.ask((api) => put(api, '/note', contentOf(1, KIB)))
       const pin = await a.ask((api) => api.addPin('/photos', { class: 'rs2+1' }))
-      assert.deepEqual(pin, { path: '/photos', class: 'rs2+1' })
+      assert.deepEqual(pin, { path: '/photos', kind: 'class', class: 'rs2+1' })
       await a.ask((api) => api.addPin('/note', { class: 'copies2' }))
       await a.ask((api) => api.move('/photos', '/pictures'))
       await clock.sleep(MINUTE_MS)
       assert.deepEqual(await b.ask((api) => api.listPins()), [
-        { path: '/note', class: 'copies2' },
-        { path: '/pictures', class: 'rs2+1' },
+        { path: '/note', kind: 'class', class: 'copies2' },
+        { path: '/pictures', kind: 'class', class: 'rs2+1' },
       ])
       await b.ask((api) => api.removePin('/note'))
       assert.equal((await b.ask((api) => api.listPins())).length, 1)
