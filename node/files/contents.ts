@@ -121,14 +121,16 @@ export class FileContents {
     return { content, reader, lease: this.hold(inode, content) }
   }
 
-  /** Log a version of a file. returns its dot: the base of the next. */
-  putVersion(inode: NodeId, content: Content, base: readonly Dot[], modifiedNs: bigint): Dot {
-    return this.#c.namespace.putVersion(inode, {
-      content: refOf(content),
-      size: contentSize(content),
-      base,
-      modifiedNs,
-    })
+  /** Log a version of a file. returns it; its dot is the base of the next. */
+  putVersion(
+    inode: NodeId,
+    content: Content,
+    base: readonly Dot[],
+    modifiedNs: bigint,
+  ): FileVersion {
+    const written = { content: refOf(content), size: contentSize(content) }
+    const dot = this.#c.namespace.putVersion(inode, { ...written, base, modifiedNs })
+    return { ...written, base: [dot], author: undefined }
   }
 
   nowNs(): bigint {

@@ -23,7 +23,7 @@ const ZERO_RANGE = 16
 const COPY_READ_MAX: number = 128 * KIB
 
 export interface FileHandlesComponents {
-  readonly namespace: Pick<Namespace, 'nowNs' | 'volume'>
+  readonly namespace: Pick<Namespace, 'attributes' | 'nowNs' | 'volume'>
   readonly files: OpenFiles
   readonly cache: KernelCache
   /** Whose room there is for what is written. */
@@ -46,7 +46,7 @@ export class FileHandles {
   /** flags: as of open(2). returns a handle. */
   async open(target: ViewTarget, flags: number): Promise<number> {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const handle = this.#open(target)
+    const handle = this.#openNamed(target)
     try {
       if ((flags & O_TRUNC) !== 0) await this.truncate(target, 0, handle)
     } catch (error) {
@@ -79,6 +79,8 @@ export class FileHandles {
   async write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {
     const { signal } = this.#c
     const file = this.#file(handle)
+    // What is appended goes behind whatever has come, and so does who goes by a size that is told.
+    if (position === 'end' || position > file.seen.size) this.#c.files.see(file)
     await this.#edit(file, (editor) =>
       editor.write(position === 'end' ? editor.size : position, bytes, { signal }),
     )
@@ -173,7 +175,7 @@ export class FileHandles {
   async truncate(target: ViewTarget, sizeBytes: number, handle: number | undefined): Promise<void> {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
     if (handle !== undefined) return this.#truncate(this.#file(handle), sizeBytes)
-    const borrowed = this.#open(target)
+    const borrowed = this.#openNamed(target)
     try {
       await this.#truncate(this.#file(borrowed), sizeBytes)
     } finally {
@@ -217,6 +219,15 @@ export class FileHandles {
       await cache.forget(file.target)
       throw error
     }
+  }
+
+  /** Of what the kernel found by a name, which may be gone, or another file's, by now: then it is to look again. */
+  #openNamed(target: FileTarget): number {
+    const { files, namespace } = this.#c
+    const isNameless = files.get(target)?.nameless !== undefined
+    if (!isNameless && namespace.attributes(target).linkCount === 0)
+      throw new ShoalError('ESTALE', 'the file is gone')
+    return this.#open(target)
   }
 
   #open(target: FileTarget, options?: { isNameless: boolean }): number {

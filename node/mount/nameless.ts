@@ -5,11 +5,10 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
-import type { Dot } from '../../protocol/log/dot.ts'
 import type { AttributeValues } from '../../protocol/tree/op.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import type { FileVersion, Namespace } from '../namespace/namespace.ts'
 import type { Maker } from './file-system.ts'
 import type { KernelCache } from './kernel-cache.ts'
 import type { FileTarget, OpenFiles } from './open-files.ts'
@@ -113,7 +112,7 @@ export class NamelessFiles {
       const file = this.#byId.get(target.id)
       if (file?.made === undefined) return false
       const { made, changed } = file
-      const make = (put: () => Dot | undefined): Dot | undefined =>
+      const make = (put: () => FileVersion | undefined): FileVersion | undefined =>
         namespace.volume.atomically(() => {
           create({ ...made, changed })
           return put()

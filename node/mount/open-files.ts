@@ -1,8 +1,8 @@
 // Open files of a mount, one record per inode however many handles it has, so that all handles of this node see each
-// other's writes at once. A record keeps what its handles have seen: the base of the version that a commit makes.
+// other's writes at once. A record keeps what its handles have seen: what is written is an edit of that, and replaces
+// nothing else. What has come since from elsewhere and nobody here has read stays, as the other side of a conflict.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
-import type { Dot } from '../../protocol/log/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { contentOf } from '../files/contents.ts'
 import type { FileContents } from '../files/contents.ts'
@@ -25,8 +25,10 @@ export interface OpenFile {
   editor: ContentEditor | undefined
   /** While there is an editor. */
   edit: Lease | undefined
-  /** Versions the handles have seen. */
-  base: readonly Dot[]
+  /** The version that its handles have seen. */
+  seen: FileVersion
+  /** Its content stays readable though it is replaced. */
+  kept: Lease | undefined
   reader: { readonly dots: string; readonly reader: ContentReader } | undefined
   /** Time of the last write, which the version will carry. */
   modifiedNs: bigint | undefined
@@ -81,7 +83,7 @@ export class OpenFiles {
     let file = this.#byKey.get(key)
     if (file === undefined) {
       const nameless = isNameless ? UNWRITTEN : undefined
-      const { base } = nameless ?? this.#contents.version(target)
+      const seen = nameless ?? this.#contents.version(target)
       const queue = Promise.resolve()
       file = {
         target,
@@ -89,7 +91,8 @@ export class OpenFiles {
         handles: 0,
         editor: undefined,
         edit: undefined,
-        base,
+        seen,
+        kept: this.#hold(target, seen),
         reader: undefined,
         modifiedNs: undefined,
         changedNs: 0n,
@@ -100,6 +103,8 @@ export class OpenFiles {
         hold: this.#contents.hold(target.id),
       }
       this.#byKey.set(key, file)
+    } else {
+      this.see(file)
     }
     file.handles++
     return file
@@ -111,15 +116,24 @@ export class OpenFiles {
     if (file.handles <= 0) this.#forget(file)
   }
 
-  /** The content a reader without own writes sees now: the newest version, which becomes the base. */
+  /**
+   * Somebody looks: its handles see what the file holds by now, unless they are writing. A conflict copy is one version,
+   * and what they make of it.
+   */
+  see(file: OpenFile): void {
+    if (file.editor !== undefined || file.nameless !== undefined) return
+    if (file.target.version === undefined) this.#saw(file, this.#contents.version(file.target))
+  }
+
+  /** The content a reader without own writes sees now. */
   reader(file: OpenFile): ContentReader {
     if (file.lost !== undefined) throw file.lost
-    const version = this.#version(file)
+    this.see(file)
+    const version = seenBy(file)
     const dots = version.base.join()
     if (file.reader?.dots !== dots) {
       endReading(file)
       file.reader = { dots, reader: this.#contents.reader(version) }
-      file.base = version.base
     }
     return file.reader.reader
   }
@@ -129,8 +143,9 @@ export class OpenFiles {
     file: OpenFile,
     signal: AbortSignal,
   ): Promise<CopySource & { readonly lease: Lease }> {
+    this.see(file)
     const edited = await file.editor?.commit({ signal })
-    return this.#contents.copySource(file.target.id, this.#version(file), edited)
+    return this.#contents.copySource(file.target.id, seenBy(file), edited)
   }
 
   /** throws why what was written through the file's handles was refused, as whoever goes on would leave a hole. */
@@ -157,8 +172,7 @@ export class OpenFiles {
   editor(file: OpenFile): ContentEditor {
     this.checkAccepted(file)
     if (file.editor !== undefined) return file.editor
-    const version = this.#version(file)
-    file.base = version.base
+    const version = seenBy(file)
     file.edit = this.#contents.edit(file.target.id, version)
     return (file.editor = this.#contents.editor(file.target.id, version))
   }
@@ -194,7 +208,7 @@ export class OpenFiles {
   /** Give a file a name: `make` it in one step with what was written. */
   async name(
     file: OpenFile,
-    make: (put: () => Dot | undefined) => Dot | undefined,
+    make: (put: () => FileVersion | undefined) => FileVersion | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     await this.#log(file, make, signal)
@@ -203,28 +217,38 @@ export class OpenFiles {
 
   async #log(
     file: OpenFile,
-    make: (put: () => Dot | undefined) => Dot | undefined,
+    make: (put: () => FileVersion | undefined) => FileVersion | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const content = await file.editor?.commit({ signal })
-    const put = (): Dot | undefined => {
+    const put = (): FileVersion | undefined => {
       // As it is now: somebody may have set it meanwhile.
       const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
-      return content && this.#contents.putVersion(file.target.id, content, file.base, modifiedNs)
+      return (
+        content && this.#contents.putVersion(file.target.id, content, file.seen.base, modifiedNs)
+      )
     }
-    const dot = await this.#change(() => {
+    const written = await this.#change(() => {
       this.checkAccepted(file)
       this.#locks?.check(file.target.id)
       return make(put)
     })
-    if (dot !== undefined) file.base = [dot]
+    if (written !== undefined) this.#saw(file, written)
     endEdit(file)
     endReading(file)
     file.modifiedNs = undefined
   }
 
-  #version(file: OpenFile): FileVersion {
-    return file.nameless ?? this.#contents.version(file.target)
+  #saw(file: OpenFile, version: FileVersion): void {
+    if (file.seen.base.join() === version.base.join()) return
+    file.kept?.end()
+    file.seen = version
+    file.kept = this.#hold(file.target, version)
+  }
+
+  #hold({ id }: FileTarget, version: FileVersion): Lease | undefined {
+    const content = contentOf(version)
+    return content.kind === 'inline' ? undefined : this.#contents.hold(id, content)
   }
 
   #forget(file: OpenFile): void {
@@ -232,18 +256,33 @@ export class OpenFiles {
     endEdit(file)
     endReading(file)
     file.hold.end()
+    file.kept?.end()
   }
 }
 
 /** The attributes of a file as its handles have made it, which may be more than is logged. */
 export function withEdits(logged: Attributes, open: OpenFile | undefined): Attributes {
   if (open === undefined) return logged
-  const { editor } = open
+  const { editor, seen, target } = open
   const changedNs = open.changedNs > logged.changedNs ? open.changedNs : logged.changedNs
-  if (editor === undefined) return { ...logged, changedNs }
+  if (editor === undefined) {
+    // What it became when it was written to is known to its handles alone.
+    const isCopy = target.kind === 'inode' && target.version !== undefined
+    return isCopy ? { ...logged, ...sizesOf(seen), changedNs } : { ...logged, changedNs }
+  }
   const modifiedNs = open.modifiedNs ?? logged.modifiedNs
   const { size: sizeBytes, allocated: allocatedBytes } = editor
   return { ...logged, sizeBytes, allocatedBytes, modifiedNs, changedNs }
+}
+
+/** What its handles edit and read. */
+function seenBy({ nameless, seen }: OpenFile): FileVersion {
+  return nameless ?? seen
+}
+
+function sizesOf({ size, content }: FileVersion): Pick<Attributes, 'sizeBytes' | 'allocatedBytes'> {
+  const allocated = content.kind === 'chunks' ? content.allocated : undefined
+  return { sizeBytes: size, allocatedBytes: Math.min(allocated ?? size, size) }
 }
 
 function endEdit(file: OpenFile): void {

@@ -99,10 +99,12 @@ export class Namespace {
     return target
   }
 
-  /** The version a reader sees now. throws 'EISDIR' for what is not a file. */
+  /** The version a reader sees now. throws 'EISDIR' for what is not a file, 'ESTALE' for what is gone. */
   fileVersion(target: ViewTarget): FileVersion {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
     const version = shownVersion(this.#inode(target.id), target.version)
+    if (version === undefined && target.version !== undefined)
+      throw new ShoalError('ESTALE', 'the conflict copy is gone')
     if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
     const author = this.volume.actors.get(dotActor(version.dot))?.peer
     return { content: version.content, size: version.size, base: [version.dot], author }

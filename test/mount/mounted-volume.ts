@@ -10,6 +10,7 @@ import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { Replica } from '../node/namespace/replicas.ts'
+import type { FileLocks } from '../../node/files/file-locks.ts'
 import type { ChunkIo } from '../../node/data/chunk-io.ts'
 import type { Volume } from '../../node/namespace/volume.ts'
 import type { Store } from '../../node/store/store.ts'
@@ -17,7 +18,8 @@ import type { Store } from '../../node/store/store.ts'
 /** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
 export async function mountedVolume({
   isAsync = false,
-}: { readonly isAsync?: boolean } = {}): Promise<{
+  locks,
+}: { readonly isAsync?: boolean; readonly locks?: FileLocks } = {}): Promise<{
   fs: VolumeFileSystem
   replica: Replica
   volume: Volume
@@ -51,6 +53,7 @@ export async function mountedVolume({
     }),
     store: {} as Store,
     isAsync,
+    locks,
     changing: () => async (make) => {
       if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')
       return make()

@@ -1,0 +1,185 @@
+// What becomes of open files while others, elsewhere, write to them, remove them, or end their conflicts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { nameFromText } from '../../protocol/tree/names.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
+import { exchange } from '../node/namespace/replicas.ts'
+import { mountedVolume } from './mounted-volume.ts'
+import type { FileLocks, LockUser } from '../../node/files/file-locks.ts'
+import type { VolumeFileSystem } from '../../node/mount/operations.ts'
+import type { Replica } from '../node/namespace/replicas.ts'
+
+const READ_WRITE = 2
+const ROOT_INODE = 1
+const { signal } = new AbortController()
+
+type Shared = Awaited<ReturnType<typeof mountedVolume>> & {
+  readonly other: Replica
+  /** Somebody else gives /f other content, and this node hears of it. */
+  readonly rewritten: (text: string) => Promise<void>
+}
+
+async function shared(locks?: FileLocks): Promise<Shared> {
+  const mount = await mountedVolume(locks && { locks })
+  const { replica } = mount
+  const other = await replica.member('ben')
+  const rewritten = async (text: string): Promise<void> => {
+    other.rewrite(other.at('f'), text)
+    await exchange(replica, other)
+  }
+  return { ...mount, other, rewritten }
+}
+
+async function textOf(fs: VolumeFileSystem, handle: number): Promise<string> {
+  return Buffer.concat(await fs.read(handle, 0, 100, signal)).toString()
+}
+
+async function textAt(fs: VolumeFileSystem, name: string): Promise<string> {
+  const found = await fs.lookup(ROOT_INODE, name)
+  const handle = await fs.open(found?.inode ?? 0, 0)
+  const text = await textOf(fs, handle)
+  await fs.release(handle)
+  return text
+}
+
+async function close(fs: VolumeFileSystem, handle: number): Promise<void> {
+  await fs.flush(handle)
+  await fs.release(handle)
+}
+
+async function conflictCopy({ replica }: Shared): Promise<string> {
+  const copies = (await replica.names()).filter((name) => name !== 'f')
+  assert.equal(copies.length, 1)
+  return copies[0] ?? ''
+}
+
+/** A handle of the version that lost, and its inode. */
+async function copyOpened(mount: Shared): Promise<{ handle: number; inode: number }> {
+  const { fs, inode } = mount
+  const opened = await fs.open(inode, READ_WRITE)
+  await mount.rewritten('theirs')
+  await fs.write(opened, 0, Buffer.from('BEFORE'))
+  await close(fs, opened)
+  const copy = await fs.lookup(ROOT_INODE, await conflictCopy(mount))
+  const handle = await fs.open(copy?.inode ?? 0, READ_WRITE)
+  return { handle, inode: copy?.inode ?? 0 }
+}
+
+test('who writes without having looked replaces what was there when the file was opened, and nothing else', async () => {
+  const mount = await shared()
+  const { fs, inode, rewritten } = mount
+  const handle = await fs.open(inode, READ_WRITE)
+  assert.equal(await textOf(fs, handle), 'before')
+  await rewritten('theirs, and longer')
+  // As stdio does before it writes.
+  assert.equal((await fs.getAttributes(inode)).sizeBytes, 18)
+  await fs.write(handle, 0, Buffer.from('BE'))
+  assert.equal(await textOf(fs, handle), 'BEfore')
+  assert.equal((await fs.getAttributes(inode)).sizeBytes, 6)
+  await close(fs, handle)
+  assert.equal(await textAt(fs, 'f'), 'BEfore')
+  assert.equal(await textAt(fs, await conflictCopy(mount)), 'theirs, and longer')
+})
+
+for (const [how, look] of [
+  ['reads', ({ fs }: Shared, handle: number) => fs.read(handle, 0, 1, signal)],
+  ['opens it again', async ({ fs, inode }: Shared) => fs.release(await fs.open(inode, 0))],
+] as const) {
+  test(`who ${how} edits what has come`, async () => {
+    const mount = await shared()
+    const { fs, inode, replica, rewritten } = mount
+    const handle = await fs.open(inode, READ_WRITE)
+    await rewritten('theirs, and longer')
+    await look(mount, handle)
+    await fs.write(handle, 0, Buffer.from('THE'))
+    await close(fs, handle)
+    assert.equal(await textAt(fs, 'f'), 'THEirs, and longer')
+    assert.deepEqual(await replica.names(), ['f'])
+  })
+}
+
+test('who appends does so to what has come', async () => {
+  const { fs, inode, other, replica, rewritten } = await shared()
+  const handle = await fs.open(inode, READ_WRITE)
+  await rewritten('theirs')
+  await fs.write(handle, 'end', Buffer.from(' and ours'))
+  await fs.fsync(handle)
+  await exchange(replica, other)
+  await rewritten('theirs anew')
+  await fs.write(handle, 'end', Buffer.from(' and ours'))
+  await close(fs, handle)
+  assert.equal(await textAt(fs, 'f'), 'theirs anew and ours')
+  assert.deepEqual(await replica.names(), ['f'])
+})
+
+test('who goes by the size that has come writes behind what has come', async () => {
+  const { fs, inode, replica, rewritten } = await shared()
+  const handle = await fs.open(inode, READ_WRITE)
+  await rewritten('theirs, ')
+  const { sizeBytes } = await fs.getAttributes(inode)
+  await fs.write(handle, sizeBytes, Buffer.from('ours'))
+  await close(fs, handle)
+  assert.equal(await textAt(fs, 'f'), 'theirs, ours')
+  assert.deepEqual(await replica.names(), ['f'])
+})
+
+test('who has taken a lock that holds on all nodes edits what has come', async () => {
+  const users: LockUser[] = []
+  const locks = { join: (user: LockUser) => void users.push(user), check: () => undefined }
+  const { fs, inode, replica, rewritten } = await shared(locks as unknown as FileLocks)
+  const handle = await fs.open(inode, READ_WRITE)
+  await rewritten('theirs, and longer')
+  for (const user of users) await user.refresh(replica.at('f').id)
+  await fs.write(handle, 0, Buffer.from('THE'))
+  await fs.flush(handle)
+  assert.equal(await textOf(fs, handle), 'THEirs, and longer')
+  assert.deepEqual(await replica.names(), ['f'])
+})
+
+test('a conflict copy that is written to is what its writer has made of it', async () => {
+  const mount = await shared()
+  const { fs } = mount
+  const { handle, inode } = await copyOpened(mount)
+  assert.equal(await textOf(fs, handle), 'theirs')
+  await fs.write(handle, 0, Buffer.from('first half, '))
+  await fs.fsync(handle)
+  assert.equal(await textOf(fs, handle), 'first half, ')
+  const { sizeBytes } = await fs.getAttributes(inode)
+  assert.equal(sizeBytes, 12)
+  await fs.write(handle, sizeBytes, Buffer.from('second half'))
+  await close(fs, handle)
+  assert.equal(await textAt(fs, 'f'), 'first half, second half')
+  assert.equal(await textAt(fs, await conflictCopy(mount)), 'BEFORE')
+})
+
+test('a conflict copy is there until it is closed, though the conflict was ended', async () => {
+  const mount = await shared()
+  const { fs, replica } = mount
+  const { handle, inode } = await copyOpened(mount)
+  replica.namespace.keepConflict(ROOT, nameFromText('f'))
+  assert.equal(await textOf(fs, handle), 'theirs')
+  assert.equal((await fs.getAttributes(inode)).sizeBytes, 6)
+  await fs.release(handle)
+  await assert.rejects(fs.open(inode, 0), { code: 'ESTALE' })
+})
+
+for (const [how, go] of [
+  ['was removed', (other: Replica) => other.namespace.unlink(ROOT, nameFromText('f'))],
+  [
+    'was replaced by another',
+    (other: Replica) => {
+      other.write('g', 'new')
+      other.namespace.rename(ROOT, nameFromText('g'), ROOT, nameFromText('f'))
+    },
+  ],
+] as const) {
+  test(`a file that ${how} is not opened again by who still has its name`, async () => {
+    const { fs, inode, replica, other } = await shared()
+    const handle = await fs.open(inode, 0)
+    go(other)
+    await exchange(replica, other)
+    await assert.rejects(fs.open(inode, READ_WRITE), { code: 'ESTALE' })
+    await assert.rejects(fs.setAttributes(inode, { sizeBytes: 0 }, undefined), { code: 'ESTALE' })
+    assert.equal(await textOf(fs, handle), 'before')
+  })
+}
