@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'EIO'
   | 'ESTALE'
   | 'EBUSY'
+  | 'EXDEV' // what can be copied, but neither moved nor linked
   | 'EFBIG'
   | 'ENXIO'
   | 'ERANGE'

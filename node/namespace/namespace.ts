@@ -30,7 +30,7 @@ import { findConflict, keepOps, listConflicts } from './conflicts.ts'
 import type { NameConflict } from './conflicts.ts'
 import { conflictsOf } from './settings.ts'
 import { prefixEnd } from './state-view.ts'
-import { moveOps, removeOps, versionOps } from './target-ops.ts'
+import { checkNotCopy, moveOps, removeOps, versionOps } from './target-ops.ts'
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from './volume.ts'
 import { Xattrs } from './xattrs.ts'
@@ -189,9 +189,10 @@ export class Namespace {
     return this.#create(parent, name, { attributes, target: undefined, special })
   }
 
-  /** Another name for a file. throws 'EPERM' for a directory. */
+  /** Another name for a file. throws 'EPERM' for a directory, 'EXDEV' for a conflict copy. */
   link(target: ViewTarget, parent: NodeId, name: Name): void {
     if (target.kind === 'dir') throw new ShoalError('EPERM', 'a folder cannot have a second name')
+    checkNotCopy(target, name)
     this.#checkFree(parent, name)
     this.volume.submit({ kind: 'link', link: this.freshId(), inode: target.id, parent, name })
   }
@@ -215,7 +216,7 @@ export class Namespace {
 
   /**
    * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything.
-   * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR'.
+   * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR', 'EXDEV' (a conflict copy).
    */
   rename(
     from: NodeId,
@@ -229,12 +230,7 @@ export class Namespace {
     if (moved.kind === 'dir' && isWithin(this.volume.view, to, moved.id)) {
       throw new ShoalError('EINVAL', `"${nameText(fromName)}" cannot be moved into itself`)
     }
-    if (moved.kind === 'inode' && moved.version !== undefined) {
-      throw new ShoalError(
-        'EINVAL',
-        `"${nameText(fromName)}" is a conflict copy; copy it, or keep it with shoal conflicts`,
-      )
-    }
+    checkNotCopy(moved, fromName)
     const replaced = this.lookup(to, toName)
     if ((flags & 1) !== 0 && replaced !== undefined) {
       throw new ShoalError('EEXIST', `"${nameText(toName)}" exists already`)
@@ -242,6 +238,7 @@ export class Namespace {
     if ((flags & 2) !== 0) {
       if (replaced === undefined)
         throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
+      checkNotCopy(replaced, toName)
       if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }

@@ -1,10 +1,12 @@
 // The ops that move, remove or write to what a name stands for, as this node sees it now. Of several files that hold the
 // same under one name, of which one shows, all are meant.
+import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { OP_DOTS_MAX } from '../../protocol/limits.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import { clampTime } from '../../protocol/tree/attributes.ts'
 import { readLastName } from '../../protocol/tree/dead.ts'
+import { nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { ContentRef, TreeOp } from '../../protocol/tree/op.ts'
 import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
@@ -39,6 +41,13 @@ export function moveOps(
   const twins = twinsOf(view, target.link).flatMap((twin) => unlinkOps(view, twin))
   const saw = seen(link.live)
   return [...twins, { kind: 'move', link: target.link, from: link.parent, parent, name, saw }]
+}
+
+/** throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it copies and removes it then. */
+export function checkNotCopy(target: ViewTarget, name: Name): void {
+  if (target.kind === 'dir' || target.version === undefined) return
+  const why = 'that is a conflict copy; copy it, or keep it with shoal conflicts'
+  throw new ShoalError('EXDEV', `"${nameText(name)}": ${why}`)
 }
 
 /** Remove a directory, a name of a file, or of a conflict copy that version. */

@@ -11,6 +11,8 @@ import type { Replica } from '../node/namespace/replicas.ts'
 
 const READ_WRITE = 2
 const ROOT_INODE = 1
+/** Of renameat2(2). */
+const EXCHANGE = 2
 const { signal } = new AbortController()
 
 type Shared = Awaited<ReturnType<typeof mountedVolume>> & {
@@ -150,6 +152,20 @@ test('a conflict copy that is written to is what its writer has made of it', asy
   await close(fs, handle)
   assert.equal(await textAt(fs, 'f'), 'first half, second half')
   assert.equal(await textAt(fs, await conflictCopy(mount)), 'BEFORE')
+})
+
+test('a conflict copy is neither moved nor linked, so that programs copy it', async () => {
+  const mount = await shared()
+  const { fs } = mount
+  const { handle, inode } = await copyOpened(mount)
+  await fs.release(handle)
+  const copy = await conflictCopy(mount)
+  const refused = { code: 'EXDEV' }
+  await assert.rejects(fs.rename(ROOT_INODE, copy, ROOT_INODE, 'kept', 0), refused)
+  await assert.rejects(fs.rename(ROOT_INODE, 'f', ROOT_INODE, copy, EXCHANGE), refused)
+  await assert.rejects(fs.link(inode, ROOT_INODE, 'kept'), refused)
+  await fs.unlink(ROOT_INODE, copy)
+  assert.equal(await textAt(fs, 'f'), 'BEFORE')
 })
 
 test('a conflict copy is there until it is closed, though the conflict was ended', async () => {
