@@ -50,6 +50,7 @@ import type {
 } from '../node/control/exchange.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
 import type { ClassPin, Pin, PinProgress } from '../node/control/pins.ts'
+import type { ExportedKey, RecoverRequest } from '../node/control/recovery.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
 import type { Query } from './connection.ts'
@@ -296,6 +297,14 @@ export class Client implements NodeApi {
     { signal }: CallOptions = {},
   ): AsyncGenerator<readonly ColdProgress[]> {
     yield* this.#pages<ColdProgress>(COLD_RECALL_ROUTE, { path }, { signal })
+  }
+
+  exportRecoveryKey({ volume, signal }: UpkeepOptions = {}): Promise<ExportedKey> {
+    return this.#call('exportRecoveryKey', { volume }, { signal })
+  }
+
+  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo> {
+    return this.#call('recover', { ...request }, options)
   }
 
   repair({ volume, signal }: UpkeepOptions = {}): Promise<void> {

@@ -24,6 +24,7 @@ import { addMv } from './commands/mv.ts'
 import { addPeer } from './commands/peer.ts'
 import { addPin } from './commands/pin.ts'
 import { addPut } from './commands/put.ts'
+import { addRecover } from './commands/recover.ts'
 import { addRepair } from './commands/repair.ts'
 import { addRm } from './commands/rm.ts'
 import { addScrub } from './commands/scrub.ts'
@@ -59,6 +60,7 @@ const COMMANDS = [
   addImport,
   addPin,
   addCold,
+  addRecover,
   addMount,
   addUnmount,
   addScrub,

@@ -251,7 +251,7 @@ export class Node implements LocalNode {
 /** Who is waited for, and how long. */
 function watched(volumes: Volumes): readonly Watched[] {
   return volumes.all().map(({ volume }) => ({
-    peers: volume.membership.members().map(({ peer }) => peer),
+    peers: volume.membership.nodes().map(({ peer }) => peer),
     graceMs: graceMsOf(volume),
   }))
 }

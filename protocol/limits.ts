@@ -71,6 +71,12 @@ export const STRIPE_COPIES_BELOW: number = 64 * KIB
 /** A token of a session: over a thousand heads. */
 export const SESSION_TEXT_MAX: number = 64 * KIB
 
+/** Key epochs of a volume that a recovery key holds, and chars of its text. */
+export const EPOCHS_MAX = 1024
+export const RECOVERY_KEY_TEXT_MAX: number = 256 * KIB
+/** Objects that hold the namespace in a cold tier, of each kind. */
+export const BACKUP_PARTS_MAX = 4096
+
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
 export const TICKET_USES_MAX = 10_000

@@ -64,6 +64,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/exchange.ts',
   'node/control/garbage.ts',
   'node/control/pins.ts',
+  'node/control/recovery.ts',
   'node/control/status.ts',
   'node/control/upkeep.ts',
 ])

@@ -3,6 +3,7 @@ import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table } from '../output.ts'
+import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
 import type { Settings, VolumeInfo } from '../../node/control/api.ts'
 import type { VolumeStatus } from '../../node/control/status.ts'
@@ -77,6 +78,7 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  addVolumeKey(volume, context)
 }
 
 /** Also part of `shoal status`. */

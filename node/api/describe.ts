@@ -120,7 +120,7 @@ export function describeVolume(
     reachable: new Set<PeerId>([network.self, ...network.peers()]),
     zoneOf: (peer: PeerId) => membership.member(peer)?.zone || peer,
   }
-  const members = membership.members().map(({ peer }) => peer)
+  const members = membership.nodes().map(({ peer }) => peer)
   const store = members.filter((peer) => here.map.mayStore(peer))
   const graceMs = graceMsOf(volume)
   const isGone = (peer: PeerId): boolean => detector.liveness(peer, graceMs) === 'gone'

@@ -12,6 +12,7 @@ import { mountsApi } from './mounts.ts'
 import { noticesOf } from './notices.ts'
 import { peersApi } from './peers.ts'
 import { pinsApi } from './pins.ts'
+import { recoveryApi } from './recovery.ts'
 import { upkeepApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
 import type { NodeParts } from './parts.ts'
@@ -44,6 +45,7 @@ export function ownersApi(
     ...garbageApi(parts),
     ...pinsApi(parts),
     ...coldApi(parts),
+    ...recoveryApi(parts),
   }
   return {
     ...nouns,

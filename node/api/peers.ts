@@ -1,6 +1,7 @@
 // The owner's calls about other nodes: who they are, and how they become members.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import { isNode } from '../../protocol/membership/roles.ts'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -38,7 +39,9 @@ export function peersApi(parts: NodeParts): PeersApi {
 
     async removePeer(text, { volume, now = false, signal } = {}) {
       const named = volumes.find(volume)
-      const peer = find(text)
+      const keys = named.volume.membership.members().filter(({ role }) => !isNode(role))
+      const peers = [...swarm.members(), ...keys.map(({ peer: key }) => key)]
+      const peer = findPeer(text, peers, volumes)
       volumes.checkRemovable(named.volume, peer)
       if (!now) await drain(parts, named, peer, until(signal))
       const { strong } = hosted.of(named)

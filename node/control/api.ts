@@ -13,6 +13,7 @@ import type { ColdApi } from './cold.ts'
 import type { ExchangeApi } from './exchange.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { PinsApi } from './pins.ts'
+import type { RecoveryApi } from './recovery.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
 import type { UpkeepApi } from './upkeep.ts'
 
@@ -68,6 +69,7 @@ export interface NodeApi
     GarbageApi,
     PinsApi,
     ColdApi,
+    RecoveryApi,
     ExchangeApi {
   status(options?: CallOptions): Promise<NodeStatus>
   /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */

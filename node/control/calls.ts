@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
   PATH_MAX,
+  RECOVERY_KEY_TEXT_MAX,
   SESSION_TEXT_MAX,
   SYMLINK_MAX,
   TICKET_LIFETIME_MS_MAX,
@@ -128,6 +129,21 @@ const table: Readonly<Record<string, Call>> = {
   listTiers: call({ volume }, (api, { volume }, options) => api.listTiers({ volume, ...options })),
   removeTier: call({ name: label, volume }, (api, { name, volume }, options) =>
     api.removeTier(name, { volume, ...options }),
+  ),
+  exportRecoveryKey: call({ volume }, (api, { volume }, options) =>
+    api.exportRecoveryKey({ volume, ...options }),
+  ),
+  recover: call(
+    {
+      url: z.string().min(1).max(TIER_URL_MAX),
+      key: z.string().max(RECOVERY_KEY_TEXT_MAX),
+      endpoint: z.string().max(TIER_URL_MAX).optional(),
+      region: label.optional(),
+      storageClass: label.optional(),
+      credentialsFile: folder.optional(),
+      profile: label.optional(),
+    },
+    (api, request, options) => api.recover(request, options),
   ),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 

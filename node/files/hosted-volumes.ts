@@ -129,7 +129,16 @@ export class HostedVolumes {
 
   /** Make a volume and host it. throws 'EEXIST', 'usage'. */
   async create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
-    const named = await this.#c.volumes.create(name, chunk, hash)
+    return this.#begin(await this.#c.volumes.create(name, chunk, hash))
+  }
+
+  /** As Volumes has it. */
+  async recover(...how: Parameters<Volumes['recover']>): Promise<NamedVolume> {
+    return this.#begin(await this.#c.volumes.recover(...how))
+  }
+
+  /** Host a volume that needs nothing of others first. */
+  async #begin(named: NamedVolume): Promise<NamedVolume> {
     const hosted = await this.host(named.volume)
     this.#c.swarm.addVolume(named.volume)
     hosted.start()

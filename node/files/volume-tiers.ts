@@ -7,6 +7,7 @@ import {
   tierOfPolicy,
   tierPolicy,
 } from '../../protocol/cold/definition.ts'
+import { isSamePlace } from '../../protocol/cold/location.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { TierAccess } from '../../protocol/cold/definition.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
@@ -75,9 +76,17 @@ export class VolumeTiers {
     } finally {
       await tier.close()
     }
-    const { credentialsFile, profile } = location.kind === 's3' ? location : {}
-    this.#volume.view.put(ACCESS + name, utf8(JSON.stringify({ credentialsFile, profile })))
+    this.#keepAccess(name, location)
     if (before === '')
+      this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
+    await this.#volume.commit()
+  }
+
+  /** A tier was found here: this node is let in so, and the volume is told if it knows of another place. */
+  async found(name: string, location: TierLocation): Promise<void> {
+    this.#keepAccess(name, location)
+    const before = this.#volume.membership.policy(tierPolicy(name)) ?? ''
+    if (before !== '' && !isSamePlace(decodeTier(before), location))
       this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
     await this.#volume.commit()
   }
@@ -92,6 +101,11 @@ export class VolumeTiers {
   async close(): Promise<void> {
     await Promise.allSettled(Array.from(this.#open.values(), ({ tier }) => tier.close()))
     this.#open.clear()
+  }
+
+  #keepAccess(name: string, location: TierLocation): void {
+    const { credentialsFile, profile } = location.kind === 's3' ? location : {}
+    this.#volume.view.put(ACCESS + name, utf8(JSON.stringify({ credentialsFile, profile })))
   }
 
   #accessTo(name: string): TierAccess {

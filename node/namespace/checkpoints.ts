@@ -273,7 +273,7 @@ export class Checkpoints {
   /** More heads than members are of incarnations that write no more: bind them together. */
   async #mergeHeads(): Promise<void> {
     const { volume, world } = this.#c
-    const count = volume.membership.members().length
+    const count = volume.membership.nodes().length
     if (volume.actors.heads().length <= count) return
     if (countBefore(volume, world.network.peers()) !== 0) return
     volume.merge()

@@ -11,7 +11,7 @@ import type { Stamp } from '../../protocol/log/dot.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
 import { applyMemberOp, isActive } from '../../protocol/membership/members.ts'
 import type { Member } from '../../protocol/membership/members.ts'
-import { mayRead, parseRole } from '../../protocol/membership/roles.ts'
+import { isNode, mayRead, parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
@@ -120,6 +120,11 @@ export class Membership {
   /** Active members, in peer order. */
   members(): Member[] {
     return [...this.#members.values()].filter(isActive).sort((a, b) => (a.peer < b.peer ? -1 : 1))
+  }
+
+  /** The same, of nodes only: recovery keys are waited for by nobody. */
+  nodes(): Member[] {
+    return this.members().filter(({ role }) => isNode(role))
   }
 
   /** An active member, or undefined. */

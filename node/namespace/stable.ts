@@ -47,7 +47,7 @@ export function isInTouch(volume: Volume, clock: Clock, connected: readonly Peer
 /** Members other than this one that were heard of, or admitted, not too long ago. */
 export function waitedFor(volume: Volume, clock: Clock): Member[] {
   const sinceMs = clock.wall() - awayMsOf(volume)
-  return volume.membership.members().filter(({ peer, granted }) => {
+  return volume.membership.nodes().filter(({ peer, granted }) => {
     const heardMs = volume.claims.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
     return peer !== volume.identity.peer && heardMs >= sinceMs
   })
@@ -78,7 +78,7 @@ function claimsOfOthers(volume: Volume, clock: Clock): Claim[] | undefined {
 
 /** Are these and this node so many of the members that any two such groups share one? Of two halves, one is. */
 export function isQuorum(volume: Volume, others: readonly PeerId[]): boolean {
-  const members = volume.membership.members()
+  const members = volume.membership.nodes()
   const here = new Set([...others, volume.identity.peer])
   const count = members.filter(({ peer }) => here.has(peer)).length
   const first = members[0]?.peer

@@ -98,6 +98,11 @@ export class StateView implements ReplicaView {
     await this.#clear(prefixEnd(used), prefixEnd(all))
   }
 
+  /** Forget all of a volume that was not made to its end. */
+  clear(): Promise<void> {
+    return this.#clear(this.#prefix, prefixEnd(this.#prefix))
+  }
+
   async #clear(from: ByteString, to: ByteString): Promise<void> {
     let keys: ByteString[] = []
     const remove = async (): Promise<void> => {

@@ -163,11 +163,11 @@ export class Swarm {
     this.#reconnect.refresh()
   }
 
-  /** Every other member of any volume here. */
+  /** Every other node that is a member of any volume here. */
   members(): readonly PeerId[] {
     const all = new Set<PeerId>()
     for (const { volume } of this.#c.volumes.all()) {
-      for (const { peer } of volume.membership.members()) all.add(peer)
+      for (const { peer } of volume.membership.nodes()) all.add(peer)
     }
     all.delete(this.#c.world.network.self)
     return [...all].sort()

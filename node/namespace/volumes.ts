@@ -13,9 +13,13 @@ import {
   volumeIdOf,
 } from '../../protocol/membership/genesis.ts'
 import { sealEpochKey } from '../../protocol/membership/members.ts'
+import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
+import { identityFromSeed } from '../../protocol/signed.ts'
+import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
+import { StateView } from './state-view.ts'
 import { Volume } from './volume.ts'
 import type { VolumeComponents } from './volume.ts'
 
@@ -128,9 +132,7 @@ export class Volumes {
   adopt(reply: Extract<JoinReply, { kind: 'admitted' }>, role: Role): Promise<NamedVolume> {
     return this.#inTurn(async () => {
       const id = volumeIdOf(reply.genesis)
-      const { name } = decodeGenesis(reply.genesis)
-      const taken = this.#volumes.some((other) => other.name === name)
-      const ownName = taken ? `${name}-${id.slice(0, 4)}` : name
+      const ownName = this.#freeNameOf(reply.genesis)
       const known = this.get(id)
       const volume = known ?? (await this.#open(reply.genesis, ownName))
       volume.membership.expectRole(role)
@@ -138,6 +140,41 @@ export class Volumes {
       if (known === undefined) return this.#add(volume, ownName)
       await volume.commit()
       return this.find(id)
+    })
+  }
+
+  /**
+   * Take up a volume that nobody is asked for: `fill` makes it whole as another identity, which admits this node, and before
+   * that this node has nothing of it. throws what `fill` throws, 'EEXIST' if it is here.
+   */
+  recover(
+    genesis: Uint8Array,
+    as: Identity,
+    fill: (volume: Volume) => Promise<void>,
+  ): Promise<NamedVolume> {
+    return this.#inTurn(async () => {
+      const known = this.get(volumeIdOf(genesis))
+      if (known !== undefined)
+        throw new ShoalError('EEXIST', `volume ${known.genesis.name} is here; see shoal volume ls`)
+      const tag = await this.#freshTag()
+      const view = new StateView(this.#c.store.kv, tag)
+      // What a crash has left of another attempt.
+      await view.clear()
+      try {
+        const filled = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
+        try {
+          await fill(filled)
+        } finally {
+          await filled.close()
+        }
+      } catch (error) {
+        await view.clear()
+        throw error
+      }
+      const name = this.#freeNameOf(genesis)
+      const volume = await this.#open(genesis, name)
+      volume.submit({ kind: 'member-info', peer: this.#c.identity.peer, ...this.#self })
+      return this.#add(volume, name)
     })
   }
 
@@ -163,6 +200,31 @@ export class Volumes {
       await volume.commit()
     }
     return { kind: 'admitted', genesis: volume.genesisBytes, keys }
+  }
+
+  /** A key by which a volume can be recovered from a tier, as a member of it. throws 'EPERM' unless this node is an admin. */
+  async makeRecoveryKey(volume: Volume): Promise<RecoveryKey> {
+    this.checkAdmin(volume)
+    const { random, clock } = this.#c.world
+    const { membership } = volume
+    const identity = identityFromSeed(random.bytes(SECRET_BYTES))
+    const { peer, seed } = identity
+    const day = new Date(clock.wall()).toISOString().slice(0, 10)
+    const base = `recovery-${day}`
+    const taken = new Set(membership.members().map((member) => member.name))
+    let name = base
+    for (let n = 2; taken.has(name); n++) name = `${base}-${n}`
+    const secrets = membership.allSecrets()
+    const keys = secrets.map(([epoch, secret]) => ({
+      epoch,
+      sealed: sealEpochKey(peer, 'recovery', secret, random.bytes(32)),
+    }))
+    volume.atomically(() => {
+      volume.submit({ kind: 'member', peer, role: 'recovery', keys })
+      volume.submit({ kind: 'member-info', peer, name, zone: '', capacityBytes: 0 })
+    })
+    await volume.commit()
+    return { name, genesis: volume.genesisBytes, seed, secrets }
   }
 
   /** throws 'EPERM', 'no-such-peer' unless this node may take this member away. */
@@ -252,6 +314,12 @@ export class Volumes {
       last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
     }
     return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)
+  }
+
+  #freeNameOf(genesis: Uint8Array): string {
+    const { name } = decodeGenesis(genesis)
+    const isTaken = this.#volumes.some((other) => other.name === name)
+    return isTaken ? `${name}-${volumeIdOf(genesis).slice(0, 4)}` : name
   }
 
   #checkNameFree(name: string): void {

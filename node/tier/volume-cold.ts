@@ -20,6 +20,7 @@ import { coldAfterOf } from '../namespace/settings.ts'
 import { countBefore, stableHlc, waitedFor } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
 import { Job } from '../upkeep/job.ts'
+import { Backup } from './backup.ts'
 import { dueStripes } from './due.ts'
 import type { DueStripe } from './due.ts'
 import { Recall } from './recall.ts'
@@ -54,6 +55,7 @@ export class VolumeCold {
   readonly #parts: VolumeColdParts
   readonly #settlement: Settlement
   readonly #recall: Recall
+  readonly #backup: Backup
   readonly #job: Job
   #removeAt: Instant
   readonly #unlisten: (() => void)[] = []
@@ -77,13 +79,15 @@ export class VolumeCold {
       isNeededHere: (chunk) => packer.isMarked(chunk) || touched.has(chunk) || isKept(chunk),
     })
     this.#recall = new Recall(parts)
+    this.#backup = new Backup(parts)
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
     this.#job = new Job({ clock, random, log, run, name: 'cold tier', everyMs: EVERY_MS })
   }
 
   /** Why the last pass in the background could not put anything into a tier; undefined if it could. */
   failureOf(tier: string): ShoalError | undefined {
-    return this.#failed?.tier === tier ? this.#failed.failure : undefined
+    const failure = this.#failed?.tier === tier ? this.#failed.failure : undefined
+    return failure ?? this.#backup.failureOf(tier)
   }
 
   start(): void {
@@ -104,6 +108,11 @@ export class VolumeCold {
     this.#alarm?.timer.cancel()
     await this.#job.stop()
     this.#alarm?.timer.cancel()
+  }
+
+  /** Put the namespace into a tier now. throws ShoalError 'cold-*'. */
+  backUp(tier: string, signal: AbortSignal): Promise<void> {
+    return this.#backup.save(tier, signal)
   }
 
   /**
@@ -140,6 +149,7 @@ export class VolumeCold {
     const rest = packing.rest()
     if (rest.length > 0) batch.push(rest)
     await flush()
+    await this.#backup.save(tier, signal)
     yield { doneBytes, totalBytes }
   }
 
@@ -214,6 +224,8 @@ export class VolumeCold {
         await this.#putDue(settings, signal)
     }
     await this.#removeUnused(signal)
+    const againMs = await this.#backup.run(signal)
+    if (againMs !== undefined) this.#wakeIn(againMs)
     if ((await this.#settlement.run(signal)) > 0) this.#wakeIn(STABLE_MS)
   }
 

@@ -1,13 +1,15 @@
 // Who may do what in a volume. A role is granted by an entry of an admin; the volume's creator is its first admin.
 import { ShoalError } from '../errors.ts'
 
-/** admin ⊃ writer ⊃ reader; a keeper stores shards and the encrypted log and can read nothing. */
-export type Role = 'admin' | 'writer' | 'reader' | 'keeper'
+/** What a ticket may admit as: admin ⊃ writer ⊃ reader; a keeper stores shards and the encrypted log and can read nothing. */
+export type NodeRole = 'admin' | 'writer' | 'reader' | 'keeper'
+/** Also that of a recovery key: it is given all keys and may make somebody an admin, but no node ever runs with it. */
+export type Role = NodeRole | 'recovery'
 
-export const ROLES: readonly Role[] = ['admin', 'writer', 'reader', 'keeper']
+export const ROLES: readonly NodeRole[] = ['admin', 'writer', 'reader', 'keeper']
 
 export function parseRole(text: string): Role {
-  const role = ROLES.find((known) => known === text)
+  const role = [...ROLES, 'recovery' as const].find((known) => known === text)
   if (role === undefined) {
     throw new ShoalError('malformed', `"${text}" is not a role; roles are ${ROLES.join(', ')}`)
   }
@@ -21,7 +23,12 @@ export function mayWrite(role: Role): boolean {
 
 /** May add and remove members, and set policies. */
 export function mayAdminister(role: Role): boolean {
-  return role === 'admin'
+  return role === 'admin' || role === 'recovery'
+}
+
+/** Is a node, which comes and goes, and not a key that lies in a drawer. */
+export function isNode(role: Role): boolean {
+  return role !== 'recovery'
 }
 
 /** Holds the keys of the volume. */

@@ -1,0 +1,78 @@
+// `shoal volume key export`: a key by which a volume survives the loss of every machine.
+import { open, rm } from 'node:fs/promises'
+import { ShoalError } from '../../protocol/errors.ts'
+import { printable } from '../output.ts'
+import type { Command } from 'commander'
+import type { ExportedKey } from '../../node/control/recovery.ts'
+import type { Context } from '../context.ts'
+
+const HELP = `
+With this key and a cold tier, "shoal recover" rebuilds the volume when every machine is lost. WHOEVER HAS IT CAN READ AND
+CHANGE THE WHOLE VOLUME: keep it where the machines are not, best on paper. It stays good when members come and go. The
+volume lists it as a member: "shoal peer rm recovery-DATE" takes its rights away.
+
+Examples:
+  shoal volume key export recovery.key
+  shoal volume key export --print | lp`
+
+export function addVolumeKey(volume: Command, context: Context): void {
+  volume
+    .command('key')
+    .description('keys by which a volume can be rebuilt from a cold tier')
+    .addHelpText('after', '\nExample:\n  shoal volume key export recovery.key')
+    .command('export [file]')
+    .description('make a recovery key, in a new file that only its owner can read')
+    .option('--print', 'print it, for paper; each line has a check')
+    .option('--volume <volume>', 'of which volume (default: the first this node had)')
+    .addHelpText('after', HELP)
+    .action(
+      async (
+        file: string | undefined,
+        { print = false, volume: name }: { readonly print?: boolean; readonly volume?: string },
+      ) => {
+        if (file === undefined && !print)
+          throw new ShoalError('usage', 'name a file for the key, or say --print')
+        const make = (): Promise<ExportedKey> => context.client.exportRecoveryKey({ volume: name })
+        const made = file === undefined ? await make() : await writeNew(file, make)
+        const { text, ...rest } = made
+        context.print({ ...rest, ...(print && { text }) }, () => (print ? text.trimEnd() : ''))
+        tellOf(made, file, context)
+      },
+    )
+}
+
+/** Nothing is made if the file can't be. */
+async function writeNew(file: string, make: () => Promise<ExportedKey>): Promise<ExportedKey> {
+  const handle = await open(file, 'wx', 0o600).catch((cause: unknown) => {
+    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    const why = isThere ? 'is there already, and keys are not written over' : 'cannot be made'
+    throw new ShoalError(isThere ? 'EEXIST' : 'usage', `${file} ${why}`, { cause })
+  })
+  try {
+    const made = await make()
+    await handle.writeFile(made.text)
+    await handle.sync()
+    return made
+  } catch (error) {
+    await rm(file, { force: true })
+    throw error
+  } finally {
+    await handle.close()
+  }
+}
+
+function tellOf(
+  { name, volume, tiers, failures }: ExportedKey,
+  file: string | undefined,
+  context: Context,
+): void {
+  const where = file === undefined ? 'This' : file
+  context.tell(`${where} is recovery key ${printable(name)} of volume "${printable(volume)}".`)
+  context.tell(
+    'Whoever has it can read and change the whole volume: keep it where the machines are not.',
+  )
+  for (const { tier, message } of failures)
+    context.tell(`It cannot be used with tier ${printable(tier)} yet: ${printable(message)}`)
+  if (tiers.length + failures.length === 0)
+    context.tell('The volume has no cold tier yet, and is rebuilt from one: see "shoal cold add".')
+}

@@ -1,0 +1,36 @@
+// What the owner asks of a node for the day when all machines are gone.
+import type { CallOptions, VolumeInfo } from './api.ts'
+import type { Tier } from './cold.ts'
+
+export interface RecoveryApi {
+  /**
+   * Make a key by which a volume can be rebuilt from its cold tiers alone, as a member of it that no node runs as.
+   * Who has it reads and owns the volume. throws 'no-such-volume', 'EPERM'.
+   */
+  exportRecoveryKey(
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<ExportedKey>
+  /**
+   * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its namespace is here then, or
+   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*'.
+   */
+  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo>
+}
+
+export interface ExportedKey {
+  /** What the volume calls it. */
+  readonly name: string
+  readonly volume: string
+  /** To be kept, and given to recover(). */
+  readonly text: string
+  /** Tiers by which it can be used; of the others why not yet. */
+  readonly tiers: readonly string[]
+  readonly failures: readonly { readonly tier: string; readonly message: string }[]
+}
+
+export interface RecoverRequest extends Omit<Tier, 'name'> {
+  readonly key: string
+  /** As S3Options has them: of this node only. */
+  readonly credentialsFile?: string | undefined
+  readonly profile?: string | undefined
+}

@@ -1,0 +1,111 @@
+// A volume's log and state from a backup in place of peers: keys, the nodes of a checkpoint, then the entries after it, each
+// checked as if a peer had sent it. It runs as the identity of a recovery key, which then makes a node an admin.
+import { dominates } from '../../protocol/clock/vector-clock.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import { nodeHash } from '../../protocol/log/prolly.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
+import { sealEpochKey } from '../../protocol/membership/members.ts'
+import type { World } from '../world/world.ts'
+import type { FetchedCheckpoint } from './checkpoint.ts'
+import { TreeNodes } from './checkpoint-view.ts'
+import type { Part } from './checkpoint-view.ts'
+import { treeKeys } from './compute-checkpoint.ts'
+import { Inbox } from './inbox.ts'
+import { slicesOf } from './pace.ts'
+import { rebuild } from './rebuild.ts'
+import type { Volume } from './volume.ts'
+
+export interface NamespaceSource {
+  readonly secrets: readonly (readonly [epoch: number, secret: Uint8Array])[]
+  readonly checkpoint: FetchedCheckpoint | undefined
+  /** All nodes of the checkpoint. */
+  readonly nodes: AsyncIterable<{
+    readonly part: Part
+    readonly id: NodeHash
+    readonly bytes: Uint8Array
+  }>
+  /** All entries after it, in order. */
+  readonly entries: AsyncIterable<readonly Entry[]>
+  /** What is held in the end. */
+  readonly vector: VersionVector
+}
+
+/**
+ * Fill an empty volume, and make `admit` an admin of it.
+ * throws ShoalError 'corrupt' if the source lacks something, 'EACCES' if the key is no member any more.
+ */
+export async function refill(
+  { volume, world }: { readonly volume: Volume; readonly world: Pick<World, 'clock' | 'random'> },
+  source: NamespaceSource,
+  { admit, signal }: { readonly admit: PeerId; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, random } = world
+  const { peer } = volume.identity
+  const seal = (to: PeerId, secret: Uint8Array): Uint8Array =>
+    sealEpochKey(to, 'admin', secret, random.bytes(32))
+  for (const [epoch, secret] of source.secrets)
+    volume.membership.learnKey(epoch, seal(peer, secret))
+  await volume.commit()
+  await takeNodes(volume, source)
+  if (source.checkpoint !== undefined) {
+    for (const cut of source.checkpoint.cuts) volume.cuts.add(cut)
+    await rebuild({ volume, clock, random }, source.checkpoint, { signal })
+    await volume.commit()
+  }
+  const inbox = new Inbox({ volume, clock })
+  try {
+    for await (const entries of source.entries) {
+      for (const slice of slicesOf(entries)) {
+        inbox.takeAll(slice, refuse)
+        await volume.makeRoom()
+        await clock.sleep(1, { signal })
+      }
+      while (volume.forks.areWaiting)
+        await rebuild({ volume, clock, random }, volume.checkpoint, { signal })
+    }
+  } finally {
+    inbox.stop()
+  }
+  await volume.commit()
+  checkWhole(volume, source, inbox.parkedCount)
+  const keys = volume.membership
+    .allSecrets()
+    .map(([epoch, secret]) => ({ epoch, sealed: seal(admit, secret) }))
+  if (volume.membership.roleOf(peer) === undefined)
+    throw new ShoalError('EACCES', 'this recovery key was removed from the volume: use a newer one')
+  volume.submit({ kind: 'member', peer: admit, role: 'admin', keys })
+  await volume.commit()
+}
+
+async function takeNodes(volume: Volume, { nodes }: NamespaceSource): Promise<void> {
+  const keys = treeKeys(volume)
+  const trees = {
+    clear: new TreeNodes(volume.view, 'clear'),
+    sealed: new TreeNodes(volume.view, 'sealed'),
+  }
+  for await (const { part, id, bytes } of nodes) {
+    if (nodeHash(keys[part], bytes) !== id)
+      throw new ShoalError('corrupt', 'a checkpoint in the tier is not of this volume, or damaged')
+    trees[part].put(id, bytes)
+    await volume.makeRoom()
+  }
+  await volume.commit()
+}
+
+/** What others refused when it came is refused here too; what is wrong with the tier shows at the end. */
+function refuse(error: ShoalError): void {
+  if (hasCode(error, 'internal')) throw error
+}
+
+function checkWhole({ actors }: Volume, { vector }: NamespaceSource, parked: number): void {
+  if (dominates(actors.vector(), vector)) return
+  throw new ShoalError(
+    'corrupt',
+    parked > 0
+      ? 'the log in the tier cannot be read to its end: is the clock of this machine behind?'
+      : 'the log in the tier cannot be read to its end: this key, or what lies there, is not whole',
+  )
+}
