@@ -146,11 +146,9 @@ export class FileHandles {
     const file = this.#file(handle)
     files.checkAccepted(file)
     await this.#commitLast(file)
-    // Also where nothing was written: the file may be new, or another handle's changes on their way.
-    const durable = namespace.volume.commit()
-    // Whoever wants to know of its failure calls fsync(2), which fails then as well.
-    if (isAsync) durable.catch(() => undefined)
-    else await durable
+    // Also where nothing was written: the file may be new, or another handle's changes on their way. Otherwise the batch
+    // ends by itself, and with it what many files have: a failure of that is fsync's to tell.
+    if (!isAsync) await namespace.volume.commit()
   }
 
   async fsync(handle: number): Promise<void> {
