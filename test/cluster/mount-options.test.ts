@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { chmod, chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { emptyFolder } from '../mount/mounted.ts'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 
@@ -91,9 +92,22 @@ test('mount.shoal does what mount(8) asks: starts the node if it must, and mount
     assert.equal(await helper('-n', '-o', 'ro,x-systemd.automount', '-t', 'shoal'), 0)
     await assert.rejects(writeFile(join(folder, 'other'), ''), { code: 'EROFS' })
     assert.equal(await helper(), 32, 'it is mounted already')
+    await node.shoal('unmount', folder)
+    // What mount(8) makes of "user".
+    assert.equal(await helper('-o', 'rw,noexec,nosuid,nodev,user'), 0)
+    await writeFile(join(folder, 'program'), '#!/bin/sh', { mode: 0o755 })
+    await assert.rejects(exitCodeOf(join(folder, 'program'), []), { code: 'EACCES' })
   } finally {
     await node.run('down')
   }
+})
+
+test('mount.shoal makes no node where there is none', async (t) => {
+  const parent = await emptyFolder(t)
+  const home = join(parent, 'mistyped')
+  const words = [home, join(parent, 'folder')]
+  assert.equal(await exitCodeOf(join(import.meta.dirname, '../../cli/mount.shoal'), words), 32)
+  assert.deepEqual(await readdir(parent), [])
 })
 
 async function exitCodeOf(program: string, words: readonly string[]): Promise<number | null> {
