@@ -85,6 +85,11 @@ export class NamelessFiles {
     return this.#byId.get(id)
   }
 
+  /** Of what has a name, too. */
+  attributes(target: ViewTarget): NodeAttributes {
+    return this.get(target)?.attributes ?? this.#c.namespace.attributes(target)
+  }
+
   /** returns false, with nothing done, for what has a name. */
   change({ id }: ViewTarget, values: AttributeValues): boolean {
     const file = this.#byId.get(id)

@@ -121,7 +121,8 @@ export class VolumeFileSystem implements FileSystem {
     handle: number | undefined,
   ): Promise<Attributes> {
     const target = this.#inodes.target(inode)
-    const { sizeBytes, ...rest } = withoutShownOwner(change, this.#owner)
+    const stored = this.#nameless.attributes(target)
+    const { sizeBytes, ...rest } = withoutShownOwner(change, this.#owner, stored)
     if (sizeBytes !== undefined) await this.#handles.truncate(target, sizeBytes, handle)
     const open = this.#files.get(target)
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
@@ -376,8 +377,8 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   #attributes(inode: number, target: ViewTarget): Attributes {
-    const known = this.#nameless.get(target)?.attributes ?? this.#c.namespace.attributes(target)
-    return withEdits({ ...shownAs(known, this.#owner), inode }, this.#files.get(target))
+    const shown = shownAs(this.#nameless.attributes(target), this.#owner)
+    return withEdits({ ...shown, inode }, this.#files.get(target))
   }
 
   /** Make something in a folder, with what it inherits there. */

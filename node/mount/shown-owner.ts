@@ -25,13 +25,22 @@ export function ownerOf({ uid, gid }: ShownOwner): {
   return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
 }
 
-/** A change without what is shown anyway. throws ShoalError 'EPERM' for another owner than that. */
-export function withoutShownOwner(change: AttributeChange, owner: ShownOwner): AttributeChange {
-  const { uid, gid, ...rest } = change
+/**
+ * A change without what is shown anyway: what nothing shows nobody here can mean to take from others.
+ * throws ShoalError 'EPERM' for another owner than that.
+ */
+export function withoutShownOwner(
+  change: AttributeChange,
+  owner: ShownOwner,
+  stored: Pick<NodeAttributes, 'mode'>,
+): AttributeChange {
+  const { uid, gid, mode, ...rest } = change
+  const { umask = 0 } = owner
   if (!isShown(uid, owner.uid) || !isShown(gid, owner.gid))
     throw new ShoalError('EPERM', "this mount shows all files as one owner's (--uid, --gid)")
   return {
     ...rest,
+    ...(mode === undefined ? {} : { mode: (mode & ~umask) | (stored.mode & umask) }),
     ...(uid === undefined || owner.uid !== undefined ? {} : { uid }),
     ...(gid === undefined || owner.gid !== undefined ? {} : { gid }),
   }

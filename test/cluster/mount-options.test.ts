@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { emptyFolder } from '../mount/mounted.ts'
+import { emptyFolder, until } from '../mount/mounted.ts'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 
@@ -37,6 +37,26 @@ test('a mount shows what its options say', async (t) => {
     await chown(join(folder, 'mine'), 1234, 99)
     await assert.rejects(chown(join(folder, 'mine'), 1, 99), { code: 'EPERM' })
     await node.shoal('unmount', folder)
+  })
+
+  await t.test('what the umask hides is not changed', async () => {
+    const whole = `${folder} as it is`
+    await node.shoal('mount', whole)
+    await node.shoal('mount', '--umask', '077', folder)
+    await writeFile(join(whole, 'script'), '', { mode: 0o644 })
+    await chmod(join(whole, 'script'), 0o644)
+    await until(async () => (await readdir(folder)).includes('script'))
+    const modes = async (): Promise<string[]> => {
+      const both = [folder, whole].map((mount) => stat(join(mount, 'script')))
+      return (await Promise.all(both)).map(({ mode }) => (mode & 0o777).toString(8))
+    }
+    assert.deepEqual(await modes(), ['600', '644'])
+    await chmod(join(folder, 'script'), 0o700)
+    await until(async () => (await modes())[1] !== '644')
+    assert.deepEqual(await modes(), ['700', '744'])
+    await rm(join(folder, 'script'))
+    await node.shoal('unmount', folder)
+    await node.shoal('unmount', whole)
   })
 
   await t.test('no change is taken where it is read-only', async () => {
