@@ -1,0 +1,11 @@
+// kill -9 at any moment during a put, many times (kills.ts).
+import { test } from 'node:test'
+import { killDuringPuts } from '../cluster/kills.ts'
+
+const ROUNDS = 50
+
+test(
+  `a node killed ${ROUNDS} times during puts keeps all it acknowledged and serves nothing torn`,
+  { timeout: 400_000 },
+  () => killDuringPuts(ROUNDS),
+)
