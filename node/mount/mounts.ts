@@ -107,9 +107,11 @@ export class Mounts {
     return status
   }
 
-  /** throws ShoalError 'ENOENT' if nothing is mounted there, 'EBUSY' unless `force`. */
+  /** folder: as it was named, or without symlinks. throws ShoalError 'ENOENT' if nothing is mounted there, 'EBUSY' unless `force`. */
   async unmount(folder: string, force: boolean): Promise<void> {
-    const mount = this.#mounts.get(folder)
+    const mounts = [...this.#mounts.values()]
+    const mount =
+      this.#mounts.get(folder) ?? mounts.find(({ mounted }) => mounted.folder === folder)
     if (mount === undefined) {
       throw new ShoalError('ENOENT', `${folder}: this node has no mount there; see shoal status`)
     }

@@ -8,7 +8,8 @@ import { Replica } from '../node/namespace/replicas.ts'
 import type { FileContents } from '../../node/files/contents.ts'
 import type { Store } from '../../node/store/store.ts'
 
-const FOLDER = '/somewhere'
+const FOLDER = '/a link/somewhere'
+const REAL = '/somewhere'
 
 /** A mount whose last commit goes as `commit` says, and what the node's log says. */
 async function mounts(
@@ -22,7 +23,7 @@ async function mounts(
     detach()
     await ended
   }
-  const mounted = { folder: FOLDER, invalidator, ended, unmount }
+  const mounted = { folder: REAL, invalidator, ended, unmount }
   const said: unknown[] = []
   const made = new Mounts({
     clock: new ManualClock(),
@@ -79,4 +80,13 @@ test('a mount that umount(8) ends, and whose last commit fails, says so in the l
   assert.deepEqual(some.list(), [])
   await assert.rejects(some.unmount(FOLDER, false), { code: 'ENOENT' })
   await some.stop()
+})
+
+test('a mount is unmounted by the name it was given, and by its path without symlinks', async () => {
+  for (const folder of [FOLDER, REAL]) {
+    const { mounts: some } = await mounts(async () => undefined)
+    await assert.rejects(some.unmount('/else', false), { code: 'ENOENT' })
+    await some.unmount(folder, false)
+    assert.deepEqual(some.list(), [])
+  }
 })
