@@ -6,9 +6,9 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'
-import { TestCluster, eventually } from './cluster.ts'
-import type { TestNode } from './cluster.ts'
-import { digestFile, writeRandomFile } from './trees.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
 const FILE_MIB = 24
 
