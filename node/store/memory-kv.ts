@@ -52,7 +52,7 @@ export class MemoryKv implements Kv {
     this.#check()
     // Own copies: the caller may reuse its arrays once the write is made.
     const batch = writes.map((write) =>
-      write.kind === 'put' ? { ...write, value: Buffer.from(write.value) } : write,
+      write.kind === 'put' ? { ...write, value: Uint8Array.from(write.value) } : write,
     )
     for (const write of batch) this.#apply(write)
     this.#unsynced.push(batch)
