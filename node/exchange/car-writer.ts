@@ -41,7 +41,7 @@ export class CarWriter implements BlockSink {
       const [oldest = ''] = this.#remembered
       this.#remembered.delete(oldest)
     }
-    await this.#write([encodeSectionHead(block), block.bytes])
+    await this.#write([encodeSectionHead(block.cid.bytes, block.bytes.length), block.bytes])
   }
 
   async end(): Promise<void> {

@@ -55,9 +55,9 @@ export function decodeCarHeader(bytes: Uint8Array): CarHeader {
   return { version, roots }
 }
 
-/** What precedes the bytes of a block. */
-export function encodeSectionHead({ cid, bytes }: Block): Uint8Array {
-  return concatBytes([encodeVarint(cid.bytes.length + bytes.length), cid.bytes])
+/** What precedes the bytes of a block, which are so many. */
+export function encodeSectionHead(cid: Uint8Array, length: number): Uint8Array {
+  return concatBytes([encodeVarint(cid.length + length), cid])
 }
 
 /** Where the CARv1 in a CARv2 is. throws ShoalError 'malformed'. */

@@ -6,6 +6,13 @@
 //   where a chunk lies follows from where its stripe begins and from the stripe's header: a reader needs no index
 //   all that is in it is sealed; keys are not
 import { concatBytes } from '../bytes.ts'
+import {
+  UNKNOWN_ROOT,
+  decodeCid,
+  encodeCarHeader,
+  encodeSectionHead,
+  encodeVarint,
+} from '../car/car.ts'
 import { encodeCbor } from '../cbor.ts'
 import { blake3, deriveKey } from '../hash.ts'
 import {
@@ -55,24 +62,7 @@ export interface ByteRange {
   readonly to: number
 }
 
-/** CBOR of `{roots: [<CID>], version: 1}` up to the CID, and from there on. */
-const HEADER_START = Uint8Array.of(
-  0xa2,
-  0x65,
-  0x72,
-  0x6f,
-  0x6f,
-  0x74,
-  0x73,
-  0x81,
-  0xd8,
-  0x2a,
-  0x58,
-  0x25,
-  0,
-)
-const HEADER_END = Uint8Array.of(0x67, 0x76, 0x65, 0x72, 0x73, 0x69, 0x6f, 0x6e, 0x01)
-const HEADER_BYTES = HEADER_START.length + CID_BYTES + HEADER_END.length
+const HEADER_BYTES = encodeCarHeader(UNKNOWN_ROOT).length
 
 /** Puts stripes together into packs: see PACK_ALONE_BYTES. */
 export class Packing<Stripe extends PackStripe> {
@@ -115,11 +105,11 @@ export function dataBytes({ header }: Pick<PackStripe, 'header'>): number {
 export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[], number = 0): Pack {
   const parts: Pack['parts'][number][] = []
   const places: ColdPlace[] = []
-  let offset = varint(HEADER_BYTES).length + HEADER_BYTES
+  let offset = HEADER_BYTES
   for (const { id, header } of stripes) {
     places.push({ stripe: id, offset })
     for (const { id: chunk, length } of header.chunks) {
-      parts.push({ bytes: blockStart(chunkIdBytes(chunk), length) }, { chunk, length })
+      parts.push({ bytes: encodeSectionHead(chunkIdBytes(chunk), length) }, { chunk, length })
       offset += blockBytes(length)
     }
   }
@@ -128,15 +118,14 @@ export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[], num
     stripes.map(({ headerBytes }, at) => [headerBytes, places[at]?.offset]),
   ])
   const root = encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(index))
-  const header = concatBytes([varint(HEADER_BYTES), HEADER_START, root, HEADER_END])
   return {
     id: packIdOf(volume, stripes, number),
     places,
     size: offset + blockBytes(index.length),
     parts: [
-      { bytes: header },
+      { bytes: encodeCarHeader(decodeCid(root)) },
       ...parts,
-      { bytes: concatBytes([blockStart(root, index.length), index]) },
+      { bytes: concatBytes([encodeSectionHead(root, index.length), index]) },
     ],
   }
 }
@@ -182,18 +171,5 @@ function packIdOf(volume: VolumeId, stripes: readonly PackStripe[], number: numb
 
 /** Of a block with so many bytes of data. */
 function blockBytes(length: number): number {
-  return varint(CID_BYTES + length).length + CID_BYTES + length
-}
-
-/** What comes before the data of a block. */
-function blockStart(cid: Uint8Array, length: number): Uint8Array {
-  return concatBytes([varint(CID_BYTES + length), cid])
-}
-
-/** Unsigned LEB128. */
-function varint(value: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = value
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
-  return Uint8Array.of(...bytes, rest)
+  return encodeVarint(CID_BYTES + length).length + CID_BYTES + length
 }

@@ -286,7 +286,10 @@ function doubledFile(depth: number): readonly Block[] {
 function carOf(root: Block, others: readonly Block[]): Uint8Array {
   return concatBytes([
     encodeCarHeader(root.cid),
-    ...[root, ...others].flatMap((one) => [encodeSectionHead(one), one.bytes]),
+    ...[root, ...others].flatMap((one) => [
+      encodeSectionHead(one.cid.bytes, one.bytes.length),
+      one.bytes,
+    ]),
   ])
 }
 
