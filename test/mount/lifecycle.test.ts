@@ -18,11 +18,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { rootMounter } from '../../node/mount/drivers/kernel/mount-process.ts'
-import {
-  mountAt,
-  parseMountInfo,
-  parseMountList,
-} from '../../node/mount/drivers/kernel/mount-table.ts'
+import { mountAt, parseMountInfo, parseMountList } from '../../node/mount/drivers/mount-table.ts'
 import { behaves } from './drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 import { emptyFolder, mounted, run, skip, until } from './mounted.ts'

@@ -21,18 +21,12 @@ import { SystemTiers } from '../../node/world/tiers/tiers.ts'
 import { SimulatedMount } from '../../simulations/mount.ts'
 import { SeededRandom } from '../../simulations/random.ts'
 import { createNetwork } from '../node/network/started.ts'
-import { Known, damaged, frameOf, randomFrame } from './robust-frames.ts'
+import { Known, UNANSWERED, damaged, frameOf, randomFrame } from './robust-frames.ts'
 import type { TestContext } from 'node:test'
 
 const SEED = 3
 const FRAMES = 12_000
 const AT_ONCE = 40
-/** To what the protocol has no answer. */
-const UNANSWERED: ReadonlySet<number> = new Set([
-  OPCODE.forget,
-  OPCODE.batchForget,
-  OPCODE.interrupt,
-])
 
 test(
   `${FRAMES} frames, random and damaged, are answered, and the node lives on`,

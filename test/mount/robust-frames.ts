@@ -94,6 +94,13 @@ const LAYOUTS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly 
 const NEVER: ReadonlySet<number> = new Set([OPCODE.init, OPCODE.destroy])
 const KNOWN: readonly number[] = Object.values(OPCODE).filter((opcode) => !NEVER.has(opcode))
 
+/** To what the protocol has no answer. */
+export const UNANSWERED: ReadonlySet<number> = new Set([
+  OPCODE.forget,
+  OPCODE.batchForget,
+  OPCODE.interrupt,
+])
+
 export function frameOf(opcode: number, unique: number, inode: number, body: Uint8Array): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   header.writeUInt32LE(HEADER_BYTES + body.byteLength, 0)

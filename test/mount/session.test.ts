@@ -5,23 +5,10 @@ import fc from 'fast-check'
 import { OPCODE } from '../../node/mount/drivers/kernel/protocol.ts'
 import { Session } from '../../node/mount/drivers/kernel/session.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
+import { UNANSWERED, frameOf } from './robust-frames.ts'
 
 const HEADER_BYTES = 40
 const SEED = 7
-const UNANSWERED: ReadonlySet<number> = new Set([
-  OPCODE.forget,
-  OPCODE.batchForget,
-  OPCODE.interrupt,
-])
-
-function frameOf(opcode: number, unique: number, inode: number, body: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(HEADER_BYTES)
-  header.writeUInt32LE(HEADER_BYTES + body.byteLength, 0)
-  header.writeUInt32LE(opcode, 4)
-  header.writeUInt32LE(unique, 8)
-  header.writeUInt32LE(inode, 16)
-  return Buffer.concat([header, body])
-}
 
 interface Talk {
   readonly session: Session

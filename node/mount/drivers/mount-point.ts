@@ -3,11 +3,11 @@
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
-import { mountAt } from './kernel/mount-table.ts'
-import { failureOf } from './kernel/mounter.ts'
-import { startWatchdog } from './kernel/watchdog.ts'
+import { mountAt } from './mount-table.ts'
+import { failureOf } from './mounter.ts'
+import { startWatchdog } from './watchdog.ts'
 import { usersOf } from './users-of.ts'
-import type { Unmounter } from './kernel/mounter.ts'
+import type { Unmounter } from './mounter.ts'
 
 export class MountPoint {
   readonly folder: string

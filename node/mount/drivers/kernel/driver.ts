@@ -14,11 +14,11 @@ import { KernelInvalidator } from './invalidator.ts'
 import { rootMounter } from './mount-process.ts'
 import { Notifier } from './notifier.ts'
 import { MountPoint } from '../mount-point.ts'
-import { preparePlace } from './place.ts'
+import { preparePlace } from '../place.ts'
 import { IO_MAX, MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
-import type { Mounter } from './mounter.ts'
+import type { Mounter } from '../mounter.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
 const TIMEOUT_MS: number = 10 * MINUTE_MS

@@ -6,8 +6,8 @@
 // of 64-bit Linux.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { IO_MAX } from './protocol.ts'
-import { failureOf } from './mounter.ts'
-import type { Command, MountSettings, Mounter } from './mounter.ts'
+import { failureOf } from '../mounter.ts'
+import type { Command, MountSettings, Mounter } from '../mounter.ts'
 
 const AF_UNIX = 1
 const SOCK_STREAM = 1

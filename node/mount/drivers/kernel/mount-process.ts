@@ -6,8 +6,8 @@ import { close, open } from 'node:fs'
 import { promisify } from 'node:util'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { IO_MAX } from './protocol.ts'
-import { MOUNT_TYPE, failureOf } from './mounter.ts'
-import type { Command, MountSettings, Mounter } from './mounter.ts'
+import { MOUNT_TYPE, failureOf } from '../mounter.ts'
+import type { Command, MountSettings, Mounter } from '../mounter.ts'
 
 const DEVICE = '/dev/fuse'
 /** A root folder, in octal. */

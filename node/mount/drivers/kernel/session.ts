@@ -5,7 +5,7 @@
 // - Requests run concurrently; none waits for another.
 // - An interrupted request is answered EINTR at once, and what the file system says later is dropped.
 import { ShoalError } from '../../../../protocol/errors.ts'
-import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from './errno.ts'
+import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from '../errno.ts'
 import { OPERATIONS } from './operations/table.ts'
 import { INIT_LOCKS, INIT_WANTED, MAJOR, MINOR_MIN, OPCODE } from './protocol.ts'
 import { References } from './references.ts'

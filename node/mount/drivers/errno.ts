@@ -1,7 +1,7 @@
 // Which Linux error number a program sees for a failure of the file system. Whatever is thrown has one.
 import { constants } from 'node:os'
-import { ShoalError } from '../../../../protocol/errors.ts'
-import type { ErrorCode } from '../../../../protocol/errors.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
+import type { ErrorCode } from '../../../protocol/errors.ts'
 
 export const EINTR: number = constants.errno.EINTR
 export const EIO: number = constants.errno.EIO

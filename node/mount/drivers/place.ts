@@ -1,7 +1,7 @@
 // Makes a folder ready to be mounted on: there, empty unless asked otherwise, and nothing of ours left dead on it.
 import { mkdir, opendir, realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { ShoalError } from '../../../../protocol/errors.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { mountAt } from './mount-table.ts'
 import { MOUNT_TYPE, failureOf } from './mounter.ts'
 import { unmountDeadCommand } from './watchdog.ts'
