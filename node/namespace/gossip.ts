@@ -18,8 +18,12 @@ import type { Volume } from './volume.ts'
 
 /** Entries of one commit told one by one; of more, only the last is named and peers ask for the rest. */
 const HEADS_AT_ONCE_MAX = 4
-/** Connections that come up within this share one beacon: a node that starts has many at once. */
+/**
+ * Connections that come up within this share one beacon: a node that starts has many at once. The next of a period waits
+ * much longer, and so on: in a large swarm some connection comes up all the time, and all hear each beacon.
+ */
 const SOON_MS = 200
+const SOON_GROWTH = 8
 
 export interface GossipComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
@@ -39,6 +43,7 @@ export class Gossip {
   #unlisten: (() => void) | undefined
   #timer: Timer | undefined
   #soon: Timer | undefined
+  #soonMs = SOON_MS
 
   constructor(components: GossipComponents) {
     this.#c = components
@@ -63,8 +68,9 @@ export class Gossip {
 
   /** Send a beacon when a connection has come up. */
   beaconSoon(): void {
-    this.#soon ??= this.#c.world.clock.timer(SOON_MS, () => {
+    this.#soon ??= this.#c.world.clock.timer(this.#soonMs, () => {
       this.#soon = undefined
+      this.#soonMs *= SOON_GROWTH
       this.beacon()
     })
   }
@@ -90,6 +96,9 @@ export class Gossip {
   #beat(): void {
     const { clock, random } = this.#c.world
     this.beacon()
+    this.#soon?.cancel()
+    this.#soon = undefined
+    this.#soonMs = SOON_MS
     this.#timer = clock.timer(this.#c.beaconMs * (0.8 + 0.4 * random.number()), () => this.#beat())
   }
 

@@ -1,5 +1,5 @@
 // What the ops of an entry mean beyond the state they make: cuts that are announced, members that came or
-// went, stripes that are held by others.
+// went, what is pinned, stripes that are held by others.
 import type { ActorId } from '../../protocol/ids.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { Op } from '../../protocol/tree/op.ts'
@@ -11,6 +11,7 @@ import type { Volume } from './volume.ts'
 export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label: ActorId): void {
   for (const op of ops) {
     if (op?.kind === 'checkpoint') heedCut(volume, op, label)
+    else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
     else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op)
     else if (op !== undefined) heedStripes(volume, op)
   }
