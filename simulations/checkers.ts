@@ -3,15 +3,19 @@
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'
-import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CheckError } from './check-error.ts'
 import { contentsBelow } from './user.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
 import type { FileStat, NodeApi, VolumeInfo } from '../node/control/api.ts'
+import type { Clock } from '../node/world/world.ts'
 
 /** Equal logs at so many looks in a row are quiet. */
 const LOOKS_QUIET = 3
+/** What is archived is back after this, and so often it may be that more of it is. */
+const RESTORED_MS: number = 13 * HOUR_MS
+const ARCHIVED_MAX = 5
 
 interface Patience {
   /** After this much time without faults the nodes must be equal. */
@@ -76,17 +80,21 @@ export function checkSame(
   throw new CheckError(invariant, `the trees differ:\n${shown.join('\n')}`)
 }
 
-/** Every file that a node shows, and that should be readable, can be read there, and holds what was written with its size. throws CheckError. */
+/**
+ * Every file that a node shows, and that should be readable, can be read there, and holds what was written with its size;
+ * what is archived, when it is back. throws CheckError.
+ */
 export async function checkContents(
   node: ClusterNode,
   contents: Contents,
   isReadable: (size: number) => boolean,
+  clock: Clock,
 ): Promise<void> {
   const shown = await node.ask((api) => contentsBelow(api, '/'))
   for (const [size, paths] of shown) {
     if (!isReadable(size)) continue
     for (const path of paths) {
-      const parts = await node.ask((api) => readAll(api, path))
+      const parts = await node.ask((api) => readAll(api, path, clock))
       if (contents.isContent(size, parts)) continue
       throw new CheckError('contents are true', `${node.name} reads other bytes at ${path}`)
     }
@@ -175,13 +183,19 @@ function describe(path: string, stat: FileStat): string {
 }
 
 /** throws CheckError if it cannot be read. */
-async function readAll(api: NodeApi, path: string): Promise<readonly Uint8Array[]> {
-  const parts: Uint8Array[] = []
-  try {
-    const { content } = await api.readFile(path)
-    for await (const part of content) parts.push(part.slice())
-    return parts
-  } catch (cause) {
-    throw new CheckError('contents are true', `${path} cannot be read: ${String(cause)}`, { cause })
+async function readAll(api: NodeApi, path: string, clock: Clock): Promise<readonly Uint8Array[]> {
+  for (let time = 1; ; time++) {
+    const parts: Uint8Array[] = []
+    try {
+      const { content } = await api.readFile(path)
+      for await (const part of content) parts.push(part.slice())
+      return parts
+    } catch (cause) {
+      if (!hasCode(cause, 'cold-archived') || time === ARCHIVED_MAX) {
+        const what = `${path} cannot be read: ${String(cause)}`
+        throw new CheckError('contents are true', what, { cause })
+      }
+    }
+    await clock.sleep(RESTORED_MS)
   }
 }

@@ -1,8 +1,9 @@
 // What a user does next, decided when the time has come by what the node shows then: something that is there, or a name
 // out of so few that users get in each other's way. What users of several nodes do at once is decided by what the first
 // of them sees.
+import { TIER_NAME } from './cluster.ts'
 import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
-import type { Ack, FileStat, NodeApi } from '../node/control/api.ts'
+import type { Ack, FileStat, NodeApi, Settings } from '../node/control/api.ts'
 import type { Contents } from './content.ts'
 import type { SeededRandom } from './random.ts'
 import type { DuelKind, OpKind, UserOp } from './script.ts'
@@ -12,6 +13,17 @@ const FILE_NAMES = ['a', 'b', 'c.txt', 'd.tar.gz', 'e'] as const
 const XATTR_NAMES = ['user.a', 'user.b'] as const
 /** Below it are files that only their writer touches, once. */
 const OWN = 'own'
+/** What users change of a volume with a cold tier. */
+const TOGGLES: readonly Settings[] = [
+  { keep: 'none' },
+  { keep: 'copies1' },
+  { keep: 'all' },
+  { 'cold-after': '10m' },
+  { 'cold-after': '6h' },
+  { 'cold-after': 'never' },
+  { 'cold-tier': 'none' },
+  { 'cold-tier': TIER_NAME },
+]
 const APART: readonly string[] = [OWN, STRONG_FOLDER]
 
 export interface Chooser {
@@ -59,6 +71,19 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     }
     case 'strong':
       return chooseStrong(random, by.contents)
+    case 'store': {
+      const isOwn = random.chance(0.5)
+      const path = isOwn ? `/${OWN}/${node}-${random.word().toString(36)}` : somePath(random)
+      const sizeBytes = by.contents.freshStoredSize(random)
+      return { kind: 'write', path, sizeBytes, ack: isOwn ? 'local' : someAck(random) }
+    }
+    case 'push':
+    case 'recall': {
+      const fate = random.number()
+      return { kind, path: fate < 0.3 ? '/' : fate < 0.7 ? `/${OWN}` : await something(by) }
+    }
+    case 'set':
+      return { kind, settings: random.pick(TOGGLES) }
   }
 }
 

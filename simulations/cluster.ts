@@ -1,19 +1,22 @@
 // Nodes of the real code (node/node.ts), each on a simulated machine, on one network and in one virtual time. What a
 // scenario asks of a node that is killed meanwhile ends with 'stopped', as it would for a client of that node.
+import { parseTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { Node } from '../node/node.ts'
 import { HOUR_MS } from '../protocol/units.ts'
 import { VirtualClock } from './clock.ts'
 import { SimulatedMount } from './mount.ts'
 import { SimulatedNetwork } from './network.ts'
+import { ColdStores } from './object-tier.ts'
 import { SimulatedProcess } from './process.ts'
 import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { Machine } from './world.ts'
+import type { OnWrite } from './kv.ts'
 import type { NetworkOptions } from './network.ts'
+import type { ColdStore } from './object-tier.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Images } from './world.ts'
 import type { Clock } from '../node/world/world.ts'
-import type { KvWrite } from '../node/store/kv.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { FileSystem } from '../node/mount/file-system.ts'
 import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
@@ -24,6 +27,10 @@ const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }
 const CLOCK_OFFSET_MS = 2000
 const CLOCK_DRIFT_PPM = 100
 const MOUNT_FOLDER = '/mount'
+/** Of the one cold tier: what volumes call it, and where it is. */
+export const TIER_NAME = 'attic'
+export const TIER_URL = 's3://simulated/tier'
+const TIER_LOCATION = parseTierLocation(TIER_URL)
 
 export interface ClusterOptions {
   readonly nodeCount: number
@@ -34,33 +41,44 @@ export interface ClusterOptions {
   readonly checkpoints?: CheckpointOptions | undefined
   /** Given what the nodes log. */
   readonly log?: (line: string) => void
-  /** Told of each write to the ordered store of a node, when reads can see it. */
-  readonly onWrite?: (node: string, batch: readonly KvWrite[]) => void
+  /** As OnWrite, of the ordered store of a node. */
+  readonly onWrite?: (node: string, ...write: Parameters<OnWrite>) => void
 }
 
 export class Cluster {
   readonly scheduler: Scheduler
   readonly network: SimulatedNetwork
+  /** The cold tiers that all nodes reach. */
+  readonly cold: ColdStores = new ColdStores()
   /** Of whoever conducts the run: true time. */
   readonly clock: Clock
   readonly nodes: readonly ClusterNode[]
+  readonly #options: ClusterOptions
 
   /** Machines whose nodes are not started yet. */
   constructor(scheduler: Scheduler, options: ClusterOptions) {
     this.scheduler = scheduler
+    this.#options = options
     this.network = new SimulatedNetwork(scheduler, options.network)
     this.clock = new VirtualClock(new SimulatedProcess(scheduler, 'conductor'))
-    this.nodes = Array.from({ length: options.nodeCount }, (_, index) => {
-      const name = `n${index}`
-      const random = new SeededRandom(scheduler.seed, `cluster ${name}`)
-      const spread = (bound: number): number => (2 * random.number() - 1) * bound
-      const offsetMs = spread(CLOCK_OFFSET_MS)
-      const driftPpm = spread(CLOCK_DRIFT_PPM)
-      const unlucky = OFTEN_UNLUCKY
-      const onWrite = (batch: readonly KvWrite[]): void => options.onWrite?.(name, batch)
-      const machine = new Machine(this, { name, offsetMs, driftPpm, unlucky, onWrite })
-      return new ClusterNode(machine, options)
-    })
+    this.nodes = Array.from({ length: options.nodeCount }, (_, index) => this.newNode(`n${index}`))
+  }
+
+  /** The one cold tier that there is. */
+  get tier(): ColdStore {
+    return this.cold.at(TIER_LOCATION)
+  }
+
+  /** A machine that is none of `nodes`, and has nothing on its disk; its node is not started yet. */
+  newNode(name: string): ClusterNode {
+    const random = new SeededRandom(this.scheduler.seed, `cluster ${name}`)
+    const spread = (bound: number): number => (2 * random.number() - 1) * bound
+    const offsetMs = spread(CLOCK_OFFSET_MS)
+    const driftPpm = spread(CLOCK_DRIFT_PPM)
+    const unlucky = OFTEN_UNLUCKY
+    const onWrite: OnWrite = (...write) => this.#options.onWrite?.(name, ...write)
+    const machine = new Machine(this, { name, offsetMs, driftPpm, unlucky, onWrite })
+    return new ClusterNode(machine, this.#options)
   }
 
   /** Those that belong to the volume. */

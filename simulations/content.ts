@@ -23,6 +23,14 @@ export class Contents {
     return this.take(size)
   }
 
+  /** Of a new content that is in chunks: mostly in one. */
+  freshStoredSize(random: SeededRandom): number {
+    const bound = random.chance(0.85) ? 48 * KIB : 320 * KIB
+    let size = 2 * KIB + 1 + random.below(bound)
+    while (this.#taken.has(size)) size++
+    return this.take(size)
+  }
+
   /** Keep a size for the content that a script says has it. */
   take(size: number): number {
     this.#taken.add(size)

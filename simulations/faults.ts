@@ -9,6 +9,7 @@ import { readVolume } from './inspection.ts'
 import { inParts } from './user.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { Inspector } from './inspector.ts'
+import type { TierWeather } from './object-tier.ts'
 import type { Oracle } from './oracle.ts'
 import type { Action } from './script.ts'
 import type { Images } from './world.ts'
@@ -38,6 +39,9 @@ export class Faults {
   /** Nodes that something ends or restarts. */
   readonly #busy = new Set<ClusterNode>()
   #removedCount = 0
+  /** The tier's weather while nothing changes it, and what does. */
+  #fairTier: TierWeather | undefined
+  readonly #tierChanges = new Set<Partial<TierWeather>>()
 
   constructor(components: FaultsComponents) {
     this.#c = components
@@ -68,7 +72,32 @@ export class Faults {
         return this.#restore(fault)
       case 'clone':
         return this.#alone(fault.node, (node) => this.#clone(node, fault))
+      case 'tier':
+        return this.#tierWeather(fault)
+      case 'deny':
+        return this.#deny(this.#node(fault.node), fault)
     }
+  }
+
+  /** Whatever else changes it meanwhile goes on to. */
+  async #tierWeather({ weather, forMs }: Of<'tier'>): Promise<void> {
+    const { tier } = this.#c.cluster
+    const fair = (this.#fairTier ??= tier.weather)
+    const change = (): void => {
+      tier.weather = Object.assign({ ...fair }, ...this.#tierChanges)
+    }
+    this.#tierChanges.add(weather)
+    change()
+    await this.#sleep(forMs)
+    this.#tierChanges.delete(weather)
+    change()
+  }
+
+  async #deny({ name }: ClusterNode, { forMs }: Of<'deny'>): Promise<void> {
+    const { denied } = this.#c.cluster.tier
+    denied.add(name)
+    await this.#sleep(forMs)
+    denied.delete(name)
   }
 
   /** Make a node a member by a ticket of the founder; as often as it takes. */
@@ -173,6 +202,8 @@ export class Faults {
       if (!process.alive) return
       cluster.scheduler.sightings.add(death)
       if (!node.running) cluster.scheduler.sightings.add('crash while starting')
+      if ((cluster.tier.putting.get(process) ?? 0) > 0)
+        cluster.scheduler.sightings.add('crash while an object is put')
       node.kill(death)
       oracle.crashed(node.name)
       dead.resolve()

@@ -10,6 +10,9 @@ import type { ByteString } from '../protocol/bytes.ts'
 const MEDIAN_MS = { synced: 1, unsynced: 0.02 } as const
 const SPREAD = 0.7
 
+/** Told of each write that reads can see from now on. isAll: of all that a crash has left. */
+export type OnWrite = (batch: readonly KvWrite[], isAll: boolean) => void
+
 export class SimulatedKv implements Kv {
   readonly #process: SimulatedProcess
   readonly #random: SeededRandom
@@ -17,7 +20,7 @@ export class SimulatedKv implements Kv {
   #open = true
   /** Batches on their way, oldest first. */
   readonly #inFlight: (readonly KvWrite[])[] = []
-  readonly #onWrite: (batch: readonly KvWrite[]) => void
+  readonly #onWrite: OnWrite
   #writeCount = 0
   #last: Promise<void> = Promise.resolve()
 
@@ -25,8 +28,7 @@ export class SimulatedKv implements Kv {
     components: {
       process: SimulatedProcess
       random: SeededRandom
-      /** Told of each write that reads can see. */
-      onWrite?: (batch: readonly KvWrite[]) => void
+      onWrite?: OnWrite
     },
     memory: MemoryKv = MemoryKv.open(),
   ) {
@@ -97,7 +99,7 @@ export class SimulatedKv implements Kv {
     await this.#process.wait(medianMs * Math.exp(SPREAD * this.#random.normal()), what)
     this.#inFlight.shift()
     this.#writeCount++
-    this.#onWrite(batch)
+    this.#onWrite(batch, false)
     await this.#memory.write(batch, options)
   }
 
@@ -113,7 +115,8 @@ export class SimulatedKv implements Kv {
   /** The store that a crash leaves. What of it had not been told of is told now. */
   #left(process: SimulatedProcess, survivors: number): SimulatedKv {
     const image = this.#memory.image(survivors)
-    this.#onWrite(image.map(([key, value]) => ({ kind: 'put', key, value })))
+    const batch = image.map(([key, value]) => ({ kind: 'put', key, value }) as const)
+    this.#onWrite(batch, true)
     return this.#with(process, this.#memory.crash(survivors))
   }
 

@@ -182,7 +182,8 @@ export class LogWatch {
   }
 }
 
-function isEntryKey(key: ByteString): boolean {
+/** Is it the key of an entry? Its value is the entry's hash, and the entry. */
+export function isEntryKey(key: ByteString): boolean {
   return (
     key.startsWith('n') &&
     ENTRY_KEYS.some(({ tableAt, length }) => key.length === length && key[tableAt] === 'e')

@@ -1,12 +1,15 @@
 // Cold tiers in memory, one a location, outside all machines: what was put survives any of them. Every call takes virtual
-// time and fails by chance, before it did anything or after, as when an answer is lost. An object is there whole or not
-// at all, and is read as it was when the reading began.
+// time and fails by chance, before it did anything or after, as when an answer is lost. An object is there as it came, all
+// at once or not at all, and is read as it was when the reading began; what comes, or is read, may be damaged on its way.
+// Times are the tier's own: no clock of a machine counts.
 import { checkTierKey, formatTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { concatBytes } from '../protocol/bytes.ts'
-import { DAY_MS, MIB } from '../protocol/units.ts'
+import { DAY_MS, MIB, MINUTE_MS } from '../protocol/units.ts'
+import { WallClockError } from './clock.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
+import type { Sighting } from './sightings.ts'
 import type { Clock, ObjectTier, TierObject, TierOptions, Tiers } from '../node/world/world.ts'
 import type { TierLocation } from '../protocol/cold/location.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
@@ -19,33 +22,89 @@ const PIECE_BYTES = MIB
 /** Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard deviation). */
 const MEDIAN_MS = 30
 const SPREAD = 0.7
+/** Until a driver gives up a call that nobody answers. */
+const HANG_MS: number = 1.5 * MINUTE_MS
+const TRUE_CLOCK = new WallClockError()
 
-interface Stored {
+export interface StoredObject {
   readonly content: Uint8Array
   readonly modifiedMs: WallTime
   readonly storageClass: string
-  /** When it was asked for, and until when it may be read, once restored. */
-  restored?: { readonly fromMs: number; readonly toMs: number }
 }
 
-/** What lies at one location, and its weather; may be changed at any time. */
-export class ColdStore {
-  readonly objects: Map<string, Stored> = new Map()
-  /** The bucket is not there. */
-  gone = false
-  /** Chance that a call fails without effect. */
-  failures = 0
-  /** Chance that a call fails although it had its effect. */
-  lostAnswers = 0
+/** When an archived object was asked for, and until when it may be read. */
+interface Restored {
+  readonly fromMs: number
+  readonly toMs: number
+}
 
-  /** Flip one bit of an object that has any bytes. */
+/** How a tier does. Numbers in [0, 1] are chances of each call. */
+export interface TierWeather {
+  /** The bucket is not there. */
+  readonly isGone: boolean
+  /** It fails without effect. */
+  readonly failures: number
+  /** It fails although it had its effect. */
+  readonly lostAnswers: number
+  /** It takes HANG_MS and fails, with or without effect. */
+  readonly hangs: number
+  /** What is put is another content, or a part of it, and nobody is told. */
+  readonly badPuts: number
+  /** What is read is another content, or a part of it. */
+  readonly badReads: number
+  /** Times the usual time. */
+  readonly slowness: number
+}
+
+export const FAIR_TIER: TierWeather = {
+  isGone: false,
+  failures: 0,
+  lostAnswers: 0,
+  hangs: 0,
+  badPuts: 0,
+  badReads: 0,
+  slowness: 1,
+}
+
+/** What lies at one location; its weather, and whom it lets in, may be changed at any time. */
+export class ColdStore {
+  readonly #objects = new Map<string, StoredObject>()
+  readonly #restored = new Map<string, Restored>()
+  weather: TierWeather = FAIR_TIER
+  /** Machines that it does not let in. */
+  readonly denied: Set<string> = new Set()
+  /** Processes by how many objects they are putting. */
+  readonly putting: Map<SimulatedProcess, number> = new Map()
+  /** Told of each change: the object that is there from now on, undefined where it is removed. */
+  onChange: (key: string, now: StoredObject | undefined) => void = () => undefined
+
+  get objects(): ReadonlyMap<string, StoredObject> {
+    return this.#objects
+  }
+
+  set(key: string, object: StoredObject): void {
+    this.#objects.set(key, object)
+    this.#restored.delete(key)
+    this.onChange(key, object)
+  }
+
+  remove(key: string): void {
+    this.#restored.delete(key)
+    if (this.#objects.delete(key)) this.onChange(key, undefined)
+  }
+
+  restored(key: string): Restored | undefined {
+    return this.#restored.get(key)
+  }
+
+  restore(key: string, restored: Restored): void {
+    this.#restored.set(key, restored)
+  }
+
+  /** Damage an object that has any bytes. */
   damage(key: string, random: SeededRandom): void {
-    const stored = this.objects.get(key)
-    if (stored === undefined || stored.content.length === 0) return
-    const content = stored.content.slice()
-    const at = random.below(content.length)
-    content[at] = (content[at] ?? 0) ^ (1 << random.below(8))
-    this.objects.set(key, { ...stored, content })
+    const object = this.#objects.get(key)
+    if (object !== undefined) this.set(key, { ...object, content: damaged(object.content, random) })
   }
 }
 
@@ -78,7 +137,8 @@ export class SimulatedTiers implements Tiers {
   }
 
   open(location: TierLocation, { name }: TierOptions): ObjectTier {
-    return new SimulatedTier(this.#components, this.#stores.at(location), name)
+    const storageClass = (location.kind === 's3' ? location.storageClass : undefined) ?? ''
+    return new SimulatedTier(this.#components, this.#stores.at(location), { name, storageClass })
   }
 }
 
@@ -88,34 +148,49 @@ class SimulatedTier implements ObjectTier {
   readonly #random: SeededRandom
   readonly #store: ColdStore
   readonly #name: string
+  /** Of what is put without one of its own. */
+  readonly #storageClass: string
   #open = true
 
-  constructor({ process, clock, random }: TierComponents, store: ColdStore, name: string) {
+  constructor(
+    { process, clock, random }: TierComponents,
+    store: ColdStore,
+    { name, storageClass }: { readonly name: string; readonly storageClass: string },
+  ) {
     this.#process = process
     this.#clock = clock
     this.#random = random
     this.#store = store
     this.#name = name
+    this.#storageClass = storageClass
   }
 
   async put(
     key: string,
     size: number | undefined,
     chunks: AsyncIterable<Uint8Array>,
-    { signal, storageClass = '' }: { readonly signal: AbortSignal; readonly storageClass?: string },
+    options: { readonly signal: AbortSignal; readonly storageClass?: string },
   ): Promise<void> {
     checkTierKey(key)
+    const { signal, storageClass = this.#storageClass } = options
+    const { putting } = this.#store
     const parts: Uint8Array[] = []
-    await this.#call(`put ${key}`, signal, async () => {
-      for await (const chunk of chunks) parts.push(chunk.slice())
-      signal.throwIfAborted()
-      const content = concatBytes(parts)
-      if (size !== undefined && content.length !== size) {
-        throw this.#error('corrupt', `${key}: ${content.length} bytes came, not ${size}`)
-      }
-      const modifiedMs = this.#clock.wall()
-      this.#store.objects.set(key, { content, modifiedMs, storageClass })
-    })
+    putting.set(this.#process, (putting.get(this.#process) ?? 0) + 1)
+    try {
+      await this.#call(`put ${key}`, signal, async () => {
+        for await (const chunk of chunks) parts.push(chunk.slice())
+        signal.throwIfAborted()
+        const whole = Uint8Array.from(concatBytes(parts))
+        if (size !== undefined && whole.length !== size) {
+          throw this.#error('corrupt', `${key}: ${whole.length} bytes came, not ${size}`)
+        }
+        const content = this.#inTransit(whole, this.#store.weather.badPuts, 'bad put')
+        const modifiedMs = this.#now()
+        this.#store.set(key, { content, modifiedMs, storageClass })
+      })
+    } finally {
+      putting.set(this.#process, (putting.get(this.#process) ?? 1) - 1)
+    }
   }
 
   async *get(
@@ -127,10 +202,12 @@ class SimulatedTier implements ObjectTier {
     const content = await this.#call(`get ${key}`, signal, () => {
       const stored = this.#store.objects.get(key)
       if (stored === undefined) throw this.#error('cold-missing', `${key}: is not there`)
-      if (this.#restoreOf(stored) !== 'ready' && ARCHIVES.has(stored.storageClass)) {
-        throw this.#error('cold-archived', `${key}: is archived: ask it back`)
+      if (this.#restoreOf(key) !== 'ready' && ARCHIVES.has(stored.storageClass)) {
+        throw this.#error('cold-archived', `${key}: is archived: ask it back`, 'tier archives')
       }
-      return stored.content.slice(range?.from, range?.to)
+      if (range !== undefined) this.#process.scheduler.sightings.add('part of an object read')
+      const content = stored.content.slice(range?.from, range?.to)
+      return this.#inTransit(content, this.#store.weather.badReads, 'bad read')
     })
     for (let at = 0; at < content.length; at += PIECE_BYTES) {
       if (at > 0) await this.#call(`get on ${key}`, signal, () => undefined)
@@ -142,7 +219,7 @@ class SimulatedTier implements ObjectTier {
     checkTierKey(key)
     return this.#call(`head ${key}`, signal, () => {
       const stored = this.#store.objects.get(key)
-      return stored === undefined ? undefined : this.#objectOf(stored)
+      return stored === undefined ? undefined : this.#objectOf(key, stored)
     })
   }
 
@@ -153,23 +230,22 @@ class SimulatedTier implements ObjectTier {
     const found = await this.#call(`list ${prefix}`, signal, () =>
       [...this.#store.objects].filter(([key]) => key.startsWith(prefix)),
     )
-    for (const [key, stored] of found) yield { key, ...this.#objectOf(stored) }
+    for (const [key, stored] of found) yield { key, ...this.#objectOf(key, stored) }
   }
 
   async remove(keys: readonly string[], { signal }: { signal: AbortSignal }): Promise<void> {
     for (const key of keys) checkTierKey(key)
     await this.#call('remove', signal, () => {
-      for (const key of keys) this.#store.objects.delete(key)
+      for (const key of keys) this.#store.remove(key)
     })
   }
 
   async restore(key: string, days: number, { signal }: { signal: AbortSignal }): Promise<void> {
     await this.#call(`restore ${key}`, signal, () => {
-      const stored = this.#store.objects.get(key)
-      if (stored === undefined) throw this.#error('cold-missing', `${key}: is not there`)
-      if (this.#restoreOf(stored) !== 'none') return
-      const fromMs = this.#clock.wall() + RESTORE_MS
-      stored.restored = { fromMs, toMs: fromMs + days * DAY_MS }
+      if (!this.#store.objects.has(key)) throw this.#error('cold-missing', `${key}: is not there`)
+      if (this.#restoreOf(key) !== 'none') return
+      const fromMs = this.#now() + RESTORE_MS
+      this.#store.restore(key, { fromMs, toMs: fromMs + days * DAY_MS })
     })
   }
 
@@ -184,33 +260,63 @@ class SimulatedTier implements ObjectTier {
   async #call<T>(what: string, signal: AbortSignal, run: () => T | Promise<T>): Promise<T> {
     if (!this.#open) throw new ShoalError('stopped', `cold tier ${this.#name} is closed`)
     signal.throwIfAborted()
+    const { hangs, slowness } = this.#store.weather
+    const medianMs = MEDIAN_MS * slowness
     await this.#process.wait(
-      MEDIAN_MS * Math.exp(SPREAD * this.#random.normal()),
+      medianMs * Math.exp(SPREAD * this.#random.normal()),
       `cold tier ${what}`,
     )
+    const isHung = this.#random.chance(hangs)
+    if (isHung) await this.#clock.sleep(HANG_MS, { signal })
     signal.throwIfAborted()
-    const { gone, failures, lostAnswers } = this.#store
-    if (gone) throw this.#error('cold-gone', 'it is not there')
-    if (this.#random.chance(failures)) throw this.#error('cold-unreachable', 'it does not answer')
+    const { isGone, failures, lostAnswers } = this.#store.weather
+    if (isGone) throw this.#error('cold-gone', 'it is not there', 'tier gone')
+    if (this.#store.denied.has(this.#process.name))
+      throw this.#error('cold-denied', 'no entry', 'node not let in to the tier')
+    const unanswered = this.#error('cold-unreachable', 'it does not answer')
+    if (this.#random.chance(isHung ? 0.5 : failures)) throw unanswered
     const result = await run()
+    if (isHung) throw unanswered
     if (this.#random.chance(lostAnswers)) {
-      throw this.#error('cold-unreachable', 'its answer was lost')
+      throw this.#error('cold-unreachable', 'its answer was lost', 'answer of a tier lost')
     }
     return result
   }
 
-  #objectOf(stored: Stored): TierObject {
-    const { content, modifiedMs, storageClass } = stored
-    return { bytes: content.length, modifiedMs, storageClass, restore: this.#restoreOf(stored) }
+  /** What comes of a content by chance. */
+  #inTransit(content: Uint8Array, chance: number, sighting: Sighting): Uint8Array {
+    if (!this.#random.chance(chance)) return content
+    this.#process.scheduler.sightings.add(sighting)
+    return damaged(content, this.#random)
   }
 
-  #restoreOf({ restored }: Stored): TierObject['restore'] {
-    const now = this.#clock.wall()
+  #now(): WallTime {
+    return TRUE_CLOCK.wallAt(this.#process.scheduler.nowMs)
+  }
+
+  #objectOf(key: string, { content, modifiedMs, storageClass }: StoredObject): TierObject {
+    return { bytes: content.length, modifiedMs, storageClass, restore: this.#restoreOf(key) }
+  }
+
+  #restoreOf(key: string): TierObject['restore'] {
+    const now = this.#now()
+    const restored = this.#store.restored(key)
     if (restored === undefined || now >= restored.toMs) return 'none'
     return now < restored.fromMs ? 'underway' : 'ready'
   }
 
-  #error(code: ErrorCode, what: string): ShoalError {
+  #error(code: ErrorCode, what: string, sighting?: Sighting): ShoalError {
+    if (sighting !== undefined) this.#process.scheduler.sightings.add(sighting)
     return new ShoalError(code, `cold tier ${this.#name}: ${what}`)
   }
+}
+
+/** One bit is another, or the end is missing; of nothing, nothing. */
+function damaged(content: Uint8Array, random: SeededRandom): Uint8Array {
+  if (content.length === 0) return content
+  const at = random.below(content.length)
+  if (random.chance(0.5)) return content.slice(0, at)
+  const changed = Uint8Array.from(content)
+  changed[at] = (changed[at] ?? 0) ^ (1 << random.below(8))
+  return changed
 }

@@ -13,6 +13,7 @@ import {
   statusOf,
 } from './checkers.ts'
 import { Cluster } from './cluster.ts'
+import { TierRun } from './cold/tier-run.ts'
 import { Contents } from './content.ts'
 import { Faults } from './faults.ts'
 import { readVolume } from './inspection.ts'
@@ -37,8 +38,13 @@ const LOOKS = 12
 const QUIET_BEACONS = 24
 /** Nodes that started find each other within this. */
 const RECONNECT_MS: number = 2 * MINUTE_MS
+/** People add machines by and by: of many nodes, so many join at a time, and the next after that. */
+const JOINERS_AT_ONCE = 16
+const JOIN_PAUSE_MS: number = 20 * SECOND_MS
 /** Virtual time that a run may take beside its duration. */
 const RUN_LIMIT_MS: number = 24 * HOUR_MS
+/** With a cold tier that archives. */
+const COLD_LIMIT_MS: number = 240 * HOUR_MS
 
 export interface PerformOptions {
   /** Given each line of the trace. */
@@ -64,7 +70,8 @@ export async function perform(script: Script, options: PerformOptions = {}): Pro
   const { record } = options
   const scheduler = new Scheduler(script.seed, record === undefined ? {} : { record })
   const run = new Run(script, scheduler, options)
-  await scheduler.finish(run.conduct(), script.durationMs + RUN_LIMIT_MS)
+  const limitMs = script.cold === undefined ? RUN_LIMIT_MS : COLD_LIMIT_MS
+  await scheduler.finish(run.conduct(), script.durationMs + limitMs)
   const { opCount, refusedCount } = run.tally
   scheduler.sightings.add('op refused', refusedCount)
   return {
@@ -89,6 +96,7 @@ class Run {
   readonly #history: StrongHistory
   readonly #inspector: Inspector
   readonly #faults: Faults
+  readonly #tier: TierRun | undefined
   readonly #users: readonly User[]
   readonly #random: SeededRandom
   /** Steps under way. */
@@ -110,8 +118,14 @@ class Run {
       beaconMs,
       checkpoints,
       log,
-      onWrite: (node, batch) => watch.written(node, batch),
+      onWrite: (node, ...write) => {
+        watch.written(node, write[0])
+        this.#tier?.watch.written(node, ...write)
+      },
     })
+    const fail = this.#failure.reject
+    if (script.cold !== undefined)
+      this.#tier = new TierRun(this.#cluster, { setting: script.cold, fail })
     this.#contents = new Contents(script.seed)
     this.#inspector = new Inspector(this.#cluster, watch)
     const nowMs = (): number => scheduler.nowMs
@@ -142,9 +156,13 @@ class Run {
   async conduct(): Promise<void> {
     await this.#gather()
     await Promise.race([this.#act(), this.#failure.promise])
+    await Promise.race([this.#end(), this.#failure.promise])
+    await this.#cluster.stop()
+  }
+
+  async #end(): Promise<void> {
     await this.#calm()
     await this.#judge()
-    await this.#cluster.stop()
   }
 
   /** The founder makes a volume, and the others join it. */
@@ -155,12 +173,18 @@ class Run {
     const [founder, ...others] = first
     if (founder === undefined) throw new RangeError('a cluster has at least one node')
     const uses = Math.max(1, others.length)
-    const { ticket, volume } = await founder.ask((api) => api.invite({ uses }))
+    const role = this.#tier === undefined ? undefined : 'admin'
+    const { ticket, volume } = await founder.ask((api) => api.invite({ uses, role }))
     founder.isMember = true
-    await Promise.all(others.map((node) => this.#admit(node, ticket)))
+    for (let joined = 0; joined < others.length; joined += JOINERS_AT_ONCE) {
+      const wave = others.slice(joined, joined + JOINERS_AT_ONCE)
+      await Promise.all(wave.map((node) => this.#admit(node, ticket)))
+      if (joined + wave.length < others.length) await clock.sleep(JOIN_PAUSE_MS)
+    }
     for (const path of ['/own', '/docs', '/music', '/strong'])
       await founder.ask((api) => api.makeFolder(path))
     await clock.sleep(RECONNECT_MS)
+    await this.#tier?.begin(founder)
     await founder.ask((api) => api.setVolume(volume, this.#script.settings))
     this.#say('all have joined')
   }
@@ -252,11 +276,18 @@ class Run {
     const { network, members, clock } = this.#cluster
     network.heal()
     network.options = FAIR_NETWORK
+    this.#tier?.calm()
     for (const node of members) if (!node.running) await node.start()
     this.#say('quiesce')
     const { beaconMs } = this.#script
     const patience = { limitMs: QUIET_BEACONS * beaconMs + HOUR_MS, lookMs: beaconMs / 5 }
-    await quiesce(this.#cluster, { ...patience, limitMs: patience.limitMs + this.#aheadMs() })
+    const limitMs = patience.limitMs + this.#aheadMs()
+    await quiesce(this.#cluster, { ...patience, limitMs })
+    const [founder] = members
+    if (this.#tier !== undefined && founder !== undefined) {
+      await this.#tier.settle(founder)
+      await quiesce(this.#cluster, { ...patience, limitMs })
+    }
     await clock.sleep(SECOND_MS)
   }
 
@@ -266,7 +297,7 @@ class Run {
   }
 
   async #judge(): Promise<void> {
-    const { members } = this.#cluster
+    const { members, clock } = this.#cluster
     this.#say('check')
     const tree = await checkTrees(members)
     this.#scheduler.note(`tree ${tree}`)
@@ -277,7 +308,8 @@ class Run {
     this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))
     this.#oracle.judgeXattrs(xattrs)
     await this.#replay(lines)
-    await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size))
+    await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size), clock)
+    if (this.#tier !== undefined) return this.#tier.rebuild(tree, this.#contents)
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return
     await checkStripes(members)
     await this.#lose(tree)
@@ -313,7 +345,7 @@ class Run {
     const invariant = '11 losses that are tolerated lose nothing'
     if (found !== tree) throw new CheckError(invariant, 'what is left shows another tree')
     const [reader] = left
-    if (reader !== undefined) await checkContents(reader, this.#contents, () => true)
+    if (reader !== undefined) await checkContents(reader, this.#contents, () => true, clock)
     this.#scheduler.sightings.add('loss survived', tolerates)
   }
 

@@ -2,12 +2,14 @@
 // plan depends on nothing but these two, so the same seed is the same run.
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
+import { TIER_NAME } from './cluster.ts'
+import { FAIR_TIER } from './object-tier.ts'
 import { SeededRandom } from './random.ts'
 import type { Settings } from '../node/control/api.ts'
 import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { NetworkOptions } from './network.ts'
 import type { FaultKind, Scenario } from './scenario.ts'
-import type { Action, DuelKind, OpKind, Script, Step } from './script.ts'
+import type { Action, ColdSetting, DuelKind, OpKind, Script, Step } from './script.ts'
 
 /** Chance that a seed leaves a kind of fault out. */
 const OFF_RATE = 0.3
@@ -30,7 +32,10 @@ const DUELS: readonly DuelKind[] = [
 ]
 
 type TimedAction = readonly [delayMs: number, action: Action]
-type NodeFaultKind = Exclude<FaultKind, 'cut' | 'one-way' | 'flap' | 'reset' | 'weather'>
+type NodeFaultKind = Exclude<
+  FaultKind,
+  'cut' | 'one-way' | 'flap' | 'reset' | 'weather' | 'tier-weather' | 'tier-gone' | 'tier-denied'
+>
 
 /** The script of a seed. */
 export function planOf(seed: string, scenario: Scenario): Script {
@@ -45,6 +50,7 @@ export function planOf(seed: string, scenario: Scenario): Script {
     network: plan.network(),
     checkpoints: plan.checkpoints(),
     settings: plan.settings(),
+    ...(scenario.cold && { cold: plan.cold() }),
     loses: scenario.loses && !steps.some((step) => step.do === 'restore' || step.do === 'clone'),
     steps,
   }
@@ -93,7 +99,34 @@ class Plan {
 
   settings(): Settings {
     const random = new SeededRandom(this.#seed, 'plan settings')
-    return { history: random.pick(['drop', 'full']), ...this.#scenario.settings }
+    const cold = this.#scenario.cold ? this.#coldSettings() : {}
+    return { history: random.pick(['drop', 'full']), ...cold, ...this.#scenario.settings }
+  }
+
+  /** The kind of tier that this seed has. */
+  cold(): ColdSetting {
+    const random = new SeededRandom(this.#seed, 'plan cold')
+    const archives = random.chance(0.2)
+    const weather = {
+      ...FAIR_TIER,
+      failures: random.pick([0, 0.02, 0.1]),
+      lostAnswers: random.pick([0, 0.02, 0.1]),
+      // What an archive took whole cannot be read for hours, and is trusted.
+      badPuts: archives ? 0 : random.pick([0, 0.05, 0.2]),
+      slowness: random.pick([0.2, 1, 1, 10]),
+    }
+    return { archives, weather }
+  }
+
+  #coldSettings(): Settings {
+    const random = new SeededRandom(this.#seed, 'plan cold settings')
+    return {
+      class: random.pick(['auto', 'rs2+1', 'copies2']),
+      'cold-tier': TIER_NAME,
+      'cold-after': random.pick(['10m', '1h', '6h']),
+      keep: random.pick(['none', 'none', 'copies1']),
+      trash: random.pick(['10m', '12h', '1d']),
+    }
   }
 
   steps(): readonly Step[] {
@@ -145,7 +178,7 @@ class Plan {
 
   #faultActions(kind: FaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
     const { nodeCount } = this.#scenario
-    const forMs = this.#fewSecondsToAnHour(random)
+    const forMs = this.#aWhile(random)
     const only = (action: Action): readonly TimedAction[] => [[0, action]]
     switch (kind) {
       case 'cut':
@@ -174,6 +207,23 @@ class Plan {
         }
         return only({ do: 'weather', network, forMs })
       }
+      case 'tier-weather': {
+        const rate = (...rates: readonly number[]): number => random.pick([0, 0, ...rates])
+        const isArchive = this.cold().archives
+        const weather = {
+          failures: rate(0.2, 0.7),
+          lostAnswers: rate(0.2, 0.5),
+          hangs: rate(0.1, 0.5),
+          badPuts: isArchive ? 0 : rate(0.2, 0.6),
+          badReads: isArchive ? 0 : rate(0.1, 0.4),
+          slowness: random.pick([1, 1, 20]),
+        }
+        return only({ do: 'tier', weather, forMs })
+      }
+      case 'tier-gone':
+        return only({ do: 'tier', weather: { isGone: true }, forMs })
+      case 'tier-denied':
+        return only({ do: 'deny', node, forMs })
       default:
         return this.#nodeFault(kind, node, random)
     }
@@ -183,7 +233,7 @@ class Plan {
   #nodeFault(kind: NodeFaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
     const { nodeCount, hours } = this.#scenario
     const durationMs = hours * HOUR_MS
-    const forMs = this.#fewSecondsToAnHour(random)
+    const forMs = this.#aWhile(random)
     const only = (action: Action): readonly TimedAction[] => [[0, action]]
     switch (kind) {
       case 'kill':
@@ -237,8 +287,9 @@ class Plan {
   }
 
   /** How long most faults last. */
-  #fewSecondsToAnHour(random: SeededRandom): number {
-    return spread(random, SECOND_MS, Math.min(1, this.#scenario.hours / 4) * HOUR_MS)
+  #aWhile(random: SeededRandom): number {
+    const { faultHours, hours } = this.#scenario
+    return spread(random, SECOND_MS, Math.min(faultHours, hours / 4) * HOUR_MS)
   }
 
   #add(atMs: number, action: Action): void {

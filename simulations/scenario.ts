@@ -21,6 +21,9 @@ export type FaultKind =
   | 'leave'
   | 'restore'
   | 'clone'
+  | 'tier-weather'
+  | 'tier-gone'
+  | 'tier-denied'
 
 export interface Scenario {
   readonly name: string
@@ -40,8 +43,12 @@ export interface Scenario {
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>
   /** Faults that no seed leaves out. */
   readonly always: readonly FaultKind[]
+  /** Most faults last from a second to so long. */
+  readonly faultHours: number
   /** In the end, of a run whose disks are all their own, as many nodes are lost as files must survive. */
   readonly loses: boolean
+  /** There is a cold tier; and in the end all machines are lost, and the volume is made anew from it. */
+  readonly cold: boolean
   /** Of the volume, beside those that are drawn. */
   readonly settings: Settings
 }
@@ -59,6 +66,10 @@ const OPS: Scenario['ops'] = {
   keep: 1,
   roam: 1,
   strong: 0,
+  store: 0,
+  push: 0,
+  recall: 0,
+  set: 0,
 }
 
 const DEFAULT: Scenario = {
@@ -89,7 +100,9 @@ const DEFAULT: Scenario = {
     clone: 0.2,
   },
   always: [],
+  faultHours: 1,
   loses: true,
+  cold: false,
   settings: {},
 }
 
@@ -173,10 +186,40 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...DEFAULT,
+    name: 'cold',
+    about:
+      'four days of four nodes with a cold tier that fails in every way, from which all is made anew in the end',
+    nodeCount: 4,
+    hours: 96,
+    sessions: 10,
+    opsPerUser: 5,
+    pauseMs: 2 * SECOND_MS,
+    duels: 2,
+    ops: { ...OPS, store: 30, read: 10, remove: 8, push: 5, recall: 4, set: 3 },
+    faults: {
+      cut: 6,
+      'one-way': 2,
+      reset: 3,
+      weather: 2,
+      kill: 6,
+      power: 6,
+      away: 1,
+      jump: 1,
+      'tier-weather': 8,
+      'tier-gone': 3,
+      'tier-denied': 3,
+    },
+    always: ['cut', 'tier-weather'],
+    faultHours: 12,
+    loses: false,
+    cold: true,
+  },
+  {
+    ...DEFAULT,
     name: 'big',
     about: 'three hundred nodes, few ops each',
     nodeCount: 300,
-    hours: 1,
+    hours: 0.1,
     beaconMs: 20 * MINUTE_MS,
     sessions: 1,
     opsPerUser: 1,

@@ -7,6 +7,7 @@ import { SECOND_MS } from '../protocol/units.ts'
 import type { Ack, Settings } from '../node/control/api.ts'
 import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { NetworkOptions } from './network.ts'
+import type { TierWeather } from './object-tier.ts'
 import type { StrongOp } from './strong-calls.ts'
 
 /** What a user asks of a node. `sizeBytes` is unique in a run: it tells the content. */
@@ -38,6 +39,9 @@ export type UserOp =
       readonly sizeBytes: number
       readonly to: number
     }
+  /** Into the cold tier, or back, with all below. */
+  | { readonly kind: 'push' | 'recall'; readonly path: string }
+  | { readonly kind: 'set'; readonly settings: Settings }
   | StrongOp
 
 /** What a user means to do; with what is decided when the time has come, by `draw` and what the node shows then. */
@@ -54,6 +58,11 @@ export type OpKind =
   | 'keep'
   | 'roam'
   | 'strong'
+  /** A write of what is too long for the log. */
+  | 'store'
+  | 'push'
+  | 'recall'
+  | 'set'
 
 /** What users of several nodes do to the same names at the same time. */
 export type DuelKind =
@@ -116,6 +125,17 @@ export type Action =
       readonly turnMs: number
       readonly turns: number
     }
+  | { readonly do: 'tier'; readonly weather: Partial<TierWeather>; readonly forMs: number }
+  /** A node is not let in to the cold tier. */
+  | { readonly do: 'deny'; readonly node: number; readonly forMs: number }
+
+/** Of a run with a cold tier. */
+export interface ColdSetting {
+  /** What is put there must be asked back before it can be read, which takes half a day. */
+  readonly archives: boolean
+  /** While nothing else is said. */
+  readonly weather: TierWeather
+}
 
 export type Step = Action & { readonly atMs: number }
 
@@ -130,6 +150,8 @@ export interface Script {
   /** Of the volume. */
   readonly settings: Settings
   readonly network: Partial<NetworkOptions>
+  /** Absent: there is no tier. In the end all nodes are lost, and the volume is made anew from the tier. */
+  readonly cold?: ColdSetting
   /** Lose as many nodes in the end as the volume tolerates, and read all with what is left. */
   readonly loses: boolean
   readonly steps: readonly Step[]

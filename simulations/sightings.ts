@@ -26,7 +26,32 @@ const WANTED = [
   'loss survived',
 ] as const
 
-export type Sighting = (typeof WANTED)[number]
+/** Of scenarios with a cold tier. */
+const WANTED_OF_TIERS = [
+  'two-way cut',
+  'killed',
+  'power loss',
+  'op refused',
+  'answer of a tier lost',
+  'bad put',
+  'bad read',
+  'tier gone',
+  'tier archives',
+  'node not let in to the tier',
+  'crash while an object is put',
+  'stripe put into the tier',
+  'stripe put twice',
+  'shards given up',
+  'stripe in the tier alone',
+  'part of an object read',
+  'copy of a chunk let go',
+  'stripe recalled',
+  'stripe that lies in the tier condemned',
+  'pack removed',
+  'volume rebuilt from the tier',
+] as const
+
+export type Sighting = (typeof WANTED)[number] | (typeof WANTED_OF_TIERS)[number]
 
 export class Sightings {
   readonly #counts = new Map<Sighting, number>()
@@ -43,8 +68,9 @@ export class Sightings {
     return Object.fromEntries(this.#counts)
   }
 
-  /** What was never seen. */
-  missing(): readonly Sighting[] {
-    return WANTED.filter((what) => !this.#counts.has(what))
+  /** What was never seen of what is wanted, with a cold tier or without. */
+  missing({ cold }: { readonly cold: boolean }): readonly Sighting[] {
+    const wanted: readonly Sighting[] = cold ? WANTED_OF_TIERS : WANTED
+    return wanted.filter((what) => !this.#counts.has(what))
   }
 }

@@ -24,6 +24,8 @@ import type { ErrorCode } from '../protocol/errors.ts'
 
 /** An op that takes longer hangs. */
 const OP_LIMIT_MS: number = 10 * MINUTE_MS
+/** After which a user breaks off what goes on and on. */
+const PATIENCE_MS: number = 5 * MINUTE_MS
 const PART_BYTES: number = 64 * 1024
 
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -35,6 +37,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ENODATA',
   'EINVAL',
   'EBUSY',
+  'EXDEV',
   'ESTALE',
   'not-placed',
   'chunk-unavailable',
@@ -43,6 +46,13 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'timeout',
   'stopped',
   'NO_QUORUM',
+  'EPERM',
+  'cold-unreachable',
+  'cold-denied',
+  'cold-gone',
+  'cold-missing',
+  'cold-corrupt',
+  'cold-archived',
 ])
 
 /** Counted over all users. */
@@ -184,6 +194,18 @@ export class User {
       }
       case 'roam':
         return this.#roam(api, op, what)
+      case 'push':
+      case 'recall': {
+        const options = { signal: this.#c.clock.timeout(PATIENCE_MS) }
+        const work =
+          op.kind === 'push' ? api.pushCold(op.path, options) : api.recallCold(op.path, options)
+        for await (const page of work) void page
+        return
+      }
+      case 'set': {
+        const [volume] = await api.listVolumes()
+        if (volume !== undefined) await api.setVolume(volume.id, op.settings)
+      }
     }
   }
 

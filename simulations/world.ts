@@ -11,9 +11,9 @@ import { SimulatedProcess } from './process.ts'
 import { NEVER_UNLUCKY, SeededRandom } from './random.ts'
 import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedPeerNetwork } from './peer-network.ts'
+import type { OnWrite } from './kv.ts'
 import type { UnluckyRates } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { KvWrite } from '../node/store/kv.ts'
 import type { World } from '../node/world/world.ts'
 import type { Identity } from '../protocol/signed.ts'
 
@@ -25,8 +25,7 @@ export interface MachineOptions {
   readonly offsetMs?: number
   readonly driftPpm?: number
   readonly unlucky?: UnluckyRates
-  /** Told of each write to the ordered store, when reads can see it. */
-  readonly onWrite?: (batch: readonly KvWrite[]) => void
+  readonly onWrite?: OnWrite
 }
 
 /** What a machine has stored. */

@@ -119,6 +119,10 @@ export class MapReplica implements StripeMap {
     return this.#parts.isAvoided(peer)
   }
 
+  hasTier(): boolean {
+    return false
+  }
+
   redundancy(): RedundancyClass {
     return this.#parts.class
   }

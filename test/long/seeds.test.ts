@@ -26,6 +26,6 @@ for (const { name, from, count } of CAMPAIGNS) {
       shrinks: true,
     })
     assert.deepEqual(failedSeeds, [])
-    if (name === 'default') assert.deepEqual(sightings.missing(), [])
+    if (name === 'default') assert.deepEqual(sightings.missing(scenario), [])
   })
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { VirtualClock } from '../../simulations/clock.ts'
-import { ColdStores, SimulatedTiers } from '../../simulations/object-tier.ts'
+import { ColdStores, FAIR_TIER, SimulatedTiers } from '../../simulations/object-tier.ts'
 import { SimulatedProcess } from '../../simulations/process.ts'
 import { SeededRandom } from '../../simulations/random.ts'
 import { Scheduler } from '../../simulations/scheduler.ts'
@@ -32,7 +32,7 @@ describe('the weather of a simulated cold tier', () => {
     const fates = new Set<string>()
     for (let seed = 0; seed < 40; seed++) {
       const { scheduler, store, tier } = fresh(seed)
-      store.failures = store.lostAnswers = 0.3
+      store.weather = { ...FAIR_TIER, failures: 0.3, lostAnswers: 0.3 }
       const fate = await scheduler.finish(put(tier, 'key', patternOf(9)).then(() => 'put', codeOf))
       fates.add(`${fate}, ${store.objects.has('key') ? 'there' : 'not there'}`)
     }
@@ -46,7 +46,7 @@ describe('the weather of a simulated cold tier', () => {
   test('one seed gives one run', async () => {
     const run = async (): Promise<number> => {
       const { scheduler, store, tier } = fresh('same')
-      store.failures = 0.5
+      store.weather = { ...FAIR_TIER, failures: 0.5 }
       for (let i = 0; i < 20; i++) {
         await scheduler.finish(put(tier, `${i}`, patternOf(9)).catch(() => undefined))
       }
@@ -79,7 +79,7 @@ describe('the weather of a simulated cold tier', () => {
     await scheduler.finish(put(tier, 'key', patternOf(9)))
     store.damage('key', new SeededRandom('gone', 'damage'))
     assert.notDeepEqual(await scheduler.finish(get(tier, 'key')), patternOf(9))
-    store.gone = true
+    store.weather = { ...FAIR_TIER, isGone: true }
     await assert.rejects(scheduler.finish(keysOf(tier)), says('cold-gone'))
     await assert.rejects(
       scheduler.finish(tier.head('key', { signal: forever() })),

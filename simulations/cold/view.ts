@@ -1,0 +1,117 @@
+// What somebody who has taken some entries of the log knows of stripes: registers as node/namespace/stripe-record.ts merges
+// them, for a node or for all entries there ever were. Order does not matter. Told by whoever watches what stores take in
+// (watch.ts), so it can be asked in the midst of a write.
+import { toByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import type { Keep } from '../../protocol/cold/keep.ts'
+import { publicKeyOf } from '../../protocol/ids.ts'
+import type { StripeId } from '../../protocol/ids.ts'
+import { STAMP_ZERO } from '../../protocol/log/dot.ts'
+import type { Stamp } from '../../protocol/log/dot.ts'
+import { formatClass } from '../../protocol/placement/redundancy.ts'
+import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import {
+  UNKNOWN,
+  coldCopiesOf,
+  holdersOf,
+  isCondemned,
+  isLive,
+  withCold,
+  withCondemned,
+  withRecorded,
+  withSweep,
+  withWords,
+} from '../../node/namespace/stripe-record.ts'
+import type { ColdCopy, StripeRecord, Word } from '../../node/namespace/stripe-record.ts'
+
+/** The setting of a volume, unless somebody set it (node/namespace/settings.ts). */
+const DEFAULT_KEEP: Keep = 'copies1'
+
+export class StripeView {
+  readonly #records = new Map<StripeId, StripeRecord>()
+  #keep: { readonly value: Keep; readonly stamp: Stamp } = {
+    value: DEFAULT_KEEP,
+    stamp: STAMP_ZERO,
+  }
+
+  get keep(): Keep {
+    return this.#keep.value
+  }
+
+  apply(op: Op, stamp: Stamp): void {
+    switch (op.kind) {
+      case 'stripe': {
+        const { k, m, shardBytes, class: cls } = decodeStripeHeader(op.header)
+        const facts = { k, m, shardBytes, class: cls === undefined ? '' : formatClass(cls) }
+        const words = op.holders.flatMap((peers, index): Word[] =>
+          peers.map((peer) => ({ index, peer: toByteString(publicKeyOf(peer)), isHeld: true })),
+        )
+        return this.#change(stripeIdOf(op.header), (record) =>
+          withWords(withRecorded(record, facts, stamp), words, stamp),
+        )
+      }
+      case 'shards': {
+        const words = op.changes.map((change): Word => ({
+          ...change,
+          peer: toByteString(publicKeyOf(change.peer)),
+        }))
+        return this.#change(op.stripe, (record) => withWords(record, words, stamp))
+      }
+      case 'condemn':
+        for (const id of op.stripes) this.#change(id, (record) => withCondemned(record, stamp))
+        return
+      case 'sweep':
+        for (const id of op.stripes)
+          this.#change(id, (record) => withSweep(record, { stamp, condemned: op.condemned }))
+        return
+      case 'cold':
+        for (const { stripe, offset } of op.stripes)
+          this.#change(stripe, (record) =>
+            withCold(record, { tier: op.tier, pack: op.pack, offset }, stamp),
+          )
+        return
+      case 'policy':
+        if (op.key === 'keep' && stamp > this.#keep.stamp)
+          this.#keep = { value: op.value as Keep, stamp }
+        return
+      default:
+      // Of no concern to stripes.
+    }
+  }
+
+  /** Per shard the public keys of those who are said to hold it. */
+  holders(id: StripeId): readonly (readonly ByteString[])[] {
+    return holdersOf(this.#record(id))
+  }
+
+  coldCopies(id: StripeId): readonly ColdCopy[] {
+    return coldCopiesOf(this.#record(id))
+  }
+
+  /** Was anything ever said of whether a tier holds it? */
+  hasHeardOfTier(id: StripeId): boolean {
+    return this.#record(id).cold.size > 0
+  }
+
+  isLive(id: StripeId): boolean {
+    return isLive(this.#record(id))
+  }
+
+  isCondemned(id: StripeId): boolean {
+    return isCondemned(this.#record(id))
+  }
+
+  /** All that were ever told of. */
+  stripes(): Iterable<StripeId> {
+    return this.#records.keys()
+  }
+
+  #record(id: StripeId): StripeRecord {
+    return this.#records.get(id) ?? UNKNOWN
+  }
+
+  #change(id: StripeId, change: (record: StripeRecord) => StripeRecord): void {
+    this.#records.set(id, change(this.#record(id)))
+  }
+}

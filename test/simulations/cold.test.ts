@@ -1,0 +1,41 @@
+// The scenario with a cold tier on a few small seeds, and that what it is for is found. Many seeds:
+// npm run simulate -- --scenario cold --seeds 1..100, and test/long.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { firstFailure } from '../../simulations/campaign.ts'
+import { perform } from '../../simulations/perform.ts'
+import { planOf } from '../../simulations/plan.ts'
+import { scenarioNamed } from '../../simulations/scenario.ts'
+import type { Scenario } from '../../simulations/scenario.ts'
+
+/** A part of the time, and much in it. */
+const SMALL: Scenario = {
+  ...scenarioNamed('cold'),
+  hours: 8,
+  sessions: 3,
+  faultHours: 2,
+}
+
+describe('simulated nodes with a cold tier', () => {
+  for (const seed of ['1', '2']) {
+    test(`keep what there is, and have it anew from the tier and a key: seed ${seed}`, async () => {
+      const { sightings } = await perform(planOf(seed, SMALL))
+      assert.equal(sightings['volume rebuilt from the tier'], 1)
+    })
+  }
+})
+
+describe('a bug of cold tiers that is put in on purpose', () => {
+  for (const [name, invariant] of [
+    ['what is put is not compared with what it should be', 'what a tier is said to hold is there'],
+    [
+      'shards are given up before their stripe is put into the tier',
+      'nothing is given up before a tier surely holds it',
+    ],
+  ] as const) {
+    test(`is found: ${name}`, async () => {
+      const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, 4)
+      assert.equal(found?.failure.invariant, invariant)
+    })
+  }
+})
