@@ -2,7 +2,7 @@
 // by `shoal get`, and through its mount in order with requests of several sizes; each reads a file of its own, which
 // nobody has read yet. Then one of them again, from the cache on disk, and 4 KiB at random, of which is told how much was
 // fetched for it. The reader's processor time is steadier than the clock where others use the machine.
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,12 +11,11 @@ import type { TestNode } from '../test/cluster/cluster.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
 import { run, seconds } from './copy.ts'
 import { formatFigures } from './growth/figures.ts'
+import { processorSeconds } from './processor-time.ts'
 
 const HOLDERS = 3
 const RANDOM_READS = 500
 const RANDOM_BYTES = 4096
-/** Of /proc/PID/stat, on Linux. */
-const TICKS_PER_SECOND = 100
 
 const { values } = parseArgs({ options: { mib: { type: 'string', default: '256' } } })
 const mebibytes = Number(values.mib)
@@ -54,18 +53,18 @@ async function measure(): Promise<void> {
   const rows: string[][] = []
   let baseline: number | undefined
   for (const { name, read } of ways) {
-    const cpu = await processorSeconds(reader)
+    const cpu = await processorSeconds(reader.pid)
     const time = await seconds(() => read(reader))
     baseline ??= time
-    const used = ((await processorSeconds(reader)) - cpu).toFixed(1)
+    const used = ((await processorSeconds(reader.pid)) - cpu).toFixed(1)
     const speed = (bytes / 1e6 / time).toFixed(0)
     rows.push([name, time.toFixed(1), speed, (baseline / time).toFixed(2), used])
   }
   await reader.shoal('unmount', reader.mountFolder)
   await reader.shoal('mount', reader.mountFolder)
-  const cpu = await processorSeconds(reader)
+  const cpu = await processorSeconds(reader.pid)
   const again = await seconds(() => dd('1M').read(reader))
-  const used = ((await processorSeconds(reader)) - cpu).toFixed(1)
+  const used = ((await processorSeconds(reader.pid)) - cpu).toFixed(1)
   const speed = (bytes / 1e6 / again).toFixed(0)
   rows.push([
     '1M, read before',
@@ -118,11 +117,4 @@ async function readAtRandom(reader: TestNode): Promise<string> {
   const each = ((await fetched()) - before) / RANDOM_READS / 1000
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
   return `${RANDOM_READS} reads of 4 KiB at random: ${took} ms each, for each of which ${each.toFixed(0)} kB were fetched.`
-}
-
-/** User and system time of a node's process, all its threads. */
-async function processorSeconds({ pid }: TestNode): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }

@@ -1,6 +1,6 @@
 // `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one big random file and a
 // tree of small ones, through the command and through the mount, on one node and on three; the mount beside other file
-// systems (mount.ts); shards to a peer; repair
+// systems (mount.ts); a cold tier beside other programs that use an S3 server (cold.ts); shards to a peer; repair
 // (repair.ts); reads from others (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change
 // shows elsewhere (visible.ts); Reed-Solomon beside a native library; and how costs grow with what there is (growth.ts, in
 // its small form).
@@ -63,6 +63,8 @@ try {
   await show(process.execPath, remoteRead, '--mib', values.mib)
   await show(process.execPath, fileURLToPath(new URL('./visible.ts', import.meta.url)))
   await show(process.execPath, fileURLToPath(new URL('./mount.ts', import.meta.url)))
+  const cold = fileURLToPath(new URL('./cold.ts', import.meta.url))
+  await show(process.execPath, cold, '--mib', String(mebibytes / 8), '--files', values.files)
   for (const count of values.nodes.split(',').map(Number)) {
     for (const work of works) {
       const copied = await timeCopy(work, join(folder, 'copied'))
