@@ -13,7 +13,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 }
 
 /** Of `--ack`. */
-export const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
+const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
 
 const DRIVERS: readonly DriverName[] = ['kernel', 'fuse-native']
 
@@ -66,6 +66,17 @@ export function parseUmask(text: string): number {
 export function driverOption(): Option {
   const help = 'what mounts (default: kernel on Linux, fuse-native elsewhere)'
   return new Option('--driver <name>', help).choices(DRIVERS)
+}
+
+/** What a call waits for before it is done. */
+export function ackOption(): Option {
+  const help = 'return when all is: on this disk, on a peer, on all peers it should be'
+  return new Option('--ack <how>', help).choices(ACKS)
+}
+
+/** Whose the call is about. */
+export function ofVolumeOption(): Option {
+  return new Option('--volume <volume>', 'of which volume (default: the first this node had)')
 }
 
 /** How long reads of a mount wait, in ms. */

@@ -11,6 +11,7 @@ import {
   LIST_ROUTE,
   LOCAL_PIN_ROUTE,
   LOG_ROUTE,
+  PINS_ROUTE,
   SCRUB_ROUTE,
   STAT_HEADER,
   decodeHeader,
@@ -49,7 +50,7 @@ import type {
   ImportOptions,
 } from '../node/control/exchange.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
-import type { ClassPin, Pin, PinProgress } from '../node/control/pins.ts'
+import type { ClassPin, ColdPin, Pin, PinProgress, PinsCounted } from '../node/control/pins.ts'
 import type { ExportedKey, RecoverRequest } from '../node/control/recovery.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
@@ -258,6 +259,10 @@ export class Client implements NodeApi {
     return this.#call('addPin', { path, class: cls }, options)
   }
 
+  addColdPin(path: string, tier: string, options?: CallOptions): Promise<ColdPin> {
+    return this.#call('addColdPin', { path, tier }, options)
+  }
+
   async *addLocalPin(
     path: string,
     { signal }: CallOptions = {},
@@ -269,8 +274,10 @@ export class Client implements NodeApi {
     return this.#call('removePin', { path }, options)
   }
 
-  listPins({ volume, signal }: UpkeepOptions = {}): Promise<readonly Pin[]> {
-    return this.#call('listPins', { volume }, { signal })
+  async *listPins({ volume, signal }: UpkeepOptions = {}): AsyncGenerator<
+    readonly (PinsCounted | Pin)[]
+  > {
+    yield* this.#pages<PinsCounted | Pin>(PINS_ROUTE, { volume }, { signal })
   }
 
   addTier(request: TierRequest, options?: CallOptions): Promise<Tier> {

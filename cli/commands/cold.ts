@@ -1,6 +1,8 @@
 // `shoal cold add|ls|rm|push|recall`: tiers outside the swarm for data that nobody reads.
 import { resolve } from 'node:path'
+import { ofVolumeOption } from '../arguments.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
+import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
@@ -13,6 +15,7 @@ interface AddOptions {
   readonly storageClass?: string
   readonly credentials?: string
   readonly profile?: string
+  readonly limit?: number
   readonly volume?: string
 }
 
@@ -22,15 +25,16 @@ URLs:
   rclone:REMOTE:PATH    any remote that rclone on this machine knows
   dir:/PATH             a folder, such as a mounted disk
 
-All members learn where the tier is. What lets a node in to it stays on that node: to give it to another, run the same
-there. What goes there is encrypted.
+All members learn where the tier is. What lets a node in to it, and its limit, stay on that node: to give it to another, or
+to change it, run the same there. What goes there is encrypted.
 
 Example:
   shoal cold add attic s3://backups/shoal --endpoint http://nas:9000 --region eu`
 
 const PUSH_HELP = `
 What lies in a tier is read back and verified before peers give up any of it ("keep" of a volume says how much stays).
-To do this by itself: shoal volume set main cold-tier=attic cold-after=90d. To end it with Ctrl-C is safe.
+To do this by itself: shoal volume set main cold-tier=attic cold-after=90d; to pause that: cold=paused. To end it with
+Ctrl-C is safe.
 
 Example:
   shoal cold push /photos/2019`
@@ -48,18 +52,19 @@ export function addCold(program: Command, context: Context): void {
     .option('--storage-class <class>', 'of objects put there, such as STANDARD_IA or GLACIER')
     .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
     .option('--profile <name>', 'of the AWS profile files')
-    .option('--volume <volume>', 'of which volume (default: the first this node had)')
+    .option('--limit <size>', 'what this node sends, and what it gets, a second', parseSize)
+    .addOption(ofVolumeOption())
     .addHelpText('after', ADD_HELP)
     .action(async (name: string, url: string, options: AddOptions) => {
-      const { credentials, ...rest } = options
+      const { credentials, limit: bytesPerSecond, ...rest } = options
       const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const tier = await context.client.addTier({ name, url, ...rest, ...file })
+      const tier = await context.client.addTier({ name, url, bytesPerSecond, ...rest, ...file })
       context.print(tier, () => `Added cold tier ${printable(tier.name)} at ${printable(tier.url)}`)
     })
   cold
     .command('ls')
     .description('list the tiers of a volume, and what lies there')
-    .option('--volume <volume>', 'of which volume (default: the first this node had)')
+    .addOption(ofVolumeOption())
     .addHelpText('after', '\nExample:\n  shoal cold ls')
     .action(async ({ volume }: { readonly volume?: string }) => {
       const tiers = await context.client.listTiers({ volume })
@@ -69,7 +74,7 @@ export function addCold(program: Command, context: Context): void {
   cold
     .command('rm <name>')
     .description('let a volume know of a tier no more; what lies there stays there')
-    .option('--volume <volume>', 'of which volume (default: the first this node had)')
+    .addOption(ofVolumeOption())
     .addHelpText('after', '\nExample:\n  shoal cold rm attic')
     .action(async (name: string, { volume }: { readonly volume?: string }) => {
       await context.client.removeTier(name, { volume })
@@ -123,12 +128,20 @@ async function follow(
 }
 
 function rowOf(tier: TierStatus): readonly string[] {
-  const { name, url, stripes, only, objects, bytes, classes = {}, newestMs, failure } = tier
+  const { name, url, stripes, only, moving, objects, bytes, classes = {} } = tier
+  const { oldestMs, newestMs, failure } = tier
   const kept = `${count(stripes, 'stripe')}${only === 0 ? '' : ` (${only} nowhere else)`}`
   const named = Object.keys(classes).filter((each) => each !== '')
   const held =
     objects === undefined ? '' : `${count(objects, 'object')}, ${formatBytes(bytes ?? 0)}`
-  const last = newestMs === undefined ? '' : `last put ${formatTime(newestMs)}`
+  const put =
+    newestMs === undefined || oldestMs === undefined
+      ? ''
+      : `put from ${formatTime(oldestMs)} to ${formatTime(newestMs)}`
+  const now =
+    moving === undefined
+      ? ''
+      : `putting ${formatBytes(moving.doneBytes)} of ${formatBytes(moving.totalBytes)}`
   const health = failure === undefined ? 'ok' : printable(failure.message)
-  return [printable(name), printable(url), kept, held, named.join(' '), last, health]
+  return [printable(name), printable(url), kept, held, named.join(' '), put, now, health]
 }

@@ -2,10 +2,9 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { Option } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { ACKS, addConsistency } from '../arguments.ts'
+import { ackOption, addConsistency } from '../arguments.ts'
 import { count, formatBytes } from '../output.ts'
 import { joinPath, namesFolder } from '../paths.ts'
 import { showProgress } from '../progress.ts'
@@ -34,12 +33,7 @@ export function addImport(program: Command, context: Context): void {
   const command = program
     .command('import <in> <dest>')
     .description('make the files and folders that a CAR file holds')
-    .addOption(
-      new Option(
-        '--ack <how>',
-        'return when all is: on this disk, on a peer, on all peers it should be',
-      ).choices(ACKS),
-    )
+    .addOption(ackOption())
     .addHelpText('after', HELP)
     .action(async (file: string, dest: string, { ack }: { ack?: Ack }) => {
       const path = await placeFor(context, file, dest)

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import colors from 'picocolors'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { parseCount } from '../arguments.ts'
+import { ofVolumeOption, parseCount } from '../arguments.ts'
 import { count, formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { PeerStatus } from '../../node/control/status.ts'
@@ -44,7 +44,7 @@ export function addPeer(program: Command, context: Context): void {
   peer
     .command('rm <peer>')
     .description('take a peer out of a volume, once it has given its shards to others')
-    .option('--volume <name>', 'of which volume (default: the first this node had)')
+    .addOption(ofVolumeOption())
     .option('--now', 'at once: what it holds is made anew by the others, as far as they can')
     .addHelpText('after', REMOVE_HELP)
     .action(async (name: string, options: { volume?: string; now?: boolean }) => {

@@ -1,28 +1,41 @@
 // `shoal pin add|ls|rm`: wishes for a folder or a file that come before what its volume says.
 import { ShoalError } from '../../protocol/errors.ts'
+import { ofVolumeOption } from '../arguments.ts'
 import { formatBytes, printable, table } from '../output.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
-import type { Pin } from '../../node/control/pins.ts'
+import type { Pin, PinProgress } from '../../node/control/pins.ts'
 import type { Context } from '../context.ts'
 
 interface AddOptions {
   readonly class?: string
   readonly local?: boolean
+  readonly cold?: string
 }
 
 const ADD_HELP = `
---class is for the whole volume: the nearest pin counts, and what is there is packed anew in the background.
+--class and --cold are for the whole volume, and of several the nearest pin counts. For a class, what is there is packed anew
+in the background. Into a cold tier (see shoal cold add) goes what is there now, and what comes or changes later by itself, not
+waiting for the volume's cold-after; peers give up what the volume's setting "keep" does not hold.
 --local is for this node alone: all that is there is fetched now, what comes or changes later by itself, and none of it is
 evicted. To end the waiting with Ctrl-C is safe: the pin stays, and fetching goes on. See shoal pin ls for how far it is.
 
 Examples:
   shoal pin add /photos --class rs6+3
+  shoal pin add /photos/2019 --cold attic
   shoal pin add /desk --local`
 
+const LS_HELP = `
+Of each pin: how much of what is below is in stripes of the class, lies in the cold tier, or is on this node. Only files of which
+the pin is the nearest of its kind count.
+
+Example:
+  shoal pin ls`
+
 const RM_HELP = `
-What a local pin kept here stays until its space is wanted for something else.
+What a local pin kept here stays until its space is wanted for something else. What a cold pin put into a tier stays there
+until no file needs it (shoal cold recall brings it back then), and nothing more follows it.
 
 Example:
   shoal pin rm /photos`
@@ -30,28 +43,23 @@ Example:
 export function addPin(program: Command, context: Context): void {
   const pin = program
     .command('pin')
-    .description('say how redundant a folder or a file is to be, or that it is to be on this node')
+    .description('say of a folder or a file how redundant it is to be, or where it is to lie')
     .addHelpText('after', '\nExample:\n  shoal pin add /photos --class rs6+3')
   pin
     .command('add <path>')
     .description('pin a folder with all below it, or a file')
     .option('--class <class>', 'how redundant: rsK+M, copiesN, or auto')
+    .option('--cold <tier>', 'put it into this cold tier at once')
     .option('--local', 'keep it wholly on this node')
     .addHelpText('after', ADD_HELP)
-    .action(async (path: string, { class: cls, local = false }: AddOptions) => {
-      if (local === (cls !== undefined))
-        throw new ShoalError('usage', 'give either --class or --local')
-      if (cls === undefined) return pinHere(context, asPath(path))
-      const pinned = await context.client.addPin(asPath(path), { class: cls })
-      context.print(pinned, () => `Pinned ${printable(pinned.path)} to class ${pinned.class}`)
-    })
+    .action((path: string, options: AddOptions) => add(context, asPath(path), options))
   pin
     .command('ls')
-    .description('list the pins of a volume and of this node, and how much of it is here')
-    .option('--volume <volume>', 'of which volume (default: the first this node had)')
-    .addHelpText('after', '\nExample:\n  shoal pin ls')
+    .description('list the pins of a volume and of this node, and how far each is')
+    .addOption(ofVolumeOption())
+    .addHelpText('after', LS_HELP)
     .action(async ({ volume }: { readonly volume?: string }) => {
-      const pins = await context.client.listPins({ volume })
+      const pins = await list(context, volume)
       context.print(pins, () => table(pins.map(rowOf)))
       if (pins.length === 0) context.tell('No pins.')
     })
@@ -63,6 +71,27 @@ export function addPin(program: Command, context: Context): void {
       await context.client.removePin(asPath(path))
       context.print({ removed: path }, () => `Unpinned ${printable(path)}`)
     })
+}
+
+async function add(
+  context: Context,
+  path: string,
+  { class: cls, cold, local }: AddOptions,
+): Promise<void> {
+  if ([cls, cold, local].filter((given) => given !== undefined).length !== 1)
+    throw new ShoalError('usage', 'give one of --class, --cold and --local')
+  if (cls !== undefined) {
+    const pinned = await context.client.addPin(path, { class: cls })
+    context.print(pinned, () => `Pinned ${printable(pinned.path)} to class ${pinned.class}`)
+  } else if (cold !== undefined) {
+    const pinned = await context.client.addColdPin(path, cold)
+    context.print(pinned, () => {
+      const shown = `${printable(pinned.path)} to cold tier ${printable(pinned.tier)}`
+      return `Pinned ${shown}: it goes there in the background, see shoal pin ls`
+    })
+  } else {
+    await pinHere(context, path)
+  }
 }
 
 async function pinHere(context: Context, path: string): Promise<void> {
@@ -84,11 +113,48 @@ async function pinHere(context: Context, path: string): Promise<void> {
   context.print(pinned, () => `Pinned ${printable(path)} to this node: ${formatBytes(actual)}`)
 }
 
+/** All pins, once they are counted; how far that is, is shown. */
+async function list(context: Context, volume: string | undefined): Promise<readonly Pin[]> {
+  const pins: Pin[] = []
+  const progress = showProgress(context, 'Counting')
+  let total = 0
+  let done = 0
+  try {
+    for await (const page of context.client.listPins({ volume }))
+      for (const each of page) {
+        if (each.kind !== 'counted') {
+          pins.push(each)
+          continue
+        }
+        progress.expect(each.totalBytes - total)
+        progress.advance(each.doneBytes - done)
+        total = each.totalBytes
+        done = each.doneBytes
+      }
+  } finally {
+    progress.end()
+  }
+  return pins
+}
+
 function rowOf(pin: Pin): readonly string[] {
-  const path = printable(pin.path)
-  if (pin.kind === 'class') return [path, `class ${pin.class}`, 'volume']
-  const { wantedBytes, actualBytes, failure } = pin
+  const why = pin.failure === undefined ? '' : printable(pin.failure.message)
+  return [printable(pin.path), ...wishOf(pin), shareOf(pin), why]
+}
+
+/** What it is to be, and of whom. */
+function wishOf(pin: Pin): readonly [string, string] {
+  switch (pin.kind) {
+    case 'class':
+      return [`class ${pin.class}`, 'volume']
+    case 'cold':
+      return [`cold ${printable(pin.tier)}`, 'volume']
+    case 'local':
+      return ['local', 'this node']
+  }
+}
+
+function shareOf({ wantedBytes, actualBytes }: PinProgress): string {
   const percent = wantedBytes === 0 ? 100 : Math.floor((100 * actualBytes) / wantedBytes)
-  const here = `${formatBytes(actualBytes)} of ${formatBytes(wantedBytes)} (${percent} %)`
-  return [path, 'local', 'this node', here, ...(failure ? [printable(failure.message)] : [])]
+  return `${formatBytes(actualBytes)} of ${formatBytes(wantedBytes)} (${percent} %)`
 }

@@ -1,11 +1,11 @@
 // `shoal put`: files and trees of this machine into the namespace. Files are replaced whole, and what is there already
 // with the same size and time is left alone, so a put that was interrupted is repeated to go on.
-import { lstat, open, opendir, readlink } from 'node:fs/promises'
+import { lstat, open, readdir, readlink } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { Option } from 'commander'
+import PQueue from 'p-queue'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { ACKS, addConsistency } from '../arguments.ts'
+import { ackOption, addConsistency } from '../arguments.ts'
 import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import type { BigIntStats } from 'node:fs'
@@ -15,6 +15,8 @@ import type { Ack, FileStat } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
 const PART_BYTES = MIB
+/** Files of so many bytes are put one after the other: what is put at a time is mixed where it is stored. */
+const LARGE_BYTES: number = 8 * MIB
 const PERMISSIONS = 0o7777n
 const STDIN = '-'
 
@@ -35,12 +37,7 @@ export function addPut(program: Command, context: Context): void {
     .argument('<path...>', 'SRC... DEST')
     .usage('[options] SRC... DEST')
     .description('copy files and folders of this machine into the namespace')
-    .addOption(
-      new Option(
-        '--ack <how>',
-        'return when all is: on this disk, on a peer, on all peers it should be',
-      ).choices(ACKS),
-    )
+    .addOption(ackOption())
     .addHelpText('after', HELP)
     .action(async (paths: readonly string[], { ack }: { ack?: Ack }) => {
       const dest = paths.at(-1)
@@ -57,6 +54,7 @@ class Put {
   readonly transfer: Transfer
   readonly #context: Context
   readonly #folders: { readonly path: string; readonly stat: BigIntStats }[] = []
+  readonly #large = new PQueue({ concurrency: 1 })
 
   constructor(context: Context) {
     this.#context = context
@@ -127,7 +125,8 @@ class Put {
       return this.transfer.add(() => this.#putSymlink(source, path, existing))
     if (stat.isFile()) {
       this.transfer.expect(Number(stat.size))
-      return this.transfer.add(() => this.#putFile(source, path, stat, existing))
+      const put = (): Promise<void> => this.#putFile(source, path, stat, existing)
+      return this.transfer.add(() => (stat.size < LARGE_BYTES ? put() : this.#large.add(put)))
     }
     throw new ShoalError(
       'unsupported',
@@ -153,7 +152,8 @@ class Put {
     else
       for await (const page of this.#context.client.list(path))
         for (const child of page) children.set(child.name, child)
-    for await (const { name } of await opendir(source)) {
+    // What is put one after the other lies together, and is listed, and so read, in this order.
+    for (const name of (await readdir(source)).sort()) {
       await this.transfer.attempt(() =>
         this.#putEntry(join(source, name), joinPath(path, name), children.get(name)),
       )

@@ -1,6 +1,7 @@
 // `shoal volume key export`: a key by which a volume survives the loss of every machine.
 import { open, rm } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'
+import { ofVolumeOption } from '../arguments.ts'
 import { printable } from '../output.ts'
 import type { Command } from 'commander'
 import type { ExportedKey } from '../../node/control/recovery.ts'
@@ -23,7 +24,7 @@ export function addVolumeKey(volume: Command, context: Context): void {
     .command('export [file]')
     .description('make a recovery key, in a new file that only its owner can read')
     .option('--print', 'print it, for paper; each line has a check')
-    .option('--volume <volume>', 'of which volume (default: the first this node had)')
+    .addOption(ofVolumeOption())
     .addHelpText('after', HELP)
     .action(
       async (

@@ -28,6 +28,7 @@ Settings:
                                         with several volumes the longest counts
   cold-after=never|90d                  after how long without a read data goes into the cold tier
   cold-tier=NAME                        which that is: see "shoal cold add"
+  cold=on|paused                        whether what is due goes there now; what is asked for does in any case
   keep=copies1|none|all                 what stays with peers of data in a cold tier: one copy, nothing, or all
 
 Example:

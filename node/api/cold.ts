@@ -4,25 +4,32 @@ import { formatTierLocation, parseTierLocation } from '../../protocol/cold/locat
 import { packsPrefix } from '../../protocol/cold/pack.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import { readDir } from '../../protocol/tree/records.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ColdApi, Tier, TierStatus } from '../control/cold.ts'
 import type { StripeGroup } from '../data/stripe-map.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
+import { pathOf } from '../files/paths.ts'
+import { pinOfFolder, pinsOfFile } from '../namespace/pins.ts'
 import { coldTierOf } from '../namespace/settings.ts'
 import { stripesBelow } from '../tier/stripes-below.ts'
 import type { NodeParts } from './parts.ts'
+
+const RATE_MIN = 1000
 
 export function coldApi(parts: NodeParts): ColdApi {
   const { world, hosted: volumes, volumes: named, cold, until } = parts
   const hostedOf = (volume: string | undefined): HostedVolume => volumes.of(named.find(volume))
   return {
-    async addTier({ name, url, volume, ...options }, { signal } = {}) {
+    async addTier({ name, url, volume, bytesPerSecond, ...options }, { signal } = {}) {
       const hosted = volumes.of(await volumes.findOrCreate(volume))
       if (!hosted.tiers.names().includes(name)) checkMayAdminister(hosted)
+      if (bytesPerSecond !== undefined && bytesPerSecond < RATE_MIN)
+        throw new ShoalError('usage', 'the limit must be at least 1KB, for each second')
       const given = Object.entries(options).filter(([, value]) => value !== undefined)
       const location = parseTierLocation(url, Object.fromEntries(given))
-      await hosted.tiers.add(name, location, until(signal))
+      await hosted.tiers.add(name, location, bytesPerSecond, until(signal))
       return describe(name, location)
     },
 
@@ -61,6 +68,7 @@ export function coldApi(parts: NodeParts): ColdApi {
       const { hosted, parts: names } = await volumes.atForWriting(path)
       const ended = until(signal)
       const target = hosted.namespace.resolvePath(names)
+      checkNotPinned(hosted, target.id)
       const stripes = await stripesBelow(hosted, target, { clock: world.clock, signal: ended })
       for await (const progress of cold.of(hosted).recall(stripes, ended)) yield [progress]
     },
@@ -71,6 +79,16 @@ function checkMayAdminister({ volume }: HostedVolume): void {
   const role = volume.membership.member(volume.identity.peer)?.role
   if (role === undefined || mayAdminister(role)) return
   throw new ShoalError('EPERM', `this node is a ${role} of the volume: its tiers are for an admin`)
+}
+
+/** throws ShoalError 'usage' for what is to lie in a tier. */
+function checkNotPinned({ namespace, volume: { view } }: HostedVolume, id: NodeId): void {
+  const isFolder = readDir(view, id) !== undefined
+  const over = isFolder ? [pinOfFolder(view, id, 'pin-cold')] : pinsOfFile(view, id, 'pin-cold')
+  const pin = over.find((each) => each !== undefined)
+  if (pin === undefined) return
+  const path = pathOf(namespace, pin.id) ?? ''
+  throw new ShoalError('usage', `it is pinned to cold tier ${pin.to}: shoal pin rm ${path} first`)
 }
 
 /** throws ShoalError 'usage' where it is not plain which tier is meant. */
@@ -100,13 +118,15 @@ async function statusOf(
     only: sum(groups.filter((one) => isOnly(parts, one))),
   }
   const location = hosted.tiers.locationOf(name)
-  const failure = parts.cold.of(hosted).failureOf(name)
+  const cold = parts.cold.of(hosted)
+  const failure = cold.failureOf(name)
+  const moving = cold.movingTo(name)
   const seen = await look(hosted, name, signal).catch((error: unknown) => {
     signal.throwIfAborted()
     const { code, message } = asShoalError(error)
     return { failure: { code, message } }
   })
-  return { ...describe(name, location), ...counted, ...(failure && { failure }), ...seen }
+  return { ...describe(name, location), ...counted, moving, ...(failure && { failure }), ...seen }
 }
 
 /** What the tier says of its objects. cost: a request for each thousand. */

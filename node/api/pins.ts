@@ -1,79 +1,148 @@
 // The owner's calls about pins.
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import type { Pin, PinsApi } from '../control/pins.ts'
 import type { HostedPath } from '../files/hosted-volumes.ts'
+import type { HostedVolume } from '../files/hosted-volume.ts'
 import { formatPath, parsePath, pathOf } from '../files/paths.ts'
-import { pinOf, pins } from '../namespace/pins.ts'
+import { PinFigures } from '../files/pin-figures.ts'
+import type { PinFigure } from '../files/pin-figures.ts'
+import { pinOf } from '../namespace/pins.ts'
+import type { PinOp } from '../namespace/pins.ts'
+import type { LocalPin as KeptPin } from '../upkeep/keeper.ts'
 import type { NodeParts } from './parts.ts'
 
-export function pinsApi({ hosted: volumes, upkeep, volumes: named, until }: NodeParts): PinsApi {
-  const set = async (
-    { hosted, parts }: HostedPath,
-    cls: string,
-    check: (id: NodeId) => void,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const { namespace, volume } = hosted
-    const target = namespace.resolvePath(parts)
-    await hosted.changing(signal)(() => {
-      check(target.id)
-      volume.submit({ kind: 'pin', id: target.id, class: cls })
-    })
-    await volume.commit()
-    upkeep.repin(hosted, target)
-  }
+export function pinsApi(parts: NodeParts): PinsApi {
+  const { world, hosted: volumes, upkeep, volumes: named, until } = parts
+  const { clock } = world
+  const figures = new WeakMap<HostedVolume, PinFigures>()
   return {
     async addPin(path, { class: text }, { signal } = {}) {
       const cls = parseClass(text)
       if (cls.kind === 'local')
         throw new ShoalError('usage', 'class local is for whole volumes: a pin must ask for copies')
       const place = await volumes.atForWriting(path)
-      await set(place, formatClass(cls), () => undefined, until(signal))
-      return { path: shownPath(path), kind: 'class', class: formatClass(cls) }
+      const pinned = { path: shownPath(path), kind: 'class', class: formatClass(cls) } as const
+      await say(place, (id) => [{ kind: 'pin', id, class: pinned.class }], until(signal))
+      upkeep.repin(place.hosted, place.hosted.namespace.resolvePath(place.parts))
+      return pinned
+    },
+
+    async addColdPin(path, tier, { signal } = {}) {
+      const place = await volumes.atForWriting(path)
+      checkIsThere(place.hosted, tier)
+      await say(place, (id) => [{ kind: 'pin-cold', id, tier }], until(signal))
+      return { path: shownPath(path), kind: 'cold', tier }
     },
 
     async *addLocalPin(path, { signal } = {}) {
-      const { hosted, parts } = volumes.at(path)
-      const { id } = hosted.namespace.resolvePath(parts)
+      const { hosted, parts: names } = volumes.at(path)
+      const { id } = hosted.namespace.resolvePath(names)
       for await (const kept of upkeep.keeper(hosted).keep(id, until(signal))) yield [kept]
     },
 
     async removePin(path, { signal } = {}) {
-      const { hosted, parts } = volumes.at(path)
-      const { id } = hosted.namespace.resolvePath(parts)
+      const { hosted, parts: names } = volumes.at(path)
+      const target = hosted.namespace.resolvePath(names)
       const keeper = upkeep.keeper(hosted)
-      const isLocal = keeper.isPinned(id)
-      if (isLocal) await keeper.letGo(id)
-      if (isLocal && pinOf(hosted.volume.view, id) === undefined) return
-      const check = (id: NodeId): void => {
-        if (pinOf(hosted.volume.view, id) === undefined)
-          throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see shoal pin ls`)
-      }
-      await set(await volumes.atForWriting(path), '', check, until(signal))
+      const isLocal = keeper.isPinned(target.id)
+      if (isLocal) await keeper.letGo(target.id)
+      const said = saidOf(hosted, target.id)
+      if (said.length === 0 && isLocal) return
+      if (said.length === 0)
+        throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see shoal pin ls`)
+      await say(await volumes.atForWriting(path), (id) => saidOf(hosted, id), until(signal))
+      if (said.some(({ kind }) => kind === 'pin')) upkeep.repin(hosted, target)
     },
 
-    async listPins({ volume, signal } = {}) {
+    async *listPins({ volume, signal } = {}) {
       const ended = until(signal)
       const hosted = volumes.of(named.find(volume))
       hosted.checkMayRead()
+      const known = figures.get(hosted) ?? new PinFigures({ hosted, clock })
+      figures.set(hosted, known)
+      const counted = yield* known.count(ended)
+      const local = await upkeep.keeper(hosted).list(ended)
       const prefix = volume === undefined ? '' : `${volume}:`
-      const all: Pin[] = []
-      for await (const { id, class: cls } of pins(hosted.volume.view)) {
-        ended.throwIfAborted()
+      const shown = [
+        ...counted.map((pin) => [pin.id, volumePin(parts, hosted, pin)] as const),
+        ...local.map((pin) => [pin.id, localPin(pin)] as const),
+      ].flatMap(([id, pin]) => {
         const path = pathOf(hosted.namespace, id)
-        if (path !== undefined) all.push({ path: prefix + path, kind: 'class', class: cls })
-      }
-      for (const { id, failure, ...kept } of await upkeep.keeper(hosted).list(ended)) {
-        const path = pathOf(hosted.namespace, id)
-        if (path === undefined) continue
-        const why = failure && { failure: { code: failure.code, message: failure.message } }
-        all.push({ path: prefix + path, kind: 'local', ...kept, ...why })
-      }
-      return all.sort((a, b) => (a.path < b.path ? -1 : 1))
+        return path === undefined ? [] : { path: prefix + path, ...pin }
+      })
+      yield shown.sort((a, b) => Number(a.path > b.path) - Number(a.path < b.path))
     },
   }
+}
+
+/** A pin, without where it is. */
+type Pathless<Each> = Each extends Pin ? Omit<Each, 'path'> : never
+
+function volumePin(parts: NodeParts, hosted: HostedVolume, pin: PinFigure): Pathless<Pin> {
+  const { kind, to, wantedBytes, actualBytes } = pin
+  const figures = { wantedBytes, actualBytes }
+  if (kind === 'pin') return { kind: 'class', class: to, ...figures }
+  const failure = actualBytes < wantedBytes ? failureOf(parts, hosted, to) : undefined
+  return { kind: 'cold', tier: to, ...figures, ...reasonOf(failure) }
+}
+
+function localPin({ wantedBytes, actualBytes, failure }: KeptPin): Pathless<Pin> {
+  return { kind: 'local', wantedBytes, actualBytes, ...reasonOf(failure) }
+}
+
+/** Log what is to be said of what is at a place, durably. */
+async function say(
+  { hosted, parts }: HostedPath,
+  ops: (id: NodeId) => readonly PinOp[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, volume } = hosted
+  const { id } = namespace.resolvePath(parts)
+  await hosted.changing(signal)(() => {
+    for (const op of ops(id)) volume.submit(op)
+  })
+  await volume.commit()
+}
+
+/** What takes away the pins that a folder or a file has in the log. */
+function saidOf({ volume: { view } }: HostedVolume, id: NodeId): readonly PinOp[] {
+  const ops: PinOp[] = [
+    { kind: 'pin', id, class: '' },
+    { kind: 'pin-cold', id, tier: '' },
+  ]
+  return ops.filter(({ kind }) => pinOf(view, id, kind) !== undefined)
+}
+
+/** throws ShoalError 'ENOENT' for a tier that the volume does not have. */
+function checkIsThere({ tiers }: HostedVolume, tier: string): void {
+  const names = tiers.names()
+  if (names.includes(tier)) return
+  throw new ShoalError(
+    'ENOENT',
+    names.length === 0
+      ? `the volume has no cold tier: shoal cold add ${tier} URL makes one`
+      : `the volume has no cold tier ${tier}, only ${names.join(', ')}`,
+  )
+}
+
+/** Why something does not go into a tier. */
+function failureOf(
+  { cold }: NodeParts,
+  hosted: HostedVolume,
+  tier: string,
+): ShoalError | undefined {
+  try {
+    checkIsThere(hosted, tier)
+    return cold.of(hosted).failureOf(tier)
+  } catch (error) {
+    return asShoalError(error)
+  }
+}
+
+function reasonOf(failure: ShoalError | undefined): Pick<Pin, 'failure'> {
+  return failure === undefined ? {} : { failure: { code: failure.code, message: failure.message } }
 }
 
 function shownPath(path: string): string {

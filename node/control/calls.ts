@@ -111,8 +111,10 @@ const table: Readonly<Record<string, Call>> = {
   addPin: call({ path, class: label }, (api, { path, class: cls }, options) =>
     api.addPin(path, { class: cls }, options),
   ),
+  addColdPin: call({ path, tier: label }, (api, { path, tier }, options) =>
+    api.addColdPin(path, tier, options),
+  ),
   removePin: call({ path }, (api, { path }, options) => api.removePin(path, options)),
-  listPins: call({ volume }, (api, { volume }, options) => api.listPins({ volume, ...options })),
   addTier: call(
     {
       name: label,
@@ -122,6 +124,7 @@ const table: Readonly<Record<string, Call>> = {
       storageClass: label.optional(),
       credentialsFile: folder.optional(),
       profile: label.optional(),
+      bytesPerSecond: z.int().positive().optional(),
       volume,
     },
     (api, request, options) => api.addTier(request, options),

@@ -31,7 +31,7 @@ export interface ColdApi {
   ): AsyncIterable<readonly ColdProgress[]>
   /**
    * Bring what is at a path and below back to peers, and let go of what tiers hold of it. In pages, as it goes; to break off
-   * is safe. throws 'ENOENT', 'not-placed', 'chunk-unavailable'.
+   * is safe. throws 'ENOENT', 'usage' for what is pinned to a tier, 'not-placed', 'chunk-unavailable'.
    */
   recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
 }
@@ -40,6 +40,8 @@ export interface TierRequest extends Tier {
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined
+  /** What this node puts there, and what it gets from there, each second; unlimited if left out. */
+  readonly bytesPerSecond?: number | undefined
   /** The volume; the default one if left out. */
   readonly volume?: string | undefined
 }
@@ -57,6 +59,8 @@ export interface TierStatus extends Tier {
   /** Verified copies there, in stripes, and those that peers that can be reached now could not give. */
   readonly stripes: number
   readonly only: number
+  /** How far this node is with what is due; undefined: it puts nothing there now by itself. */
+  readonly moving?: ColdProgress | undefined
   /** What the tier says of its objects; absent where it does not answer. */
   readonly objects?: number | undefined
   readonly bytes?: number | undefined

@@ -10,22 +10,32 @@ export interface PinsApi {
    */
   addPin(path: string, pin: { readonly class: string }, options?: CallOptions): Promise<ClassPin>
   /**
+   * Have all that is at a path and below put into a cold tier at once, and what comes or changes there; of several pins the
+   * nearest counts. It goes there in the background. throws 'ENOENT' for a tier that the volume does not have, naming those
+   * there are, or for no such path; 'ENOTDIR', 'EPERM'.
+   */
+  addColdPin(path: string, tier: string, options?: CallOptions): Promise<ColdPin>
+  /**
    * Have all that is at a path and below on this node, and what comes or changes there. In pages, until all is here; to
    * break off ends the telling alone, and the pin stays. throws 'ENOENT', 'ENOTDIR'; 'ENOSPC' or 'chunk-unavailable' naming
    * a path that could not be fetched: it is tried again.
    */
   addLocalPin(path: string, options?: CallOptions): AsyncIterable<readonly PinProgress[]>
-  /** All pins of a path. What a local one kept here stays until its space is wanted. throws 'ENOENT' where there is none. */
+  /**
+   * All pins of a path. What a local one kept here stays until its space is wanted, and what a cold one put into a tier as
+   * long as it is needed. throws 'ENOENT' where there is none.
+   */
   removePin(path: string, options?: CallOptions): Promise<void>
-  /** Of a volume, and of this node in it, by path. throws 'no-such-volume'. */
+  /**
+   * Of a volume, and of this node in it, and how much of each is as it is to be. In pages: how far the counting is, and last
+   * all pins, by path. throws 'no-such-volume'.
+   */
   listPins(
     options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<readonly Pin[]>
+  ): AsyncIterable<readonly (PinsCounted | Pin)[]>
 }
 
-export type Pin = ClassPin | LocalPin
-
-/** Of all nodes. */
+/** Of all nodes: it is to be in stripes of a class. */
 export interface ClassPin {
   readonly path: string
   readonly kind: 'class'
@@ -33,17 +43,36 @@ export interface ClassPin {
   readonly class: string
 }
 
-/** Of this node alone. */
-export interface LocalPin {
+/** Of all nodes: it is to lie in a cold tier. */
+export interface ColdPin {
+  readonly path: string
+  readonly kind: 'cold'
+  readonly tier: string
+}
+
+/** Of this node alone: it is to lie here. */
+export interface LocalPin extends PinState {
   readonly path: string
   readonly kind: 'local'
-  /** Of all versions of the files below. */
-  readonly wantedBytes: number
-  /** Of those that are here. */
-  readonly actualBytes: number
-  /** Why some is not. */
+}
+
+export type Pin = (ClassPin & PinState) | (ColdPin & PinState) | LocalPin
+
+export interface PinState extends PinProgress {
+  /** Why some is not there yet. */
   readonly failure?: { readonly code: ErrorCode; readonly message: string } | undefined
 }
 
-/** How much is here. */
-export type PinProgress = Pick<LocalPin, 'wantedBytes' | 'actualBytes'>
+export interface PinProgress {
+  /** Of all versions of the files below. */
+  readonly wantedBytes: number
+  /** Of those that are where they are to be. */
+  readonly actualBytes: number
+}
+
+/** How much of what is pinned was looked at. */
+export interface PinsCounted {
+  readonly kind: 'counted'
+  readonly doneBytes: number
+  readonly totalBytes: number
+}

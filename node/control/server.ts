@@ -8,33 +8,23 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import {
   calls,
-  parseColdQuery,
   parseConsistency,
   parseExportQuery,
   parseImportQuery,
-  parseLogQuery,
-  parsePathQuery,
   parseReadQuery,
-  parseVolumeQuery,
   parseWriteQuery,
 } from './calls.ts'
+import { PAGES } from './pages.ts'
 import {
   API_PREFIX,
   CAR_ROUTE,
-  COLD_PUSH_ROUTE,
-  COLD_RECALL_ROUTE,
-  CONFLICTS_ROUTE,
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
   EXPORTED_TRAILER,
   FILE_ROUTE,
   HEADER_BYTES_MAX,
   LENGTH_HEADER,
-  LIST_ROUTE,
-  LOCAL_PIN_ROUTE,
-  LOG_ROUTE,
   REQUEST_BYTES_MAX,
-  SCRUB_ROUTE,
   SESSION_HEADER,
   STAT_HEADER,
   decodeJson,
@@ -167,45 +157,19 @@ async function handle(
   const url = new URL(request.url ?? '/', 'http://shoal')
   const query = Object.fromEntries(url.searchParams)
   const options = { ...consistencyOf(request, response), signal }
+  const pages = request.method === 'GET' ? PAGES.get(url.pathname) : undefined
+  if (pages !== undefined) return stream(response, lines(pages(api, query, options)), {}, signal)
   switch (`${request.method} ${url.pathname}`) {
     case `GET ${FILE_ROUTE}`:
       return readFile(api, query, response, options)
     case `PUT ${FILE_ROUTE}`:
       return writeFile(api, query, request, response, options)
-    case `GET ${LIST_ROUTE}`: {
-      const { path } = parsePathQuery(query)
-      return stream(response, lines(api.list(path, options)), {}, signal)
-    }
-    case `GET ${CONFLICTS_ROUTE}`: {
-      const { path } = parsePathQuery(query)
-      return stream(response, lines(api.listConflicts(path, { signal })), {}, signal)
-    }
-    case `GET ${LOG_ROUTE}`: {
-      const { path, ...options } = parseLogQuery(query)
-      return stream(response, lines(api.readLog(path, { ...options, signal })), {}, signal)
-    }
     case `GET ${CAR_ROUTE}`:
       return exportCar(api, query, response, options)
     case `PUT ${CAR_ROUTE}`: {
       const { path, ...how } = parseImportQuery(query)
       const events = api.importCar(path, request, { ...how, ...options })
       return stream(response, lines(events), {}, signal)
-    }
-    case `GET ${SCRUB_ROUTE}`: {
-      const { volume } = parseVolumeQuery(query)
-      return stream(response, lines(api.scrub({ volume, signal })), {}, signal)
-    }
-    case `GET ${COLD_PUSH_ROUTE}`: {
-      const { path, tier } = parseColdQuery(query)
-      return stream(response, lines(api.pushCold(path, { tier, signal })), {}, signal)
-    }
-    case `GET ${COLD_RECALL_ROUTE}`: {
-      const { path } = parsePathQuery(query)
-      return stream(response, lines(api.recallCold(path, { signal })), {}, signal)
-    }
-    case `GET ${LOCAL_PIN_ROUTE}`: {
-      const { path } = parsePathQuery(query)
-      return stream(response, lines(api.addLocalPin(path, { signal })), {}, signal)
     }
     case `POST ${API_PREFIX}stop`:
       return stop(api, response)

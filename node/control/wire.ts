@@ -27,6 +27,8 @@ export const COLD_RECALL_ROUTE = '/v1/cold-recall'
 
 /** `GET` pins what is at the path in the query to the node: one page of progress a line. */
 export const LOCAL_PIN_ROUTE = '/v1/local-pin'
+/** `GET` lists the pins of the volume in the query: pages of how far the counting is, one a line, and last the pins. */
+export const PINS_ROUTE = '/v1/pins'
 
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'

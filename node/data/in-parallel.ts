@@ -24,6 +24,27 @@ export async function inParallel<Item>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
+/** The same, for who is to hear whenever one has ended, or some have. Whoever leaves waits for those that run. */
+export async function* asTheyEnd<Item>(
+  items: Iterable<Item>,
+  countMax: number,
+  run: (item: Item) => Promise<void>,
+): AsyncGenerator<void, void, undefined> {
+  const underway = new Set<Promise<void>>()
+  try {
+    for (const item of items) {
+      const running = run(item).then(() => void underway.delete(running))
+      // It is told of below.
+      running.catch(() => undefined)
+      underway.add(running)
+      if (underway.size === countMax) yield await Promise.race(underway)
+    }
+    while (underway.size > 0) yield await Promise.race(underway)
+  } finally {
+    await Promise.allSettled(underway)
+  }
+}
+
 /** `run` of each item, in the order of the items, `countMax` at a time. throws the first failure, and starts no more. */
 export async function mapInBatches<Item, Result>(
   items: readonly Item[],

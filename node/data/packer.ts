@@ -2,7 +2,7 @@
 // the shards onto peers. Invariants:
 //   a chunk written here is marked (unfinished.ts) or lies in a recorded stripe of its class that is not condemned, at
 //   every moment and after every crash
-//   a recorded stripe has k shards or more durable on distinct peers, one of them not this node
+//   a recorded stripe has k shards or more durable on distinct peers, one of them not this node unless it is of one shard
 //   a recorded stripe that lacks holders is marked, and completed when there are peers for it
 // A stripe closes when it is full, when nothing was written for a while, or when someone waits for it. Work goes in
 // passes that never overlap; within one, a stripe is read and coded while the one before is sent.
@@ -224,6 +224,7 @@ export class Packer {
 
   /** The chunks of one stripe after the other. */
   async *#groups(closesAll: boolean): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
+    if (this.#unfinished.unplacedBytes === 0) return
     for (const cls of this.#unfinished.classes) yield* this.#groupsOf(cls, closesAll)
   }
 
@@ -264,7 +265,7 @@ export class Packer {
     const code = this.#codeOf(cls, bytesOf(group))
     if (code === undefined || this.#stuck.has(cls)) return
     // Fewer could not hold it (placer.ts): spare the work of coding it.
-    if (this.#placer.willingCount < Math.max(code.k, 2)) {
+    if (this.#placer.willingCount < Math.max(code.k, Math.min(2, code.k + code.m))) {
       this.#stuck.add(cls)
       return this.#lacks(code)
     }
@@ -346,8 +347,11 @@ export class Packer {
   #codeOf(cls: string, bytes: number): Code | undefined {
     const { map } = this.#parts
     const takers = map.candidates().filter(({ peer, weight }) => weight > 0 && !map.isAvoided(peer))
-    const code = codeFor(classOfText(cls) ?? map.redundancy(), takers.length, bytes)
-    return code === undefined || code.k + code.m === 1 ? undefined : code
+    const redundancy = classOfText(cls) ?? map.redundancy()
+    const code = codeFor(redundancy, takers.length, bytes)
+    if (code !== undefined && code.k + code.m > 1) return code
+    // Of one shard: only stripes go into cold tiers.
+    return redundancy.kind !== 'local' && map.hasTier() ? { k: 1, m: 0 } : undefined
   }
 
   /** True if the data is to be on this node only. */

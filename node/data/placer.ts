@@ -1,5 +1,6 @@
 // Brings coded stripes onto peers and logs who holds them. What is logged has k shards or more durable on distinct
-// peers, one of them not this node: a stripe that only this node holds would tell nobody anything.
+// peers, one of them not this node, unless it is of one shard: else a stripe that only this node holds would tell nobody
+// anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { disperse, reachable, reachableHolders } from './disperse.ts'
@@ -78,7 +79,8 @@ export class Placer {
     const others = this.#counted(stripe.id, chunks)
     const all = given.map((peers, i) => [...new Set([...(others[i] ?? []), ...peers])])
     const isReadable =
-      countHeld(all) >= stripe.header.k && all.flat().some((peer) => peer !== network.self)
+      countHeld(all) >= stripe.header.k &&
+      (all.length === 1 || all.flat().some((peer) => peer !== network.self))
     const isNews = chunks.length > 0 || countHeld(given) > 0
     if (isReadable && isNews) return this.#record(stripe, { all, given }, chunks)
     this.#dropOwn(stripe.id, given)

@@ -1,6 +1,5 @@
 // Which stripes of a volume somebody has read of through this node, since that was asked last: so many at most, the latest.
 // What is read is noted once, whatever the number of reads; background work does not count.
-import { LRUCache } from 'lru-cache'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { StripeMap } from './stripe-map.ts'
 
@@ -8,7 +7,8 @@ const STRIPES_MAX = 65_536
 
 export class ReadNotes {
   readonly #map: Pick<StripeMap, 'locate'>
-  readonly #stripes = new LRUCache<StripeId, true>({ max: STRIPES_MAX })
+  /** The latest last. */
+  readonly #stripes = new Set<StripeId>()
 
   constructor(map: Pick<StripeMap, 'locate'>) {
     this.#map = map
@@ -17,12 +17,16 @@ export class ReadNotes {
   /** A chunk is read for a user. */
   note(chunk: ChunkId): void {
     const stripe = this.#map.locate(chunk)?.stripe
-    if (stripe !== undefined) this.#stripes.set(stripe, true)
+    if (stripe === undefined) return
+    this.#stripes.delete(stripe)
+    this.#stripes.add(stripe)
+    const [oldest] = this.#stripes
+    if (oldest !== undefined && this.#stripes.size > STRIPES_MAX) this.#stripes.delete(oldest)
   }
 
   /** And forget them. */
   take(): readonly StripeId[] {
-    const stripes = [...this.#stripes.keys()]
+    const stripes = [...this.#stripes]
     this.#stripes.clear()
     return stripes
   }

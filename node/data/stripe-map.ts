@@ -104,6 +104,8 @@ export interface StripeMap {
   /** Is a member to be given no new shards, because it is full, or did not hold what it said? */
   isAvoided(peer: PeerId): boolean
   redundancy(): RedundancyClass
+  /** Is there a cold tier that stripes may go into? */
+  hasTier(): boolean
   /** Of an epoch, or of the current one. */
   keys(epoch?: number): ChunkKeys
   chunkSizes(): ChunkSizes

@@ -72,6 +72,7 @@ export interface PeersKnown extends PeerHooks {
 interface DataParts {
   readonly map: VolumeStripeMap
   readonly client: ShardClient
+  readonly cold: ColdReader
   readonly gatherer: Gatherer
   readonly tiers: VolumeTiers
   readonly announcer: Announcer
@@ -161,9 +162,10 @@ export class HostedVolume {
     const doubts = new ShardDoubts({ map, clock, self: network.self, log, onOwn })
     const tiers = new VolumeTiers({ volume, tiers: world.tiers })
     const open = (name: string): ObjectTier => tiers.open(name)
+    const cold = new ColdReader({ volume: volume.id, clock, open })
     const gatherer = new Gatherer({
       store,
-      cold: new ColdReader({ volume: volume.id, clock, open }),
+      cold,
       map,
       client,
       network,
@@ -186,7 +188,7 @@ export class HostedVolume {
       gatherer,
       onKept,
     })
-    return new HostedVolume(components, { map, client, gatherer, tiers, announcer, packer })
+    return new HostedVolume(components, { map, client, cold, gatherer, tiers, announcer, packer })
   }
 
   /** Take up what the last run left unplaced. */
@@ -201,6 +203,7 @@ export class HostedVolume {
     await this.#parts.packer.stop()
     this.announcer.stop()
     this.#parts.client.close()
+    this.#parts.cold.stop()
     await this.tiers.close()
   }
 

@@ -1,4 +1,5 @@
 // The data paths' view of a volume (node/data/stripe-map.ts), told by its log.
+import { tierOfPolicy } from '../../protocol/cold/definition.ts'
 import { floorOf } from '../../protocol/cold/keep.ts'
 import type { Keep } from '../../protocol/cold/keep.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
@@ -202,6 +203,11 @@ export class VolumeStripeMap implements StripeMap {
 
   redundancy(): RedundancyClass {
     return classOf(this.#volume)
+  }
+
+  hasTier(): boolean {
+    const policies = this.#volume.membership.policies()
+    return policies.some(([key, value]) => value !== '' && tierOfPolicy(key) !== undefined)
   }
 
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {

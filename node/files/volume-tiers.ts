@@ -14,8 +14,14 @@ import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { ObjectTier, Tiers } from '../world/world.ts'
 
-/** By tier how this node is let in: JSON, never in the log. */
-const ACCESS = 'wtier:'
+/** By tier what is this node's own: how it is let in, and how much it may send. JSON, never in the log. */
+const OWN = 'wtier:'
+
+/** What a node does not tell others of a tier. */
+interface Own extends TierAccess {
+  /** Of all that it puts, and of all that it gets; undefined: no bound. */
+  readonly bytesPerSecond?: number
+}
 
 export class VolumeTiers {
   readonly #volume: Volume
@@ -38,27 +44,36 @@ export class VolumeTiers {
   /** throws ShoalError 'ENOENT' for a tier that the volume does not have, 'malformed'. */
   locationOf(name: string): TierLocation {
     const value = this.#volume.membership.policy(tierPolicy(name)) ?? ''
-    if (value !== '') return decodeTier(value, this.#accessTo(name))
+    const { bytesPerSecond: _, ...access } = this.#own(name)
+    if (value !== '') return decodeTier(value, access)
     throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
   }
 
   /** The same one as long as it is where it was. throws as locationOf(). */
   open(name: string): ObjectTier {
     const location = this.locationOf(name)
-    const by = JSON.stringify(location)
+    const { bytesPerSecond } = this.#own(name)
+    const by = JSON.stringify([location, bytesPerSecond])
     const known = this.#open.get(name)
     if (known?.by === by) return known.tier
-    const tier = this.#tiers.open(location, { name })
+    const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond }
+    const tier = this.#tiers.open(location, { name, ...limit })
     this.#open.set(name, { by, tier })
     known?.tier.close().catch(() => undefined)
     return tier
   }
 
   /**
-   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this node is let in.
+   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this node is let in and how
+   * much it may send.
    * throws ShoalError 'usage', 'EEXIST' for another place of that name, and why it does not work.
    */
-  async add(name: string, location: TierLocation, signal: AbortSignal): Promise<void> {
+  async add(
+    name: string,
+    location: TierLocation,
+    bytesPerSecond: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (!isTierName(name) || name === 'none')
       throw new ShoalError(
         'usage',
@@ -76,7 +91,7 @@ export class VolumeTiers {
     } finally {
       await tier.close()
     }
-    this.#keepAccess(name, location)
+    this.#keepOwn(name, location, bytesPerSecond)
     if (before === '')
       this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
     await this.#volume.commit()
@@ -84,7 +99,7 @@ export class VolumeTiers {
 
   /** A tier was found here: this node is let in so, and the volume is told if it knows of another place. */
   async found(name: string, location: TierLocation): Promise<void> {
-    this.#keepAccess(name, location)
+    this.#keepOwn(name, location)
     const before = this.#volume.membership.policy(tierPolicy(name)) ?? ''
     if (before !== '' && !isSamePlace(decodeTier(before), location))
       this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
@@ -93,7 +108,7 @@ export class VolumeTiers {
 
   /** Let the volume know of it no more. Nothing is taken out of it. */
   async remove(name: string): Promise<void> {
-    this.#volume.view.delete(ACCESS + name)
+    this.#volume.view.delete(OWN + name)
     this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: '' })
     await this.#volume.commit()
   }
@@ -103,13 +118,14 @@ export class VolumeTiers {
     this.#open.clear()
   }
 
-  #keepAccess(name: string, location: TierLocation): void {
+  #keepOwn(name: string, location: TierLocation, bytesPerSecond?: number): void {
     const { credentialsFile, profile } = location.kind === 's3' ? location : {}
-    this.#volume.view.put(ACCESS + name, utf8(JSON.stringify({ credentialsFile, profile })))
+    const own = JSON.stringify({ credentialsFile, profile, bytesPerSecond })
+    this.#volume.view.put(OWN + name, utf8(own))
   }
 
-  #accessTo(name: string): TierAccess {
-    const bytes = this.#volume.view.get(ACCESS + name)
-    return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString()) as TierAccess)
+  #own(name: string): Own {
+    const bytes = this.#volume.view.get(OWN + name)
+    return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString()) as Own)
   }
 }

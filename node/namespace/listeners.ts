@@ -1,5 +1,5 @@
 // What a volume tells of, and to whom.
-import type { StripeId } from '../../protocol/ids.ts'
+import type { NodeId, StripeId } from '../../protocol/ids.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 
@@ -41,6 +41,8 @@ export class VolumeEvents {
   readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
   /** Members came, went or changed, or a policy was set. */
   readonly members: Listeners<[]> = new Listeners()
+  /** Somebody has said what a folder or a file is pinned to. */
+  readonly pins: Listeners<[id: NodeId]> = new Listeners()
   /** The shard map has changed. */
   readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
   /** A member announces a checkpoint. */

@@ -1,46 +1,86 @@
-// Which redundancy class people want for a directory with all below it, or for a file: a register for each, of which the
-// greatest stamp wins.
+// What people want for a directory with all below it, or for a file: a redundancy class, a cold tier. Each is a register, of
+// which the greatest stamp wins.
 import { fromByteString, hexToByteString, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import type { TreeOp } from '../../protocol/tree/op.ts'
-import { readDir, readInode } from '../../protocol/tree/records.ts'
+import { ROOT, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
 
 export const PIN: ByteString = 'p'
 
-type PinOp = Extract<TreeOp, { kind: 'pin' }>
+export type PinOp = Extract<TreeOp, { kind: 'pin' | 'pin-cold' }>
+/** `pin`: to a class; `pin-cold`: to a tier. */
+export type PinKind = PinOp['kind']
 
-/** The text of the class that a node is pinned to; undefined if it is not. */
-export function pinOf(view: StateStore, id: NodeId): string | undefined {
-  return (read(view, id)?.class ?? '') || undefined
+export interface Pin {
+  readonly id: NodeId
+  readonly kind: PinKind
+  /** The text of the class, or the name of the tier. */
+  readonly to: string
+  readonly stamp: Stamp
 }
 
-/** All nodes that are pinned, in order of id. */
-export async function* pins(
-  view: ReplicaView,
-): AsyncGenerator<{ readonly id: NodeId; readonly class: string }> {
+/** What follows the id in the key of a pin. */
+const SUFFIXES: Readonly<Record<PinKind, ByteString>> = { pin: '', 'pin-cold': 't' }
+const ID_END = PIN.length + SHORT_ID_BYTES
+
+/** The pin of a node itself; undefined if it has none. */
+export function pinOf(view: StateStore, id: NodeId, kind: PinKind): Pin | undefined {
+  const said = read(view, keyOf(id, kind))
+  return said === undefined || said.to === '' ? undefined : { id, kind, ...said }
+}
+
+/** The pin that counts for what is made in a folder: the nearest. cost: O(depth). */
+export function pinOfFolder(view: StateStore, dir: NodeId, kind: PinKind): Pin | undefined {
+  for (let at = dir; ;) {
+    const pin = pinOf(view, at, kind)
+    if (pin !== undefined) return pin
+    const parent = at === ROOT ? undefined : readDir(view, at)?.parent
+    if (parent === undefined) return undefined
+    at = parent
+  }
+}
+
+/** Those that count for a file: its own, or those of the folders that it has names in, undefined where there is none. */
+export function pinsOfFile(
+  view: StateStore,
+  id: NodeId,
+  kind: PinKind,
+): readonly (Pin | undefined)[] {
+  const pin = pinOf(view, id, kind)
+  if (pin !== undefined) return [pin]
+  const links = readInode(view, id)?.links ?? []
+  const folders = links.flatMap((link) => readLink(view, link)?.parent ?? [])
+  return folders.map((folder) => pinOfFolder(view, folder, kind))
+}
+
+/** All pins, in order of id. */
+export async function* pins(view: ReplicaView): AsyncGenerator<Pin> {
   for await (const [key, value] of view.scan(PIN, prefixEnd(PIN))) {
-    const { class: cls } = decode(value)
-    if (cls !== '') yield { id: idIn(key), class: cls }
+    const { to, stamp } = decode(value)
+    if (to !== '') yield { id: idIn(key), kind: kindIn(key), to, stamp }
   }
 }
 
 export function applyPin(view: StateStore, op: PinOp, stamp: Stamp): void {
-  const known = read(view, op.id)
+  const key = keyOf(op.id, op.kind)
+  const known = read(view, key)
   if (known !== undefined && known.stamp >= stamp) return
-  view.put(keyOf(op.id), encodeCbor([op.class, fromByteString(stamp)]))
+  const to = op.kind === 'pin' ? op.class : op.tier
+  view.put(key, encodeCbor([to, fromByteString(stamp)]))
 }
 
-/** Has somebody said whether a node is pinned? */
-export function isPinSaid(view: StateStore, id: NodeId): boolean {
-  return read(view, id) !== undefined
+/** Has somebody said whether a node is pinned so? */
+export function isPinSaid(view: StateStore, id: NodeId, kind: PinKind): boolean {
+  return read(view, keyOf(id, kind)) !== undefined
 }
 
 /** The stamp of a pin that says nothing in the state at a cut, since it was taken away or its node is forgotten. */
@@ -49,35 +89,38 @@ export function deadPin(
   [key, value]: readonly [ByteString, Uint8Array],
   deadBy: Hlc,
 ): Stamp | undefined {
-  const { class: cls, stamp } = decode(value)
+  const { to, stamp } = decode(value)
   if (stampHlc(stamp) > deadBy) return undefined
   const id = idIn(key)
   const isKnown = readDir(view, id) !== undefined || readInode(view, id) !== undefined
-  return cls === '' || !isKnown ? stamp : undefined
+  return to === '' || !isKnown ? stamp : undefined
 }
 
 /** Forget a pin that has this stamp. */
 export function forgetPin(view: StateStore, key: ByteString, stamp: Stamp): void {
-  if (read(view, idIn(key))?.stamp === stamp) view.delete(key)
+  if (read(view, key)?.stamp === stamp) view.delete(key)
 }
 
-function read(
-  view: StateStore,
-  id: NodeId,
-): { readonly class: string; readonly stamp: Stamp } | undefined {
-  const bytes = view.get(keyOf(id))
+type Said = Pick<Pin, 'to' | 'stamp'>
+
+function read(view: StateStore, key: ByteString): Said | undefined {
+  const bytes = view.get(key)
   return bytes === undefined ? undefined : decode(bytes)
 }
 
-function decode(bytes: Uint8Array): { readonly class: string; readonly stamp: Stamp } {
-  const [cls, stamp] = decodeCbor(bytes, 'pin') as readonly [string, Uint8Array]
-  return { class: cls, stamp: toByteString(stamp) as Stamp }
+function decode(bytes: Uint8Array): Said {
+  const [to, stamp] = decodeCbor(bytes, 'pin') as readonly [string, Uint8Array]
+  return { to, stamp: toByteString(stamp) as Stamp }
 }
 
-function keyOf(id: NodeId): ByteString {
-  return PIN + hexToByteString(id)
+function keyOf(id: NodeId, kind: PinKind): ByteString {
+  return PIN + hexToByteString(id) + SUFFIXES[kind]
 }
 
 function idIn(key: ByteString): NodeId {
-  return toHex(fromByteString(key.slice(PIN.length))) as NodeId
+  return toHex(fromByteString(key.slice(PIN.length, ID_END))) as NodeId
+}
+
+function kindIn(key: ByteString): PinKind {
+  return key.length === ID_END ? 'pin' : 'pin-cold'
 }

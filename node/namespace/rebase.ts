@@ -153,9 +153,10 @@ export class Rebase {
         return this.#holdAgain(op)
       case 'cold':
         return this.#coldAgain(op)
-      case 'pin': {
+      case 'pin':
+      case 'pin-cold': {
         const id = this.#dirs.get(op.id) ?? this.#inodes.get(op.id) ?? op.id
-        return isPinSaid(view, id) ? undefined : this.#volume.submit({ ...op, id })
+        return isPinSaid(view, id, op.kind) ? undefined : this.#volume.submit({ ...op, id })
       }
       case 'member-info':
         return this.#volume.submit(op)

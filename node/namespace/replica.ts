@@ -219,6 +219,7 @@ export class Replica {
       case 'read':
         return this.stripes.apply(op, stamp)
       case 'pin':
+      case 'pin-cold':
         return applyPin(this.view, op, stamp)
       case 'member':
       case 'member-info':

@@ -53,6 +53,8 @@ const COLD_TIER: Setting = {
     throw new ShoalError('usage', `cold-tier=${value}: give a name of shoal cold ls, or none`)
   },
 }
+/** Whether what is due goes there now. */
+const COLD: Setting<'on' | 'paused'> = oneOf('cold', ['on', 'paused'])
 /** What stays with peers of what lies in a tier: by default one copy, since a tier is lost by one bill that nobody pays. */
 const KEEP: Setting<Keep> = oneOf('keep', ['copies1', 'none', 'all'])
 
@@ -68,6 +70,7 @@ const SETTINGS = {
   consistency: CONSISTENCY,
   'cold-after': COLD_AFTER,
   'cold-tier': COLD_TIER,
+  cold: COLD,
   keep: KEEP,
   locks: LOCKS,
 } as const satisfies Readonly<Record<string, Setting>>
@@ -216,6 +219,11 @@ export function coldAfterOf(
   const afterMs = parseDuration(valueOf(volume, 'cold-after'))
   const tier = coldTierOf(volume)
   return afterMs === undefined || tier === undefined ? undefined : { afterMs, tier }
+}
+
+/** Does nothing go into tiers but what is asked for? */
+export function isColdPaused(volume: Volume): boolean {
+  return valueOf(volume, 'cold') === 'paused'
 }
 
 /** Undefined: none. */

@@ -16,6 +16,8 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Random } from '../world/world.ts'
 
 const KEY_BYTES = 32
+/** Whatever the class of packs: it is read back at once, and soon replaced, for which others take their time or charge. */
+const STORAGE_CLASS = 'STANDARD'
 
 /** A head that lies in a tier. */
 export interface StoredHead {
@@ -89,7 +91,8 @@ export class BackupObjects {
 
   /** throws ShoalError 'cold-corrupt' if it reads back otherwise. */
   async #put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.tier.put(key, bytes.length, once(bytes), { signal: this.#signal })
+    const options = { signal: this.#signal, storageClass: STORAGE_CLASS }
+    await this.tier.put(key, bytes.length, once(bytes), options)
     if (equalBytes(await this.#get(key), bytes)) return
     await this.tier.remove([key], { signal: this.#signal })
     throw new ShoalError('cold-corrupt', `${key} reads back from the tier other than it was put`)

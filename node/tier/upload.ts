@@ -1,7 +1,7 @@
 // Puts one pack into a tier: what its stripes hold, gathered as it is sent, and then read back, every byte of it compared
 // with what it should be. What was put by an upload that was broken off is not put again; what is found to be other than
 // it should is removed. Only who gets a Pack from here may say that the tier holds it.
-import { concatBytes, equalBytes } from '../../protocol/bytes.ts'
+import { equalBytes } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { layOutPack, packKey } from '../../protocol/cold/pack.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
@@ -89,7 +89,8 @@ async function verify(
   signal: AbortSignal,
 ): Promise<void> {
   const key = packKey(volume, pack.id)
-  const source = new Exactly(tier.get(key, undefined, { signal }))
+  // One more, which is not to be there. Each byte is compared here, so the tier need not.
+  const source = new Exactly(tier.get(key, { from: 0, to: pack.size + 1 }, { signal }))
   const wrong = `cold tier ${tierName}: ${key} reads back other than it was put; it is put again later`
   try {
     for (const part of pack.parts) {
@@ -108,6 +109,8 @@ async function verify(
 class Exactly {
   readonly #source: AsyncIterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array(0)
+  /** One for all: a buffer each, for all that is read back, would be work for the garbage collector. */
+  #taken: Uint8Array = new Uint8Array(0)
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
@@ -117,22 +120,22 @@ class Exactly {
     await this.#source.return?.()
   }
 
-  /** Fewer bytes only at the end. */
+  /** Good until the next call. Fewer bytes only at the end. */
   async take(length: number): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = []
-    let missing = length
-    while (missing > 0) {
+    let taken = 0
+    while (taken < length) {
       if (this.#rest.length === 0) {
         const next = await this.#source.next()
         if (next.done === true) break
         this.#rest = next.value
       }
-      const piece = this.#rest.subarray(0, missing)
+      const piece = this.#rest.subarray(0, length - taken)
       this.#rest = this.#rest.subarray(piece.length)
-      missing -= piece.length
-      pieces.push(piece)
+      if (piece.length === length) return piece
+      if (this.#taken.length < length) this.#taken = new Uint8Array(length)
+      this.#taken.set(piece, taken)
+      taken += piece.length
     }
-    const [only] = pieces
-    return pieces.length === 1 && only !== undefined ? only : concatBytes(pieces)
+    return this.#taken.subarray(0, taken)
   }
 }

@@ -1,25 +1,19 @@
 // After a pin was set or taken away: packs anew, for the class that they are to be in now, the chunks of all files below.
 // What it does not get done, or what is moved meanwhile, the next collection of garbage finds (collect.ts), which also
 // gives up the stripes of the old class.
-import { asShoalError, hasCode } from '../../protocol/errors.ts'
-import type { ChunkId, NodeId } from '../../protocol/ids.ts'
+import { asShoalError } from '../../protocol/errors.ts'
+import type { ChunkId } from '../../protocol/ids.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
-import { readInode } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
-import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
+import { Walk } from '../files/walk.ts'
 import type { PinnedClasses } from '../files/pinned-classes.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Clock } from '../world/world.ts'
 import type { PackAnew, SealedChunk } from './pack-anew.ts'
 import { classText } from './repack.ts'
 import type { ClassOf } from './repack.ts'
-
-/** Chunks looked at before others have their turn. */
-const PACE = 256
-const NODE_CACHE_ITEMS = 10_000
 
 export interface RepinParts {
   readonly namespace: Namespace
@@ -43,7 +37,7 @@ export class Repin {
   /** A folder or file has another class: see to it in the background, after what was asked before. */
   add(target: ViewTarget): void {
     this.#work = this.#work
-      .then(() => new Walk(this.#parts, this.#stopped.signal).run(target))
+      .then(() => new Repacking(this.#parts, this.#stopped.signal).run(target))
       .catch((error: unknown) => {
         if (this.#stopped.signal.aborted) return
         const { code, message } = asShoalError(error)
@@ -63,13 +57,11 @@ interface OpenStripe {
   bytes: number
 }
 
-class Walk {
+class Repacking {
   readonly #parts: RepinParts
   readonly #signal: AbortSignal
-  readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
   /** What is to go into the next stripe of each class. */
   readonly #open = new Map<string, OpenStripe>()
-  #steps = 0
 
   constructor(parts: RepinParts, signal: AbortSignal) {
     this.#parts = parts
@@ -77,38 +69,17 @@ class Walk {
   }
 
   async run(target: ViewTarget): Promise<void> {
-    const folders: NodeId[] = []
-    const see = async (one: ViewTarget): Promise<void> => {
-      if (one.kind === 'dir') folders.push(one.id)
-      else await this.#file(one.id)
-    }
-    await see(target)
-    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      try {
-        for await (const entry of this.#parts.namespace.list(folder)) await see(entry.target)
-      } catch (error) {
-        // Removed meanwhile.
-        if (!hasCode(error, 'ENOENT')) throw error
-      }
+    const { namespace, classes, reader, clock } = this.#parts
+    const walk = new Walk({ namespace, reader: reader(), clock }, this.#signal)
+    for await (const file of walk.filesBelow(target)) {
+      for await (const chunk of walk.chunksOfFile(file))
+        for (const cls of classes.ofFile(file)) await this.#chunk(chunk, cls)
     }
     for (const { class: cls, chunks } of this.#open.values()) await this.#place(cls, chunks)
   }
 
-  async #file(id: NodeId): Promise<void> {
-    const { namespace, classes, reader } = this.#parts
-    const versions = readInode(namespace.volume.view, id)?.versions ?? []
-    for (const { content, size } of versions) {
-      if (content.kind !== 'chunks') continue
-      const manifest = { size, root: content.root, depth: content.depth }
-      const tree = new ManifestTree(manifest, { chunks: reader(), nodes: this.#nodes })
-      for await (const chunk of chunksOf(tree, { signal: this.#signal }))
-        for (const cls of classes.ofFile(id)) await this.#chunk(chunk, cls)
-    }
-  }
-
   async #chunk(id: ChunkId, cls: ClassOf): Promise<void> {
-    const { map, clock } = this.#parts
-    if (++this.#steps % PACE === 0) await clock.sleep(1, { signal: this.#signal })
+    const { map } = this.#parts
     const found = map.locate(id)
     // In none yet: whoever wrote it packs it.
     const length =

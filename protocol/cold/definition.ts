@@ -11,6 +11,14 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 /** How a node is let in to a tier: of S3 only. */
 export type TierAccess = Pick<S3Options, 'credentialsFile' | 'profile'>
 
+/** Of S3: what lies there is read hours after it was asked back. */
+const ARCHIVE_CLASSES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+/** Does a tier call its archive so? */
+export function isArchiveClass(storageClass: string): boolean {
+  return ARCHIVE_CLASSES.has(storageClass)
+}
+
 export function isTierName(text: string): boolean {
   return NAME.test(text) && text.length <= TIER_NAME_MAX
 }

@@ -136,13 +136,8 @@ export function chunkRange(
   index: number,
   offset: number,
 ): ByteRange {
-  let end = offset
-  let length = 0
-  for (let at = 0; at <= index; at++) {
-    length = chunks[at]?.length ?? 0
-    end += blockBytes(length)
-  }
-  return { from: end - length, to: end }
+  const to = offset + (endsOf(chunks)[index] ?? 0)
+  return { from: to - (chunks[index]?.length ?? 0), to }
 }
 
 /** The key of a pack below the place of its tier. */
@@ -169,7 +164,20 @@ function packIdOf(volume: VolumeId, stripes: readonly PackStripe[], number: numb
   return packIdFromBytes(deriveKey('shoal 2026 pack id v1', material).subarray(0, PACK_ID_BYTES))
 }
 
-/** Of a block with so many bytes of data. */
-function blockBytes(length: number): number {
+/** One chunk after the other is asked for, and the last lies behind all others. */
+const knownEnds = new WeakMap<StripeHeader['chunks'], readonly number[]>()
+
+/** Where the block of each chunk ends, counted from where its stripe begins. */
+function endsOf(chunks: StripeHeader['chunks']): readonly number[] {
+  const known = knownEnds.get(chunks)
+  if (known !== undefined) return known
+  let end = 0
+  const ends = chunks.map(({ length }) => (end += blockBytes(length)))
+  knownEnds.set(chunks, ends)
+  return ends
+}
+
+/** Length in a pack of a chunk with so many bytes of data. */
+export function blockBytes(length: number): number {
   return encodeVarint(CID_BYTES + length).length + CID_BYTES + length
 }

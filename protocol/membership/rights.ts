@@ -33,6 +33,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'version':
     case 'drop-version':
     case 'pin':
+    case 'pin-cold':
     // Who can't read what reaches a chunk can't tell that nothing does.
     case 'condemn':
     case 'sweep':

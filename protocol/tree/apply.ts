@@ -89,6 +89,7 @@ export function applyOp(
     // Settings, and what people want for a path, are tables of their own.
     case 'policy':
     case 'pin':
+    case 'pin-cold':
       return
     default:
       return assertNever(op)

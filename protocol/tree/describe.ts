@@ -176,6 +176,15 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
       const text = op.class === '' ? `unpinned ${what}` : `pinned ${what} to class ${op.class}`
       return { kind: 'policy', text, path }
     }
+    case 'pin-cold': {
+      const path = names.object(op.id)
+      const what = path ?? GONE
+      const text =
+        op.tier === ''
+          ? `unpinned ${what} from its cold tier`
+          : `pinned ${what} to cold tier ${op.tier}`
+      return { kind: 'policy', text, path }
+    }
     case 'stripe':
     case 'shards':
     case 'condemn':

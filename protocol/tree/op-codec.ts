@@ -15,6 +15,7 @@ import {
   NAME_MAX,
   OP_DOTS_MAX,
   SYMLINK_MAX,
+  TIER_NAME_MAX,
   XATTR_NAME_MAX,
   XATTR_VALUE_MAX,
 } from '../limits.ts'
@@ -94,6 +95,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, k: op.key, v: op.value }
     case 'pin':
       return { o, id: fromHex(op.id), c: op.class }
+    case 'pin-cold':
+      return { o, id: fromHex(op.id), t: op.tier }
     default:
       return encodeClearOp(op)
   }
@@ -140,25 +143,13 @@ function decodeKnownOp(value: unknown): Op | undefined {
     case 'link':
       return { kind, inode: id(f, 'i'), link: id(f, 'l'), ...place(f) }
     case 'move':
-      return {
-        kind,
-        link: id(f, 'l'),
-        from: id(f, 'f'),
-        ...place(f),
-        saw: dots(f.list('s', OP_DOTS_MAX)),
-      }
+      return { kind, link: id(f, 'l'), from: id(f, 'f'), ...place(f), saw: saw(f) }
     case 'move-dir':
-      return {
-        kind,
-        id: id(f, 'id'),
-        from: id(f, 'f'),
-        ...place(f),
-        saw: dots(f.list('s', OP_DOTS_MAX)),
-      }
+      return { kind, id: id(f, 'id'), from: id(f, 'f'), ...place(f), saw: saw(f) }
     case 'unlink':
-      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: dots(f.list('s', OP_DOTS_MAX)) }
+      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: saw(f) }
     case 'rmdir':
-      return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: dots(f.list('s', OP_DOTS_MAX)) }
+      return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: saw(f) }
     case 'attributes':
       return { kind, id: id(f, 'id'), attributes: decodeAttributes(f) }
     case 'xattr':
@@ -177,19 +168,26 @@ function decodeKnownOp(value: unknown): Op | undefined {
         content: decodeContent(f.raw('c')),
         modifiedNs: time(f.raw('m')),
         touch: f.list('w', OP_DOTS_MAX).map((item) => {
-          const [link, saw] = list(item, 2)
-          return { link: nodeId(link), saw: dots(list(saw, OP_DOTS_MAX)) }
+          const [link, dead] = list(item, 2)
+          return { link: nodeId(link), saw: dots(list(dead, OP_DOTS_MAX)) }
         }),
       }
     case 'drop-version':
-      return { kind, inode: id(f, 'i'), saw: dots(f.list('s', OP_DOTS_MAX)) }
+      return { kind, inode: id(f, 'i'), saw: saw(f) }
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
     case 'pin':
       return { kind, id: id(f, 'id'), class: f.text('c', CLASS_TEXT_MAX) }
+    case 'pin-cold':
+      return { kind, id: id(f, 'id'), tier: f.text('t', TIER_NAME_MAX) }
     default:
       return decodeClearOp(kind, f)
   }
+}
+
+/** The entries that whoever made the op knew of. */
+function saw(f: Fields): Dot[] {
+  return dots(f.list('s', OP_DOTS_MAX))
 }
 
 function encodePlace(op: {

@@ -126,6 +126,13 @@ export type TreeOp =
       /** Redundancy class of what is there and below; empty: no other than around it. */
       readonly class: string
     }
+  | {
+      readonly kind: 'pin-cold'
+      /** A directory or an inode. */
+      readonly id: NodeId
+      /** Name of the cold tier that what is there and below goes into at once; empty: none but that around it. */
+      readonly tier: string
+    }
 
 /** From now on a peer holds a shard of a stripe, or holds it no more. */
 export interface ShardChange {

@@ -23,9 +23,12 @@ describe('garbage', { concurrency: 4 }, () => {
       await shoal('mkdir', '/photos')
       const added = await shoal('pin', 'add', '/photos', '--class', 'rs6+3')
       assert.equal(added.stdout, 'Pinned /photos to class rs6+3\n')
-      assert.equal((await shoal('pin', 'ls')).stdout, '/photos  class rs6+3  volume\n')
+      assert.equal(
+        (await shoal('pin', 'ls')).stdout,
+        '/photos  class rs6+3  volume  0 B of 0 B (100 %)\n',
+      )
       assert.deepEqual(await json('pin', 'ls'), [
-        { path: '/photos', kind: 'class', class: 'rs6+3' },
+        { path: '/photos', kind: 'class', class: 'rs6+3', wantedBytes: 0, actualBytes: 0 },
       ])
       assert.equal((await shoal('pin', 'rm', '/photos')).stdout, 'Unpinned /photos\n')
       const { stdout, stderr } = await shoal('pin', 'ls')
@@ -36,6 +39,13 @@ describe('garbage', { concurrency: 4 }, () => {
       assert.equal(local.stdout, 'Pinned /photos to this node: 0 B\n')
       const listed = await shoal('pin', 'ls')
       assert.equal(listed.stdout, '/photos  local  this node  0 B of 0 B (100 %)\n')
+      const cold = await shoal('pin', 'add', '/photos', '--cold', 'attic')
+      assert.match(cold.stdout, /^Pinned \/photos to cold tier attic: .* pin ls\n$/)
+      assert.equal(
+        (await shoal('pin', 'ls')).stdout,
+        '/photos  local       this node  0 B of 0 B (100 %)\n' +
+          '/photos  cold attic  volume     999 B of 2.00 KB (49 %)  cold tier attic: is away\n',
+      )
       assert.equal((await shoal('pin', 'add', '/photos')).code, 2)
       assert.equal((await shoal('pin', 'add', '/photos', '--local', '--class', 'rs6+3')).code, 2)
       assert.equal((await shoal('pin', 'add', '/photos', '--class', 'rs6')).code, 2)

@@ -1,5 +1,6 @@
 // The calls about archives of a node in memory: an archive is a header and the bytes of one file. It has no recovery.
 import { UNKNOWN_ROOT, encodeCarHeader } from '../../protocol/car/car.ts'
+import { MemoryPins } from './memory-pins.ts'
 import type { FileContent } from '../../node/control/api.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ExchangeApi, ExportOptions, ImportEvent } from '../../node/control/exchange.ts'
@@ -8,7 +9,7 @@ import type { RecoveryApi } from '../../node/control/recovery.ts'
 /** Root of every archive here: that of an empty file. */
 export const ROOT_CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
-export abstract class MemoryExchange implements ExchangeApi, RecoveryApi {
+export abstract class MemoryExchange extends MemoryPins implements ExchangeApi, RecoveryApi {
   abstract readFile(path: string): Promise<FileContent>
   abstract writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void>
 

@@ -3,7 +3,6 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryExchange } from './memory-exchange.ts'
-import { MemoryPins } from './memory-pins.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type {
   Ack,
@@ -29,7 +28,6 @@ import type {
 } from '../../node/control/api.ts'
 import type { ColdProgress, Tier, TierRequest, TierStatus } from '../../node/control/cold.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
-import type { ClassPin, Pin, PinProgress } from '../../node/control/pins.ts'
 import type {
   MountStatus,
   NodeStatus,
@@ -58,7 +56,6 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
   /** What readLog() gives. */
   log: readonly LogItem[] = []
   readonly #tiers = new Map<string, Tier>()
-  readonly #pins = new MemoryPins()
   /** What scrub() gives. */
   scrubbed: readonly ScrubEvent[] = []
   /** What settle() was asked for, in order. */
@@ -280,23 +277,6 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
       trashBytes: 6_000_000,
       reclaimableBytes: 0,
     }
-  }
-
-  async addPin(path: string, { class: text }: { readonly class: string }): Promise<ClassPin> {
-    await this.stat(path)
-    return this.#pins.add(path, text)
-  }
-
-  async *addLocalPin(path: string): AsyncGenerator<readonly PinProgress[]> {
-    yield* this.#pins.addLocal(path, (await this.stat(path)).sizeBytes)
-  }
-
-  async removePin(path: string): Promise<void> {
-    this.#pins.remove(path)
-  }
-
-  async listPins(): Promise<readonly Pin[]> {
-    return this.#pins.all()
   }
 
   async addTier({ name, url }: TierRequest): Promise<Tier> {

@@ -1,30 +1,53 @@
-// Pins of a node in memory: what is pinned to it is there in two steps.
+// The calls about pins of a node in memory: what is pinned to it is there in two steps, and what is pinned to a tier goes
+// nowhere.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
-import type { ClassPin, Pin, PinProgress } from '../../node/control/pins.ts'
+import type { FileStat } from '../../node/control/api.ts'
+import type {
+  ClassPin,
+  ColdPin,
+  Pin,
+  PinProgress,
+  PinsApi,
+  PinsCounted,
+} from '../../node/control/pins.ts'
 
-export class MemoryPins {
+export abstract class MemoryPins implements PinsApi {
   readonly #pins = new Map<string, Pin>()
 
-  add(path: string, cls: string): ClassPin {
-    const pin = { path, kind: 'class', class: formatClass(parseClass(cls)) } as const
-    this.#pins.set(`${path} class`, pin)
+  abstract stat(path: string): Promise<FileStat>
+
+  async addPin(path: string, { class: text }: { readonly class: string }): Promise<ClassPin> {
+    await this.stat(path)
+    const pin = { path, kind: 'class', class: formatClass(parseClass(text)) } as const
+    this.#pins.set(`${path} class`, { ...pin, wantedBytes: 0, actualBytes: 0 })
     return pin
   }
 
-  *addLocal(path: string, wantedBytes: number): Generator<readonly PinProgress[]> {
+  async addColdPin(path: string, tier: string): Promise<ColdPin> {
+    await this.stat(path)
+    const pin = { path, kind: 'cold', tier } as const
+    const failure = { code: 'cold-unreachable', message: `cold tier ${tier}: is away` } as const
+    this.#pins.set(`${path} cold`, { ...pin, wantedBytes: 2000, actualBytes: 999, failure })
+    return pin
+  }
+
+  async *addLocalPin(path: string): AsyncGenerator<readonly PinProgress[]> {
+    const { sizeBytes: wantedBytes } = await this.stat(path)
     for (const actualBytes of [0, wantedBytes]) {
       this.#pins.set(`${path} local`, { path, kind: 'local', wantedBytes, actualBytes })
       yield [{ wantedBytes, actualBytes }]
     }
   }
 
-  remove(path: string): void {
-    const removed = [`${path} class`, `${path} local`].filter((key) => this.#pins.delete(key))
+  async removePin(path: string): Promise<void> {
+    const keys = ['class', 'cold', 'local'].map((kind) => `${path} ${kind}`)
+    const removed = keys.filter((key) => this.#pins.delete(key))
     if (removed.length === 0) throw new ShoalError('ENOENT', `${path}: is not pinned`)
   }
 
-  all(): readonly Pin[] {
-    return [...this.#pins.values()]
+  async *listPins(): AsyncGenerator<readonly (PinsCounted | Pin)[]> {
+    yield [{ kind: 'counted', doneBytes: 0, totalBytes: 1 }]
+    yield [...this.#pins.values()]
   }
 }

@@ -1,6 +1,6 @@
 // Data that goes into a cold tier, and comes back: real nodes, and a folder as the tier.
 import assert from 'node:assert/strict'
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CarReader } from '@ipld/car'
@@ -77,6 +77,13 @@ test('what is pushed is read from the tier once peers have given up their shards
       assert.match(await fresh.shoal('ls', '/small'), /7/)
       await rename(away, place)
       assert.equal(await fresh.shoal('cat', '/small/3'), '3'.repeat(9000))
+      const packs = await packsIn(place)
+      await Promise.all(packs.map(damage))
+      const damaged = await fresh.run('get', '/big.bin', join(cluster.folder, 'damaged.bin'))
+      assert.equal(damaged.code, 1)
+      assert.match(damaged.stderr, /big\.bin.*cold tier attic: .*\.car does not hold chunk/)
+      await Promise.all(packs.map(damage))
+      await fresh.shoal('get', '/big.bin', join(cluster.folder, 'damaged.bin'))
       for (const node of cluster.nodes.slice(0, 3)) await node.start()
     },
   )
@@ -91,12 +98,21 @@ test('what is pushed is read from the tier once peers have given up their shards
       return cold.only + cold.copied === 0 && stripes.full > 0 && stripes.lost === 0
     })
     await first.shoal('cold', 'rm', 'attic')
-    await rm(place, { recursive: true })
+    // Others may be putting the log there still.
+    await rename(place, `${place}.away`)
     const got = join(cluster.folder, 'recalled.bin')
     await cluster.nodes[2]?.shoal('get', '/big.bin', got)
     assert.equal(await digestFile(got), digest)
   })
 })
+
+/** Every byte of a file becomes another; twice, and it is as it was. */
+async function damage(path: string): Promise<void> {
+  await writeFile(
+    path,
+    (await readFile(path)).map((byte) => byte ^ 1),
+  )
+}
 
 async function packsIn(place: string): Promise<string[]> {
   const names = await readdir(place, { recursive: true })

@@ -29,6 +29,8 @@ export interface Seen {
 export class FaultyProxy {
   /** Asked for each request; may be changed at any time. */
   fault: (request: Seen) => Fault | undefined = () => undefined
+  /** How much later than it could each request goes on to the server. */
+  latencyMs = 0
   /** All requests so far. */
   readonly seen: Seen[] = []
   readonly #server: Server
@@ -79,7 +81,8 @@ export class FaultyProxy {
       request.on('end', () => answer(response, fault, seen))
       return
     }
-    this.#forward(request, response, fault)
+    if (this.latencyMs === 0) this.#forward(request, response, fault)
+    else setTimeout(() => this.#forward(request, response, fault), this.latencyMs)
   }
 
   #forward(request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): void {

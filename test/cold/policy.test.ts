@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TierStatus } from '../../node/control/cold.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
@@ -25,9 +26,26 @@ test('data that nobody reads goes into the tier by itself, also when its uploade
     await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
     for (const source of sources) await first.shoal('put', '--ack', 'placed', source, '/')
     await cluster.converged()
-    await first.shoal('cold', 'add', 'attic', `dir:${place}`)
-    await first.shoal('volume', 'set', 'main', 'cold-tier=attic', 'cold-after=1s')
-    await eventually('something is being put', async () => (await readdir(place)).length > 0)
+    await first.shoal('volume', 'set', 'main', 'cold-tier=attic', 'cold-after=1s', 'cold=paused')
+    const slow = await first.run('cold', 'add', 'attic', `dir:${place}`, '--limit', '10B')
+    assert.match(slow.stderr, /at least 1KB/)
+    for (const node of cluster.nodes) {
+      await node.shoal('cold', 'add', 'attic', `dir:${place}`, '--limit', '8MB')
+      await cluster.converged()
+    }
+    const put = (kind: string) => async (): Promise<boolean> =>
+      (await readdir(place, { recursive: true })).some((name) => name.includes(`/${kind}/`))
+    // The log is put after what is due, in the same pass.
+    await eventually('the log is put while nothing else is', put('heads'))
+    assert.equal(await put('packs')(), false)
+    await first.shoal('volume', 'set', 'main', 'cold=on')
+    await eventually('something is being put', put('packs'))
+    await eventually('it is told how far that is', async () => {
+      const all = await Promise.all(
+        [first, second, third].map((node) => node.json<TierStatus[]>('cold', 'ls')),
+      )
+      return all.flat().some(({ moving }) => moving !== undefined && moving.totalBytes > 0)
+    })
     await Promise.all([first, second].map((node) => node.kill('SIGKILL')))
     await Promise.all([first, second].map((node) => node.start({ mount: node.mountFolder })))
     await eventually('all lies in the tier, and nowhere else', async () => {

@@ -17,7 +17,7 @@ import type { ObjectTier } from '../../node/world/world.ts'
 const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' }
 /** Of tests that wait for its end. */
 const IMPATIENT = { patience: { connectMs: 1500, silenceMs: 1500 } }
-const LARGE = patternOf(20 * MIB)
+const LARGE = patternOf(36 * MIB)
 
 export function s3FaultSuite(server: S3Server | undefined, skip: string | undefined): void {
   describe('S3 with faults', { skip: skip ?? false }, () => {
@@ -138,7 +138,11 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
           isGet,
         )
         assertSame(await get(tier, 'key'), LARGE)
-        assert.equal(proxy().seen.length, 3 + 4, 'windows, and one more request for each fault')
+        const requests = proxy().seen.length
+        const what = `${requests} requests for the windows, and one more for each fault`
+        // On a busy machine others stall as well.
+        if (kind === 'stall') assert(requests >= 3 + 4, what)
+        else assert.equal(requests, 3 + 4, what)
       }))
   }
 

@@ -18,14 +18,15 @@ const NEEDED = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-authtool']
 const FILLERS = 32
 const START_MS = 180_000
 
-export class S3Server {
+export class S3Server implements AsyncDisposable {
   readonly endpoint: string
   readonly region: string
   readonly accessKey: string
   readonly secretKey: string
+  /** Of all its files. */
+  readonly folder: string
   /** In the form of ~/.aws/credentials, for its owner only. */
   readonly credentialsFile: string
-  readonly #folder: string
   readonly #client: S3Client
   readonly #stop: () => void
   #buckets = 0
@@ -37,7 +38,7 @@ export class S3Server {
     this.accessKey = setting('access_key')
     this.secretKey = setting('secret_key')
     this.credentialsFile = join(folder, 'credentials')
-    this.#folder = folder
+    this.folder = folder
     this.#stop = () => void spawnSync('bash', [SCRIPT, 'stop', folder])
     this.#client = new S3Client({
       endpoint: this.endpoint,
@@ -100,10 +101,14 @@ export class S3Server {
     await this.#client.send(new DeleteBucketCommand({ Bucket: bucket }))
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
   async stop(): Promise<void> {
     process.off('exit', this.#stop)
     this.#client.destroy()
     this.#stop()
-    await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.folder, { recursive: true, force: true })
   }
 }

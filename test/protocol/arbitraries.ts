@@ -212,6 +212,7 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   }),
   op('read', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('pin', { id: anyNode, class: fc.string({ maxLength: 32 }) }),
+  op('pin-cold', { id: anyNode, tier: fc.string({ maxLength: 64 }) }),
 )
 
 function op<Kind extends Op['kind']>(

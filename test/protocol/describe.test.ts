@@ -118,6 +118,8 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   [{ kind: 'read', stripes: [STRIPE, STRIPE] }, 'read of 2 stripes'],
   [{ kind: 'pin', id: FILE, class: 'rs6+3' }, 'pinned /docs/a to class rs6+3'],
   [{ kind: 'pin', id: FILE, class: '' }, 'unpinned /docs/a'],
+  [{ kind: 'pin-cold', id: FILE, tier: 'attic' }, 'pinned /docs/a to cold tier attic'],
+  [{ kind: 'pin-cold', id: FILE, tier: '' }, 'unpinned /docs/a from its cold tier'],
 ]
 
 describe('ops in words', () => {

@@ -198,6 +198,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   },
   read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
   pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
+  'pin-cold': { kind: 'pin-cold', id: DIR, tier: 'attic' },
 }
 
 describe('ops', () => {
@@ -375,6 +376,7 @@ const BOUNDS: readonly (readonly [
   ['cold', 's', [[stripe, Number.MAX_SAFE_INTEGER]], [[stripe, -1]]],
   ['read', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
+  ['pin-cold', 't', 'x'.repeat(64), 'x'.repeat(65)],
 ]
 
 function example(name: string): Op {

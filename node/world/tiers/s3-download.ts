@@ -1,18 +1,19 @@
 // Bytes of an object, in windows: each is a ranged GET that goes on where its connection broke, and a few are fetched
-// ahead of the reader. All come from one version of the object (If-Match).
+// ahead of the reader, who has each byte as soon as it has come. All come from one version of the object (If-Match).
 import { createHash } from 'node:crypto'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
+import { Arrivals } from './arrivals.ts'
 import { backoffMs } from './backoff.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
 import type { Turns } from './turns.ts'
 import type { Clock, Random } from '../world.ts'
 
-const WINDOW_BYTES: number = 8 * MIB
-const WINDOWS_AHEAD = 4
+const WINDOW_BYTES: number = 16 * MIB
+const WINDOWS_AHEAD = 2
 /** For a window whose body broke off; each also has the retries of the client. */
 const ATTEMPTS_MAX = 5
 const BASE_MS = 100
@@ -30,87 +31,83 @@ export interface Source {
   readonly Key: string
 }
 
-interface Window {
-  readonly chunks: readonly Uint8Array[]
+/** Of the object, as the first answer for a window tells. */
+interface Found {
   readonly objectBytes: number
   readonly etag: string | undefined
   /** MD5 of the whole object in hexadecimal, where the entity tag is that. */
   readonly md5: string | undefined
 }
 
+type Window = Arrivals<Found, Uint8Array>
+
+const NOTHING: Found = { objectBytes: 0, etag: undefined, md5: undefined }
+
 /**
  * Bytes [from, to) of an object, fewer where it ends before.
- * throws what the SDK does; `damaged()` after the last byte of a whole object whose checksum is wrong.
+ * throws what the SDK does; `damaged()`, if given, after the last byte of a whole object whose checksum is wrong.
  */
 export async function* download(
   parts: DownloadParts,
   source: Source,
   { from, to }: { readonly from: number; readonly to: number },
-  { signal: outer, damaged }: { signal: AbortSignal; damaged: () => ShoalError },
+  { signal: outer, damaged }: { signal: AbortSignal; damaged?: () => ShoalError },
 ): AsyncGenerator<Uint8Array> {
   if (from >= to) return
   const link = new LinkedSignal(outer)
-  const ahead: Promise<Window>[] = []
+  const windows: Window[] = []
+  const open = (start: number, etag?: string): void => {
+    const range = { start, end: Math.min(start + WINDOW_BYTES, to), etag }
+    windows.push(new Arrivals((window) => fetchWindow(parts, source, range, window, link.signal)))
+  }
   try {
-    const fetch = (start: number, etag?: string): Promise<Window> =>
-      fetchWindow(
-        parts,
-        source,
-        { start, end: Math.min(start + WINDOW_BYTES, to), etag },
-        link.signal,
-      )
-    const first = await fetch(from)
-    const end = Math.min(to, first.objectBytes)
-    const whole = from === 0 && end === first.objectBytes
-    const hash = whole && first.md5 !== undefined ? createHash('md5') : undefined
+    open(from)
+    const { objectBytes, etag, md5 } = (await windows[0]?.first) ?? NOTHING
+    const end = Math.min(to, objectBytes)
+    const isWhole = from === 0 && end === objectBytes
+    const hash = damaged && isWhole && md5 !== undefined ? createHash('md5') : undefined
     let next = from + WINDOW_BYTES
-    for (let window: Window | undefined = first; window; window = await ahead.shift()) {
-      for (; ahead.length < WINDOWS_AHEAD && next < end; next += WINDOW_BYTES) {
-        const fetching = fetch(next, first.etag)
-        // Whoever reads on is told; who does not need not know.
-        fetching.catch(() => undefined)
-        ahead.push(fetching)
-      }
-      for (const chunk of window.chunks) {
+    for (let window = windows[0]; window !== undefined; window = windows[0]) {
+      for (; windows.length <= WINDOWS_AHEAD && next < end; next += WINDOW_BYTES) open(next, etag)
+      for await (const chunk of window) {
         hash?.update(chunk)
         yield chunk
       }
+      windows.shift()
     }
-    if (hash !== undefined && hash.digest('hex') !== first.md5) throw damaged()
+    if (damaged && hash && hash.digest('hex') !== md5) throw damaged()
   } finally {
     link.abort(new ShoalError('aborted', 'the reader has left'))
     link.release()
-    await Promise.allSettled(ahead)
+    await Promise.all(windows.map(({ over }) => over))
   }
 }
 
 async function fetchWindow(
   { client, turns, clock, random }: DownloadParts,
   source: Source,
-  { start, end, etag }: { start: number; end: number; etag: string | undefined },
+  { start, end, etag: known }: { start: number; end: number; etag: string | undefined },
+  window: Window,
   signal: AbortSignal,
-): Promise<Window> {
+): Promise<void> {
   const done = await turns.take(signal)
   try {
-    const chunks: Uint8Array[] = []
-    let window: Window = { chunks, objectBytes: 0, etag, md5: undefined }
+    let etag = known
     let at = start
     for (let attempt = 1; ; attempt++) {
-      const range = {
-        Range: `bytes=${at}-${end - 1}`,
-        ...(window.etag && { IfMatch: window.etag }),
-      }
+      const range = { Range: `bytes=${at}-${end - 1}`, ...(etag && { IfMatch: etag }) }
       const command = new GetObjectCommand({ ...source, ...range })
       const answer = await client.send(command, { abortSignal: signal }).catch(ignoreBeyondEnd)
-      if (answer === undefined) return window
+      if (answer === undefined) return window.begin({ ...NOTHING, etag })
       const objectBytes = objectBytesOf(answer, at)
-      window = { chunks, objectBytes, etag: answer.ETag, md5: md5Of(answer) }
+      etag = answer.ETag
+      window.begin({ objectBytes, etag, md5: md5Of(answer) })
       try {
         for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
-          chunks.push(chunk)
+          window.add(chunk)
           at += chunk.length
         }
-        if (at >= Math.min(end, objectBytes)) return window
+        if (at >= Math.min(end, objectBytes)) return
         throw new Error(`the answer ended ${Math.min(end, objectBytes) - at} bytes early`)
       } catch (error) {
         signal.throwIfAborted()

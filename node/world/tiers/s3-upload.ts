@@ -22,6 +22,8 @@ import type { Turns } from './turns.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { Clock } from '../world.ts'
 
+/** An object of up to so many bytes, as the pack of a large stripe, is one request: each costs money. */
+const SINGLE_BYTES_MAX: number = 32 * MIB
 const PART_BYTES: number = 16 * MIB
 /** Of S3: parts are numbered from 1 to this. */
 const PARTS_MAX = 10_000
@@ -53,8 +55,7 @@ export async function upload(
   { chunks, size }: { readonly chunks: AsyncIterable<Uint8Array>; readonly size?: number },
   { signal, wrongSize }: { signal: AbortSignal; wrongSize: (found: number) => ShoalError },
 ): Promise<void> {
-  const partBytes = Math.max(PART_BYTES, divCeil(size ?? 0, PARTS_MAX))
-  const parts = cut(chunks, partBytes)
+  const parts = cut(chunks, partBytesOf(size), size)
   const first = (await parts.next()).value
   assert(first !== undefined, 'there is always a last part')
   const check = (bytes: number): void => {
@@ -156,27 +157,37 @@ async function discard(
   await client.send(new AbortMultipartUploadCommand(upload), { abortSignal }).catch(() => undefined)
 }
 
-/** Parts of `partBytes`, and a last one of up to that many, which is empty only if all is. */
-async function* cut(chunks: AsyncIterable<Uint8Array>, partBytes: number): AsyncGenerator<Part> {
-  let number = 1
-  let waiting: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of chunks) {
-    for (let left = chunk; left.length > 0;) {
-      if (bytes === partBytes) {
-        yield { number: number++, bytes: joined(waiting, bytes), last: false }
-        waiting = []
-        bytes = 0
-      }
-      const taken = left.subarray(0, partBytes - bytes)
-      waiting.push(taken)
-      bytes += taken.length
-      left = left.subarray(taken.length)
-    }
-  }
-  yield { number, bytes: joined(waiting, bytes), last: true }
+function partBytesOf(size = 0): number {
+  const isSingle = size > PART_BYTES && size <= SINGLE_BYTES_MAX
+  return isSingle ? size : Math.max(PART_BYTES, divCeil(size, PARTS_MAX))
 }
 
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, bytes)
+/** Parts of `partBytes`, and a last one of up to that many, which is empty only if all is. */
+async function* cut(
+  chunks: AsyncIterable<Uint8Array>,
+  partBytes: number,
+  size = Infinity,
+): AsyncGenerator<Part> {
+  let left = size
+  let number = 1
+  // Filled as the chunks come, which then need not stay.
+  const nextPart = (): Uint8Array =>
+    Buffer.allocUnsafeSlow(left > 0 ? Math.min(partBytes, left) : partBytes)
+  let bytes = nextPart()
+  let filled = 0
+  for await (const chunk of chunks) {
+    for (let rest = chunk; rest.length > 0;) {
+      if (filled === bytes.length) {
+        yield { number: number++, bytes, last: false }
+        left -= filled
+        bytes = nextPart()
+        filled = 0
+      }
+      const taken = rest.subarray(0, bytes.length - filled)
+      bytes.set(taken, filled)
+      filled += taken.length
+      rest = rest.subarray(taken.length)
+    }
+  }
+  yield { number, bytes: bytes.subarray(0, filled), last: true }
 }

@@ -25,8 +25,9 @@ import type { Clock, ObjectTier, Random, TierObject } from '../world.ts'
 import type { S3Patience } from './s3-client.ts'
 import type { S3Place } from './s3-errors.ts'
 
-/** Requests with a body at a time: 8 parts of an upload, as many windows of a download. */
-const BODIES_MAX = 8
+/** Requests with a body at a time: of uploads, and of downloads. */
+const UPLOADS_MAX = 8
+const DOWNLOADS_MAX = 4
 /** Of DeleteObjects. */
 const REMOVE_MAX = 1000
 /** Uploads that were not completed for so long were left by a process that died. */
@@ -38,8 +39,8 @@ export class S3Tier implements ObjectTier {
   readonly #client: S3Client
   readonly #clock: Clock
   readonly #random: Random
-  readonly #up = new Turns(BODIES_MAX)
-  readonly #down = new Turns(BODIES_MAX)
+  readonly #up = new Turns(UPLOADS_MAX)
+  readonly #down = new Turns(DOWNLOADS_MAX)
 
   constructor(
     { clock, random }: { clock: Clock; random: Random },
@@ -88,8 +89,10 @@ export class S3Tier implements ObjectTier {
     const what = 'does not have the checksum that the server has of it: read it again'
     const damaged = (): ShoalError => tierError('cold-corrupt', this.#at(key), what)
     const span = range ?? { from: 0, to: Number.MAX_SAFE_INTEGER }
+    // Who names a range has means of his own to check it.
+    const options = { signal, ...(range === undefined && { damaged }) }
     try {
-      yield* download(components, this.#object(key), span, { signal, damaged })
+      yield* download(components, this.#object(key), span, options)
     } catch (error) {
       throw s3Error(error, this.#at(key), signal)
     }

@@ -185,6 +185,10 @@ export class MemoryStripeMap implements StripeMap {
     return this.avoided.has(peer)
   }
 
+  hasTier(): boolean {
+    return false
+  }
+
   redundancy(): RedundancyClass {
     return parseClass(this.className)
   }

@@ -8,12 +8,12 @@ import { encodeStripeHeader, stripeIdOf } from '../../../protocol/stripe/stripe.
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
-import { pinOf, pins } from '../../../node/namespace/pins.ts'
+import { pinOf, pins, pinsOfFile } from '../../../node/namespace/pins.ts'
 import { applySettings } from '../../../node/namespace/settings.ts'
 import { chunkIdOf } from '../store/fixtures.ts'
 import { Machine, checkpoint } from './machines.ts'
 import { Replica, exchange, send } from './replicas.ts'
-import type { PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { NodeId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { StripeEvent } from '../../../node/namespace/listeners.ts'
 
 /** A stripe of one chunk in two shards. */
@@ -166,31 +166,39 @@ describe('the shard map in the log', () => {
 })
 
 describe('pins', () => {
-  test('the newest word counts on every member, and one that was taken away is forgotten', async () => {
+  test('the newest word of each kind counts on every member, and one that was taken away is forgotten', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const folder = a.replica.namespace.makeDir(ROOT, name('folder'), {})
     const file = a.replica.write('file', 'x').id
     a.volume.submit({ kind: 'pin', id: folder, class: 'rs6+3' })
     a.volume.submit({ kind: 'pin', id: file, class: 'copies3' })
+    a.volume.submit({ kind: 'pin-cold', id: folder, tier: 'attic' })
+    a.volume.submit({ kind: 'pin-cold', id: file, tier: 'attic' })
     await exchange(a.replica, b.replica)
     b.volume.submit({ kind: 'pin', id: folder, class: 'rs4+2' })
     b.volume.submit({ kind: 'pin', id: file, class: '' })
+    b.volume.submit({ kind: 'pin-cold', id: file, tier: '' })
     await exchange(a.replica, b.replica)
+    const left = [
+      [folder, 'pin', 'rs4+2'],
+      [folder, 'pin-cold', 'attic'],
+    ]
     for (const { volume } of [a, b]) {
-      assert.equal(pinOf(volume.view, folder), 'rs4+2')
-      assert.equal(pinOf(volume.view, file), undefined)
-      assert.equal(pinOf(volume.view, ROOT), undefined)
+      assert.equal(pinOf(volume.view, folder, 'pin')?.to, 'rs4+2')
+      assert.equal(pinOf(volume.view, folder, 'pin-cold')?.to, 'attic')
+      assert.equal(pinOf(volume.view, file, 'pin'), undefined)
+      assert.equal(pinOf(volume.view, ROOT, 'pin'), undefined)
       const all = []
-      for await (const pin of pins(volume.view)) all.push(pin)
-      assert.deepEqual(all, [{ id: folder, class: 'rs4+2' }])
+      for await (const { id, kind, to } of pins(volume.view)) all.push([id, kind, to])
+      assert.deepEqual(all, left)
     }
     await checkpoint(a, b)
     a.replica.write('later', 'x')
     await checkpoint(a, b)
     for (const { replica, notes } of [a, b]) {
-      assert.equal((await replica.dump('p')).split('\n').length, 1)
-      assert.equal(pinOf(replica.volume.view, folder), 'rs4+2')
+      assert.equal((await replica.dump('p')).split('\n').length, left.length)
+      assert.equal(pinOf(replica.volume.view, folder, 'pin')?.to, 'rs4+2')
       assert.deepEqual(notes, [])
     }
   })
@@ -198,8 +206,31 @@ describe('pins', () => {
   test('only who may write pins', async () => {
     const a = await Replica.founder('a')
     const reader = await a.member('reader', 'reader')
-    assert.throws(() => reader.volume.submit({ kind: 'pin', id: ROOT, class: 'rs6+3' }), {
-      code: 'EACCES',
-    })
+    for (const op of [
+      { kind: 'pin', id: ROOT, class: 'rs6+3' },
+      { kind: 'pin-cold', id: ROOT, tier: 'attic' },
+    ] as const)
+      assert.throws(() => reader.volume.submit(op), { code: 'EACCES' })
+  })
+
+  test('of a file the nearest pins count: its own, or those of the folders that it has names in', async () => {
+    const { volume, namespace } = await Replica.founder('a')
+    const [outer, other] = ['outer', 'other'].map((each) =>
+      namespace.makeDir(ROOT, name(each), {}),
+    ) as [NodeId, NodeId]
+    const inner = namespace.makeDir(outer, name('inner'), {})
+    const file = namespace.create(inner, name('file'), {})
+    const tiers = (): Set<string | undefined> =>
+      new Set(pinsOfFile(volume.view, file.id, 'pin-cold').map((pin) => pin?.to))
+    assert.deepEqual(tiers(), new Set([undefined]))
+    volume.submit({ kind: 'pin-cold', id: outer, tier: 'attic' })
+    volume.submit({ kind: 'pin', id: inner, class: 'rs6+3' })
+    assert.deepEqual(tiers(), new Set(['attic']))
+    namespace.link(file, other, name('too'))
+    assert.deepEqual(tiers(), new Set(['attic', undefined]))
+    volume.submit({ kind: 'pin-cold', id: other, tier: 'shed' })
+    assert.deepEqual(tiers(), new Set(['attic', 'shed']))
+    volume.submit({ kind: 'pin-cold', id: file.id, tier: 'cellar' })
+    assert.deepEqual(tiers(), new Set(['cellar']))
   })
 })

@@ -25,16 +25,16 @@ describe('upload', () => {
     const tier = new MemoryTier()
     const pack = await uploadPack(partsOf(tier), stripes, signal)
     const key = `${VOLUME}/packs/${pack.id}.car`
-    assert.deepEqual(tier.asked, [`put ${key}`, `get ${key}`])
+    assert.deepEqual(tier.asked, [`put ${key}`, `get ${key} 0-${pack.size + 1}`])
     assert.equal(tier.objects.get(key)?.length, pack.size)
   })
 
   test('what was put before is read back, not put again', async () => {
     const tier = new MemoryTier()
-    const { id } = await uploadPack(partsOf(tier), stripes, signal)
+    const { id, size } = await uploadPack(partsOf(tier), stripes, signal)
     tier.asked.length = 0
     await uploadPack(partsOf(tier), stripes, signal)
-    assert.deepEqual(tier.asked, [`get ${VOLUME}/packs/${id}.car`])
+    assert.deepEqual(tier.asked, [`get ${VOLUME}/packs/${id}.car 0-${size + 1}`])
   })
 
   test('but put under another name if that was long ago: it may be about to be removed', async () => {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import type { LocalPin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
-import { withMembers } from '../api/members.ts'
+import { pinsOf, withMembers } from '../api/members.ts'
 import { contentOf, put, readFile } from './garbage-world.ts'
 
 const FILE_BYTES: number = 4 * MIB
@@ -37,7 +37,7 @@ describe('pins of a node', () => {
         await a.ask((api) => api.settle('placed'))
         await clock.sleep(10 * MINUTE_MS)
       }
-      assert.deepEqual(await a.ask((api) => api.listPins()), [
+      assert.deepEqual(await a.ask(pinsOf), [
         { path: '/safe', kind: 'local', wantedBytes: FILE_BYTES, actualBytes: FILE_BYTES },
       ])
       network.partition(...nodes.map(({ peer }) => [peer]))

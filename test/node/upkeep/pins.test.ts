@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
-import { withMembers } from '../api/members.ts'
+import { pinsOf, withMembers } from '../api/members.ts'
 import { checkAll, contentOf, put, volumeOf } from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
@@ -68,12 +68,12 @@ describe('pins', () => {
       await a.ask((api) => api.addPin('/note', { class: 'copies2' }))
       await a.ask((api) => api.move('/photos', '/pictures'))
       await clock.sleep(MINUTE_MS)
-      assert.deepEqual(await b.ask((api) => api.listPins()), [
-        { path: '/note', kind: 'class', class: 'copies2' },
-        { path: '/pictures', kind: 'class', class: 'rs2+1' },
+      assert.deepEqual(await b.ask(pinsOf), [
+        { path: '/note', kind: 'class', class: 'copies2', wantedBytes: KIB, actualBytes: KIB },
+        { path: '/pictures', kind: 'class', class: 'rs2+1', wantedBytes: 0, actualBytes: 0 },
       ])
       await b.ask((api) => api.removePin('/note'))
-      assert.equal((await b.ask((api) => api.listPins())).length, 1)
+      assert.equal((await b.ask(pinsOf)).length, 1)
       const refused: readonly [string, string, string][] = [
         ['/pictures', 'rs2', 'usage'],
         ['/pictures', 'local', 'usage'],

@@ -1,0 +1,77 @@
+// A pass in the background over what lies at a place of the namespace and below: its files, and the chunks of these. Others
+// have their turn while it goes on. In memory: the folders that it has not come to, and some nodes of manifests.
+import { hasCode } from '../../protocol/errors.ts'
+import { readInode } from '../../protocol/tree/records.ts'
+import type { ChunkId, NodeId } from '../../protocol/ids.ts'
+import type { Version } from '../../protocol/tree/records.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { nodeCache } from '../data/cache.ts'
+import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import type { ChunkReader } from '../data/chunk-io.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Clock } from '../world/world.ts'
+
+/** Files or chunks looked at before others have their turn. */
+const PACE = 256
+const NODE_CACHE_ITEMS = 10_000
+
+export interface WalkParts {
+  readonly namespace: Namespace
+  readonly reader: ChunkReader
+  readonly clock: Clock
+}
+
+export class Walk {
+  readonly #parts: WalkParts
+  readonly #signal: AbortSignal
+  readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
+  #steps = 0
+
+  constructor(parts: WalkParts, signal: AbortSignal) {
+    this.#parts = parts
+    this.#signal = signal
+  }
+
+  /** The files, each as often as it has names there. */
+  async *filesBelow(
+    target: Pick<ViewTarget, 'kind' | 'id'>,
+  ): AsyncGenerator<NodeId, void, undefined> {
+    if (target.kind !== 'dir') return yield target.id
+    const folders = [target.id]
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      try {
+        for await (const { target: found } of this.#parts.namespace.list(folder)) {
+          await this.#pace()
+          if (found.kind === 'dir') folders.push(found.id)
+          else yield found.id
+        }
+      } catch (error) {
+        // Removed meanwhile.
+        if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ESTALE')) throw error
+      }
+    }
+  }
+
+  /** Of all versions of a file, and of what lists their chunks. throws ShoalError 'chunk-unavailable', 'cold-archived'. */
+  async *chunksOfFile(file: NodeId): AsyncGenerator<ChunkId, void, undefined> {
+    for (const version of readInode(this.#parts.namespace.volume.view, file)?.versions ?? []) {
+      const tree = this.treeOf(version)
+      if (tree === undefined) continue
+      for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
+        await this.#pace()
+        yield chunk
+      }
+    }
+  }
+
+  /** What lists the chunks of a version; undefined where it has none. */
+  treeOf({ content, size }: Pick<Version, 'content' | 'size'>): ManifestTree | undefined {
+    if (content.kind !== 'chunks') return undefined
+    const manifest = { size, root: content.root, depth: content.depth }
+    return new ManifestTree(manifest, { chunks: this.#parts.reader, nodes: this.#nodes })
+  }
+
+  async #pace(): Promise<void> {
+    if (++this.#steps % PACE === 0) await this.#parts.clock.sleep(1, { signal: this.#signal })
+  }
+}
