@@ -222,7 +222,8 @@ export class FileHandles {
   /** Of what the kernel found by a name, which may be gone, or another file's, by now: then it is to look again. */
   #openNamed(target: FileTarget): number {
     const { files, namespace } = this.#c
-    const isNameless = files.get(target)?.nameless !== undefined
+    const file = files.get(target)
+    const isNameless = file?.nameless !== undefined || file?.isRemoved === true
     if (!isNameless && namespace.attributes(target).linkCount === 0)
       throw new ShoalError('ESTALE', 'the file is gone')
     return this.#open(target)

@@ -55,29 +55,24 @@ export class NamelessFiles {
     return { kind: 'inode', id, link: ROOT, version: undefined }
   }
 
-  /** A name of it was removed here: if that was the last, it lives on for who has it open. */
+  /** A name of it was removed here: if that was the last, it lives on for who has it open, or is about to. */
   removed(target: ViewTarget | undefined): void {
     if (target?.kind !== 'inode' || target.version !== undefined) return
     const { files, namespace } = this.#c
-    const open = files.get(target)
-    if (open === undefined) return
-    const keep = async (): Promise<void> => {
+    if (namespace.attributes(target).linkCount > 0) return
+    const keep = (): void => {
       const attributes = namespace.attributes(target)
-      if (attributes.linkCount > 0 || files.get(target) !== open) return
-      files.keep(open)
       this.#byId.set(target.id, { made: undefined, attributes, changed: {} })
     }
-    // After what is being logged of it; whoever removed it does not wait for that.
-    files.inOrder(open, keep).catch(() => undefined)
+    // Whoever removed it does not wait for that.
+    files.remove(target, keep).catch(() => undefined)
   }
 
   /** It shows under some name: one that was removed does so again if somebody changed it elsewhere meanwhile. */
   found(target: ViewTarget): ViewTarget {
-    const file = this.#byId.get(target.id)
-    if (file === undefined || file.made !== undefined) return target
-    this.forget(target)
-    const open = this.#c.files.get(target)
-    if (open !== undefined) open.nameless = undefined
+    if (this.#byId.get(target.id)?.made !== undefined) return target
+    this.#byId.delete(target.id)
+    this.#c.files.found(target)
     return target
   }
 
@@ -123,13 +118,15 @@ export class NamelessFiles {
           return put()
         })
       await files.name(open, (put) => cache.making(() => make(put)), signal)
-      this.forget(target)
+      this.#byId.delete(target.id)
       return true
     })
   }
 
-  /** It has a name, or is gone. */
-  forget({ id }: ViewTarget): void {
-    this.#byId.delete(id)
+  /** The kernel has let go of it. */
+  forget(target: ViewTarget): void {
+    this.#byId.delete(target.id)
+    const open = this.#c.files.get(target)
+    if (open !== undefined) this.#c.files.end(open)
   }
 }

@@ -13,6 +13,7 @@ import type { Attributes } from './file-system.ts'
 import type { FileVersion } from '../namespace/namespace.ts'
 import type { Lease } from '../data/touched.ts'
 import type { ContentReader } from '../data/read-pipeline.ts'
+import type { InodeTable } from './inode-table.ts'
 import type { KernelCache } from './kernel-cache.ts'
 
 export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
@@ -40,6 +41,8 @@ export interface OpenFile {
   lost: ShoalError | undefined
   /** What it began with, if it has no name and is known to this mount alone: then nothing of it is logged. */
   nameless: FileVersion | undefined
+  /** Its last name was removed through this mount. */
+  isRemoved: boolean
   /** Edits and commits run one after the other. */
   queue: Promise<unknown>
   /** While it is open. */
@@ -59,17 +62,20 @@ export class OpenFiles {
   readonly #change: Change
   readonly #cache: Pick<KernelCache, 'logging'>
   readonly #locks: Pick<FileLocks, 'check'> | undefined
+  readonly #inodes: Pick<InodeTable, 'numberOf'>
   readonly #byKey = new Map<string, OpenFile>()
 
   constructor(components: {
     readonly contents: FileContents
     readonly change: Change
     readonly cache: Pick<KernelCache, 'logging'>
+    readonly inodes: Pick<InodeTable, 'numberOf'>
     readonly locks?: Pick<FileLocks, 'check'> | undefined
   }) {
     this.#contents = components.contents
     this.#change = components.change
     this.#cache = components.cache
+    this.#inodes = components.inodes
     this.#locks = components.locks
   }
 
@@ -79,41 +85,49 @@ export class OpenFiles {
   }
 
   open(target: FileTarget, { isNameless = false }: { isNameless?: boolean } = {}): OpenFile {
-    const key = fileKey(target)
-    let file = this.#byKey.get(key)
-    if (file === undefined) {
-      const nameless = isNameless ? UNWRITTEN : undefined
-      const seen = nameless ?? this.#contents.version(target)
-      const queue = Promise.resolve()
-      file = {
-        target,
-        key,
-        handles: 0,
-        editor: undefined,
-        edit: undefined,
-        seen,
-        kept: this.#hold(target, seen),
-        reader: undefined,
-        modifiedNs: undefined,
-        changedNs: 0n,
-        refused: undefined,
-        lost: undefined,
-        nameless,
-        queue,
-        hold: this.#contents.hold(target.id),
-      }
-      this.#byKey.set(key, file)
-    } else {
-      this.see(file)
-    }
+    let file = this.get(target)
+    if (file === undefined) file = this.#begin(target, isNameless ? UNWRITTEN : undefined)
+    else this.see(file)
     file.handles++
     return file
   }
 
-  /** A handle is gone; the last one takes the record with it. */
+  /** A handle is gone. */
   close(file: OpenFile): void {
     file.handles--
-    if (file.handles <= 0) this.#forget(file)
+    this.end(file)
+  }
+
+  /** The last handle takes the record with it; of a file without a name, the last that the kernel knows of it. */
+  end(file: OpenFile): void {
+    const isNameless = file.nameless !== undefined || file.isRemoved
+    if (file.handles > 0 || (isNameless && this.#inodes.numberOf(file.target) !== undefined)) return
+    this.#forget(file)
+  }
+
+  #begin(target: FileTarget, nameless: FileVersion | undefined): OpenFile {
+    const key = fileKey(target)
+    const seen = nameless ?? this.#contents.version(target)
+    const file: OpenFile = {
+      target,
+      key,
+      handles: 0,
+      editor: undefined,
+      edit: undefined,
+      seen,
+      kept: this.#hold(target, seen),
+      reader: undefined,
+      modifiedNs: undefined,
+      changedNs: 0n,
+      refused: undefined,
+      lost: undefined,
+      nameless,
+      isRemoved: false,
+      queue: Promise.resolve(),
+      hold: this.#contents.hold(target.id),
+    }
+    this.#byKey.set(key, file)
+    return file
   }
 
   /**
@@ -196,8 +210,38 @@ export class OpenFiles {
     return files.map((file) => this.inOrder(file, () => this.commit(file, signal)))
   }
 
-  /** Its last name is gone: what it holds stays, for its handles alone. */
-  keep(file: OpenFile): void {
+  /**
+   * Its last name was removed here. What it holds stays for its handles, and for those that the kernel opens because it
+   * had found it before: it is sent back only once to look again, which in a file replaced over and over is too few.
+   */
+  async remove(target: FileTarget, kept: () => void): Promise<void> {
+    const known = this.get(target)
+    if (known === undefined && this.#inodes.numberOf(target) === undefined) return
+    const file = known ?? this.#begin(target, undefined)
+    file.isRemoved = true
+    // After what is being logged of it.
+    await this.inOrder(file, async () => {
+      if (this.get(target) !== file || !file.isRemoved) return
+      this.#keep(file)
+      kept()
+    })
+  }
+
+  /** The kernel is gone, which need not have told that it let go of each. */
+  endAll(): void {
+    for (const file of this.#byKey.values()) this.#forget(file)
+  }
+
+  /** It shows under some name again. */
+  found(target: ViewTarget): void {
+    const file = this.get(target)
+    if (file === undefined || !file.isRemoved) return
+    file.nameless = undefined
+    file.isRemoved = false
+    this.end(file)
+  }
+
+  #keep(file: OpenFile): void {
     const version = this.#contents.version(file.target)
     const { hold } = file
     const content = this.#contents.hold(file.target.id, contentOf(version))

@@ -82,7 +82,7 @@ export class VolumeFileSystem implements FileSystem {
     this.#change = components.changing(signal)
     const inodes = (this.#inodes = new InodeTable(components.root))
     const cache = (this.#cache = new KernelCache({ namespace, inodes }))
-    const files = new OpenFiles({ contents, change: this.#change, cache, locks })
+    const files = new OpenFiles({ contents, change: this.#change, cache, inodes, locks })
     const parts = { namespace, inodes, cache, files, signal }
     this.#files = files
     this.#folders = new OpenFolders(namespace)
@@ -102,6 +102,7 @@ export class VolumeFileSystem implements FileSystem {
     const ends = await Promise.allSettled(this.#files.commitAll(this.#stop.signal))
     ends.push(...(await Promise.allSettled([this.#c.namespace.volume.commit()])))
     ends.push(...(await Promise.allSettled([this.locks?.end()])))
+    this.#files.endAll()
     this.#stop.abort(new ShoalError('stopped', 'the mount has ended'))
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   }

@@ -55,7 +55,28 @@ test('they are there until they are closed, though the log has forgotten them', 
   assert.equal(await textOf(fs, replaced), '')
   await fs.release(again)
   await fs.release(replaced)
+  const last = await fs.open(inode, 0)
+  assert.equal(await textOf(fs, last), 'Beforehand!')
+  await fs.release(last)
+  fs.forget(inode, 1)
   await assert.rejects(fs.open(inode, 0), { code: 'ESTALE' })
+})
+
+test('one that is removed before it is opened, but after it was found, is opened as it was', async () => {
+  const { fs, replica, inode } = await mountedVolume()
+  await fs.create(ROOT_INODE, 'g', 0o600, maker())
+  await fs.rename(ROOT_INODE, 'g', ROOT_INODE, 'f', 0)
+  await forgotten(replica)
+  const handle = await fs.open(inode, READ_WRITE)
+  assert.equal(await textOf(fs, handle), 'before')
+  await fs.write(handle, 0, Buffer.from('B'))
+  const again = await fs.open(inode, 0)
+  await fs.release(handle)
+  assert.equal(await textOf(fs, again), 'Before')
+  fs.forget(inode, 1)
+  await fs.release(again)
+  await assert.rejects(fs.open(inode, 0), { code: 'ESTALE' })
+  assert.deepEqual(await replica.names(), ['f'])
 })
 
 test('nothing is logged of what is done to them then', async () => {
