@@ -3,10 +3,10 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { encodeJson } from '../node/control/wire.ts'
 import { Client } from './client.ts'
-import { SessionFile } from './session.ts'
 import type { Command } from 'commander'
 import type { Consistency } from '../node/control/api.ts'
 import type { ConsistencyOptions } from './arguments.ts'
+import type { SessionFile } from './session.ts'
 
 export class Context {
   readonly #program: Command
@@ -14,7 +14,7 @@ export class Context {
   readonly signal: AbortSignal
   #client: Client | undefined
   #consistency: Consistency | undefined
-  #session: SessionFile | undefined
+  #session: (() => Promise<SessionFile>) | undefined
 
   constructor(program: Command, signal: AbortSignal) {
     this.#program = program
@@ -37,7 +37,7 @@ export class Context {
       signal: this.signal,
       optionsFor: async (path) => ({
         consistency: this.#consistency,
-        ...(await this.#session?.optionsFor(path)),
+        ...(await (await this.#session?.())?.optionsFor(path)),
       }),
     })
     return this.#client
@@ -49,12 +49,18 @@ export class Context {
     const usual = consistency === 'read-own' ? join(this.home, 'session') : undefined
     const file = session ?? process.env['SHOAL_SESSION'] ?? usual
     if (file === undefined) return
-    this.#session = new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
+    let opened: Promise<SessionFile> | undefined
+    this.#session = () => (opened ??= this.#openSession(file))
   }
 
   /** Write down what the session has seen. */
   async saveSession(): Promise<void> {
-    await this.#session?.save()
+    await (await this.#session?.())?.save()
+  }
+
+  async #openSession(file: string): Promise<SessionFile> {
+    const { SessionFile } = await import('./session.ts')
+    return new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
   }
 
   /** The result of a command: `value` with --json, else the text, if it is not empty. */

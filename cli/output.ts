@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import type { FileKind } from '../protocol/tree/attributes.ts'
+import type { FileKind } from '../protocol/tree/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const

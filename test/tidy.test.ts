@@ -86,6 +86,9 @@ const ENTRIES: readonly string[] = [
   'bench/run.ts',
 ]
 
+/** What takes tenths of a second to load: codecs, hashes, curves, the node. */
+const LATE = /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/wire)/
+
 const BANNED_NAMES = /(^|[-/])(utils?|helpers?|common|manager|service)([-./]|$)/
 
 const BANNED_TEXTS: readonly { readonly text: RegExp; readonly why: string }[] = [
@@ -106,6 +109,8 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
 interface Import {
   readonly target: string
   readonly typeOnly: boolean
+  /** Loaded with the file, not when something in it runs. */
+  readonly atStart: boolean
 }
 
 interface SourceFile {
@@ -160,6 +165,12 @@ test('every file is reached from an entry', () => {
       .filter(({ path }) => !(others.includes(path) && reachedByTests.has(path)))
       .map(({ path }) => `${path}: nothing that runs imports it`),
   )
+})
+
+test('a command that asks a node starts without what only nodes need', () => {
+  const started = reachable(['cli/main.ts'], ({ atStart }) => atStart)
+  none([...started].filter((path) => LATE.test(path)).map((path) => `${path}: import it when used`))
+  assert(started.has('cli/commands/ls.ts'))
 })
 
 test('files are short, open with what is true of them, and have plain names', () => {
@@ -268,10 +279,13 @@ function cycles(): string[] {
   return lines
 }
 
-function reachable(entries: readonly string[]): ReadonlySet<string> {
+function reachable(
+  entries: readonly string[],
+  counts: (one: Import) => boolean = () => true,
+): ReadonlySet<string> {
   const reached = new Set(entries)
   for (const path of reached) {
-    for (const { target } of byPath.get(path)?.imports ?? []) reached.add(target)
+    for (const one of byPath.get(path)?.imports ?? []) if (counts(one)) reached.add(one.target)
   }
   return reached
 }
@@ -291,16 +305,18 @@ function importsOf(path: string, text: string): readonly Import[] {
     /^(?:import|export)\s+(?:(?<clause>[\w\s{},*$]*?)\sfrom\s+)?'(?<from>[^'\n]+)'/gm
   const elsewhere =
     /\bimport\('(?<module>[^'\n]+)'\)|['"`](?<file>\.{1,2}\/[\w./-]+\.(?:ts|mjs))['"`]/g
-  const imports = new Map<string, boolean>()
+  const imports = new Map<string, Import>()
   for (const { groups } of text.matchAll(statement)) {
     const target = targetOf(path, groups?.['from'] ?? '')
-    const typeOnly = /^type\s/.test(groups?.['clause'] ?? '')
-    imports.set(target, (imports.get(target) ?? true) && typeOnly)
+    const typeOnly =
+      /^type\s/.test(groups?.['clause'] ?? '') && imports.get(target)?.typeOnly !== false
+    imports.set(target, { target, typeOnly, atStart: !typeOnly })
   }
   for (const { groups } of text.replace(statement, '').matchAll(elsewhere)) {
-    imports.set(targetOf(path, groups?.['module'] ?? groups?.['file'] ?? ''), false)
+    const target = targetOf(path, groups?.['module'] ?? groups?.['file'] ?? '')
+    imports.set(target, { target, typeOnly: false, atStart: imports.get(target)?.atStart === true })
   }
-  return [...imports].map(([target, typeOnly]) => ({ target, typeOnly }))
+  return [...imports.values()]
 }
 
 function targetOf(path: string, from: string): string {

@@ -2,7 +2,6 @@
 // it is whole.
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
-import { encodeCarHeader, parseCid } from '../../protocol/car/car.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { addConsistency } from '../arguments.ts'
 import { count, formatBytes } from '../output.ts'
@@ -85,7 +84,10 @@ async function writeFile(
     try {
       for await (const part of parts) await file.writeFile(part)
       const known = root()
-      if (known !== undefined) await writeAtStart(file, encodeCarHeader(parseCid(known)))
+      if (known !== undefined) {
+        const { encodeCarHeader, parseCid } = await import('../../protocol/car/car.ts')
+        await writeAtStart(file, encodeCarHeader(parseCid(known)))
+      }
       await file.sync()
     } finally {
       await file.close()

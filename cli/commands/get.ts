@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { addConsistency } from '../arguments.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { kindText } from '../../protocol/tree/attributes.ts'
+import { kindText } from '../../protocol/tree/file-kind.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
 import { writeSparse } from '../sparse-file.ts'

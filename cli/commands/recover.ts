@@ -2,7 +2,6 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
-import { parseRecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
@@ -59,6 +58,7 @@ export function addRecover(program: Command, context: Context): void {
 }
 
 async function readKey(file: string): Promise<string> {
+  const { parseRecoveryKey } = await import('../../protocol/membership/recovery-key.ts')
   try {
     const text = file === '-' ? await textOf(process.stdin) : await readFile(file, 'utf8')
     parseRecoveryKey(text)

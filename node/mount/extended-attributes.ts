@@ -4,7 +4,7 @@
 import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { FileKind } from '../../protocol/tree/file-kind.ts'
 import type { AttributeValues } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'

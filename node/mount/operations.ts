@@ -4,7 +4,7 @@ import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { FileKind } from '../../protocol/tree/attributes.ts'
+import type { FileKind } from '../../protocol/tree/file-kind.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { AttributeValues, SpecialFile } from '../../protocol/tree/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -188,9 +188,8 @@ export class VolumeFileSystem implements FileSystem {
 
   async unlink(parent: number, name: string): Promise<void> {
     const { namespace } = this.#c
-    this.#nameless.removed(
-      await this.#ops(() => namespace.unlink(this.#dir(parent), parseName(name))),
-    )
+    const removed = await this.#ops(() => namespace.unlink(this.#dir(parent), parseName(name)))
+    this.#nameless.removed(removed)
     await this.#c.namespace.volume.makeRoom()
   }
 

@@ -4,6 +4,7 @@ import { stampHlc } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import type { NodeId } from '../ids.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
+import type { FileKind } from './file-kind.ts'
 import type { SpecialFile } from './op.ts'
 import { isDirVisible } from './records.ts'
 import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
@@ -13,13 +14,6 @@ const DEFAULT_FILE_MODE = 0o644
 const DIR_BYTES = 4096
 /** What was written is logged so soon, when the file is closed or synced. */
 const LOGGED_WITHIN_NS = 60_000_000_000n
-
-export type FileKind = 'file' | 'folder' | 'symlink' | SpecialFile['kind']
-
-/** For people: "character device". */
-export function kindText(kind: FileKind): string {
-  return kind.replace('-', ' ')
-}
 
 export interface NodeAttributes {
   readonly kind: FileKind

@@ -3,7 +3,7 @@
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../log/dot.ts'
-import { kindText } from './attributes.ts'
+import { kindText } from './file-kind.ts'
 import { nameText } from './names.ts'
 import type { Name } from './names.ts'
 import type { AttributeValues, Op, ShardChange, TreeOp } from './op.ts'

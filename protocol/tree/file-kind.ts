@@ -1,0 +1,9 @@
+// What a name may stand for.
+import type { SpecialFile } from './op.ts'
+
+export type FileKind = 'file' | 'folder' | 'symlink' | SpecialFile['kind']
+
+/** For people: "character device". */
+export function kindText(kind: FileKind): string {
+  return kind.replace('-', ' ')
+}
