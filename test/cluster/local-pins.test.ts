@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { KIB, MIB } from '../../protocol/units.ts'
-import type { LocalPin, Pin } from '../../node/control/pins.ts'
+import type { LocalPin } from '../../node/control/pins.ts'
 import { TestCluster, eventually } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 
@@ -116,7 +116,7 @@ test('a folder is pinned to a node that has none of it', async (t) => {
 })
 
 async function isWhole(node: TestNode, wantedBytes: number): Promise<boolean> {
-  const [pin] = await node.json<Pin[]>('pin', 'ls')
+  const [pin] = await node.pins()
   assert.equal(pin?.kind, 'local')
   const found: LocalPin = pin
   return found.wantedBytes === wantedBytes && found.actualBytes === wantedBytes

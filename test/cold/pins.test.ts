@@ -110,7 +110,7 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
 
 /** Is all that is pinned to a tier there, and is it so much? */
 async function isWhole(node: TestNode, bytes: number): Promise<boolean> {
-  const pins = await node.json<Pin[]>('pin', 'ls')
+  const pins = await node.pins()
   const [pin] = pins.filter(({ kind }) => kind === 'cold')
   return pin?.wantedBytes === bytes && pin.actualBytes === bytes
 }

@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
-import type { TierStatus } from '../../node/control/cold.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
@@ -42,7 +41,7 @@ test('data that nobody reads goes into the tier by itself, also when its uploade
     await eventually('something is being put', put('packs'))
     await eventually('it is told how far that is', async () => {
       const all = await Promise.all(
-        [first, second, third].map((node) => node.json<TierStatus[]>('cold', 'ls')),
+        [first, second, third].map((node) => node.ask((client) => client.listTiers())),
       )
       return all.flat().some(({ moving }) => moving !== undefined && moving.totalBytes > 0)
     })
