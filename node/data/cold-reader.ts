@@ -48,7 +48,7 @@ export class ColdReader {
     index: number,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    let failure: unknown = new ShoalError('cold-missing', 'the stripe lies in no cold tier')
+    let failure: unknown
     for (const { tier, pack, offset } of cold) {
       const place = { tier, key: packKey(this.#parts.volume, pack) }
       try {
@@ -67,7 +67,7 @@ export class ColdReader {
         if (!hasCode(failure, 'cold-archived')) failure = error
       }
     }
-    throw failure
+    throw failure ?? new ShoalError('cold-missing', 'the stripe lies in no cold tier')
   }
 
   /** Did all tiers say so that hold the stripe, when they were asked last? */

@@ -1,7 +1,11 @@
 // Race what may be slow: the next attempt starts when one fails, or when no answer came for `hedgeMs`, so that a dead
 // peer costs a hedge interval and not a timeout. Whatever is not needed any more is aborted. (Dean, Barroso, "The Tail
 // at Scale", 2013.)
+import { ShoalError } from '../../protocol/errors.ts'
 import type { Clock } from '../world/world.ts'
+
+/** Made once: an error takes longer to make than a chunk to find. */
+const NOT_NEEDED = new ShoalError('aborted', 'it is not needed any more')
 
 /** One way to get a value. Must end soon after its signal aborts. */
 export type Attempt<T> = (signal: AbortSignal) => Promise<T>
@@ -34,7 +38,7 @@ export function firstOf<T>(
       timer.cancel()
       signal.removeEventListener('abort', onAbort)
       settle()
-      ended.abort()
+      ended.abort(NOT_NEEDED)
     }
     const onAbort = (): void => end(() => reject(signal.reason))
     const start = (): void => {

@@ -19,6 +19,7 @@ import { decodeHlc } from '../../protocol/log/entry.ts'
 import type { Claim, Cut } from '../../protocol/log/stability.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { Roots } from './checkpoint-view.ts'
@@ -40,6 +41,8 @@ export interface HeardClaim extends Claim {
 export class Claims {
   readonly #view: StateView
   readonly #claims = new Map<PeerId, HeardClaim>()
+  /** Of the last one that was heard: most say the same, so that it takes memory once. */
+  #vector: VersionVector = new Map()
   /** Made once: to read a peer id takes longer than all else that is done with a claim. */
   readonly #keys = new Map<PeerId, ByteString>()
 
@@ -71,7 +74,10 @@ export class Claims {
     const isTimely = known !== undefined && known.sentMs <= latestMs
     if (isTimely && beacon.sentMs <= known.sentMs) return false
     const isSame = checkpoint !== undefined && isOf(checkpoint, beacon)
-    const vector = isSame ? mergeVectors(checkpoint.vector, beacon.vector) : beacon.vector
+    const said = isSame ? mergeVectors(checkpoint.vector, beacon.vector) : beacon.vector
+    const vector =
+      [known?.vector, this.#vector].find((one) => one && equalVectors(one, said)) ?? said
+    this.#vector = vector
     const claim = {
       vector,
       hlc: beacon.hlc,

@@ -1,9 +1,8 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
-import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
@@ -39,6 +38,12 @@ export interface PeerNews {
   readonly freeBytes: number | undefined
 }
 
+/** Of what was written here under a label. */
+interface OwnShare {
+  readonly actor: ActorId
+  readonly seq: number
+}
+
 export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
@@ -63,8 +68,8 @@ export class Swarm {
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
   readonly #news = new Map<PeerId, PeerNews>()
-  /** Per volume what each peer said is durable there. */
-  readonly #durable = new Map<VolumeId, Map<PeerId, VersionVector>>()
+  /** Per volume how much of what was written here each peer said is durable there. */
+  readonly #durable = new Map<VolumeId, Map<PeerId, OwnShare>>()
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use: how long to wait, and until when. */
@@ -314,8 +319,10 @@ export class Swarm {
     const holders = (): PeerId[] =>
       [...(this.#durable.get(volume.id) ?? [])]
         .filter(
-          ([peer, vector]) =>
-            volume.membership.member(peer) !== undefined && covers(vector, volume.actor, seq),
+          ([peer, durable]) =>
+            volume.membership.member(peer) !== undefined &&
+            durable.actor === volume.actor &&
+            durable.seq >= seq,
         )
         .map(([peer]) => peer)
     if (seq === 0 || holders().length >= count) return
@@ -354,8 +361,7 @@ export class Swarm {
     this.#c.detector.heard(beacon.peer)
     this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
     // A beacon may leave actors out.
-    const known = this.#durable.get(volume.id)?.get(beacon.peer) ?? []
-    this.#heardDurable(volume, beacon.peer, new Map([...known, ...beacon.vector]))
+    if (beacon.vector.has(volume.actor)) this.#heardDurable(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
@@ -364,8 +370,9 @@ export class Swarm {
   }
 
   #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
-    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, VersionVector>()
-    peers.set(peer, vector)
+    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, OwnShare>()
+    const { actor } = volume
+    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
     this.#durable.set(volume.id, peers)
   }
 
