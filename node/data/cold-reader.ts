@@ -48,6 +48,7 @@ export class ColdReader {
     index: number,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
+    if (cold.length === 0) throw new ShoalError('cold-missing', 'the stripe lies in no cold tier')
     let failure: unknown
     for (const { tier, pack, offset } of cold) {
       const place = { tier, key: packKey(this.#parts.volume, pack) }
@@ -67,7 +68,7 @@ export class ColdReader {
         if (!hasCode(failure, 'cold-archived')) failure = error
       }
     }
-    throw failure ?? new ShoalError('cold-missing', 'the stripe lies in no cold tier')
+    throw failure
   }
 
   /** Did all tiers say so that hold the stripe, when they were asked last? */
