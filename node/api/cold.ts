@@ -1,5 +1,5 @@
 // The owner's calls about cold tiers.
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { formatTierLocation, parseTierLocation } from '../../protocol/cold/location.ts'
 import { packsPrefix } from '../../protocol/cold/pack.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
@@ -15,6 +15,7 @@ import { pinOfFolder, pinsOfFile } from '../namespace/pins.ts'
 import { coldTierOf } from '../namespace/settings.ts'
 import { stripesBelow } from '../tier/stripes-below.ts'
 import type { NodeParts } from './parts.ts'
+import { reasonOf } from './reason.ts'
 
 const RATE_MIN = 1000
 
@@ -119,14 +120,13 @@ async function statusOf(
   }
   const location = hosted.tiers.locationOf(name)
   const cold = parts.cold.of(hosted)
-  const failure = cold.failureOf(name)
+  const failure = reasonOf(cold.failureOf(name))
   const moving = cold.movingTo(name)
   const seen = await look(hosted, name, signal).catch((error: unknown) => {
     signal.throwIfAborted()
-    const { code, message } = asShoalError(error)
-    return { failure: { code, message } }
+    return reasonOf(error)
   })
-  return { ...describe(name, location), ...counted, moving, ...(failure && { failure }), ...seen }
+  return { ...describe(name, location), ...counted, moving, ...failure, ...seen }
 }
 
 /** What the tier says of its objects. cost: a request for each thousand. */

@@ -12,6 +12,7 @@ import { pinOf } from '../namespace/pins.ts'
 import type { PinOp } from '../namespace/pins.ts'
 import type { LocalPin as KeptPin } from '../upkeep/keeper.ts'
 import type { NodeParts } from './parts.ts'
+import { reasonOf } from './reason.ts'
 
 export function pinsApi(parts: NodeParts): PinsApi {
   const { world, hosted: volumes, upkeep, volumes: named, until } = parts
@@ -139,10 +140,6 @@ function failureOf(
   } catch (error) {
     return asShoalError(error)
   }
-}
-
-function reasonOf(failure: ShoalError | undefined): Pick<Pin, 'failure'> {
-  return failure === undefined ? {} : { failure: { code: failure.code, message: failure.message } }
 }
 
 function shownPath(path: string): string {

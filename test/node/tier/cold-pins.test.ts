@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, KIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { FAIR_TIER } from '../../../simulations/object-tier.ts'
+import { encodeJson } from '../../../node/control/wire.ts'
+import type { TierStatus } from '../../../node/control/cold.ts'
 import type { Pin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 import { pinsOf, withMembers } from '../api/members.ts'
@@ -108,6 +110,10 @@ describe('pins to a cold tier', () => {
       assert.equal(pin?.failure?.code, 'cold-gone')
       assert.deepEqual([pin.actualBytes, pin.wantedBytes], [0, FILE_BYTES])
       attic.weather = FAIR_TIER
+      // As the command hears of it, before the next pass.
+      const [tier] = JSON.parse(encodeJson(await a.ask((api) => api.listTiers()))) as TierStatus[]
+      assert.equal(tier?.failure?.code, 'cold-gone')
+      assert.match(tier.failure.message, /attic/)
       await a.stop()
       await a.start()
       await clock.sleep(MINUTE_MS)
