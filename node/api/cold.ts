@@ -4,14 +4,13 @@ import { formatTierLocation, parseTierLocation } from '../../protocol/cold/locat
 import { packsPrefix } from '../../protocol/cold/pack.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
-import { readDir } from '../../protocol/tree/records.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ColdApi, Tier, TierStatus } from '../control/cold.ts'
 import type { StripeGroup } from '../data/stripe-map.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { pathOf } from '../files/paths.ts'
-import { pinOfFolder, pinsOfFile } from '../namespace/pins.ts'
+import { pinsOver } from '../namespace/pins.ts'
 import { coldTierOf } from '../namespace/settings.ts'
 import { stripesBelow } from '../tier/stripes-below.ts'
 import type { NodeParts } from './parts.ts'
@@ -84,9 +83,7 @@ function checkMayAdminister({ volume }: HostedVolume): void {
 
 /** throws ShoalError 'usage' for what is to lie in a tier. */
 function checkNotPinned({ namespace, volume: { view } }: HostedVolume, id: NodeId): void {
-  const isFolder = readDir(view, id) !== undefined
-  const over = isFolder ? [pinOfFolder(view, id, 'pin-cold')] : pinsOfFile(view, id, 'pin-cold')
-  const pin = over.find((each) => each !== undefined)
+  const [pin] = pinsOver(view, id, 'pin-cold')
   if (pin === undefined) return
   const path = pathOf(namespace, pin.id) ?? ''
   throw new ShoalError('usage', `it is pinned to cold tier ${pin.to}: shoal pin rm ${path} first`)

@@ -5,7 +5,7 @@
  * no more are started. throws the first failure.
  */
 export async function inParallel<Item>(
-  items: AsyncGenerator<Item, void, undefined>,
+  items: AsyncGenerator<Item, void, undefined> | Generator<Item, void, undefined>,
   countMax: number,
   run: (item: Item) => Promise<void>,
 ): Promise<void> {

@@ -62,6 +62,13 @@ export function pinsOfFile(
   return folders.map((folder) => pinOfFolder(view, folder, kind))
 }
 
+/** Those that count for a folder or a file, or for what is made there: pinOfFolder or pinsOfFile. */
+export function pinsOver(view: StateStore, id: NodeId, kind: PinKind): readonly Pin[] {
+  const isFolder = readDir(view, id) !== undefined
+  const over = isFolder ? [pinOfFolder(view, id, kind)] : pinsOfFile(view, id, kind)
+  return over.filter((pin) => pin !== undefined)
+}
+
 /** All pins, in order of id. */
 export async function* pins(view: ReplicaView): AsyncGenerator<Pin> {
   for await (const [key, value] of view.scan(PIN, prefixEnd(PIN))) {

@@ -1,6 +1,6 @@
 // One pass over files that are pinned to cold tiers: what of them is in stripes that do not lie there yet is put there, some
 // at a time, and a file is said to be done when all of it lies there. A tier that fails is not tried again in the pass.
-import { Packing, dataBytes } from '../../protocol/cold/pack.ts'
+import { dataBytes, packsOf } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -182,16 +182,4 @@ export class ColdPinPass {
       content.kind === 'chunks' ? [content.root.id] : [],
     )
   }
-}
-
-async function* packsOf(
-  stripes: readonly PackStripe[],
-): AsyncGenerator<readonly PackStripe[], void, undefined> {
-  const packing = new Packing<PackStripe>()
-  for (const stripe of stripes) {
-    const full = packing.add(stripe)
-    if (full !== undefined) yield full
-  }
-  const rest = packing.rest()
-  if (rest.length > 0) yield rest
 }

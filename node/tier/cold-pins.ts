@@ -17,7 +17,7 @@ import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { Walk } from '../files/walk.ts'
 import { isColdPaused } from '../namespace/settings.ts'
-import { pinOfFolder, pins, pinsOfFile } from '../namespace/pins.ts'
+import { pins, pinsOver } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
 import { prefixEnd } from '../namespace/state-view.ts'
 import { Alarm } from '../upkeep/alarm.ts'
@@ -130,17 +130,11 @@ export class ColdPins {
   #add(id: NodeId, inMs: number): void {
     const { view } = this.#parts.hosted.namespace.volume
     const isFolder = readDir(view, id) !== undefined
-    const places = this.#pinsOver(id, isFolder).flatMap((pin) => this.#placeOf(pin) ?? [])
+    const places = pinsOver(view, id, 'pin-cold').flatMap((pin) => this.#placeOf(pin) ?? [])
     if (places.length === 0) return
     view.put((isFolder ? FOLDER : FILE) + hexToByteString(id), bytesOf(this.#parts.clock.wall()))
     this.#added?.add(id)
     this.#alarm.ringIn(inMs + Math.min(...places) * TAKE_OVER_MS)
-  }
-
-  #pinsOver(id: NodeId, isFolder: boolean): readonly Pin[] {
-    const { view } = this.#parts.hosted.namespace.volume
-    const over = isFolder ? [pinOfFolder(view, id, 'pin-cold')] : pinsOfFile(view, id, 'pin-cold')
-    return over.filter((pin) => pin !== undefined)
   }
 
   #placeOf({ id, stamp }: Pin): number | undefined {
@@ -193,7 +187,7 @@ export class ColdPins {
     const { volume } = this.#parts.hosted.namespace
     const { view } = volume
     this.#added?.delete(id)
-    const { now, laterMs } = this.#divide(this.#pinsOver(id, true), since)
+    const { now, laterMs } = this.#divide(id, since)
     if (laterMs !== undefined) return this.#alarm.ringIn(laterMs)
     if (now.length > 0) {
       for await (const file of walk.filesBelow({ kind: 'dir', id })) {
@@ -207,17 +201,18 @@ export class ColdPins {
 
   async #file({ id, since }: Due, pass: ColdPinPass): Promise<void> {
     this.#added?.delete(id)
-    const { now, laterMs } = this.#divide(this.#pinsOver(id, false), since)
+    const { now, laterMs } = this.#divide(id, since)
     if (laterMs !== undefined) this.#alarm.ringIn(laterMs)
     const found = await pass.file(id, now, { isAll: laterMs === undefined })
     if (found === 'waits') this.#isWaiting = true
   }
 
-  /** Tiers that a file is to be put into now, and when it is to be seen whether others were. */
-  #divide(over: readonly Pin[], since: Uint8Array): Divided {
+  /** Tiers that a folder or file is to be put into now, and when it is to be seen whether others were. */
+  #divide(id: NodeId, since: Uint8Array): Divided {
+    const { view } = this.#parts.hosted.namespace.volume
     const now: Divided['now'][number][] = []
     const later: number[] = []
-    for (const pin of over) {
+    for (const pin of pinsOver(view, id, 'pin-cold')) {
       const place = this.#placeOf(pin)
       if (place === undefined) continue
       const inMs = msOf(since) + place * TAKE_OVER_MS - this.#parts.clock.wall()

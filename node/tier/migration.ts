@@ -1,6 +1,6 @@
 // What is due for the cold tier of a volume, put there pack after pack. Nothing of it is remembered: what is not there yet is
 // due again in the next pass.
-import { Packing, dataBytes } from '../../protocol/cold/pack.ts'
+import { Packing, dataBytes, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -68,7 +68,7 @@ export class Migration {
     let doneBytes = 0
     this.#moving = { tier, progress: { doneBytes, totalBytes } }
     try {
-      const packs = packsOf(due(onLater), WAIT_SHARE * afterMs)
+      const packs = duePacks(due(onLater), WAIT_SHARE * afterMs)
       await inParallel(packs, PACKS_AT_ONCE, async (pack) => {
         if (isColdPaused(hosted.volume)) return
         try {
@@ -78,7 +78,7 @@ export class Migration {
           if (!hasCode(error, 'chunk-unavailable')) throw error
           log('a pack cannot be put into the cold tier now', { tier, message: error.message })
         }
-        doneBytes += pack.reduce((sum, stripe) => sum + dataBytes(stripe), 0)
+        doneBytes += totalDataBytes(pack)
         this.#moving = { tier, progress: { doneBytes, totalBytes } }
       })
       this.#failed = undefined
@@ -94,7 +94,8 @@ export class Migration {
   }
 }
 
-async function* packsOf(
+/** But for what is too little for a pack, unless it waited long. */
+async function* duePacks(
   due: AsyncIterable<DueStripe>,
   waitMs: number,
 ): AsyncGenerator<readonly PackStripe[], void, undefined> {

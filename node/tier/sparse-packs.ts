@@ -2,7 +2,13 @@
 // them hold, and what nothing names any more goes then as all such packs do (unused-packs.ts). Objects of an archive are left
 // alone: they would have to be asked back, which costs more.
 import { isArchiveClass } from '../../protocol/cold/definition.ts'
-import { Packing, dataBytes, packOfKey, packsPrefix } from '../../protocol/cold/pack.ts'
+import {
+  dataBytes,
+  packOfKey,
+  packsOf,
+  packsPrefix,
+  totalDataBytes,
+} from '../../protocol/cold/pack.ts'
 import { DAY_MS, GIB } from '../../protocol/units.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { PackId, StripeId, VolumeId } from '../../protocol/ids.ts'
@@ -38,15 +44,11 @@ export async function putSparsePacksAnew(
     used.set(pack, (used.get(pack) ?? 0) + dataBytes(stripe))
   const sparse = await sparsePacks(parts, used, signal)
   if (sparse.size === 0) return 0
-  const packing = new Packing<PackStripe>()
-  const packs: (readonly PackStripe[])[] = []
-  for await (const { pack, id, stripe } of stripesInTier(parts, signal)) {
-    const full = sparse.has(pack) ? packing.add({ ...stripe, id }) : undefined
-    if (full !== undefined) packs.push(full)
-  }
-  packs.push(packing.rest())
-  for (const pack of packs) if (pack.length > 0) await parts.put(pack, signal)
-  return packs.flat().reduce((sum, stripe) => sum + dataBytes(stripe), 0)
+  const stripes: PackStripe[] = []
+  for await (const { pack, id, stripe } of stripesInTier(parts, signal))
+    if (sparse.has(pack)) stripes.push({ ...stripe, id })
+  for (const pack of packsOf(stripes)) await parts.put(pack, signal)
+  return totalDataBytes(stripes)
 }
 
 /** Of which less than half is in use; up to BYTES_MAX of that. */

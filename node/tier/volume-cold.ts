@@ -1,20 +1,21 @@
 // What one volume has in cold tiers, and what goes there: by its settings in the background, or at once what is asked for.
 // The order is always the same: a pack is put and read back (upload.ts), then logged, and only then do peers give up
 // anything (settle.ts). A crash leaves nothing half done that needs to be remembered.
-import { Packing, dataBytes } from '../../protocol/cold/pack.ts'
+import { dataBytes, packsOf, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
-import type { Timer, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
 import type { ColdProgress } from '../control/cold.ts'
 import { asTheyEnd } from '../data/in-parallel.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { coldAfterOf } from '../namespace/settings.ts'
 import { stableHlc } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
+import { Alarm } from '../upkeep/alarm.ts'
 import { Job } from '../upkeep/job.ts'
 import { Backup } from './backup.ts'
 import { ColdPins } from './cold-pins.ts'
@@ -52,7 +53,7 @@ export class VolumeCold {
   #stableMs = STABLE_MS
   readonly #packCare: PackCare
   readonly #unlisten: (() => void)[] = []
-  #alarm: { readonly timer: Timer; readonly at: number } | undefined
+  readonly #alarm: Alarm
 
   constructor(parts: VolumeColdParts) {
     this.#parts = parts
@@ -70,11 +71,12 @@ export class VolumeCold {
     })
     this.#recall = new Recall(parts)
     this.#backup = new Backup(parts)
+    const put = this.#upload.bind(this)
     this.#migration = new Migration({
       world,
       hosted,
       placeIn: (group) => this.#placeIn(group.placementGroup),
-      put: (tier, pack, signal) => this.#upload(tier, pack, signal),
+      put,
       log,
     })
     this.#pins = new ColdPins({
@@ -82,17 +84,13 @@ export class VolumeCold {
       clock,
       random,
       placeIn: (group, first) => this.#placeIn(group, first),
-      put: (tier, pack, signal) => this.#upload(tier, pack, signal),
+      put,
       log,
     })
-    this.#packCare = new PackCare({
-      world,
-      hosted,
-      put: (tier, pack, signal) => this.#upload(tier, pack, signal),
-      log,
-    })
+    this.#packCare = new PackCare({ world, hosted, put, log })
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
     this.#job = new Job({ clock, random, log, run, name: 'cold tier', everyMs: EVERY_MS })
+    this.#alarm = new Alarm(clock, () => this.#job.wake())
   }
 
   /** Why the last pass in the background could not put anything into a tier; undefined if it could. */
@@ -124,9 +122,9 @@ export class VolumeCold {
   /** Resolves when nothing goes on any more. */
   async stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten()
-    this.#alarm?.timer.cancel()
+    this.#alarm.cancel()
     await Promise.all([this.#pins.stop(), this.#job.stop()])
-    this.#alarm?.timer.cancel()
+    this.#alarm.cancel()
   }
 
   /** Put the namespace into a tier now. throws ShoalError 'cold-*'. */
@@ -146,12 +144,12 @@ export class VolumeCold {
     const { tiers } = this.#parts.hosted
     tiers.locationOf(tier)
     const left = ids.flatMap((id) => this.#packStripe(id, tier) ?? [])
-    const totalBytes = left.reduce((sum, stripe) => sum + dataBytes(stripe), 0)
+    const totalBytes = totalDataBytes(left)
     let doneBytes = 0
     yield { doneBytes, totalBytes }
     const put = async (pack: readonly PackStripe[]): Promise<void> => {
       await this.#upload(tier, pack, signal)
-      doneBytes += pack.reduce((sum, stripe) => sum + dataBytes(stripe), 0)
+      doneBytes += totalDataBytes(pack)
     }
     for await (const _ of asTheyEnd(packsOf(left), PACKS_AT_ONCE, put))
       yield { doneBytes, totalBytes }
@@ -172,7 +170,7 @@ export class VolumeCold {
       const stripe = map.stripe(id)
       return stripe === undefined || stripe.cold.length === 0 ? [] : [{ ...stripe, id }]
     })
-    const totalBytes = cold.reduce((sum, stripe) => sum + dataBytes(stripe), 0)
+    const totalBytes = totalDataBytes(cold)
     let doneBytes = 0
     yield { doneBytes, totalBytes }
     for (const stripe of cold) {
@@ -257,24 +255,7 @@ export class VolumeCold {
   }
 
   #wakeIn(inMs: number): void {
-    const { clock } = this.#parts.world
-    const at = clock.now() + Math.max(inMs, AGAIN_MS)
-    if (this.#alarm !== undefined && this.#alarm.at <= at) return
-    this.#alarm?.timer.cancel()
-    const timer = clock.timer(at - clock.now(), () => {
-      this.#alarm = undefined
-      this.#job.wake()
-    })
-    this.#alarm = { timer, at }
+    this.#alarm.ringIn(Math.max(inMs, AGAIN_MS))
   }
 }
 
-function* packsOf(stripes: readonly PackStripe[]): Generator<readonly PackStripe[]> {
-  const packing = new Packing<PackStripe>()
-  for (const stripe of stripes) {
-    const full = packing.add(stripe)
-    if (full !== undefined) yield full
-  }
-  const rest = packing.rest()
-  if (rest.length > 0) yield rest
-}

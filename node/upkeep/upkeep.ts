@@ -12,9 +12,10 @@ import type { StripeMap } from '../data/stripe-map.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Network, Random, Timer } from '../world/world.ts'
+import type { Clock, Network, Random } from '../world/world.ts'
 import { Agenda } from './agenda.ts'
 import type { AgendaOptions, Chore, ChoreKind } from './agenda.ts'
+import { Alarm } from './alarm.ts'
 import type { Budget } from '../world/budget.ts'
 import { CensusTaker } from './census.ts'
 import { drainOf } from './drain.ts'
@@ -82,7 +83,7 @@ export class Upkeep {
   #retryAt = Infinity
   /** The next pass does without waiting for calm what falls to this node. */
   #isHurried = false
-  #alarm: { readonly timer: Timer; readonly at: number } | undefined
+  readonly #alarm: Alarm
 
   constructor(parts: UpkeepParts, options: UpkeepOptions = {}) {
     this.#parts = parts
@@ -99,6 +100,7 @@ export class Upkeep {
     this.#retries = new Retries(clock)
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
     this.#job = new Job({ clock, random, log, run, name: 'upkeep', everyMs })
+    this.#alarm = new Alarm(clock, () => this.#job.wake())
   }
 
   start(): void {
@@ -117,9 +119,9 @@ export class Upkeep {
   /** Resolves when nothing goes on any more. */
   async stop(): Promise<void> {
     for (const end of this.#subscriptions) end()
-    this.#alarm?.timer.cancel()
+    this.#alarm.cancel()
     await this.#job.stop()
-    this.#alarm?.timer.cancel()
+    this.#alarm.cancel()
   }
 
   /** Members, their connections, or policies of the volume have changed. */
@@ -162,18 +164,7 @@ export class Upkeep {
 
   #lookSoon(): void {
     this.#hasChanged = true
-    this.#wakeAt(this.#parts.clock.now() + this.#lookMs)
-  }
-
-  #wakeAt(atMs: number): void {
-    if (this.#alarm !== undefined && this.#alarm.at <= atMs) return
-    const { clock } = this.#parts
-    this.#alarm?.timer.cancel()
-    const timer = clock.timer(Math.max(0, atMs - clock.now()), () => {
-      this.#alarm = undefined
-      this.#job.wake()
-    })
-    this.#alarm = { timer, at: atMs }
+    this.#alarm.ringIn(this.#lookMs)
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
@@ -181,7 +172,8 @@ export class Upkeep {
     const releaseAt = await this.#releases.run(signal)
     const times = [releaseAt, this.#agenda.nextAt, this.#retries.nextAt, this.#census.nextAt]
     const next = Math.min(...times.map((at: Instant | undefined) => at ?? Infinity))
-    if (next < Infinity && !signal.aborted) this.#wakeAt(next)
+    if (next < Infinity && !signal.aborted)
+      this.#alarm.ringIn(Math.max(0, next - this.#parts.clock.now()))
   }
 
   /**

@@ -93,9 +93,27 @@ export class Packing<Stripe extends PackStripe> {
   }
 }
 
+/** All in packs. */
+export function* packsOf(
+  stripes: Iterable<PackStripe>,
+): Generator<readonly PackStripe[], void, undefined> {
+  const packing = new Packing<PackStripe>()
+  for (const stripe of stripes) {
+    const full = packing.add(stripe)
+    if (full !== undefined) yield full
+  }
+  const rest = packing.rest()
+  if (rest.length > 0) yield rest
+}
+
 /** Bytes of the chunks of a stripe. */
 export function dataBytes({ header }: Pick<PackStripe, 'header'>): number {
   return header.chunks.reduce((sum, { length }) => sum + length, 0)
+}
+
+/** The same of several. */
+export function totalDataBytes(stripes: readonly Pick<PackStripe, 'header'>[]): number {
+  return stripes.reduce((sum, stripe) => sum + dataBytes(stripe), 0)
 }
 
 /**
