@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { GIB, KIB, MIB } from '../protocol/units.ts'
 import { S3Server } from '../test/cold/s3-server.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
 import { rivals } from './cold/contenders.ts'
@@ -16,14 +17,12 @@ import { Swarm } from './cold/swarm.ts'
 import { trafficDuring } from './cold/traffic.ts'
 import { run, seconds } from './copy.ts'
 import { formatFigures } from './growth/figures.ts'
+import { median } from './growth/quantile.ts'
 import { childrenProcessorSeconds, processorSeconds } from './processor-time.ts'
 import type { Contender } from './cold/contenders.ts'
 import type { Traffic } from './cold/traffic.ts'
 import type { Work } from './copy.ts'
 
-const KIB = 1024
-const MIB = 1024 * KIB
-const GIB = 1024 * MIB
 const SMALL_BYTES_MIN: number = 4 * KIB
 const SMALL_BYTES_MAX: number = 16 * KIB
 const SMALL_FOLDERS = 20
@@ -232,10 +231,6 @@ function both(first: Did, then: Did | undefined): Did {
       gotBytes: first.traffic.gotBytes + (then?.traffic.gotBytes ?? 0),
     },
   }
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)] ?? Number.NaN
 }
 
 async function large(count: number, mebibytes: number, name = 'large'): Promise<Work> {

@@ -19,9 +19,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { MIB } from '../protocol/units.ts'
 import { writeSmallTree } from '../test/cluster/trees.ts'
 
-const MIB = 1024 * 1024
 const PAGE = 4096
 const RANDOM_COUNT = 20_000
 

@@ -10,14 +10,13 @@ import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { MIB } from '../protocol/units.ts'
 import { writeRandomFile, writeSmallTree } from '../test/cluster/trees.ts'
 import { measureNodes } from './nodes.ts'
 import { measureShards } from './shards.ts'
 import { formatTable } from './table.ts'
 import { show, timeCopy } from './copy.ts'
 import type { Work } from './copy.ts'
-
-const MIB = 1024 * 1024
 
 const { values } = parseArgs({
   options: {

@@ -14,7 +14,7 @@ export class Context {
   readonly signal: AbortSignal
   #client: Client | undefined
   #consistency: Consistency | undefined
-  #session: (() => Promise<SessionFile>) | undefined
+  #session: Promise<SessionFile> | undefined
 
   constructor(program: Command, signal: AbortSignal) {
     this.#program = program
@@ -37,7 +37,7 @@ export class Context {
       signal: this.signal,
       optionsFor: async (path) => ({
         consistency: this.#consistency,
-        ...(await (await this.#session?.())?.optionsFor(path)),
+        ...(await (await this.#session)?.optionsFor(path)),
       }),
     })
     return this.#client
@@ -48,14 +48,12 @@ export class Context {
     this.#consistency = consistency
     const usual = consistency === 'read-own' ? join(this.home, 'session') : undefined
     const file = session ?? process.env['SHOAL_SESSION'] ?? usual
-    if (file === undefined) return
-    let opened: Promise<SessionFile> | undefined
-    this.#session = () => (opened ??= this.#openSession(file))
+    if (file !== undefined) this.#session = this.#openSession(file)
   }
 
   /** Write down what the session has seen. */
   async saveSession(): Promise<void> {
-    await (await this.#session?.())?.save()
+    await (await this.#session)?.save()
   }
 
   async #openSession(file: string): Promise<SessionFile> {

@@ -10,11 +10,13 @@ export interface Progress {
   /** More work is known of. */
   expect(bytes: number): void
   advance(bytes: number): void
+  /** So much is done by now, of so much that is known of. */
+  reach(doneBytes: number, totalBytes: number): void
   end(): void
 }
 
 export function showProgress(context: Context, label: string): Progress {
-  if (context.json) return { expect: () => {}, advance: () => {}, end: () => {} }
+  if (context.json) return { expect: () => {}, advance: () => {}, reach: () => {}, end: () => {} }
   return process.stderr.isTTY ? bar(label) : lines(label)
 }
 
@@ -36,6 +38,7 @@ function bar(label: string): Progress {
   return {
     expect: (bytes) => ((total += bytes), show()),
     advance: (bytes) => ((done += bytes), show()),
+    reach: (doneBytes, totalBytes) => ((done = doneBytes), (total = totalBytes), show()),
     end: () => shown.stop(),
   }
 }
@@ -50,6 +53,7 @@ function lines(label: string): Progress {
   return {
     expect: (bytes) => (total += bytes),
     advance: (bytes) => (done += bytes),
+    reach: (doneBytes, totalBytes) => ((done = doneBytes), (total = totalBytes)),
     end: () => clearInterval(timer),
   }
 }

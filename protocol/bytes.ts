@@ -56,6 +56,18 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
 }
 
+/** 8 bytes, big-endian. */
+export function float64ToBytes(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleBE(value)
+  return bytes
+}
+
+/** What float64ToBytes made; the caller has checked that there are 8. */
+export function float64FromBytes(bytes: Uint8Array): number {
+  return view(bytes).readDoubleBE()
+}
+
 function view(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes

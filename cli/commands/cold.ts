@@ -111,14 +111,11 @@ async function follow(
   pages: AsyncIterable<readonly ColdProgress[]>,
 ): Promise<number> {
   const progress = showProgress(context, label)
-  let total = 0
   let done = 0
   try {
     for await (const page of pages)
       for (const { doneBytes, totalBytes } of page) {
-        progress.expect(totalBytes - total)
-        progress.advance(doneBytes - done)
-        total = totalBytes
+        progress.reach(doneBytes, totalBytes)
         done = doneBytes
       }
   } finally {

@@ -96,40 +96,32 @@ async function add(
 
 async function pinHere(context: Context, path: string): Promise<void> {
   const progress = showProgress(context, 'Fetching')
-  let wanted = 0
-  let actual = 0
+  let reached = { wantedBytes: 0, actualBytes: 0 }
   try {
     for await (const page of context.client.addLocalPin(path))
       for (const { wantedBytes, actualBytes } of page) {
-        progress.expect(wantedBytes - wanted)
-        progress.advance(actualBytes - actual)
-        wanted = wantedBytes
-        actual = actualBytes
+        progress.reach(actualBytes, wantedBytes)
+        reached = { wantedBytes, actualBytes }
       }
   } finally {
     progress.end()
   }
-  const pinned = { path, kind: 'local', wantedBytes: wanted, actualBytes: actual }
-  context.print(pinned, () => `Pinned ${printable(path)} to this node: ${formatBytes(actual)}`)
+  const shown = formatBytes(reached.actualBytes)
+  context.print(
+    { path, kind: 'local', ...reached },
+    () => `Pinned ${printable(path)} to this node: ${shown}`,
+  )
 }
 
 /** All pins, once they are counted; how far that is, is shown. */
 async function list(context: Context, volume: string | undefined): Promise<readonly Pin[]> {
   const pins: Pin[] = []
   const progress = showProgress(context, 'Counting')
-  let total = 0
-  let done = 0
   try {
     for await (const page of context.client.listPins({ volume }))
       for (const each of page) {
-        if (each.kind !== 'counted') {
-          pins.push(each)
-          continue
-        }
-        progress.expect(each.totalBytes - total)
-        progress.advance(each.doneBytes - done)
-        total = each.totalBytes
-        done = each.doneBytes
+        if (each.kind === 'counted') progress.reach(each.doneBytes, each.totalBytes)
+        else pins.push(each)
       }
   } finally {
     progress.end()

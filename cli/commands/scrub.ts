@@ -33,7 +33,6 @@ async function* lines(pages: AsyncIterable<readonly ScrubEvent[]>): AsyncGenerat
 async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]>): Promise<void> {
   const findings: ScrubFinding[] = []
   const progress = showProgress(context, 'Checking')
-  let total = 0
   let done = 0
   try {
     for await (const event of eachOf(pages)) {
@@ -41,9 +40,7 @@ async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]
         findings.push(event)
         continue
       }
-      progress.expect(event.totalBytes - total)
-      progress.advance(event.doneBytes - done)
-      total = event.totalBytes
+      progress.reach(event.doneBytes, event.totalBytes)
       done = event.doneBytes
     }
   } finally {

@@ -9,6 +9,7 @@ import type { Namespace } from '../namespace/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { HandlePosition } from './file-system.ts'
 import type { KernelCache } from './kernel-cache.ts'
+import { isNameless } from './open-files.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
 /** Of open(2), on Linux. */
@@ -223,8 +224,8 @@ export class FileHandles {
   #openNamed(target: FileTarget): number {
     const { files, namespace } = this.#c
     const file = files.get(target)
-    const isNameless = file?.nameless !== undefined || file?.isRemoved === true
-    if (!isNameless && namespace.attributes(target).linkCount === 0)
+    const isKnown = file !== undefined && isNameless(file)
+    if (!isKnown && namespace.attributes(target).linkCount === 0)
       throw new ShoalError('ESTALE', 'the file is gone')
     return this.#open(target)
   }

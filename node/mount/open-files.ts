@@ -100,8 +100,8 @@ export class OpenFiles {
 
   /** The last handle takes the record with it; of a file without a name, the last that the kernel knows of it. */
   end(file: OpenFile): void {
-    const isNameless = file.nameless !== undefined || file.isRemoved
-    if (file.handles > 0 || (isNameless && this.#inodes.numberOf(file.target) !== undefined)) return
+    if (file.handles > 0) return
+    if (isNameless(file) && this.#inodes.numberOf(file.target) !== undefined) return
     this.#forget(file)
   }
 
@@ -302,6 +302,11 @@ export class OpenFiles {
     file.hold.end()
     file.kept?.end()
   }
+}
+
+/** Has no name, or has lost its last: only its handles, and what the kernel knows of it, keep it. */
+export function isNameless({ nameless, isRemoved }: OpenFile): boolean {
+  return nameless !== undefined || isRemoved
 }
 
 /** The attributes of a file as its handles have made it, which may be more than is logged. */

@@ -5,7 +5,13 @@
 //
 // The node on which a pin was said puts what is below it, while it is there; then the other writers in rank, each an hour
 // after the one before it. Two that see the swarm otherwise put the same.
-import { fromByteString, hexToByteString, toHex } from '../../protocol/bytes.ts'
+import {
+  float64FromBytes,
+  float64ToBytes,
+  fromByteString,
+  hexToByteString,
+  toHex,
+} from '../../protocol/bytes.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import { stampActor } from '../../protocol/log/dot.ts'
 import { PLACEMENT_GROUPS } from '../../protocol/placement/placement-group.ts'
@@ -19,7 +25,7 @@ import { Walk } from '../files/walk.ts'
 import { isColdPaused } from '../namespace/settings.ts'
 import { pins, pinsOver } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
-import { prefixEnd } from '../namespace/state-view.ts'
+import { viewPages } from '../namespace/view-pages.ts'
 import { Alarm } from '../upkeep/alarm.ts'
 import { Job } from '../upkeep/job.ts'
 import type { Clock, Random } from '../world/world.ts'
@@ -32,8 +38,6 @@ const AT_ONCE_MS: number = SECOND_MS
 const GATHER_MS: number = 15 * SECOND_MS
 /** After so long the next in rank takes over. */
 const TAKE_OVER_MS: number = HOUR_MS
-/** Keys read at once, so that a long pass keeps no snapshot of the store. */
-const PAGE = 256
 
 /** Folders and files to be looked at, by id: since when, as 64 bits of ms. */
 const FOLDER: ByteString = 'wcoldpin d'
@@ -132,7 +136,10 @@ export class ColdPins {
     const isFolder = readDir(view, id) !== undefined
     const places = pinsOver(view, id, 'pin-cold').flatMap((pin) => this.#placeOf(pin) ?? [])
     if (places.length === 0) return
-    view.put((isFolder ? FOLDER : FILE) + hexToByteString(id), bytesOf(this.#parts.clock.wall()))
+    view.put(
+      (isFolder ? FOLDER : FILE) + hexToByteString(id),
+      float64ToBytes(this.#parts.clock.wall()),
+    )
     this.#added?.add(id)
     this.#alarm.ringIn(inMs + Math.min(...places) * TAKE_OVER_MS)
   }
@@ -215,7 +222,7 @@ export class ColdPins {
     for (const pin of pinsOver(view, id, 'pin-cold')) {
       const place = this.#placeOf(pin)
       if (place === undefined) continue
-      const inMs = msOf(since) + place * TAKE_OVER_MS - this.#parts.clock.wall()
+      const inMs = float64FromBytes(since) + place * TAKE_OVER_MS - this.#parts.clock.wall()
       if (inMs > 0) later.push(inMs)
       else now.push({ tier: pin.to, isFirst: place === 0 })
     }
@@ -228,17 +235,8 @@ export class ColdPins {
 
   async *#due(prefix: ByteString): AsyncGenerator<Due, void, undefined> {
     const { view } = this.#parts.hosted.namespace.volume
-    for (let from = prefix; ;) {
-      const page: Due[] = []
-      for await (const [key, since] of view.scan(from, prefixEnd(prefix))) {
-        page.push({ id: idIn(key, prefix), key, since })
-        if (page.length === PAGE) break
-      }
-      yield* page
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      from = `${last.key}\0`
-    }
+    for await (const [key, since] of viewPages(view, prefix))
+      yield { id: idIn(key, prefix), key, since }
   }
 }
 
@@ -249,14 +247,4 @@ interface Divided {
 
 function idIn(key: ByteString, prefix: ByteString): NodeId {
   return toHex(fromByteString(key.slice(prefix.length, prefix.length + SHORT_ID_BYTES))) as NodeId
-}
-
-function bytesOf(ms: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setFloat64(0, ms)
-  return bytes
-}
-
-function msOf(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(0)
 }

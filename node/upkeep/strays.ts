@@ -1,12 +1,10 @@
 // Shards that lie here though the map says nothing of it, and since when that is known: they may be on their way into
 // the map. Kept in the store, so that a restart does not begin the wait anew.
-import { fromByteString } from '../../protocol/bytes.ts'
+import { float64FromBytes, float64ToBytes, fromByteString } from '../../protocol/bytes.ts'
 import { prefixRange, stripeOfKey, strayKey, STRAY_PREFIX } from '../store/keys.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
-
-const SINCE_BYTES = 8
 
 export interface Stray {
   readonly stripe: StripeId
@@ -27,10 +25,8 @@ export class Strays {
     const key = strayKey(stripe, index)
     const now = this.#clock.wall()
     const known = this.#store.kv.get(key)
-    if (known !== undefined) return now - sinceOf(known)
-    const value = new Uint8Array(SINCE_BYTES)
-    new DataView(value.buffer).setFloat64(0, now)
-    await this.#store.commit([{ kind: 'put', key, value }])
+    if (known !== undefined) return now - float64FromBytes(known)
+    await this.#store.commit([{ kind: 'put', key, value: float64ToBytes(now) }])
     return 0
   }
 
@@ -47,8 +43,4 @@ export class Strays {
       if (index !== undefined) yield { stripe: stripeOfKey(key), index }
     }
   }
-}
-
-function sinceOf(value: Uint8Array): number {
-  return new DataView(value.buffer, value.byteOffset, value.byteLength).getFloat64(0)
 }

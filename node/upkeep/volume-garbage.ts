@@ -1,5 +1,6 @@
 // What one volume gives up: when it is surveyed, and what is done by what the survey found. By itself this happens a day
 // after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
+import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
 import { DAY_MS, GIB } from '../../protocol/units.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
@@ -160,9 +161,7 @@ export class VolumeGarbage {
   }
 
   #noteSurvey(): void {
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setFloat64(0, this.#parts.clock.wall())
-    this.volume.view.put(SURVEYED, bytes)
+    this.volume.view.put(SURVEYED, float64ToBytes(this.#parts.clock.wall()))
   }
 
   #survey(signal: AbortSignal): ReturnType<typeof survey> {
@@ -193,8 +192,6 @@ export class VolumeGarbage {
 
   #surveyedMs(): number {
     const stored = this.volume.view.get(SURVEYED)
-    return stored === undefined
-      ? 0
-      : new DataView(stored.buffer, stored.byteOffset, stored.byteLength).getFloat64(0)
+    return stored === undefined ? 0 : float64FromBytes(stored)
   }
 }

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from '../../cli/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
 import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
+import { pinsOf } from '../node/api/pins-of.ts'
 import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
@@ -159,12 +160,7 @@ export class TestNode {
   }
 
   pins(): Promise<readonly Pin[]> {
-    return this.ask(async (client) => {
-      const pins: Pin[] = []
-      for await (const page of client.listPins())
-        pins.push(...page.filter((one) => one.kind !== 'counted'))
-      return pins
-    })
+    return this.ask(pinsOf)
   }
 
   async volume(): Promise<VolumeStatus> {

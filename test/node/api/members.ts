@@ -4,7 +4,6 @@ import { MINUTE_MS } from '../../../protocol/units.ts'
 import { Cluster } from '../../../simulations/cluster.ts'
 import { Scheduler } from '../../../simulations/scheduler.ts'
 import type { FileCallOptions, NodeApi, WriteOptions } from '../../../node/control/api.ts'
-import type { Pin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const RUN_LIMIT_MS = 1000 * MINUTE_MS
@@ -43,14 +42,6 @@ export function put(
     yield utf8(text)
   }
   return api.writeFile(path, parts(), {}, options)
-}
-
-/** All pins, as they are listed once they are counted. */
-export async function pinsOf(api: NodeApi): Promise<readonly Pin[]> {
-  const all: Pin[] = []
-  for await (const page of api.listPins())
-    all.push(...page.filter((each) => each.kind !== 'counted'))
-  return all
 }
 
 export async function textOf(

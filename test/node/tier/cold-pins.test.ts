@@ -8,7 +8,8 @@ import { encodeJson } from '../../../node/control/wire.ts'
 import type { TierStatus } from '../../../node/control/cold.ts'
 import type { Pin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
-import { pinsOf, withMembers } from '../api/members.ts'
+import { withMembers } from '../api/members.ts'
+import { pinsOf } from '../api/pins-of.ts'
 import { contentOf, put } from '../upkeep/garbage-world.ts'
 
 const FILE_BYTES: number = 400 * KIB
