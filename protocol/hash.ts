@@ -1,6 +1,6 @@
 // The one door to hashing. BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn 2020) native and synchronous;
 // SHA-256 for volumes that ask for it. 32 bytes everywhere.
-import { hash as nodeHash, createHmac } from 'node:crypto'
+import { hash as nodeHash, createHmac, createSecretKey } from 'node:crypto'
 import { Blake3Hasher, blake3 as nativeBlake3 } from '@napi-rs/blake-hash'
 import { concatBytes } from './bytes.ts'
 
@@ -43,7 +43,8 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 
 /** HMAC-SHA-256, the keyed hash of volumes that use SHA-256. */
 export function hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return createHmac('sha256', key).update(bytes).digest()
+  // A key object: see cipher.ts.
+  return createHmac('sha256', createSecretKey(key)).update(bytes).digest()
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,6 @@
 // Spreading news of one volume: own new entries at once, a beacon every beaconMs. What comes in is applied if its past
 // is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
+import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -37,6 +38,11 @@ export interface GossipComponents {
   readonly onBeacon: (beacon: Beacon, from: PeerId) => void
 }
 
+/** Of the log as it is held durably, and as long as it is. */
+interface Told extends Pick<Beacon, 'vector' | 'digest'> {
+  readonly held: VersionVector
+}
+
 export class Gossip {
   readonly #c: GossipComponents
   #unsubscribe: (() => void) | undefined
@@ -44,6 +50,7 @@ export class Gossip {
   #timer: Timer | undefined
   #soon: Timer | undefined
   #soonMs = SOON_MS
+  #lastTold: Told | undefined
 
   constructor(components: GossipComponents) {
     this.#c = components
@@ -78,12 +85,12 @@ export class Gossip {
   /** Send a beacon now. */
   beacon(): void {
     const { volume, world } = this.#c
-    const vector = newest(volume)
+    const { vector, digest } = this.#told()
     const beacon: Beacon = {
       peer: world.network.self,
       sentMs: Math.floor(world.clock.wall()),
       vector,
-      digest: logDigest(vector, volume.replica.ancestry.hashAt),
+      digest,
       hlc: volume.durableClaim().hlc,
       cut: volume.checkpoint?.hlc ?? HLC_ZERO,
       root: volume.checkpoint?.clear,
@@ -91,6 +98,22 @@ export class Gossip {
       addresses: world.network.addresses(),
     }
     this.#publish({ kind: 'beacon', beacon })
+  }
+
+  /** What a beacon says of the log. */
+  #told(): Told {
+    const { volume } = this.#c
+    const held = volume.durableClaim().vector
+    if (this.#lastTold?.held === held && volume.branches.isEmpty) return this.#lastTold
+    const vector = newest(volume)
+    const digest = logDigest(vector, volume.replica.ancestry.hashAt)
+    return (this.#lastTold = { held, vector, digest })
+  }
+
+  /** Most do, once a swarm is at rest. */
+  #saysTheSame({ digest }: Beacon): boolean {
+    const own = this.#told().digest
+    return own !== undefined && digest !== undefined && equalBytes(own, digest)
   }
 
   #beat(): void {
@@ -162,7 +185,7 @@ export class Gossip {
   #heard(said: Beacon, from: PeerId): void {
     const { volume, world } = this.#c
     if (volume.membership.member(said.peer) === undefined) return
-    const isSame = agrees(volume, said)
+    const isSame = this.#saysTheSame(said) || agrees(volume, said)
     // Of what may be other branches than are held here it says nothing.
     const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.

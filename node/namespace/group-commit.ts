@@ -5,6 +5,7 @@
 //   a write that failed for lack of space is kept for the next; any other failure is final (fsyncgate)
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -139,7 +140,8 @@ export class GroupCommit {
     }
     view.settle()
     this.#record = []
-    this.#durable = applied
+    // The same object while it says the same: others keep what they make of it.
+    if (!isSame(applied, this.#durable)) this.#durable = applied
     if (entries.length > 0) for (const listener of this.#listeners) listener(entries)
   }
 
@@ -148,4 +150,8 @@ export class GroupCommit {
       'the store could not make a write durable; restart the node, nothing acknowledged is lost'
     this.#failure = new ShoalError('EIO', message, { cause })
   }
+}
+
+function isSame(a: Claim, b: Claim): boolean {
+  return a.hlc === b.hlc && equalVectors(a.vector, b.vector)
 }

@@ -26,6 +26,8 @@ export function summaryOf(volume: Volume): LogSummary {
 
 /** What a peer holds durably, by labels here: less than the truth where a fork is not known to both. */
 export function heldBy(volume: Volume, summary: LogSummary): VersionVector {
+  // It says what is said here (summaries.ts).
+  if (summary.vector === volume.durableVector()) return summary.vector
   const held = volume.branches.vectorOf(summary, volume.replica.ancestry.hashAt)
   const { checkpoint } = volume
   // Who has the same checkpoint holds all up to it.

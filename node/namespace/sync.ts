@@ -7,17 +7,13 @@ import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import {
-  ENTRIES_FRAME_BYTES,
-  LOG_PROTOCOL,
-  decodeLogMessage,
-  encodeLogMessage,
-} from '../../protocol/wire/log.ts'
+import { ENTRIES_FRAME_BYTES, LOG_PROTOCOL, encodeLogMessage } from '../../protocol/wire/log.ts'
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
 import { slicesOf } from './pace.ts'
-import { confirmOwn, heldBy, summaryOf } from './hello.ts'
+import { confirmOwn, heldBy } from './hello.ts'
 import type { Inbox } from './inbox.ts'
+import { Summaries } from './summaries.ts'
 import type { Volume } from './volume.ts'
 
 /** No answer for this long ends an exchange, in ms. */
@@ -46,6 +42,7 @@ export class LogSync {
   readonly #c: SyncComponents
   /** Per volume and peer the exchange that runs, and the one after it that calls since then wait for. */
   readonly #running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>()
+  readonly #summaries = new Summaries()
   readonly #stop = new AbortController()
 
   constructor(components: SyncComponents) {
@@ -84,7 +81,7 @@ export class LogSync {
     })
     try {
       await volume.commit()
-      await this.#send(channel, { kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+      await this.#sendFrame(channel, this.#summaries.of(volume).hello)
       const hello = await this.#expect(channel, 'hello')
       await this.#exchange(channel, volume, hello.log)
       await channel.close()
@@ -107,7 +104,7 @@ export class LogSync {
       return channel.close()
     }
     await volume.commit()
-    await this.#send(channel, { kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+    await this.#sendFrame(channel, this.#summaries.of(volume).hello)
     await this.#exchange(channel, volume, hello.log)
     await channel.close()
   }
@@ -122,7 +119,7 @@ export class LogSync {
     await volume.commit()
     if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
       await this.#send(channel, { kind: 'truncated' })
-    await this.#send(channel, { kind: 'durable', log: summaryOf(volume) })
+    await this.#sendFrame(channel, this.#summaries.of(volume).durable)
     this.#c.onDurable(volume, channel.peer, await this.#receiveDurable(channel, volume))
     if (hasForked) this.#c.onForked(volume, channel.peer)
   }
@@ -191,9 +188,13 @@ export class LogSync {
     }
   }
 
-  async #send(channel: Channel, message: LogMessage): Promise<void> {
+  #send(channel: Channel, message: LogMessage): Promise<void> {
+    return this.#sendFrame(channel, encodeLogMessage(message))
+  }
+
+  async #sendFrame(channel: Channel, frame: Uint8Array): Promise<void> {
     const signal = this.#c.world.clock.timeout(IDLE_MS, this.#stop.signal)
-    await channel.send([encodeLogMessage(message)], { signal })
+    await channel.send([frame], { signal })
   }
 
   async #receive(channel: Channel): Promise<LogMessage> {
@@ -202,7 +203,7 @@ export class LogSync {
     })
     if (frame === undefined)
       throw new ShoalError('unreachable', `${channel.peer} ended a log exchange early`)
-    const message = decodeLogMessage(frame)
+    const message = this.#summaries.decode(frame)
     if (message.kind === 'error')
       throw new ShoalError(message.code, `${channel.peer}: ${message.message}`)
     return message
