@@ -39,6 +39,8 @@ import type { FileCallOptions, NodeApi } from './api.ts'
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107
 const KEEP_ALIVE_MS = 600_000
+/** Made once: an error takes longer to make than a small file to send. */
+const CLIENT_LEFT = new ShoalError('aborted', 'the client went away')
 const TRAILERS = [ERROR_TRAILER, EXPORTED_TRAILER, SESSION_HEADER].join(', ')
 
 /** An open door. */
@@ -74,7 +76,7 @@ export async function serveControl(
       const controller = new AbortController()
       response.once('close', () => {
         running.delete(controller)
-        controller.abort(new ShoalError('aborted', 'the client went away'))
+        if (!response.writableFinished) controller.abort(CLIENT_LEFT)
       })
       running.set(controller, respond(api, request, response, controller.signal, onError))
     },

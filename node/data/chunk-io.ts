@@ -1,8 +1,8 @@
 // Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
 // A chunk that is in a stripe of its class, or here already, is only referenced. Nothing is returned that does not match
-// its id.
+// its reference.
 import { hasCode } from '../../protocol/errors.ts'
-import { openChunk, sealChunk } from '../../protocol/chunk/seal.ts'
+import { openVerifiedChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
@@ -94,7 +94,7 @@ export class ChunkIo {
       const sealed = await gatherer.fetch(ref.id, { hints, keeps: keeps === 'cached', signal })
       if (keeps === 'cached') onRead?.(ref.id)
       if (keeps === 'stored' && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
-      return openChunk(map.keys(ref.epoch), ref, sealed)
+      return openVerifiedChunk(map.keys(ref.epoch), ref, sealed)
     }
     return {
       readOnce,

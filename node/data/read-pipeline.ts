@@ -99,7 +99,8 @@ export class ContentReader {
       }
       while (window.length > 0) yield* (await window.shift()) ?? []
     } finally {
-      stopped.abort()
+      // All was read but for what nobody wants any more; to say that costs as much as a small chunk.
+      if (window.length > 0) stopped.abort()
     }
   }
 

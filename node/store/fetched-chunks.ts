@@ -1,24 +1,38 @@
-// Sealed chunks that were fetched from peers for readers, kept so that the next read needs no peer: a file each, named
-// by the chunk's id and length; least recently used first out.
+// Sealed chunks that were fetched from peers and cold tiers for readers, kept so that the next read needs neither. Those that
+// come at about the same time are wanted at about the same time: they make one file, a bundle; a file for each would cost
+// more than all else that is done with a small chunk. The bundle that was used least recently goes first.
 //
 // - Together they take at most `bytesMax`, and at most half of what the disk has free for others beside.
 // - None is the only copy of anything, and none counts as a copy: each may vanish, or be damaged, at any time.
-// - What is read is checked against its id; what fails is removed. So nothing is ever synced.
+// - What is read is checked against its id; what fails is forgotten. So nothing is ever synced.
 // - After a restart all are there that were, and count as unused alike.
 import { LRUCache } from 'lru-cache'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
-import type { Disk } from '../world/world.ts'
+import type { Clock, Disk, Timer } from '../world/world.ts'
+import {
+  BUNDLE_CHUNKS_MAX,
+  BUNDLE_HEAD_BYTES_MAX,
+  decodeBundleHead,
+  encodeBundleHead,
+} from './bundle-head.ts'
 
 const FOLDER = 'fetched'
-/** Chunks being written at a time; what comes in faster than the disk takes it is not kept. */
+/** Bytes that wait or are being written; what comes in faster than the disk takes it is not kept. */
 const WRITING_BYTES_MAX: number = 8 * MIB
+/** A bundle is written when it has so many bytes, or this share of all, or BUNDLE_CHUNKS_MAX chunks, or after so long. */
+const BUNDLE_BYTES: number = 4 * MIB
+const BUNDLE_SHARE: number = 1 / 16
+const GATHER_MS = 100
 /** Bytes kept before the disk is asked again how much is free. */
 const ASK_EVERY_BYTES: number = 16 * MIB
-const NAME = /^([a-z2-7]+)\.(\d{1,8})$/
+/** Bundles whose heads are read at a time at the start. */
+const OPEN_AT_ONCE = 16
+const NAME = /^\d{1,15}$/
 
 export interface FetchedUsage {
+  /** Of the disk. */
   readonly usedBytes: number
   readonly limitBytes: number
   /** Since the start: read from here, and fetched because they were not here. */
@@ -26,15 +40,37 @@ export interface FetchedUsage {
   readonly fetchedBytes: number
 }
 
+interface Bundle {
+  /** Of the file. */
+  readonly bytes: number
+  readonly chunks: readonly ChunkId[]
+}
+
+interface Place {
+  readonly bundle: number
+  readonly offset: number
+  readonly bytes: number
+}
+
 export class FetchedChunks {
   readonly #disk: Disk
-  /** Bytes of each. */
-  readonly #kept = new LRUCache<ChunkId, number>({
+  readonly #clock: Clock
+  /** By the numbers that name their files. */
+  readonly #bundles = new LRUCache<number, Bundle>({
     maxSize: Number.MAX_SAFE_INTEGER,
-    sizeCalculation: (bytes) => bytes,
+    sizeCalculation: ({ bytes }) => bytes,
   })
-  readonly #writing = new Map<ChunkId, Promise<void>>()
+  readonly #places = new Map<ChunkId, Place>()
+  /** In no file yet, those being written included. */
+  readonly #unwritten = new Map<ChunkId, Uint8Array>()
+  #unwrittenBytes = 0
+  /** The next bundle. */
+  #gathered: ChunkId[] = []
+  #gatheredBytes = 0
+  #timer: Timer | undefined
+  readonly #writing = new Set<Promise<void>>()
   #writingBytes = 0
+  #next = 0
   #bytesMax: number
   /** What the disk leaves, as last asked; of which `#unasked` bytes have been kept since. */
   #roomBytes = 0
@@ -42,28 +78,31 @@ export class FetchedChunks {
   #foundBytes = 0
   #fetchedBytes = 0
 
-  private constructor(disk: Disk, bytesMax: number) {
+  private constructor({ disk, clock }: { disk: Disk; clock: Clock }, bytesMax: number) {
     this.#disk = disk
+    this.#clock = clock
     this.#bytesMax = bytesMax
   }
 
   /** undefined: keep nothing, and touch no disk. throws what the disk throws. */
-  static async open(disk: Disk, bytesMax: number | undefined): Promise<FetchedChunks> {
-    const opened = new FetchedChunks(disk, bytesMax ?? 0)
+  static async open(
+    world: { readonly disk: Disk; readonly clock: Clock },
+    bytesMax: number | undefined,
+  ): Promise<FetchedChunks> {
+    const opened = new FetchedChunks(world, bytesMax ?? 0)
     if (bytesMax === undefined) return opened
+    const { disk } = world
     await disk.makeFolder(FOLDER)
-    for (const name of await disk.list(FOLDER)) {
-      const [, id, bytes] = NAME.exec(name) ?? []
-      if (id === undefined || Number(bytes) === 0) await disk.remove(`${FOLDER}/${name}`)
-      else opened.#kept.set(id as ChunkId, Number(bytes))
-    }
+    const names = [...(await disk.list(FOLDER))]
+    while (names.length > 0)
+      await Promise.all(names.splice(0, OPEN_AT_ONCE).map((name) => opened.#find(name)))
     await opened.#evict(0)
     return opened
   }
 
   get usage(): FetchedUsage {
     return {
-      usedBytes: this.#kept.calculatedSize,
+      usedBytes: this.#bundles.calculatedSize,
       limitBytes: this.#bytesMax,
       foundBytes: this.#foundBytes,
       fetchedBytes: this.#fetchedBytes,
@@ -71,19 +110,20 @@ export class FetchedChunks {
   }
 
   has(id: ChunkId): boolean {
-    return this.#kept.has(id)
+    return this.#places.has(id) || this.#unwritten.has(id)
   }
 
   /** The chunk; undefined if it is not here, or is here no more. */
   async read(id: ChunkId): Promise<Uint8Array | undefined> {
-    const bytes = this.#kept.get(id)
-    if (bytes === undefined) return undefined
-    const sealed = await this.#read(pathOf(id, bytes), bytes).catch(() => undefined)
+    const waiting = this.#unwritten.get(id)
+    const place = this.#places.get(id)
+    if (waiting === undefined && place !== undefined) this.#bundles.get(place.bundle)
+    const sealed = waiting ?? (place && (await this.#read(place).catch(() => undefined)))
     if (sealed !== undefined && verifyChunk(id, sealed)) {
-      this.#foundBytes += bytes
+      this.#foundBytes += sealed.length
       return sealed
     }
-    await this.#drop(id)
+    if (place !== undefined) await this.#forget(id, place)
     return undefined
   }
 
@@ -91,14 +131,15 @@ export class FetchedChunks {
   keep(id: ChunkId, sealed: Uint8Array): void {
     const bytes = sealed.length
     this.#fetchedBytes += bytes
-    if (this.#kept.has(id) || this.#writing.has(id)) return
-    if (this.#writingBytes + bytes > Math.min(WRITING_BYTES_MAX, this.#bytesMax)) return
-    this.#writingBytes += bytes
-    const written = this.#write(id, sealed).finally(() => {
-      this.#writingBytes -= bytes
-      this.#writing.delete(id)
-    })
-    this.#writing.set(id, written)
+    if (this.has(id)) return
+    if (this.#unwrittenBytes + bytes > Math.min(WRITING_BYTES_MAX, this.#bytesMax)) return
+    this.#unwritten.set(id, sealed)
+    this.#unwrittenBytes += bytes
+    this.#gathered.push(id)
+    this.#gatheredBytes += bytes
+    const enough = Math.min(BUNDLE_BYTES, BUNDLE_SHARE * this.#bytesMax)
+    if (this.#gatheredBytes >= enough || this.#gathered.length === BUNDLE_CHUNKS_MAX) this.#begin()
+    else this.#timer ??= this.#clock.timer(GATHER_MS, () => this.#begin())
   }
 
   /** Keep at most so much from now on. */
@@ -113,29 +154,82 @@ export class FetchedChunks {
     await this.#evict(0)
   }
 
-  /** Resolves when nothing is being written. */
+  /** Resolves when all is written that was to be kept. */
   async close(): Promise<void> {
-    await Promise.all(this.#writing.values())
+    this.#begin()
+    await Promise.all(this.#writing)
+  }
+
+  /** A file that was there at the start. throws what the disk throws. */
+  async #find(name: string): Promise<void> {
+    const path = `${FOLDER}/${name}`
+    const file = NAME.test(name) ? await this.#disk.open(path, 'read') : undefined
+    try {
+      const size = (await file?.size()) ?? 0
+      const head = await file?.read(0, Math.min(size, BUNDLE_HEAD_BYTES_MAX))
+      const chunks = head === undefined ? [] : decodeBundleHead(head, size)
+      if (chunks.length > 0) return this.#add(Number(name), size, chunks)
+    } finally {
+      await file?.close()
+    }
+    await this.#disk.remove(path)
+  }
+
+  #add(
+    bundle: number,
+    bytes: number,
+    chunks: readonly { readonly id: ChunkId; readonly offset: number; readonly bytes: number }[],
+  ): void {
+    this.#next = Math.max(this.#next, bundle + 1)
+    this.#bundles.set(bundle, { bytes, chunks: chunks.map(({ id }) => id) })
+    for (const { id, ...place } of chunks) this.#places.set(id, { ...place, bundle })
+  }
+
+  /** Write what was gathered. */
+  #begin(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#gathered.length === 0) return
+    const ids = this.#gathered
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    const written = this.#write(ids).finally(() => {
+      for (const id of ids) {
+        this.#unwrittenBytes -= this.#unwritten.get(id)?.length ?? 0
+        this.#unwritten.delete(id)
+      }
+      this.#writing.delete(written)
+    })
+    this.#writing.add(written)
   }
 
   /** Never rejects. */
-  async #write(id: ChunkId, sealed: Uint8Array): Promise<void> {
-    const bytes = sealed.length
+  async #write(ids: readonly ChunkId[]): Promise<void> {
+    const chunks = ids.flatMap((id) => {
+      const sealed = this.#unwritten.get(id)
+      return sealed === undefined ? [] : [{ id, sealed }]
+    })
+    const { head, places } = encodeBundleHead(chunks)
+    const bytes = chunks.reduce((sum, { sealed }) => sum + sealed.length, head.length)
+    const bundle = this.#next++
+    this.#writingBytes += bytes
     try {
       await this.#evict(this.#writingBytes)
       if (this.#limit < this.#writingBytes) return
-      const file = await this.#disk.open(pathOf(id, bytes), 'write')
+      const file = await this.#disk.open(pathOf(bundle), 'write')
       try {
-        await file.write(0, [sealed])
+        await file.write(0, [head, ...chunks.map(({ sealed }) => sealed)])
       } finally {
         await file.close()
       }
       this.#unasked += bytes
-      this.#kept.set(id, bytes)
-      if (this.usage.usedBytes > this.#limit) await this.#evict(0)
+      this.#add(bundle, bytes, places)
     } catch {
-      await this.#remove(id, bytes)
+      await this.#remove(bundle)
+    } finally {
+      this.#writingBytes -= bytes
     }
+    if (this.usage.usedBytes > this.#limit) await this.#evict(0).catch(() => undefined)
   }
 
   get #limit(): number {
@@ -147,40 +241,46 @@ export class FetchedChunks {
     if (this.#unasked >= ASK_EVERY_BYTES) {
       this.#unasked = 0
       const { freeBytes } = await this.#disk.space()
-      this.#roomBytes = (freeBytes + this.#kept.calculatedSize) / 2
+      this.#roomBytes = (freeBytes + this.#bundles.calculatedSize) / 2
     }
     const removed: Promise<void>[] = []
-    while (this.#kept.calculatedSize + bytes > this.#limit) {
-      const { value: oldest } = this.#kept.rkeys().next()
+    while (this.#bundles.calculatedSize + bytes > this.#limit) {
+      const { value: oldest } = this.#bundles.rkeys().next()
       if (oldest === undefined) break
       removed.push(this.#drop(oldest))
     }
     await Promise.all(removed)
   }
 
-  async #read(path: string, bytes: number): Promise<Uint8Array> {
-    const file = await this.#disk.open(path, 'read')
+  async #read({ bundle, offset, bytes }: Place): Promise<Uint8Array> {
+    const file = await this.#disk.open(pathOf(bundle), 'read')
     try {
-      return await file.read(0, bytes)
+      return await file.read(offset, bytes)
     } finally {
       await file.close()
     }
   }
 
-  /** Keep a chunk no more. */
-  async #drop(id: ChunkId): Promise<void> {
-    const bytes = this.#kept.peek(id)
-    if (bytes === undefined) return
-    this.#kept.delete(id)
-    await this.#remove(id, bytes)
+  /** A chunk is not what it was; the last one takes its bundle with it. */
+  async #forget(id: ChunkId, { bundle }: Place): Promise<void> {
+    if (this.#places.get(id)?.bundle === bundle) this.#places.delete(id)
+    const rest = this.#bundles.peek(bundle)?.chunks ?? []
+    if (!rest.some((one) => this.#places.get(one)?.bundle === bundle)) await this.#drop(bundle)
+  }
+
+  async #drop(bundle: number): Promise<void> {
+    for (const id of this.#bundles.peek(bundle)?.chunks ?? [])
+      if (this.#places.get(id)?.bundle === bundle) this.#places.delete(id)
+    this.#bundles.delete(bundle)
+    await this.#remove(bundle)
   }
 
   /** Never rejects: a file that stays is found at the next start. */
-  async #remove(id: ChunkId, bytes: number): Promise<void> {
-    await this.#disk.remove(pathOf(id, bytes)).catch(() => undefined)
+  async #remove(bundle: number): Promise<void> {
+    await this.#disk.remove(pathOf(bundle)).catch(() => undefined)
   }
 }
 
-function pathOf(id: ChunkId, bytes: number): string {
-  return `${FOLDER}/${id}.${bytes}`
+function pathOf(bundle: number): string {
+  return `${FOLDER}/${bundle}`
 }

@@ -89,9 +89,9 @@ export class Store {
    */
   static async open(components: StoreComponents, options: StoreOptions = {}): Promise<Store> {
     const { index, end } = await recover(components)
-    const { disk } = components
+    const { disk, clock } = components
     const segments = await Segments.open({ disk, table: index.segments }, end, options)
-    const fetched = await FetchedChunks.open(disk, options.fetchedBytesMax)
+    const fetched = await FetchedChunks.open({ disk, clock }, options.fetchedBytesMax)
     return new Store(components, { segments, index, fetched })
   }
 

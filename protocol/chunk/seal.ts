@@ -92,13 +92,18 @@ export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
  * throws ShoalError 'corrupt' if `sealed` is not that chunk, 'unsupported' for a codec of a later version.
  */
 export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
+  if (KNOWN_CODECS.includes(ref.codec) && !verifyChunk(ref.id, sealed)) {
+    throw new ShoalError('corrupt', `chunk ${ref.id} does not match its id`)
+  }
+  return openVerifiedChunk(keys, ref, sealed)
+}
+
+/** As openChunk, of bytes that were compared with the id where they came from: to hash them takes a sixth of the time. */
+export function openVerifiedChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   assert(keys.epoch === ref.epoch, 'a chunk is opened with the keys of its epoch')
   if (!KNOWN_CODECS.includes(ref.codec)) {
     const message = `chunk ${ref.id} has codec ${String(ref.codec)}, newer than this node`
     throw new ShoalError('unsupported', message)
-  }
-  if (!verifyChunk(ref.id, sealed)) {
-    throw new ShoalError('corrupt', `chunk ${ref.id} does not match its id`)
   }
   const salt = ref.codec === 0 ? NO_SALT : sealed.subarray(0, SALT_BYTES)
   const key = contentKey(ref.plainHash, ref.codec, ref.epoch, salt)
