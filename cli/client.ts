@@ -13,12 +13,14 @@ import {
   LOG_ROUTE,
   PINS_ROUTE,
   SCRUB_ROUTE,
+  SMALL_FILES_ROUTE,
   STAT_HEADER,
   decodeHeader,
   decodeJson,
   encodeJson,
 } from '../node/control/wire.ts'
-import { Connection, readAll } from './connection.ts'
+import { decodeSmallFiles } from '../node/control/small-files.ts'
+import { Connection, pagesOf, readAll } from './connection.ts'
 import type {
   Ack,
   CallOptions,
@@ -52,6 +54,7 @@ import type {
 import type { GarbageReport } from '../node/control/garbage.ts'
 import type { ClassPin, ColdPin, Pin, PinProgress, PinsCounted } from '../node/control/pins.ts'
 import type { ExportedKey, RecoverRequest } from '../node/control/recovery.ts'
+import type { SmallFile } from '../node/control/small-files.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
 import type { Query } from './connection.ts'
@@ -184,6 +187,16 @@ export class Client implements NodeApi {
       lengthBytes: Number(headers[LENGTH_HEADER]),
       content: body,
     }
+  }
+
+  async *readSmallFiles(
+    paths: readonly string[],
+    options?: FileCallOptions,
+  ): AsyncGenerator<readonly SmallFile[]> {
+    const request = Buffer.from(encodeJson({ paths }))
+    const all = await this.#options(paths[0] ?? '/', options)
+    const answer = await this.#connection.open('POST', SMALL_FILES_ROUTE, {}, request, all)
+    yield* decodeSmallFiles(answer.body)
   }
 
   setAttributes(
@@ -377,16 +390,5 @@ export class Client implements NodeApi {
     yield* pagesOf<Item>(
       (await this.#connection.open('GET', route, query, undefined, options)).body,
     )
-  }
-}
-
-/** One page a line. */
-async function* pagesOf<Item>(body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Item[]> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const part of body) {
-    const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) yield decodeJson(line) as readonly Item[]
   }
 }

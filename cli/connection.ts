@@ -168,6 +168,19 @@ export async function readAll(body: AsyncIterable<Uint8Array>): Promise<string> 
   return Buffer.concat(parts).toString('utf8')
 }
 
+/** A whole body of one page a line. */
+export async function* pagesOf<Item>(
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<readonly Item[]> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const part of body) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) yield decodeJson(line) as readonly Item[]
+  }
+}
+
 function encodeQuery(query: Query): string {
   const text = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) {

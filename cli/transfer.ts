@@ -103,9 +103,13 @@ export class Transfer {
   async *counted(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const part of parts) {
       yield part
-      this.tally.bytes += part.byteLength
-      this.#progress.advance(part.byteLength)
+      this.copied(part.byteLength)
     }
+  }
+
+  copied(bytes: number): void {
+    this.tally.bytes += bytes
+    this.#progress.advance(bytes)
   }
 
   expect(bytes: number): void {

@@ -75,6 +75,7 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/config.ts',
   'node/observe/log.ts',
   'node/control/wire.ts',
+  'node/control/small-files.ts',
 ])
 
 /** What starts by itself; everything else in these folders must be reachable from here. */
@@ -87,7 +88,7 @@ const ENTRIES: readonly string[] = [
 ]
 
 /** What takes tenths of a second to load: codecs, hashes, curves, the node. */
-const LATE = /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/wire)/
+const LATE = /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/(wire|small-files)\.ts)/
 
 const BANNED_NAMES = /(^|[-/])(utils?|helpers?|common|manager|service)([-./]|$)/
 

@@ -2,12 +2,20 @@
 // and what is there already with the same size and time is left alone, so that an interrupted get is repeated to go on.
 import { randomUUID } from 'node:crypto'
 import {
+  closeSync,
+  fchmodSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import {
   chmod,
   lstat,
   mkdir,
   open,
   readlink,
-  rename,
   rm,
   stat as followStat,
   symlink,
@@ -19,18 +27,22 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/tree/file-kind.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
+import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../../node/control/small-files.ts'
 import { writeSparse } from '../sparse-file.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import { writeOut } from './cat.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/api.ts'
+import type { SmallFile } from '../../node/control/small-files.ts'
 import type { Context } from '../context.ts'
 
 const PERMISSIONS = 0o7777n
 const OWNER_ALL = 0o700
 const STDOUT = '-'
 const WRITE_BYTES: number = MIB / 2
+/** Of small files, and their paths, that are asked for at once. */
+const SMALL_BYTES_MAX: number = MIB
 
 const HELP = `
 A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
@@ -55,11 +67,21 @@ export function addGet(program: Command, context: Context): void {
   addConsistency(command, context)
 }
 
+interface Source {
+  readonly path: string
+  readonly target: string
+  readonly stat: FileStat
+}
+
 class Get {
   readonly transfer: Transfer
   readonly #context: Context
   readonly #source: string
-  readonly #folders: { readonly target: string; readonly stat: FileStat }[] = []
+  readonly #folders: Omit<Source, 'path'>[] = []
+  /** Asked for together. */
+  #small: Source[] = []
+  #smallBytes = 0
+  #gettingSmall: Promise<void> | undefined
 
   constructor(context: Context, source: string) {
     this.#context = context
@@ -76,6 +98,8 @@ class Get {
       await this.transfer.attempt(() =>
         this.#getEntry(source, into ? join(dest, baseName(source)) : dest, stat),
       )
+      await this.#beginSmall()
+      await this.#gettingSmall
       await this.transfer.drain()
       // Last and from the inside out, because each file that came in touched its folder, and a folder may be read-only.
       for (const { target, stat } of this.#folders.toReversed()) {
@@ -96,7 +120,8 @@ class Get {
         return this.#getFolder(path, target, stat)
       case 'file':
         this.transfer.expect(stat.sizeBytes)
-        return this.transfer.add(() => this.#getFile(path, target, stat))
+        if (stat.sizeBytes <= SMALL_FILE_BYTES) return this.#addSmall({ path, target, stat })
+        return this.transfer.add(() => this.#getFile({ path, target, stat }))
       case 'symlink':
         return this.transfer.add(() => this.#getSymlink(target, stat))
       default:
@@ -118,17 +143,70 @@ class Get {
     this.transfer.tally.folders++
   }
 
-  async #getFile(path: string, target: string, stat: FileStat): Promise<void> {
-    const local = await find(target)
-    if (
+  async #addSmall(source: Source): Promise<void> {
+    this.#small.push(source)
+    this.#smallBytes += source.stat.sizeBytes + Buffer.byteLength(source.path)
+    if (this.#small.length === SMALL_FILES_MAX || this.#smallBytes >= SMALL_BYTES_MAX)
+      await this.#beginSmall()
+  }
+
+  /** Two at a time: files that were put together lie together, and more would be read from as many places. */
+  async #beginSmall(): Promise<void> {
+    const sources = this.#small
+    if (sources.length === 0) return
+    this.#small = []
+    this.#smallBytes = 0
+    const before = this.#gettingSmall
+    this.#gettingSmall = this.transfer.attempt(() => this.#getSmall(sources))
+    // Awaited in its turn.
+    this.#gettingSmall.catch(() => undefined)
+    await before
+  }
+
+  async #getSmall(sources: readonly Source[]): Promise<void> {
+    const { client } = this.#context
+    const wanted = new Map<string, Source>()
+    for (const source of sources)
+      await this.transfer.attempt(async () => {
+        if (!(await this.#isThere(source))) wanted.set(source.path, source)
+      })
+    if (wanted.size === 0) return
+    for await (const page of client.readSmallFiles([...wanted.keys()]))
+      for (const file of page) {
+        const source = wanted.get(file.path)
+        if (source !== undefined) await this.transfer.attempt(() => this.#putSmall(source, file))
+      }
+  }
+
+  async #putSmall(source: Source, file: SmallFile): Promise<void> {
+    if ('error' in file) {
+      // It has grown.
+      if (file.error.code === 'EFBIG') return this.#getFile(source)
+      throw file.error
+    }
+    const { stat, bytes } = file
+    await replace(source.target, (temporary) => writeSmall(temporary, bytes, stat))
+    this.transfer.copied(bytes.byteLength)
+    this.transfer.tally.files++
+  }
+
+  /** Is it, with the same size and time? Then its mode becomes the same, too. */
+  async #isThere({ target, stat }: Source): Promise<boolean> {
+    const local = find(target)
+    const isSame =
       local?.isFile() === true &&
       Number(local.size) === stat.sizeBytes &&
       sameTime(local.mtimeNs, stat.modifiedNs)
-    ) {
-      if (Number(local.mode & PERMISSIONS) !== stat.mode) await chmod(target, stat.mode)
-      return this.transfer.skip(stat.sizeBytes)
-    }
-    await replace(target, local, async (temporary) => {
+    if (!isSame) return false
+    if (Number(local.mode & PERMISSIONS) !== stat.mode) await chmod(target, stat.mode)
+    this.transfer.skip(stat.sizeBytes)
+    return true
+  }
+
+  async #getFile(source: Source): Promise<void> {
+    if (await this.#isThere(source)) return
+    const { path, target } = source
+    await replace(target, async (temporary) => {
       const { stat, content } = await this.#context.client.readFile(path)
       const file = await open(temporary, 'wx', 0o600)
       try {
@@ -143,11 +221,11 @@ class Get {
   }
 
   async #getSymlink(target: string, stat: FileStat): Promise<void> {
-    const local = await find(target)
+    const local = find(target)
     const points = stat.target ?? ''
     this.transfer.tally.symlinks++
     if (local?.isSymbolicLink() === true && (await readlink(target)) === points) return
-    await replace(target, local, (temporary) => symlink(points, temporary))
+    await replace(target, (temporary) => symlink(points, temporary))
   }
 }
 
@@ -164,13 +242,12 @@ async function makeFolder(target: string, named: boolean): Promise<void> {
   }
 }
 
-/** Make a file under another name, then let it take the place of `local` in one step. */
+/** Make a file under another name, then let it take its place in one step. */
 async function replace(
   target: string,
-  local: BigIntStats | undefined,
-  make: (temporary: string) => Promise<void>,
+  make: (temporary: string) => Promise<void> | void,
 ): Promise<void> {
-  if (local?.isDirectory() === true) {
+  if (find(target)?.isDirectory() === true) {
     throw new ShoalError(
       'EISDIR',
       `${target} is a folder here and a file there. Remove one of them, then repeat.`,
@@ -179,10 +256,22 @@ async function replace(
   const temporary = join(dirname(target), `.shoal-${randomUUID()}`)
   try {
     await make(temporary)
-    await rename(temporary, target)
+    renameSync(temporary, target)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/** At once: to wait for each step takes longer than the steps. */
+function writeSmall(path: string, bytes: Uint8Array, { mode, modifiedNs }: FileStat): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    writeFileSync(file, bytes)
+    fchmodSync(file, mode)
+    futimesSync(file, Date.now() / SECOND_MS, seconds(modifiedNs))
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -207,13 +296,8 @@ function safe(name: string): string {
   throw new ShoalError('unsupported', `"${name}" cannot name a local file. It was left out.`)
 }
 
-async function find(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await lstat(path, { bigint: true })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+function find(path: string): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })
 }
 
 async function isFolder(path: string): Promise<boolean> {

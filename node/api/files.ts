@@ -3,10 +3,12 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { FilesApi } from '../control/api.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
+import { readSmallFiles } from './small-files.ts'
 
 export function filesApi(node: NodeParts): FilesApi {
   const { hosted: volumes, until } = node
   const access = new FileAccess(node)
+  const readFile = reading(access, node)
   return {
     stat: (path, options = {}) =>
       access.read(path, options, ({ hosted, parts }) => hosted.files.stat(parts)),
@@ -53,10 +55,9 @@ export function filesApi(node: NodeParts): FilesApi {
         await hosted.acknowledge(options.ack, until(options.signal))
       }),
 
-    readFile: (path, options = {}) =>
-      access.read(path, options, ({ hosted, parts }) =>
-        hosted.files.readFile(parts, options, until(options.signal)),
-      ),
+    readFile,
+
+    readSmallFiles: (paths, options) => readSmallFiles(paths, (path) => readFile(path, options)),
 
     setAttributes: (path, attributes, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
@@ -68,4 +69,11 @@ export function filesApi(node: NodeParts): FilesApi {
       for (const hosted of volumes.all()) await hosted.acknowledge(ack, until(signal))
     },
   }
+}
+
+function reading(access: FileAccess, { until }: NodeParts): FilesApi['readFile'] {
+  return (path, options = {}) =>
+    access.read(path, options, ({ hosted, parts }) =>
+      hosted.files.readFile(parts, options, until(options.signal)),
+    )
 }

@@ -16,6 +16,7 @@ import type { PinsApi } from './pins.ts'
 import type { RecoveryApi } from './recovery.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
 import type { UpkeepApi } from './upkeep.ts'
+import type { SmallFile } from './small-files.ts'
 
 /** Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see. */
 export interface CallOptions {
@@ -142,6 +143,14 @@ export interface FilesApi {
   makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
   /** One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink ('EINVAL'). throws 'EISDIR'. */
   readFile(path: string, options?: FileCallOptions & ReadRange): Promise<FileContent>
+  /**
+   * Small files of one volume, at most SMALL_FILES_MAX, in pages: one call costs far less than one for each. One that cannot
+   * be read, or is larger than SMALL_FILE_BYTES ('EFBIG'), keeps none of the others back.
+   */
+  readSmallFiles(
+    paths: readonly string[],
+    options?: FileCallOptions,
+  ): AsyncIterable<readonly SmallFile[]>
   setAttributes(path: string, attributes: FileAttributes, options?: FileCallOptions): Promise<void>
   /**
    * Wait until everything written through this node before the call is durable as `ack` says (undefined: as each

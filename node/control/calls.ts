@@ -21,6 +21,7 @@ import type {
   WriteOptions,
 } from './api.ts'
 import type { ExportOptions, ImportOptions } from './exchange.ts'
+import { SMALL_FILES_MAX } from './small-files.ts'
 
 /** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
 export type Call = (api: NodeApi, value: unknown, options: FileCallOptions) => Promise<unknown>
@@ -225,6 +226,13 @@ const readQuery = z.strictObject({ path, offsetBytes: sizeText, lengthBytes: siz
 /** throws ShoalError 'usage'. */
 export function parseReadQuery(query: unknown): ReadRange & { path: string } {
   return check(readQuery, query)
+}
+
+const smallFilesRequest = z.strictObject({ paths: z.array(path).min(1).max(SMALL_FILES_MAX) })
+
+/** throws ShoalError 'usage'. */
+export function parseSmallFilesRequest(request: unknown): { paths: readonly string[] } {
+  return check(smallFilesRequest, request)
 }
 
 const flagText = z

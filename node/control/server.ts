@@ -12,9 +12,11 @@ import {
   parseExportQuery,
   parseImportQuery,
   parseReadQuery,
+  parseSmallFilesRequest,
   parseWriteQuery,
 } from './calls.ts'
 import { PAGES } from './pages.ts'
+import { encodeSmallFiles } from './small-files.ts'
 import {
   API_PREFIX,
   CAR_ROUTE,
@@ -26,6 +28,7 @@ import {
   LENGTH_HEADER,
   REQUEST_BYTES_MAX,
   SESSION_HEADER,
+  SMALL_FILES_ROUTE,
   STAT_HEADER,
   decodeJson,
   encodeHeader,
@@ -166,6 +169,11 @@ async function handle(
       return readFile(api, query, response, options)
     case `PUT ${FILE_ROUTE}`:
       return writeFile(api, query, request, response, options)
+    case `POST ${SMALL_FILES_ROUTE}`: {
+      const { paths } = parseSmallFilesRequest(await readJson(request))
+      const files = encodeSmallFiles(api.readSmallFiles(paths, options))
+      return stream(response, files, { 'content-type': 'application/octet-stream' }, signal)
+    }
     case `GET ${CAR_ROUTE}`:
       return exportCar(api, query, response, options)
     case `PUT ${CAR_ROUTE}`: {

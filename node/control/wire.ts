@@ -9,6 +9,8 @@ import type { ErrorCode } from '../../protocol/errors.ts'
 export const API_PREFIX = '/v1/'
 /** `PUT` writes and `GET` reads the file named in the query. */
 export const FILE_ROUTE = '/v1/file'
+/** `POST` reads the small files whose paths are in the body: see small-files.ts. */
+export const SMALL_FILES_ROUTE = '/v1/small-files'
 /** `GET` lists the folder named in the query: one page a line. */
 export const LIST_ROUTE = '/v1/list'
 

@@ -258,4 +258,3 @@ export class VolumeCold {
     this.#alarm.ringIn(Math.max(inMs, AGAIN_MS))
   }
 }
-

@@ -10,6 +10,7 @@ import { json } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { Client } from '../../cli/client.ts'
 import { serveControl } from '../../node/control/server.ts'
+import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../../node/control/small-files.ts'
 import { REQUEST_BYTES_MAX, socketPathOf } from '../../node/control/wire.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
@@ -49,6 +50,35 @@ describe('control socket', () => {
       assert.deepEqual(await allOf(client.listConflicts('/')), [[]])
       await assert.rejects(client.showConflict('/x'), { code: 'EINVAL' })
       await assert.rejects(client.keepConflict('/x'), { code: 'EINVAL' })
+    })
+  })
+
+  test('small files come many in one call, with what is wrong with one beside the others', async () => {
+    await withClient(async (client, node) => {
+      await node.makeFolder('/d')
+      const paths = Array.from({ length: SMALL_FILES_MAX }, (_, i) => `/ä 🐟 ${i}`)
+      for (const [i, path] of paths.entries())
+        await node.writeFile(path, partsOf('é'.repeat(20 * i)))
+      await node.writeFile('/large', partsOf('x'.repeat(SMALL_FILE_BYTES + 1)))
+      await node.writeFile('/most', partsOf('x'.repeat(SMALL_FILE_BYTES)))
+      const odd = ['/large', '/none', '/d', '/most', '/ä 🐟 1']
+      const files = (await allOf(client.readSmallFiles(paths))).flat()
+      assert.deepEqual(
+        files.map(({ path }) => path),
+        paths,
+      )
+      for (const [i, file] of files.entries()) {
+        assert.ok('bytes' in file)
+        assert.equal(Buffer.from(file.bytes).toString(), 'é'.repeat(20 * i))
+        assert.deepEqual(file.stat, definedOf(await node.stat(file.path)))
+      }
+      const found = (await allOf(client.readSmallFiles(odd))).flat()
+      assert.deepEqual(
+        found.map((file) => ('error' in file ? file.error.code : file.bytes.length)),
+        ['EFBIG', 'ENOENT', 'EISDIR', SMALL_FILE_BYTES, 40],
+      )
+      await assert.rejects(allOf(client.readSmallFiles([])), { code: 'usage' })
+      await assert.rejects(allOf(client.readSmallFiles([...paths, '/d'])), { code: 'usage' })
     })
   })
 

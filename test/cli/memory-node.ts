@@ -1,5 +1,6 @@
 // A node whose world is a Map: every method of NodeApi as api.ts describes it, with nothing durable and no peers. What
 // the server, the client and the commands are tested against.
+import { readSmallFiles } from '../../node/api/small-files.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryExchange } from './memory-exchange.ts'
@@ -27,6 +28,7 @@ import type {
   WriteOptions,
 } from '../../node/control/api.ts'
 import type { ColdProgress, Tier, TierRequest, TierStatus } from '../../node/control/cold.ts'
+import type { SmallFile } from '../../node/control/small-files.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type {
   MountStatus,
@@ -219,6 +221,10 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     const end = lengthBytes === undefined ? content.length : offsetBytes + lengthBytes
     const range = content.subarray(offsetBytes, end)
     return { stat, lengthBytes: range.length, content: partsOf(range) }
+  }
+
+  readSmallFiles(paths: readonly string[]): AsyncGenerator<readonly SmallFile[]> {
+    return readSmallFiles(paths, (path) => this.readFile(path))
   }
 
   async setAttributes(path: string, attributes: FileAttributes): Promise<void> {

@@ -179,6 +179,30 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
+  test('of many small files, one that cannot be read keeps none back, and one that grew comes whole', async () => {
+    const node = new Moving()
+    await withNode(async ({ shoal, folder }) => {
+      await node.makeFolder('/many')
+      for (let i = 0; i < 600; i++) await node.writeFile(`/many/${i}`, contentOf(`${i} ☃`))
+      node.lost = '/many/7'
+      node.grown = '/many/599'
+      const first = await shoal('get', '/many', 'many')
+      assert.equal(first.code, 1)
+      assert.match(first.stderr, /a chunk is nowhere\. The rest was copied\.\n$/)
+      const names = await readdir(join(folder, 'many'))
+      assert.deepEqual(
+        names.toSorted((a, b) => Number(a) - Number(b)),
+        Array.from({ length: 600 }, (_, i) => String(i)).filter((name) => name !== '7'),
+      )
+      assert.equal(await readFile(join(folder, 'many', '598'), 'utf8'), '598 ☃')
+      assert.equal((await readFile(join(folder, 'many', '599'))).byteLength, 300_000)
+      node.lost = undefined
+      const again = await shoal('get', '/many', 'many')
+      assert.match(again.stdout, /^Got 2 files .*, 598 unchanged\n$/)
+      assert.equal(await readFile(join(folder, 'many', '7'), 'utf8'), '7 ☃')
+    }, node)
+  })
+
   test('an interrupted get leaves nothing torn, and a repeated one completes it', async () => {
     const node = new Halting()
     await withNode(async ({ start, shoal, folder }) => {
@@ -228,6 +252,19 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 })
+
+/** A node of which one file is not to be read, and one is larger than a list says. */
+class Moving extends MemoryNode {
+  lost: string | undefined
+  grown: string | undefined
+
+  override async readFile(path: string, options?: CallOptions & ReadRange): Promise<FileContent> {
+    if (path === this.lost) throw new ShoalError('chunk-unavailable', 'a chunk is nowhere')
+    const whole = await super.readFile(path, options)
+    if (path !== this.grown) return whole
+    return { ...whole, lengthBytes: 300_000, content: contentOf('x'.repeat(300_000)) }
+  }
+}
 
 /** A node that can tell when a file is being written, and whose reads can stop after their first part. */
 class Halting extends MemoryNode {

@@ -1,0 +1,35 @@
+// Many small files read in one call.
+import { concatBytes } from '../../protocol/bytes.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { FileContent } from '../control/api.ts'
+import { SMALL_FILE_BYTES } from '../control/small-files.ts'
+import type { SmallFile } from '../control/small-files.ts'
+
+const AT_ONCE = 32
+
+/** In pages, in the order of the paths. */
+export async function* readSmallFiles(
+  paths: readonly string[],
+  read: (path: string) => Promise<FileContent>,
+): AsyncGenerator<readonly SmallFile[]> {
+  for (let at = 0; at < paths.length; at += AT_ONCE) {
+    const some = paths.slice(at, at + AT_ONCE)
+    yield await Promise.all(some.map((path) => readSmallFile(path, read)))
+  }
+}
+
+async function readSmallFile(
+  path: string,
+  read: (path: string) => Promise<FileContent>,
+): Promise<SmallFile> {
+  try {
+    const { stat, lengthBytes, content } = await read(path)
+    if (lengthBytes > SMALL_FILE_BYTES)
+      throw new ShoalError('EFBIG', `${path}: is larger than ${SMALL_FILE_BYTES} bytes`)
+    const parts: Uint8Array[] = []
+    for await (const part of content) parts.push(part)
+    return { path, stat, bytes: concatBytes(parts) }
+  } catch (error) {
+    return { path, error: asShoalError(error) }
+  }
+}
