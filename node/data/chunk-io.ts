@@ -1,6 +1,6 @@
 // Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
 // A chunk that is in a stripe of its class, or here already, is only referenced. Nothing is returned that does not match
-// its reference.
+// its id (gather.ts) and its reference.
 import { hasCode } from '../../protocol/errors.ts'
 import { openVerifiedChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'

@@ -112,9 +112,10 @@ export class Gatherer {
 
   async #local(id: ChunkId): Promise<Uint8Array | undefined> {
     try {
-      return await this.#parts.store.chunks.read(id)
-    } catch (error) {
+      const sealed = await this.#parts.store.chunks.read(id)
       // A damaged copy is as good as none; scrub deals with it.
+      return sealed !== undefined && verifyChunk(id, sealed) ? sealed : undefined
+    } catch (error) {
       if (hasCode(error, 'corrupt')) return undefined
       throw error
     }

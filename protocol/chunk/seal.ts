@@ -98,7 +98,7 @@ export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): U
   return openVerifiedChunk(keys, ref, sealed)
 }
 
-/** As openChunk, of bytes that were compared with the id where they came from: to hash them takes a sixth of the time. */
+/** As openChunk, of bytes that were compared with the id where they came from: to do that again takes a sixth of the time. */
 export function openVerifiedChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   assert(keys.epoch === ref.epoch, 'a chunk is opened with the keys of its epoch')
   if (!KNOWN_CODECS.includes(ref.codec)) {
