@@ -97,7 +97,10 @@ function addMoves(cold: Command, context: Context): void {
   cold
     .command('recall <path>')
     .description('bring what is at a path and below back to peers, and out of its tier')
-    .addHelpText('after', '\nExample:\n  shoal cold recall /photos/2019')
+    .addHelpText(
+      'after',
+      '\nWhat is pinned to a tier below that path stays there.\n\nExample:\n  shoal cold recall /photos/2019',
+    )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))
       context.print({ path, bytes }, () => `Brought ${formatBytes(bytes)} back`)

@@ -69,7 +69,12 @@ export function coldApi(parts: NodeParts): ColdApi {
       const ended = until(signal)
       const target = hosted.namespace.resolvePath(names)
       checkNotPinned(hosted, target.id)
-      const stripes = await stripesBelow(hosted, target, { clock: world.clock, signal: ended })
+      const { view } = hosted.volume
+      const stripes = await stripesBelow(hosted, target, {
+        clock: world.clock,
+        signal: ended,
+        isLeftOut: (file) => pinsOver(view, file, 'pin-cold').length > 0,
+      })
       for await (const progress of cold.of(hosted).recall(stripes, ended)) yield [progress]
     },
   }

@@ -1,19 +1,28 @@
 // The stripes in which the files at a path and below lie, each once: of all versions, and of what lists their chunks.
-import type { StripeId } from '../../protocol/ids.ts'
+import type { NodeId, StripeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { Walk } from '../files/walk.ts'
 import type { Clock } from '../world/world.ts'
 
-/** In memory: the ids. throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read. */
+/** In memory: the ids. isLeftOut: files that are passed over. throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read. */
 export async function stripesBelow(
   { namespace, map, chunks }: Pick<HostedVolume, 'namespace' | 'map' | 'chunks'>,
   target: ViewTarget,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  {
+    clock,
+    signal,
+    isLeftOut = () => false,
+  }: {
+    readonly clock: Clock
+    readonly signal: AbortSignal
+    readonly isLeftOut?: (file: NodeId) => boolean
+  },
 ): Promise<readonly StripeId[]> {
   const stripes = new Set<StripeId>()
   const walk = new Walk({ namespace, reader: chunks.reader([]), clock }, signal)
   for await (const file of walk.filesBelow(target)) {
+    if (isLeftOut(file)) continue
     for await (const chunk of walk.chunksOfFile(file)) {
       const stripe = map.locate(chunk)?.stripe
       if (stripe !== undefined) stripes.add(stripe)

@@ -122,6 +122,25 @@ describe('pins to a cold tier', () => {
     })
   })
 
+  test('what is pinned below a folder stays when the rest of it is recalled', async () => {
+    await withMembers(3, 6, async ({ nodes: [a], clock }) => {
+      await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
+      await a.ask((api) => api.makeFolder('/all/kept', { parents: true }))
+      await write(a, '/all/kept/one', 1)
+      await write(a, '/all/two', 2)
+      await clock.sleep(MINUTE_MS)
+      await a.ask(async (api) => {
+        for await (const page of api.pushCold('/all', { tier: 'attic' })) assert.ok(page.length > 0)
+      })
+      await a.ask((api) => api.addColdPin('/all/kept', 'attic'))
+      await clock.sleep(MINUTE_MS)
+      assert.equal(await stripesIn(a), 2)
+      await recall(a, '/all')
+      assert.equal(await stripesIn(a), 1)
+      assert.deepEqual(await a.ask(pinsOf), [whole('/all/kept', 1)])
+    })
+  })
+
   test('while the volume says that moving is paused nothing goes, and all that is due once it does not', async () => {
     await withMembers(3, 5, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
