@@ -41,8 +41,9 @@ const PERMISSIONS = 0o7777n
 const OWNER_ALL = 0o700
 const STDOUT = '-'
 const WRITE_BYTES: number = MIB / 2
-/** Of small files, and their paths, that are asked for at once. */
+/** Of small files that are asked for at once; a byte of a path counts as so many: JSON may write it as six. */
 const SMALL_BYTES_MAX: number = MIB
+const PATH_WEIGHT = 8
 
 const HELP = `
 A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
@@ -109,6 +110,7 @@ class Get {
         })
       }
     } finally {
+      await this.#gettingSmall?.catch(() => undefined)
       await this.transfer.end()
     }
     this.transfer.check()
@@ -145,7 +147,7 @@ class Get {
 
   async #addSmall(source: Source): Promise<void> {
     this.#small.push(source)
-    this.#smallBytes += source.stat.sizeBytes + Buffer.byteLength(source.path)
+    this.#smallBytes += source.stat.sizeBytes + PATH_WEIGHT * Buffer.byteLength(source.path)
     if (this.#small.length === SMALL_FILES_MAX || this.#smallBytes >= SMALL_BYTES_MAX)
       await this.#beginSmall()
   }

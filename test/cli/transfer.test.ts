@@ -203,6 +203,17 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
+  test('files with long names that are hard to write down come too', async () => {
+    const node = new MemoryNode()
+    await withNode(async ({ shoal, folder }) => {
+      const deep = `/${Array.from({ length: 3 }, () => '\u0001'.repeat(250)).join('/')}`
+      await node.makeFolder(deep, { parents: true })
+      for (let i = 0; i < 400; i++) await node.writeFile(`${deep}/${i}`, contentOf(''))
+      assert.match((await shoal('get', '/', 'back')).stdout, /^Got 400 files /)
+      assert.equal((await readdir(join(folder, 'back', deep))).length, 400)
+    }, node)
+  })
+
   test('an interrupted get leaves nothing torn, and a repeated one completes it', async () => {
     const node = new Halting()
     await withNode(async ({ start, shoal, folder }) => {
