@@ -48,7 +48,7 @@ export function coldApi(parts: NodeParts): ColdApi {
       if (only > 0) {
         throw new ShoalError(
           'not-placed',
-          `${only} stripes lie in ${name} and nowhere else that can be reached now: bring them back with shoal cold recall / first`,
+          `${only} stripes lie in ${name} and nowhere else that can be reached now: remove pins to it (shoal pin ls), then bring them back with shoal cold recall /`,
         )
       }
       await cold.of(hosted).leave(name, until(signal))
