@@ -9,6 +9,9 @@ import type { Script, Step } from './script.ts'
 /** Real time that a script may take; what nodes tell each other grows with the square of their number. */
 const LIMIT_MS: number = 20 * MINUTE_MS
 const LIMIT_NODES = 50
+/** Memory that a thread may take: Node's usual 4 GB, and more where many nodes each know of all others. */
+const HEAP_MB_MIN = 4096
+const HEAP_MB_NODE = 60
 
 export interface Request<Task = Script> {
   readonly script: Task
@@ -55,7 +58,7 @@ export class Performer<Task extends Pick<Script, 'nodeCount'> = Script, Result =
   /** One at a time. */
   async perform(script: Task, options: RequestOptions = {}): Promise<Outcome<Result>> {
     const { tells = false, records = false, print = console.log } = options
-    const worker = (this.#worker ??= this.#start())
+    const worker = (this.#worker ??= this.#start(script.nodeCount))
     const startedMs = performance.now()
     const answered = Promise.withResolvers<Exclude<Reply<Result>, { kind: 'line' }>>()
     const failed = (message: string): void =>
@@ -86,8 +89,13 @@ export class Performer<Task extends Pick<Script, 'nodeCount'> = Script, Result =
     await this.#worker?.terminate()
   }
 
-  #start(): Worker {
-    const worker = new Worker(this.#url, { workerData: { mutation: this.#mutation } })
+  #start(nodeCount: number): Worker {
+    const worker = new Worker(this.#url, {
+      workerData: { mutation: this.#mutation },
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.max(HEAP_MB_MIN, HEAP_MB_NODE * nodeCount),
+      },
+    })
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = undefined
     })
