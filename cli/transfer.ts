@@ -16,7 +16,6 @@ const TOLD_MAX = 20
 /** Node sets file times through a double of seconds, and libuv cuts it to microseconds. */
 const TIME_SLACK_NS = 2000n
 
-/** After these the next file would fail too. */
 const FATAL: ReadonlySet<ErrorCode> = new Set([
   'aborted',
   'not-running',
@@ -62,7 +61,7 @@ export class Transfer {
       await job()
     } catch (thrown) {
       const error = explain(thrown)
-      if (FATAL.has(error.code)) {
+      if (isFatal(error)) {
         this.#fatal ??= error
         this.#queue.clear()
         throw error
@@ -129,6 +128,11 @@ export class Transfer {
     const rest = unchanged === 0 ? '' : `, ${unchanged} unchanged`
     return `${verb} ${count(files, 'file')} (${formatBytes(bytes)}) in ${seconds} s${rest}`
   }
+}
+
+/** Would the next file fail, too? */
+export function isFatal(error: unknown): boolean {
+  return FATAL.has(explain(error).code)
 }
 
 /** Are two file times the same, as far as both sides can keep them? */

@@ -99,7 +99,7 @@ function addMoves(cold: Command, context: Context): void {
     .description('bring what is at a path and below back to peers, and out of its tier')
     .addHelpText(
       'after',
-      '\nWhat is pinned to a tier below that path stays there.\n\nExample:\n  shoal cold recall /photos/2019',
+      '\nWhat is pinned to a tier below that path stays there, and what was packed with it.\n\nExample:\n  shoal cold recall /photos/2019',
     )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))

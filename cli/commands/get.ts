@@ -29,7 +29,7 @@ import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import { baseName, joinPath } from '../paths.ts'
 import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../../node/control/small-files.ts'
 import { writeSparse } from '../sparse-file.ts'
-import { Transfer, sameTime } from '../transfer.ts'
+import { Transfer, isFatal, sameTime } from '../transfer.ts'
 import { writeOut } from './cat.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Command } from 'commander'
@@ -173,11 +173,18 @@ class Get {
         if (!(await this.#isThere(source))) wanted.set(source.path, source)
       })
     if (wanted.size === 0) return
-    for await (const page of client.readSmallFiles([...wanted.keys()]))
-      for (const file of page) {
-        const source = wanted.get(file.path)
-        if (source !== undefined) await this.transfer.attempt(() => this.#putSmall(source, file))
-      }
+    try {
+      for await (const page of client.readSmallFiles([...wanted.keys()]))
+        for (const file of page) {
+          const source = wanted.get(file.path)
+          wanted.delete(file.path)
+          if (source !== undefined) await this.transfer.attempt(() => this.#putSmall(source, file))
+        }
+    } catch (error) {
+      if (isFatal(error)) throw error
+    }
+    // The call failed as a whole: one of them may be at fault, or the node is too old for it.
+    for (const source of wanted.values()) await this.transfer.attempt(() => this.#getFile(source))
   }
 
   async #putSmall(source: Source, file: SmallFile): Promise<void> {

@@ -57,7 +57,8 @@ export function filesApi(node: NodeParts): FilesApi {
 
     readFile,
 
-    readSmallFiles: (paths, options) => readSmallFiles(paths, (path) => readFile(path, options)),
+    readSmallFiles: (paths, options) =>
+      readSmallFiles(paths, (path) => readFile(path, options), options?.signal),
 
     setAttributes: (path, attributes, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {

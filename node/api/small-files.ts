@@ -7,14 +7,18 @@ import type { SmallFile } from '../control/small-files.ts'
 
 const AT_ONCE = 32
 
-/** In pages, in the order of the paths. */
+/** In pages, in the order of the paths. throws what `signal` says. */
 export async function* readSmallFiles(
   paths: readonly string[],
   read: (path: string) => Promise<FileContent>,
+  signal?: AbortSignal,
 ): AsyncGenerator<readonly SmallFile[]> {
   for (let at = 0; at < paths.length; at += AT_ONCE) {
+    signal?.throwIfAborted()
     const some = paths.slice(at, at + AT_ONCE)
-    yield await Promise.all(some.map((path) => readSmallFile(path, read)))
+    const page = await Promise.all(some.map((path) => readSmallFile(path, read)))
+    signal?.throwIfAborted()
+    yield page
   }
 }
 

@@ -79,7 +79,8 @@ export async function serveControl(
       const controller = new AbortController()
       response.once('close', () => {
         running.delete(controller)
-        if (!response.writableFinished) controller.abort(CLIENT_LEFT)
+        // Also after its end: what is linked to it is let go.
+        controller.abort(CLIENT_LEFT)
       })
       running.set(controller, respond(api, request, response, controller.signal, onError))
     },

@@ -2,6 +2,7 @@
 // is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
 import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -15,6 +16,7 @@ import type { Timer, World } from '../world/world.ts'
 import type { Reason } from './catch-up.ts'
 import { agrees } from './hello.ts'
 import type { Inbox } from './inbox.ts'
+import type { Replica } from './replica.ts'
 import type { Volume } from './volume.ts'
 
 /** Entries of one commit told one by one; of more, only the last is named and peers ask for the rest. */
@@ -41,6 +43,7 @@ export interface GossipComponents {
 /** Of the log as it is held durably, and as long as it is. */
 interface Told extends Pick<Beacon, 'vector' | 'digest'> {
   readonly held: VersionVector
+  readonly replica: Replica
 }
 
 export class Gossip {
@@ -103,17 +106,21 @@ export class Gossip {
   /** What a beacon says of the log. */
   #told(): Told {
     const { volume } = this.#c
+    const { replica } = volume
     const held = volume.durableClaim().vector
-    if (this.#lastTold?.held === held && volume.branches.isEmpty) return this.#lastTold
+    const last = this.#lastTold
+    const isSame = last?.held === held && last.replica === replica
+    if (isSame && volume.branches.isEmpty) return last
     const vector = newest(volume)
-    const digest = logDigest(vector, volume.replica.ancestry.hashAt)
-    return (this.#lastTold = { held, vector, digest })
+    const digest = logDigest(vector, replica.ancestry.hashAt)
+    return (this.#lastTold = { held, replica, vector, digest })
   }
 
   /** Most do, once a swarm is at rest. */
-  #saysTheSame({ digest }: Beacon): boolean {
-    const own = this.#told().digest
-    return own !== undefined && digest !== undefined && equalBytes(own, digest)
+  #saysTheSame({ vector, digest }: Beacon): boolean {
+    const own = this.#told()
+    if (own.digest === undefined || digest === undefined) return false
+    return equalBytes(own.digest, digest) && equalVectors(own.vector, vector)
   }
 
   #beat(): void {

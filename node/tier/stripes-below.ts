@@ -5,7 +5,7 @@ import type { HostedVolume } from '../files/hosted-volume.ts'
 import { Walk } from '../files/walk.ts'
 import type { Clock } from '../world/world.ts'
 
-/** In memory: the ids. isLeftOut: files that are passed over. throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read. */
+/** In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part there. throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read. */
 export async function stripesBelow(
   { namespace, map, chunks }: Pick<HostedVolume, 'namespace' | 'map' | 'chunks'>,
   target: ViewTarget,
@@ -20,13 +20,14 @@ export async function stripesBelow(
   },
 ): Promise<readonly StripeId[]> {
   const stripes = new Set<StripeId>()
+  const leftOut = new Set<StripeId>()
   const walk = new Walk({ namespace, reader: chunks.reader([]), clock }, signal)
   for await (const file of walk.filesBelow(target)) {
-    if (isLeftOut(file)) continue
+    const found = isLeftOut(file) ? leftOut : stripes
     for await (const chunk of walk.chunksOfFile(file)) {
       const stripe = map.locate(chunk)?.stripe
-      if (stripe !== undefined) stripes.add(stripe)
+      if (stripe !== undefined) found.add(stripe)
     }
   }
-  return [...stripes]
+  return [...stripes.difference(leftOut)]
 }

@@ -25,6 +25,7 @@ import type {
   ReadRange,
   WriteOptions,
 } from '../../node/control/api.ts'
+import type { SmallFile } from '../../node/control/small-files.ts'
 
 /** What a test knows of a file: kind, permissions, time in ms, and content or target. */
 type Picture = Readonly<Record<string, readonly unknown[]>>
@@ -203,6 +204,15 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
+  test('small files come one by one where a call for many fails', async () => {
+    const node = new Refusing()
+    await withNode(async ({ shoal, folder }) => {
+      for (let i = 0; i < 40; i++) await node.writeFile(`/${i}`, contentOf(`${i}`))
+      assert.match((await shoal('get', '/', 'back')).stdout, /^Got 40 files /)
+      assert.equal(await readFile(join(folder, 'back', '39'), 'utf8'), '39')
+    }, node)
+  })
+
   test('files with long names that are hard to write down come too', async () => {
     const node = new MemoryNode()
     await withNode(async ({ shoal, folder }) => {
@@ -263,6 +273,16 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 })
+
+/** A node that gives a page of small files and then fails. */
+class Refusing extends MemoryNode {
+  override async *readSmallFiles(
+    paths: readonly string[],
+  ): AsyncGenerator<readonly SmallFile[], never> {
+    yield* super.readSmallFiles(paths.slice(0, 3))
+    throw new ShoalError('unsupported', 'this node has no such call')
+  }
+}
 
 /** A node of which one file is not to be read, and one is larger than a list says. */
 class Moving extends MemoryNode {

@@ -126,6 +126,7 @@ describe('pins to a cold tier', () => {
     await withMembers(3, 6, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       await a.ask((api) => api.makeFolder('/all/kept', { parents: true }))
+      await a.ask((api) => put(api, '/all/beside', contentOf(3, FILE_BYTES)))
       await write(a, '/all/kept/one', 1)
       await write(a, '/all/two', 2)
       await clock.sleep(MINUTE_MS)
