@@ -201,7 +201,7 @@ class Get {
 
   /** Is it, with the same size and time? Then its mode becomes the same, too. */
   async #isThere({ target, stat }: Source): Promise<boolean> {
-    const local = find(target)
+    const local = findToReplace(target)
     const isSame =
       local?.isFile() === true &&
       Number(local.size) === stat.sizeBytes &&
@@ -230,9 +230,9 @@ class Get {
   }
 
   async #getSymlink(target: string, stat: FileStat): Promise<void> {
-    const local = find(target)
-    const points = stat.target ?? ''
     this.transfer.tally.symlinks++
+    const local = findToReplace(target)
+    const points = stat.target ?? ''
     if (local?.isSymbolicLink() === true && (await readlink(target)) === points) return
     await replace(target, (temporary) => symlink(points, temporary))
   }
@@ -251,17 +251,11 @@ async function makeFolder(target: string, named: boolean): Promise<void> {
   }
 }
 
-/** Make a file under another name, then let it take its place in one step. */
+/** Make a file under another name, then let it take its place, where no folder is, in one step. */
 async function replace(
   target: string,
   make: (temporary: string) => Promise<void> | void,
 ): Promise<void> {
-  if (find(target)?.isDirectory() === true) {
-    throw new ShoalError(
-      'EISDIR',
-      `${target} is a folder here and a file there. Remove one of them, then repeat.`,
-    )
-  }
   const temporary = join(dirname(target), `.shoal-${randomUUID()}`)
   try {
     await make(temporary)
@@ -305,8 +299,14 @@ function safe(name: string): string {
   throw new ShoalError('unsupported', `"${name}" cannot name a local file. It was left out.`)
 }
 
-function find(path: string): BigIntStats | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })
+/** What is there already. throws ShoalError 'EISDIR' for a folder. */
+function findToReplace(path: string): BigIntStats | undefined {
+  const local = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (local?.isDirectory() !== true) return local
+  throw new ShoalError(
+    'EISDIR',
+    `${path} is a folder here and a file there. Remove one of them, then repeat.`,
+  )
 }
 
 async function isFolder(path: string): Promise<boolean> {

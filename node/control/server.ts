@@ -1,7 +1,6 @@
 // The control API of a node as HTTP/1.1 on the Unix socket of its home. Whoever may open the socket owns the node: the
 // home is 0700 and the socket 0600. A call ends when its client goes away, and every body has backpressure both ways.
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
@@ -38,6 +37,9 @@ import {
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { FileCallOptions, NodeApi } from './api.ts'
+
+/** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
+const { createServer } = process.getBuiltinModule('node:http')
 
 /** sun_path of unix(7), less the final zero. */
 const SOCKET_PATH_MAX = 107

@@ -9,6 +9,12 @@ export const BUNDLE_CHUNKS_MAX = 1024
 /** The longest head. */
 export const BUNDLE_HEAD_BYTES_MAX: number = 4 + BUNDLE_CHUNKS_MAX * ROW_BYTES
 
+/** What is to be written. */
+export interface SealedChunk {
+  readonly id: ChunkId
+  readonly sealed: Uint8Array
+}
+
 /** Where a chunk lies in its file. */
 export interface BundledChunk {
   readonly id: ChunkId
@@ -17,9 +23,10 @@ export interface BundledChunk {
 }
 
 /** At most BUNDLE_CHUNKS_MAX chunks, in the order in which they follow. */
-export function encodeBundleHead(
-  chunks: readonly { readonly id: ChunkId; readonly sealed: Uint8Array }[],
-): { readonly head: Uint8Array; readonly places: readonly BundledChunk[] } {
+export function encodeBundleHead(chunks: readonly SealedChunk[]): {
+  readonly head: Uint8Array
+  readonly places: readonly BundledChunk[]
+} {
   const head = Buffer.alloc(4 + chunks.length * ROW_BYTES)
   head.writeUInt32BE(chunks.length)
   const places: BundledChunk[] = []

@@ -17,6 +17,7 @@ import {
   decodeBundleHead,
   encodeBundleHead,
 } from './bundle-head.ts'
+import type { BundledChunk, SealedChunk } from './bundle-head.ts'
 
 const FOLDER = 'fetched'
 /** Bytes that wait or are being written; what comes in faster than the disk takes it is not kept. */
@@ -46,10 +47,8 @@ interface Bundle {
   readonly chunks: readonly ChunkId[]
 }
 
-interface Place {
+interface Place extends Omit<BundledChunk, 'id'> {
   readonly bundle: number
-  readonly offset: number
-  readonly bytes: number
 }
 
 export class FetchedChunks {
@@ -65,7 +64,7 @@ export class FetchedChunks {
   readonly #unwritten = new Map<ChunkId, Uint8Array>()
   #unwrittenBytes = 0
   /** The next bundle. */
-  #gathered: ChunkId[] = []
+  #gathered: SealedChunk[] = []
   #gatheredBytes = 0
   #timer: Timer | undefined
   readonly #writing = new Set<Promise<void>>()
@@ -115,10 +114,9 @@ export class FetchedChunks {
 
   /** The chunk; undefined if it is not here, or is here no more. */
   async read(id: ChunkId): Promise<Uint8Array | undefined> {
-    const waiting = this.#unwritten.get(id)
     const place = this.#places.get(id)
-    if (waiting === undefined && place !== undefined) this.#bundles.get(place.bundle)
-    const sealed = waiting ?? (place && (await this.#read(place).catch(() => undefined)))
+    const sealed =
+      this.#unwritten.get(id) ?? (place && (await this.#read(place).catch(() => undefined)))
     if (sealed !== undefined && verifyChunk(id, sealed)) {
       this.#foundBytes += sealed.length
       return sealed
@@ -135,7 +133,7 @@ export class FetchedChunks {
     if (this.#unwrittenBytes + bytes > Math.min(WRITING_BYTES_MAX, this.#bytesMax)) return
     this.#unwritten.set(id, sealed)
     this.#unwrittenBytes += bytes
-    this.#gathered.push(id)
+    this.#gathered.push({ id, sealed })
     this.#gatheredBytes += bytes
     const enough = Math.min(BUNDLE_BYTES, BUNDLE_SHARE * this.#bytesMax)
     if (this.#gatheredBytes >= enough || this.#gathered.length === BUNDLE_CHUNKS_MAX) this.#begin()
@@ -175,11 +173,7 @@ export class FetchedChunks {
     await this.#disk.remove(path)
   }
 
-  #add(
-    bundle: number,
-    bytes: number,
-    chunks: readonly { readonly id: ChunkId; readonly offset: number; readonly bytes: number }[],
-  ): void {
+  #add(bundle: number, bytes: number, chunks: readonly BundledChunk[]): void {
     this.#next = Math.max(this.#next, bundle + 1)
     this.#bundles.set(bundle, { bytes, chunks: chunks.map(({ id }) => id) })
     for (const { id, ...place } of chunks) this.#places.set(id, { ...place, bundle })
@@ -190,12 +184,12 @@ export class FetchedChunks {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#gathered.length === 0) return
-    const ids = this.#gathered
+    const chunks = this.#gathered
     this.#gathered = []
     this.#gatheredBytes = 0
-    const written = this.#write(ids).finally(() => {
-      for (const id of ids) {
-        this.#unwrittenBytes -= this.#unwritten.get(id)?.length ?? 0
+    const written = this.#write(chunks).finally(() => {
+      for (const { id, sealed } of chunks) {
+        this.#unwrittenBytes -= sealed.length
         this.#unwritten.delete(id)
       }
       this.#writing.delete(written)
@@ -204,11 +198,7 @@ export class FetchedChunks {
   }
 
   /** Never rejects. */
-  async #write(ids: readonly ChunkId[]): Promise<void> {
-    const chunks = ids.flatMap((id) => {
-      const sealed = this.#unwritten.get(id)
-      return sealed === undefined ? [] : [{ id, sealed }]
-    })
+  async #write(chunks: readonly SealedChunk[]): Promise<void> {
     const { head, places } = encodeBundleHead(chunks)
     const bytes = chunks.reduce((sum, { sealed }) => sum + sealed.length, head.length)
     const bundle = this.#next++
@@ -252,7 +242,9 @@ export class FetchedChunks {
     await Promise.all(removed)
   }
 
+  /** It is in use: others go before it. */
   async #read({ bundle, offset, bytes }: Place): Promise<Uint8Array> {
+    this.#bundles.get(bundle)
     const file = await this.#disk.open(pathOf(bundle), 'read')
     try {
       return await file.read(offset, bytes)

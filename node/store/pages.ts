@@ -4,17 +4,28 @@ import type { Kv } from './kv.ts'
 
 const PAGE_ENTRIES = 1000
 
+type Entry = readonly [ByteString, Uint8Array]
+
 /** Entries of [from, to) as they are when their page is read. */
-export async function* scanPages(
+export function scanPages(
   kv: Kv,
   { from, to }: { readonly from: ByteString; readonly to: ByteString },
-): AsyncGenerator<readonly [ByteString, Uint8Array]> {
+): AsyncGenerator<Entry, void, undefined> {
+  return inPages(from, PAGE_ENTRIES, (next, countMax) => kv.scan({ from: next, to, countMax }))
+}
+
+/** The same of what `scan` gives from a key on, in order of the keys: it is called for each page, and left at its end. */
+export async function* inPages(
+  from: ByteString,
+  countMax: number,
+  scan: (from: ByteString, countMax: number) => AsyncIterable<Entry>,
+): AsyncGenerator<Entry, void, undefined> {
   for (let next = from; ;) {
-    const page: (readonly [ByteString, Uint8Array])[] = []
-    for await (const entry of kv.scan({ from: next, to, countMax: PAGE_ENTRIES })) page.push(entry)
+    const page: Entry[] = []
+    for await (const entry of scan(next, countMax)) if (page.push(entry) === countMax) break
     yield* page
     const last = page.at(-1)
-    if (last === undefined || page.length < PAGE_ENTRIES) return
+    if (last === undefined || page.length < countMax) return
     next = keyAfter(last[0])
   }
 }

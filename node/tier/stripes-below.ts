@@ -5,7 +5,10 @@ import type { HostedVolume } from '../files/hosted-volume.ts'
 import { Walk } from '../files/walk.ts'
 import type { Clock } from '../world/world.ts'
 
-/** In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part there. throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read. */
+/**
+ * In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part there.
+ * throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read.
+ */
 export async function stripesBelow(
   { namespace, map, chunks }: Pick<HostedVolume, 'namespace' | 'map' | 'chunks'>,
   target: ViewTarget,
