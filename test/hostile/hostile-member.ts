@@ -1,0 +1,184 @@
+// A member that lies: a node joined as any other, whose process was ended, and whose home, identity, keys and log are now
+// in the hands of a test. It speaks to real nodes over the real network and says whatever the test wants.
+import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadHome } from '../../node/config.ts'
+import { Volumes } from '../../node/namespace/volumes.ts'
+import { summaryOf } from '../../node/namespace/hello.ts'
+import type { Volume } from '../../node/namespace/volume.ts'
+import { LevelKv } from '../../node/store/level-kv.ts'
+import { Store } from '../../node/store/store.ts'
+import { SystemClock } from '../../node/world/clock.ts'
+import { SystemDisk } from '../../node/world/disk.ts'
+import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
+import { SystemRandom } from '../../node/world/random.ts'
+import type { Channel } from '../../node/world/world.ts'
+import { nextHlc } from '../../protocol/clock/hlc.ts'
+import type { EntryHash, PeerId } from '../../protocol/ids.ts'
+import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
+import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
+import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'
+import { identityFromSeed } from '../../protocol/signed.ts'
+import type { Identity } from '../../protocol/signed.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import { headsTopic, sealGossip } from '../../protocol/wire/gossip.ts'
+import type { GossipMessage } from '../../protocol/wire/gossip.ts'
+import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import type { LogMessage } from '../../protocol/wire/log.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+
+const PATIENCE_MS = 30_000
+
+interface Parts {
+  readonly identity: Identity
+  readonly volume: Volume
+  readonly network: Libp2pNetwork
+  readonly kv: LevelKv
+  readonly store: Store
+}
+
+/** What an entry is made of; what is not said is as an honest member has it. */
+export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>> {
+  /** In place of a batch of ops. Sealed already if it is to be. */
+  readonly body?: Uint8Array
+  /** Seal the ops. Default: clear. */
+  readonly sealed?: boolean
+}
+
+export class HostileMember implements AsyncDisposable {
+  readonly clock: SystemClock = new SystemClock()
+  readonly random: SystemRandom = new SystemRandom()
+  /** Its key. */
+  readonly identity: Identity
+  /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
+  readonly volume: Volume
+  readonly network: Libp2pNetwork
+  readonly #kv: LevelKv
+  readonly #store: Store
+
+  private constructor({ identity, volume, network, kv, store }: Parts) {
+    this.identity = identity
+    this.volume = volume
+    this.network = network
+    this.#kv = kv
+    this.#store = store
+  }
+
+  /** Take over a node that has joined: its process ends, what it knows stays. */
+  static async of(node: TestNode): Promise<HostileMember> {
+    await node.kill('SIGTERM')
+    const { seed, config } = await loadHome(node.home)
+    const identity = identityFromSeed(seed)
+    const kv = await LevelKv.open(join(node.home, 'index'))
+    const [clock, random, disk] = [new SystemClock(), new SystemRandom(), new SystemDisk(node.home)]
+    const store = await Store.open({ disk, clock, kv }, { capacityBytes: Infinity })
+    // As it is known: else it would describe itself anew, in an entry that nobody else has.
+    const { name, zone = '', capacityBytes = (await disk.space()).totalBytes } = config
+    const self = { name, zone, capacityBytes }
+    const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
+    const folder = join(node.folder, 'hostile-network')
+    await mkdir(folder, { recursive: true })
+    const listen = ['/ip4/127.0.0.1/tcp/0']
+    const network = await Libp2pNetwork.create({ seed, folder, listen, mdns: false })
+    await network.start()
+    const { volume } = volumes.find(undefined)
+    return new HostileMember({ identity, volume, network, kv, store })
+  }
+
+  /** Ends what a test waits for. */
+  deadline(): AbortSignal {
+    return this.clock.timeout(PATIENCE_MS)
+  }
+
+  /** Connect to a running node. returns its id. */
+  async dial(victim: TestNode): Promise<PeerId> {
+    const { addresses } = (await victim.status()).node
+    return this.network.dial(addresses, { signal: this.deadline() })
+  }
+
+  /** A channel to a running node, over any protocol. */
+  async open(victim: TestNode, protocol: string): Promise<Channel> {
+    const peer = await this.dial(victim)
+    return this.network.open(peer, protocol, { signal: this.deadline() })
+  }
+
+  /** A signed entry after what the member has written so far, with whatever is said of it put in place of the truth. */
+  entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
+    const { identity, volume } = this
+    const { actors, membership } = volume
+    const origin = { publicKey: identity.publicKey, nonce: this.random.bytes(16) }
+    const last = [...actors.all()].find(
+      ({ peer, id }) => peer === identity.peer && id === volume.actor,
+    )
+    const actor = fields.actor ?? last?.id ?? actorIdOf(volume.id, origin)
+    const position = {
+      volume: volume.id,
+      actor,
+      seq: (last?.seq ?? 0) + 1,
+      prev: last?.hash,
+      deps: actors.dependenciesFor(actor),
+      hlc: nextHlc(actors.hlc, this.clock.wall()),
+      grant: membership.member(identity.peer)?.grant ?? (volume.id as string as EntryHash),
+      epoch: membership.epoch,
+      flags: sealed ? 0 : FLAG_CLEAR_BODY,
+      origin: last === undefined ? origin : undefined,
+      ...fields,
+    }
+    return signEntry(identity, position, body ?? this.#bodyOf(ops, position, sealed))
+  }
+
+  #bodyOf(
+    ops: readonly Op[],
+    position: Pick<EntryHeader, 'volume' | 'actor' | 'seq' | 'hlc' | 'epoch'>,
+    sealed: boolean,
+  ): Uint8Array {
+    const batch = encodeBatch(ops)
+    if (!sealed) return batch
+    const secret = this.volume.membership.secret(position.epoch)
+    assert(secret !== undefined, 'who seals has a key')
+    return sealBody(secret, position, batch, this.random.bytes(32))
+  }
+
+  /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
+  async give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
+    const channel = await this.open(victim, LOG_PROTOCOL)
+    const signal = this.deadline()
+    const { volume } = this
+    const send = (message: LogMessage): Promise<void> =>
+      channel.send([encodeLogMessage(message)], { signal })
+    await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+    await send({ kind: 'entries', entries })
+    await send({ kind: 'done' })
+    await send({ kind: 'durable', log: summaryOf(volume) })
+    const answers: LogMessage[] = []
+    for (;;) {
+      const frame = await channel.receive({ signal })
+      if (frame === undefined) return answers
+      const message = decodeLogMessage(frame)
+      answers.push(message)
+      if (message.kind === 'durable' || message.kind === 'error') {
+        await channel.close()
+        return answers
+      }
+    }
+  }
+
+  /** Flood a message to the members, sealed with the key that they seal with. */
+  async gossip(message: GossipMessage): Promise<void> {
+    const { identity, volume } = this
+    const { epoch } = volume.membership
+    const [swarmKey] = volume.membership.swarmKeys(epoch)
+    assert(swarmKey !== undefined, 'a member has a key of gossip')
+    const sender = { identity, volume: volume.id, epoch, swarmKey }
+    const sealed = sealGossip(message, sender, this.random.bytes(32))
+    await this.network.publish(headsTopic(volume.id), sealed)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.network.stop()
+    await this.volume.close()
+    await this.#store.close()
+    await this.#kv.close()
+  }
+}
