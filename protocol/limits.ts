@@ -27,6 +27,8 @@ export const ACTORS_OF_ONE_MAX = 1024
 /** Branches of one actor's forked chain that are kept. */
 export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
+/** Governing entries that one of them names as those before it. */
+export const GOVERNED_MAX = 64
 /** Members that decide on strong consistency. */
 export const VOTERS_MAX = 7
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
@@ -83,6 +85,8 @@ export const TICKET_USES_MAX = 10_000
 export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
+/** A beacon that is further ahead is ignored: it would count for more than those that come after it. */
+export const BEACON_AHEAD_MS: number = 30 * 1000
 
 /** Entries of a volume that wait for their past, or for their time. */
 export const PARKED_MAX = 10_000

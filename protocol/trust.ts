@@ -4,8 +4,10 @@
 
 /** A row of the table. */
 export type TrustRule =
+  /** A checkpoint counts once enough members, an admin among them, attest it. */
+  | 'checkpoint-attested'
   /** Decoders count items and depth over raw bytes before they build values. */
-  'cbor-counted-first'
+  | 'cbor-counted-first'
 
 const off = new Set<TrustRule>()
 

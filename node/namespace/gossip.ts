@@ -1,13 +1,14 @@
 // Spreading news of one volume: own new entries at once, a beacon every beaconMs. What comes in is applied if its past
 // is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
 import { equalBytes } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX } from '../../protocol/limits.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { headsTopic, logDigest, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
@@ -103,6 +104,11 @@ export class Gossip {
     this.#publish({ kind: 'beacon', beacon })
   }
 
+  /** This node attests a checkpoint. */
+  attested(attestation: Attestation): void {
+    this.#publish({ kind: 'attestation', attestation })
+  }
+
   /** What a beacon says of the log. */
   #told(): Told {
     const { volume } = this.#c
@@ -158,8 +164,7 @@ export class Gossip {
     if (volume.membership.wasRemoved(from)) return false
     try {
       const message = openGossip(bytes, volume.id, (epoch) => volume.membership.swarmKeys(epoch))
-      if (message.kind === 'beacon') this.#heard(message.beacon, from)
-      else this.#receiveHead(message, from)
+      this.#take(message, from)
       return true
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error
@@ -168,6 +173,25 @@ export class Gossip {
         this.#c.onMissing(from, () => true)
       }
       return false
+    }
+  }
+
+  #take(message: GossipMessage, from: PeerId): void {
+    switch (message.kind) {
+      case 'beacon':
+        return this.#heard(message.beacon, from)
+      case 'head':
+        return this.#receiveHead(message, from)
+      case 'attestation': {
+        const { volume } = this.#c
+        const { attestation } = message
+        // It came before the entry that it is about, or is of a cut that is over.
+        if (!volume.hearAttestation(attestation)) this.#c.onMissing(from, () => true)
+        else volume.commit().catch(() => undefined) // its users hear of it
+        return
+      }
+      default:
+        return assertNever(message)
     }
   }
 

@@ -1,5 +1,6 @@
 // What a volume tells of, and to whom.
-import type { NodeId, StripeId } from '../../protocol/ids.ts'
+import type { EntryHash, NodeId, StripeId } from '../../protocol/ids.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 
@@ -45,8 +46,10 @@ export class VolumeEvents {
   readonly pins: Listeners<[id: NodeId]> = new Listeners()
   /** The shard map has changed. */
   readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
-  /** A member announces a checkpoint. */
-  readonly checkpoint: Listeners<[op: CheckpointOp]> = new Listeners()
+  /** A member announces a cut, by an entry with this hash; or what it held is known better. */
+  readonly cut: Listeners<[id: EntryHash]> = new Listeners()
+  /** Somebody has attested a checkpoint. */
+  readonly attested: Listeners<[attestation: Attestation]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
   readonly #resets = new Set<() => () => void>()

@@ -2,7 +2,9 @@
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
@@ -32,6 +34,9 @@ const DIAL_BEACONS = 3
 /** A peer whose checkpoint was of no use is asked for it again after this long, then after twice as long, up to the other. */
 const IN_VAIN_MS: number = MINUTE_MS
 const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
+
+/** Why a checkpoint that was offered was of no use. */
+const IN_VAIN = ['corrupt', 'malformed', 'bad-signature', 'EACCES', 'EEXIST'] as const
 
 export interface PeerNews {
   readonly lastSeenMs: WallTime
@@ -93,7 +98,9 @@ export class Swarm {
       volumeOf: (id: VolumeId) => volumes.get(id),
       isMember: (volume: Volume, peer: PeerId) => volume.membership.member(peer) !== undefined,
     }
-    this.#transfer = new CheckpointTransfer(access)
+    const roleOf = ({ membership }: Volume, peer: PeerId): Role | undefined =>
+      membership.member(peer)?.role
+    this.#transfer = new CheckpointTransfer({ ...access, roleOf })
     this.#sync = new LogSync({
       ...access,
       inboxOf: (volume) => this.#inboxOf(volume),
@@ -101,6 +108,7 @@ export class Swarm {
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
+      onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
         this.#heardDurable(volume, peer, vector)
@@ -247,7 +255,7 @@ export class Swarm {
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (hasCode(error, 'corrupt') || hasCode(error, 'malformed')) this.#waitLonger(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#waitLonger(key)
         if (!this.#stopped)
           this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
       },
@@ -255,15 +263,28 @@ export class Swarm {
   }
 
   /** returns whether this node has another checkpoint by that. */
-  async #fetchCheckpoint(volume: Volume, peer: PeerId): Promise<boolean> {
+  async #fetchCheckpoint(volume: Volume, peer: PeerId, accepted = false): Promise<boolean> {
     const before = volume.checkpoint
+    const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
     await volume.strayNodes.fetch(async () => {
-      const fetched = await this.#transfer.fetch(volume, peer)
-      const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
-      await hosted.install(fetched, peer)
+      const fetched = await this.#transfer.fetch(volume, peer, (found) =>
+        hosted.examine(found, peer, { accepted }),
+      )
+      await hosted.install(fetched)
       return isSame(volume.checkpoint, fetched)
     })
-    return !isSame(volume.checkpoint, before)
+    const isNew = !isSame(volume.checkpoint, before)
+    if (isNew) volume.strand(undefined)
+    return isNew
+  }
+
+  /**
+   * Start from the checkpoint of a peer, whoever attests it: the owner of this node vouches for it.
+   * throws ShoalError 'EEXIST' if there is no need to, 'unreachable', 'unsupported', 'corrupt'.
+   */
+  async acceptCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
+    await this.#fetchCheckpoint(volume, peer, true)
+    this.syncSoon(volume, peer)
   }
 
   /** A peer's checkpoint was of no use: do not ask it again at once, whatever it says. */
@@ -292,7 +313,10 @@ export class Swarm {
       const peer = this.#someMember(volume)
       if (peer !== undefined) this.#startFromCheckpoint(volume, peer)
     }
-    return new Checkpoints({ world, volume, onNew, onBehind, log }, this.#c.checkpoints)
+    const onAttested = (attestation: Attestation): void =>
+      this.#hosted.get(volume.id)?.gossip.attested(attestation)
+    const components = { world, volume, onNew, onAttested, onBehind, log }
+    return new Checkpoints(components, this.#c.checkpoints)
   }
 
   /** One of the connected members of a volume, each as likely. */

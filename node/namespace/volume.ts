@@ -6,10 +6,11 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeChecked } from '../../protocol/log/batch.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
@@ -18,7 +19,6 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -26,6 +26,7 @@ import type { Store } from '../store/store.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { ActorTable } from './actors.ts'
 import type { Place } from './ancestry.ts'
+import { Attestations } from './attestations.ts'
 import { Author } from './author.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -39,8 +40,10 @@ import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
-import type { Membership } from './membership.ts'
-import { OpenBatch } from './open-batch.ts'
+import type { CheckpointOp } from './listeners.ts'
+import { Membership } from './membership.ts'
+import { OpenBatch, bodyKindOf } from './open-batch.ts'
+import type { BodyKind } from './open-batch.ts'
 import { Removals } from './removals.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaOwner } from './replica.ts'
@@ -59,6 +62,20 @@ const NOTES = {
   void: 'an entry says nothing: its writer had no right to it, or not any more',
 }
 
+/** A checkpoint that others go on from, whose peer had it, and members whose word for it is missing. */
+export interface Stranded {
+  readonly peer: PeerId
+  readonly missing: readonly PeerId[]
+}
+
+interface OpenedParts {
+  readonly view: StateView
+  readonly membership: Membership
+  readonly replica: Replica
+  readonly claims: Claims
+  readonly attestations: Attestations
+}
+
 export interface VolumeComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly store: Pick<Store, 'kv' | 'commit'>
@@ -71,7 +88,9 @@ export class Volume {
   readonly genesisBytes: Uint8Array
   readonly identity: Identity
   readonly view: StateView
+  readonly membership: Membership
   readonly cuts: Cuts
+  readonly attestations: Attestations
   readonly removals: Removals
   readonly tentative: Tentative
   readonly claims: Claims
@@ -85,25 +104,29 @@ export class Volume {
   readonly #commits: GroupCommit
   #batch: OpenBatch | undefined
   #batchTimer: Timer | undefined
+  #stranded: Stranded | undefined
 
   private constructor(
     { world, store, identity }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
-    { view, replica, claims }: { view: StateView; replica: Replica; claims: Claims },
+    { view, membership, replica, claims, attestations }: OpenedParts,
   ) {
     this.id = volumeIdOf(genesisBytes)
     this.genesis = decodeGenesis(genesisBytes)
     this.genesisBytes = genesisBytes
     this.identity = identity
     this.view = view
+    this.membership = membership
+    this.attestations = attestations
     this.cuts = new Cuts(view)
-    const inUse = { view, replica: () => this.#replica, cuts: this.cuts }
+    const inUse = { view, membership, replica: () => this.#replica, cuts: this.cuts }
     this.removals = new Removals(inUse)
     this.forks = new Forks({ ...inUse, removals: this.removals })
     this.claims = claims
     this.strayNodes = new StrayNodes(view, world.clock)
     this.shared = new Shared(view)
     this.#replica = replica
+    membership.describeBy((peer) => this.#replica.infos.of(peer))
     this.#world = world
     const close = (): void => this.#closeBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
@@ -131,25 +154,24 @@ export class Volume {
     await view.sweep()
     const id = volumeIdOf(genesisBytes)
     const genesis = decodeGenesis(genesisBytes)
-    const { identity } = components
+    const origins = { volume: id, creator: genesis.creator }
+    const membership = await Membership.open(view, components.identity, origins)
     const ground = { stored: view, base: readCheckpoint(view) }
-    const replica = await Replica.open(view, { identity, volume: id, genesis }, ground)
+    const replica = await Replica.open(view, { volume: id, membership }, ground)
     const claims = await Claims.open(view)
-    return new Volume(components, { genesisBytes, record }, { view, replica, claims })
+    const attestations = await Attestations.open(view, id)
+    const parts = { view, membership, replica, claims, attestations }
+    return new Volume(components, { genesisBytes, record }, parts)
   }
 
   /** For other replicas of the same. */
   get owner(): ReplicaOwner {
-    return { identity: this.identity, volume: this.id, genesis: this.genesis }
+    return { volume: this.id, membership: this.membership }
   }
 
   /** What the log has made of the volume. Another one after adopt(). */
   get replica(): Replica {
     return this.#replica
-  }
-
-  get membership(): Membership {
-    return this.#replica.membership
   }
 
   get stripes(): StripeTable {
@@ -211,23 +233,67 @@ export class Volume {
    */
   submit(op: Op): Dot {
     this.#commits.check()
+    if (this.#stranded !== undefined) throw cannotWrite(this.#stranded, this.membership)
     if (this.tentative.isOpen) return this.tentative.submit(op)
     this.#author.checkRight(op)
     const encoded = encodeChecked(op)
-    const clear = isClearOp(op)
+    const kind = bodyKindOf(op)
     const open = this.#batch
-    if (open?.clear !== clear || !open.hasRoom(encoded.length)) this.#closeBatch()
-    const batch = (this.#batch ??= this.#openBatch(clear))
+    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.#closeBatch()
+    const batch = (this.#batch ??= this.#openBatch(kind))
     const index = batch.add(op, encoded)
     const changes = emptyChanges()
     const dot = makeDot(this.actor, batch.seq, index)
-    // A grant is named by its entry's hash, known once the batch is closed: clear ops apply then.
-    if (!clear) {
+    // What is said of an entry by its hash is known once the batch is closed: other ops apply then.
+    if (kind === 'sealed') {
       this.#replica.applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), changes)
       heedAll(this, [op], this.actor)
     }
     this.events.change.tell(changes, true)
     return dot
+  }
+
+  /** Log an announcement, which says what this node has applied before it. As submit. returns its entry. */
+  announce(cut: Omit<CheckpointOp, 'kind' | 'held'>): EntryHash | undefined {
+    this.#closeBatch()
+    this.submit({ kind: 'checkpoint', ...cut, held: this.actors.vector() })
+    this.#closeBatch()
+    return this.actors.get(this.actor)?.hash
+  }
+
+  /** The newest governing entries of those that the log here has. */
+  governedHere(): EntryHash[] {
+    const held = this.actors.vector()
+    const { ancestry } = this.#replica
+    return this.membership.governance.headsIn((act) => ancestry.covers(held, act))
+  }
+
+  /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
+  strand(stranded: Stranded | undefined): void {
+    if (stranded !== undefined && this.#stranded === undefined)
+      this.#note('the log of others goes on from a checkpoint that too few attest', {
+        peer: stranded.peer,
+        missing: stranded.missing.map((peer) => this.membership.nameOf(peer)),
+      })
+    this.#stranded = stranded
+  }
+
+  get stranded(): Stranded | undefined {
+    return this.#stranded
+  }
+
+  /**
+   * Keep what a member attests of a checkpoint, durable with the next commit. returns false where nothing is known of
+   * that yet, or any more.
+   */
+  hearAttestation(attestation: Attestation): boolean {
+    const { cut, peer } = attestation
+    if (this.cuts.get(cut) === undefined) return false
+    if (this.membership.member(peer) === undefined) return true
+    const found = this.attestations.add(attestation)
+    if (found === 'other') this.#note('a member attests two states at one cut', { peer, cut })
+    if (found === 'new') this.events.attested.tell(attestation)
+    return true
   }
 
   /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
@@ -284,7 +350,7 @@ export class Volume {
     if (label === undefined) return 'relabelling'
     const place = { ...found, label }
     const ops = reading.kind === 'ops' ? reading.ops : []
-    const isDue = this.removals.add(entry, place, ops)
+    const isDue = this.removals.add(entry, place)
     const standing = replica.standingOf(entry, place, this.removals.judge)
     if (standing !== 'counts') this.#note(NOTES[standing], { author })
     const changes = emptyChanges()
@@ -351,7 +417,7 @@ export class Volume {
     this.#batchTimer?.cancel()
   }
 
-  #openBatch(clear: boolean): OpenBatch {
+  #openBatch(kind: BodyKind): OpenBatch {
     this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
       this.#batchTimer = undefined
       // A failed commit fails the volume: the next caller hears of it.
@@ -359,14 +425,14 @@ export class Volume {
     })
     for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
       this.#log(entry, [])
-    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), clear })
+    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
   }
 
   #closeBatch(): void {
     const batch = this.#batch
     if (batch === undefined) return
     this.#batch = undefined
-    this.#log(this.#author.makeEntry(batch), batch.clear ? batch.ops : [])
+    this.#log(this.#author.makeEntry(batch), batch.kind === 'sealed' ? [] : batch.ops)
   }
 
   /** Take an entry of this node's own. */
@@ -374,7 +440,7 @@ export class Volume {
     const { actor, deps } = entry.header
     const before = this.actors.get(actor)
     const place = { label: actor, before, deps, existing: undefined }
-    const isDue = this.removals.add(entry, place, ops)
+    const isDue = this.removals.add(entry, place)
     this.#apply(entry, place, ops, emptyChanges())
     this.#commits.add(entry)
     if (isDue) this.forks.tell()
@@ -396,4 +462,12 @@ export class Volume {
   #note(message: string, fields: Record<string, unknown>): void {
     this.events.note.tell(message, fields)
   }
+}
+
+function cannotWrite({ peer, missing }: Stranded, membership: Membership): ShoalError {
+  const names = missing.map((one) => membership.nameOf(one)).join(', ')
+  return new ShoalError(
+    'EROFS',
+    `this node was away for so long that others have dropped what it lacks, and too few of them vouch for what they go on from (missing: ${names}): it is read-only until they are up, or until you say shoal volume accept-checkpoint ${membership.nameOf(peer)}`,
+  )
 }

@@ -1,18 +1,26 @@
 // A log entry: header, body, signature (DESIGN §4, MEMO §1.4). The hash of the header names the entry; the header
 // holds the hash of the body, so chains stay verifiable when bodies are dropped or cannot be read.
 //
-// Invariants of a valid entry: seq = 1 exactly when prev is absent and `origin` is present; deps name other actors,
-// sorted, each once; hlc is greater than that of prev and of every dep; the signature is the origin key's.
+// Invariants of a valid entry: seq = 1 exactly when prev is absent; deps name other actors, sorted, each once; hlc is
+// greater than that of prev and of every dep; the signature is the origin key's. A governing entry, which speaks of
+// members, keys and policies, can be verified without the rest of the log: it has its origin, and names those before it.
 import { decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
 import { HLC_MAX } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { isSeq } from '../clock/vector-clock.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, assert } from '../errors.ts'
 import { blake3, blake3Concat, HASH_BYTES } from '../hash.ts'
-import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, SHORT_ID_BYTES, cidText, encodeCid } from '../ids.ts'
-import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../limits.ts'
+import {
+  CODEC_DAG_CBOR,
+  MULTIHASH_BLAKE3,
+  SHORT_ID_BYTES,
+  cidText,
+  encodeCid,
+  peerIdFromPublicKey,
+} from '../ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../ids.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, GOVERNED_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
@@ -20,6 +28,8 @@ const ENTRY_VERSION = 1
 const HEADER_FIELDS = 13
 /** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
 export const FLAG_CLEAR_BODY = 1
+/** Entries about members, keys and policies (protocol/membership/governance.ts): kept for good by every member. */
+export const FLAG_GOVERNS = 2
 
 export interface Dependency {
   readonly actor: ActorId
@@ -27,7 +37,7 @@ export interface Dependency {
   readonly hash: EntryHash
 }
 
-/** Who an actor is; in its first entry only. */
+/** Who an actor is; in its first entry, and in those that govern. */
 export interface Origin {
   /** Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array
@@ -50,6 +60,8 @@ export interface EntryHeader {
   readonly bodyHash: Uint8Array
   readonly flags: number
   readonly origin: Origin | undefined
+  /** Of an entry that governs: the newest governing entries that its author knew, sorted. Otherwise absent. */
+  readonly governed?: readonly EntryHash[] | undefined
 }
 
 export interface Entry {
@@ -82,6 +94,22 @@ export function signEntry(
   const digest = blake3(headerBytes)
   const signature = identity.sign('shoal/entry/1', digest)
   return { header, headerBytes, hash: toHex(digest) as EntryHash, signature, body }
+}
+
+/** True for an entry about members, keys and policies. */
+export function isGoverning({ flags }: Pick<EntryHeader, 'flags'>): boolean {
+  return (flags & FLAG_GOVERNS) !== 0
+}
+
+/** True for an entry whose body every member may read. */
+export function isClear({ flags }: Pick<EntryHeader, 'flags'>): boolean {
+  return (flags & FLAG_CLEAR_BODY) !== 0
+}
+
+/** Whoever signed a governing entry, by the key that it has. */
+export function authorOfGoverning({ origin }: EntryHeader): PeerId {
+  assert(origin !== undefined, 'a governing entry has its origin')
+  return peerIdFromPublicKey(origin.publicKey)
 }
 
 /** True if the entry is signed by `publicKey`. */
@@ -149,6 +177,7 @@ function encodeHeader(header: EntryHeader): Uint8Array {
     header.bodyHash,
     header.flags,
     header.origin === undefined ? null : [header.origin.publicKey, header.origin.nonce],
+    ...(header.governed === undefined ? [] : [header.governed.map(fromHex)]),
   ])
 }
 
@@ -164,6 +193,8 @@ function decodeHeader(value: unknown): EntryHeader {
     throw new ShoalError('malformed', 'an entry header is too short')
   const seq = fields[3]
   if (!isSeq(seq)) throw new ShoalError('malformed', 'an entry header has a bad seq')
+  const flags = count(fields[11], 'flags', 2 ** 31)
+  const governs = isGoverning({ flags })
   const header: EntryHeader = {
     volume: hash32(fields[1], 'volume') as VolumeId,
     actor: id16(fields[2], 'actor') as ActorId,
@@ -175,11 +206,15 @@ function decodeHeader(value: unknown): EntryHeader {
     epoch: count(fields[8], 'epoch', 2 ** 32),
     bodyBytes: count(fields[9], 'body length', ENTRY_BODY_MAX),
     bodyHash: fromHex(hash32(fields[10], 'body hash')),
-    flags: count(fields[11], 'flags', 2 ** 31),
+    flags,
     origin: decodeOrigin(fields[12]),
+    ...(governs ? { governed: decodeGoverned(fields[13]) } : {}),
   }
   const first = seq === 1
-  if (first !== (header.prev === undefined) || first !== (header.origin !== undefined)) {
+  if (
+    first !== (header.prev === undefined) ||
+    (first || governs) !== (header.origin !== undefined)
+  ) {
     throw new ShoalError('malformed', 'an entry has prev and origin that do not fit its seq')
   }
   return header
@@ -205,6 +240,15 @@ function decodeDeps(value: unknown): Dependency[] {
       hash: hash32(hash, 'dep hash') as EntryHash,
     }
   })
+}
+
+function decodeGoverned(value: unknown): EntryHash[] {
+  if (!Array.isArray(value) || value.length > GOVERNED_MAX)
+    throw new ShoalError('malformed', 'an entry names no governing entries within their bound')
+  const hashes = (value as readonly unknown[]).map((item) => hash32(item, 'governing entry'))
+  if (hashes.some((hash, index) => index > 0 && hash <= (hashes[index - 1] ?? '')))
+    throw new ShoalError('malformed', 'the governing entries that an entry names are not sorted')
+  return hashes as EntryHash[]
 }
 
 function decodeOrigin(value: unknown): Origin | undefined {

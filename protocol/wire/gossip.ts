@@ -5,10 +5,12 @@ import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
+import { ATTESTATION_BYTES_MAX, decodeAttestation } from '../log/attestation.ts'
+import type { Attestation } from '../log/attestation.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { ShoalError, assert, hasCode } from '../errors.ts'
+import { ShoalError, assert, assertNever, hasCode } from '../errors.ts'
 import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
 import { SHORT_ID_BYTES, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { ActorId, PeerId, VolumeId } from '../ids.ts'
@@ -51,6 +53,8 @@ export type GossipMessage =
       readonly entry: Uint8Array | undefined
     }
   | { readonly kind: 'beacon'; readonly beacon: Beacon }
+  /** What a member attests of a checkpoint, which is signed as it is. */
+  | { readonly kind: 'attestation'; readonly attestation: Attestation }
 
 /**
  * What tells apart logs that say the same vector, but hold other branches of a chain, or call them otherwise. hashAt: of
@@ -88,7 +92,7 @@ export function sealGossip(
   sender: GossipSender,
   salt: Uint8Array,
 ): Uint8Array {
-  const plain = message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, sender)
+  const plain = encodeMessage(message, sender)
   const key = gossipKey(sender.swarmKey, salt)
   const sealed = encodeCbor([sender.epoch, salt, sealOnce(key, plain, salt)])
   assert(sealed.length <= GOSSIP_MAX, 'gossip fits')
@@ -119,6 +123,8 @@ export function openGossip(
   const kind = f.text('t', 16)
   if (kind === 'head') return decodeHead(f)
   if (kind === 'beacon') return { kind, beacon: decodeBeacon(f, volume) }
+  if (kind === 'attestation')
+    return { kind, attestation: decodeAttestation(f.bytes('a', ATTESTATION_BYTES_MAX), volume) }
   throw new ShoalError('unsupported', `gossip of kind "${kind}" is not known to this node`)
 }
 
@@ -139,6 +145,19 @@ function openWithAny(
 
 function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
   return deriveKey('shoal 2026 gossip v1', concatBytes([swarmKey, salt]))
+}
+
+function encodeMessage(message: GossipMessage, sender: GossipSender): Uint8Array {
+  switch (message.kind) {
+    case 'head':
+      return encodeHead(message)
+    case 'beacon':
+      return encodeBeacon(message.beacon, sender)
+    case 'attestation':
+      return encodeCbor({ t: message.kind, a: message.attestation.bytes })
+    default:
+      return assertNever(message)
+  }
 }
 
 function encodeHead(head: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {

@@ -213,6 +213,7 @@ test('a member that sends garbage over every protocol harms nothing', async () =
       forks: [],
       cut: HLC_ZERO,
       root: undefined,
+      attested: new Uint8Array(32),
     }
     await log.send([encodeLogMessage({ kind: 'hello', volume, log: nothing })], { signal })
     const answer = decodeLogMessage((await log.receive({ signal })) ?? new Uint8Array(0))

@@ -305,7 +305,7 @@ function forVolume(volume: VolumeId, body: Uint8Array): Uint8Array {
 
 /** With its vector in order, as it travels. */
 function sorted(message: GossipMessage): GossipMessage {
-  if (message.kind === 'head') return message
+  if (message.kind !== 'beacon') return message
   const vector = new Map([...message.beacon.vector].sort(([a], [b]) => (a < b ? -1 : 1)))
   return { ...message, beacon: { ...message.beacon, vector } }
 }

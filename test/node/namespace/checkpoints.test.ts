@@ -10,7 +10,7 @@ import { HOUR_MS } from '../../../protocol/units.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
-import { Machine, beacons, checkpoint } from './machines.ts'
+import { Machine, beacons, checkpoint, tellAttestations } from './machines.ts'
 import { MemoryStore, Replica, exchange, send } from './replicas.ts'
 import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
 
@@ -41,12 +41,23 @@ describe('a checkpoint', () => {
       return checkpoint(a, b)
     }
     const made = await checkpointOf('f')
-    a.volume.submit({ kind: 'checkpoint', ...made, sealed: made.clear })
+    const governed = a.volume.governedHere()
+    const cut = { hlc: a.volume.actors.hlc, vector: a.volume.actors.vector() }
+    const before = a.volume.cuts.newest?.id
+    const lie = a.volume.announce({
+      ...cut,
+      before,
+      governed,
+      clear: made.clear,
+      sealed: made.clear,
+    })
     await a.volume.commit()
     await exchange(a.replica, b.replica)
+    beacons([a, b])
     await b.checkpoints.look()
-    assert.equal(b.checkpoints.differsMs, hlcMillis(made.hlc))
+    assert.equal(b.checkpoints.differsMs, hlcMillis(cut.hlc))
     assert.match(b.notes.join(), /is not what this node has/)
+    assert.ok(lie !== undefined && b.volume.cuts.get(lie)?.counts === false)
     await checkpointOf('g')
     assert.equal(b.checkpoints.differsMs, undefined)
   })
@@ -237,11 +248,12 @@ test('entries of a machine restored from a backup, taken before the cut that the
   await send(restored.replica, b.replica)
   assert.ok((await b.replica.names()).includes('of the restored one'))
   await a.makeCheckpoint()
-  assert.ok(a.volume.checkpoint !== undefined)
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < 3; round++) {
     await exchange(a.replica, b.replica, restored.replica)
     for (const { checkpoints } of [a, b, restored]) await checkpoints.look()
+    await tellAttestations([a, b, restored])
   }
+  assert.ok(a.volume.checkpoint !== undefined)
   const names = ['of the restored one', 'seen by all']
   for (const { replica, notes } of [a, b, restored]) {
     assert.deepEqual(await replica.names(), names, replica.name)
