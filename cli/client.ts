@@ -134,6 +134,13 @@ export class Client implements NodeApi {
     return this.#call('setVolume', { volume, settings }, options)
   }
 
+  acceptCheckpoint(
+    peer: string,
+    { volume, ...options }: CallOptions & { readonly volume?: string | undefined } = {},
+  ): Promise<VolumeInfo> {
+    return this.#call('acceptCheckpoint', { peer, volume }, options)
+  }
+
   stat(path: string, options?: FileCallOptions): Promise<FileStat> {
     return this.#callAt(path, 'stat', { path }, options)
   }

@@ -6,7 +6,7 @@ import { SimulatedProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 import { checkTree } from './tree-check.ts'
 import { rebuild } from '../node/namespace/rebuild.ts'
-import { recount } from '../node/namespace/attestations.ts'
+import { hearAttestation, recount } from '../node/namespace/attestations.ts'
 import { Volume } from '../node/namespace/volume.ts'
 import { MemoryKv } from '../node/store/memory-kv.ts'
 import { checkSame } from './checkers.ts'
@@ -62,7 +62,7 @@ export async function checkReplay(
       throw new CheckError('4 entries twice change nothing', `an entry that came again is ${again}`)
   }
   await volume.commit()
-  for (const attestation of attestations) volume.hearAttestation(attestation)
+  for (const attestation of attestations) hearAttestation(volume, attestation)
   recount(volume)
   // An entry that came before one that makes it void, or a cut that makes it late.
   while (volume.forks.areWaiting || !volume.cuts.areJudged)

@@ -20,6 +20,7 @@ import {
   reclaimableBytes,
   tolerated,
 } from './health.ts'
+import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
 /**
@@ -143,6 +144,7 @@ export function describeVolume(
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     differsMs: swarm.differsMs(volume.id),
+    log: describeLog(volume),
     heads: volume.actors.heads(),
   }
 }

@@ -111,6 +111,14 @@ export interface VolumesApi {
   volumeInfo(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and its values. */
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo>
+  /**
+   * Start from the checkpoint of a peer, though too few members attest it: the owner of this node vouches for it.
+   * throws 'no-such-volume', 'no-such-peer', 'EEXIST' if there is no need to, 'unreachable', 'unsupported' (it has none).
+   */
+  acceptCheckpoint(
+    peer: string,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<VolumeInfo>
 }
 
 /** Files by path. */

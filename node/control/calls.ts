@@ -84,6 +84,9 @@ const table: Readonly<Record<string, Call>> = {
   setVolume: call({ volume: label, settings }, (api, { volume, settings }, options) =>
     api.setVolume(volume, settings, options),
   ),
+  acceptCheckpoint: call({ peer: label, volume }, (api, { peer, volume }, options) =>
+    api.acceptCheckpoint(peer, { volume, ...options }),
+  ),
 
   stat: call({ path }, (api, { path }, options) => api.stat(path, options)),
   makeFolder: call(

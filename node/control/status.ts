@@ -98,8 +98,26 @@ export interface VolumeStatus {
   readonly conflicts: number
   /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
   readonly differsMs: WallTime | undefined
+  readonly log: LogStatus
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
   readonly heads: readonly EntryHash[]
+}
+
+/** What a person should know of the log of a volume. */
+export interface LogStatus {
+  /** Time of the newest checkpoint that enough members attest. */
+  readonly checkpointMs: WallTime | undefined
+  /** A newer one that was proposed, and the names of members who have not attested it. */
+  readonly proposed: { readonly timeMs: WallTime; readonly missing: readonly string[] } | undefined
+  /** Entries that came too late to count, and that nobody has said again yet; by their writers. */
+  readonly late: readonly { readonly name: string; readonly entries: number }[]
+  /** Names of members that are heard of and confirm nothing new: checkpoints do not wait for them. */
+  readonly stalled: readonly string[]
+  /**
+   * This node is read-only: others have dropped what it lacks, and too few vouch for what they go on from. `peer` has that
+   * checkpoint; the names of those whose word is missing.
+   */
+  readonly stranded: { readonly peer: string; readonly missing: readonly string[] } | undefined
 }
 
 /** Stripes that are in use and lie in no cold tier, each counted once. */

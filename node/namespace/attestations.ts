@@ -101,6 +101,21 @@ function keyOf(cut: EntryHash, peer: PeerId): ByteString {
   return ATTESTATION + toByteString(fromHex(cut)) + toByteString(publicKeyOf(peer))
 }
 
+/**
+ * Keep what a member attests of a checkpoint, durable with the next commit. returns false where nothing is known of that
+ * yet, or any more.
+ */
+export function hearAttestation(volume: Volume, attestation: Attestation): boolean {
+  const { attestations, cuts, events, membership } = volume
+  const { cut, peer } = attestation
+  if (cuts.get(cut) === undefined) return false
+  if (membership.member(peer) === undefined) return true
+  const found = attestations.add(attestation)
+  if (found === 'other') events.note.tell('a member attests two states at one cut', { peer, cut })
+  if (found === 'new') events.attested.tell(attestation)
+  return true
+}
+
 /** Let the cuts of a volume count that enough members attest; also those from which there is no way back here. */
 export function recount({ attestations, cuts, entries, membership }: Volume): void {
   cuts.recount(({ id, proposal, vector, counts }) => {

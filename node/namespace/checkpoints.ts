@@ -6,7 +6,7 @@
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { EntryHash, PeerId } from '../../protocol/ids.ts'
+import type { EntryHash } from '../../protocol/ids.ts'
 import { attest } from '../../protocol/log/attestation.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
@@ -15,12 +15,13 @@ import { mayAdminister } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
-import { recount, tally } from './attestations.ts'
+import { announce, governedHere } from './announcement.ts'
+import { hearAttestation, recount, tally } from './attestations.ts'
 import type { Tally } from './attestations.ts'
 import { readCandidate, writeAnnouncement, writeCandidate, writeCheckpoint } from './checkpoint.ts'
 import type { Candidate, Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
 import type { AnnouncedCut, CutState, Proposal } from './cuts.ts'
-import { hasLate, wouldMakeLate } from './late-entries.ts'
+import { hasLate, restateLate, wouldMakeLate } from './late-entries.ts'
 import {
   NO_CHECKPOINT,
   adoptCuts,
@@ -92,36 +93,6 @@ export class Checkpoints {
     return this.#differsMs
   }
 
-  /**
-   * Is the checkpoint of a peer to be fetched, in place of a log that others no longer have? accepted: the owner of this node
-   * says so, whoever attests it.
-   * throws ShoalError 'EEXIST' where this node can compute what comes of that itself, or has a newer one; 'EACCES' naming
-   * those whose word is missing.
-   */
-  examine(
-    fetched: FetchedCheckpoint,
-    from: PeerId,
-    { accepted = false }: { readonly accepted?: boolean } = {},
-  ): void {
-    const { volume } = this.#c
-    const { membership, cuts, checkpoint, entries } = volume
-    const canCompute = entries.dropped.size === 0 || cuts.placeOf(checkpoint ?? NO_CHECKPOINT) >= 0
-    if (canCompute && cuts.get(fetched.announcement.hash) !== undefined)
-      throw new ShoalError('EEXIST', `the log here covers the checkpoint of ${from}`)
-    if (checkpoint !== undefined && fetched.hlc <= checkpoint.hlc && canCompute)
-      throw new ShoalError('EEXIST', `the checkpoint here is newer than that of ${from}`)
-    const found = tally(fetched.proposal, fetched.attestations, membership)
-    if (accepted || (found.isEnough && !membership.isAwaited())) return
-    const names = found.missing.map((peer) => membership.nameOf(peer)).join(', ')
-    if (found.hasAdmin) volume.strand({ peer: from, missing: found.missing })
-    throw new ShoalError(
-      'EACCES',
-      membership.isAwaited()
-        ? `the log of ${from} does not tell yet that this node was admitted`
-        : `the checkpoint of ${from} is not attested by enough members (missing: ${names}): it is taken when they are up, or by shoal volume accept-checkpoint ${from}`,
-    )
-  }
-
   /** Take up a checkpoint that was examined, and fetched. */
   install(fetched: FetchedCheckpoint): Promise<void> {
     return this.#inTurn(async () => {
@@ -173,6 +144,7 @@ export class Checkpoints {
     for (const { id } of volume.cuts.proposed.toReversed()) await this.#consider(id)
     const cut = this.#schedule.take()
     if (cut !== undefined) await this.#propose(cut)
+    if (restateLate(volume, world) > 0) await volume.commit()
     await this.#dropLog()
     await this.#mergeHeads()
     await this.#sweepNodes()
@@ -181,11 +153,11 @@ export class Checkpoints {
   async #propose(cut: Cut): Promise<void> {
     const { volume } = this.#c
     const before = volume.cuts.newest?.id
-    const governed = volume.governedHere()
+    const governed = governedHere(volume)
     await this.#compute({ ...cut, before, governed }, ({ clear, sealed }) => {
       // Who may do what has changed meanwhile: next time.
-      if (volume.governedHere().join() !== governed.join()) return undefined
-      return volume.announce({ ...cut, before, governed, clear, sealed })
+      if (governedHere(volume).join() !== governed.join()) return undefined
+      return announce(volume, { ...cut, before, governed, clear, sealed })
     })
     await this.#follow()
   }
@@ -247,7 +219,7 @@ export class Checkpoints {
     const { clear } = checkpoint
     const sealed = volume.membership.isKeeper() ? undefined : checkpoint.sealed
     const attestation = attest(volume.identity, volume.id, { cut: id, clear, sealed })
-    volume.hearAttestation(attestation)
+    hearAttestation(volume, attestation)
     await volume.commit()
     onAttested(attestation)
   }

@@ -14,6 +14,7 @@ import { encodeFork } from '../../protocol/log/fork.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
 import type { Clock } from '../world/world.ts'
 import { actorKey, decodeActor } from './actors.ts'
+import { hearAttestation } from './attestations.ts'
 import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
 import { CheckpointView, clearTreeKey, storedTrees } from './checkpoint-view.ts'
 import type { Roots, TreeKeys } from './checkpoint-view.ts'
@@ -79,7 +80,7 @@ export function adoptCuts(volume: Volume, fetched: FetchedCheckpoint): void {
   for (const cut of earlier) cuts.adopt({ ...decodeCut(cut), proposal: undefined })
   const { announcement, hlc, vector, before, held, proposal } = fetched
   cuts.adopt({ id: announcement.hash, hlc, vector, before, held, proposal })
-  for (const attestation of fetched.attestations) volume.hearAttestation(attestation)
+  for (const attestation of fetched.attestations) hearAttestation(volume, attestation)
 }
 
 /**

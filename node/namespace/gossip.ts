@@ -15,6 +15,7 @@ import { headsTopic, logDigest, openGossip, sealGossip } from '../../protocol/wi
 import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { Reason } from './catch-up.ts'
+import { hearAttestation } from './attestations.ts'
 import { agrees } from './hello.ts'
 import type { Inbox } from './inbox.ts'
 import type { Replica } from './replica.ts'
@@ -186,7 +187,7 @@ export class Gossip {
         const { volume } = this.#c
         const { attestation } = message
         // It came before the entry that it is about, or is of a cut that is over.
-        if (!volume.hearAttestation(attestation)) this.#c.onMissing(from, () => true)
+        if (!hearAttestation(volume, attestation)) this.#c.onMissing(from, () => true)
         else volume.commit().catch(() => undefined) // its users hear of it
         return
       }

@@ -65,15 +65,18 @@ export class Judge {
   standingOf(act: Act, court: Court, seenBy: () => VersionVector): Standing {
     if (act.governs) return this.state.isVoid(act.id) ? 'void' : 'counts'
     if (isLate(this.cuts, act, seenBy)) return 'late'
+    return this.hasRight(act, court, seenBy) ? 'counts' : 'void'
+  }
+
+  /** Had its writer a right to an entry that does not govern, whether or not that came too late? */
+  hasRight(act: Act, court: Court, seenBy: () => VersionVector): boolean {
     const grant = this.state.grant(act.grant, act.peer)
-    if (grant === undefined) return 'void'
-    if (this.state.revocationsOf(grant).some((one) => this.#isUnseen(act, one, court)))
-      return 'void'
+    if (grant === undefined) return false
+    if (this.state.revocationsOf(grant).some((one) => this.#isUnseen(act, one, court))) return false
     // Who has seen that it has another role by now writes in that.
     const hasSeen = (entry: EntryName | undefined): boolean =>
       entry !== undefined && court.ancestry.covers(seenBy(), entry)
-    const isReplaced = this.state.newerGrants(grant).some(({ id }) => hasSeen(this.state.act(id)))
-    return isReplaced ? 'void' : 'counts'
+    return !this.state.newerGrants(grant).some(({ id }) => hasSeen(this.state.act(id)))
   }
 
   /** Do both take the same acts that take roles away for effective? */

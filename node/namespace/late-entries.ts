@@ -1,12 +1,25 @@
-// Entries that come too late for a cut: which would, and which did.
+// Entries that come too late for a cut: which would, which did, and saying again what those say whose writers are away.
 import { dominates } from '../../protocol/clock/vector-clock.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import { makeDot } from '../../protocol/log/dot.ts'
+import type { Dot } from '../../protocol/log/dot.ts'
 import { isGoverning } from '../../protocol/log/entry.ts'
-import type { Clock } from '../world/world.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import { translateOp } from '../../protocol/tree/op-dots.ts'
+import type { Op } from '../../protocol/tree/op.ts'
+import { HOUR_MS } from '../../protocol/units.ts'
+import type { Clock, World } from '../world/world.ts'
 import type { CountedCut } from './cuts.ts'
-import { hasSeq } from './seq-ranges.ts'
-import { waitedFor } from './stable.ts'
+import { isRestated } from './restated.ts'
+import { Restatement } from './restatement.ts'
+import { hasSeq, seqsOf } from './seq-ranges.ts'
+import { countBefore, waitedFor } from './stable.ts'
 import type { Volume } from './volume.ts'
+
+/** What came too late of a writer that was not heard of for this long is said again by others. */
+const AWAY_MS: number = HOUR_MS
+const RESTATED_AT_ONCE = 64
 
 /**
  * Would a cut make an entry late that is held here, and whose writer is waited for? Not one whose writer has said that it
@@ -44,4 +57,67 @@ export function hasLate(
     }
   }
   return false
+}
+
+/** An entry that came too late and whose writer had a right to it. */
+export interface LateEntry {
+  readonly label: ActorId
+  readonly seq: number
+  readonly peer: PeerId
+  readonly entry: Entry
+  /** What its writer had seen. */
+  readonly seen: VersionVector
+}
+
+/** Late entries that are in the log and that nobody said again. cost: O(actors + late entries). */
+export function* lateEntries(volume: Volume): Generator<LateEntry> {
+  const { actors, branches, entries, removals, replica, view } = volume
+  for (const { id: label, peer, late } of actors.all()) {
+    for (const seq of seqsOf(late)) {
+      const entry = isRestated(view, label, seq) ? undefined : entries.entry(label, seq)
+      if (entry === undefined) continue
+      const seen = new Map(replica.ancestry.recordAt(label, seq)?.seen)
+      branches.see(seen, label, seq)
+      const act = { id: entry.hash, label, seq, peer, grant: entry.header.grant, governs: false }
+      if (removals.judge.hasRight(act, replica, () => seen)) yield { label, seq, peer, entry, seen }
+    }
+  }
+}
+
+/**
+ * Say again what came too late of writers who are away; of the writers that are waited for one does, and the next if that
+ * does not. Durable with the next commit. returns how many entries that was.
+ */
+export function restateLate(
+  volume: Volume,
+  { clock, random }: Pick<World, 'clock' | 'random'>,
+): number {
+  const { branches, claims, identity, replica } = volume
+  const others = waitedFor(volume, clock).map(({ peer }) => peer)
+  const rank = countBefore(volume, others)
+  if (volume.stranded !== undefined || rank === undefined) return 0
+  const sinceMs = clock.wall() - AWAY_MS * (rank + 1)
+  const isAway = (peer: PeerId): boolean =>
+    peer !== identity.peer && (claims.of(peer)?.heardMs ?? 0) < sinceMs
+  const restatement = new Restatement(volume, random)
+  const said: Dot[] = []
+  for (const { label, seq, peer, entry, seen } of lateEntries(volume)) {
+    if (!isAway(peer)) continue
+    const reading = replica.read(entry)
+    if (reading.kind !== 'ops') continue
+    const translate = branches.translation(seen)
+    for (const [index, op] of reading.ops.entries()) {
+      if (op === undefined || !isOfAll(op)) continue
+      const translated = branches.isEmpty ? op : translateOp(op, translate)
+      restatement.say({ op: translated, dot: makeDot(label, seq, index), place: undefined })
+    }
+    if (said.push(makeDot(label, seq, 0)) >= RESTATED_AT_ONCE) break
+  }
+  if (said.length > 0) volume.submit({ kind: 'restated', entries: said })
+  return said.length
+}
+
+/** May another say it? What a member says of itself, only that can. */
+function isOfAll(op: Op): boolean {
+  return op.kind !== 'shards' && op.kind !== 'member-info' && op.kind !== 'read'
 }

@@ -25,7 +25,7 @@ const ENTRIES_AT_ONCE = 4
  * it. What this node wrote too late it says again. A newcomer of the volume is in it. cost: O(records of the checkpoint + entries after it).
  */
 export async function rebuild(
-  { volume, clock, random }: { volume: Volume; clock: Clock; random: Random },
+  { volume, clock, random }: { volume: Volume; clock: Clock; random: Pick<Random, 'bytes'> },
   from: Checkpoint | FetchedCheckpoint | undefined,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {

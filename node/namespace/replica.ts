@@ -39,6 +39,7 @@ import type { Judge, Standing } from './judge.ts'
 import type { CheckpointOp } from './listeners.ts'
 import { MemberInfos } from './member-infos.ts'
 import type { Membership } from './membership.ts'
+import { applyRestated } from './restated.ts'
 import { applyPin } from './pins.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView, StateView } from './state-view.ts'
@@ -231,6 +232,8 @@ export class Replica {
       case 'pin':
       case 'pin-cold':
         return applyPin(this.view, op, stamp)
+      case 'restated':
+        return applyRestated(this.view, op)
       case 'member-info':
         return this.infos.apply(op, stamp)
       case 'member':

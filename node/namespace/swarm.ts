@@ -11,6 +11,7 @@ import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Reason } from './catch-up.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { examine } from './announcement.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
@@ -268,7 +269,7 @@ export class Swarm {
     const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
     await volume.strayNodes.fetch(async () => {
       const fetched = await this.#transfer.fetch(volume, peer, (found) =>
-        hosted.examine(found, peer, { accepted }),
+        examine(volume, found, { from: peer, accepted }),
       )
       await hosted.install(fetched)
       return isSame(volume.checkpoint, fetched)

@@ -19,6 +19,7 @@ import {
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
 import { slicesOf } from './pace.ts'
+import { hearAttestation } from './attestations.ts'
 import { confirmOwn, heldBy } from './hello.ts'
 import type { Inbox } from './inbox.ts'
 import { Summaries } from './summaries.ts'
@@ -200,7 +201,7 @@ export class LogSync {
         if (message.kind === 'done') return { hasForked, isRefused, isTruncated }
         if (message.kind === 'attestations') {
           for (const bytes of message.attestations)
-            volume.hearAttestation(decodeAttestation(bytes, volume.id))
+            hearAttestation(volume, decodeAttestation(bytes, volume.id))
           continue
         }
         if (message.kind === 'truncated') {

@@ -6,11 +6,10 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, VolumeId } from '../../protocol/ids.ts'
 import { encodeChecked } from '../../protocol/log/batch.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
-import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
@@ -40,7 +39,6 @@ import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
-import type { CheckpointOp } from './listeners.ts'
 import { Membership } from './membership.ts'
 import { OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { BodyKind } from './open-batch.ts'
@@ -49,6 +47,8 @@ import { Replica } from './replica.ts'
 import type { ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
+import { cannotWrite, noteOf } from './stranded.ts'
+import type { Stranded } from './stranded.ts'
 import { StrayNodes } from './stray-nodes.ts'
 import type { StripeTable } from './stripes.ts'
 import { Tentative } from './tentative.ts'
@@ -60,12 +60,6 @@ const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 const NOTES = {
   late: 'an entry came too late: what it says is for its writer to say again',
   void: 'an entry says nothing: its writer had no right to it, or not any more',
-}
-
-/** A checkpoint that others go on from, whose peer had it, and members whose word for it is missing. */
-export interface Stranded {
-  readonly peer: PeerId
-  readonly missing: readonly PeerId[]
 }
 
 interface OpenedParts {
@@ -128,7 +122,7 @@ export class Volume {
     this.#replica = replica
     membership.describeBy((peer) => this.#replica.infos.of(peer))
     this.#world = world
-    const close = (): void => this.#closeBatch()
+    const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
@@ -239,7 +233,7 @@ export class Volume {
     const encoded = encodeChecked(op)
     const kind = bodyKindOf(op)
     const open = this.#batch
-    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.#closeBatch()
+    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.endBatch()
     const batch = (this.#batch ??= this.#openBatch(kind))
     const index = batch.add(op, encoded)
     const changes = emptyChanges()
@@ -253,28 +247,10 @@ export class Volume {
     return dot
   }
 
-  /** Log an announcement, which says what this node has applied before it. As submit. returns its entry. */
-  announce(cut: Omit<CheckpointOp, 'kind' | 'held'>): EntryHash | undefined {
-    this.#closeBatch()
-    this.submit({ kind: 'checkpoint', ...cut, held: this.actors.vector() })
-    this.#closeBatch()
-    return this.actors.get(this.actor)?.hash
-  }
-
-  /** The newest governing entries of those that the log here has. */
-  governedHere(): EntryHash[] {
-    const held = this.actors.vector()
-    const { ancestry } = this.#replica
-    return this.membership.governance.headsIn((act) => ancestry.covers(held, act))
-  }
-
   /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
   strand(stranded: Stranded | undefined): void {
     if (stranded !== undefined && this.#stranded === undefined)
-      this.#note('the log of others goes on from a checkpoint that too few attest', {
-        peer: stranded.peer,
-        missing: stranded.missing.map((peer) => this.membership.nameOf(peer)),
-      })
+      this.#note(...noteOf(stranded, this.membership))
     this.#stranded = stranded
   }
 
@@ -282,23 +258,9 @@ export class Volume {
     return this.#stranded
   }
 
-  /**
-   * Keep what a member attests of a checkpoint, durable with the next commit. returns false where nothing is known of
-   * that yet, or any more.
-   */
-  hearAttestation(attestation: Attestation): boolean {
-    const { cut, peer } = attestation
-    if (this.cuts.get(cut) === undefined) return false
-    if (this.membership.member(peer) === undefined) return true
-    const found = this.attestations.add(attestation)
-    if (found === 'other') this.#note('a member attests two states at one cut', { peer, cut })
-    if (found === 'new') this.events.attested.tell(attestation)
-    return true
-  }
-
   /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    if (this.#batch?.isHalfFull === true) this.#closeBatch()
+    if (this.#batch?.isHalfFull === true) this.endBatch()
     return run()
   }
 
@@ -323,7 +285,7 @@ export class Volume {
     const { header } = entry
     if (header.volume !== this.id)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
-    if (this.#batch !== undefined) this.#closeBatch()
+    if (this.#batch !== undefined) this.endBatch()
     const replica = this.#replica
     const wallMs = this.#world.clock.wall()
     const found = checkEntry(entry, { replica, wallMs, isVerified })
@@ -374,7 +336,7 @@ export class Volume {
    * back from peers like anyone's (MEMO §1.3).
    */
   renewIncarnation(): void {
-    this.#closeBatch()
+    this.endBatch()
     this.#author.renew()
   }
 
@@ -406,7 +368,7 @@ export class Volume {
 
   /** An entry without ops that points to all heads. */
   merge(): void {
-    this.#closeBatch()
+    this.endBatch()
     this.#log(this.#author.makeMerge(), [])
   }
 
@@ -428,7 +390,8 @@ export class Volume {
     return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
   }
 
-  #closeBatch(): void {
+  /** What was submitted so far is an entry of its own, or several. */
+  endBatch(): void {
     const batch = this.#batch
     if (batch === undefined) return
     this.#batch = undefined
@@ -462,12 +425,4 @@ export class Volume {
   #note(message: string, fields: Record<string, unknown>): void {
     this.events.note.tell(message, fields)
   }
-}
-
-function cannotWrite({ peer, missing }: Stranded, membership: Membership): ShoalError {
-  const names = missing.map((one) => membership.nameOf(one)).join(', ')
-  return new ShoalError(
-    'EROFS',
-    `this node was away for so long that others have dropped what it lacks, and too few of them vouch for what they go on from (missing: ${names}): it is read-only until they are up, or until you say shoal volume accept-checkpoint ${membership.nameOf(peer)}`,
-  )
 }

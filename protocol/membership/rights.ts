@@ -32,6 +32,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'xattr':
     case 'version':
     case 'drop-version':
+    case 'restated':
     case 'pin':
     case 'pin-cold':
     // Who can't read what reaches a chunk can't tell that nothing does.

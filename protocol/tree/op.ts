@@ -119,6 +119,8 @@ export type TreeOp =
     }
   | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
   | { readonly kind: 'policy'; readonly key: string; readonly value: string }
+  /** What entries said that came too late was said again by now, by who holds them: each by its first dot. */
+  | { readonly kind: 'restated'; readonly entries: readonly Dot[] }
   | {
       readonly kind: 'pin'
       /** A directory or an inode. */

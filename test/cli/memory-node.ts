@@ -132,6 +132,11 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     return { ...VOLUME, conflicts: this.conflictCount, settings: this.#settings }
   }
 
+  async acceptCheckpoint(peer: string): Promise<VolumeInfo> {
+    await this.peerInfo(peer)
+    return this.volumeInfo('main')
+  }
+
   async setVolume(volume: string, settings: Settings): Promise<VolumeInfo> {
     await this.volumeInfo(volume)
     this.#settings = { ...this.#settings, ...settings }

@@ -86,6 +86,11 @@ export class HostileMember implements AsyncDisposable {
     return new HostileMember({ identity, volume, network, kv, store })
   }
 
+  /** Of its incarnation. */
+  get nonce(): Uint8Array {
+    return this.volume.view.get('worigin') ?? this.random.bytes(16)
+  }
+
   /** Ends what a test waits for. */
   deadline(): AbortSignal {
     return this.clock.timeout(PATIENCE_MS)
@@ -107,7 +112,7 @@ export class HostileMember implements AsyncDisposable {
   entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
     const { identity, volume } = this
     const { actors, membership } = volume
-    const origin = { publicKey: identity.publicKey, nonce: this.random.bytes(16) }
+    const origin = { publicKey: identity.publicKey, nonce: this.nonce }
     const last = [...actors.all()].find(
       ({ peer, id }) => peer === identity.peer && id === volume.actor,
     )
@@ -141,14 +146,19 @@ export class HostileMember implements AsyncDisposable {
   }
 
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
-  async give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
+  give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
+    return this.say(victim, [{ kind: 'entries', entries }])
+  }
+
+  /** These messages in a log exchange, between the hello and the end. returns what the victim answered. */
+  async say(victim: TestNode, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const channel = await this.open(victim, LOG_PROTOCOL)
     const signal = this.deadline()
     const { volume } = this
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
     await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
-    await send({ kind: 'entries', entries })
+    for (const message of messages) await send(message)
     await send({ kind: 'done' })
     await send({ kind: 'durable', log: summaryOf(volume) })
     const answers: LogMessage[] = []

@@ -1,6 +1,7 @@
 // Checkpoints: made at stable cuts, the same on all, and enough to start from (docs/formats/checkpoint.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { announce, governedHere } from '../../../node/namespace/announcement.ts'
 import { rebuild } from '../../../node/namespace/rebuild.ts'
 import { applySettings } from '../../../node/namespace/settings.ts'
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
@@ -41,10 +42,10 @@ describe('a checkpoint', () => {
       return checkpoint(a, b)
     }
     const made = await checkpointOf('f')
-    const governed = a.volume.governedHere()
+    const governed = governedHere(a.volume)
     const cut = { hlc: a.volume.actors.hlc, vector: a.volume.actors.vector() }
     const before = a.volume.cuts.newest?.id
-    const lie = a.volume.announce({
+    const lie = announce(a.volume, {
       ...cut,
       before,
       governed,
@@ -219,11 +220,10 @@ describe('who was away for longer than it was waited for', () => {
     await rejoin(away, { a, b })
     const before = away.volume.actors.entryCount
     const { volume, clock } = away.replica
-    await rebuild(
-      { volume, clock: instant(clock), random: new SeededRandom(1, 'again') },
-      volume.checkpoint,
-      { signal: new AbortController().signal },
-    )
+    const random = new SeededRandom(1, 'again')
+    await rebuild({ volume, clock: instant(clock), random }, volume.checkpoint, {
+      signal: new AbortController().signal,
+    })
     assert.ok(clock.wall() > 0)
     assert.equal(volume.actors.entryCount, before)
     assert.equal(await a.replica.state(), await away.replica.state())

@@ -1,6 +1,8 @@
 // Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state anew where that is needed.
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
+import { examine } from '../../../node/namespace/announcement.ts'
+import { hearAttestation } from '../../../node/namespace/attestations.ts'
 import { CheckpointTransfer } from '../../../node/namespace/checkpoint-transfer.ts'
 import { Checkpoints } from '../../../node/namespace/checkpoints.ts'
 import { agrees, confirmOwn, heldBy, summaryOf } from '../../../node/namespace/hello.ts'
@@ -124,7 +126,7 @@ export class Machine {
     const serve = await checkpointServer(replica)
     try {
       const fetched = await fetchCheckpoint(this.replica, replica, serve, (found) =>
-        this.checkpoints.examine(found, peer),
+        examine(this.volume, found, { from: peer }),
       )
       await this.checkpoints.install(fetched)
     } catch (error) {
@@ -172,7 +174,7 @@ export async function tellAttestations(all: readonly Machine[]): Promise<void> {
     for (const from of all) {
       for (const to of all)
         for (const { bytes } of from.volume.attestations.all())
-          to.volume.hearAttestation(decodeAttestation(bytes, to.volume.id))
+          hearAttestation(to.volume, decodeAttestation(bytes, to.volume.id))
       await from.settled()
       told += from.volume.attestations.all().length
     }

@@ -1,6 +1,7 @@
 // Fetching checkpoints of whoever may be wrong, and what fetches that were broken off leave behind.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { governedHere } from '../../../node/namespace/announcement.ts'
 import { setImmediate as turn } from 'node:timers/promises'
 import { TreeNodes } from '../../../node/namespace/checkpoint-view.ts'
 import { treeKeys, treesOf } from '../../../node/namespace/compute-checkpoint.ts'
@@ -50,7 +51,7 @@ function serveNodes(
   asked: NodeHash[],
 ): (channel: Channel) => Promise<void> {
   const { volume } = by
-  const [hlc, vector, governed] = [volume.actors.hlc, volume.actors.vector(), volume.governedHere()]
+  const [hlc, vector, governed] = [volume.actors.hlc, volume.actors.vector(), governedHere(volume)]
   const cut = { hlc, vector, held: vector, before: undefined, governed }
   const op = { kind: 'checkpoint', ...cut, clear: root, sealed: undefined } as const
   const announcement = forgeOps(by, [op], true)
