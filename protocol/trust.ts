@@ -6,6 +6,10 @@
 export type TrustRule =
   /** A checkpoint counts once enough members, an admin among them, attest it. */
   | 'checkpoint-attested'
+  /** A member that is heard of and confirms nothing new loses its say on cuts, and a beacon from the future is ignored. */
+  | 'beacons-advance'
+  /** An op has no effect unless the role that it was written under allows it. */
+  | 'op-by-role'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
 

@@ -21,7 +21,7 @@ import type { Tally } from './attestations.ts'
 import { readCandidate, writeAnnouncement, writeCandidate, writeCheckpoint } from './checkpoint.ts'
 import type { Candidate, Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
 import type { AnnouncedCut, CutState, Proposal } from './cuts.ts'
-import { hasLate, restateLate, wouldMakeLate } from './late-entries.ts'
+import { LateWrites, hasLate, wouldMakeLate } from './late-entries.ts'
 import {
   NO_CHECKPOINT,
   adoptCuts,
@@ -53,6 +53,7 @@ export interface CheckpointsComponents {
 export class Checkpoints {
   readonly #c: CheckpointsComponents
   readonly #schedule: CheckpointSchedule
+  readonly #lateWrites: LateWrites
   readonly #stop = new AbortController()
   #timer: Timer | undefined
   #unlisten: readonly (() => void)[] = []
@@ -66,6 +67,7 @@ export class Checkpoints {
     this.#c = components
     const { volume, world } = components
     this.#schedule = new CheckpointSchedule(volume, world.clock, options)
+    this.#lateWrites = new LateWrites(volume, world)
     this.#candidate = readCandidate(volume.view)
   }
 
@@ -144,7 +146,7 @@ export class Checkpoints {
     for (const { id } of volume.cuts.proposed.toReversed()) await this.#consider(id)
     const cut = this.#schedule.take()
     if (cut !== undefined) await this.#propose(cut)
-    if (restateLate(volume, world) > 0) await volume.commit()
+    if (this.#lateWrites.restate() > 0) await volume.commit()
     await this.#dropLog()
     await this.#mergeHeads()
     await this.#sweepNodes()

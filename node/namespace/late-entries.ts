@@ -9,6 +9,7 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import { translateOp } from '../../protocol/tree/op-dots.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, World } from '../world/world.ts'
 import type { CountedCut } from './cuts.ts'
 import { isRestated } from './restated.ts'
@@ -84,37 +85,67 @@ export function* lateEntries(volume: Volume): Generator<LateEntry> {
   }
 }
 
-/**
- * Say again what came too late of writers who are away; of the writers that are waited for one does, and the next if that
- * does not. Durable with the next commit. returns how many entries that was.
- */
-export function restateLate(
-  volume: Volume,
-  { clock, random }: Pick<World, 'clock' | 'random'>,
-): number {
-  const { branches, claims, identity, replica } = volume
-  const others = waitedFor(volume, clock).map(({ peer }) => peer)
-  const rank = countBefore(volume, others)
-  if (volume.stranded !== undefined || rank === undefined) return 0
-  const sinceMs = clock.wall() - AWAY_MS * (rank + 1)
-  const isAway = (peer: PeerId): boolean =>
-    peer !== identity.peer && (claims.of(peer)?.heardMs ?? 0) < sinceMs
-  const restatement = new Restatement(volume, random)
-  const said: Dot[] = []
-  for (const { label, seq, peer, entry, seen } of lateEntries(volume)) {
-    if (!isAway(peer)) continue
-    const reading = replica.read(entry)
-    if (reading.kind !== 'ops') continue
-    const translate = branches.translation(seen)
-    for (const [index, op] of reading.ops.entries()) {
-      if (op === undefined || !isOfAll(op)) continue
-      const translated = branches.isEmpty ? op : translateOp(op, translate)
-      restatement.say({ op: translated, dot: makeDot(label, seq, index), place: undefined })
-    }
-    if (said.push(makeDot(label, seq, 0)) >= RESTATED_AT_ONCE) break
+/** Says again what came too late of writers who are away. */
+export class LateWrites {
+  readonly #volume: Volume
+  readonly #world: Pick<World, 'clock' | 'random'>
+  /** Since when each is known here. */
+  #sinceMs = new Map<string, WallTime>()
+
+  constructor(volume: Volume, world: Pick<World, 'clock' | 'random'>) {
+    this.#volume = volume
+    this.#world = world
   }
-  if (said.length > 0) volume.submit({ kind: 'restated', entries: said })
-  return said.length
+
+  /**
+   * Of the writers that are waited for the first does it, and the next if that does not. Durable with the next commit.
+   * returns how many entries that was. cost: O(actors + late entries).
+   */
+  restate(): number {
+    const volume = this.#volume
+    const { clock, random } = this.#world
+    const rank = countBefore(
+      volume,
+      waitedFor(volume, clock).map(({ peer }) => peer),
+    )
+    if (volume.stranded !== undefined || rank === undefined) return 0
+    const restatement = new Restatement(volume, random)
+    const said: Dot[] = []
+    const known = this.#sinceMs
+    this.#sinceMs = new Map()
+    for (const late of lateEntries(volume)) {
+      const name = `${late.label} ${late.seq}`
+      const sinceMs = known.get(name) ?? clock.wall()
+      this.#sinceMs.set(name, sinceMs)
+      const isDue = clock.wall() - sinceMs >= rank * AWAY_MS && this.#isAway(late.peer)
+      if (!isDue || said.length >= RESTATED_AT_ONCE) continue
+      restate(volume, late, restatement)
+      said.push(makeDot(late.label, late.seq, 0))
+    }
+    if (said.length > 0) volume.submit({ kind: 'restated', entries: said })
+    return said.length
+  }
+
+  #isAway(peer: PeerId): boolean {
+    const { claims, identity } = this.#volume
+    const heardMs = claims.of(peer)?.heardMs ?? 0
+    return peer !== identity.peer && heardMs < this.#world.clock.wall() - AWAY_MS
+  }
+}
+
+function restate(
+  { branches, replica }: Volume,
+  { label, seq, entry, seen }: LateEntry,
+  restatement: Restatement,
+): void {
+  const reading = replica.read(entry)
+  if (reading.kind !== 'ops') return
+  const translate = branches.translation(seen)
+  for (const [index, op] of reading.ops.entries()) {
+    if (op === undefined || !isOfAll(op)) continue
+    const translated = branches.isEmpty ? op : translateOp(op, translate)
+    restatement.say({ op: translated, dot: makeDot(label, seq, index), place: undefined })
+  }
 }
 
 /** May another say it? What a member says of itself, only that can. */
