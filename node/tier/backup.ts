@@ -209,7 +209,7 @@ export class Backup {
     const { world, hosted } = this.#c
     const { governance } = hosted.volume.membership
     const governed = governance.headsIn(() => true)
-    if (base?.governed.join() === governed.join()) return base
+    if (base?.governed.join() === governed.join()) return { governing: base.governing, governed }
     const governing: BackupPart[] = []
     let items: Uint8Array[] = []
     let bytes = 0
