@@ -112,8 +112,8 @@ export class Tentative {
     assert(this.#open !== undefined && !isClearOp(op), `${op.kind} is of a trial`)
     const { author, moves } = this.#open
     const kind = bodyKindOf(op)
-    if (this.#open.batch.ops.length === 0)
-      this.#open.batch = new OpenBatch({ ...this.#open.batch, kind })
+    const { seq, hlc, ops } = this.#open.batch
+    if (ops.length === 0) this.#open.batch = new OpenBatch({ seq, hlc, kind })
     const { batch } = this.#open
     assert(batch.kind === kind, 'a trial changes the tree, or sets policies')
     author.checkRight(op)

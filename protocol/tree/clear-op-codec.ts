@@ -152,18 +152,22 @@ export function decodeClearOp(kind: string, f: Fields): Op | undefined {
     case 'read':
       return { kind, stripes: f.list('s', OP_STRIPES_MAX).map(stripe) }
     case 'checkpoint':
-      return {
-        kind,
-        hlc: decodeHlc(f.raw('c')),
-        vector: decodeVector(f.raw('vv')),
-        held: decodeVector(f.raw('a')),
-        before: f.has('b') ? entryHash(f.raw('b')) : undefined,
-        governed: f.list('g', GOVERNED_MAX).map(entryHash),
-        clear: f.has('k') ? root(f, 'k') : undefined,
-        sealed: f.has('s') ? root(f, 's') : undefined,
-      }
+      return decodeCheckpoint(f)
     default:
       return undefined
+  }
+}
+
+function decodeCheckpoint(f: Fields): Op {
+  return {
+    kind: 'checkpoint',
+    hlc: decodeHlc(f.raw('c')),
+    vector: decodeVector(f.raw('vv')),
+    held: decodeVector(f.raw('a')),
+    before: f.has('b') ? entryHash(f.raw('b')) : undefined,
+    governed: f.list('g', GOVERNED_MAX).map(entryHash),
+    clear: f.has('k') ? root(f, 'k') : undefined,
+    sealed: f.has('s') ? root(f, 's') : undefined,
   }
 }
 

@@ -28,6 +28,7 @@ const COMMANDS = [
   'volume ls',
   'volume info',
   'volume set',
+  'volume accept-checkpoint',
   'volume key',
   'volume key export',
   'put',

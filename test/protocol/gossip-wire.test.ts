@@ -13,10 +13,12 @@ import {
   GOSSIP_MAX,
   TICKET_ADDRESSES_MAX,
 } from '../../protocol/limits.ts'
+import { attest } from '../../protocol/log/attestation.ts'
 import { encodeEntry, signEntry } from '../../protocol/log/entry.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
 import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Dependency } from '../../protocol/log/entry.ts'
 import type { Beacon, GossipMessage, GossipSender } from '../../protocol/wire/gossip.ts'
 import { anyActor, anyHlc, anySeq, anyVector, bytes } from './arbitraries.ts'
@@ -63,6 +65,14 @@ const MESSAGES: Readonly<Record<string, GossipMessage>> = {
   named: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: undefined },
   whole: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: ENTRY },
   beacon: { kind: 'beacon', beacon: BEACON },
+  attestation: {
+    kind: 'attestation',
+    attestation: attest(ALICE, VOLUME, {
+      cut: toHex(filled(0xc0, 32)) as EntryHash,
+      clear: toHex(filled(0xc1, 32)) as NodeHash,
+      sealed: toHex(filled(0x5e, 32)) as NodeHash,
+    }),
+  },
 }
 
 describe('gossip', () => {
@@ -109,7 +119,9 @@ describe('gossip', () => {
     const plain = Object.values(MESSAGES).map((message) =>
       plainOf(sealGossip(message, FROM_ALICE, SALT)),
     )
-    assertRefusesOnly((message) => openGossip(seal(message), VOLUME, keysOf), plain)
+    assertRefusesOnly((message) => openGossip(seal(message), VOLUME, keysOf), plain, {
+      codes: ['malformed', 'unsupported', 'bad-signature'],
+    })
   })
 
   test('hostile beacons, signed as they are, are refused and do nothing else', () => {
