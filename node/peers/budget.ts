@@ -13,6 +13,8 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { RecordSecurity } from '../observe/security.ts'
+import { TokenBucket } from '../world/token-bucket.ts'
+import type { Allowance } from '../world/token-bucket.ts'
 import type { Clock } from '../world/world.ts'
 
 export type Cost =
@@ -22,21 +24,16 @@ export type Cost =
   | 'bytes'
   /** Bytes of gossip and of the DHT, and channels opened (CHANNEL_BYTES each), whatever came of them. */
   | 'signals'
-  /** Beacons of one author. */
+  /** Beacons of one author, and announced entries, that are passed on. */
   | 'beacons'
+  | 'heads'
   /** Bytes of entries of one author. */
   | 'log'
   /** Bytes of shards that are kept and that no log names yet. Given back. */
   | 'shards'
 
-interface Allowance {
-  /** What comes back; of what is given back, nothing. */
-  readonly perSecond: number
-  /** What may be had at once after a rest. */
-  readonly burst: number
-}
-
 export interface Allowances {
+  /** Of what is given back, nothing comes back by itself. */
   readonly peer: Allowance
   /** Of all peers together. Absent: as much as they have one by one. */
   readonly all?: Allowance
@@ -44,7 +41,7 @@ export interface Allowances {
   readonly words: string
 }
 
-export const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
+const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   work: {
     peer: { perSecond: 50, burst: 10 * SECOND_MS },
     all: { perSecond: 200, burst: 20 * SECOND_MS },
@@ -60,6 +57,7 @@ export const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
     words: 'gossip, DHT messages and new channels',
   },
   beacons: { peer: { perSecond: 1, burst: 60 }, words: 'beacons' },
+  heads: { peer: { perSecond: 100, burst: 1000 }, words: 'announced entries' },
   log: {
     peer: { perSecond: 4 * MIB, burst: 256 * MIB },
     words: 'growth of the log',
@@ -92,7 +90,7 @@ export interface CutOff {
 }
 
 interface Account {
-  readonly buckets: Map<Cost, Bucket>
+  readonly buckets: Map<Cost, TokenBucket>
   strikes: number
   cutOff: { readonly cost: Cost; readonly until: Instant } | undefined
 }
@@ -103,7 +101,7 @@ export class PeerBudgets {
   readonly #allowances: Readonly<Record<Cost, Allowances>>
   /** Who was charged last is last. */
   readonly #accounts = new Map<PeerId, Account>()
-  readonly #all = new Map<Cost, Bucket>()
+  readonly #all = new Map<Cost, TokenBucket>()
   readonly #listeners = new Set<(peer: PeerId) => void>()
 
   constructor(
@@ -117,10 +115,10 @@ export class PeerBudgets {
 
   /** Take it if there is room, of the peer and of all. returns whether there was. */
   take(peer: PeerId, cost: Cost, amount: number): boolean {
-    const [own, all] = this.#bucketsOf(peer, cost)
-    if (!own.has(amount) || all?.has(amount) === false) return false
-    own.tokens -= amount
-    if (all !== undefined) all.tokens -= amount
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    if (!buckets.every((bucket) => bucket.has(amount, now))) return false
+    for (const bucket of buckets) bucket.spend(amount, now)
     return true
   }
 
@@ -130,8 +128,9 @@ export class PeerBudgets {
    */
   async room(peer: PeerId, cost: Cost, amount: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const buckets = this.#bucketsOf(peer, cost).filter((bucket) => bucket !== undefined)
-    const waitMs = Math.max(...buckets.map((bucket) => bucket.msUntil(amount)))
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    const waitMs = Math.max(...buckets.map((bucket) => bucket.msUntil(amount, now)))
     if (waitMs > PATIENCE_MS) {
       this.spend(peer, 'work', REFUSAL_MS)
       throw new ShoalError(
@@ -140,25 +139,25 @@ export class PeerBudgets {
       )
     }
     // At once, so that whoever comes next waits for this one too.
-    for (const bucket of buckets) bucket.tokens -= amount
+    for (const bucket of buckets) bucket.spend(amount, now)
     if (waitMs > 0) await this.#clock.sleep(waitMs, { signal })
   }
 
   /** It is spent. Who has less than nothing left is cut off; so is who has little, where all together have nothing. */
   spend(peer: PeerId, cost: Cost, amount: number): void {
     if (amount <= 0) return
-    const [own, all] = this.#bucketsOf(peer, cost)
-    own.tokens -= amount
-    if (all !== undefined) all.tokens = Math.max(all.tokens - amount, -all.allowance.burst)
-    const isCostly =
-      own.tokens < 0 || ((all?.tokens ?? 0) < 0 && own.tokens < own.allowance.burst / 2)
-    if (isCostly) this.#cutOff(peer, cost, own)
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    for (const bucket of buckets) bucket.spend(amount, now)
+    const [own, all] = buckets
+    const left = own.tokens(now)
+    const isScarce = (all?.tokens(now) ?? 0) < 0 && left < own.allowance.burst / 2
+    if (left < 0 || isScarce) this.#cutOff(peer, cost, own)
   }
 
   giveBack(peer: PeerId, cost: Cost, amount: number): void {
-    for (const bucket of this.#bucketsOf(peer, cost))
-      if (bucket !== undefined)
-        bucket.tokens = Math.min(bucket.tokens + amount, bucket.allowance.burst)
+    const now = this.#clock.now()
+    for (const bucket of this.#bucketsOf(peer, cost)) bucket.giveBack(amount, now)
   }
 
   /** Undefined: it is served. */
@@ -175,7 +174,7 @@ export class PeerBudgets {
     this.#listeners.add(listener)
   }
 
-  #cutOff(peer: PeerId, cost: Cost, own: Bucket): void {
+  #cutOff(peer: PeerId, cost: Cost, own: TokenBucket): void {
     const account = this.#accountOf(peer)
     const now = this.#clock.now()
     const last = account.cutOff
@@ -184,7 +183,8 @@ export class PeerBudgets {
     const forMs = Math.min(CUT_OFF_MS * 2 ** account.strikes, CUT_OFF_MAX_MS)
     account.strikes++
     account.cutOff = { cost, until: (now + forMs) as Instant }
-    own.tokens = own.allowance.burst
+    // What is under way still is spent meanwhile; after that it begins anew.
+    own.giveBack(Infinity, now)
     this.#security?.({
       kind: 'peer-costly',
       peer,
@@ -193,12 +193,11 @@ export class PeerBudgets {
     for (const listener of this.#listeners) listener(peer)
   }
 
-  #bucketsOf(peer: PeerId, cost: Cost): readonly [Bucket, Bucket | undefined] {
+  #bucketsOf(peer: PeerId, cost: Cost): readonly [own: TokenBucket, ...all: TokenBucket[]] {
     const now = this.#clock.now()
     const { peer: ofOne, all: ofAll } = this.#allowances[cost]
-    const { buckets } = this.#accountOf(peer)
-    const own = bucketIn(buckets, cost, ofOne, now)
-    return [own, ofAll === undefined ? undefined : bucketIn(this.#all, cost, ofAll, now)]
+    const own = bucketIn(this.#accountOf(peer).buckets, cost, ofOne, now)
+    return ofAll === undefined ? [own] : [own, bucketIn(this.#all, cost, ofAll, now)]
   }
 
   #accountOf(peer: PeerId): Account {
@@ -220,46 +219,15 @@ export class PeerBudgets {
   }
 }
 
-class Bucket {
-  readonly allowance: Allowance
-  tokens: number
-  #filledAt: Instant
-
-  constructor(allowance: Allowance, now: Instant) {
-    this.allowance = allowance
-    this.tokens = allowance.burst
-    this.#filledAt = now
-  }
-
-  fill(now: Instant): void {
-    const { perSecond, burst } = this.allowance
-    const come = ((now - this.#filledAt) / SECOND_MS) * perSecond
-    this.tokens = Math.min(this.tokens + come, burst)
-    this.#filledAt = now
-  }
-
-  /** Of more than a burst, there is room once the bucket is full: one thing of any size gets through. */
-  has(amount: number): boolean {
-    return this.tokens >= Math.min(amount, this.allowance.burst)
-  }
-
-  msUntil(amount: number): number {
-    if (this.has(amount)) return 0
-    const { perSecond, burst } = this.allowance
-    return ((Math.min(amount, burst) - this.tokens) / perSecond) * SECOND_MS
-  }
-}
-
 function bucketIn(
-  buckets: Map<Cost, Bucket>,
+  buckets: Map<Cost, TokenBucket>,
   cost: Cost,
   allowance: Allowance,
   now: Instant,
-): Bucket {
+): TokenBucket {
   const known = buckets.get(cost)
-  known?.fill(now)
   if (known !== undefined) return known
-  const bucket = new Bucket(allowance, now)
+  const bucket = new TokenBucket(allowance, now)
   buckets.set(cost, bucket)
   return bucket
 }

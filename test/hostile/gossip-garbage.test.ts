@@ -8,6 +8,7 @@ import { sealOnce } from '../../protocol/cipher.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import type { ActorId } from '../../protocol/ids.ts'
+import { headOf } from '../../protocol/wire/gossip.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { PeerStatus } from '../../node/control/status.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
@@ -98,7 +99,7 @@ test('a member that sends garbage is cut off', { timeout: 180_000 }, async () =>
       () => randomBytes(200),
       () => encodeCbor([epoch, randomBytes(32), randomBytes(200)]),
       () => seal(randomBytes(100)),
-      () => seal(encodeCbor({ t: 'head', a: randomBytes(16), s: 1, e: randomBytes(300) })),
+      () => seal(encodeCbor({ t: 'head', h: randomBytes(300), g: randomBytes(64), b: null })),
       () => seal(encodeCbor({ t: 'beacon', b: randomBytes(300), s: randomBytes(64) })),
     ]
     let n = 0
@@ -124,9 +125,10 @@ test(
         ({ peer }) => peer !== mallory.identity.peer,
       )
       assert.ok(actor !== undefined)
-      await flood(cast, 45_000, () =>
-        mallory.sealed({ kind: 'head', actor: actor.id, seq: actor.seq, entry: undefined }),
-      )
+      const entry = mallory.volume.entries.entry(actor.id, actor.seq)
+      const head = entry === undefined ? undefined : headOf(entry)
+      assert.ok(head !== undefined)
+      await flood(cast, 45_000, () => mallory.sealed(head))
       await pause(1000)
       assert.ok(relayed < 100, `${relayed} messages came by way of honest members`)
       await isCutOff(cast)
@@ -152,8 +154,11 @@ test(
       assert.ok(actor !== undefined)
       let seq = 1000
       const invented = (): Uint8Array => {
-        const id = (seq % 2 === 0 ? actor.id : randomBytes(16).toString('hex')) as ActorId
-        return mallory.sealed({ kind: 'head', actor: id, seq: seq++, entry: undefined })
+        const isKnown = seq % 2 === 0
+        const id = isKnown ? actor.id : (randomBytes(16).toString('hex') as ActorId)
+        const entry = mallory.entry([], { actor: id, seq: seq++, origin: undefined })
+        const { body: _body, ...head } = entry
+        return mallory.sealed({ kind: 'head', head, body: undefined })
       }
       await flood(cast, 8_000, invented)
       await pause(1000)

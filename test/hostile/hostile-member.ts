@@ -175,12 +175,17 @@ export class HostileMember implements AsyncDisposable {
     }
   }
 
-  /** Topics on which members may speak now, of this volume or of all. */
-  topics(volume?: VolumeId): string[] {
+  /** Topics that it has keys of, of one volume or of all. */
+  topics(id?: VolumeId): string[] {
     return this.volumes
       .all()
-      .filter((named) => volume === undefined || named.volume.id === volume)
-      .map((named) => headsTopic(named.volume.id))
+      .filter(({ volume }) => id === undefined || volume.id === id)
+      .flatMap(({ volume }) => {
+        const { membership } = volume
+        const epochs = Array.from({ length: membership.epoch }, (_, n) => membership.epoch - n)
+        const keys = epochs.flatMap((epoch) => membership.swarmKeys(epoch))
+        return keys.map((key) => headsTopic(volume.id, key))
+      })
   }
 
   /** A message sealed with the key that the members seal with. */

@@ -1,6 +1,8 @@
 // Who is no member: while a ticket may still be used it reaches the join protocol, and nothing else; without one, nothing.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -11,6 +13,7 @@ import { LOCK_PROTOCOL } from '../../protocol/wire/lock.ts'
 import { LOG_PROTOCOL } from '../../protocol/wire/log.ts'
 import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
+import { loadHome } from '../../node/config.ts'
 import { FrameDecoder, encodeFrame } from '../../node/world/libp2p/frames.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
@@ -89,21 +92,74 @@ test('what a stranger sends costs nothing: large frames, of the channel and belo
   assert.ok(node.isRunning, node.output)
   await using stranger = await RawPeer.start({ isQuiet: true })
   await stranger.dial(node)
-  const [bare] = stranger.bare
-  assert.ok(bare !== undefined)
-  // Data of stream 1, so many bytes: yamux waits for the whole of it.
-  const header = Buffer.alloc(12)
-  header.writeUInt16BE(1, 2)
-  header.writeUInt32BE(1, 4)
-  header.writeUInt32BE(1024 * MIB, 8)
-  bare.send(header)
-  for (let n = 0; n < 400 && bare.status === 'open'; n++) {
-    if (!bare.send(randomBytes(MIB))) await pause(20)
-  }
+  await overfill(stranger)
   await pause(1000)
   const grownMiB = Math.round(((await node.peakBytes()) - before) / MIB)
   assert.ok(grownMiB < 60, `the node took ${grownMiB} MiB more`)
   await joins(cluster, ticket)
+})
+
+/** Below all streams: a frame of yamux of 1 GiB, which its decoder waits for the whole of. */
+async function overfill({ bare }: RawPeer): Promise<void> {
+  const [connection] = bare
+  assert.ok(connection !== undefined)
+  const header = Buffer.alloc(12)
+  header.writeUInt16BE(1, 2)
+  header.writeUInt32BE(1, 4)
+  header.writeUInt32BE(1024 * MIB, 8)
+  connection.send(header)
+  for (let n = 0; n < 400 && connection.status === 'open'; n++) {
+    if (!connection.send(randomBytes(MIB))) await pause(20)
+  }
+}
+
+test('nor can a member make a node gather what is no message', async () => {
+  await using cluster = await TestCluster.start(2)
+  const [node, other] = cluster.nodes as [TestNode, TestNode]
+  const { seed } = await loadHome(other.home)
+  await other.kill('SIGTERM')
+  const before = await node.peakBytes()
+  await using member = await RawPeer.start({ seed, isQuiet: true })
+  await member.dial(node)
+  await overfill(member)
+  await pause(1000)
+  const grownMiB = Math.round(((await node.peakBytes()) - before) / MIB)
+  assert.ok(grownMiB < 60, `the node took ${grownMiB} MiB more`)
+  const all: Connection[] = []
+  for (let n = 0; n < 12; n++) all.push(await member.dial(node))
+  await pause(1000)
+  const open = all.filter(({ status }) => status === 'open')
+  assert.ok(open.length <= 4, `it has ${open.length} connections`)
+  await other.start()
+  await cluster.connected()
+})
+
+test('who knocks and says nothing keeps nobody out', async () => {
+  await using cluster = await TestCluster.start(1)
+  const [node] = cluster.nodes as [TestNode]
+  const ticket = await node.invite()
+  const [address = ''] = await addressesOf(node)
+  const port = Number(/\/tcp\/(\d+)\//.exec(address)?.[1])
+  const knockers = new Set<Socket>()
+  let isOver = false
+  const knock = (): void => {
+    if (isOver) return
+    const socket = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2' })
+    knockers.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      knockers.delete(socket)
+      setTimeout(knock, 50)
+    })
+  }
+  for (let n = 0; n < 100; n++) knock()
+  try {
+    await pause(1000)
+    await joins(cluster, ticket)
+  } finally {
+    isOver = true
+    for (const socket of knockers) socket.destroy()
+  }
 })
 
 /** A frame as a stranger would send it, whether or not somebody takes it. */
@@ -148,7 +204,8 @@ test('guesses at a ticket are few a minute', async () => {
     const connection = await stranger.dialAt(addresses).catch(() => undefined)
     if (connection === undefined) continue
     for (let n = 0; n < 20; n++) {
-      const reply = await guess(stranger, connection, { volume, secret: randomBytes(16) })
+      const secret = randomBytes(16)
+      const reply = await guess(stranger, connection, { kind: 'join', volume, secret })
       if (reply === undefined) break
       assert.equal(reply, 'ticket-unknown')
       answers++

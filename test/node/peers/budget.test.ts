@@ -16,6 +16,7 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   work: { peer: { perSecond: 10, burst: 100 }, all: { perSecond: 15, burst: 150 }, words: 'work' },
   bytes: { peer: { perSecond: 10, burst: 100 }, words: 'bytes' },
   signals: NONE,
+  heads: NONE,
   beacons: { peer: { perSecond: 1, burst: 5 }, words: 'beacons' },
   log: { peer: { perSecond: 10, burst: 100 }, words: 'log' },
   shards: { peer: { perSecond: 0, burst: 100 }, words: 'shards' },
