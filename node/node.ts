@@ -17,8 +17,11 @@ import { readDeviceMarker } from './namespace/device-marker.ts'
 import { graceMsOf } from './namespace/settings.ts'
 import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
 import { Volumes } from './namespace/volumes.ts'
+import type { RecordSecurity } from './observe/security.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
+import { PeerBudgets } from './peers/budget.ts'
+import { BudgetedNetwork } from './peers/budgeted-network.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
@@ -73,6 +76,7 @@ export class Node implements LocalNode {
   readonly #store: Store
   readonly #volumes: Volumes
   readonly #joining: Joining
+  readonly #budgets: PeerBudgets
   readonly #detector: Detector
   readonly #swarm: Swarm
   readonly #shards: ShardServer
@@ -92,10 +96,12 @@ export class Node implements LocalNode {
     options: NodeOptions,
     store: Store,
     volumes: Volumes,
+    budgets: PeerBudgets,
   ) {
     this.#c = components
     this.#store = store
     this.#volumes = volumes
+    this.#budgets = budgets
     const { world, kv, log } = components
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
@@ -107,6 +113,7 @@ export class Node implements LocalNode {
       kv,
       admit: (volume, peer, role) => volumes.admit(volume, peer, role),
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
+      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
     }))
     const { clock, network } = world
     const detector = (this.#detector = new Detector(
@@ -119,6 +126,8 @@ export class Node implements LocalNode {
       joining,
       detector,
       freeBytes: () => space.forBeacon(),
+      budgets,
+      security: securityOf(components),
       beaconMs,
       checkpoints,
       onPeersChanged: () => this.#peersChanged(),
@@ -138,7 +147,7 @@ export class Node implements LocalNode {
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
-    const ofPeers = { joining, detector, roundTrips, swarm }
+    const ofPeers = { joining, detector, budgets, roundTrips, swarm }
     const ofData = { space, volumes, hosted, upkeep, cold, mounts, exchange }
     this.api = ownersApi(
       { world, ...ofPeers, ...ofData, until: (signal) => this.#until(signal) },
@@ -153,7 +162,9 @@ export class Node implements LocalNode {
       { network, clock, store: this.#store },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
+        isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
         onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
+        onRefused: (peer, bytes) => this.#budgets.spend(peer, 'bytes', bytes),
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
@@ -184,6 +195,8 @@ export class Node implements LocalNode {
     const { world, kv, identity } = components
     const { name, zone, capacityBytes, cacheBytes } = options
     const { disk, clock } = world
+    const budgets = new PeerBudgets({ clock, security: securityOf(components) })
+    const network = new BudgetedNetwork({ network: world.network, budgets, clock })
     const store = await Store.open(
       { disk, clock, kv },
       {
@@ -203,7 +216,8 @@ export class Node implements LocalNode {
     }
     const volumes = await Volumes.open({ world, store, identity }, self, { isCopy })
     await record()
-    return new Node(components, options, store, volumes)
+    const budgeted = { ...components, world: { ...world, network } }
+    return new Node(budgeted, options, store, volumes, budgets)
   }
 
   async start(): Promise<void> {
@@ -246,6 +260,11 @@ export class Node implements LocalNode {
     await step(() => this.#c.kv.close())
     if (failures.length > 0) throw asShoalError(failures[0])
   }
+}
+
+/** Who takes events of security. */
+function securityOf({ log }: NodeComponents): RecordSecurity {
+  return ({ message, ...fields }) => log(message, fields)
 }
 
 /** Who is waited for, and how long. */

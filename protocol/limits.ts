@@ -94,6 +94,13 @@ export const PARKED_BYTES_MAX: number = 64 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 
+/** A frame of who is no member, and all that it may send over one connection, with what is around its frames. */
+export const STRANGER_FRAME_MAX: number = 1 * KIB
+export const STRANGER_BYTES_MAX: number = 16 * KIB
+/** Connections of strangers, in all and of one address. */
+export const STRANGERS_MAX = 16
+export const STRANGERS_PER_ADDRESS_MAX = 4
+
 /** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
 export const CAR_HEADER_MAX: number = 64 * KIB
 export const CAR_ROOTS_MAX = 1024

@@ -12,6 +12,24 @@ export type TrustRule =
   | 'op-by-role'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
+  /** Who is no member reaches the join protocol alone. */
+  | 'strangers-only-join'
+  /** Who was removed reaches the join protocol alone. */
+  | 'removed-only-join'
+  /** The gate is open to strangers only while a ticket may still be used. */
+  | 'gate-needs-ticket'
+  /** Gossip of a volume is heard from its members, and told to them, alone. */
+  | 'gossip-by-members'
+  /** An announced entry is passed on only if its author has signed it. */
+  | 'heads-signed'
+  /** Of peers only members are kept, and told of. */
+  | 'members-only-kept'
+  /** Shards and chunks are given to members of the volume that they are of. */
+  | 'shards-by-volume'
+  /** A member has no more free space than the log says that it offers. */
+  | 'space-within-capacity'
+  /** A peer that costs more than it may is cut off. */
+  | 'costs-within-budget'
 
 const off = new Set<TrustRule>()
 

@@ -57,6 +57,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
   'node/world/abort-listeners.ts',
   'node/world/budget.ts',
+  'node/world/token-bucket.ts',
   'node/store/kv.ts',
   'node/mount/file-system.ts',
   'node/control/api.ts',

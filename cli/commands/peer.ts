@@ -113,6 +113,7 @@ function describe(peer: PeerStatus): string {
     ['Name', printable(peer.name)],
     ['Id', peer.id],
     ['State', `${stateText(peer)}, ${peer.isConnected ? 'connected' : 'no connection'}`],
+    ...(peer.limited === undefined ? [] : [['Cut off', `too much of ${peer.limited.words}`]]),
     ['Last seen', peer.lastSeenMs === undefined ? 'never' : formatTime(peer.lastSeenMs)],
     ['Zone', printable(peer.zone || '-')],
     ['Volumes', rolesOf(peer)],
@@ -126,8 +127,9 @@ function describe(peer: PeerStatus): string {
 
 const STATE_COLORS = { online: colors.green, late: colors.yellow, gone: colors.red } as const
 
-function stateText({ state, goneInMs }: PeerStatus): string {
+function stateText({ state, goneInMs, limited }: PeerStatus): string {
   const shown = STATE_COLORS[state](state)
+  if (limited !== undefined) return `${shown}, cut off for ${formatDuration(limited.forMs)}`
   return goneInMs === undefined ? shown : `${shown}, gone in ${formatDuration(goneInMs)}`
 }
 

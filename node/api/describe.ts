@@ -66,7 +66,7 @@ export async function describePeer(
   peer: PeerId,
   view: PeersView = viewPeers(parts),
 ): Promise<PeerStatus> {
-  const { volumes, swarm, roundTrips, world } = parts
+  const { volumes, swarm, roundTrips, world, budgets } = parts
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ name, volume, member }]
@@ -84,6 +84,7 @@ export async function describePeer(
       peer,
       memberships.map(({ volume }) => graceMsOf(volume)),
     ),
+    limited: budgets.cutOffOf(peer),
     isConnected: view.connected.has(peer),
     addresses: await world.network.addressesOf(peer),
     volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),

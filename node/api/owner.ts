@@ -67,7 +67,8 @@ export function ownersApi(
         mounts: await nouns.listMounts(),
         notices: volumes.all().flatMap((named) => {
           const refusedBy = swarm.refusedBy(named.volume)
-          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy })
+          const { clocksAhead } = swarm
+          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy, clocksAhead })
         }),
       }
     },

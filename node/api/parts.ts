@@ -4,6 +4,7 @@ import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import type { Mounts } from '../mount/mounts.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volumes } from '../namespace/volumes.ts'
+import type { PeerBudgets } from '../peers/budget.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
@@ -18,6 +19,7 @@ export interface NodeParts {
   readonly volumes: Volumes
   readonly joining: Joining
   readonly detector: Detector
+  readonly budgets: PeerBudgets
   readonly roundTrips: RoundTrips
   readonly swarm: Swarm
   readonly hosted: HostedVolumes

@@ -55,6 +55,8 @@ export interface PeerStatus {
   readonly state: PeerState
   /** Of one that is late: how much longer it is waited for until it counts as gone. */
   readonly goneInMs?: number | undefined
+  /** It cost this node more than it may, and is not served: in what, and for how much longer. */
+  readonly limited?: { readonly words: string; readonly forMs: number } | undefined
   /** There is a connection now: without one it may be heard by way of others. */
   readonly isConnected: boolean
   readonly addresses: readonly string[]

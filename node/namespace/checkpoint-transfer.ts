@@ -169,7 +169,7 @@ export class CheckpointTransfer {
       if (message === undefined) return
       if (message.kind !== 'want')
         throw new ShoalError('malformed', `unexpected "${message.kind}" in a transfer`)
-      if (message.sealed && !reads)
+      if (this.#c.roleOf(volume, channel.peer) === undefined || (message.sealed && !reads))
         throw new ShoalError('not-a-member', `${channel.peer} may not read the tree`)
       const nodes = new TreeNodes(volume.view, message.sealed ? 'sealed' : 'clear')
       await this.#send(channel, { kind: 'nodes', nodes: readNodes(nodes, message.ids) })

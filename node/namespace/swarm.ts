@@ -1,9 +1,8 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -17,6 +16,9 @@ import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
+import { HeardPeers } from './heard-peers.ts'
+import type { PeerNews } from './heard-peers.ts'
+import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
 import { Refusals } from './refusals.ts'
@@ -26,7 +28,9 @@ import type { Volumes } from './volumes.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
+import type { PeerBudgets } from '../peers/budget.ts'
 import { Reconnect } from '../peers/reconnect.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 
 /** Beacons between two exchanges that nothing but time asks for. */
 const ANTI_ENTROPY_BEACONS = 6
@@ -39,17 +43,6 @@ const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 /** Why a checkpoint that was offered was of no use. */
 const IN_VAIN = ['corrupt', 'malformed', 'bad-signature', 'EACCES', 'EEXIST'] as const
 
-export interface PeerNews {
-  readonly lastSeenMs: WallTime
-  readonly freeBytes: number | undefined
-}
-
-/** Of what was written here under a label. */
-interface OwnShare {
-  readonly actor: ActorId
-  readonly seq: number
-}
-
 export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
@@ -57,6 +50,8 @@ export interface SwarmComponents {
   /** Told whom this node hears. */
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
+  readonly budgets?: Pick<PeerBudgets, 'take'> | undefined
+  readonly security?: RecordSecurity | undefined
   /** Mean time between two beacons of this node. */
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
@@ -73,9 +68,8 @@ export class Swarm {
   readonly #transfer: CheckpointTransfer
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
-  readonly #news = new Map<PeerId, PeerNews>()
-  /** Per volume how much of what was written here each peer said is durable there. */
-  readonly #durable = new Map<VolumeId, Map<PeerId, OwnShare>>()
+  readonly #heard: HeardPeers
+  readonly #elsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use: how long to wait, and until when. */
@@ -88,11 +82,17 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
-    this.#refusals = new Refusals(world.clock)
+    this.#refusals = new Refusals({ world, joining: components.joining })
+    this.#heard = new HeardPeers({ clock: world.clock, security: components.security })
+    this.#elsewhere = new HeldElsewhere({
+      connectedMembers: (volume) => this.connectedMembers(volume),
+      sync: (volume, peer) => this.sync(volume, peer),
+    })
     this.#door = new Door({
       world,
       volumes: () => volumes.all().map(({ volume }) => volume),
       isOpen: () => components.joining.isOpen(),
+      wasTold: (peer) => components.joining.wasTold(peer),
     })
     const access = {
       world,
@@ -112,7 +112,8 @@ export class Swarm {
       onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
-        this.#heardDurable(volume, peer, vector)
+        this.#hosted.get(volume.id)?.gossip.exchanged(peer)
+        this.#elsewhere.heard(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -130,7 +131,7 @@ export class Swarm {
 
   async start(): Promise<void> {
     const { network } = this.#c.world
-    network.gate((peer) => this.#door.mayEnter(peer))
+    this.#door.watch()
     network.onConnect((peer) => this.#connected(peer))
     network.onDisconnect((peer) => this.#disconnected(peer))
     await this.#sync.start()
@@ -145,7 +146,6 @@ export class Swarm {
     this.#stopped = true
     this.#antiEntropy?.cancel()
     this.#catchUp.stop()
-    this.#door.stop()
     for (const { gossip } of this.#hosted.values()) gossip.stop()
     for (const inbox of this.#inboxes.values()) inbox.stop()
     this.#reconnect.stop()
@@ -165,8 +165,10 @@ export class Swarm {
       inbox: this.#inboxOf(volume),
       freeBytes,
       beaconMs,
+      budgets: this.#c.budgets,
       onMissing: (from, isMissing) => this.syncSoon(volume, from, isMissing),
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
+      onTime: (peer, sentMs) => this.#heard.time(volume, peer, sentMs),
     })
     const checkpoints = this.#checkpointsOf(volume)
     this.#hosted.set(volume.id, { gossip, checkpoints })
@@ -188,7 +190,12 @@ export class Swarm {
   }
 
   news(peer: PeerId): PeerNews | undefined {
-    return this.#news.get(peer)
+    return this.#heard.of(peer)
+  }
+
+  /** As HeardPeers has it. */
+  get clocksAhead(): HeardPeers['clocksAhead'] {
+    return this.#heard.clocksAhead
   }
 
   /** Members, by the log here, that answered this node that it is none, and have not exchanged logs with it since. */
@@ -206,7 +213,7 @@ export class Swarm {
 
   /** Membership of a volume has changed: dial who is new, cut off who is gone. */
   #membersChanged(): void {
-    this.#door.clear()
+    this.#door.watch()
     this.#reconnect.refresh()
     this.#c.onPeersChanged()
   }
@@ -232,7 +239,7 @@ export class Swarm {
     try {
       await this.#sync.sync(volume, peer)
     } catch (error) {
-      if (hasCode(error, 'not-a-member')) this.#refusals.add(volume.id, peer)
+      if (!this.#stopped) await this.#refusals.consider(volume.id, peer, error)
       throw error
     }
   }
@@ -334,39 +341,16 @@ export class Swarm {
       .toSorted()
   }
 
-  /**
-   * Wait until everything this node has logged in a volume is durable on `count` other members.
-   * throws ShoalError 'not-placed' naming how many could be had.
-   */
-  async durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
-    await volume.commit()
-    const seq = volume.actors.get(volume.actor)?.seq ?? 0
-    const holders = (): PeerId[] =>
-      [...(this.#durable.get(volume.id) ?? [])]
-        .filter(
-          ([peer, durable]) =>
-            volume.membership.member(peer) !== undefined &&
-            durable.actor === volume.actor &&
-            durable.seq >= seq,
-        )
-        .map(([peer]) => peer)
-    if (seq === 0 || holders().length >= count) return
-    const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
-    await Promise.allSettled(missing.map((peer) => this.sync(volume, peer)))
-    signal.throwIfAborted()
-    if (holders().length >= count) return
-    throw new ShoalError(
-      'not-placed',
-      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
-    )
+  /** As HeldElsewhere.on. */
+  durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
+    return this.#elsewhere.on(volume, count, signal)
   }
 
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
     const now = this.#c.world.clock.wall()
-    const { freeBytes } = this.#news.get(peer) ?? {}
-    this.#news.set(peer, { lastSeenMs: now, freeBytes })
-    if (!this.#door.isMember(peer)) return this.#door.watch(peer)
+    this.#heard.connected(peer)
+    if (!this.#door.isMember(peer)) return
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
       this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
@@ -377,28 +361,21 @@ export class Swarm {
 
   #disconnected(peer: PeerId): void {
     this.#c.detector.hungUp(peer)
-    if (!this.#door.isMember(peer)) this.#news.delete(peer)
+    if (!this.#door.isMember(peer)) this.#heard.forget(peer)
     this.#c.onPeersChanged()
   }
 
   #heardBeacon(volume: Volume, beacon: Beacon): void {
-    const { clock, network } = this.#c.world
+    const { network } = this.#c.world
     this.#c.detector.heard(beacon.peer)
-    this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
+    this.#heard.beacon(volume, beacon)
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.#heardDurable(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.#elsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
       () => undefined,
     )
-  }
-
-  #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
-    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, OwnShare>()
-    const { actor } = volume
-    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
-    this.#durable.set(volume.id, peers)
   }
 
   #planAntiEntropy(): void {

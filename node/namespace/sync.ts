@@ -149,6 +149,12 @@ export class LogSync {
     }
   }
 
+  /** Who was removed meanwhile gets nothing more. A peer that this node asks for the log may be no member by that yet. */
+  #checkNotRemoved({ peer }: Channel, { membership }: Volume): void {
+    if (membership.wasRemoved(peer))
+      throw new ShoalError('not-a-member', `${peer} was removed from the volume`)
+  }
+
   /** returns whether all that the peer lacks was still in the log. */
   async #sendMissing(
     channel: Channel,
@@ -162,6 +168,7 @@ export class LogSync {
       entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
       if (bytes < ENTRIES_FRAME_BYTES) continue
+      this.#checkNotRemoved(channel, volume)
       await this.#send(channel, { kind: 'entries', entries })
       entries = []
       bytes = 0
@@ -198,6 +205,7 @@ export class LogSync {
     try {
       for (;;) {
         const message = await this.#receive(channel)
+        this.#checkNotRemoved(channel, volume)
         if (message.kind === 'done') return { hasForked, isRefused, isTruncated }
         if (message.kind === 'attestations') {
           for (const bytes of message.attestations)

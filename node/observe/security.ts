@@ -2,7 +2,9 @@
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
-export type SecurityEventKind = 'peer-costly'
+export type SecurityEventKind =
+  | 'clock-ahead' // of a member
+  | 'peer-costly' // a peer is cut off for a while
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind

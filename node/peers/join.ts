@@ -1,10 +1,10 @@
-// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking.
+// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking. It is the
+// only protocol that who is no member reaches; wrong secrets are answered slowly, and end the connection.
 // A ticket's secret is kept as a hash, by the node that made it; uses are counted before the grant is logged, so a
 // crash may cost a use but never gives one away.
-import { fromHex } from '../../protocol/bytes.ts'
+import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
-import { toByteString } from '../../protocol/bytes.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   formatTicket,
@@ -15,8 +15,9 @@ import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
 import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
-import type { WallTime } from '../../protocol/units.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { Instant, WallTime } from '../../protocol/units.ts'
 import {
   JOIN_PROTOCOL,
   decodeJoinReply,
@@ -30,6 +31,11 @@ import type { Channel, World } from '../world/world.ts'
 
 const TICKET_PREFIX = 'T'
 const JOIN_MS: number = 30 * SECOND_MS
+/** A secret that is of no ticket is answered after so long. */
+const WRONG_MS: number = SECOND_MS
+/** Who was told that it was removed is not told again for so long. */
+const TOLD_MS: number = 10 * MINUTE_MS
+const TOLD_MAX = 1024
 
 interface GivenTicket {
   readonly volume: VolumeId
@@ -48,29 +54,42 @@ export interface JoinComponents {
     role: Role,
   ) => Promise<Extract<JoinReply, { kind: 'admitted' }>>
   readonly isMember: (volume: VolumeId, peer: PeerId, role: Role) => boolean
+  readonly wasRemoved: (volume: VolumeId, peer: PeerId) => boolean
 }
 
 export class Joining {
   readonly #c: JoinComponents
   /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
   #redeeming: Promise<unknown> = Promise.resolve()
-  /** When the last ticket ends: until then strangers may knock. */
-  #openUntil = 0
+  /** By the hash of their secrets. */
+  readonly #given = new Map<string, GivenTicket>()
+  /** Who asked whether it was removed, and was, with when it was told last. */
+  readonly #told = new Map<PeerId, Instant>()
 
   constructor(components: JoinComponents) {
     this.#c = components
   }
 
   async start(): Promise<void> {
-    for await (const [, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' })) {
-      this.#openUntil = Math.max(this.#openUntil, decodeGiven(value).expires)
-    }
-    await this.#c.world.network.handle(JOIN_PROTOCOL, (channel) => this.#serve(channel))
+    for await (const [key, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' }))
+      this.#given.set(toHex(fromByteString(key.slice(1))), decodeGiven(value))
+    const { network } = this.#c.world
+    const serve = (channel: Channel): Promise<void> => this.#serve(channel)
+    await network.handle(JOIN_PROTOCOL, serve, { forStrangers: true })
   }
 
-  /** True while a ticket may still be shown by somebody unknown. */
+  /** May somebody unknown still get in by a ticket? */
   isOpen(): boolean {
-    return this.#c.world.clock.wall() < this.#openUntil
+    const now = this.#c.world.clock.wall()
+    return [...this.#given.values()].some(
+      ({ expires, usesLeft }) => now < expires && (usesLeft > 0 || !enforces('gate-needs-ticket')),
+    )
+  }
+
+  /** Was a peer told lately that it was removed? */
+  wasTold(peer: PeerId): boolean {
+    const at = this.#told.get(peer)
+    return at !== undefined && this.#c.world.clock.now() < at + TOLD_MS
   }
 
   /** Make a ticket and remember its secret's hash, durably. */
@@ -79,7 +98,6 @@ export class Joining {
     const secret = random.bytes(TICKET_SECRET_BYTES)
     const ticket: Ticket = { volume, role, uses, expires, secret, addresses: network.addresses() }
     await this.#keep(ticketSecretHash(secret), { volume, role, expires, usesLeft: uses })
-    this.#openUntil = Math.max(this.#openUntil, expires)
     return formatTicket(ticket)
   }
 
@@ -113,18 +131,13 @@ export class Joining {
     deadline: AbortSignal,
   ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
     const { network } = this.#c.world
-    const peer = await network.dial(ticket.addresses, { signal: deadline })
-    const channel = await network.open(peer, JOIN_PROTOCOL, { signal: deadline })
+    const before = network.peers()
+    const peer = await network.dial(ticket.addresses, { signal: deadline }).catch(sayWhy)
     try {
-      await channel.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], {
-        signal: deadline,
-      })
-      const frame = await channel.receive({ signal: deadline })
-      if (frame === undefined)
-        throw new ShoalError('unreachable', `${peer} hung up instead of answering; try again`)
-      const reply = decodeJoinReply(frame)
+      const request = { kind: 'join', volume: ticket.volume, secret: ticket.secret } as const
+      const reply = await this.#exchange(peer, request, deadline).catch(sayWhy)
       if (reply.kind === 'refused') throw new ShoalError(reply.code, reply.message)
-      if (volumeIdOf(reply.genesis) !== ticket.volume)
+      if (reply.kind !== 'admitted' || volumeIdOf(reply.genesis) !== ticket.volume)
         throw new ShoalError('malformed', `${peer} answered with another volume than the ticket's`)
       await network.learn(
         peer,
@@ -132,32 +145,67 @@ export class Joining {
       )
       return { reply, from: peer }
     } finally {
+      // There it is the connection of a stranger, which serves nothing else.
+      if (!before.includes(peer)) await network.disconnect(peer).catch(() => undefined)
+    }
+  }
+
+  /** Ask a peer whether this node was removed. throws ShoalError 'unreachable', 'malformed', and what `signal` says. */
+  async askWhetherRemoved(volume: VolumeId, peer: PeerId, signal: AbortSignal): Promise<boolean> {
+    const reply = await this.#exchange(peer, { kind: 'removed', volume }, signal)
+    return reply.kind === 'removed' && reply.isSo
+  }
+
+  async #exchange(peer: PeerId, request: JoinRequest, signal: AbortSignal): Promise<JoinReply> {
+    const channel = await this.#c.world.network.open(peer, JOIN_PROTOCOL, { signal })
+    try {
+      await channel.send([encodeJoinRequest(request)], { signal })
+      const frame = await channel.receive({ signal })
+      if (frame === undefined) throw new ShoalError('unreachable', `${peer} hung up`)
+      return decodeJoinReply(frame)
+    } finally {
       await channel.close().catch(() => undefined)
     }
   }
 
   async #serve(channel: Channel): Promise<void> {
-    const signal = this.#c.world.clock.timeout(JOIN_MS)
+    const { clock, network } = this.#c.world
+    const signal = clock.timeout(JOIN_MS)
+    const { peer } = channel
     const frame = await channel.receive({ signal })
     if (frame === undefined) return
-    let reply: JoinReply
-    try {
-      const request = decodeJoinRequest(frame)
-      const redeemed = this.#redeeming.then(() => this.#redeem(request, channel.peer))
-      this.#redeeming = redeemed.catch(() => undefined)
-      reply = await redeemed
-    } catch (error) {
-      const { code, message } = asShoalError(error)
-      reply = { kind: 'refused', code, message }
-    }
+    const reply = await this.#answer(frame, peer)
+    const isWrong = reply.kind === 'refused' && reply.code === 'ticket-unknown'
+    if (isWrong) await clock.sleep(WRONG_MS, { signal })
     await channel.send([encodeJoinReply(reply)], { signal })
     await channel.close()
+    if (isWrong && !network.peers().includes(peer)) await network.disconnect(peer)
   }
 
-  async #redeem(request: JoinRequest, peer: PeerId): Promise<JoinReply> {
+  async #answer(frame: Uint8Array, peer: PeerId): Promise<JoinReply> {
+    try {
+      const request = decodeJoinRequest(frame)
+      if (request.kind === 'removed') return this.#tell(request.volume, peer)
+      const redeemed = this.#redeeming.then(() => this.#redeem(request, peer))
+      this.#redeeming = redeemed.catch(() => undefined)
+      return await redeemed
+    } catch (error) {
+      const { code, message } = asShoalError(error)
+      return { kind: 'refused', code, message }
+    }
+  }
+
+  #tell(volume: VolumeId, peer: PeerId): JoinReply {
+    const isSo = this.#c.wasRemoved(volume, peer)
+    if (isSo) this.#told.set(peer, this.#c.world.clock.now())
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
+    return { kind: 'removed', isSo }
+  }
+
+  async #redeem(request: Extract<JoinRequest, { kind: 'join' }>, peer: PeerId): Promise<JoinReply> {
     const hash = ticketSecretHash(request.secret)
-    const stored = this.#c.kv.get(ticketKey(hash))
-    const given = stored === undefined ? undefined : decodeGiven(stored)
+    const given = this.#given.get(hash)
     if (given === undefined || given.volume !== request.volume) {
       throw new ShoalError(
         'ticket-unknown',
@@ -183,11 +231,19 @@ export class Joining {
     return this.#c.admit(given.volume, peer, given.role)
   }
 
-  #keep(hash: string, given: GivenTicket): Promise<void> {
+  async #keep(hash: string, given: GivenTicket): Promise<void> {
     const { volume, role, expires, usesLeft } = given
     const value = encodeCbor({ vol: volume, r: role, e: expires, u: usesLeft })
-    return this.#c.kv.write([{ kind: 'put', key: ticketKey(hash), value }], { sync: true })
+    await this.#c.kv.write([{ kind: 'put', key: ticketKey(hash), value }], { sync: true })
+    this.#given.set(hash, given)
   }
+}
+
+/** A node that has no ticket to be used hangs up on strangers without a word. */
+function sayWhy(error: unknown): never {
+  if (!hasCode(error, 'unreachable')) throw error
+  const message = `${error.message}; if that node is up, it lets nobody in by this ticket any more: it was used as often as it may be, has expired, or was taken back; ask for a new one with shoal invite`
+  throw new ShoalError('unreachable', message, { cause: error })
 }
 
 function ticketKey(hash: string): string {

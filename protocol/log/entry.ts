@@ -64,11 +64,15 @@ export interface EntryHeader {
   readonly governed?: readonly EntryHash[] | undefined
 }
 
-export interface Entry {
+/** An entry without its body: who has written it can be verified. */
+export interface EntryHead {
   readonly header: EntryHeader
   readonly headerBytes: Uint8Array
   readonly hash: EntryHash
   readonly signature: Uint8Array
+}
+
+export interface Entry extends EntryHead {
   readonly body: Uint8Array
 }
 
@@ -113,7 +117,7 @@ export function authorOfGoverning({ origin }: EntryHeader): PeerId {
 }
 
 /** True if the entry is signed by `publicKey`. */
-export function verifyEntry(entry: Entry, publicKey: Uint8Array): boolean {
+export function verifyEntry(entry: EntryHead, publicKey: Uint8Array): boolean {
   return verifySignature(publicKey, 'shoal/entry/1', fromHex(entry.hash), entry.signature)
 }
 
@@ -130,14 +134,21 @@ export function encodeEntry(entry: Entry): Uint8Array {
 /** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
 export function decodeEntry(bytes: Uint8Array): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
+  return withBody(decodeHead(headerBytes, signature), body)
+}
+
+/** The part of an entry that names and proves it; checks its shape, not the signature. throws ShoalError 'malformed'. */
+export function decodeHead(headerBytes: Uint8Array, signature: Uint8Array): EntryHead {
   const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header'))
-  if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
-    throw new ShoalError(
-      'malformed',
-      `entry ${header.actor}:${header.seq} has another body than it says`,
-    )
-  }
-  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
+  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature }
+}
+
+/** The whole entry. throws ShoalError 'malformed' if this is not its body. */
+export function withBody(head: EntryHead, body: Uint8Array): Entry {
+  const { actor, seq, bodyBytes, bodyHash } = head.header
+  if (bodyBytes !== body.length || !equalBytes(blake3(body), bodyHash))
+    throw new ShoalError('malformed', `entry ${actor}:${seq} has another body than it says`)
+  return { ...head, body }
 }
 
 /** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
