@@ -9,6 +9,7 @@ import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
+import { addEvents } from './commands/events.ts'
 import { addExport } from './commands/export.ts'
 import { addGc } from './commands/gc.ts'
 import { addGet } from './commands/get.ts'
@@ -55,6 +56,7 @@ const COMMANDS = [
   addMkdir,
   addStat,
   addLog,
+  addEvents,
   addConflicts,
   addExport,
   addImport,

@@ -12,6 +12,10 @@ export type TrustRule =
   | 'op-by-role'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
+  /** The head of a security log is that of the node whose signature it has. */
+  | 'security-head-signed'
+  /** A ticket lets in while it has uses left, is not expired and was not taken back. */
+  | 'ticket-open'
 
 const off = new Set<TrustRule>()
 

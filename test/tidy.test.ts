@@ -65,7 +65,9 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/garbage.ts',
   'node/control/pins.ts',
   'node/control/recovery.ts',
+  'node/control/security.ts',
   'node/control/status.ts',
+  'node/control/tickets.ts',
   'node/control/upkeep.ts',
 ])
 

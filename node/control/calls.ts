@@ -12,6 +12,7 @@ import {
   TICKET_USES_MAX,
 } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type {
   FileCallOptions,
   LogOptions,
@@ -21,6 +22,7 @@ import type {
   WriteOptions,
 } from './api.ts'
 import type { ExportOptions, ImportOptions } from './exchange.ts'
+import type { SecurityReadOptions } from './security.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
 
 /** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
@@ -68,6 +70,10 @@ const table: Readonly<Record<string, Call>> = {
       expiresInMs: z.int().positive().max(TICKET_LIFETIME_MS_MAX).optional(),
     },
     (api, request, options) => api.invite(request, options),
+  ),
+  listTickets: call({}, (api, _, options) => api.listTickets(options)),
+  revokeTickets: call({ id: label.optional() }, (api, { id }, options) =>
+    api.revokeTickets(id, options),
   ),
   join: call({ ticket: z.string().max(TICKET_TEXT_MAX) }, (api, { ticket }, options) =>
     api.join(ticket, options),
@@ -152,6 +158,7 @@ const table: Readonly<Record<string, Call>> = {
     },
     (api, request, options) => api.recover(request, options),
   ),
+  checkSecurity: call({}, (api, _, options) => api.checkSecurity(options)),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 
   mount: call(
@@ -247,6 +254,14 @@ const logQuery = z.strictObject({ path, limit: sizeText, follow: flagText, all: 
 /** throws ShoalError 'usage'. */
 export function parseLogQuery(query: unknown): LogOptions & { path: string } {
   return check(logQuery, query)
+}
+
+const securityQuery = z.strictObject({ sinceMs: sizeText, limit: sizeText, follow: flagText })
+
+/** throws ShoalError 'usage'. */
+export function parseSecurityQuery(query: unknown): SecurityReadOptions {
+  const { sinceMs, ...how } = check(securityQuery, query)
+  return { ...how, sinceMs: sinceMs as WallTime | undefined }
 }
 
 const exportQuery = z.strictObject({

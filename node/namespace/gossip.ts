@@ -18,6 +18,7 @@ import type { Reason } from './catch-up.ts'
 import { hearAttestation } from './attestations.ts'
 import { agrees } from './hello.ts'
 import type { Inbox } from './inbox.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import type { Replica } from './replica.ts'
 import type { Volume } from './volume.ts'
 
@@ -35,6 +36,7 @@ export interface GossipComponents {
   readonly volume: Volume
   readonly inbox: Inbox
   readonly freeBytes: () => number
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons. */
   readonly beaconMs: number
   /** Something is missing here that `from` can give. */
@@ -101,6 +103,7 @@ export class Gossip {
       root: volume.checkpoint?.clear,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
+      security: this.#c.security?.head(),
     }
     this.#publish({ kind: 'beacon', beacon })
   }
@@ -222,6 +225,7 @@ export class Gossip {
     const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
     if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
+    this.#c.security?.heard(beacon)
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return
     const isMissing = (): boolean =>

@@ -1,9 +1,8 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -17,8 +16,11 @@ import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
+import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
+import { recordGovernance } from './recorded.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
@@ -44,12 +46,6 @@ export interface PeerNews {
   readonly freeBytes: number | undefined
 }
 
-/** Of what was written here under a label. */
-interface OwnShare {
-  readonly actor: ActorId
-  readonly seq: number
-}
-
 export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
@@ -57,6 +53,7 @@ export interface SwarmComponents {
   /** Told whom this node hears. */
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons of this node. */
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
@@ -74,8 +71,7 @@ export class Swarm {
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
   readonly #news = new Map<PeerId, PeerNews>()
-  /** Per volume how much of what was written here each peer said is durable there. */
-  readonly #durable = new Map<VolumeId, Map<PeerId, OwnShare>>()
+  readonly #elsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use: how long to wait, and until when. */
@@ -89,6 +85,10 @@ export class Swarm {
     this.#c = components
     const { world, volumes } = components
     this.#refusals = new Refusals(world.clock)
+    this.#elsewhere = new HeldElsewhere({
+      connectedMembers: (volume) => this.connectedMembers(volume),
+      sync: (volume, peer) => this.sync(volume, peer),
+    })
     this.#door = new Door({
       world,
       volumes: () => volumes.all().map(({ volume }) => volume),
@@ -112,7 +112,7 @@ export class Swarm {
       onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
-        this.#heardDurable(volume, peer, vector)
+        this.#elsewhere.heard(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -158,12 +158,13 @@ export class Swarm {
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
     if (this.#hosted.has(volume.id)) return
-    const { world, beaconMs, freeBytes, log } = this.#c
+    const { world, beaconMs, freeBytes, security, log } = this.#c
     const gossip = new Gossip({
       world,
       volume,
       inbox: this.#inboxOf(volume),
       freeBytes,
+      security,
       beaconMs,
       onMissing: (from, isMissing) => this.syncSoon(volume, from, isMissing),
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
@@ -173,6 +174,7 @@ export class Swarm {
     gossip.start()
     checkpoints.start()
     volume.events.members.add(() => this.#membersChanged())
+    if (security !== undefined) recordGovernance(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
@@ -334,31 +336,9 @@ export class Swarm {
       .toSorted()
   }
 
-  /**
-   * Wait until everything this node has logged in a volume is durable on `count` other members.
-   * throws ShoalError 'not-placed' naming how many could be had.
-   */
-  async durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
-    await volume.commit()
-    const seq = volume.actors.get(volume.actor)?.seq ?? 0
-    const holders = (): PeerId[] =>
-      [...(this.#durable.get(volume.id) ?? [])]
-        .filter(
-          ([peer, durable]) =>
-            volume.membership.member(peer) !== undefined &&
-            durable.actor === volume.actor &&
-            durable.seq >= seq,
-        )
-        .map(([peer]) => peer)
-    if (seq === 0 || holders().length >= count) return
-    const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
-    await Promise.allSettled(missing.map((peer) => this.sync(volume, peer)))
-    signal.throwIfAborted()
-    if (holders().length >= count) return
-    throw new ShoalError(
-      'not-placed',
-      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
-    )
+  /** As HeldElsewhere.on. */
+  durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
+    return this.#elsewhere.on(volume, count, signal)
   }
 
   #connected(peer: PeerId): void {
@@ -386,19 +366,12 @@ export class Swarm {
     this.#c.detector.heard(beacon.peer)
     this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.#heardDurable(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.#elsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
       () => undefined,
     )
-  }
-
-  #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
-    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, OwnShare>()
-    const { actor } = volume
-    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
-    this.#durable.set(volume.id, peers)
   }
 
   #planAntiEntropy(): void {

@@ -1,10 +1,5 @@
 // Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking.
-// A ticket's secret is kept as a hash, by the node that made it; uses are counted before the grant is logged, so a
-// crash may cost a use but never gives one away.
-import { fromHex } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
-import { toByteString } from '../../protocol/bytes.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   formatTicket,
@@ -13,8 +8,8 @@ import {
 } from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
-import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
+import { enforces } from '../../protocol/trust.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import {
@@ -25,22 +20,24 @@ import {
   encodeJoinRequest,
 } from '../../protocol/wire/join.ts'
 import type { JoinReply, JoinRequest } from '../../protocol/wire/join.ts'
-import type { Kv } from '../store/kv.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Channel, World } from '../world/world.ts'
+import { stateOf, ticketIdOf } from './tickets.ts'
+import type { Tickets } from './tickets.ts'
 
-const TICKET_PREFIX = 'T'
 const JOIN_MS: number = 30 * SECOND_MS
 
-interface GivenTicket {
-  readonly volume: VolumeId
-  readonly role: Role
-  readonly expires: WallTime
-  readonly usesLeft: number
-}
+/** Why a ticket that is not open lets nobody in. */
+const REFUSED = {
+  revoked: ['ticket-revoked', 'this ticket was taken back'],
+  expired: ['ticket-expired', 'this ticket has expired'],
+  used: ['ticket-used', 'this ticket was used as often as it may be'],
+} as const
 
 export interface JoinComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
-  readonly kv: Kv
+  readonly tickets: Tickets
+  readonly record: RecordSecurity
   /** Log the grant and answer with what the joiner needs. throws 'EPERM', 'no-such-volume'. */
   readonly admit: (
     volume: VolumeId,
@@ -54,33 +51,39 @@ export class Joining {
   readonly #c: JoinComponents
   /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
   #redeeming: Promise<unknown> = Promise.resolve()
-  /** When the last ticket ends: until then strangers may knock. */
-  #openUntil = 0
 
   constructor(components: JoinComponents) {
     this.#c = components
   }
 
   async start(): Promise<void> {
-    for await (const [, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' })) {
-      this.#openUntil = Math.max(this.#openUntil, decodeGiven(value).expires)
-    }
+    await this.#c.tickets.load()
     await this.#c.world.network.handle(JOIN_PROTOCOL, (channel) => this.#serve(channel))
   }
 
   /** True while a ticket may still be shown by somebody unknown. */
   isOpen(): boolean {
-    return this.#c.world.clock.wall() < this.#openUntil
+    return this.#c.tickets.isOpen()
   }
 
-  /** Make a ticket and remember its secret's hash, durably. */
-  async invite(volume: VolumeId, role: Role, uses: number, expires: WallTime): Promise<string> {
-    const { network, random } = this.#c.world
+  /** Make a ticket and remember its secret's hash, durably. returns its text, and how people name it. */
+  async invite(
+    volume: VolumeId,
+    role: Role,
+    uses: number,
+    expires: WallTime,
+  ): Promise<{ readonly ticket: string; readonly id: string }> {
+    const { tickets, record, world } = this.#c
+    const { network, random } = world
     const secret = random.bytes(TICKET_SECRET_BYTES)
     const ticket: Ticket = { volume, role, uses, expires, secret, addresses: network.addresses() }
-    await this.#keep(ticketSecretHash(secret), { volume, role, expires, usesLeft: uses })
-    this.#openUntil = Math.max(this.#openUntil, expires)
-    return formatTicket(ticket)
+    const hash = ticketSecretHash(secret)
+    const id = ticketIdOf(hash)
+    await tickets.add({ hash, volume, role, expires, uses })
+    const until = new Date(expires).toISOString()
+    const message = `ticket ${id}: ${uses} may join as ${role} until ${until}`
+    record({ kind: 'ticket-made', volume, message })
+    return { ticket: formatTicket(ticket), id }
   }
 
   /**
@@ -149,57 +152,32 @@ export class Joining {
     } catch (error) {
       const { code, message } = asShoalError(error)
       reply = { kind: 'refused', code, message }
+      this.#c.record({ kind: 'join-refused', peer: channel.peer, message: `answered: ${message}` })
     }
     await channel.send([encodeJoinReply(reply)], { signal })
     await channel.close()
   }
 
   async #redeem(request: JoinRequest, peer: PeerId): Promise<JoinReply> {
-    const hash = ticketSecretHash(request.secret)
-    const stored = this.#c.kv.get(ticketKey(hash))
-    const given = stored === undefined ? undefined : decodeGiven(stored)
+    const { tickets, isMember, admit, record, world } = this.#c
+    const given = tickets.get(ticketSecretHash(request.secret))
     if (given === undefined || given.volume !== request.volume) {
       throw new ShoalError(
         'ticket-unknown',
         'the node you asked did not give out this ticket; ask for a new one with shoal invite',
       )
     }
+    const { hash, volume, role } = given
     // One whose answer was lost asks again.
-    if (this.#c.isMember(given.volume, peer, given.role))
-      return this.#c.admit(given.volume, peer, given.role)
-    if (given.expires <= this.#c.world.clock.wall()) {
-      throw new ShoalError(
-        'ticket-expired',
-        'this ticket has expired; ask for a new one with shoal invite',
-      )
+    if (isMember(volume, peer, role)) return admit(volume, peer, role)
+    const state = stateOf(given, world.clock.wall())
+    if (enforces('ticket-open') && state !== 'open') {
+      const [code, what] = REFUSED[state]
+      throw new ShoalError(code, `${what}; ask for a new one with shoal invite`)
     }
-    if (given.usesLeft <= 0) {
-      throw new ShoalError(
-        'ticket-used',
-        'this ticket was used as often as it may be; ask for a new one with shoal invite',
-      )
-    }
-    await this.#keep(hash, { ...given, usesLeft: given.usesLeft - 1 })
-    return this.#c.admit(given.volume, peer, given.role)
-  }
-
-  #keep(hash: string, given: GivenTicket): Promise<void> {
-    const { volume, role, expires, usesLeft } = given
-    const value = encodeCbor({ vol: volume, r: role, e: expires, u: usesLeft })
-    return this.#c.kv.write([{ kind: 'put', key: ticketKey(hash), value }], { sync: true })
-  }
-}
-
-function ticketKey(hash: string): string {
-  return TICKET_PREFIX + toByteString(fromHex(hash))
-}
-
-function decodeGiven(bytes: Uint8Array): GivenTicket {
-  const value = decodeCbor(bytes, 'ticket record') as Record<string, unknown>
-  return {
-    volume: value['vol'] as VolumeId,
-    role: parseRole(String(value['r'])),
-    expires: value['e'] as WallTime,
-    usesLeft: value['u'] as number,
+    await tickets.use(hash, peer)
+    const message = `ticket ${ticketIdOf(hash)}: ${peer} joins as ${role}`
+    record({ kind: 'ticket-used', volume, peer, message })
+    return admit(volume, peer, role)
   }
 }

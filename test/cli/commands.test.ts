@@ -122,6 +122,7 @@ describe('commands', { concurrency: 4 }, () => {
       assert.match(stderr, /2 times:\n {2}shoal up --join TICKET/)
       assert.deepEqual(await json('invite', '--role', 'reader', '--expires', '30m'), {
         ticket: 'shoal1memory',
+        id: 'ab12cd34',
         volume: 'main',
         role: 'reader',
         uses: 1,
