@@ -18,20 +18,26 @@ const LAST_WORDS_MAX = 400
 type Report = NodeStatus | ErrorBody
 
 /**
- * Start this command again without --detach and wait until its node is ready. An interrupt ends it.
+ * Start this command again without --detach and wait until its node is ready. An interrupt ends it. A ticket goes by a
+ * pipe: what is on a command line, every user of the machine may read.
  * throws what the process reports, or 'internal' with its last words if it ends before it could.
  */
-export async function startDetached(context: Context): Promise<NodeStatus> {
+export async function startDetached(
+  context: Context,
+  ticket: string | undefined,
+): Promise<NodeStatus> {
   const { home, signal } = context
   await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 })
   const path = join(home, 'logs', 'output.log')
   const output = await open(path, 'w', 0o600)
-  const again = process.argv.slice(1).filter((argument) => argument !== '--detach')
+  const again = ticket === undefined ? wordsAgain() : [...wordsAgain(), '--join', '-']
   const child = spawn(process.execPath, [...process.execArgv, ...again], {
     detached: true,
     env: { ...process.env, [MARK]: '1' },
-    stdio: ['ignore', output.fd, output.fd, 'ipc'],
+    stdio: [ticket === undefined ? 'ignore' : 'pipe', output.fd, output.fd, 'ipc'],
   })
+  // One that ended at once says so below.
+  child.stdin?.on('error', () => undefined).end(`${ticket}\n`)
   const interrupt = (): boolean => child.kill('SIGTERM')
   signal.addEventListener('abort', interrupt)
   try {
@@ -46,6 +52,12 @@ export async function startDetached(context: Context): Promise<NodeStatus> {
     child.unref()
     await output.close()
   }
+}
+
+/** The words of this command, without --detach and without a ticket. */
+function wordsAgain(): string[] {
+  const words = process.argv.slice(1).filter((word) => word !== '--detach')
+  return words.filter((word, at) => !word.startsWith('--join') && words[at - 1] !== '--join')
 }
 
 /** Tell the process that started this one how it went. Only the first report counts. returns false if there is none. */

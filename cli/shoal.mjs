@@ -7,6 +7,7 @@ import module, { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hideTicket } from './hidden-ticket.mjs'
 
 const NODE_MAJOR_MIN = 24
 const here = dirname(fileURLToPath(import.meta.url))
@@ -15,6 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  hideTicket()
   // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')

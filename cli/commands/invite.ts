@@ -47,7 +47,7 @@ export function addInvite(program: Command, context: Context): void {
       // The ticket alone on stdout, so that a script can take it; what to do with it beside it.
       const until = formatTime(invitation.expiresMs)
       context.tell(
-        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  ${context.joinLine}\nwhere TICKET is`,
+        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  ${context.joinLine}\nIt asks for the ticket, which is`,
       )
       context.print(invitation, () => invitation.ticket)
     })

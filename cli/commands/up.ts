@@ -5,6 +5,7 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { driverOption, waitOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
 import { explain, table } from '../output.ts'
+import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { DriverName, LocalNode } from '../../node/control/api.ts'
@@ -28,7 +29,7 @@ export function addUp(program: Command, context: Context): void {
     .option('--mount <dir>', 'mount the namespace at this folder')
     .addOption(driverOption())
     .addOption(waitOption())
-    .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
+    .option('--join <ticket>', `join the volume of ${TICKET_HELP}`)
     .option('--detach', 'return when the node is ready, and let it run on')
     .addHelpText(
       'after',
@@ -36,14 +37,16 @@ export function addUp(program: Command, context: Context): void {
     )
     .action(async (options: UpOptions) => {
       await refuseIfRunning(context)
+      const { join } = options
+      const ticket = join === undefined ? undefined : await readTicketText(context, join)
       await prepareHome(context, options)
-      if (options.detach === true) return detach(context)
-      return run(context, options)
+      if (options.detach === true) return detach(context, ticket)
+      return run(context, { ...options, ...(ticket !== undefined && { join: ticket }) })
     })
 }
 
-async function detach(context: Context): Promise<void> {
-  const status = await startDetached(context)
+async function detach(context: Context, ticket: string | undefined): Promise<void> {
+  const status = await startDetached(context, ticket)
   context.print(status, () => describe(context, status, true))
 }
 
@@ -82,7 +85,7 @@ async function runUntilStopped(
 
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
-  if (options.join !== undefined) await node.api.join(options.join.trim(), { signal })
+  if (options.join !== undefined) await node.api.join(options.join, { signal })
   const { mount, driver, wait: waitMs } = options
   if (mount !== undefined) await node.api.mount(resolve(mount), { driver, waitMs, signal })
 }

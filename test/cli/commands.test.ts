@@ -119,7 +119,7 @@ describe('commands', { concurrency: 4 }, () => {
     await withNode(async ({ shoal, json }) => {
       const { stdout, stderr } = await shoal('invite', '--uses', '2')
       assert.equal(stdout, 'shoal1memory\n')
-      assert.match(stderr, /2 times:\n {2}shoal up --join TICKET/)
+      assert.match(stderr, /2 times:\n {2}shoal up --join -\nIt asks for the ticket/)
       assert.deepEqual(await json('invite', '--role', 'reader', '--expires', '30m'), {
         ticket: 'shoal1memory',
         id: 'ab12cd34',

@@ -83,12 +83,13 @@ export class TestNode {
       '--no-mdns',
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(driver === undefined ? [] : ['--driver', driver]),
-      ...(ticket === undefined ? [] : ['--join', ticket]),
+      ...(ticket === undefined ? [] : ['--join', '-']),
       ...(zone === undefined ? [] : ['--zone', zone]),
     ]
     const node = [process.execPath, SHOAL, '--home', this.home, '--json', 'up', ...options]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
-    const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    up.stdin.end(ticket)
     this.#process = up
     this.#said = ''
     await new Promise<void>((resolve, reject) => {
