@@ -175,9 +175,9 @@ export class FileClient implements FilesApi, ConflictsApi, HistoryApi, ExchangeA
     content: AsyncIterable<Uint8Array>,
     options: FileCallOptions & ImportOptions = {},
   ): AsyncGenerator<readonly ImportEvent[]> {
-    const { sizeBytes, ack } = options
+    const { sizeBytes, preserve, ack } = options
     const all = await this.#options(path, options)
-    const query = { path, sizeBytes, ack }
+    const query = { path, sizeBytes, preserve, ack }
     yield* pagesOf<ImportEvent>(
       (await this.#connection.open('PUT', CAR_ROUTE, query, content, all)).body,
     )

@@ -276,7 +276,7 @@ export function parseExportQuery(query: unknown): ExportOptions & { path: string
   return check(exportQuery, query)
 }
 
-const importQuery = z.strictObject({ path, sizeBytes: sizeText, ack })
+const importQuery = z.strictObject({ path, sizeBytes: sizeText, preserve: flagText, ack })
 
 /** throws ShoalError 'usage'. */
 export function parseImportQuery(query: unknown): ImportOptions & { path: string } {
