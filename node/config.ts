@@ -1,7 +1,7 @@
 // The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600), `config.yaml`, and
 // whatever the store keeps. identity.key is written last and makes the folder a home; it never changes after.
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmod, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,6 +12,7 @@ import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import { checkWay, closeHome } from './world/closed-home.ts'
 
 const CONFIG_FILE = 'config.yaml'
 const IDENTITY_FILE = 'identity.key'
@@ -53,6 +54,8 @@ export interface Config {
 export interface Home {
   readonly folder: string
   readonly config: Config
+  /** Files and folders in it that were open to others, and are no more; '.' for itself. */
+  readonly opened: readonly string[]
   /** The Ed25519 seed: whoever has it is this node. */
   readonly seed: Uint8Array
 }
@@ -130,9 +133,10 @@ export async function initHome(folder: string, options: ConfigOptions = {}): Pro
   const config = parseConfig(text, 'option')
   const seed = randomBytes(SEED_BYTES)
   await chmod(folder, 0o700)
-  await writeDurably(join(folder, CONFIG_FILE), text, 0o644)
-  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`, 0o600)
-  return { folder, config, seed }
+  await checkWay(await realpath(folder))
+  await writeDurably(join(folder, CONFIG_FILE), text)
+  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`)
+  return { folder, config, opened: [], seed }
 }
 
 /** Is there a home in this folder? */
@@ -146,8 +150,8 @@ export async function isHome(folder: string): Promise<boolean> {
 }
 
 /**
- * Read a home.
- * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key, 'malformed' or 'corrupt' naming file and key.
+ * Read a home, once it is closed to all others (closeHome).
+ * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in its place, 'malformed' or 'corrupt' naming file and key.
  */
 export async function loadHome(folder: string): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
@@ -160,6 +164,7 @@ export async function loadHome(folder: string): Promise<Home> {
       `${identityFile} is open to others. Close it with "chmod 600 ${identityFile}".`,
     )
   }
+  const opened = await closeHome(folder)
   const key = (await readFile(identityFile, 'utf8')).trim()
   if (!/^[0-9a-f]{64}$/.test(key)) {
     throw new ShoalError(
@@ -168,7 +173,8 @@ export async function loadHome(folder: string): Promise<Home> {
     )
   }
   const file = join(folder, CONFIG_FILE)
-  return { folder, config: parseConfig(await readConfig(file), file), seed: fromHex(key) }
+  const config = parseConfig(await readConfig(file), file)
+  return { folder, config, opened, seed: fromHex(key) }
 }
 
 /** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
@@ -177,7 +183,7 @@ export async function updateConfig(folder: string, options: ConfigOptions): Prom
   const file = join(folder, CONFIG_FILE)
   const text = editConfig(await readConfig(file), options)
   parseConfig(text, 'option')
-  await writeDurably(file, text, 0o644)
+  await writeDurably(file, text)
 }
 
 /** `source` is the file, or 'option' for what the command line says. */
@@ -277,11 +283,11 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Old or new content, never a part, whatever happens; durable once it returns. */
-async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+/** Old or new content, never a part, whatever happens; durable once it returns. For the owner alone. */
+async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`
   await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', mode)
+  const file = await open(temporary, 'wx', 0o600)
   try {
     await file.writeFile(utf8(text))
     await file.sync()

@@ -20,6 +20,7 @@ import { Volumes } from './namespace/volumes.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { SecurityLog } from './observe/security-log.ts'
+import type { SecurityEvent } from './observe/security.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
 import { SecurityWitness } from './peers/security-witness.ts'
@@ -51,6 +52,8 @@ export interface NodeComponents {
   /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Found before it was opened. */
+  readonly found?: readonly SecurityEvent[] | undefined
 }
 
 export interface NodeOptions {
@@ -226,6 +229,7 @@ export class Node implements LocalNode {
       nameOf: (peer, volume) => nameIn(named.volumes, peer, volume),
       log: components.log,
     })
+    for (const event of components.found ?? []) security.record(event)
     if (isCopy) {
       const message = 'this home was copied or restored: writing on as a new incarnation'
       security.record({ kind: 'home-copied', message })

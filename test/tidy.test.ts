@@ -75,7 +75,6 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
 const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',
   'node/config.ts',
-  'node/observe/log.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
 ])

@@ -82,12 +82,11 @@ async function recover(
   }
   const { initHome, isHome } = await import('../../node/config.ts')
   const { createNode } = await import('../../node/index.ts')
-  const { openLog } = await import('../../node/observe/log.ts')
   const { home, signal } = context
   const isNew = await isNowhere(home)
   if (!(await isHome(home))) await initHome(home, homeOptions(options))
   try {
-    const node = await createNode({ home, log: openLog(home) })
+    const node = await createNode({ home, tell: (text) => context.tell(text) })
     try {
       await node.start()
       return { volume: await node.api.recover(request, { signal }), isUp: false }

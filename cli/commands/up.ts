@@ -53,8 +53,10 @@ async function detach(context: Context, ticket: string | undefined): Promise<voi
 async function run(context: Context, options: UpOptions): Promise<void> {
   try {
     const { createNode } = await import('../../node/index.ts')
-    const { openLog } = await import('../../node/observe/log.ts')
-    const node = await createNode({ home: context.home, log: openLog(context.home) })
+    const node = await createNode({
+      home: context.home,
+      tell: (text) => context.tell(text),
+    })
     await runUntilStopped(node, context, options)
   } catch (thrown) {
     const error = explain(thrown)
