@@ -15,6 +15,7 @@ import type { HomeOptions } from './init.ts'
 
 export interface UpOptions extends HomeOptions {
   readonly mount?: string
+  readonly allowOther?: boolean
   readonly driver?: DriverName
   /** In ms. */
   readonly wait?: number
@@ -27,6 +28,7 @@ export function addUp(program: Command, context: Context): void {
     program.command('up').description('run the node (and make its home first, if there is none)'),
   )
     .option('--mount <dir>', 'mount the namespace at this folder')
+    .option('--allow-other', 'let other users of this machine into that mount')
     .addOption(driverOption())
     .addOption(waitOption())
     .option('--join <ticket>', `join the volume of ${TICKET_HELP}`)
@@ -88,8 +90,9 @@ async function runUntilStopped(
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
   if (options.join !== undefined) await node.api.join(options.join, { signal })
-  const { mount, driver, wait: waitMs } = options
-  if (mount !== undefined) await node.api.mount(resolve(mount), { driver, waitMs, signal })
+  const { mount, allowOther, driver, wait: waitMs } = options
+  const how = { allowOther, driver, waitMs, signal }
+  if (mount !== undefined) await node.api.mount(resolve(mount), how)
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {
@@ -119,7 +122,10 @@ function aborted(signal: AbortSignal): Promise<void> {
 function describe(context: Context, { node, mounts }: NodeStatus, detached: boolean): string {
   const rows = [
     ...node.addresses.map((address) => ['  Listening on', address]),
-    ...mounts.map(({ folder, volume }) => ['  Mounted at', `${folder} (volume "${volume}")`]),
+    ...mounts.map(({ folder, volume, allowOther }) => [
+      '  Mounted at',
+      `${folder} (volume "${volume}"${allowOther ? ', for other users of this machine, too' : ''})`,
+    ]),
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
     [
       '  Invite with',

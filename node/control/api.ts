@@ -350,6 +350,7 @@ export type DriverName = 'kernel' | 'fuse-native'
 export interface MountRequest {
   readonly volume?: string | undefined
   readonly readOnly?: boolean | undefined
+  /** Let other users of the machine in. Default: no. */
   readonly allowOther?: boolean | undefined
   /** Show this folder of the volume as the root. */
   readonly subdir?: string | undefined

@@ -174,4 +174,6 @@ export interface MountStatus {
   readonly folder: string
   readonly volume: string
   readonly readOnly: boolean
+  /** Other users of the machine are let in. */
+  readonly allowOther: boolean
 }

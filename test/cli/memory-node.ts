@@ -319,9 +319,9 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
 
   async mount(
     folder: string,
-    { volume = 'main', readOnly = false }: MountRequest = {},
+    { volume = 'main', readOnly = false, allowOther = false }: MountRequest = {},
   ): Promise<MountStatus> {
-    const mounted = { folder, volume, readOnly }
+    const mounted = { folder, volume, readOnly, allowOther }
     this.#mounts.set(folder, mounted)
     return mounted
   }
