@@ -211,7 +211,10 @@ test('only the world, and the config that it is made from, read time and chance'
   )
 })
 
-test('the lockfile serves every platform and names no registry', () => {
+/** What has a program to run when it is installed, which is not run: these come with what that would make. */
+const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
+
+test('the lockfile serves every platform, names no registry, and has the hash of every package', () => {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
   const packages = (JSON.parse(text) as { packages: Record<string, LockedPackage> }).packages
   none([
@@ -221,13 +224,26 @@ test('the lockfile serves every platform and names no registry', () => {
         .filter(
           (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
         )
-        .map((name) => `${name} is missing: run scripts/complete-lock.mjs`),
+        .map((name) => `${name} is missing: choose a version of ${path} that all platforms have`),
     ),
+    ...Object.entries(packages).flatMap(([path, { integrity = '', hasInstallScript = false }]) => {
+      if (path === '') return []
+      const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
+      return [
+        ...(/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity) ? [] : [`${path} has no sha512`]),
+        ...(hasInstallScript && !INSTALL_SCRIPTS.includes(name)
+          ? [`${path} runs a program when it is installed`]
+          : []),
+      ]
+    }),
   ])
+  assert.match(readFileSync(join(root, '.npmrc'), 'utf8'), /^ignore-scripts=true$/m)
 })
 
 interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly integrity?: string
+  readonly hasInstallScript?: boolean
 }
 
 /** Why `file` must not import `imported` from where it is, or undefined. */
