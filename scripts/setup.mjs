@@ -14,7 +14,7 @@ const bin = join(root, 'node_modules', '.bin')
 const PINNED_NODE = join(bin, 'node')
 
 if (!packagesAreCurrent()) install()
-if (!existsSync(PINNED_NODE)) useThisNode()
+if (!existsSync(PINNED_NODE)) linkNode()
 if (!existsSync(join(bin, 'shoal'))) symlinkSync('../../cli/shoal.mjs', join(bin, 'shoal'))
 await import('./build-kernels.mjs')
 
@@ -42,9 +42,11 @@ function install() {
   fail(`npm ci failed (${how}). Mend what it says above, then run this again.`)
 }
 
-/** Where the packages have no Node for the machine. */
-function useThisNode() {
+/** npm 10 does not, and for some machines the packages have none. */
+function linkNode() {
   const { platform, arch, version, versions, execPath } = process
+  const packaged = join('..', `node-${platform}-${arch}`, 'bin', 'node')
+  if (existsSync(join(bin, packaged))) return symlinkSync(packaged, PINNED_NODE)
   if (Number.parseInt(versions.node, 10) < NODE_MAJOR_MIN)
     fail(
       `there is no Node for ${platform}-${arch} among the packages, and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
