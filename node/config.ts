@@ -13,9 +13,11 @@ import { ShoalError } from '../protocol/errors.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
 import { checkWay, closeHome } from './world/closed-home.ts'
+import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
+import type { HomeKey, HomeLock } from './world/home-key.ts'
 
 const CONFIG_FILE = 'config.yaml'
-const IDENTITY_FILE = 'identity.key'
+export const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
@@ -58,7 +60,12 @@ export interface Home {
   readonly opened: readonly string[]
   /** The Ed25519 seed: whoever has it is this node. */
   readonly seed: Uint8Array
+  /** Of a home that is protected. */
+  readonly key?: HomeKey | undefined
 }
+
+/** Gives the secret of a protected home. throws where there is none. */
+export type AskSecret = (lock: HomeLock) => Promise<Uint8Array>
 
 /** Undefined leaves the default, or what the file says. */
 export interface ConfigOptions {
@@ -152,8 +159,10 @@ export async function isHome(folder: string): Promise<boolean> {
 /**
  * Read a home, once it is closed to all others (closeHome).
  * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in its place, 'malformed' or 'corrupt' naming file and key.
+
+ * askSecret: for one that is protected.
  */
-export async function loadHome(folder: string): Promise<Home> {
+export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
   if (!(await isHome(folder))) {
     throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Make one with "shoal init".`)
@@ -165,16 +174,34 @@ export async function loadHome(folder: string): Promise<Home> {
     )
   }
   const opened = await closeHome(folder)
-  const key = (await readFile(identityFile, 'utf8')).trim()
-  if (!/^[0-9a-f]{64}$/.test(key)) {
-    throw new ShoalError(
-      'corrupt',
-      `${identityFile} is not a key of 64 hex digits. Restore it from a backup.`,
-    )
-  }
+  await settleHome(folder)
+  const key = await unlockHome(folder, askSecret)
   const file = join(folder, CONFIG_FILE)
   const config = parseConfig(await readConfig(file), file)
-  return { folder, config, opened, seed: fromHex(key) }
+  return { folder, config, opened, seed: await readSeed(identityFile, key), key }
+}
+
+async function unlockHome(
+  folder: string,
+  ask: AskSecret | undefined,
+): Promise<HomeKey | undefined> {
+  const lock = await readLock(folder)
+  if (lock === undefined) return undefined
+  if (ask === undefined)
+    throw new ShoalError('EACCES', `${folder} is protected: its passphrase is needed`)
+  return unlock(lock, await ask(lock))
+}
+
+async function readSeed(file: string, key: HomeKey | undefined): Promise<Uint8Array> {
+  const text = (await readFile(file, 'utf8')).trim()
+  const [, sealed] = /^sealed ([0-9a-f]+)$/.exec(text) ?? []
+  if (key !== undefined && sealed !== undefined)
+    return key.open(aboutFile(IDENTITY_FILE), fromHex(sealed))
+  if (key === undefined && /^[0-9a-f]{64}$/.test(text)) return fromHex(text)
+  throw new ShoalError(
+    'corrupt',
+    `${file} is not a key of 64 hex digits. Restore it from a backup.`,
+  )
 }
 
 /** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
@@ -284,7 +311,7 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /** Old or new content, never a part, whatever happens; durable once it returns. For the owner alone. */
-async function writeDurably(path: string, text: string): Promise<void> {
+export async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`
   await rm(temporary, { force: true })
   const file = await open(temporary, 'wx', 0o600)

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { loadHome } from './config.ts'
-import type { Home } from './config.ts'
+import type { AskSecret, Home } from './config.ts'
 import type { LocalNode } from './control/api.ts'
 import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
@@ -11,8 +11,10 @@ import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
 import { openLog } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
+import { SealedKv } from './store/sealed-kv.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
+import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
@@ -28,22 +30,27 @@ const VERSION = '0.1.0'
  */
 export async function createNode({
   home: folder,
+  askSecret,
   tell,
 }: {
   home: string
+  /** For a home that is protected. */
+  askSecret?: AskSecret | undefined
   /** Say to the owner what was found to be wrong with the home. */
   tell: (text: string) => void
 }): Promise<LocalNode> {
   // What the node makes is for its owner alone, also what libraries make. Files of a mount have the umask of who makes them.
   process.umask(0o077)
-  const home = await loadHome(folder)
+  const home = await loadHome(folder, askSecret)
+  const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
   const found = describeOpened(home)
   if (found !== undefined) tell(found)
-  const log = openLog(folder)
+  const log = openLog(folder, { seal: lines.seal })
   const clock = new SystemClock()
   const random = new SystemRandom()
   const disk = new SystemDisk(folder)
-  const kv = await LevelKv.open(join(folder, INDEX_FOLDER))
+  const level = await LevelKv.open(join(folder, INDEX_FOLDER))
+  const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
     const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes } = home.config
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
@@ -63,6 +70,7 @@ export async function createNode({
         world,
         kv,
         identity: identityFromSeed(home.seed),
+        lines,
         mounter: mountBy,
         openDoor: (api) =>
           serveControl(api, {

@@ -33,6 +33,8 @@ import { NodeUpkeep } from './upkeep/node-upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
+import { PLAIN_LINES } from './world/home-key.ts'
+import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
 
 const BEACON_MS = 10_000
@@ -52,6 +54,8 @@ export interface NodeComponents {
   /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** How lines of its security log are sealed, in a home that is protected. */
+  readonly lines?: LineSeal | undefined
   /** Found before it was opened. */
   readonly found?: readonly SecurityEvent[] | undefined
 }
@@ -226,6 +230,7 @@ export class Node implements LocalNode {
       world,
       kv,
       identity,
+      lines: components.lines ?? PLAIN_LINES,
       nameOf: (peer, volume) => nameIn(named.volumes, peer, volume),
       log: components.log,
     })

@@ -48,7 +48,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['upkeep'],
   ['mount', 'tier', 'exchange', 'control'],
   ['api'],
-  ['node.ts'],
+  ['node.ts', 'protection.ts'],
   ['index.ts'],
 ]
 
@@ -75,6 +75,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
 const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',
   'node/config.ts',
+  'node/protection.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
 ])

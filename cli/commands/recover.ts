@@ -5,6 +5,7 @@ import { text as textOf } from 'node:stream/consumers'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
+import { readSecret } from '../secret.ts'
 import type { Command } from 'commander'
 import type { VolumeInfo } from '../../node/control/api.ts'
 import type { RecoverRequest } from '../../node/control/recovery.ts'
@@ -86,7 +87,11 @@ async function recover(
   const isNew = await isNowhere(home)
   if (!(await isHome(home))) await initHome(home, homeOptions(options))
   try {
-    const node = await createNode({ home, tell: (text) => context.tell(text) })
+    const node = await createNode({
+      home,
+      askSecret: (lock) => readSecret(context, {}, lock),
+      tell: (text) => context.tell(text),
+    })
     try {
       await node.start()
       return { volume: await node.api.recover(request, { signal }), isUp: false }

@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { driverOption, waitOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
+import { PASSPHRASE_FILE_HELP, readSecret, secretAtHand } from '../secret.ts'
+import type { Given } from '../detach.ts'
 import { explain, table } from '../output.ts'
 import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
@@ -21,6 +23,7 @@ export interface UpOptions extends HomeOptions {
   readonly wait?: number
   readonly join?: string
   readonly detach?: boolean
+  readonly passphraseFile?: string
 }
 
 export function addUp(program: Command, context: Context): void {
@@ -32,6 +35,7 @@ export function addUp(program: Command, context: Context): void {
     .addOption(driverOption())
     .addOption(waitOption())
     .option('--join <ticket>', `join the volume of ${TICKET_HELP}`)
+    .option('--passphrase-file <file>', PASSPHRASE_FILE_HELP)
     .option('--detach', 'return when the node is ready, and let it run on')
     .addHelpText(
       'after',
@@ -42,13 +46,23 @@ export function addUp(program: Command, context: Context): void {
       const { join } = options
       const ticket = join === undefined ? undefined : await readTicketText(context, join)
       await prepareHome(context, options)
-      if (options.detach === true) return detach(context, ticket)
+      if (options.detach === true)
+        return detach(context, { ticket, secret: await secretToPass(context, options) })
       return run(context, { ...options, ...(ticket !== undefined && { join: ticket }) })
     })
 }
 
-async function detach(context: Context, ticket: string | undefined): Promise<void> {
-  const status = await startDetached(context, ticket)
+/** What nobody but who is at this terminal can give. */
+async function secretToPass(context: Context, options: UpOptions): Promise<Uint8Array | undefined> {
+  const { protectionOf } = await import('../../node/protection.ts')
+  const protection = await protectionOf(context.home)
+  const atHand = protection.isProtected && (await secretAtHand(options, protection)) !== undefined
+  if (!protection.isProtected || atHand) return undefined
+  return readSecret(context, options, protection)
+}
+
+async function detach(context: Context, given: Given): Promise<void> {
+  const status = await startDetached(context, given)
   context.print(status, () => describe(context, status, true))
 }
 
@@ -57,6 +71,7 @@ async function run(context: Context, options: UpOptions): Promise<void> {
     const { createNode } = await import('../../node/index.ts')
     const node = await createNode({
       home: context.home,
+      askSecret: (lock) => readSecret(context, options, lock),
       tell: (text) => context.tell(text),
     })
     await runUntilStopped(node, context, options)

@@ -15,6 +15,12 @@ export const FOLDER = 'logs'
 export const CURRENT_FILE: string = `${FOLDER}/security.log`
 const FORMER_FILE = /^security-\d{12}\.log$/
 
+/** Where a log lies, and how its lines are opened. */
+export interface LogFiles {
+  readonly disk: Disk
+  readonly open: (line: string) => string
+}
+
 /** An event by its number, and the hash of its line. */
 export interface Link {
   readonly number: number
@@ -66,15 +72,15 @@ export async function formerFiles(disk: Disk): Promise<string[]> {
 }
 
 /** All events that can be read, of one file after the other. */
-export async function* readEntries(disk: Disk): AsyncGenerator<SecurityEntry[]> {
-  for (const file of [...(await formerFiles(disk)), CURRENT_FILE])
-    yield (await readLines(disk, file)).flatMap(({ read }) => (read ? [read.entry] : []))
+export async function* readEntries(files: LogFiles): AsyncGenerator<SecurityEntry[]> {
+  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE])
+    yield (await readLines(files, file)).flatMap(({ read }) => (read ? [read.entry] : []))
 }
 
 /** The hash of an event's line, as it is or as the next one names it; undefined for one that is not kept. */
-export async function hashOf(disk: Disk, number: number): Promise<string | undefined> {
-  for (const file of [...(await formerFiles(disk)), CURRENT_FILE]) {
-    for (const { read } of await readLines(disk, file)) {
+export async function hashOf(files: LogFiles, number: number): Promise<string | undefined> {
+  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE]) {
+    for (const { read } of await readLines(files, file)) {
       if (read?.link.number === number) return toHex(read.link.hash)
       if (read?.link.number === number + 1) return read.prev
     }
@@ -83,15 +89,15 @@ export async function hashOf(disk: Disk, number: number): Promise<string | undef
 }
 
 /** Read it all. known: what it once was, from elsewhere. cost: of memory one file. */
-export async function examine(disk: Disk, known: Known | undefined): Promise<Examined> {
+export async function examine(files: LogFiles, known: Known | undefined): Promise<Examined> {
   const problems: string[] = []
   let last: Link | undefined
   let [first, currentBytes, unread]: [number | undefined, number, number] = [undefined, 0, 0]
   let hasTail = false
   const unreadable = (): string[] =>
     unread === 0 ? [] : [`${unread} lines after event ${last?.number ?? 0} cannot be read`]
-  for (const file of [...(await formerFiles(disk)), CURRENT_FILE]) {
-    for (const { endBytes, read } of await readLines(disk, file)) {
+  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE]) {
+    for (const { endBytes, read } of await readLines(files, file)) {
       const breaks = read === undefined ? [] : breakBefore(read, last, known)
       const isWhole = read !== undefined && unread === 0 && breaks.length === 0
       // Behind what was durable is what was being written when the node ended, whole or not.
@@ -141,14 +147,14 @@ function missing(from: number, to: number): string {
   return from === to ? `event ${from} is missing` : `events ${from} to ${to} are missing`
 }
 
-async function readLines(disk: Disk, file: string): Promise<Line[]> {
+async function readLines({ disk, open }: LogFiles, file: string): Promise<Line[]> {
   const bytes = Buffer.from(await readWhole(disk, file))
   const lines: Line[] = []
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(0x0a, start)
     const text = bytes.toString('utf8', start, end < 0 ? bytes.length : end)
     const endBytes = end < 0 ? bytes.length : end + 1
-    lines.push({ file, endBytes, read: end < 0 ? undefined : readLine(text) })
+    lines.push({ file, endBytes, read: end < 0 ? undefined : readLine(text, open) })
     start = endBytes
   }
   return lines
@@ -179,8 +185,9 @@ export function formatLine(entry: SecurityEntry, prev: Uint8Array): string {
   })
 }
 
-function readLine(text: string): Line['read'] {
+function readLine(stored: string, open: LogFiles['open']): Line['read'] {
   try {
+    const text = open(stored)
     const { n, time, prev, ...rest } = JSON.parse(text) as Record<string, unknown>
     const timeMs = Date.parse(String(time))
     if (!Number.isSafeInteger(n) || Number.isNaN(timeMs)) return undefined

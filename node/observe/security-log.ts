@@ -13,6 +13,7 @@ import { securityLineHash, signSecurityHead } from '../../protocol/wire/security
 import type { SecurityHead } from '../../protocol/wire/security.ts'
 import type { SecurityEntry, SecurityReadOptions } from '../control/security.ts'
 import type { Kv } from '../store/kv.ts'
+import type { LineSeal } from '../world/home-key.ts'
 import type { DiskFile, World } from '../world/world.ts'
 import { EventRates } from './event-rates.ts'
 import {
@@ -26,7 +27,7 @@ import {
   nextAfter,
   readEntries,
 } from './security-chain.ts'
-import type { Examined, Known, Link } from './security-chain.ts'
+import type { Examined, Known, Link, LogFiles } from './security-chain.ts'
 import type { RecordSecurity, SecurityEvent } from './security.ts'
 
 /** The head as it was when it was last durable, and what was told to be wrong with the log. */
@@ -46,6 +47,7 @@ export interface SecurityLogComponents {
   readonly world: Pick<World, 'clock' | 'random' | 'disk'>
   readonly kv: Kv
   readonly identity: Identity
+  readonly lines: LineSeal
   /** The name of a peer, where it is known. */
   readonly nameOf: (peer: PeerId, volume: VolumeId | undefined) => string | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -100,9 +102,9 @@ export class SecurityLog {
     components: SecurityLogComponents,
     options: SecurityLogOptions = {},
   ): Promise<SecurityLog> {
-    const { world, kv } = components
+    const { kv } = components
     const kept = decodeKept(kv.get(HEAD_KEY))
-    const examined = await examine(world.disk, kept)
+    const examined = await examine(filesOf(components), kept)
     const { last, problems, hasTail } = examined
     // Others may hold the one that was kept: the next event follows from that, whatever was made of it.
     const isBehind = kept !== undefined && (last?.number ?? 0) <= kept.link.number
@@ -155,7 +157,7 @@ export class SecurityLog {
       await this.#settle()
       const after = seen
       let newest: readonly SecurityEntry[] = []
-      for await (const page of readEntries(this.#c.world.disk)) {
+      for await (const page of readEntries(filesOf(this.#c))) {
         const asked = page.filter(({ number, timeMs }) => number > after && timeMs >= sinceMs)
         seen = page.at(-1)?.number ?? seen
         if (limit === undefined || !isFirst) yield asked
@@ -169,13 +171,13 @@ export class SecurityLog {
   /** Read all of it again. */
   async check(): Promise<Examined> {
     await this.#settle()
-    return examine(this.#c.world.disk, decodeKept(this.#c.kv.get(HEAD_KEY)))
+    return examine(filesOf(this.#c), decodeKept(this.#c.kv.get(HEAD_KEY)))
   }
 
   /** Is this head, which somebody holds, of this log as it is? */
   async compare(held: SecurityHead): Promise<'same' | 'differs' | 'older'> {
     await this.#settle()
-    const hash = await hashOf(this.#c.world.disk, held.number)
+    const hash = await hashOf(filesOf(this.#c), held.number)
     if (hash !== undefined) return hash === toHex(held.hash) ? 'same' : 'differs'
     return held.number > (this.#durable?.number ?? 0) ? 'differs' : 'older'
   }
@@ -240,7 +242,7 @@ export class SecurityLog {
   }
 
   async #writeLines(lines: readonly string[]): Promise<void> {
-    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''))
+    const bytes = Buffer.from(lines.map((line) => `${this.#c.lines.seal(line)}\n`).join(''))
     const file = await this.#open()
     await file.write(this.#fileBytes, [bytes])
     await file.sync()
@@ -279,6 +281,10 @@ export class SecurityLog {
     await this.#c.kv.write([{ kind: 'put', key: HEAD_KEY, value }], { sync: true })
     this.#durable = link
   }
+}
+
+function filesOf({ world, lines }: SecurityLogComponents): LogFiles {
+  return { disk: world.disk, open: lines.open }
 }
 
 interface Kept extends Known {

@@ -4,7 +4,7 @@
 // value. A scan within a bucket opens all of it and sorts it, and keeps it for the next page.
 import { createHmac, createSecretKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { concatBytes, fromByteString, toByteString, utf8 } from '../../protocol/bytes.ts'
+import { concatBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import type { HomeKey } from '../world/home-key.ts'
@@ -165,9 +165,4 @@ async function* inside(
       yield entry
     }
   }
-}
-
-/** What is sealed of a file, beside the ordered store. */
-export function aboutFile(name: string): Uint8Array {
-  return utf8(`file ${name}`)
 }

@@ -2,7 +2,7 @@
 // key that scrypt (RFC 7914) makes of a secret: a passphrase, or a credential of systemd.
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, scrypt } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
@@ -71,6 +71,11 @@ export class HomeKey {
   }
 }
 
+/** What is sealed of a file of the home. */
+export function aboutFile(name: string): Uint8Array {
+  return utf8(`file ${name}`)
+}
+
 /** Undefined: the home is not protected. throws ShoalError 'corrupt'. */
 export async function readLock(folder: string): Promise<HomeLock | undefined> {
   const file = join(folder, HOME_KEY_FILE)
@@ -120,4 +125,69 @@ function wrapping(secret: Uint8Array, salt: Uint8Array): Promise<HomeKey> {
       error === null ? resolve(new HomeKey(key)) : reject(error),
     )
   })
+}
+
+/** What of a home is replaced as a whole when it is protected, and when it is so no more. */
+const SWAPPED = ['identity.key', 'index', 'logs'] as const
+/** Beside each of them while that is made. */
+export type Form = 'sealed' | 'plain'
+
+/**
+ * End what a crash left half done: `home.key` says which form counts. What is sealed of one that was never protected, or
+ * plain of one that is, goes.
+ */
+export async function settleHome(folder: string): Promise<void> {
+  const isProtected = (await readLock(folder)) !== undefined
+  const [wanted, other]: readonly [Form, Form] = isProtected
+    ? ['sealed', 'plain']
+    : ['plain', 'sealed']
+  let changed = false
+  for (const name of SWAPPED) {
+    const [path, next, left] = [name, `${name}.${wanted}`, `${name}.${other}`].map((each) =>
+      join(folder, each),
+    ) as [string, string, string]
+    if (await isThere(next)) {
+      if (name !== 'identity.key') await rm(path, { recursive: true, force: true })
+      await rename(next, path)
+      changed = true
+    }
+    if (await isThere(left)) await rm(left, { recursive: true, force: true })
+  }
+  if (changed) await syncFolder(folder)
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Lines of a log, each sealed by itself. One that is not sealed is as it is. */
+export interface LineSeal {
+  readonly seal: (line: string) => string
+  readonly open: (line: string) => string
+}
+
+/** Of a home that is not protected. */
+export const PLAIN_LINES: LineSeal = { seal: (line) => line, open: (line) => line }
+
+export function lineSeal(key: HomeKey): LineSeal {
+  const about = utf8('line')
+  return {
+    seal: (line) => Buffer.from(key.seal(about, utf8(line))).toString('base64'),
+    open: (line) =>
+      line.startsWith('{')
+        ? line
+        : Buffer.from(key.open(about, Buffer.from(line, 'base64'))).toString('utf8'),
+  }
 }

@@ -7,6 +7,8 @@ import { SecurityLog } from '../../../node/observe/security-log.ts'
 import type { SecurityEvent } from '../../../node/observe/security.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
+import { PLAIN_LINES } from '../../../node/world/home-key.ts'
+import type { LineSeal } from '../../../node/world/home-key.ts'
 import type { Disk } from '../../../node/world/world.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import { identityFromSeed } from '../../../protocol/signed.ts'
@@ -29,6 +31,7 @@ class Home {
   readonly kv: MemoryKv
   readonly clock: ManualClock = new ManualClock()
   readonly said: string[] = []
+  lines: LineSeal = PLAIN_LINES
 
   constructor(disk: Disk, kv: MemoryKv = MemoryKv.open()) {
     this.disk = disk
@@ -41,6 +44,7 @@ class Home {
       world: { clock, disk, random: new SeededRandom(1, 'log') },
       kv,
       identity: IDENTITY,
+      lines: this.lines,
       nameOf: (peer: PeerId) => (peer === IDENTITY.peer ? 'me' : undefined),
       log: (message: string) => this.said.push(message),
     }
