@@ -81,6 +81,8 @@ export const BACKUP_PARTS_MAX = 4096
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
+/** Tickets that one node has given out and remembers. */
+export const TICKETS_MAX = 4096
 export const TICKET_USES_MAX = 10_000
 export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */

@@ -30,6 +30,10 @@ export type TrustRule =
   | 'space-within-capacity'
   /** A peer that costs more than it may is cut off. */
   | 'costs-within-budget'
+  /** The head of a security log is that of the node whose signature it has. */
+  | 'security-head-signed'
+  /** A ticket lets in while it has uses left, is not expired and was not taken back. */
+  | 'ticket-open'
 
 const off = new Set<TrustRule>()
 

@@ -120,6 +120,7 @@ function describe(peer: PeerStatus): string {
     ['Free', spaceText(peer)],
     ['Shards', shardsText(peer)],
     ['Round trip', roundTripText(peer)],
+    ['Security log', securityLogText(peer)],
     ...peer.addresses.map((address) => ['Address', printable(address)]),
   ]
   return table(rows)
@@ -149,6 +150,14 @@ function shardsText({ shards, shardBytes }: PeerStatus): string {
 
 function roundTripText({ roundTripMs }: PeerStatus): string {
   return roundTripMs === undefined ? '-' : `${roundTripMs.toFixed(1)} ms`
+}
+
+function securityLogText({ securityLog: held }: PeerStatus): string {
+  if (held === undefined) return 'nothing told yet'
+  const now = `event ${held.number}, told ${formatTime(held.heardMs)}`
+  if (held.back === undefined) return now
+  const { number, atMs } = held.back
+  return `${now}; ${colors.red(`went back from event ${number} on ${formatTime(atMs)}`)}`
 }
 
 function rolesOf(peer: PeerStatus): string {

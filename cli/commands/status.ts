@@ -32,9 +32,9 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
     ['Cache', cacheText(node.cache)],
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
-    ...mounts.map(({ folder, volume, readOnly }) => [
+    ...mounts.map(({ folder, volume, readOnly, allowOther }) => [
       'Mount',
-      `${folder} (${volume}${readOnly ? ', read-only' : ''})`,
+      `${folder} (${[volume, ...(readOnly ? ['read-only'] : []), ...(allowOther ? ['other users'] : [])].join(', ')})`,
     ]),
   ]
   const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]

@@ -41,7 +41,7 @@ export function findPeer(text: string, peers: readonly PeerId[], volumes: Volume
   )
 }
 
-function peerName(peer: PeerId, volumes: Volumes): string {
+export function peerName(peer: PeerId, volumes: Volumes): string {
   for (const { volume } of volumes.all()) {
     const member = volume.membership.member(peer)
     if (member !== undefined) return member.name
@@ -66,7 +66,7 @@ export async function describePeer(
   peer: PeerId,
   view: PeersView = viewPeers(parts),
 ): Promise<PeerStatus> {
-  const { volumes, swarm, roundTrips, world, budgets } = parts
+  const { volumes, swarm, roundTrips, witness, world, budgets } = parts
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ name, volume, member }]
@@ -94,6 +94,7 @@ export async function describePeer(
     freeBytes: swarm.news(peer)?.freeBytes,
     shards: held?.shards ?? 0,
     shardBytes: held?.bytes ?? 0,
+    securityLog: witness.of(peer),
   }
 }
 

@@ -4,6 +4,7 @@ import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Notice } from './notice.ts'
+import type { HeldLog } from './security.ts'
 
 export interface NodeStatus {
   readonly node: {
@@ -72,6 +73,8 @@ export interface PeerStatus {
   /** What it holds for volumes this node has, as their logs say. */
   readonly shards: number
   readonly shardBytes: number
+  /** What this node holds of its security log; undefined: nothing. */
+  readonly securityLog?: HeldLog | undefined
 }
 
 export interface VolumeStatus {
@@ -173,4 +176,6 @@ export interface MountStatus {
   readonly folder: string
   readonly volume: string
   readonly readOnly: boolean
+  /** Other users of the machine are let in. */
+  readonly allowOther: boolean
 }

@@ -16,6 +16,7 @@ import type { Timer, World } from '../world/world.ts'
 import { Hearing } from './hearing.ts'
 import type { HearingComponents } from './hearing.ts'
 import { HeadsTopics } from './heads-topics.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import type { Replica } from './replica.ts'
 import type { Volume } from './volume.ts'
 
@@ -31,6 +32,7 @@ const SOON_GROWTH = 8
 export interface GossipComponents extends Omit<HearingComponents, 'saysTheSame'> {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly freeBytes: () => number
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons. */
   readonly beaconMs: number
 }
@@ -114,6 +116,7 @@ export class Gossip {
       root: volume.checkpoint?.clear,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
+      security: this.#c.security?.head(),
     }
     this.#publish({ kind: 'beacon', beacon })
   }

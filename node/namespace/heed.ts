@@ -12,7 +12,7 @@ export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label:
   for (const op of ops) {
     if (op?.kind === 'checkpoint') heedCut(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
-    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op)
+    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op, label)
     else if (op !== undefined) heedStripes(volume, op)
   }
 }
@@ -49,8 +49,9 @@ function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
   if (found === 'corrected') forks.judgeAgain()
 }
 
-function heedMembers({ events, forks, identity, removals }: Volume, op: Op): void {
+function heedMembers({ events, forks, identity, removals }: Volume, op: Op, label: ActorId): void {
   const isMine = op.kind === 'member' && op.peer === identity.peer
   if (isMine && removals.admitted()) forks.tell()
   events.members.tell()
+  events.governed.tell(op, label)
 }

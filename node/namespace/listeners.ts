@@ -1,5 +1,5 @@
 // What a volume tells of, and to whom.
-import type { EntryHash, NodeId, StripeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, NodeId, StripeId } from '../../protocol/ids.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
@@ -42,6 +42,8 @@ export class VolumeEvents {
   readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
   /** Members came, went or changed, or a policy was set. */
   readonly members: Listeners<[]> = new Listeners()
+  /** An op about members or policies was taken, and by whom it is. */
+  readonly governed: Listeners<[op: Op, by: ActorId]> = new Listeners()
   /** Somebody has said what a folder or a file is pinned to. */
   readonly pins: Listeners<[id: NodeId]> = new Listeners()
   /** The shard map has changed. */

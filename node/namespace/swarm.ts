@@ -21,6 +21,8 @@ import type { PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
+import { recordGovernance } from './recorded.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
@@ -30,7 +32,6 @@ import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
 import type { PeerBudgets } from '../peers/budget.ts'
 import { Reconnect } from '../peers/reconnect.ts'
-import type { RecordSecurity } from '../observe/security.ts'
 
 /** Beacons between two exchanges that nothing but time asks for. */
 const ANTI_ENTROPY_BEACONS = 6
@@ -51,7 +52,7 @@ export interface SwarmComponents {
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
   readonly budgets?: Pick<PeerBudgets, 'take'> | undefined
-  readonly security?: RecordSecurity | undefined
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons of this node. */
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
@@ -83,7 +84,7 @@ export class Swarm {
     this.#c = components
     const { world, volumes } = components
     this.#refusals = new Refusals({ world, joining: components.joining })
-    this.#heard = new HeardPeers({ clock: world.clock, security: components.security })
+    this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.#elsewhere = new HeldElsewhere({
       connectedMembers: (volume) => this.connectedMembers(volume),
       sync: (volume, peer) => this.sync(volume, peer),
@@ -158,12 +159,13 @@ export class Swarm {
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
     if (this.#hosted.has(volume.id)) return
-    const { world, beaconMs, freeBytes, log } = this.#c
+    const { world, beaconMs, freeBytes, security, log } = this.#c
     const gossip = new Gossip({
       world,
       volume,
       inbox: this.#inboxOf(volume),
       freeBytes,
+      security,
       beaconMs,
       budgets: this.#c.budgets,
       onMissing: (from, isMissing) => this.syncSoon(volume, from, isMissing),
@@ -175,6 +177,7 @@ export class Swarm {
     gossip.start()
     checkpoints.start()
     volume.events.members.add(() => this.#membersChanged())
+    if (security !== undefined) recordGovernance(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
@@ -369,6 +372,7 @@ export class Swarm {
     const { network } = this.#c.world
     this.#c.detector.heard(beacon.peer)
     this.#heard.beacon(volume, beacon)
+    this.#c.security?.heard(beacon)
     // A beacon may leave actors out.
     if (beacon.vector.has(volume.actor)) this.#elsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return

@@ -1,9 +1,5 @@
 // Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking. It is the
 // only protocol that who is no member reaches; wrong secrets are answered slowly, and end the connection.
-// A ticket's secret is kept as a hash, by the node that made it; uses are counted before the grant is logged, so a
-// crash may cost a use but never gives one away.
-import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
@@ -13,7 +9,6 @@ import {
 } from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
-import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -26,10 +21,11 @@ import {
   encodeJoinRequest,
 } from '../../protocol/wire/join.ts'
 import type { JoinReply, JoinRequest } from '../../protocol/wire/join.ts'
-import type { Kv } from '../store/kv.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Channel, World } from '../world/world.ts'
+import { stateOf, ticketIdOf } from './tickets.ts'
+import type { Tickets } from './tickets.ts'
 
-const TICKET_PREFIX = 'T'
 const JOIN_MS: number = 30 * SECOND_MS
 /** A secret that is of no ticket is answered after so long. */
 const WRONG_MS: number = SECOND_MS
@@ -37,16 +33,17 @@ const WRONG_MS: number = SECOND_MS
 const TOLD_MS: number = 10 * MINUTE_MS
 const TOLD_MAX = 1024
 
-interface GivenTicket {
-  readonly volume: VolumeId
-  readonly role: Role
-  readonly expires: WallTime
-  readonly usesLeft: number
-}
+/** Why a ticket that is not open lets nobody in. */
+const REFUSED = {
+  revoked: ['ticket-revoked', 'this ticket was taken back'],
+  expired: ['ticket-expired', 'this ticket has expired'],
+  used: ['ticket-used', 'this ticket was used as often as it may be'],
+} as const
 
 export interface JoinComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
-  readonly kv: Kv
+  readonly tickets: Tickets
+  readonly record: RecordSecurity
   /** Log the grant and answer with what the joiner needs. throws 'EPERM', 'no-such-volume'. */
   readonly admit: (
     volume: VolumeId,
@@ -61,8 +58,6 @@ export class Joining {
   readonly #c: JoinComponents
   /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
   #redeeming: Promise<unknown> = Promise.resolve()
-  /** By the hash of their secrets. */
-  readonly #given = new Map<string, GivenTicket>()
   /** Who asked whether it was removed, and was, with when it was told last. */
   readonly #told = new Map<PeerId, Instant>()
 
@@ -71,8 +66,7 @@ export class Joining {
   }
 
   async start(): Promise<void> {
-    for await (const [key, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' }))
-      this.#given.set(toHex(fromByteString(key.slice(1))), decodeGiven(value))
+    await this.#c.tickets.load()
     const { network } = this.#c.world
     const serve = (channel: Channel): Promise<void> => this.#serve(channel)
     await network.handle(JOIN_PROTOCOL, serve, { forStrangers: true })
@@ -80,10 +74,7 @@ export class Joining {
 
   /** May somebody unknown still get in by a ticket? */
   isOpen(): boolean {
-    const now = this.#c.world.clock.wall()
-    return [...this.#given.values()].some(
-      ({ expires, usesLeft }) => now < expires && (usesLeft > 0 || !enforces('gate-needs-ticket')),
-    )
+    return this.#c.tickets.isOpen()
   }
 
   /** Was a peer told lately that it was removed? */
@@ -92,13 +83,24 @@ export class Joining {
     return at !== undefined && this.#c.world.clock.now() < at + TOLD_MS
   }
 
-  /** Make a ticket and remember its secret's hash, durably. */
-  async invite(volume: VolumeId, role: Role, uses: number, expires: WallTime): Promise<string> {
-    const { network, random } = this.#c.world
+  /** Make a ticket and remember its secret's hash, durably. returns its text, and how people name it. */
+  async invite(
+    volume: VolumeId,
+    role: Role,
+    uses: number,
+    expires: WallTime,
+  ): Promise<{ readonly ticket: string; readonly id: string }> {
+    const { tickets, record, world } = this.#c
+    const { network, random } = world
     const secret = random.bytes(TICKET_SECRET_BYTES)
     const ticket: Ticket = { volume, role, uses, expires, secret, addresses: network.addresses() }
-    await this.#keep(ticketSecretHash(secret), { volume, role, expires, usesLeft: uses })
-    return formatTicket(ticket)
+    const hash = ticketSecretHash(secret)
+    const id = ticketIdOf(hash)
+    await tickets.add({ hash, volume, role, expires, uses })
+    const until = new Date(expires).toISOString()
+    const message = `ticket ${id}: ${uses} may join as ${role} until ${until}`
+    record({ kind: 'ticket-made', volume, message })
+    return { ticket: formatTicket(ticket), id }
   }
 
   /**
@@ -191,6 +193,7 @@ export class Joining {
       return await redeemed
     } catch (error) {
       const { code, message } = asShoalError(error)
+      this.#c.record({ kind: 'join-refused', peer, message: `answered: ${message}` })
       return { kind: 'refused', code, message }
     }
   }
@@ -204,38 +207,26 @@ export class Joining {
   }
 
   async #redeem(request: Extract<JoinRequest, { kind: 'join' }>, peer: PeerId): Promise<JoinReply> {
-    const hash = ticketSecretHash(request.secret)
-    const given = this.#given.get(hash)
+    const { tickets, isMember, admit, record, world } = this.#c
+    const given = tickets.get(ticketSecretHash(request.secret))
     if (given === undefined || given.volume !== request.volume) {
       throw new ShoalError(
         'ticket-unknown',
         'the node you asked did not give out this ticket; ask for a new one with shoal invite',
       )
     }
+    const { hash, volume, role } = given
     // One whose answer was lost asks again.
-    if (this.#c.isMember(given.volume, peer, given.role))
-      return this.#c.admit(given.volume, peer, given.role)
-    if (given.expires <= this.#c.world.clock.wall()) {
-      throw new ShoalError(
-        'ticket-expired',
-        'this ticket has expired; ask for a new one with shoal invite',
-      )
+    if (isMember(volume, peer, role)) return admit(volume, peer, role)
+    const state = stateOf(given, world.clock.wall())
+    if (enforces('ticket-open') && state !== 'open') {
+      const [code, what] = REFUSED[state]
+      throw new ShoalError(code, `${what}; ask for a new one with shoal invite`)
     }
-    if (given.usesLeft <= 0) {
-      throw new ShoalError(
-        'ticket-used',
-        'this ticket was used as often as it may be; ask for a new one with shoal invite',
-      )
-    }
-    await this.#keep(hash, { ...given, usesLeft: given.usesLeft - 1 })
-    return this.#c.admit(given.volume, peer, given.role)
-  }
-
-  async #keep(hash: string, given: GivenTicket): Promise<void> {
-    const { volume, role, expires, usesLeft } = given
-    const value = encodeCbor({ vol: volume, r: role, e: expires, u: usesLeft })
-    await this.#c.kv.write([{ kind: 'put', key: ticketKey(hash), value }], { sync: true })
-    this.#given.set(hash, given)
+    await tickets.use(hash, peer)
+    const message = `ticket ${ticketIdOf(hash)}: ${peer} joins as ${role}`
+    record({ kind: 'ticket-used', volume, peer, message })
+    return admit(volume, peer, role)
   }
 }
 
@@ -244,18 +235,4 @@ function sayWhy(error: unknown): never {
   if (!hasCode(error, 'unreachable')) throw error
   const message = `${error.message}; if that node is up, it lets nobody in by this ticket any more: it was used as often as it may be, has expired, or was taken back; ask for a new one with shoal invite`
   throw new ShoalError('unreachable', message, { cause: error })
-}
-
-function ticketKey(hash: string): string {
-  return TICKET_PREFIX + toByteString(fromHex(hash))
-}
-
-function decodeGiven(bytes: Uint8Array): GivenTicket {
-  const value = decodeCbor(bytes, 'ticket record') as Record<string, unknown>
-  return {
-    volume: value['vol'] as VolumeId,
-    role: parseRole(String(value['r'])),
-    expires: value['e'] as WallTime,
-    usesLeft: value['u'] as number,
-  }
 }

@@ -21,6 +21,8 @@ import type { HashAt } from '../log/fork.ts'
 import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
+import { readSecurityHead, securityHeadValue } from './security.ts'
+import type { SecurityHead } from './security.ts'
 
 const SALT_BYTES = 32
 const ADDRESS_BYTES_MAX = 256
@@ -44,6 +46,8 @@ export interface Beacon {
   readonly root: NodeHash | undefined
   readonly freeBytes: number
   readonly addresses: readonly string[]
+  /** Of its security log; undefined: nothing was recorded yet. */
+  readonly security?: SecurityHead | undefined
 }
 
 export type GossipMessage =
@@ -196,6 +200,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     k: beacon.root === undefined ? null : fromHex(beacon.root),
     f: beacon.freeBytes,
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
+    ...(beacon.security && { e: securityHeadValue(beacon.security) }),
   })
 }
 
@@ -217,6 +222,7 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     root: b.has('k') ? (toHex(b.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined,
     freeBytes: b.integer('f'),
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
+    security: b.has('e') ? readSecurityHead(b.fields('e')) : undefined,
   }
 }
 

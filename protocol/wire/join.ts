@@ -20,6 +20,7 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'ticket-unknown',
   'ticket-expired',
   'ticket-used',
+  'ticket-revoked',
   'no-such-volume',
   'malformed',
   'unsupported',

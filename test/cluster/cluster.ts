@@ -90,14 +90,15 @@ export class TestNode {
       ...(mdns ? [] : ['--no-mdns']),
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(driver === undefined ? [] : ['--driver', driver]),
-      ...(ticket === undefined ? [] : ['--join', ticket]),
+      ...(ticket === undefined ? [] : ['--join', '-']),
       ...(zone === undefined ? [] : ['--zone', zone]),
       ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
     const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
     const node = [process.execPath, ...heap, SHOAL, '--home', this.home, '--json', 'up', ...options]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
-    const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    up.stdin.end(ticket)
     this.#process = up
     this.#said = ''
     await new Promise<void>((resolve, reject) => {

@@ -17,6 +17,7 @@ import { attest } from '../../protocol/log/attestation.ts'
 import { encodeEntry, signEntry, verifyEntry, withBody } from '../../protocol/log/entry.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
 import { headOf, headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import { signSecurityHead } from '../../protocol/wire/security.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Dependency } from '../../protocol/log/entry.ts'
@@ -60,6 +61,7 @@ const BEACON: Beacon = {
   root: undefined,
   freeBytes: 250_000_000_000,
   addresses: [`/ip4/192.168.1.7/tcp/4001/p2p/${ALICE.peer}`],
+  security: signSecurityHead(ALICE, 42, filled(0xee, 32)),
 }
 const MESSAGES: Readonly<Record<string, GossipMessage>> = {
   named: { kind: 'head', head: HEAD, body: undefined },
@@ -174,6 +176,7 @@ describe('gossip', () => {
       ...BEACON,
       sentMs: Number.MAX_SAFE_INTEGER,
       freeBytes: Number.MAX_SAFE_INTEGER,
+      security: signSecurityHead(ALICE, Number.MAX_SAFE_INTEGER, filled(0xee, 32)),
       addresses,
       vector: vectorOf(BEACON_ACTORS_MAX),
     }
@@ -262,6 +265,7 @@ describe('gossip', () => {
       signed(encodeCbor({ ...beacon, d: filled(1, 31) })),
       signed(encodeCbor({ ...beacon, h: -1 })),
       signed(encodeCbor({ ...beacon, c: 'x' })),
+      signed(encodeCbor({ ...beacon, e: { n: 0, h: filled(1, 32), s: filled(1, 64) } })),
     ]
     for (const plain of bad) assert.throws(() => openGossip(seal(plain), VOLUME, keysOf), MALFORMED)
     openGossip(seal(encodeCbor(head)), VOLUME, keysOf)

@@ -1,6 +1,7 @@
 // What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Tickets } from '../../../node/peers/tickets.ts'
 import { Joining } from '../../../node/peers/join.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
@@ -26,6 +27,8 @@ describe('joining', () => {
       const [founder, joiner, other] = cluster.nodes
       assert(founder !== undefined && joiner !== undefined && other !== undefined)
       const { ticket } = await founder.ask((api) => api.invite({ uses: 1 }))
+      // Somebody else may come: without that strangers are not let near.
+      await founder.ask((api) => api.invite({ uses: 1 }))
       const join = async (node: ClusterNode): Promise<unknown> =>
         await node.ask((api) => api.join(ticket))
       await join(joiner)
@@ -77,7 +80,8 @@ describe('joining', () => {
       const world = { clock, network, random: new SeededRandom(1, 'j') }
       const joining = new Joining({
         world,
-        kv: MemoryKv.open(),
+        tickets: new Tickets({ kv: MemoryKv.open(), clock }),
+        record: () => undefined,
         admit: () => Promise.reject(new Error('it asks, and is not asked')),
         isMember: () => false,
         wasRemoved: () => false,
