@@ -10,6 +10,8 @@ import type { PeerBudgets } from './budget.ts'
 
 /** What a message that no honest peer sends counts for, in ms: its bytes are few, and a peer that sends one sends more. */
 const FAULT_MS = 100
+/** What gossip of no use costs at least, in ms: the network has decrypted and verified it before it is heard here. */
+const IGNORED_MS = 1
 
 export interface BudgetedNetworkComponents {
   readonly network: Network
@@ -81,7 +83,7 @@ export class BudgetedNetwork implements Network {
       const startedAt = this.#clock.now()
       const verdict = listener(message, from)
       if (verdict === 'accept') return verdict
-      const ms = this.#clock.now() - startedAt
+      const ms = Math.max(this.#clock.now() - startedAt, IGNORED_MS)
       this.#budgets.spend(from, 'work', verdict === 'reject' ? ms + FAULT_MS : ms)
       return verdict
     }
