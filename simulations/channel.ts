@@ -82,7 +82,9 @@ export class SimulatedChannel implements Channel {
         `a frame of ${frame.length} bytes; at most ${FRAME_MAX} are allowed`,
       )
     }
-    await this.#enqueue(frame, options.signal)
+    const { self } = this.#end.owner
+    for (const sent of this.#network.tampered(self, this.protocol, frame))
+      await this.#enqueue(sent, options.signal)
   }
 
   async receive(options: { signal: AbortSignal }): Promise<Uint8Array | undefined> {

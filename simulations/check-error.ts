@@ -40,6 +40,9 @@ export type InvariantId =
   | 'operations fail as said'
   | 'contents are true'
   | 'who was removed says nothing more'
+  | 'nobody gains a right'
+  | 'no lie is believed'
+  | 'what a liar may cost is bounded'
   | 'nothing else fails'
 
 export class CheckError extends Error {

@@ -46,8 +46,10 @@ export class Gossip {
       const problem = `a message of ${message.byteLength} bytes on ${topic}`
       throw new ShoalError('malformed', `${problem}; at most ${GOSSIP_MAX} are allowed`)
     }
-    const hash = toHex(blake3(message))
-    if (this.#isNew(hash)) this.#spread(topic, message.slice(), hash)
+    for (const sent of this.#network.tampered(this.#node.self, 'gossip', message)) {
+      const hash = toHex(blake3(sent))
+      if (this.#isNew(hash)) this.#spread(topic, sent.slice(), hash)
+    }
   }
 
   subscribe(

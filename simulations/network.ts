@@ -47,6 +47,9 @@ export const FAIR_NETWORK: NetworkOptions = {
 
 const TAIL_FACTOR = 20
 
+/** What goes out in place of a frame of a protocol, or of a message of gossip ('gossip'). */
+export type Tampering = (protocol: string, frame: Uint8Array) => readonly Uint8Array[]
+
 export class SimulatedNetwork {
   readonly scheduler: Scheduler
   /** May be changed at any time: the weather. */
@@ -59,6 +62,8 @@ export class SimulatedNetwork {
   /** Directions that are cut, with what is to be done when they no longer are. */
   readonly #cuts = new Map<string, (() => void)[]>()
   readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
+  /** What becomes of what a peer says. */
+  readonly #tamperings = new Map<PeerId, Tampering>()
   /** Provider records of the DHT by CID. */
   readonly #providers = new Map<ByteString, Set<PeerId>>()
 
@@ -81,6 +86,21 @@ export class SimulatedNetwork {
     )
     this.#nodes.set(peer, node)
     return node
+  }
+
+  /** From now on what `peer` says goes through `tampering`; without, it goes out as it is. */
+  tamperWith(peer: PeerId, tampering?: Tampering): void {
+    if (tampering === undefined) this.#tamperings.delete(peer)
+    else this.#tamperings.set(peer, tampering)
+  }
+
+  tamperingOf(peer: PeerId): Tampering | undefined {
+    return this.#tamperings.get(peer)
+  }
+
+  /** What goes out in place of a frame of a stream, or of a message of gossip. */
+  tampered(from: PeerId, protocol: string, frame: Uint8Array): readonly Uint8Array[] {
+    return this.#tamperings.get(from)?.(protocol, frame) ?? [frame]
   }
 
   /** The running node of `peer`. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { ShoalError } from '../protocol/errors.ts'
 import { describeResult, firstFailure, runCampaign } from './campaign.ts'
 import { MUTATIONS, mutationNamed } from './mutations.ts'
+import { ATTACKED, runHostileCampaign, runWeaknesses } from './hostile/campaign.ts'
 import { Performer } from './performer.ts'
 import { listScenarios, scenarioNamed } from './scenario.ts'
 import { loadScript } from './script.ts'
@@ -19,6 +20,8 @@ const USAGE = `npm run simulate -- [--seed S | --seeds A..B] [--scenario NAME] [
                     [--mutation NAME] [--verbose] [--trace] [--no-shrink]
 npm run simulate -- --script FILE [--mutation NAME] [--verbose] [--trace]
 npm run simulate -- --mutations [--scenario storage]
+npm run simulate -- --scenario hostile [--seed S | --seeds A..B] [--without CHECK] [--jobs J] [--verbose] [--trace]
+npm run simulate -- --weaknesses
 npm run simulate -- --durability
   --seed S          one seed: a number or any text (default 1)
   --seeds A..B      all seeds from A to B
@@ -26,12 +29,16 @@ npm run simulate -- --durability
 ${listScenarios()}
                     and of what is stored, a year each:
 ${listStorageScenarios()}
+                    and of members that lie:
+                      hostile: three honest members and one that tampers, attacks, floods or goes back in time
   --nodes N         another number of nodes than the scenario has, at least 2
   --hours H         another duration
   --jobs J          threads (default 2)
   --script FILE     perform a script, as a failed seed leaves one
   --mutation NAME   with a bug put in on purpose
   --mutations       run all of these, each until it is caught
+  --without CHECK   in 'hostile' a check of docs/security.md is not made, which must show
+  --weaknesses      leave out each of these checks, one after the other
   --durability      how likely stripes are to be lost, computed and drawn
   --verbose         tell what is done to the nodes and what they log
   --trace           print every event: where two runs of a seed part
@@ -47,6 +54,8 @@ const OPTIONS = {
   script: { type: 'string' },
   mutation: { type: 'string' },
   mutations: { type: 'boolean', default: false },
+  without: { type: 'string' },
+  weaknesses: { type: 'boolean', default: false },
   durability: { type: 'boolean', default: false },
   verbose: { type: 'boolean', default: false },
   trace: { type: 'boolean', default: false },
@@ -67,6 +76,8 @@ async function main(): Promise<number> {
       for (const line of durabilityTables()) console.log(line)
       return 0
     }
+    if (values.weaknesses) return (await runWeaknesses(count(values.jobs, '--jobs', 1))) ? 0 : 1
+    if (values.scenario === 'hostile') return (await runHostile(values)) ? 0 : 1
     const storage = storageScenarioNamed(values.scenario)
     if (storage !== undefined) return (await runStorage(storage, values)) ? 0 : 1
     if (values.mutation !== undefined) mutationNamed(values.mutation)
@@ -150,6 +161,14 @@ async function runMutations(jobs: number): Promise<number> {
   }
   console.log(`${MUTATIONS.length - missedCount} of ${MUTATIONS.length} mutations were caught`)
   return missedCount === 0 ? 0 : 1
+}
+
+async function runHostile(values: Values): Promise<boolean> {
+  const planted = ATTACKED.find((rule) => rule === values.without)
+  if (planted !== values.without)
+    throw new ShoalError('usage', `--without is one of ${ATTACKED.join(', ')}`)
+  const jobs = values.verbose || values.trace ? 1 : count(values.jobs, '--jobs', 1)
+  return await runHostileCampaign({ seeds: seedsOf(values), jobs, planted, ...outputOf(values) })
 }
 
 function campaignOf(values: Values): CampaignOptions {

@@ -1,0 +1,45 @@
+// What attacks are: each goes at one row of the table in docs/security.md, over the protocols that members speak, and says
+// how to see that it was believed.
+import type { Role } from '../../protocol/membership/roles.ts'
+import type { TrustRule } from '../../protocol/trust.ts'
+import { CheckError } from '../check-error.ts'
+import type { Cluster, ClusterNode } from '../cluster.ts'
+import type { SeededRandom } from '../random.ts'
+import type { Liar } from './liar.ts'
+
+/** Where an attack is made. */
+export interface Stage {
+  readonly cluster: Cluster
+  /** Members that run as they should; the first has made the volume, and is its admin. */
+  readonly honest: readonly ClusterNode[]
+  /** The machine of the liar. Its node does not run. */
+  readonly machine: ClusterNode
+  readonly liar: Liar
+  /** One of the honest, whom this attack is for. */
+  readonly victim: ClusterNode
+  readonly random: SeededRandom
+  /** Let time pass. */
+  readonly wait: (ms: number) => Promise<void>
+}
+
+/** Looks, some time after an attack, whether it was believed. throws CheckError. */
+export type Look = () => Promise<void>
+
+export interface Attack {
+  readonly name: string
+  readonly rule: TrustRule
+  /** 'bomb': it is to cost much. 'lie': it is to be believed. */
+  readonly kind: 'lie' | 'bomb'
+  /** In which a member can make it. */
+  readonly roles: readonly Role[]
+  /** What is refused ends it with a ShoalError. returns what only this attack has to look at: roles, files and logs are
+   * looked at after each. */
+  run(stage: Stage): Promise<Look | undefined>
+}
+
+export const ANY_ROLE: readonly Role[] = ['writer', 'keeper', 'reader']
+
+/** throws CheckError unless `isSo`. */
+export function disbelieved(isSo: boolean, what: string): void {
+  if (!isSo) throw new CheckError('no lie is believed', what)
+}

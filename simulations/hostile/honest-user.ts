@@ -1,0 +1,74 @@
+// A user of an honest node: writes, moves and removes files in a folder of its own, and knows what must be there.
+import { ShoalError } from '../../protocol/errors.ts'
+import { CheckError } from '../check-error.ts'
+import type { ClusterNode } from '../cluster.ts'
+import type { Contents } from '../content.ts'
+import type { SeededRandom } from '../random.ts'
+
+export class HonestUser {
+  readonly node: ClusterNode
+  readonly folder: string
+  readonly #contents: Contents
+  readonly #random: SeededRandom
+  /** By path the content that was acknowledged; of nobody knows what, nothing. */
+  readonly #sizes = new Map<string, number>()
+  #count = 0
+
+  constructor(node: ClusterNode, contents: Contents, random: SeededRandom) {
+    this.node = node
+    this.folder = `/own-${node.name}`
+    this.#contents = contents
+    this.#random = random
+  }
+
+  /** What must be there. */
+  get acknowledged(): ReadonlyMap<string, number> {
+    return this.#sizes
+  }
+
+  async act(): Promise<void> {
+    const [path] = this.#sizes.keys()
+    const fate = this.#random.number()
+    if (path === undefined || fate < 0.7) return this.write('placed')
+    const to = `${this.folder}/moved-${this.#count++}`
+    const size = this.#sizes.get(path)
+    this.#sizes.delete(path)
+    if (fate < 0.85) return this.#try((node) => node.ask((api) => api.remove(path)))
+    await this.#try((node) => node.ask((api) => api.move(path, to)))
+    if (size !== undefined) this.#sizes.set(to, size)
+  }
+
+  /** Write a new file. With ack 'placed' what others answer is waited for. */
+  async write(ack: 'local' | 'placed'): Promise<void> {
+    const size = this.#random.chance(0.6)
+      ? this.#contents.freshStoredSize(this.#random)
+      : this.#contents.freshSize(this.#random)
+    const path = `${this.folder}/file-${this.#count++}`
+    const bytes = this.#contents.bytes(size)
+    await this.#try(async (node) => {
+      await node.ask((api) => api.writeFile(path, inOne(bytes), {}, { ack }))
+      this.#sizes.set(path, size)
+    })
+  }
+
+  /** Others may be away, and what they hold late; that is said, and nothing is acknowledged. */
+  async #try(run: (node: ClusterNode) => Promise<void>): Promise<void> {
+    try {
+      await run(this.node)
+    } catch (error) {
+      const mayBe =
+        error instanceof ShoalError &&
+        ['not-placed', 'timeout', 'unreachable', 'stopped', 'chunk-unavailable'].includes(
+          error.code,
+        )
+      if (!mayBe)
+        throw new CheckError('operations fail as said', `${this.node.name}: ${String(error)}`, {
+          cause: error,
+        })
+    }
+  }
+}
+
+async function* inOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
