@@ -43,8 +43,8 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'node/namespace/author.ts',
-        find: 'const deps = actors.dependenciesFor(this.#actor)\n    if (batch.clear)',
-        replace: 'const deps = actors.dependenciesFor(this.#actor).slice(1)\n    if (batch.clear)',
+        find: 'const deps = actors.dependenciesFor(this.#actor)\n',
+        replace: 'const deps = actors.dependenciesFor(this.#actor).slice(1)\n',
       },
     ],
   },

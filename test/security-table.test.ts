@@ -1,0 +1,24 @@
+// docs/security.md has a row for each check of protocol/trust.ts, and each names a test that is there.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+test('the table of who may state what has a row for each check, and each row a test', () => {
+  const rules = [...read('protocol/trust.ts').matchAll(/^ {2}\| '([a-z-]+)'$/gm)].map(
+    ([, rule]) => rule,
+  )
+  assert.ok(rules.length > 0)
+  const rows = [...read('docs/security.md').matchAll(/^\|.*\| `([a-z-]+)` +\| (`test\/.*`) +\|$/gm)]
+  const checks = rows.map(([, check]) => check)
+  for (const rule of rules) assert.ok(checks.includes(rule), `${rule} has a row`)
+  for (const check of checks) assert.ok(rules.includes(check), `${check} is a check`)
+  for (const [, check, tests = ''] of rows) {
+    for (const [, path = ''] of tests.matchAll(/`([^`]+)`/g))
+      assert.ok(
+        existsSync(new URL(`../${path}`, import.meta.url)),
+        `${check ?? ''}: ${path} is there`,
+      )
+  }
+})
