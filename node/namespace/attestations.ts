@@ -111,7 +111,10 @@ export function hearAttestation(volume: Volume, attestation: Attestation): boole
   if (cuts.get(cut) === undefined) return false
   if (membership.member(peer) === undefined) return true
   const found = attestations.add(attestation)
-  if (found === 'other') events.note.tell('a member attests two states at one cut', { peer, cut })
+  if (found === 'other') {
+    const message = `${membership.nameOf(peer)} attests two states at cut ${cut}: it is damaged, or lies; neither counts for more than one`
+    events.security.tell({ kind: 'attested-twice', peer, message })
+  }
   if (found === 'new') events.attested.tell(attestation)
   return true
 }

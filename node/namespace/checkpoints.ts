@@ -61,7 +61,8 @@ export class Checkpoints {
   #last: Promise<void> = Promise.resolve()
   /** The state of the newest proposal that was computed here. */
   #candidate: Candidate | undefined
-  #differsMs: WallTime | undefined
+  /** The newest cut that was compared, if what was announced there is not what is here. */
+  #differing: AnnouncedCut | undefined
 
   constructor(components: CheckpointsComponents, options: CheckpointOptions) {
     this.#c = components
@@ -92,7 +93,7 @@ export class Checkpoints {
 
   /** Time of the newest cut that was compared, if this node has another state there than a member announced. */
   get differsMs(): WallTime | undefined {
-    return this.#differsMs
+    return this.#differing && hlcMillis(this.#differing.hlc)
   }
 
   /** Take up a checkpoint that was examined, and fetched. */
@@ -283,20 +284,19 @@ export class Checkpoints {
 
   /** Is what a member announced what was computed here? Otherwise one of the two is damaged, or lies. */
   #compare({ id, checkpoint }: Candidate): void {
-    const { volume, log } = this.#c
+    const { volume } = this.#c
     const announced = volume.cuts.get(id)
     const roots = announced?.proposal?.roots
     if (announced === undefined || roots === undefined) return
     const isSame =
       roots.clear === checkpoint.clear &&
       (volume.membership.isKeeper() || roots.sealed === checkpoint.sealed)
-    this.#differsMs = isSame ? undefined : hlcMillis(announced.hlc)
+    this.#differing = isSame ? undefined : announced
     if (isSame) return
-    const clock = this.#differsMs
-    log('a checkpoint is not what this node has: it or another is damaged', {
-      volume: volume.id,
-      clock,
-    })
+    const at = new Date(hlcMillis(announced.hlc)).toISOString()
+    const { author: peer } = announced.proposal ?? {}
+    const message = `this node has another state at ${at} than was announced: it is damaged, or whoever announced it lies; the log is kept meanwhile, see shoal status`
+    volume.events.security.tell({ kind: 'checkpoint-differs', peer, message })
   }
 
   /** A chain forked in a way that changes what is called how, or entries stand otherwise: build the state anew. */
@@ -342,7 +342,7 @@ export class Checkpoints {
     return undefined
   }
 
-  /** Forget the log below the checkpoint, once enough members attest it; not while somebody has another state there. */
+  /** Forget the log below the checkpoint, once enough members attest it; not while they have another state at a cut. */
   async #dropLog(): Promise<void> {
     const { volume } = this.#c
     const { checkpoint, cuts } = volume
@@ -352,7 +352,9 @@ export class Checkpoints {
     if (dominates(volume.entries.dropped, checkpoint.vector)) return
     const cut = cuts.chain[cuts.placeOf(checkpoint)]
     if (cut?.proposal === undefined) return
-    if (this.#differsMs !== undefined || !this.tallyOf(cut.id, cut.proposal).isEnough) return
+    // Anybody may announce a false state; one that others attest is another matter.
+    const isDoubted = this.#differing !== undefined && cuts.get(this.#differing.id)?.counts === true
+    if (isDoubted || !this.tallyOf(cut.id, cut.proposal).isEnough) return
     if (!this.#isKnownToAdmins(cut)) return
     await volume.entries.drop(checkpoint.vector, () => volume.commit())
   }

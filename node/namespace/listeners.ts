@@ -3,6 +3,7 @@ import type { ActorId, EntryHash, NodeId, StripeId } from '../../protocol/ids.ts
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
+import type { SecurityEvent } from '../observe/security.ts'
 
 /** A checkpoint that a member announces. */
 export type CheckpointOp = Extract<Op, { kind: 'checkpoint' }>
@@ -52,6 +53,8 @@ export class VolumeEvents {
   readonly cut: Listeners<[id: EntryHash]> = new Listeners()
   /** Somebody has attested a checkpoint. */
   readonly attested: Listeners<[attestation: Attestation]> = new Listeners()
+  /** What concerns the security of the volume, as its log and its checkpoints show it. */
+  readonly security: Listeners<[event: Omit<SecurityEvent, 'volume'>]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
   readonly #resets = new Set<() => () => void>()

@@ -1,5 +1,5 @@
 // What of a volume's log belongs in the security log of a node: who gave which role to whom, removed whom, and set which
-// policy or tier, as it becomes known here.
+// policy or tier, as it becomes known here; and what its checkpoints show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
@@ -19,13 +19,19 @@ export interface SwarmSecurity {
 const VALUE_MAX = 200
 
 /** From now on; returns what ends it. */
-export function recordGovernance(volume: Volume, record: RecordSecurity): () => void {
-  return volume.events.governed.add((op, by) => {
+export function recordVolume(volume: Volume, record: RecordSecurity): () => void {
+  const { events, id } = volume
+  const unlisten = events.security.add((event) => record({ volume: id, ...event }))
+  const unheed = events.governed.add((op, by) => {
     const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
     const name = volume.authorName(by)
     const said = describe(volume, op, name)
-    if (said !== undefined) record({ volume: volume.id, peer: author, ...said })
+    if (said !== undefined) record({ volume: id, peer: author, ...said })
   })
+  return () => {
+    unlisten()
+    unheed()
+  }
 }
 
 /** peer of what is told: the author, unless it concerns somebody else. */

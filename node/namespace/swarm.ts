@@ -21,7 +21,7 @@ import type { PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
-import { recordGovernance } from './recorded.ts'
+import { recordVolume } from './recorded.ts'
 import type { SwarmSecurity } from './recorded.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
@@ -42,7 +42,8 @@ const IN_VAIN_MS: number = MINUTE_MS
 const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 
 /** Why a checkpoint that was offered was of no use. */
-const IN_VAIN = ['corrupt', 'malformed', 'bad-signature', 'EACCES', 'EEXIST'] as const
+const IN_VAIN_FALSE = ['corrupt', 'malformed', 'bad-signature', 'EACCES'] as const
+const IN_VAIN = [...IN_VAIN_FALSE, 'EEXIST'] as const
 
 export interface SwarmComponents {
   readonly world: World
@@ -177,7 +178,7 @@ export class Swarm {
     gossip.start()
     checkpoints.start()
     volume.events.members.add(() => this.#membersChanged())
-    if (security !== undefined) recordGovernance(volume, security.record)
+    if (security !== undefined) recordVolume(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
@@ -267,6 +268,8 @@ export class Swarm {
       },
       (error: unknown) => {
         if (IN_VAIN.some((code) => hasCode(error, code))) this.#waitLonger(key)
+        if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
+          volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
         if (!this.#stopped)
           this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
       },

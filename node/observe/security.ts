@@ -3,6 +3,9 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
 export type SecurityEventKind =
+  | 'attested-twice' // a member attests two states at one cut
+  | 'checkpoint-differs' // what was announced is not what this node has
+  | 'checkpoint-refused' // a peer served one that is not attested, or false
   | 'clock-ahead' // of a member
   | 'home-copied' // it was restored or copied, and runs under a new incarnation
   | 'home-mended' // files of the home were open to other users of the machine
