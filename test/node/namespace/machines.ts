@@ -55,6 +55,7 @@ export class Machine {
     this.inbox = new Inbox({ volume, clock })
     const log = (message: string, fields: object): number =>
       this.notes.push(message + JSON.stringify(fields))
+    volume.events.security.add(({ message }) => void this.notes.push(message))
     const onBehind = (): void => void (this.isBehind = true)
     const onAttested = (): undefined => undefined
     this.checkpoints = new Checkpoints(
