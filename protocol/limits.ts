@@ -11,6 +11,10 @@ export const GOSSIP_BODY_MAX: number = 2 * KIB
 export const BEACON_ACTORS_MAX = 500
 
 export const ENTRY_BODY_MAX: number = 1 * MIB
+/** An entry as it travels: body, header with all its deps, signature. */
+export const ENTRY_MAX: number = ENTRY_BODY_MAX + 64 * KIB
+/** Bytes that the batch of an entry unpacks to, clear or sealed. */
+export const BATCH_PLAIN_MAX: number = 1 * MIB
 /** A batch closes before it passes these, or after BATCH_MS. An op above BATCH_BYTES_MAX has an entry of its own. */
 export const BATCH_OPS_MAX = 256
 export const BATCH_BYTES_MAX: number = 256 * KIB
@@ -32,6 +36,8 @@ export const VOTERS_MAX = 7
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
 export const LOCKS_MAX = 1024
 
+/** Bytes that a compressed frame may make a reader remember: as RFC 8878 has it. */
+export const ZSTD_WINDOW_MAX: number = 8 * MIB
 export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
 

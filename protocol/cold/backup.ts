@@ -12,7 +12,7 @@ import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES, blake3 } from '../hash.ts'
 import { hexIdBytes, publicKeyOf } from '../ids.ts'
 import type { PeerId, VolumeId } from '../ids.ts'
-import { BACKUP_PARTS_MAX, MEMBERS_MAX, TIER_NAME_MAX } from '../limits.ts'
+import { ACTORS_MAX, BACKUP_PARTS_MAX, MEMBERS_MAX, TIER_NAME_MAX } from '../limits.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import { GENESIS_BYTES_MAX } from '../membership/genesis.ts'
 import type { WallTime } from '../units.ts'
@@ -22,6 +22,9 @@ const KEY_BYTES = 32
 const BOX_BYTES_MAX = 128
 const TIME_DIGITS = 12
 const NAME_DIGITS = 16
+/** Items of the outside of a head, and of one with all its parts, of both kinds, and two version vectors. */
+const ITEMS_MAX: number = MEMBERS_MAX + 32
+const HEAD_ITEMS_MAX: number = 20 * BACKUP_PARTS_MAX + 8 * ACTORS_MAX
 
 /** An object with a piece of the namespace. */
 export interface BackupPart {
@@ -104,7 +107,7 @@ export function sealHead(
  * throws ShoalError 'EACCES' if it is not, 'corrupt', 'malformed', 'unsupported'.
  */
 export function openHead(volume: VolumeId, bytes: Uint8Array, seed: Uint8Array): BackupHead {
-  const f = new Fields(decodeCbor(bytes, 'head of a backup'), 'head of a backup')
+  const f = new Fields(decodeCbor(bytes, 'head of a backup', ITEMS_MAX), 'head of a backup')
   if (f.integer('v') !== HEAD_VERSION)
     throw new ShoalError('unsupported', 'this backup is newer than this program')
   for (const box of f.list('to', MEMBERS_MAX)) {
@@ -167,7 +170,7 @@ function encodeHead(head: BackupHead): Uint8Array {
 }
 
 function decodeHead(bytes: Uint8Array): BackupHead {
-  const f = new Fields(decodeCbor(bytes, 'head'), 'head')
+  const f = new Fields(decodeCbor(bytes, 'head', HEAD_ITEMS_MAX), 'head')
   return {
     genesis: f.bytes('g', GENESIS_BYTES_MAX),
     tier: f.text('t', TIER_NAME_MAX),

@@ -12,12 +12,16 @@ import { ShoalError } from '../errors.ts'
 import { blake3, blake3Concat, HASH_BYTES } from '../hash.ts'
 import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, SHORT_ID_BYTES, cidText, encodeCid } from '../ids.ts'
 import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../limits.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, ENTRY_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
 const ENTRY_VERSION = 1
 const HEADER_FIELDS = 13
+/** Items of a header with all its deps, of which each has 3, and of what later versions may add. */
+const HEADER_ITEMS_MAX: number = 5 * ENTRY_DEPS_MAX
+/** An entry is 3 byte strings, and what later versions may add. */
+const PARTS_ITEMS_MAX = 8
 /** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
 export const FLAG_CLEAR_BODY = 1
 
@@ -102,7 +106,7 @@ export function encodeEntry(entry: Entry): Uint8Array {
 /** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
 export function decodeEntry(bytes: Uint8Array): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
-  const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header'))
+  const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))
   if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
     throw new ShoalError(
       'malformed',
@@ -115,12 +119,13 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 /** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
 export function decodeKnownEntry(bytes: Uint8Array, hash: EntryHash): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
-  const header = decodeHeader(decodeCbor(headerBytes, 'entry header'))
+  const header = decodeHeader(decodeCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))
   return { header, headerBytes, hash, signature, body }
 }
 
 function decodeParts(bytes: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array] {
-  const value = decodeCbor(bytes, 'entry')
+  if (bytes.length > ENTRY_MAX) throw new ShoalError('malformed', 'an entry is too long')
+  const value = decodeCbor(bytes, 'entry', PARTS_ITEMS_MAX)
   const [headerBytes, signature, body] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (
     !(headerBytes instanceof Uint8Array) ||

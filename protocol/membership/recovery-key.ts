@@ -13,6 +13,8 @@ const KEY_VERSION = 1
 const HEADING = 'shoal-recovery-key-1'
 const SECRET_BYTES = 32
 const NAME_MAX = 64
+/** Each secret is a pair. */
+const ITEMS_MAX: number = 4 * EPOCHS_MAX
 /** Chars of base32 in a line, in groups, and of its check. */
 const LINE_CHARS = 40
 const GROUP_CHARS = 8
@@ -66,7 +68,10 @@ export function parseRecoveryKey(text: string): RecoveryKey {
   if (heading !== HEADING) throw noKey()
   const base32 = joinLines(lines)
   try {
-    const f = new Fields(decodeCanonicalCbor(fromBase32(base32), 'recovery key'), 'recovery key')
+    const f = new Fields(
+      decodeCanonicalCbor(fromBase32(base32), 'recovery key', ITEMS_MAX),
+      'recovery key',
+    )
     if (f.integer('v') !== KEY_VERSION)
       throw new ShoalError('unsupported', 'this recovery key is newer than this program')
     return {

@@ -14,6 +14,9 @@ const EPOCHS_MAX = 1024
 const MESSAGE_MAX = 1024
 const SEALED_KEY_MAX = 256
 const EPOCH_MAX = 2 ** 32
+const REQUEST_ITEMS_MAX = 32
+/** Each key is a pair. */
+const REPLY_ITEMS_MAX: number = 4 * EPOCHS_MAX
 /** Codes that a refusal may carry; any other is read as 'internal'. */
 const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'ticket-unknown',
@@ -46,7 +49,7 @@ export function encodeJoinRequest(request: JoinRequest): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
-  const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
+  const f = new Fields(decodeCbor(bytes, 'join request', REQUEST_ITEMS_MAX), 'join request')
   if (f.text('t', 16) !== 'join')
     throw new ShoalError('malformed', 'a join request is no such request')
   return {
@@ -67,7 +70,7 @@ export function encodeJoinReply(reply: JoinReply): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinReply(bytes: Uint8Array): JoinReply {
-  const f = new Fields(decodeCbor(bytes, 'join reply'), 'join reply')
+  const f = new Fields(decodeCbor(bytes, 'join reply', REPLY_ITEMS_MAX), 'join reply')
   const kind = f.text('t', 16)
   if (kind === 'refused') {
     const code = f.text('code', 64)

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
 import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
-import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../limits.ts'
+import { ACTORS_MAX, ENTRY_MAX } from '../limits.ts'
 import type { PeerLog } from '../log/branches.ts'
 import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
@@ -21,6 +21,8 @@ export const LOG_PROTOCOL = '/shoal/log/1'
 export const ENTRIES_FRAME_BYTES: number = 256 * 1024
 const ENTRIES_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
+/** Items of a summary of ACTORS_MAX actors: 3 of each in the vector, and a hash, and a fork. */
+const ITEMS_MAX: number = 6 * ACTORS_MAX
 /** Codes that an error may carry; any other is read as 'internal'. */
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'not-a-member',
@@ -68,7 +70,7 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
 
 /** throws ShoalError 'malformed', 'unsupported' for a newer entry. */
 export function decodeLogMessage(bytes: Uint8Array): LogMessage {
-  const f = new Fields(decodeCbor(bytes, 'log message'), 'log message')
+  const f = new Fields(decodeCbor(bytes, 'log message', ITEMS_MAX), 'log message')
   const kind = f.text('t', 16)
   switch (kind) {
     case 'hello':
@@ -81,13 +83,8 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
       return {
         kind,
         entries: f.list('e', ENTRIES_PER_FRAME_MAX).map((item) => {
-          if (
-            !(item instanceof Uint8Array) ||
-            item.length > Math.min(FRAME_MAX, 2 * ENTRY_BODY_MAX)
-          ) {
-            throw malformed('something that is no entry')
-          }
-          return decodeEntry(item)
+          if (item instanceof Uint8Array && item.length <= ENTRY_MAX) return decodeEntry(item)
+          throw malformed('something that is no entry')
         }),
       }
     case 'truncated':

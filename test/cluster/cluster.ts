@@ -33,6 +33,10 @@ export interface StartOptions {
   readonly driver?: string | undefined
   readonly ticket?: string | undefined
   readonly zone?: string | undefined
+  /** How much it may store. */
+  readonly capacity?: string | undefined
+  /** Bound of its JavaScript heap, in MiB. */
+  readonly heapMb?: number | undefined
 }
 
 /** One node: its home stays over kill() and start(). */
@@ -75,7 +79,7 @@ export class TestNode {
   }
 
   /** Run `up` and wait until it says that it is ready. */
-  async start({ mount, driver, ticket, zone }: StartOptions = {}): Promise<void> {
+  async start({ mount, driver, ticket, zone, capacity, heapMb }: StartOptions = {}): Promise<void> {
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
@@ -85,8 +89,10 @@ export class TestNode {
       ...(driver === undefined ? [] : ['--driver', driver]),
       ...(ticket === undefined ? [] : ['--join', ticket]),
       ...(zone === undefined ? [] : ['--zone', zone]),
+      ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
-    const node = [process.execPath, SHOAL, '--home', this.home, '--json', 'up', ...options]
+    const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
+    const node = [process.execPath, ...heap, SHOAL, '--home', this.home, '--json', 'up', ...options]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
     const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = up
