@@ -27,6 +27,7 @@ import { Distrust } from './upkeep/distrust.ts'
 import { NodeCold } from './tier/node-cold.ts'
 import { NodeUpkeep } from './upkeep/node-upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
+import type { RecordSecurity } from './observe/security.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import type { World } from './world/world.ts'
@@ -48,6 +49,8 @@ export interface NodeComponents {
   /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Told what concerns the security of the node. */
+  readonly security?: RecordSecurity | undefined
 }
 
 export interface NodeOptions {
@@ -123,6 +126,7 @@ export class Node implements LocalNode {
       checkpoints,
       onPeersChanged: () => this.#peersChanged(),
       log,
+      security: components.security,
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)

@@ -90,9 +90,11 @@ export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
 
-/** Entries of a volume that wait for their past, or for their time. */
+/** Entries of all volumes of a node that wait for their past, or for their time; bytes that they take in memory. */
 export const PARKED_MAX = 10_000
 export const PARKED_BYTES_MAX: number = 64 * MIB
+/** Of these, entries of one member of a volume that wait because it makes the log grow too fast. */
+export const HELD_BACK_BYTES_MAX: number = 2 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 

@@ -5,7 +5,11 @@
 /** A row of the table. */
 export type TrustRule =
   /** Decoders count items and depth over raw bytes before they build values. */
-  'cbor-counted-first'
+  | 'cbor-counted-first'
+  /** An entry with a clear body that is no batch within its bounds is refused. */
+  | 'clear-body-decodes'
+  /** What a member's role has not to say of a log waits: its growth is bounded by author. */
+  | 'log-growth-bounded'
 
 const off = new Set<TrustRule>()
 

@@ -177,20 +177,22 @@ export class Gossip {
     const entry = head.entry === undefined ? undefined : decodeEntry(head.entry)
     const { ancestry } = volume.replica
     if (entry === undefined) {
-      const isMissing = (): boolean => (volume.actors.get(actor)?.seq ?? 0) < seq
+      const isMissing = (): boolean =>
+        (volume.actors.get(actor)?.seq ?? 0) < seq && !inbox.isHeldBack(actor)
       if (isMissing()) this.#c.onMissing(from, isMissing)
       return
     }
     const isMissing = (): boolean => ancestry.locate(actor, seq, entry.hash) === undefined
     if (!isMissing()) return
-    const verdict = inbox.take(entry)
+    const verdict = inbox.take(entry, { from })
+    if (verdict === 'held-back') return
     if (verdict === 'missing-past') return this.#c.onMissing(from, isMissing)
     // A failed commit fails the volume, which its users hear of.
     volume.commit().catch(() => undefined)
   }
 
   #heard(said: Beacon, from: PeerId): void {
-    const { volume, world } = this.#c
+    const { volume, world, inbox } = this.#c
     if (volume.membership.member(said.peer) === undefined) return
     const isSame = this.#saysTheSame(said) || agrees(volume, said)
     // Of what may be other branches than are held here it says nothing.
@@ -199,8 +201,7 @@ export class Gossip {
     if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return
-    const isMissing = (): boolean =>
-      !volume.actors.holds(said.vector) || agrees(volume, said) === false
+    const isMissing = (): boolean => inbox.lacks(said.vector) || agrees(volume, said) === false
     if (isSame === false && world.network.peers().includes(said.peer))
       this.#c.onMissing(said.peer, isMissing)
     else if (isMissing()) this.#c.onMissing(from, isMissing)

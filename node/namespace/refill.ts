@@ -55,7 +55,7 @@ export async function refill(
     await rebuild({ volume, clock, random }, source.checkpoint, { signal })
     await volume.commit()
   }
-  const inbox = new Inbox({ volume, clock })
+  const inbox = new Inbox({ volume, clock, isPaced: false })
   try {
     for await (const entries of source.entries) {
       for (const slice of slicesOf(entries)) {

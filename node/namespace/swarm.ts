@@ -1,10 +1,10 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Reason } from './catch-up.ts'
@@ -16,6 +16,8 @@ import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
+import { OwnShare } from './own-share.ts'
+import { ParkingRoom } from './parking.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
@@ -38,12 +40,6 @@ export interface PeerNews {
   readonly freeBytes: number | undefined
 }
 
-/** Of what was written here under a label. */
-interface OwnShare {
-  readonly actor: ActorId
-  readonly seq: number
-}
-
 export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
@@ -57,6 +53,7 @@ export interface SwarmComponents {
   /** Members came or went, or peers that may hold shards became reachable. */
   readonly onPeersChanged: () => void
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 export class Swarm {
@@ -67,9 +64,10 @@ export class Swarm {
   readonly #transfer: CheckpointTransfer
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
+  readonly #parking = new ParkingRoom()
   readonly #news = new Map<PeerId, PeerNews>()
-  /** Per volume how much of what was written here each peer said is durable there. */
-  readonly #durable = new Map<VolumeId, Map<PeerId, OwnShare>>()
+  /** What peers have of what was written here. */
+  readonly own: OwnShare
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use: how long to wait, and until when. */
@@ -83,6 +81,7 @@ export class Swarm {
     this.#c = components
     const { world, volumes } = components
     this.#refusals = new Refusals(world.clock)
+    this.own = new OwnShare(world.clock)
     this.#door = new Door({
       world,
       volumes: () => volumes.all().map(({ volume }) => volume),
@@ -101,9 +100,10 @@ export class Swarm {
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
+      onBusy: (volume, peer, waitMs) => this.own.heardBusy(volume, peer, waitMs),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
-        this.#heardDurable(volume, peer, vector)
+        this.own.heardDurable(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -275,7 +275,8 @@ export class Swarm {
   #inboxOf(volume: Volume): Inbox {
     const known = this.#inboxes.get(volume.id)
     if (known !== undefined) return known
-    const inbox = new Inbox({ volume, clock: this.#c.world.clock })
+    const { world, security } = this.#c
+    const inbox = new Inbox({ volume, clock: world.clock, room: this.#parking, security })
     this.#inboxes.set(volume.id, inbox)
     return inbox
   }
@@ -316,15 +317,7 @@ export class Swarm {
   async durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
     await volume.commit()
     const seq = volume.actors.get(volume.actor)?.seq ?? 0
-    const holders = (): PeerId[] =>
-      [...(this.#durable.get(volume.id) ?? [])]
-        .filter(
-          ([peer, durable]) =>
-            volume.membership.member(peer) !== undefined &&
-            durable.actor === volume.actor &&
-            durable.seq >= seq,
-        )
-        .map(([peer]) => peer)
+    const holders = (): PeerId[] => this.own.holders(volume, seq)
     if (seq === 0 || holders().length >= count) return
     const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
     await Promise.allSettled(missing.map((peer) => this.sync(volume, peer)))
@@ -361,19 +354,12 @@ export class Swarm {
     this.#c.detector.heard(beacon.peer)
     this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.#heardDurable(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.own.heardDurable(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
       () => undefined,
     )
-  }
-
-  #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
-    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, OwnShare>()
-    const { actor } = volume
-    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
-    this.#durable.set(volume.id, peers)
   }
 
   #planAntiEntropy(): void {

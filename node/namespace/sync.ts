@@ -34,6 +34,8 @@ export interface SyncComponents {
   readonly onForked: (volume: Volume, peer: PeerId) => void
   /** A peer no longer has entries that are missing here: start from its checkpoint. */
   readonly onTruncated: (volume: Volume, peer: PeerId) => void
+  /** A peer takes what this node writes only after so long: it writes too much. */
+  readonly onBusy?: (volume: Volume, peer: PeerId, waitMs: number) => void
   /** A peer said what of a volume's log is durable there. */
   readonly onDurable: (volume: Volume, peer: PeerId, vector: VersionVector) => void
 }
@@ -119,6 +121,8 @@ export class LogSync {
     await volume.commit()
     if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
       await this.#send(channel, { kind: 'truncated' })
+    const waitMs = this.#c.inboxOf(volume).heldBackMs(channel.peer)
+    if (waitMs > 0) await this.#send(channel, { kind: 'busy', waitMs })
     await this.#sendFrame(channel, this.#summaries.of(volume).durable)
     this.#c.onDurable(volume, channel.peer, await this.#receiveDurable(channel, volume))
     if (hasForked) this.#c.onForked(volume, channel.peer)
@@ -131,8 +135,9 @@ export class LogSync {
         confirmOwn(volume, message.log)
         return heldBy(volume, message.log)
       }
-      if (message.kind !== 'truncated') throw unexpected(channel, message, 'durable')
-      this.#c.onTruncated(volume, channel.peer)
+      if (message.kind === 'truncated') this.#c.onTruncated(volume, channel.peer)
+      else if (message.kind === 'busy') this.#c.onBusy?.(volume, channel.peer, message.waitMs)
+      else throw unexpected(channel, message, 'durable')
     }
   }
 
@@ -173,11 +178,12 @@ export class LogSync {
         }
         if (message.kind !== 'entries') throw unexpected(channel, message, 'entries')
         for (const slice of slicesOf(message.entries)) {
-          this.#c.inboxOf(volume).takeAll(slice, (error) => {
+          const onError = (error: ShoalError): void => {
             if (error.code !== 'fork' && error.code !== 'ENOSPC') throw error
             isRefused ||= error.code === 'fork'
             this.#c.onRefused(volume, error)
-          })
+          }
+          this.#c.inboxOf(volume).takeAll(slice, onError, channel.peer)
           await volume.makeRoom()
           if (slice.length < message.entries.length)
             await this.#c.world.clock.sleep(1, { signal: this.#stop.signal })

@@ -6,7 +6,7 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeChecked } from '../../protocol/log/batch.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
@@ -37,6 +37,7 @@ import type { EntryTable } from './entries.ts'
 import { Forks } from './forks.ts'
 import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
+import { LogGrowth } from './growth.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
 import type { Membership } from './membership.ts'
@@ -78,6 +79,7 @@ export class Volume {
   readonly strayNodes: StrayNodes
   readonly shared: Shared
   readonly forks: Forks
+  readonly growth: LogGrowth
   readonly events: VolumeEvents = new VolumeEvents()
   readonly #world: VolumeComponents['world']
   readonly #author: Author
@@ -110,6 +112,12 @@ export class Volume {
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
+    this.growth = new LogGrowth({
+      clock: world.clock,
+      self: identity.peer,
+      roleOf: (peer) => this.membership.roleOf(peer),
+      actors: () => this.actors,
+    })
     const { cuts } = this
     const durable = (): Claim => this.#commits.durable
     const take = (entry: Entry): EntryVerdict => this.receive(entry)
@@ -248,11 +256,14 @@ export class Volume {
 
   /**
    * Take an entry of another node (or of this one, come back from a peer).
-   * isVerified: its signature is known to be its author's.
+   * isVerified: its signature is known to be its author's. payer: whose share of the log's growth it is, if not its author's.
    * returns what became of it; 'applied' entries become durable with the next commit.
    * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
    */
-  receive(entry: Entry, { isVerified = false }: { isVerified?: boolean } = {}): EntryVerdict {
+  receive(
+    entry: Entry,
+    { isVerified = false, payer }: { isVerified?: boolean; payer?: PeerId } = {},
+  ): EntryVerdict {
     this.#commits.check()
     const { header } = entry
     if (header.volume !== this.id)
@@ -284,6 +295,8 @@ export class Volume {
     if (label === undefined) return 'relabelling'
     const place = { ...found, label }
     const ops = reading.kind === 'ops' ? reading.ops : []
+    const bytes = Math.max(entry.body.length, reading.kind === 'ops' ? reading.plainBytes : 0)
+    this.growth.charge(payer ?? author, entry.headerBytes.length + bytes, entry)
     const isDue = this.removals.add(entry, place, ops)
     const standing = replica.standingOf(entry, place, this.removals.judge)
     if (standing !== 'counts') this.#note(NOTES[standing], { author })

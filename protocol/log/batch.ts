@@ -71,7 +71,17 @@ function listHead(length: number): Uint8Array {
 
 /** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws 'malformed', 'unsupported'. */
 export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
-  const value = decodeCanonicalCbor(zstdDecompress(bytes, BATCH_PLAIN_MAX), 'entry body')
+  return readBatch(unpackBatch(bytes))
+}
+
+/** A clear body, unpacked. throws ShoalError 'malformed'. */
+export function unpackBatch(clear: Uint8Array): Uint8Array {
+  return zstdDecompress(clear, BATCH_PLAIN_MAX)
+}
+
+/** The same of a batch that is unpacked. */
+export function readBatch(plain: Uint8Array): (Op | undefined)[] {
+  const value = decodeCanonicalCbor(plain, 'entry body')
   const [version, ops] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (typeof version !== 'number') throw new ShoalError('malformed', 'an entry body has no version')
   if (version !== BATCH_VERSION) {

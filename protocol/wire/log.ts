@@ -1,5 +1,6 @@
 // Messages of /shoal/log/1: one exchange of version vectors, then the missing entries both ways in causal order, then
-// what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable.
+// what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable; what
+// else there is to say comes in between.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -15,12 +16,14 @@ import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
 import { decodeFork, encodeFork } from '../log/fork.ts'
 import type { NodeHash } from '../log/prolly.ts'
+import { DAY_MS } from '../units.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
 export const ENTRIES_FRAME_BYTES: number = 256 * 1024
 const ENTRIES_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
+const WAIT_MS_MAX: number = 365 * DAY_MS
 /** Items of a summary of ACTORS_MAX actors: 3 of each in the vector, and a hash, and a fork. */
 const ITEMS_MAX: number = 6 * ACTORS_MAX
 /** Codes that an error may carry; any other is read as 'internal'. */
@@ -45,6 +48,8 @@ export type LogMessage =
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
   /** Some that the other lacks are not here any more, or have no place in the log: see /shoal/checkpoint/1. */
   | { readonly kind: 'truncated' }
+  /** What the receiver writes makes the log grow too fast: the rest of it is taken after so long. */
+  | { readonly kind: 'busy'; readonly waitMs: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'durable'; readonly log: LogSummary }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
@@ -59,6 +64,8 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
     case 'truncated':
     case 'done':
       return encodeCbor({ t })
+    case 'busy':
+      return encodeCbor({ t, w: message.waitMs })
     case 'durable':
       return encodeCbor({ t, ...encodeSummary(message.log) })
     case 'error':
@@ -90,6 +97,8 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
     case 'truncated':
     case 'done':
       return { kind }
+    case 'busy':
+      return { kind, waitMs: f.integer('w', 0, WAIT_MS_MAX) }
     case 'durable':
       return { kind, log: decodeSummary(f) }
     case 'error': {

@@ -140,6 +140,52 @@ export class HostileMember implements AsyncDisposable {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
+  /** Entries with these bodies, one after the other, under an actor that nobody has heard of. Made as they are asked for. */
+  *chain(bodies: Iterable<Uint8Array>, isSealed = false): Generator<Entry> {
+    const origin = { publicKey: this.identity.publicKey, nonce: this.random.bytes(16) }
+    const actor = actorIdOf(this.volume.id, origin)
+    let [seq, prev, hlc] = [1, undefined as EntryHash | undefined, this.volume.actors.hlc]
+    for (const body of bodies) {
+      hlc = nextHlc(hlc, this.clock.wall())
+      const at = { actor, seq, prev, hlc, origin: seq === 1 ? origin : undefined }
+      const deps = seq === 1 ? this.volume.actors.dependenciesFor(actor) : []
+      const entry = this.entry([], { ...at, deps, body, flags: isSealed ? 0 : FLAG_CLEAR_BODY })
+      yield entry
+      prev = entry.hash
+      seq++
+    }
+  }
+
+  /** Push entries into log exchanges with a node as fast as it takes them, one exchange after the other. returns their bytes. */
+  async flood(victim: TestNode, entries: Iterable<Entry>): Promise<number> {
+    const { volume } = this
+    const mute = async (): Promise<Channel> => {
+      const channel = await this.open(victim, LOG_PROTOCOL)
+      const hello = encodeLogMessage({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+      await channel.send([hello], { signal: this.deadline() })
+      // Unread it would stop the sender of what it answers, which does not matter.
+      return channel
+    }
+    let channel: Channel | undefined
+    let bytes = 0
+    for (const entry of entries) {
+      const frame = encodeLogMessage({ kind: 'entries', entries: [entry] })
+      for (;;) {
+        channel ??= await mute()
+        try {
+          await channel.send([frame], { signal: this.deadline() })
+          break
+        } catch {
+          channel = undefined
+          if (!victim.isRunning) return bytes
+        }
+      }
+      bytes += frame.length
+    }
+    await channel?.close().catch(() => undefined)
+    return bytes
+  }
+
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
   async give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
     const channel = await this.open(victim, LOG_PROTOCOL)
