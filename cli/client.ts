@@ -130,6 +130,10 @@ export class Client implements NodeApi {
     return this.#call('volumeInfo', { volume }, options)
   }
 
+  retryVolume(volume: string, options?: CallOptions): Promise<VolumeInfo> {
+    return this.#call('retryVolume', { volume }, options)
+  }
+
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo> {
     return this.#call('setVolume', { volume, settings }, options)
   }

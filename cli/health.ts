@@ -1,5 +1,5 @@
 // How safe the data of a volume is and what is being done about it, in words.
-import { count, formatBytes, printable } from './output.ts'
+import { count, formatBytes, formatTime, printable, shellWord } from './output.ts'
 import type { VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
@@ -46,6 +46,37 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
   ]
+}
+
+/** What of the log is not taken, and what to do, a row each; none if all is well. */
+export function logRows({
+  name,
+  log,
+}: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  const { stoppedAt: at, isHalted, heldBack, heldBackBy } = log
+  const rows: (readonly [string, string])[] = []
+  if (at !== undefined) {
+    const when = `at an entry of ${printable(at.author)} since ${formatTime(at.sinceMs)}`
+    const what = `it could not be applied here (${printable(at.reason)}), and what depends on it waits`
+    const next = `update Shoal, or give it more memory; it is tried again each day, or by "shoal volume retry ${shellWord(name)}"`
+    rows.push(['STOPPED', `${when}: ${what}; nothing is lost: ${next}`])
+  }
+  if (isHalted)
+    rows.push(['READ-ONLY', 'a change was half made when something failed: restart the node'])
+  for (const { member, untilMs, isFull } of heldBack) {
+    const why = isFull
+      ? 'this node is full: raise its capacity, or free some space'
+      : `it makes the log grow faster than its role has to; more of it is taken from ${formatTime(untilMs)} on`
+    rows.push(['Held back', `what ${printable(member)} writes: ${why}`])
+  }
+  if (heldBackBy.length > 0) {
+    const names = heldBackBy.map(printable).join(', ')
+    rows.push([
+      'Held back',
+      `by ${names}: this node makes the log grow faster than its role has to`,
+    ])
+  }
+  return rows
 }
 
 /** Why nothing is done about some stripes. */

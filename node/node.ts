@@ -16,6 +16,7 @@ import type { Mounter } from './mount/mounts.ts'
 import { readDeviceMarker } from './namespace/device-marker.ts'
 import { graceMsOf } from './namespace/settings.ts'
 import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
+import { UncleanStarts } from './namespace/unclean-starts.ts'
 import { Volumes } from './namespace/volumes.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
@@ -69,12 +70,19 @@ export interface NodeOptions {
   readonly upkeep?: NodeUpkeepOptions | undefined
 }
 
+interface Opened {
+  readonly store: Store
+  readonly volumes: Volumes
+  readonly starts: UncleanStarts
+}
+
 export class Node implements LocalNode {
   readonly api: NodeApi
   readonly stopped: Promise<void>
   readonly #c: NodeComponents
   readonly #store: Store
   readonly #volumes: Volumes
+  readonly #starts: UncleanStarts
   readonly #joining: Joining
   readonly #detector: Detector
   readonly #swarm: Swarm
@@ -93,12 +101,12 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    store: Store,
-    volumes: Volumes,
+    { store, volumes, starts }: Opened,
   ) {
     this.#c = components
     this.#store = store
     this.#volumes = volumes
+    this.#starts = starts
     const { world, kv, log } = components
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
@@ -205,9 +213,11 @@ export class Node implements LocalNode {
       const message = 'this home was copied or restored: writing on as a new incarnation'
       components.log(message, { home: options.home })
     }
-    const volumes = await Volumes.open({ world, store, identity }, self, { isCopy })
+    const starts = await UncleanStarts.count({ kv, clock })
+    const program = { version: options.version, isCareful: starts.isCareful }
+    const volumes = await Volumes.open({ world, store, identity, ...program }, self, { isCopy })
     await record()
-    return new Node(components, options, store, volumes)
+    return new Node(components, options, { store, volumes, starts })
   }
 
   async start(): Promise<void> {
@@ -246,6 +256,7 @@ export class Node implements LocalNode {
     await step(() => this.#swarm.stop())
     this.#detector.stop()
     await step(() => this.#volumes.close())
+    await step(() => this.#starts.stop())
     await step(() => this.#store.close())
     await step(() => this.#c.kv.close())
     if (failures.length > 0) throw asShoalError(failures[0])

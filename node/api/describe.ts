@@ -7,7 +7,7 @@ import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflicts.ts'
 import type { VolumeInfo } from '../control/api.ts'
-import type { PeerStatus, VolumeStatus } from '../control/status.ts'
+import type { LogStatus, PeerStatus, VolumeStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../namespace/settings.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
@@ -143,7 +143,26 @@ export function describeVolume(
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     differsMs: swarm.differsMs(volume.id),
+    log: describeLog(volume, swarm.own.heldBackBy(volume)),
     heads: volume.actors.heads(),
+  }
+}
+
+function describeLog(
+  { stop, growth, membership }: Volume,
+  heldBackBy: readonly PeerId[],
+): LogStatus {
+  const name = (peer: PeerId): string => membership.nameOf(peer)
+  const { at, isHalted } = stop
+  return {
+    stoppedAt: at === undefined ? undefined : { ...at, author: name(at.author) },
+    isHalted,
+    heldBack: growth.paused.map(({ peer, untilMs, isFull }) => ({
+      member: name(peer),
+      untilMs,
+      isFull,
+    })),
+    heldBackBy: heldBackBy.map(name),
   }
 }
 

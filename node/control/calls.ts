@@ -81,6 +81,9 @@ const table: Readonly<Record<string, Call>> = {
   volumeInfo: call({ volume: label }, (api, { volume }, options) =>
     api.volumeInfo(volume, options),
   ),
+  retryVolume: call({ volume: label }, (api, { volume }, options) =>
+    api.retryVolume(volume, options),
+  ),
   setVolume: call({ volume: label, settings }, (api, { volume, settings }, options) =>
     api.setVolume(volume, settings, options),
   ),

@@ -98,8 +98,33 @@ export interface VolumeStatus {
   readonly conflicts: number
   /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
   readonly differsMs: WallTime | undefined
+  /** What of the log is not taken: here, or by others of what is written here. */
+  readonly log: LogStatus
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
   readonly heads: readonly EntryHash[]
+}
+
+export interface LogStatus {
+  /** An entry that could not be applied here: what depends on it waits. */
+  readonly stoppedAt:
+    | {
+        readonly entry: EntryHash
+        /** Name of its author. */
+        readonly author: string
+        readonly reason: string
+        readonly sinceMs: WallTime
+      }
+    | undefined
+  /** Something was half applied: the volume takes no changes until the node starts anew. */
+  readonly isHalted: boolean
+  /** Members whose entries wait: they make the log grow faster than their role has to, or this node is full. */
+  readonly heldBack: readonly {
+    readonly member: string
+    readonly untilMs: WallTime
+    readonly isFull: boolean
+  }[]
+  /** Members that hold back what this node writes. */
+  readonly heldBackBy: readonly string[]
 }
 
 /** Stripes that are in use and lie in no cold tier, each counted once. */

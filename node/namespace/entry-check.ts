@@ -23,9 +23,9 @@ import type { Replica } from './replica.ts'
 /**
  * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of being admitted by one
  * admin while another began a key epoch; to go on without the ops would be to diverge. 'relabelling': its branch takes
- * the name of another, for which the state is built anew first.
+ * the name of another, for which the state is built anew first. 'stopped': this node could not apply it (stop.ts).
  */
-export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling'
+export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling' | 'stopped'
 type Refusal = 'known' | 'missing-past' | 'future-clock'
 
 interface CheckContext {

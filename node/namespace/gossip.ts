@@ -184,6 +184,8 @@ export class Gossip {
     }
     const isMissing = (): boolean => ancestry.locate(actor, seq, entry.hash) === undefined
     if (!isMissing()) return
+    // Each is noted before it is taken: in an exchange.
+    if (volume.stop.isCareful) return this.#c.onMissing(from, isMissing)
     const verdict = inbox.take(entry, { from })
     if (verdict === 'held-back') return
     if (verdict === 'missing-past') return this.#c.onMissing(from, isMissing)

@@ -6,12 +6,11 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { ENTRY_OVERHEAD, growthRateOf, use, waitMs } from '../../protocol/log/growth.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
-import type { ActorTable } from './actors.ts'
+import type { Volume } from './volume.ts'
 
 /** A full node looks again after this long. */
 const FULL_MS: number = 1 * MINUTE_MS
@@ -19,10 +18,8 @@ const FULL_MS: number = 1 * MINUTE_MS
 const NEWS_MS: number = 1 * HOUR_MS
 
 export interface GrowthComponents {
+  readonly volume: Pick<Volume, 'actors' | 'identity' | 'membership'>
   readonly clock: Pick<Clock, 'wall'>
-  readonly self: PeerId
-  readonly roleOf: (peer: PeerId) => Role | undefined
-  readonly actors: () => ActorTable
 }
 
 /** A member of whose entries some wait here. */
@@ -61,9 +58,9 @@ export class LogGrowth {
 
   /** How long an entry must wait that is of the share of this member; 0: it may be taken. */
   waitMs(payer: PeerId, { header }: Entry): number {
-    if (payer === this.#c.self || !enforces('log-growth-bounded')) return 0
+    if (this.#isSelf(payer) || !enforces('log-growth-bounded')) return 0
     const nowMs = this.#c.clock.wall()
-    const role = this.#c.roleOf(payer)
+    const role = this.#c.volume.membership.roleOf(payer)
     const rate = growthRateOf(role)
     const madeMs = hlcMillis(header.hlc)
     const used = use(this.#usedBy(payer), header.bodyBytes, { rate, madeMs, nowMs })
@@ -74,9 +71,10 @@ export class LogGrowth {
 
   /** An entry of so many bytes, unpacked, was taken of a member's share. */
   charge(payer: PeerId, bytes: number, { header }: Entry): void {
-    if (payer === this.#c.self) return
+    if (this.#isSelf(payer)) return
     const nowMs = this.#c.clock.wall()
-    const at = { rate: growthRateOf(this.#c.roleOf(payer)), madeMs: hlcMillis(header.hlc), nowMs }
+    const rate = growthRateOf(this.#c.volume.membership.roleOf(payer))
+    const at = { rate, madeMs: hlcMillis(header.hlc), nowMs }
     this.#used.set(payer, use(this.#usedBy(payer), bytes + ENTRY_OVERHEAD, at))
   }
 
@@ -91,12 +89,16 @@ export class LogGrowth {
     return isNews
   }
 
+  #isSelf(peer: PeerId): boolean {
+    return peer === this.#c.volume.identity.peer
+  }
+
   /** After a start: as if it had used up to its last entry. */
   #usedBy(peer: PeerId): number {
     const used = this.#used.get(peer)
     if (used !== undefined) return used
     let lastMs = 0
-    for (const actor of this.#c.actors().all())
+    for (const actor of this.#c.volume.actors.all())
       if (actor.peer === peer) lastMs = Math.max(lastMs, hlcMillis(actor.hlc))
     return lastMs
   }

@@ -10,7 +10,6 @@ import { ACTORS_MAX, CLOCK_AHEAD_MS, HELD_BACK_BYTES_MAX } from '../../protocol/
 import { actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import type { RecordSecurity } from '../observe/security.ts'
 import type { Clock, Timer } from '../world/world.ts'
 import type { EntryVerdict } from './entry-check.ts'
 import { ParkingRoom } from './parking.ts'
@@ -28,7 +27,6 @@ export interface InboxComponents {
   readonly clock: Clock
   /** Shared by the volumes of a node. */
   readonly room?: ParkingRoom
-  readonly security?: RecordSecurity | undefined
   /** False: take all, however fast it makes the log grow: it lies in a tier. */
   readonly isPaced?: boolean
 }
@@ -93,6 +91,7 @@ export class Inbox {
 
   /** Take entries in causal order, as an exchange brings them. `onError` decides whether the others are still taken. */
   takeAll(entries: readonly Entry[], onError: (error: ShoalError) => void, from?: PeerId): void {
+    if (this.#c.volume.stop.isHalted) return
     const verified = verifiedRuns(entries, this.#c.volume)
     for (const entry of entries) {
       try {
@@ -122,7 +121,9 @@ export class Inbox {
 
   /** Is some of what a vector tells of missing here, and not only held back? */
   lacks(vector: VersionVector): boolean {
-    const { actors } = this.#c.volume
+    const { actors, stop } = this.#c.volume
+    // What comes after where it stopped would come again and again.
+    if (stop.at !== undefined) return false
     for (const [actor, seq] of vector)
       if ((actors.get(actor)?.seq ?? 0) < seq && !this.isHeldBack(actor)) return true
     return false
@@ -188,14 +189,14 @@ export class Inbox {
 
   /** Keep an entry whose author has made the log grow too fast: a few of each, the rest comes again. */
   #holdBack(entry: Entry, author: PeerId, waitMs: number, delivery: Delivery): void {
-    const { volume, security } = this.#c
+    const { volume } = this.#c
     if (volume.growth.pause(author, waitMs)) {
       const name = volume.membership.nameOf(author)
       const message = volume.growth.isFull()
         ? `this node is full: what ${name} writes is not taken until there is room`
         : `${name} makes the log grow faster than its role has to: the rest of what it wrote is taken bit by bit`
       volume.events.note.tell(message, { peer: author, waitMs })
-      security?.({ kind: 'peer-costly', volume: volume.id, peer: author, message })
+      volume.events.alarm.tell({ kind: 'peer-costly', volume: volume.id, peer: author, message })
     }
     if (delivery.isVerified === true) {
       const { actor } = entry.header

@@ -1,5 +1,6 @@
 // What a volume tells of, and to whom.
 import type { NodeId, StripeId } from '../../protocol/ids.ts'
+import type { SecurityEvent } from '../observe/security.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 
@@ -47,6 +48,8 @@ export class VolumeEvents {
   readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
   /** A member announces a checkpoint. */
   readonly checkpoint: Listeners<[op: CheckpointOp]> = new Listeners()
+  /** What concerns the security of the volume, or its life. */
+  readonly alarm: Listeners<[event: SecurityEvent]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
   readonly #resets = new Set<() => () => void>()

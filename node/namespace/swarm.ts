@@ -149,7 +149,7 @@ export class Swarm {
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
     if (this.#hosted.has(volume.id)) return
-    const { world, beaconMs, freeBytes, log } = this.#c
+    const { world, beaconMs, freeBytes, log, security } = this.#c
     const gossip = new Gossip({
       world,
       volume,
@@ -165,6 +165,7 @@ export class Swarm {
     checkpoints.start()
     volume.events.members.add(() => this.#membersChanged())
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
+    volume.events.alarm.add((event) => security?.(event))
     this.#reconnect.refresh()
   }
 
@@ -275,8 +276,7 @@ export class Swarm {
   #inboxOf(volume: Volume): Inbox {
     const known = this.#inboxes.get(volume.id)
     if (known !== undefined) return known
-    const { world, security } = this.#c
-    const inbox = new Inbox({ volume, clock: world.clock, room: this.#parking, security })
+    const inbox = new Inbox({ volume, clock: this.#c.world.clock, room: this.#parking })
     this.#inboxes.set(volume.id, inbox)
     return inbox
   }

@@ -82,7 +82,7 @@ export class LogSync {
       signal: clock.timeout(IDLE_MS, this.#stop.signal),
     })
     try {
-      await volume.commit()
+      await settled(volume)
       await this.#sendFrame(channel, this.#summaries.of(volume).hello)
       const hello = await this.#expect(channel, 'hello')
       await this.#exchange(channel, volume, hello.log)
@@ -105,7 +105,7 @@ export class LogSync {
       })
       return channel.close()
     }
-    await volume.commit()
+    await settled(volume)
     await this.#sendFrame(channel, this.#summaries.of(volume).hello)
     await this.#exchange(channel, volume, hello.log)
     await channel.close()
@@ -118,7 +118,7 @@ export class LogSync {
     sending.catch(() => undefined)
     const { hasForked, isRefused } = await this.#receiveMissing(channel, volume)
     const isWhole = await sending
-    await volume.commit()
+    await settled(volume)
     if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
       await this.#send(channel, { kind: 'truncated' })
     const waitMs = this.#c.inboxOf(volume).heldBackMs(channel.peer)
@@ -183,14 +183,32 @@ export class LogSync {
             isRefused ||= error.code === 'fork'
             this.#c.onRefused(volume, error)
           }
-          this.#c.inboxOf(volume).takeAll(slice, onError, channel.peer)
-          await volume.makeRoom()
+          await this.#take(volume, slice, onError, channel.peer)
           if (slice.length < message.entries.length)
             await this.#c.world.clock.sleep(1, { signal: this.#stop.signal })
         }
       }
     } finally {
       unlisten()
+    }
+  }
+
+  async #take(
+    volume: Volume,
+    entries: readonly Entry[],
+    onError: (error: ShoalError) => void,
+    from: PeerId,
+  ): Promise<void> {
+    const inbox = this.#c.inboxOf(volume)
+    if (!volume.stop.isCareful) {
+      inbox.takeAll(entries, onError, from)
+      if (!volume.stop.isHalted) await volume.makeRoom()
+      return
+    }
+    for (const entry of entries) {
+      await volume.stop.before(entry, volume.replica.authorOf(entry))
+      inbox.takeAll([entry], onError, from)
+      await settled(volume)
     }
   }
 
@@ -223,6 +241,11 @@ export class LogSync {
     if (message.kind !== kind) throw unexpected(channel, message, kind)
     return message as Extract<LogMessage, { kind: Kind }>
   }
+}
+
+/** All that was made and received is durable; of a volume in which something was half applied, all that ever will be. */
+async function settled(volume: Volume): Promise<void> {
+  if (!volume.stop.isHalted) await volume.commit()
 }
 
 /** What a peer lacks, as far as it is in the log, in causal order; before that, what proves to it that it has forgotten some. */

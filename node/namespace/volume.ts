@@ -47,23 +47,25 @@ import { Replica } from './replica.ts'
 import type { ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
+import { Stop, halted } from './stop.ts'
+import type { Named } from './stop.ts'
 import { StrayNodes } from './stray-nodes.ts'
 import type { StripeTable } from './stripes.ts'
+import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
 
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
-const NOTES = {
-  late: 'an entry came too late: what it says is for its writer to say again',
-  void: 'an entry says nothing: its writer had no right to it, or not any more',
-}
-
 export interface VolumeComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly store: Pick<Store, 'kv' | 'commit'>
   readonly identity: Identity
+  /** Of the program. */
+  readonly version?: string
+  /** As Stop has it. */
+  readonly isCareful?: boolean
 }
 
 export class Volume {
@@ -80,6 +82,7 @@ export class Volume {
   readonly shared: Shared
   readonly forks: Forks
   readonly growth: LogGrowth
+  readonly stop: Stop
   readonly events: VolumeEvents = new VolumeEvents()
   readonly #world: VolumeComponents['world']
   readonly #author: Author
@@ -89,7 +92,7 @@ export class Volume {
   #batchTimer: Timer | undefined
 
   private constructor(
-    { world, store, identity }: VolumeComponents,
+    { world, store, identity, version = '', isCareful = false }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
     { view, replica, claims }: { view: StateView; replica: Replica; claims: Claims },
   ) {
@@ -112,12 +115,9 @@ export class Volume {
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
-    this.growth = new LogGrowth({
-      clock: world.clock,
-      self: identity.peer,
-      roleOf: (peer) => this.membership.roleOf(peer),
-      actors: () => this.actors,
-    })
+    this.growth = new LogGrowth({ volume: this, clock: world.clock })
+    this.stop = new Stop({ view, store, clock: world.clock, version, isCareful })
+    this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
     const { cuts } = this
     const durable = (): Claim => this.#commits.durable
     const take = (entry: Entry): EntryVerdict => this.receive(entry)
@@ -275,45 +275,7 @@ export class Volume {
     // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
     if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
     if (typeof found === 'string') return found
-    const author = this.#replica.authorOf(entry)
-    const reading = this.#replica.read(entry)
-    const mayCount = (): boolean =>
-      found.existing !== undefined ||
-      replica.standingOf(entry, found, this.removals.judge) === 'counts'
-    if (reading.kind === 'missing-key' && mayCount()) {
-      const message =
-        'this node was not given a key that others write with: ask an admin for a new ticket and join again'
-      this.#note(message, { author, epoch: header.epoch })
-      return 'missing-key'
-    }
-    if (reading.kind === 'unreadable') {
-      const { message } = reading.cause
-      this.#note('an entry says nothing that can be read', { author, entry: entry.hash, message })
-    }
-    if (found.existing !== undefined) this.tentative.forked(header.actor)
-    const label = this.forks.nameAt(found, entry)
-    if (label === undefined) return 'relabelling'
-    const place = { ...found, label }
-    const ops = reading.kind === 'ops' ? reading.ops : []
-    const bytes = Math.max(entry.body.length, reading.kind === 'ops' ? reading.plainBytes : 0)
-    this.growth.charge(payer ?? author, entry.headerBytes.length + bytes, entry)
-    const isDue = this.removals.add(entry, place, ops)
-    const standing = replica.standingOf(entry, place, this.removals.judge)
-    if (standing !== 'counts') this.#note(NOTES[standing], { author })
-    const changes = emptyChanges()
-    this.#apply(entry, place, ops, changes, standing)
-    // Whichever cuts count, and whoever may speak: all know of the same.
-    if (standing !== 'counts')
-      heedAll(
-        this,
-        ops.filter((op) => op?.kind === 'checkpoint'),
-        label,
-      )
-    this.events.change.tell(changes, false)
-    if (isDue || found.existing !== undefined) this.forks.tell()
-    // Of a run that this node has forgotten: to say it again, the state is built anew.
-    if (standing !== 'counts' && author === this.identity.peer) this.forks.judgeAgain()
-    return 'applied'
+    return takeEntry(this, entry, found, payer)
   }
 
   /**
@@ -361,6 +323,7 @@ export class Volume {
   async close(): Promise<void> {
     this.#batchTimer?.cancel()
     if (!this.#commits.failed) await this.commit()
+    await this.stop.written
     this.#batchTimer?.cancel()
   }
 
@@ -388,13 +351,32 @@ export class Volume {
     const before = this.actors.get(actor)
     const place = { label: actor, before, deps, existing: undefined }
     const isDue = this.removals.add(entry, place, ops)
-    this.#apply(entry, place, ops, emptyChanges())
+    try {
+      this.apply(entry, place, ops, emptyChanges())
+    } catch (error) {
+      throw this.halt(undefined, error)
+    }
     this.#commits.add(entry)
     if (isDue) this.forks.tell()
   }
 
+  /**
+   * An entry of another, or what is made here, was half applied: nothing of it becomes durable, nor what was made since the
+   * last commit. returns what to throw.
+   */
+  halt(at: Named | undefined, cause: unknown): ShoalError {
+    this.#batch = undefined
+    this.stop.halt(at, cause)
+    const failure = halted(cause)
+    this.#commits.stop(failure)
+    this.#note(failure.message, { entry: at?.entry, cause: String(cause) })
+    const { message } = failure
+    this.events.alarm.tell({ kind: 'volume-stopped', volume: this.id, peer: at?.author, message })
+    return failure
+  }
+
   /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
-  #apply(
+  apply(
     entry: Entry,
     place: Place,
     ops: readonly (Op | undefined)[],

@@ -132,6 +132,10 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     return { ...VOLUME, conflicts: this.conflictCount, settings: this.#settings }
   }
 
+  async retryVolume(volume: string): Promise<VolumeInfo> {
+    return this.volumeInfo(volume)
+  }
+
   async setVolume(volume: string, settings: Settings): Promise<VolumeInfo> {
     await this.volumeInfo(volume)
     this.#settings = { ...this.#settings, ...settings }

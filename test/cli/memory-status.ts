@@ -68,6 +68,7 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   tolerates: 1,
   unplacedBytes: 0,
   differsMs: undefined,
+  log: { stoppedAt: undefined, isHalted: false, heldBack: [], heldBackBy: [] },
   heads: [],
   members: [{ peer: SELF, name: 'memory', role: 'admin' }],
   chunk: '64k',

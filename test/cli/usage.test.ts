@@ -27,6 +27,7 @@ const COMMANDS = [
   'volume create',
   'volume ls',
   'volume info',
+  'volume retry',
   'volume set',
   'volume key',
   'volume key export',

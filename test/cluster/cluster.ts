@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly capacity?: string | undefined
   /** Bound of its JavaScript heap, in MiB. */
   readonly heapMb?: number | undefined
+  /** A module that its process runs first, as a URL. */
+  readonly preload?: string | undefined
 }
 
 /** One node: its home stays over kill() and start(). */
@@ -79,7 +81,8 @@ export class TestNode {
   }
 
   /** Run `up` and wait until it says that it is ready. */
-  async start({ mount, driver, ticket, zone, capacity, heapMb }: StartOptions = {}): Promise<void> {
+  async start(how: StartOptions = {}): Promise<void> {
+    const { mount, driver, ticket, zone, capacity, heapMb, preload } = how
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
@@ -91,8 +94,20 @@ export class TestNode {
       ...(zone === undefined ? [] : ['--zone', zone]),
       ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
-    const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
-    const node = [process.execPath, ...heap, SHOAL, '--home', this.home, '--json', 'up', ...options]
+    const flags = [
+      ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
+      ...(preload === undefined ? [] : ['--import', preload]),
+    ]
+    const node = [
+      process.execPath,
+      ...flags,
+      SHOAL,
+      '--home',
+      this.home,
+      '--json',
+      'up',
+      ...options,
+    ]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
     const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = up

@@ -47,12 +47,12 @@ async function cast(role: Role = 'reader'): Promise<Cast> {
     await send(anna, mallory)
   }
   const events: SecurityEvent[] = []
-  const security = (event: SecurityEvent): number => events.push(event)
-  return { anna, ben, mallory, inbox: inboxOf(anna, security), events }
+  anna.volume.events.alarm.add((event) => events.push(event))
+  return { anna, ben, mallory, inbox: inboxOf(anna), events }
 }
 
-function inboxOf({ volume, clock }: Replica, security?: (event: SecurityEvent) => void): Inbox {
-  return new Inbox({ volume, clock, security })
+function inboxOf({ volume, clock }: Replica): Inbox {
+  return new Inbox({ volume, clock })
 }
 
 /** What of a log is missing at `to`, as an exchange brings it. */
