@@ -2,8 +2,11 @@
 import { assert } from './errors.ts'
 import { DAY_MS, KIB, MIB } from './units.ts'
 
-/** One framed message on a stream; larger ones cost the peer its connection. */
+/** One framed message on a stream, of whatever protocol; each takes less, as its wire/ file says. A larger one costs the stream. */
 export const FRAME_MAX: number = 5 * MIB
+/** Bytes received of frames that nobody has taken yet: of one peer, and of all. */
+export const IN_FLIGHT_PEER_MAX: number = 32 * MIB
+export const IN_FLIGHT_ALL_MAX: number = 128 * MIB
 export const GOSSIP_MAX: number = 16 * KIB
 /** An entry body up to this size travels inline with its gossiped head. */
 export const GOSSIP_BODY_MAX: number = 2 * KIB

@@ -19,6 +19,8 @@ export class SimulatedChannel implements Channel {
   readonly protocol: string
   /** True at the side that opened it. */
   readonly outbound: boolean
+  /** Of the frames that come. */
+  readonly frameMax: number
   readonly #network: SimulatedNetwork
   readonly #end: LinkEnd
   readonly #pipe: Pipe
@@ -37,12 +39,13 @@ export class SimulatedChannel implements Channel {
   constructor(
     network: SimulatedNetwork,
     end: LinkEnd,
-    protocol: string,
+    { protocol, frameMax = FRAME_MAX }: { readonly protocol: string; readonly frameMax?: number },
     remote?: SimulatedChannel,
   ) {
     this.#network = network
     this.#end = end
     this.protocol = protocol
+    this.frameMax = frameMax
     this.outbound = remote === undefined
     this.#pipe = new Pipe(network, end.owner.self, end.peer)
     this.#remote = remote
@@ -155,8 +158,17 @@ export class SimulatedChannel implements Channel {
   #arrive(frame: Uint8Array | undefined): void {
     if (!this.#alive || this.#broken !== undefined) return
     if (frame === undefined) this.#endReceived = true
+    else if (frame.length > this.frameMax) return this.#refuse(frame.length)
     else this.#inbox.push(frame)
     this.#hand()
+  }
+
+  #refuse(length: number): void {
+    const what = `a frame of ${length} bytes; at most ${this.frameMax} are allowed`
+    this.break(new ShoalError('malformed', what))
+    const remote = this.#remote
+    const why = new ShoalError('unreachable', `${this.#end.owner.self} broke the stream`)
+    this.#pipe.put('reset', 0, () => remote?.break(why))
   }
 
   /** Give those who wait what there is. */

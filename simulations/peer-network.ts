@@ -3,7 +3,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { toByteString } from '../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import { STREAMS_PER_PEER_MAX } from '../protocol/limits.ts'
+import { FRAME_MAX, STREAMS_PER_PEER_MAX } from '../protocol/limits.ts'
 import { SimulatedChannel } from './channel.ts'
 import { VirtualClock } from './clock.ts'
 import { Gossip } from './gossip.ts'
@@ -30,7 +30,7 @@ export class SimulatedPeerNetwork implements Network {
   readonly #clock: VirtualClock
   readonly gossip: Gossip
   readonly #ends = new Map<PeerId, LinkEnd>()
-  readonly #handlers = new Map<string, Serve>()
+  readonly #handlers = new Map<string, { readonly serve: Serve; readonly frameMax: number }>()
   readonly #listeners = {
     connect: new Set<PeerListener>(),
     disconnect: new Set<PeerListener>(),
@@ -135,17 +135,26 @@ export class SimulatedPeerNetwork implements Network {
     this.#listeners.discover.add(listener)
   }
 
-  async handle(protocol: string, serve: Serve): Promise<void> {
-    this.#handlers.set(protocol, serve)
+  async handle(
+    protocol: string,
+    serve: Serve,
+    { frameMax = FRAME_MAX }: { readonly frameMax?: number } = {},
+  ): Promise<void> {
+    this.#handlers.set(protocol, { serve, frameMax })
   }
 
-  async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
+  async open(
+    peer: PeerId,
+    protocol: string,
+    options: { readonly signal: AbortSignal; readonly frameMax?: number },
+  ): Promise<Channel> {
     const end = await this.#connect(peer, options.signal)
     const same = [...end.channels].filter((other) => other.outbound && other.protocol === protocol)
     if (same.length >= STREAMS_PER_PEER_MAX) {
       throw new ShoalError('unreachable', `${same.length} channels ${protocol} to ${peer} are open`)
     }
-    const channel = new SimulatedChannel(this.#network, end, protocol)
+    const { frameMax = FRAME_MAX } = options
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax })
     try {
       await channel.greet(options.signal)
     } catch (error) {
@@ -202,10 +211,11 @@ export class SimulatedPeerNetwork implements Network {
   serve(end: LinkEnd, protocol: string, caller: SimulatedChannel): void {
     end.raise() // who has sent this has our answer
     if (!this.running || end.state !== 'up') return
-    const channel = new SimulatedChannel(this.#network, end, protocol, caller)
-    const serve = this.#handlers.get(protocol)
-    channel.answer(serve !== undefined)
-    if (serve !== undefined) void this.#serveOn(channel, serve)
+    const handler = this.#handlers.get(protocol)
+    const frameMax = handler?.frameMax ?? FRAME_MAX
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax }, caller)
+    channel.answer(handler !== undefined)
+    if (handler !== undefined) void this.#serveOn(channel, handler.serve)
   }
 
   /** A gossiped message has come. */

@@ -7,7 +7,12 @@ import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { ENTRIES_FRAME_BYTES, LOG_PROTOCOL, encodeLogMessage } from '../../protocol/wire/log.ts'
+import {
+  ENTRIES_FRAME_BYTES,
+  LOG_FRAME_MAX,
+  LOG_PROTOCOL,
+  encodeLogMessage,
+} from '../../protocol/wire/log.ts'
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
 import { slicesOf } from './pace.ts'
@@ -52,7 +57,8 @@ export class LogSync {
   }
 
   async start(): Promise<void> {
-    await this.#c.world.network.handle(LOG_PROTOCOL, (channel) => this.#serve(channel))
+    const frames = { frameMax: LOG_FRAME_MAX }
+    await this.#c.world.network.handle(LOG_PROTOCOL, (channel) => this.#serve(channel), frames)
   }
 
   async stop(): Promise<void> {
@@ -80,6 +86,7 @@ export class LogSync {
     const { clock, network } = this.#c.world
     const channel = await network.open(peer, LOG_PROTOCOL, {
       signal: clock.timeout(IDLE_MS, this.#stop.signal),
+      frameMax: LOG_FRAME_MAX,
     })
     try {
       await settled(volume)

@@ -19,6 +19,8 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import {
   JOIN_PROTOCOL,
+  JOIN_REPLY_MAX,
+  JOIN_REQUEST_MAX,
   decodeJoinReply,
   decodeJoinRequest,
   encodeJoinReply,
@@ -65,7 +67,8 @@ export class Joining {
     for await (const [, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' })) {
       this.#openUntil = Math.max(this.#openUntil, decodeGiven(value).expires)
     }
-    await this.#c.world.network.handle(JOIN_PROTOCOL, (channel) => this.#serve(channel))
+    const frames = { frameMax: JOIN_REQUEST_MAX }
+    await this.#c.world.network.handle(JOIN_PROTOCOL, (channel) => this.#serve(channel), frames)
   }
 
   /** True while a ticket may still be shown by somebody unknown. */
@@ -114,7 +117,8 @@ export class Joining {
   ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
     const { network } = this.#c.world
     const peer = await network.dial(ticket.addresses, { signal: deadline })
-    const channel = await network.open(peer, JOIN_PROTOCOL, { signal: deadline })
+    const how = { signal: deadline, frameMax: JOIN_REPLY_MAX }
+    const channel = await network.open(peer, JOIN_PROTOCOL, how)
     try {
       await channel.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], {
         signal: deadline,

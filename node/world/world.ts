@@ -91,10 +91,21 @@ export interface Network {
   onDisconnect(listener: (peer: PeerId) => void): void
   /** A peer announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
   onDiscover(listener: (peer: PeerId) => void): void
-  /** Serve a protocol. A rejection aborts the channel; it never harms the process. */
-  handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void>
-  /** Open a channel to a peer, dialling its known addresses if need be. throws 'unreachable'. */
-  open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel>
+  /**
+   * Serve a protocol. A rejection aborts the channel; it never harms the process. frameMax: of what a remote may send: a
+   * larger frame breaks the channel before any of it is kept.
+   */
+  handle(
+    protocol: string,
+    serve: (channel: Channel) => Promise<void>,
+    options?: { readonly frameMax?: number },
+  ): Promise<void>
+  /** Open a channel to a peer, dialling its known addresses if need be. frameMax: as for handle(). throws 'unreachable'. */
+  open(
+    peer: PeerId,
+    protocol: string,
+    options: { readonly signal: AbortSignal; readonly frameMax?: number },
+  ): Promise<Channel>
   /** Round trip in ms. */
   ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
   /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */

@@ -13,12 +13,15 @@ import { CHUNK_PLAIN_MAX } from '../limits.ts'
 import { decodeHlc } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { Cut } from '../log/stability.ts'
+import { KIB } from '../units.ts'
 
 export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'
 /** Nodes asked for at once. */
 export const NODES_AT_ONCE_MAX = 32
 /** Bytes of nodes after which an answer ends: with one more node it still fits in a frame. */
 export const NODES_BYTES: number = 512 * 1024
+/** A frame that asks; those that answer have up to FRAME_MAX. */
+export const CHECKPOINT_REQUEST_MAX: number = 16 * KIB
 /** Announced cuts in a message. */
 const CUTS_MAX = 64
 const MESSAGE_MAX = 1024

@@ -8,12 +8,16 @@ import { hexId } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
 import { GENESIS_BYTES_MAX } from '../membership/genesis.ts'
 import { TICKET_SECRET_BYTES } from '../membership/ticket.ts'
+import { KIB } from '../units.ts'
 
 export const JOIN_PROTOCOL = '/shoal/join/1'
 const EPOCHS_MAX = 1024
 const MESSAGE_MAX = 1024
 const SEALED_KEY_MAX = 256
 const EPOCH_MAX = 2 ** 32
+/** Frames either way. */
+export const JOIN_REQUEST_MAX: number = 1 * KIB
+export const JOIN_REPLY_MAX: number = GENESIS_BYTES_MAX + EPOCHS_MAX * (SEALED_KEY_MAX + 16)
 const REQUEST_ITEMS_MAX = 32
 /** Each key is a pair. */
 const REPLY_ITEMS_MAX: number = 4 * EPOCHS_MAX

@@ -11,12 +11,16 @@ import { ACTORS_MAX, LOCKS_MAX } from '../limits.ts'
 import type { Claim, FileLocks, Verdict } from '../locks/claim.ts'
 import { LOCK_END, together } from '../locks/held-locks.ts'
 import type { HeldLock } from '../locks/held-locks.ts'
+import { KIB } from '../units.ts'
 import { decodeVoterError, encodeVoterError } from './voter-error.ts'
 import type { VoterError } from './voter-error.ts'
 
 export const LOCK_PROTOCOL = '/shoal/lock/1'
 /** Chars of the text of a volume's voters. */
 const VOTERS_TEXT_MAX = 512
+/** Frames either way: the same claim, the same grant. */
+export const LOCK_REQUEST_MAX: number = 64 * KIB
+export const LOCK_ANSWER_MAX: number = 128 * KIB
 /** Items of a claim of one range in each of LOCKS_MAX files, and of a grant with all actors of the log. */
 const REQUEST_ITEMS_MAX: number = 16 * LOCKS_MAX
 const ANSWER_ITEMS_MAX: number = 4 * ACTORS_MAX

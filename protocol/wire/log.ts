@@ -16,11 +16,13 @@ import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
 import { decodeFork, encodeFork } from '../log/fork.ts'
 import type { NodeHash } from '../log/prolly.ts'
-import { DAY_MS } from '../units.ts'
+import { DAY_MS, KIB, MIB } from '../units.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
-export const ENTRIES_FRAME_BYTES: number = 256 * 1024
+export const ENTRIES_FRAME_BYTES: number = 256 * KIB
+/** A frame: that and one entry more, or what there is to say of ACTORS_MAX actors and their forks. */
+export const LOG_FRAME_MAX: number = 2 * MIB
 const ENTRIES_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
 const WAIT_MS_MAX: number = 365 * DAY_MS

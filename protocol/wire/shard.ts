@@ -21,13 +21,15 @@ import {
   STRIPE_K_MAX,
   STRIPE_M_MAX,
 } from '../limits.ts'
-import { MIB } from '../units.ts'
+import { KIB, MIB } from '../units.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ChunkId, StripeId, VolumeId } from '../ids.ts'
 
 export const SHARD_PROTOCOL = '/shoal/shard/1'
 /** Payload frames are this long, the last one shorter. */
 export const PAYLOAD_PIECE: number = 1 * MIB
+/** A frame: a piece of payload, or a request with the header of a stripe. */
+export const SHARD_FRAME_MAX: number = PAYLOAD_PIECE + 64 * KIB
 /** Bytes of an encoded stripe header. */
 export const STRIPE_HEADER_MAX: number = 1 * MIB
 /** Bytes of a shard, and of any payload: with k = 1 a shard is the whole stripe. */

@@ -9,10 +9,13 @@ import { ENTRY_MAX, VOTERS_MAX } from '../limits.ts'
 import type { Accepted, StrongReply, StrongRequest, Value } from '../strong/acceptor.ts'
 import { compareBallots, decodeBallot, encodeBallot } from '../strong/ballot.ts'
 import { decodeGroups, encodeGroups } from '../strong/voters.ts'
+import { KIB } from '../units.ts'
 import { decodeVoterError, encodeVoterError } from './voter-error.ts'
 import type { VoterError } from './voter-error.ts'
 
 export const STRONG_PROTOCOL = '/shoal/strong/1'
+/** A frame: an entry, and the ballots and voters around it. */
+export const STRONG_FRAME_MAX: number = ENTRY_MAX + 64 * KIB
 /** Items of two ballots, and of a value with its groups of voters. */
 const ITEMS_MAX: number = 32 + 4 * VOTERS_MAX
 

@@ -4,9 +4,10 @@
 // Protocol ids and framing: docs/formats/network.md.
 import { peerIdFromString } from '@libp2p/peer-id'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
-import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import { wronglyDropped } from './addresses.ts'
+import { InFlight } from '../in-flight.ts'
 import { Libp2pChannel } from './channel.ts'
 import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
 import { Gossip } from './gossip.ts'
@@ -60,6 +61,7 @@ export class Libp2pNetwork implements Network {
   readonly #gossip: Gossip
   readonly #log: NetworkLog
   readonly #channels = new Set<Libp2pChannel>()
+  readonly #inFlight = new InFlight()
 
   private constructor(host: Host, peers: PeerEvents, log: NetworkLog) {
     this.self = peerOf(host.libp2p.peerId)
@@ -172,20 +174,28 @@ export class Libp2pNetwork implements Network {
     this.#peers.listen('discover', listener)
   }
 
-  async handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void> {
+  async handle(
+    protocol: string,
+    serve: (channel: Channel) => Promise<void>,
+    { frameMax }: { readonly frameMax?: number } = {},
+  ): Promise<void> {
     await this.#host.libp2p.handle(
       protocol,
-      (stream, connection) => this.#serve(this.#channel(stream, connection), serve),
+      (stream, connection) => this.#serve(this.#channel(stream, connection, frameMax), serve),
       STREAM_LIMITS,
     )
   }
 
-  async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
-    const { signal } = options
+  async open(
+    peer: PeerId,
+    protocol: string,
+    options: { signal: AbortSignal; frameMax?: number },
+  ): Promise<Channel> {
+    const { signal, frameMax } = options
     const connection = await dial(this.#host.libp2p, peer, signal)
     try {
       const stream = await connection.newStream(protocol, { signal, ...STREAM_LIMITS })
-      return this.#channel(stream, connection)
+      return this.#channel(stream, connection, frameMax)
     } catch (cause) {
       throw unreachable(`${protocol} at peer ${peer}`, cause, signal)
     }
@@ -220,8 +230,15 @@ export class Libp2pNetwork implements Network {
     return findProviders(this.#host.libp2p.contentRouting, cid, options.signal)
   }
 
-  #channel(stream: Stream, connection: Connection): Libp2pChannel {
-    const channel = new Libp2pChannel(stream, peerOf(connection.remotePeer), stream.protocol)
+  #channel(stream: Stream, connection: Connection, frameMax = FRAME_MAX): Libp2pChannel {
+    const peer = peerOf(connection.remotePeer)
+    const inFlight = this.#inFlight
+    const channel = new Libp2pChannel(stream, {
+      peer,
+      protocol: stream.protocol,
+      frameMax,
+      inFlight,
+    })
     if (stream.status === 'open') this.#channels.add(channel)
     stream.addEventListener('close', () => this.#channels.delete(channel))
     return channel
