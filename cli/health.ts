@@ -53,7 +53,7 @@ export function logRows({
   name,
   log,
 }: VolumeStatus): readonly (readonly [what: string, text: string])[] {
-  const { stoppedAt: at, isHalted, heldBack, heldBackBy } = log
+  const { stoppedAt: at, isHalted, isFull, heldBack, heldBackBy } = log
   const rows: (readonly [string, string])[] = []
   if (at !== undefined) {
     const when = `at an entry of ${printable(at.author)} since ${formatTime(at.sinceMs)}`
@@ -63,9 +63,14 @@ export function logRows({
   }
   if (isHalted)
     rows.push(['READ-ONLY', 'a change was half made when something failed: restart the node'])
-  for (const { member, untilMs, isFull } of heldBack) {
-    const why = isFull
-      ? 'this node is full: raise its capacity, or free some space'
+  if (isFull)
+    rows.push([
+      'FULL',
+      'log and index fill what this node may store: nothing new is written here, and what members write waits, but for admins; remove something (shoal rm, shoal gc), or raise its capacity',
+    ])
+  for (const { member, untilMs, isFull: isForRoom } of heldBack) {
+    const why = isForRoom
+      ? 'until this node has room'
       : `it makes the log grow faster than its role has to; more of it is taken from ${formatTime(untilMs)} on`
     rows.push(['Held back', `what ${printable(member)} writes: ${why}`])
   }

@@ -157,6 +157,7 @@ function describeLog(
   return {
     stoppedAt: at === undefined ? undefined : { ...at, author: name(at.author) },
     isHalted,
+    isFull: growth.isFull,
     heldBack: growth.paused.map(({ peer, untilMs, isFull }) => ({
       member: name(peer),
       untilMs,

@@ -19,6 +19,8 @@ export interface NodeStatus {
     readonly startedMs: WallTime
     /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
     readonly usedBytes: number
+    /** Of the index, in which the logs of volumes are; not of `usedBytes`. */
+    readonly indexBytes: number
     readonly freeBytes: number
     /** What the store may take in all: its capacity, or the disk where that is smaller or none was given. */
     readonly capacityBytes: number
@@ -123,6 +125,8 @@ export interface LogStatus {
     readonly untilMs: WallTime
     readonly isFull: boolean
   }[]
+  /** Log and index, and what the node holds, fill what it may store: nothing new is written here. */
+  readonly isFull: boolean
   /** Members that hold back what this node writes. */
   readonly heldBackBy: readonly string[]
 }

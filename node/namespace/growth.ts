@@ -2,6 +2,7 @@
 // and what depends on it, unless another member asks for it in what that one wrote: then it is of that one's share.
 // While the node is full, only admins may make the log grow: they can remove who fills it.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { ENTRY_OVERHEAD, growthRateOf, use, waitMs } from '../../protocol/log/growth.ts'
@@ -20,6 +21,8 @@ const NEWS_MS: number = 1 * HOUR_MS
 export interface GrowthComponents {
   readonly volume: Pick<Volume, 'actors' | 'identity' | 'membership'>
   readonly clock: Pick<Clock, 'wall'>
+  /** Do log and index fill what this node may store? */
+  readonly isFull: () => boolean
 }
 
 /** A member of whose entries some wait here. */
@@ -39,11 +42,14 @@ export class LogGrowth {
   /** By author the time up to which it has used its rate. */
   readonly #used = new Map<PeerId, number>()
   readonly #paused = new Map<PeerId, Pause>()
-  /** Does the log fill what the node may store? */
-  isFull: () => boolean = () => false
 
   constructor(components: GrowthComponents) {
     this.#c = components
+  }
+
+  /** Do log and index fill what this node may store? */
+  get isFull(): boolean {
+    return this.#c.isFull()
   }
 
   /** Those of whom entries wait. */
@@ -66,7 +72,7 @@ export class LogGrowth {
     const used = use(this.#usedBy(payer), header.bodyBytes, { rate, madeMs, nowMs })
     const wait = waitMs(used, rate, nowMs)
     if (wait > 0) return wait
-    return this.isFull() && !(role !== undefined && mayAdminister(role)) ? FULL_MS : 0
+    return this.isFull && !(role !== undefined && mayAdminister(role)) ? FULL_MS : 0
   }
 
   /** An entry of so many bytes, unpacked, was taken of a member's share. */
@@ -102,4 +108,12 @@ export class LogGrowth {
       if (actor.peer === peer) lastMs = Math.max(lastMs, hlcMillis(actor.hlc))
     return lastMs
   }
+}
+
+/** What a full node says to whoever writes. */
+export function full(): ShoalError {
+  return new ShoalError(
+    'ENOSPC',
+    'this node is full: its log and index, and what it holds for others, fill what it may store; remove something (shoal rm, shoal gc), or raise its capacity',
+  )
 }

@@ -192,11 +192,13 @@ export class Inbox {
     const { volume } = this.#c
     if (volume.growth.pause(author, waitMs)) {
       const name = volume.membership.nameOf(author)
-      const message = volume.growth.isFull()
+      const { isFull } = volume.growth
+      const message = isFull
         ? `this node is full: what ${name} writes is not taken until there is room`
         : `${name} makes the log grow faster than its role has to: the rest of what it wrote is taken bit by bit`
       volume.events.note.tell(message, { peer: author, waitMs })
-      volume.events.alarm.tell({ kind: 'peer-costly', volume: volume.id, peer: author, message })
+      const event = { kind: 'peer-costly', volume: volume.id, peer: author, message } as const
+      if (!isFull) volume.events.alarm.tell(event)
     }
     if (delivery.isVerified === true) {
       const { actor } = entry.header

@@ -19,6 +19,7 @@ import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
+import { isGrowing } from '../../protocol/tree/growing.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -37,7 +38,7 @@ import type { EntryTable } from './entries.ts'
 import { Forks } from './forks.ts'
 import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
-import { LogGrowth } from './growth.ts'
+import { LogGrowth, full } from './growth.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
 import type { Membership } from './membership.ts'
@@ -60,7 +61,7 @@ const BATCH_MS = 20
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 export interface VolumeComponents {
   readonly world: Pick<World, 'clock' | 'random'>
-  readonly store: Pick<Store, 'kv' | 'commit'>
+  readonly store: Pick<Store, 'kv' | 'commit'> & Partial<Pick<Store, 'isFull'>>
   readonly identity: Identity
   /** Of the program. */
   readonly version?: string
@@ -115,7 +116,8 @@ export class Volume {
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
-    this.growth = new LogGrowth({ volume: this, clock: world.clock })
+    const isFull = (): boolean => store.isFull === true
+    this.growth = new LogGrowth({ volume: this, clock: world.clock, isFull })
     this.stop = new Stop({ view, store, clock: world.clock, version, isCareful })
     this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
     const { cuts } = this
@@ -214,11 +216,12 @@ export class Volume {
 
   /**
    * Make an op: applied at once, durable after commit(). returns its dot. An op that throws had no effect.
-   * throws ShoalError 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
+   * throws ShoalError 'ENOSPC' where the node is full, 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
    * and the failure of an earlier commit: a node that could not sync must restart.
    */
   submit(op: Op): Dot {
     this.#commits.check()
+    if (isGrowing(op) && this.growth.isFull) throw full()
     if (this.tentative.isOpen) return this.tentative.submit(op)
     this.#author.checkRight(op)
     const encoded = encodeChecked(op)

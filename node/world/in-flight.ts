@@ -1,12 +1,16 @@
 // What was received of frames that nobody has taken yet, by peer and in all. A peer that has too much is not read from until
-// some of it is taken: by itself, or when all have too much and it more than its share of that.
+// some of it is taken: by itself, or when all have too much and it more than its share of that. Few of its channels may wait
+// so, since each may still be sent a window of bytes; the next ones are broken.
 import type { PeerId } from '../../protocol/ids.ts'
 import { IN_FLIGHT_ALL_MAX, IN_FLIGHT_PEER_MAX } from '../../protocol/limits.ts'
 
+/** Channels of a peer that wait at a time. */
+const WAITING_MAX = 8
+
 export class InFlight {
   readonly #held = new Map<PeerId, number>()
-  /** Called when there is more room. */
-  readonly #waiting = new Set<() => void>()
+  /** By peer what is called when there is more room. */
+  readonly #waiting = new Map<PeerId, Set<() => void>>()
   #total = 0
 
   take(peer: PeerId, bytes: number): void {
@@ -19,7 +23,9 @@ export class InFlight {
     if (left > 0) this.#held.set(peer, left)
     else this.#held.delete(peer)
     this.#total -= bytes
-    for (const look of this.#waiting) look()
+    // They may stop to wait meanwhile.
+    const all = this.#waiting.values().flatMap((looks) => looks).toArray()
+    for (const look of all) look()
   }
 
   /** Is this peer not to be read from? */
@@ -29,9 +35,14 @@ export class InFlight {
     return this.#total > IN_FLIGHT_ALL_MAX && held > IN_FLIGHT_ALL_MAX / this.#held.size
   }
 
-  /** Call `look` whenever there is more room, until what is returned is called. */
-  wait(look: () => void): () => void {
-    this.#waiting.add(look)
-    return () => this.#waiting.delete(look)
+  /** Call `look` whenever there is more room, until what is returned is called. undefined: too many channels wait. */
+  wait(peer: PeerId, look: () => void): (() => void) | undefined {
+    const looks = this.#waiting.get(peer) ?? new Set()
+    if (looks.size >= WAITING_MAX) return undefined
+    this.#waiting.set(peer, looks.add(look))
+    return () => {
+      looks.delete(look)
+      if (looks.size === 0 && this.#waiting.get(peer) === looks) this.#waiting.delete(peer)
+    }
   }
 }

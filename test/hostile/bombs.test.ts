@@ -6,14 +6,26 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
-import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, encodeCid, stripeIdFromCid } from '../../protocol/ids.ts'
-import type { StripeId } from '../../protocol/ids.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import { encodeBatch } from '../../protocol/log/batch.ts'
+import { CHECKPOINT_PROTOCOL } from '../../protocol/wire/checkpoint.ts'
+import { LOCK_PROTOCOL } from '../../protocol/wire/lock.ts'
+import { LOG_PROTOCOL } from '../../protocol/wire/log.ts'
+import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
+import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
+import type { VolumeInfo } from '../../node/control/api.ts'
 import { HostileMember } from './hostile-member.ts'
 
 const MIB = 1024 * 1024
+const PROTOCOLS = [
+  LOG_PROTOCOL,
+  CHECKPOINT_PROTOCOL,
+  SHARD_PROTOCOL,
+  STRONG_PROTOCOL,
+  LOCK_PROTOCOL,
+]
 
 /** An admin, a writer, and a member in the hands of the test. */
 async function cast(role: 'reader' | 'writer' | 'keeper', heapMb?: number) {
@@ -67,6 +79,18 @@ async function indexBytes(node: TestNode): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
+/** How many entries a node has taken, once it takes no more for a while. */
+async function entriesOf(node: TestNode): Promise<number> {
+  let [count, quiet] = [0, 0]
+  await eventually(`${node.name} takes no more`, async () => {
+    const { entries } = await node.json<VolumeInfo>('volume', 'info', 'main')
+    quiet = entries === count ? quiet + 1 : 0
+    count = entries
+    return quiet > 5
+  })
+  return count
+}
+
 function* times<Item>(count: number, make: () => Item): Generator<Item> {
   for (let n = 0; n < count; n++) yield make()
 }
@@ -92,23 +116,92 @@ test('clear bodies that are no batch are not kept, however many a reader sends',
   assert.ok(grown < 8 * MIB, `the log grew by ${grown}`)
 })
 
-/** A batch that every member may make, about as large as may be: reads of stripes that nobody has. */
-function readsOfNothing(): Uint8Array {
-  const stripes = (): StripeId[] =>
-    Array.from({ length: 1024 }, () =>
-      stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, randomBytes(32))),
-    )
-  return encodeBatch(Array.from({ length: 26 }, () => ({ kind: 'read', stripes: stripes() })))
+/** A batch that every member may make, about as large as may be: who it is, again and again. */
+function namesOf(peer: PeerId): Uint8Array {
+  const names = Array.from({ length: 1600 }, (_, capacityBytes) => {
+    const [name, zone] = [randomBytes(127).toString('hex'), randomBytes(127).toString('hex')]
+    return { kind: 'member-info', peer, name, zone, capacityBytes } as const
+  })
+  return encodeBatch(names)
 }
 
 test('a reader makes the log grow slowly, whatever it has to say', async () => {
   await using all = await cast('reader')
   const { admin, writer, mallory } = all
-  const before = await indexBytes(admin)
-  const body = readsOfNothing()
-  const sent = await mallory.flood(admin, mallory.chain(times(64, () => body)))
-  assert.ok(sent > 50 * MIB, `sent ${sent}`)
+  const before = await entriesOf(admin)
+  const body = namesOf(mallory.identity.peer)
+  const sent = await mallory.flood(admin, mallory.chain(times(96, () => body)))
+  assert.ok(sent > 40 * MIB, `sent ${sent}`)
   await worksOn(writer, admin, 'after')
-  const grown = (await indexBytes(admin)) - before
-  assert.ok(grown < 24 * MIB, `the log grew by ${grown}`)
+  const grown = (await entriesOf(admin)) - before
+  // Four bursts, should the day before count, and what the others said.
+  assert.ok(grown < 60, `the log grew by ${grown} entries of a MiB`)
+  const { heldBack } = (await admin.volume()).log
+  assert.equal(heldBack.length, 1)
+})
+
+test('a node whose capacity the log fills says so, refuses to grow, and still deletes', async () => {
+  await using cluster = await TestCluster.create()
+  const [admin, small, node] = ['anna', 'small', 'mallory'].map((name) => cluster.node(name)) as [
+    TestNode,
+    TestNode,
+    TestNode,
+  ]
+  await admin.start()
+  await small.start({ ticket: await admin.invite('--role', 'writer'), capacity: '24MiB' })
+  await node.start({ ticket: await admin.invite('--role', 'writer') })
+  await admin.shoal('mkdir', '/old')
+  await cluster.converged()
+  await using mallory = await HostileMember.of(node)
+  const bodies = times(96, () => randomBytes(MIB - 64))
+  await mallory.flood(small, mallory.chain(bodies, true))
+  await eventually('it is full', async () => (await small.volume()).log.isFull)
+  assert.match(await small.shoal('status'), /full: log and index fill/i)
+  const refused = await small.run('mkdir', '/new')
+  assert.match(refused.stderr, /full.*capacity/)
+  await small.shoal('rm', '-r', '/old')
+  const grown = await indexBytes(small)
+  await mallory.flood(
+    small,
+    mallory.chain(
+      times(32, () => randomBytes(MIB - 64)),
+      true,
+    ),
+  )
+  assert.ok((await indexBytes(small)) < grown + 8 * MIB, 'it takes no more of a writer')
+  // What an admin says it takes, also what that stands on.
+  await admin.shoal('mkdir', '/by-admin')
+  await eventually('the admin is heard', async () => /by-admin/.test(await small.shoal('ls', '/')))
+})
+
+test('a flood of a writer holds up nobody who writes beside it', async () => {
+  await using all = await cast('writer')
+  const { cluster, admin, writer, mallory } = all
+  const bodies = times(128, () => randomBytes(MIB / 2))
+  const flood = mallory.flood(admin, mallory.chain(bodies, true))
+  for (let n = 0; n < 5; n++) {
+    const tookMs = await worksOn(writer, admin, `during-${n}`)
+    assert.ok(tookMs < 20_000, `${tookMs} ms`)
+  }
+  await flood
+  await cluster.converged()
+})
+
+test('frames and gossip that are nested deep, or larger than their protocol has them, harm nobody', async () => {
+  await using all = await cast('reader', 256)
+  const { admin, writer, mallory } = all
+  const nested = Buffer.alloc(60 * 1024, 0x81)
+  const lists = Buffer.alloc(60 * 1024, 0x80)
+  for (const protocol of PROTOCOLS) {
+    for (const frame of [nested, lists, Buffer.alloc(4 * MIB, 0x81)]) {
+      const channel = await mallory.open(admin, protocol)
+      await channel.send([frame], { signal: mallory.deadline() }).catch(() => undefined)
+      const answered = channel.receive({ signal: mallory.deadline() })
+      await assert.rejects(answered, { code: 'unreachable' }, protocol).catch(() => undefined)
+      channel.abort(new Error('next'))
+    }
+  }
+  for (const plain of [nested.subarray(0, 15_000), lists.subarray(0, 15_000)])
+    await mallory.gossipBytes(plain)
+  await worksOn(writer, admin, 'after')
 })

@@ -14,7 +14,11 @@ import { SystemDisk } from '../../node/world/disk.ts'
 import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
 import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
+import { concatBytes } from '../../protocol/bytes.ts'
+import { encodeCbor } from '../../protocol/cbor.ts'
+import { sealOnce } from '../../protocol/cipher.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
+import { deriveKey } from '../../protocol/hash.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
@@ -219,6 +223,18 @@ export class HostileMember implements AsyncDisposable {
     const sender = { identity, volume: volume.id, epoch, swarmKey }
     const sealed = sealGossip(message, sender, this.random.bytes(32))
     await this.network.publish(headsTopic(volume.id), sealed)
+  }
+
+  /** Flood bytes that are no message, sealed as one. */
+  async gossipBytes(plain: Uint8Array): Promise<void> {
+    const { volume } = this
+    const { epoch } = volume.membership
+    const [swarmKey] = volume.membership.swarmKeys(epoch)
+    assert(swarmKey !== undefined, 'a member has a key of gossip')
+    const salt = this.random.bytes(32)
+    const key = deriveKey('shoal 2026 gossip v1', concatBytes([swarmKey, salt]))
+    const message = encodeCbor([epoch, salt, sealOnce(key, plain, salt)])
+    await this.network.publish(headsTopic(volume.id), message)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -214,7 +214,9 @@ export class Libp2pChannel implements Channel {
     if (this.#stream.readStatus !== 'readable') return
     this.#paused = true
     this.#stream.pause()
-    if (isCrowded) this.#stopWaiting ??= this.#inFlight.wait(() => this.#resume())
+    if (!isCrowded || this.#stopWaiting !== undefined) return
+    this.#stopWaiting = this.#inFlight.wait(this.peer, () => this.#resume())
+    if (this.#stopWaiting === undefined) this.abort(new Error('too much of its peer waits here'))
   }
 
   /** Of what is in flight some was delivered, or is given up. */

@@ -6,6 +6,8 @@ import { ParkingRoom } from '../../../node/namespace/parking.ts'
 import { BATCH_OPS_MAX, PARKED_MAX } from '../../../protocol/limits.ts'
 import { FLAG_CLEAR_BODY } from '../../../protocol/log/entry.ts'
 import { encodeBatch } from '../../../protocol/log/batch.ts'
+import { nameFromText } from '../../../protocol/tree/names.ts'
+import { ROOT } from '../../../protocol/tree/records.ts'
 import { DAY_MS, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { Replica, firstEntryOf, forge, send } from './replicas.ts'
 import type { SecurityEvent } from '../../../node/observe/security.ts'
@@ -171,8 +173,7 @@ describe('a flood', () => {
   test('that the node has no room for waits but for what admins say', async () => {
     const { anna, ben, mallory } = await cast('writer')
     const inbox = inboxOf(ben)
-    let isFull = true
-    ben.volume.growth.isFull = () => isFull
+    ben.store.isFull = true
     mallory.write('of a writer', 'x')
     await mallory.volume.commit()
     inbox.takeAll(missing(mallory, ben), never)
@@ -185,9 +186,13 @@ describe('a flood', () => {
     await anna.volume.commit()
     inbox.takeAll(missing(anna, ben), never)
     assert.deepEqual(await ben.names(), ['of an admin'])
-    isFull = false
+    assert.throws(() => ben.write('mine', 'x'), { code: 'ENOSPC' })
+    ben.namespace.unlink(ROOT, nameFromText('of an admin'))
+    await ben.volume.commit()
+    assert.deepEqual(await ben.names(), [])
+    ben.store.isFull = false
     ben.clock.advance(2 * MINUTE_MS)
-    assert.deepEqual(await ben.names(), ['of a writer', 'of an admin'])
+    assert.deepEqual(await ben.names(), ['of a writer'])
     inbox.stop()
   })
 })

@@ -15,10 +15,17 @@ describe('what is in flight', () => {
     inFlight.take(a, 1)
     assert.ok(inFlight.isFull(a) && !inFlight.isFull(b))
     let looks = 0
-    const stop = inFlight.wait(() => looks++)
+    const stop = inFlight.wait(a, () => looks++)
+    for (let n = 1; n < 8; n++) assert.ok(inFlight.wait(a, () => undefined) !== undefined)
+    assert.equal(
+      inFlight.wait(a, () => undefined),
+      undefined,
+      'so many wait already',
+    )
+    assert.ok(inFlight.wait(b, () => undefined) !== undefined)
     inFlight.giveBack(a, 1)
     assert.ok(!inFlight.isFull(a))
-    stop()
+    stop?.()
     inFlight.giveBack(a, IN_FLIGHT_PEER_MAX)
     assert.equal(looks, 1)
   })
