@@ -19,6 +19,7 @@ const ITEMS_MAX: number = 4 * EPOCHS_MAX
 const LINE_CHARS = 40
 const GROUP_CHARS = 8
 const CHECK_CHARS = 4
+const LINES_MAX: number = RECOVERY_KEY_TEXT_MAX / LINE_CHARS
 
 export interface RecoveryKey {
   /** As the volume calls it. */
@@ -88,6 +89,7 @@ export function parseRecoveryKey(text: string): RecoveryKey {
 
 function joinLines(lines: readonly string[]): string {
   const total = Number(/^\d+\/(\d+) /.exec(lines[0] ?? '')?.[1] ?? 0)
+  if (total > LINES_MAX) throw noKey()
   const parts = Array.from({ length: Math.max(total, 1) }, (_, at) => {
     const line = lines[at] ?? ''
     const [, number, count, rest = ''] = /^(\d+)\/(\d+) +([a-z2-7 ]+)$/.exec(line) ?? []
