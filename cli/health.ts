@@ -1,6 +1,6 @@
 // How safe the data of a volume is and what is being done about it, in words.
 import { count, formatBytes, formatTime, printable, shellWord } from './output.ts'
-import type { VolumeStatus } from '../node/control/status.ts'
+import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
 export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
@@ -48,7 +48,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   ]
 }
 
-/** What of the log is not taken, and what to do, a row each; none if all is well. */
+/** What a person should know of the log, and what to do, a row each; none if all is well. */
 export function logRows({
   name,
   log,
@@ -81,7 +81,28 @@ export function logRows({
       `by ${names}: this node makes the log grow faster than its role has to`,
     ])
   }
-  return rows
+  return [...rows, ...checkpointRows(log)]
+}
+
+/** What holds up checkpoints, or came too late for one. */
+function checkpointRows({
+  late,
+  stalled,
+  stranded,
+}: LogStatus): readonly (readonly [what: string, text: string])[] {
+  const missing = stranded?.missing.map(printable).join(', ') ?? ''
+  const words = stranded && `shoal volume accept-checkpoint ${stranded.peer}`
+  const behind = `the others have dropped what this node lacks, and too few vouch for what they go on from (missing: ${missing}); wait for them, or say "${words}"`
+  const writers = late.map(
+    ({ name, entries }) => `${count(entries, 'entry')} of ${printable(name)}`,
+  )
+  const unsaid = `${writers.join(', ')} came too late to count, and will be said again`
+  const stuck = `${stalled.map(printable).join(', ')}: heard of, but confirmed nothing new for hours; nobody waits for them`
+  return [
+    ...(stranded === undefined ? [] : [['Read-only', behind] as const]),
+    ...(late.length === 0 ? [] : [['Late', unsaid] as const]),
+    ...(stalled.length === 0 ? [] : [['Stuck', stuck] as const]),
+  ]
 }
 
 /** Why nothing is done about some stripes. */

@@ -19,12 +19,12 @@ export class SimulatedChannel implements Channel {
   readonly protocol: string
   /** True at the side that opened it. */
   readonly outbound: boolean
-  /** Of the frames that come. */
-  readonly frameMax: number
   readonly #network: SimulatedNetwork
   readonly #end: LinkEnd
   readonly #pipe: Pipe
   #remote: SimulatedChannel | undefined
+  /** Of frames that come. */
+  readonly #frameMax: number
   /** Frames that wait for room; undefined is the end of our side. */
   readonly #sending = new WaitingLine<Uint8Array | undefined, void>()
   readonly #receiving = new WaitingLine<void, Uint8Array | undefined>()
@@ -45,10 +45,10 @@ export class SimulatedChannel implements Channel {
     this.#network = network
     this.#end = end
     this.protocol = protocol
-    this.frameMax = frameMax
     this.outbound = remote === undefined
     this.#pipe = new Pipe(network, end.owner.self, end.peer)
     this.#remote = remote
+    this.#frameMax = frameMax
     if (remote !== undefined) remote.#remote = this
     end.channels.add(this)
   }
@@ -157,18 +157,11 @@ export class SimulatedChannel implements Channel {
 
   #arrive(frame: Uint8Array | undefined): void {
     if (!this.#alive || this.#broken !== undefined) return
+    if (frame !== undefined && frame.length > this.#frameMax)
+      return this.abort(new ShoalError('malformed', `a frame of ${frame.length} bytes`))
     if (frame === undefined) this.#endReceived = true
-    else if (frame.length > this.frameMax) return this.#refuse(frame.length)
     else this.#inbox.push(frame)
     this.#hand()
-  }
-
-  #refuse(length: number): void {
-    const what = `a frame of ${length} bytes; at most ${this.frameMax} are allowed`
-    this.break(new ShoalError('malformed', what))
-    const remote = this.#remote
-    const why = new ShoalError('unreachable', `${this.#end.owner.self} broke the stream`)
-    this.#pipe.put('reset', 0, () => remote?.break(why))
   }
 
   /** Give those who wait what there is. */

@@ -7,7 +7,7 @@ import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflicts.ts'
 import type { VolumeInfo } from '../control/api.ts'
-import type { LogStatus, PeerStatus, VolumeStatus } from '../control/status.ts'
+import type { PeerStatus, VolumeStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../namespace/settings.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
@@ -20,6 +20,7 @@ import {
   reclaimableBytes,
   tolerated,
 } from './health.ts'
+import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
 /**
@@ -40,7 +41,7 @@ export function findPeer(text: string, peers: readonly PeerId[], volumes: Volume
   )
 }
 
-function peerName(peer: PeerId, volumes: Volumes): string {
+export function peerName(peer: PeerId, volumes: Volumes): string {
   for (const { volume } of volumes.all()) {
     const member = volume.membership.member(peer)
     if (member !== undefined) return member.name
@@ -65,7 +66,7 @@ export async function describePeer(
   peer: PeerId,
   view: PeersView = viewPeers(parts),
 ): Promise<PeerStatus> {
-  const { volumes, swarm, roundTrips, world } = parts
+  const { volumes, swarm, roundTrips, witness, world, budgets } = parts
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ name, volume, member }]
@@ -83,6 +84,7 @@ export async function describePeer(
       peer,
       memberships.map(({ volume }) => graceMsOf(volume)),
     ),
+    limited: budgets.cutOffOf(peer),
     isConnected: view.connected.has(peer),
     addresses: await world.network.addressesOf(peer),
     volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),
@@ -92,6 +94,7 @@ export async function describePeer(
     freeBytes: swarm.news(peer)?.freeBytes,
     shards: held?.shards ?? 0,
     shardBytes: held?.bytes ?? 0,
+    securityLog: witness.of(peer),
   }
 }
 
@@ -143,27 +146,8 @@ export function describeVolume(
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     differsMs: swarm.differsMs(volume.id),
-    log: describeLog(volume, swarm.own.heldBackBy(volume)),
+    log: describeLog(volume, swarm.elsewhere.heldBackBy(volume)),
     heads: volume.actors.heads(),
-  }
-}
-
-function describeLog(
-  { stop, growth, membership }: Volume,
-  heldBackBy: readonly PeerId[],
-): LogStatus {
-  const name = (peer: PeerId): string => membership.nameOf(peer)
-  const { at, isHalted } = stop
-  return {
-    stoppedAt: at === undefined ? undefined : { ...at, author: name(at.author) },
-    isHalted,
-    isFull: growth.isFull,
-    heldBack: growth.paused.map(({ peer, untilMs, isFull }) => ({
-      member: name(peer),
-      untilMs,
-      isFull,
-    })),
-    heldBackBy: heldBackBy.map(name),
   }
 }
 

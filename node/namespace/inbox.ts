@@ -46,7 +46,7 @@ interface ParkedEntry {
 }
 
 /** How an entry came. */
-interface Delivery {
+export interface Delivery {
   readonly from?: PeerId | undefined
   readonly isVerified?: boolean
 }
@@ -171,9 +171,10 @@ export class Inbox {
 
   /** An entry waits for its past. What is held back of that, its payer now pays: it stands for what it depends on. */
   #await(entry: Entry, payer: PeerId, delivery: Delivery): void {
-    const { actors, replica } = this.#c.volume
+    const { actors, replica, membership } = this.#c.volume
     const isVerified = delivery.isVerified === true || isSigned(entry, this.#c.volume)
-    this.#park(entry, replica.ancestry.missingOf(entry), { ...delivery, isVerified })
+    const missing = replica.ancestry.missingOf(entry) ?? membership.governance.missingOf(entry)
+    this.#park(entry, missing, { ...delivery, isVerified })
     if (!isVerified) return
     for (const { actor, seq } of entry.header.deps) {
       if ((actors.get(actor)?.seq ?? 0) >= seq) continue

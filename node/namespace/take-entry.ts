@@ -66,7 +66,7 @@ function apply(
   const { replica, removals, forks, identity, events } = volume
   const author = replica.authorOf(entry)
   const ops: readonly (Op | undefined)[] = reading.kind === 'ops' ? reading.ops : []
-  const isDue = removals.add(entry, place, ops)
+  const isDue = removals.add(entry, place)
   const standing = replica.standingOf(entry, place, removals.judge)
   if (standing !== 'counts') events.note.tell(NOTES[standing], { author })
   const changes = emptyChanges()

@@ -3,14 +3,27 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
 export type SecurityEventKind =
-  | 'peer-costly'
-  /** An entry could not be applied here: the volume takes no more of what depends on it. */
-  | 'volume-stopped'
+  | 'clock-ahead' // of a member
+  | 'home-copied' // it was restored or copied, and runs under a new incarnation
+  | 'home-mended' // files of the home were open to other users of the machine
+  | 'join-refused' // somebody showed a ticket in vain
+  | 'joined' // this node became a member
+  | 'log-altered' // this very log was cut or changed
+  | 'member-removed'
+  | 'peer-costly' // a peer is cut off for a while, or what it writes is held back
+  | 'peer-log-back' // the security log of a member is shorter than it was, or another
+  | 'policy-set'
+  | 'role-given'
+  | 'tier-set'
+  | 'ticket-made'
+  | 'ticket-revoked'
+  | 'ticket-used'
+  | 'volume-stopped' // an entry could not be applied here: what depends on it is not taken
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind
-  readonly volume?: VolumeId
-  /** Who did it, or whom it concerns. */
+  readonly volume?: VolumeId | undefined
+  /** Who did it, or whom it concerns. Absent for what this node or its owner did: only those are never left out. */
   readonly peer?: PeerId | undefined
   /** For people: what happened, to what, and what to do. */
   readonly message: string

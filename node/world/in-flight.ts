@@ -24,7 +24,10 @@ export class InFlight {
     else this.#held.delete(peer)
     this.#total -= bytes
     // They may stop to wait meanwhile.
-    const all = this.#waiting.values().flatMap((looks) => looks).toArray()
+    const all = this.#waiting
+      .values()
+      .flatMap((looks) => looks)
+      .toArray()
     for (const look of all) look()
   }
 

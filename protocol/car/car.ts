@@ -43,7 +43,10 @@ export function encodeCarHeader(root: Cid): Uint8Array {
 
 /** A header without its length. throws ShoalError 'malformed', 'unsupported' for a later version. */
 export function decodeCarHeader(bytes: Uint8Array): CarHeader {
-  const fields = new Fields(decodeCbor(bytes, 'the header of the archive', HEADER_ITEMS_MAX), 'the header')
+  const fields = new Fields(
+    decodeCbor(bytes, 'the header of the archive', HEADER_ITEMS_MAX),
+    'the header',
+  )
   const version = fields.integer('version')
   if (version === 2) return { version }
   if (version !== 1)

@@ -26,6 +26,18 @@ function volume(
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
+    log: {
+      stoppedAt: undefined,
+      isHalted: false,
+      isFull: false,
+      heldBack: [],
+      heldBackBy: [],
+      checkpointMs: undefined,
+      proposed: undefined,
+      late: [],
+      stalled: [],
+      stranded: undefined,
+    },
   }
   return {
     ...({} as VolumeStatus),

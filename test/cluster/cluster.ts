@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly heapMb?: number | undefined
   /** A module that its process runs first, as a URL. */
   readonly preload?: string | undefined
+  /** Find and be found on the local network. */
+  readonly mdns?: boolean | undefined
 }
 
 /** One node: its home stays over kill() and start(). */
@@ -81,16 +83,16 @@ export class TestNode {
   }
 
   /** Run `up` and wait until it says that it is ready. */
-  async start(how: StartOptions = {}): Promise<void> {
-    const { mount, driver, ticket, zone, capacity, heapMb, preload } = how
+  async start(start: StartOptions = {}): Promise<void> {
+    const { mount, driver, ticket, zone, capacity, heapMb, preload, mdns = false } = start
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
       `--listen=${listen}`,
-      '--no-mdns',
+      ...(mdns ? [] : ['--no-mdns']),
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(driver === undefined ? [] : ['--driver', driver]),
-      ...(ticket === undefined ? [] : ['--join', ticket]),
+      ...(ticket === undefined ? [] : ['--join', '-']),
       ...(zone === undefined ? [] : ['--zone', zone]),
       ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
@@ -109,7 +111,8 @@ export class TestNode {
       ...options,
     ]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
-    const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    up.stdin.end(ticket)
     this.#process = up
     this.#said = ''
     await new Promise<void>((resolve, reject) => {
