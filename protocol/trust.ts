@@ -5,7 +5,9 @@
 /** A row of the table. */
 export type TrustRule =
   /** Decoders count items and depth over raw bytes before they build values. */
-  'cbor-counted-first'
+  | 'cbor-counted-first'
+  /** A cold tier is opened only where the machine's own owner agreed to just that place. */
+  | 'tier-agreed'
 
 const off = new Set<TrustRule>()
 

@@ -5,9 +5,11 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { driverOption, waitOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
 import { explain, table } from '../output.ts'
+import { askAboutTiers } from './cold-trust.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { DriverName, LocalNode } from '../../node/control/api.ts'
+import type { ColdApi } from '../../node/control/cold.ts'
 import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
@@ -37,14 +39,23 @@ export function addUp(program: Command, context: Context): void {
     .action(async (options: UpOptions) => {
       await refuseIfRunning(context)
       await prepareHome(context, options)
-      if (options.detach === true) return detach(context)
+      if (options.detach === true) return detach(context, options)
       return run(context, options)
     })
 }
 
-async function detach(context: Context): Promise<void> {
+async function detach(context: Context, options: UpOptions): Promise<void> {
   const status = await startDetached(context)
   context.print(status, () => describe(context, status, true))
+  if (options.join !== undefined) await askAboutTiersOf(context, context.client, status)
+}
+
+async function askAboutTiersOf(
+  context: Context,
+  api: ColdApi,
+  { volumes }: NodeStatus,
+): Promise<void> {
+  for (const volume of volumes) await askAboutTiers(context, api, volume)
 }
 
 async function run(context: Context, options: UpOptions): Promise<void> {
@@ -70,7 +81,10 @@ async function runUntilStopped(
   try {
     await start(node, options, context.signal)
     const status = await node.api.status()
-    if (!reportToStarter(status)) context.print(status, () => describe(context, status, false))
+    if (!reportToStarter(status)) {
+      context.print(status, () => describe(context, status, false))
+      if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
+    }
     await Promise.race([node.stopped, aborted(context.signal)])
   } finally {
     if (context.signal.aborted) context.tell('Stopping. Ctrl-C again ends it at once.')

@@ -49,6 +49,17 @@ const nanoseconds = z
   .max(2n ** 63n - 1n)
 const ack = z.enum(['none', 'local', 'copied', 'placed']).optional()
 const settings = z.record(label, z.string().max(256))
+const tierRequest = {
+  name: label,
+  url: z.string().min(1).max(TIER_URL_MAX),
+  endpoint: z.string().max(TIER_URL_MAX).optional(),
+  region: label.optional(),
+  storageClass: label.optional(),
+  credentialsFile: folder.optional(),
+  profile: label.optional(),
+  bytesPerSecond: z.int().positive().optional(),
+  volume,
+}
 
 const table: Readonly<Record<string, Call>> = {
   status: call({}, (api, _, options) => api.status(options)),
@@ -116,19 +127,10 @@ const table: Readonly<Record<string, Call>> = {
     api.addColdPin(path, tier, options),
   ),
   removePin: call({ path }, (api, { path }, options) => api.removePin(path, options)),
-  addTier: call(
-    {
-      name: label,
-      url: z.string().min(1).max(TIER_URL_MAX),
-      endpoint: z.string().max(TIER_URL_MAX).optional(),
-      region: label.optional(),
-      storageClass: label.optional(),
-      credentialsFile: folder.optional(),
-      profile: label.optional(),
-      bytesPerSecond: z.int().positive().optional(),
-      volume,
-    },
-    (api, request, options) => api.addTier(request, options),
+  addTier: call(tierRequest, (api, request, options) => api.addTier(request, options)),
+  trustTier: call(tierRequest, (api, request, options) => api.trustTier(request, options)),
+  distrustTier: call({ name: label, volume }, (api, { name, volume }, options) =>
+    api.distrustTier(name, { volume, ...options }),
   ),
   listTiers: call({ volume }, (api, { volume }, options) => api.listTiers({ volume, ...options })),
   removeTier: call({ name: label, volume }, (api, { name, volume }, options) =>

@@ -6,9 +6,20 @@ import type { CallOptions } from './api.ts'
 export interface ColdApi {
   /**
    * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it was seen to work from here.
-   * What this node is let in by stays on this node. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
+   * What this node is let in by stays on this node; its owner agrees to the tier by that. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
    */
   addTier(request: TierRequest, options?: CallOptions): Promise<Tier>
+  /**
+   * The owner of this node agrees that it uses a tier of the volume, which is where the request says, as listTiers() showed it;
+   * how it is let in is replaced. returns what lies there. throws 'no-such-volume', 'ENOENT', 'ESTALE' if it is elsewhere by now,
+   * 'usage'.
+   */
+  trustTier(request: TierRequest, options?: CallOptions): Promise<TierStatus>
+  /** He does no more; what lies there stays there. throws 'no-such-volume', 'ENOENT'. */
+  distrustTier(
+    name: string,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<void>
   /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
   listTiers(
     options?: CallOptions & { readonly volume?: string | undefined },
@@ -56,6 +67,8 @@ export interface Tier {
 }
 
 export interface TierStatus extends Tier {
+  /** Has the owner of this node agreed to just this place? Nothing is asked of a tier before. */
+  readonly isAgreed: boolean
   /** Verified copies there, in stripes, and those that peers that can be reached now could not give. */
   readonly stripes: number
   readonly only: number

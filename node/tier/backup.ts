@@ -35,7 +35,7 @@ export interface BackupComponents {
   readonly world: Pick<World, 'clock' | 'random'> & { readonly network: Pick<Network, 'self'> }
   readonly hosted: {
     readonly volume: Volume
-    readonly tiers: Pick<VolumeTiers, 'names' | 'open'>
+    readonly tiers: Pick<VolumeTiers, 'agreed' | 'open'>
   }
   readonly isOnline: (peer: PeerId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -75,7 +75,7 @@ export class Backup {
     const place = this.#place()
     if (place === undefined) return undefined
     let later: number | undefined
-    for (const tier of hosted.tiers.names()) {
+    for (const tier of hosted.tiers.agreed()) {
       try {
         const waitMs = await this.#inTurn(() => this.#save(tier, place * KEPT_MS, signal))
         if (waitMs > 0) later = Math.min(later ?? waitMs, waitMs)

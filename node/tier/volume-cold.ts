@@ -142,7 +142,7 @@ export class VolumeCold {
     signal: AbortSignal,
   ): AsyncGenerator<ColdProgress, void, undefined> {
     const { tiers } = this.#parts.hosted
-    tiers.locationOf(tier)
+    tiers.open(tier)
     const left = ids.flatMap((id) => this.#packStripe(id, tier) ?? [])
     const totalBytes = totalDataBytes(left)
     let doneBytes = 0
@@ -228,7 +228,7 @@ export class VolumeCold {
     if (settings !== undefined) {
       const told = readsToTell(read, { map, clock: world.clock, afterMs: settings.afterMs })
       if (told.length > 0) await map.recordRead(told)
-      if (this.#mayWrite(volume.identity.peer) && hosted.tiers.names().includes(settings.tier))
+      if (this.#mayWrite(volume.identity.peer) && hosted.tiers.agreed().includes(settings.tier))
         await this.#migration.run(settings, (inMs) => this.#wakeIn(inMs), signal)
     }
     await this.#packCare.run(signal)

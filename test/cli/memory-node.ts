@@ -291,8 +291,17 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     return tier
   }
 
+  async trustTier(request: TierRequest): Promise<TierStatus> {
+    return { ...(await this.addTier(request)), isAgreed: true, stripes: 0, only: 0 }
+  }
+
+  async distrustTier(name: string): Promise<void> {
+    return this.removeTier(name)
+  }
+
   async listTiers(): Promise<readonly TierStatus[]> {
-    return Array.from(this.#tiers.values(), (tier) => ({ ...tier, stripes: 0, only: 0 }))
+    const status = { isAgreed: true, stripes: 0, only: 0 }
+    return Array.from(this.#tiers.values(), (tier) => ({ ...tier, ...status }))
   }
 
   async removeTier(name: string): Promise<void> {

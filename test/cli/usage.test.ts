@@ -51,6 +51,7 @@ const COMMANDS = [
   'pin rm',
   'cold',
   'cold add',
+  'cold trust',
   'cold ls',
   'cold rm',
   'cold push',

@@ -124,7 +124,7 @@ async function cast(): Promise<{
       random: new SeededRandom('backup', 'keys'),
       network: { self: a.replica.identity.peer },
     },
-    hosted: { volume: a.volume, tiers: { names: () => ['attic'], open: () => tier } },
+    hosted: { volume: a.volume, tiers: { agreed: () => ['attic'], open: () => tier } },
     isOnline: () => true,
     log: () => undefined,
   })

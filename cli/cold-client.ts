@@ -1,0 +1,51 @@
+// The calls of a client about cold tiers, and for the day when all machines are gone.
+import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE } from '../node/control/wire.ts'
+import { ClientCalls } from './client-calls.ts'
+import type { CallOptions, VolumeInfo } from '../node/control/api.ts'
+import type { ColdApi, ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
+import type { ExportedKey, RecoverRequest, RecoveryApi } from '../node/control/recovery.ts'
+import type { UpkeepOptions } from '../node/control/upkeep.ts'
+
+export class ColdClient extends ClientCalls implements ColdApi, RecoveryApi {
+  addTier(request: TierRequest, options?: CallOptions): Promise<Tier> {
+    return this.call('addTier', { ...request }, options)
+  }
+
+  trustTier(request: TierRequest, options?: CallOptions): Promise<TierStatus> {
+    return this.call('trustTier', { ...request }, options)
+  }
+
+  distrustTier(name: string, { volume, signal }: UpkeepOptions = {}): Promise<void> {
+    return this.call('distrustTier', { name, volume }, { signal })
+  }
+
+  listTiers({ volume, signal }: UpkeepOptions = {}): Promise<readonly TierStatus[]> {
+    return this.call('listTiers', { volume }, { signal })
+  }
+
+  removeTier(name: string, { volume, signal }: UpkeepOptions = {}): Promise<void> {
+    return this.call('removeTier', { name, volume }, { signal })
+  }
+
+  async *pushCold(
+    path: string,
+    { tier, signal }: CallOptions & { readonly tier?: string | undefined } = {},
+  ): AsyncGenerator<readonly ColdProgress[]> {
+    yield* this.pages<ColdProgress>(COLD_PUSH_ROUTE, { path, tier }, { signal })
+  }
+
+  async *recallCold(
+    path: string,
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<readonly ColdProgress[]> {
+    yield* this.pages<ColdProgress>(COLD_RECALL_ROUTE, { path }, { signal })
+  }
+
+  exportRecoveryKey({ volume, signal }: UpkeepOptions = {}): Promise<ExportedKey> {
+    return this.call('exportRecoveryKey', { volume }, { signal })
+  }
+
+  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo> {
+    return this.call('recover', { ...request }, options)
+  }
+}
