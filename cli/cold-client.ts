@@ -1,9 +1,14 @@
 // The calls of a client about cold tiers, and for the day when all machines are gone.
 import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE } from '../node/control/wire.ts'
 import { ClientCalls } from './client-calls.ts'
-import type { CallOptions, VolumeInfo } from '../node/control/api.ts'
+import type { CallOptions } from '../node/control/api.ts'
 import type { ColdApi, ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
-import type { ExportedKey, RecoverRequest, RecoveryApi } from '../node/control/recovery.ts'
+import type {
+  ExportedKey,
+  RecoverRequest,
+  Recovered,
+  RecoveryApi,
+} from '../node/control/recovery.ts'
 import type { UpkeepOptions } from '../node/control/upkeep.ts'
 
 export class ColdClient extends ClientCalls implements ColdApi, RecoveryApi {
@@ -45,7 +50,7 @@ export class ColdClient extends ClientCalls implements ColdApi, RecoveryApi {
     return this.call('exportRecoveryKey', { volume }, { signal })
   }
 
-  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo> {
+  recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered> {
     return this.call('recover', { ...request }, options)
   }
 }

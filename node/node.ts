@@ -27,6 +27,7 @@ import { Distrust } from './upkeep/distrust.ts'
 import { NodeCold } from './tier/node-cold.ts'
 import { NodeUpkeep } from './upkeep/node-upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
+import type { RecordSecurity } from './observe/security.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import type { World } from './world/world.ts'
@@ -48,6 +49,8 @@ export interface NodeComponents {
   /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Takes what concerns the security of the node. */
+  readonly security?: RecordSecurity | undefined
 }
 
 export interface NodeOptions {
@@ -96,7 +99,7 @@ export class Node implements LocalNode {
     this.#c = components
     this.#store = store
     this.#volumes = volumes
-    const { world, kv, log } = components
+    const { world, kv, log, security } = components
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
@@ -133,7 +136,8 @@ export class Node implements LocalNode {
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, log }))
+    const coldParts = { world, store, hosted, isOnline, upkeep, log, security }
+    const cold = (this.#cold = new NodeCold(coldParts))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)

@@ -2,12 +2,13 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
+import { InvalidArgumentError } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { printable } from '../output.ts'
+import { formatDuration, formatTime, printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
-import type { VolumeInfo } from '../../node/control/api.ts'
-import type { RecoverRequest } from '../../node/control/recovery.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { RecoverRequest, Recovered, UsedBackup } from '../../node/control/recovery.ts'
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
 
@@ -18,9 +19,14 @@ interface RecoverOptions extends HomeOptions {
   readonly region?: string
   readonly credentials?: string
   readonly profile?: string
+  readonly atLeast?: Least
 }
 
+type Least = Pick<RecoverRequest, 'atLeastNumber' | 'atLeastMs'>
+
 const HELP = `
+Takes the newest backup that a member made and that is whole, and says of when it is and what it passed over. Whoever can
+write to the tier can take the newest away, but make none: if you know the number or the day of a later one, say --at-least.
 All that the volume is made of is read and checked first; files are fetched as they are read. This node is an admin of
 the volume then. Makes a home if there is none. If anything is wrong, nothing is changed.
 
@@ -39,22 +45,38 @@ export function addRecover(program: Command, context: Context): void {
       .option('--endpoint <url>', 'the S3 server (default: AWS)')
       .option('--region <region>', 'of the bucket')
       .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
-      .option('--profile <name>', 'of the AWS profile files'),
+      .option('--profile <name>', 'of the AWS profile files')
+      .option('--at-least <what>', 'refuse a backup older than this number, or date', parseLeast),
   )
     .addHelpText('after', HELP)
     .action(async (options: RecoverOptions) => {
-      const { from: url, credentials, endpoint, region, profile } = options
+      const { from: url, credentials, endpoint, region, profile, atLeast } = options
       const key = await readKey(options.key)
       const access = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const request = { url, key, endpoint, region, profile, ...access }
+      const request = { url, key, endpoint, region, profile, ...access, ...atLeast }
       const { volume, isUp } = await recover(context, request, options)
       const next = isUp ? 'ls' : 'up'
+      for (const { key: object, why } of volume.backup.skipped)
+        context.tell(`Passed over: ${printable(object)} ${printable(why)}`)
       context.print(
         volume,
         () =>
-          `Recovered volume "${printable(volume.name)}" with this node as ${volume.role}. Next: ${context.commandLine(next)}`,
+          `Recovered volume "${printable(volume.name)}" as of ${backupText(volume.backup)}, with this node as ${volume.role}. Next: ${context.commandLine(next)}`,
       )
     })
+}
+
+/** "2026-11-21 07:14:05 (3 d ago, backup 41 by anna)" */
+function backupText({ timeMs, number, author }: UsedBackup): string {
+  const age = formatDuration(Math.max(0, Date.now() - timeMs))
+  return `${formatTime(timeMs)} (${age} ago, backup ${number} by ${printable(author)})`
+}
+
+function parseLeast(text: string): Least {
+  if (/^[1-9]\d{0,14}$/.test(text)) return { atLeastNumber: Number(text) }
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('Give a number, or a date as 2026-11-21.')
+  return { atLeastMs: ms as WallTime }
 }
 
 async function readKey(file: string): Promise<string> {
@@ -74,7 +96,7 @@ async function recover(
   context: Context,
   request: RecoverRequest,
   options: RecoverOptions,
-): Promise<{ volume: VolumeInfo; isUp: boolean }> {
+): Promise<{ volume: Recovered; isUp: boolean }> {
   try {
     return { volume: await context.client.recover(request), isUp: true }
   } catch (error) {

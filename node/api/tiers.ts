@@ -69,7 +69,7 @@ export function tiersApi(parts: NodeParts): Tiers {
 }
 
 /** What is said of all that may be. */
-function definedOf<Options extends object>(options: Options): Defined<Options> {
+export function definedOf<Options extends object>(options: Options): Defined<Options> {
   const said = Object.entries(options).filter(([, value]) => value !== undefined)
   return Object.fromEntries(said) as Defined<Options>
 }

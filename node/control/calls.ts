@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
+  BACKUP_NUMBER_MAX,
   PATH_MAX,
   RECOVERY_KEY_TEXT_MAX,
   SESSION_TEXT_MAX,
@@ -12,6 +13,7 @@ import {
   TICKET_USES_MAX,
 } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type {
   FileCallOptions,
   LogOptions,
@@ -48,6 +50,10 @@ const nanoseconds = z
   .min(-(2n ** 63n))
   .max(2n ** 63n - 1n)
 const ack = z.enum(['none', 'local', 'copied', 'placed']).optional()
+const wallTime = z
+  .int()
+  .min(0)
+  .transform((ms) => ms as WallTime)
 const settings = z.record(label, z.string().max(256))
 const tierRequest = {
   name: label,
@@ -143,6 +149,8 @@ const table: Readonly<Record<string, Call>> = {
     {
       url: z.string().min(1).max(TIER_URL_MAX),
       key: z.string().max(RECOVERY_KEY_TEXT_MAX),
+      atLeastNumber: z.int().min(1).max(BACKUP_NUMBER_MAX).optional(),
+      atLeastMs: wallTime.optional(),
       endpoint: z.string().max(TIER_URL_MAX).optional(),
       region: label.optional(),
       storageClass: label.optional(),

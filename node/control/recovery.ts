@@ -1,4 +1,5 @@
 // What the owner asks of a node for the day when all machines are gone.
+import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeInfo } from './api.ts'
 import type { Tier } from './cold.ts'
 
@@ -12,9 +13,10 @@ export interface RecoveryApi {
   ): Promise<ExportedKey>
   /**
    * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its namespace is here then, or
-   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*'.
+   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*', 'ESTALE' if
+   * all that can be used is older than asked for.
    */
-  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo>
+  recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered>
 }
 
 export interface ExportedKey {
@@ -28,8 +30,25 @@ export interface ExportedKey {
   readonly failures: readonly { readonly tier: string; readonly message: string }[]
 }
 
+export interface Recovered extends VolumeInfo {
+  readonly backup: UsedBackup
+}
+
+/** Which backup a volume was rebuilt from, as its author says. */
+export interface UsedBackup {
+  readonly number: number
+  readonly timeMs: WallTime
+  /** The name of the member that made it. */
+  readonly author: string
+  /** Objects that were passed over, each with why, as the end of a sentence. */
+  readonly skipped: readonly { readonly key: string; readonly why: string }[]
+}
+
 export interface RecoverRequest extends Omit<Tier, 'name'> {
   readonly key: string
+  /** Nothing older: than this number, or this time. */
+  readonly atLeastNumber?: number | undefined
+  readonly atLeastMs?: WallTime | undefined
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined

@@ -13,6 +13,7 @@ import { enforces } from '../../protocol/trust.ts'
 import type { TierAccess } from '../../protocol/cold/definition.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Tiers } from '../world/world.ts'
 
 /** By tier what is this node's own: what was agreed to, how it is let in, how much it may send. JSON, never in the log. */
@@ -24,10 +25,11 @@ interface Own extends TierAccess {
   readonly bytesPerSecond?: number | undefined
   /** What its owner agreed that the tier is (encodeTier); any other place needs his word anew. */
   readonly agreed?: string
+  readonly agreedMs?: WallTime
 }
 
 /** How an owner lets a node in to a tier. */
-export type OwnAccess = Omit<Own, 'agreed'>
+export type OwnAccess = Omit<Own, 'agreed' | 'agreedMs'>
 
 export class VolumeTiers {
   readonly #volume: Volume
@@ -61,10 +63,15 @@ export class VolumeTiers {
     }
   }
 
+  /** Since when he has. What was said before of a tier may be of another place that had its name. */
+  agreedMs(name: string): WallTime {
+    return this.#own(name).agreedMs ?? (0 as WallTime)
+  }
+
   /** throws ShoalError 'ENOENT' for a tier that the volume does not have, 'malformed'. */
   locationOf(name: string): TierLocation {
     const value = this.#policy(name)
-    const { bytesPerSecond: _limit, agreed: _agreed, ...access } = this.#own(name)
+    const access = accessIn(this.#own(name))
     if (value !== '') return decodeTier(value, access)
     throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
   }
@@ -178,7 +185,8 @@ export class VolumeTiers {
   }
 
   #keepOwn(name: string, location: TierLocation, access: OwnAccess): void {
-    const own: Own = { ...access, agreed: encodeTier(location) }
+    const agreedMs = this.#volume.wallMs()
+    const own: Own = { ...access, agreed: encodeTier(location), agreedMs }
     this.#volume.view.put(OWN + name, utf8(JSON.stringify(own)))
   }
 
@@ -189,7 +197,10 @@ export class VolumeTiers {
 }
 
 function accessOf(location: TierLocation): TierAccess {
-  const { credentialsFile, profile } = location.kind === 's3' ? location : {}
+  return location.kind === 's3' ? accessIn(location) : {}
+}
+
+function accessIn({ credentialsFile, profile }: TierAccess): TierAccess {
   return {
     ...(credentialsFile !== undefined && { credentialsFile }),
     ...(profile !== undefined && { profile }),

@@ -32,6 +32,7 @@ import { ActorTable, actorKey, decodeActor } from './actors.ts'
 import type { Actor } from './actors.ts'
 import { Ancestry } from './ancestry.ts'
 import type { Place } from './ancestry.ts'
+import { applyBackup } from './backups.ts'
 import { StoredTree, clearTreeKey } from './checkpoint-view.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { EntryTable } from './entries.ts'
@@ -221,6 +222,8 @@ export class Replica {
       case 'pin':
       case 'pin-cold':
         return applyPin(this.view, op, stamp)
+      case 'backup':
+        return applyBackup(this.view, op, dot, stamp)
       case 'member':
       case 'member-info':
       case 'remove-member':

@@ -2,7 +2,14 @@
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
-export type SecurityEventKind = 'peer-costly'
+export type SecurityEventKind =
+  | 'peer-costly'
+  /** An object in a cold tier that has the name of a head of a backup, and counts as none. */
+  | 'backup-refused'
+  /** A head whose author, a member, tells of a backup what is not so. */
+  | 'backup-false'
+  /** A head that a member announced is in its tier no more, and none that came after it. */
+  | 'backup-lost'
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind

@@ -14,6 +14,7 @@ import { asTheyEnd } from '../data/in-parallel.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { coldAfterOf } from '../namespace/settings.ts'
 import { stableHlc } from '../namespace/stable.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import { Alarm } from '../upkeep/alarm.ts'
 import { Job } from '../upkeep/job.ts'
@@ -40,6 +41,7 @@ export interface VolumeColdParts {
   /** Is a chunk pinned to this node? */
   readonly isKept: (chunk: ChunkId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 export class VolumeCold {

@@ -2,6 +2,7 @@
 import { assertNever } from '../errors.ts'
 import type { PeerId } from '../ids.ts'
 import type { Op } from '../tree/op.ts'
+import { enforces } from '../trust.ts'
 import { mayAdminister, mayRead, mayWrite } from './roles.ts'
 import type { Role } from './roles.ts'
 
@@ -10,6 +11,8 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
   switch (op.kind) {
     case 'member-info':
       return op.peer === author || mayAdminister(role)
+    case 'backup':
+      return mayWrite(role) && (op.peer === author || !enforces('backup-word-own'))
     case 'stripe':
     case 'shards':
       return role !== 'reader'

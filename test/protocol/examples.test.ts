@@ -47,6 +47,7 @@ describe('documents', () => {
       'locks',
       'checkpoint',
       'pack',
+      'backup-head',
     ]) {
       assert.ok(all.includes(`vector ${file}/`), file)
     }

@@ -15,6 +15,7 @@ import {
   stripeIdBytes,
 } from '../../protocol/ids.ts'
 import {
+  BACKUP_NUMBER_MAX,
   CHUNK_PLAIN_MAX,
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
@@ -34,6 +35,7 @@ import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { BackupHeadId } from '../../protocol/ids.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
 import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, filled, nodeId, toJson } from './fixtures.ts'
@@ -199,6 +201,13 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
   pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
   'pin-cold': { kind: 'pin-cold', id: DIR, tier: 'attic' },
+  backup: {
+    kind: 'backup',
+    peer: BOB.peer,
+    tier: 'attic',
+    number: 300,
+    head: toHex(filled(0xb1, 32)) as BackupHeadId,
+  },
 }
 
 describe('ops', () => {
@@ -377,6 +386,11 @@ const BOUNDS: readonly (readonly [
   ['read', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
   ['pin-cold', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 'p', peer, peer.subarray(1)],
+  ['backup', 'n', BACKUP_NUMBER_MAX, BACKUP_NUMBER_MAX + 1],
+  ['backup', 'n', 1, 0],
+  ['backup', 'h', filled(1, 32), filled(1, 31)],
 ]
 
 function example(name: string): Op {
