@@ -1,13 +1,23 @@
 // The calls of a client about cold tiers, and for the day when all machines are gone.
-import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE } from '../node/control/wire.ts'
+import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE, COLD_VERIFY_ROUTE } from '../node/control/wire.ts'
 import { ClientCalls } from './client-calls.ts'
 import type { CallOptions } from '../node/control/api.ts'
-import type { ColdApi, ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
+import type {
+  ColdApi,
+  ColdProgress,
+  Tier,
+  TierRequest,
+  TierStatus,
+  VerifyEvent,
+  VerifyOptions,
+} from '../node/control/cold.ts'
 import type {
   ExportedKey,
   RecoverRequest,
   Recovered,
   RecoveryApi,
+  Rehearsal,
+  RehearseRequest,
 } from '../node/control/recovery.ts'
 import type { UpkeepOptions } from '../node/control/upkeep.ts'
 
@@ -46,8 +56,18 @@ export class ColdClient extends ClientCalls implements ColdApi, RecoveryApi {
     yield* this.pages<ColdProgress>(COLD_RECALL_ROUTE, { path }, { signal })
   }
 
+  async *verifyCold({ volume, tier, sample, signal }: VerifyOptions = {}): AsyncGenerator<
+    readonly VerifyEvent[]
+  > {
+    yield* this.pages<VerifyEvent>(COLD_VERIFY_ROUTE, { volume, tier, sample }, { signal })
+  }
+
   exportRecoveryKey({ volume, signal }: UpkeepOptions = {}): Promise<ExportedKey> {
     return this.call('exportRecoveryKey', { volume }, { signal })
+  }
+
+  rehearseRecovery(request: RehearseRequest, options?: CallOptions): Promise<Rehearsal> {
+    return this.call('rehearseRecovery', { ...request }, options)
   }
 
   recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered> {

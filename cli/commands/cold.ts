@@ -1,4 +1,4 @@
-// `shoal cold add|trust|ls|rm|push|recall`: tiers outside the swarm for data that nobody reads.
+// `shoal cold add|trust|ls|rm|push|recall|verify`: tiers outside the swarm for data that nobody reads.
 import { resolve } from 'node:path'
 import { ofVolumeOption } from '../arguments.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
@@ -6,6 +6,7 @@ import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import { addTrust } from './cold-trust.ts'
+import { addVerify } from './cold-verify.ts'
 import type { Command } from 'commander'
 import type { ColdProgress, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
@@ -83,6 +84,7 @@ export function addCold(program: Command, context: Context): void {
       context.print({ removed: name }, () => `Removed cold tier ${printable(name)}`)
     })
   addMoves(cold, context)
+  addVerify(cold, context)
 }
 
 function addMoves(cold: Command, context: Context): void {

@@ -7,8 +7,13 @@ import { pathOf } from '../files/paths.ts'
 import { pinsOver } from '../namespace/pins.ts'
 import { coldTierOf } from '../namespace/settings.ts'
 import { stripesBelow } from '../tier/stripes-below.ts'
+import { verifyBackup } from '../tier/verify-backup.ts'
+import { verifyPacks } from '../tier/verify-packs.ts'
 import type { NodeParts } from './parts.ts'
 import { tiersApi } from './tiers.ts'
+
+/** Stripes that are read unless the call says. */
+const SAMPLE = 20
 
 export function coldApi(parts: NodeParts): ColdApi {
   const { world, hosted: volumes, cold, until } = parts
@@ -25,6 +30,18 @@ export function coldApi(parts: NodeParts): ColdApi {
       for await (const progress of cold.of(hosted).push(into, stripes, ended)) yield [progress]
     },
 
+    async *verifyCold({ volume, tier, sample = SAMPLE, signal } = {}) {
+      const hosted = volumes.of(parts.volumes.find(volume))
+      hosted.checkMayRead()
+      for (const name of tier === undefined ? hosted.tiers.agreed() : [tier]) {
+        const verified = { world, hosted, tier: name }
+        const ended = until(signal)
+        const backup = yield* pageEach(verifyBackup(verified, ended))
+        const packs = yield* pageEach(verifyPacks(verified, sample, ended))
+        yield [{ kind: 'tier', tier: name, backup, ...packs }]
+      }
+    },
+
     async *recallCold(path, { signal } = {}) {
       const { hosted, parts: names } = await volumes.atForWriting(path)
       const ended = until(signal)
@@ -38,6 +55,16 @@ export function coldApi(parts: NodeParts): ColdApi {
       })
       for await (const progress of cold.of(hosted).recall(stripes, ended)) yield [progress]
     },
+  }
+}
+
+async function* pageEach<Item, Result>(
+  items: AsyncGenerator<Item, Result, undefined>,
+): AsyncGenerator<readonly Item[], Result, undefined> {
+  for (;;) {
+    const next = await items.next()
+    if (next.done === true) return next.value
+    yield [next.value]
   }
 }
 

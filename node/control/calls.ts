@@ -22,6 +22,7 @@ import type {
   ReadRange,
   WriteOptions,
 } from './api.ts'
+import type { VerifyOptions } from './cold.ts'
 import type { ExportOptions, ImportOptions } from './exchange.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
 
@@ -65,6 +66,17 @@ const tierRequest = {
   profile: label.optional(),
   bytesPerSecond: z.int().positive().optional(),
   volume,
+}
+const recoverRequest = {
+  url: z.string().min(1).max(TIER_URL_MAX),
+  key: z.string().max(RECOVERY_KEY_TEXT_MAX),
+  atLeastNumber: z.int().min(1).max(BACKUP_NUMBER_MAX).optional(),
+  atLeastMs: wallTime.optional(),
+  endpoint: z.string().max(TIER_URL_MAX).optional(),
+  region: label.optional(),
+  storageClass: label.optional(),
+  credentialsFile: folder.optional(),
+  profile: label.optional(),
 }
 
 const table: Readonly<Record<string, Call>> = {
@@ -145,19 +157,9 @@ const table: Readonly<Record<string, Call>> = {
   exportRecoveryKey: call({ volume }, (api, { volume }, options) =>
     api.exportRecoveryKey({ volume, ...options }),
   ),
-  recover: call(
-    {
-      url: z.string().min(1).max(TIER_URL_MAX),
-      key: z.string().max(RECOVERY_KEY_TEXT_MAX),
-      atLeastNumber: z.int().min(1).max(BACKUP_NUMBER_MAX).optional(),
-      atLeastMs: wallTime.optional(),
-      endpoint: z.string().max(TIER_URL_MAX).optional(),
-      region: label.optional(),
-      storageClass: label.optional(),
-      credentialsFile: folder.optional(),
-      profile: label.optional(),
-    },
-    (api, request, options) => api.recover(request, options),
+  recover: call(recoverRequest, (api, request, options) => api.recover(request, options)),
+  rehearseRecovery: call({ ...recoverRequest, sample: size.optional() }, (api, request, options) =>
+    api.rehearseRecovery(request, options),
   ),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 
@@ -223,6 +225,21 @@ const volumeQuery = z.strictObject({ volume })
 /** throws ShoalError 'usage'. */
 export function parseVolumeQuery(query: unknown): { volume?: string | undefined } {
   return check(volumeQuery, query)
+}
+
+const verifyQuery = z.strictObject({
+  volume,
+  tier: label.optional(),
+  sample: z
+    .string()
+    .regex(/^(\d{1,9}|Infinity)$/)
+    .transform(Number)
+    .optional(),
+})
+
+/** throws ShoalError 'usage'. */
+export function parseVerifyQuery(query: unknown): VerifyOptions {
+  return check(verifyQuery, query)
 }
 
 const sizeText = z

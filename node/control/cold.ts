@@ -20,6 +20,11 @@ export interface ColdApi {
     name: string,
     options?: CallOptions & { readonly volume?: string | undefined },
   ): Promise<void>
+  /**
+   * Read what tiers hold of a volume and compare it with what it should be: all heads of backups, all that the newest names,
+   * which packs are there, and the stripes of a sample. In pages, as it goes; to break off is safe. throws 'ENOENT', 'cold-*'.
+   */
+  verifyCold(options?: VerifyOptions): AsyncIterable<readonly VerifyEvent[]>
   /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
   listTiers(
     options?: CallOptions & { readonly volume?: string | undefined },
@@ -45,6 +50,52 @@ export interface ColdApi {
    * is safe. throws 'ENOENT', 'usage' for what is pinned to a tier, 'not-placed', 'chunk-unavailable'.
    */
   recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
+}
+
+export interface VerifyOptions extends CallOptions {
+  readonly volume?: string | undefined
+  /** Name; all that this node uses if left out. */
+  readonly tier?: string | undefined
+  /** Stripes of which every byte is read, chosen by chance; Infinity: all. */
+  readonly sample?: number | undefined
+}
+
+/** What is missing, damaged, or not what it says it is. */
+export interface VerifyProblem {
+  readonly kind: 'problem'
+  readonly tier: string
+  readonly what: string
+}
+
+export type VerifyEvent =
+  | VerifyProblem
+  | { readonly kind: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
+  | VerifiedTier
+
+/** What was found in a tier, after all its problems. */
+export interface VerifiedTier {
+  readonly kind: 'tier'
+  readonly tier: string
+  readonly backup: VerifiedBackup
+  readonly stripes: number
+  readonly packs: number
+  readonly readStripes: number
+  readonly readBytes: number
+  /** Not read, since an archive has them. */
+  readonly archived: number
+}
+
+/** Of the newest backup number, time, author and parts; absent where there is none. */
+export interface VerifiedBackup {
+  /** That count, and objects that have the name of one. */
+  readonly heads: number
+  readonly stored: number
+  readonly number?: number | undefined
+  readonly timeMs?: WallTime | undefined
+  readonly author?: string | undefined
+  readonly parts?: number | undefined
+  /** Does it tell what this node has, and not only what is whole? Not while one of the two has a newer checkpoint. */
+  readonly isCompared?: boolean | undefined
 }
 
 export interface TierRequest extends Tier {

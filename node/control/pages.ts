@@ -1,8 +1,15 @@
 // Calls that are answered in pages, one a line, as they come: what the control API does for `GET` of each route.
-import { parseColdQuery, parseLogQuery, parsePathQuery, parseVolumeQuery } from './calls.ts'
+import {
+  parseColdQuery,
+  parseLogQuery,
+  parsePathQuery,
+  parseVerifyQuery,
+  parseVolumeQuery,
+} from './calls.ts'
 import {
   COLD_PUSH_ROUTE,
   COLD_RECALL_ROUTE,
+  COLD_VERIFY_ROUTE,
   CONFLICTS_ROUTE,
   LIST_ROUTE,
   LOCAL_PIN_ROUTE,
@@ -44,6 +51,10 @@ export const PAGES: ReadonlyMap<string, Pages> = new Map<string, Pages>([
   [
     COLD_RECALL_ROUTE,
     (api, query, { signal }) => api.recallCold(parsePathQuery(query).path, { signal }),
+  ],
+  [
+    COLD_VERIFY_ROUTE,
+    (api, query, { signal }) => api.verifyCold({ ...parseVerifyQuery(query), signal }),
   ],
   [
     LOCAL_PIN_ROUTE,

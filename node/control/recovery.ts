@@ -17,6 +17,11 @@ export interface RecoveryApi {
    * all that can be used is older than asked for.
    */
   recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered>
+  /**
+   * The same as a drill: rebuild it, look at the whole tree, read some files, and forget it again. Nothing is written to the
+   * tier or told to anybody. throws as recover().
+   */
+  rehearseRecovery(request: RehearseRequest, options?: CallOptions): Promise<Rehearsal>
 }
 
 export interface ExportedKey {
@@ -28,6 +33,28 @@ export interface ExportedKey {
   /** Tiers by which it can be used; of the others why not yet. */
   readonly tiers: readonly string[]
   readonly failures: readonly { readonly tier: string; readonly message: string }[]
+}
+
+export interface RehearseRequest extends RecoverRequest {
+  /** Files that are read whole, chosen by chance. */
+  readonly sample?: number | undefined
+}
+
+/** What a volume would be that is rebuilt from a tier and a key alone. */
+export interface Rehearsal {
+  /** The name of the volume. */
+  readonly volume: string
+  readonly backup: UsedBackup
+  readonly folders: number
+  readonly files: number
+  /** Symlinks and special files. */
+  readonly others: number
+  /** Of all files. */
+  readonly bytes: number
+  readonly readFiles: number
+  readonly readBytes: number
+  /** Files that could not be read, and why. */
+  readonly problems: readonly { readonly path: string; readonly message: string }[]
 }
 
 export interface Recovered extends VolumeInfo {

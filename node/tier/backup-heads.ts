@@ -5,6 +5,7 @@ import { covers } from '../../protocol/clock/vector-clock.ts'
 import { headKey, newestFirst } from '../../protocol/cold/head.ts'
 import type { BackupHead, HeadFacts, HeadKeys } from '../../protocol/cold/head.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import type { BackupHeadId, PeerId } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { dotActor, dotSeq } from '../../protocol/log/dot.ts'
@@ -22,8 +23,18 @@ import type { BackupObjects, StoredHead } from './backup-objects.ts'
 const REMEMBERED_MAX = 4096
 /** Read in one look; the others in the next ones. */
 const READ_MAX = 64
+/** What is wrong with a head. */
+const DAMAGED: readonly ErrorCode[] = [
+  'corrupt',
+  'malformed',
+  'bad-signature',
+  'unsupported',
+  'cold-corrupt',
+]
 /** One that was announced just now may not be shown by its tier yet. */
 const SHOWN_MS: number = 10 * MINUTE_MS
+/** What a tier shows only now and then: so many looks, one after the other, are believed. */
+const LOOKS_SURE = 3
 
 /** A head that counts. */
 export interface SeenHead {
@@ -38,6 +49,15 @@ export interface Look {
   readonly stored: readonly StoredHead[]
   /** Is one gone that was announced, and none there that came after it? */
   readonly isLost: boolean
+  /** Is there anything that only another look can tell? */
+  readonly isUnsure: boolean
+}
+
+export interface LookOptions {
+  /** Heads read. */
+  readonly readMax: number
+  /** After how many looks what is damaged or missing is believed to be so. */
+  readonly looksSure: number
 }
 
 export interface BackupHeadsParts {
@@ -51,6 +71,8 @@ export class BackupHeads {
   readonly #parts: BackupHeadsParts
   readonly #read = new LRUCache<BackupHeadId, HeadFacts | ShoalError>({ max: REMEMBERED_MAX })
   readonly #told = new LRUCache<string, true>({ max: REMEMBERED_MAX })
+  /** By tier: of heads that are damaged or missing, in how many looks they were. */
+  readonly #doubts = new Map<string, ReadonlyMap<string, number>>()
 
   constructor(parts: BackupHeadsParts) {
     this.#parts = parts
@@ -66,7 +88,11 @@ export class BackupHeads {
   }
 
   /** sinceMs: what was announced before is of another place. throws ShoalError 'cold-*'. */
-  async look(objects: BackupObjects, sinceMs: WallTime): Promise<Look> {
+  async look(
+    objects: BackupObjects,
+    sinceMs: WallTime,
+    { readMax, looksSure }: LookOptions = { readMax: READ_MAX, looksSure: LOOKS_SURE },
+  ): Promise<Look> {
     const { name: tier } = objects
     const stored = await objects.heads()
     const all = announcedBackups(this.#parts.volume, tier)
@@ -75,7 +101,18 @@ export class BackupHeads {
     const unread = stored
       .filter(({ id }) => !this.#read.has(id))
       .toSorted((a, b) => Number(first.has(b.id)) - Number(first.has(a.id)))
-    for (const { id } of unread.slice(0, READ_MAX)) await this.#readOne(id, objects)
+    const before = this.#doubts.get(tier)
+    const doubts = new Map<string, number>()
+    /** Is it so in this look, and was it in those before? */
+    const isSure = (what: string): boolean => {
+      const looks = (before?.get(what) ?? 0) + 1
+      doubts.set(what, looks)
+      return looks >= looksSure
+    }
+    for (const { id } of unread.slice(0, readMax)) {
+      const damage = await this.#readOne(id, objects)
+      if (damage !== undefined && isSure(`damaged ${id}`)) this.#refuse(tier, id, damage)
+    }
     const heads = newestFirst(
       stored.flatMap(({ id }) => {
         const head = this.#read.get(id)
@@ -83,9 +120,15 @@ export class BackupHeads {
         return this.#counts(tier, id, head) ? [{ id, head }] : []
       }),
     )
-    const lost = announced.filter((each) => this.#isLost(each, stored, heads))
+    // One that cannot be read now may be what came after it.
+    const areRead = doubts.size === 0 && unread.length <= readMax
+    const lost = announced.filter(
+      (each) => this.#isGone(each, stored, heads) && (isSure(`lost ${each.head}`) || areRead),
+    )
     for (const each of lost) this.#tellLost(tier, each)
-    return { heads, stored, isLost: lost.length > 0 }
+    this.#doubts.set(tier, doubts)
+    const isUnsure = [...doubts.values()].some((looks) => looks < looksSure)
+    return { heads, stored, isLost: lost.length > 0, isUnsure }
   }
 
   /** What its author said of a backup is not so, or what it names is not there as it was. */
@@ -112,32 +155,38 @@ export class BackupHeads {
     return false
   }
 
-  async #readOne(id: BackupHeadId, objects: BackupObjects): Promise<void> {
+  /** returns what is wrong with it, if that is not sure to stay so. throws ShoalError where the tier fails. */
+  async #readOne(id: BackupHeadId, objects: BackupObjects): Promise<ShoalError | undefined> {
     try {
       const { author, time, number, before, vector, tier } = await objects.readHead(id, this.keys())
       this.#read.set(id, { author, time, number, before, vector, tier })
+      return undefined
     } catch (thrown) {
       const error = asShoalError(thrown)
-      const isOfHead = ['corrupt', 'malformed', 'bad-signature', 'unsupported', 'cold-corrupt']
       // Made before this member came: for others.
-      const isForOthers = error.code === 'EACCES'
-      if (error.code === 'cold-missing') return
-      if (!isForOthers && !isOfHead.includes(error.code)) throw error
-      this.#read.set(id, error)
-      if (!isForOthers) this.#tell('backup-refused', objects.name, id, error.message)
+      if (error.code === 'EACCES') this.#read.set(id, error)
+      else if (DAMAGED.includes(error.code)) return error
+      else if (error.code !== 'cold-missing') throw error
+      return undefined
     }
   }
 
+  #refuse(tier: string, id: BackupHeadId, error: ShoalError): void {
+    this.#read.set(id, error)
+    this.#tell('backup-refused', tier, id, error.message)
+  }
+
   /** Nobody but its members is to remove a head, and they only once there is one that was made in view of it. */
-  #isLost(
-    { head: id, dot, time }: AnnouncedBackup,
+  #isGone(
+    { head: id, number, dot, time }: AnnouncedBackup,
     stored: readonly StoredHead[],
     heads: readonly SeenHead[],
   ): boolean {
     if (this.#parts.clock.wall() - time < SHOWN_MS) return false
     if (stored.some((one) => one.id === id)) return false
-    const cameAfter = ({ vector, before }: HeadFacts): boolean =>
-      before === id || covers(vector, dotActor(dot), dotSeq(dot))
+    // Its author may have seen it in the tier, and not have heard of it in the log.
+    const cameAfter = (head: HeadFacts): boolean =>
+      head.number > number || covers(head.vector, dotActor(dot), dotSeq(dot))
     return !heads.some(({ head }) => cameAfter(head))
   }
 

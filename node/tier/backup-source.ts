@@ -112,7 +112,7 @@ export class BackupSource {
    */
   async use<Made>(
     least: LeastBackup | undefined,
-    make: (namespace: NamespaceSource) => Promise<Made>,
+    make: (namespace: NamespaceSource, backup: FoundBackup) => Promise<Made>,
   ): Promise<{ readonly made: Made; readonly backup: FoundBackup }> {
     const older: FoundBackup[] = []
     if (least === undefined) this.#checkNotRemoved()
@@ -122,7 +122,7 @@ export class BackupSource {
         continue
       }
       try {
-        return { made: await make(await this.#read(backup)), backup }
+        return { made: await make(await this.#read(backup), backup), backup }
       } catch (error) {
         // The newest that opens says that the key was removed: no older one is to bring it back.
         if (hasCode(error, 'EACCES')) throw error

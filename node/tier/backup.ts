@@ -138,7 +138,7 @@ export class Backup {
     if (!this.#hasNews(known.vector, now.vector) && nowMs - known.lookedMs < LOOK_MS) return 0
     const objects = new BackupObjects({ tier: tiers.open(name), name, volume: volume.id }, signal)
     const look = await this.#heads.look(objects, tiers.agreedMs(name))
-    known.lookedMs = nowMs
+    known.lookedMs = look.isUnsure ? -Infinity : nowMs
     const restMs = waitMs === undefined ? 0 : this.#restMs(look, known, waitMs)
     if (restMs > 0) return restMs
     const { base, ahead } = await this.#examine(objects, look, now, known, signal)

@@ -56,6 +56,7 @@ const COMMANDS = [
   'cold rm',
   'cold push',
   'cold recall',
+  'cold verify',
   'recover',
   'mount',
   'unmount',

@@ -49,6 +49,7 @@ const NAME = nameFromText('report.txt')
 const SAW = [makeDot(ALICE_ACTOR, 7, 0), makeDot(BOB_ACTOR, 300, 255)]
 const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(0xc1, 32)))
 const SEALED = sealOnce(filled(1, 32), filled(2, 64), filled(3, 1))
+const BACKUP_HEAD = toHex(filled(0xb1, 32)) as BackupHeadId
 const HEADER = encodeStripeHeader({
   k: 2,
   m: 1,
@@ -201,13 +202,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
   pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
   'pin-cold': { kind: 'pin-cold', id: DIR, tier: 'attic' },
-  backup: {
-    kind: 'backup',
-    peer: BOB.peer,
-    tier: 'attic',
-    number: 300,
-    head: toHex(filled(0xb1, 32)) as BackupHeadId,
-  },
+  backup: { kind: 'backup', peer: BOB.peer, tier: 'attic', number: 300, head: BACKUP_HEAD },
 }
 
 describe('ops', () => {
