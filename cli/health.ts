@@ -33,7 +33,7 @@ function stateText([state, number]: readonly [string, number], index: number): s
 
 /** What is wrong with where the stripes of a volume lie, and what is being done, a row each; none if all is well. */
 export function careRows(volume: VolumeStatus): readonly (readonly [what: string, text: string])[] {
-  const { degradedPlacement, reclaimableBytes } = volume
+  const { degradedPlacement, reclaimableBytes, tiersToTrust } = volume
   const placement = `degraded for ${count(degradedPlacement, 'stripe')}: more shards in one zone than may be lost`
   const upkeep = [...waitingTexts(volume), ...workTexts(volume)].join(', ')
   const { gone } = volume.waiting
@@ -44,6 +44,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
+    ...tiersToTrust.map((name) => ['Cold tier', untrustedText(name)] as const),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
   ]
 }
@@ -103,6 +104,10 @@ function checkpointRows({
     ...(late.length === 0 ? [] : [['Late', unsaid] as const]),
     ...(stalled.length === 0 ? [] : [['Stuck', stuck] as const]),
   ]
+}
+
+function untrustedText(name: string): string {
+  return `${name}: not used by this node until you agree to where it is ("shoal cold trust ${name}")`
 }
 
 /** Why nothing is done about some stripes. */

@@ -23,7 +23,7 @@ import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
 import { BudgetedNetwork } from './peers/budgeted-network.ts'
 import { SecurityLog } from './observe/security-log.ts'
-import type { SecurityEvent } from './observe/security.ts'
+import type { RecordSecurity, SecurityEvent } from './observe/security.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
 import { SecurityWitness } from './peers/security-witness.ts'
@@ -59,6 +59,8 @@ export interface NodeComponents {
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** How lines of its security log are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
+  /** Hears of each event of its security as well. */
+  readonly onSecurity?: RecordSecurity | undefined
   /** Found before it was opened. */
   readonly found?: readonly SecurityEvent[] | undefined
 }
@@ -172,7 +174,8 @@ export class Node implements LocalNode {
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, log }))
+    const coldParts = { world, store, hosted, isOnline, upkeep, log, security: security.record }
+    const cold = (this.#cold = new NodeCold(coldParts))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
@@ -246,6 +249,7 @@ export class Node implements LocalNode {
       lines: components.lines ?? PLAIN_LINES,
       nameOf: (peer, volume) => nameIn(named.volumes, peer, volume),
       log: components.log,
+      onEvent: components.onSecurity,
     })
     for (const event of components.found ?? []) security.record(event)
     const budgets = new PeerBudgets({ clock, security: security.record })

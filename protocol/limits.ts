@@ -87,6 +87,10 @@ export const EPOCHS_MAX = 1024
 export const RECOVERY_KEY_TEXT_MAX: number = 256 * KIB
 /** Objects that hold the namespace in a cold tier, of each kind. */
 export const BACKUP_PARTS_MAX = 4096
+export const BACKUP_PART_MAX: number = 16 * MIB
+/** A head of a backup, and its number. */
+export const BACKUP_HEAD_MAX: number = 64 * MIB
+export const BACKUP_NUMBER_MAX: number = 2 ** 48 - 1
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8

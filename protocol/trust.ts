@@ -38,6 +38,14 @@ export type TrustRule =
   | 'security-head-signed'
   /** A ticket lets in while it has uses left, is not expired and was not taken back. */
   | 'ticket-open'
+  /** A cold tier is opened only where the machine's own owner agreed to just that place. */
+  | 'tier-agreed'
+  /** The head of a backup counts only with the signature of the member that it names, who may write, and not from the future. */
+  | 'backup-head-signed'
+  /** What another member's head tells is compared with what this node holds before it counts as a backup. */
+  | 'backup-head-true'
+  /** A member announces heads of its own only. */
+  | 'backup-word-own'
 
 const off = new Set<TrustRule>()
 

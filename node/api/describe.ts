@@ -135,6 +135,7 @@ export function describeVolume(
     class: classInForce(volume),
     stripes: countStripes(groups),
     cold: countCold(groups),
+    tiersToTrust: here.tiers.names().filter((tier) => !here.tiers.isAgreed(tier)),
     degradedPlacement: countDegradedPlacement(groups),
     reclaimableBytes: reclaimableBytes(all),
     waiting: {

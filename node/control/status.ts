@@ -89,6 +89,8 @@ export interface VolumeStatus {
   readonly class: string
   readonly stripes: StripeCounts
   readonly cold: ColdCounts
+  /** Cold tiers that this node does not use, since its owner has not agreed to where they are: `shoal cold trust`. */
+  readonly tiersToTrust: readonly string[]
   /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
   readonly degradedPlacement: number
   /** Bytes of shards, on all peers, of stripes that are given up and go once every member knows of it. */

@@ -3,6 +3,9 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
 export type SecurityEventKind =
+  | 'backup-false' // a head whose author, a member, tells of a backup what is not so
+  | 'backup-lost' // a head that a member announced is in its tier no more, and none that came after it
+  | 'backup-refused' // an object in a cold tier that has the name of a head of a backup, and counts as none
   | 'clock-ahead' // of a member
   | 'home-copied' // it was restored or copied, and runs under a new incarnation
   | 'home-mended' // files of the home were open to other users of the machine

@@ -21,6 +21,7 @@ function volume(
   upkeep: Partial<UpkeepReport> = {},
 ): VolumeStatus {
   const well = {
+    tiersToTrust: [],
     degradedPlacement: 0,
     reclaimableBytes: 0,
     waiting: { forPeers: 0, forRoom: 0, gone: [] },

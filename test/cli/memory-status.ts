@@ -54,6 +54,7 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   class: 'rs1+1',
   stripes: { full: 3, degraded: 0, atRisk: 0, lost: 0 },
   cold: { copied: 0, only: 0, bytes: 0 },
+  tiersToTrust: [],
   degradedPlacement: 0,
   reclaimableBytes: 0,
   waiting: { forPeers: 0, forRoom: 0, gone: [] },

@@ -41,7 +41,7 @@ export class Fuzzer {
   /** What others send in good faith, and what is kept. */
   async replay(): Promise<Finding[]> {
     const findings: Finding[] = []
-    for (const input of [...this.#pool]) findings.push(...(await this.#give(input)))
+    for (const input of Array.from(this.#pool)) findings.push(...(await this.#give(input)))
     return findings
   }
 

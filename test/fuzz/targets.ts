@@ -16,7 +16,9 @@ import { openChunk } from '../../protocol/chunk/seal.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
 import { parseSession } from '../../protocol/clock/session.ts'
 import { decodeTier } from '../../protocol/cold/definition.ts'
-import { openHead, openPart, sealPart } from '../../protocol/cold/backup.ts'
+import { openPart, sealPart } from '../../protocol/cold/backup.ts'
+import { openHead } from '../../protocol/cold/head.ts'
+import { HEAD_KEYS, HEAD_VOLUME, headThatSays } from './heads.ts'
 import { zstdCompress, zstdDecompress } from '../../protocol/compress.ts'
 import { blake3, deriveKey } from '../../protocol/hash.ts'
 import { chunkIdFromCid, encodeCid, fromBase32, toBase32 } from '../../protocol/ids.ts'
@@ -229,11 +231,17 @@ export const protocolTargets: readonly Target[] = [
   },
   {
     name: 'backup-head',
-    run: (input) => openHead(VOLUME, input, KEY),
-    honest: () => [encodeCbor({ v: 1, to: [KEY], h: KEY })],
-    codes: ['malformed', 'unsupported', 'corrupt', 'EACCES'],
+    run: (input) => openHead(HEAD_VOLUME, input, HEAD_KEYS),
+    honest: () => vectors('backup-head', 'bytes'),
+    codes: ['malformed', 'unsupported', 'corrupt', 'EACCES', 'bad-signature'],
     // It tries up to MEMBERS_MAX boxes, half a ms each.
     cpuMsMax: 6000,
+  },
+  {
+    name: 'backup-head-said',
+    run: (input) => openHead(HEAD_VOLUME, headThatSays(input), HEAD_KEYS),
+    honest: () => vectors('backup-head', 'said'),
+    codes: ['malformed', 'unsupported', 'corrupt', 'bad-signature'],
   },
   {
     name: 'backup-part',

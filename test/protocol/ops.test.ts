@@ -15,6 +15,7 @@ import {
   stripeIdBytes,
 } from '../../protocol/ids.ts'
 import {
+  BACKUP_NUMBER_MAX,
   CHUNK_PLAIN_MAX,
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
@@ -34,7 +35,7 @@ import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { EntryHash } from '../../protocol/ids.ts'
+import type { BackupHeadId, EntryHash } from '../../protocol/ids.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
@@ -59,6 +60,7 @@ const NAME = nameFromText('report.txt')
 const SAW = [makeDot(ALICE_ACTOR, 7, 0), makeDot(BOB_ACTOR, 300, 255)]
 const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(0xc1, 32)))
 const SEALED = sealOnce(filled(1, 32), filled(2, 64), filled(3, 1))
+const BACKUP_HEAD = toHex(filled(0xb1, 32)) as BackupHeadId
 const HEADER = encodeStripeHeader({
   k: 2,
   m: 1,
@@ -235,6 +237,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     sealed: undefined,
   },
   restated: { kind: 'restated', entries: [makeDot(BOB_ACTOR, 300, 0)] },
+  backup: { kind: 'backup', peer: BOB.peer, tier: 'attic', number: 300, head: BACKUP_HEAD },
 }
 
 describe('ops', () => {
@@ -415,6 +418,11 @@ const BOUNDS: readonly (readonly [
   ['read', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
   ['pin-cold', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 'p', peer, peer.subarray(1)],
+  ['backup', 'n', BACKUP_NUMBER_MAX, BACKUP_NUMBER_MAX + 1],
+  ['backup', 'n', 1, 0],
+  ['backup', 'h', filled(1, 32), filled(1, 31)],
 ]
 
 function example(name: string): Op {
