@@ -135,14 +135,7 @@ export class Node implements LocalNode {
     this.stopped.catch(() => undefined)
     const space = (this.#space = new Space({ store }))
     const tickets = new Tickets({ kv, clock: world.clock })
-    const joining = (this.#joining = new Joining({
-      world,
-      tickets,
-      record: security.record,
-      admit: (volume, peer, role) => volumes.admit(volume, peer, role),
-      isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
-      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
-    }))
+    const joining = (this.#joining = this.#joiningBy(tickets))
     const { clock, network } = world
     const detector = (this.#detector = new Detector(
       { clock, self: network.self, watched: () => watched(volumes) },
@@ -187,6 +180,18 @@ export class Node implements LocalNode {
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )
+  }
+
+  #joiningBy(tickets: Tickets): Joining {
+    const volumes = this.#volumes
+    return new Joining({
+      world: this.#c.world,
+      tickets,
+      record: this.#security.record,
+      admit: (volume, peer, role) => volumes.admit(volume, peer, role),
+      isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
+      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
+    })
   }
 
   #shardServer(): ShardServer {

@@ -89,6 +89,11 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  addAcceptCheckpoint(volume, context)
+  addVolumeKey(volume, context)
+}
+
+function addAcceptCheckpoint(volume: Command, context: Context): void {
   volume
     .command('accept-checkpoint <peer>')
     .description('start from the checkpoint of a peer, though too few members vouch for it')
@@ -107,7 +112,6 @@ Example:
       const info = await context.client.acceptCheckpoint(peer, { volume: name })
       context.print(info, () => `"${printable(info.name)}" goes on from the checkpoint of ${peer}`)
     })
-  addVolumeKey(volume, context)
 }
 
 /** Also part of `shoal status`. */

@@ -4,7 +4,6 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
-import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
@@ -20,6 +19,7 @@ import { HeardPeers } from './heard-peers.ts'
 import type { PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
+import { InVain } from './in-vain.ts'
 import { Inbox } from './inbox.ts'
 import { ParkingRoom } from './parking.ts'
 import { recordGovernance } from './recorded.ts'
@@ -38,9 +38,6 @@ import { Reconnect } from '../peers/reconnect.ts'
 const ANTI_ENTROPY_BEACONS = 6
 /** A member that stays away is dialled again at least this often, in beacons. */
 const DIAL_BEACONS = 3
-/** A peer whose checkpoint was of no use is asked for it again after this long, then after twice as long, up to the other. */
-const IN_VAIN_MS: number = MINUTE_MS
-const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 
 /** Why a checkpoint that was offered was of no use. */
 const IN_VAIN = ['corrupt', 'malformed', 'bad-signature', 'EACCES', 'EEXIST'] as const
@@ -76,8 +73,8 @@ export class Swarm {
   readonly elsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
-  /** The same of those that were of no use: how long to wait, and until when. */
-  readonly #inVain = new Map<string, { readonly pauseMs: number; readonly untilMs: number }>()
+  /** The same of those that were of no use. */
+  readonly #inVain: InVain
   readonly #door: Door
   readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
@@ -86,6 +83,7 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
+    this.#inVain = new InVain(world.clock)
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.elsewhere = new HeldElsewhere({
@@ -262,17 +260,17 @@ export class Swarm {
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
     if (this.#fetching.has(key)) return
-    if (this.#c.world.clock.now() < (this.#inVain.get(key)?.untilMs ?? 0)) return
+    if (this.#inVain.isWaiting(key)) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(
       (isNew) => {
-        if (!isNew) return this.#waitLonger(key)
-        this.#inVain.delete(key)
+        if (!isNew) return this.#inVain.waitLonger(key)
+        this.#inVain.forget(key)
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (IN_VAIN.some((code) => hasCode(error, code))) this.#waitLonger(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#inVain.waitLonger(key)
         if (!this.#stopped)
           this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
       },
@@ -302,12 +300,6 @@ export class Swarm {
   async acceptCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
     await this.#fetchCheckpoint(volume, peer, true)
     this.syncSoon(volume, peer)
-  }
-
-  /** A peer's checkpoint was of no use: do not ask it again at once, whatever it says. */
-  #waitLonger(key: string): void {
-    const pauseMs = Math.min(2 * (this.#inVain.get(key)?.pauseMs ?? IN_VAIN_MS / 2), IN_VAIN_MAX_MS)
-    this.#inVain.set(key, { pauseMs, untilMs: this.#c.world.clock.now() + pauseMs })
   }
 
   #inboxOf(volume: Volume): Inbox {
@@ -348,11 +340,6 @@ export class Swarm {
       .peers()
       .filter((peer) => volume.membership.member(peer) !== undefined)
       .toSorted()
-  }
-
-  /** As HeldElsewhere.on. */
-  durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
-    return this.elsewhere.on(volume, count, signal)
   }
 
   #connected(peer: PeerId): void {

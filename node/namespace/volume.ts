@@ -22,15 +22,13 @@ import { isGrowing } from '../../protocol/tree/growing.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
-import type { Store } from '../store/store.ts'
-import type { Timer, World } from '../world/world.ts'
+import type { Timer } from '../world/world.ts'
 import type { ActorTable } from './actors.ts'
 import type { Place } from './ancestry.ts'
-import { Attestations } from './attestations.ts'
+import type { Attestations } from './attestations.ts'
 import { Author } from './author.ts'
-import { readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { Claims } from './claims.ts'
+import type { Claims } from './claims.ts'
 import { Cuts } from './cuts.ts'
 import { checkEntry, isNews } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
@@ -41,12 +39,13 @@ import { GroupCommit } from './group-commit.ts'
 import { LogGrowth, full } from './growth.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
-import { Membership } from './membership.ts'
+import type { Membership } from './membership.ts'
+import { openParts } from './opened-parts.ts'
+import type { OpenedParts, VolumeComponents } from './opened-parts.ts'
 import { OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { BodyKind } from './open-batch.ts'
 import { Removals } from './removals.ts'
-import { Replica } from './replica.ts'
-import type { ReplicaOwner } from './replica.ts'
+import type { Replica, ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
 import { Stop, halted } from './stop.ts'
@@ -62,24 +61,6 @@ import { Tentative } from './tentative.ts'
 const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
-
-interface OpenedParts {
-  readonly view: StateView
-  readonly membership: Membership
-  readonly replica: Replica
-  readonly claims: Claims
-  readonly attestations: Attestations
-}
-
-export interface VolumeComponents {
-  readonly world: Pick<World, 'clock' | 'random'>
-  readonly store: Pick<Store, 'kv' | 'commit'> & Partial<Pick<Store, 'isFull'>>
-  readonly identity: Identity
-  /** Of the program. */
-  readonly version?: string
-  /** As Stop has it. */
-  readonly isCareful?: boolean
-}
 
 export class Volume {
   readonly id: VolumeId
@@ -157,15 +138,8 @@ export class Volume {
   ): Promise<Volume> {
     const view = new StateView(components.store.kv, tag)
     await view.sweep()
-    const id = volumeIdOf(genesisBytes)
-    const genesis = decodeGenesis(genesisBytes)
-    const origins = { volume: id, creator: genesis.creator }
-    const membership = await Membership.open(view, components.identity, origins)
-    const ground = { stored: view, base: readCheckpoint(view) }
-    const replica = await Replica.open(view, { volume: id, membership }, ground)
-    const claims = await Claims.open(view)
-    const attestations = await Attestations.open(view, id)
-    const parts = { view, membership, replica, claims, attestations }
+    const named = { id: volumeIdOf(genesisBytes), genesis: decodeGenesis(genesisBytes) }
+    const parts = await openParts(view, components.identity, named)
     return new Volume(components, { genesisBytes, record }, parts)
   }
 
@@ -262,7 +236,7 @@ export class Volume {
   /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
   strand(stranded: Stranded | undefined): void {
     if (stranded !== undefined && this.#stranded === undefined)
-      this.#note(...noteOf(stranded, this.membership))
+      this.events.note.tell(...noteOf(stranded, this.membership))
     this.#stranded = stranded
   }
 
@@ -402,7 +376,7 @@ export class Volume {
     this.stop.halt(at, cause)
     const failure = halted(cause)
     this.#commits.stop(failure)
-    this.#note(failure.message, { entry: at?.entry, cause: String(cause) })
+    this.events.note.tell(failure.message, { entry: at?.entry, cause: String(cause) })
     const { message } = failure
     this.events.alarm.tell({ kind: 'volume-stopped', volume: this.id, peer: at?.author, message })
     return failure
@@ -419,9 +393,5 @@ export class Volume {
     const applied = this.#replica.apply(entry, place, ops, changes, standing)
     this.entries.put(place.label, entry)
     heedAll(this, applied, place.label)
-  }
-
-  #note(message: string, fields: Record<string, unknown>): void {
-    this.events.note.tell(message, fields)
   }
 }

@@ -21,7 +21,7 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
 import { StateView } from './state-view.ts'
 import { Volume } from './volume.ts'
-import type { VolumeComponents } from './volume.ts'
+import type { VolumeComponents } from './opened-parts.ts'
 
 const VOLUME_PREFIX = 'V'
 const SECRET_BYTES = 32

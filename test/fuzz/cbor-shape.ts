@@ -49,7 +49,7 @@ export function itemsOf(bytes: Uint8Array): Item[] {
 }
 
 /** The head of an item with this argument, in as many bytes as are needed, or in 9. */
-export function headOf(major: number, argument: number | bigint, isLong = false): Uint8Array {
+function headOf(major: number, argument: number | bigint, isLong = false): Uint8Array {
   const value = BigInt(argument)
   const type = major << 5
   if (!isLong && value < 24n) return Uint8Array.of(type | Number(value))
