@@ -21,7 +21,7 @@ import { nextHlc } from '../../protocol/clock/hlc.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
-import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
+import { FLAG_CLEAR_BODY, FLAG_GOVERNS, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
 import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -48,6 +48,8 @@ export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bo
   readonly body?: Uint8Array
   /** Seal the ops. Default: clear. */
   readonly sealed?: boolean
+  /** It is to be kept for good, as what is about members and policies must be. */
+  readonly governs?: boolean
 }
 
 export class HostileMember implements AsyncDisposable {
@@ -114,7 +116,10 @@ export class HostileMember implements AsyncDisposable {
   }
 
   /** A signed entry after what the member has written so far, with whatever is said of it put in place of the truth. */
-  entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
+  entry(
+    ops: readonly Op[],
+    { body, sealed = false, governs = false, ...fields }: EntryFields = {},
+  ): Entry {
     const { identity, volume } = this
     const { actors, membership } = volume
     const origin = { publicKey: identity.publicKey, nonce: this.nonce }
@@ -131,8 +136,9 @@ export class HostileMember implements AsyncDisposable {
       hlc: nextHlc(actors.hlc, this.clock.wall()),
       grant: membership.member(identity.peer)?.grant ?? (volume.id as string as EntryHash),
       epoch: membership.epoch,
-      flags: sealed ? 0 : FLAG_CLEAR_BODY,
-      origin: last === undefined ? origin : undefined,
+      flags: (sealed ? 0 : FLAG_CLEAR_BODY) | (governs ? FLAG_GOVERNS : 0),
+      origin: last === undefined || governs ? origin : undefined,
+      governed: governs ? membership.governance.headsIn(() => true) : undefined,
       ...fields,
     }
     return signEntry(identity, position, body ?? this.#bodyOf(ops, position, sealed))

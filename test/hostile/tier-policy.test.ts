@@ -31,7 +31,7 @@ test('a policy of an admin makes nobody run a program, write to a folder or sign
 
   const say = async (name: string, value: unknown): Promise<void> => {
     const policy = { key: tierPolicy(name), value: JSON.stringify(value) }
-    const entry = mallory.entry([{ kind: 'policy', ...policy }], { sealed: true })
+    const entry = mallory.entry([{ kind: 'policy', ...policy }], { sealed: true, governs: true })
     await mallory.give(victim, [entry])
     mallory.volume.receive(entry)
   }
