@@ -1,13 +1,6 @@
 // The API of a running node, over its control socket. A call here is a call there: same names, same errors.
-import {
-  COLD_PUSH_ROUTE,
-  COLD_RECALL_ROUTE,
-  LOCAL_PIN_ROUTE,
-  PINS_ROUTE,
-  SCRUB_ROUTE,
-  SECURITY_ROUTE,
-} from '../node/control/wire.ts'
-import { FileClient } from './file-client.ts'
+import { LOCAL_PIN_ROUTE, PINS_ROUTE, SCRUB_ROUTE, SECURITY_ROUTE } from '../node/control/wire.ts'
+import { ColdClient } from './cold-client.ts'
 import type {
   CallOptions,
   CreateVolumeRequest,
@@ -16,17 +9,15 @@ import type {
   Settings,
   VolumeInfo,
 } from '../node/control/api.ts'
-import type { ColdProgress, Tier, TierRequest, TierStatus } from '../node/control/cold.ts'
 import type { GarbageReport } from '../node/control/garbage.ts'
 import type { ClassPin, ColdPin, Pin, PinProgress, PinsCounted } from '../node/control/pins.ts'
-import type { ExportedKey, RecoverRequest } from '../node/control/recovery.ts'
 import type { SecurityCheck, SecurityEntry, SecurityReadOptions } from '../node/control/security.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from '../node/control/status.ts'
 import type { Invitation, InviteRequest, TicketStatus } from '../node/control/tickets.ts'
 import type { ScrubEvent, UpkeepOptions } from '../node/control/upkeep.ts'
 
-/** As FileClient, with all other calls. */
-export class Client extends FileClient implements NodeApi {
+/** As ColdClient, with all other calls. */
+export class Client extends ColdClient implements NodeApi {
   status(options?: CallOptions): Promise<NodeStatus> {
     return this.call('status', {}, options)
   }
@@ -89,6 +80,10 @@ export class Client extends FileClient implements NodeApi {
     return this.call('volumeInfo', { volume }, options)
   }
 
+  retryVolume(volume: string, options?: CallOptions): Promise<VolumeInfo> {
+    return this.call('retryVolume', { volume }, options)
+  }
+
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo> {
     return this.call('setVolume', { volume, settings }, options)
   }
@@ -135,40 +130,6 @@ export class Client extends FileClient implements NodeApi {
     readonly (PinsCounted | Pin)[]
   > {
     yield* this.pages<PinsCounted | Pin>(PINS_ROUTE, { volume }, { signal })
-  }
-
-  addTier(request: TierRequest, options?: CallOptions): Promise<Tier> {
-    return this.call('addTier', { ...request }, options)
-  }
-
-  listTiers({ volume, signal }: UpkeepOptions = {}): Promise<readonly TierStatus[]> {
-    return this.call('listTiers', { volume }, { signal })
-  }
-
-  removeTier(name: string, { volume, signal }: UpkeepOptions = {}): Promise<void> {
-    return this.call('removeTier', { name, volume }, { signal })
-  }
-
-  async *pushCold(
-    path: string,
-    { tier, signal }: CallOptions & { readonly tier?: string | undefined } = {},
-  ): AsyncGenerator<readonly ColdProgress[]> {
-    yield* this.pages<ColdProgress>(COLD_PUSH_ROUTE, { path, tier }, { signal })
-  }
-
-  async *recallCold(
-    path: string,
-    { signal }: CallOptions = {},
-  ): AsyncGenerator<readonly ColdProgress[]> {
-    yield* this.pages<ColdProgress>(COLD_RECALL_ROUTE, { path }, { signal })
-  }
-
-  exportRecoveryKey({ volume, signal }: UpkeepOptions = {}): Promise<ExportedKey> {
-    return this.call('exportRecoveryKey', { volume }, { signal })
-  }
-
-  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo> {
-    return this.call('recover', { ...request }, options)
   }
 
   async *readSecurity({

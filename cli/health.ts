@@ -1,6 +1,6 @@
 // How safe the data of a volume is and what is being done about it, in words.
-import { count, formatBytes, printable } from './output.ts'
-import type { VolumeStatus } from '../node/control/status.ts'
+import { count, formatBytes, formatTime, printable, shellWord } from './output.ts'
+import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
 export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
@@ -33,7 +33,7 @@ function stateText([state, number]: readonly [string, number], index: number): s
 
 /** What is wrong with where the stripes of a volume lie, and what is being done, a row each; none if all is well. */
 export function careRows(volume: VolumeStatus): readonly (readonly [what: string, text: string])[] {
-  const { degradedPlacement, reclaimableBytes } = volume
+  const { degradedPlacement, reclaimableBytes, tiersToTrust } = volume
   const placement = `degraded for ${count(degradedPlacement, 'stripe')}: more shards in one zone than may be lost`
   const upkeep = [...waitingTexts(volume), ...workTexts(volume)].join(', ')
   const { gone } = volume.waiting
@@ -41,17 +41,56 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const absent = `${gone.map(printable).join(', ')}: if for good, take them out with "shoal peer rm", and the others do without`
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
   return [
-    ...logRows(volume),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
+    ...tiersToTrust.map((name) => ['Cold tier', untrustedText(name)] as const),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
   ]
 }
 
-/** What a person should know of the log; no row if all is well. */
-function logRows({ log }: VolumeStatus): readonly (readonly [what: string, text: string])[] {
-  const { late, stalled, stranded } = log
+/** What a person should know of the log, and what to do, a row each; none if all is well. */
+export function logRows({
+  name,
+  log,
+}: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  const { stoppedAt: at, isHalted, isFull, heldBack, heldBackBy } = log
+  const rows: (readonly [string, string])[] = []
+  if (at !== undefined) {
+    const when = `at an entry of ${printable(at.author)} since ${formatTime(at.sinceMs)}`
+    const what = `it could not be applied here (${printable(at.reason)}), and what depends on it waits`
+    const next = `update Shoal, or give it more memory; it is tried again each day, or by "shoal volume retry ${shellWord(name)}"`
+    rows.push(['STOPPED', `${when}: ${what}; nothing is lost: ${next}`])
+  }
+  if (isHalted)
+    rows.push(['READ-ONLY', 'a change was half made when something failed: restart the node'])
+  if (isFull)
+    rows.push([
+      'FULL',
+      'log and index fill what this node may store: nothing new is written here, and what members write waits, but for admins; remove something (shoal rm, shoal gc), or raise its capacity',
+    ])
+  for (const { member, untilMs, isFull: isForRoom } of heldBack) {
+    const why = isForRoom
+      ? 'until this node has room'
+      : `it makes the log grow faster than its role has to; more of it is taken from ${formatTime(untilMs)} on`
+    rows.push(['Held back', `what ${printable(member)} writes: ${why}`])
+  }
+  if (heldBackBy.length > 0) {
+    const names = heldBackBy.map(printable).join(', ')
+    rows.push([
+      'Held back',
+      `by ${names}: this node makes the log grow faster than its role has to`,
+    ])
+  }
+  return [...rows, ...checkpointRows(log)]
+}
+
+/** What holds up checkpoints, or came too late for one. */
+function checkpointRows({
+  late,
+  stalled,
+  stranded,
+}: LogStatus): readonly (readonly [what: string, text: string])[] {
   const missing = stranded?.missing.map(printable).join(', ') ?? ''
   const words = stranded && `shoal volume accept-checkpoint ${stranded.peer}`
   const behind = `the others have dropped what this node lacks, and too few vouch for what they go on from (missing: ${missing}); wait for them, or say "${words}"`
@@ -65,6 +104,10 @@ function logRows({ log }: VolumeStatus): readonly (readonly [what: string, text:
     ...(late.length === 0 ? [] : [['Late', unsaid] as const]),
     ...(stalled.length === 0 ? [] : [['Stuck', stuck] as const]),
   ]
+}
+
+function untrustedText(name: string): string {
+  return `${name}: not used by this node until you agree to where it is ("shoal cold trust ${name}")`
 }
 
 /** Why nothing is done about some stripes. */

@@ -16,13 +16,14 @@ import type { Mounter } from './mount/mounts.ts'
 import { readDeviceMarker } from './namespace/device-marker.ts'
 import { graceMsOf } from './namespace/settings.ts'
 import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
+import { UncleanStarts } from './namespace/unclean-starts.ts'
 import { Volumes } from './namespace/volumes.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
 import { BudgetedNetwork } from './peers/budgeted-network.ts'
 import { SecurityLog } from './observe/security-log.ts'
-import type { SecurityEvent } from './observe/security.ts'
+import type { RecordSecurity, SecurityEvent } from './observe/security.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
 import { SecurityWitness } from './peers/security-witness.ts'
@@ -58,6 +59,8 @@ export interface NodeComponents {
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** How lines of its security log are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
+  /** Hears of each event of its security as well. */
+  readonly onSecurity?: RecordSecurity | undefined
   /** Found before it was opened. */
   readonly found?: readonly SecurityEvent[] | undefined
 }
@@ -82,6 +85,7 @@ export interface NodeOptions {
 interface Opened {
   readonly store: Store
   readonly volumes: Volumes
+  readonly starts: UncleanStarts
   readonly budgets: PeerBudgets
   readonly security: SecurityLog
   readonly witness: SecurityWitness
@@ -93,6 +97,7 @@ export class Node implements LocalNode {
   readonly #c: NodeComponents
   readonly #store: Store
   readonly #volumes: Volumes
+  readonly #starts: UncleanStarts
   readonly #security: SecurityLog
   readonly #witness: SecurityWitness
   readonly #joining: Joining
@@ -114,11 +119,12 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    { store, volumes, budgets, security, witness }: Opened,
+    { store, volumes, starts, budgets, security, witness }: Opened,
   ) {
     this.#c = components
     this.#store = store
     this.#volumes = volumes
+    this.#starts = starts
     this.#budgets = budgets
     this.#security = security
     this.#witness = witness
@@ -129,14 +135,7 @@ export class Node implements LocalNode {
     this.stopped.catch(() => undefined)
     const space = (this.#space = new Space({ store }))
     const tickets = new Tickets({ kv, clock: world.clock })
-    const joining = (this.#joining = new Joining({
-      world,
-      tickets,
-      record: security.record,
-      admit: (volume, peer, role) => volumes.admit(volume, peer, role),
-      isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
-      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
-    }))
+    const joining = (this.#joining = this.#joiningBy(tickets))
     const { clock, network } = world
     const detector = (this.#detector = new Detector(
       { clock, self: network.self, watched: () => watched(volumes) },
@@ -168,7 +167,8 @@ export class Node implements LocalNode {
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, log }))
+    const coldParts = { world, store, hosted, isOnline, upkeep, log, security: security.record }
+    const cold = (this.#cold = new NodeCold(coldParts))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
@@ -180,6 +180,18 @@ export class Node implements LocalNode {
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )
+  }
+
+  #joiningBy(tickets: Tickets): Joining {
+    const volumes = this.#volumes
+    return new Joining({
+      world: this.#c.world,
+      tickets,
+      record: this.#security.record,
+      admit: (volume, peer, role) => volumes.admit(volume, peer, role),
+      isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
+      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
+    })
   }
 
   #shardServer(): ShardServer {
@@ -242,6 +254,7 @@ export class Node implements LocalNode {
       lines: components.lines ?? PLAIN_LINES,
       nameOf: (peer, volume) => nameIn(named.volumes, peer, volume),
       log: components.log,
+      onEvent: components.onSecurity,
     })
     for (const event of components.found ?? []) security.record(event)
     const budgets = new PeerBudgets({ clock, security: security.record })
@@ -250,7 +263,9 @@ export class Node implements LocalNode {
       const message = 'this home was copied or restored: writing on as a new incarnation'
       security.record({ kind: 'home-copied', message })
     }
-    const volumes = await Volumes.open({ world, store, identity }, self, { isCopy })
+    const starts = await UncleanStarts.count({ kv, clock })
+    const program = { version: options.version, isCareful: starts.isCareful }
+    const volumes = await Volumes.open({ world, store, identity, ...program }, self, { isCopy })
     named.volumes = volumes
     const witness = await SecurityWitness.open({
       world,
@@ -260,7 +275,8 @@ export class Node implements LocalNode {
     })
     await record()
     const budgeted = { ...components, world: { ...world, network } }
-    return new Node(budgeted, options, { store, volumes, budgets, security, witness })
+    const opened = { store, volumes, starts, budgets, security, witness }
+    return new Node(budgeted, options, opened)
   }
 
   async start(): Promise<void> {
@@ -300,6 +316,7 @@ export class Node implements LocalNode {
     await step(() => this.#swarm.stop())
     this.#detector.stop()
     await step(() => this.#volumes.close())
+    await step(() => this.#starts.stop())
     await step(() => this.#security.close())
     await step(() => this.#store.close())
     await step(() => this.#c.kv.close())

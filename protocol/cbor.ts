@@ -3,6 +3,7 @@ import { decode as dagDecode, encode as dagEncode } from '@ipld/dag-cbor'
 import { equalBytes } from './bytes.ts'
 import { ShoalError } from './errors.ts'
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from './limits.ts'
+import { enforces } from './trust.ts'
 
 /** Canonical DAG-CBOR bytes of a plain value (no undefined, floats only where meant). */
 export function encodeCbor(value: unknown): Uint8Array {
@@ -13,38 +14,90 @@ export function encodeCbor(value: unknown): Uint8Array {
 
 /**
  * The value of DAG-CBOR bytes. Lenient about what changes no value (order of keys, width of floats).
- * throws ShoalError 'malformed' for what is not DAG-CBOR, too deep or with too many items; never anything else.
+ * itemsMax: items of lists, keys and values that it may have, at all depths; as few as its message allows.
+ * throws ShoalError 'malformed' for what is not DAG-CBOR, too deep or with too many items; never anything else. That is
+ * found before anything is built: what is refused costs no memory.
  */
-export function decodeCbor(bytes: Uint8Array, what: string): unknown {
-  let value: unknown
+export function decodeCbor(
+  bytes: Uint8Array,
+  what: string,
+  itemsMax: number = CBOR_ITEMS_MAX,
+): unknown {
+  if (enforces('cbor-counted-first')) {
+    const fault = faultOf(bytes, itemsMax)
+    if (fault !== undefined) throw new ShoalError('malformed', `${what} ${fault}`)
+  }
   try {
-    value = dagDecode(bytes)
+    return dagDecode(bytes)
   } catch (cause) {
     throw new ShoalError('malformed', `${what} is not DAG-CBOR`, { cause })
   }
-  let items = 0
-  const walk = (v: unknown, depth: number): void => {
-    if (typeof v !== 'object' || v === null || v instanceof Uint8Array) return
-    if (depth > CBOR_DEPTH_MAX) throw new ShoalError('malformed', `${what} is nested too deep`)
-    for (const child of Array.isArray(v) ? v : Object.values(v)) {
-      if (++items > CBOR_ITEMS_MAX) throw new ShoalError('malformed', `${what} has too many items`)
-      walk(child, depth + 1)
-    }
-  }
-  walk(value, 0)
-  return value
 }
 
 /**
  * As decodeCbor, of bytes whose hash or signature replicas agree on: all must take them, or none.
  * throws ShoalError 'malformed' also unless they are the one canonical form of their value.
  */
-export function decodeCanonicalCbor(bytes: Uint8Array, what: string): unknown {
-  const value = decodeCbor(bytes, what)
+export function decodeCanonicalCbor(
+  bytes: Uint8Array,
+  what: string,
+  itemsMax: number = CBOR_ITEMS_MAX,
+): unknown {
+  const value = decodeCbor(bytes, what, itemsMax)
   if (!equalBytes(encodeCbor(value), bytes)) {
     throw new ShoalError('malformed', `${what} is not in canonical form`)
   }
   return value
+}
+
+const [BYTES, TEXT, LIST, MAP, TAG] = [2, 3, 4, 5, 6]
+/** How many items are still to come, by depth. */
+const left = new Float64Array(CBOR_DEPTH_MAX + 1)
+
+/**
+ * What is wrong with the shape of one CBOR value that fills `bytes`, from the heads of its items alone (RFC 8949 §3); undefined
+ * if it is sound. cost: one pass, nothing allocated.
+ */
+function faultOf(bytes: Uint8Array, itemsMax: number): string | undefined {
+  const end = bytes.length
+  let [at, depth, items] = [0, -1, 0]
+  for (;;) {
+    if (at >= end) return 'is cut off'
+    const head = bytes[at++] ?? 0
+    const major = head >> 5
+    let argument = head & 31
+    if (argument >= 24) {
+      if (argument > 27) return 'is not DAG-CBOR'
+      const width = 1 << (argument - 24)
+      if (width > end - at) return 'is cut off'
+      argument = 0
+      for (const after = at + width; at < after; at++) argument = argument * 256 + (bytes[at] ?? 0)
+    }
+    switch (major) {
+      case BYTES:
+      case TEXT:
+        if (argument > end - at) return 'is cut off'
+        at += argument
+        break
+      case LIST:
+      case MAP: {
+        const count = major === LIST ? argument : 2 * argument
+        items += count
+        if (items > itemsMax) return 'has too many items'
+        if (count > end - at) return 'is cut off'
+        if (++depth > CBOR_DEPTH_MAX) return 'is nested too deep'
+        left[depth] = count
+        break
+      }
+      case TAG:
+        // Of a link: a byte string follows.
+        if ((bytes[at] ?? 0) >> 5 !== BYTES) return 'is not DAG-CBOR'
+        continue
+    }
+    while (depth >= 0 && left[depth] === 0) depth--
+    if (depth < 0) return at === end ? undefined : 'goes on after its end'
+    left[depth] = (left[depth] ?? 0) - 1
+  }
 }
 
 /** Reads typed fields from a decoded value; every method throws ShoalError 'malformed' naming `what` and the field. */

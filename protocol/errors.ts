@@ -58,6 +58,7 @@ export type ErrorCode =
   // cold tier
   | 'cold-unreachable' // it does not answer, or asks to slow down
   | 'cold-denied' // no credentials, wrong ones, or not allowed to do this
+  | 'cold-untrusted' // its owner has not agreed that this node uses it
   | 'cold-gone' // the bucket, folder or remote as a whole is not there
   | 'cold-missing' // this object is not there
   | 'cold-archived' // an object that must be restored before it can be read

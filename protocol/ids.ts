@@ -22,6 +22,8 @@ export type ChunkId = string & { readonly brand: 'ChunkId' }
 export type StripeId = string & { readonly brand: 'StripeId' }
 /** Hex of 16 bytes: an object of a cold tier that holds stripes. */
 export type PackId = string & { readonly brand: 'PackId' }
+/** Hex of 32 bytes: the hash of a head of a backup. */
+export type BackupHeadId = string & { readonly brand: 'BackupHeadId' }
 
 /** Multicodec and multihash codes used here (https://github.com/multiformats/multicodec). */
 export const CODEC_RAW = 0x55
@@ -136,7 +138,9 @@ export function packIdFromBytes(bytes: Uint8Array): PackId {
 }
 
 /** Raw bytes of an id whose text form is hex. */
-export function hexIdBytes(id: VolumeId | ActorId | EntryHash | NodeId | PackId): Uint8Array {
+export function hexIdBytes(
+  id: VolumeId | ActorId | EntryHash | NodeId | PackId | BackupHeadId,
+): Uint8Array {
   return fromHex(id)
 }
 

@@ -2,8 +2,11 @@
 import { assert } from './errors.ts'
 import { DAY_MS, KIB, MIB } from './units.ts'
 
-/** One framed message on a stream; larger ones cost the peer its connection. */
+/** One framed message on a stream, of whatever protocol; each takes less, as its wire/ file says. A larger one costs the stream. */
 export const FRAME_MAX: number = 5 * MIB
+/** Bytes received of frames that nobody has taken yet: of one peer, and of all. */
+export const IN_FLIGHT_PEER_MAX: number = 32 * MIB
+export const IN_FLIGHT_ALL_MAX: number = 128 * MIB
 export const GOSSIP_MAX: number = 16 * KIB
 /** An entry body up to this size travels inline with its gossiped head. */
 export const GOSSIP_BODY_MAX: number = 2 * KIB
@@ -11,6 +14,10 @@ export const GOSSIP_BODY_MAX: number = 2 * KIB
 export const BEACON_ACTORS_MAX = 500
 
 export const ENTRY_BODY_MAX: number = 1 * MIB
+/** An entry as it travels: body, header with all its deps, signature. */
+export const ENTRY_MAX: number = ENTRY_BODY_MAX + 64 * KIB
+/** Bytes that the batch of an entry unpacks to, clear or sealed. */
+export const BATCH_PLAIN_MAX: number = 1 * MIB
 /** A batch closes before it passes these, or after BATCH_MS. An op above BATCH_BYTES_MAX has an entry of its own. */
 export const BATCH_OPS_MAX = 256
 export const BATCH_BYTES_MAX: number = 256 * KIB
@@ -34,6 +41,8 @@ export const VOTERS_MAX = 7
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
 export const LOCKS_MAX = 1024
 
+/** Bytes that a compressed frame may make a reader remember: as RFC 8878 has it. */
+export const ZSTD_WINDOW_MAX: number = 8 * MIB
 export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
 
@@ -78,6 +87,10 @@ export const EPOCHS_MAX = 1024
 export const RECOVERY_KEY_TEXT_MAX: number = 256 * KIB
 /** Objects that hold the namespace in a cold tier, of each kind. */
 export const BACKUP_PARTS_MAX = 4096
+export const BACKUP_PART_MAX: number = 16 * MIB
+/** A head of a backup, and its number. */
+export const BACKUP_HEAD_MAX: number = 64 * MIB
+export const BACKUP_NUMBER_MAX: number = 2 ** 48 - 1
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
@@ -90,9 +103,11 @@ export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
 /** A beacon that is further ahead is ignored: it would count for more than those that come after it. */
 export const BEACON_AHEAD_MS: number = 30 * 1000
 
-/** Entries of a volume that wait for their past, or for their time. */
+/** Entries of all volumes of a node that wait for their past, or for their time; bytes that they take in memory. */
 export const PARKED_MAX = 10_000
 export const PARKED_BYTES_MAX: number = 64 * MIB
+/** Of these, entries of one member of a volume that wait because it makes the log grow too fast. */
+export const HELD_BACK_BYTES_MAX: number = 2 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 

@@ -12,6 +12,10 @@ export type TrustRule =
   | 'op-by-role'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
+  /** An entry with a clear body that is no batch within its bounds is refused. */
+  | 'clear-body-decodes'
+  /** What a member's role has not to say of a log waits: its growth is bounded by author. */
+  | 'log-growth-bounded'
   /** Who is no member reaches the join protocol alone. */
   | 'strangers-only-join'
   /** Who was removed reaches the join protocol alone. */
@@ -34,6 +38,14 @@ export type TrustRule =
   | 'security-head-signed'
   /** A ticket lets in while it has uses left, is not expired and was not taken back. */
   | 'ticket-open'
+  /** A cold tier is opened only where the machine's own owner agreed to just that place. */
+  | 'tier-agreed'
+  /** The head of a backup counts only with the signature of the member that it names, who may write, and not from the future. */
+  | 'backup-head-signed'
+  /** What another member's head tells is compared with what this node holds before it counts as a backup. */
+  | 'backup-head-true'
+  /** A member announces heads of its own only. */
+  | 'backup-word-own'
 
 const off = new Set<TrustRule>()
 

@@ -39,8 +39,8 @@ export class SimulatedChannel implements Channel {
   constructor(
     network: SimulatedNetwork,
     end: LinkEnd,
-    protocol: string,
-    { remote, frameMax }: { remote?: SimulatedChannel; frameMax: number },
+    { protocol, frameMax = FRAME_MAX }: { readonly protocol: string; readonly frameMax?: number },
+    remote?: SimulatedChannel,
   ) {
     this.#network = network
     this.#end = end

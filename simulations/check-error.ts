@@ -30,6 +30,7 @@ export type InvariantId =
   | 'the floor stays with peers'
   | 'what is due lies in the tier in the end'
   | 'a tier and a key make the volume anew'
+  | 'nobody is accused of what nobody did'
   | 'the map ascribes only what is durable'
   | 'placement limits hold once quiet'
   | 'no more travels for repairs than 1.3 times the least'

@@ -19,6 +19,7 @@ import type { Images } from './world.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { FileSystem } from '../node/mount/file-system.ts'
+import type { SecurityEvent } from '../node/observe/security.ts'
 import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
@@ -41,6 +42,8 @@ export interface ClusterOptions {
   readonly checkpoints?: CheckpointOptions | undefined
   /** Given what the nodes log. */
   readonly log?: (line: string) => void
+  /** Told what nodes record of their security. */
+  readonly security?: (node: string, event: SecurityEvent) => void
   /** As OnWrite, of the ordered store of a node. */
   readonly onWrite?: (node: string, ...write: Parameters<OnWrite>) => void
 }
@@ -91,7 +94,7 @@ export class Cluster {
   }
 }
 
-type NodeSettings = Pick<ClusterOptions, 'log' | 'beaconMs' | 'checkpoints'>
+type NodeSettings = Pick<ClusterOptions, 'log' | 'security' | 'beaconMs' | 'checkpoints'>
 export type Death = 'killed' | 'power loss'
 
 /** One node through all its runs. */
@@ -133,7 +136,14 @@ export class ClusterNode {
     const { mounter } = mount
     const node = await this.#whileAlive(
       Node.open(
-        { world, kv, identity, mounter, log: (message, fields) => this.#note(message, fields) },
+        {
+          world,
+          kv,
+          identity,
+          mounter,
+          log: (message, fields) => this.#note(message, fields),
+          onSecurity: (event) => this.#options.security?.(this.name, event),
+        },
         {
           name: this.name,
           zone: undefined,

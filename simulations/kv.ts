@@ -67,6 +67,10 @@ export class SimulatedKv implements Kv {
     return this.#memory.get(key)
   }
 
+  sizeBytes(): Promise<number> {
+    return this.#memory.sizeBytes()
+  }
+
   async write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void> {
     // From the pool of buffers: a store holds a great many small values.
     const batch = writes.map((write) =>

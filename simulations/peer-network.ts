@@ -12,7 +12,13 @@ import { WaitingLine } from './waiting-line.ts'
 import type { Link, LinkEnd } from './link.ts'
 import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
-import type { Channel, Network, Standing, TopicListener } from '../node/world/world.ts'
+import type {
+  Channel,
+  HandleOptions,
+  Network,
+  Standing,
+  TopicListener,
+} from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 type Serve = (channel: Channel) => Promise<void>
@@ -21,6 +27,7 @@ type PeerListener = (peer: PeerId) => void
 interface Handler {
   readonly serve: Serve
   readonly forStrangers: boolean
+  readonly frameMax: number
 }
 
 /** A DHT lookup takes about this many times a one-way latency. */
@@ -140,18 +147,23 @@ export class SimulatedPeerNetwork implements Network {
   async handle(
     protocol: string,
     serve: Serve,
-    { forStrangers = false }: { readonly forStrangers?: boolean } = {},
+    { forStrangers = false, frameMax = FRAME_MAX }: HandleOptions = {},
   ): Promise<void> {
-    this.#handlers.set(protocol, { serve, forStrangers })
+    this.#handlers.set(protocol, { serve, forStrangers, frameMax })
   }
 
-  async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
+  async open(
+    peer: PeerId,
+    protocol: string,
+    options: { readonly signal: AbortSignal; readonly frameMax?: number },
+  ): Promise<Channel> {
     const end = await this.#connect(peer, options.signal)
     const same = [...end.channels].filter((other) => other.outbound && other.protocol === protocol)
     if (same.length >= STREAMS_PER_PEER_MAX) {
       throw new ShoalError('unreachable', `${same.length} channels ${protocol} to ${peer} are open`)
     }
-    const channel = new SimulatedChannel(this.#network, end, protocol, { frameMax: FRAME_MAX })
+    const { frameMax = FRAME_MAX } = options
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax })
     try {
       await channel.greet(options.signal)
     } catch (error) {
@@ -217,9 +229,10 @@ export class SimulatedPeerNetwork implements Network {
     end.raise() // who has sent this has our answer
     if (!this.running || end.state !== 'up') return
     const isStranger = this.#connections.isStranger(end)
-    const frameMax = isStranger ? STRANGER_FRAME_MAX : FRAME_MAX
-    const channel = new SimulatedChannel(this.#network, end, protocol, { remote: caller, frameMax })
     const handler = this.#handlers.get(protocol)
+    const most = isStranger ? STRANGER_FRAME_MAX : FRAME_MAX
+    const frameMax = Math.min(handler?.frameMax ?? FRAME_MAX, most)
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax }, caller)
     const isServed = handler !== undefined && (handler.forStrangers || !isStranger)
     channel.answer(isServed)
     if (isServed) void this.#serveOn(channel, handler.serve)

@@ -120,6 +120,11 @@ class Run {
       beaconMs,
       checkpoints,
       log,
+      security: (node, { kind, message }) => {
+        if (kind !== 'backup-lost' && kind !== 'backup-false') return
+        const invariant = 'nobody is accused of what nobody did'
+        this.#failure.reject(new CheckError(invariant, `${node}: ${message}`))
+      },
       onWrite: (node, ...write) => {
         watch.written(node, write[0])
         this.#tier?.watch.written(node, ...write)

@@ -161,7 +161,9 @@ test('every file is reached from an entry', () => {
   const product = ENTRIES.filter((path) => byPath.has(path))
   const reachedByProduct = reachable(product)
   const others = files.map((file) => file.path).filter((path) => /^(test|scripts)\//.test(path))
-  const starts = others.filter((path) => /\.test\.ts$|^scripts\/|^test\/run\.ts$/.test(path))
+  const starts = others.filter((path) =>
+    /\.test\.ts$|^scripts\/|^test\/(run|fuzz\/run|fuzz\/worker)\.ts$/.test(path),
+  )
   const reachedByTests = reachable(starts)
   none(
     files

@@ -1,10 +1,12 @@
-// `shoal cold add|ls|rm|push|recall`: tiers outside the swarm for data that nobody reads.
+// `shoal cold add|trust|ls|rm|push|recall|verify`: tiers outside the swarm for data that nobody reads.
 import { resolve } from 'node:path'
 import { ofVolumeOption } from '../arguments.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
+import { addTrust } from './cold-trust.ts'
+import { addVerify } from './cold-verify.ts'
 import type { Command } from 'commander'
 import type { ColdProgress, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
@@ -25,8 +27,8 @@ URLs:
   rclone:REMOTE:PATH    any remote that rclone on this machine knows
   dir:/PATH             a folder, such as a mounted disk
 
-All members learn where the tier is. What lets a node in to it, and its limit, stay on that node: to give it to another, or
-to change it, run the same there. What goes there is encrypted.
+All members learn where the tier is, and each node uses it once its owner has agreed ("cold trust"). What lets a node in to
+it, and its limit, stay on that node. What goes there is encrypted.
 
 Example:
   shoal cold add attic s3://backups/shoal --endpoint http://nas:9000 --region eu`
@@ -61,6 +63,7 @@ export function addCold(program: Command, context: Context): void {
       const tier = await context.client.addTier({ name, url, bytesPerSecond, ...rest, ...file })
       context.print(tier, () => `Added cold tier ${printable(tier.name)} at ${printable(tier.url)}`)
     })
+  addTrust(cold, context)
   cold
     .command('ls')
     .description('list the tiers of a volume, and what lies there')
@@ -81,6 +84,7 @@ export function addCold(program: Command, context: Context): void {
       context.print({ removed: name }, () => `Removed cold tier ${printable(name)}`)
     })
   addMoves(cold, context)
+  addVerify(cold, context)
 }
 
 function addMoves(cold: Command, context: Context): void {

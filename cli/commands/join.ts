@@ -1,6 +1,7 @@
 // `shoal join`: become a member of a volume by a ticket.
-import { count } from '../output.ts'
 import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
+import { count, printable } from '../output.ts'
+import { askAboutTiers } from './cold-trust.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
@@ -18,7 +19,8 @@ export function addJoin(program: Command, context: Context): void {
       context.print(
         volume,
         () =>
-          `Joined volume "${volume.name}" as ${volume.role}, with ${count(volume.members.length, 'member')}`,
+          `Joined volume "${printable(volume.name)}" as ${volume.role}, with ${count(volume.members.length, 'member')}`,
       )
+      await askAboutTiers(context, context.client, volume)
     })
 }

@@ -44,6 +44,7 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
 function storeText(node: NodeStatus['node']): string {
   const parts = [
     [node.usedBytes, 'used'],
+    [node.indexBytes, 'of log and index'],
     [node.trashBytes, 'of it in the trash'],
     [node.reclaimableBytes, 'of it reclaimable'],
     [node.freeBytes, `free of ${formatBytes(node.capacityBytes)}`],

@@ -8,9 +8,11 @@ import { PASSPHRASE_FILE_HELP, readSecret, secretAtHand } from '../secret.ts'
 import type { Given } from '../detach.ts'
 import { explain, table } from '../output.ts'
 import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
+import { askAboutTiers } from './cold-trust.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { DriverName, LocalNode } from '../../node/control/api.ts'
+import type { ColdApi } from '../../node/control/cold.ts'
 import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
@@ -64,6 +66,15 @@ async function secretToPass(context: Context, options: UpOptions): Promise<Uint8
 async function detach(context: Context, given: Given): Promise<void> {
   const status = await startDetached(context, given)
   context.print(status, () => describe(context, status, true))
+  if (given.ticket !== undefined) await askAboutTiersOf(context, context.client, status)
+}
+
+async function askAboutTiersOf(
+  context: Context,
+  api: ColdApi,
+  { volumes }: NodeStatus,
+): Promise<void> {
+  for (const volume of volumes) await askAboutTiers(context, api, volume)
 }
 
 async function run(context: Context, options: UpOptions): Promise<void> {
@@ -92,7 +103,10 @@ async function runUntilStopped(
   try {
     await start(node, options, context.signal)
     const status = await node.api.status()
-    if (!reportToStarter(status)) context.print(status, () => describe(context, status, false))
+    if (!reportToStarter(status)) {
+      context.print(status, () => describe(context, status, false))
+      if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
+    }
     await Promise.race([node.stopped, aborted(context.signal)])
   } finally {
     if (context.signal.aborted) context.tell('Stopping. Ctrl-C again ends it at once.')

@@ -1,7 +1,7 @@
 // `shoal volume create|ls|info|set`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { careRows, stripesText, toleranceText } from '../health.ts'
+import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -71,6 +71,16 @@ export function addVolume(program: Command, context: Context): void {
       context.print(info, () => describe(info))
     })
   volume
+    .command('retry <name>')
+    .description(
+      'try again what a volume stopped at: an entry of the log that could not be applied',
+    )
+    .addHelpText('after', '\nExample:\n  shoal volume retry main')
+    .action(async (name: string) => {
+      const info = await context.client.retryVolume(name)
+      context.print(info, () => `Trying again; "shoal volume info ${name}" says how it went.`)
+    })
+  volume
     .command('set <name>')
     .argument('<setting...>', 'KEY=VALUE', collectSetting)
     .description('set policies of a volume')
@@ -79,6 +89,11 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  addAcceptCheckpoint(volume, context)
+  addVolumeKey(volume, context)
+}
+
+function addAcceptCheckpoint(volume: Command, context: Context): void {
   volume
     .command('accept-checkpoint <peer>')
     .description('start from the checkpoint of a peer, though too few members vouch for it')
@@ -97,7 +112,6 @@ Example:
       const info = await context.client.acceptCheckpoint(peer, { volume: name })
       context.print(info, () => `"${printable(info.name)}" goes on from the checkpoint of ${peer}`)
     })
-  addVolumeKey(volume, context)
 }
 
 /** Also part of `shoal status`. */
@@ -117,7 +131,9 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
-      ...careRows(volume).map(([what, text]) => `  ${what.toLowerCase()}: ${text}`),
+      ...[...careRows(volume), ...logRows(volume)].map(
+        ([what, text]) => `  ${what.toLowerCase()}: ${text}`,
+      ),
     ])
     .join('\n')
 }
@@ -139,6 +155,7 @@ function describe(info: VolumeInfo): string {
     ...careRows(info),
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
+    ...logRows(info),
     ['Chunks', `${info.chunk}, ${info.hash}`],
     ['Made', formatTime(info.createdMs)],
     ['Log', `${count(info.entries, 'entry')}, ${count(info.heads.length, 'head')}`],

@@ -1,4 +1,4 @@
-// What status says of the log of a volume: its checkpoints, what came too late, and who holds them up.
+// What status says of the log of a volume: what is not taken, its checkpoints, what came too late, and who holds them up.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { LogStatus } from '../control/status.ts'
@@ -6,9 +6,9 @@ import { tally } from '../namespace/attestations.ts'
 import { lateEntries } from '../namespace/late-entries.ts'
 import type { Volume } from '../namespace/volume.ts'
 
-/** cost: O(actors + late entries). */
-export function describeLog(volume: Volume): LogStatus {
-  const { attestations, checkpoint, claims, cuts, membership, stranded } = volume
+/** heldBackBy: who takes no more of what is written here. cost: O(actors + late entries). */
+export function describeLog(volume: Volume, heldBackBy: readonly PeerId[]): LogStatus {
+  const { attestations, checkpoint, claims, cuts, growth, membership, stop, stranded } = volume
   const nameOf = (peer: PeerId): string => membership.nameOf(peer)
   const proposed = cuts.proposed.findLast(({ hlc }) => hlc > (checkpoint?.hlc ?? 0n))
   const counted =
@@ -16,7 +16,13 @@ export function describeLog(volume: Volume): LogStatus {
   const late = new Map<PeerId, number>()
   for (const { peer } of lateEntries(volume)) late.set(peer, (late.get(peer) ?? 0) + 1)
   const stalled = membership.nodes().filter(({ peer }) => claims.isStalled(peer))
+  const { at, isHalted } = stop
   return {
+    stoppedAt: at && { ...at, author: nameOf(at.author) },
+    isHalted,
+    isFull: growth.isFull,
+    heldBack: growth.paused.map(({ peer, ...paused }) => ({ member: nameOf(peer), ...paused })),
+    heldBackBy: heldBackBy.map(nameOf),
     checkpointMs: checkpoint && hlcMillis(checkpoint.hlc),
     proposed:
       proposed === undefined || counted === undefined

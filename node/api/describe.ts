@@ -135,6 +135,7 @@ export function describeVolume(
     class: classInForce(volume),
     stripes: countStripes(groups),
     cold: countCold(groups),
+    tiersToTrust: here.tiers.names().filter((tier) => !here.tiers.isAgreed(tier)),
     degradedPlacement: countDegradedPlacement(groups),
     reclaimableBytes: reclaimableBytes(all),
     waiting: {
@@ -146,7 +147,7 @@ export function describeVolume(
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     differsMs: swarm.differsMs(volume.id),
-    log: describeLog(volume),
+    log: describeLog(volume, swarm.elsewhere.heldBackBy(volume)),
     heads: volume.actors.heads(),
   }
 }

@@ -1,13 +1,22 @@
 // The owner's calls for the day when all machines are gone.
 import { parseTierLocation } from '../../protocol/cold/location.ts'
+import type { TierLocation } from '../../protocol/cold/location.ts'
 import { asShoalError } from '../../protocol/errors.ts'
+import { decodeGenesis } from '../../protocol/membership/genesis.ts'
 import { formatRecoveryKey, parseRecoveryKey } from '../../protocol/membership/recovery-key.ts'
+import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
-import type { ExportedKey, RecoveryApi } from '../control/recovery.ts'
+import type { ExportedKey, RecoverRequest, RecoveryApi, UsedBackup } from '../control/recovery.ts'
 import { refill } from '../namespace/refill.ts'
-import { findBackup } from '../tier/backup-source.ts'
+import { BackupSource } from '../tier/backup-source.ts'
+import type { FoundBackup, LeastBackup } from '../tier/backup-source.ts'
+import { lookThrough } from '../tier/rehearse.ts'
 import { describeVolumeInfo } from './describe.ts'
 import type { NodeParts } from './parts.ts'
+import { definedOf } from './tiers.ts'
+
+/** Files that a drill reads unless the call says. */
+const SAMPLE = 20
 
 export function recoveryApi(parts: NodeParts): RecoveryApi {
   const { world, volumes, hosted: hosts, cold, until } = parts
@@ -29,23 +38,67 @@ export function recoveryApi(parts: NodeParts): RecoveryApi {
       return { name: key.name, volume: named.name, text: formatRecoveryKey(key), tiers, failures }
     },
 
-    async recover({ url, key: text, ...options }, { signal } = {}) {
-      const ended = until(signal)
-      const key = parseRecoveryKey(text)
-      const given = Object.entries(options).filter(([, value]) => value !== undefined)
-      const location = parseTierLocation(url, Object.fromEntries(given))
-      const tier = world.tiers.open(location, { name: url })
-      try {
-        const { tierName, source } = await findBackup(tier, key, ended)
+    recover: (request, { signal } = {}) =>
+      fromTier(parts, request, until(signal), async ({ key, location, source, least }, ended) => {
         const admit = world.network.self
-        const named = await hosts.recover(key.genesis, identityFromSeed(key.seed), (volume) =>
-          refill({ volume, world }, source, { admit, signal: ended }),
+        const { made, backup } = await source.use(least, (namespace) =>
+          hosts.recover(key.genesis, identityFromSeed(key.seed), (volume) =>
+            refill({ volume, world }, namespace, { admit, signal: ended }),
+          ),
         )
-        await hosts.of(named).tiers.found(tierName, location)
-        return describeVolumeInfo(parts, named)
-      } finally {
-        await tier.close()
-      }
-    },
+        await hosts.of(made).tiers.found(backup.head.tier, location)
+        const author = made.volume.membership.nameOf(backup.head.author)
+        return { ...describeVolumeInfo(parts, made), backup: usedBackup(source, backup, author) }
+      }),
+
+    rehearseRecovery: ({ sample = SAMPLE, ...request }, { signal } = {}) =>
+      fromTier(parts, request, until(signal), async ({ key, location, source, least }, ended) => {
+        const { random } = world
+        const { made, backup } = await source.use(least, (namespace, { head }) =>
+          hosts.rehearse(key.genesis, identityFromSeed(key.seed), {
+            fill: (volume) =>
+              refill({ volume, world }, namespace, { admit: undefined, signal: ended }),
+            use: async (hosted) => {
+              await hosted.tiers.found(head.tier, location)
+              const found = await lookThrough(hosted, { random, sample }, ended)
+              return { found, author: hosted.volume.membership.nameOf(head.author) }
+            },
+          }),
+        )
+        const { name: volume } = decodeGenesis(key.genesis)
+        return { volume, backup: usedBackup(source, backup, made.author), ...made.found }
+      }),
   }
+}
+
+interface Found {
+  readonly key: RecoveryKey
+  readonly location: TierLocation
+  readonly source: BackupSource
+  readonly least: LeastBackup | undefined
+}
+
+/** Do something with the backups that a tier has. */
+async function fromTier<Result>(
+  { world }: NodeParts,
+  { url, key: text, atLeastNumber, atLeastMs, ...options }: RecoverRequest,
+  signal: AbortSignal,
+  run: (found: Found, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const key = parseRecoveryKey(text)
+  const location = parseTierLocation(url, definedOf(options))
+  const tier = world.tiers.open(location, { name: url })
+  try {
+    const source = await BackupSource.open(tier, { key, clock: world.clock }, signal)
+    const isAsked = atLeastNumber !== undefined || atLeastMs !== undefined
+    const least = isAsked ? { number: atLeastNumber ?? 0, time: atLeastMs ?? 0 } : undefined
+    return await run({ key, location, source, least }, signal)
+  } finally {
+    await tier.close()
+  }
+}
+
+function usedBackup({ skipped }: BackupSource, { head }: FoundBackup, author: string): UsedBackup {
+  const { number, time: timeMs } = head
+  return { number, timeMs, author, skipped: skipped.map(({ key, why }) => ({ key, why })) }
 }

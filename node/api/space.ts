@@ -4,13 +4,16 @@ import type { NodeStatus } from '../control/status.ts'
 import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../data/cache.ts'
 import type { Store } from '../store/store.ts'
 
+type MeasuredStore = Pick<Store, 'fetched' | 'usage' | 'space' | 'indexBytes'>
+
 export class Space {
-  readonly #store: Pick<Store, 'fetched' | 'usage' | 'space'>
+  readonly #store: MeasuredStore
   #freeBytes = 0
   #totalBytes = 0
+  #indexBytes = 0
   #isMeasuring = false
 
-  constructor(components: { readonly store: Pick<Store, 'fetched' | 'usage' | 'space'> }) {
+  constructor(components: { readonly store: MeasuredStore }) {
     this.#store = components.store
   }
 
@@ -33,13 +36,20 @@ export class Space {
 
   status(): Pick<
     NodeStatus['node'],
-    'cache' | 'capacityBytes' | 'freeBytes' | 'reclaimableBytes' | 'trashBytes' | 'usedBytes'
+    | 'cache'
+    | 'capacityBytes'
+    | 'freeBytes'
+    | 'indexBytes'
+    | 'reclaimableBytes'
+    | 'trashBytes'
+    | 'usedBytes'
   > {
     const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
     const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
     const { limitBytes, ...cached } = this.#store.fetched.usage
     const cache = { ...cached, limitBytes: limitBytes + CHUNK_CACHE_BYTES }
-    return { usedBytes, ...sizes, trashBytes, reclaimableBytes, cache }
+    const indexBytes = this.#indexBytes
+    return { usedBytes, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
   }
 
   /** Until the node stops, what is fetched from peers takes at most so much. throws ShoalError 'usage'. */
@@ -51,5 +61,6 @@ export class Space {
     const { freeBytes, totalBytes } = await this.#store.space()
     this.#freeBytes = freeBytes
     this.#totalBytes = totalBytes
+    this.#indexBytes = await this.#store.indexBytes()
   }
 }

@@ -3,6 +3,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Settings, VolumesApi } from '../control/api.ts'
 import { applySettings, checkSettings, votersIn } from '../namespace/settings.ts'
+import { halted } from '../namespace/stop.ts'
 import type { NamedVolume } from '../namespace/volumes.ts'
 import { describeVolume, describeVolumeInfo, findPeer } from './describe.ts'
 import type { NodeParts } from './parts.ts'
@@ -43,6 +44,15 @@ export function volumesApi(parts: NodeParts): VolumesApi {
     },
 
     listVolumes: async () => volumes.all().map((named) => describeVolume(parts, named)),
+
+    async retryVolume(text) {
+      const named = volumes.find(text)
+      const { volume } = named
+      if (volume.stop.isHalted) throw halted()
+      await volume.stop.retry()
+      for (const peer of swarm.connectedMembers(volume)) swarm.syncSoon(volume, peer)
+      return describeVolumeInfo(parts, named)
+    },
 
     volumeInfo: async (volume) => describeVolumeInfo(parts, volumes.find(volume)),
 

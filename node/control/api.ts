@@ -107,6 +107,8 @@ export interface VolumesApi {
   /** throws 'EEXIST', 'usage'. */
   createVolume(request: CreateVolumeRequest, options?: CallOptions): Promise<VolumeInfo>
   listVolumes(options?: CallOptions): Promise<readonly VolumeStatus[]>
+  /** Try the entry again that a volume stopped at. throws 'no-such-volume', 'EIO' where the node must start anew first. */
+  retryVolume(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** throws 'no-such-volume'. */
   volumeInfo(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and its values. */

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
+  BACKUP_NUMBER_MAX,
   PATH_MAX,
   RECOVERY_KEY_TEXT_MAX,
   SESSION_TEXT_MAX,
@@ -21,6 +22,7 @@ import type {
   ReadRange,
   WriteOptions,
 } from './api.ts'
+import type { VerifyOptions } from './cold.ts'
 import type { ExportOptions, ImportOptions } from './exchange.ts'
 import type { SecurityReadOptions } from './security.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
@@ -50,7 +52,33 @@ const nanoseconds = z
   .min(-(2n ** 63n))
   .max(2n ** 63n - 1n)
 const ack = z.enum(['none', 'local', 'copied', 'placed']).optional()
+const wallTime = z
+  .int()
+  .min(0)
+  .transform((ms) => ms as WallTime)
 const settings = z.record(label, z.string().max(256))
+const tierRequest = {
+  name: label,
+  url: z.string().min(1).max(TIER_URL_MAX),
+  endpoint: z.string().max(TIER_URL_MAX).optional(),
+  region: label.optional(),
+  storageClass: label.optional(),
+  credentialsFile: folder.optional(),
+  profile: label.optional(),
+  bytesPerSecond: z.int().positive().optional(),
+  volume,
+}
+const recoverRequest = {
+  url: z.string().min(1).max(TIER_URL_MAX),
+  key: z.string().max(RECOVERY_KEY_TEXT_MAX),
+  atLeastNumber: z.int().min(1).max(BACKUP_NUMBER_MAX).optional(),
+  atLeastMs: wallTime.optional(),
+  endpoint: z.string().max(TIER_URL_MAX).optional(),
+  region: label.optional(),
+  storageClass: label.optional(),
+  credentialsFile: folder.optional(),
+  profile: label.optional(),
+}
 
 const table: Readonly<Record<string, Call>> = {
   status: call({}, (api, _, options) => api.status(options)),
@@ -86,6 +114,9 @@ const table: Readonly<Record<string, Call>> = {
   listVolumes: call({}, (api, _, options) => api.listVolumes(options)),
   volumeInfo: call({ volume: label }, (api, { volume }, options) =>
     api.volumeInfo(volume, options),
+  ),
+  retryVolume: call({ volume: label }, (api, { volume }, options) =>
+    api.retryVolume(volume, options),
   ),
   setVolume: call({ volume: label, settings }, (api, { volume, settings }, options) =>
     api.setVolume(volume, settings, options),
@@ -125,19 +156,10 @@ const table: Readonly<Record<string, Call>> = {
     api.addColdPin(path, tier, options),
   ),
   removePin: call({ path }, (api, { path }, options) => api.removePin(path, options)),
-  addTier: call(
-    {
-      name: label,
-      url: z.string().min(1).max(TIER_URL_MAX),
-      endpoint: z.string().max(TIER_URL_MAX).optional(),
-      region: label.optional(),
-      storageClass: label.optional(),
-      credentialsFile: folder.optional(),
-      profile: label.optional(),
-      bytesPerSecond: z.int().positive().optional(),
-      volume,
-    },
-    (api, request, options) => api.addTier(request, options),
+  addTier: call(tierRequest, (api, request, options) => api.addTier(request, options)),
+  trustTier: call(tierRequest, (api, request, options) => api.trustTier(request, options)),
+  distrustTier: call({ name: label, volume }, (api, { name, volume }, options) =>
+    api.distrustTier(name, { volume, ...options }),
   ),
   listTiers: call({ volume }, (api, { volume }, options) => api.listTiers({ volume, ...options })),
   removeTier: call({ name: label, volume }, (api, { name, volume }, options) =>
@@ -146,17 +168,9 @@ const table: Readonly<Record<string, Call>> = {
   exportRecoveryKey: call({ volume }, (api, { volume }, options) =>
     api.exportRecoveryKey({ volume, ...options }),
   ),
-  recover: call(
-    {
-      url: z.string().min(1).max(TIER_URL_MAX),
-      key: z.string().max(RECOVERY_KEY_TEXT_MAX),
-      endpoint: z.string().max(TIER_URL_MAX).optional(),
-      region: label.optional(),
-      storageClass: label.optional(),
-      credentialsFile: folder.optional(),
-      profile: label.optional(),
-    },
-    (api, request, options) => api.recover(request, options),
+  recover: call(recoverRequest, (api, request, options) => api.recover(request, options)),
+  rehearseRecovery: call({ ...recoverRequest, sample: size.optional() }, (api, request, options) =>
+    api.rehearseRecovery(request, options),
   ),
   checkSecurity: call({}, (api, _, options) => api.checkSecurity(options)),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
@@ -223,6 +237,21 @@ const volumeQuery = z.strictObject({ volume })
 /** throws ShoalError 'usage'. */
 export function parseVolumeQuery(query: unknown): { volume?: string | undefined } {
   return check(volumeQuery, query)
+}
+
+const verifyQuery = z.strictObject({
+  volume,
+  tier: label.optional(),
+  sample: z
+    .string()
+    .regex(/^(\d{1,9}|Infinity)$/)
+    .transform(Number)
+    .optional(),
+})
+
+/** throws ShoalError 'usage'. */
+export function parseVerifyQuery(query: unknown): VerifyOptions {
+  return check(verifyQuery, query)
 }
 
 const sizeText = z

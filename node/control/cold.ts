@@ -6,9 +6,25 @@ import type { CallOptions } from './api.ts'
 export interface ColdApi {
   /**
    * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it was seen to work from here.
-   * What this node is let in by stays on this node. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
+   * What this node is let in by stays on this node; its owner agrees to the tier by that. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
    */
   addTier(request: TierRequest, options?: CallOptions): Promise<Tier>
+  /**
+   * The owner of this node agrees that it uses a tier of the volume, which is where the request says, as listTiers() showed it;
+   * how it is let in is replaced. returns what lies there. throws 'no-such-volume', 'ENOENT', 'ESTALE' if it is elsewhere by now,
+   * 'usage'.
+   */
+  trustTier(request: TierRequest, options?: CallOptions): Promise<TierStatus>
+  /** He does no more; what lies there stays there. throws 'no-such-volume', 'ENOENT'. */
+  distrustTier(
+    name: string,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<void>
+  /**
+   * Read what tiers hold of a volume and compare it with what it should be: all heads of backups, all that the newest names,
+   * which packs are there, and the stripes of a sample. In pages, as it goes; to break off is safe. throws 'ENOENT', 'cold-*'.
+   */
+  verifyCold(options?: VerifyOptions): AsyncIterable<readonly VerifyEvent[]>
   /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
   listTiers(
     options?: CallOptions & { readonly volume?: string | undefined },
@@ -36,6 +52,52 @@ export interface ColdApi {
   recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
 }
 
+export interface VerifyOptions extends CallOptions {
+  readonly volume?: string | undefined
+  /** Name; all that this node uses if left out. */
+  readonly tier?: string | undefined
+  /** Stripes of which every byte is read, chosen by chance; Infinity: all. */
+  readonly sample?: number | undefined
+}
+
+/** What is missing, damaged, or not what it says it is. */
+export interface VerifyProblem {
+  readonly kind: 'problem'
+  readonly tier: string
+  readonly what: string
+}
+
+export type VerifyEvent =
+  | VerifyProblem
+  | { readonly kind: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
+  | VerifiedTier
+
+/** What was found in a tier, after all its problems. */
+export interface VerifiedTier {
+  readonly kind: 'tier'
+  readonly tier: string
+  readonly backup: VerifiedBackup
+  readonly stripes: number
+  readonly packs: number
+  readonly readStripes: number
+  readonly readBytes: number
+  /** Not read, since an archive has them. */
+  readonly archived: number
+}
+
+/** Of the newest backup number, time, author and parts; absent where there is none. */
+export interface VerifiedBackup {
+  /** That count, and objects that have the name of one. */
+  readonly heads: number
+  readonly stored: number
+  readonly number?: number | undefined
+  readonly timeMs?: WallTime | undefined
+  readonly author?: string | undefined
+  readonly parts?: number | undefined
+  /** Does it tell what this node has, and not only what is whole? Not while one of the two has a newer checkpoint. */
+  readonly isCompared?: boolean | undefined
+}
+
 export interface TierRequest extends Tier {
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
@@ -56,6 +118,8 @@ export interface Tier {
 }
 
 export interface TierStatus extends Tier {
+  /** Has the owner of this node agreed to just this place? Nothing is asked of a tier before. */
+  readonly isAgreed: boolean
   /** Verified copies there, in stripes, and those that peers that can be reached now could not give. */
   readonly stripes: number
   readonly only: number

@@ -4,11 +4,13 @@ import {
   parseLogQuery,
   parsePathQuery,
   parseSecurityQuery,
+  parseVerifyQuery,
   parseVolumeQuery,
 } from './calls.ts'
 import {
   COLD_PUSH_ROUTE,
   COLD_RECALL_ROUTE,
+  COLD_VERIFY_ROUTE,
   CONFLICTS_ROUTE,
   LIST_ROUTE,
   LOCAL_PIN_ROUTE,
@@ -55,6 +57,10 @@ export const PAGES: ReadonlyMap<string, Pages> = new Map<string, Pages>([
   [
     COLD_RECALL_ROUTE,
     (api, query, { signal }) => api.recallCold(parsePathQuery(query).path, { signal }),
+  ],
+  [
+    COLD_VERIFY_ROUTE,
+    (api, query, { signal }) => api.verifyCold({ ...parseVerifyQuery(query), signal }),
   ],
   [
     LOCAL_PIN_ROUTE,

@@ -1,4 +1,5 @@
 // What the owner asks of a node for the day when all machines are gone.
+import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeInfo } from './api.ts'
 import type { Tier } from './cold.ts'
 
@@ -12,9 +13,15 @@ export interface RecoveryApi {
   ): Promise<ExportedKey>
   /**
    * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its namespace is here then, or
-   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*'.
+   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*', 'ESTALE' if
+   * all that can be used is older than asked for.
    */
-  recover(request: RecoverRequest, options?: CallOptions): Promise<VolumeInfo>
+  recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered>
+  /**
+   * The same as a drill: rebuild it, look at the whole tree, read some files, and forget it again. Nothing is written to the
+   * tier or told to anybody. throws as recover().
+   */
+  rehearseRecovery(request: RehearseRequest, options?: CallOptions): Promise<Rehearsal>
 }
 
 export interface ExportedKey {
@@ -28,8 +35,47 @@ export interface ExportedKey {
   readonly failures: readonly { readonly tier: string; readonly message: string }[]
 }
 
+export interface RehearseRequest extends RecoverRequest {
+  /** Files that are read whole, chosen by chance. */
+  readonly sample?: number | undefined
+}
+
+/** What a volume would be that is rebuilt from a tier and a key alone. */
+export interface Rehearsal {
+  /** The name of the volume. */
+  readonly volume: string
+  readonly backup: UsedBackup
+  readonly folders: number
+  readonly files: number
+  /** Symlinks and special files. */
+  readonly others: number
+  /** Of all files. */
+  readonly bytes: number
+  readonly readFiles: number
+  readonly readBytes: number
+  /** Files that could not be read, and why. */
+  readonly problems: readonly { readonly path: string; readonly message: string }[]
+}
+
+export interface Recovered extends VolumeInfo {
+  readonly backup: UsedBackup
+}
+
+/** Which backup a volume was rebuilt from, as its author says. */
+export interface UsedBackup {
+  readonly number: number
+  readonly timeMs: WallTime
+  /** The name of the member that made it. */
+  readonly author: string
+  /** Objects that were passed over, each with why, as the end of a sentence. */
+  readonly skipped: readonly { readonly key: string; readonly why: string }[]
+}
+
 export interface RecoverRequest extends Omit<Tier, 'name'> {
   readonly key: string
+  /** Nothing older: than this number, or this time. */
+  readonly atLeastNumber?: number | undefined
+  readonly atLeastMs?: WallTime | undefined
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined

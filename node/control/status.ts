@@ -20,6 +20,8 @@ export interface NodeStatus {
     readonly startedMs: WallTime
     /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
     readonly usedBytes: number
+    /** Of the index, in which the logs of volumes are; not of `usedBytes`. */
+    readonly indexBytes: number
     readonly freeBytes: number
     /** What the store may take in all: its capacity, or the disk where that is smaller or none was given. */
     readonly capacityBytes: number
@@ -87,6 +89,8 @@ export interface VolumeStatus {
   readonly class: string
   readonly stripes: StripeCounts
   readonly cold: ColdCounts
+  /** Cold tiers that this node does not use, since its owner has not agreed to where they are: `shoal cold trust`. */
+  readonly tiersToTrust: readonly string[]
   /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
   readonly degradedPlacement: number
   /** Bytes of shards, on all peers, of stripes that are given up and go once every member knows of it. */
@@ -108,8 +112,30 @@ export interface VolumeStatus {
   readonly heads: readonly EntryHash[]
 }
 
-/** What a person should know of the log of a volume. */
+/** What a person should know of the log of a volume: what of it is not taken, here or by others, and what holds up checkpoints. */
 export interface LogStatus {
+  /** An entry that could not be applied here: what depends on it waits. */
+  readonly stoppedAt:
+    | {
+        readonly entry: EntryHash
+        /** Name of its author. */
+        readonly author: string
+        readonly reason: string
+        readonly sinceMs: WallTime
+      }
+    | undefined
+  /** Something was half applied: the volume takes no changes until the node starts anew. */
+  readonly isHalted: boolean
+  /** Members whose entries wait: they make the log grow faster than their role has to, or this node is full. */
+  readonly heldBack: readonly {
+    readonly member: string
+    readonly untilMs: WallTime
+    readonly isFull: boolean
+  }[]
+  /** Log and index, and what the node holds, fill what it may store: nothing new is written here. */
+  readonly isFull: boolean
+  /** Members that hold back what this node writes. */
+  readonly heldBackBy: readonly string[]
   /** Time of the newest checkpoint that enough members attest. */
   readonly checkpointMs: WallTime | undefined
   /** A newer one that was proposed, and the names of members who have not attested it. */

@@ -28,6 +28,8 @@ export const CAR_ROUTE = '/v1/car'
 /** `GET` puts what is at the path in the query into a tier, or brings it back: one page of progress a line. */
 export const COLD_PUSH_ROUTE = '/v1/cold-push'
 export const COLD_RECALL_ROUTE = '/v1/cold-recall'
+/** `GET` verifies what tiers hold of the volume in the query: one page a line. */
+export const COLD_VERIFY_ROUTE = '/v1/cold-verify'
 
 /** `GET` pins what is at the path in the query to the node: one page of progress a line. */
 export const LOCAL_PIN_ROUTE = '/v1/local-pin'

@@ -2,6 +2,7 @@
 // written to.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Identity } from '../../protocol/signed.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
@@ -104,8 +105,15 @@ export class HostedVolumes {
   async host(volume: Volume): Promise<HostedVolume> {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
+    const hosted = await this.#make(volume)
+    this.#hosted.set(volume.id, hosted)
+    for (const listener of this.#listeners) listener(hosted)
+    return hosted
+  }
+
+  #make(volume: Volume): Promise<HostedVolume> {
     const { world, store, swarm, peers, log } = this.#c
-    const hosted = await HostedVolume.open({
+    return HostedVolume.open({
       world,
       store,
       swarm,
@@ -118,9 +126,6 @@ export class HostedVolumes {
       dirty: this.#dirty,
       log,
     })
-    this.#hosted.set(volume.id, hosted)
-    for (const listener of this.#listeners) listener(hosted)
-    return hosted
   }
 
   /** Tells of each volume that is hosted from now on. */
@@ -145,6 +150,29 @@ export class HostedVolumes {
   /** As Volumes has it. */
   async recover(...how: Parameters<Volumes['recover']>): Promise<NamedVolume> {
     return this.#begin(await this.#c.volumes.recover(...how))
+  }
+
+  /** As Volumes has it: what was filled is at work while `use` looks at it, but tells nobody anything. */
+  rehearse<Result>(
+    genesis: Uint8Array,
+    as: Identity,
+    {
+      fill,
+      use,
+    }: {
+      fill: (volume: Volume) => Promise<void>
+      use: (hosted: HostedVolume) => Promise<Result>
+    },
+  ): Promise<Result> {
+    return this.#c.volumes.rehearse(genesis, as, async (volume) => {
+      await fill(volume)
+      const hosted = await this.#make(volume)
+      try {
+        return await use(hosted)
+      } finally {
+        await hosted.stop()
+      }
+    })
   }
 
   /** Host a volume that needs nothing of others first. */

@@ -11,6 +11,7 @@ import { mayRead } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import {
   CHECKPOINT_PROTOCOL,
+  CHECKPOINT_REQUEST_MAX,
   NODES_AT_ONCE_MAX,
   NODES_BYTES,
   decodeCheckpointMessage,
@@ -47,7 +48,9 @@ export class CheckpointTransfer {
   }
 
   async start(): Promise<void> {
-    await this.#c.world.network.handle(CHECKPOINT_PROTOCOL, (channel) => this.#serve(channel))
+    const serve = (channel: Channel): Promise<void> => this.#serve(channel)
+    const frames = { frameMax: CHECKPOINT_REQUEST_MAX }
+    await this.#c.world.network.handle(CHECKPOINT_PROTOCOL, serve, frames)
   }
 
   stop(): void {

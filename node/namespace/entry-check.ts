@@ -1,16 +1,17 @@
 // Whether an entry may be applied, and what of it: rules that every replica applies alike (DESIGN §4, MEMO §1.4). Header
-// and signature decide whether; a keeper sees no more, and all must agree on what the log is. What is wrong with a body
-// only costs its ops.
+// and signature decide whether, and that a clear body is a batch; a keeper sees no more, and all must agree on what the log
+// is. What is wrong with a sealed body only costs its ops.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
-import { decodeBatch, openBody } from '../../protocol/log/batch.ts'
+import { openBody, readBatch, unpackBatch } from '../../protocol/log/batch.ts'
 import { actorIdOf, isClear, isGoverning, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { mayMake } from '../../protocol/membership/rights.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
+import { enforces } from '../../protocol/trust.ts'
 import { isClearOp, isGoverningOp } from '../../protocol/tree/op.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
@@ -22,9 +23,9 @@ import type { Replica } from './replica.ts'
 /**
  * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of being admitted by one
  * admin while another began a key epoch; to go on without the ops would be to diverge. 'relabelling': its branch takes
- * the name of another, for which the state is built anew first.
+ * the name of another, for which the state is built anew first. 'stopped': this node could not apply it (stop.ts).
  */
-export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling'
+export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling' | 'stopped'
 type Refusal = 'known' | 'missing-past' | 'future-clock'
 
 interface CheckContext {
@@ -106,22 +107,24 @@ export function isNews(
 
 /** What a body says: ops by index, undefined where one has no effect; or why it cannot be known. */
 export type BodyReading =
-  | { readonly kind: 'ops'; readonly ops: readonly (Op | undefined)[] }
+  | { readonly kind: 'ops'; readonly ops: readonly (Op | undefined)[]; readonly plainBytes: number }
   | { readonly kind: 'missing-key' }
   | { readonly kind: 'unreadable'; readonly cause: ShoalError }
 
 /**
  * Read the body of an entry that may be applied. A keeper reads no sealed one: it has no ops there. 'unreadable' is
  * the writer's doing: the entry counts, without ops, for everyone.
+ * throws ShoalError 'malformed' for a clear body that is no batch, which nobody takes.
  */
 export function readBody(entry: Entry, author: PeerId, membership: Membership): BodyReading {
   const { header } = entry
   const [clear, governs] = [isClear(header), isGoverning(header)]
-  if (!clear && membership.isKeeper()) return { kind: 'ops', ops: [] }
+  if (!clear && membership.isKeeper()) return { kind: 'ops', ops: [], plainBytes: 0 }
   try {
     const body = clear ? entry.body : openWithAny(membership.secrets(header.epoch), entry)
     const role = membership.grant(header.grant, author)?.role
-    const ops = decodeBatch(body).map((op) => {
+    const plain = unpackBatch(body)
+    const ops = readBatch(plain).map((op) => {
       const counts =
         op !== undefined &&
         role !== undefined &&
@@ -130,9 +133,13 @@ export function readBody(entry: Entry, author: PeerId, membership: Membership): 
         mayMake(op, author, role)
       return counts ? op : undefined
     })
-    return { kind: 'ops', ops }
+    return { kind: 'ops', ops, plainBytes: plain.length }
   } catch (cause) {
     if (!(cause instanceof ShoalError)) throw cause
+    if (clear && hasCode(cause, 'malformed') && enforces('clear-body-decodes')) {
+      const message = `entry ${header.actor}:${header.seq} of ${author} has a clear body that is no batch: ${cause.message}`
+      throw new ShoalError('malformed', message, { cause })
+    }
     if (hasCode(cause, 'corrupt') && membership.lacksSecret(header.epoch))
       return { kind: 'missing-key' }
     return { kind: 'unreadable', cause }

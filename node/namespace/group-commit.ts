@@ -56,6 +56,11 @@ export class GroupCommit {
     return this.#failure !== undefined
   }
 
+  /** Nothing becomes durable any more. */
+  stop(failure: ShoalError): void {
+    this.#failure ??= failure
+  }
+
   /** throws the failure of an earlier commit that was final. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure

@@ -17,7 +17,7 @@ import type { Verdict, World } from '../world/world.ts'
 import { hearAttestation } from './attestations.ts'
 import type { Reason } from './catch-up.ts'
 import { agrees } from './hello.ts'
-import type { Inbox } from './inbox.ts'
+import type { Delivery, Inbox } from './inbox.ts'
 import type { Volume } from './volume.ts'
 
 /** Names of entries and attestations that were heard, so that each is passed on once, in whatever envelope it comes. */
@@ -118,16 +118,22 @@ export class Hearing {
     const isMissing = (): boolean => this.#isMissing(head)
     if (entry === undefined) {
       if (isMissing()) this.#c.onMissing(from, isMissing)
-    } else if (isMissing())
-      this.#take(entry, author !== undefined, () => this.#c.onMissing(from, isMissing))
+    } else if (isMissing()) {
+      const delivery = { from, isVerified: author !== undefined }
+      this.#take(entry, delivery, () => this.#c.onMissing(from, isMissing))
+    }
     return author === undefined ? 'ignore' : this.#passOn(head.hash, author)
   }
 
   /** Whoever brings an entry that breaks a rule may not know the past that shows it. */
-  #take(entry: Entry, isVerified: boolean, onMissingPast: () => void): void {
+  #take(entry: Entry, delivery: Delivery, onMissingPast: () => void): void {
     const { volume, inbox } = this.#c
+    // Each is noted before it is taken: in an exchange.
+    if (volume.stop.isCareful) return onMissingPast()
     try {
-      if (inbox.take(entry, isVerified) === 'missing-past') return onMissingPast()
+      const verdict = inbox.take(entry, delivery)
+      if (verdict === 'held-back') return
+      if (verdict === 'missing-past') return onMissingPast()
       // A failed commit fails the volume, which its users hear of.
       volume.commit().catch(() => undefined)
     } catch (error) {
@@ -155,7 +161,9 @@ export class Hearing {
   }
 
   #isMissing({ header: { actor, seq }, hash }: EntryHead): boolean {
-    const { ancestry } = this.#c.volume.replica
+    const { volume, inbox } = this.#c
+    const { ancestry } = volume.replica
+    if (inbox.isHeldBack(actor)) return false
     return ancestry.locate(actor, seq, hash) === undefined && !ancestry.isDropped(actor, seq)
   }
 
@@ -173,7 +181,7 @@ export class Hearing {
   }
 
   #hearBeacon(said: Beacon, from: PeerId): Verdict {
-    const { volume, world, budgets } = this.#c
+    const { volume, world, budgets, inbox } = this.#c
     if (volume.membership.member(said.peer) === undefined) return 'ignore'
     this.#c.onTime(said.peer, said.sentMs)
     const isSame = this.#c.saysTheSame(said) || agrees(volume, said)
@@ -184,8 +192,7 @@ export class Hearing {
     const verdict = budgets?.take(said.peer, 'beacons', 1) === false ? 'ignore' : 'accept'
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return verdict
-    const isMissing = (): boolean =>
-      !volume.actors.holds(said.vector) || agrees(volume, said) === false
+    const isMissing = (): boolean => inbox.lacks(said.vector) || agrees(volume, said) === false
     if (isSame === false && world.network.peers().includes(said.peer))
       this.#c.onMissing(said.peer, isMissing)
     else if (isMissing()) this.#c.onMissing(from, isMissing)

@@ -1,8 +1,10 @@
-// How much of what this node has logged is durable on each other member, as they said: what a write waits for that is to
-// survive the loss of this node.
+// What other members have said of what this node has logged: how much of it is durable there, which a write waits for that is
+// to survive the loss of this node; and who takes no more of it for a while.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { Clock } from '../world/world.ts'
 import type { Volume } from './volume.ts'
 
 /** Of what was written here under a label. */
@@ -12,6 +14,7 @@ interface OwnShare {
 }
 
 export interface HeldElsewhereComponents {
+  readonly clock: Pick<Clock, 'now'>
   readonly connectedMembers: (volume: Volume) => readonly PeerId[]
   readonly sync: (volume: Volume, peer: PeerId) => Promise<void>
 }
@@ -19,6 +22,7 @@ export interface HeldElsewhereComponents {
 export class HeldElsewhere {
   readonly #c: HeldElsewhereComponents
   readonly #shares = new Map<VolumeId, Map<PeerId, OwnShare>>()
+  readonly #busyUntil = new Map<VolumeId, Map<PeerId, Instant>>()
 
   constructor(components: HeldElsewhereComponents) {
     this.#c = components
@@ -49,6 +53,19 @@ export class HeldElsewhere {
       'not-placed',
       `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
     )
+  }
+
+  /** A peer holds back what this node writes, for so long: it makes the log grow faster than its role has to. */
+  heardBusy({ id }: Volume, peer: PeerId, waitMs: number): void {
+    const peers = this.#busyUntil.get(id) ?? new Map<PeerId, Instant>()
+    this.#busyUntil.set(id, peers.set(peer, (this.#c.clock.now() + waitMs) as Instant))
+  }
+
+  /** Who does so now. */
+  heldBackBy({ id }: Volume): readonly PeerId[] {
+    const now = this.#c.clock.now()
+    const busy = [...(this.#busyUntil.get(id) ?? [])].filter(([, until]) => until > now)
+    return busy.map(([peer]) => peer).toSorted()
   }
 
   #holders({ id, actor, membership }: Volume, seq: number): PeerId[] {

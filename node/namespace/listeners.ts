@@ -53,7 +53,7 @@ export class VolumeEvents {
   readonly cut: Listeners<[id: EntryHash]> = new Listeners()
   /** Somebody has attested a checkpoint. */
   readonly attested: Listeners<[attestation: Attestation]> = new Listeners()
-  /** What concerns the security of the volume, as its log and its checkpoints show it. */
+  /** What concerns the security of the volume, as its log and its checkpoints show it, or its life. */
   readonly security: Listeners<[event: Omit<SecurityEvent, 'volume'>]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()

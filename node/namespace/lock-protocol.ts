@@ -1,6 +1,8 @@
 // What voters are asked and answer about locks: /shoal/lock/1.
 import {
+  LOCK_ANSWER_MAX,
   LOCK_PROTOCOL,
+  LOCK_REQUEST_MAX,
   decodeLockAnswer,
   decodeLockRequest,
   encodeLockAnswer,
@@ -14,6 +16,8 @@ export class LockProtocol extends VoterProtocol<LockRequest, LockReply> {
   constructor(components: VoterProtocolComponents<LockRequest, LockReply>) {
     super(components, {
       protocol: LOCK_PROTOCOL,
+      requestMax: LOCK_REQUEST_MAX,
+      answerMax: LOCK_ANSWER_MAX,
       encodeRequest: encodeLockRequest,
       decodeRequest: decodeLockRequest,
       encodeAnswer: encodeLockAnswer,

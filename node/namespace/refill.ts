@@ -8,9 +8,11 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import { nodeHash } from '../../protocol/log/prolly.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import { sealEpochKey } from '../../protocol/membership/members.ts'
+import { enforces } from '../../protocol/trust.ts'
 import type { World } from '../world/world.ts'
 import { tally } from './attestations.ts'
 import { writeAnnouncement } from './checkpoint.ts'
+import { mayBackUp } from './backups.ts'
 import type { FetchedCheckpoint } from './checkpoint.ts'
 import { TreeNodes } from './checkpoint-view.ts'
 import type { Part } from './checkpoint-view.ts'
@@ -21,6 +23,8 @@ import { rebuild } from './rebuild.ts'
 import type { Volume } from './volume.ts'
 
 export interface NamespaceSource {
+  /** Who signed it, as a member. */
+  readonly author: PeerId
   readonly secrets: readonly (readonly [epoch: number, secret: Uint8Array])[]
   readonly checkpoint: FetchedCheckpoint | undefined
   /** All governing entries, each after those that it names. */
@@ -38,13 +42,14 @@ export interface NamespaceSource {
 }
 
 /**
- * Fill an empty volume, and make `admit` an admin of it.
- * throws ShoalError 'corrupt' if the source lacks something, 'EACCES' if the key is no member any more.
+ * Fill an empty volume, and make `admit` an admin of it, if anybody is to be.
+ * throws ShoalError 'corrupt' if the source lacks something, 'EACCES' if the key is no member any more, 'bad-signature' if the
+ * author of the source had no right to make one.
  */
 export async function refill(
   { volume, world }: { readonly volume: Volume; readonly world: Pick<World, 'clock' | 'random'> },
   source: NamespaceSource,
-  { admit, signal }: { readonly admit: PeerId; readonly signal: AbortSignal },
+  { admit, signal }: { readonly admit: PeerId | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, random } = world
   const { peer } = volume.identity
@@ -65,7 +70,7 @@ export async function refill(
     writeAnnouncement(volume.view, checkpoint.announcement)
     await volume.commit()
   }
-  const inbox = new Inbox({ volume, clock })
+  const inbox = new Inbox({ volume, clock, isPaced: false })
   try {
     for await (const entries of source.entries) {
       for (const slice of slicesOf(entries)) {
@@ -81,11 +86,13 @@ export async function refill(
   }
   await volume.commit()
   checkWhole(volume, source, inbox.parkedCount)
+  checkAuthor(volume, source)
+  if (volume.membership.roleOf(peer) === undefined)
+    throw new ShoalError('EACCES', 'this recovery key was removed from the volume: use a newer one')
+  if (admit === undefined) return
   const keys = volume.membership
     .allSecrets()
     .map(([epoch, secret]) => ({ epoch, sealed: seal(admit, secret) }))
-  if (volume.membership.roleOf(peer) === undefined)
-    throw new ShoalError('EACCES', 'this recovery key was removed from the volume: use a newer one')
   volume.submit({ kind: 'member', peer: admit, role: 'admin', keys })
   await volume.commit()
 }
@@ -122,6 +129,13 @@ async function takeNodes(volume: Volume, { nodes }: NamespaceSource): Promise<vo
 /** What others refused when it came is refused here too; what is wrong with the tier shows at the end. */
 function refuse(error: ShoalError): void {
   if (hasCode(error, 'internal')) throw error
+}
+
+/** By the members that the log itself tells of, from the genesis document on, which the key has. */
+function checkAuthor(volume: Volume, { author }: NamespaceSource): void {
+  if (mayBackUp(volume, author) || !enforces('backup-head-signed')) return
+  const message = 'is signed by somebody who may not write in the volume that it tells of'
+  throw new ShoalError('bad-signature', message)
 }
 
 function checkWhole({ actors }: Volume, { vector }: NamespaceSource, parked: number): void {

@@ -29,6 +29,7 @@ import { ActorTable, actorKey, decodeActor } from './actors.ts'
 import type { Actor } from './actors.ts'
 import { Ancestry } from './ancestry.ts'
 import type { Place } from './ancestry.ts'
+import { applyBackup } from './backups.ts'
 import { StoredTree, clearTreeKey } from './checkpoint-view.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { EntryTable } from './entries.ts'
@@ -234,6 +235,8 @@ export class Replica {
         return applyPin(this.view, op, stamp)
       case 'restated':
         return applyRestated(this.view, op)
+      case 'backup':
+        return applyBackup(this.view, op, dot, stamp)
       case 'member-info':
         return this.infos.apply(op, stamp)
       case 'member':

@@ -181,6 +181,21 @@ export class StateView implements ReplicaView {
     this.#at.writing = new Map()
   }
 
+  /** Forget what is applied and was not taken. */
+  forget(): void {
+    this.#at.applied = new Map()
+    this.#at.appliedBytes = 0
+  }
+
+  /** A write of a key of this view, and the deletion of one, for what is made durable beside what is applied. */
+  write(key: ByteString, value: Uint8Array): KvWrite {
+    return { kind: 'put', key: this.#stored(key), value }
+  }
+
+  deletion(key: ByteString): KvWrite {
+    return { kind: 'delete', key: this.#stored(key) }
+  }
+
   /** Write what is applied to a successor, which nobody else writes. */
   async spill(): Promise<void> {
     await this.#kv.write(this.take(), { sync: true })

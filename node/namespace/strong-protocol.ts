@@ -1,6 +1,7 @@
 // What voters are asked and answer about strong writes: /shoal/strong/1.
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
 import {
+  STRONG_FRAME_MAX,
   STRONG_PROTOCOL,
   decodeStrongAnswer,
   decodeStrongRequest,
@@ -14,6 +15,8 @@ export class StrongProtocol extends VoterProtocol<StrongRequest, StrongReply> {
   constructor(components: VoterProtocolComponents<StrongRequest, StrongReply>) {
     super(components, {
       protocol: STRONG_PROTOCOL,
+      requestMax: STRONG_FRAME_MAX,
+      answerMax: STRONG_FRAME_MAX,
       encodeRequest: encodeStrongRequest,
       decodeRequest: decodeStrongRequest,
       encodeAnswer: encodeStrongAnswer,

@@ -1,10 +1,9 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
-import { MINUTE_MS } from '../../protocol/units.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
@@ -20,8 +19,10 @@ import { HeardPeers } from './heard-peers.ts'
 import type { PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
+import { InVain } from './in-vain.ts'
 import { Inbox } from './inbox.ts'
 import { recordVolume } from './recorded.ts'
+import { ParkingRoom } from './parking.ts'
 import type { SwarmSecurity } from './recorded.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
@@ -37,9 +38,6 @@ import { Reconnect } from '../peers/reconnect.ts'
 const ANTI_ENTROPY_BEACONS = 6
 /** A member that stays away is dialled again at least this often, in beacons. */
 const DIAL_BEACONS = 3
-/** A peer whose checkpoint was of no use is asked for it again after this long, then after twice as long, up to the other. */
-const IN_VAIN_MS: number = MINUTE_MS
-const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 
 /** Why a checkpoint that was offered was of no use. */
 const IN_VAIN_FALSE = ['corrupt', 'malformed', 'bad-signature', 'EACCES'] as const
@@ -70,12 +68,14 @@ export class Swarm {
   readonly #transfer: CheckpointTransfer
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
+  readonly #parking = new ParkingRoom()
   readonly #heard: HeardPeers
-  readonly #elsewhere: HeldElsewhere
+  /** What peers have of what was written here. */
+  readonly elsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
-  /** The same of those that were of no use: how long to wait, and until when. */
-  readonly #inVain = new Map<string, { readonly pauseMs: number; readonly untilMs: number }>()
+  /** The same of those that were of no use. */
+  readonly #inVain: InVain
   readonly #door: Door
   readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
@@ -84,9 +84,11 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
+    this.#inVain = new InVain(world.clock)
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
-    this.#elsewhere = new HeldElsewhere({
+    this.elsewhere = new HeldElsewhere({
+      clock: world.clock,
       connectedMembers: (volume) => this.connectedMembers(volume),
       sync: (volume, peer) => this.sync(volume, peer),
     })
@@ -111,11 +113,12 @@ export class Swarm {
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
+      onBusy: (volume, peer, waitMs) => this.elsewhere.heardBusy(volume, peer, waitMs),
       onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
         this.#hosted.get(volume.id)?.gossip.exchanged(peer)
-        this.#elsewhere.heard(volume, peer, vector)
+        this.elsewhere.heard(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -257,17 +260,17 @@ export class Swarm {
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
     if (this.#fetching.has(key)) return
-    if (this.#c.world.clock.now() < (this.#inVain.get(key)?.untilMs ?? 0)) return
+    if (this.#inVain.isWaiting(key)) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(
       (isNew) => {
-        if (!isNew) return this.#waitLonger(key)
-        this.#inVain.delete(key)
+        if (!isNew) return this.#inVain.waitLonger(key)
+        this.#inVain.forget(key)
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (IN_VAIN.some((code) => hasCode(error, code))) this.#waitLonger(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#inVain.waitLonger(key)
         if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
           volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
         if (!this.#stopped)
@@ -301,16 +304,10 @@ export class Swarm {
     this.syncSoon(volume, peer)
   }
 
-  /** A peer's checkpoint was of no use: do not ask it again at once, whatever it says. */
-  #waitLonger(key: string): void {
-    const pauseMs = Math.min(2 * (this.#inVain.get(key)?.pauseMs ?? IN_VAIN_MS / 2), IN_VAIN_MAX_MS)
-    this.#inVain.set(key, { pauseMs, untilMs: this.#c.world.clock.now() + pauseMs })
-  }
-
   #inboxOf(volume: Volume): Inbox {
     const known = this.#inboxes.get(volume.id)
     if (known !== undefined) return known
-    const inbox = new Inbox({ volume, clock: this.#c.world.clock })
+    const inbox = new Inbox({ volume, clock: this.#c.world.clock, room: this.#parking })
     this.#inboxes.set(volume.id, inbox)
     return inbox
   }
@@ -347,11 +344,6 @@ export class Swarm {
       .toSorted()
   }
 
-  /** As HeldElsewhere.on. */
-  durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
-    return this.#elsewhere.on(volume, count, signal)
-  }
-
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
     const now = this.#c.world.clock.wall()
@@ -377,7 +369,7 @@ export class Swarm {
     this.#heard.beacon(volume, beacon)
     this.#c.security?.heard(beacon)
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.#elsewhere.heard(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.elsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),

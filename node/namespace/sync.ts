@@ -13,6 +13,7 @@ import { mayWrite } from '../../protocol/membership/roles.ts'
 import {
   ATTESTATIONS_PER_FRAME_MAX,
   ENTRIES_FRAME_BYTES,
+  LOG_FRAME_MAX,
   LOG_PROTOCOL,
   encodeLogMessage,
 } from '../../protocol/wire/log.ts'
@@ -43,6 +44,8 @@ export interface SyncComponents {
   readonly onForked: (volume: Volume, peer: PeerId) => void
   /** A peer no longer has entries that are missing here: start from its checkpoint. */
   readonly onTruncated: (volume: Volume, peer: PeerId) => void
+  /** A peer takes what this node writes only after so long: it writes too much. */
+  readonly onBusy?: (volume: Volume, peer: PeerId, waitMs: number) => void
   /** A member that may write had all that was missing here. */
   readonly onWhole: (volume: Volume) => void
   /** A peer said what of a volume's log is durable there. */
@@ -61,7 +64,8 @@ export class LogSync {
   }
 
   async start(): Promise<void> {
-    await this.#c.world.network.handle(LOG_PROTOCOL, (channel) => this.#serve(channel))
+    const frames = { frameMax: LOG_FRAME_MAX }
+    await this.#c.world.network.handle(LOG_PROTOCOL, (channel) => this.#serve(channel), frames)
   }
 
   async stop(): Promise<void> {
@@ -89,9 +93,10 @@ export class LogSync {
     const { clock, network } = this.#c.world
     const channel = await network.open(peer, LOG_PROTOCOL, {
       signal: clock.timeout(IDLE_MS, this.#stop.signal),
+      frameMax: LOG_FRAME_MAX,
     })
     try {
-      await volume.commit()
+      await settled(volume)
       await this.#sendFrame(channel, this.#summaries.of(volume).hello)
       const hello = await this.#expect(channel, 'hello')
       await this.#exchange(channel, volume, hello.log)
@@ -114,7 +119,7 @@ export class LogSync {
       })
       return channel.close()
     }
-    await volume.commit()
+    await settled(volume)
     await this.#sendFrame(channel, this.#summaries.of(volume).hello)
     await this.#exchange(channel, volume, hello.log)
     await channel.close()
@@ -129,9 +134,11 @@ export class LogSync {
     const role = volume.membership.member(channel.peer)?.role
     if (!isTruncated && role !== undefined && mayWrite(role)) this.#c.onWhole(volume)
     const isWhole = await sending
-    await volume.commit()
+    await settled(volume)
     if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
       await this.#send(channel, { kind: 'truncated' })
+    const waitMs = this.#c.inboxOf(volume).heldBackMs(channel.peer)
+    if (waitMs > 0) await this.#send(channel, { kind: 'busy', waitMs })
     await this.#sendFrame(channel, this.#summaries.of(volume).durable)
     this.#c.onDurable(volume, channel.peer, await this.#receiveDurable(channel, volume))
     if (hasForked) this.#c.onForked(volume, channel.peer)
@@ -144,8 +151,9 @@ export class LogSync {
         confirmOwn(volume, message.log)
         return heldBy(volume, message.log)
       }
-      if (message.kind !== 'truncated') throw unexpected(channel, message, 'durable')
-      this.#c.onTruncated(volume, channel.peer)
+      if (message.kind === 'truncated') this.#c.onTruncated(volume, channel.peer)
+      else if (message.kind === 'busy') this.#c.onBusy?.(volume, channel.peer, message.waitMs)
+      else throw unexpected(channel, message, 'durable')
     }
   }
 
@@ -219,18 +227,37 @@ export class LogSync {
         }
         if (message.kind !== 'entries') throw unexpected(channel, message, 'entries')
         for (const slice of slicesOf(message.entries)) {
-          this.#c.inboxOf(volume).takeAll(slice, (error) => {
+          const onError = (error: ShoalError): void => {
             if (error.code !== 'fork' && error.code !== 'ENOSPC') throw error
             isRefused ||= error.code === 'fork'
             this.#c.onRefused(volume, error)
-          })
-          await volume.makeRoom()
+          }
+          await this.#take(volume, slice, onError, channel.peer)
           if (slice.length < message.entries.length)
             await this.#c.world.clock.sleep(1, { signal: this.#stop.signal })
         }
       }
     } finally {
       unlisten()
+    }
+  }
+
+  async #take(
+    volume: Volume,
+    entries: readonly Entry[],
+    onError: (error: ShoalError) => void,
+    from: PeerId,
+  ): Promise<void> {
+    const inbox = this.#c.inboxOf(volume)
+    if (!volume.stop.isCareful) {
+      inbox.takeAll(entries, onError, from)
+      if (!volume.stop.isHalted) await volume.makeRoom()
+      return
+    }
+    for (const entry of entries) {
+      await volume.stop.before(entry, volume.replica.authorOf(entry))
+      inbox.takeAll([entry], onError, from)
+      await settled(volume)
     }
   }
 
@@ -263,6 +290,11 @@ export class LogSync {
     if (message.kind !== kind) throw unexpected(channel, message, kind)
     return message as Extract<LogMessage, { kind: Kind }>
   }
+}
+
+/** All that was made and received is durable; of a volume in which something was half applied, all that ever will be. */
+async function settled(volume: Volume): Promise<void> {
+  if (!volume.stop.isHalted) await volume.commit()
 }
 
 /** What a peer lacks, as far as it is in the log, in causal order; before that, what proves to it that it has forgotten some. */

@@ -146,7 +146,10 @@ export class Tentative {
     if (entry.header.volume !== volume)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
     const found = checkEntry(entry, { replica: replica(), wallMs: world.clock.wall() })
-    return typeof found === 'string' ? found : 'applied'
+    if (typeof found === 'string') return found
+    // Of a clear body that is no batch it throws.
+    replica().read(entry)
+    return 'applied'
   }
 
   /** Take an entry that was chosen, and tell others of it. */

@@ -6,7 +6,7 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ActorId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeChecked } from '../../protocol/log/batch.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
@@ -18,18 +18,17 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import { isGrowing } from '../../protocol/tree/growing.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
-import type { Store } from '../store/store.ts'
-import type { Timer, World } from '../world/world.ts'
+import type { Timer } from '../world/world.ts'
 import type { ActorTable } from './actors.ts'
 import type { Place } from './ancestry.ts'
-import { Attestations } from './attestations.ts'
+import type { Attestations } from './attestations.ts'
 import { Author } from './author.ts'
-import { readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { Claims } from './claims.ts'
+import type { Claims } from './claims.ts'
 import { Cuts } from './cuts.ts'
 import { checkEntry, isNews } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
@@ -37,44 +36,31 @@ import type { EntryTable } from './entries.ts'
 import { Forks } from './forks.ts'
 import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
+import { LogGrowth, full } from './growth.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
-import { Membership } from './membership.ts'
+import type { Membership } from './membership.ts'
+import { openParts } from './opened-parts.ts'
+import type { OpenedParts, VolumeComponents } from './opened-parts.ts'
 import { OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { BodyKind } from './open-batch.ts'
 import { Removals } from './removals.ts'
-import { Replica } from './replica.ts'
-import type { ReplicaOwner } from './replica.ts'
+import type { Replica, ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
+import { Stop, halted } from './stop.ts'
+import type { Named } from './stop.ts'
 import { cannotWrite, noteOf } from './stranded.ts'
 import type { Stranded } from './stranded.ts'
 import { StrayNodes } from './stray-nodes.ts'
 import type { StripeTable } from './stripes.ts'
+import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
 
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
-const NOTES = {
-  late: 'an entry came too late: what it says is for its writer to say again',
-  void: 'an entry says nothing: its writer had no right to it, or not any more',
-}
-
-interface OpenedParts {
-  readonly view: StateView
-  readonly membership: Membership
-  readonly replica: Replica
-  readonly claims: Claims
-  readonly attestations: Attestations
-}
-
-export interface VolumeComponents {
-  readonly world: Pick<World, 'clock' | 'random'>
-  readonly store: Pick<Store, 'kv' | 'commit'>
-  readonly identity: Identity
-}
 
 export class Volume {
   readonly id: VolumeId
@@ -91,6 +77,8 @@ export class Volume {
   readonly strayNodes: StrayNodes
   readonly shared: Shared
   readonly forks: Forks
+  readonly growth: LogGrowth
+  readonly stop: Stop
   readonly events: VolumeEvents = new VolumeEvents()
   readonly #world: VolumeComponents['world']
   readonly #author: Author
@@ -101,7 +89,7 @@ export class Volume {
   #stranded: Stranded | undefined
 
   private constructor(
-    { world, store, identity }: VolumeComponents,
+    { world, store, identity, version = '', isCareful = false }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
     { view, membership, replica, claims, attestations }: OpenedParts,
   ) {
@@ -127,6 +115,10 @@ export class Volume {
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
+    const isFull = (): boolean => store.isFull === true
+    this.growth = new LogGrowth({ volume: this, clock: world.clock, isFull })
+    this.stop = new Stop({ view, store, clock: world.clock, version, isCareful })
+    this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
     const { cuts } = this
     const durable = (): Claim => this.#commits.durable
     const take = (entry: Entry): EntryVerdict => this.receive(entry)
@@ -146,15 +138,8 @@ export class Volume {
   ): Promise<Volume> {
     const view = new StateView(components.store.kv, tag)
     await view.sweep()
-    const id = volumeIdOf(genesisBytes)
-    const genesis = decodeGenesis(genesisBytes)
-    const origins = { volume: id, creator: genesis.creator }
-    const membership = await Membership.open(view, components.identity, origins)
-    const ground = { stored: view, base: readCheckpoint(view) }
-    const replica = await Replica.open(view, { volume: id, membership }, ground)
-    const claims = await Claims.open(view)
-    const attestations = await Attestations.open(view, id)
-    const parts = { view, membership, replica, claims, attestations }
+    const named = { id: volumeIdOf(genesisBytes), genesis: decodeGenesis(genesisBytes) }
+    const parts = await openParts(view, components.identity, named)
     return new Volume(components, { genesisBytes, record }, parts)
   }
 
@@ -222,12 +207,13 @@ export class Volume {
 
   /**
    * Make an op: applied at once, durable after commit(). returns its dot. An op that throws had no effect.
-   * throws ShoalError 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
+   * throws ShoalError 'ENOSPC' where the node is full, 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
    * and the failure of an earlier commit: a node that could not sync must restart.
    */
   submit(op: Op): Dot {
     this.#commits.check()
     if (this.#stranded !== undefined) throw cannotWrite(this.#stranded, this.membership)
+    if (isGrowing(op) && this.growth.isFull) throw full()
     if (this.tentative.isOpen) return this.tentative.submit(op)
     this.#author.checkRight(op)
     const encoded = encodeChecked(op)
@@ -250,7 +236,7 @@ export class Volume {
   /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
   strand(stranded: Stranded | undefined): void {
     if (stranded !== undefined && this.#stranded === undefined)
-      this.#note(...noteOf(stranded, this.membership))
+      this.events.note.tell(...noteOf(stranded, this.membership))
     this.#stranded = stranded
   }
 
@@ -276,11 +262,14 @@ export class Volume {
 
   /**
    * Take an entry of another node (or of this one, come back from a peer).
-   * isVerified: its signature is known to be its author's.
+   * isVerified: its signature is known to be its author's. payer: whose share of the log's growth it is, if not its author's.
    * returns what became of it; 'applied' entries become durable with the next commit.
    * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
    */
-  receive(entry: Entry, { isVerified = false }: { isVerified?: boolean } = {}): EntryVerdict {
+  receive(
+    entry: Entry,
+    { isVerified = false, payer }: { isVerified?: boolean; payer?: PeerId } = {},
+  ): EntryVerdict {
     this.#commits.check()
     const { header } = entry
     if (header.volume !== this.id)
@@ -292,43 +281,7 @@ export class Volume {
     // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
     if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
     if (typeof found === 'string') return found
-    const author = this.#replica.authorOf(entry)
-    const reading = this.#replica.read(entry)
-    const mayCount = (): boolean =>
-      found.existing !== undefined ||
-      replica.standingOf(entry, found, this.removals.judge) === 'counts'
-    if (reading.kind === 'missing-key' && mayCount()) {
-      const message =
-        'this node was not given a key that others write with: ask an admin for a new ticket and join again'
-      this.#note(message, { author, epoch: header.epoch })
-      return 'missing-key'
-    }
-    if (reading.kind === 'unreadable') {
-      const { message } = reading.cause
-      this.#note('an entry says nothing that can be read', { author, entry: entry.hash, message })
-    }
-    if (found.existing !== undefined) this.tentative.forked(header.actor)
-    const label = this.forks.nameAt(found, entry)
-    if (label === undefined) return 'relabelling'
-    const place = { ...found, label }
-    const ops = reading.kind === 'ops' ? reading.ops : []
-    const isDue = this.removals.add(entry, place)
-    const standing = replica.standingOf(entry, place, this.removals.judge)
-    if (standing !== 'counts') this.#note(NOTES[standing], { author })
-    const changes = emptyChanges()
-    this.#apply(entry, place, ops, changes, standing)
-    // Whichever cuts count, and whoever may speak: all know of the same.
-    if (standing !== 'counts')
-      heedAll(
-        this,
-        ops.filter((op) => op?.kind === 'checkpoint'),
-        label,
-      )
-    this.events.change.tell(changes, false)
-    if (isDue || found.existing !== undefined) this.forks.tell()
-    // Of a run that this node has forgotten: to say it again, the state is built anew.
-    if (standing !== 'counts' && author === this.identity.peer) this.forks.judgeAgain()
-    return 'applied'
+    return takeEntry(this, entry, found, payer)
   }
 
   /**
@@ -376,6 +329,7 @@ export class Volume {
   async close(): Promise<void> {
     this.#batchTimer?.cancel()
     if (!this.#commits.failed) await this.commit()
+    await this.stop.written
     this.#batchTimer?.cancel()
   }
 
@@ -404,13 +358,32 @@ export class Volume {
     const before = this.actors.get(actor)
     const place = { label: actor, before, deps, existing: undefined }
     const isDue = this.removals.add(entry, place)
-    this.#apply(entry, place, ops, emptyChanges())
+    try {
+      this.apply(entry, place, ops, emptyChanges())
+    } catch (error) {
+      throw this.halt(undefined, error)
+    }
     this.#commits.add(entry)
     if (isDue) this.forks.tell()
   }
 
+  /**
+   * An entry of another, or what is made here, was half applied: nothing of it becomes durable, nor what was made since the
+   * last commit. returns what to throw.
+   */
+  halt(at: Named | undefined, cause: unknown): ShoalError {
+    this.#batch = undefined
+    this.stop.halt(at, cause)
+    const failure = halted(cause)
+    this.#commits.stop(failure)
+    this.events.note.tell(failure.message, { entry: at?.entry, cause: String(cause) })
+    const { message } = failure
+    this.events.security.tell({ kind: 'volume-stopped', peer: at?.author, message })
+    return failure
+  }
+
   /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
-  #apply(
+  apply(
     entry: Entry,
     place: Place,
     ops: readonly (Op | undefined)[],
@@ -420,9 +393,5 @@ export class Volume {
     const applied = this.#replica.apply(entry, place, ops, changes, standing)
     this.entries.put(place.label, entry)
     heedAll(this, applied, place.label)
-  }
-
-  #note(message: string, fields: Record<string, unknown>): void {
-    this.events.note.tell(message, fields)
   }
 }

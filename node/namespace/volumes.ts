@@ -21,7 +21,7 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
 import { StateView } from './state-view.ts'
 import { Volume } from './volume.ts'
-import type { VolumeComponents } from './volume.ts'
+import type { VolumeComponents } from './opened-parts.ts'
 
 const VOLUME_PREFIX = 'V'
 const SECRET_BYTES = 32
@@ -156,26 +156,47 @@ export class Volumes {
       const known = this.get(volumeIdOf(genesis))
       if (known !== undefined)
         throw new ShoalError('EEXIST', `volume ${known.genesis.name} is here; see shoal volume ls`)
-      const tag = await this.#freshTag()
-      const view = new StateView(this.#c.store.kv, tag)
-      // What a crash has left of another attempt.
-      await view.clear()
-      try {
-        const filled = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
-        try {
-          await fill(filled)
-        } finally {
-          await filled.close()
-        }
-      } catch (error) {
-        await view.clear()
-        throw error
-      }
+      await this.#asAnother(genesis, as, fill, { isKept: true })
       const name = this.#freeNameOf(genesis)
       const volume = await this.#open(genesis, name)
       volume.submit({ kind: 'member-info', peer: this.#c.identity.peer, ...this.#self })
       return this.#add(volume, name)
     })
+  }
+
+  /** The same as a drill: `run` makes it whole and looks at it, and then this node has nothing of it. throws what `run` throws. */
+  rehearse<Result>(
+    genesis: Uint8Array,
+    as: Identity,
+    run: (volume: Volume) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#inTurn(() => this.#asAnother(genesis, as, run, { isKept: false }))
+  }
+
+  /** Open a volume that is not here yet as another identity. */
+  async #asAnother<Result>(
+    genesis: Uint8Array,
+    as: Identity,
+    run: (volume: Volume) => Promise<Result>,
+    { isKept }: { readonly isKept: boolean },
+  ): Promise<Result> {
+    const tag = await this.#freshTag()
+    const view = new StateView(this.#c.store.kv, tag)
+    // What a crash has left of another attempt.
+    await view.clear()
+    let isDone = false
+    try {
+      const volume = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
+      try {
+        const result = await run(volume)
+        isDone = true
+        return result
+      } finally {
+        await volume.close()
+      }
+    } finally {
+      if (!isDone || !isKept) await view.clear()
+    }
   }
 
   /** False too if there is no such volume here. */

@@ -16,6 +16,9 @@ const WAITING_MAX = 16
 /** What is said, and in which bytes. Decoders throw ShoalError 'malformed'. */
 export interface VoterWire<Request, Reply> {
   readonly protocol: string
+  /** Bytes of the largest request, and answer. */
+  readonly requestMax: number
+  readonly answerMax: number
   readonly encodeRequest: (volume: VolumeId, request: Request) => Uint8Array
   readonly decodeRequest: (bytes: Uint8Array) => {
     readonly volume: VolumeId
@@ -54,7 +57,9 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
   }
 
   async start(): Promise<void> {
-    await this.#c.world.network.handle(this.#wire.protocol, (channel) => this.#serve(channel))
+    const { protocol, requestMax: frameMax } = this.#wire
+    const serve = (channel: Channel): Promise<void> => this.#serve(channel)
+    await this.#c.world.network.handle(protocol, serve, { frameMax })
   }
 
   stop(): void {
@@ -123,7 +128,8 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     signal: AbortSignal,
   ): Promise<Reply | VoterError> {
     const { network, clock } = this.#c.world
-    const channel = kept ?? (await network.open(lane.peer, this.#wire.protocol, { signal }))
+    const { protocol, answerMax: frameMax } = this.#wire
+    const channel = kept ?? (await network.open(lane.peer, protocol, { signal, frameMax }))
     try {
       await channel.send([request], { signal })
       const frame = await channel.receive({ signal })

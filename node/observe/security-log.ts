@@ -51,6 +51,8 @@ export interface SecurityLogComponents {
   /** The name of a peer, where it is known. */
   readonly nameOf: (peer: PeerId, volume: VolumeId | undefined) => string | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Hears of each event that is taken. */
+  readonly onEvent?: RecordSecurity | undefined
 }
 
 export interface SecurityLogOptions {
@@ -127,6 +129,7 @@ export class SecurityLog {
 
   /** Take an event; see RecordSecurity. */
   readonly record: RecordSecurity = (event) => {
+    this.#c.onEvent?.(event)
     const nowMs = this.#c.world.clock.wall()
     for (const leftOut of this.#rates.drain(nowMs, false)) this.#append(leftOut, nowMs)
     const hasRoom = this.#pending.length < PENDING_MAX

@@ -6,6 +6,9 @@ export type SecurityEventKind =
   | 'attested-twice' // a member attests two states at one cut
   | 'checkpoint-differs' // what was announced is not what this node has
   | 'checkpoint-refused' // a peer served one that is not attested, or false
+  | 'backup-false' // a head whose author, a member, tells of a backup what is not so
+  | 'backup-lost' // a head that a member announced is in its tier no more, and none that came after it
+  | 'backup-refused' // an object in a cold tier that has the name of a head of a backup, and counts as none
   | 'clock-ahead' // of a member
   | 'home-copied' // it was restored or copied, and runs under a new incarnation
   | 'home-mended' // files of the home were open to other users of the machine
@@ -13,7 +16,7 @@ export type SecurityEventKind =
   | 'joined' // this node became a member
   | 'log-altered' // this very log was cut or changed
   | 'member-removed'
-  | 'peer-costly' // a peer is cut off for a while
+  | 'peer-costly' // a peer is cut off for a while, or what it writes is held back
   | 'peer-log-back' // the security log of a member is shorter than it was, or another
   | 'policy-set'
   | 'role-given'
@@ -21,6 +24,7 @@ export type SecurityEventKind =
   | 'ticket-made'
   | 'ticket-revoked'
   | 'ticket-used'
+  | 'volume-stopped' // an entry could not be applied here: what depends on it is not taken
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind

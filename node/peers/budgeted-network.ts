@@ -4,7 +4,14 @@
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { enforces } from '../../protocol/trust.ts'
-import type { Channel, Clock, Network, Standing, TopicListener } from '../world/world.ts'
+import type {
+  Channel,
+  Clock,
+  HandleOptions,
+  Network,
+  Standing,
+  TopicListener,
+} from '../world/world.ts'
 import { CHANNEL_BYTES } from './budget.ts'
 import type { PeerBudgets } from './budget.ts'
 
@@ -48,7 +55,7 @@ export class BudgetedNetwork implements Network {
   async handle(
     protocol: string,
     serve: (channel: Channel) => Promise<void>,
-    options: { readonly forStrangers?: boolean } = {},
+    options: HandleOptions = {},
   ): Promise<void> {
     const isStranger = (peer: PeerId): boolean =>
       options.forStrangers === true && !this.#network.peers().includes(peer)

@@ -15,6 +15,8 @@ import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
 import {
   JOIN_PROTOCOL,
+  JOIN_REPLY_MAX,
+  JOIN_REQUEST_MAX,
   decodeJoinReply,
   decodeJoinRequest,
   encodeJoinReply,
@@ -69,7 +71,8 @@ export class Joining {
     await this.#c.tickets.load()
     const { network } = this.#c.world
     const serve = (channel: Channel): Promise<void> => this.#serve(channel)
-    await network.handle(JOIN_PROTOCOL, serve, { forStrangers: true })
+    const options = { forStrangers: true, frameMax: JOIN_REQUEST_MAX }
+    await network.handle(JOIN_PROTOCOL, serve, options)
   }
 
   /** May somebody unknown still get in by a ticket? */
@@ -159,7 +162,8 @@ export class Joining {
   }
 
   async #exchange(peer: PeerId, request: JoinRequest, signal: AbortSignal): Promise<JoinReply> {
-    const channel = await this.#c.world.network.open(peer, JOIN_PROTOCOL, { signal })
+    const how = { signal, frameMax: JOIN_REPLY_MAX }
+    const channel = await this.#c.world.network.open(peer, JOIN_PROTOCOL, how)
     try {
       await channel.send([encodeJoinRequest(request)], { signal })
       const frame = await channel.receive({ signal })

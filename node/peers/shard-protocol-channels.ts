@@ -1,6 +1,6 @@
 // A few long-lived channels per peer, each with one request in flight. A channel that failed is never used again; one
 // that stays idle is closed. Waiting callers are served in order.
-import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
+import { SHARD_FRAME_MAX, SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Channel, Clock, Network, Timer } from '../world/world.ts'
 
@@ -48,7 +48,8 @@ export class ShardChannels {
         return { channel: idle.channel, reused: true }
       }
       const deadline = this.#clock.timeout(OPEN_MS, signal)
-      const channel = await this.#network.open(peer, SHARD_PROTOCOL, { signal: deadline })
+      const how = { signal: deadline, frameMax: SHARD_FRAME_MAX }
+      const channel = await this.#network.open(peer, SHARD_PROTOCOL, how)
       return { channel, reused: false }
     } catch (error) {
       this.#free(channels)

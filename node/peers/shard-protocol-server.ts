@@ -4,7 +4,12 @@
 // Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
-import { PAYLOAD_PIECE, SHARD_PROTOCOL, decodeShardRequest } from '../../protocol/wire/shard.ts'
+import {
+  PAYLOAD_PIECE,
+  SHARD_FRAME_MAX,
+  SHARD_PROTOCOL,
+  decodeShardRequest,
+} from '../../protocol/wire/shard.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
@@ -89,7 +94,8 @@ export class ShardServer {
   }
 
   async start(): Promise<void> {
-    await this.#network.handle(SHARD_PROTOCOL, (channel) => this.#open(channel))
+    const frames = { frameMax: SHARD_FRAME_MAX }
+    await this.#network.handle(SHARD_PROTOCOL, (channel) => this.#open(channel), frames)
   }
 
   /** End all channels. The store is not used any more once it resolves. */

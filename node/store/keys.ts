@@ -112,6 +112,11 @@ export function deviceKey(): ByteString {
   return `${META_PREFIX}device`
 }
 
+/** -> how often the node started and ended at once. */
+export function startsKey(): ByteString {
+  return `${META_PREFIX}starts`
+}
+
 /** The chunk of a chunk key. */
 export function chunkOfKey(key: ByteString): ChunkId {
   return chunkIdFromCid(fromByteString(key.slice(CHUNK_PREFIX.length)))

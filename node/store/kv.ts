@@ -21,5 +21,7 @@ export interface Kv {
   write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void>
   /** Entries of a range in key order, from a snapshot taken at the call. */
   scan(range: KvRange): AsyncIterable<readonly [ByteString, Uint8Array]>
+  /** Bytes that its entries take on disk, about; less what is being written just now. */
+  sizeBytes(): Promise<number>
   close(): Promise<void>
 }

@@ -20,6 +20,9 @@ const FILE_BYTES: number = 8 * MIB
 const PAGE_ENTRIES = 1000
 const PAGE_BYTES: number = 256 * KIB
 
+/** No key is above it. */
+const LAST_KEY: ByteString = '\xff'.repeat(16)
+
 const BYTE_STRING = {
   name: 'byte-string',
   format: 'view',
@@ -87,6 +90,14 @@ export class LevelKv implements Kv {
       return pages(iterator)
     } catch (error) {
       throw levelError('cannot scan the index', error)
+    }
+  }
+
+  async sizeBytes(): Promise<number> {
+    try {
+      return await this.#database.approximateSize('', LAST_KEY)
+    } catch (error) {
+      throw levelError('cannot measure the index', error)
     }
   }
 

@@ -48,6 +48,11 @@ export class MemoryKv implements Kv {
     return entry?.[0] === key ? entry[1] : undefined
   }
 
+  /** It takes no disk. */
+  async sizeBytes(): Promise<number> {
+    return 0
+  }
+
   async write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void> {
     this.#check()
     // Own copies: the caller may reuse its arrays once the write is made.

@@ -1,6 +1,6 @@
-// What may still be written: the least of what the disk has free and what is left of the node's capacity. The last of it
-// is kept: half so that compaction can move records when payloads no longer fit, the rest so that the index can still
-// record deletions. Moves count against the disk alone, as they end with less: who lowers the capacity wants just that.
+// What may still be written: the least of what the disk has free and what is left of the node's capacity, of which segments
+// and index are a part. The last of it is kept: half so that compaction can move records, and the logs of volumes can go on,
+// when payloads no longer fit, the rest so that the index can still record deletions. Moves count against the disk alone, as they end with less: who lowers the capacity wants just that.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Disk } from '../world/world.ts'
@@ -22,7 +22,9 @@ interface ReserveParts {
   readonly disk: Disk
   /** Bytes of all segments. */
   readonly usedBytes: () => number
-  /** Those of them that are not in files yet. */
+  /** Bytes of the index. */
+  readonly indexBytes: () => Promise<number>
+  /** Those of the segments that are not in files yet. */
   readonly unwrittenBytes: () => number
 }
 
@@ -66,22 +68,29 @@ export class Reserve {
     )
   }
 
-  /** What is left now, the reserve included; what moved records may take; the reserve; and the capacity or the disk. */
+  /**
+   * What is left now, the reserve included; what moved records may take, and the index may grow by; the reserve; and the
+   * capacity or the disk.
+   */
   async measure(): Promise<{
     leftBytes: number
     movableBytes: number
+    growthBytes: number
     reserveBytes: number
     ownBytes: number
   }> {
     const { disk, usedBytes, unwrittenBytes } = this.#parts
+    const indexBytes = this.#capacityBytes === Infinity ? 0 : await this.#parts.indexBytes()
     const { freeBytes, totalBytes } = await disk.space()
     const ownBytes = Math.min(totalBytes, this.#capacityBytes)
     const reserveBytes =
       this.#reserveBytes ?? Math.min(RESERVE_BYTES, Math.floor(ownBytes * RESERVE_SHARE))
     const onDiskBytes = freeBytes - unwrittenBytes()
-    const leftBytes = Math.max(0, Math.min(onDiskBytes, this.#capacityBytes - usedBytes()))
+    const ownLeftBytes = this.#capacityBytes - usedBytes() - indexBytes
+    const leftBytes = Math.max(0, Math.min(onDiskBytes, ownLeftBytes))
     const movableBytes = Math.max(0, onDiskBytes - reserveBytes * (1 - MOVES_SHARE))
-    return { leftBytes, movableBytes, reserveBytes, ownBytes }
+    const growthBytes = Math.max(0, leftBytes - reserveBytes * (1 - MOVES_SHARE))
+    return { leftBytes, movableBytes, growthBytes, reserveBytes, ownBytes }
   }
 
   /** What is kept for moves. */

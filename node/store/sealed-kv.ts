@@ -18,13 +18,14 @@ const LENGTH_BYTES = 4
 const PLAIN_TABLES: ReadonlySet<string> = new Set('cphtswmTVS')
 /** The same, of a volume. */
 const PLAIN_VOLUME_TABLES: ReadonlySet<string> = new Set('aAbBCdDeEFgGhijkKlmMpQRstTu')
-/** Of keys that are ids of so many chars, and then a name: of children, conflicts, long names, extended attributes, and what is dead. */
+/** Of keys that are ids of so many chars, and then a name: of children, conflicts, long names, extended attributes, what is dead, and backups. */
 const NAMED_TABLES: ReadonlyMap<string, number> = new Map([
   ['c', 16],
   ['f', 16],
   ['x', 16],
   ['X', 16],
   ['q', 17],
+  ['H', 32],
 ])
 const NAMESPACE_PREFIX = 'n'
 const TAG_CHARS = 2
@@ -34,7 +35,7 @@ const GENERATION_CHARS = 2
 type Entry = readonly [ByteString, Uint8Array]
 
 /** The chars of a key that stay as they are; undefined: all. Of a table that is not named here nothing does. */
-export function clearLength(key: ByteString): number | undefined {
+function clearLength(key: ByteString): number | undefined {
   if (key[0] !== NAMESPACE_PREFIX) return PLAIN_TABLES.has(key[0] ?? '') ? undefined : 1
   const start = NAMESPACE_PREFIX.length + TAG_CHARS
   const table = key[start] === GENERATION_MARK ? start + GENERATION_CHARS : start
@@ -96,6 +97,10 @@ export class SealedKv implements Kv {
     const reverse = range.reverse ?? false
     const stored = this.#kv.scan({ from: bucket, to: until, reverse })
     return inside(this.#buckets(stored, until === endOf(bucket)), range)
+  }
+
+  sizeBytes(): Promise<number> {
+    return this.#kv.sizeBytes()
   }
 
   close(): Promise<void> {

@@ -27,6 +27,13 @@ export interface SegmentsEnd {
   readonly offset: number
 }
 
+interface SegmentsComponents {
+  readonly disk: Disk
+  readonly table: SegmentTable
+  /** Bytes of the index, which are of the capacity too. */
+  readonly indexBytes?: () => Promise<number>
+}
+
 export interface SegmentsOptions {
   /**
    * A segment is begun when a record does not fit in this; a longer record has one of its own.
@@ -74,7 +81,7 @@ export class Segments {
   readonly sync: () => Promise<void> = coalesce(() => this.#sync())
 
   private constructor(
-    { disk, table }: { disk: Disk; table: SegmentTable },
+    { disk, table, indexBytes = async () => 0 }: SegmentsComponents,
     end: SegmentsEnd,
     options: SegmentsOptions,
   ) {
@@ -82,14 +89,14 @@ export class Segments {
     this.#table = table
     const usedBytes = (): number => table.total.bytes
     const unwrittenBytes = (): number => this.#unwrittenBytes
-    this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes }, options)
+    this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes, indexBytes }, options)
     this.#segmentBytesMax = options.segmentBytesMax ?? 0
     this.#end = end
   }
 
   /** end: where the table and the files end. */
   static async open(
-    components: { disk: Disk; table: SegmentTable },
+    components: SegmentsComponents,
     end: SegmentsEnd,
     options: SegmentsOptions = {},
   ): Promise<Segments> {
@@ -107,6 +114,11 @@ export class Segments {
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
     const { leftBytes, reserveBytes, ownBytes } = await this.#reserve.measure()
     return { freeBytes: Math.max(0, leftBytes - reserveBytes), totalBytes: ownBytes }
+  }
+
+  /** Bytes that the index may still grow by. */
+  async growthBytes(): Promise<number> {
+    return (await this.#reserve.measure()).growthBytes
   }
 
   /** Bytes that moved records may still take. */

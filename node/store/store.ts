@@ -7,6 +7,7 @@ import { ChunkStore } from './chunks.ts'
 import { coalesce } from './coalesce.ts'
 import { Compaction } from './compaction.ts'
 import { FetchedChunks } from './fetched-chunks.ts'
+import { IndexRoom } from './index-room.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
@@ -53,6 +54,7 @@ export class Store {
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
+  readonly #room: IndexRoom
   /** Writes of the callers that wait for the next round. */
   #waiting: (readonly KvWrite[])[] = []
   readonly #round: () => Promise<void> = coalesce(() => this.#commit())
@@ -81,6 +83,7 @@ export class Store {
     this.chunks = new ChunkStore(shared)
     this.shards = new ShardStore(shared)
     this.#compaction = new Compaction(shared)
+    this.#room = new IndexRoom({ clock, leftBytes: () => segments.growthBytes() })
   }
 
   /**
@@ -90,9 +93,12 @@ export class Store {
   static async open(components: StoreComponents, options: StoreOptions = {}): Promise<Store> {
     const { index, end } = await recover(components)
     const { disk, clock } = components
-    const segments = await Segments.open({ disk, table: index.segments }, end, options)
+    const indexBytes = (): Promise<number> => components.kv.sizeBytes()
+    const segments = await Segments.open({ disk, table: index.segments, indexBytes }, end, options)
     const fetched = await FetchedChunks.open({ disk, clock }, options.fetchedBytesMax)
-    return new Store(components, { segments, index, fetched })
+    const store = new Store(components, { segments, index, fetched })
+    await store.#room.look()
+    return store
   }
 
   /**
@@ -109,6 +115,16 @@ export class Store {
     const { bytes: segmentBytes, liveBytes } = this.#index.segments.total
     const reclaimableBytes = Math.max(0, segmentBytes - liveBytes)
     return { ...this.#index.held, segmentBytes, liveBytes, reclaimableBytes }
+  }
+
+  /** Is there no room for the index to grow? Deletions may still be recorded. */
+  get isFull(): boolean {
+    return this.#room.isFull
+  }
+
+  /** Bytes of the index, about. */
+  indexBytes(): Promise<number> {
+    return this.kv.sizeBytes()
   }
 
   /** Bytes that chunks and shards may still take, of the disk and of the capacity. */
@@ -174,6 +190,7 @@ export class Store {
     if (batch.length > 0) {
       try {
         await this.kv.write(batch, { sync: true })
+        this.#room.wrote(sizeOf(batch))
       } catch (error) {
         // What LevelDB's log holds after a failed write is unknown, and later writes may be unreadable behind it.
         throw this.#segments.fail(error)
@@ -181,4 +198,11 @@ export class Store {
     }
     this.#index.settle()
   }
+}
+
+function sizeOf(writes: readonly KvWrite[]): number {
+  let bytes = 0
+  for (const write of writes)
+    bytes += write.key.length + (write.kind === 'put' ? write.value.byteLength : 0)
+  return bytes
 }

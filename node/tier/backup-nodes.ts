@@ -26,21 +26,29 @@ export interface BackupNodesParts {
   readonly signal: AbortSignal
 }
 
-/** there: parts of the checkpoint before. returns those of this one. throws ShoalError 'missing-past' if it is gone by now. */
+/** Parts that lie in the tier, of the checkpoint before. */
+export interface FormerParts {
+  readonly parts: readonly NodePart[]
+  /** Asked before one is used again. */
+  readonly isRight: (part: NodePart) => Promise<boolean>
+}
+
+/** returns those of this checkpoint. throws ShoalError 'missing-past' if it is gone by now. */
 export async function putNodes(
   parts: BackupNodesParts,
   checkpoint: Checkpoint | undefined,
-  there: readonly NodePart[],
+  there: FormerParts,
 ): Promise<readonly NodePart[]> {
   if (checkpoint === undefined) return []
   const all: NodePart[] = []
   for (const part of PARTS) {
     const isSealed = part === 'sealed'
     const missing = await nodesOf(parts, checkpoint, part)
-    for (const known of there) {
+    for (const known of there.parts) {
       if (known.isSealed !== isSealed) continue
       const live = known.ids.filter((id) => missing.has(id))
       if (live.length < LIVE_SHARE * known.ids.length || live.length === 0) continue
+      if (!(await there.isRight(known))) continue
       for (const id of live) missing.delete(id)
       all.push(known)
     }

@@ -1,17 +1,13 @@
-// The objects of a backup in a tier (protocol/cold/backup.ts): put and read back before anything counts on them, and read.
+// The objects of a backup in a tier (protocol/cold/backup.ts, head.ts): put and read back before anything counts on them, and
+// read, never more of one than it may have: others can write to the tier, too.
 import { concatBytes, equalBytes } from '../../protocol/bytes.ts'
-import {
-  headKey,
-  headTime,
-  headsPrefix,
-  isHeadOf,
-  openHead,
-  openPart,
-  sealPart,
-} from '../../protocol/cold/backup.ts'
+import { openPart, sealPart } from '../../protocol/cold/backup.ts'
+import { headIdOf, headKey, headOfKey, headsPrefix, openHead } from '../../protocol/cold/head.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { BackupHead, BackupPart } from '../../protocol/cold/backup.ts'
-import type { VolumeId } from '../../protocol/ids.ts'
+import type { BackupPart } from '../../protocol/cold/backup.ts'
+import type { BackupHead, HeadKeys } from '../../protocol/cold/head.ts'
+import type { BackupHeadId, VolumeId } from '../../protocol/ids.ts'
+import { BACKUP_HEAD_MAX } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Random } from '../world/world.ts'
 
@@ -19,31 +15,38 @@ const KEY_BYTES = 32
 /** Whatever the class of packs: it is read back at once, and soon replaced, for which others take their time or charge. */
 const STORAGE_CLASS = 'STANDARD'
 
-/** A head that lies in a tier. */
+/** An object that has the name of a head. */
 export interface StoredHead {
+  readonly id: BackupHeadId
   readonly key: string
-  readonly time: WallTime
+  readonly modifiedMs: WallTime
 }
 
 export class BackupObjects {
   readonly tier: ObjectTier
+  /** What the volume calls the tier. */
+  readonly name: string
   readonly #volume: VolumeId
   readonly #signal: AbortSignal
 
-  constructor(tier: ObjectTier, volume: VolumeId, signal: AbortSignal) {
+  constructor(
+    { tier, name, volume }: { tier: ObjectTier; name: string; volume: VolumeId },
+    signal: AbortSignal,
+  ) {
     this.tier = tier
+    this.name = name
     this.#volume = volume
     this.#signal = signal
   }
 
-  /** Newest first. throws ShoalError 'cold-*'. */
+  /** Last put first. throws ShoalError 'cold-*'. */
   async heads(): Promise<StoredHead[]> {
     const heads: StoredHead[] = []
-    for (const key of (await this.list(headsPrefix(this.#volume))).keys()) {
-      const time = headTime(this.#volume, key)
-      if (time !== undefined) heads.push({ key, time })
+    for (const [key, modifiedMs] of await this.list(headsPrefix(this.#volume))) {
+      const id = headOfKey(this.#volume, key)
+      if (id !== undefined) heads.push({ id, key, modifiedMs })
     }
-    return heads.sort((a, b) => (a.key < b.key ? 1 : -1))
+    return heads.sort((a, b) => b.modifiedMs - a.modifiedMs)
   }
 
   /** Keys below a prefix, with when they were put. */
@@ -54,22 +57,22 @@ export class BackupObjects {
     return found
   }
 
-  /** throws ShoalError 'EACCES' if it is not for this seed, 'corrupt', 'malformed', 'unsupported', 'cold-*'. */
-  async readHead({ key }: StoredHead, seed: Uint8Array): Promise<BackupHead> {
-    const bytes = await this.#get(key)
-    if (!isHeadOf(key, bytes)) throw new ShoalError('corrupt', `${key} in the tier is damaged`)
-    return openHead(this.#volume, bytes, seed)
+  /** throws ShoalError as openHead() does, 'cold-*'. */
+  async readHead(id: BackupHeadId, keys: HeadKeys): Promise<BackupHead> {
+    const bytes = await this.#get(headKey(this.#volume, id), BACKUP_HEAD_MAX)
+    if (headIdOf(bytes) !== id) throw new ShoalError('corrupt', 'is damaged')
+    return openHead(this.#volume, bytes, keys)
   }
 
-  async putHead(time: WallTime, bytes: Uint8Array): Promise<string> {
-    const key = headKey(this.#volume, time, bytes)
-    await this.#put(key, bytes)
-    return key
+  async putHead(bytes: Uint8Array): Promise<BackupHeadId> {
+    const id = headIdOf(bytes)
+    await this.#put(headKey(this.#volume, id), bytes)
+    return id
   }
 
   /** throws ShoalError 'corrupt', 'cold-*'. */
   async readPart(prefix: string, part: BackupPart): Promise<Uint8Array[]> {
-    return openPart(this.#volume, part, await this.#get(prefix + part.id))
+    return openPart(this.#volume, part, await this.#get(prefix + part.id, part.bytes))
   }
 
   async putPart(
@@ -82,10 +85,15 @@ export class BackupObjects {
     return part
   }
 
-  async #get(key: string): Promise<Uint8Array> {
+  /** throws ShoalError 'cold-corrupt' for an object that has more bytes than it may. */
+  async #get(key: string, bytesMax: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
-    for await (const piece of this.tier.get(key, undefined, { signal: this.#signal }))
+    let bytes = 0
+    for await (const piece of this.tier.get(key, undefined, { signal: this.#signal })) {
+      bytes += piece.length
+      if (bytes > bytesMax) throw new ShoalError('cold-corrupt', `${key} is larger than it may be`)
       pieces.push(piece)
+    }
     return concatBytes(pieces)
   }
 
@@ -93,7 +101,7 @@ export class BackupObjects {
   async #put(key: string, bytes: Uint8Array): Promise<void> {
     const options = { signal: this.#signal, storageClass: STORAGE_CLASS }
     await this.tier.put(key, bytes.length, once(bytes), options)
-    if (equalBytes(await this.#get(key), bytes)) return
+    if (equalBytes(await this.#get(key, bytes.length), bytes)) return
     await this.tier.remove([key], { signal: this.#signal })
     throw new ShoalError('cold-corrupt', `${key} reads back from the tier other than it was put`)
   }

@@ -1,34 +1,34 @@
 // Keeps the namespace of a volume in its tiers: the newest checkpoint and the log after it (protocol/cold/backup.ts). The
 // first writer that is online does it, and those after it when it does not. Always true:
-//   a head is put when all that it names was put and read back
+//   a head is put when all that it names was put and read back, and announced in the log then
+//   a head counts here if this node made it, or has compared all that it names with what it holds itself
 //   what no head of the last hour needs goes: so a writer that builds on the same head as another finds all it counts on
-import { fromHex } from '../../protocol/bytes.ts'
-import { encodeCbor } from '../../protocol/cbor.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { logPrefix, nodesPrefix, sealHead } from '../../protocol/cold/backup.ts'
-import type { BackupHead, BackupPart } from '../../protocol/cold/backup.ts'
-import { asShoalError } from '../../protocol/errors.ts'
+import { logPrefix, nodesPrefix } from '../../protocol/cold/backup.ts'
+import { sealHead } from '../../protocol/cold/head.ts'
+import type { BackupHead } from '../../protocol/cold/head.ts'
+import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
-import { blake3 } from '../../protocol/hash.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { encodeEntry } from '../../protocol/log/entry.ts'
+import type { BackupHeadId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import { BACKUP_NUMBER_MAX } from '../../protocol/limits.ts'
 import { mayAdminister, mayWrite } from '../../protocol/membership/roles.ts'
-import { HOUR_MS, MIB } from '../../protocol/units.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { DAY_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { encodeCheckpointMessage } from '../../protocol/wire/checkpoint.ts'
 import type { VolumeTiers } from '../files/volume-tiers.ts'
-import { readAnnouncement } from '../namespace/checkpoint.ts'
-import type { Checkpoint } from '../namespace/checkpoint.ts'
-import { Pace } from '../namespace/pace.ts'
+import { announcedBackups } from '../namespace/backups.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Network, World } from '../world/world.ts'
-import { BackupObjects } from './backup-objects.ts'
+import { compareHead, isRightPart, snapshotOf } from './backup-compare.ts'
+import type { Snapshot } from './backup-compare.ts'
+import { BackupHeads } from './backup-heads.ts'
+import type { Look, SeenHead, WholeHead } from './backup-heads.ts'
+import { putGoverning, putLog } from './backup-log.ts'
 import { putNodes } from './backup-nodes.ts'
-import type { StoredHead } from './backup-objects.ts'
+import { BackupObjects } from './backup-objects.ts'
 
-/** A part of the log ends after so many bytes of entries. Until then it is written anew with each head. */
-const LOG_PART_BYTES: number = MIB
 /** What is not needed any more stays so long; a node takes over after as long for each one before it. */
 const KEPT_MS: number = HOUR_MS
 
@@ -36,33 +36,50 @@ export interface BackupComponents {
   readonly world: Pick<World, 'clock' | 'random'> & { readonly network: Pick<Network, 'self'> }
   readonly hosted: {
     readonly volume: Volume
-    readonly tiers: Pick<VolumeTiers, 'names' | 'open'>
+    readonly tiers: Pick<VolumeTiers, 'agreed' | 'agreedMs' | 'open'>
   }
   readonly isOnline: (peer: PeerId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
-/** What is backed up, as it was at one moment. */
-interface Snapshot {
-  readonly checkpoint: Checkpoint | undefined
-  readonly message: Uint8Array | undefined
-  readonly vector: VersionVector
+/** Where nothing is written, tiers are looked at all the same, lest somebody took a backup away. */
+const LOOK_MS: number = DAY_MS
+
+const NOTHING: VersionVector = new Map()
+
+/** The head that the next one goes on from. */
+interface Base extends WholeHead {
+  /** This node made it, or has compared all that it names with what it holds. */
+  readonly isRight: boolean
 }
 
-interface Base extends StoredHead {
-  readonly head: BackupHead
+/** What a node knows of a tier. */
+interface Known {
+  /** A head there is known to tell this. */
+  vector: VersionVector
+  /** Heads of others that were compared. */
+  readonly right: Set<BackupHeadId>
+  lookedMs: number
+  /** Of authors of heads that tell what has not come here, and that cannot be told to be right: since when. */
+  readonly aheadMs: Map<PeerId, number>
 }
 
 export class Backup {
   readonly #c: BackupComponents
-  /** By tier what a head there is known to tell. */
-  readonly #known = new Map<string, VersionVector>()
+  readonly #heads: BackupHeads
+  readonly #startedMs: number
+  readonly #known = new Map<string, Known>()
   readonly #failures = new Map<string, ShoalError>()
   /** One at a time. */
   #last: Promise<void> = Promise.resolve()
 
   constructor(components: BackupComponents) {
     this.#c = components
+    const { hosted, world, log, security } = components
+    const { volume } = hosted
+    this.#heads = new BackupHeads({ volume, clock: world.clock, log, security })
+    this.#startedMs = world.clock.wall()
   }
 
   /** Why the last backup in the background failed; undefined if it did not. */
@@ -76,7 +93,7 @@ export class Backup {
     const place = this.#place()
     if (place === undefined) return undefined
     let later: number | undefined
-    for (const tier of hosted.tiers.names()) {
+    for (const tier of hosted.tiers.agreed()) {
       try {
         const waitMs = await this.#inTurn(() => this.#save(tier, place * KEPT_MS, signal))
         if (waitMs > 0) later = Math.min(later ?? waitMs, waitMs)
@@ -95,7 +112,7 @@ export class Backup {
   /** Back up now, whosever turn it is. throws ShoalError 'cold-*'. */
   async save(tier: string, signal: AbortSignal): Promise<void> {
     await this.#c.hosted.volume.commit()
-    await this.#inTurn(() => this.#save(tier, 0, signal))
+    await this.#inTurn(() => this.#save(tier, undefined, signal))
   }
 
   /** Among the writers that are online. */
@@ -109,196 +126,194 @@ export class Backup {
     return place < 0 ? undefined : place
   }
 
-  /** waitMs: leave to others what is newer. returns how long to wait. */
-  async #save(name: string, waitMs: number, signal: AbortSignal): Promise<number> {
+  /** waitMs: leave to others what is newer; undefined: to nobody. returns how long to wait. */
+  async #save(name: string, waitMs: number | undefined, signal: AbortSignal): Promise<number> {
     const { world, hosted } = this.#c
     const { volume, tiers } = hosted
-    const now = this.#snapshot()
-    if (dominates(this.#known.get(name) ?? new Map(), now.vector)) return 0
-    const objects = new BackupObjects(tiers.open(name), volume.id, signal)
-    const stored = await objects.heads()
-    const base = await this.#base(objects, stored)
-    const ageMs = world.clock.wall() - (base?.time ?? 0)
-    if (base !== undefined) {
-      const isThere = dominates(base.head.vector, now.vector)
-      // What another has written and is not here yet comes, or its writer has left.
-      const isAhead = ageMs < KEPT_MS && !dominates(now.vector, base.head.vector)
-      if (isThere) this.#known.set(name, now.vector)
-      if (isThere || isAhead) return isThere ? 0 : KEPT_MS - ageMs
-      if (ageMs < waitMs) return waitMs - ageMs
+    const now = snapshotOf(volume)
+    const known = this.#knownOf(name)
+    const nowMs = world.clock.wall()
+    if (!this.#hasNews(known.vector, now.vector) && nowMs - known.lookedMs < LOOK_MS) return 0
+    const objects = new BackupObjects({ tier: tiers.open(name), name, volume: volume.id }, signal)
+    const look = await this.#heads.look(objects, tiers.agreedMs(name))
+    known.lookedMs = look.isUnsure ? -Infinity : nowMs
+    const restMs = waitMs === undefined ? 0 : this.#restMs(look, known, waitMs)
+    if (restMs > 0) return restMs
+    const { base, ahead } = await this.#examine(objects, look, now, known, signal)
+    if (!look.isLost) {
+      if (base?.isRight === true && !this.#hasNews(base.head.vector, now.vector)) {
+        known.vector = now.vector
+        await this.#announce(name, base)
+        return 0
+      }
+      const comesMs = waitMs === undefined ? 0 : this.#comesInMs(ahead, known)
+      if (comesMs > 0) return comesMs
     }
+    await this.#put(objects, look, base, now, signal)
+    known.vector = now.vector
+    return 0
+  }
+
+  #knownOf(tier: string): Known {
+    const known: Known = this.#known.get(tier) ?? {
+      vector: new Map(),
+      right: new Set(),
+      lookedMs: -Infinity,
+      aheadMs: new Map(),
+    }
+    this.#known.set(tier, known)
+    return known
+  }
+
+  /**
+   * How long others have to put what is new, who come before this node: counted from the last head that surely tells what it
+   * should, so that one who puts others does not keep this node waiting.
+   */
+  #restMs({ heads }: Look, known: Known, waitMs: number): number {
+    if (waitMs === 0 || heads.length === 0) return 0
+    const last = heads.find((each) => this.#isRight(each, known))
+    return Math.max(last?.head.time ?? 0, this.#startedMs) + waitMs - this.#c.world.clock.wall()
+  }
+
+  /** What another has written and is not here yet comes, or its writer has left. Nobody keeps this node waiting twice. */
+  #comesInMs(ahead: readonly SeenHead[], known: Known): number {
+    const nowMs = this.#c.world.clock.wall()
+    const waits = ahead.map(({ head }) => {
+      const sinceMs = known.aheadMs.get(head.author) ?? nowMs
+      known.aheadMs.set(head.author, sinceMs)
+      return sinceMs + KEPT_MS - nowMs
+    })
+    return Math.max(0, ...waits)
+  }
+
+  #isRight({ id, head }: SeenHead, { right }: Known): boolean {
+    return head.author === this.#c.world.network.self || right.has(id)
+  }
+
+  /** Is there anything between them but words of backups, which would never end? */
+  #hasNews(from: VersionVector, to: VersionVector): boolean {
+    if (dominates(from, to)) return false
+    const { entries, replica } = this.#c.hosted.volume
+    if (!entries.canComplete(from)) return true
+    for (const { entry } of entries.between(from, to)) {
+      const reading = replica.read(entry)
+      if (reading.kind !== 'ops' || reading.ops.some((op) => op?.kind !== 'backup')) return true
+    }
+    return false
+  }
+
+  /**
+   * The newest head that is right, else one of which that cannot be told; and those before it that tell of more than this
+   * node has.
+   */
+  async #examine(
+    objects: BackupObjects,
+    { heads, stored }: Look,
+    now: Snapshot,
+    known: Known,
+    signal: AbortSignal,
+  ): Promise<{ readonly base: Base | undefined; readonly ahead: readonly SeenHead[] }> {
+    const { world, hosted } = this.#c
+    const parts = { objects, volume: hosted.volume, world, signal }
+    const there = new Set(stored.map(({ id }) => id))
+    for (const id of known.right) if (!there.has(id)) known.right.delete(id)
+    const keys = this.#heads.keys()
+    const last = heads.find((each) => this.#isRight(each, known))
+    const before = last && (await readIfThere(objects, last.id, keys))
+    const ahead: SeenHead[] = []
+    let unknown: Base | undefined
+    for (const seen of heads) {
+      const { id } = seen
+      const head = seen === last ? before : await readIfThere(objects, id, keys)
+      if (head === undefined) continue
+      const isKnown = this.#isRight(seen, known) || !enforces('backup-head-true')
+      const finding = isKnown ? 'right' : await compareHead(parts, head, now, before)
+      if (finding === 'wrong' || finding === 'damaged') {
+        this.#heads.tell(finding, objects.name, id, head)
+        continue
+      }
+      if (!dominates(now.vector, head.vector)) ahead.push(seen)
+      if (finding === 'right') {
+        known.right.add(id)
+        known.aheadMs.delete(head.author)
+        return { base: { id, head, isRight: true }, ahead }
+      }
+      unknown ??= { id, head, isRight: false }
+    }
+    return { base: unknown, ahead }
+  }
+
+  async #put(
+    objects: BackupObjects,
+    { stored, heads }: Look,
+    base: Base | undefined,
+    now: Snapshot,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { world, hosted } = this.#c
+    const { volume } = hosted
     const there = new Map([
       ...(await objects.list(nodesPrefix(volume.id))),
       ...(await objects.list(logPrefix(volume.id))),
     ])
     const usable = base && isWhole(base.head, volume.id, there) ? base.head : undefined
-    const head = await this.#put(objects, now, usable, name, signal)
+    const parts = { objects, volume, world, signal }
+    const isKnown = base?.isRight === true
+    const nodes = await putNodes(parts, now.checkpoint, {
+      parts: usable?.nodes ?? [],
+      isRight: async (part) => isKnown || isRightPart(parts, part),
+    })
+    const span = { start: now.checkpoint?.vector ?? NOTHING, vector: now.vector }
+    const before = isKnown ? usable : undefined
+    const log = await putLog(parts, span, before)
+    const governing = await putGoverning(parts, before)
+    const content = {
+      genesis: volume.genesisBytes,
+      tier: objects.name,
+      time: Math.max(world.clock.wall(), (base?.head.time ?? 0) + 1) as WallTime,
+      number: this.#numberAfter(objects.name, base, heads),
+      before: base?.id,
+      vector: now.vector,
+      checkpoint: now.message,
+      nodes,
+      ...governing,
+      ...log,
+    }
     const readers = volume.membership
       .members()
       .filter(({ role }) => mayWrite(role) || mayAdminister(role))
       .map(({ peer }) => peer)
-    const bytes = sealHead(volume.id, head, readers, (length) => world.random.bytes(length))
-    const time = Math.max(world.clock.wall(), (stored[0]?.time ?? 0) + 1) as WallTime
-    const key = await objects.putHead(time, bytes)
-    this.#known.set(name, now.vector)
-    await this.#removeOld(
-      objects,
-      { heads: stored, there, key },
-      [head, ...(base ? [base.head] : [])],
-      signal,
-    )
-    return 0
+    const author = volume.identity
+    const { secret } = this.#heads.keys()
+    const random = (length: number): Uint8Array => world.random.bytes(length)
+    const bytes = sealHead(volume.id, content, { author, secret }, readers, random)
+    const id = await objects.putHead(bytes)
+    const head = { ...content, author: author.peer }
+    await this.#announce(objects.name, { id, head })
+    const needed = [{ id, head }, ...(base ? [base] : [])]
+    const old = oldKeys(volume.id, { stored, there }, needed, world.clock.wall() - KEPT_MS)
+    if (old.length > 0) await objects.tier.remove(old, { signal })
   }
 
-  #snapshot(): Snapshot {
+  /** One more than all that are there, and than what this node put before. */
+  #numberAfter(tier: string, base: WholeHead | undefined, heads: readonly SeenHead[]): number {
     const { volume } = this.#c.hosted
-    const { checkpoint } = volume
-    const { vector } = volume.durableClaim()
-    const announcement = checkpoint && readAnnouncement(volume.view)
-    if (checkpoint === undefined || announcement === undefined)
-      return { checkpoint: undefined, message: undefined, vector }
-    const attestations = volume.attestations.of(announcement.hash).map(({ bytes }) => bytes)
-    const message = { kind: 'checkpoint', announcement, attestations } as const
-    return { checkpoint, message: encodeCheckpointMessage(message), vector }
+    const own = announcedBackups(volume, tier).filter(({ peer }) => peer === volume.identity.peer)
+    const numbers = [base?.head.number ?? 0, ...own.map(({ number }) => number)]
+    // Without one to go on from: what is there, though it cannot be told to be right.
+    if (base === undefined) numbers.push(...heads.map(({ head }) => head.number))
+    return Math.min(Math.max(...numbers) + 1, BACKUP_NUMBER_MAX)
   }
 
-  /** The newest head that can be read; none counts if none can. */
-  async #base(objects: BackupObjects, stored: readonly StoredHead[]): Promise<Base | undefined> {
-    const { hosted, log } = this.#c
-    for (const each of stored) {
-      try {
-        return { ...each, head: await objects.readHead(each, hosted.volume.identity.seed) }
-      } catch (error) {
-        const { code, message } = asShoalError(error)
-        if (
-          code !== 'corrupt' &&
-          code !== 'malformed' &&
-          code !== 'EACCES' &&
-          code !== 'cold-missing'
-        )
-          throw error
-        log('a head of a backup cannot be read', { key: each.key, message })
-      }
-    }
-    return undefined
-  }
-
-  async #put(
-    objects: BackupObjects,
-    now: Snapshot,
-    base: BackupHead | undefined,
-    tier: string,
-    signal: AbortSignal,
-  ): Promise<BackupHead> {
-    const { world, hosted } = this.#c
-    const { volume } = hosted
-    const parts = { objects, volume, world, signal }
-    const nodes = await putNodes(parts, now.checkpoint, base?.nodes ?? [])
-    const log = await this.#putLog(objects, now, base, signal)
-    const governing = await this.#putGoverning(objects, base)
-    const { message: checkpoint, vector } = now
-    const told = { genesis: volume.genesisBytes, tier, vector, checkpoint }
-    return { ...told, nodes, ...governing, ...log }
-  }
-
-  /** Anew where any came, which is seldom: who has nothing else believes in nothing without them. */
-  async #putGoverning(
-    objects: BackupObjects,
-    base: BackupHead | undefined,
-  ): Promise<Pick<BackupHead, 'governing' | 'governed'>> {
-    const { world, hosted } = this.#c
-    const { governance } = hosted.volume.membership
-    const governed = governance.headsIn(() => true)
-    if (base?.governed.join() === governed.join()) return { governing: base.governing, governed }
-    const governing: BackupPart[] = []
-    let items: Uint8Array[] = []
-    let bytes = 0
-    for (const entry of governance.beyond([])) {
-      const encoded = encodeEntry(entry)
-      items.push(encoded)
-      bytes += encoded.length
-      if (bytes < LOG_PART_BYTES) continue
-      governing.push(await objects.putPart(logPrefix(hosted.volume.id), items, world.random))
-      items = []
-      bytes = 0
-    }
-    governing.push(await objects.putPart(logPrefix(hosted.volume.id), items, world.random))
-    return { governing, governed }
-  }
-
-  /** What is new of the log, with the last part there, which was not full. */
-  async #putLog(
-    objects: BackupObjects,
-    { checkpoint, vector }: Snapshot,
-    base: BackupHead | undefined,
-    signal: AbortSignal,
-  ): Promise<Pick<BackupHead, 'log' | 'full' | 'fullMark'>> {
-    const { world, hosted } = this.#c
-    const { volume } = hosted
-    const start: VersionVector = checkpoint?.vector ?? new Map()
-    // Of an older checkpoint it has what this one tells, and under a label may be another branch by now.
-    const goesOn =
-      base !== undefined &&
-      dominates(base.full, start) &&
-      dominates(vector, base.full) &&
-      Buffer.compare(this.#markOf(base.full, start), base.fullMark) === 0
-    const log: BackupPart[] = goesOn ? base.log.slice(0, -1) : []
-    let full = goesOn ? base.full : start
-    const upTo = new Map(full)
-    let items: Uint8Array[] = []
-    let bytes = 0
-    const pace = new Pace(world.clock, signal)
-    const flush = async (): Promise<void> => {
-      log.push(await objects.putPart(logPrefix(volume.id), items, world.random))
-      items = []
-      bytes = 0
-    }
-    for (const { label, entry } of volume.entries.between(full, vector)) {
-      if (bytes >= LOG_PART_BYTES) {
-        await flush()
-        full = new Map(upTo)
-      }
-      const encoded = encodeEntry(entry)
-      items.push(encoded)
-      bytes += encoded.length
-      upTo.set(label, entry.header.seq)
-      await pace.after(entry)
-    }
-    await flush()
-    return { log, full, fullMark: this.#markOf(full, start) }
-  }
-
-  /** Tells the last entries that a vector names above another. */
-  #markOf(vector: VersionVector, above: VersionVector): Uint8Array {
-    const { entries } = this.#c.hosted.volume
-    const labels = [...vector.keys()].sort()
-    const last = labels
-      .map((label) => [label, vector.get(label) ?? 0] as const)
-      .filter(([label, seq]) => seq > (above.get(label) ?? 0))
-    return blake3(
-      encodeCbor(last.map(([label, seq]) => [fromHex(label), seq, entries.hash(label, seq) ?? ''])),
-    )
-  }
-
-  async #removeOld(
-    { tier }: BackupObjects,
-    {
-      heads,
-      there,
-      key,
-    }: { heads: readonly StoredHead[]; there: ReadonlyMap<string, WallTime>; key: string },
-    needed: readonly BackupHead[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { world, hosted } = this.#c
-    const { id } = hosted.volume
-    const before = world.clock.wall() - KEPT_MS
-    const kept = new Set(needed.flatMap((head) => [...keysOf(head, id)]))
-    const old = [...there].filter(([each, time]) => time < before && !kept.has(each))
-    // The newest before this one stays as well: should this be damaged one day, there is that.
-    const oldHeads = heads.slice(1).filter((head) => head.time < before && head.key !== key)
-    const keys = [...oldHeads.map((head) => head.key), ...old.map(([each]) => each)]
-    if (keys.length > 0) await tier.remove(keys, { signal })
+  /** Tell the members of a head of this node's, once. */
+  async #announce(tier: string, { id, head }: WholeHead): Promise<void> {
+    const { volume } = this.#c.hosted
+    const { peer } = volume.identity
+    const isMine = head.author === peer
+    const isSaid = announcedBackups(volume, tier).some((each) => each.head === id)
+    if (!isMine || isSaid) return
+    volume.submit({ kind: 'backup', peer, tier, number: head.number, head: id })
+    await volume.commit()
   }
 
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -320,4 +335,36 @@ function* keysOf(head: BackupHead, volume: VolumeId): Generator<string> {
 function isWhole(head: BackupHead, volume: VolumeId, there: ReadonlyMap<string, unknown>): boolean {
   for (const key of keysOf(head, volume)) if (!there.has(key)) return false
   return true
+}
+
+/**
+ * What was put before a time and is not needed: heads, whoever made them, and parts that none of the needed heads names. The
+ * newest before the last stays as well: should that be damaged one day, there is this.
+ */
+function oldKeys(
+  volume: VolumeId,
+  { stored, there }: { stored: Look['stored']; there: ReadonlyMap<string, WallTime> },
+  needed: readonly WholeHead[],
+  beforeMs: number,
+): string[] {
+  const kept = new Set(needed.flatMap(({ head }) => [...keysOf(head, volume)]))
+  const parts = [...there].filter(([key, time]) => time < beforeMs && !kept.has(key))
+  const heads = stored.filter(
+    ({ id, modifiedMs }) => modifiedMs < beforeMs && !needed.some((each) => each.id === id),
+  )
+  return [...heads.map(({ key }) => key), ...parts.map(([key]) => key)]
+}
+
+/** undefined: it went, or was damaged, since it was looked at. */
+async function readIfThere(
+  objects: BackupObjects,
+  id: BackupHeadId,
+  keys: ReturnType<BackupHeads['keys']>,
+): Promise<BackupHead | undefined> {
+  try {
+    return await objects.readHead(id, keys)
+  } catch (error) {
+    if (hasCode(error, 'cold-missing') || hasCode(error, 'corrupt')) return undefined
+    throw error
+  }
 }

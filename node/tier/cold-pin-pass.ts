@@ -157,11 +157,11 @@ export class ColdPinPass {
     }
   }
 
-  /** Is a tier there, and has it not failed? */
+  /** Is a tier there, may this node open it, and has it not failed? */
   #isOpen(tier: string): boolean {
     if (this.#closed.has(tier)) return false
     try {
-      this.#parts.hosted.tiers.locationOf(tier)
+      this.#parts.hosted.tiers.open(tier)
       return true
     } catch (error) {
       this.#closed.add(tier)

@@ -39,7 +39,7 @@ export class PackCare {
     const others = waitedFor(hosted.volume, clock).map(({ peer }) => peer)
     if (clock.now() < this.#dueAt || countBefore(hosted.volume, others) !== 0) return
     this.#dueAt = (clock.now() + EVERY_MS) as Instant
-    for (const tier of hosted.tiers.names()) {
+    for (const tier of hosted.tiers.agreed()) {
       try {
         await this.#see(tier, signal)
       } catch (error) {

@@ -14,6 +14,7 @@ import { asTheyEnd } from '../data/in-parallel.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { coldAfterOf } from '../namespace/settings.ts'
 import { stableHlc } from '../namespace/stable.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import { Alarm } from '../upkeep/alarm.ts'
 import { Job } from '../upkeep/job.ts'
@@ -40,6 +41,7 @@ export interface VolumeColdParts {
   /** Is a chunk pinned to this node? */
   readonly isKept: (chunk: ChunkId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 export class VolumeCold {
@@ -142,7 +144,7 @@ export class VolumeCold {
     signal: AbortSignal,
   ): AsyncGenerator<ColdProgress, void, undefined> {
     const { tiers } = this.#parts.hosted
-    tiers.locationOf(tier)
+    tiers.open(tier)
     const left = ids.flatMap((id) => this.#packStripe(id, tier) ?? [])
     const totalBytes = totalDataBytes(left)
     let doneBytes = 0
@@ -228,7 +230,7 @@ export class VolumeCold {
     if (settings !== undefined) {
       const told = readsToTell(read, { map, clock: world.clock, afterMs: settings.afterMs })
       if (told.length > 0) await map.recordRead(told)
-      if (this.#mayWrite(volume.identity.peer) && hosted.tiers.names().includes(settings.tier))
+      if (this.#mayWrite(volume.identity.peer) && hosted.tiers.agreed().includes(settings.tier))
         await this.#migration.run(settings, (inMs) => this.#wakeIn(inMs), signal)
     }
     await this.#packCare.run(signal)

@@ -80,6 +80,14 @@ export type Verdict = 'accept' | 'ignore' | 'reject'
 
 export type TopicListener = (message: Uint8Array, from: PeerId) => Verdict
 
+/** How a protocol is served. */
+export interface HandleOptions {
+  /** To strangers too, not to members alone. */
+  readonly forStrangers?: boolean
+  /** Of what a remote may send: a larger frame breaks the channel before any of it is kept. */
+  readonly frameMax?: number
+}
+
 /** Authenticated messages between nodes. The remote PeerId is always proven by the connection. */
 export interface Network {
   readonly self: PeerId
@@ -109,14 +117,18 @@ export interface Network {
   onDisconnect(listener: (peer: PeerId) => void): void
   /** A member announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
   onDiscover(listener: (peer: PeerId) => void): void
-  /** Serve a protocol to members, or to strangers too. A rejection aborts the channel; it never harms the process. */
+  /** Serve a protocol. A rejection aborts the channel; it never harms the process. */
   handle(
     protocol: string,
     serve: (channel: Channel) => Promise<void>,
-    options?: { readonly forStrangers?: boolean },
+    options?: HandleOptions,
   ): Promise<void>
-  /** Open a channel to a peer, dialling its known addresses if need be. throws 'unreachable'. */
-  open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel>
+  /** Open a channel to a peer, dialling its known addresses if need be. frameMax: as for handle(). throws 'unreachable'. */
+  open(
+    peer: PeerId,
+    protocol: string,
+    options: { readonly signal: AbortSignal; readonly frameMax?: number },
+  ): Promise<Channel>
   /** Round trip in ms. */
   ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
   /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */

@@ -29,6 +29,7 @@ export const VARINT_BYTES_MAX = 8
 export const CAR_V2_HEADER_BYTES = 40
 /** A CID at the start of a section is no longer. */
 export const CID_BYTES_MAX = 128
+const HEADER_ITEMS_MAX: number = CAR_ROOTS_MAX + 32
 
 /** What a header says: the roots, or that it is the pragma of a CARv2, behind which its header follows. */
 export type CarHeader =
@@ -42,7 +43,10 @@ export function encodeCarHeader(root: Cid): Uint8Array {
 
 /** A header without its length. throws ShoalError 'malformed', 'unsupported' for a later version. */
 export function decodeCarHeader(bytes: Uint8Array): CarHeader {
-  const fields = new Fields(decodeCbor(bytes, 'the header of the archive'), 'the header')
+  const fields = new Fields(
+    decodeCbor(bytes, 'the header of the archive', HEADER_ITEMS_MAX),
+    'the header',
+  )
   const version = fields.integer('version')
   if (version === 2) return { version }
   if (version !== 1)

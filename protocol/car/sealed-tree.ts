@@ -48,6 +48,8 @@ const VERSION = 1
 const SALT_CONTEXT = 'shoal 2026 sealed tree salt v1'
 const KEY_CONTEXT = 'shoal 2026 sealed tree key v1'
 const ROOT_SEALED_MAX = 4096
+/** Items of a root, or of an entry with its content. */
+const ITEMS_MAX = 64
 
 /** The root block of a tree with this listing. */
 export function sealRoot(keys: ChunkKeys, listing: SizedContent): Uint8Array {
@@ -61,7 +63,10 @@ export function sealRoot(keys: ChunkKeys, listing: SizedContent): Uint8Array {
 
 /** What anyone can read of a root block. throws ShoalError 'malformed', 'unsupported' for another version. */
 export function decodeRoot(bytes: Uint8Array): SealedRoot {
-  const fields = new Fields(decodeCanonicalCbor(bytes, 'the root of the archive'), 'the root')
+  const fields = new Fields(
+    decodeCanonicalCbor(bytes, 'the root of the archive', ITEMS_MAX),
+    'the root',
+  )
   if (fields.raw('format') !== FORMAT)
     throw new ShoalError(
       'unsupported',
@@ -87,7 +92,9 @@ export function openRoot(keys: ChunkKeys, { volume, salt, sealed }: SealedRoot):
   for (const secret of [keys.chunkSecret, ...(keys.otherSecrets ?? [])]) {
     try {
       const plain = openOnce(rootKey(secret, salt), sealed, hexIdBytes(volume))
-      return sizedContent(new Fields(decodeCbor(plain, 'the sealed root'), 'the sealed root'))
+      return sizedContent(
+        new Fields(decodeCbor(plain, 'the sealed root', ITEMS_MAX), 'the sealed root'),
+      )
     } catch (error) {
       if (!hasCode(error, 'corrupt')) throw error
     }
@@ -108,7 +115,7 @@ export function encodeEntry(entry: SealedEntry): Uint8Array {
 
 /** An entry without its length. throws ShoalError 'malformed', 'EINVAL' for a name that no file can have. */
 export function decodeEntry(bytes: Uint8Array): SealedEntry {
-  const fields = new Fields(decodeCbor(bytes, 'an entry'), 'an entry')
+  const fields = new Fields(decodeCbor(bytes, 'an entry', ITEMS_MAX), 'an entry')
   const depth = fields.integer('d', 0, IMPORT_LEVELS_MAX)
   const name = fields.text('n', NAME_MAX)
   nameFromText(name)

@@ -49,6 +49,8 @@ export interface Manifest {
 }
 
 const MANIFEST_VERSION = 1
+/** In CBOR, of a node with all its items: of each up to 8, and what later versions may add. */
+const CBOR_ITEMS: number = 16 * MANIFEST_ITEMS_MAX
 const ITEMS_MIN = 32
 /** Past ITEMS_MIN one item in this many ends a node: 256 items on average. */
 const ITEMS_PER_END = 224
@@ -87,7 +89,7 @@ export function encodeManifestNode(node: ManifestNode): Uint8Array {
 /** Inverse of encodeManifestNode. throws ShoalError 'malformed', 'unsupported' for what a later version wrote. */
 export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   if (bytes.length > MANIFEST_NODE_MAX) throw malformed('is too large')
-  const fields = new Fields(decodeCbor(bytes, 'manifest node'), 'manifest node')
+  const fields = new Fields(decodeCbor(bytes, 'manifest node', CBOR_ITEMS), 'manifest node')
   const version = fields.integer('v')
   if (version !== MANIFEST_VERSION) {
     throw new ShoalError('unsupported', `manifest version ${version} is newer than this node`)

@@ -8,7 +8,7 @@ import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
 import { fromBase32, toBase32 } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
-import { SESSION_TEXT_MAX } from '../limits.ts'
+import { ACTORS_MAX, SESSION_TEXT_MAX } from '../limits.ts'
 import { decodeVector, encodeVector, mergeVectors } from './vector-clock.ts'
 import type { VersionVector } from './vector-clock.ts'
 
@@ -16,6 +16,8 @@ const PREFIX = 'shoals1'
 const SESSION_VERSION = 1
 /** Enough to notice a mistake. */
 const VOLUME_BYTES = 8
+/** Items of a token with all actors of a log. */
+const ITEMS_MAX: number = 4 * ACTORS_MAX
 
 export interface Session {
   /** How the id of the volume begins, in hex. */
@@ -46,7 +48,7 @@ export function parseSession(text: string): Session {
   const trimmed = text.trim()
   if (!trimmed.startsWith(PREFIX) || trimmed.length > SESSION_TEXT_MAX) throw notToken()
   try {
-    const cbor = decodeCbor(fromBase32(trimmed.slice(PREFIX.length)), 'session')
+    const cbor = decodeCbor(fromBase32(trimmed.slice(PREFIX.length)), 'session', ITEMS_MAX)
     const f = new Fields(cbor, 'session')
     if (f.integer('v') !== SESSION_VERSION)
       throw new ShoalError('unsupported', 'this session token is newer than this node')

@@ -1,5 +1,6 @@
 // How a volume's log tells of a tier: by a policy named after it, whose value is where the tier is, as JSON; empty once it
-// is taken away. What a node needs to be let in is its own, and never in there.
+// is taken away. What a node needs to be let in is its own, and never in there. An admin writes it and every member reads
+// it, so it is taken apart field by field: what it does not name has a meaning of its own here, and nothing is copied.
 import { ShoalError } from '../errors.ts'
 import { TIER_NAME_MAX } from '../limits.ts'
 import { formatTierLocation, parseTierLocation } from './location.ts'
@@ -7,6 +8,8 @@ import type { S3Options, TierLocation } from './location.ts'
 
 const PREFIX = 'tier:'
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
+
+const FIELDS: readonly string[] = ['url', 'endpoint', 'region', 'storageClass']
 
 /** How a node is let in to a tier: of S3 only. */
 export type TierAccess = Pick<S3Options, 'credentialsFile' | 'profile'>
@@ -40,18 +43,41 @@ export function encodeTier(location: TierLocation): string {
   return JSON.stringify({ url: formatTierLocation(location), endpoint, region, storageClass })
 }
 
-/** Where the tier is. throws ShoalError 'malformed' for what this node can't read. */
+/** Where the tier is. throws ShoalError 'malformed' for what is no definition of a tier. */
 export function decodeTier(value: string, access: TierAccess = {}): TierLocation {
   try {
-    const { url, ...options } = JSON.parse(value) as { url: string } & S3Options
+    const { url, ...options } = fieldsOf(value)
     return parseTierLocation(url, { ...options, ...(url.startsWith('s3:') ? access : {}) })
   } catch (cause) {
+    const why = cause instanceof ShoalError ? cause.message : 'it is not JSON'
     throw new ShoalError(
       'malformed',
-      `the volume tells of a tier in a way that this node cannot read`,
-      {
-        cause,
-      },
+      `what the volume says of the tier cannot be used: ${why}; an admin can define it anew, by shoal cold rm and cold add`,
+      { cause },
     )
+  }
+}
+
+type Definition = Pick<S3Options, 'endpoint' | 'region' | 'storageClass'> & { readonly url: string }
+
+/** throws ShoalError 'malformed' for anything but texts under the names of a definition. */
+function fieldsOf(value: string): Definition {
+  const parsed: unknown = JSON.parse(value)
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new ShoalError('malformed', 'it is no map')
+  const fields = new Map<string, string>()
+  for (const [name, field] of Object.entries(parsed) as [string, unknown][]) {
+    if (!FIELDS.includes(name))
+      throw new ShoalError('malformed', `it has a field ${JSON.stringify(name)}`)
+    if (typeof field !== 'string') throw new ShoalError('malformed', `its ${name} is no text`)
+    fields.set(name, field)
+  }
+  const [url, endpoint, region, storageClass] = FIELDS.map((name) => fields.get(name))
+  if (url === undefined) throw new ShoalError('malformed', 'it has no url')
+  return {
+    url,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(storageClass !== undefined && { storageClass }),
   }
 }

@@ -1,5 +1,7 @@
 // Where a cold tier is, from the text a person gives: `s3://bucket/prefix`, `rclone:REMOTE:path`, `dir:/path`. It never
 // holds a secret: locations are stored, shown and logged. What does not read back as the same text is refused.
+// The text may also come from a policy of a volume (definition.ts). So each part is what it says and nothing else: the
+// name of a remote cannot be a connection string or an option of rclone, a region cannot be part of another host's name.
 import { ShoalError } from '../errors.ts'
 
 export type TierLocation = S3Location | RcloneLocation | FolderLocation
@@ -39,8 +41,14 @@ export interface FolderLocation {
 
 /** Amazon's rules, less those on what a name may not mean; one letter of slack in case for other servers. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/
-/** rclone documentation, "Valid remote names"; no connection strings, since those hold secrets. */
-const REMOTE = /^[\p{L}\p{N}_.+@][\p{L}\p{N}_.+@ -]*$/u
+/**
+ * Of the names that rclone's configuration can have ("Valid remote names", rclone documentation) those that no shell, option
+ * parser or connection string reads as anything else. `:sftp,ssh=...:` makes a backend that runs a program.
+ */
+const REMOTE = /^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/
+/** Becomes part of a host name where no endpoint is given. */
+const REGION = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+const STORAGE_CLASS = /^[A-Z][A-Z0-9_]{0,63}$/
 const FORMS = 's3://BUCKET/PREFIX, rclone:REMOTE:PATH or dir:/PATH'
 const LENGTH_MAX = 1024
 
@@ -97,13 +105,27 @@ function s3Location(rest: string, options: S3Options): S3Location {
   if (!BUCKET.test(bucket)) throw usage(`${shown(bucket)} is no name of a bucket`)
   const prefix = parts.join('/').replace(/\/+$/, '')
   if (prefix !== '') checkPath(prefix, 'prefix')
-  if (options.endpoint !== undefined) checkEndpoint(options.endpoint)
-  return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/`, ...options }
+  const { endpoint, region, storageClass, credentialsFile, profile } = options
+  if (endpoint !== undefined) checkEndpoint(endpoint)
+  if (region !== undefined && !REGION.test(region)) throw usage(`${shown(region)} is no region`)
+  if (storageClass !== undefined && !STORAGE_CLASS.test(storageClass))
+    throw usage(`${shown(storageClass)} is no storage class: give one such as STANDARD_IA`)
+  return {
+    kind: 's3',
+    bucket,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(storageClass !== undefined && { storageClass }),
+    ...(credentialsFile !== undefined && { credentialsFile }),
+    ...(profile !== undefined && { profile }),
+  }
 }
 
 function checkEndpoint(endpoint: string): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+  const isUrl = url !== undefined && /^https?:$/.test(url.protocol)
+  if (!isUrl || endpoint.length > LENGTH_MAX || hasControls(endpoint)) {
     throw usage(`${shown(endpoint)} is no endpoint: give http://HOST:PORT or https://HOST`)
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {

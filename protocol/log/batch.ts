@@ -11,17 +11,15 @@ import { zstdCompress, zstdDecompress } from '../compress.ts'
 import { ShoalError, assert, hasCode } from '../errors.ts'
 import { deriveKey } from '../hash.ts'
 import type { ActorId, VolumeId } from '../ids.ts'
-import { BATCH_BYTES_MAX, ENTRY_BODY_MAX, ENTRY_OPS_MAX } from '../limits.ts'
+import { BATCH_BYTES_MAX, BATCH_PLAIN_MAX, ENTRY_BODY_MAX, ENTRY_OPS_MAX } from '../limits.ts'
 import type { Op } from '../tree/op.ts'
 import { decodeOp, encodeOp } from '../tree/op-codec.ts'
-import { KIB, MIB } from '../units.ts'
+import { KIB } from '../units.ts'
 
 const BATCH_VERSION = 1
 export const SALT_BYTES = 32
-/** A body of at most ENTRY_BODY_MAX sealed bytes may not blow up beyond this. */
-const BATCH_PLAIN_MAX = 16 * MIB
 /** Bytes of the ops of an entry: leaves room for the seal, the heads of lists, and what zstd adds where it cannot compress. */
-const OPS_BYTES_MAX = ENTRY_BODY_MAX - 16 * KIB
+const OPS_BYTES_MAX = Math.min(ENTRY_BODY_MAX, BATCH_PLAIN_MAX) - 16 * KIB
 
 /** Where a body belongs: bound to it by the seal. */
 export interface BodyContext {
@@ -73,7 +71,17 @@ function listHead(length: number): Uint8Array {
 
 /** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws 'malformed', 'unsupported'. */
 export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
-  const value = decodeCanonicalCbor(zstdDecompress(bytes, BATCH_PLAIN_MAX), 'entry body')
+  return readBatch(unpackBatch(bytes))
+}
+
+/** A clear body, unpacked. throws ShoalError 'malformed'. */
+export function unpackBatch(clear: Uint8Array): Uint8Array {
+  return zstdDecompress(clear, BATCH_PLAIN_MAX)
+}
+
+/** The same of a batch that is unpacked. */
+export function readBatch(plain: Uint8Array): (Op | undefined)[] {
+  const value = decodeCanonicalCbor(plain, 'entry body')
   const [version, ops] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (typeof version !== 'number') throw new ShoalError('malformed', 'an entry body has no version')
   if (version !== BATCH_VERSION) {

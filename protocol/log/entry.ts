@@ -20,12 +20,16 @@ import {
   peerIdFromPublicKey,
 } from '../ids.ts'
 import type { ActorId, EntryHash, PeerId, VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, GOVERNED_MAX } from '../limits.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, ENTRY_MAX, GOVERNED_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
 const ENTRY_VERSION = 1
 const HEADER_FIELDS = 13
+/** Items of a header with all its deps, of which each has 3, and of what later versions may add. */
+const HEADER_ITEMS_MAX: number = 5 * ENTRY_DEPS_MAX
+/** An entry is 3 byte strings, and what later versions may add. */
+const PARTS_ITEMS_MAX = 8
 /** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
 export const FLAG_CLEAR_BODY = 1
 /** Entries about members, keys and policies (protocol/membership/governance.ts): kept for good by every member. */
@@ -139,7 +143,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 
 /** The part of an entry that names and proves it; checks its shape, not the signature. throws ShoalError 'malformed'. */
 export function decodeHead(headerBytes: Uint8Array, signature: Uint8Array): EntryHead {
-  const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header'))
+  const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))
   return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature }
 }
 
@@ -154,12 +158,13 @@ export function withBody(head: EntryHead, body: Uint8Array): Entry {
 /** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
 export function decodeKnownEntry(bytes: Uint8Array, hash: EntryHash): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
-  const header = decodeHeader(decodeCbor(headerBytes, 'entry header'))
+  const header = decodeHeader(decodeCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))
   return { header, headerBytes, hash, signature, body }
 }
 
 function decodeParts(bytes: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array] {
-  const value = decodeCbor(bytes, 'entry')
+  if (bytes.length > ENTRY_MAX) throw new ShoalError('malformed', 'an entry is too long')
+  const value = decodeCbor(bytes, 'entry', PARTS_ITEMS_MAX)
   const [headerBytes, signature, body] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (
     !(headerBytes instanceof Uint8Array) ||

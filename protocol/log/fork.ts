@@ -16,6 +16,9 @@ import type { Hlc } from '../clock/hlc.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { ActorId, EntryHash } from '../ids.ts'
 
+/** Items of one with all its branches. */
+const ITEMS_MAX: number = 16 * BRANCHES_MAX
+
 /** The first entry of a branch: one of those that follow the same entry. */
 export interface BranchStart {
   readonly hash: EntryHash
@@ -258,7 +261,7 @@ export function encodeFork({ actor, branches }: Fork): Uint8Array {
 
 /** Inverse of encodeFork. throws ShoalError 'malformed' for what is not a tree of forks within its bound. */
 export function decodeFork(bytes: Uint8Array): Fork {
-  const value = decodeCanonicalCbor(bytes, 'fork')
+  const value = decodeCanonicalCbor(bytes, 'fork', ITEMS_MAX)
   const [actor, list] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : []
   if (!(actor instanceof Uint8Array) || !Array.isArray(list)) throw malformed('is not a pair')
   // A tree with BRANCHES_MAX leaves, in which each fork adds one or more.

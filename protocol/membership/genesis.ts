@@ -12,6 +12,7 @@ import type { WallTime } from '../units.ts'
 const GENESIS_VERSION = 1
 export const GENESIS_BYTES_MAX = 4096
 const NAME_LENGTH_MAX = 64
+const ITEMS_MAX = 64
 /** As much as the clock of an entry holds. */
 const CREATED_MAX = 2 ** 48 - 1
 
@@ -41,7 +42,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 export function decodeGenesis(bytes: Uint8Array): Genesis {
   if (bytes.length > GENESIS_BYTES_MAX)
     throw new ShoalError('malformed', 'a genesis document is too long')
-  const f = new Fields(decodeCanonicalCbor(bytes, 'genesis'), 'genesis')
+  const f = new Fields(decodeCanonicalCbor(bytes, 'genesis', ITEMS_MAX), 'genesis')
   if (f.integer('v') !== GENESIS_VERSION)
     throw new ShoalError('unsupported', 'this volume is newer than this node')
   try {

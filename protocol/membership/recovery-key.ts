@@ -13,10 +13,13 @@ const KEY_VERSION = 1
 const HEADING = 'shoal-recovery-key-1'
 const SECRET_BYTES = 32
 const NAME_MAX = 64
+/** Each secret is a pair. */
+const ITEMS_MAX: number = 4 * EPOCHS_MAX
 /** Chars of base32 in a line, in groups, and of its check. */
 const LINE_CHARS = 40
 const GROUP_CHARS = 8
 const CHECK_CHARS = 4
+const LINES_MAX: number = RECOVERY_KEY_TEXT_MAX / LINE_CHARS
 
 export interface RecoveryKey {
   /** As the volume calls it. */
@@ -66,7 +69,10 @@ export function parseRecoveryKey(text: string): RecoveryKey {
   if (heading !== HEADING) throw noKey()
   const base32 = joinLines(lines)
   try {
-    const f = new Fields(decodeCanonicalCbor(fromBase32(base32), 'recovery key'), 'recovery key')
+    const f = new Fields(
+      decodeCanonicalCbor(fromBase32(base32), 'recovery key', ITEMS_MAX),
+      'recovery key',
+    )
     if (f.integer('v') !== KEY_VERSION)
       throw new ShoalError('unsupported', 'this recovery key is newer than this program')
     return {
@@ -83,6 +89,7 @@ export function parseRecoveryKey(text: string): RecoveryKey {
 
 function joinLines(lines: readonly string[]): string {
   const total = Number(/^\d+\/(\d+) /.exec(lines[0] ?? '')?.[1] ?? 0)
+  if (total > LINES_MAX) throw noKey()
   const parts = Array.from({ length: Math.max(total, 1) }, (_, at) => {
     const line = lines[at] ?? ''
     const [, number, count, rest = ''] = /^(\d+)\/(\d+) +([a-z2-7 ]+)$/.exec(line) ?? []

@@ -12,6 +12,8 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
   switch (op.kind) {
     case 'member-info':
       return op.peer === author || mayAdminister(role)
+    case 'backup':
+      return mayWrite(role) && (op.peer === author || !enforces('backup-word-own'))
     case 'stripe':
     case 'shards':
       return role !== 'reader'

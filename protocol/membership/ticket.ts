@@ -17,6 +17,7 @@ const TICKET_VERSION = 1
 export const TICKET_SECRET_BYTES = 16
 /** Chars of a multiaddr. */
 const ADDRESS_MAX = 256
+const ITEMS_MAX = 64
 /** As much as the clock of an entry holds, in ms. */
 const EXPIRES_MAX = 2 ** 48 - 1
 
@@ -61,7 +62,10 @@ export function parseTicket(text: string): Ticket {
     )
   }
   try {
-    const f = new Fields(decodeCbor(fromBase32(trimmed.slice(PREFIX.length)), 'ticket'), 'ticket')
+    const f = new Fields(
+      decodeCbor(fromBase32(trimmed.slice(PREFIX.length)), 'ticket', ITEMS_MAX),
+      'ticket',
+    )
     if (f.integer('v') !== TICKET_VERSION)
       throw new ShoalError('unsupported', 'this ticket is newer than this node')
     return {

@@ -63,6 +63,8 @@ export interface ShardRange {
 }
 
 const STRIPE_VERSION = 1
+/** Items of a header with all its chunks, of which each is a pair, and its roots. */
+const ITEMS_MAX: number = 4 * STRIPE_CHUNKS_MAX
 /** Shards are whole vectors of the widest machines. */
 const SHARD_ALIGNMENT = 64
 
@@ -112,7 +114,7 @@ export function encodeStripeHeader(header: StripeHeader): Uint8Array {
 
 /** Inverse of encodeStripeHeader, every bound checked. throws ShoalError 'malformed', or 'unsupported' for a later version or class. */
 export function decodeStripeHeader(bytes: Uint8Array): StripeHeader {
-  const fields = new Fields(decodeCbor(bytes, 'stripe header'), 'stripe header')
+  const fields = new Fields(decodeCbor(bytes, 'stripe header', ITEMS_MAX), 'stripe header')
   const version = fields.integer('v')
   if (version !== STRIPE_VERSION) {
     throw new ShoalError('unsupported', `stripe version ${version} is newer than this node`)

@@ -86,11 +86,12 @@ export function applyOp(
     case 'drop-version':
       applyDropVersion(edit, op)
       break
-    // Settings, and what people want for a path, are tables of their own.
+    // Settings, what people want for a path, and what backups there are, are tables of their own.
     case 'policy':
     case 'restated':
     case 'pin':
     case 'pin-cold':
+    case 'backup':
       return
     default:
       return assertNever(op)

@@ -192,6 +192,7 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     case 'sweep':
     case 'cold':
     case 'read':
+    case 'backup':
       return { kind: 'place', text: placingText(op, names) }
     default:
       return describeVolumeOp(op, names)
@@ -215,6 +216,8 @@ function placingText(op: PlacingOp, names: HistoryNames): string {
     }
     case 'read':
       return `read of ${count(op.stripes.length, 'stripe')}`
+    case 'backup':
+      return `put backup ${op.number} of the namespace into ${op.tier}`
     default:
       return assertNever(op)
   }
@@ -296,7 +299,10 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
 type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' | 'restated' }>
 
 /** Ops about where data lies. */
-type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' }>
+type PlacingOp = Extract<
+  Op,
+  { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' | 'backup' }
+>
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
   switch (op.kind) {

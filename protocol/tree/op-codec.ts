@@ -1,12 +1,21 @@
 // Wire form of ops (protocol/tree/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
 // Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
-import { fromByteString, fromHex, toByteString } from '../bytes.ts'
+import { fromByteString, fromHex, toByteString, toHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
-import { SHORT_ID_BYTES, chunkIdBytes, chunkIdFromCid, hexId } from '../ids.ts'
-import type { NodeId } from '../ids.ts'
 import {
+  SHORT_ID_BYTES,
+  chunkIdBytes,
+  chunkIdFromCid,
+  hexId,
+  hexIdBytes,
+  peerIdFromPublicKey,
+  publicKeyOf,
+} from '../ids.ts'
+import type { BackupHeadId, NodeId } from '../ids.ts'
+import {
+  BACKUP_NUMBER_MAX,
   CHUNK_PLAIN_MAX,
   CLASS_TEXT_MAX,
   FILE_SIZE_MAX,
@@ -33,6 +42,7 @@ import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
 import type { XattrName } from './xattrs.ts'
 
 const TEXT_MAX = 1024
+const PUBLIC_KEY_BYTES = 32
 
 /** One op as a CBOR value. */
 export function encodeOp(op: Op): Record<string, unknown> {
@@ -99,6 +109,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, id: fromHex(op.id), c: op.class }
     case 'pin-cold':
       return { o, id: fromHex(op.id), t: op.tier }
+    case 'backup':
+      return { o, p: publicKeyOf(op.peer), t: op.tier, n: op.number, h: hexIdBytes(op.head) }
     default:
       return encodeClearOp(op)
   }
@@ -184,6 +196,14 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return { kind, id: id(f, 'id'), class: f.text('c', CLASS_TEXT_MAX) }
     case 'pin-cold':
       return { kind, id: id(f, 'id'), tier: f.text('t', TIER_NAME_MAX) }
+    case 'backup':
+      return {
+        kind,
+        peer: peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES)),
+        tier: f.text('t', TIER_NAME_MAX),
+        number: f.integer('n', 1, BACKUP_NUMBER_MAX),
+        head: toHex(f.bytes('h', HASH_BYTES, HASH_BYTES)) as BackupHeadId,
+      }
     default:
       return decodeClearOp(kind, f)
   }

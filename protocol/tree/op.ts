@@ -5,7 +5,7 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../log/dot.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
-import type { EntryHash, NodeId, PackId, PeerId, StripeId } from '../ids.ts'
+import type { BackupHeadId, EntryHash, NodeId, PackId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
 import type { Name } from './names.ts'
 import type { XattrName } from './xattrs.ts'
@@ -134,6 +134,15 @@ export type TreeOp =
       readonly id: NodeId
       /** Name of the cold tier that what is there and below goes into at once; empty: none but that around it. */
       readonly tier: string
+    }
+  | {
+      /** Its author has put a head of a backup into a tier. */
+      readonly kind: 'backup'
+      readonly peer: PeerId
+      /** Name of the tier. */
+      readonly tier: string
+      readonly number: number
+      readonly head: BackupHeadId
     }
 
 /** From now on a peer holds a shard of a stripe, or holds it no more. */

@@ -8,17 +8,20 @@ import type { ErrorCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
 import type { EntryHash, VolumeId } from '../ids.ts'
-import { CHUNK_PLAIN_MAX, ENTRY_BODY_MAX, GOVERNED_MAX, MEMBERS_MAX } from '../limits.ts'
+import { CHUNK_PLAIN_MAX, ENTRY_MAX, GOVERNED_MAX, MEMBERS_MAX } from '../limits.ts'
 import { ATTESTATION_BYTES_MAX } from '../log/attestation.ts'
 import { decodeEntry, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
+import { KIB } from '../units.ts'
 
 export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'
 /** Nodes asked for at once. */
 export const NODES_AT_ONCE_MAX = 32
 /** Bytes of nodes, or of governing entries, after which a message ends: with one more it still fits in a frame. */
 export const NODES_BYTES: number = 512 * 1024
+/** A frame that asks; those that answer have up to FRAME_MAX. */
+export const CHECKPOINT_REQUEST_MAX: number = 16 * KIB
 const GOVERNING_AT_ONCE_MAX = 4096
 const MESSAGE_MAX = 1024
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>(['not-a-member', 'unsupported', 'stopped'])
@@ -97,7 +100,7 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
 }
 
 function entry(value: unknown): Entry {
-  if (value instanceof Uint8Array && value.length <= 2 * ENTRY_BODY_MAX) return decodeEntry(value)
+  if (value instanceof Uint8Array && value.length <= ENTRY_MAX) return decodeEntry(value)
   throw new ShoalError('malformed', 'a checkpoint message has something that is no entry')
 }
 

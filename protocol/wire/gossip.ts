@@ -26,6 +26,9 @@ import type { SecurityHead } from './security.ts'
 
 const SALT_BYTES = 32
 const ADDRESS_BYTES_MAX = 256
+/** Items of what is around a head or a beacon, and of a beacon with all its actors. */
+const SMALL_ITEMS_MAX = 32
+const BEACON_ITEMS_MAX: number = 4 * BEACON_ACTORS_MAX
 /** A header, with its body if that is there, up to this size leaves room for signature and envelope. */
 const HEAD_MAX: number = GOSSIP_MAX - 256
 
@@ -115,7 +118,7 @@ export function openGossip(
   volume: VolumeId,
   keysOf: (epoch: number) => readonly Uint8Array[],
 ): GossipMessage {
-  const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip')
+  const value = bytes.length > GOSSIP_MAX ? undefined : decodeCbor(bytes, 'gossip', SMALL_ITEMS_MAX)
   const [epoch, salt, sealed] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (
     typeof epoch !== 'number' ||
@@ -126,7 +129,7 @@ export function openGossip(
     throw new ShoalError('malformed', 'gossip is not [epoch, salt, sealed]')
   }
   const plain = openWithAny(keysOf(epoch), salt, sealed)
-  const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
+  const f = new Fields(decodeCbor(plain, 'gossip', SMALL_ITEMS_MAX), 'gossip')
   const kind = f.text('t', 16)
   if (kind === 'head') return decodeHeadMessage(f)
   if (kind === 'beacon') return { kind, beacon: decodeBeacon(f, volume) }
@@ -207,7 +210,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
 function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
   const body = f.bytes('b', GOSSIP_MAX)
   const signature = f.bytes('s', SIGNATURE_BYTES, SIGNATURE_BYTES)
-  const b = new Fields(decodeCbor(body, 'beacon'), 'beacon')
+  const b = new Fields(decodeCbor(body, 'beacon', BEACON_ITEMS_MAX), 'beacon')
   const publicKey = b.bytes('p', 32, 32)
   if (!verifySignature(publicKey, 'shoal/beacon/1', signedPart(volume, body), signature)) {
     throw new ShoalError('bad-signature', `a beacon is not signed by ${toHex(publicKey)}`)

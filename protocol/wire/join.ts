@@ -9,12 +9,19 @@ import { hexId } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
 import { GENESIS_BYTES_MAX } from '../membership/genesis.ts'
 import { TICKET_SECRET_BYTES } from '../membership/ticket.ts'
+import { KIB } from '../units.ts'
 
 export const JOIN_PROTOCOL = '/shoal/join/1'
 const EPOCHS_MAX = 1024
 const MESSAGE_MAX = 1024
 const SEALED_KEY_MAX = 256
 const EPOCH_MAX = 2 ** 32
+/** Frames either way. */
+export const JOIN_REQUEST_MAX: number = 1 * KIB
+export const JOIN_REPLY_MAX: number = GENESIS_BYTES_MAX + EPOCHS_MAX * (SEALED_KEY_MAX + 16)
+const REQUEST_ITEMS_MAX = 32
+/** Each key is a pair. */
+const REPLY_ITEMS_MAX: number = 4 * EPOCHS_MAX
 /** Codes that a refusal may carry; any other is read as 'internal'. */
 const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'ticket-unknown',
@@ -51,7 +58,7 @@ export function encodeJoinRequest(request: JoinRequest): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
-  const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
+  const f = new Fields(decodeCbor(bytes, 'join request', REQUEST_ITEMS_MAX), 'join request')
   const kind = f.text('t', 16)
   if (kind !== 'join' && kind !== 'removed')
     throw new ShoalError('malformed', 'a join request is no such request')
@@ -78,7 +85,7 @@ export function encodeJoinReply(reply: JoinReply): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinReply(bytes: Uint8Array): JoinReply {
-  const f = new Fields(decodeCbor(bytes, 'join reply'), 'join reply')
+  const f = new Fields(decodeCbor(bytes, 'join reply', REPLY_ITEMS_MAX), 'join reply')
   const kind = f.text('t', 16)
   if (kind === 'refused') {
     const code = f.text('code', 64)

@@ -7,16 +7,23 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever } from '../errors.ts'
 import { SHORT_ID_BYTES, hexId, hexIdBytes } from '../ids.ts'
 import type { NodeId, VolumeId } from '../ids.ts'
-import { LOCKS_MAX } from '../limits.ts'
+import { ACTORS_MAX, LOCKS_MAX } from '../limits.ts'
 import type { Claim, FileLocks, Verdict } from '../locks/claim.ts'
 import { LOCK_END, together } from '../locks/held-locks.ts'
 import type { HeldLock } from '../locks/held-locks.ts'
+import { KIB } from '../units.ts'
 import { decodeVoterError, encodeVoterError } from './voter-error.ts'
 import type { VoterError } from './voter-error.ts'
 
 export const LOCK_PROTOCOL = '/shoal/lock/1'
 /** Chars of the text of a volume's voters. */
 const VOTERS_TEXT_MAX = 512
+/** Frames either way: the same claim, the same grant. */
+export const LOCK_REQUEST_MAX: number = 64 * KIB
+export const LOCK_ANSWER_MAX: number = 128 * KIB
+/** Items of a claim of one range in each of LOCKS_MAX files, and of a grant with all actors of the log. */
+const REQUEST_ITEMS_MAX: number = 16 * LOCKS_MAX
+const ANSWER_ITEMS_MAX: number = 4 * ACTORS_MAX
 
 export type LockRequest =
   | { readonly kind: 'claim'; readonly claim: Claim }
@@ -55,7 +62,7 @@ export function decodeLockRequest(bytes: Uint8Array): {
   readonly volume: VolumeId
   readonly request: LockRequest
 } {
-  const f = new Fields(decodeCbor(bytes, 'lock request'), 'lock request')
+  const f = new Fields(decodeCbor(bytes, 'lock request', REQUEST_ITEMS_MAX), 'lock request')
   const volume = hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume')
   const session = toHex(f.bytes('s', SHORT_ID_BYTES, SHORT_ID_BYTES))
   const kind = f.text('t', 16)
@@ -103,7 +110,7 @@ export function encodeLockAnswer(answer: LockReply | VoterError): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeLockAnswer(bytes: Uint8Array): LockReply | VoterError {
-  const f = new Fields(decodeCbor(bytes, 'lock answer'), 'lock answer')
+  const f = new Fields(decodeCbor(bytes, 'lock answer', ANSWER_ITEMS_MAX), 'lock answer')
   const kind = f.text('t', 16)
   switch (kind) {
     case 'granted':

@@ -1,5 +1,6 @@
 // Messages of /shoal/log/1: one exchange of version vectors, then the missing entries both ways in causal order, then
-// what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable.
+// what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable; what
+// else there is to say comes in between.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -9,20 +10,26 @@ import type { ErrorCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
 import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
-import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../limits.ts'
+import { ACTORS_MAX, ENTRY_MAX } from '../limits.ts'
 import { ATTESTATION_BYTES_MAX } from '../log/attestation.ts'
 import type { PeerLog } from '../log/branches.ts'
 import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
 import { decodeFork, encodeFork } from '../log/fork.ts'
 import type { NodeHash } from '../log/prolly.ts'
+import { DAY_MS, KIB, MIB } from '../units.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
-export const ENTRIES_FRAME_BYTES: number = 256 * 1024
+export const ENTRIES_FRAME_BYTES: number = 256 * KIB
+/** A frame: that and one entry more, or what there is to say of ACTORS_MAX actors and their forks. */
+export const LOG_FRAME_MAX: number = 2 * MIB
 const ENTRIES_PER_FRAME_MAX = 4096
 export const ATTESTATIONS_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
+const WAIT_MS_MAX: number = 365 * DAY_MS
+/** Items of a summary of ACTORS_MAX actors: 3 of each in the vector, and a hash, and a fork. */
+const ITEMS_MAX: number = 6 * ACTORS_MAX
 /** Codes that an error may carry; any other is read as 'internal'. */
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'not-a-member',
@@ -49,6 +56,8 @@ export type LogMessage =
   | { readonly kind: 'attestations'; readonly attestations: readonly Uint8Array[] }
   /** Some that the other lacks are not here any more, or have no place in the log: see /shoal/checkpoint/1. */
   | { readonly kind: 'truncated' }
+  /** What the receiver writes makes the log grow too fast: the rest of it is taken after so long. */
+  | { readonly kind: 'busy'; readonly waitMs: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'durable'; readonly log: LogSummary }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
@@ -65,6 +74,8 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
     case 'truncated':
     case 'done':
       return encodeCbor({ t })
+    case 'busy':
+      return encodeCbor({ t, w: message.waitMs })
     case 'durable':
       return encodeCbor({ t, ...encodeSummary(message.log) })
     case 'error':
@@ -76,7 +87,7 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
 
 /** throws ShoalError 'malformed', 'unsupported' for a newer entry. */
 export function decodeLogMessage(bytes: Uint8Array): LogMessage {
-  const f = new Fields(decodeCbor(bytes, 'log message'), 'log message')
+  const f = new Fields(decodeCbor(bytes, 'log message', ITEMS_MAX), 'log message')
   const kind = f.text('t', 16)
   switch (kind) {
     case 'hello':
@@ -89,13 +100,8 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
       return {
         kind,
         entries: f.list('e', ENTRIES_PER_FRAME_MAX).map((item) => {
-          if (
-            !(item instanceof Uint8Array) ||
-            item.length > Math.min(FRAME_MAX, 2 * ENTRY_BODY_MAX)
-          ) {
-            throw malformed('something that is no entry')
-          }
-          return decodeEntry(item)
+          if (item instanceof Uint8Array && item.length <= ENTRY_MAX) return decodeEntry(item)
+          throw malformed('something that is no entry')
         }),
       }
     case 'attestations':
@@ -109,6 +115,8 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
     case 'truncated':
     case 'done':
       return { kind }
+    case 'busy':
+      return { kind, waitMs: f.integer('w', 0, WAIT_MS_MAX) }
     case 'durable':
       return { kind, log: decodeSummary(f) }
     case 'error': {

@@ -21,13 +21,15 @@ import {
   STRIPE_K_MAX,
   STRIPE_M_MAX,
 } from '../limits.ts'
-import { MIB } from '../units.ts'
+import { KIB, MIB } from '../units.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ChunkId, StripeId, VolumeId } from '../ids.ts'
 
 export const SHARD_PROTOCOL = '/shoal/shard/1'
 /** Payload frames are this long, the last one shorter. */
 export const PAYLOAD_PIECE: number = 1 * MIB
+/** A frame: a piece of payload, or a request with the header of a stripe. */
+export const SHARD_FRAME_MAX: number = PAYLOAD_PIECE + 64 * KIB
 /** Bytes of an encoded stripe header. */
 export const STRIPE_HEADER_MAX: number = 1 * MIB
 /** Bytes of a shard, and of any payload: with k = 1 a shard is the whole stripe. */
@@ -37,6 +39,8 @@ const SHARDS_MAX = STRIPE_K_MAX + STRIPE_M_MAX
 const ERROR_TEXT_MAX = 500
 /** Hashes of a proof: two paths through the tree of the largest shard, with room to spare. */
 const PROOF_MAX = 64
+/** Items of any message. */
+const ITEMS_MAX = 256
 const VERSION = 1
 
 /** What may be asked of a holder. */
@@ -122,7 +126,7 @@ export function encodeShardRequest(request: ShardRequest): Uint8Array {
 
 /** Inverse of encodeShardRequest, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for a newer version. */
 export function decodeShardRequest(frame: Uint8Array): ShardRequest {
-  const fields = new Fields(decodeCbor(frame, 'shard request'), 'shard request')
+  const fields = new Fields(decodeCbor(frame, 'shard request', ITEMS_MAX), 'shard request')
   checkVersion(fields)
   const volume = hexId<VolumeId>(fields.bytes('vol', HASH_BYTES), HASH_BYTES, 'volume id')
   const index = (): number => fields.integer('index', 0, SHARDS_MAX - 1)
@@ -169,7 +173,7 @@ export function encodeShardReply(reply: ShardReply): Uint8Array {
 
 /** Inverse of encodeShardReply, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for a newer version. */
 export function decodeShardReply(frame: Uint8Array): ShardReply {
-  const fields = new Fields(decodeCbor(frame, 'shard reply'), 'shard reply')
+  const fields = new Fields(decodeCbor(frame, 'shard reply', ITEMS_MAX), 'shard reply')
   checkVersion(fields)
   if (!fields.boolean('ok')) {
     const code = fields.text('code', 32)

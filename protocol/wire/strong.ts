@@ -5,15 +5,19 @@ import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, assertNever } from '../errors.ts'
 import { hexId } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX } from '../limits.ts'
+import { ENTRY_MAX, VOTERS_MAX } from '../limits.ts'
 import type { Accepted, StrongReply, StrongRequest, Value } from '../strong/acceptor.ts'
 import { compareBallots, decodeBallot, encodeBallot } from '../strong/ballot.ts'
 import { decodeGroups, encodeGroups } from '../strong/voters.ts'
+import { KIB } from '../units.ts'
 import { decodeVoterError, encodeVoterError } from './voter-error.ts'
 import type { VoterError } from './voter-error.ts'
 
 export const STRONG_PROTOCOL = '/shoal/strong/1'
-const ENTRY_BYTES_MAX: number = 2 * ENTRY_BODY_MAX
+/** A frame: an entry, and the ballots and voters around it. */
+export const STRONG_FRAME_MAX: number = ENTRY_MAX + 64 * KIB
+/** Items of two ballots, and of a value with its groups of voters. */
+const ITEMS_MAX: number = 32 + 4 * VOTERS_MAX
 
 /** A voter's answer. */
 export type StrongAnswer = StrongReply | VoterError
@@ -42,7 +46,7 @@ export function decodeStrongRequest(bytes: Uint8Array): {
   readonly volume: VolumeId
   readonly request: StrongRequest
 } {
-  const f = new Fields(decodeCbor(bytes, 'strong request'), 'strong request')
+  const f = new Fields(decodeCbor(bytes, 'strong request', ITEMS_MAX), 'strong request')
   const volume = hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume')
   const kind = f.text('t', 16)
   switch (kind) {
@@ -82,7 +86,7 @@ export function encodeStrongAnswer(answer: StrongAnswer): Uint8Array {
 
 /** throws ShoalError 'malformed'. */
 export function decodeStrongAnswer(bytes: Uint8Array): StrongAnswer {
-  const f = new Fields(decodeCbor(bytes, 'strong answer'), 'strong answer')
+  const f = new Fields(decodeCbor(bytes, 'strong answer', ITEMS_MAX), 'strong answer')
   const kind = f.text('t', 16)
   switch (kind) {
     case 'state':
@@ -115,5 +119,5 @@ function encodeValue({ groups, entry }: Value): unknown {
 
 function decodeValue(value: unknown): Value {
   const f = new Fields(value, 'strong value')
-  return { groups: decodeGroups(f.raw('g')), entry: f.bytes('e', ENTRY_BYTES_MAX, 1) }
+  return { groups: decodeGroups(f.raw('g')), entry: f.bytes('e', ENTRY_MAX, 1) }
 }

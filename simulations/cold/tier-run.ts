@@ -10,6 +10,7 @@ import type { Contents } from '../content.ts'
 import { readVolume } from '../inspection.ts'
 import { FAIR_TIER } from '../object-tier.ts'
 import type { ColdSetting } from '../script.ts'
+import { agreeTo } from './trust.ts'
 import { ColdWatch } from './watch.ts'
 
 /** After fair weather came, until all lies where it should; longer where what is put cannot be read at once. */
@@ -45,6 +46,7 @@ export class TierRun {
     const secrets = stored.replica.membership.allSecrets().map(([, secret]) => secret)
     this.watch.start(volume, secrets)
     await founder.ask((api) => api.addTier({ name: TIER_NAME, ...this.#place(), volume }))
+    await this.#agree()
     const { text } = await founder.ask((api) => api.exportRecoveryKey({ volume }))
     this.#key = text
     this.#cluster.tier.weather = this.#setting.weather
@@ -60,6 +62,8 @@ export class TierRun {
   async settle(founder: ClusterNode): Promise<void> {
     const { clock, scheduler } = this.#cluster
     const { id } = await statusOf(founder)
+    // Also those that joined since, or lost what they knew with their disk.
+    await this.#agree()
     const settings = { 'cold-after': '10m', 'cold-tier': TIER_NAME }
     await founder.ask((api) => api.setVolume(id, settings))
     const limitMs = this.#setting.archives ? ARCHIVE_LIMIT_MS : SETTLE_LIMIT_MS
@@ -90,6 +94,11 @@ export class TierRun {
     await checkContents(fresh, contents, () => true, clock)
     scheduler.sightings.add('volume rebuilt from the tier')
     await fresh.stop()
+  }
+
+  #agree(): Promise<void> {
+    const { members, clock } = this.#cluster
+    return agreeTo({ name: TIER_NAME, ...this.#place() }, members, clock)
   }
 
   #place(): { readonly url: string; readonly storageClass?: string } {

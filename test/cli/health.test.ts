@@ -21,12 +21,18 @@ function volume(
   upkeep: Partial<UpkeepReport> = {},
 ): VolumeStatus {
   const well = {
+    tiersToTrust: [],
     degradedPlacement: 0,
     reclaimableBytes: 0,
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
     log: {
+      stoppedAt: undefined,
+      isHalted: false,
+      isFull: false,
+      heldBack: [],
+      heldBackBy: [],
       checkpointMs: undefined,
       proposed: undefined,
       late: [],

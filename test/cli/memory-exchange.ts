@@ -21,6 +21,10 @@ export abstract class MemoryExchange extends MemoryPins implements ExchangeApi, 
     return Promise.reject(new ShoalError('unsupported', 'this node recovers nothing'))
   }
 
+  rehearseRecovery(): Promise<never> {
+    return this.recover()
+  }
+
   async *exportCar(path: string, { onExported }: ExportOptions = {}): AsyncGenerator<Uint8Array> {
     const { content, lengthBytes } = await this.readFile(path)
     yield encodeCarHeader(UNKNOWN_ROOT)

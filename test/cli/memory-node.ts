@@ -3,7 +3,7 @@
 import { readSmallFiles } from '../../node/api/small-files.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { MemoryExchange } from './memory-exchange.ts'
+import { MemoryTiers } from './memory-tiers.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type {
   Ack,
@@ -25,7 +25,6 @@ import type {
   VolumeInfo,
   WriteOptions,
 } from '../../node/control/api.ts'
-import type { ColdProgress, Tier, TierRequest, TierStatus } from '../../node/control/cold.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type {
@@ -47,7 +46,7 @@ interface Entry {
   content: Uint8Array
 }
 
-export class MemoryNode extends MemoryExchange implements NodeApi {
+export class MemoryNode extends MemoryTiers implements NodeApi {
   readonly #entries = new Map<string, Entry>([['/', entryOf('folder', { mode: 0o755 })]])
   readonly #mounts = new Map<string, MountStatus>()
   #settings: Settings = { class: 'auto', ack: 'local' }
@@ -56,7 +55,6 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
   notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
-  readonly #tiers = new Map<string, Tier>()
   /** What scrub() gives. */
   scrubbed: readonly ScrubEvent[] = []
   /** What settle() was asked for, in order. */
@@ -129,6 +127,10 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     if (volume !== 'main')
       throw new ShoalError('no-such-volume', `this node has no volume "${volume}"`)
     return { ...VOLUME, conflicts: this.conflictCount, settings: this.#settings }
+  }
+
+  async retryVolume(volume: string): Promise<VolumeInfo> {
+    return this.volumeInfo(volume)
   }
 
   async acceptCheckpoint(peer: string): Promise<VolumeInfo> {
@@ -287,30 +289,6 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
       trashBytes: 6_000_000,
       reclaimableBytes: 0,
     }
-  }
-
-  async addTier({ name, url }: TierRequest): Promise<Tier> {
-    const tier = { name, url }
-    this.#tiers.set(name, tier)
-    return tier
-  }
-
-  async listTiers(): Promise<readonly TierStatus[]> {
-    return Array.from(this.#tiers.values(), (tier) => ({ ...tier, stripes: 0, only: 0 }))
-  }
-
-  async removeTier(name: string): Promise<void> {
-    if (!this.#tiers.delete(name)) throw new ShoalError('ENOENT', `there is no cold tier ${name}`)
-  }
-
-  async *pushCold(path: string): AsyncGenerator<readonly ColdProgress[]> {
-    const { sizeBytes } = await this.stat(path)
-    yield [{ doneBytes: 0, totalBytes: sizeBytes }]
-    yield [{ doneBytes: sizeBytes, totalBytes: sizeBytes }]
-  }
-
-  recallCold(path: string): AsyncGenerator<readonly ColdProgress[]> {
-    return this.pushCold(path)
   }
 
   async repair({ volume }: UpkeepOptions = {}): Promise<void> {

@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly capacity?: string | undefined
   /** Bound of its JavaScript heap, in MiB. */
   readonly heapMb?: number | undefined
+  /** A module that its process runs first, as a URL. */
+  readonly preload?: string | undefined
   /** Find and be found on the local network. */
   readonly mdns?: boolean | undefined
 }
@@ -82,7 +84,7 @@ export class TestNode {
 
   /** Run `up` and wait until it says that it is ready. */
   async start(start: StartOptions = {}): Promise<void> {
-    const { mount, driver, ticket, zone, capacity, heapMb, mdns = false } = start
+    const { mount, driver, ticket, zone, capacity, heapMb, preload, mdns = false } = start
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
@@ -94,8 +96,20 @@ export class TestNode {
       ...(zone === undefined ? [] : ['--zone', zone]),
       ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
-    const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
-    const node = [process.execPath, ...heap, SHOAL, '--home', this.home, '--json', 'up', ...options]
+    const flags = [
+      ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
+      ...(preload === undefined ? [] : ['--import', preload]),
+    ]
+    const node = [
+      process.execPath,
+      ...flags,
+      SHOAL,
+      '--home',
+      this.home,
+      '--json',
+      'up',
+      ...options,
+    ]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
     const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
     up.stdin.end(ticket)

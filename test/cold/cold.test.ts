@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { CarReader } from '@ipld/car'
 import type { TierStatus } from '../../node/control/cold.ts'
+import { agreeTo } from './agree.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
@@ -14,7 +15,7 @@ const SMALL_FILES = 20
 
 test('what is pushed is read from the tier once peers have given up their shards', async (t) => {
   await using cluster = await TestCluster.start(3)
-  const [first, second] = cluster.nodes as [TestNode, TestNode, TestNode]
+  const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')
   await mkdir(place)
   const source = join(cluster.folder, 'source.bin')
@@ -29,6 +30,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     await first.shoal('put', '--ack', 'placed', source, '/big.bin')
     await first.shoal('put', '--ack', 'placed', small, '/small')
     await first.shoal('cold', 'add', 'attic', `dir:${place}`)
+    await agreeTo('attic', [second, third])
     const pushed = await first.json<{ bytes: number }>('cold', 'push', '/')
     assert(pushed.bytes >= FILE_MIB * 2 ** 20)
     const packs = await packsIn(place)
@@ -66,6 +68,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     async () => {
       const fresh = cluster.node('fresh')
       await fresh.start({ ticket: await first.invite() })
+      await agreeTo('attic', [fresh])
       const away = `${place}.away`
       await rename(place, away)
       // What they gave up they keep for a while, and give to who asks.
@@ -101,7 +104,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     // Others may be putting the log there still.
     await rename(place, `${place}.away`)
     const got = join(cluster.folder, 'recalled.bin')
-    await cluster.nodes[2]?.shoal('get', '/big.bin', got)
+    await third.shoal('get', '/big.bin', got)
     assert.equal(await digestFile(got), digest)
   })
 })

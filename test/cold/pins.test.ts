@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'
 import type { Pin } from '../../node/control/pins.ts'
+import { agreeTo } from './agree.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 import type { TestNode } from '../cluster/cluster.ts'
@@ -41,6 +42,7 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
       assert.equal(none.code, 1)
       assert.match(none.stderr, /the volume has no cold tier: shoal cold add attic URL/)
       await first.shoal('cold', 'add', 'attic', `dir:${place}`)
+      await agreeTo('attic', [second, third])
       const other = await first.run('pin', 'add', '/old', '--cold', 'cellar')
       assert.match(other.stderr, /no cold tier cellar, only attic/)
     },

@@ -14,10 +14,14 @@ import { SystemDisk } from '../../node/world/disk.ts'
 import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
 import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
+import { concatBytes } from '../../protocol/bytes.ts'
+import { encodeCbor } from '../../protocol/cbor.ts'
+import { sealOnce } from '../../protocol/cipher.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
+import { deriveKey } from '../../protocol/hash.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
-import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
+import { FLAG_CLEAR_BODY, FLAG_GOVERNS, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
 import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -44,6 +48,8 @@ export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bo
   readonly body?: Uint8Array
   /** Seal the ops. Default: clear. */
   readonly sealed?: boolean
+  /** It is to be kept for good, as what is about members and policies must be. */
+  readonly governs?: boolean
 }
 
 export class HostileMember implements AsyncDisposable {
@@ -110,7 +116,10 @@ export class HostileMember implements AsyncDisposable {
   }
 
   /** A signed entry after what the member has written so far, with whatever is said of it put in place of the truth. */
-  entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
+  entry(
+    ops: readonly Op[],
+    { body, sealed = false, governs = false, ...fields }: EntryFields = {},
+  ): Entry {
     const { identity, volume } = this
     const { actors, membership } = volume
     const origin = { publicKey: identity.publicKey, nonce: this.nonce }
@@ -127,8 +136,9 @@ export class HostileMember implements AsyncDisposable {
       hlc: nextHlc(actors.hlc, this.clock.wall()),
       grant: membership.member(identity.peer)?.grant ?? (volume.id as string as EntryHash),
       epoch: membership.epoch,
-      flags: sealed ? 0 : FLAG_CLEAR_BODY,
-      origin: last === undefined ? origin : undefined,
+      flags: (sealed ? 0 : FLAG_CLEAR_BODY) | (governs ? FLAG_GOVERNS : 0),
+      origin: last === undefined || governs ? origin : undefined,
+      governed: governs ? membership.governance.headsIn(() => true) : undefined,
       ...fields,
     }
     return signEntry(identity, position, body ?? this.#bodyOf(ops, position, sealed))
@@ -144,6 +154,52 @@ export class HostileMember implements AsyncDisposable {
     const secret = this.volume.membership.secret(position.epoch)
     assert(secret !== undefined, 'who seals has a key')
     return sealBody(secret, position, batch, this.random.bytes(32))
+  }
+
+  /** Entries with these bodies, one after the other, under an actor that nobody has heard of. Made as they are asked for. */
+  *chain(bodies: Iterable<Uint8Array>, isSealed = false): Generator<Entry> {
+    const origin = { publicKey: this.identity.publicKey, nonce: this.random.bytes(16) }
+    const actor = actorIdOf(this.volume.id, origin)
+    let [seq, prev, hlc] = [1, undefined as EntryHash | undefined, this.volume.actors.hlc]
+    for (const body of bodies) {
+      hlc = nextHlc(hlc, this.clock.wall())
+      const at = { actor, seq, prev, hlc, origin: seq === 1 ? origin : undefined }
+      const deps = seq === 1 ? this.volume.actors.dependenciesFor(actor) : []
+      const entry = this.entry([], { ...at, deps, body, flags: isSealed ? 0 : FLAG_CLEAR_BODY })
+      yield entry
+      prev = entry.hash
+      seq++
+    }
+  }
+
+  /** Push entries into log exchanges with a node as fast as it takes them, one exchange after the other. returns their bytes. */
+  async flood(victim: TestNode, entries: Iterable<Entry>): Promise<number> {
+    const { volume } = this
+    const mute = async (): Promise<Channel> => {
+      const channel = await this.open(victim, LOG_PROTOCOL)
+      const hello = encodeLogMessage({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+      await channel.send([hello], { signal: this.deadline() })
+      // Unread it would stop the sender of what it answers, which does not matter.
+      return channel
+    }
+    let channel: Channel | undefined
+    let bytes = 0
+    for (const entry of entries) {
+      const frame = encodeLogMessage({ kind: 'entries', entries: [entry] })
+      for (;;) {
+        channel ??= await mute()
+        try {
+          await channel.send([frame], { signal: this.deadline() })
+          break
+        } catch {
+          channel = undefined
+          if (!victim.isRunning) return bytes
+        }
+      }
+      bytes += frame.length
+    }
+    await channel?.close().catch(() => undefined)
+    return bytes
   }
 
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
@@ -202,6 +258,19 @@ export class HostileMember implements AsyncDisposable {
   async gossip(message: GossipMessage): Promise<void> {
     const [topic = ''] = this.topics(this.volume.id)
     await this.network.publish(topic, this.sealed(message))
+  }
+
+  /** Flood bytes that are no message, sealed as one. */
+  async gossipBytes(plain: Uint8Array): Promise<void> {
+    const { volume } = this
+    const { epoch } = volume.membership
+    const [swarmKey] = volume.membership.swarmKeys(epoch)
+    assert(swarmKey !== undefined, 'a member has a key of gossip')
+    const salt = this.random.bytes(32)
+    const key = deriveKey('shoal 2026 gossip v1', concatBytes([swarmKey, salt]))
+    const message = encodeCbor([epoch, salt, sealOnce(key, plain, salt)])
+    const [topic = ''] = this.topics(volume.id)
+    await this.network.publish(topic, message)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,12 +12,20 @@ import {
   peerIdFromPublicKey,
   stripeIdFromCid,
 } from '../../protocol/ids.ts'
+import { BACKUP_NUMBER_MAX } from '../../protocol/limits.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { nameFromBytes } from '../../protocol/tree/names.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { ActorId, EntryHash, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type {
+  ActorId,
+  BackupHeadId,
+  EntryHash,
+  NodeId,
+  PeerId,
+  StripeId,
+} from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
@@ -230,6 +238,12 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   op('read', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('pin', { id: anyNode, class: fc.string({ maxLength: 32 }) }),
   op('pin-cold', { id: anyNode, tier: fc.string({ maxLength: 64 }) }),
+  op('backup', {
+    peer: anyPeer,
+    tier: fc.string({ maxLength: 64 }),
+    number: fc.integer({ min: 1, max: BACKUP_NUMBER_MAX }),
+    head: bytes(32).map((id) => toHex(id) as BackupHeadId),
+  }),
 )
 
 function op<Kind extends Op['kind']>(

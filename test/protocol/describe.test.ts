@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { describeOps } from '../../protocol/tree/describe.ts'
-import type { NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { BackupHeadId, NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
 import type { Name } from '../../protocol/tree/names.ts'
@@ -120,6 +120,10 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   [{ kind: 'pin', id: FILE, class: '' }, 'unpinned /docs/a'],
   [{ kind: 'pin-cold', id: FILE, tier: 'attic' }, 'pinned /docs/a to cold tier attic'],
   [{ kind: 'pin-cold', id: FILE, tier: '' }, 'unpinned /docs/a from its cold tier'],
+  [
+    { kind: 'backup', peer: PEER, tier: 'attic', number: 7, head: 'b1'.repeat(32) as BackupHeadId },
+    'put backup 7 of the namespace into attic',
+  ],
 ]
 
 describe('ops in words', () => {

@@ -56,6 +56,7 @@ describe('documents', () => {
       'checkpoint',
       'pack',
       'security',
+      'backup-head',
     ]) {
       assert.ok(all.includes(`vector ${file}/`), file)
     }

@@ -61,6 +61,7 @@ const MESSAGES: Readonly<Record<LogMessage['kind'], LogMessage>> = {
   attestations: { kind: 'attestations', attestations: [attest(ALICE, VOLUME, ATTESTED).bytes] },
   truncated: { kind: 'truncated' },
   done: { kind: 'done' },
+  busy: { kind: 'busy', waitMs: 8192 },
   durable: { kind: 'durable', log: { ...LOG, forks: [], cut: HLC_ZERO, root: undefined } },
   error: { kind: 'error', code: 'not-a-member', message: 'you are not a member of this volume' },
 }

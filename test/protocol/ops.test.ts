@@ -4,17 +4,10 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { sealOnce } from '../../protocol/cipher.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
+import { CODEC_RAW, MULTIHASH_BLAKE3, encodeCid, stripeIdBytes } from '../../protocol/ids.ts'
 import {
-  CODEC_RAW,
-  MULTIHASH_BLAKE3,
-  chunkIdFromCid,
-  encodeCid,
-  packIdFromBytes,
-  stripeIdBytes,
-} from '../../protocol/ids.ts'
-import {
+  BACKUP_NUMBER_MAX,
   CHUNK_PLAIN_MAX,
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
@@ -26,216 +19,18 @@ import {
   SYMLINK_MAX,
   XATTR_VALUE_MAX,
 } from '../../protocol/limits.ts'
-import { makeDot } from '../../protocol/log/dot.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
-import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
+import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
-import { parseXattrName } from '../../protocol/tree/xattrs.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { EntryHash } from '../../protocol/ids.ts'
-import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
-import {
-  ALICE,
-  ALICE_ACTOR,
-  BOB,
-  BOB_ACTOR,
-  CAROL,
-  filled,
-  hlcAt,
-  nodeId,
-  toJson,
-} from './fixtures.ts'
+import { filled, toJson } from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'
 import { checkVectors } from './vectors.ts'
+import { EXAMPLES, HEADER } from './op-examples.ts'
 
 const MALFORMED = { code: 'malformed' }
-const ROOT = nodeId(0)
-const [DIR, FILE, LINK, OTHER] = [nodeId(0xd1), nodeId(0xf1), nodeId(0x11), nodeId(0xd2)]
-const NAME = nameFromText('report.txt')
-const SAW = [makeDot(ALICE_ACTOR, 7, 0), makeDot(BOB_ACTOR, 300, 255)]
-const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(0xc1, 32)))
-const SEALED = sealOnce(filled(1, 32), filled(2, 64), filled(3, 1))
-const HEADER = encodeStripeHeader({
-  k: 2,
-  m: 1,
-  shardBytes: 512,
-  chunks: [{ id: CHUNK, length: 1000 }],
-  shardRoots: [filled(1, 32), filled(2, 32), filled(3, 32)],
-})
-
-/** One op of every kind, and of every form that a kind has. */
-const EXAMPLES: Readonly<Record<string, Op>> = {
-  mkdir: {
-    kind: 'mkdir',
-    id: DIR,
-    parent: ROOT,
-    name: nameFromText('docs'),
-    attributes: { mode: 0o755, uid: 1000, gid: 1000 },
-  },
-  create: {
-    kind: 'create',
-    inode: FILE,
-    link: LINK,
-    parent: DIR,
-    name: NAME,
-    attributes: {
-      mode: 0o644,
-      accessedNs: 1_800_000_000_000_000_000n,
-      modifiedNs: -1_000_000_000n,
-    },
-    target: undefined,
-  },
-  symlink: {
-    kind: 'create',
-    inode: FILE,
-    link: LINK,
-    parent: DIR,
-    name: nameFromBytes(Uint8Array.of(0xff, 0x78)),
-    attributes: {},
-    target: Uint8Array.of(0x2e, 0x2e, 0x2f, 0x61),
-  },
-  'block-device': {
-    kind: 'create',
-    inode: FILE,
-    link: LINK,
-    parent: ROOT,
-    name: nameFromText('sda1'),
-    attributes: { mode: 0o660 },
-    target: undefined,
-    special: { kind: 'block-device', rdev: 0x801 },
-  },
-  link: { kind: 'link', link: LINK, inode: FILE, parent: ROOT, name: NAME },
-  move: { kind: 'move', link: LINK, from: DIR, parent: ROOT, name: nameFromText('é'), saw: SAW },
-  'move-dir': {
-    kind: 'move-dir',
-    id: DIR,
-    from: ROOT,
-    parent: OTHER,
-    name: nameFromText('docs'),
-    saw: SAW.slice(0, 1),
-  },
-  unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
-  rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
-  attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
-  xattr: {
-    kind: 'xattr',
-    id: FILE,
-    name: parseXattrName('user.color'),
-    value: new TextEncoder().encode('red'),
-  },
-  'xattr-removed': {
-    kind: 'xattr',
-    id: FILE,
-    name: parseXattrName('user.color'),
-    value: undefined,
-  },
-  'version-inline': {
-    kind: 'version',
-    inode: FILE,
-    base: [],
-    size: 5,
-    content: { kind: 'inline', bytes: new TextEncoder().encode('hello') },
-    modifiedNs: 1_800_000_000_123_456_789n,
-    touch: [{ link: LINK, saw: SAW.slice(0, 1) }],
-  },
-  'version-chunks': {
-    kind: 'version',
-    inode: FILE,
-    base: SAW,
-    size: 5_000_000_000,
-    content: {
-      kind: 'chunks',
-      root: { id: CHUNK, plainHash: filled(0xab, 32), length: 4096, codec: 1, epoch: 1 },
-      depth: 2,
-    },
-    modifiedNs: 0n,
-    touch: [],
-  },
-  'version-sparse': {
-    kind: 'version',
-    inode: FILE,
-    base: [],
-    size: 5_000_000_000,
-    content: {
-      kind: 'chunks',
-      root: { id: CHUNK, plainHash: filled(0xab, 32), length: 4096, codec: 1, epoch: 1 },
-      depth: 0,
-      allocated: 70_000,
-    },
-    modifiedNs: 0n,
-    touch: [],
-  },
-  'drop-version': { kind: 'drop-version', inode: FILE, saw: SAW },
-  policy: { kind: 'policy', key: 'class', value: 'rs4+2' },
-  member: { kind: 'member', peer: BOB.peer, role: 'writer', keys: [{ epoch: 1, sealed: SEALED }] },
-  'member-info': {
-    kind: 'member-info',
-    peer: BOB.peer,
-    name: 'laptop',
-    zone: 'home',
-    capacityBytes: 500_000_000_000,
-  },
-  'remove-member': { kind: 'remove-member', peer: CAROL.peer },
-  epoch: { kind: 'epoch', epoch: 2, keys: [{ peer: ALICE.peer, sealed: SEALED }] },
-  stripe: { kind: 'stripe', header: HEADER, holders: [[ALICE.peer], [BOB.peer, CAROL.peer], []] },
-  shards: {
-    kind: 'shards',
-    stripe: stripeIdOf(HEADER),
-    changes: [
-      { index: 2, peer: ALICE.peer, isHeld: true },
-      { index: 1, peer: CAROL.peer, isHeld: false },
-    ],
-  },
-  condemn: { kind: 'condemn', stripes: [stripeIdOf(HEADER)] },
-  sweep: {
-    kind: 'sweep',
-    condemned: ((1_800_000_000_000n << 16n) + 7n) as Hlc,
-    stripes: [stripeIdOf(HEADER)],
-  },
-  cold: {
-    kind: 'cold',
-    tier: 'glacier',
-    pack: packIdFromBytes(filled(0xca, 16)),
-    stripes: [{ stripe: stripeIdOf(HEADER), offset: 96 }],
-  },
-  'cold-no-more': {
-    kind: 'cold',
-    tier: 'glacier',
-    pack: undefined,
-    stripes: [{ stripe: stripeIdOf(HEADER), offset: 0 }],
-  },
-  read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
-  pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
-  'pin-cold': { kind: 'pin-cold', id: DIR, tier: 'attic' },
-  checkpoint: {
-    kind: 'checkpoint',
-    hlc: hlcAt(0),
-    vector: new Map([[ALICE_ACTOR, 12]]),
-    held: new Map([
-      [BOB_ACTOR, 1000],
-      [ALICE_ACTOR, 14],
-    ]),
-    before: toHex(filled(0xbe, 32)) as EntryHash,
-    governed: [toHex(filled(0x90, 32)) as EntryHash],
-    clear: toHex(filled(0xc1, 32)) as NodeHash,
-    sealed: toHex(filled(0x5e, 32)) as NodeHash,
-  },
-  'checkpoint-first': {
-    kind: 'checkpoint',
-    hlc: hlcAt(0),
-    vector: new Map([[ALICE_ACTOR, 12]]),
-    held: new Map([[ALICE_ACTOR, 14]]),
-    before: undefined,
-    governed: [],
-    clear: undefined,
-    sealed: undefined,
-  },
-  restated: { kind: 'restated', entries: [makeDot(BOB_ACTOR, 300, 0)] },
-}
 
 describe('ops', () => {
   test('ops have the bytes that docs/formats/tree.md shows', () => {
@@ -415,6 +210,11 @@ const BOUNDS: readonly (readonly [
   ['read', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['pin', 'c', 'x'.repeat(32), 'x'.repeat(33)],
   ['pin-cold', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 't', 'x'.repeat(64), 'x'.repeat(65)],
+  ['backup', 'p', peer, peer.subarray(1)],
+  ['backup', 'n', BACKUP_NUMBER_MAX, BACKUP_NUMBER_MAX + 1],
+  ['backup', 'n', 1, 0],
+  ['backup', 'h', filled(1, 32), filled(1, 31)],
 ]
 
 function example(name: string): Op {

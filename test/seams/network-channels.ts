@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
 import { utf8 } from '../../protocol/bytes.ts'
+import { hasCode } from '../../protocol/errors.ts'
 import { bytesOf, echo, PROTOCOL, rejects, scenario } from './network-swarm.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { Open } from './network-swarm.ts'
@@ -166,6 +167,30 @@ export function limits(open: Open): void {
       assert.deepEqual(await channel.receive({ signal }), new Uint8Array(utf8('fits')))
     },
   )
+
+  scenario('a frame above what a protocol takes breaks the channel', open, async (swarm) => {
+    const { signal } = swarm
+    const [a, b] = await swarm.pair()
+    const heard: (number | undefined)[] = []
+    const failed = Promise.withResolvers<unknown>()
+    const serve = async (channel: Channel): Promise<void> => {
+      const frame = await channel.receive({ signal })
+      heard.push(frame?.byteLength)
+      await channel.send([bytesOf(101, 2)], { signal })
+      await channel.receive({ signal }).catch(failed.resolve)
+    }
+    await b.handle(PROTOCOL, serve, { frameMax: 100 })
+    const channel = await a.open(b.self, PROTOCOL, { signal, frameMax: 101 })
+    await channel.send([bytesOf(100, 1)], { signal })
+    assert.equal((await channel.receive({ signal }))?.byteLength, 101)
+    await channel.send([bytesOf(101, 1)], { signal })
+    assert.ok(hasCode(await failed.promise, 'malformed'))
+    await rejects(channel.receive({ signal }), 'unreachable')
+    const other = await a.open(b.self, PROTOCOL, { signal, frameMax: 100 })
+    await other.send([bytesOf(1, 1)], { signal })
+    await rejects(other.receive({ signal }), 'malformed')
+    assert.deepEqual(heard, [100, 1])
+  })
 
   scenario(
     'a peer gets STREAMS_PER_PEER_MAX channels of a protocol and not one more',

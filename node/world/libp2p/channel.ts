@@ -1,14 +1,15 @@
 // A channel of frames over one libp2p stream, with backpressure both ways.
-// Always true: a reader that does not read costs at most RECEIVE_QUEUE_MAX + FRAME_MAX bytes and what the yamux window
-// lets through, a sender at most one block; a frame arrives whole or not at all; what arrived whole before a break is
+// Always true: a reader that does not read costs at most RECEIVE_QUEUE_MAX, a frame of its protocol, and what the yamux
+// window lets through, and all channels together what InFlight lets them; a sender costs at most one block; a frame arrives whole or not at all; what arrived whole before a break is
 // still delivered; every await ends when the stream does. The end is clean only if the remote said so (yamux FIN).
 // docs/formats/network.md lists the traps of libp2p 3 streams that this file is built around.
 import { setMaxListeners } from 'node:events'
 import { asShoalError, hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB, SECOND_MS } from '../../../protocol/units.ts'
-import { encodeFrame, FrameDecoder } from './frames.ts'
+import { encodeFrame, FrameDecoder, LENGTH_BYTES } from './frames.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
+import type { InFlight } from '../in-flight.ts'
 import type { Channel } from '../world.ts'
 
 /** Whole frames waiting for receive(), counted in bytes, at which the sender is stopped. */
@@ -20,14 +21,25 @@ const EARLY_MAX: number = 256 * KIB
 /** How long close() waits for a slow remote to take the last bytes. */
 const CLOSE_TIMEOUT_MS: number = 60 * SECOND_MS
 
+interface ChannelOptions {
+  readonly peer: PeerId
+  readonly protocol: string
+  readonly frameMax: number
+  readonly inFlight: InFlight
+}
+
 /** The channel over `stream`, listening from its construction on. */
 export class Libp2pChannel implements Channel {
   readonly peer: PeerId
   readonly protocol: string
   readonly #stream: Stream
   readonly #decoder: FrameDecoder
+  readonly #inFlight: InFlight
   readonly #queue: Uint8Array[] = []
   #queuedBytes = 0
+  /** Received, and not delivered by receive(). */
+  #inFlightBytes = 0
+  #stopWaiting: (() => void) | undefined
   #paused = false
   #resuming = false
   /** The remote has sent its first, empty frame. */
@@ -46,13 +58,11 @@ export class Libp2pChannel implements Channel {
   readonly #waiting = new Set<() => void>()
 
   /** frameMax: of the frames that come. */
-  constructor(
-    stream: Stream,
-    { peer, protocol, frameMax }: { peer: PeerId; protocol: string; frameMax: number },
-  ) {
+  constructor(stream: Stream, { peer, protocol, frameMax, inFlight }: ChannelOptions) {
     this.peer = peer
     this.protocol = protocol
     this.#stream = stream
+    this.#inFlight = inFlight
     this.#decoder = new FrameDecoder((frame) => this.#onFrame(frame), frameMax)
     this.#listen()
     if (stream.status === 'open') {
@@ -85,6 +95,7 @@ export class Libp2pChannel implements Channel {
       const frame = this.#queue.shift()
       if (frame !== undefined) {
         this.#queuedBytes -= frame.byteLength + FRAME_OVERHEAD
+        this.#release(LENGTH_BYTES + frame.byteLength)
         if (this.#queuedBytes < RECEIVE_QUEUE_MAX / 2) this.#resume()
         return frame
       }
@@ -110,6 +121,7 @@ export class Libp2pChannel implements Channel {
   abort(error: Error): void {
     const told = hasCode(error, 'malformed') || hasCode(error, 'unreachable')
     this.#queue.length = 0
+    this.#release(this.#inFlightBytes)
     this.#fail(told ? error : this.#broken(error.message, error))
     this.#stream.abort(error)
   }
@@ -123,6 +135,7 @@ export class Libp2pChannel implements Channel {
     stream.addEventListener('end', () => this.#onEnd())
     stream.addEventListener('close', ({ error }) => {
       const failure = this.#broken(error?.message ?? 'the connection is gone', error)
+      this.#release(this.#inFlightBytes)
       // After a clean finish what is still in the stream's buffer can be read.
       if (error === undefined && this.#remoteFinished) this.#failWriting(failure)
       else this.#fail(failure)
@@ -131,7 +144,11 @@ export class Libp2pChannel implements Channel {
 
   #onMessage({ data }: StreamMessageEvent): void {
     try {
-      for (const bytes of data instanceof Uint8Array ? [data] : data) this.#decoder.push(bytes)
+      for (const bytes of data instanceof Uint8Array ? [data] : data) {
+        this.#inFlightBytes += bytes.byteLength
+        this.#inFlight.take(this.peer, bytes.byteLength)
+        this.#decoder.push(bytes)
+      }
     } catch (error) {
       return this.abort(asShoalError(error))
     }
@@ -146,6 +163,7 @@ export class Libp2pChannel implements Channel {
     } else {
       if (frame.byteLength > 0) throw new ShoalError('malformed', 'the first frame is not empty')
       this.#remoteReads = true
+      this.#release(LENGTH_BYTES)
     }
   }
 
@@ -190,14 +208,29 @@ export class Libp2pChannel implements Channel {
 
   /** Stops yamux window updates and with them the sender. Within resume() it would be undone in yamux only. */
   #pauseIfFull(): void {
-    if (this.#queuedBytes < RECEIVE_QUEUE_MAX || this.#paused || this.#resuming) return
+    if (this.#paused || this.#resuming) return
+    const isCrowded = this.#inFlight.isFull(this.peer)
+    if (this.#queuedBytes < RECEIVE_QUEUE_MAX && !isCrowded) return
     if (this.#stream.readStatus !== 'readable') return
     this.#paused = true
     this.#stream.pause()
+    if (!isCrowded || this.#stopWaiting !== undefined) return
+    this.#stopWaiting = this.#inFlight.wait(this.peer, () => this.#resume())
+    if (this.#stopWaiting === undefined) this.abort(new Error('too much of its peer waits here'))
+  }
+
+  /** Of what is in flight some was delivered, or is given up. */
+  #release(bytes: number): void {
+    const given = Math.min(bytes, this.#inFlightBytes)
+    this.#inFlightBytes -= given
+    this.#inFlight.giveBack(this.peer, given)
   }
 
   #resume(): void {
-    if (!this.#paused) return
+    if (!this.#paused || this.#queuedBytes >= RECEIVE_QUEUE_MAX) return
+    if (this.#inFlight.isFull(this.peer)) return
+    this.#stopWaiting?.()
+    this.#stopWaiting = undefined
     this.#paused = false
     this.#resuming = true
     try {
@@ -211,6 +244,7 @@ export class Libp2pChannel implements Channel {
   }
 
   #fail(error: ShoalError): void {
+    this.#stopWaiting?.()
     this.#readFailure ??= error
     this.#failWriting(error)
   }

@@ -7,7 +7,7 @@ import { FRAME_MAX } from '../../../protocol/limits.ts'
 import { KIB } from '../../../protocol/units.ts'
 
 /** Bytes of the length before each frame. */
-const LENGTH_BYTES = 4
+export const LENGTH_BYTES = 4
 /** Parts up to this size are copied together; larger ones go out as they are. */
 const COPY_MAX: number = 16 * KIB
 /** Largest block given to the stream at once, so that several streams take turns on a connection. */

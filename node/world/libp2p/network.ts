@@ -10,6 +10,7 @@ import { identityFromSeed } from '../../../protocol/signed.ts'
 import { enforces } from '../../../protocol/trust.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import { wronglyDropped } from './addresses.ts'
+import { InFlight } from '../in-flight.ts'
 import { Libp2pChannel } from './channel.ts'
 import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
 import { Blame, Gossip } from './gossip.ts'
@@ -27,7 +28,7 @@ import type {
   Stream,
 } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { Channel, Network, Standing, TopicListener } from '../world.ts'
+import type { Channel, HandleOptions, Network, Standing, TopicListener } from '../world.ts'
 import type { Host } from './host.ts'
 
 /** How long a hang-up may take to say goodbye. */
@@ -82,6 +83,7 @@ export class Libp2pNetwork implements Network {
   readonly #gossip: Gossip
   readonly #log: NetworkLog
   readonly #channels = new Set<Libp2pChannel>()
+  readonly #inFlight = new InFlight()
   readonly #traffic = new Set<(peer: PeerId, bytes: number) => void>()
 
   private constructor({ host, threshold, blame, forStrangers, log }: NetworkParts) {
@@ -229,24 +231,28 @@ export class Libp2pNetwork implements Network {
   async handle(
     protocol: string,
     serve: (channel: Channel) => Promise<void>,
-    { forStrangers = false }: { readonly forStrangers?: boolean } = {},
+    { forStrangers = false, frameMax }: HandleOptions = {},
   ): Promise<void> {
     if (forStrangers) this.#forStrangers.add(protocol)
     await this.#host.libp2p.handle(
       protocol,
-      (stream, connection) => this.#serve(this.#channel(stream, connection), serve),
+      (stream, connection) => this.#serve(this.#channel(stream, connection, frameMax), serve),
       STREAM_LIMITS,
     )
   }
 
-  async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
-    const { signal } = options
+  async open(
+    peer: PeerId,
+    protocol: string,
+    options: { signal: AbortSignal; frameMax?: number },
+  ): Promise<Channel> {
+    const { signal, frameMax } = options
     this.#dropStranger(peer)
     const connection = await dial(this.#host.libp2p, peer, signal)
     try {
       if (isOfStranger(connection)) throw new ShoalError('unreachable', 'it is no member')
       const stream = await connection.newStream(protocol, { signal, ...STREAM_LIMITS })
-      return this.#channel(stream, connection)
+      return this.#channel(stream, connection, frameMax)
     } catch (cause) {
       throw unreachable(`${protocol} at peer ${peer}`, cause, signal)
     }
@@ -331,10 +337,13 @@ export class Libp2pNetwork implements Network {
       if (isOfStranger(connection)) connection.abort(new Error('it is a member by now'))
   }
 
-  #channel(stream: Stream, connection: Connection): Libp2pChannel {
-    const peer = peerOf(connection.remotePeer)
-    const frameMax = isOfStranger(connection) ? STRANGER_FRAME_MAX : FRAME_MAX
-    const channel = new Libp2pChannel(stream, { peer, protocol: stream.protocol, frameMax })
+  #channel(stream: Stream, connection: Connection, frameMax = FRAME_MAX): Libp2pChannel {
+    const channel = new Libp2pChannel(stream, {
+      peer: peerOf(connection.remotePeer),
+      protocol: stream.protocol,
+      frameMax: isOfStranger(connection) ? Math.min(frameMax, STRANGER_FRAME_MAX) : frameMax,
+      inFlight: this.#inFlight,
+    })
     if (stream.status === 'open') this.#channels.add(channel)
     stream.addEventListener('close', () => this.#channels.delete(channel))
     return channel

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { concatBytes } from '../../../protocol/bytes.ts'
 import { encodeCbor } from '../../../protocol/cbor.ts'
 import { zstdCompress } from '../../../protocol/compress.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { BATCH_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { encodeBatch, sealBody } from '../../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY } from '../../../protocol/log/entry.ts'
 import { Replica, exchange, forge, forgeOps, send } from './replicas.ts'
@@ -59,9 +61,26 @@ function badBodies(by: Replica): Record<string, Entry> {
     'is sealed and no zstd': sealed(new Uint8Array(10)),
     'is sealed and malformed': sealed(bad),
     'is sealed and of a later version': sealed(late),
-    'is clear and no zstd': clear(new Uint8Array(10)),
-    'is clear and malformed': clear(bad),
     'is clear and of a later version': clear(late),
+  }
+}
+
+/** Bodies that everyone can see to be no batch. */
+function noBatches(): Record<string, Uint8Array> {
+  const ops = (value: unknown): Uint8Array => zstdCompress(encodeCbor([1, value]))
+  const batch = encodeBatch([MKDIR])
+  return {
+    nothing: new Uint8Array(),
+    'no zstd': new Uint8Array(10),
+    'two frames': concatBytes([batch, batch]),
+    'no list of ops': ops(7),
+    'an op that is malformed': ops([{ o: 'mkdir' }]),
+    'not canonical': zstdCompress(Uint8Array.of(0x82, 0x18, 1, 0x80)),
+    'too many items': ops(Array.from({ length: 200 }, () => Array.from({ length: 400 }, () => 0))),
+    'nested too deep': zstdCompress(
+      Uint8Array.from([0x82, 1, ...new Uint8Array(30).fill(0x81), 0x80]),
+    ),
+    'more than it may unpack to': ops([{ o: 'unknown', x: new Uint8Array(BATCH_PLAIN_MAX) }]),
   }
 }
 
@@ -85,6 +104,21 @@ describe('a bad writer', () => {
       }
       assert.equal(admin.notes.length, 1, kind)
     }
+  })
+
+  test('an entry whose clear body is no batch is refused by all, and by a voter', async () => {
+    const { admin, bad, reader, keeper } = await fourMembers()
+    for (const [kind, body] of Object.entries(noBatches())) {
+      const entry = forge(bad, { body, fields: { flags: FLAG_CLEAR_BODY } })
+      for (const { volume } of [admin, reader, keeper]) {
+        assert.throws(() => volume.receive(entry), { code: 'malformed' }, kind)
+        assert.throws(() => volume.tentative.verdictOn(entry), { code: 'malformed' }, kind)
+      }
+    }
+    // Of an unknown kind an op is skipped, and the entry is taken.
+    const body = zstdCompress(encodeCbor([1, [{ o: 'of the future', x: 1 }]]))
+    const entry = forge(bad, { body, fields: { flags: FLAG_CLEAR_BODY } })
+    for (const { volume } of [admin, reader, keeper]) assert.equal(volume.receive(entry), 'applied')
   })
 
   test('an entry whose clock is not above that of its past is refused by all', async () => {

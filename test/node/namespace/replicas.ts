@@ -36,6 +36,8 @@ const SHARED = 'cdlixmMphskgjtea'
 export class MemoryStore {
   readonly kv: MemoryKv
   commitCount = 0
+  /** No room for the log to grow. */
+  isFull = false
   /** Awaited by each commit before it writes. */
   before: () => Promise<void> = async () => undefined
 

@@ -13,7 +13,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { encodeFrame, FrameDecoder } from '../../../node/world/libp2p/frames.ts'
 import { concatBytes, fromHex, utf8 } from '../../../protocol/bytes.ts'
 import { asShoalError, hasCode } from '../../../protocol/errors.ts'
-import { deadline, echo, PROTOCOL, startForeign, startNetwork, until } from './started.ts'
+import { FRAME_MAX, IN_FLIGHT_PEER_MAX, STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { KIB, MIB } from '../../../protocol/units.ts'
+import { clock, deadline, echo, PROTOCOL, startForeign, startNetwork, until } from './started.ts'
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -102,6 +104,39 @@ describe('peers that mean harm', () => {
     })
   }
 
+  test('of frames that never end only so much is read, whatever their number', async (t) => {
+    const { network, connection } = await connected(t, [noise()])
+    const protocols = Array.from({ length: 4 }, (_, n) => `/shoal/test/endless/${n}`)
+    for (const protocol of protocols)
+      await network.handle(protocol, async (channel) => {
+        await channel.receive({ signal: deadline() })
+      })
+    let sent = 0
+    const streams: Stream[] = []
+    for (const protocol of protocols) {
+      for (let n = 0; n < STREAMS_PER_PEER_MAX; n++) {
+        const { stream } = await openRaw(connection, protocol)
+        streams.push(stream)
+        void pour(stream, (bytes) => (sent += bytes))
+      }
+    }
+    for (let before = -1; before < sent; await clock.sleep(1000)) before = sent
+    // Of those that wait, and of those that were broken.
+    const windows = 16 * 4 * MIB
+    assert.ok(sent > IN_FLIGHT_PEER_MAX, `${sent} bytes were taken`)
+    assert.ok(sent < 2 * IN_FLIGHT_PEER_MAX + windows, `${sent} bytes were taken`)
+    // Another peer is served, and so is this one when it lets go.
+    const other = await startNetwork(t, 'b')
+    const peer = await other.dial(network.addresses(), { signal: deadline() })
+    const channel = await other.open(peer, PROTOCOL, { signal: deadline() })
+    await channel.send([utf8('served')], { signal: deadline() })
+    assert.equal(text(await channel.receive({ signal: deadline() })), 'served')
+    for (const stream of streams) stream.abort(new Error('enough'))
+    const { stream, frames } = await openRaw(connection)
+    stream.send(concatBytes([...encodeFrame([]), ...encodeFrame([new Uint8Array(MIB)])]))
+    await until(deadline(), () => frames.length === 2)
+  })
+
   test('an unknown protocol is refused and the connection stays', async (t) => {
     const { network, connection, peer } = await connected(t, [noise()])
     await assert.rejects(connection.newStream('/no/such/protocol'))
@@ -189,6 +224,20 @@ async function openRaw(
   const decoder = new FrameDecoder((frame) => frames.push(frame))
   stream.addEventListener('message', ({ data }) => decoder.push(data.subarray()))
   return { stream, frames }
+}
+
+/** Send all of a frame but its last byte, as fast as it is taken. */
+async function pour(stream: Stream, took: (bytes: number) => void): Promise<void> {
+  const head = new Uint8Array(8)
+  new DataView(head.buffer).setUint32(4, FRAME_MAX)
+  stream.send(head)
+  const piece = new Uint8Array(64 * KIB)
+  for (let left = FRAME_MAX - 1; left > 0; left -= piece.length) {
+    const bytes = piece.subarray(0, Math.min(left, piece.length))
+    if (!stream.send(bytes)) await once(stream, 'drain').catch(() => undefined)
+    if (stream.status !== 'open') return
+    took(bytes.length)
+  }
 }
 
 function rawSocket(network: Libp2pNetwork): Socket {

@@ -1,6 +1,7 @@
 // A node that may use less than its disk: it takes what fits, and goes on with everything else.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB } from '../../../protocol/units.ts'
@@ -14,6 +15,8 @@ import {
   stripeOf,
 } from './fixtures.ts'
 import { Store } from '../../../node/store/store.ts'
+import { ManualClock } from '../data/manual-clock.ts'
+import type { Kv } from '../../../node/store/kv.ts'
 import type { Disk } from '../../../node/world/world.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 
@@ -137,4 +140,35 @@ test('what a commit that failed for lack of space was to write of the segments i
   await store.commit([])
   await assertCounted(kv)
   assert.equal(store.usage().liveBytes, KIB + 54)
+})
+
+test('the index is of the capacity, and when it fills that, it says so until there is room again', async (t) => {
+  const { disk, kv } = await openStore(t, OPTIONS)
+  const clock = new ManualClock()
+  let indexBytes = 0
+  const grown: Kv = {
+    get: (key) => kv.get(key),
+    scan: (range) => kv.scan(range),
+    write: (writes, options) => kv.write(writes, options),
+    sizeBytes: async () => indexBytes,
+    close: () => kv.close(),
+  }
+  const store = await Store.open({ disk, clock, kv: grown }, OPTIONS)
+  indexBytes = 30 * KIB
+  assert.equal(await store.freeBytes(), 60 * KIB)
+  await putChunks(store, range(0, 50), KIB)
+  await assert.rejects(putChunks(store, range(50, 100), KIB), isFull)
+  // Payloads leave the log some room.
+  assert.ok(!store.isFull)
+  indexBytes = 100 * KIB - store.usage().segmentBytes - 5 * KIB
+  const entry = { kind: 'put', key: 'e', value: new Uint8Array(5 * MIB) } as const
+  await store.commit([entry])
+  // The disk is asked.
+  while (!store.isFull) await setImmediate()
+  await store.commit([{ kind: 'delete', key: 'e' }])
+  indexBytes = 0
+  clock.advance(6000)
+  assert.ok(store.isFull, 'as it was when it was last looked at')
+  while (store.isFull) await setImmediate()
+  await store.close()
 })

@@ -101,6 +101,7 @@ async function check(store: Store, acknowledged: ReadonlySet<ChunkId>): Promise<
 function slow(kv: MemoryKv, process: SimulatedProcess): Kv {
   return {
     get: (key) => kv.get(key),
+    sizeBytes: async () => 0,
     scan: (range) => kv.scan(range),
     close: () => kv.close(),
     write: async (writes, options) => {

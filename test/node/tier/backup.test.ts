@@ -1,19 +1,12 @@
 // The namespace of a volume in a tier, and a volume made of it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Backup } from '../../../node/tier/backup.ts'
-import { findBackup } from '../../../node/tier/backup-source.ts'
-import { refill } from '../../../node/namespace/refill.ts'
 import { identityFromSeed } from '../../../protocol/signed.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
-import { instant } from '../../../simulations/clock.ts'
-import { SeededRandom } from '../../../simulations/random.ts'
-import type { RecoveryKey } from '../../../protocol/membership/recovery-key.ts'
-import { Machine, checkpoint } from '../namespace/machines.ts'
+import { checkpoint } from '../namespace/machines.ts'
 import { Replica, send } from '../namespace/replicas.ts'
-import { MemoryTier } from './memory-tier.ts'
-
-const never = new AbortController().signal
+import { cast, recover } from './backup-cast.ts'
+import type { MemoryTier } from './memory-tier.ts'
 
 describe('a backup', () => {
   test('of a checkpoint and the log after it is all that a volume is made of', async () => {
@@ -106,51 +99,6 @@ describe('a backup', () => {
     await assert.rejects(recover(a, tier, foreign), { code: 'ENOENT', message: /another volume/ })
   })
 })
-
-async function cast(): Promise<{
-  a: Machine
-  b: Machine
-  tier: MemoryTier
-  save: () => Promise<void>
-  key: RecoveryKey
-}> {
-  const a = new Machine(await Replica.founder('a'))
-  const b = new Machine(await a.replica.member('b'))
-  const key = await a.replica.volumes.makeRecoveryKey(a.volume)
-  const tier = new MemoryTier()
-  const backup = new Backup({
-    world: {
-      clock: instant(a.replica.clock),
-      random: new SeededRandom('backup', 'keys'),
-      network: { self: a.replica.identity.peer },
-    },
-    hosted: { volume: a.volume, tiers: { names: () => ['attic'], open: () => tier } },
-    isOnline: () => true,
-    log: () => undefined,
-  })
-  return { a, b, tier, key, save: () => backup.save('attic', never) }
-}
-
-/** A node that has nothing but the tier and the key; a failure leaves nothing there. */
-async function recover(a: Machine, tier: MemoryTier, key: RecoveryKey): Promise<Replica> {
-  const fresh = await Replica.open('fresh')
-  fresh.clock.advance(Math.max(0, a.replica.clock.wall() - fresh.clock.wall()))
-  const world = { clock: instant(fresh.clock), random: new SeededRandom('fresh', 'recovery') }
-  const { source, tierName } = await findBackup(tier, key, never)
-  assert.equal(tierName, 'attic')
-  const admit = fresh.identity.peer
-  try {
-    await fresh.volumes.recover(key.genesis, identityFromSeed(key.seed), (volume) =>
-      refill({ volume, world }, source, { admit, signal: never }),
-    )
-  } catch (error) {
-    assert.deepEqual(fresh.volumes.all(), [])
-    for await (const [record] of fresh.store.kv.scan({ from: 'V', to: 'n~' }))
-      assert.fail(`${record} is left`)
-    throw error
-  }
-  return fresh.reopen()
-}
 
 function sizeOf({ objects }: MemoryTier): number {
   let size = 0

@@ -10,6 +10,8 @@ import type { Pin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 import { withMembers } from '../api/members.ts'
 import { pinsOf } from '../api/pins-of.ts'
+import { agreeTo } from '../../../simulations/cold/trust.ts'
+import type { Clock } from '../../../node/world/world.ts'
 import { contentOf, put } from '../upkeep/garbage-world.ts'
 
 const FILE_BYTES: number = 400 * KIB
@@ -17,7 +19,7 @@ const FILE_BYTES: number = 400 * KIB
 describe('pins to a cold tier', () => {
   test('what is below goes there, with what is made, changed or moved in later, also after a restart', async () => {
     await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
-      await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
+      await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old/deep', { parents: true }))
       await a.ask((api) => api.makeFolder('/moved'))
       await write(a, '/old/deep/one', 1)
@@ -84,7 +86,7 @@ describe('pins to a cold tier', () => {
 
   test('where it was said is away, the next in rank puts it an hour later, and it is not put again when that is back', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
-      await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
+      await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old'))
       await write(a, '/old/one', 1)
       await clock.sleep(MINUTE_MS)
@@ -161,6 +163,13 @@ describe('pins to a cold tier', () => {
 function whole(path: string, files: number, tier = 'attic'): Pin {
   const bytes = files * FILE_BYTES
   return { path, kind: 'cold', tier, wantedBytes: bytes, actualBytes: bytes }
+}
+
+/** All owners agree to it. */
+async function addAttic([a, ...others]: readonly ClusterNode[], clock: Clock): Promise<void> {
+  const attic = { name: 'attic', url: 'dir:/attic' }
+  await a?.ask((api) => api.addTier(attic))
+  await agreeTo(attic, others, clock)
 }
 
 async function write(node: ClusterNode, path: string, seed: number): Promise<void> {

@@ -11,6 +11,7 @@ export class MemoryTier implements ObjectTier {
   /** What of a put becomes stored. */
   onPut: (content: Uint8Array) => Uint8Array = (content) => content
   isArchive = false
+  readonly #puts = new Map<string, number>()
 
   async put(
     key: string,
@@ -24,6 +25,7 @@ export class MemoryTier implements ObjectTier {
     if (size !== content.length)
       throw new ShoalError('cold-corrupt', `${content.length} of ${size}`)
     this.objects.set(key, this.onPut(content))
+    this.#puts.set(key, this.#puts.size + 1)
   }
 
   async *get(
@@ -42,7 +44,8 @@ export class MemoryTier implements ObjectTier {
   async head(key: string): Promise<TierObject | undefined> {
     const content = this.objects.get(key)
     if (content === undefined) return undefined
-    const modifiedMs = 0 as WallTime
+    // Long ago, one after the other.
+    const modifiedMs = (this.#puts.get(key) ?? 0) as WallTime
     return { bytes: content.length, modifiedMs, storageClass: '', restore: 'none' }
   }
 

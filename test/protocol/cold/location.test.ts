@@ -24,9 +24,9 @@ describe('cold tier locations', () => {
       prefix: '',
       ...options,
     })
-    assert.deepEqual(parseTierLocation('rclone:my drive:shoal/a'), {
+    assert.deepEqual(parseTierLocation('rclone:my-drive_2.x:shoal/a'), {
       kind: 'rclone',
-      remote: 'my drive',
+      remote: 'my-drive_2.x',
       path: 'shoal/a',
     })
     assert.deepEqual(parseTierLocation('rclone:nas:/srv/shoal/'), {
@@ -52,6 +52,10 @@ describe('cold tier locations', () => {
       'rclone:remote:',
       'rclone::path',
       'rclone:-flag:path',
+      'rclone::sftp,ssh=touch:path',
+      'rclone:drive,token=x:path',
+      'rclone:my drive:path',
+      'rclone:dr\u0131ve:path',
       'rclone:remote:a/../b',
       'dir:relative',
       'dir:/',
@@ -64,6 +68,10 @@ describe('cold tier locations', () => {
     for (const endpoint of ['localhost:9000', 'ftp://host', 'http://host?a=b', '']) {
       assert.throws(() => parseTierLocation('s3://bucket', { endpoint }), isUsage, endpoint)
     }
+    for (const region of ['', 'evil.com/', 'a b', '-a', 'a'.repeat(64)])
+      assert.throws(() => parseTierLocation('s3://bucket', { region }), isUsage, region)
+    for (const storageClass of ['', 'standard', 'A\nB', '--flag'])
+      assert.throws(() => parseTierLocation('s3://bucket', { storageClass }), isUsage, storageClass)
   })
 
   test('options of S3 are refused elsewhere', () => {

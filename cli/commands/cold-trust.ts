@@ -1,0 +1,156 @@
+// `shoal cold trust`: an owner's word that a node uses a cold tier, which some admin told the volume of, and just that one.
+// Whoever joins a volume on a terminal is asked there.
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { parseTierLocation } from '../../protocol/cold/location.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { parseSize } from '../../protocol/size.ts'
+import { ofVolumeOption } from '../arguments.ts'
+import { printable, table } from '../output.ts'
+import type { Command } from 'commander'
+import type { VolumeInfo } from '../../node/control/api.ts'
+import type { ColdApi, Tier, TierStatus } from '../../node/control/cold.ts'
+import type { Context } from '../context.ts'
+
+interface TrustOptions {
+  readonly credentials?: string
+  readonly profile?: string
+  readonly limit?: number
+  readonly volume?: string
+  readonly yes?: boolean
+  readonly withdraw?: boolean
+}
+
+const HELP = `
+Where a tier is, an admin of the volume says; what this node uses there are this machine's folders, programs and keys. So it
+uses none before you agree, to just the place that is shown; if that changes, it asks again. "cold add" agrees, too.
+
+Example:
+  shoal cold trust attic --credentials ~/attic.key`
+
+export function addTrust(cold: Command, context: Context): void {
+  cold
+    .command('trust <name>')
+    .description('agree that this node uses a tier of a volume')
+    .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
+    .option('--profile <name>', 'of the AWS profile files')
+    .option('--limit <size>', 'what this node sends, and what it gets, a second', parseSize)
+    .option('--yes', 'agree to what the volume says, without being asked')
+    .option('--withdraw', 'agree to it no more')
+    .addOption(ofVolumeOption())
+    .addHelpText('after', HELP)
+    .action(async (name: string, options: TrustOptions) => {
+      const { volume, withdraw = false } = options
+      if (!withdraw) return trust(context, name, options)
+      await context.client.distrustTier(name, { volume })
+      context.print(
+        { withdrawn: name },
+        () => `This node uses cold tier ${printable(name)} no more`,
+      )
+    })
+}
+
+async function trust(context: Context, name: string, options: TrustOptions): Promise<void> {
+  const { credentials, profile, limit: bytesPerSecond, volume, yes = false } = options
+  const tier = await find(context.client, name, volume)
+  if (!yes && !(await agrees(context, tier))) {
+    const next = isAsked(context) ? 'nothing was changed' : 'look at it, then repeat with --yes'
+    throw new ShoalError('usage', `cold tier ${name} is not agreed to: ${next}`)
+  }
+  const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
+  const access = { profile, bytesPerSecond, volume, ...file }
+  const status = await context.client.trustTier({ ...placeOf(tier), ...access })
+  context.print(status, () => `This node uses cold tier ${printable(name)}`)
+  if (status.failure !== undefined)
+    context.tell(`It does not work from here yet: ${printable(status.failure.message)}`)
+}
+
+/** Ask about each tier that a volume has and this node does not use; without a terminal say how to agree. */
+export async function askAboutTiers(
+  context: Context,
+  api: ColdApi,
+  { name: volume, role }: Pick<VolumeInfo, 'name' | 'role'>,
+): Promise<void> {
+  if (role === 'keeper') return
+  const { signal } = context
+  for (const tier of await api.listTiers({ volume, signal })) {
+    const { name, url, isAgreed } = tier
+    if (isAgreed || url === '') continue
+    if (isAsked(context) && (await agrees(context, tier))) {
+      const { failure } = await api.trustTier({ ...placeOf(tier), volume }, { signal })
+      if (failure !== undefined) context.tell(`It does not work yet: ${printable(failure.message)}`)
+    } else {
+      const next = context.commandLine(`cold trust ${name} --volume ${volume}`)
+      context.tell(
+        `This node does not use the volume's cold tier ${printable(name)} (${printable(url)}). To agree to it: ${next}`,
+      )
+    }
+  }
+}
+
+async function find(api: ColdApi, name: string, volume: string | undefined): Promise<TierStatus> {
+  const tiers = await api.listTiers({ volume })
+  const tier = tiers.find((each) => each.name === name)
+  if (tier === undefined)
+    throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
+  if (tier.url === '') throw new ShoalError('malformed', tier.failure?.message ?? 'it is no tier')
+  return tier
+}
+
+function placeOf({ name, url, endpoint, region, storageClass }: Tier): Tier {
+  return { name, url, endpoint, region, storageClass }
+}
+
+function isAsked({ json }: Context): boolean {
+  return !json && process.stdin.isTTY && process.stderr.isTTY
+}
+
+/** Show where a tier is; on a terminal, ask. */
+async function agrees(context: Context, tier: Tier): Promise<boolean> {
+  context.tell(
+    [
+      `Cold tier ${printable(tier.name)} of the volume is, as an admin of it says:`,
+      table(rowsOf(tier).map(([what, text]) => [`  ${what}`, printable(text)])),
+      'If you agree, this node puts sealed data of the volume there, reads it back and removes it.',
+    ].join('\n'),
+  )
+  if (!isAsked(context)) return false
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await asking.question('Agree? [y/N] ', { signal: context.signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } finally {
+    asking.close()
+  }
+}
+
+function rowsOf({ url, endpoint, region, storageClass }: Tier): (readonly [string, string])[] {
+  const location = parseTierLocation(url, {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(storageClass !== undefined && { storageClass }),
+  })
+  switch (location.kind) {
+    case 's3':
+      return [
+        ['Kind', 'a bucket of an S3 server, with the access key of this node'],
+        // As it is dialled: what looks like another letter is none.
+        ['Server', endpoint === undefined ? 'Amazon' : new URL(endpoint).href],
+        ['Bucket', location.bucket],
+        ['Path', `/${location.prefix}`],
+        ...(region === undefined ? [] : [['Region', region] as const]),
+        ...(storageClass === undefined ? [] : [['Class', storageClass] as const]),
+      ]
+    case 'rclone':
+      return [
+        ['Kind', 'a remote of the rclone program on this machine'],
+        ['Remote', location.remote],
+        ['Path', location.path],
+      ]
+    case 'dir':
+      return [
+        ['Kind', 'a folder of this machine'],
+        ['Path', location.path],
+      ]
+  }
+}
