@@ -5,7 +5,19 @@
 /** A row of the table. */
 export type TrustRule =
   /** Decoders count items and depth over raw bytes before they build values. */
-  'cbor-counted-first'
+  | 'cbor-counted-first'
+  /** A voter promises and accepts for members who may write. */
+  | 'votes-for-writers'
+  /** A voter's promises go up in steps that never reach the last ballot. */
+  | 'ballots-in-steps'
+  /** A voter lets no proposer outbid the others again and again. */
+  | 'turns-to-propose'
+  /** A value is accepted, or believed of one voter, only with the signed promises of a quorum. */
+  | 'votes-have-grounds'
+  /** Who decides is whom an admin named. */
+  | 'voters-are-named'
+  /** Who signed two statements that exclude each other is not counted. */
+  | 'liars-do-not-count'
 
 const off = new Set<TrustRule>()
 

@@ -32,6 +32,7 @@ import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import { ackOf, hasStrongLocks, isStrong } from '../namespace/settings.ts'
 import { isInTouch } from '../namespace/stable.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { ObjectTier, World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
@@ -59,6 +60,8 @@ export interface HostedVolumeComponents {
   readonly ahead: ReadAheadBudget
   readonly dirty: DirtyBudget
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Without one, what concerns security is logged. */
+  readonly security?: RecordSecurity | undefined
 }
 
 /** What this node knows of peers beside their membership, and whom to tell what. */
@@ -105,6 +108,7 @@ export class HostedVolume {
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
     const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
+    const { security = ({ message, ...fields }) => log(message, fields) } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -139,6 +143,7 @@ export class HostedVolume {
       volume,
       ask: (peer, request, signal) => strong.ask(volume.id, peer, request, signal),
       sync: (peer) => swarm.sync(volume, peer),
+      security,
     })
     const claims = new LockClaims({
       world,
@@ -210,7 +215,7 @@ export class HostedVolume {
   /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */
   answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
     const role = this.volume.membership.member(from)?.role
-    return role !== undefined && mayRead(role) ? this.strong.voter.answer(request) : undefined
+    return role !== undefined && mayRead(role) ? this.strong.answer(request, from) : undefined
   }
 
   /** The same about locks. */

@@ -13,6 +13,7 @@ import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import type { Joining } from '../peers/join.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
@@ -29,6 +30,7 @@ export interface HostedVolumesComponents {
   readonly joining: Joining
   readonly peers: PeersKnown
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 /** A place in a hosted volume. */
@@ -94,7 +96,7 @@ export class HostedVolumes {
   async host(volume: Volume): Promise<HostedVolume> {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
-    const { world, store, swarm, peers, log } = this.#c
+    const { world, store, swarm, peers, log, security } = this.#c
     const hosted = await HostedVolume.open({
       world,
       store,
@@ -107,6 +109,7 @@ export class HostedVolumes {
       ahead: this.#ahead,
       dirty: this.#dirty,
       log,
+      security,
     })
     this.#hosted.set(volume.id, hosted)
     for (const listener of this.#listeners) listener(hosted)

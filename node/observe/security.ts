@@ -2,7 +2,14 @@
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
-export type SecurityEventKind = 'peer-costly'
+export type SecurityEventKind =
+  | 'peer-costly'
+  /** A voter gave two answers that exclude each other. */
+  | 'voter-lied'
+  /** Somebody wants ballots to leap. */
+  | 'ballot-leap'
+  /** What this node has promised as a voter cannot be read. */
+  | 'vote-unreadable'
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind
