@@ -203,8 +203,7 @@ export class StrongVoter {
     const { log } = this.#c
     const office = log.officeAfter(entry, claim.groups)
     const follows = (base: Claim): boolean => log.follows(entry, base.name)
-    if (enforces('votes-have-grounds'))
-      checkGrounds(claim, grounds, { ...this.#context(office), follows })
+    checkGrounds(claim, grounds, { ...this.#context(office), follows })
   }
 
   /** Is a statement signed, by one that has not lied? */

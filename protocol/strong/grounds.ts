@@ -51,6 +51,7 @@ export interface GroundsContext {
  * in office than the proposer knew, 'malformed' for all else.
  */
 export function checkGrounds(claim: Claim, grounds: Grounds, context: GroundsContext): void {
+  if (!enforces('votes-have-grounds')) return
   let at = claim.ballot
   for (const { promises, base } of grounds.slice(0, GROUNDS_MAX)) {
     checkPromises(at, promises, context)
