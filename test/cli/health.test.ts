@@ -26,6 +26,13 @@ function volume(
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
+    log: {
+      checkpointMs: undefined,
+      proposed: undefined,
+      late: [],
+      stalled: [],
+      stranded: undefined,
+    },
   }
   return {
     ...({} as VolumeStatus),

@@ -68,6 +68,13 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   tolerates: 1,
   unplacedBytes: 0,
   differsMs: undefined,
+  log: {
+    checkpointMs: undefined,
+    proposed: undefined,
+    late: [],
+    stalled: [],
+    stranded: undefined,
+  },
   heads: [],
   members: [{ peer: SELF, name: 'memory', role: 'admin' }],
   chunk: '64k',
