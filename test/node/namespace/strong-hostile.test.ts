@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
+import { compareBallots } from '../../../protocol/strong/ballot.ts'
 import { groupsAfter } from '../../../protocol/strong/grounds.ts'
 import { isProof } from '../../../protocol/strong/statement.ts'
 import { plantWeakness } from '../../../protocol/trust.ts'
@@ -59,7 +60,13 @@ async function lie(cloud: Cloud, seed: number): Promise<void> {
       continue
     }
     // Some value, old or new, with some of the grounds, at the ballot that was promised last; to some this, to others that.
-    const base = reports.length === 0 || random.chance(0.1) ? undefined : random.pick(reports)
+    const newest = reports.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]
+    const base =
+      newest === undefined || random.chance(0.1)
+        ? undefined
+        : random.chance(0.6)
+          ? newest
+          : random.pick(reports)
     for (const peer of PEERS.filter(() => random.chance(0.8))) {
       const entry = base?.entry && readEntry(base.entry)
       const own = { id: `mallory#${count++}`, before: entry?.id ?? '' }
@@ -106,6 +113,7 @@ describe('a member that has no vote, and lies', () => {
         }
         done += calls.filter(({ outcome, endMs }) => outcome === 'done' && endMs < 3000).length
         assert.deepEqual(proofsOf(cloud.said), [], 'nobody is said to have lied')
+        assert.ok(!cloud.deciders.has(MALLORY), 'nobody named it')
       }
       assert.ok(done > 40, `${done} calls`)
     })
@@ -122,7 +130,8 @@ describe('a member that has no vote, and lies', () => {
           void lie(cloud, seed)
           outcomes.push(
             await run(cloud).then(
-              ({ calls, chain }) => isRight(() => assertLinearizable(calls, chain)),
+              ({ calls, chain }) =>
+                !cloud.deciders.has(MALLORY) && isRight(() => assertLinearizable(calls, chain)),
               () => false,
             ),
           )
@@ -133,6 +142,33 @@ describe('a member that has no vote, and lies', () => {
       }
     })
   }
+})
+
+describe('a voter that hides what it accepted', () => {
+  test('breaks nothing that its own statements do not prove, and nobody else is blamed', async () => {
+    const [liar] = FIRST as unknown as [PeerId]
+    let proven = 0
+    for (let seed = 1; seed <= 6; seed++) {
+      const cloud = new Cloud(`hide ${seed}`, CALM)
+      const random = new SeededRandom(seed, 'liar')
+      cloud.corrupt(liar, (truth, _request, sign) => {
+        if (truth.kind !== 'state' || truth.statement === undefined || random.chance(0.5))
+          return truth
+        const { term, promised } = truth.statement
+        const statement = sign({ term, promised, accepted: undefined })
+        return { kind: 'state', accepted: undefined, statement }
+      })
+      const broken = await run(cloud).then(
+        ({ calls, chain }) => !isRight(() => assertLinearizable(calls, chain)),
+        () => true,
+      )
+      const proofs = proofsOf(cloud.said)
+      if (broken) assert.ok(proofs.length > 0, `seed ${seed}: nobody is proven to lie`)
+      for (const [{ voter }] of proofs) assert.equal(voter, liar)
+      proven += proofs.length > 0 ? 1 : 0
+    }
+    assert.ok(proven > 0)
+  })
 })
 
 function isRight(check: () => void): boolean {

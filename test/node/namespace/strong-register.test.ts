@@ -5,7 +5,8 @@ import { describe, test } from 'node:test'
 import { VirtualClock } from '../../../simulations/clock.ts'
 import { SimulatedProcess } from '../../../simulations/process.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
-import { Cloud, FIRST, registerOf, valueOf } from './strong-cloud.ts'
+import { registerOf } from './strong-clients.ts'
+import { Cloud, FIRST, valueOf } from './strong-cloud.ts'
 import { assertLinearizable, run } from './strong-runs.ts'
 import type { Value } from '../../../protocol/strong/value.ts'
 import type { Groups } from '../../../protocol/strong/voters.ts'
@@ -28,10 +29,10 @@ describe('a proposal that reached one voter only', () => {
   test('never takes effect once its proposer has decided against it', async () => {
     let reached = (_peer: PeerId, _kind: string): boolean => true
     const cloud = new Cloud(1, { lossRate: 0, duplicateRate: 0, crashRate: 0, moves: false })
-    const { ask } = cloud
+    const ask = cloud.ask.bind(cloud)
     cloud.ask = async (...args) => {
       if (!reached(args[2], args[3].kind)) throw new ShoalError('unreachable', 'lost')
-      return ask.apply(cloud, args)
+      return ask(...args)
     }
     const clock = new VirtualClock(new SimulatedProcess(cloud.scheduler, 'p'))
     const [one, two] = [X, Y].map((self) => registerOf(cloud, self, clock, self).register)

@@ -1,11 +1,12 @@
 // Runs of clients over a cloud of voters, and what must be true of what they saw.
 import assert from 'node:assert/strict'
-import { Client, PEERS, callOf } from './strong-cloud.ts'
+import { Client } from './strong-clients.ts'
+import { PEERS, callOf } from './strong-cloud.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Call, Cloud } from './strong-cloud.ts'
 
 /** The writes that took effect, in their order. */
-export async function chainOf(cloud: Cloud): Promise<readonly string[]> {
+async function chainOf(cloud: Cloud): Promise<readonly string[]> {
   cloud.heal()
   const reader = new Client(cloud, PEERS[0] as PeerId, 'reader')
   await cloud.scheduler.finish(reader.work(20))
