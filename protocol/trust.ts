@@ -46,6 +46,10 @@ export type TrustRule =
   | 'voters-are-named'
   /** Who signed two statements that exclude each other is not counted. */
   | 'liars-do-not-count'
+  /** A session of locks is of the member that opened it. */
+  | 'lock-sessions-by-member'
+  /** A member holds no more locks than its share, and who may only read holds up nobody for long. */
+  | 'locks-within-share'
 
 const off = new Set<TrustRule>()
 

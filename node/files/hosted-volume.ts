@@ -5,6 +5,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import type { Ack } from '../control/api.ts'
@@ -221,7 +222,12 @@ export class HostedVolume {
   /** The same about locks. */
   answerLock(from: PeerId, request: LockRequest): Promise<LockReply> | undefined {
     const role = this.volume.membership.member(from)?.role
-    return role !== undefined && mayRead(role) ? this.#claims.answer(request) : undefined
+    return role !== undefined && mayRead(role) ? this.#claims.answer(request, from) : undefined
+  }
+
+  /** Who holds locks between nodes, as this node knows as a voter. */
+  lockHolders(): readonly LockHolder[] {
+    return this.#claims.holders()
   }
 
   /** Locks between all nodes, if the volume has such; else each machine has its own. */

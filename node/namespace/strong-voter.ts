@@ -35,6 +35,8 @@ import type { StrongLog } from './strong-log.ts'
 import type { Volume } from './volume.ts'
 
 const VOTE: ByteString = 'Qv'
+/** Whose a vote is that cannot be read. */
+const NOBODY = '' as ActorId
 
 export interface StrongVoterComponents {
   readonly world: Pick<World, 'clock'>
@@ -70,15 +72,18 @@ export class StrongVoter {
   }
 
   #open(): Kept {
-    const { volume, log, security } = this.#c
+    const { volume, security } = this.#c
     const bytes = volume.view.get(VOTE)
     try {
       return bytes === undefined ? { ...NO_VOTE, by: undefined, since: 0 } : decodeKept(bytes)
     } catch (error) {
       const message = `what this node has promised as a voter cannot be read (${asShoalError(error).message}): it does not vote. Take it out of the voters, then put it in again: shoal volume set voters=...`
       security({ kind: 'vote-unreadable', volume: volume.id, message })
-      // Nobody's: whatever it was, it was not of a later naming than is known.
-      return { ...NO_VOTE, by: '' as ActorId, since: log.office.number }
+      // Who names it again must have heard of that: not who named it before.
+      volume.renewIncarnation()
+      const lost = { ...NO_VOTE, by: NOBODY, since: 0 }
+      volume.view.put(VOTE, encodeKept(lost))
+      return lost
     }
   }
 
@@ -305,7 +310,7 @@ export class StrongVoter {
   }
 }
 
-function encodeKept({ by = '' as ActorId, since, promised, accepted }: Kept): Uint8Array {
+function encodeKept({ by = NOBODY, since, promised, accepted }: Kept): Uint8Array {
   return encodeCbor({
     by: fromHex(by),
     s: since,

@@ -33,6 +33,7 @@ import type {
   NodeStatus,
   PeerStatus,
   VolumeStatus,
+  LockStatus,
 } from '../../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../../node/control/upkeep.ts'
 import type { Invitation, InviteRequest } from '../../node/control/tickets.ts'
@@ -53,6 +54,7 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
   #settings: Settings = { class: 'auto', ack: 'local' }
   conflicts: readonly Conflict[] = []
   conflictCount = 0
+  locks: readonly LockStatus[] = []
   notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
@@ -70,6 +72,7 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
       peers: await this.listPeers(),
       volumes: await this.listVolumes(),
       mounts: [...this.#mounts.values()],
+      locks: this.locks,
       notices: this.notices,
     }
   }

@@ -45,7 +45,7 @@ class LockNode {
     const { world } = node.machine
     const protocol = new LockProtocol({
       world,
-      answer: async (_volume, _from, request) => this.claims.answer(request),
+      answer: async (_volume, from, request) => this.claims.answer(request, from),
     })
     this.#claims = new LockClaims({
       world,
