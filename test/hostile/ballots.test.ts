@@ -59,7 +59,7 @@ test('no ballot of a writer ends strong calls, or keeps a node from starting', a
   await cluster.connected()
   await admin.shoal('mkdir', '--consistency', 'strong', '/two')
   assert.match(await ben.shoal('ls', '--consistency', 'strong', '/'), /one[^]*two/)
-  const events = await admin.shoal('security')
+  const events = await admin.shoal('events')
   assert.match(events, /asks this voter for a ballot/)
 })
 
