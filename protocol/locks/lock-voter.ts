@@ -5,7 +5,7 @@
 //     (PaxosLease: Trencséni et al., arXiv:1209.4187), so that no majority ever forgets what somebody counts on
 //   a session is of the member that opened it, by the connection: nobody else renews it or gives it up
 //   what a member holds is bounded, over all of its sessions; one that may only read holds shared locks alone, and is in
-//     the way of others for READERS_MS at most, of which it then has none of the file for as long
+//     the way of others for READERS_MS at most, and then has none of the file for REST_MS
 // Who waits is served in the order in which they came, if all ask this voter first; but who holds something of a file
 // already is not held up by who waits for it, and nobody comes before others for longer than TURN_MS.
 import type { PeerId } from '../ids.ts'
@@ -24,8 +24,12 @@ const TURN_MS = 3000
 /** Sessions that wait, or hold locks, at most; and of one member: it begins another when it has lost all, or starts anew. */
 const SESSIONS_MAX = 1024
 const SESSIONS_OF_ONE_MAX = 4
-/** Those who may only read are in the way of others for so long, and then not for as long. */
-export const READERS_MS: number = 30 * SECOND_MS
+/**
+ * Those who may only read are in the way of others for so long, and then not for so long. Who wants the lock asks the
+ * other voters once the first has granted it: these have time to do so while the first still holds readers off.
+ */
+export const READERS_MS: number = 20 * SECOND_MS
+export const REST_MS: number = 2 * READERS_MS
 /** Nobody wants what they hold who has not asked for it for so long. */
 const WANTED_MS: number = LEASE_MS
 
@@ -148,9 +152,9 @@ export class LockVoter {
       if (until <= now) this.#sessions.delete(session)
     this.#waiting = this.#waiting.filter(({ until }) => until > now)
     for (const [file, { since, at }] of this.#contended) {
-      const isResting = now >= since + READERS_MS && now < since + 2 * READERS_MS
-      if (!isResting && (now - at > WANTED_MS || now >= since + 2 * READERS_MS))
-        this.#contended.delete(file)
+      const isOver = now >= since + READERS_MS + REST_MS
+      const isResting = now >= since + READERS_MS && !isOver
+      if (isOver || (!isResting && now - at > WANTED_MS)) this.#contended.delete(file)
     }
   }
 

@@ -14,7 +14,7 @@ import { Namespace } from '../../node/namespace/namespace.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import { TestCluster } from '../cluster/cluster.ts'
+import type { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { LEASE_MS } from '../../../protocol/locks/claim.ts'
 import { inTheWay } from '../../../protocol/locks/held-locks.ts'
 import { LOCKS_MAX } from '../../../protocol/limits.ts'
-import { LockVoter, READERS_MS } from '../../../protocol/locks/lock-voter.ts'
+import { LockVoter, READERS_MS, REST_MS } from '../../../protocol/locks/lock-voter.ts'
 import type { NodeId, PeerId } from '../../../protocol/ids.ts'
 import type { Claim, FileLocks, Verdict } from '../../../protocol/locks/claim.ts'
 import type { LockKind } from '../../../protocol/locks/held-locks.ts'
@@ -196,7 +196,7 @@ describe('a voter on locks', () => {
     asked.claim('y', [])
     assert.equal(asked.claim('reader', shared), 'busy')
     assert.equal(asked.claim('z', shared), 'granted')
-    asked.now = startedMs + 2 * READERS_MS
+    asked.now = startedMs + READERS_MS + REST_MS
     assert.equal(asked.claim('reader', shared), 'granted')
   })
 
