@@ -191,7 +191,7 @@ export class StrongVoter {
     const office = this.#c.log.officeAfter(entry, value.groups)
     const isTakenIn = this.#isTakenIn(entry, office)
     if (!isTakenIn) this.#checkNotLost()
-    this.check({ ballot, ...value }, grounds, entry)
+    this.#check({ ballot, ...value }, grounds, entry, (peer) => this.#c.log.mayWrite(peer))
     // As one who is in office anew it has promised nothing yet.
     if (isTakenIn) this.#kept = { ...NO_VOTE, by: this.#c.volume.actor, since: office.number }
     const after = vote(this.#kept, request, from)
@@ -202,13 +202,18 @@ export class StrongVoter {
   }
 
   /**
-   * May a value, whose entry could be applied here, have been accepted? throws as checkGrounds.
+   * May a value, whose entry could be applied here, have been accepted, perhaps by the promise of one who was removed
+   * since? throws as checkGrounds.
    */
   check(claim: Claim, grounds: Grounds, entry: Entry): void {
+    this.#check(claim, grounds, entry, () => true)
+  }
+
+  #check(claim: Claim, grounds: Grounds, entry: Entry, mayVote: GroundsContext['mayVote']): void {
     const { log } = this.#c
     const office = log.officeAfter(entry, claim.groups)
     const follows = (base: Claim): boolean => log.follows(entry, base.name)
-    checkGrounds(claim, grounds, { ...this.#context(office), follows })
+    checkGrounds(claim, grounds, { ...this.#context(office), mayVote, follows })
   }
 
   /** Is a statement signed, by one that has not lied? */

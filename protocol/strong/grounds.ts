@@ -37,7 +37,7 @@ export interface GroundsContext {
   readonly office: Office
   /** Who decided, as the judge itself accepted. */
   readonly accepted: Groups | undefined
-  /** Is it a member that may vote? */
+  /** May it vote now? Asked of those who promise the ballot: what they promised before they were removed stands. */
   readonly mayVote: (peer: PeerId) => boolean
   /** Is a statement signed, by one that has not lied? */
   readonly isSigned: (statement: Statement) => boolean
@@ -53,8 +53,10 @@ export interface GroundsContext {
 export function checkGrounds(claim: Claim, grounds: Grounds, context: GroundsContext): void {
   if (!enforces('votes-have-grounds')) return
   let at = claim.ballot
+  let judging = context
   for (const { promises, base } of grounds.slice(0, GROUNDS_MAX)) {
-    checkPromises(at, promises, context)
+    checkPromises(at, promises, judging)
+    judging = { ...context, mayVote: () => true }
     const isChosen = checkBase(promises, base, context)
     if (base === undefined || !isSameValue(base, claim)) {
       if (!isChosen) throw wrong('it comes after a value that perhaps was not chosen')
