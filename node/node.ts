@@ -160,8 +160,8 @@ export class Node implements LocalNode {
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
-    const hosted = new HostedVolumes({ world, store, volumes, log, swarm, joining, peers })
-    this.#hosted = hosted
+    const around = { world, store, volumes, log, swarm, joining, peers }
+    const hosted = (this.#hosted = new HostedVolumes({ ...around, security: security.record }))
     const upkeep = (this.#upkeep = new NodeUpkeep(
       { world, store, volumes, hosted, detector, distrust, log },
       options.upkeep,

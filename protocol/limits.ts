@@ -38,6 +38,9 @@ export const MEMBERS_MAX = 4096
 export const GOVERNED_MAX = 64
 /** Members that decide on strong consistency. */
 export const VOTERS_MAX = 7
+/** The highest number of a ballot; and how often in a row a value may be proposed anew without being chosen. */
+export const BALLOT_MAX: number = 2 ** 52
+export const GROUNDS_MAX = 16
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
 export const LOCKS_MAX = 1024
 

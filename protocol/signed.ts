@@ -29,6 +29,7 @@ export type SignatureDomain =
   | 'shoal/attestation/1'
   | 'shoal/security/1'
   | 'shoal/backup-head/1'
+  | 'shoal/vote/1'
 
 // DER wrappers of a raw Ed25519 key (RFC 8410).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')

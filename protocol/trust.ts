@@ -46,6 +46,22 @@ export type TrustRule =
   | 'backup-head-true'
   /** A member announces heads of its own only. */
   | 'backup-word-own'
+  /** A voter promises and accepts for members who may write. */
+  | 'votes-for-writers'
+  /** A voter's promises go up in steps that never reach the last ballot. */
+  | 'ballots-in-steps'
+  /** A voter lets no proposer outbid the others again and again. */
+  | 'turns-to-propose'
+  /** A value is accepted, or believed of one voter, only with the signed promises of a quorum. */
+  | 'votes-have-grounds'
+  /** Who decides is whom an admin named. */
+  | 'voters-are-named'
+  /** Who signed two statements that exclude each other is not counted. */
+  | 'liars-do-not-count'
+  /** A session of locks is of the member that opened it. */
+  | 'lock-sessions-by-member'
+  /** A member holds no more locks than its share, and who may only read holds up nobody for long. */
+  | 'locks-within-share'
 
 const off = new Set<TrustRule>()
 

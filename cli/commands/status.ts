@@ -9,6 +9,9 @@ import type { Context } from '../context.ts'
 type Notice = NodeStatus['notices'][number]
 type Cache = NodeStatus['node']['cache']
 
+/** Files of which locks are shown. */
+const LOCKS_SHOWN = 20
+
 export function addStatus(program: Command, context: Context): void {
   program
     .command('status')
@@ -20,7 +23,8 @@ export function addStatus(program: Command, context: Context): void {
     })
 }
 
-function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context: Context): string {
+function describe(status: NodeStatus, context: Context): string {
+  const { node, peers, volumes, mounts, locks, notices } = status
   const rows = [
     [
       'Node',
@@ -36,9 +40,21 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
       'Mount',
       `${folder} (${[volume, ...(readOnly ? ['read-only'] : []), ...(allowOther ? ['other users'] : [])].join(', ')})`,
     ]),
+    ...lockRows(locks),
   ]
   const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]
   return [...parts, ...notices.map(noticeText)].join('\n\n')
+}
+
+/** Those held for longest. */
+function lockRows(locks: NodeStatus['locks']): string[][] {
+  const shown = locks.toSorted((a, b) => a.sinceMs - b.sinceMs).slice(0, LOCKS_SHOWN)
+  const left = locks.length - shown.length
+  const rows = shown.map(({ volumeName, path, member, count, isExclusive, sinceMs }) => [
+    'Lock',
+    `${printable(`${volumeName}:${path}`)}, ${count} ${isExclusive ? 'exclusive' : 'shared'}, of ${printable(member)} for ${formatDuration(Date.now() - sinceMs)}`,
+  ])
+  return left > 0 ? [...rows, ['Lock', `and of ${left} more files (--json)`]] : rows
 }
 
 function storeText(node: NodeStatus['node']): string {
@@ -77,6 +93,12 @@ function noticeText(notice: Notice): string {
   }
   if (kind === 'clock') {
     return `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this node's, or this one is behind. Who is ahead wins over what others write later: set both by NTP.`
+  }
+  if (kind === 'voter-lied') {
+    return `Note: the voter ${printable(member)} of "${printable(volumeName)}" gave two answers that exclude each other: it lies, or its home was restored from an old copy. It is not counted. Take it out of the voters, and put it in again once it is well: shoal volume set ${printable(volumeName)} voters=...`
+  }
+  if (kind === 'vote-lost') {
+    return `Note: this node may have forgotten what it promised as a voter of "${printable(volumeName)}", and does not vote. Take it out of the voters, then put it in again: shoal volume set ${printable(volumeName)} voters=...`
   }
   const whose = isSelf ? 'this home' : `${printable(member)}'s home`
   return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. What both wrote is kept. Let one of them end, and give each machine a home of its own.`

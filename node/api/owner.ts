@@ -1,4 +1,6 @@
 // All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the status of everything.
+import type { HostedVolume } from '../files/hosted-volume.ts'
+import type { NamedVolume } from '../namespace/volumes.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -9,6 +11,7 @@ import { filesApi } from './files.ts'
 import { garbageApi } from './garbage.ts'
 import { historyApi } from './history.ts'
 import { mountsApi } from './mounts.ts'
+import { locksOf, voterNotices } from './locks.ts'
 import { noticesOf } from './notices.ts'
 import { peersApi } from './peers.ts'
 import { pinsApi } from './pins.ts'
@@ -69,12 +72,28 @@ export function ownersApi(
         peers: await nouns.listPeers(),
         volumes: await nouns.listVolumes(),
         mounts: await nouns.listMounts(),
-        notices: volumes.all().flatMap((named) => {
-          const refusedBy = swarm.refusedBy(named.volume)
-          const { clocksAhead } = swarm
-          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy, clocksAhead })
-        }),
+        locks: hostedNow(parts).flatMap(([named, hosted]) => locksOf(named, hosted, world)),
+        notices: volumes
+          .all()
+          .flatMap((named) => {
+            const refusedBy = swarm.refusedBy(named.volume)
+            const { clocksAhead } = swarm
+            return noticesOf(named, { nowMs: world.clock.wall(), refusedBy, clocksAhead })
+          })
+          .concat(
+            hostedNow(parts).flatMap(([named, hosted]) =>
+              voterNotices(named, hosted, world.clock.wall()),
+            ),
+          ),
       }
     },
   }
+}
+
+/** Volumes that are at work. */
+function hostedNow({ volumes, hosted }: NodeParts): (readonly [NamedVolume, HostedVolume])[] {
+  return volumes.all().flatMap((named) => {
+    const found = hosted.get(named.volume.id)
+    return found === undefined ? [] : [[named, found] as const]
+  })
 }

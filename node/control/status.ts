@@ -44,7 +44,23 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[]
   readonly volumes: readonly VolumeStatus[]
   readonly mounts: readonly MountStatus[]
+  /** Of files between nodes, of volumes with strong locks that this node is a voter of. */
+  readonly locks: readonly LockStatus[]
   readonly notices: readonly Notice[]
+}
+
+/** What a member holds of one file. */
+export interface LockStatus {
+  readonly volumeName: string
+  /** Empty where the file is gone. */
+  readonly path: string
+  readonly family: 'fcntl' | 'flock'
+  /** Its node. */
+  readonly member: string
+  /** Ranges. */
+  readonly count: number
+  readonly isExclusive: boolean
+  readonly sinceMs: WallTime
 }
 
 /** online: heard as usual. late: silent for longer than usual. gone: silent for the grace of a volume it is a member of. */

@@ -5,6 +5,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
 import type { Ack } from '../control/api.ts'
@@ -32,6 +33,7 @@ import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import { ackOf, hasStrongLocks, isStrong } from '../namespace/settings.ts'
 import { isInTouch } from '../namespace/stable.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { ObjectTier, World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
@@ -59,6 +61,8 @@ export interface HostedVolumeComponents {
   readonly ahead: ReadAheadBudget
   readonly dirty: DirtyBudget
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Without one, what concerns security is logged. */
+  readonly security?: RecordSecurity | undefined
 }
 
 /** What this node knows of peers beside their membership, and whom to tell what. */
@@ -105,6 +109,7 @@ export class HostedVolume {
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
     const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
+    const { security = ({ message, ...fields }) => log(message, fields) } = components
     const { map, gatherer, packer } = parts
     this.volume = volume
     this.map = map
@@ -139,6 +144,7 @@ export class HostedVolume {
       volume,
       ask: (peer, request, signal) => strong.ask(volume.id, peer, request, signal),
       sync: (peer) => swarm.sync(volume, peer),
+      security,
     })
     const claims = new LockClaims({
       world,
@@ -210,13 +216,18 @@ export class HostedVolume {
   /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */
   answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
     const role = this.volume.membership.member(from)?.role
-    return role !== undefined && mayRead(role) ? this.strong.voter.answer(request) : undefined
+    return role !== undefined && mayRead(role) ? this.strong.answer(request, from) : undefined
   }
 
   /** The same about locks. */
   answerLock(from: PeerId, request: LockRequest): Promise<LockReply> | undefined {
     const role = this.volume.membership.member(from)?.role
-    return role !== undefined && mayRead(role) ? this.#claims.answer(request) : undefined
+    return role !== undefined && mayRead(role) ? this.#claims.answer(request, from) : undefined
+  }
+
+  /** Who holds locks between nodes, as this node knows as a voter. */
+  lockHolders(): readonly LockHolder[] {
+    return this.#claims.holders()
   }
 
   /** Locks between all nodes, if the volume has such; else each machine has its own. */

@@ -14,6 +14,7 @@ import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import type { Joining } from '../peers/join.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Asked } from '../peers/shard-protocol-server.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
@@ -31,6 +32,7 @@ export interface HostedVolumesComponents {
   readonly joining: Joining
   readonly peers: PeersKnown
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 /** A place in a hosted volume. */
@@ -112,7 +114,7 @@ export class HostedVolumes {
   }
 
   #make(volume: Volume): Promise<HostedVolume> {
-    const { world, store, swarm, peers, log } = this.#c
+    const { world, store, swarm, peers, log, security } = this.#c
     return HostedVolume.open({
       world,
       store,
@@ -125,6 +127,7 @@ export class HostedVolumes {
       ahead: this.#ahead,
       dirty: this.#dirty,
       log,
+      security,
     })
   }
 

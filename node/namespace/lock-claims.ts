@@ -15,6 +15,8 @@ import type { FileLocks } from '../../protocol/locks/claim.ts'
 import { includes } from '../../protocol/locks/held-locks.ts'
 import type { HeldLock } from '../../protocol/locks/held-locks.ts'
 import { LockVoter, isSameFile } from '../../protocol/locks/lock-voter.ts'
+import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
 import { formatVoters } from '../../protocol/strong/voters.ts'
 import type { Voters } from '../../protocol/strong/voters.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -91,15 +93,28 @@ export class LockClaims {
     await Promise.allSettled([this.#last])
   }
 
-  /** This node as a voter. */
-  async answer(request: LockRequest): Promise<LockReply> {
+  /** Who holds what, as this node knows as a voter. */
+  holders(): readonly LockHolder[] {
+    const { strong, volume, world } = this.#c
+    if (!strong.voters().includes(volume.identity.peer)) return []
+    return this.#voter.holders(world.clock.now())
+  }
+
+  /** Answer a member, as a voter. */
+  async answer(request: LockRequest, peer: PeerId): Promise<LockReply> {
     const { volume, world } = this.#c
     const now = world.clock.now()
     if (request.kind === 'test') {
-      const [lock] = this.#voter.inTheWay(request.session, request.wanted, now)?.held ?? []
+      const { session, wanted } = request
+      const [lock] = this.#voter.inTheWay(session, peer, wanted, now)?.held ?? []
       return lock === undefined ? { kind: 'free' } : { kind: 'held', lock }
     }
-    const verdict = this.#voter.answer(request.claim, this.#votersHere(), now)
+    const verdict = this.#voter.answer(
+      request.claim,
+      { peer, isReader: !this.#mayWrite(peer) },
+      this.#votersHere(),
+      now,
+    )
     if (verdict.kind !== 'granted') return verdict
     const committed = volume.commit()
     const log = volume.actors.headVector()
@@ -117,10 +132,8 @@ export class LockClaims {
     this.#session = this.#newSession()
     this.#held = []
     this.#late = []
-    this.#c.log('locks are lost: a majority of the voters could not be reached in time', {
-      volume: this.#c.volume.id,
-      files: lost.length,
-    })
+    const fields = { volume: this.#c.volume.id, files: lost.length }
+    this.#c.log('locks are lost: too few voters renewed them in time', fields)
     this.#onLost(lost)
   }
 
@@ -132,9 +145,12 @@ export class LockClaims {
 
   /**
    * Hold this of a file, at least what was held of it before. returns false if another node is in the way.
-   * isPatient: the caller comes again soon if it is refused. throws ShoalError 'ENOLCK', and the reason of `signal`.
+   * isPatient: the caller comes again soon if it is refused. throws ShoalError 'ENOLCK', 'EACCES', the reason of `signal`.
    */
   async claim(wanted: FileLocks, isPatient: boolean, signal: AbortSignal): Promise<boolean> {
+    const isExclusive = wanted.held.some(({ kind }) => kind === 'exclusive')
+    if (isExclusive && !this.#mayWrite(this.#c.volume.identity.peer))
+      throw new ShoalError('EACCES', 'this node may only read the volume: its locks are shared')
     const { clock } = this.#c.world
     const begunAt = clock.now()
     for (;;) {
@@ -331,12 +347,17 @@ export class LockClaims {
 
   async #ask(peer: PeerId, request: LockRequest): Promise<LockReply> {
     const { volume, ask, world } = this.#c
-    if (peer === volume.identity.peer) return this.answer(request)
+    if (peer === volume.identity.peer) return this.answer(request, peer)
     return ask(peer, request, world.clock.timeout(ASK_MS, this.#stop.signal))
   }
 
   #heldOf(locks: FileLocks): FileLocks | undefined {
     return this.#held.find((one) => isSameFile(one, locks))
+  }
+
+  #mayWrite(peer: PeerId): boolean {
+    const role = this.#c.volume.membership.roleOf(peer)
+    return role !== undefined && mayWrite(role)
   }
 
   #votersHere(): string {

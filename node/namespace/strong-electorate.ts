@@ -3,7 +3,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { VOTERS_MAX } from '../../protocol/limits.ts'
 import { mayAdminister, mayWrite } from '../../protocol/membership/roles.ts'
-import { parseVoters } from '../../protocol/strong/voters.ts'
+import { parseVoters } from '../../protocol/strong/office.ts'
 import type { Volume } from './volume.ts'
 
 /** All who may vote; of more than VOTERS_MAX the admins first. */

@@ -1,16 +1,23 @@
 // A register that its voters hold together: read and changed by one sequence of values that everyone agrees on, as long
 // as a majority of them answers (protocol/strong). One change at a time for each object; many nodes may change at once.
-import { ShoalError } from '../../protocol/errors.ts'
+import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import type { Accepted, StrongReply, StrongRequest, Value } from '../../protocol/strong/acceptor.ts'
-import { ballotAbove, compareBallots } from '../../protocol/strong/ballot.ts'
+import type { StrongReply } from '../../protocol/strong/acceptor.ts'
+import { ballotAbove, compareBallots, nextBallot } from '../../protocol/strong/ballot.ts'
 import type { Ballot } from '../../protocol/strong/ballot.ts'
-import { countAccepts, findValue } from '../../protocol/strong/round.ts'
-import type { Finding, Search, Setback, Tally } from '../../protocol/strong/round.ts'
-import { everyVoter } from '../../protocol/strong/voters.ts'
+import type { Grounds } from '../../protocol/strong/grounds.ts'
+import { countAccepts } from '../../protocol/strong/round.ts'
+import type { Newest } from '../../protocol/strong/round.ts'
+import { isSameMark } from '../../protocol/strong/statement.ts'
+import type { Mark, Statement } from '../../protocol/strong/statement.ts'
+import { digestOf } from '../../protocol/strong/value.ts'
+import type { Claim, Value } from '../../protocol/strong/value.ts'
+import { everyVoter, isQuorum } from '../../protocol/strong/voters.ts'
 import type { Groups, Voters } from '../../protocol/strong/voters.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { World } from '../world/world.ts'
+import { Search, statementsOf } from './strong-search.ts'
+import type { Found, Outbid, SearchComponents } from './strong-search.ts'
 
 /** Between attempts of proposers that outbid each other: random, doubling up to a limit. */
 const PAUSE_MS = 4
@@ -19,28 +26,27 @@ const PAUSE_MS_MAX = 500
 const KEEP_MS = 1_000
 
 /** A value that was chosen, and voters who have it. */
-export interface Chosen extends Accepted {
+export interface Chosen extends Claim {
   readonly holders: readonly PeerId[]
+  /** Its entry, as some of them tell it: none, if they may not tell. */
+  readonly entries: readonly Uint8Array[]
 }
 
-export interface RegisterComponents {
+export interface RegisterComponents extends SearchComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly self: PeerId
-  /** Ask a voter. throws ShoalError when it does not answer. */
-  readonly ask: (peer: PeerId, request: StrongRequest, signal: AbortSignal) => Promise<StrongReply>
-  /** Called before a value that perhaps was not chosen is proposed once more: get what its voters need for it. */
-  readonly makeReady: (found: Chosen, signal: AbortSignal) => Promise<void>
-  /** What this node itself has accepted last. */
-  readonly known: () => Accepted | undefined
-  readonly nameOf: (peer: PeerId) => string
-  /** The groups of the register before its first value. */
-  readonly first: Groups
+  /** The entry of a value, of what its holders say it is. */
+  readonly entryOf: (chosen: Chosen) => Uint8Array | undefined
+  /** May this node have values accepted? */
+  readonly mayPropose: () => boolean
+  /** A voter does not take what another has promised. */
+  readonly onDoubted: (by: PeerId, signal: AbortSignal) => Promise<void>
 }
 
-/** The right to propose a value at `ballot`, given by a quorum of `groups`, which had `base` then. */
+/** The right to propose a value at `ballot`, given by a quorum of those who decide after `base`. */
 interface Turn {
-  readonly groups: Groups
   readonly ballot: Ballot
+  readonly promises: readonly Statement[]
   readonly base: Chosen | undefined
   /** Of a turn given with the last change when that was; others may have outbid it since. */
   readonly keptAt: Instant | undefined
@@ -51,12 +57,14 @@ export type Change = (base: Chosen | undefined) => Promise<Value | undefined>
 
 export class Register {
   readonly #c: RegisterComponents
-  /** The highest ballot heard of. */
-  #seen: Ballot | undefined
+  /** The highest ballot that a quorum has heard of; undefined: not known yet. */
+  #last: Ballot | undefined
   #kept: Turn | undefined
+  readonly #search: Search
 
   constructor(components: RegisterComponents) {
     this.#c = components
+    this.#search = new Search(components)
   }
 
   /**
@@ -65,12 +73,14 @@ export class Register {
    * throws ShoalError 'NO_QUORUM' saying who did not answer, and the reason of `signal`.
    */
   async read(groups: Groups, signal: AbortSignal): Promise<Chosen | undefined> {
-    for (let search: Search = { groups, known: this.#c.known() }; ;) {
-      const finding = await this.#find(search, { kind: 'query' }, signal)
-      if (finding.kind === 'moved') search = movedTo(finding)
-      else if (finding.kind === 'found' && finding.isChosen) return chosenOf(finding)
-      // Some have a newer value, which may have been chosen: make sure.
-      else return this.change(search.groups, async () => undefined, signal)
+    for (let failures = 1; ; failures++) {
+      const found = await this.#find(groups, undefined, signal)
+      if (found.kind === 'found') {
+        if (found.newest === undefined || found.isChosen) return chosenOf(found)
+        // Some have a newer value, which may have been chosen: make sure, or have those who may.
+        if (this.#c.mayPropose()) return this.change(groups, async () => undefined, signal)
+      }
+      await this.#pause(failures, signal)
     }
   }
 
@@ -83,11 +93,14 @@ export class Register {
   async change(groups: Groups, make: Change, signal: AbortSignal): Promise<Chosen | undefined> {
     /** The highest ballot at which a voter may have accepted a value that was not chosen. */
     let open: Ballot | undefined
-    for (let failures = 0; ;) {
-      const turn = await this.#takeTurn(groups, failures, signal)
-      failures++
-      if (turn === undefined) continue
-      groups = turn.groups
+    let above: Ballot | undefined
+    for (let failures = 0; ; failures++) {
+      const turn = await this.#takeTurn(groups, { failures, above }, signal)
+      if (turn === undefined || turn.kind === 'outbid') {
+        above = turn?.by
+        continue
+      }
+      above = undefined
       const value = await make(turn.base)
       if (value === undefined) {
         if (turn.keptAt !== undefined && !(await this.#isNewest(turn, signal))) continue
@@ -95,134 +108,122 @@ export class Register {
         // A register without a value has one voter, who would have told of another.
         if (isSettled || turn.base === undefined) return this.#keep(turn)
       }
-      const done = await this.#propose(turn, value ?? turn.base?.value, signal)
+      const proposed = value ?? this.#valueOf(turn.base)
+      const done = proposed && (await this.#propose(turn, proposed, [], signal))
       if (done !== undefined) return this.#keep(done)
       if (value !== undefined) open = turn.ballot
     }
   }
 
-  /** The right to propose; undefined if another took it. What another began is finished first. */
+  /** The right to propose; undefined if it is to be tried again. What another began is finished first. */
   async #takeTurn(
     groups: Groups,
-    failures: number,
+    { failures, above }: { readonly failures: number; readonly above: Ballot | undefined },
     signal: AbortSignal,
-  ): Promise<Turn | undefined> {
+  ): Promise<(Turn & { readonly kind: 'turn' }) | Outbid | undefined> {
     const kept = this.#kept
     this.#kept = undefined
     const { clock } = this.#c.world
-    if (kept?.keptAt !== undefined && clock.now() - kept.keptAt < KEEP_MS) return kept
+    if (kept?.keptAt !== undefined && clock.now() - kept.keptAt < KEEP_MS)
+      return { kind: 'turn', ...kept }
     if (failures > 0) await this.#pause(failures, signal)
-    for (let search: Search = { groups, known: this.#c.known() }; ;) {
-      const ballot = ballotAbove(this.#seen, this.#c.self)
-      this.#seen = ballot
-      const finding = await this.#find(search, { kind: 'prepare', ballot }, signal)
-      if (finding.kind === 'outbid') return undefined
-      if (finding.kind === 'moved') {
-        search = movedTo(finding)
-        continue
-      }
-      const turn = { groups: search.groups, ballot, base: chosenOf(finding), keptAt: undefined }
-      if (turn.base === undefined || finding.isChosen) return turn
-      await this.#c.makeReady(turn.base, signal)
-      return this.#propose(turn, turn.base.value, signal)
-    }
-  }
-
-  /** Have a value chosen. returns the next turn, or undefined if nobody knows whether it is. */
-  async #propose(
-    { groups, ballot }: Turn,
-    value: Value | undefined,
-    signal: AbortSignal,
-  ): Promise<Turn | undefined> {
-    if (value === undefined) return undefined
-    const next = ballotAbove(this.#seen, this.#c.self)
-    this.#see(next)
-    const both: readonly Voters[] = [...groups, ...value.groups]
-    const outcome = await this.#gather(
-      both,
-      { kind: 'accept', ballot, value, next },
-      (tally) => countAccepts(both, tally),
-      signal,
-    ).catch((error: unknown) => {
-      signal.throwIfAborted()
-      if (!(error instanceof ShoalError)) throw error
-      return undefined
-    })
-    if (outcome?.kind !== 'chosen') return undefined
-    const base = { ballot, value, holders: outcome.holders }
-    return { groups: value.groups, ballot: next, base, keptAt: undefined }
-  }
-
-  /** True if nobody has changed the register since a kept turn was given. */
-  async #isNewest({ groups, base }: Turn, signal: AbortSignal): Promise<boolean> {
-    const search = { groups, known: base }
-    const finding = await this.#find(search, { kind: 'query' }, signal)
-    if (finding.kind !== 'found' || !finding.isChosen) return false
-    return compareBallots(finding.accepted?.ballot, base?.ballot) === 0
-  }
-
-  #keep(turn: Turn): Chosen | undefined {
-    this.#kept = { ...turn, keptAt: this.#c.world.clock.now() }
-    return turn.base
-  }
-
-  #find(
-    search: Search,
-    request: StrongRequest,
-    signal: AbortSignal,
-  ): Promise<Finding | Extract<Setback, { kind: 'outbid' }>> {
-    const judge = (tally: Tally): Finding | Setback | undefined =>
-      findValue(search, this.#c.first, tally)
-    return this.#gather(search.groups, request, judge, signal)
+    const ballot = ballotAbove(
+      compareBallots(above, this.#last) > 0 ? above : this.#last,
+      this.#c.self,
+    )
+    const found = await this.#find(groups, ballot, signal)
+    if (found.kind === 'outbid') return found
+    const { newest, isChosen } = found
+    const deciding = new Set([...(newest?.holders ?? []), ...everyVoter(this.#groupsOf(newest))])
+    const promises = found.promises.filter(({ voter }) => deciding.has(voter))
+    // Some were asked as who they are not any more: now that is known.
+    if (!isQuorum(this.#groupsOf(newest), new Set(promises.map(({ voter }) => voter))))
+      return { kind: 'outbid', by: ballot }
+    const turn = { ballot, promises, base: chosenOf(found), keptAt: undefined }
+    if (newest === undefined || isChosen) return { kind: 'turn', ...turn }
+    const grounded = found.grounded ?? (await this.#c.account(newest, signal))
+    if (grounded === undefined) return undefined
+    const done = await this.#propose(turn, grounded.value, grounded.grounds, signal)
+    return done && { kind: 'turn', ...done }
   }
 
   /**
-   * Ask all voters at once, and go on as soon as `judge` can tell from the replies so far: none is waited for that is
-   * not needed.
+   * Have a value chosen. returns the next turn, or undefined if nobody knows whether it is.
+   * grounds: those of a value that is proposed once more, and perhaps was not chosen.
    */
-  async #gather<Outcome extends { readonly kind: string }>(
-    groups: readonly Voters[],
-    request: StrongRequest,
-    judge: (tally: Tally) => Outcome | Setback | undefined,
+  async #propose(
+    { ballot, promises, base }: Turn,
+    value: Value,
+    before: Grounds,
     signal: AbortSignal,
-  ): Promise<Outcome | Extract<Setback, { kind: 'outbid' }>> {
+  ): Promise<Turn | undefined> {
+    const after = nextBallot(ballot)
+    const claim = base && { ballot: base.ballot, groups: base.groups, name: base.name }
+    const grounds = [{ promises, base: claim }, ...before]
+    const both: readonly Voters[] = [...(base?.groups ?? this.#c.first), ...value.groups]
+    const request = { kind: 'accept', counter: ballot.counter, value, grounds } as const
+    const mark = { ballot, digest: digestOf(value) }
+    const poll = this.#search.ask(
+      both,
+      () => request,
+      (reply) => isAccepted(reply, mark),
+      signal,
+    )
+    const outcome = await poll.outcome((tally) => countAccepts(both, tally), signal)
     signal.throwIfAborted()
-    const voters = everyVoter(groups)
-    const replies = new Map<PeerId, StrongReply>()
-    const failures = new Map<PeerId, ShoalError>()
-    const failed = new Set<PeerId>()
-    const { promise, resolve } = Promise.withResolvers<Outcome | Setback>()
-    const heard = (): void => {
-      const outcome = judge({ replies, failed })
-      if (outcome !== undefined) resolve(outcome)
+    if (outcome.kind !== 'chosen') {
+      for (const [peer, error] of poll.failures) {
+        if (!hasCode(error, 'bad-signature')) continue
+        this.#search.isWary = true
+        await this.#c.onDoubted(peer, signal)
+      }
+      return undefined
     }
-    for (const peer of voters) {
-      this.#c.ask(peer, request, signal).then(
-        (reply) => {
-          replies.set(peer, reply)
-          if (reply.kind === 'refused') this.#see(reply.promised)
-          if (reply.kind === 'state') this.#see(reply.accepted?.ballot)
-          heard()
-        },
-        (error: unknown) => {
-          failed.add(peer)
-          failures.set(peer, error as ShoalError)
-          heard()
-        },
-      )
-    }
-    const onAbort = (): void => resolve({ kind: 'no-quorum' })
-    signal.addEventListener('abort', onAbort)
-    const outcome = await promise
-    signal.removeEventListener('abort', onAbort)
-    if (!isSetback(outcome)) return outcome
-    if (outcome.kind === 'outbid') return outcome
-    signal.throwIfAborted()
-    throw this.#noQuorum(voters, replies, failures)
+    this.#reached(after)
+    const { groups, name, entry } = value
+    const deciding = new Set(everyVoter(groups))
+    const next = statementsOf(poll).filter(
+      ({ voter, promised }) => deciding.has(voter) && compareBallots(promised, after) === 0,
+    )
+    const chosen = { ballot, groups, name, entries: [entry], holders: outcome.holders }
+    return { ballot: after, promises: next, base: chosen, keptAt: undefined }
   }
 
-  #see(ballot: Ballot | undefined): void {
-    if (compareBallots(ballot, this.#seen) > 0) this.#seen = ballot
+  /** True if nobody has changed the register since a kept turn was given. */
+  async #isNewest({ base }: Turn, signal: AbortSignal): Promise<boolean> {
+    const found = await this.#find(base?.groups ?? this.#c.first, undefined, signal)
+    if (found.kind !== 'found' || (found.newest !== undefined && !found.isChosen)) return false
+    return compareBallots(found.newest?.claim.ballot, base?.ballot) === 0
+  }
+
+  #keep(turn: Turn): Chosen | undefined {
+    const voters = new Set(turn.promises.map(({ voter }) => voter))
+    const isWhole = isQuorum(turn.base?.groups ?? this.#c.first, voters)
+    this.#kept = isWhole ? { ...turn, keptAt: this.#c.world.clock.now() } : undefined
+    return turn.base
+  }
+
+  async #find(
+    groups: Groups,
+    ballot: Ballot | undefined,
+    signal: AbortSignal,
+  ): Promise<Found | Outbid> {
+    const found = await this.#search.find(groups, ballot, signal)
+    if (found.kind === 'found') this.#reached(ballot ?? found.newest?.claim.ballot)
+    return found
+  }
+
+  #groupsOf(newest: Newest | undefined): Groups {
+    return newest?.claim.groups ?? this.#c.first
+  }
+
+  #valueOf(base: Chosen | undefined): Value | undefined {
+    const entry = base && this.#c.entryOf(base)
+    return entry && { groups: base.groups, name: base.name, entry }
+  }
+
+  #reached(ballot: Ballot | undefined): void {
+    if (compareBallots(ballot, this.#last) > 0) this.#last = ballot
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
@@ -230,36 +231,16 @@ export class Register {
     const longest = Math.min(PAUSE_MS * 2 ** failures, PAUSE_MS_MAX)
     await clock.sleep(longest * random.number(), { signal })
   }
-
-  #noQuorum(
-    voters: readonly PeerId[],
-    replies: ReadonlyMap<PeerId, StrongReply>,
-    failures: ReadonlyMap<PeerId, ShoalError>,
-  ): ShoalError {
-    const missing = voters
-      .filter((peer) => !replies.has(peer))
-      .map((peer) => `${this.#c.nameOf(peer)} (${reasonOf(failures.get(peer))})`)
-    return new ShoalError(
-      'NO_QUORUM',
-      `${replies.size} of ${voters.length} voters answered, and a majority must; missing: ${missing.join(', ')}`,
-    )
-  }
 }
 
-/** Short: the message of a failed dial is all that was tried, and names the peer again. */
-function reasonOf(failure: ShoalError | undefined): string {
-  if (failure === undefined || failure.code === 'timeout') return 'no answer'
-  return failure.code === 'unreachable' ? 'out of reach' : failure.message
+function isAccepted(reply: StrongReply, mark: Mark): boolean {
+  if (reply.kind === 'refused') return true
+  if (reply.kind !== 'accepted') return false
+  return isSameMark(reply.statement.accepted, mark)
 }
 
-function isSetback(outcome: { readonly kind: string }): outcome is Setback {
-  return outcome.kind === 'no-quorum' || outcome.kind === 'outbid'
-}
-
-function movedTo({ groups, accepted }: Extract<Finding, { kind: 'moved' }>): Search {
-  return { groups, known: accepted }
-}
-
-function chosenOf({ accepted, holders }: Extract<Finding, { kind: 'found' }>): Chosen | undefined {
-  return accepted === undefined ? undefined : { ...accepted, holders }
+function chosenOf({ newest }: Pick<Found, 'newest'>): Chosen | undefined {
+  if (newest === undefined) return undefined
+  const entries = newest.reports.flatMap(({ entry }) => (entry === undefined ? [] : [entry]))
+  return { ...newest.claim, holders: newest.holders, entries }
 }

@@ -6,31 +6,36 @@
 // What is written without going through here takes its place as always (eventually), and is not part of the sequence.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
+import { encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import type { StrongReply, StrongRequest, Value } from '../../protocol/strong/acceptor.ts'
-import {
-  formatVoters,
-  makeVoters,
-  nextVoters,
-  parseVoters,
-  sameVoters,
-} from '../../protocol/strong/voters.ts'
-import type { Groups, Voters } from '../../protocol/strong/voters.ts'
+import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import { groupsAfter } from '../../protocol/strong/grounds.ts'
+import { VOTERS_POLICY, formatOffice, nextOffice } from '../../protocol/strong/office.ts'
+import type { Office } from '../../protocol/strong/office.ts'
+import { lastGroup, makeVoters } from '../../protocol/strong/voters.ts'
+import type { Voters } from '../../protocol/strong/voters.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Timer, World } from '../world/world.ts'
+import { checkMayVote } from './strong-electorate.ts'
+import { Liars } from './strong-liars.ts'
+import { StrongLog, nameOf } from './strong-log.ts'
+import { StrongPast, orAborted } from './strong-past.ts'
 import { Register } from './strong-register.ts'
 import type { Change, Chosen } from './strong-register.ts'
 import { StrongVoter } from './strong-voter.ts'
-import { checkMayVote } from './strong-electorate.ts'
 import type { Volume } from './volume.ts'
 
 /** For one strong read or write, once its turn has come. */
 const CALL_MS: number = 10 * SECOND_MS
 /** What nobody was told the end of is settled in about this time. */
 const SETTLE_MS: number = 15 * SECOND_MS
-/** The policy that tells who the voters are. */
-const VOTERS = 'voters'
+/** The same, where somebody asks for it. */
+const HURRY_MS = 100
+/** For those who are to be voters to say what they have written. */
+const SYNC_MS: number = 3 * SECOND_MS
+/** Between two looks at a value that others are to settle. */
+const LOOK_MS = 50
 
 /** Reads and writes of a volume that are one sequence, the same for all nodes. */
 export interface StrongAccess {
@@ -55,6 +60,7 @@ export interface StrongComponents {
   readonly ask: (peer: PeerId, request: StrongRequest, signal: AbortSignal) => Promise<StrongReply>
   /** Exchange logs with a member. */
   readonly sync: (peer: PeerId) => Promise<void>
+  readonly security: RecordSecurity
 }
 
 /** An entry that was proposed, and what its trial gave. */
@@ -69,33 +75,62 @@ type Ending<Result> = { readonly result: Result } | { readonly error: unknown }
 export class StrongVolume implements StrongAccess {
   /** This node as one of the voters, if it is. */
   readonly voter: StrongVoter
+  readonly liars: Liars
   readonly #c: StrongComponents
+  readonly #log: StrongLog
+  readonly #past: StrongPast
   readonly #register: Register
-  /** The groups of the register before its first value: the one member that nobody can disagree on. */
-  readonly #first: Groups
   readonly #stop = new AbortController()
   /** Writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve()
   #reading: { now: Promise<void>; next: Promise<void> | undefined } | undefined
   /** An entry of this node may be under way of which nobody was told the end. */
   #isUnsettled: boolean
+  #isHurried = false
   #timer: Timer | undefined
 
   constructor(components: StrongComponents) {
     this.#c = components
-    const { world, volume } = components
-    this.voter = new StrongVoter(volume)
-    this.#first = [[volume.genesis.creator]]
+    const { world, volume, security, sync } = components
+    const log = (this.#log = new StrongLog(volume))
+    const ask = (...args: Parameters<StrongComponents['ask']>): Promise<StrongReply> =>
+      this.#ask(...args)
+    this.liars = new Liars({ volume, log, security, ask })
+    const onUnsettled = (): void => this.#hurry()
+    const parts = { world, volume, log, liars: this.liars, security, onUnsettled }
+    this.voter = new StrongVoter(parts)
+    this.#past = new StrongPast({ world, volume, log, voter: this.voter, sync })
     this.#isUnsettled = volume.tentative.heldClaim !== undefined
-    this.#register = new Register({
+    this.#register = this.#makeRegister()
+  }
+
+  #makeRegister(): Register {
+    const { world, volume } = this.#c
+    const { liars, voter } = this
+    const self = volume.identity.peer
+    return new Register({
       world,
-      self: volume.identity.peer,
+      self,
       ask: (peer, request, signal) => this.#ask(peer, request, signal),
-      makeReady: (found, signal) => this.#fetchPast(decodeEntry(found.value.entry), found, signal),
-      known: () => this.voter.accepted,
+      account: (newest, signal) => this.#past.account(newest, signal),
+      entryOf: (chosen) => this.#past.entryOf(chosen),
+      office: () => this.#log.office,
+      accepted: () => voter.accepted?.value.groups,
+      mayPropose: () => this.#log.mayWrite(self),
+      heard: (statement) => liars.heard(statement),
+      isOut: (peer) => this.#whyOut(peer),
+      isRight: (statement) => voter.isRight(statement),
+      onDoubted: (peer, signal) => liars.compareWith(peer, signal),
       nameOf: (peer) => volume.membership.nameOf(peer),
-      first: this.#first,
+      first: [this.#log.first],
     })
+  }
+
+  #whyOut(peer: PeerId): ShoalError | undefined {
+    if (this.liars.has(peer))
+      return new ShoalError('malformed', 'it gave two answers that exclude each other')
+    if (this.#log.mayWrite(peer)) return undefined
+    return new ShoalError('not-a-member', 'it may not write any more')
   }
 
   /** From now on what nobody was told the end of is settled, now and then. */
@@ -108,6 +143,16 @@ export class StrongVolume implements StrongAccess {
       // Without a majority it is tried again.
       this.#settle().then(again, again)
     })
+    this.voter.introduce()
+  }
+
+  /** Settle it soon, since somebody waits who cannot. */
+  #hurry(): void {
+    if (this.#isHurried || this.#stop.signal.aborted) return
+    this.#isHurried = true
+    const { clock, random } = this.#c.world
+    const done = (): unknown => (this.#isHurried = false)
+    clock.timer(HURRY_MS * random.number(), () => this.#settle().then(done, done))
   }
 
   async stop(): Promise<void> {
@@ -118,13 +163,19 @@ export class StrongVolume implements StrongAccess {
 
   /** False: nobody ever chose who decides. */
   get areVotersNamed(): boolean {
-    return this.#c.volume.membership.policy(VOTERS) !== undefined
+    return this.#log.office.number > 0
   }
 
   /** Who decides, as far as the log here tells. */
   voters(): Voters {
-    const policy = this.#c.volume.membership.policy(VOTERS)
-    return policy === undefined ? nextVoters(this.#first) : parseVoters(policy)
+    return this.#log.office.voters
+  }
+
+  /** Answer another member. throws as StrongVoter. */
+  async answer(request: StrongRequest, from: PeerId): Promise<StrongReply> {
+    if (request.kind !== 'proofs') return this.voter.answer(request, from)
+    this.liars.learn(request.proofs)
+    return { kind: 'proofs', proofs: this.liars.proofs }
   }
 
   async read<Result>(run: () => Result | Promise<Result>, signal: AbortSignal): Promise<Result> {
@@ -132,8 +183,10 @@ export class StrongVolume implements StrongAccess {
     return run()
   }
 
-  write<Result>(run: () => Result, signal: AbortSignal): Promise<Result> {
-    return this.#inTurn((within) => this.#write(run, (voters) => [voters], within), signal)
+  async write<Result>(run: () => Result, signal: AbortSignal): Promise<Result> {
+    if (!this.#log.mayWrite(this.#c.volume.identity.peer))
+      throw new ShoalError('EACCES', 'this node is no writer of the volume: it may not do this')
+    return this.#inTurn((within) => this.#write(run, within, () => this.#log.office), signal)
   }
 
   /**
@@ -144,15 +197,36 @@ export class StrongVolume implements StrongAccess {
     const { volume } = this.#c
     const voters = makeVoters(peers)
     for (const peer of voters) checkMayVote(volume, peer)
-    const policy = { kind: 'policy', key: VOTERS, value: formatVoters(voters) } as const
+    const name = (before: Voters): Office => nextOffice(this.#log.office, before, voters)
+    const submit = (office: Office): unknown =>
+      volume.submit({ kind: 'policy', key: VOTERS_POLICY, value: formatOffice(office) })
+    // Who was restored from an old copy is known by its new incarnation then.
+    const taken = voters.filter((peer) => !this.voters().includes(peer))
+    await this.#syncAll(taken, signal)
     await this.#inTurn(async (within) => {
-      await this.#write(
-        () => volume.submit(policy),
-        (before) => (sameVoters(before, voters) ? [before] : [before, voters]),
-        within,
-      )
-      await this.#register.change([this.voters()], async (base) => settled(base), within)
+      // One change at a time: those of before the last one would have to be heard as well.
+      await this.#leaveOldVoters(within)
+      await this.#write(submit, within, name)
+      await this.#leaveOldVoters(within)
     }, signal)
+  }
+
+  async #syncAll(peers: readonly PeerId[], signal: AbortSignal): Promise<void> {
+    const { world, volume, sync } = this.#c
+    const others = peers.filter((peer) => peer !== volume.identity.peer)
+    const within = world.clock.timeout(SYNC_MS, signal)
+    await Promise.allSettled(others.map((peer) => orAborted(sync(peer), within)))
+    signal.throwIfAborted()
+  }
+
+  async #leaveOldVoters(within: AbortSignal): Promise<void> {
+    const change: Change = async (base) => {
+      if (base?.groups.length !== 2) return undefined
+      await this.#past.learn(base, within)
+      const entry = this.#past.entryOf(base)
+      return entry && { groups: [lastGroup(base.groups)], name: base.name, entry }
+    }
+    await this.#register.change([this.voters()], change, within)
   }
 
   /**
@@ -166,10 +240,11 @@ export class StrongVolume implements StrongAccess {
     await this.changeVoters(others.length > 0 ? others : [this.#c.volume.identity.peer], signal)
   }
 
+  /** officeAfter: who is in office then, by who decides until then. */
   async #write<Result>(
-    run: () => Result,
-    groupsAfter: (voters: Voters) => Groups,
+    run: (office: Office) => Result,
     within: AbortSignal,
+    officeAfter: (before: Voters) => Office,
   ): Promise<Result> {
     const { volume } = this.#c
     const { tentative } = volume
@@ -178,22 +253,24 @@ export class StrongVolume implements StrongAccess {
     const attempts: Attempt<Result>[] = []
     let ending: Ending<Result> | undefined
     const change: Change = async (base) => {
-      if (base !== undefined) await this.#learn(base, within)
+      if (base !== undefined) await this.#past.learn(base, within)
       ending = this.#chosenOf(attempts)
       if (ending !== undefined) return undefined
-      const trial = tryRun(() => tentative.run(run))
+      const voters = base === undefined ? this.#log.first : lastGroup(base.groups)
+      const office = officeAfter(voters)
+      const trial = tryRun(() => tentative.run(() => run(office)))
       if ('error' in trial || trial.entry === undefined) {
         ending = trial
         return undefined
       }
       await held
       attempts.push({ entry: trial.entry, result: trial.result })
-      const groups = groupsAfter(nextVoters(base?.value.groups ?? this.#first))
-      return { groups, entry: encodeEntry(trial.entry) }
+      const groups = groupsAfter(base, this.#log.first, office)
+      return { groups, name: nameOf(trial.entry), entry: encodeEntry(trial.entry) }
     }
     try {
       const newest = await this.#register.change([this.voters()], change, within)
-      if (newest !== undefined) await this.#learn(newest, within)
+      if (newest !== undefined) await this.#past.learn(newest, within)
       const mine = this.#chosenOf(attempts)
       // An entry of this call was chosen after all that came before, also of an earlier run of this node.
       if (mine !== undefined) this.#isUnsettled = false
@@ -213,7 +290,7 @@ export class StrongVolume implements StrongAccess {
 
   /** The attempt that the log here holds: one at most. */
   #chosenOf<Result>(attempts: readonly Attempt<Result>[]): Attempt<Result> | undefined {
-    return attempts.find(({ entry }) => this.#c.volume.tentative.holds(entry))
+    return attempts.find(({ entry }) => this.#c.volume.tentative.holds(nameOf(entry)))
   }
 
   #uncertain(cause: unknown): ShoalError {
@@ -225,45 +302,13 @@ export class StrongVolume implements StrongAccess {
     )
   }
 
-  /** Hold what the newest value names, and all before it. */
-  async #learn(newest: Chosen, signal: AbortSignal): Promise<void> {
-    const { tentative } = this.#c.volume
-    const entry = decodeEntry(newest.value.entry)
-    if (tentative.holds(entry)) return
-    await this.#fetchPast(entry, newest, signal)
-    const verdict = tentative.learn(entry)
-    if (tentative.holds(entry)) return
-    throw new ShoalError(
-      verdict === 'future-clock' ? verdict : 'missing-past',
-      `the newest strong write cannot be taken here: ${verdict}`,
-    )
-  }
-
-  /** Have all that an entry follows, which those who accepted it hold. */
-  async #fetchPast(entry: Entry, { holders }: Chosen, signal: AbortSignal): Promise<void> {
-    const { volume, sync } = this.#c
-    const isReady = (): boolean =>
-      volume.tentative.holds(entry) || volume.tentative.verdictOn(entry) !== 'missing-past'
-    let failure: unknown
-    for (const peer of holders) {
-      if (isReady()) return
-      if (peer === volume.identity.peer) continue
-      await orAborted(sync(peer), signal).catch((error: unknown) => (failure = error))
-      signal.throwIfAborted()
-    }
-    if (isReady()) return
-    throw new ShoalError('missing-past', 'what the newest strong write follows cannot be had', {
-      cause: failure,
-    })
-  }
-
   async #ask(peer: PeerId, request: StrongRequest, signal: AbortSignal): Promise<StrongReply> {
     const { volume, ask, sync } = this.#c
-    if (peer === volume.identity.peer) return this.voter.answer(request)
+    if (peer === volume.identity.peer) return this.answer(request, peer)
     try {
       return await ask(peer, request, signal)
     } catch (error) {
-      if (request.kind !== 'accept' || !hasCode(error, 'missing-past')) throw error
+      if (!hasCode(error, 'missing-past')) throw error
       await orAborted(sync(peer), signal)
       return ask(peer, request, signal)
     }
@@ -277,27 +322,38 @@ export class StrongVolume implements StrongAccess {
       return (running.next ??= running.now.then(again, again))
     }
     const now = this.#within(async (signal) => {
-      const newest = await this.#register.read([this.voters()], signal)
-      if (newest !== undefined) await this.#learn(newest, signal)
+      const newest = await this.#readNewest(signal)
+      if (newest !== undefined) await this.#past.learn(newest, signal)
     }, this.#stop.signal).finally(() => (this.#reading = undefined))
     this.#reading = { now, next: undefined }
     return now
   }
 
+  /** The newest value, once there is somebody who may tell what it is. */
+  async #readNewest(signal: AbortSignal): Promise<Chosen | undefined> {
+    for (;;) {
+      const newest = await this.#register.read([this.voters()], signal)
+      if (newest === undefined || this.#past.isTold(newest)) return newest
+      await this.#c.world.clock.sleep(LOOK_MS, { signal })
+    }
+  }
+
   async #settle(): Promise<void> {
     const { tentative } = this.#c.volume
+    this.voter.introduce()
+    await this.liars.spread(this.#stop.signal)
     const isUnlearned = this.voter.unlearned !== undefined
     if (!isUnlearned && !this.#isUnsettled && !tentative.isHolding) return
     if (isUnlearned) await this.#refresh()
     await this.#inTurn(async (within) => {
       if (this.#isUnsettled) {
         // Once the newest value is accepted again, nothing of a lower ballot can become one.
-        const newest = await this.#register.change(
-          [this.voters()],
-          async (base) => base?.value,
-          within,
-        )
-        if (newest !== undefined) await this.#learn(newest, within)
+        const again: Change = async (base) => {
+          const entry = base && this.#past.entryOf(base)
+          return entry && { groups: base.groups, name: base.name, entry }
+        }
+        const newest = await this.#register.change([this.voters()], again, within)
+        if (newest !== undefined) await this.#past.learn(newest, within)
         this.#isUnsettled = false
       }
       tentative.release(false)
@@ -337,23 +393,5 @@ function tryRun<Result>(run: () => Result): Result | { readonly error: unknown }
     return run()
   } catch (error) {
     return { error }
-  }
-}
-
-/** What comes after a value when the old voters are to have no more say; undefined if they have none. */
-function settled(base: Chosen | undefined): Value | undefined {
-  if (base?.value.groups.length !== 2) return undefined
-  return { groups: [nextVoters(base.value.groups)], entry: base.value.entry }
-}
-
-async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  if (signal.aborted) onAbort()
-  signal.addEventListener('abort', onAbort)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -13,6 +13,7 @@ import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { ActorId } from '../../protocol/ids.ts'
+import type { EntryName } from '../../protocol/strong/value.ts'
 import { applyOp, emptyChanges } from '../../protocol/tree/apply.ts'
 import type { MoveLog } from '../../protocol/tree/moves.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
@@ -135,7 +136,7 @@ export class Tentative {
   }
 
   /** True if the log holds the entry, or did. */
-  holds({ header: { actor, seq }, hash }: Entry): boolean {
+  holds({ actor, seq, hash }: EntryName): boolean {
     const { ancestry } = this.#c.replica()
     return ancestry.locate(actor, seq, hash) !== undefined || ancestry.isDropped(actor, seq)
   }

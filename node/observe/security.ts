@@ -9,6 +9,7 @@ export type SecurityEventKind =
   | 'backup-false' // a head whose author, a member, tells of a backup what is not so
   | 'backup-lost' // a head that a member announced is in its tier no more, and none that came after it
   | 'backup-refused' // an object in a cold tier that has the name of a head of a backup, and counts as none
+  | 'ballot-leap' // somebody wants ballots to leap
   | 'clock-ahead' // of a member
   | 'home-copied' // it was restored or copied, and runs under a new incarnation
   | 'home-mended' // files of the home were open to other users of the machine
@@ -25,6 +26,8 @@ export type SecurityEventKind =
   | 'ticket-revoked'
   | 'ticket-used'
   | 'volume-stopped' // an entry could not be applied here: what depends on it is not taken
+  | 'vote-unreadable' // what this node has promised as a voter cannot be read
+  | 'voter-lied' // it gave two answers that exclude each other
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind

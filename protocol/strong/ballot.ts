@@ -3,11 +3,13 @@ import { Fields } from '../cbor.ts'
 import { ShoalError } from '../errors.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
+import { BALLOT_MAX } from '../limits.ts'
 
 /** Orders by counter, then by peer. */
 export interface Ballot {
+  /** 1 to BALLOT_MAX. */
   readonly counter: number
-  /** Who made it, and no other: for one round in its life. */
+  /** Who made it, and no other: for one round in its life. A voter has it from the connection, never from a message. */
   readonly peer: PeerId
 }
 
@@ -21,9 +23,17 @@ export function compareBallots(a: Ballot | undefined, b: Ballot | undefined): nu
   return a.peer === b.peer ? 0 : a.peer < b.peer ? -1 : 1
 }
 
-/** A ballot of `peer` above one it has seen. */
+/** A ballot of `peer` above one it has seen. throws ShoalError 'unsupported' if there is none. */
 export function ballotAbove(seen: Ballot | undefined, peer: PeerId): Ballot {
-  return { counter: (seen?.counter ?? 0) + 1, peer }
+  const counter = (seen?.counter ?? 0) + 1
+  if (counter > BALLOT_MAX)
+    throw new ShoalError('unsupported', 'the ballots of this volume are used up: make another one')
+  return { counter, peer }
+}
+
+/** The one that whoever accepts `ballot` promises with that. */
+export function nextBallot({ counter, peer }: Ballot): Ballot {
+  return ballotAbove({ counter, peer }, peer)
 }
 
 /** Wire form: {n: counter, p: public key}. */
@@ -34,11 +44,8 @@ export function encodeBallot({ counter, peer }: Ballot): unknown {
 /** Inverse of encodeBallot. throws ShoalError 'malformed'. */
 export function decodeBallot(value: unknown): Ballot {
   const f = new Fields(value, 'ballot')
-  const counter = f.integer('n', 1)
-  // The next one must be a number too.
-  if (!Number.isSafeInteger(counter + 1)) throw new ShoalError('malformed', 'a ballot is too high')
   return {
-    counter,
+    counter: f.integer('n', 1, BALLOT_MAX),
     peer: peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES)),
   }
 }

@@ -5,15 +5,20 @@
 //   that changes them needs a quorum of both, so that neighbours in the chain of values always share a quorum.
 import { compareBallots } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
-import type { Accepted, StrongReply } from './acceptor.ts'
-import { everyVoter, isQuorum, sameGroups } from './voters.ts'
+import type { Report, StrongReply } from './acceptor.ts'
+import { isDecided } from './grounds.ts'
+import { digestOf, isSameValue } from './value.ts'
+import type { Claim, Digest } from './value.ts'
+import { everyVoter, isQuorum } from './voters.ts'
 import type { Groups, Voters } from './voters.ts'
 import type { PeerId } from '../ids.ts'
 
 /** What has come in of a round so far. */
 export interface Tally {
+  /** Who was asked: groups that decide, as far as was known. */
+  readonly groups: readonly Voters[]
   readonly replies: ReadonlyMap<PeerId, StrongReply>
-  /** Voters that will not answer. */
+  /** Voters that will not answer, or whose answer does not count. */
   readonly failed: ReadonlySet<PeerId>
 }
 
@@ -21,59 +26,50 @@ export interface Tally {
 export type Setback =
   /** Too few can answer. */
   | { readonly kind: 'no-quorum' }
-  /** Too many have promised to another proposer; the highest of those promises. */
+  /** Too many have promised to another proposer; what it takes to outbid so many of those that a quorum is left. */
   | { readonly kind: 'outbid'; readonly by: Ballot }
+
+/** The newest value, as those report it who say that they have accepted it. */
+export interface Newest {
+  readonly claim: Claim
+  readonly digest: Digest
+  readonly holders: readonly PeerId[]
+  /** One of each. */
+  readonly reports: readonly Report[]
+}
 
 /** What a quorum says of a register. */
 export type Finding =
   | {
       readonly kind: 'found'
-      /** The newest value, undefined for a register nobody ever wrote to. */
-      readonly accepted: Accepted | undefined
+      /** Undefined for a register nobody ever wrote to. */
+      readonly newest: Newest | undefined
       /** The quorum agrees on it. If not it may be chosen, or never be. */
       readonly isChosen: boolean
-      /** Who has it. */
-      readonly holders: readonly PeerId[]
     }
-  /** Other groups decide than the round asked: those of the newest value. */
-  | { readonly kind: 'moved'; readonly accepted: Accepted | undefined; readonly groups: Groups }
+  /** Others decide than were asked. */
+  | { readonly kind: 'moved'; readonly newest: Newest | undefined; readonly groups: Groups }
 
-/** Where a search for the newest value stands. */
-export interface Search {
-  readonly groups: Groups
-  /**
-   * The newest value that was come upon otherwise. It counts like a reply: what a voter accepted at some ballot descends
-   * from all that was chosen below it. Without it two groups could each point to the other for ever.
-   */
-  readonly known: Accepted | undefined
-}
-
-/** The replies to 'query' or 'prepare'. `first`: the groups of a register nobody ever wrote to. */
-export function findValue(
-  { groups, known }: Search,
-  first: Groups,
-  tally: Tally,
-): Finding | Setback | undefined {
-  const states = [...tally.replies].flatMap(([peer, reply]) =>
-    reply.kind === 'state' ? [{ peer, accepted: reply.accepted }] : [],
-  )
-  const newest = states.reduce(
-    (best, { accepted }) => (compareBallots(accepted?.ballot, best?.ballot) > 0 ? accepted : best),
-    known,
-  )
-  const deciding = newest?.value.groups ?? first
-  const moved = { kind: 'moved', accepted: newest, groups: deciding } as const
-  if (!isQuorum(groups, new Set(states.map(({ peer }) => peer)))) {
-    const why = setback(groups, tally)
-    // Others may have taken over from those who are missing.
-    const isOld = newest !== undefined && !sameGroups(deciding, groups)
-    return why?.kind === 'no-quorum' && isOld ? moved : why
+/** The replies to 'query' or 'prepare'. first: the groups of a register nobody ever wrote to. */
+export function findValue(first: Groups, tally: Tally): Finding | Setback | undefined {
+  const heard = new Map<PeerId, Report | undefined>()
+  for (const [peer, reply] of tally.replies)
+    if (reply.kind === 'state' && !tally.failed.has(peer)) heard.set(peer, reply.accepted)
+  const voters = new Set(heard.keys())
+  const newest = newestOf(heard)
+  if (newest === 'undecided') return isOver(tally) ? { kind: 'no-quorum' } : undefined
+  const groups = newest?.claim.groups ?? first
+  if (isQuorum(groups, voters)) {
+    const isChosen = newest !== undefined && isQuorum(groups, new Set(newest.holders))
+    return { kind: 'found', newest, isChosen }
   }
-  if (!sameGroups(deciding, groups)) return moved
-  const holders = states
-    .filter(({ accepted }) => compareBallots(accepted?.ballot, newest?.ballot) === 0)
-    .map(({ peer }) => peer)
-  return { kind: 'found', accepted: newest, isChosen: isQuorum(groups, new Set(holders)), holders }
+  const why = setback(tally.groups, tally)
+  if (why?.kind === 'outbid') return why
+  // Those who decide may have taken over from some who are missing.
+  if (!isQuorum(tally.groups, voters) && !isOver(tally)) return undefined
+  const asked = new Set(everyVoter(tally.groups))
+  const isAsked = everyVoter(groups).every((peer) => asked.has(peer))
+  return isAsked ? setback(groups, tally) : { kind: 'moved', newest, groups }
 }
 
 /** The replies to 'accept' of a value after one that `groups` includes the groups of. */
@@ -82,23 +78,71 @@ export function countAccepts(
   tally: Tally,
 ): { readonly kind: 'chosen'; readonly holders: readonly PeerId[] } | Setback | undefined {
   const holders = [...tally.replies].flatMap(([peer, reply]) =>
-    reply.kind === 'accepted' ? [peer] : [],
+    reply.kind === 'accepted' && !tally.failed.has(peer) ? [peer] : [],
   )
   if (isQuorum(groups, new Set(holders))) return { kind: 'chosen', holders }
   return setback(groups, tally)
+}
+
+/** All have answered or failed. */
+function isOver({ groups, replies, failed }: Tally): boolean {
+  return everyVoter(groups).every((peer) => replies.has(peer) || failed.has(peer))
+}
+
+function newestOf(
+  heard: ReadonlyMap<PeerId, Report | undefined>,
+): Newest | undefined | 'undecided' {
+  const reports = [...heard.values()].filter((report) => report !== undefined)
+  const { ballot } = reports.reduce<Partial<Report>>(
+    (a, b) => (compareBallots(a.ballot, b.ballot) >= 0 ? a : b),
+    {},
+  )
+  if (ballot === undefined) return undefined
+  const newest = reports.filter((report) => compareBallots(report.ballot, ballot) === 0)
+  const digests = digestsOf(newest)
+  const marks = new Map(
+    Array.from(heard, ([peer, report]) => {
+      const digest = report && digests.get(report)
+      return [peer, digest && { ballot, digest }] as const
+    }),
+  )
+  for (const [report, digest] of digests) {
+    if (!isDecided({ ballot, digest }, report.groups, marks)) continue
+    const holders = [...marks.keys()].filter((peer) => marks.get(peer)?.digest === digest)
+    const theirs = newest.filter((one) => digests.get(one) === digest)
+    return { claim: report, digest, holders, reports: theirs }
+  }
+  return 'undecided'
+}
+
+/** Computed once a value: most say the same. */
+function digestsOf(reports: readonly Report[]): ReadonlyMap<Report, Digest> {
+  const digests = new Map<Report, Digest>()
+  for (const report of reports) {
+    const same = [...digests.keys()].find((other) => isSameValue(other, report))
+    digests.set(report, (same && digests.get(same)) ?? digestOf(report))
+  }
+  return digests
 }
 
 /** Undefined while a quorum can still be had of those who have not answered. */
 function setback(groups: readonly Voters[], { replies, failed }: Tally): Setback | undefined {
   const up = everyVoter(groups).filter((peer) => !failed.has(peer))
   if (!isQuorum(groups, new Set(up))) return { kind: 'no-quorum' }
+  const willing = new Set(up)
   const refusals = up.flatMap((peer) => {
     const reply = replies.get(peer)
-    return reply?.kind === 'refused' ? [{ peer, promised: reply.promised }] : []
+    if (reply?.kind !== 'refused') return []
+    willing.delete(peer)
+    return [{ peer, promised: reply.promised }]
   })
-  const willing = up.filter((peer) => !refusals.some((refusal) => refusal.peer === peer))
-  if (isQuorum(groups, new Set(willing))) return undefined
-  const [first, ...others] = refusals.map(({ promised }) => promised)
-  if (first === undefined) return undefined
-  return { kind: 'outbid', by: others.reduce((a, b) => (compareBallots(a, b) > 0 ? a : b), first) }
+  // Not the highest: one that lies would have its way.
+  for (const { peer, promised } of refusals.sort((a, b) =>
+    compareBallots(a.promised, b.promised),
+  )) {
+    if (isQuorum(groups, willing)) return undefined
+    willing.add(peer)
+    if (isQuorum(groups, willing)) return { kind: 'outbid', by: promised }
+  }
+  return undefined
 }

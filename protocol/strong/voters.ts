@@ -3,7 +3,7 @@
 // search of an understandable consensus algorithm", ATC 2014, section 6).
 import { compareBytes } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
-import { parsePeerId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
+import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
 import { VOTERS_MAX } from '../limits.ts'
 
@@ -14,7 +14,7 @@ export type Voters = readonly PeerId[]
 export type Groups = readonly [Voters] | readonly [from: Voters, to: Voters]
 
 /** The group that stays. */
-export function nextVoters(groups: Groups): Voters {
+export function lastGroup(groups: Groups): Voters {
   return groups.length === 2 ? groups[1] : groups[0]
 }
 
@@ -47,14 +47,9 @@ export function makeVoters(peers: readonly PeerId[]): Voters {
   return voters
 }
 
-/** Text of the policy "voters": peer ids, comma between. */
+/** Peer ids, comma between. */
 export function formatVoters(voters: Voters): string {
   return voters.join(',')
-}
-
-/** Inverse of formatVoters. throws ShoalError 'malformed', 'usage'. */
-export function parseVoters(text: string): Voters {
-  return makeVoters(text.split(',').map(parsePeerId))
 }
 
 /** Wire form: a list of groups, each a list of public keys in their order. */

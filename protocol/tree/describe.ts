@@ -292,7 +292,8 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
     return value === '1' ? `asked ${name} to give its shards away` : `let ${name} keep its shards`
   }
   if (key !== 'voters') return `set ${key}=${value}`
-  const voters = value.split(',').map((peer) => names.member(peer as PeerId))
+  const [peers = ''] = value.split(';', 1)
+  const voters = peers.split(',').map((peer) => names.member(peer as PeerId))
   return `set ${key}=${voters.join(',')}`
 }
 

@@ -8,6 +8,8 @@ const MESSAGE_MAX = 1024
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'not-a-member',
   'malformed',
+  'bad-signature',
+  'EACCES',
   'unsupported',
   'missing-past',
   'future-clock',

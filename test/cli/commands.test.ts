@@ -46,6 +46,7 @@ describe('commands', { concurrency: 4 }, () => {
         assert.ok(stdout.includes(part), `${part} in ${stdout}`)
       const status = (await json('status')) as Record<string, never>
       assert.deepEqual(Object.keys(status).toSorted(), [
+        'locks',
         'mounts',
         'node',
         'notices',
@@ -77,7 +78,12 @@ describe('commands', { concurrency: 4 }, () => {
     node.notices = [
       { kind: 'restored', member: 'memory', isSelf: true, ...about },
       { kind: 'copies', member: 'shelf', isSelf: false, ...about },
+      { kind: 'voter-lied', member: 'shelf', isSelf: false, ...about },
+      { kind: 'vote-lost', member: 'memory', isSelf: true, ...about },
     ]
+    const held = { volumeName: 'main', path: '/file', family: 'flock', count: 1 } as const
+    const sinceMs = (Date.now() - 90_000) as WallTime
+    node.locks = [{ ...held, member: 'shelf', isExclusive: true, sinceMs }]
     await withNode(async ({ shoal, json }) => {
       const { stdout } = await shoal('status')
       assert.match(stdout, /2 conflict copies \(shoal conflicts ls\)/)
@@ -89,6 +95,15 @@ describe('commands', { concurrency: 4 }, () => {
         stdout,
         /Note: two copies of shelf's home have written to "main", last on 2023-.*give each machine a home/,
       )
+      assert.match(
+        stdout,
+        /Note: the voter shelf of "main" gave two answers.*volume set main voters/,
+      )
+      assert.match(
+        stdout,
+        /Note: this node may have forgotten what it promised as a voter of "main"/,
+      )
+      assert.match(stdout, /Lock +main:\/file, 1 exclusive, of shelf for 9\d s/)
       assert.partialDeepStrictEqual(await json('status'), {
         notices: [{ kind: 'restored', isSelf: true }, { kind: 'copies' }],
       })

@@ -32,6 +32,7 @@ import type {
   NodeStatus,
   PeerStatus,
   VolumeStatus,
+  LockStatus,
 } from '../../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../../node/control/upkeep.ts'
 import type { Invitation, InviteRequest } from '../../node/control/tickets.ts'
@@ -52,6 +53,7 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
   #settings: Settings = { class: 'auto', ack: 'local' }
   conflicts: readonly Conflict[] = []
   conflictCount = 0
+  locks: readonly LockStatus[] = []
   notices: readonly Notice[] = []
   /** What readLog() gives. */
   log: readonly LogItem[] = []
@@ -68,6 +70,7 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
       peers: await this.listPeers(),
       volumes: await this.listVolumes(),
       mounts: [...this.#mounts.values()],
+      locks: this.locks,
       notices: this.notices,
     }
   }

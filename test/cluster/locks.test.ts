@@ -1,76 +1,20 @@
 // Locks between processes of several machines: real nodes, real mounts, and programs that lock files of them.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { LEASE_MS } from '../../protocol/locks/claim.ts'
 import { skip } from '../mount/mounted.ts'
 import { TestCluster, eventually } from './cluster.ts'
-import type { ChildProcess } from 'node:child_process'
+import { Locker } from './locker.ts'
 import type { TestNode } from './cluster.ts'
 
-const SCRIPT = fileURLToPath(new URL('./locker.py', import.meta.url))
 /** How often each of two machines counts. */
 const ROUNDS = { fcntl: 200, flock: 20 }
 /** More than a start, a voter that is silent for a lease, and another lease take. */
 const SOON_MS: number = 4 * LEASE_MS
 
 type Three = readonly [TestNode, TestNode, TestNode]
-
-/** A program that locks the file of its argument as it is told. */
-class Locker implements AsyncDisposable {
-  readonly #process: ChildProcess
-  readonly #said: string[] = []
-  #heard: (() => void) | undefined
-
-  constructor(node: TestNode) {
-    const file = join(node.mountFolder, 'file')
-    this.#process = spawn('python3', [SCRIPT, file], {
-      cwd: '/',
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    const { stdout } = this.#process
-    assert(stdout !== null)
-    createInterface(stdout).on('line', (line) => {
-      this.#said.push(line)
-      this.#heard?.()
-    })
-  }
-
-  tell(...words: readonly string[]): void {
-    this.#process.stdin?.write(`${words.join(' ')}\n`)
-  }
-
-  /** What it answers next: 'ok', or the name of an error number. */
-  async hear(): Promise<string> {
-    while (this.#said.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
-    return this.#said.shift() ?? ''
-  }
-
-  async ask(...words: readonly string[]): Promise<string> {
-    this.tell(...words)
-    return this.hear()
-  }
-
-  interrupt(): void {
-    this.#process.kill('SIGUSR1')
-  }
-
-  get hasSaid(): boolean {
-    return this.#said.length > 0
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const gone = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
-    await gone
-  }
-}
 
 async function started(): Promise<TestCluster> {
   const cluster = await TestCluster.start(3)

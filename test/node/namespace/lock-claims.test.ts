@@ -45,7 +45,7 @@ class LockNode {
     const { world } = node.machine
     const protocol = new LockProtocol({
       world,
-      answer: async (_volume, _from, request) => this.claims.answer(request),
+      answer: async (_volume, from, request) => this.claims.answer(request, from),
     })
     this.#claims = new LockClaims({
       world,
@@ -147,6 +147,8 @@ describe('locks between nodes', () => {
     await group.finish(taken)
     await assert.rejects(group.finish(a.claims.claim(ALL, false, signal)), { code: 'ENOLCK' })
     group.network.heal()
+    // What was asked while it was cut off has failed by then.
+    await group.scheduler.run(group.scheduler.nowMs + 3000)
     await group.finish(b.claims.giveUp(NOTHING))
     await group.finish(a.take())
   })

@@ -11,6 +11,7 @@ import { Volumes } from '../../../node/namespace/volumes.ts'
 import { Scheduler } from '../../../simulations/scheduler.ts'
 import { SimulatedNetwork } from '../../../simulations/network.ts'
 import { Machine } from '../../../simulations/world.ts'
+import type { SecurityEvent } from '../../../node/observe/security.ts'
 import type { Volume } from '../../../node/namespace/volume.ts'
 import type { KvWrite } from '../../../node/store/kv.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -28,6 +29,8 @@ interface Running {
 export class StrongNode {
   readonly name: string
   readonly machine: Machine
+  /** What it was reported of its security. */
+  readonly events: SecurityEvent[] = []
   readonly #group: StrongGroup
   #running: Running | undefined
   #death: Death | undefined
@@ -82,7 +85,7 @@ export class StrongNode {
         ConstructorParameters<typeof StrongProtocol>[0]['answer']
       >
     ): ReturnType<ConstructorParameters<typeof StrongProtocol>[0]['answer']> =>
-      volumes.get(volume)?.membership.member(from) && this.strong.voter.answer(request)
+      volumes.get(volume)?.membership.member(from) && this.strong.answer(request, from)
     const protocol = new StrongProtocol({ world, answer })
     await protocol.start()
     await world.network.start()
@@ -100,6 +103,7 @@ export class StrongNode {
       volume,
       ask: (peer, request, signal) => running.protocol.ask(volume.id, peer, request, signal),
       sync: (peer) => this.#group.exchange(this, peer),
+      security: (event) => this.events.push(event),
     })
     running.strong.start()
   }

@@ -1,5 +1,6 @@
 // Ops made on trial: what a strong write would do, before anybody has agreed to it (node/namespace/tentative.ts).
 import assert from 'node:assert/strict'
+import { nameOf } from '../../../node/namespace/strong-log.ts'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { BATCH_OPS_MAX } from '../../../protocol/limits.ts'
@@ -77,9 +78,9 @@ describe('a trial', () => {
     assert.equal(two.header.seq, 1)
     assert.notEqual(one.header.actor, replica.volume.actor)
     tentative.learn(two)
-    assert.ok(tentative.holds(two))
+    assert.ok(tentative.holds(nameOf(two)))
     assert.equal(make('three')?.header.seq, 2)
-    assert.ok(!tentative.holds(one))
+    assert.ok(!tentative.holds(nameOf(one)))
   })
 
   test('that throws leaves nothing, and the next one works', async () => {

@@ -4,8 +4,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { LEASE_MS } from '../../../protocol/locks/claim.ts'
 import { inTheWay } from '../../../protocol/locks/held-locks.ts'
-import { LockVoter } from '../../../protocol/locks/lock-voter.ts'
-import type { NodeId } from '../../../protocol/ids.ts'
+import { LOCKS_MAX } from '../../../protocol/limits.ts'
+import { LockVoter, READERS_MS, REST_MS } from '../../../protocol/locks/lock-voter.ts'
+import type { NodeId, PeerId } from '../../../protocol/ids.ts'
 import type { Claim, FileLocks, Verdict } from '../../../protocol/locks/claim.ts'
 import type { LockKind } from '../../../protocol/locks/held-locks.ts'
 import type { Instant } from '../../../protocol/units.ts'
@@ -33,7 +34,8 @@ class Asked {
       isPatient: false,
       ...how,
     }
-    return this.voter.answer(claim, how.voters ?? VOTERS, this.now as Instant).kind
+    const asker = { peer: peerOf(session), isReader: session.startsWith('reader') }
+    return this.voter.answer(claim, asker, how.voters ?? VOTERS, this.now as Instant).kind
   }
 }
 
@@ -98,6 +100,7 @@ describe('a voter on locks', () => {
     const ask = (number: number, voters: string): Verdict['kind'] =>
       voter.answer(
         { ...claim, number, voters, locks: [lock([0, 1, 'exclusive'])] },
+        { peer: peerOf('x'), isReader: false },
         VOTERS,
         now as Instant,
       ).kind
@@ -134,16 +137,84 @@ describe('a voter on locks', () => {
     assert.equal(asked.claim('z', [lock([7, 8, 'exclusive'])]), 'granted')
   })
 
+  test('keeps the session of a member from all others, whoever knows its id', () => {
+    const { voter, now } = new Asked()
+    const ask = (peer: string, number: number, locks: readonly FileLocks[]): Verdict['kind'] => {
+      const claim = { session: 's', number, voters: VOTERS, wanted: undefined, locks }
+      const how = { isFirst: false, isPatient: false }
+      const asker = { peer: peer as PeerId, isReader: false }
+      return voter.answer({ ...claim, ...how }, asker, VOTERS, now as Instant).kind
+    }
+    const all = [lock([0, 9, 'exclusive'])]
+    assert.equal(ask('x', 1, all), 'granted')
+    assert.equal(ask('mallory', 99, []), 'granted')
+    assert.equal(ask('mallory', 100, all), 'busy')
+    assert.equal(ask('y', 1, all), 'busy')
+    assert.equal(ask('x', 2, all), 'granted', 'its own number counts alone')
+    assert.deepEqual(
+      voter.holders(now as Instant).map(({ peer }) => peer),
+      ['x'],
+    )
+  })
+
+  test('grants a member no more than its share, over all of its sessions', () => {
+    const asked = new Asked()
+    const many = (of: number): FileLocks => ({
+      file: of.toString(16).padStart(32, '0') as NodeId,
+      family: 'fcntl',
+      held: Array.from({ length: LOCKS_MAX / 2 }, (_, n) => ({
+        start: 2 * n,
+        end: 2 * n + 1,
+        kind: 'shared' as const,
+      })),
+    })
+    for (const n of [0, 1]) assert.equal(asked.claim(`x/${n}`, [many(n)]), 'granted')
+    assert.equal(asked.claim('x/2', [many(2)]), 'busy')
+    assert.equal(asked.claim('y', [many(2)]), 'granted')
+    for (const n of [2, 3]) assert.equal(asked.claim(`x/${n}`, []), 'granted')
+    assert.equal(asked.claim('x/4', []), 'busy')
+  })
+
+  test('has readers hold shared locks alone, and make way for who waits', () => {
+    const asked = new Asked()
+    const [all, shared] = [[lock([0, 9, 'exclusive'])], [lock([0, 9, 'shared'])]]
+    assert.equal(asked.claim('reader', all), 'busy')
+    assert.equal(asked.claim('reader', shared), 'granted')
+    const renew = { wanted: undefined, isFirst: false }
+    // As long as nobody wants it.
+    for (const end = asked.now + 3 * READERS_MS; asked.now < end; asked.now += 1000)
+      assert.equal(asked.claim('reader', shared, renew), 'granted')
+    const startedMs = asked.now
+    const wait = { isPatient: true }
+    for (let isGranted = false; !isGranted; asked.now += 50) {
+      // Two take turns, each with an id that is new.
+      for (const name of ['reader', 'reader2']) asked.claim(name, shared, renew)
+      isGranted = asked.claim('y', all, wait) === 'granted'
+      assert.ok(asked.now - startedMs <= READERS_MS + LEASE_MS)
+    }
+    assert.ok(asked.now - startedMs >= READERS_MS, 'they have their time')
+    asked.claim('y', [])
+    assert.equal(asked.claim('reader', shared), 'busy')
+    assert.equal(asked.claim('z', shared), 'granted')
+    asked.now = startedMs + READERS_MS + REST_MS
+    assert.equal(asked.claim('reader', shared), 'granted')
+  })
+
   test('tells who is in the way', () => {
     const asked = new Asked()
     asked.claim('x', [lock([2, 4, 'shared'])])
     const ask = (session: string, kind: LockKind): FileLocks | undefined =>
-      asked.voter.inTheWay(session, lock([0, 9, kind]), asked.now as Instant)
+      asked.voter.inTheWay(session, peerOf(session), lock([0, 9, kind]), asked.now as Instant)
     assert.equal(ask('y', 'shared'), undefined)
     assert.deepEqual(ask('y', 'exclusive'), lock([2, 4, 'shared']))
     assert.equal(ask('x', 'exclusive'), undefined)
   })
 })
+
+/** Each member has one session, unless it is named `member/session`. */
+function peerOf(session: string): PeerId {
+  return session.split('/')[0] as PeerId
+}
 
 function lock([start, end, kind]: readonly [number, number, LockKind]): FileLocks {
   return { file: FILE, family: 'fcntl', held: [{ start, end, kind }] }

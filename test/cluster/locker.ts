@@ -1,0 +1,62 @@
+// A program that locks a file of a mounted folder as it is told, by locker.py.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ChildProcess } from 'node:child_process'
+import type { TestNode } from './cluster.ts'
+
+const SCRIPT = fileURLToPath(new URL('./locker.py', import.meta.url))
+
+/** A program that locks the file of its argument as it is told. */
+export class Locker implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #said: string[] = []
+  #heard: (() => void) | undefined
+
+  constructor(node: TestNode, name = 'file') {
+    const file = join(node.mountFolder, name)
+    this.#process = spawn('python3', [SCRIPT, file], {
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const { stdout } = this.#process
+    assert(stdout !== null)
+    createInterface(stdout).on('line', (line) => {
+      this.#said.push(line)
+      this.#heard?.()
+    })
+  }
+
+  tell(...words: readonly string[]): void {
+    this.#process.stdin?.write(`${words.join(' ')}\n`)
+  }
+
+  /** What it answers next: 'ok', or the name of an error number. */
+  async hear(): Promise<string> {
+    while (this.#said.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
+    return this.#said.shift() ?? ''
+  }
+
+  async ask(...words: readonly string[]): Promise<string> {
+    this.tell(...words)
+    return this.hear()
+  }
+
+  interrupt(): void {
+    this.#process.kill('SIGUSR1')
+  }
+
+  get hasSaid(): boolean {
+    return this.#said.length > 0
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const gone = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await gone
+  }
+}

@@ -1,0 +1,89 @@
+// What hostile members ask voters, and what they are answered.
+import assert from 'node:assert/strict'
+import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
+import { LOCK_PROTOCOL, decodeLockAnswer, encodeLockRequest } from '../../protocol/wire/lock.ts'
+import type { StrongRequest } from '../../protocol/strong/acceptor.ts'
+import {
+  STRONG_PROTOCOL,
+  decodeStrongAnswer,
+  encodeStrongRequest,
+} from '../../protocol/wire/strong.ts'
+import type { StrongAnswer } from '../../protocol/wire/strong.ts'
+import type { VoterError } from '../../protocol/wire/voter-error.ts'
+import { Namespace } from '../../node/namespace/namespace.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import type { Channel } from '../../node/world/world.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import type { TestCluster } from '../cluster/cluster.ts'
+import { HostileMember } from './hostile-member.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
+
+export type Two = readonly [TestNode, TestNode]
+
+/** Nodes of which all vote, and a member that lies; it votes, too, if it is a voter. */
+export async function besideMallory(
+  cluster: TestCluster,
+  role: Role | 'voter',
+): Promise<HostileMember> {
+  const [admin] = cluster.nodes as unknown as Two
+  const voters = cluster.nodes.map(({ name }) => name)
+  const node = cluster.node('mallory')
+  await node.start({ ticket: await admin.invite('--role', role === 'voter' ? 'writer' : role) })
+  await cluster.connected()
+  if (role === 'voter') voters.push('mallory')
+  await admin.shoal('volume', 'set', 'main', `voters=${voters.join(',')}`)
+  await cluster.converged()
+  return HostileMember.of(node)
+}
+
+/** Asks one node, over one channel. */
+export class Asker {
+  readonly #mallory: HostileMember
+  readonly #channel: Channel
+  readonly #protocol: string
+
+  private constructor(mallory: HostileMember, channel: Channel, protocol: string) {
+    this.#mallory = mallory
+    this.#channel = channel
+    this.#protocol = protocol
+  }
+
+  static async strong(mallory: HostileMember, victim: TestNode): Promise<Asker> {
+    const channel = await mallory.open(victim, STRONG_PROTOCOL)
+    return new Asker(mallory, channel, STRONG_PROTOCOL)
+  }
+
+  static async locks(mallory: HostileMember, victim: TestNode): Promise<Asker> {
+    return new Asker(mallory, await mallory.open(victim, LOCK_PROTOCOL), LOCK_PROTOCOL)
+  }
+
+  async ask(request: StrongRequest): Promise<StrongAnswer> {
+    assert.equal(this.#protocol, STRONG_PROTOCOL)
+    return decodeStrongAnswer(
+      await this.#exchange(encodeStrongRequest(this.#mallory.volume.id, request)),
+    )
+  }
+
+  async askLock(request: LockRequest): Promise<LockReply | VoterError> {
+    assert.equal(this.#protocol, LOCK_PROTOCOL)
+    return decodeLockAnswer(
+      await this.#exchange(encodeLockRequest(this.#mallory.volume.id, request)),
+    )
+  }
+
+  async #exchange(bytes: Uint8Array): Promise<Uint8Array> {
+    const signal = this.#mallory.deadline()
+    await this.#channel.send([bytes], { signal })
+    return (await this.#channel.receive({ signal })) ?? assert.fail('it ended the channel')
+  }
+}
+
+/** What is found at a path, as a member's log tells. */
+export function idOf({ volume, random }: HostileMember, ...path: readonly string[]): NodeId {
+  return new Namespace({ volume, random }).resolvePath(path).id
+}
+
+/** The code of an answer that is an error, else its kind. */
+export function codeOf(answer: { readonly kind: string; readonly code?: string }): string {
+  return answer.code ?? answer.kind
+}
