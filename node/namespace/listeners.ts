@@ -25,6 +25,12 @@ export type StripeEvent =
 /** Who wants to be told of one kind of event. */
 export class Listeners<Args extends readonly unknown[]> {
   readonly #listeners = new Set<(...args: Args) => void>()
+  readonly #onFailure: ((error: unknown) => void) | undefined
+
+  /** onFailure: told of a listener that throws, in place of whoever tells: what that does goes on, and the others hear. */
+  constructor(onFailure?: (error: unknown) => void) {
+    this.#onFailure = onFailure
+  }
 
   /** returns what takes the listener away again. */
   add(listener: (...args: Args) => void): () => void {
@@ -33,30 +39,39 @@ export class Listeners<Args extends readonly unknown[]> {
   }
 
   tell(...args: Args): void {
-    for (const listener of this.#listeners) listener(...args)
+    for (const listener of this.#listeners) {
+      try {
+        listener(...args)
+      } catch (error) {
+        if (this.#onFailure === undefined) throw error
+        this.#onFailure(error)
+      }
+    }
   }
 }
 
 /** What a volume tells of. */
 export class VolumeEvents {
-  /** Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied. */
-  readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
-  /** Members came, went or changed, or a policy was set. */
-  readonly members: Listeners<[]> = new Listeners()
-  /** An op about members or policies was taken, and by whom it is. */
-  readonly governed: Listeners<[op: Op, by: ActorId]> = new Listeners()
-  /** Somebody has said what a folder or a file is pinned to. */
-  readonly pins: Listeners<[id: NodeId]> = new Listeners()
-  /** The shard map has changed. */
-  readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
-  /** A member announces a cut, by an entry with this hash; or what it held is known better. */
-  readonly cut: Listeners<[id: EntryHash]> = new Listeners()
-  /** Somebody has attested a checkpoint. */
-  readonly attested: Listeners<[attestation: Attestation]> = new Listeners()
-  /** What concerns the security of the volume, as its log and its checkpoints show it, or its life. */
-  readonly security: Listeners<[event: Omit<SecurityEvent, 'volume'>]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
+  readonly #failed = (error: unknown): void =>
+    this.note.tell('a part of this node failed at what was written', { error: String(error) })
+  /** Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied. */
+  readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners(this.#failed)
+  /** Members came, went or changed, or a policy was set. */
+  readonly members: Listeners<[]> = new Listeners(this.#failed)
+  /** An op about members or policies was taken, and by whom it is. */
+  readonly governed: Listeners<[op: Op, by: ActorId]> = new Listeners(this.#failed)
+  /** Somebody has said what a folder or a file is pinned to. */
+  readonly pins: Listeners<[id: NodeId]> = new Listeners(this.#failed)
+  /** The shard map has changed. */
+  readonly stripes: Listeners<[event: StripeEvent]> = new Listeners(this.#failed)
+  /** A member announces a cut, by an entry with this hash; or what it held is known better. */
+  readonly cut: Listeners<[id: EntryHash]> = new Listeners(this.#failed)
+  /** Somebody has attested a checkpoint. */
+  readonly attested: Listeners<[attestation: Attestation]> = new Listeners(this.#failed)
+  /** What concerns the security of the volume, as its log and its checkpoints show it, or its life. */
+  readonly security: Listeners<[event: Omit<SecurityEvent, 'volume'>]> = new Listeners(this.#failed)
   readonly #resets = new Set<() => () => void>()
 
   /** `before` is called before the state is replaced by another, and what it returns after: anything may change. */

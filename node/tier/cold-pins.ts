@@ -15,7 +15,7 @@ import {
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import { stampActor } from '../../protocol/log/dot.ts'
 import { PLACEMENT_GROUPS } from '../../protocol/placement/placement-group.ts'
-import { readDir } from '../../protocol/tree/records.ts'
+import { isDirVisible, readDir } from '../../protocol/tree/records.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -122,9 +122,11 @@ export class ColdPins {
   #heed({ inodes, names }: ChangeSet): void {
     if (!this.#mayHavePins) return
     const { namespace } = this.#parts.hosted
+    const { view } = namespace.volume
     for (const id of inodes) this.#add(id, GATHER_MS)
     for (const [dir, name] of names) {
-      if (readDir(namespace.volume.view, dir) === undefined) continue
+      const known = readDir(view, dir)
+      if (known === undefined || !isDirVisible(dir, known)) continue
       const target = namespace.lookup(dir, name)
       if (target !== undefined) this.#add(target.id, GATHER_MS)
     }
