@@ -75,7 +75,7 @@ export class Outsider {
   }
 
   end(): void {
-    this.#node.kill('killed')
+    this.#node.machine.kill('killed')
   }
 }
 

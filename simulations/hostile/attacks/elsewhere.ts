@@ -1,5 +1,5 @@
 // What who was removed, or is a member of another volume of the same nodes, may try. The liar tells it all that it knows.
-import type { StripeId } from '../../../protocol/ids.ts'
+import type { VolumeId } from '../../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import {
   SHARD_PROTOCOL,
@@ -7,7 +7,7 @@ import {
   encodeShardRequest,
 } from '../../../protocol/wire/shard.ts'
 import { ANY_ROLE, disbelieved } from '../attack.ts'
-import type { Attack, Stage } from '../attack.ts'
+import type { Attack, Look, Stage } from '../attack.ts'
 import { Outsider } from '../outsider.ts'
 import { MEMBER_PROTOCOLS } from './strangers.ts'
 
@@ -15,14 +15,22 @@ import { MEMBER_PROTOCOLS } from './strangers.ts'
 const TOLD_MS: number = MINUTE_MS
 /** Some beacons. */
 const BEACONS_MS: number = 40 * SECOND_MS
-/** Stripes asked for. */
-const STRIPES = 32
 
-/** A member of a new volume of the founder, and of no other. */
-async function memberElsewhere(stage: Stage): Promise<{ guest: Outsider; volume: string }> {
-  const name = `side-${stage.random.word()}`
-  const { id } = await stage.founder.ask((api) => api.createVolume({ name }))
-  return { guest: await Outsider.guest(stage, { volume: name }), volume: id }
+/** Do something as a member of a new volume of the founder, and of no other. */
+async function asMemberElsewhere(
+  stage: Stage,
+  run: (guest: Outsider, volume: VolumeId) => Promise<Look>,
+): Promise<Look> {
+  const { founder, random } = stage
+  const name = `side-${random.word()}`
+  const { id } = await founder.ask((api) => api.createVolume({ name }))
+  const guest = await Outsider.guest(stage, { volume: name })
+  try {
+    return await run(guest, id)
+  } finally {
+    guest.end()
+    await founder.ask((api) => api.removePeer(guest.peer, { volume: name, now: true }))
+  }
 }
 
 export const ELSEWHERE_ATTACKS: readonly Attack[] = [
@@ -54,19 +62,18 @@ export const ELSEWHERE_ATTACKS: readonly Attack[] = [
     kind: 'lie',
     roles: ANY_ROLE,
     async run(stage) {
-      const { guest } = await memberElsewhere(stage)
-      let heard = 0
-      for (const topic of stage.liar.topics()) {
+      return asMemberElsewhere(stage, async (guest) => {
+        let heard = 0
         const listener = (): 'ignore' => {
           heard++
           return 'ignore'
         }
-        guest.network.subscribe(topic, listener, () => true)
-      }
-      await guest.dial(stage.founder)
-      await stage.wait(BEACONS_MS)
-      guest.end()
-      return async () => disbelieved(heard === 0, `${heard} messages were heard by no member`)
+        for (const topic of stage.liar.topics())
+          guest.network.subscribe(topic, listener, () => true)
+        await guest.dial(stage.founder)
+        await stage.wait(BEACONS_MS)
+        return async () => disbelieved(heard === 0, `${heard} messages were heard by no member`)
+      })
     },
   },
   {
@@ -76,20 +83,17 @@ export const ELSEWHERE_ATTACKS: readonly Attack[] = [
     roles: ANY_ROLE,
     async run(stage) {
       const { founder, liar } = stage
-      const { guest, volume } = await memberElsewhere(stage)
-      const stripes: StripeId[] = []
-      for await (const id of liar.volume.stripes.all()) stripes.push(id)
-      const signal = guest.deadline()
-      const channel = await guest.open(founder, SHARD_PROTOCOL)
-      let given = 0
-      for (const stripe of stripes.slice(-STRIPES)) {
-        const request = { kind: 'have', volume: volume as typeof liar.volume.id, stripe } as const
-        await channel.send([encodeShardRequest(request)], { signal })
-        const reply = decodeShardReply((await channel.receive({ signal })) ?? new Uint8Array())
-        if (reply.kind === 'ok') given += reply.indices.length
-      }
-      guest.end()
-      return async () => disbelieved(given === 0, `${given} shards are told of to no member`)
+      return asMemberElsewhere(stage, async (guest, volume) => {
+        const signal = guest.deadline()
+        const channel = await guest.open(founder, SHARD_PROTOCOL)
+        let given = 0
+        for await (const stripe of liar.volume.stripes.all()) {
+          await channel.send([encodeShardRequest({ kind: 'have', volume, stripe })], { signal })
+          const reply = decodeShardReply((await channel.receive({ signal })) ?? new Uint8Array())
+          if (reply.kind === 'ok') given += reply.indices.length
+        }
+        return async () => disbelieved(given === 0, `${given} shards are told of to no member`)
+      })
     },
   },
 ]
