@@ -5,7 +5,7 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import { CBOR_ITEMS_MAX } from '../../../protocol/limits.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
-import { MIB, MINUTE_MS } from '../../../protocol/units.ts'
+import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { CHECKPOINT_PROTOCOL, encodeCheckpointMessage } from '../../../protocol/wire/checkpoint.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
 import {
@@ -26,7 +26,8 @@ import { MEMBER_PROTOCOLS } from './strangers.ts'
 const GARBAGE = 300
 const ENTRIES = 300
 const HANGING = 24
-const FRAME = 1 * MIB
+const FRAME: number = 1 * MIB
+const BODY: number = 256 * KIB
 const HANGING_MS: number = 3 * MINUTE_MS
 const ENDED = Symbol('ended')
 
@@ -90,14 +91,19 @@ async function beginnings({ liar }: Stage): Promise<readonly (readonly [string, 
   ]
 }
 
-/** Entries of its own that are as they should be and of no use, one after the other. */
-function uselessEntries(liar: Liar, count: number): readonly Entry[] {
+/** Entries of its own that are of no use, one after the other: as they should be, or with other bodies. */
+function uselessEntries(
+  liar: Liar,
+  count: number,
+  bodies: readonly Uint8Array[] = [],
+): readonly Entry[] {
   const { peer } = liar.identity
   const entries: Entry[] = []
   while (entries.length < count) {
     const before = entries.at(-1)
     const capacityBytes = entries.length
     const op = { kind: 'member-info', peer, name: 'liar', zone: '', capacityBytes } as const
+    const body = bodies[entries.length]
     const after = before && {
       actor: before.header.actor,
       seq: before.header.seq + 1,
@@ -106,9 +112,24 @@ function uselessEntries(liar: Liar, count: number): readonly Entry[] {
       hlc: (before.header.hlc + 1n) as typeof before.header.hlc,
       origin: undefined,
     }
-    entries.push(liar.entry([op], after))
+    entries.push(liar.entry([op], { ...after, ...(body && { body }) }))
   }
   return entries
+}
+
+/** A list of empty lists. */
+function wide(bytes: number): Uint8Array {
+  const list = new Uint8Array(bytes).fill(0x80)
+  list[0] = 0x9a
+  new DataView(list.buffer).setUint32(1, bytes - 5)
+  return list
+}
+
+/** Lists in lists. */
+function deep(bytes: number): Uint8Array {
+  const list = new Uint8Array(bytes).fill(0x81)
+  list[bytes - 1] = 0x80
+  return list
 }
 
 export const CHANNEL_ATTACKS: readonly Attack[] = [
@@ -167,14 +188,10 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
     kind: 'bomb',
     roles: ANY_ROLE,
     async run({ liar, honest, random }) {
-      const wide = new Uint8Array(FRAME).fill(0x80)
-      wide.set([0x9a, 0x00, 0x0f, 0xff, 0xfb])
-      const deep = new Uint8Array(FRAME).fill(0x81)
+      const frames = [wide(FRAME), deep(FRAME), random.bytes(FRAME)]
       for (const { peer } of honest)
         for (const protocol of MEMBER_PROTOCOLS)
-          await say(liar, peer, protocol, random.pick([wide, deep, random.bytes(FRAME)])).catch(
-            () => undefined,
-          )
+          await say(liar, peer, protocol, random.pick(frames)).catch(() => undefined)
       return undefined
     },
   },
@@ -188,6 +205,17 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'it writes what is deep, wide, or means nothing',
+    kind: 'bomb',
+    roles: ANY_ROLE,
+    async run(stage) {
+      const { liar, random } = stage
+      const bodies = [wide(BODY), deep(BODY), random.bytes(BODY), new Uint8Array(0), wide(6)]
+      await giveAll(stage, uselessEntries(liar, bodies.length + 1, bodies))
+      return undefined
+    },
+  },
+  {
     name: 'it opens channels and says nothing, or begins, and reads nothing',
     kind: 'bomb',
     roles: ANY_ROLE,
@@ -197,9 +225,9 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
         await openMany(stage, protocol, frame)
       await stage.wait(HANGING_MS)
       const link = stage.cluster.network.link(stage.liar.identity.peer, stage.victim.peer)
-      const hanging = link?.end(stage.victim.peer).channels.size ?? 0
-      return async () =>
-        disbelieved(hanging <= MEMBER_PROTOCOLS.length * 16, `${hanging} channels hang`)
+      const channels = link?.end(stage.victim.peer).channels ?? []
+      const hanging = [...channels].filter(({ outbound }) => !outbound)
+      return async () => disbelieved(hanging.length === 0, `${hanging.length} channels hang`)
     },
   },
 ]

@@ -101,6 +101,19 @@ export const GOSSIP_ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'it announces the same again and again, in other envelopes',
+    kind: 'bomb',
+    roles: ANY_ROLE,
+    async run({ liar }) {
+      for (const { id, seq } of liar.volume.actors.all()) {
+        const entry = liar.volume.entries.entry(id, seq)
+        const head = entry && headOf(entry)
+        for (let n = 0; head !== undefined && n < HEADS; n++) await liar.gossip(head)
+      }
+      return undefined
+    },
+  },
+  {
     name: 'it announces entries of actors that are not',
     kind: 'bomb',
     roles: ANY_ROLE,
