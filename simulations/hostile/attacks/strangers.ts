@@ -8,7 +8,7 @@ import { SECURITY_PROTOCOL } from '../../../protocol/wire/security.ts'
 import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../../protocol/wire/strong.ts'
 import { ANY_ROLE, disbelieved } from '../attack.ts'
-import type { Attack } from '../attack.ts'
+import type { Attack, Stage } from '../attack.ts'
 import { Outsider, withTicket } from '../outsider.ts'
 
 /** Those of members alone. */
@@ -20,6 +20,19 @@ export const MEMBER_PROTOCOLS: readonly string[] = [
   LOCK_PROTOCOL,
   SECURITY_PROTOCOL,
 ]
+
+const STRANGERS = 6
+/** Of one of them. */
+const CHANNELS = 12
+
+/** Show a ticket to the founder, and wait for what it says. throws ShoalError if it hangs up. */
+async function show(ticket: string, stranger: Outsider, { founder }: Stage): Promise<void> {
+  const { volume, secret } = parseTicket(ticket)
+  const channel = await stranger.open(founder, JOIN_PROTOCOL)
+  const signal = stranger.deadline()
+  await channel.send([encodeJoinRequest({ kind: 'join', volume, secret })], { signal })
+  await channel.receive({ signal })
+}
 
 export const STRANGER_ATTACKS: readonly Attack[] = [
   {
@@ -58,15 +71,33 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
     async run(stage) {
       const stranger = await Outsider.stranger(stage)
       const taken = await withTicket(stage, { role: 'admin' }, async (ticket) => ticket)
-      const { volume, secret } = parseTicket(taken)
-      await withTicket(stage, {}, async () => {
-        const channel = await stranger.open(stage.founder, JOIN_PROTOCOL)
-        const signal = stranger.deadline()
-        await channel.send([encodeJoinRequest({ kind: 'join', volume, secret })], { signal })
-        await channel.receive({ signal })
-      })
+      await withTicket(stage, {}, () => show(taken, stranger, stage))
       stranger.end()
       return undefined
+    },
+  },
+  {
+    name: 'strangers join at once by a ticket of one use',
+    rule: 'ticket-open',
+    kind: 'lie',
+    roles: ANY_ROLE,
+    async run(stage) {
+      const crowd: Outsider[] = []
+      for (let n = 0; n < STRANGERS; n++) crowd.push(await Outsider.stranger(stage))
+      // Another one is open for as long as this takes.
+      await withTicket(stage, {}, () =>
+        withTicket(stage, { role: 'reader' }, (ticket) =>
+          Promise.allSettled(crowd.map((stranger) => show(ticket, stranger, stage))),
+        ),
+      )
+      for (const stranger of crowd) stranger.end()
+      const peers = await stage.founder.ask((api) => api.listPeers())
+      const members = peers.filter(
+        ({ id, volumes }) => volumes.length > 0 && crowd.some(({ peer }) => peer === id),
+      )
+      for (const { id } of members)
+        await stage.founder.ask((api) => api.removePeer(id, { now: true }))
+      return async () => disbelieved(members.length <= 1, `${members.length} joined by one use`)
     },
   },
   {
@@ -108,6 +139,3 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
     },
   },
 ]
-
-const STRANGERS = 6
-const CHANNELS = 12
