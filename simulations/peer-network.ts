@@ -273,7 +273,6 @@ export class SimulatedPeerNetwork implements Network {
     }
   }
 
-  /** Of whom it is known where they are. */
   #keeps(peer: PeerId): boolean {
     return this.#connections.isMember(peer) || !enforces('members-only-kept')
   }

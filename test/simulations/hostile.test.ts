@@ -9,7 +9,21 @@ import { performHostile } from '../../simulations/hostile/run.ts'
 
 const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
 /** Checks whose attacks are still to come. */
-const LATER: readonly string[] = []
+const LATER: readonly string[] = [
+  'log-growth-bounded',
+  'tier-agreed',
+  'backup-head-signed',
+  'backup-head-true',
+  'backup-word-own',
+  'votes-for-writers',
+  'ballots-in-steps',
+  'turns-to-propose',
+  'votes-have-grounds',
+  'voters-are-named',
+  'liars-do-not-count',
+  'lock-sessions-by-member',
+  'locks-within-share',
+]
 
 describe('a member that lies', () => {
   const hashes = new Map<string, string>()

@@ -205,6 +205,22 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'it writes what nobody can read, which is kept all the same',
+    rule: 'clear-body-decodes',
+    kind: 'lie',
+    roles: ANY_ROLE,
+    async run(stage) {
+      const { liar, victim, random } = stage
+      const [entry] = uselessEntries(liar, 1, [random.bytes(BODY)])
+      if (entry === undefined) return undefined
+      await giveAll(stage, [entry])
+      const { actor, seq } = entry.header
+      const [hello] = await liar.exchange(victim.peer, [])
+      const held = hello?.kind === 'hello' ? (hello.log.vector.get(actor) ?? 0) : 0
+      return async () => disbelieved(held < seq, `${victim.name} keeps what nobody can read`)
+    },
+  },
+  {
     name: 'it writes what is deep, wide, or means nothing',
     kind: 'bomb',
     roles: ANY_ROLE,
