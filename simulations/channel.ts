@@ -98,9 +98,16 @@ export class SimulatedChannel implements Channel {
   }
 
   abort(error: Error): void {
+    this.#breakOff(
+      new ShoalError('unreachable', 'the stream was broken off here', { cause: error }),
+    )
+  }
+
+  /** What came is forgotten, and both ends are told. */
+  #breakOff(error: Error): void {
     if (this.#broken !== undefined || this.#finished) return
     this.#inbox.length = 0
-    this.break(new ShoalError('unreachable', 'the stream was broken off here', { cause: error }))
+    this.break(error)
     const remote = this.#remote
     const why = new ShoalError('unreachable', `${this.#end.owner.self} broke the stream`)
     this.#pipe.put('reset', 0, () => remote?.break(why))
@@ -160,7 +167,7 @@ export class SimulatedChannel implements Channel {
   #arrive(frame: Uint8Array | undefined): void {
     if (!this.#alive || this.#broken !== undefined) return
     if (frame !== undefined && frame.length > this.#frameMax)
-      return this.abort(new ShoalError('malformed', `a frame of ${frame.length} bytes`))
+      return this.#breakOff(new ShoalError('malformed', `a frame of ${frame.length} bytes`))
     if (frame === undefined) this.#endReceived = true
     else this.#inbox.push(frame)
     this.#hand()

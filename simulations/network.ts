@@ -233,6 +233,13 @@ export class SimulatedNetwork {
     })
   }
 
+  /** A node announces itself to another on a local network (mDNS). */
+  announce(from: PeerId, to: PeerId): void {
+    const announced = this.node(from)
+    if (announced === undefined) return
+    this.send(from, to, 'mdns', () => this.node(to)?.discover(announced))
+  }
+
   /** An end learns by silence alone that its connection is gone. */
   afterSilence(at: PeerId, of: PeerId, run: () => void): void {
     const delayMs = this.#silenceMs(this.chances(at, of))

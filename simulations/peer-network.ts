@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { toByteString } from '../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import { FRAME_MAX, STRANGER_FRAME_MAX, STREAMS_PER_PEER_MAX } from '../protocol/limits.ts'
+import { enforces } from '../protocol/trust.ts'
 import { SimulatedChannel } from './channel.ts'
 import { VirtualClock } from './clock.ts'
 import { Connections } from './connections.ts'
@@ -77,8 +78,8 @@ export class SimulatedPeerNetwork implements Network {
     if (this.lan === undefined) return
     for (const other of this.#network.nodes()) {
       if (other === this || other.lan !== this.lan) continue
-      this.#network.send(this.self, other.self, 'mdns', () => other.discover(this))
-      this.#network.send(other.self, this.self, 'mdns', () => this.discover(other))
+      this.#network.announce(this.self, other.self)
+      this.#network.announce(other.self, this.self)
     }
   }
 
@@ -109,7 +110,7 @@ export class SimulatedPeerNetwork implements Network {
 
   async learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
     const added = addresses.map((text) => `${parseAddress(text)}/p2p/${peer}`)
-    if (peer === this.self || added.length === 0 || !this.#connections.isMember(peer)) return
+    if (peer === this.self || added.length === 0 || !this.#keeps(peer)) return
     const all = new Set([...(this.#book.get(peer) ?? []), ...added])
     this.#book.set(peer, [...all])
   }
@@ -245,7 +246,7 @@ export class SimulatedPeerNetwork implements Network {
 
   /** `other` announced itself on our local network. */
   discover(other: SimulatedPeerNetwork): void {
-    if (!this.running || !this.#connections.isMember(other.self)) return
+    if (!this.running || !this.#keeps(other.self)) return
     this.#book.set(other.self, other.addresses())
     this.#tell('discover', other.self)
   }
@@ -270,6 +271,10 @@ export class SimulatedPeerNetwork implements Network {
     } catch (error) {
       this.process.scheduler.note(`${this.process.name} a listener threw ${String(error)}`)
     }
+  }
+
+  #keeps(peer: PeerId): boolean {
+    return this.#connections.isMember(peer) || !enforces('members-only-kept')
   }
 
   #tell(event: 'connect' | 'disconnect' | 'discover', peer: PeerId): void {

@@ -215,6 +215,16 @@ test('only the world, and the config that it is made from, read time and chance'
   )
 })
 
+test('only simulations, and tests, leave out a check of what others state', () => {
+  none(
+    files
+      .filter(({ path }) => !/^(simulations|test)\/|^protocol\/trust\.ts$/.test(path))
+      .flatMap(({ path, text }) =>
+        found(path, text, /\bplantWeakness\b/, 'a check is made always'),
+      ),
+  )
+})
+
 /** What has a program to run when it is installed, which is not run: these come with what that would make. */
 const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
 

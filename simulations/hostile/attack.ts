@@ -1,4 +1,4 @@
-// What attacks are: each goes at one row of the table in docs/security.md, over the protocols that members speak, and says
+// What attacks are: each goes at one row of the table in docs/security.md, or at none in particular, over the protocols that members speak, and says
 // how to see that it was believed.
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { TrustRule } from '../../protocol/trust.ts'
@@ -12,6 +12,8 @@ export interface Stage {
   readonly cluster: Cluster
   /** Members that run as they should; the first has made the volume, and is its admin. */
   readonly honest: readonly ClusterNode[]
+  /** The first of them. */
+  readonly founder: ClusterNode
   /** The machine of the liar. Its node does not run. */
   readonly machine: ClusterNode
   readonly liar: Liar
@@ -27,7 +29,8 @@ export type Look = () => Promise<void>
 
 export interface Attack {
   readonly name: string
-  readonly rule: TrustRule
+  /** The row that it goes at; undefined: what must not happen whatever is checked. */
+  readonly rule?: TrustRule
   /** 'bomb': it is to cost much. 'lie': it is to be believed. */
   readonly kind: 'lie' | 'bomb'
   /** In which a member can make it. */

@@ -1,9 +1,20 @@
 // All attacks there are.
 import type { Attack } from './attack.ts'
+import { CHANNEL_ATTACKS } from './attacks/channels.ts'
 import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
+import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
+import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
+import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 
-export const ATTACKS: readonly Attack[] = [...CHECKPOINT_ATTACKS, ...OP_ATTACKS]
+export const ATTACKS: readonly Attack[] = [
+  ...CHANNEL_ATTACKS,
+  ...CHECKPOINT_ATTACKS,
+  ...ELSEWHERE_ATTACKS,
+  ...GOSSIP_ATTACKS,
+  ...OP_ATTACKS,
+  ...STRANGER_ATTACKS,
+]
 
 /** throws RangeError for a name that no attack has. */
 export function attackNamed(name: string): Attack {

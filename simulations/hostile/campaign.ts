@@ -22,7 +22,7 @@ type Work = Performer<HostilePlan, HostileResult>
 const MISSED_WITHIN = 6
 
 /** Rows of the table that are attacked. */
-export const ATTACKED: readonly TrustRule[] = [...new Set(ATTACKS.map(({ rule }) => rule))]
+export const ATTACKED: readonly TrustRule[] = [...new Set(ATTACKS.flatMap(({ rule = [] }) => rule))]
 
 /** Run all seeds. returns whether all passed. */
 export async function runHostileCampaign(options: HostileCampaign): Promise<boolean> {

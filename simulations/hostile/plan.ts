@@ -36,7 +36,7 @@ const RATE_MAX = 0.1
 /** planted: with attacks on this rule first, in a role that can make them. */
 export function planOf(seed: string, planted?: TrustRule): HostilePlan {
   const random = new SeededRandom(seed, 'hostile plan')
-  const aimed = ATTACKS.filter(({ rule }) => rule === planted)
+  const aimed = planted === undefined ? [] : ATTACKS.filter(({ rule }) => rule === planted)
   const drawn = random.pick(CHARACTERS)
   const role = roleOf(drawn, aimed, random)
   const fitting = ATTACKS.filter(({ roles }) => roles.includes(role))

@@ -1,7 +1,7 @@
 // A household of honest members and one that lies: its node runs, and what it says is tampered with; then whoever attacks has
 // its keys and its log in hand, makes one attack after the other, and lets the node run again in between. After each attack
 // nobody may have become more than it was, and in the end the honest agree, read all that was acknowledged, and write on.
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { plantWeakness } from '../../protocol/trust.ts'
 import { GIB, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { Volumes } from '../../node/namespace/volumes.ts'
@@ -18,6 +18,7 @@ import type { Attack, Look, Stage } from './attack.ts'
 import { attackNamed } from './attacks.ts'
 import { HonestUser } from './honest-user.ts'
 import { Liar } from './liar.ts'
+import { joinedBy } from './outsider.ts'
 import type { HostilePlan } from './plan.ts'
 import { tamperingBy } from './tampering.ts'
 
@@ -78,6 +79,7 @@ class HostileRun {
   readonly #random: SeededRandom
   readonly #contents: Contents
   readonly #honest: readonly ClusterNode[]
+  readonly #founder: ClusterNode
   readonly #machine: ClusterNode
   readonly #users: readonly HonestUser[]
   /** Of the disk of a liar that puts it back later. */
@@ -97,8 +99,9 @@ class HostileRun {
     })
     this.#random = new SeededRandom(seed, 'hostile run')
     this.#contents = new Contents(seed)
-    const machine = this.#cluster.nodes.at(-1)
-    if (machine === undefined) throw new RangeError('somebody has to lie')
+    const [founder, machine] = [this.#cluster.nodes[0], this.#cluster.nodes.at(-1)]
+    if (founder === undefined || machine === undefined) throw new RangeError('nobody is there')
+    this.#founder = founder
     this.#machine = machine
     this.#honest = this.#cluster.nodes.slice(0, -1)
     this.#users = this.#honest.map(
@@ -121,13 +124,16 @@ class HostileRun {
   async #gather(): Promise<void> {
     const { clock, nodes } = this.#cluster
     await Promise.all(nodes.map((node) => node.start()))
-    const [founder, ...others] = this.#honest
-    if (founder === undefined) throw new RangeError('somebody has to found the volume')
-    founder.isMember = true
+    const founder = this.#founder
+    const others = this.#honest.slice(1)
     const { ticket } = await founder.ask((api) => api.invite({ uses: others.length }))
-    for (const node of others) await join(node, ticket)
+    for (const node of others) await joinedBy(node, ticket)
     const { role } = this.#plan
-    await join(this.#machine, (await founder.ask((api) => api.invite({ uses: 1, role }))).ticket)
+    await joinedBy(
+      this.#machine,
+      (await founder.ask((api) => api.invite({ uses: 1, role }))).ticket,
+    )
+    for (const node of nodes) node.isMember = true
     for (const { folder } of this.#users) await founder.ask((api) => api.makeFolder(folder))
     await clock.sleep(CONNECT_MS)
     this.#say(`${this.#machine.name} is a ${this.#plan.character}`)
@@ -172,6 +178,7 @@ class HostileRun {
       const stage: Stage = {
         cluster: this.#cluster,
         honest: this.#honest,
+        founder: this.#founder,
         machine: this.#machine,
         liar,
         victim: this.#random.pick(this.#honest),
@@ -241,14 +248,12 @@ class HostileRun {
 
   #roleOf(node: ClusterNode): string {
     if (node === this.#machine) return this.#plan.role
-    return node === this.#honest[0] ? 'admin' : 'writer'
+    return node === this.#founder ? 'admin' : 'writer'
   }
 
   /** The liar is gone. */
   async #end(): Promise<void> {
     const { clock, network } = this.#cluster
-    const [founder] = this.#honest
-    if (founder === undefined) return
     if (this.#machine.running) this.#machine.kill('killed')
     network.tamperWith(this.#machine.peer)
     this.#machine.isMember = false
@@ -261,7 +266,7 @@ class HostileRun {
     await clock.sleep(CONNECT_MS)
     for (const node of this.#honest) await this.#checkFiles(node)
     await this.#checkStored()
-    await founder.ask((api) => api.removePeer(this.#machine.peer, { now: true }))
+    await this.#founder.ask((api) => api.removePeer(this.#machine.peer, { now: true }))
     await quiesce(this.#cluster, { limitMs: HOUR_MS, lookMs: 5 * SECOND_MS })
     await checkTrees(this.#honest)
     for (const user of this.#users) await user.write('placed')
@@ -320,22 +325,15 @@ async function refusedOr(attack: Promise<Look | undefined>): Promise<Look | unde
   }
 }
 
-async function join(node: ClusterNode, ticket: string): Promise<void> {
-  while (!node.isMember) {
-    try {
-      await node.ask((api) => api.join(ticket))
-      node.isMember = true
-    } catch (error) {
-      if (!hasCode(error, 'timeout') && !hasCode(error, 'unreachable')) throw error
-    }
-  }
-}
-
-/** Roles of the members of the one volume, as a node has them, by peer. */
+/** Roles of the members of the volume, as a node has them, by peer. */
 async function rolesAt(node: ClusterNode): Promise<ReadonlyMap<string, string>> {
-  const peers = await node.ask((api) => api.listPeers())
-  const roles = new Map(peers.map(({ id, volumes }) => [id as string, volumes[0]?.role ?? '']))
-  return roles.set(node.peer, (await statusOf(node)).role)
+  const { name, role } = await statusOf(node)
+  const roles = new Map<string, string>([[node.peer, role]])
+  for (const { id, volumes } of await node.ask((api) => api.listPeers())) {
+    const its = volumes.find((volume) => volume.name === name)
+    if (its !== undefined) roles.set(id, its.role)
+  }
+  return roles
 }
 
 async function readAll(

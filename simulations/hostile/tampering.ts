@@ -52,7 +52,7 @@ export function tamperingBy(
 }
 
 /** A frame with some of it flipped, cut off, put in from another, or doubled. */
-export function mutated(frame: Uint8Array, other: Uint8Array, random: SeededRandom): Uint8Array {
+function mutated(frame: Uint8Array, other: Uint8Array, random: SeededRandom): Uint8Array {
   const at = random.below(Math.max(1, frame.length))
   switch (random.below(4)) {
     case 0: {

@@ -67,7 +67,7 @@ export const OP_ATTACKS: readonly Attack[] = [
 ]
 
 /** What removes the files in folders of the root. */
-async function unlinksOf({ liar: { volume, random } }: Stage): Promise<Op[]> {
+export async function unlinksOf({ liar: { volume, random } }: Stage): Promise<Op[]> {
   const names = new Namespace({ volume, random })
   const ops: Op[] = []
   for await (const { target: folder } of names.list(ROOT)) {

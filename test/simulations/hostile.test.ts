@@ -1,0 +1,60 @@
+// A household with a member that lies, on a few seeds: it gains nothing, whatever it and its friends try; and a check that is
+// left out is missed. Many seeds: npm run simulate -- --scenario hostile; all checks: npm run simulate -- --weaknesses.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { ATTACKED, firstHostileFailure } from '../../simulations/hostile/campaign.ts'
+import { planOf } from '../../simulations/hostile/plan.ts'
+import { performHostile } from '../../simulations/hostile/run.ts'
+
+const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
+/** Checks whose attacks are still to come. */
+const LATER: readonly string[] = [
+  'log-growth-bounded',
+  'tier-agreed',
+  'backup-head-signed',
+  'backup-head-true',
+  'backup-word-own',
+  'votes-for-writers',
+  'ballots-in-steps',
+  'turns-to-propose',
+  'votes-have-grounds',
+  'voters-are-named',
+  'liars-do-not-count',
+  'lock-sessions-by-member',
+  'locks-within-share',
+]
+
+describe('a member that lies', () => {
+  const hashes = new Map<string, string>()
+  for (const seed of ['1', '2', '3']) {
+    test(`gains nothing, and costs little: seed ${seed}`, async () => {
+      const { attackCount, fileCount, traceHash } = await performHostile(planOf(seed))
+      hashes.set(seed, traceHash)
+      assert.ok(attackCount > 0 && fileCount > 0, `${attackCount} attacks, ${fileCount} files`)
+    })
+  }
+
+  test('does the same in every run of a seed', async () => {
+    const { traceHash } = await performHostile(planOf('1'))
+    assert.equal(traceHash, hashes.get('1'))
+  })
+
+  test('is believed where a check is left out, which shows', async () => {
+    const caught = await firstHostileFailure('gate-needs-ticket', 1)
+    assert.equal(caught?.failure.invariant, 'no lie is believed')
+    await performHostile({ ...planOf('1', 'gate-needs-ticket'), planted: undefined })
+  })
+})
+
+test('each check of the table is attacked', () => {
+  const rules = [...readFileSync(TRUST, 'utf8').matchAll(/^ {2}\| '([a-z-]+)'$/gm)].map(
+    ([, rule = '']) => rule,
+  )
+  assert.ok(rules.length > 0)
+  const attacked: readonly string[] = ATTACKED
+  assert.deepEqual(
+    rules.filter((rule) => !attacked.includes(rule)),
+    LATER,
+  )
+})
