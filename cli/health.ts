@@ -1,5 +1,6 @@
 // How safe the data of a volume is and what is being done about it, in words.
 import { count, formatBytes, printable } from './output.ts'
+import type { FileFault } from '../node/control/garbage.ts'
 import type { VolumeStatus } from '../node/control/status.ts'
 
 /** "any 2 peers may be lost". */
@@ -39,13 +40,22 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { gone } = volume.waiting
   const isWhole = incompleteOf(volume) === 0
   const absent = `${gone.map(printable).join(', ')}: if for good, take them out with "shoal peer rm", and the others do without`
+  const { falseFiles, garbageFault } = volume
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
   return [
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
+    ...(garbageFault === undefined ? [] : [['No space back', printable(garbageFault)] as const]),
+    ...falseFiles.map((file) => ['False file', falseFileText(file)] as const),
   ]
+}
+
+/** "/plan by ben: not what it says, so nobody can read it; remove it (...)". */
+export function falseFileText({ path, author, message }: FileFault): string {
+  const what = `${printable(path)} by ${printable(author)}`
+  return `${what}: not what it says, so nobody can read it; remove it (${printable(message)})`
 }
 
 /** Why nothing is done about some stripes. */

@@ -5,7 +5,9 @@
 /** A row of the table. */
 export type TrustRule =
   /** Decoders count items and depth over raw bytes before they build values. */
-  'cbor-counted-first'
+  | 'cbor-counted-first'
+  /** A node of a file's list of chunks is what its parent says of it: level, bytes, holes, where it is cut. */
+  | 'manifest-node'
 
 const off = new Set<TrustRule>()
 

@@ -142,6 +142,8 @@ export function describeVolume(
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
+    falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
+    garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
     heads: volume.actors.heads(),
   }

@@ -13,6 +13,8 @@ import type { Version } from '../../protocol/tree/records.ts'
 import type { PinProgress, PinsCounted } from '../control/pins.ts'
 import { pins, pinsOfFile } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
+import { walk } from '../data/manifest-walk.ts'
+import type { PlacedExtent } from '../data/manifest-tree.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
 import type { HostedVolume } from './hosted-volume.ts'
@@ -121,16 +123,25 @@ class Count {
     const tree = this.#walk.treeOf(version)
     let left = size
     if (tree !== undefined && content.kind === 'chunks' && this.#isAtHand(content.root.id)) {
+      const steps = walk(tree, { signal: this.#signal })
+      let there = 0
       try {
-        for await (const { extent } of tree.extents(0, size, { signal: this.#signal })) {
-          const bytes = extentLength(extent)
+        let step = await steps.next()
+        for (; step.done !== true; step = await steps.next()) {
+          if (step.value.kind === 'node') continue
+          const { extents } = step.value
+          const weight = (step.value.weight = this.#bytesThere(extents))
+          const bytes = lengthOf(extents)
+          there += weight
           left -= bytes
-          if (extent.kind === 'hole' || this.#isThere(extent.ref.id)) this.actualBytes += bytes
           yield bytes
         }
+        this.actualBytes += step.value
+        return yield left
       } catch (error) {
         this.#signal.throwIfAborted()
         if (asShoalError(error).code === 'internal') throw error
+        this.actualBytes += there
       }
     }
     // What travels in the log is everywhere.
@@ -138,11 +149,21 @@ class Count {
     yield left
   }
 
+  #bytesThere(extents: readonly PlacedExtent[]): number {
+    return lengthOf(
+      extents.filter(({ extent }) => extent.kind === 'hole' || this.#isThere(extent.ref.id)),
+    )
+  }
+
   /** Can a chunk be had without asking a tier? */
   #isAtHand(chunk: ChunkId): boolean {
     const state = this.#parts.hosted.gatherer.stateOf(chunk)
     return state === 'local' || state === 'placed'
   }
+}
+
+function lengthOf(extents: readonly PlacedExtent[]): number {
+  return extents.reduce((sum, { extent }) => sum + extentLength(extent), 0)
 }
 
 /** Is a chunk in a stripe that lies in a tier? */

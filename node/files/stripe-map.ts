@@ -211,10 +211,15 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {
-    const secrets = this.#volume.membership.secrets(epoch)
+    const { membership } = this.#volume
+    const secrets = membership.secrets(epoch)
+    const lacksSome = membership.lacksSecret(epoch)
     const known = this.#keys.get(epoch)
-    if (known !== undefined && areSame(known[0], secrets)) return known[1]
+    if (known !== undefined && areSame(known[0], secrets) && known[1].lacksSome === lacksSome)
+      return known[1]
     const [secret, ...others] = secrets
+    if (secret === undefined && !lacksSome && !membership.isKeeper())
+      throw new ShoalError('contradiction', `no key of the volume has the epoch ${epoch}`)
     if (secret === undefined) {
       throw new ShoalError(
         'EACCES',
@@ -225,6 +230,7 @@ export class VolumeStripeMap implements StripeMap {
       volume: this.#volume.id,
       chunkSecret: chunkSecret(secret),
       otherSecrets: others.map(chunkSecret),
+      lacksSome,
       epoch,
       hash: this.#volume.genesis.hash,
     }

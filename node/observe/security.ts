@@ -2,7 +2,10 @@
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
-export type SecurityEventKind = 'peer-costly'
+export type SecurityEventKind =
+  | 'peer-costly'
+  // a file of which nobody can read what its writer says that it holds
+  | 'false-file'
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind

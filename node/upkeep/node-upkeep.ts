@@ -11,6 +11,7 @@ import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import { graceMsOf, trashMsOf } from '../namespace/settings.ts'
 import type { Volumes } from '../namespace/volumes.ts'
 import type { Detector, Liveness } from '../peers/detector.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { AUDIT_EVERY_MS, Audit } from './audit.ts'
@@ -41,6 +42,7 @@ export interface NodeUpkeepComponents {
   readonly detector: Detector
   readonly distrust: Distrust
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 export class NodeUpkeep {
@@ -115,6 +117,11 @@ export class NodeUpkeep {
     return upkeep
   }
 
+  /** What the last pass over all files found that is wrong with them. */
+  faultsOf(hosted: HostedVolume): Pick<VolumeGarbage, 'falseFiles' | 'fault'> | undefined {
+    return this.#garbage.get(hosted)
+  }
+
   /** What keeps the pins of this node alone. */
   keeper(hosted: HostedVolume): Keeper {
     const keeper = this.#keepers.get(hosted)
@@ -161,7 +168,7 @@ export class NodeUpkeep {
   }
 
   #garbageOf(hosted: HostedVolume, kept: Keeper): VolumeGarbage {
-    const { world, store, detector, log } = this.#c
+    const { world, store, detector, log, security } = this.#c
     const { namespace, volume, map, packer, gatherer, chunks, touched, classes, client } = hosted
     const { clock, network } = world
     const budget = this.#budget
@@ -169,7 +176,7 @@ export class NodeUpkeep {
     const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
     const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
     const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
-    return new VolumeGarbage({ ...parts, kept, packAnew, livenessOf, clock, log })
+    return new VolumeGarbage({ ...parts, kept, packAnew, livenessOf, clock, log, security })
   }
 
   #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): void {

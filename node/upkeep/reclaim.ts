@@ -223,7 +223,7 @@ function isIn(only: VolumeId | undefined, volume: VolumeId): boolean {
 }
 
 async function reportOf(
-  { volume: { id, membership }, collector }: VolumeGarbage,
+  { volume: { id, membership }, collector, falseFiles }: VolumeGarbage,
   name: string,
   passes: readonly Pass[],
 ): Promise<VolumeGarbageReport> {
@@ -239,5 +239,6 @@ async function reportOf(
     waiting: ready + waiting,
     waitingFor:
       ready + waiting > 0 ? collector.waitingFor().map((peer) => membership.nameOf(peer)) : [],
+    falseFiles,
   }
 }

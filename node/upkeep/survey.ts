@@ -1,19 +1,21 @@
 // Which chunks of a volume live: those that a version of a file with a name reaches, conflict copies and versions that
 // lost included, and those of files that are open on this node, their manifests too. What lives is always found in the
 // set; a survey that cannot read a manifest, or over which the state was replaced, fails, so that nothing is given up on
-// a guess. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
+// a guess. What nobody can ever read, since its writer lied of it, is passed by and told of. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
 // beginWithOldest() from before it.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
-import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
-import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Inode, Version } from '../../protocol/tree/records.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
-import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import type { Content } from '../data/content.ts'
+import { ManifestTree } from '../data/manifest-tree.ts'
+import { SeenNodes, chunksOf } from '../data/manifest-walk.ts'
 import type { Touched } from '../data/touched.ts'
+import { contentOf } from '../files/contents.ts'
 import { inodesOf } from '../namespace/inodes.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { Clock } from '../world/world.ts'
@@ -27,6 +29,8 @@ const PACE = 256
 const NODE_CACHE_ITEMS = 50_000
 /** A file has more chunks than its size says where few bytes are cut often: keys for each that is expected. */
 const MARGIN = 1.5
+/** Of false files, so many are told of. */
+const FALSE_FILES_MAX = 100
 
 export interface SurveyParts {
   readonly volume: Volume
@@ -39,6 +43,21 @@ export interface SurveyParts {
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
   /** Where a file shows. */
   readonly pathOf: (file: NodeId) => string | undefined
+}
+
+/** A file with a version that nobody can read, whoever has which chunks of it. */
+export interface FalseFile {
+  readonly file: NodeId
+  readonly path: string
+  readonly author: PeerId | undefined
+  readonly message: string
+}
+
+/** What a survey found. */
+export interface Surveyed {
+  readonly live: LiveChunks
+  /** The first of them. */
+  readonly falseFiles: readonly FalseFile[]
 }
 
 /** The chunks that live. Also finds a few that don't. */
@@ -73,8 +92,8 @@ export class LiveChunks {
   }
 }
 
-/** Look at every version of every file. throws 'chunk-unavailable', 'corrupt', 'aborted', 'ESTALE' after a reset. */
-export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<LiveChunks> {
+/** Look at every version of every file. throws 'chunk-unavailable' naming the file, 'aborted', 'ESTALE' after a reset. */
+export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<Surveyed> {
   const { volume } = parts
   const reset = new AbortController()
   const unlisten = volume.events.onReset(() => {
@@ -92,6 +111,9 @@ class Survey {
   readonly #parts: SurveyParts
   readonly #signal: AbortSignal
   readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
+  /** By the classes that their chunks are to be in. */
+  readonly #seen = new Map<string, SeenNodes>()
+  readonly #falseFiles = new Map<NodeId, FalseFile>()
   #steps = 0
 
   constructor(parts: SurveyParts, signal: AbortSignal) {
@@ -99,69 +121,89 @@ class Survey {
     this.#signal = signal
   }
 
-  async run(): Promise<LiveChunks> {
+  async run(): Promise<Surveyed> {
     const { volume, classesOf, touched } = this.#parts
     const live = new LiveChunks(await this.#expectedCount())
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
         const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(live, inode, classes).catch((error: unknown) => {
-          throw this.#naming(id, error)
-        })
+        await this.#addInode(live, id, inode, classes)
       }
       await this.#pace()
     }
+    const onFalse = (): void => undefined
     for (const file of touched.held()) {
       for (const manifest of rootsOf(volume.view, file))
-        await this.#addContent(live, manifest, [], [undefined])
+        await this.#addContent(live, { kind: 'chunks', manifest }, [], [undefined], onFalse)
     }
-    return live
+    return { live, falseFiles: [...this.#falseFiles.values()] }
   }
 
   async #expectedCount(): Promise<number> {
     const { volume, sizes } = this.#parts
     let count = 0
     for await (const [, { versions }] of inodesOf(volume.view)) {
-      for (const { size } of versions.filter(isInChunks))
-        count += 2 + (MARGIN * size) / sizes.averageBytes
+      for (const { size, content } of versions) {
+        if (content.kind !== 'chunks') continue
+        count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
+      }
       await this.#pace()
     }
     return Math.ceil(count)
   }
 
-  async #addInode(live: LiveChunks, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
+  async #addInode(
+    live: LiveChunks,
+    id: NodeId,
+    inode: Inode,
+    classes: readonly ClassOf[],
+  ): Promise<void> {
     for (const version of inode.versions) {
-      const { content, size } = version
-      if (content.kind !== 'chunks') continue
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
-      await this.#addContent(
-        live,
-        { size, root: content.root, depth: content.depth },
-        hints,
-        classes,
-      )
+      const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)
+      try {
+        await this.#addContent(live, contentOf(version), hints, classes, onFalse)
+      } catch (error) {
+        throw this.#naming(id, error)
+      }
     }
   }
 
   async #addContent(
     live: LiveChunks,
-    manifest: Manifest,
+    content: Content,
     hints: readonly PeerId[],
     classes: readonly ClassOf[],
+    onFalse: (error: ShoalError) => void,
   ): Promise<void> {
+    if (content.kind !== 'chunks') return
     const chunks = this.#parts.reader(hints)
-    const tree = new ManifestTree(manifest, { chunks, nodes: this.#nodes })
-    for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
+    const tree = new ManifestTree(content.manifest, { chunks, nodes: this.#nodes })
+    const seen = this.#seenIn(classes)
+    for await (const chunk of chunksOf(tree, { signal: this.#signal, seen, onFalse })) {
       for (const cls of classes) live.add(chunk, cls)
       await this.#pace()
     }
   }
 
-  /** A file that cannot be read holds all collection up until somebody repairs or removes it: say which. */
+  #seenIn(classes: readonly ClassOf[]): SeenNodes {
+    const key = classes.map(classText).join()
+    const seen = this.#seen.get(key) ?? new SeenNodes()
+    this.#seen.set(key, seen)
+    return seen
+  }
+
+  #tell(file: NodeId, author: PeerId | undefined, message: string): void {
+    if (this.#falseFiles.size >= FALSE_FILES_MAX) return
+    const path = this.#parts.pathOf(file) ?? file
+    this.#falseFiles.set(file, { file, path, author, message })
+  }
+
+  /** A file that cannot be read now holds all collection up until somebody repairs or removes it: say which. */
   #naming(file: NodeId, error: unknown): unknown {
-    const path = hasCode(error, 'chunk-unavailable') ? this.#parts.pathOf(file) : undefined
-    if (path === undefined) return error
+    const path = this.#parts.pathOf(file)
+    if (path === undefined || !(error instanceof ShoalError) || this.#signal.aborted) return error
     const { code, message } = asShoalError(error)
     return new ShoalError(
       code,

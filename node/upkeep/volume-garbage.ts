@@ -2,6 +2,7 @@
 // after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
 import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
 import { DAY_MS, GIB } from '../../protocol/units.ts'
+import { asShoalError } from '../../protocol/errors.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
 import type { ChunkIo, ChunkReader } from '../data/chunk-io.ts'
@@ -13,6 +14,8 @@ import { pathOf } from '../files/paths.ts'
 import type { PinnedClasses } from '../files/pinned-classes.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { FileFault } from '../control/garbage.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { Liveness } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
@@ -25,6 +28,7 @@ import { Objections } from './objections.ts'
 import type { PackAnew } from './pack-anew.ts'
 import { Repin } from './repin.ts'
 import { survey } from './survey.ts'
+import type { FalseFile } from './survey.ts'
 
 /** Of a volume, what may be condemned in a day by itself: a mistake in it is found before all is gone. */
 const DAILY_SHARE = 0.2
@@ -47,6 +51,7 @@ export interface VolumeGarbageParts {
   readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly security?: RecordSecurity | undefined
 }
 
 const NOTHING: Collected = { condemned: 0, repacked: 0, swept: 0, sweptBytes: 0 }
@@ -61,6 +66,8 @@ export class VolumeGarbage {
   #hasChanged = true
   /** Stripes were swept since: copies of their chunks here are to be looked at. */
   #hasSwept = false
+  #falseFiles: readonly FalseFile[] = []
+  #fault: string | undefined
   readonly #unlisten: (() => void)[] = []
 
   constructor(parts: VolumeGarbageParts) {
@@ -77,6 +84,21 @@ export class VolumeGarbage {
 
   get volume(): Volume {
     return this.#parts.namespace.volume
+  }
+
+  /** Files that nobody can read, as of the last survey. */
+  get falseFiles(): readonly FileFault[] {
+    const { membership } = this.volume
+    return this.#falseFiles.map(({ path, author, message }) => ({
+      path,
+      author: author === undefined ? 'unknown' : membership.nameOf(author),
+      message,
+    }))
+  }
+
+  /** Why the last survey failed. */
+  get fault(): string | undefined {
+    return this.#fault
   }
 
   /** What is copied here of others. */
@@ -140,7 +162,8 @@ export class VolumeGarbage {
       }
       this.#hasChanged = false
       this.#hasSwept = false
-      const live = await this.#survey(signal)
+      const { live, falseFiles } = await this.#survey(signal)
+      this.#tell(falseFiles)
       await volume.commit()
       const surveyed = { ...this.#parts, volume, live, stable, seen: volume.durableClaim().hlc }
       let collected = NOTHING
@@ -156,7 +179,25 @@ export class VolumeGarbage {
     } catch (error) {
       this.#hasChanged = true
       lease.end()
+      if (!signal.aborted) this.#fault = asShoalError(error).message
       throw error
+    }
+  }
+
+  #tell(found: readonly FalseFile[]): void {
+    const { log, security } = this.#parts
+    const known = new Set(this.#falseFiles.map(({ file }) => file))
+    this.#falseFiles = found
+    this.#fault = undefined
+    for (const { file, path, author, message } of found) {
+      if (known.has(file)) continue
+      log('a file is not what its writer says, and nobody can read it', { path, message })
+      security?.({
+        kind: 'false-file',
+        volume: this.volume.id,
+        ...(author === undefined ? {} : { peer: author }),
+        message: `${path} is not what its writer says: ${message}; remove it`,
+      })
     }
   }
 

@@ -277,7 +277,7 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     await this.volumeInfo(volume)
     const found = { condemned: 3, repacked: 2, swept: 3, sweptBytes: 36_000_000 }
     return {
-      volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'] }],
+      volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'], falseFiles: [] }],
       deletedBytes: 24_000_000,
       freedBytes: 12_000_000,
       trashBytes: 6_000_000,

@@ -67,6 +67,8 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   },
   tolerates: 1,
   unplacedBytes: 0,
+  falseFiles: [],
+  garbageFault: undefined,
   differsMs: undefined,
   heads: [],
   members: [{ peer: SELF, name: 'memory', role: 'admin' }],
