@@ -10,8 +10,8 @@ import type { ManifestTree, PlacedExtent, PlacedNode } from './manifest-tree.ts'
 
 /** Of files of the default chunks, those of some terabytes. */
 const REMEMBERED_MAX: number = 2 ** 17
-/** Nodes that were forgotten and are met again, in one file. What is written part by part hardly has any. */
-const MET_AGAIN_MAX: number = 2 ** 14
+/** Nodes above leaves that were forgotten and are met again, in one file: of honest ones, those with terabytes twice in them. */
+const MET_AGAIN_MAX = 4096
 
 /** The nodes that walks have come through, and the weight of each; the oldest are forgotten first. */
 export class SeenNodes {
@@ -76,7 +76,7 @@ interface OpenNode {
 
 /**
  * Nodes before what is below them, in the order of the file. returns the weight of the whole, each leaf as often as it is
- * listed. throws ShoalError 'chunk-unavailable', 'contradiction', 'unsupported'.
+ * listed. throws ShoalError 'chunk-unavailable', 'contradiction', 'unsupported', 'EFBIG'.
  */
 export async function* walk(
   tree: ManifestTree,
@@ -100,11 +100,13 @@ export async function* walk(
     at.weight += known ?? 0
     if (known !== undefined) continue
     signal.throwIfAborted()
+    if (node.level > 0 && seen.isForgotten(node) && ++metAgain > MET_AGAIN_MAX) {
+      const message = 'the file lists too much more than once to be looked through: copy it anew'
+      throw new ShoalError('EFBIG', message)
+    }
     const step: NodeStep = { kind: 'node', node, isLeftOut: false }
     yield step
     if (step.isLeftOut) continue
-    if (seen.isForgotten(node) && ++metAgain > MET_AGAIN_MAX)
-      throw new ShoalError('contradiction', 'the manifest lists the same nodes over and over')
     const content = await tree.node(node, { signal }).catch((error: unknown) => {
       if (onFalse === undefined || !isFalse(error)) throw error
       onFalse(error)
