@@ -15,6 +15,7 @@ import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
 import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
@@ -28,7 +29,9 @@ import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol
 import type { LogMessage } from '../../protocol/wire/log.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 120_000
+/** Few enough that large ones fit in a frame. */
+const ENTRIES_AT_ONCE = 16
 
 interface Parts {
   readonly identity: Identity
@@ -140,6 +143,19 @@ export class HostileMember implements AsyncDisposable {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
+  /** Entries one after the other, of these ops each: as the first of them is said to be, and so on from there. */
+  chain(batches: readonly (readonly Op[])[], fields: EntryFields = {}): readonly Entry[] {
+    const entries: Entry[] = []
+    for (const ops of batches) {
+      const last = entries.at(-1)
+      const { actor, seq = 0, hlc = 0n } = last?.header ?? {}
+      const next = { seq: seq + 1, prev: last?.hash, hlc: (hlc + 1n) as Hlc, deps: [] }
+      const goesOn = actor === undefined ? {} : { ...next, actor, origin: undefined }
+      entries.push(this.entry(ops, { ...fields, ...goesOn }))
+    }
+    return entries
+  }
+
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
   async give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
     const channel = await this.open(victim, LOG_PROTOCOL)
@@ -148,7 +164,8 @@ export class HostileMember implements AsyncDisposable {
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
     await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
-    await send({ kind: 'entries', entries })
+    for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE)
+      await send({ kind: 'entries', entries: entries.slice(at, at + ENTRIES_AT_ONCE) })
     await send({ kind: 'done' })
     await send({ kind: 'durable', log: summaryOf(volume) })
     const answers: LogMessage[] = []
