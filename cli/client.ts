@@ -41,6 +41,7 @@ import type {
   NodeApi,
   ReadRange,
   Settings,
+  ShowConflictOptions,
   VolumeInfo,
   WriteOptions,
 } from '../node/control/api.ts'
@@ -215,8 +216,8 @@ export class Client implements NodeApi {
     yield* this.#pages<Conflict>(CONFLICTS_ROUTE, { path }, options)
   }
 
-  showConflict(path: string, options?: CallOptions): Promise<Conflict> {
-    return this.#call('showConflict', { path }, options)
+  showConflict(path: string, { from, ...options }: ShowConflictOptions = {}): Promise<Conflict> {
+    return this.#call('showConflict', { path, from }, options)
   }
 
   keepConflict(path: string, options?: CallOptions): Promise<KeptConflict> {

@@ -36,12 +36,20 @@ export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
 
 export const NAME_MAX = 255
+/** What shows under one name of a directory, copies of conflicts among it; and names of a file beside which those of its contents show. */
+export const NAMES_SHOWN_MAX = 64
 export const PATH_MAX = 4096
 export const SYMLINK_MAX = 4095
+/** Items of a set of the tree's state that stand in one record. */
+export const SET_LIST_MAX = 32
+/** Names of one file that are looked at where all of them would have to be: by their ids, the first. */
+export const LINKS_SEEN_MAX = 1024
 /** Of an extended attribute, and how many an object may be given. */
 export const XATTR_NAME_MAX = 255
 export const XATTR_VALUE_MAX: number = 64 * KIB
 export const XATTRS_MAX = 128
+/** Of more, which machines that do not know of one another have set, so many are listed. */
+export const XATTRS_SHOWN_MAX = 256
 /** A file up to this size travels inline in its version op. */
 export const INLINE_FILE_MAX: number = 2 * KIB
 export const FILE_SIZE_MAX: number = Number.MAX_SAFE_INTEGER

@@ -10,6 +10,7 @@ import { MIB } from '../../protocol/units.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
 import type { Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { PinProgress, PinsCounted } from '../control/pins.ts'
 import { pins, pinsOfFile } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
@@ -114,7 +115,8 @@ class Count {
       const inode = readInode(view, file)
       if (inode === undefined || seen.has(file)) continue
       if (inode.links.length > 1) seen.add(file)
-      if (pinsOfFile(view, file, kind).some((pin) => pin?.id === id)) yield inode.versions
+      if (pinsOfFile(view, file, kind).some((pin) => pin?.id === id))
+        yield [...versionsOf(view, file, inode)]
     }
   }
 

@@ -4,6 +4,7 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
 import type { Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { nodeCache } from '../data/cache.ts'
 import { ManifestTree } from '../data/manifest-tree.ts'
@@ -61,7 +62,9 @@ export class Walk {
    */
   async *chunksOfFile(file: NodeId): AsyncGenerator<ChunkId, void, undefined> {
     const onFalse = (): void => undefined
-    for (const version of readInode(this.#parts.namespace.volume.view, file)?.versions ?? []) {
+    const { view } = this.#parts.namespace.volume
+    const inode = readInode(view, file)
+    for (const version of inode === undefined ? [] : versionsOf(view, file, inode)) {
       const tree = this.treeOf(version)
       if (tree === undefined) continue
       try {

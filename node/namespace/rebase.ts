@@ -12,7 +12,14 @@ import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import {
+  ROOT,
+  isDirVisible,
+  linksOf,
+  readDir,
+  readInode,
+  readLink,
+} from '../../protocol/tree/records.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
@@ -244,8 +251,10 @@ export class Rebase {
   }
 
   #placeOf(inode: NodeId): LateOp['place'] {
-    const [link] = readInode(this.#volume.view, inode)?.links ?? []
-    const known = link === undefined ? undefined : readLink(this.#volume.view, link)
+    const { view } = this.#volume
+    const file = readInode(view, inode)
+    const [link] = file === undefined ? [] : linksOf(view, inode, file)
+    const known = link === undefined ? undefined : readLink(view, link)
     return known === undefined ? undefined : { parent: known.parent, name: known.name }
   }
 

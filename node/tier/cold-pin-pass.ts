@@ -3,6 +3,7 @@
 import { dataBytes, packsOf } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -178,7 +179,9 @@ export class ColdPinPass {
 
   #rootsOf(id: NodeId): readonly ChunkId[] {
     const { view } = this.#parts.hosted.namespace.volume
-    return (readInode(view, id)?.versions ?? []).flatMap(({ content }) =>
+    const inode = readInode(view, id)
+    const versions = inode === undefined ? [] : versionsOf(view, id, inode)
+    return Array.from(versions).flatMap(({ content }) =>
       content.kind === 'chunks' ? [content.root.id] : [],
     )
   }

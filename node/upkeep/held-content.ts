@@ -6,6 +6,7 @@ import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
 import { ManifestTree } from '../data/manifest-tree.ts'
@@ -68,7 +69,8 @@ export class HeldContent {
  */
 export function rootsOf(view: StateStore, { inode: id, manifest }: HeldFile): readonly Manifest[] {
   const inode = readInode(view, id)
-  const contents = (inode?.versions ?? []).flatMap((version) => {
+  const versions = inode === undefined ? [] : versionsOf(view, id, inode)
+  const contents = Array.from(versions).flatMap((version) => {
     const content = contentOf(version)
     return content.kind === 'chunks' ? [content.manifest] : []
   })

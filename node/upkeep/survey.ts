@@ -9,6 +9,7 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Inode, Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
 import type { Content } from '../data/content.ts'
@@ -126,7 +127,8 @@ class Survey {
     const live = new LiveChunks(await this.#expectedCount())
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
-        const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
+        const versions = versionsOf(volume.view, id, inode)
+        const classes = versions.some(isInChunks) ? classesOf(id) : []
         await this.#addInode(live, id, inode, classes)
       }
       await this.#pace()
@@ -142,8 +144,8 @@ class Survey {
   async #expectedCount(): Promise<number> {
     const { volume, sizes } = this.#parts
     let count = 0
-    for await (const [, { versions }] of inodesOf(volume.view)) {
-      for (const { size, content } of versions) {
+    for await (const [id, inode] of inodesOf(volume.view)) {
+      for (const { size, content } of versionsOf(volume.view, id, inode)) {
         if (content.kind !== 'chunks') continue
         count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
       }
@@ -158,7 +160,7 @@ class Survey {
     inode: Inode,
     classes: readonly ClassOf[],
   ): Promise<void> {
-    for (const version of inode.versions) {
+    for (const version of versionsOf(this.#parts.volume.view, id, inode)) {
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
       const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)

@@ -24,6 +24,7 @@ import type {
   NodeApi,
   ReadRange,
   Settings,
+  ShowConflictOptions,
   VolumeInfo,
   WriteOptions,
 } from '../../node/control/api.ts'
@@ -243,8 +244,12 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     yield this.conflicts
   }
 
-  async showConflict(path: string): Promise<Conflict> {
+  async showConflict(path: string, { from }: ShowConflictOptions = {}): Promise<Conflict> {
     const found = this.conflicts.find(({ sides }) => sides.some((side) => side.path === path))
+    const [side] = found?.sides ?? []
+    // Those that are more, one a page.
+    if (found !== undefined && side !== undefined && from !== undefined)
+      return { ...found, sides: [side], moreCount: found.moreCount - from - 1 }
     if (found !== undefined) return found
     throw new ShoalError('EINVAL', `${path} is not in conflict`)
   }

@@ -107,7 +107,9 @@ describe('seal', () => {
       { plainHash: blake3(TEXT) },
       { codec: 0 as const },
     ]) {
-      assert.throws(() => openChunk(keysOf({}), { ...ref, ...lie }, bytes), { code: 'contradiction' })
+      assert.throws(() => openChunk(keysOf({}), { ...ref, ...lie }, bytes), {
+        code: 'contradiction',
+      })
     }
   })
 
@@ -119,7 +121,9 @@ describe('seal', () => {
   test('a chunk that decompresses to more than its length is not unpacked', () => {
     const bomb = new Uint8Array(CHUNK_PLAIN_MAX)
     const { ref, bytes } = sealAs(zstdCompress(bomb), blake3Keyed(keysOf({}).chunkSecret, bomb), 1)
-    assert.throws(() => openChunk(keysOf({}), { ...ref, length: 1000 }, bytes), { code: 'contradiction' })
+    assert.throws(() => openChunk(keysOf({}), { ...ref, length: 1000 }, bytes), {
+      code: 'contradiction',
+    })
   })
 
   test('what another compressor made of the same bytes opens all the same, and has another key', () => {
