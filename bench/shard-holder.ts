@@ -22,7 +22,7 @@ const network = await Libp2pNetwork.create({
 })
 const anyone = { isMember: () => true, mayStore: () => true, stripe: () => undefined }
 const server = new ShardServer({ network, clock, store }, { accessTo: () => anyone })
-network.gate(() => true)
+network.gate(() => 'member')
 await server.start()
 await network.start()
 process.send?.(network.addresses()[0])

@@ -79,9 +79,9 @@ export class Context {
     return home === undefined ? `${started} ${rest}` : `${started} --home ${home} ${rest}`
   }
 
-  /** How another machine, on which nothing runs yet, uses a ticket. */
+  /** How another machine, on which nothing runs yet, uses a ticket: it asks for it. */
   get joinLine(): string {
-    return isByNpm() ? 'npm start -- --join TICKET' : 'shoal up --join TICKET'
+    return isByNpm() ? 'npm start -- --join -' : 'shoal up --join -'
   }
 
   close(): void {

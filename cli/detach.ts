@@ -3,7 +3,9 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { ShoalError } from '../protocol/errors.ts'
+import { environmentWithSecret } from './secret.ts'
 import { errorBody, errorFrom } from '../node/control/wire.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { NodeStatus } from '../node/control/status.ts'
@@ -14,24 +16,45 @@ import type { Context } from './context.ts'
 const MARK = 'SHOAL_DETACHED'
 /** How much of what the process printed goes into the message about its end. */
 const LAST_WORDS_MAX = 400
+/** After stdin, stdout, stderr and the IPC channel. */
+const SECRET_DESCRIPTOR = 4
+
+/** What a process needs that nobody else is to see. */
+export interface Given {
+  readonly ticket: string | undefined
+  /** Of a protected home, where it was typed in. */
+  readonly secret: Uint8Array | undefined
+}
 
 type Report = NodeStatus | ErrorBody
 
 /**
- * Start this command again without --detach and wait until its node is ready. An interrupt ends it.
+ * Start this command again without --detach and wait until its node is ready. An interrupt ends it. What
+ * is given goes by pipes: what is on a command line, every user of the machine may read.
  * throws what the process reports, or 'internal' with its last words if it ends before it could.
  */
-export async function startDetached(context: Context): Promise<NodeStatus> {
+export async function startDetached(
+  context: Context,
+  { ticket, secret }: Given,
+): Promise<NodeStatus> {
   const { home, signal } = context
   await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 })
   const path = join(home, 'logs', 'output.log')
   const output = await open(path, 'w', 0o600)
-  const again = process.argv.slice(1).filter((argument) => argument !== '--detach')
+  const again = ticket === undefined ? wordsAgain() : [...wordsAgain(), '--join', '-']
   const child = spawn(process.execPath, [...process.execArgv, ...again], {
     detached: true,
-    env: { ...process.env, [MARK]: '1' },
-    stdio: ['ignore', output.fd, output.fd, 'ipc'],
+    env: {
+      ...process.env,
+      [MARK]: '1',
+      ...(secret === undefined ? {} : environmentWithSecret(SECRET_DESCRIPTOR)),
+    },
+    stdio: [ticket === undefined ? 'ignore' : 'pipe', output.fd, output.fd, 'ipc', 'pipe'],
   })
+  // One that ended at once says so below.
+  const pipe = child.stdio[SECRET_DESCRIPTOR]
+  if (pipe instanceof Writable) pipe.on('error', () => undefined).end(secret ?? '')
+  child.stdin?.on('error', () => undefined).end(`${ticket}\n`)
   const interrupt = (): boolean => child.kill('SIGTERM')
   signal.addEventListener('abort', interrupt)
   try {
@@ -46,6 +69,12 @@ export async function startDetached(context: Context): Promise<NodeStatus> {
     child.unref()
     await output.close()
   }
+}
+
+/** The words of this command, without --detach and without a ticket. */
+function wordsAgain(): string[] {
+  const words = process.argv.slice(1).filter((word) => word !== '--detach')
+  return words.filter((word, at) => !word.startsWith('--join') && words[at - 1] !== '--join')
 }
 
 /** Tell the process that started this one how it went. Only the first report counts. returns false if there is none. */

@@ -43,6 +43,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { falseFiles, garbageFault } = volume
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
   return [
+    ...logRows(volume),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
@@ -56,6 +57,24 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
 export function falseFileText({ path, author, message }: FileFault): string {
   const what = `${printable(path)} by ${printable(author)}`
   return `${what}: not what it says, so nobody can read it; remove it (${printable(message)})`
+}
+
+/** What a person should know of the log; no row if all is well. */
+function logRows({ log }: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  const { late, stalled, stranded } = log
+  const missing = stranded?.missing.map(printable).join(', ') ?? ''
+  const words = stranded && `shoal volume accept-checkpoint ${stranded.peer}`
+  const behind = `the others have dropped what this node lacks, and too few vouch for what they go on from (missing: ${missing}); wait for them, or say "${words}"`
+  const writers = late.map(
+    ({ name, entries }) => `${count(entries, 'entry')} of ${printable(name)}`,
+  )
+  const unsaid = `${writers.join(', ')} came too late to count, and will be said again`
+  const stuck = `${stalled.map(printable).join(', ')}: heard of, but confirmed nothing new for hours; nobody waits for them`
+  return [
+    ...(stranded === undefined ? [] : [['Read-only', behind] as const]),
+    ...(late.length === 0 ? [] : [['Late', unsaid] as const]),
+    ...(stalled.length === 0 ? [] : [['Stuck', stuck] as const]),
+  ]
 }
 
 /** Why nothing is done about some stripes. */

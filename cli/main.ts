@@ -9,6 +9,7 @@ import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
+import { addEvents } from './commands/events.ts'
 import { addExport } from './commands/export.ts'
 import { addGc } from './commands/gc.ts'
 import { addGet } from './commands/get.ts'
@@ -16,6 +17,7 @@ import { addImport } from './commands/import.ts'
 import { addInit } from './commands/init.ts'
 import { addInvite } from './commands/invite.ts'
 import { addJoin } from './commands/join.ts'
+import { addKey } from './commands/key.ts'
 import { addLog } from './commands/log.ts'
 import { addLs } from './commands/ls.ts'
 import { addMkdir } from './commands/mkdir.ts'
@@ -55,6 +57,7 @@ const COMMANDS = [
   addMkdir,
   addStat,
   addLog,
+  addEvents,
   addConflicts,
   addExport,
   addImport,
@@ -66,6 +69,7 @@ const COMMANDS = [
   addScrub,
   addRepair,
   addGc,
+  addKey,
 ] as const
 
 /** npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the first, it is that one. */

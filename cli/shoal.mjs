@@ -3,10 +3,11 @@
 // installed beside the command. Plain JavaScript that any Node since 16 understands.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import module, { createRequire } from 'node:module'
+import module from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hideTicket } from './hidden-ticket.mjs'
 
 const NODE_MAJOR_MIN = 24
 const here = dirname(fileURLToPath(import.meta.url))
@@ -15,6 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  hideTicket()
   // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')
@@ -26,7 +28,7 @@ function runInstalled() {
   const node = findInstalled()
   if (node === undefined) {
     console.error(
-      `shoal: needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.version}. Run "npm install" in ${dirname(here)}.`,
+      `shoal: needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.version}. Run "node scripts/setup.mjs" in ${dirname(here)}.`,
     )
     process.exit(1)
   }
@@ -39,13 +41,8 @@ function runInstalled() {
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
 }
 
-/** @returns {string | undefined} the path of the Node that npm installed */
+/** @returns {string | undefined} the path of the Node that is installed with the packages */
 function findInstalled() {
-  try {
-    const manifest = createRequire(import.meta.url).resolve('node/package.json')
-    const path = join(dirname(manifest), 'bin', 'node')
-    return existsSync(path) ? path : undefined
-  } catch {
-    return undefined
-  }
+  const path = join(here, '..', 'node_modules', '.bin', 'node')
+  return existsSync(path) ? path : undefined
 }

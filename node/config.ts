@@ -1,7 +1,7 @@
 // The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600), `config.yaml`, and
 // whatever the store keeps. identity.key is written last and makes the folder a home; it never changes after.
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmod, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,9 +12,12 @@ import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import { checkWay, closeHome } from './world/closed-home.ts'
+import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
+import type { HomeKey, HomeLock } from './world/home-key.ts'
 
 const CONFIG_FILE = 'config.yaml'
-const IDENTITY_FILE = 'identity.key'
+export const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
@@ -53,9 +56,16 @@ export interface Config {
 export interface Home {
   readonly folder: string
   readonly config: Config
+  /** Files and folders in it that were open to others, and are no more; '.' for itself. */
+  readonly opened: readonly string[]
   /** The Ed25519 seed: whoever has it is this node. */
   readonly seed: Uint8Array
+  /** Of a home that is protected. */
+  readonly key?: HomeKey | undefined
 }
+
+/** Gives the secret of a protected home. throws where there is none. */
+export type AskSecret = (lock: HomeLock) => Promise<Uint8Array>
 
 /** Undefined leaves the default, or what the file says. */
 export interface ConfigOptions {
@@ -130,9 +140,10 @@ export async function initHome(folder: string, options: ConfigOptions = {}): Pro
   const config = parseConfig(text, 'option')
   const seed = randomBytes(SEED_BYTES)
   await chmod(folder, 0o700)
-  await writeDurably(join(folder, CONFIG_FILE), text, 0o644)
-  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`, 0o600)
-  return { folder, config, seed }
+  await checkWay(await realpath(folder))
+  await writeDurably(join(folder, CONFIG_FILE), text)
+  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`)
+  return { folder, config, opened: [], seed }
 }
 
 /** Is there a home in this folder? */
@@ -146,10 +157,12 @@ export async function isHome(folder: string): Promise<boolean> {
 }
 
 /**
- * Read a home.
- * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key, 'malformed' or 'corrupt' naming file and key.
+ * Read a home, once it is closed to all others (closeHome).
+ * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in its place, 'malformed' or 'corrupt' naming file and key.
+
+ * askSecret: for one that is protected.
  */
-export async function loadHome(folder: string): Promise<Home> {
+export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
   if (!(await isHome(folder))) {
     throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Make one with "shoal init".`)
@@ -160,15 +173,35 @@ export async function loadHome(folder: string): Promise<Home> {
       `${identityFile} is open to others. Close it with "chmod 600 ${identityFile}".`,
     )
   }
-  const key = (await readFile(identityFile, 'utf8')).trim()
-  if (!/^[0-9a-f]{64}$/.test(key)) {
-    throw new ShoalError(
-      'corrupt',
-      `${identityFile} is not a key of 64 hex digits. Restore it from a backup.`,
-    )
-  }
+  const opened = await closeHome(folder)
+  await settleHome(folder)
+  const key = await unlockHome(folder, askSecret)
   const file = join(folder, CONFIG_FILE)
-  return { folder, config: parseConfig(await readConfig(file), file), seed: fromHex(key) }
+  const config = parseConfig(await readConfig(file), file)
+  return { folder, config, opened, seed: await readSeed(identityFile, key), key }
+}
+
+async function unlockHome(
+  folder: string,
+  ask: AskSecret | undefined,
+): Promise<HomeKey | undefined> {
+  const lock = await readLock(folder)
+  if (lock === undefined) return undefined
+  if (ask === undefined)
+    throw new ShoalError('EACCES', `${folder} is protected: its passphrase is needed`)
+  return unlock(lock, await ask(lock))
+}
+
+async function readSeed(file: string, key: HomeKey | undefined): Promise<Uint8Array> {
+  const text = (await readFile(file, 'utf8')).trim()
+  const [, sealed] = /^sealed ([0-9a-f]+)$/.exec(text) ?? []
+  if (key !== undefined && sealed !== undefined)
+    return key.open(aboutFile(IDENTITY_FILE), fromHex(sealed))
+  if (key === undefined && /^[0-9a-f]{64}$/.test(text)) return fromHex(text)
+  throw new ShoalError(
+    'corrupt',
+    `${file} is not a key of 64 hex digits. Restore it from a backup.`,
+  )
 }
 
 /** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
@@ -177,7 +210,7 @@ export async function updateConfig(folder: string, options: ConfigOptions): Prom
   const file = join(folder, CONFIG_FILE)
   const text = editConfig(await readConfig(file), options)
   parseConfig(text, 'option')
-  await writeDurably(file, text, 0o644)
+  await writeDurably(file, text)
 }
 
 /** `source` is the file, or 'option' for what the command line says. */
@@ -277,11 +310,11 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Old or new content, never a part, whatever happens; durable once it returns. */
-async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+/** Old or new content, never a part, whatever happens; durable once it returns. For the owner alone. */
+export async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`
   await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', mode)
+  const file = await open(temporary, 'wx', 0o600)
   try {
     await file.writeFile(utf8(text))
     await file.sync()

@@ -3,15 +3,18 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { loadHome } from './config.ts'
+import type { AskSecret, Home } from './config.ts'
 import type { LocalNode } from './control/api.ts'
 import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
 import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
-import type { Log } from './observe/log.ts'
+import { openLog } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
+import { SealedKv } from './store/sealed-kv.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
+import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
@@ -23,20 +26,31 @@ const VERSION = '0.1.0'
 
 /**
  * Open the node of a home. Nothing runs until start().
- * throws ShoalError 'ENOENT' without a home, 'already-running' if a process has it open, 'corrupt', 'unsupported'.
+ * throws ShoalError 'ENOENT' without a home, 'EPERM' for one that others have a hand in, 'already-running' if a process has it open, 'corrupt', 'unsupported'.
  */
 export async function createNode({
   home: folder,
-  log,
+  askSecret,
+  tell,
 }: {
   home: string
-  log: Log
+  /** For a home that is protected. */
+  askSecret?: AskSecret | undefined
+  /** Say to the owner what was found to be wrong with the home. */
+  tell: (text: string) => void
 }): Promise<LocalNode> {
-  const home = await loadHome(folder)
+  // What the node makes is for its owner alone, also what libraries make. Files of a mount have the umask of who makes them.
+  process.umask(0o077)
+  const home = await loadHome(folder, askSecret)
+  const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
+  const found = describeOpened(home)
+  if (found !== undefined) tell(found)
+  const log = openLog(folder, { seal: lines.seal })
   const clock = new SystemClock()
   const random = new SystemRandom()
   const disk = new SystemDisk(folder)
-  const kv = await LevelKv.open(join(folder, INDEX_FOLDER))
+  const level = await LevelKv.open(join(folder, INDEX_FOLDER))
+  const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
     const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes } = home.config
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
@@ -56,6 +70,7 @@ export async function createNode({
         world,
         kv,
         identity: identityFromSeed(home.seed),
+        lines,
         mounter: mountBy,
         openDoor: (api) =>
           serveControl(api, {
@@ -63,6 +78,7 @@ export async function createNode({
             onError: (error) => log('error', error.message, { stack: error.stack }),
           }),
         log: (message, fields) => log('info', message, fields),
+        found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
       {
         name,
@@ -79,4 +95,11 @@ export async function createNode({
     await kv.close()
     throw error
   }
+}
+
+/** Undefined: it was closed. */
+function describeOpened({ folder, opened }: Home): string | undefined {
+  if (opened.length === 0) return undefined
+  const names = opened.map((name) => (name === '.' ? folder : name)).join(', ')
+  return `${names} in the home were open to other users of this machine, and are closed now. If one of them may have read there, take this node out ("shoal peer rm" on another) and join again with a new home: then the keys are others.`
 }

@@ -1,7 +1,7 @@
 // A node: its parts put together in order, stopped in reverse.
 // It takes everything outside from World, so a simulation runs this same code.
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../protocol/ids.ts'
 import type { Identity } from '../protocol/signed.ts'
 import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './api/owner.ts'
@@ -19,9 +19,15 @@ import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
 import { Volumes } from './namespace/volumes.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
+import { PeerBudgets } from './peers/budget.ts'
+import { BudgetedNetwork } from './peers/budgeted-network.ts'
+import { SecurityLog } from './observe/security-log.ts'
+import type { SecurityEvent } from './observe/security.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
+import { SecurityWitness } from './peers/security-witness.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
+import { Tickets } from './peers/tickets.ts'
 import { Swarm } from './namespace/swarm.ts'
 import { Distrust } from './upkeep/distrust.ts'
 import { NodeCold } from './tier/node-cold.ts'
@@ -29,6 +35,8 @@ import { NodeUpkeep } from './upkeep/node-upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
+import { PLAIN_LINES } from './world/home-key.ts'
+import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
 
 const BEACON_MS = 10_000
@@ -48,6 +56,10 @@ export interface NodeComponents {
   /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** How lines of its security log are sealed, in a home that is protected. */
+  readonly lines?: LineSeal | undefined
+  /** Found before it was opened. */
+  readonly found?: readonly SecurityEvent[] | undefined
 }
 
 export interface NodeOptions {
@@ -66,13 +78,25 @@ export interface NodeOptions {
   readonly upkeep?: NodeUpkeepOptions | undefined
 }
 
+/** What is open before a node is made of it. */
+interface Opened {
+  readonly store: Store
+  readonly volumes: Volumes
+  readonly budgets: PeerBudgets
+  readonly security: SecurityLog
+  readonly witness: SecurityWitness
+}
+
 export class Node implements LocalNode {
   readonly api: NodeApi
   readonly stopped: Promise<void>
   readonly #c: NodeComponents
   readonly #store: Store
   readonly #volumes: Volumes
+  readonly #security: SecurityLog
+  readonly #witness: SecurityWitness
   readonly #joining: Joining
+  readonly #budgets: PeerBudgets
   readonly #detector: Detector
   readonly #swarm: Swarm
   readonly #shards: ShardServer
@@ -90,23 +114,28 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    store: Store,
-    volumes: Volumes,
+    { store, volumes, budgets, security, witness }: Opened,
   ) {
     this.#c = components
     this.#store = store
     this.#volumes = volumes
+    this.#budgets = budgets
+    this.#security = security
+    this.#witness = witness
     const { world, kv, log } = components
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
     this.stopped.catch(() => undefined)
     const space = (this.#space = new Space({ store }))
+    const tickets = new Tickets({ kv, clock: world.clock })
     const joining = (this.#joining = new Joining({
       world,
-      kv,
+      tickets,
+      record: security.record,
       admit: (volume, peer, role) => volumes.admit(volume, peer, role),
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
+      wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
     }))
     const { clock, network } = world
     const detector = (this.#detector = new Detector(
@@ -119,6 +148,12 @@ export class Node implements LocalNode {
       joining,
       detector,
       freeBytes: () => space.forBeacon(),
+      budgets,
+      security: {
+        record: security.record,
+        head: () => security.head,
+        heard: (beacon) => witness.heard(beacon),
+      },
       beaconMs,
       checkpoints,
       onPeersChanged: () => this.#peersChanged(),
@@ -138,7 +173,7 @@ export class Node implements LocalNode {
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
-    const ofPeers = { joining, detector, roundTrips, swarm }
+    const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
     const ofData = { space, volumes, hosted, upkeep, cold, mounts, exchange }
     this.api = ownersApi(
       { world, ...ofPeers, ...ofData, until: (signal) => this.#until(signal) },
@@ -153,7 +188,9 @@ export class Node implements LocalNode {
       { network, clock, store: this.#store },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
+        isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
         onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
+        onRefused: (peer, bytes) => this.#budgets.spend(peer, 'bytes', bytes),
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },
     )
@@ -197,13 +234,33 @@ export class Node implements LocalNode {
       capacityBytes: capacityBytes ?? (await world.disk.space()).totalBytes,
     }
     const { isCopy, record } = await readDeviceMarker({ disk: world.disk, kv })
+    const named: { volumes?: Volumes } = {}
+    const security = await SecurityLog.open({
+      world,
+      kv,
+      identity,
+      lines: components.lines ?? PLAIN_LINES,
+      nameOf: (peer, volume) => nameIn(named.volumes, peer, volume),
+      log: components.log,
+    })
+    for (const event of components.found ?? []) security.record(event)
+    const budgets = new PeerBudgets({ clock, security: security.record })
+    const network = new BudgetedNetwork({ network: world.network, budgets, clock })
     if (isCopy) {
       const message = 'this home was copied or restored: writing on as a new incarnation'
-      components.log(message, { home: options.home })
+      security.record({ kind: 'home-copied', message })
     }
     const volumes = await Volumes.open({ world, store, identity }, self, { isCopy })
+    named.volumes = volumes
+    const witness = await SecurityWitness.open({
+      world,
+      kv,
+      record: security.record,
+      isMember: (peer) => volumes.all().some(({ volume }) => volume.membership.member(peer)),
+    })
     await record()
-    return new Node(components, options, store, volumes)
+    const budgeted = { ...components, world: { ...world, network } }
+    return new Node(budgeted, options, { store, volumes, budgets, security, witness })
   }
 
   async start(): Promise<void> {
@@ -211,6 +268,7 @@ export class Node implements LocalNode {
     await this.#hosted.open()
     await this.#shards.start()
     await this.#joining.start()
+    await this.#witness.start()
     this.#detector.start()
     await this.#swarm.start()
     this.#hosted.start()
@@ -242,10 +300,23 @@ export class Node implements LocalNode {
     await step(() => this.#swarm.stop())
     this.#detector.stop()
     await step(() => this.#volumes.close())
+    await step(() => this.#security.close())
     await step(() => this.#store.close())
     await step(() => this.#c.kv.close())
     if (failures.length > 0) throw asShoalError(failures[0])
   }
+}
+
+/** What a member of a volume, or of any, is called. */
+function nameIn(
+  volumes: Volumes | undefined,
+  peer: PeerId,
+  id: VolumeId | undefined,
+): string | undefined {
+  const all = (volumes?.all() ?? []).filter(({ volume }) => id === undefined || volume.id === id)
+  const name = all.flatMap(({ volume }) => volume.membership.member(peer)?.name ?? [])[0]
+  // Until it tells one, it is called by its id.
+  return name === undefined || peer.endsWith(name) ? undefined : name
 }
 
 /** Who is waited for, and how long. */

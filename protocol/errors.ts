@@ -45,6 +45,7 @@ export type ErrorCode =
   | 'ticket-unknown'
   | 'ticket-expired'
   | 'ticket-used'
+  | 'ticket-revoked'
   | 'ticket-malformed'
   // data
   | 'chunk-unavailable'

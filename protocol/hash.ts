@@ -9,17 +9,17 @@ export const HASH_BYTES = 32
 
 /** BLAKE3-256 of `bytes`. */
 export function blake3(bytes: Uint8Array): Uint8Array {
-  return nativeBlake3(bytes)
+  return nativeBlake3(asBuffer(bytes))
 }
 
 /** BLAKE3-256 of the concatenation of `parts`, which are small: to join them takes less than a hasher. */
 export function blake3Concat(...parts: readonly Uint8Array[]): Uint8Array {
-  return nativeBlake3(concatBytes(parts))
+  return nativeBlake3(asBuffer(concatBytes(parts)))
 }
 
 /** Keyed BLAKE3-256; `key` is 32 bytes. */
 export function blake3Keyed(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return Blake3Hasher.newKeyed(asBuffer(key)).update(bytes).digestBuffer()
+  return Blake3Hasher.newKeyed(asBuffer(key)).update(asBuffer(bytes)).digestBuffer()
 }
 
 /** blake3Keyed in hexadecimal, for many inputs under one key: a tenth of the time where they are small. */
@@ -27,13 +27,13 @@ export function keyedHasher(key: Uint8Array): (bytes: Uint8Array) => string {
   const hasher = Blake3Hasher.newKeyed(asBuffer(key))
   return (bytes) => {
     hasher.reset()
-    return hasher.update(bytes).digest()
+    return hasher.update(asBuffer(bytes)).digest()
   }
 }
 
 /** BLAKE3 derive-key mode: a 32-byte key from `material`, separated by `context` (a constant of this program). */
 export function deriveKey(context: string, material: Uint8Array): Uint8Array {
-  return Blake3Hasher.newDeriveKey(context).update(material).digestBuffer()
+  return Blake3Hasher.newDeriveKey(context).update(asBuffer(material)).digestBuffer()
 }
 
 /** SHA-256 of `bytes`. */

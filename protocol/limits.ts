@@ -27,6 +27,8 @@ export const ACTORS_OF_ONE_MAX = 1024
 /** Branches of one actor's forked chain that are kept. */
 export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
+/** Governing entries that one of them names as those before it. */
+export const GOVERNED_MAX = 64
 /** Members that decide on strong consistency. */
 export const VOTERS_MAX = 7
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
@@ -87,16 +89,27 @@ export const BACKUP_PARTS_MAX = 4096
 
 export const TICKET_TEXT_MAX = 1024
 export const TICKET_ADDRESSES_MAX = 8
+/** Tickets that one node has given out and remembers. */
+export const TICKETS_MAX = 4096
 export const TICKET_USES_MAX = 10_000
 export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
+/** A beacon that is further ahead is ignored: it would count for more than those that come after it. */
+export const BEACON_AHEAD_MS: number = 30 * 1000
 
 /** Entries of a volume that wait for their past, or for their time. */
 export const PARKED_MAX = 10_000
 export const PARKED_BYTES_MAX: number = 64 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
+
+/** A frame of who is no member, and all that it may send over one connection, with what is around its frames. */
+export const STRANGER_FRAME_MAX: number = 1 * KIB
+export const STRANGER_BYTES_MAX: number = 16 * KIB
+/** Connections of strangers, in all and of one address. */
+export const STRANGERS_MAX = 16
+export const STRANGERS_PER_ADDRESS_MAX = 4
 
 /** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
 export const CAR_HEADER_MAX: number = 64 * KIB

@@ -4,10 +4,38 @@
 
 /** A row of the table. */
 export type TrustRule =
+  /** A checkpoint counts once enough members, an admin among them, attest it. */
+  | 'checkpoint-attested'
+  /** A member that is heard of and confirms nothing new loses its say on cuts, and a beacon from the future is ignored. */
+  | 'beacons-advance'
+  /** An op has no effect unless the role that it was written under allows it. */
+  | 'op-by-role'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** A node of a file's list of chunks is what its parent says of it: level, bytes, holes, where it is cut. */
   | 'manifest-node'
+  /** Who is no member reaches the join protocol alone. */
+  | 'strangers-only-join'
+  /** Who was removed reaches the join protocol alone. */
+  | 'removed-only-join'
+  /** The gate is open to strangers only while a ticket may still be used. */
+  | 'gate-needs-ticket'
+  /** Gossip of a volume is heard from its members, and told to them, alone. */
+  | 'gossip-by-members'
+  /** An announced entry is passed on only if its author has signed it. */
+  | 'heads-signed'
+  /** Of peers only members are kept, and told of. */
+  | 'members-only-kept'
+  /** Shards and chunks are given to members of the volume that they are of. */
+  | 'shards-by-volume'
+  /** A member has no more free space than the log says that it offers. */
+  | 'space-within-capacity'
+  /** A peer that costs more than it may is cut off. */
+  | 'costs-within-budget'
+  /** The head of a security log is that of the node whose signature it has. */
+  | 'security-head-signed'
+  /** A ticket lets in while it has uses left, is not expired and was not taken back. */
+  | 'ticket-open'
 
 const off = new Set<TrustRule>()
 

@@ -23,6 +23,8 @@ export class SimulatedChannel implements Channel {
   readonly #end: LinkEnd
   readonly #pipe: Pipe
   #remote: SimulatedChannel | undefined
+  /** Of frames that come. */
+  readonly #frameMax: number
   /** Frames that wait for room; undefined is the end of our side. */
   readonly #sending = new WaitingLine<Uint8Array | undefined, void>()
   readonly #receiving = new WaitingLine<void, Uint8Array | undefined>()
@@ -38,7 +40,7 @@ export class SimulatedChannel implements Channel {
     network: SimulatedNetwork,
     end: LinkEnd,
     protocol: string,
-    remote?: SimulatedChannel,
+    { remote, frameMax }: { remote?: SimulatedChannel; frameMax: number },
   ) {
     this.#network = network
     this.#end = end
@@ -46,6 +48,7 @@ export class SimulatedChannel implements Channel {
     this.outbound = remote === undefined
     this.#pipe = new Pipe(network, end.owner.self, end.peer)
     this.#remote = remote
+    this.#frameMax = frameMax
     if (remote !== undefined) remote.#remote = this
     end.channels.add(this)
   }
@@ -154,6 +157,8 @@ export class SimulatedChannel implements Channel {
 
   #arrive(frame: Uint8Array | undefined): void {
     if (!this.#alive || this.#broken !== undefined) return
+    if (frame !== undefined && frame.length > this.#frameMax)
+      return this.abort(new ShoalError('malformed', `a frame of ${frame.length} bytes`))
     if (frame === undefined) this.#endReceived = true
     else this.#inbox.push(frame)
     this.#hand()

@@ -9,9 +9,8 @@ import { GOSSIP_MAX } from '../protocol/limits.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
 import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedPeerNetwork } from './peer-network.ts'
+import type { TopicListener, Verdict } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
-
-export type TopicListener = (message: Uint8Array, from: PeerId) => boolean
 
 /** How long a message is remembered, so as not to be heard twice: the default of gossipsub. */
 const SEEN_MS = 2 * MINUTE_MS
@@ -22,10 +21,15 @@ const SOON_LATENCIES = 4
 /** Chance that a copy is sent to who needs none. */
 const NEEDLESS_RATE = 0.1
 
+interface Topic {
+  readonly listeners: Set<TopicListener>
+  readonly audience: (peer: PeerId) => boolean
+}
+
 export class Gossip {
   readonly #network: SimulatedNetwork
   readonly #node: SimulatedPeerNetwork
-  readonly #topics = new Map<string, Set<TopicListener>>()
+  readonly #topics = new Map<string, Topic>()
   /** Hashes of messages with the time they were first seen, oldest first. */
   readonly #seen = new Map<string, number>()
   /** Hashes of messages on their way here with the time when the first copy comes. */
@@ -46,21 +50,28 @@ export class Gossip {
     if (this.#isNew(hash)) this.#spread(topic, message.slice(), hash)
   }
 
-  subscribe(topic: string, listener: TopicListener): () => void {
-    const listeners = this.#topics.get(topic) ?? new Set<TopicListener>()
-    this.#topics.set(topic, listeners.add(listener))
-    return () => void listeners.delete(listener)
+  subscribe(
+    topic: string,
+    listener: TopicListener,
+    audience: (peer: PeerId) => boolean,
+  ): () => void {
+    const known = this.#topics.get(topic) ?? { listeners: new Set<TopicListener>(), audience }
+    this.#topics.set(topic, known)
+    const { listeners } = known
+    listeners.add(listener)
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) this.#topics.delete(topic)
+    }
   }
 
   /** A message came from a connected peer. */
   arrive(topic: string, message: Uint8Array, hash: string, from: PeerId): void {
-    const listeners = [...(this.#topics.get(topic) ?? [])]
-    if (listeners.length === 0 || !this.#isNew(hash)) return
-    let wanted = false
-    for (const listener of listeners) {
-      this.#node.shielded(() => (wanted = listener(message.slice(), from) || wanted))
-    }
-    if (wanted) this.#spread(topic, message, hash, from)
+    const { listeners = new Set<TopicListener>(), audience } = this.#topics.get(topic) ?? {}
+    if (audience?.(from) !== true || !this.#isNew(hash)) return
+    const verdicts = new Set<Verdict>()
+    for (const listener of listeners)
+      this.#node.shielded(() => void verdicts.add(listener(message.slice(), from)))
+    if (verdicts.has('accept')) this.#spread(topic, message, hash, from)
   }
 
   #spread(topic: string, message: Uint8Array, hash: string, except?: PeerId): void {
@@ -68,7 +79,7 @@ export class Gossip {
     const { lossRate, duplicateRate } = this.#network.options
     const { sightings } = this.#network.scheduler
     const what = `gossip ${topic} ${hash.slice(0, 8)}`
-    for (const peer of this.#mesh(except)) {
+    for (const peer of this.#mesh(topic, except)) {
       const random = this.#network.chances(self, peer)
       if (random.chance(lossRate)) {
         sightings.add('gossip lost')
@@ -101,8 +112,9 @@ export class Gossip {
   }
 
   /** Connected peers to pass a message on to. */
-  #mesh(except: PeerId | undefined): readonly PeerId[] {
-    const peers = this.#node.peers().filter((peer) => peer !== except)
+  #mesh(topic: string, except: PeerId | undefined): readonly PeerId[] {
+    const { audience = () => true } = this.#topics.get(topic) ?? {}
+    const peers = this.#node.peers().filter((peer) => peer !== except && audience(peer))
     if (peers.length <= DEGREE_MAX) return peers
     const random = this.#network.chances(this.#node.self, this.#node.self)
     const chosen = new Set<PeerId>()

@@ -3,6 +3,7 @@
 import { decodeCbor } from '../protocol/cbor.ts'
 import { decodeGenesis, volumeIdOf } from '../protocol/membership/genesis.ts'
 import { readCheckpoint } from '../node/namespace/checkpoint.ts'
+import { Membership } from '../node/namespace/membership.ts'
 import { Replica } from '../node/namespace/replica.ts'
 import { StateView } from '../node/namespace/state-view.ts'
 import type { SimulatedKv } from './kv.ts'
@@ -26,9 +27,13 @@ export async function readVolume(
   for await (const [key, value] of kv.scan({ from: 'V', to: 'W' })) {
     const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array]
     const view = new StateView(kv, key.slice(1))
-    const owner = { identity, volume: volumeIdOf(genesis), genesis: decodeGenesis(genesis) }
+    const origins = { volume: volumeIdOf(genesis), creator: decodeGenesis(genesis).creator }
+    const membership = await Membership.open(view, identity, origins)
+    const owner = { volume: origins.volume, membership }
     const ground = { stored: view, base: readCheckpoint(view) }
-    return { genesis, view, replica: await Replica.open(view, owner, ground) }
+    const replica = await Replica.open(view, owner, ground)
+    membership.describeBy((peer) => replica.infos.of(peer))
+    return { genesis, view, replica }
   }
   return undefined
 }

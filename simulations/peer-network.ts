@@ -3,20 +3,25 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { toByteString } from '../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
-import { STREAMS_PER_PEER_MAX } from '../protocol/limits.ts'
+import { FRAME_MAX, STRANGER_FRAME_MAX, STREAMS_PER_PEER_MAX } from '../protocol/limits.ts'
 import { SimulatedChannel } from './channel.ts'
 import { VirtualClock } from './clock.ts'
+import { Connections } from './connections.ts'
 import { Gossip } from './gossip.ts'
 import { WaitingLine } from './waiting-line.ts'
-import type { TopicListener } from './gossip.ts'
 import type { Link, LinkEnd } from './link.ts'
 import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
-import type { Channel, Network } from '../node/world/world.ts'
+import type { Channel, Network, Standing, TopicListener } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 type Serve = (channel: Channel) => Promise<void>
 type PeerListener = (peer: PeerId) => void
+
+interface Handler {
+  readonly serve: Serve
+  readonly forStrangers: boolean
+}
 
 /** A DHT lookup takes about this many times a one-way latency. */
 const DHT_HOPS = 8
@@ -29,14 +34,13 @@ export class SimulatedPeerNetwork implements Network {
   readonly #book: Map<PeerId, readonly string[]>
   readonly #clock: VirtualClock
   readonly gossip: Gossip
-  readonly #ends = new Map<PeerId, LinkEnd>()
-  readonly #handlers = new Map<string, Serve>()
+  readonly #connections: Connections
+  readonly #handlers = new Map<string, Handler>()
   readonly #listeners = {
     connect: new Set<PeerListener>(),
     disconnect: new Set<PeerListener>(),
     discover: new Set<PeerListener>(),
   }
-  #allowed: (peer: PeerId) => boolean = () => true
   #started = false
 
   constructor(
@@ -49,6 +53,7 @@ export class SimulatedPeerNetwork implements Network {
   ) {
     this.#network = components.network
     this.process = components.process
+    this.#connections = new Connections(components.process)
     this.#book = components.book
     this.self = options.self
     this.lan = options.lan
@@ -71,13 +76,13 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   async stop(): Promise<void> {
-    for (const end of this.#ends.values()) end.drop('this node stops')
+    for (const end of this.#connections.all()) end.drop('this node stops')
     this.#started = false
   }
 
   /** Our process was killed: the system says goodbye for it, unless the machine lost power. */
   die(how: 'killed' | 'power loss'): void {
-    for (const end of this.#ends.values()) {
+    for (const end of this.#connections.all()) {
       if (how === 'killed') end.drop(how)
       else end.losePower()
     }
@@ -88,7 +93,7 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   peers(): readonly PeerId[] {
-    return [...this.#ends.keys()]
+    return this.#connections.peers
   }
 
   async addressesOf(peer: PeerId): Promise<readonly string[]> {
@@ -97,7 +102,7 @@ export class SimulatedPeerNetwork implements Network {
 
   async learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
     const added = addresses.map((text) => `${parseAddress(text)}/p2p/${peer}`)
-    if (peer === this.self || added.length === 0) return
+    if (peer === this.self || added.length === 0 || !this.#connections.isMember(peer)) return
     const all = new Set([...(this.#book.get(peer) ?? []), ...added])
     this.#book.set(peer, [...all])
   }
@@ -113,14 +118,11 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   async disconnect(peer: PeerId): Promise<void> {
-    this.#ends.get(peer)?.drop('this node hangs up')
+    for (const end of this.#connections.of(peer)) end.drop('this node hangs up')
   }
 
-  gate(allowed: (peer: PeerId) => boolean): void {
-    this.#allowed = allowed
-    for (const end of this.#ends.values()) {
-      if (!this.#admits(end.peer)) end.drop('this node hangs up')
-    }
+  gate(standing: (peer: PeerId) => Standing): void {
+    this.#connections.gate(standing)
   }
 
   onConnect(listener: PeerListener): void {
@@ -135,8 +137,12 @@ export class SimulatedPeerNetwork implements Network {
     this.#listeners.discover.add(listener)
   }
 
-  async handle(protocol: string, serve: Serve): Promise<void> {
-    this.#handlers.set(protocol, serve)
+  async handle(
+    protocol: string,
+    serve: Serve,
+    { forStrangers = false }: { readonly forStrangers?: boolean } = {},
+  ): Promise<void> {
+    this.#handlers.set(protocol, { serve, forStrangers })
   }
 
   async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
@@ -145,7 +151,7 @@ export class SimulatedPeerNetwork implements Network {
     if (same.length >= STREAMS_PER_PEER_MAX) {
       throw new ShoalError('unreachable', `${same.length} channels ${protocol} to ${peer} are open`)
     }
-    const channel = new SimulatedChannel(this.#network, end, protocol)
+    const channel = new SimulatedChannel(this.#network, end, protocol, { frameMax: FRAME_MAX })
     try {
       await channel.greet(options.signal)
     } catch (error) {
@@ -166,13 +172,20 @@ export class SimulatedPeerNetwork implements Network {
     this.gossip.publish(topic, message)
   }
 
-  subscribe(topic: string, listener: TopicListener): () => void {
-    return this.gossip.subscribe(topic, listener)
+  subscribe(
+    topic: string,
+    listener: TopicListener,
+    audience: (peer: PeerId) => boolean,
+  ): () => void {
+    return this.gossip.subscribe(topic, listener, audience)
   }
+
+  /** Nothing is talked here but what nodes say. */
+  onTraffic(): void {}
 
   async provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void> {
     await this.#walkDht(options.signal)
-    if (this.#ends.size > 0) this.#network.addProvider(toByteString(cid), this.self)
+    if (this.#connections.peers.length > 0) this.#network.addProvider(toByteString(cid), this.self)
   }
 
   async unprovide(cid: Uint8Array): Promise<void> {
@@ -181,9 +194,10 @@ export class SimulatedPeerNetwork implements Network {
 
   async *find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<PeerId> {
     await this.#walkDht(options.signal)
-    if (this.#ends.size === 0) return
+    if (this.#connections.peers.length === 0) return
     for (const peer of this.#network.providers(toByteString(cid))) {
       if (peer === this.self || !this.#network.connected(this.self, peer)) continue
+      if (!this.#connections.isMember(peer)) continue
       await this.learn(peer, this.#network.addressesOf(peer))
       yield peer
     }
@@ -191,10 +205,10 @@ export class SimulatedPeerNetwork implements Network {
 
   /** `dialer` asks to connect; undefined if we refuse. Our end is up once it has answered our answer. */
   accept(dialer: SimulatedPeerNetwork): Link | undefined {
-    if (!this.#admits(dialer.self)) return undefined
+    if (this.#connections.standing(dialer.self) === 'nobody') return undefined
     const known = this.#network.link(this.self, dialer.self)
     if (known?.whole === true) return known
-    this.#ends.get(dialer.self)?.vanish('the remote connected again')
+    for (const end of this.#connections.of(dialer.self)) end.vanish('the remote connected again')
     return this.#network.connect(this, dialer)
   }
 
@@ -202,35 +216,37 @@ export class SimulatedPeerNetwork implements Network {
   serve(end: LinkEnd, protocol: string, caller: SimulatedChannel): void {
     end.raise() // who has sent this has our answer
     if (!this.running || end.state !== 'up') return
-    const channel = new SimulatedChannel(this.#network, end, protocol, caller)
-    const serve = this.#handlers.get(protocol)
-    channel.answer(serve !== undefined)
-    if (serve !== undefined) void this.#serveOn(channel, serve)
+    const isStranger = this.#connections.isStranger(end)
+    const frameMax = isStranger ? STRANGER_FRAME_MAX : FRAME_MAX
+    const channel = new SimulatedChannel(this.#network, end, protocol, { remote: caller, frameMax })
+    const handler = this.#handlers.get(protocol)
+    const isServed = handler !== undefined && (handler.forStrangers || !isStranger)
+    channel.answer(isServed)
+    if (isServed) void this.#serveOn(channel, handler.serve)
   }
 
   /** A gossiped message has come. */
   hear(topic: string, message: Uint8Array, hash: string, from: PeerId): void {
-    if (this.#ends.has(from)) this.gossip.arrive(topic, message, hash, from)
+    if (this.#connections.member(from) !== undefined) this.gossip.arrive(topic, message, hash, from)
   }
 
   /** `other` announced itself on our local network. */
   discover(other: SimulatedPeerNetwork): void {
-    if (!this.running) return
+    if (!this.running || !this.#connections.isMember(other.self)) return
     this.#book.set(other.self, other.addresses())
     this.#tell('discover', other.self)
   }
 
   /** An end of ours is up. */
   linked(end: LinkEnd): void {
-    this.#ends.set(end.peer, end)
+    if (!this.#connections.add(end)) return
     this.#book.set(end.peer, this.#network.addressesOf(end.peer))
     this.#tell('connect', end.peer)
   }
 
   /** An end of ours is down. */
   unlinked(end: LinkEnd): void {
-    if (this.#ends.get(end.peer) !== end) return
-    this.#ends.delete(end.peer)
+    if (!this.#connections.remove(end)) return
     this.#tell('disconnect', end.peer)
   }
 
@@ -241,12 +257,6 @@ export class SimulatedPeerNetwork implements Network {
     } catch (error) {
       this.process.scheduler.note(`${this.process.name} a listener threw ${String(error)}`)
     }
-  }
-
-  #admits(peer: PeerId): boolean {
-    let admitted = false
-    this.shielded(() => (admitted = this.#allowed(peer)))
-    return admitted
   }
 
   #tell(event: 'connect' | 'disconnect' | 'discover', peer: PeerId): void {
@@ -263,7 +273,7 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   async #connect(peer: PeerId, signal: AbortSignal): Promise<LinkEnd> {
-    const end = this.#ends.get(peer)
+    const end = this.#connections.member(peer)
     if (end !== undefined) return end
     if (!this.#book.has(peer)) await this.#lookUp(peer, signal)
     return await this.#dialAny(this.#book.get(peer) ?? [], signal)
@@ -286,9 +296,10 @@ export class SimulatedPeerNetwork implements Network {
 
   async #handshake(peer: PeerId, signal: AbortSignal): Promise<LinkEnd> {
     if (peer === this.self) throw new ShoalError('unreachable', 'this node cannot dial itself')
-    if (!this.#admits(peer))
+    if (!this.#connections.isMember(peer))
       throw new ShoalError('unreachable', `${peer} is not allowed to connect`)
-    const known = this.#ends.get(peer)
+    this.#connections.dropStranger(peer)
+    const known = this.#connections.member(peer)
     if (known !== undefined) return known
     const link = await this.#ask(peer, 'dial', signal, {
       answer: (remote) => remote?.accept(this),
@@ -297,7 +308,7 @@ export class SimulatedPeerNetwork implements Network {
     const end = link?.end(this.self)
     if (end === undefined) throw new ShoalError('unreachable', `${peer} refused the connection`)
     // The other may have dialled meanwhile.
-    const other = this.#ends.get(peer)
+    const other = this.#connections.member(peer)
     if (other !== undefined && other !== end) {
       end.drop('there is a connection')
       return other
@@ -345,7 +356,7 @@ export class SimulatedPeerNetwork implements Network {
   async #lookUp(peer: PeerId, signal: AbortSignal): Promise<void> {
     await this.#walkDht(signal)
     const node = this.#network.node(peer)
-    const known = this.#ends.size > 0 && (node?.peers().length ?? 0) > 0
+    const known = this.#connections.peers.length > 0 && (node?.peers().length ?? 0) > 0
     if (node === undefined || !known || !this.#network.connected(this.self, peer)) {
       throw new ShoalError('unreachable', `cannot reach peer ${peer}: no address of it is known`)
     }

@@ -23,6 +23,8 @@ import { FAIR_NETWORK } from './network.ts'
 import { Oracle } from './oracle.ts'
 import { SeededRandom } from './random.ts'
 import { checkReplay } from './replay.ts'
+import { Attestations } from '../node/namespace/attestations.ts'
+import { volumeIdOf } from '../protocol/membership/genesis.ts'
 import { Scheduler } from './scheduler.ts'
 import { describeAction } from './script.ts'
 import { StrongHistory } from './strong-calls.ts'
@@ -321,9 +323,10 @@ class Run {
     const { kv, identity } = founder.machine
     const volume = await readVolume(kv, identity)
     if (volume === undefined) return
-    const { genesis } = volume
+    const { genesis, view } = volume
     const entries = this.#inspector.log.inRandomOrder(this.#random, volume)
-    await checkReplay({ genesis, identity, entries }, this.#random, lines)
+    const attestations = (await Attestations.open(view, volumeIdOf(genesis))).all()
+    await checkReplay({ genesis, identity, entries, attestations }, this.#random, lines)
   }
 
   /** Lose as many nodes as may be, for good. The others start anew, so that no cache helps them to read. */

@@ -6,10 +6,12 @@ import { SimulatedProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 import { checkTree } from './tree-check.ts'
 import { rebuild } from '../node/namespace/rebuild.ts'
+import { hearAttestation, recount } from '../node/namespace/attestations.ts'
 import { Volume } from '../node/namespace/volume.ts'
 import { MemoryKv } from '../node/store/memory-kv.ts'
 import { checkSame } from './checkers.ts'
 import type { SeededRandom } from './random.ts'
+import type { Attestation } from '../protocol/log/attestation.ts'
 import type { Entry } from '../protocol/log/entry.ts'
 import type { Identity } from '../protocol/signed.ts'
 
@@ -25,7 +27,13 @@ export async function checkReplay(
     genesis,
     identity,
     entries,
-  }: { genesis: Uint8Array; identity: Identity; entries: readonly Entry[] },
+    attestations,
+  }: {
+    genesis: Uint8Array
+    identity: Identity
+    entries: readonly Entry[]
+    attestations: readonly Attestation[]
+  },
   random: SeededRandom,
   expected: readonly string[],
 ): Promise<void> {
@@ -54,8 +62,10 @@ export async function checkReplay(
       throw new CheckError('4 entries twice change nothing', `an entry that came again is ${again}`)
   }
   await volume.commit()
-  // An entry that came before one that makes it void.
-  while (volume.forks.areWaiting)
+  for (const attestation of attestations) hearAttestation(volume, attestation)
+  recount(volume)
+  // An entry that came before one that makes it void, or a cut that makes it late.
+  while (volume.forks.areWaiting || !volume.cuts.areJudged)
     await rebuild({ volume, clock: instant(clock), random }, undefined, {
       signal: new AbortController().signal,
     })

@@ -1,6 +1,6 @@
 // README's commands do what README says. A fenced `sh` block that names machines (```sh on=anna,ben) is run in order, by
 // a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a node runs on until the end.
-// TICKET stands for the last ticket that was printed.
+// What asks for a ticket is given the last one that was printed.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import {
@@ -87,18 +87,17 @@ describe('README', () => {
 class Machines {
   readonly #folder = mkdtempSync(join(tmpdir(), 'readme-'))
   readonly #nodes = new Map<string, ChildProcess>()
-  #ticket = 'TICKET'
+  #ticket = ''
 
   async run({ machines, script, line }: Block): Promise<void> {
-    const command = script.replace('TICKET', this.#ticket)
-    const starts = command.startsWith('npm start')
+    const starts = script.startsWith('npm start')
     await Promise.all(
       machines.map(async (machine) => {
         try {
-          if (starts) await this.#start(machine, command)
-          else await this.#until(() => this.shell(machine, command))
+          if (starts) await this.#start(machine, script)
+          else await this.#until(() => this.shell(machine, script))
         } catch (error) {
-          throw new Error(`README.md:${line} on ${machine}: ${command}`, { cause: error })
+          throw new Error(`README.md:${line} on ${machine}: ${script}`, { cause: error })
         }
       }),
     )
@@ -154,6 +153,7 @@ class Machines {
   async #start(machine: string, command: string): Promise<void> {
     const env = this.#environment(machine)
     const node = spawn('sh', ['-c', `exec ${command}`], { cwd: root, env, detached: true })
+    node.stdin.end(`${this.#ticket}\n`)
     this.#nodes.set(machine, node)
     let output = ''
     const ready = new Promise<void>((resolve, reject) => {

@@ -48,7 +48,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['upkeep'],
   ['mount', 'tier', 'exchange', 'control'],
   ['api'],
-  ['node.ts'],
+  ['node.ts', 'protection.ts'],
   ['index.ts'],
 ]
 
@@ -57,6 +57,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
   'node/world/abort-listeners.ts',
   'node/world/budget.ts',
+  'node/world/token-bucket.ts',
   'node/store/kv.ts',
   'node/mount/file-system.ts',
   'node/control/api.ts',
@@ -65,7 +66,9 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/garbage.ts',
   'node/control/pins.ts',
   'node/control/recovery.ts',
+  'node/control/security.ts',
   'node/control/status.ts',
+  'node/control/tickets.ts',
   'node/control/upkeep.ts',
 ])
 
@@ -73,7 +76,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
 const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',
   'node/config.ts',
-  'node/observe/log.ts',
+  'node/protection.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
 ])
@@ -210,7 +213,10 @@ test('only the world, and the config that it is made from, read time and chance'
   )
 })
 
-test('the lockfile serves every platform and names no registry', () => {
+/** What has a program to run when it is installed, which is not run: these come with what that would make. */
+const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
+
+test('the lockfile serves every platform, names no registry, and has the hash of every package', () => {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
   const packages = (JSON.parse(text) as { packages: Record<string, LockedPackage> }).packages
   none([
@@ -220,13 +226,26 @@ test('the lockfile serves every platform and names no registry', () => {
         .filter(
           (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
         )
-        .map((name) => `${name} is missing: run scripts/complete-lock.mjs`),
+        .map((name) => `${name} is missing: choose a version of ${path} that all platforms have`),
     ),
+    ...Object.entries(packages).flatMap(([path, { integrity = '', hasInstallScript = false }]) => {
+      if (path === '') return []
+      const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
+      return [
+        ...(/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity) ? [] : [`${path} has no sha512`]),
+        ...(hasInstallScript && !INSTALL_SCRIPTS.includes(name)
+          ? [`${path} runs a program when it is installed`]
+          : []),
+      ]
+    }),
   ])
+  assert.match(readFileSync(join(root, '.npmrc'), 'utf8'), /^ignore-scripts=true$/m)
 })
 
 interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly integrity?: string
+  readonly hasInstallScript?: boolean
 }
 
 /** Why `file` must not import `imported` from where it is, or undefined. */

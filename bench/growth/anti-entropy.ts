@@ -138,6 +138,7 @@ function syncOf(replica: DiskReplica, methods: Parameters<typeof networkOf>[1]):
       throw new Error('the log is not all there')
     },
     onDurable: () => undefined,
+    onWhole: () => undefined,
   })
 }
 

@@ -1,17 +1,9 @@
 // `shoal get`: files and trees of the namespace onto this machine. A file appears under its name only when it is whole,
 // and what is there already with the same size and time is left alone, so that an interrupted get is repeated to go on.
 import { randomUUID } from 'node:crypto'
+import { closeSync, futimesSync, lstatSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import {
-  closeSync,
-  fchmodSync,
-  futimesSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
-import {
-  chmod,
+  constants,
   lstat,
   mkdir,
   open,
@@ -23,6 +15,7 @@ import {
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { addConsistency } from '../arguments.ts'
+import { LocalAttributes } from '../local-attributes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/tree/file-kind.ts'
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
@@ -37,7 +30,6 @@ import type { FileStat } from '../../node/control/api.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { Context } from '../context.ts'
 
-const PERMISSIONS = 0o7777n
 const OWNER_ALL = 0o700
 const STDOUT = '-'
 const WRITE_BYTES: number = MIB / 2
@@ -48,7 +40,9 @@ const PATH_WEIGHT = 8
 const HELP = `
 A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
 that is in it, or is merged into it; with a / at the end of DEST (or . as DEST) it goes into DEST.
-Mode and time are kept, and symlinks stay symlinks. With - as DEST, the bytes of a file go to stdout.
+Times are kept, and permissions less the umask; symlinks stay symlinks. What is got is the caller's own, and
+runs as nobody else: --preserve keeps modes with their set-user-id bits and, as root, owners. With - as
+DEST, the bytes of a file go to stdout.
 
 Examples:
   shoal get /photos/cat.jpg .
@@ -58,10 +52,11 @@ export function addGet(program: Command, context: Context): void {
   const command = program
     .command('get <src> <dest>')
     .description('copy files and folders of the namespace onto this machine')
+    .option('--preserve', 'keep modes as they are, and as root owners; think who may write there')
     .addHelpText('after', HELP)
-    .action(async (source: string, dest: string) => {
+    .action(async (source: string, dest: string, { preserve = false }: { preserve?: boolean }) => {
       if (dest === STDOUT) return writeOut(context, (await context.client.readFile(source)).content)
-      const get = new Get(context, source)
+      const get = new Get(context, source, new LocalAttributes({ preserve }))
       await get.run(dest)
       context.print(get.transfer.tally, () => get.transfer.summary('Got'))
     })
@@ -78,15 +73,17 @@ class Get {
   readonly transfer: Transfer
   readonly #context: Context
   readonly #source: string
+  readonly #attributes: LocalAttributes
   readonly #folders: Omit<Source, 'path'>[] = []
   /** Asked for together. */
   #small: Source[] = []
   #smallBytes = 0
   #gettingSmall: Promise<void> | undefined
 
-  constructor(context: Context, source: string) {
+  constructor(context: Context, source: string, attributes: LocalAttributes) {
     this.#context = context
     this.#source = source
+    this.#attributes = attributes
     this.transfer = new Transfer(context, 'get')
   }
 
@@ -106,7 +103,7 @@ class Get {
       for (const { target, stat } of this.#folders.toReversed()) {
         await this.transfer.attempt(async () => {
           await utimes(target, Date.now() / SECOND_MS, seconds(stat.modifiedNs))
-          await chmod(target, stat.mode)
+          await this.#setAttributes(target, stat)
         })
       }
     } finally {
@@ -194,12 +191,12 @@ class Get {
       throw file.error
     }
     const { stat, bytes } = file
-    await replace(source.target, (temporary) => writeSmall(temporary, bytes, stat))
+    await replace(source.target, (temporary) => this.#writeSmall(temporary, bytes, stat))
     this.transfer.copied(bytes.byteLength)
     this.transfer.tally.files++
   }
 
-  /** Is it, with the same size and time? Then its mode becomes the same, too. */
+  /** Is it, with the same size and time? Then its mode becomes the same, too; if that cannot be, it is got anew. */
   async #isThere({ target, stat }: Source): Promise<boolean> {
     const local = findToReplace(target)
     const isSame =
@@ -207,7 +204,13 @@ class Get {
       Number(local.size) === stat.sizeBytes &&
       sameTime(local.mtimeNs, stat.modifiedNs)
     if (!isSame) return false
-    if (Number(local.mode & PERMISSIONS) !== stat.mode) await chmod(target, stat.mode)
+    if (!this.#attributes.isSame(local, stat)) {
+      try {
+        await this.#setAttributes(target, stat)
+      } catch {
+        return false
+      }
+    }
     this.transfer.skip(stat.sizeBytes)
     return true
   }
@@ -220,7 +223,7 @@ class Get {
       const file = await open(temporary, 'wx', 0o600)
       try {
         await writeSparse(file, grouped(this.transfer.counted(content)))
-        await file.chmod(stat.mode)
+        await this.#attributes.setOn(file, stat)
         await file.utimes(Date.now() / SECOND_MS, seconds(stat.modifiedNs))
       } finally {
         await file.close()
@@ -234,7 +237,32 @@ class Get {
     const local = findToReplace(target)
     const points = stat.target ?? ''
     if (local?.isSymbolicLink() === true && (await readlink(target)) === points) return
-    await replace(target, (temporary) => symlink(points, temporary))
+    await replace(target, async (temporary) => {
+      await symlink(points, temporary)
+      await this.#attributes.setOnLink(temporary, stat)
+    })
+  }
+
+  /** Of a file or folder that is there, and is no symlink, whatever becomes of it meanwhile. */
+  async #setAttributes(target: string, stat: FileStat): Promise<void> {
+    const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      await this.#attributes.setOn(file, stat)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** At once: to wait for each step takes longer than the steps. */
+  #writeSmall(path: string, bytes: Uint8Array, stat: FileStat): void {
+    const file = openSync(path, 'wx', 0o600)
+    try {
+      writeFileSync(file, bytes)
+      this.#attributes.setOnSync(file, stat)
+      futimesSync(file, Date.now() / SECOND_MS, seconds(stat.modifiedNs))
+    } finally {
+      closeSync(file)
+    }
   }
 }
 
@@ -263,18 +291,6 @@ async function replace(
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
-  }
-}
-
-/** At once: to wait for each step takes longer than the steps. */
-function writeSmall(path: string, bytes: Uint8Array, { mode, modifiedNs }: FileStat): void {
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeFileSync(file, bytes)
-    fchmodSync(file, mode)
-    futimesSync(file, Date.now() / SECOND_MS, seconds(modifiedNs))
-  } finally {
-    closeSync(file)
   }
 }
 

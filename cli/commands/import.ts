@@ -9,8 +9,7 @@ import { count, formatBytes } from '../output.ts'
 import { joinPath, namesFolder } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
-import type { Ack } from '../../node/control/api.ts'
-import type { ImportEvent } from '../../node/control/exchange.ts'
+import type { ImportEvent, ImportOptions } from '../../node/control/exchange.ts'
 import type { Context } from '../context.ts'
 
 type Done = Extract<ImportEvent, { kind: 'done' }>
@@ -33,16 +32,19 @@ export function addImport(program: Command, context: Context): void {
   const command = program
     .command('import <in> <dest>')
     .description('make the files and folders that a CAR file holds')
+    .option('--preserve', 'keep set-user-id and set-group-id bits; think who made the archive')
     .addOption(ackOption())
     .addHelpText('after', HELP)
-    .action(async (file: string, dest: string, { ack }: { ack?: Ack }) => {
-      const path = await placeFor(context, file, dest)
-      const { root, names, bytes } = await run(context, file, path, ack)
-      context.print(
-        { path, root, names, bytes },
-        () => `Imported ${count(names, 'file')} (${formatBytes(bytes)}) to ${path}`,
-      )
-    })
+    .action(
+      async (file: string, dest: string, options: Pick<ImportOptions, 'ack' | 'preserve'>) => {
+        const path = await placeFor(context, file, dest)
+        const { root, names, bytes } = await run(context, file, path, options)
+        context.print(
+          { path, root, names, bytes },
+          () => `Imported ${count(names, 'file')} (${formatBytes(bytes)}) to ${path}`,
+        )
+      },
+    )
   addConsistency(command, context)
 }
 
@@ -66,7 +68,7 @@ async function run(
   context: Context,
   file: string,
   path: string,
-  ack: Ack | undefined,
+  { ack, preserve }: Pick<ImportOptions, 'ack' | 'preserve'>,
 ): Promise<Done> {
   const progress = showProgress(context, 'import')
   const sizeBytes = file === STDIN ? undefined : (await stat(file)).size
@@ -82,7 +84,7 @@ async function run(
   let done: Done | undefined
   let made = 0
   try {
-    const options = { sizeBytes, ack }
+    const options = { sizeBytes, ack, preserve }
     for await (const events of context.client.importCar(path, counted(), options)) {
       for (const event of events) {
         if (event.kind === 'verified') progress.expect(event.bytes)

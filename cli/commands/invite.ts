@@ -1,11 +1,14 @@
-// `shoal invite`: a ticket for another machine.
+// `shoal invite`: tickets for other machines: made, listed, taken back.
+import colors from 'picocolors'
 import { InvalidArgumentError, Option } from 'commander'
+import { ShoalError } from '../../protocol/errors.ts'
 import { TICKET_LIFETIME_MS_MAX, TICKET_USES_MAX } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { countBetween, parseDuration } from '../arguments.ts'
-import { count, formatTime } from '../output.ts'
+import { count, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
+import type { TicketStatus } from '../../node/control/tickets.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { Context } from '../context.ts'
 
@@ -19,7 +22,7 @@ interface Options {
 }
 
 export function addInvite(program: Command, context: Context): void {
-  program
+  const invite = program
     .command('invite')
     .description('print a ticket that lets another machine join')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('writer'))
@@ -35,16 +38,79 @@ export function addInvite(program: Command, context: Context): void {
         .default(parseDuration('24h'), '24h'),
     )
     .option('--volume <name>', 'to which volume (default: the first this node had)')
-    .addHelpText('after', '\nExample:\n  shoal invite --role reader --expires 7d')
+    .addHelpText(
+      'after',
+      '\nExample:\n  shoal invite --role reader --expires 7d\n  shoal invite ls',
+    )
     .action(async ({ role, uses, expires, volume }: Options) => {
       const invitation = await context.client.invite({ role, uses, expiresInMs: expires, volume })
       // The ticket alone on stdout, so that a script can take it; what to do with it beside it.
       const until = formatTime(invitation.expiresMs)
       context.tell(
-        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  ${context.joinLine}\nwhere TICKET is`,
+        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  ${context.joinLine}\nIt asks for the ticket, which is`,
       )
       context.print(invitation, () => invitation.ticket)
     })
+  addList(invite, context)
+  addRevoke(invite, context)
+}
+
+function addList(invite: Command, context: Context): void {
+  invite
+    .command('ls')
+    .description('list the tickets that this node gave out, newest first, and who used them')
+    .option('--all', 'also those that let nobody in any more')
+    .addHelpText('after', '\nExample:\n  shoal invite ls --all')
+    .action(async ({ all = false }: { all?: boolean }) => {
+      const tickets = await context.client.listTickets()
+      const shown = tickets.filter(({ state }) => all || state === 'open')
+      context.print(shown, () => describe(shown, tickets.length - shown.length))
+    })
+}
+
+function addRevoke(invite: Command, context: Context): void {
+  invite
+    .command('revoke [id]')
+    .description('take a ticket back: nobody joins by it any more, and who did stays a member')
+    .option('--all', 'all tickets that this node gave out')
+    .addHelpText(
+      'after',
+      '\nID is from "shoal invite ls". Who joined is put out by "shoal peer rm".\n\nExample:\n  shoal invite revoke 0a1b2c3d',
+    )
+    .action(async (id: string | undefined, { all = false }: { all?: boolean }) => {
+      if ((id === undefined) !== all)
+        throw new ShoalError('usage', 'give the ID of one ticket of "shoal invite ls", or --all')
+      const revoked = await context.client.revokeTickets(id)
+      context.print(revoked, () =>
+        revoked.length === 0
+          ? 'Nothing to take back: it lets nobody in any more.'
+          : `Took back ${revoked.map((ticket) => ticket.id).join(', ')}`,
+      )
+    })
+}
+
+function describe(tickets: readonly TicketStatus[], hidden: number): string {
+  const more =
+    hidden === 0 ? '' : `\n${count(hidden, 'ticket')} let nobody in any more: --all shows them.`
+  if (tickets.length === 0) return `No ticket lets anybody in.${more}`
+  const head = ['Id', 'State', 'Role', 'Volume', 'Left', 'Until', 'Made', 'Used by']
+  const rows = tickets.flatMap((ticket) => {
+    const { id, state, role, volume, uses, usesLeft, expiresMs, madeMs, usedBy } = ticket
+    const left = `${usesLeft} of ${uses}`
+    const own = [
+      id,
+      state,
+      role,
+      printable(volume),
+      left,
+      formatTime(expiresMs),
+      formatTime(madeMs),
+    ]
+    const users = usedBy.map(({ name, atMs }) => `${printable(name)}, ${formatTime(atMs)}`)
+    const blank = own.map(() => '')
+    return [[...own, users[0] ?? '-'], ...users.slice(1).map((user) => [...blank, user])]
+  })
+  return table([head.map(colors.dim), ...rows]) + more
 }
 
 function parseExpiry(text: string): number {

@@ -167,7 +167,8 @@ const COUNTED: Readonly<Record<ChangeKind, (number: number) => string>> = {
   policy: (number) => `set ${count(number, 'setting')}`,
   place: (number) => `placed ${count(number, 'stripe')}`,
   merge: (number) => `merged ${count(number, 'time')}`,
-  checkpoint: (number) => `made ${count(number, 'checkpoint')}`,
+  checkpoint: (number) => `proposed ${count(number, 'checkpoint')}`,
+  restated: (number) => `restated ${count(number, 'late entry')}`,
   unknown: (number) => `${count(number, 'change')} that this node cannot read`,
 }
 

@@ -40,6 +40,10 @@ export function addMount(program: Command, context: Context): void {
     .action(async (folder: string, { wait, ...options }: MountOptions) => {
       const request = { ...options, waitMs: wait }
       const mounted = await context.client.mount(resolve(folder), request)
-      context.print(mounted, () => `Volume "${mounted.volume}" is mounted at ${mounted.folder}`)
+      const { volume, allowOther } = mounted
+      const whom = allowOther
+        ? 'for other users of this machine, too'
+        : 'for no other user of this machine: --allow-other lets them in'
+      context.print(mounted, () => `Volume "${volume}" is mounted at ${mounted.folder}, ${whom}`)
     })
 }

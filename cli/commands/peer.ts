@@ -113,12 +113,14 @@ function describe(peer: PeerStatus): string {
     ['Name', printable(peer.name)],
     ['Id', peer.id],
     ['State', `${stateText(peer)}, ${peer.isConnected ? 'connected' : 'no connection'}`],
+    ...(peer.limited === undefined ? [] : [['Cut off', `too much of ${peer.limited.words}`]]),
     ['Last seen', peer.lastSeenMs === undefined ? 'never' : formatTime(peer.lastSeenMs)],
     ['Zone', printable(peer.zone || '-')],
     ['Volumes', rolesOf(peer)],
     ['Free', spaceText(peer)],
     ['Shards', shardsText(peer)],
     ['Round trip', roundTripText(peer)],
+    ['Security log', securityLogText(peer)],
     ...peer.addresses.map((address) => ['Address', printable(address)]),
   ]
   return table(rows)
@@ -126,8 +128,9 @@ function describe(peer: PeerStatus): string {
 
 const STATE_COLORS = { online: colors.green, late: colors.yellow, gone: colors.red } as const
 
-function stateText({ state, goneInMs }: PeerStatus): string {
+function stateText({ state, goneInMs, limited }: PeerStatus): string {
   const shown = STATE_COLORS[state](state)
+  if (limited !== undefined) return `${shown}, cut off for ${formatDuration(limited.forMs)}`
   return goneInMs === undefined ? shown : `${shown}, gone in ${formatDuration(goneInMs)}`
 }
 
@@ -147,6 +150,14 @@ function shardsText({ shards, shardBytes }: PeerStatus): string {
 
 function roundTripText({ roundTripMs }: PeerStatus): string {
   return roundTripMs === undefined ? '-' : `${roundTripMs.toFixed(1)} ms`
+}
+
+function securityLogText({ securityLog: held }: PeerStatus): string {
+  if (held === undefined) return 'nothing told yet'
+  const now = `event ${held.number}, told ${formatTime(held.heardMs)}`
+  if (held.back === undefined) return now
+  const { number, atMs } = held.back
+  return `${now}; ${colors.red(`went back from event ${number} on ${formatTime(atMs)}`)}`
 }
 
 function rolesOf(peer: PeerStatus): string {

@@ -5,6 +5,7 @@ import { text as textOf } from 'node:stream/consumers'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
+import { readSecret } from '../secret.ts'
 import type { Command } from 'commander'
 import type { VolumeInfo } from '../../node/control/api.ts'
 import type { RecoverRequest } from '../../node/control/recovery.ts'
@@ -82,12 +83,15 @@ async function recover(
   }
   const { initHome, isHome } = await import('../../node/config.ts')
   const { createNode } = await import('../../node/index.ts')
-  const { openLog } = await import('../../node/observe/log.ts')
   const { home, signal } = context
   const isNew = await isNowhere(home)
   if (!(await isHome(home))) await initHome(home, homeOptions(options))
   try {
-    const node = await createNode({ home, log: openLog(home) })
+    const node = await createNode({
+      home,
+      askSecret: (lock) => readSecret(context, {}, lock),
+      tell: (text) => context.tell(text),
+    })
     try {
       await node.start()
       return { volume: await node.api.recover(request, { signal }), isUp: false }

@@ -32,9 +32,9 @@ function describe({ node, peers, volumes, mounts, notices }: NodeStatus, context
     ['Cache', cacheText(node.cache)],
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
-    ...mounts.map(({ folder, volume, readOnly }) => [
+    ...mounts.map(({ folder, volume, readOnly, allowOther }) => [
       'Mount',
-      `${folder} (${volume}${readOnly ? ', read-only' : ''})`,
+      `${folder} (${[volume, ...(readOnly ? ['read-only'] : []), ...(allowOther ? ['other users'] : [])].join(', ')})`,
     ]),
   ]
   const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]
@@ -65,13 +65,17 @@ function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['sc
   return `${percent} % of ${formatBytes(totalBytes)} checked`
 }
 
-function noticeText({ kind, timeMs, volumeName, member, isSelf }: Notice): string {
+function noticeText(notice: Notice): string {
+  const { kind, timeMs, volumeName, member, isSelf, aheadMs = 0 } = notice
   const time = formatTime(timeMs)
   if (kind === 'restored') {
     return `Note: this home was copied or restored on ${time}: it writes to "${printable(volumeName)}" under a new identity.`
   }
   if (kind === 'removed') {
     return `Note: ${printable(member)} says that this node is no member of "${printable(volumeName)}" any more. What is written here stays here; to come back, join with a new ticket.`
+  }
+  if (kind === 'clock') {
+    return `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this node's, or this one is behind. Who is ahead wins over what others write later: set both by NTP.`
   }
   const whose = isSelf ? 'this home' : `${printable(member)}'s home`
   return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. What both wrote is kept. Let one of them end, and give each machine a home of its own.`

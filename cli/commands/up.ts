@@ -4,7 +4,10 @@ import { resolve } from 'node:path'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { driverOption, waitOption } from '../arguments.ts'
 import { reportToStarter, startDetached } from '../detach.ts'
+import { PASSPHRASE_FILE_HELP, readSecret, secretAtHand } from '../secret.ts'
+import type { Given } from '../detach.ts'
 import { explain, table } from '../output.ts'
+import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { DriverName, LocalNode } from '../../node/control/api.ts'
@@ -14,11 +17,13 @@ import type { HomeOptions } from './init.ts'
 
 export interface UpOptions extends HomeOptions {
   readonly mount?: string
+  readonly allowOther?: boolean
   readonly driver?: DriverName
   /** In ms. */
   readonly wait?: number
   readonly join?: string
   readonly detach?: boolean
+  readonly passphraseFile?: string
 }
 
 export function addUp(program: Command, context: Context): void {
@@ -26,9 +31,11 @@ export function addUp(program: Command, context: Context): void {
     program.command('up').description('run the node (and make its home first, if there is none)'),
   )
     .option('--mount <dir>', 'mount the namespace at this folder')
+    .option('--allow-other', 'let other users of this machine into that mount')
     .addOption(driverOption())
     .addOption(waitOption())
-    .option('--join <ticket>', 'join the volume of a ticket from "shoal invite"')
+    .option('--join <ticket>', `join the volume of ${TICKET_HELP}`)
+    .option('--passphrase-file <file>', PASSPHRASE_FILE_HELP)
     .option('--detach', 'return when the node is ready, and let it run on')
     .addHelpText(
       'after',
@@ -36,22 +43,37 @@ export function addUp(program: Command, context: Context): void {
     )
     .action(async (options: UpOptions) => {
       await refuseIfRunning(context)
+      const { join } = options
+      const ticket = join === undefined ? undefined : await readTicketText(context, join)
       await prepareHome(context, options)
-      if (options.detach === true) return detach(context)
-      return run(context, options)
+      if (options.detach === true)
+        return detach(context, { ticket, secret: await secretToPass(context, options) })
+      return run(context, { ...options, ...(ticket !== undefined && { join: ticket }) })
     })
 }
 
-async function detach(context: Context): Promise<void> {
-  const status = await startDetached(context)
+/** What nobody but who is at this terminal can give. */
+async function secretToPass(context: Context, options: UpOptions): Promise<Uint8Array | undefined> {
+  const { protectionOf } = await import('../../node/protection.ts')
+  const protection = await protectionOf(context.home)
+  const atHand = protection.isProtected && (await secretAtHand(options, protection)) !== undefined
+  if (!protection.isProtected || atHand) return undefined
+  return readSecret(context, options, protection)
+}
+
+async function detach(context: Context, given: Given): Promise<void> {
+  const status = await startDetached(context, given)
   context.print(status, () => describe(context, status, true))
 }
 
 async function run(context: Context, options: UpOptions): Promise<void> {
   try {
     const { createNode } = await import('../../node/index.ts')
-    const { openLog } = await import('../../node/observe/log.ts')
-    const node = await createNode({ home: context.home, log: openLog(context.home) })
+    const node = await createNode({
+      home: context.home,
+      askSecret: (lock) => readSecret(context, options, lock),
+      tell: (text) => context.tell(text),
+    })
     await runUntilStopped(node, context, options)
   } catch (thrown) {
     const error = explain(thrown)
@@ -82,9 +104,10 @@ async function runUntilStopped(
 
 async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
   await node.start()
-  if (options.join !== undefined) await node.api.join(options.join.trim(), { signal })
-  const { mount, driver, wait: waitMs } = options
-  if (mount !== undefined) await node.api.mount(resolve(mount), { driver, waitMs, signal })
+  if (options.join !== undefined) await node.api.join(options.join, { signal })
+  const { mount, allowOther, driver, wait: waitMs } = options
+  const how = { allowOther, driver, waitMs, signal }
+  if (mount !== undefined) await node.api.mount(resolve(mount), how)
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {
@@ -114,7 +137,10 @@ function aborted(signal: AbortSignal): Promise<void> {
 function describe(context: Context, { node, mounts }: NodeStatus, detached: boolean): string {
   const rows = [
     ...node.addresses.map((address) => ['  Listening on', address]),
-    ...mounts.map(({ folder, volume }) => ['  Mounted at', `${folder} (volume "${volume}")`]),
+    ...mounts.map(({ folder, volume, allowOther }) => [
+      '  Mounted at',
+      `${folder} (volume "${volume}"${allowOther ? ', for other users of this machine, too' : ''})`,
+    ]),
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
     [
       '  Invite with',

@@ -79,6 +79,24 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  volume
+    .command('accept-checkpoint <peer>')
+    .description('start from the checkpoint of a peer, though too few members vouch for it')
+    .option('--volume <name>', "volume (default: the node's first)")
+    .addHelpText(
+      'after',
+      `
+A node that was away for very long may find that the others have dropped the log that it lacks. It goes on from their
+checkpoint only if a majority of the members, an admin among them, attests it; until then it is read-only, and "shoal
+status" names whose word is missing. If you know that PEER has what you want, say so by this command.
+
+Example:
+  shoal volume accept-checkpoint anna`,
+    )
+    .action(async (peer: string, { volume: name }: { volume?: string }) => {
+      const info = await context.client.acceptCheckpoint(peer, { volume: name })
+      context.print(info, () => `"${printable(info.name)}" goes on from the checkpoint of ${peer}`)
+    })
   addVolumeKey(volume, context)
 }
 

@@ -20,6 +20,7 @@ import {
   reclaimableBytes,
   tolerated,
 } from './health.ts'
+import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
 /**
@@ -40,7 +41,7 @@ export function findPeer(text: string, peers: readonly PeerId[], volumes: Volume
   )
 }
 
-function peerName(peer: PeerId, volumes: Volumes): string {
+export function peerName(peer: PeerId, volumes: Volumes): string {
   for (const { volume } of volumes.all()) {
     const member = volume.membership.member(peer)
     if (member !== undefined) return member.name
@@ -65,7 +66,7 @@ export async function describePeer(
   peer: PeerId,
   view: PeersView = viewPeers(parts),
 ): Promise<PeerStatus> {
-  const { volumes, swarm, roundTrips, world } = parts
+  const { volumes, swarm, roundTrips, witness, world, budgets } = parts
   const memberships = volumes.all().flatMap(({ name, volume }) => {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ name, volume, member }]
@@ -83,6 +84,7 @@ export async function describePeer(
       peer,
       memberships.map(({ volume }) => graceMsOf(volume)),
     ),
+    limited: budgets.cutOffOf(peer),
     isConnected: view.connected.has(peer),
     addresses: await world.network.addressesOf(peer),
     volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),
@@ -92,6 +94,7 @@ export async function describePeer(
     freeBytes: swarm.news(peer)?.freeBytes,
     shards: held?.shards ?? 0,
     shardBytes: held?.bytes ?? 0,
+    securityLog: witness.of(peer),
   }
 }
 
@@ -145,6 +148,7 @@ export function describeVolume(
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
+    log: describeLog(volume),
     heads: volume.actors.heads(),
   }
 }

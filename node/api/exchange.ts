@@ -14,7 +14,8 @@ export function exchangeApi(node: NodeParts): ExchangeApi {
       access.writeEach(path, options, async function* (at, change) {
         const signals = { until: until(options.signal), kept: until(undefined) }
         const incoming = { content, sizeBytes: options.sizeBytes }
-        yield* exchange.import({ ...at, change }, incoming, signals)
+        const { preserve = false } = options
+        yield* exchange.import({ ...at, change, preserve }, incoming, signals)
         await at.hosted.acknowledge(options.ack, signals.until)
       }),
   }

@@ -10,8 +10,15 @@ import type { NodeParts } from './parts.ts'
 export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): MountsApi {
   return {
     async mount(folder, options = {}) {
-      const { volume, subdir, readOnly = false, allowOther, nonEmpty = false, ...more } = options
-      const { driver, waitMs, cacheSize, async: isAsync = false, ...owner } = more
+      const { volume, subdir, readOnly = false, nonEmpty = false, ...more } = options
+      const {
+        allowOther = false,
+        driver,
+        waitMs,
+        cacheSize,
+        async: isAsync = false,
+        ...owner
+      } = more
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()

@@ -15,10 +15,19 @@ import type { NamedVolume } from '../namespace/volumes.ts'
 /** What was longer ago is known by then. */
 const TOLD_MS: number = 30 * DAY_MS
 
-/** refusedBy: members that answered this node that it is none. cost: O(actors, and of one peer its square) */
+/** What noticesOf is told beside the log. */
+interface Heard {
+  readonly nowMs: WallTime
+  /** Members that answered this node that it is none. */
+  readonly refusedBy: readonly PeerId[]
+  /** By how much the clocks of some are ahead. */
+  readonly clocksAhead: readonly (readonly [peer: PeerId, aheadMs: number])[]
+}
+
+/** cost: O(actors, and of one peer its square) */
 export function noticesOf(
   { name, volume }: NamedVolume,
-  { nowMs, refusedBy }: { readonly nowMs: WallTime; readonly refusedBy: readonly PeerId[] },
+  { nowMs, refusedBy, clocksAhead }: Heard,
 ): Notice[] {
   const self = volume.identity.peer
   const byPeer = Map.groupBy(volume.actors.all(), ({ peer }) => peer)
@@ -32,9 +41,19 @@ export function noticesOf(
   const notices = [...byPeer].flatMap(([peer, actors]) =>
     noticeOf('copies', peer, lastOf([...forked(volume, actors), ...ownCopies(volume, own, peer)])),
   )
-  const about = { timeMs: nowMs, volume: volume.id, volumeName: name, isSelf: true }
+  const about = { timeMs: nowMs, volume: volume.id, volumeName: name }
+  const { membership } = volume
   for (const peer of refusedBy.slice(0, 1))
-    notices.push({ kind: 'removed', ...about, member: volume.membership.nameOf(peer) })
+    notices.push({ kind: 'removed', ...about, isSelf: true, member: membership.nameOf(peer) })
+  for (const [peer, aheadMs] of clocksAhead)
+    if (membership.member(peer) !== undefined)
+      notices.push({
+        kind: 'clock',
+        ...about,
+        isSelf: false,
+        member: membership.nameOf(peer),
+        aheadMs,
+      })
   const isCopied = notices.some(({ kind, isSelf }) => kind === 'copies' && isSelf)
   return isCopied ? notices : [...notices, ...noticeOf('restored', self, restored(volume, own))]
 }

@@ -13,6 +13,8 @@ import { noticesOf } from './notices.ts'
 import { peersApi } from './peers.ts'
 import { pinsApi } from './pins.ts'
 import { recoveryApi } from './recovery.ts'
+import { securityApi } from './security.ts'
+import { ticketsApi } from './tickets.ts'
 import { upkeepApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
 import type { NodeParts } from './parts.ts'
@@ -46,6 +48,8 @@ export function ownersApi(
     ...pinsApi(parts),
     ...coldApi(parts),
     ...recoveryApi(parts),
+    ...securityApi(parts),
+    ...ticketsApi(parts),
   }
   return {
     ...nouns,
@@ -67,7 +71,8 @@ export function ownersApi(
         mounts: await nouns.listMounts(),
         notices: volumes.all().flatMap((named) => {
           const refusedBy = swarm.refusedBy(named.volume)
-          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy })
+          const { clocksAhead } = swarm
+          return noticesOf(named, { nowMs: world.clock.wall(), refusedBy, clocksAhead })
         }),
       }
     },

@@ -4,9 +4,13 @@ import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import type { Mounts } from '../mount/mounts.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import type { Volumes } from '../namespace/volumes.ts'
+import type { PeerBudgets } from '../peers/budget.ts'
 import type { Detector } from '../peers/detector.ts'
+import type { SecurityLog } from '../observe/security-log.ts'
 import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
+import type { SecurityWitness } from '../peers/security-witness.ts'
+import type { Tickets } from '../peers/tickets.ts'
 import type { NodeCold } from '../tier/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep/node-upkeep.ts'
 import type { World } from '../world/world.ts'
@@ -16,10 +20,14 @@ export interface NodeParts {
   readonly world: World
   readonly space: Space
   readonly volumes: Volumes
+  readonly tickets: Tickets
   readonly joining: Joining
   readonly detector: Detector
+  readonly budgets: PeerBudgets
   readonly roundTrips: RoundTrips
   readonly swarm: Swarm
+  readonly security: SecurityLog
+  readonly witness: SecurityWitness
   readonly hosted: HostedVolumes
   readonly upkeep: NodeUpkeep
   readonly cold: NodeCold

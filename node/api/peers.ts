@@ -1,20 +1,17 @@
-// The owner's calls about other nodes: who they are, and how they become members.
+// The owner's calls about other nodes: who they are, and that they are members no more.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { isNode } from '../../protocol/membership/roles.ts'
-import { parseTicket } from '../../protocol/membership/ticket.ts'
-import { DAY_MS } from '../../protocol/units.ts'
-import type { WallTime } from '../../protocol/units.ts'
 import type { PeersApi } from '../control/api.ts'
 import type { PeerStatus } from '../control/status.ts'
-import { describePeer, describeVolumeInfo, findPeer, viewPeers } from './describe.ts'
+import { describePeer, findPeer, viewPeers } from './describe.ts'
 import { drain, mark } from './drain.ts'
 import type { NodeParts } from './parts.ts'
 
 const DIAL_MS = 10_000
 
 export function peersApi(parts: NodeParts): PeersApi {
-  const { world, volumes, swarm, joining, hosted, roundTrips, until } = parts
+  const { world, volumes, swarm, hosted, roundTrips, until } = parts
   const { clock, network } = world
   const find = (text: string): PeerId => findPeer(text, swarm.members(), volumes)
   const describe = (peer: PeerId): Promise<PeerStatus> => describePeer(parts, peer)
@@ -67,20 +64,5 @@ export function peersApi(parts: NodeParts): PeersApi {
 
     pingPeer: async (peer, { signal } = {}) =>
       roundTrips.ping(find(peer), { signal: clock.timeout(DIAL_MS, signal) }),
-
-    async invite({ volume, role = 'writer', uses = 1, expiresInMs = DAY_MS }) {
-      const named = await hosted.findOrCreate(volume)
-      volumes.checkAdmin(named.volume)
-      const expiresMs = (clock.wall() + expiresInMs) as WallTime
-      const ticket = await joining.invite(named.volume.id, role, uses, expiresMs)
-      return { ticket, volume: named.name, role, uses, expiresMs }
-    },
-
-    async join(text, { signal } = {}) {
-      const ticket = parseTicket(text)
-      if (ticket.addresses.some((address) => address.endsWith(`/p2p/${network.self}`)))
-        throw new ShoalError('usage', 'this node printed that ticket: run it on the other machine')
-      return describeVolumeInfo(parts, await hosted.join(ticket, signal))
-    },
   }
 }

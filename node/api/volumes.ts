@@ -4,7 +4,7 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type { Settings, VolumesApi } from '../control/api.ts'
 import { applySettings, checkSettings, votersIn } from '../namespace/settings.ts'
 import type { NamedVolume } from '../namespace/volumes.ts'
-import { describeVolume, describeVolumeInfo } from './describe.ts'
+import { describeVolume, describeVolumeInfo, findPeer } from './describe.ts'
 import type { NodeParts } from './parts.ts'
 
 const NO_VOTERS_YET =
@@ -50,6 +50,13 @@ export function volumesApi(parts: NodeParts): VolumesApi {
       const named = volumes.find(volume)
       volumes.checkAdmin(named.volume)
       await apply(named, settings, signal)
+      return describeVolumeInfo(parts, named)
+    },
+
+    async acceptCheckpoint(peer, { volume } = {}) {
+      const named = volumes.find(volume)
+      const known = named.volume.membership.nodes().map((member) => member.peer)
+      await swarm.acceptCheckpoint(named.volume, findPeer(peer, known, volumes))
       return describeVolumeInfo(parts, named)
     },
   }

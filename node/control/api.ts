@@ -14,6 +14,8 @@ import type { ExchangeApi } from './exchange.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { PinsApi } from './pins.ts'
 import type { RecoveryApi } from './recovery.ts'
+import type { SecurityApi } from './security.ts'
+import type { TicketsApi } from './tickets.ts'
 import type { MountStatus, NodeStatus, PeerStatus, VolumeStatus } from './status.ts'
 import type { UpkeepApi } from './upkeep.ts'
 import type { SmallFile } from './small-files.ts'
@@ -71,6 +73,8 @@ export interface NodeApi
     PinsApi,
     ColdApi,
     RecoveryApi,
+    SecurityApi,
+    TicketsApi,
     ExchangeApi {
   status(options?: CallOptions): Promise<NodeStatus>
   /** Stop the node cleanly: unmount, finish writes, close the store. Idempotent. */
@@ -97,10 +101,6 @@ export interface PeersApi {
   peerInfo(peer: string, options?: CallOptions): Promise<PeerStatus>
   /** Round trip in ms, dialling if need be. throws 'no-such-peer', 'unreachable'. */
   pingPeer(peer: string, options?: CallOptions): Promise<number>
-  /** A ticket for another machine; makes the volume `main` if there is none. throws 'EPERM' unless this node is an admin. */
-  invite(request: InviteRequest, options?: CallOptions): Promise<Invitation>
-  /** Become a member by a ticket. returns once the log is held. throws 'ticket-*', 'unreachable'. */
-  join(ticket: string, options?: CallOptions): Promise<VolumeInfo>
 }
 
 export interface VolumesApi {
@@ -111,6 +111,14 @@ export interface VolumesApi {
   volumeInfo(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and its values. */
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo>
+  /**
+   * Start from the checkpoint of a peer, though too few members attest it: the owner of this node vouches for it.
+   * throws 'no-such-volume', 'no-such-peer', 'EEXIST' if there is no need to, 'unreachable', 'unsupported' (it has none).
+   */
+  acceptCheckpoint(
+    peer: string,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<VolumeInfo>
 }
 
 /** Files by path. */
@@ -204,24 +212,6 @@ export interface LocalNode {
   stop(): Promise<void>
   /** Resolves after stop() was done, whoever asked for it; rejects with the failure that ended the node. */
   readonly stopped: Promise<void>
-}
-
-export interface InviteRequest {
-  readonly volume?: string | undefined
-  /** Default 'writer'. */
-  readonly role?: Role | undefined
-  /** How many machines may join by it. Default 1. */
-  readonly uses?: number | undefined
-  /** Default 24 hours. */
-  readonly expiresInMs?: number | undefined
-}
-
-export interface Invitation {
-  readonly ticket: string
-  readonly volume: string
-  readonly role: Role
-  readonly uses: number
-  readonly expiresMs: WallTime
 }
 
 export interface CreateVolumeRequest {
@@ -367,6 +357,7 @@ export type DriverName = 'kernel' | 'fuse-native'
 export interface MountRequest {
   readonly volume?: string | undefined
   readonly readOnly?: boolean | undefined
+  /** Let other users of the machine in. Default: no. */
   readonly allowOther?: boolean | undefined
   /** Show this folder of the volume as the root. */
   readonly subdir?: string | undefined

@@ -12,6 +12,7 @@ import {
   TICKET_USES_MAX,
 } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type {
   FileCallOptions,
   LogOptions,
@@ -21,6 +22,7 @@ import type {
   WriteOptions,
 } from './api.ts'
 import type { ExportOptions, ImportOptions } from './exchange.ts'
+import type { SecurityReadOptions } from './security.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
 
 /** Check `value` and run the method. throws ShoalError 'usage' when it does not fit. */
@@ -69,6 +71,10 @@ const table: Readonly<Record<string, Call>> = {
     },
     (api, request, options) => api.invite(request, options),
   ),
+  listTickets: call({}, (api, _, options) => api.listTickets(options)),
+  revokeTickets: call({ id: label.optional() }, (api, { id }, options) =>
+    api.revokeTickets(id, options),
+  ),
   join: call({ ticket: z.string().max(TICKET_TEXT_MAX) }, (api, { ticket }, options) =>
     api.join(ticket, options),
   ),
@@ -83,6 +89,9 @@ const table: Readonly<Record<string, Call>> = {
   ),
   setVolume: call({ volume: label, settings }, (api, { volume, settings }, options) =>
     api.setVolume(volume, settings, options),
+  ),
+  acceptCheckpoint: call({ peer: label, volume }, (api, { peer, volume }, options) =>
+    api.acceptCheckpoint(peer, { volume, ...options }),
   ),
 
   stat: call({ path }, (api, { path }, options) => api.stat(path, options)),
@@ -151,6 +160,7 @@ const table: Readonly<Record<string, Call>> = {
     },
     (api, request, options) => api.recover(request, options),
   ),
+  checkSecurity: call({}, (api, _, options) => api.checkSecurity(options)),
   repair: call({ volume }, (api, { volume }, options) => api.repair({ volume, ...options })),
 
   mount: call(
@@ -248,6 +258,14 @@ export function parseLogQuery(query: unknown): LogOptions & { path: string } {
   return check(logQuery, query)
 }
 
+const securityQuery = z.strictObject({ sinceMs: sizeText, limit: sizeText, follow: flagText })
+
+/** throws ShoalError 'usage'. */
+export function parseSecurityQuery(query: unknown): SecurityReadOptions {
+  const { sinceMs, ...how } = check(securityQuery, query)
+  return { ...how, sinceMs: sinceMs as WallTime | undefined }
+}
+
 const exportQuery = z.strictObject({
   path,
   sealed: flagText,
@@ -260,7 +278,7 @@ export function parseExportQuery(query: unknown): ExportOptions & { path: string
   return check(exportQuery, query)
 }
 
-const importQuery = z.strictObject({ path, sizeBytes: sizeText, ack })
+const importQuery = z.strictObject({ path, sizeBytes: sizeText, preserve: flagText, ack })
 
 /** throws ShoalError 'usage'. */
 export function parseImportQuery(query: unknown): ImportOptions & { path: string } {

@@ -53,6 +53,8 @@ export interface Exported extends ExportCounts {
 export interface ImportOptions extends WriteOptions {
   /** Of the archive, where it is known: whether there is room is known before it comes. */
   readonly sizeBytes?: number | undefined
+  /** Make set-user-id and set-group-id bits, too: without, what an archive holds runs as nobody else. */
+  readonly preserve?: boolean | undefined
 }
 
 export interface ImportCounts {

@@ -1,5 +1,11 @@
 // Calls that are answered in pages, one a line, as they come: what the control API does for `GET` of each route.
-import { parseColdQuery, parseLogQuery, parsePathQuery, parseVolumeQuery } from './calls.ts'
+import {
+  parseColdQuery,
+  parseLogQuery,
+  parsePathQuery,
+  parseSecurityQuery,
+  parseVolumeQuery,
+} from './calls.ts'
 import {
   COLD_PUSH_ROUTE,
   COLD_RECALL_ROUTE,
@@ -9,6 +15,7 @@ import {
   LOG_ROUTE,
   PINS_ROUTE,
   SCRUB_ROUTE,
+  SECURITY_ROUTE,
 } from './wire.ts'
 import type { FileCallOptions, NodeApi } from './api.ts'
 
@@ -32,6 +39,10 @@ export const PAGES: ReadonlyMap<string, Pages> = new Map<string, Pages>([
       const { path, ...options } = parseLogQuery(query)
       return api.readLog(path, { ...options, signal })
     },
+  ],
+  [
+    SECURITY_ROUTE,
+    (api, query, { signal }) => api.readSecurity({ ...parseSecurityQuery(query), signal }),
   ],
   [SCRUB_ROUTE, (api, query, { signal }) => api.scrub({ ...parseVolumeQuery(query), signal })],
   [

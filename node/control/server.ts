@@ -347,6 +347,7 @@ function statusOf(code: ErrorCode): number {
     case 'ticket-unknown':
     case 'ticket-expired':
     case 'ticket-used':
+    case 'ticket-revoked':
       return 403
     case 'ENOENT':
     case 'no-such-peer':

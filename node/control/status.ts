@@ -5,6 +5,7 @@ import type { Role } from '../../protocol/membership/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { FileFault } from './garbage.ts'
 import type { Notice } from './notice.ts'
+import type { HeldLog } from './security.ts'
 
 export interface NodeStatus {
   readonly node: {
@@ -56,6 +57,8 @@ export interface PeerStatus {
   readonly state: PeerState
   /** Of one that is late: how much longer it is waited for until it counts as gone. */
   readonly goneInMs?: number | undefined
+  /** It cost this node more than it may, and is not served: in what, and for how much longer. */
+  readonly limited?: { readonly words: string; readonly forMs: number } | undefined
   /** There is a connection now: without one it may be heard by way of others. */
   readonly isConnected: boolean
   readonly addresses: readonly string[]
@@ -71,6 +74,8 @@ export interface PeerStatus {
   /** What it holds for volumes this node has, as their logs say. */
   readonly shards: number
   readonly shardBytes: number
+  /** What this node holds of its security log; undefined: nothing. */
+  readonly securityLog?: HeldLog | undefined
 }
 
 export interface VolumeStatus {
@@ -103,8 +108,26 @@ export interface VolumeStatus {
   readonly garbageFault: string | undefined
   /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
   readonly differsMs: WallTime | undefined
+  readonly log: LogStatus
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
   readonly heads: readonly EntryHash[]
+}
+
+/** What a person should know of the log of a volume. */
+export interface LogStatus {
+  /** Time of the newest checkpoint that enough members attest. */
+  readonly checkpointMs: WallTime | undefined
+  /** A newer one that was proposed, and the names of members who have not attested it. */
+  readonly proposed: { readonly timeMs: WallTime; readonly missing: readonly string[] } | undefined
+  /** Entries that came too late to count, and that nobody has said again yet; by their writers. */
+  readonly late: readonly { readonly name: string; readonly entries: number }[]
+  /** Names of members that are heard of and confirm nothing new: checkpoints do not wait for them. */
+  readonly stalled: readonly string[]
+  /**
+   * This node is read-only: others have dropped what it lacks, and too few vouch for what they go on from. `peer` has that
+   * checkpoint; the names of those whose word is missing.
+   */
+  readonly stranded: { readonly peer: string; readonly missing: readonly string[] } | undefined
 }
 
 /** Stripes that are in use and lie in no cold tier, each counted once. */
@@ -158,4 +181,6 @@ export interface MountStatus {
   readonly folder: string
   readonly volume: string
   readonly readOnly: boolean
+  /** Other users of the machine are let in. */
+  readonly allowOther: boolean
 }

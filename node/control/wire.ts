@@ -18,6 +18,8 @@ export const LIST_ROUTE = '/v1/list'
 export const CONFLICTS_ROUTE = '/v1/conflicts'
 /** `GET` reads the log of the path in the query: one page a line. */
 export const LOG_ROUTE = '/v1/log'
+/** `GET` reads the security log: one page a line. */
+export const SECURITY_ROUTE = '/v1/security'
 /** `GET` scrubs what is stored of the volume in the query, or all: one page a line. */
 export const SCRUB_ROUTE = '/v1/scrub'
 /** `GET` makes a CAR of the path in the query, `PUT` imports one: what is told of that comes one page a line. */

@@ -38,6 +38,8 @@ export interface ExchangeParts {
 
 export interface ImportTarget extends HostedPath {
   readonly change: Change
+  /** As ImportOptions has it. */
+  readonly preserve: boolean
 }
 
 export class Exchange {
@@ -84,7 +86,7 @@ export class Exchange {
     { until, kept }: { readonly until: AbortSignal; readonly kept: AbortSignal },
   ): AsyncGenerator<readonly ImportEvent[]> {
     const { disk, random } = this.#parts.world
-    const { hosted, parts: dest, change } = target
+    const { hosted, parts: dest, change, preserve } = target
     checkFree(hosted, dest)
     await disk.makeFolder(EXCHANGE_FOLDER)
     const id = importId((length) => random.bytes(length))
@@ -96,7 +98,10 @@ export class Exchange {
         ? openSealed(car, root, (volume) => this.#parts.hosted.get(volume), until)
         : openUnixfs(car, root, until))
       yield [{ kind: 'verified', root: String(root), sealed, ...making.total }]
-      const place = await ImportPlace.open({ disk, hosted, dest, change, signal: until }, id)
+      const place = await ImportPlace.open(
+        { disk, hosted, dest, change, preserve, signal: until },
+        id,
+      )
       let isFinished = false
       try {
         yield* this.#make(making, place)

@@ -19,6 +19,8 @@ const NOTE_SUFFIX = '.note'
 const PREFIX = '.shoal-import-'
 const NOTE_BYTES_MAX: number = 2 * PATH_MAX
 const ID_BYTES = 8
+/** Set-user-id and set-group-id. */
+const RIGHTS_LENT = 0o6000
 
 export interface ImportPlaceParts {
   readonly disk: Disk
@@ -26,6 +28,8 @@ export interface ImportPlaceParts {
   /** Where all is to be in the end. */
   readonly dest: readonly string[]
   readonly change: Change
+  /** Set-user-id and set-group-id bits are made too; whoever made the archive chose them. */
+  readonly preserve: boolean
   readonly signal: AbortSignal
 }
 
@@ -74,8 +78,9 @@ export class ImportPlace {
     attributes: FileAttributes,
   ): Promise<void> {
     const counted = this.#counted(content)
+    const own = this.#masked(attributes)
     await this.#make((files, change) =>
-      files.writeFile(this.#at(path), counted, attributes, change, this.#signal),
+      files.writeFile(this.#at(path), counted, own, change, this.#signal),
     )
   }
 
@@ -86,7 +91,7 @@ export class ImportPlace {
   /** Of a folder once all is in it, since that touched it. */
   async setAttributes(path: readonly string[], attributes: FileAttributes): Promise<void> {
     const { hosted, change } = this.#parts
-    await change(() => hosted.files.setAttributes(this.#at(path), attributes))
+    await change(() => hosted.files.setAttributes(this.#at(path), this.#masked(attributes)))
   }
 
   /** Make no more. */
@@ -125,6 +130,11 @@ export class ImportPlace {
       yield part
       this.made.bytes += part.length
     }
+  }
+
+  #masked({ mode, ...rest }: FileAttributes): FileAttributes {
+    if (mode === undefined) return rest
+    return { ...rest, mode: this.#parts.preserve ? mode : mode & ~RIGHTS_LENT }
   }
 
   #at(path: readonly string[]): readonly string[] {

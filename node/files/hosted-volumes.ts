@@ -13,6 +13,7 @@ import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import type { Joining } from '../peers/join.ts'
+import type { Asked } from '../peers/shard-protocol-server.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
@@ -88,6 +89,15 @@ export class HostedVolumes {
 
   get(volume: VolumeId): HostedVolume | undefined {
     return this.#hosted.get(volume)
+  }
+
+  /** Does a stripe, or a chunk, lie in another volume of this node, and not in this one? */
+  isForeign(volume: VolumeId, what: Asked): boolean {
+    const isIn = ({ volume: { stripes } }: HostedVolume): boolean =>
+      'stripe' in what ? stripes.has(what.stripe) : stripes.locate(what.chunk) !== undefined
+    const named = this.#hosted.get(volume)
+    if (this.#hosted.size < 2 || (named !== undefined && isIn(named))) return false
+    return [...this.#hosted.values()].some(isIn)
   }
 
   /** Host a volume, once. */

@@ -197,7 +197,7 @@ export interface MountOptions {
   readonly readOnly?: boolean
   /** Mount over what is in the folder. */
   readonly nonEmpty?: boolean
-  /** May other users look in? Root mounts default to true. */
+  /** May other users of the machine look in? Default: no, also where root mounts. */
   readonly allowOther?: boolean
   /** How long the kernel may trust attributes and names, in ms; remote changes invalidate earlier. */
   readonly attributeTimeoutMs?: number

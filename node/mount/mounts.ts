@@ -40,7 +40,7 @@ export interface MountableVolume {
 export interface VolumeMountOptions {
   readonly volumeName: string
   readonly readOnly: boolean
-  readonly allowOther: boolean | undefined
+  readonly allowOther: boolean
   readonly nonEmpty: boolean
   /** What shows as the root; the volume's without. */
   readonly root: ViewTarget | undefined
@@ -91,10 +91,10 @@ export class Mounts {
       readOnly,
       nonEmpty,
       driver,
-      ...(allowOther === undefined ? {} : { allowOther }),
+      allowOther,
     })
     fileSystem.invalidateThrough(mounted.invalidator)
-    const status = { folder, volume: volumeName, readOnly }
+    const status = { folder, volume: volumeName, readOnly, allowOther }
     const over = mounted.ended.then(() => {
       this.#mounts.delete(folder)
       return fileSystem.close()

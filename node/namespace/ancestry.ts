@@ -25,6 +25,13 @@ export interface Place {
   readonly existing: BranchStart | undefined
 }
 
+/** An entry, as its writer called it. */
+export interface EntryName {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly id: EntryHash
+}
+
 export interface AncestryComponents {
   readonly actors: ActorTable
   readonly branches: Branches
@@ -123,6 +130,24 @@ export class Ancestry {
       path.seq >= seq && branches.labelAt(path.actor, seq) === label
     if (before !== undefined && isOn({ actor: before.id, seq: before.seq })) return true
     return (before?.seen.get(label) ?? 0) >= seq || deps.some(isOn)
+  }
+
+  /** The same of an entry by its own name, which may have been dropped: then any branch will do. */
+  seesEntry(place: Place, entry: EntryName): boolean {
+    return this.#labelsOf(entry).some((label) => this.sees(place, label, entry.seq))
+  }
+
+  /** Is an entry, by its own name, among those that somebody has applied? */
+  covers(vector: VersionVector, entry: EntryName): boolean {
+    return this.#labelsOf(entry).some((label) => covers(vector, label, entry.seq))
+  }
+
+  #labelsOf({ actor, seq, id }: EntryName): readonly ActorId[] {
+    const { branches } = this.#c
+    const labels = branches.labels(actor)
+    if (labels.length === 1) return labels
+    const here = this.locate(actor, seq, id)
+    return here === undefined ? labels.filter((label) => branches.firstSeq(label) <= seq) : [here]
   }
 
   /** The first of what an entry follows that is not held; undefined: all is. */

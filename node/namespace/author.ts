@@ -6,13 +6,14 @@ import { ShoalError, assert } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
 import { ENTRY_DEPS_MAX } from '../../protocol/limits.ts'
 import { SALT_BYTES, packBatch, sealBody } from '../../protocol/log/batch.ts'
-import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
+import { FLAG_CLEAR_BODY, actorIdOf, isGoverning, signEntry } from '../../protocol/log/entry.ts'
 import type { Dependency, Entry, Origin } from '../../protocol/log/entry.ts'
 import { mayMake } from '../../protocol/membership/rights.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { World } from '../world/world.ts'
+import { FLAGS_OF } from './open-batch.ts'
 import type { OpenBatch } from './open-batch.ts'
 import type { Replica } from './replica.ts'
 import type { ReplicaView } from './state-view.ts'
@@ -26,7 +27,7 @@ export interface AuthorComponents {
   readonly volume: VolumeId
   readonly view: ReplicaView
   /** The one in use. */
-  readonly replica: () => Pick<Replica, 'actors' | 'branches' | 'membership'>
+  readonly replica: () => Pick<Replica, 'actors' | 'ancestry' | 'branches' | 'membership'>
 }
 
 export class Author {
@@ -47,7 +48,7 @@ export class Author {
     return this.#actor
   }
 
-  get #tables(): Pick<Replica, 'actors' | 'branches' | 'membership'> {
+  get #tables(): Pick<Replica, 'actors' | 'ancestry' | 'branches' | 'membership'> {
     return this.#c.replica()
   }
 
@@ -101,7 +102,7 @@ export class Author {
   /** An entry without ops that points to all that is held. throws ShoalError 'ENOSPC'. */
   makeMerge(): Entry {
     this.#checkRoom()
-    const at = { seq: this.nextSeq(), hlc: this.nextHlc(), clear: true }
+    const at = { seq: this.nextSeq(), hlc: this.nextHlc(), kind: 'clear' } as const
     return this.#sign(
       at,
       packBatch([]),
@@ -114,7 +115,7 @@ export class Author {
     const { world, volume } = this.#c
     const { actors, membership } = this.#tables
     const deps = actors.dependenciesFor(this.#actor)
-    if (batch.clear) return this.#sign(batch, batch.pack(), deps)
+    if ((FLAGS_OF[batch.kind] & FLAG_CLEAR_BODY) !== 0) return this.#sign(batch, batch.pack(), deps)
     const secret = membership.secret(membership.epoch)
     assert(secret !== undefined, 'a batch to seal opens only where there is a key')
     const context = { volume, actor: this.#actor, seq: batch.seq, hlc: batch.hlc }
@@ -123,19 +124,22 @@ export class Author {
   }
 
   #sign(
-    { seq, hlc, clear }: { readonly seq: number; readonly hlc: Hlc; readonly clear: boolean },
+    { seq, hlc, kind }: Pick<OpenBatch, 'seq' | 'hlc' | 'kind'>,
     body: Uint8Array,
     deps: readonly Dependency[],
   ): Entry {
     const { identity, volume } = this.#c
-    const { actors, membership } = this.#tables
+    const { actors, ancestry, membership } = this.#tables
     const known = actors.get(this.#actor)
     const grant = membership.member(identity.peer)?.grant ?? (volume as string as EntryHash)
-    const { epoch } = membership
-    const flags = clear ? FLAG_CLEAR_BODY : 0
-    const origin = known === undefined ? this.#origin : undefined
+    const { epoch, governance } = membership
+    const flags = FLAGS_OF[kind]
+    const governs = isGoverning({ flags })
+    const origin = known === undefined || governs ? this.#origin : undefined
     const position = { volume, actor: this.#actor, seq, prev: known?.hash, deps, hlc }
-    return signEntry(identity, { ...position, grant, epoch, flags, origin }, body)
+    const held = actors.vector()
+    const governed = governs ? governance.headsIn((act) => ancestry.covers(held, act)) : undefined
+    return signEntry(identity, { ...position, grant, epoch, flags, origin, governed }, body)
   }
 
   /**
@@ -146,7 +150,7 @@ export class Author {
     const { identity } = this.#c
     const { membership, branches } = this.#tables
     const hash = membership.member(identity.peer)?.grant
-    const granting = hash === undefined ? undefined : membership.grant(hash, identity.peer)?.actor
+    const granting = hash === undefined ? undefined : membership.governance.dag.get(hash)?.actor
     const isFirst = ({ actor }: Dependency): boolean =>
       actor === granting || branches.labels(actor).length > 1
     return [...deps.filter(isFirst), ...deps.filter((dep) => !isFirst(dep))]

@@ -4,9 +4,10 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
-import { DAY_MS } from '../../protocol/units.ts'
+import { DAY_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import { NO_CHECKPOINT } from './compute-checkpoint.ts'
+import type { AnnouncedCut } from './cuts.ts'
 import { checkpointEntriesOf } from './settings.ts'
 import { countBefore, stableHlc, waitedFor } from './stable.ts'
 import type { Volume } from './volume.ts'
@@ -15,6 +16,10 @@ import type { Volume } from './volume.ts'
 const ENTRIES_MIN = 16
 /** A member whose turn it is not waits this long for each one before it. */
 const TURN_MS: number = DAY_MS
+
+/** So many proposals are computed though they are not due here, and one more each time that this has passed. */
+const SPARE_MAX = 8
+const SPARE_MS: number = 10 * MINUTE_MS
 
 /** When a checkpoint is due. */
 export interface CheckpointOptions {
@@ -32,11 +37,15 @@ export class CheckpointSchedule {
   readonly #options: CheckpointOptions
   /** Since when a checkpoint is due that it is others' turn to make. */
   #dueSince: number | undefined
+  /** How many proposals that are not due may be computed, and as of when. */
+  #spare = SPARE_MAX
+  #spareAtMs: number
 
   constructor(volume: Volume, clock: Clock, options: CheckpointOptions) {
     this.#volume = volume
     this.#clock = clock
     this.#options = options
+    this.#spareAtMs = clock.now()
   }
 
   /** The cut to make a checkpoint at now, if one is due and it is this node's turn. */
@@ -47,10 +56,26 @@ export class CheckpointSchedule {
     return cut
   }
 
+  /**
+   * Is another's proposal worth the work of computing it? One that is due here, too, or one of a few: whoever may write
+   * can propose what it likes.
+   */
+  isWorth(cut: Cut): boolean {
+    const base = this.#volume.checkpoint ?? NO_CHECKPOINT
+    if (this.#isDue(base.hlc, newEntries(cut, base))) return true
+    const nowMs = this.#clock.now()
+    const left = this.#spare + (nowMs - this.#spareAtMs) / SPARE_MS
+    this.#spareAtMs = nowMs
+    this.#spare = Math.min(SPARE_MAX, left) - 1
+    if (this.#spare >= 0) return true
+    this.#spare++
+    return false
+  }
+
   #due(): Cut | undefined {
     const volume = this.#volume
     const held = volume.durableClaim()
-    const base = volume.checkpoint ?? NO_CHECKPOINT
+    const base = this.#newest()
     // Looked at each minute, and hardly ever due: what is stable costs a look at every actor's log.
     if (!this.#isDue(base.hlc, newEntries(held, base))) return undefined
     const hlc = stableHlc(volume, this.#clock)
@@ -64,6 +89,14 @@ export class CheckpointSchedule {
       count += last - from
     }
     return this.#isDue(base.hlc, count) ? { hlc, vector } : undefined
+  }
+
+  /** The checkpoint here, or what this node proposed after it: others may be away, and attest that later. */
+  #newest(): Pick<Cut, 'hlc' | 'vector'> {
+    const { checkpoint = NO_CHECKPOINT, cuts, identity } = this.#volume
+    const isOwn = ({ proposal, hlc }: AnnouncedCut): boolean =>
+      proposal?.author === identity.peer && hlc > checkpoint.hlc
+    return cuts.proposed.findLast(isOwn) ?? checkpoint
   }
 
   /** With so many new entries since the last one, at this clock. */

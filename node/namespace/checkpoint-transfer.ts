@@ -2,11 +2,13 @@
 // newest checkpoint of one of them. A node is stored when all below it are, so what is here is whole: a fetch that was
 // broken off goes on where it was, and of a checkpoint near one's own only the difference travels.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
 import { levelOf } from '../../protocol/log/prolly-node.ts'
 import { childrenOf, nodeHash } from '../../protocol/log/prolly.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import { mayRead } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
 import {
   CHECKPOINT_PROTOCOL,
   NODES_AT_ONCE_MAX,
@@ -16,6 +18,8 @@ import {
 } from '../../protocol/wire/checkpoint.ts'
 import type { CheckpointMessage } from '../../protocol/wire/checkpoint.ts'
 import type { Channel, World } from '../world/world.ts'
+import { readFetched } from './announcement.ts'
+import { readAnnouncement } from './checkpoint.ts'
 import type { FetchedCheckpoint } from './checkpoint.ts'
 import { PARTS, TreeNodes } from './checkpoint-view.ts'
 import type { Part } from './checkpoint-view.ts'
@@ -24,11 +28,14 @@ import type { Volume } from './volume.ts'
 
 /** No answer for this long ends a transfer, in ms. */
 const IDLE_MS = 30_000
+/** Governing entries that a peer may send again: it knows only the newest of those that are here. */
+const KNOWN_MAX = 65_536
 
 export interface TransferComponents {
   readonly world: Pick<World, 'clock' | 'network'>
   readonly volumeOf: (id: VolumeId) => Volume | undefined
-  readonly isMember: (volume: Volume, peer: PeerId) => boolean
+  /** As which a peer may ask; undefined: it is no member. */
+  readonly roleOf: (volume: Volume, peer: PeerId) => Role | undefined
 }
 
 export class CheckpointTransfer {
@@ -48,27 +55,60 @@ export class CheckpointTransfer {
   }
 
   /**
-   * Fetch the newest checkpoint of a peer; its nodes are durable here when this resolves.
+   * Fetch the newest checkpoint of a peer; its nodes are durable here when this resolves. examine: is told what it is, and
+   * throws if it is not to be fetched.
    * throws ShoalError 'unreachable', 'timeout', 'unsupported' (it has none), 'corrupt' (it sent something else).
    */
-  async fetch(volume: Volume, peer: PeerId): Promise<FetchedCheckpoint> {
+  async fetch(
+    volume: Volume,
+    peer: PeerId,
+    examine: (fetched: FetchedCheckpoint) => void,
+  ): Promise<FetchedCheckpoint> {
     const { clock, network } = this.#c.world
     const signal = clock.timeout(IDLE_MS, this.#stop.signal)
     const channel = await network.open(peer, CHECKPOINT_PROTOCOL, { signal })
+    const { membership } = volume
     try {
-      await this.#send(channel, { kind: 'get', volume: volume.id })
-      const { cut, before, cuts, clear, sealed } = await this.#expect(channel, 'checkpoint')
-      const roots = { clear, sealed: volume.membership.isKeeper() ? undefined : sealed }
+      const governed = membership.governance.headsIn(() => true)
+      await this.#send(channel, { kind: 'get', volume: volume.id, governed })
+      const { announcement, attestations } = await this.#learnGoverning(channel, volume)
+      const found = readFetched(volume.id, announcement, attestations)
+      examine(found)
+      const fetched = membership.isKeeper() ? { ...found, sealed: undefined } : found
       for (const part of PARTS) {
-        const root = roots[part]
+        const root = fetched[part]
         if (root !== undefined) await this.#fetchAll([root], { channel, volume, part })
       }
       await volume.commit()
       await channel.close()
-      return { ...cut, before, cuts, ...roots }
+      return fetched
     } catch (error) {
       channel.abort(asShoalError(error))
       throw error
+    }
+  }
+
+  /** Take the governing entries that the peer knows and this node does not, up to the checkpoint that it has. */
+  async #learnGoverning(
+    channel: Channel,
+    { membership, events }: Volume,
+  ): Promise<Extract<CheckpointMessage, { kind: 'checkpoint' }>> {
+    const { version } = membership.governance
+    for (let known = 0; ;) {
+      const message = await this.#receive(channel)
+      if (message?.kind === 'checkpoint') {
+        if (membership.governance.version !== version) events.members.tell()
+        return message
+      }
+      if (message?.kind !== 'governing') throw unexpected(channel, message, 'checkpoint')
+      for (const entry of message.entries) {
+        if (membership.governance.missingOf(entry) !== undefined || known > KNOWN_MAX)
+          throw new ShoalError(
+            'malformed',
+            `${channel.peer} sent governing entries that do not fit`,
+          )
+        if (!membership.take(entry)) known++
+      }
     }
   }
 
@@ -109,24 +149,27 @@ export class CheckpointTransfer {
   }
 
   async #serve(channel: Channel): Promise<void> {
-    const { volume: id } = await this.#expect(channel, 'get')
+    const { volume: id, governed } = await this.#expect(channel, 'get')
     const volume = this.#c.volumeOf(id)
-    if (volume === undefined || !this.#c.isMember(volume, channel.peer))
+    const role = volume && this.#c.roleOf(volume, channel.peer)
+    if (volume === undefined || role === undefined)
       return this.#refuse(channel, 'not-a-member', 'you are not a member of this volume')
-    const { checkpoint } = volume
-    const role = volume.membership.member(channel.peer)?.role
-    const reads = role !== undefined && mayRead(role)
-    if (checkpoint === undefined || (reads && volume.membership.isKeeper()))
+    const { checkpoint, cuts, attestations } = volume
+    const reads = mayRead(role)
+    const announcement = readAnnouncement(volume.view)
+    const isCounted = checkpoint !== undefined && cuts.placeOf(checkpoint) >= 0
+    if (announcement === undefined || !isCounted || (reads && volume.membership.isKeeper()))
       return this.#refuse(channel, 'unsupported', 'this node has no checkpoint for you')
-    const { clear, sealed, before, ...cut } = checkpoint
-    const shown = { before, clear, sealed: reads ? sealed : undefined }
-    await this.#send(channel, { kind: 'checkpoint', cut, cuts: volume.cuts.all, ...shown })
+    for (const entries of governingBeyond(volume, governed))
+      await this.#send(channel, { kind: 'governing', entries })
+    const shown = attestations.of(announcement.hash).map(({ bytes }) => bytes)
+    await this.#send(channel, { kind: 'checkpoint', announcement, attestations: shown })
     for (;;) {
       const message = await this.#receive(channel)
       if (message === undefined) return
       if (message.kind !== 'want')
         throw new ShoalError('malformed', `unexpected "${message.kind}" in a transfer`)
-      if (message.sealed && !reads)
+      if (this.#c.roleOf(volume, channel.peer) === undefined || (message.sealed && !reads))
         throw new ShoalError('not-a-member', `${channel.peer} may not read the tree`)
       const nodes = new TreeNodes(volume.view, message.sealed ? 'sealed' : 'clear')
       await this.#send(channel, { kind: 'nodes', nodes: readNodes(nodes, message.ids) })
@@ -163,11 +206,37 @@ export class CheckpointTransfer {
     kind: Kind,
   ): Promise<Extract<CheckpointMessage, { kind: Kind }>> {
     const message = await this.#receive(channel)
-    if (message === undefined)
-      throw new ShoalError('unreachable', `${channel.peer} ended a transfer early`)
-    if (message.kind === kind) return message as Extract<CheckpointMessage, { kind: Kind }>
-    throw new ShoalError('malformed', `${channel.peer} sent "${message.kind}", not "${kind}"`)
+    if (message?.kind === kind) return message as Extract<CheckpointMessage, { kind: Kind }>
+    throw unexpected(channel, message, kind)
   }
+}
+
+function unexpected(
+  { peer }: Channel,
+  message: CheckpointMessage | undefined,
+  due: CheckpointMessage['kind'],
+): ShoalError {
+  return message === undefined
+    ? new ShoalError('unreachable', `${peer} ended a transfer early`)
+    : new ShoalError('malformed', `${peer} sent "${message.kind}", not "${due}"`)
+}
+
+/** Governing entries that a peer does not know, as many at a time as fit. */
+function* governingBeyond(
+  { membership }: Volume,
+  governed: readonly EntryHash[],
+): Generator<readonly Entry[]> {
+  let entries: Entry[] = []
+  let bytes = 0
+  for (const entry of membership.governance.beyond(governed)) {
+    entries.push(entry)
+    bytes += entry.headerBytes.byteLength + entry.body.byteLength
+    if (bytes <= NODES_BYTES) continue
+    yield entries
+    entries = []
+    bytes = 0
+  }
+  if (entries.length > 0) yield entries
 }
 
 /** As many as an answer holds. */

@@ -1,39 +1,50 @@
-// Checkpoints of one volume: when one is due, who makes it, that all get the same, and dropping the log below it once
-// most members have it. Cost of each: O(what was written since the last). Invariants:
-//   a cut is announced only when every member that is waited for holds it all durably, and nothing can come below it
-//   a checkpoint is durable here before this node says that it has it, and before anything of the log is dropped
-import { dominates, equalVectors } from '../../protocol/clock/vector-clock.ts'
+// Checkpoints of one volume: when one is due, who proposes it, that enough members attest the same state before it counts,
+// and dropping the log below it then. Cost of each: O(what was written since the last). Invariants:
+//   a cut is proposed only when every member that is waited for holds it all durably, and nothing can come below it
+//   this node attests a state only if it computed that itself, and no entry that it holds would come too late for it
+//   a checkpoint is durable here before this node attests it, and before anything of the log is dropped
+import { dominates } from '../../protocol/clock/vector-clock.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { EntryHash } from '../../protocol/ids.ts'
+import { attest } from '../../protocol/log/attestation.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
-import { mayWrite } from '../../protocol/membership/roles.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import { mayAdminister } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
-import { writeCheckpoint } from './checkpoint.ts'
-import type { Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
-import type { AnnouncedCut, CutState } from './cuts.ts'
-import { isOf } from './claims.ts'
-import { NO_CHECKPOINT, computeCheckpoint, treesOf } from './compute-checkpoint.ts'
+import { announce, governedHere } from './announcement.ts'
+import { hearAttestation, recount, tally } from './attestations.ts'
+import type { Tally } from './attestations.ts'
+import { readCandidate, writeAnnouncement, writeCandidate, writeCheckpoint } from './checkpoint.ts'
+import type { Candidate, Checkpoint, FetchedCheckpoint } from './checkpoint.ts'
+import type { AnnouncedCut, CutState, Proposal } from './cuts.ts'
+import { LateWrites, hasLate, wouldMakeLate } from './late-entries.ts'
+import {
+  NO_CHECKPOINT,
+  adoptCuts,
+  computeCheckpoint,
+  coversCut,
+  treesOf,
+} from './compute-checkpoint.ts'
 import { CheckpointSchedule } from './checkpoint-schedule.ts'
 import { rebuild } from './rebuild.ts'
-import type { Replica } from './replica.ts'
 import { historyOf } from './settings.ts'
-import { countBefore, isQuorum } from './stable.ts'
+import { countBefore, waitedFor } from './stable.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
-import type { CheckpointOp } from './listeners.ts'
 import type { Volume } from './volume.ts'
 
 const LOOK_MS: number = MINUTE_MS
-
-type Computed = Awaited<ReturnType<typeof computeCheckpoint>>
 
 export interface CheckpointsComponents {
   readonly world: Pick<World, 'clock' | 'random' | 'network'>
   readonly volume: Volume
   /** There is a newer checkpoint here than beacons said. */
   readonly onNew: () => void
+  /** This node attests a checkpoint. */
+  readonly onAttested: (attestation: Attestation) => void
   /** The log here goes on from a checkpoint that does not count: another's is to be fetched. */
   readonly onBehind: () => void
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -42,23 +53,30 @@ export interface CheckpointsComponents {
 export class Checkpoints {
   readonly #c: CheckpointsComponents
   readonly #schedule: CheckpointSchedule
+  readonly #lateWrites: LateWrites
   readonly #stop = new AbortController()
   #timer: Timer | undefined
   #unlisten: readonly (() => void)[] = []
   /** One thing at a time: computing, rebuilding, dropping. */
   #last: Promise<void> = Promise.resolve()
+  /** The state of the newest proposal that was computed here. */
+  #candidate: Candidate | undefined
   #differsMs: WallTime | undefined
 
   constructor(components: CheckpointsComponents, options: CheckpointOptions) {
     this.#c = components
     const { volume, world } = components
     this.#schedule = new CheckpointSchedule(volume, world.clock, options)
+    this.#lateWrites = new LateWrites(volume, world)
+    this.#candidate = readCandidate(volume.view)
   }
 
   start(): void {
     const { volume } = this.#c
     this.#unlisten = [
-      volume.events.checkpoint.add((op) => this.#inTurn(() => this.#heed(op))),
+      volume.events.cut.add((id) => this.#inTurn(() => this.#consider(id))),
+      volume.events.attested.add(() => this.#inTurn(() => this.#follow())),
+      volume.events.members.add(() => this.#inTurn(() => this.#follow())),
       volume.forks.onChange(() => this.#inTurn(() => this.#takeForks())),
     ]
     void this.#inTurn(() => this.#follow())
@@ -77,16 +95,20 @@ export class Checkpoints {
     return this.#differsMs
   }
 
-  /** Take up a checkpoint that was fetched from a peer, in place of a log that others no longer have. */
-  install(fetched: FetchedCheckpoint, from: PeerId): Promise<void> {
+  /** Take up a checkpoint that was examined, and fetched. */
+  install(fetched: FetchedCheckpoint): Promise<void> {
     return this.#inTurn(async () => {
       const { volume } = this.#c
-      checkSource(volume, from)
-      for (const cut of fetched.cuts) volume.cuts.add(cut)
       const { checkpoint, cuts } = volume
+      // History is not given up for anybody's word: what it covers is computed from that.
+      const isCovered = coversCut(volume, fetched)
+      adoptCuts(volume, fetched)
       const place = checkpoint === undefined ? -1 : cuts.placeOf(checkpoint)
       if (cuts.placeOf(fetched) <= place) return
+      if (isCovered) return this.#follow()
       await this.#rebuild(fetched)
+      writeAnnouncement(volume.view, fetched.announcement)
+      await volume.commit()
       this.#c.onNew()
     })
   }
@@ -118,31 +140,90 @@ export class Checkpoints {
   }
 
   async #look(): Promise<void> {
+    const { volume, world } = this.#c
+    volume.claims.watch(volume.durableClaim(), world.clock.wall())
     await this.#follow()
+    for (const { id } of volume.cuts.proposed.toReversed()) await this.#consider(id)
     const cut = this.#schedule.take()
-    if (cut !== undefined) await this.#make(cut)
+    if (cut !== undefined) await this.#propose(cut)
+    if (this.#lateWrites.restate() > 0) await volume.commit()
     await this.#dropLog()
     await this.#mergeHeads()
     await this.#sweepNodes()
   }
 
-  async #make(cut: Cut): Promise<void> {
+  async #propose(cut: Cut): Promise<void> {
     const { volume } = this.#c
+    const before = volume.cuts.newest?.id
+    const governed = governedHere(volume)
+    await this.#compute({ ...cut, before, governed }, ({ clear, sealed }) => {
+      // Who may do what has changed meanwhile: next time.
+      if (governedHere(volume).join() !== governed.join()) return undefined
+      return announce(volume, { ...cut, before, governed, clear, sealed })
+    })
+    await this.#follow()
+  }
+
+  /** A member proposes a checkpoint: attest it, if this node comes to the same and it costs no one an entry. */
+  async #consider(id: EntryHash): Promise<void> {
+    await this.#follow()
+    const { volume, world } = this.#c
+    const cut = volume.cuts.get(id)
+    const { peer } = volume.identity
+    const isSaid = volume.attestations.of(id).some((one) => one.peer === peer)
+    if (cut?.proposal === undefined || isSaid) return
+    if (cut.counts) return this.#attestCounted(cut, cut.proposal)
+    if (!this.#isNext(cut) || wouldMakeLate(volume, world.clock, cut)) return
+    if (!this.#schedule.isWorth(cut)) return
+    await this.#compute({ ...cut, governed: cut.proposal.governed }, () => id)
+    await this.#follow()
+  }
+
+  /** It counts by the word of others: the more attest it, the more members may be lost before nobody can start from it. */
+  async #attestCounted({ id, hlc }: AnnouncedCut, { roots }: Proposal): Promise<void> {
+    const { checkpoint } = this.#c.volume
+    const isHere = checkpoint?.hlc === hlc && checkpoint.clear === roots.clear
+    if (isHere) await this.#attest({ id, checkpoint })
+  }
+
+  /** Does a proposal go on from the cuts that count, without leaving one out that its author knew? */
+  #isNext({ before, held }: AnnouncedCut): boolean {
+    const { chain } = this.#c.volume.cuts
+    const at = chain.findIndex(({ id }) => id === before)
+    if (before === undefined ? chain.length > 0 : at < 0) return false
+    return chain.slice(at + 1).every((later) => !dominates(held, later.held))
+  }
+
+  /** Compute the state at a cut, for which `announced` gives the entry that announces it, and attest that. */
+  async #compute(
+    cut: CutState & Pick<Proposal, 'governed'>,
+    announced: (checkpoint: Checkpoint) => EntryHash | undefined,
+  ): Promise<void> {
+    const { volume, world } = this.#c
     await volume.strayNodes.compute(async () => {
-      const computed = await this.#compute({ ...cut, before: volume.cuts.newest?.id })
-      const { before: _, ...announced } = computed.checkpoint
-      volume.submit({ kind: 'checkpoint', ...announced })
+      const { signal } = this.#stop
+      const components = { volume, clock: world.clock }
+      const { checkpoint } = await computeCheckpoint(components, cut, { signal })
       await volume.commit()
-      await this.#keep(computed, volume.cuts.chain)
+      const id = announced(checkpoint)
+      if (id !== undefined) await this.#attest({ id, checkpoint })
     })
   }
 
-  /** A member announced a checkpoint: this node's own must be the same. */
-  async #heed(op: CheckpointOp): Promise<void> {
-    await this.#follow()
-    const { checkpoint } = this.#c.volume
-    if (checkpoint?.hlc === op.hlc && equalVectors(checkpoint.vector, op.vector))
-      this.#compare(op, checkpoint)
+  async #attest(candidate: Candidate): Promise<void> {
+    const { volume, onAttested } = this.#c
+    const { id, checkpoint } = candidate
+    this.#compare(candidate)
+    if (!volume.cuts.get(id)?.counts) {
+      this.#candidate = candidate
+      writeCandidate(volume.view, candidate)
+    }
+    const { clear } = checkpoint
+    const sealed = volume.membership.isKeeper() ? undefined : checkpoint.sealed
+    const attestation = attest(volume.identity, volume.id, { cut: id, clear, sealed })
+    hearAttestation(volume, attestation)
+    await volume.commit()
+    onAttested(attestation)
   }
 
   /** Get the state here to be that of the newest cut that counts, and of what came after by all that count. */
@@ -150,6 +231,7 @@ export class Checkpoints {
     const { volume } = this.#c
     const { cuts } = volume
     await this.#takeForks()
+    recount(volume)
     const base = volume.checkpoint ?? NO_CHECKPOINT
     const { newest, chain } = cuts
     if (newest === undefined) return
@@ -159,13 +241,31 @@ export class Checkpoints {
     }
     if (!cuts.leadTo(newest, base)) return this.#startOver()
     await volume.strayNodes.compute(async () => {
-      const computed = await this.#compute(newest)
-      if (cuts.areJudged) return this.#keep(computed)
-      if (cuts.areJudgedButNewest && !this.#hasLate(computed.replica, newest))
-        return this.#keep(computed, chain)
-      await this.#keep(computed)
-      await this.#rebuild(computed.checkpoint)
+      const checkpoint = await this.#stateAt(newest)
+      if (cuts.areJudged) return this.#keep(newest, checkpoint)
+      if (cuts.areJudgedButNewest && !hasLate(volume, newest))
+        return this.#keep(newest, checkpoint, chain)
+      await this.#keep(newest, checkpoint)
+      await this.#rebuild(checkpoint)
     })
+    await this.#takeForks()
+  }
+
+  tallyOf(id: EntryHash, proposal: Proposal): Tally {
+    const { attestations, membership } = this.#c.volume
+    return tally(proposal, attestations.of(id), membership)
+  }
+
+  /** As it was computed here already, or now. */
+  async #stateAt(cut: AnnouncedCut): Promise<Checkpoint> {
+    if (this.#candidate?.id === cut.id) return this.#candidate.checkpoint
+    const { volume, world } = this.#c
+    const governed = cut.proposal?.governed ?? []
+    const { signal } = this.#stop
+    const components = { volume, clock: world.clock }
+    const { checkpoint } = await computeCheckpoint(components, { ...cut, governed }, { signal })
+    this.#compare({ id: cut.id, checkpoint })
+    return checkpoint
   }
 
   /** The checkpoint here was made at a cut that does not count: take another's, or the whole log if that is here. */
@@ -181,11 +281,16 @@ export class Checkpoints {
     await rebuild({ volume, ...world }, from, { signal: this.#stop.signal })
   }
 
-  /** Is what a member announced what is here, computed or fetched? Otherwise one of the two is damaged, or lies. */
-  #compare(op: CheckpointOp, { clear, sealed }: Pick<Checkpoint, 'clear' | 'sealed'>): void {
+  /** Is what a member announced what was computed here? Otherwise one of the two is damaged, or lies. */
+  #compare({ id, checkpoint }: Candidate): void {
     const { volume, log } = this.#c
-    const isSame = clear === op.clear && (volume.membership.isKeeper() || sealed === op.sealed)
-    this.#differsMs = isSame ? undefined : hlcMillis(op.hlc)
+    const announced = volume.cuts.get(id)
+    const roots = announced?.proposal?.roots
+    if (announced === undefined || roots === undefined) return
+    const isSame =
+      roots.clear === checkpoint.clear &&
+      (volume.membership.isKeeper() || roots.sealed === checkpoint.sealed)
+    this.#differsMs = isSame ? undefined : hlcMillis(announced.hlc)
     if (isSame) return
     const clock = this.#differsMs
     log('a checkpoint is not what this node has: it or another is damaged', {
@@ -194,7 +299,7 @@ export class Checkpoints {
     })
   }
 
-  /** A chain forked in a way that changes what is called how: build the state anew. */
+  /** A chain forked in a way that changes what is called how, or entries stand otherwise: build the state anew. */
   async #takeForks(): Promise<void> {
     const { volume } = this.#c
     if (!volume.forks.areWaiting) return
@@ -206,56 +311,58 @@ export class Checkpoints {
     }
   }
 
-  #compute(cut: CutState): Promise<Computed> {
-    const { volume, world } = this.#c
-    return computeCheckpoint({ volume, clock: world.clock }, cut, { signal: this.#stop.signal })
-  }
-
-  /** Were entries applied here that came too late for this cut? `replica`: the state there. */
-  #hasLate(replica: Replica, { vector, held }: AnnouncedCut): boolean {
-    const { volume } = this.#c
-    for (const [label, last] of volume.actors.vector()) {
-      const first = Math.max((held.get(label) ?? 0) + 1, volume.branches.firstSeq(label))
-      if (first > last) continue
-      const { ancestry } = volume.replica
-      const writer = ancestry.recordAt(label, first, replica.actors.get(label))
-      if (!dominates(new Map(writer?.seen).set(label, first), vector)) return true
-    }
-    return false
-  }
-
   /** judged: the cuts by which the state in use is built, if it is as this checkpoint wants it. */
-  async #keep({ checkpoint }: Computed, judged?: readonly AnnouncedCut[]): Promise<void> {
+  async #keep(
+    cut: AnnouncedCut,
+    checkpoint: Checkpoint,
+    judged?: readonly AnnouncedCut[],
+  ): Promise<void> {
     const { volume } = this.#c
     const old = volume.checkpoint ?? NO_CHECKPOINT
     writeCheckpoint(volume.view, checkpoint)
     volume.checkpoint = checkpoint
+    writeAnnouncement(volume.view, this.#announcementOf(cut))
+    this.#candidate = undefined
+    writeCandidate(volume.view, undefined)
     if (judged !== undefined) volume.cuts.judge(judged)
     volume.cuts.prune(checkpoint)
+    volume.attestations.keepOnly(volume.cuts.all)
     volume.replica.settle(checkpoint.hlc)
     volume.strayNodes.drop(treesOf(volume), old, checkpoint)
+    const then = volume.membership.stateAt(cut.proposal?.governed ?? [])
+    volume.removals.checkBelow(checkpoint, then)
     await volume.commit()
     this.#c.onNew()
   }
 
-  /** Forget the log below the checkpoint, once a quorum has it too; not while somebody has another state there. */
+  #announcementOf({ id, held }: AnnouncedCut): Entry | undefined {
+    const { entries } = this.#c.volume
+    for (const [label, seq] of held)
+      if (entries.hash(label, seq) === id) return entries.entry(label, seq)
+    return undefined
+  }
+
+  /** Forget the log below the checkpoint, once enough members attest it; not while somebody has another state there. */
   async #dropLog(): Promise<void> {
     const { volume } = this.#c
-    const { checkpoint } = volume
+    const { checkpoint, cuts } = volume
     await volume.entries.finishDrop(() => volume.commit())
     if (checkpoint === undefined || historyOf(volume) === 'full' || volume.membership.isKeeper())
       return
-    if (this.#differsMs !== undefined || dominates(volume.entries.dropped, checkpoint.vector))
-      return
-    const having = volume.membership
-      .members()
-      .map(({ peer }) => peer)
-      .filter((peer) => {
-        const claim = volume.claims.of(peer)
-        return claim !== undefined && isOf(checkpoint, claim)
-      })
-    if (!isQuorum(volume, having)) return
+    if (dominates(volume.entries.dropped, checkpoint.vector)) return
+    const cut = cuts.chain[cuts.placeOf(checkpoint)]
+    if (cut?.proposal === undefined) return
+    if (this.#differsMs !== undefined || !this.tallyOf(cut.id, cut.proposal).isEnough) return
+    if (!this.#isKnownToAdmins(cut)) return
     await volume.entries.drop(checkpoint.vector, () => volume.commit())
+  }
+
+  /** Who may take roles away must know of a cut, or could take them from those who attest it. */
+  #isKnownToAdmins({ held }: AnnouncedCut): boolean {
+    const { volume, world } = this.#c
+    return waitedFor(volume, world.clock)
+      .filter(({ role }) => mayAdminister(role))
+      .every(({ peer }) => dominates(volume.claims.of(peer)?.vector ?? new Map(), held))
   }
 
   /** Forget nodes that no checkpoint needs, if some may be left of what was broken off. */
@@ -263,7 +370,7 @@ export class Checkpoints {
     const { volume, world } = this.#c
     return volume.strayNodes.sweep({
       trees: treesOf(volume),
-      kept: volume.checkpoint ?? NO_CHECKPOINT,
+      kept: [volume.checkpoint ?? NO_CHECKPOINT, this.#candidate?.checkpoint ?? NO_CHECKPOINT],
       commit: () => volume.commit(),
       clock: world.clock,
       signal: this.#stop.signal,
@@ -279,11 +386,4 @@ export class Checkpoints {
     volume.merge()
     await volume.commit()
   }
-}
-
-/** throws ShoalError 'not-a-member' for one who may not speak for the volume, as far as this node knows its members. */
-function checkSource({ membership }: Volume, from: PeerId): void {
-  const role = membership.member(from)?.role
-  if (membership.members().length === 0 || (role !== undefined && mayWrite(role))) return
-  throw new ShoalError('not-a-member', `a checkpoint of ${from}, who may not write, is not taken`)
 }

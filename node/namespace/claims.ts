@@ -6,13 +6,14 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import {
   decodeVector,
+  dominates,
   encodeVector,
   equalVectors,
   mergeVectors,
 } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
+import { BEACON_AHEAD_MS } from '../../protocol/limits.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
@@ -20,6 +21,8 @@ import type { Claim, Cut } from '../../protocol/log/stability.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { Roots } from './checkpoint-view.ts'
@@ -27,6 +30,10 @@ import { prefixEnd } from './state-view.ts'
 import type { StateView } from './state-view.ts'
 
 const CLAIM: ByteString = 'b'
+/** A member that is heard of and has not confirmed in this time what all held before is not waited for. */
+const STALL_MS: number = 3 * HOUR_MS
+/** Some beacons. */
+const HEARD_MS: number = 5 * MINUTE_MS
 
 export interface HeardClaim extends Claim {
   /** By its own wall clock, and when it came by this node's. */
@@ -43,6 +50,9 @@ export class Claims {
   readonly #claims = new Map<PeerId, HeardClaim>()
   /** Of the last one that was heard: most say the same, so that it takes memory once. */
   #vector: VersionVector = new Map()
+  /** What was durable here, and since when others could confirm it. */
+  #watched: { readonly held: Claim; readonly sinceMs: WallTime } | undefined
+  readonly #stalled = new Set<PeerId>()
   /** Made once: to read a peer id takes longer than all else that is done with a claim. */
   readonly #keys = new Map<PeerId, ByteString>()
 
@@ -62,14 +72,30 @@ export class Claims {
     return this.#claims.get(peer)
   }
 
+  /** Is a member heard of that has confirmed nothing new for long? */
+  isStalled(peer: PeerId): boolean {
+    return this.#stalled.has(peer)
+  }
+
+  /** Look who confirms what is durable here: now and then. */
+  watch(held: Claim, nowMs: WallTime): void {
+    const { sinceMs } = (this.#watched ??= { held, sinceMs: nowMs })
+    const isOver = enforces('beacons-advance') && nowMs - sinceMs >= STALL_MS
+    for (const [peer, claim] of this.#claims) {
+      if (confirms(claim, this.#watched.held)) this.#stalled.delete(peer)
+      else if (isOver && claim.heardMs >= nowMs - HEARD_MS) this.#stalled.add(peer)
+    }
+    if (isOver) this.#watched = { held, sinceMs: nowMs }
+  }
+
   /**
    * A member's beacon has come. checkpoint: the newest here; who has the same holds all up to it, also where its beacon
    * leaves actors out. False for one that is older than what was heard, or from the future.
    */
   hear(beacon: Beacon, checkpoint: (Cut & Roots) | undefined, nowMs: WallTime): boolean {
     const known = this.#claims.get(beacon.peer)
-    const latestMs = nowMs + CLOCK_AHEAD_MS
-    if (beacon.sentMs > latestMs) return false
+    const latestMs = nowMs + BEACON_AHEAD_MS
+    if (enforces('beacons-advance') && beacon.sentMs > latestMs) return false
     // One clock or the other was wrong then.
     const isTimely = known !== undefined && known.sentMs <= latestMs
     if (isTimely && beacon.sentMs <= known.sentMs) return false
@@ -110,6 +136,10 @@ export class Claims {
     this.#keys.set(peer, key)
     return key
   }
+}
+
+function confirms(claim: Claim, held: Claim): boolean {
+  return claim.hlc >= held.hlc && dominates(claim.vector, held.vector)
 }
 
 /** Does a claim tell of this checkpoint? */

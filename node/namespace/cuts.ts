@@ -1,8 +1,9 @@
-// The stable cuts that checkpoints of the log were made at. Whoever announces one holds all that anybody had written
-// without having seen all of it; an entry that the announcer did not hold, and whose writer had not seen all of the cut,
-// comes too late: from a machine that was away for longer than it was waited for, or one restored from a backup. It
-// is kept, and says nothing; its writer says it again when it learns of the cut (rebase.ts). Every replica that has
-// the same cuts judges alike. A cut is announced only by one who has heard of a quorum of the members.
+// The stable cuts that checkpoints of the log were made at. Any member that may write proposes one; it counts once enough
+// members have computed the state there themselves and attest it (Attestations). Whoever announces one holds all that
+// anybody had written without having seen all of it; an entry that the announcer did not hold, and whose writer had not
+// seen all of a cut that counts, comes too late: from a machine that was away for longer than it was waited for, or one
+// restored from a backup. It is kept, and says nothing; it is said again by its writer, or by whoever holds it
+// (rebase.ts). Every replica by which the same cuts count judges alike.
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import {
   decodeStoredVector,
@@ -11,25 +12,49 @@ import {
   equalVectors,
 } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import type { ActorId, EntryHash } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
+import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
+import type { Roots } from './checkpoint-view.ts'
 import type { StateView } from './state-view.ts'
 
 const CUTS: ByteString = 'wcuts'
 const JUDGED: ByteString = 'wjudged'
+/** Of one member, so many proposals that do not count yet are remembered: the newest. */
+const PROPOSALS_MAX = 2
 
-export interface AnnouncedCut extends Cut {
+/** A cut that counts: what entries above it are judged by. */
+export interface CountedCut extends Cut {
   /** The entry that announces it. */
   readonly id: EntryHash
   /** What the announcer held, the announcement included. */
   readonly held: VersionVector
   /** The announcement of the cut that counts before it. What came too late for any before it says nothing at it. */
   readonly before: EntryHash | undefined
+}
+
+/** What a cut's announcement says that is to be attested. */
+export interface Proposal {
+  readonly author: PeerId | undefined
+  /** The governing entries that its announcer knew, the newest of them. */
+  readonly governed: readonly EntryHash[]
+  /** The state there, as its announcer has it. */
+  readonly roots: Roots
+}
+
+export interface AnnouncedCut extends CountedCut {
+  /** Undefined of one that is known by the state at a later one. */
+  readonly proposal: Proposal | undefined
+  /** Do enough members attest it? */
+  readonly counts: boolean
 }
 
 /** A cut and what its state was made in view of: these two tell which state it is. */
@@ -52,9 +77,18 @@ export class Cuts {
     this.#judged = judged === undefined ? [] : decodeIds(judged)
   }
 
-  /** All that are kept. */
+  /** All that are kept, by clock. */
   get all(): readonly AnnouncedCut[] {
     return this.#all
+  }
+
+  /** Those that do not count, or not yet. */
+  get proposed(): readonly AnnouncedCut[] {
+    return this.#all.filter(({ counts }) => !counts)
+  }
+
+  get(id: EntryHash): AnnouncedCut | undefined {
+    return this.#all.find((cut) => cut.id === id)
   }
 
   /** Those that count, oldest first. */
@@ -101,26 +135,65 @@ export class Cuts {
 
   /**
    * A member announces a cut: learn of it; or, of a known one, what its announcer held, by the labels of this log. One that
-   * does not go beyond the one before it counts for nothing.
+   * does not go beyond the one before it, or that names none before it although its announcer knew some, is ignored.
    */
-  announce(cut: Omit<AnnouncedCut, 'before'>): 'new' | 'known' | 'corrected' {
-    const known = this.#all.find(({ id }) => id === cut.id)
-    const inPast = this.#all.filter(({ id, held }) => id !== cut.id && dominates(cut.held, held))
-    if (known !== undefined) return this.add({ ...cut, before: known.before })
-    const before = chainOf(inPast).at(-1)
-    if (before !== undefined && !isBeyond(cut, before)) return 'known'
-    return this.add({ ...cut, before: before?.id })
+  announce(cut: Omit<AnnouncedCut, 'counts'>): 'new' | 'known' | 'corrected' {
+    const known = this.get(cut.id)
+    if (known === undefined && !this.#isSequel(cut)) return 'known'
+    return this.#add({ ...cut, counts: known?.counts ?? false })
   }
 
-  /** Learn of a cut that another knows of. */
-  add(cut: AnnouncedCut): 'new' | 'known' | 'corrected' {
-    const known = this.#all.find(({ id }) => id === cut.id)
-    if (known !== undefined && equalVectors(known.held, cut.held)) return 'known'
-    const others = this.#all.filter(({ id }) => id !== cut.id)
-    this.#set([...others, cut].sort(byClock))
-    if (known !== undefined) this.#judged = []
+  /** Learn of one that counts: it was attested, or goes before one that was. */
+  adopt(cut: Omit<AnnouncedCut, 'counts'>): void {
+    this.#add({ ...cut, counts: true })
+  }
+
+  /** Let those cuts count, of all that are kept, for which that holds by now: who attests them may be a member no more. */
+  recount(counts: (cut: AnnouncedCut) => boolean): void {
+    const all = this.#all.map((cut) => {
+      const now = counts(cut)
+      return now === cut.counts ? cut : { ...cut, counts: now }
+    })
+    if (all.every((cut, index) => cut === this.#all[index])) return
+    this.#set(all)
     this.#save()
-    return known === undefined ? 'new' : 'corrected'
+  }
+
+  /** Those of the chain before a cut that entries above it are still judged by, oldest first: part of the state there. */
+  retainedAt({ vector, before }: CutState): readonly CountedCut[] {
+    const at = this.#chain.findIndex(({ id }) => id === before)
+    const chain = this.#chain.slice(0, at + 1)
+    return chain.filter((_, index) => {
+      const next = chain[index + 1]
+      return next === undefined || !dominates(vector, next.held)
+    })
+  }
+
+  /** The greatest clock of a cut before this one whose announcement is in it: what was gone by then may be purged. */
+  deadBy({ vector, before }: CutState): Hlc {
+    const at = this.#chain.findIndex(({ id }) => id === before)
+    const known = this.#chain.slice(0, at + 1).filter(({ held }) => dominates(vector, held))
+    return known.at(-1)?.hlc ?? HLC_ZERO
+  }
+
+  #isSequel(cut: Omit<AnnouncedCut, 'counts'>): boolean {
+    const inPast = this.#chain.filter(({ held }) => dominates(cut.held, held)).at(-1)
+    if (cut.before === undefined) return inPast === undefined
+    const before = this.get(cut.before)
+    return before !== undefined && dominates(cut.held, before.held) && isBeyond(cut, before)
+  }
+
+  #add({ proposal, ...rest }: AnnouncedCut): 'new' | 'known' | 'corrected' {
+    const known = this.get(rest.id)
+    const cut = { ...rest, proposal: proposal ?? known?.proposal }
+    const isSame = known !== undefined && equalVectors(known.held, cut.held)
+    if (isSame && known.counts === cut.counts) return 'known'
+    const others = this.#all.filter(({ id }) => id !== cut.id)
+    this.#set(withoutOld([...others, cut].sort(byClock), cut.proposal?.author))
+    if (known !== undefined && !isSame) this.#judged = []
+    this.#save()
+    if (known === undefined) return 'new'
+    return isSame ? 'known' : 'corrected'
   }
 
   /**
@@ -131,7 +204,8 @@ export class Cuts {
     const left = this.#all.filter((cut) => {
       const at = this.#chain.indexOf(cut)
       const next = at < 0 ? cut : this.#chain[at + 1]
-      return next === undefined || !dominates(base.vector, next.held)
+      const isOver = at < 0 && cut.hlc <= base.hlc
+      return !isOver && (next === undefined || !dominates(base.vector, next.held))
     })
     if (left.length === this.#all.length) return
     const ids = new Set(idsOf(left))
@@ -153,16 +227,19 @@ export class Cuts {
   }
 
   #save(): void {
-    const cuts = this.#all.map(({ hlc, vector, held, id, before }) => [
-      hlc,
-      encodeVector(vector),
-      encodeVector(held),
-      fromHex(id),
-      before === undefined ? null : fromHex(before),
-    ])
-    this.#view.put(CUTS, encodeCbor(cuts))
+    this.#view.put(CUTS, encodeCbor(this.#all.map(encodeAnnounced)))
     this.#view.put(JUDGED, encodeCbor(this.#judged.map(fromHex)))
   }
+}
+
+/** Of one member's proposals that do not count, the newest. */
+function withoutOld(
+  all: readonly AnnouncedCut[],
+  author: PeerId | undefined,
+): readonly AnnouncedCut[] {
+  const proposals = all.filter((cut) => !cut.counts && cut.proposal?.author === author)
+  const old = new Set(proposals.slice(0, -PROPOSALS_MAX))
+  return old.size === 0 ? all : all.filter((cut) => !old.has(cut))
 }
 
 /**
@@ -179,8 +256,9 @@ function chosen(all: readonly AnnouncedCut[]): AnnouncedCut | undefined {
   return (standing.length > 0 ? standing : all).at(-1)
 }
 
-/** The cuts that count, each after the one that its announcer went by: the same for all who know the same. */
-function chainOf(all: readonly AnnouncedCut[]): readonly AnnouncedCut[] {
+/** The cuts that count, each after the one that its announcer went by: the same for all by whom the same count. */
+function chainOf(announced: readonly AnnouncedCut[]): readonly AnnouncedCut[] {
+  const all = announced.filter(({ counts }) => counts)
   const ids = new Set<EntryHash | undefined>(idsOf(all))
   const chain: AnnouncedCut[] = []
   let next = chosen(all.filter(({ before }) => !ids.has(before)))
@@ -194,7 +272,7 @@ function chainOf(all: readonly AnnouncedCut[]): readonly AnnouncedCut[] {
 
 /** Did the entry under (label, seq) come too late? `seenBy`: what its writer had applied, itself included. */
 export function isLate(
-  cuts: readonly AnnouncedCut[],
+  cuts: readonly CountedCut[],
   { label, seq }: { readonly label: ActorId; readonly seq: number },
   seenBy: () => VersionVector,
 ): boolean {
@@ -234,13 +312,51 @@ function decodeIds(bytes: Uint8Array): readonly EntryHash[] {
   return ids.map((id) => toHex(id) as EntryHash)
 }
 
-function decodeCuts(bytes: Uint8Array): AnnouncedCut[] {
-  const cuts = decodeCbor(bytes, 'cuts') as readonly (readonly unknown[])[]
-  return cuts.map(([hlc, vector, held, id, before]) => ({
+/** The bytes of a cut in the state at a later one, and in this node's own records. */
+export function encodeCut({ hlc, vector, held, id, before }: CountedCut): unknown[] {
+  const last = before === undefined ? null : fromHex(before)
+  return [fromHex(id), hlc, encodeVector(vector), encodeVector(held), last]
+}
+
+/** Inverse of encodeCut, of what was checked. */
+export function decodeCut(value: unknown): CountedCut {
+  const [id, hlc, vector, held, before] = value as readonly unknown[]
+  return {
+    id: toHex(id as Uint8Array) as EntryHash,
     hlc: decodeHlc(hlc),
     vector: decodeStoredVector(vector),
     held: decodeStoredVector(held),
-    id: toHex(id as Uint8Array) as EntryHash,
     before: before === null ? undefined : (toHex(before as Uint8Array) as EntryHash),
+  }
+}
+
+function encodeAnnounced(cut: AnnouncedCut): unknown[] {
+  const { proposal, counts } = cut
+  return [encodeCut(cut), counts, proposal === undefined ? null : encodeProposal(proposal)]
+}
+
+function encodeProposal({ author, governed, roots }: Proposal): unknown[] {
+  const ids = [roots.clear, roots.sealed].map((root) => (root === undefined ? null : fromHex(root)))
+  return [author === undefined ? null : publicKeyOf(author), governed.map(fromHex), ids]
+}
+
+function decodeProposal(value: unknown): Proposal {
+  const [author, governed, ids] = value as readonly unknown[]
+  const [clear, sealed] = (ids as readonly (Uint8Array | null)[]).map((root) =>
+    root === null ? undefined : (toHex(root) as NodeHash),
+  )
+  return {
+    author: author === null ? undefined : peerIdFromPublicKey(author as Uint8Array),
+    governed: (governed as readonly Uint8Array[]).map((id) => toHex(id) as EntryHash),
+    roots: { clear, sealed },
+  }
+}
+
+function decodeCuts(bytes: Uint8Array): AnnouncedCut[] {
+  const cuts = decodeCbor(bytes, 'cuts') as readonly (readonly unknown[])[]
+  return cuts.map(([cut, counts, proposal]) => ({
+    ...decodeCut(cut),
+    counts: counts === true,
+    proposal: proposal === null ? undefined : decodeProposal(proposal),
   }))
 }

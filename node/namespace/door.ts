@@ -1,36 +1,39 @@
-// Who may be connected to this node: members, and whom it asks to let it in. Others only for a while: strangers to show a
-// ticket while there is one, and who was removed to be told so.
+// Who is what to this node: members are served, and whom it asks to let it in. Others are strangers, who can show a ticket,
+// while there is one that may still be used; and who was removed, until it was told so. Nobody else is connected.
 import type { PeerId } from '../../protocol/ids.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
-import type { Timer, World } from '../world/world.ts'
+import { enforces } from '../../protocol/trust.ts'
+import type { Standing, World } from '../world/world.ts'
 import type { Volume } from './volume.ts'
 
-const STRANGER_MS: number = 30 * SECOND_MS
-const REMOVED_MS: number = 5 * SECOND_MS
-
 export interface DoorComponents {
-  readonly world: Pick<World, 'clock' | 'network'>
+  readonly world: Pick<World, 'network'>
   readonly volumes: () => readonly Volume[]
   /** There is a ticket that somebody may show. */
   readonly isOpen: () => boolean
+  /** Was a peer told a while ago that it was removed? */
+  readonly wasTold: (peer: PeerId) => boolean
 }
 
 export class Door {
   readonly #c: DoorComponents
   /** Peers this node asks to let it in: no log names them yet. */
   readonly #asked = new Set<PeerId>()
-  readonly #leaving = new Map<PeerId, Timer>()
 
   constructor(components: DoorComponents) {
     this.#c = components
   }
 
-  stop(): void {
-    for (const timer of this.#leaving.values()) timer.cancel()
+  /** Members came or went, or there is no ticket any more: who is something else by now is hung up on. */
+  watch(): void {
+    this.#c.world.network.gate((peer) => this.standing(peer))
   }
 
-  mayEnter(peer: PeerId): boolean {
-    return this.isMember(peer) || this.isAsked(peer) || this.#wasRemoved(peer) || this.#c.isOpen()
+  standing(peer: PeerId): Standing {
+    if (this.isMember(peer) || this.isAsked(peer)) return 'member'
+    const wasRemoved = this.#c.volumes().some(({ membership }) => membership.wasRemoved(peer))
+    if (wasRemoved && !enforces('removed-only-join')) return 'member'
+    if (this.#c.isOpen()) return enforces('strangers-only-join') ? 'stranger' : 'member'
+    return wasRemoved && !this.#c.wasTold(peer) ? 'stranger' : 'nobody'
   }
 
   isMember(peer: PeerId): boolean {
@@ -41,41 +44,14 @@ export class Door {
     return this.#asked.has(peer)
   }
 
-  /** Let a peer that this node asks for admission stay connected while that lasts. */
+  /** Let a peer that this node asks for admission be as a member while that lasts. */
   async askedOf<Result>(peers: readonly PeerId[], run: () => Promise<Result>): Promise<Result> {
     for (const peer of peers) this.#asked.add(peer)
     try {
       return await run()
     } finally {
       for (const peer of peers) this.#asked.delete(peer)
+      this.watch()
     }
-  }
-
-  /** Members came or went: who is none any more may stay no longer than others. */
-  clear(): void {
-    for (const peer of this.#c.world.network.peers()) {
-      if (this.isMember(peer) || this.isAsked(peer)) continue
-      if (!this.mayEnter(peer)) this.#cutOff(peer)
-      else if (!this.#leaving.has(peer)) this.watch(peer)
-    }
-  }
-
-  /** A peer has connected that is no member. */
-  watch(peer: PeerId): void {
-    this.#leaving.get(peer)?.cancel()
-    const stayMs = this.#wasRemoved(peer) && !this.#c.isOpen() ? REMOVED_MS : STRANGER_MS
-    const timer = this.#c.world.clock.timer(stayMs, () => {
-      this.#leaving.delete(peer)
-      if (!this.isMember(peer) && !this.isAsked(peer)) this.#cutOff(peer)
-    })
-    this.#leaving.set(peer, timer)
-  }
-
-  #wasRemoved(peer: PeerId): boolean {
-    return this.#c.volumes().some(({ membership }) => membership.wasRemoved(peer))
-  }
-
-  #cutOff(peer: PeerId): void {
-    this.#c.world.network.disconnect(peer).catch(() => undefined)
   }
 }

@@ -4,14 +4,14 @@
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
-import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { decodeBatch, openBody } from '../../protocol/log/batch.ts'
-import { FLAG_CLEAR_BODY, actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
+import { actorIdOf, isClear, isGoverning, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { mayMake } from '../../protocol/membership/rights.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
-import { isClearOp } from '../../protocol/tree/op.ts'
+import { isClearOp, isGoverningOp } from '../../protocol/tree/op.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -61,6 +61,11 @@ export function checkEntry(
     throw new ShoalError('malformed', `${name} does not belong to the key that signed it`)
   }
   const author = peerIdFromPublicKey(publicKey)
+  if (isGoverning(header)) {
+    const { governance } = replica.membership
+    if (governance.missingOf(entry) !== undefined) return 'missing-past'
+    if (!governance.has(entry.hash)) governance.check(entry)
+  }
   checkGrant(entry, author, place, replica)
   if (before === undefined || place.existing !== undefined) replica.actors.checkRoom(author)
   return hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS ? 'future-clock' : place
@@ -77,12 +82,11 @@ function checkGrant(
   if (grant === undefined) {
     throw new ShoalError('not-a-member', `${author} wrote under a grant it does not have`)
   }
-  const isPast = (at: { readonly actor: ActorId; readonly seq: number }): boolean =>
-    ancestry.sees(place, at.actor, at.seq)
-  if (grant.seq > 0 && !isPast(grant)) {
+  const granting = membership.governance.dag.get(grant.id)
+  if (granting !== undefined && !ancestry.seesEntry(place, granting)) {
     throw new ShoalError('not-a-member', `${author} wrote before it was granted its role`)
   }
-  if ((header.flags & FLAG_CLEAR_BODY) === 0 && !mayWrite(grant.role)) {
+  if (!isClear(header) && !mayWrite(grant.role)) {
     throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
   }
 }
@@ -112,16 +116,17 @@ export type BodyReading =
  */
 export function readBody(entry: Entry, author: PeerId, membership: Membership): BodyReading {
   const { header } = entry
-  const isClear = (header.flags & FLAG_CLEAR_BODY) !== 0
-  if (!isClear && membership.isKeeper()) return { kind: 'ops', ops: [] }
+  const [clear, governs] = [isClear(header), isGoverning(header)]
+  if (!clear && membership.isKeeper()) return { kind: 'ops', ops: [] }
   try {
-    const body = isClear ? entry.body : openWithAny(membership.secrets(header.epoch), entry)
+    const body = clear ? entry.body : openWithAny(membership.secrets(header.epoch), entry)
     const role = membership.grant(header.grant, author)?.role
     const ops = decodeBatch(body).map((op) => {
       const counts =
         op !== undefined &&
         role !== undefined &&
-        isClearOp(op) === isClear &&
+        isClearOp(op) === clear &&
+        isGoverningOp(op) === governs &&
         mayMake(op, author, role)
       return counts ? op : undefined
     })

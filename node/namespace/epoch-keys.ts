@@ -1,14 +1,22 @@
 // The keys of a volume's epochs that this node was given: secrets, or for a keeper the swarm keys made of them. Two
 // admins who remove members at once begin one epoch twice, each with a secret of its own: all are kept, whoever opens
 // tries each, and whoever seals takes the one with the least swarm key, so that all come to take the same.
-import { compareBytes, concatBytes, equalBytes, fromByteString } from '../../protocol/bytes.ts'
+import {
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  fromByteString,
+  toByteString,
+} from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { openFrom } from '../../protocol/cipher.ts'
+import { hasCode } from '../../protocol/errors.ts'
+import { OPEN_ONLY } from '../../protocol/membership/governance-state.ts'
+import type { GivenKey } from '../../protocol/membership/governance-state.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import { prefixEnd } from './state-view.ts'
-import type { ReplicaView } from './state-view.ts'
+import type { StateView } from './state-view.ts'
 
 /** Keys of one epoch, the one that seals first. */
 interface EpochKey {
@@ -22,35 +30,35 @@ interface EpochKey {
 }
 
 const HELD: ByteString = 'E'
-const BEGUN: ByteString = 'B'
 const KEY_BYTES = 32
-/**
- * In place of an epoch, for keys that were begun by an entry that does not count, of a member that had been removed: what
- * was sealed with them in whatever epoch is opened, and nothing is sealed with them.
- */
-export const OPEN_ONLY = 0
 const NONE: EpochKey = { held: [], secrets: [], swarmKeys: [], keeperKeys: [] }
 
 export class EpochKeys {
-  readonly #view: ReplicaView
+  readonly #view: StateView
   readonly #identity: Identity
-  readonly #keys = new Map<number, EpochKey>()
-  /** As the log gave them, which may come to say that the epoch counts. */
-  #openOnly: readonly Uint8Array[] = []
-  /** How often an epoch was begun. The first begins with the volume, without an op. */
-  readonly #begun = new Map<number, number>([[1, 1]])
+  readonly #begun: (epoch: number) => number
+  /** Keys that this node was told when it was admitted, durable: its log may not tell of them yet. */
+  readonly #told = new Map<number, readonly Uint8Array[]>()
+  /** By sealed key what it holds; undefined: nothing that is for this node. */
+  readonly #opened = new Map<ByteString, Uint8Array | undefined>()
+  #keys = new Map<number, EpochKey>()
 
-  private constructor(view: ReplicaView, identity: Identity) {
+  private constructor(view: StateView, identity: Identity, begun: (epoch: number) => number) {
     this.#view = view
     this.#identity = identity
+    this.#begun = begun
   }
 
-  static async open(view: ReplicaView, identity: Identity): Promise<EpochKeys> {
-    const keys = new EpochKeys(view, identity)
+  /** begun: how often the log says that an epoch was begun; of OPEN_ONLY, by acts that do not count. */
+  static async open(
+    view: StateView,
+    identity: Identity,
+    begun: (epoch: number) => number,
+  ): Promise<EpochKeys> {
+    const keys = new EpochKeys(view, identity, begun)
     for await (const [key, value] of view.scan(HELD, prefixEnd(HELD)))
-      keys.#keys.set(epochOf(key), makeKey(split(value)))
-    for await (const [key, value] of view.scan(BEGUN, prefixEnd(BEGUN)))
-      keys.#begun.set(epochOf(key), decodeCbor(value, 'epoch record') as number)
+      keys.#told.set(epochOf(key), split(value))
+    keys.give([])
     return keys
   }
 
@@ -86,10 +94,9 @@ export class EpochKeys {
 
   /** True if the log tells of more secrets of an epoch than this node was given. */
   lacks(epoch: number): boolean {
-    const count = (at: number): number => this.#begun.get(at) ?? 0
     return (
-      count(epoch) > this.#sealing(epoch).secrets.length ||
-      count(OPEN_ONLY) > this.#opening().secrets.length
+      this.#begun(epoch) > this.#sealing(epoch).secrets.length ||
+      this.#begun(OPEN_ONLY) > this.#opening().secrets.length
     )
   }
 
@@ -103,35 +110,49 @@ export class EpochKeys {
   }
 
   #opening(): EpochKey {
-    const { held } = this.#keys.get(OPEN_ONLY) ?? NONE
-    const all = [...held, ...this.#openOnly]
-    return all.length === 0 ? NONE : makeKey(all)
+    return this.#keys.get(OPEN_ONLY) ?? NONE
   }
 
-  /** The log tells that an epoch begins. */
-  begin(epoch: number): void {
-    const count = (this.#begun.get(epoch) ?? 0) + 1
-    this.#begun.set(epoch, count)
-    this.#view.put(BEGUN + String(epoch), encodeCbor(count))
-  }
-
-  /**
-   * Keep a key that was sealed to this node. isLogged: the log says so, and its records will.
-   * throws ShoalError 'corrupt' if it was not sealed to this node.
-   */
-  learn(epoch: number, sealed: Uint8Array, isLogged = false): void {
-    const opened = openFrom(this.#identity.seed, sealed)
-    const { held } = this.#keys.get(epoch) ?? NONE
-    if (opened.length !== KEY_BYTES || held.some((known) => equalBytes(known, opened))) return
-    if (epoch === OPEN_ONLY && isLogged) {
-      const isKnown = this.#openOnly.some((known) => equalBytes(known, opened))
-      if (!isKnown) this.#openOnly = [...this.#openOnly, opened]
-      return
+  /** Take for this node's keys what it was told, and these: all that its log gives it now. */
+  give(keys: readonly GivenKey[]): void {
+    const held = new Map<number, readonly Uint8Array[]>(this.#told)
+    for (const { epoch, sealed } of keys) {
+      const key = this.#open(sealed)
+      if (key !== undefined) held.set(epoch, withKey(held.get(epoch) ?? [], key))
     }
-    const key = makeKey([...held, opened])
-    this.#keys.set(epoch, key)
-    this.#view.put(HELD + String(epoch), concatBytes(key.held))
+    this.#keys = new Map([...held].map(([epoch, all]) => [epoch, makeKey(all)]))
   }
+
+  /** Keep a key that this node was told. throws ShoalError 'corrupt' if it was not sealed to this node. */
+  learn(epoch: number, sealed: Uint8Array): void {
+    const opened = openFrom(this.#identity.seed, sealed)
+    const known = this.#told.get(epoch) ?? []
+    if (opened.length !== KEY_BYTES || withKey(known, opened) === known) return
+    const told = withKey(known, opened)
+    this.#told.set(epoch, told)
+    this.#view.put(HELD + String(epoch), concatBytes(told))
+    this.#keys.set(epoch, makeKey(withKey(this.#keys.get(epoch)?.held ?? [], opened)))
+  }
+
+  /** What is wrong with a key is the fault of who sealed it: the epoch stays unknown. */
+  #open(sealed: Uint8Array): Uint8Array | undefined {
+    const name = toByteString(sealed)
+    if (this.#opened.has(name)) return this.#opened.get(name)
+    let opened: Uint8Array | undefined
+    try {
+      opened = openFrom(this.#identity.seed, sealed)
+    } catch (error) {
+      if (!hasCode(error, 'corrupt')) throw error
+    }
+    const key = opened?.length === KEY_BYTES ? opened : undefined
+    this.#opened.set(name, key)
+    return key
+  }
+}
+
+/** The same list if the key is in it. */
+function withKey(keys: readonly Uint8Array[], key: Uint8Array): readonly Uint8Array[] {
+  return keys.some((known) => equalBytes(known, key)) ? keys : [...keys, key]
 }
 
 function makeKey(held: readonly Uint8Array[]): EpochKey {

@@ -1,21 +1,22 @@
-// Spreading news of one volume: own new entries at once, a beacon every beaconMs. What comes in is applied if its past
-// is held; otherwise the peer that delivered it is asked for what is missing. Cost per entry: O(degree).
+// Spreading news of one volume: own new entries at once, a beacon every beaconMs. Cost per entry: O(degree). What others say
+// is for hearing.ts.
 import { equalBytes } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
-import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX } from '../../protocol/limits.ts'
-import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
+import { BEACON_ACTORS_MAX } from '../../protocol/limits.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { headsTopic, logDigest, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { headOf, logDigest, sealGossip } from '../../protocol/wire/gossip.ts'
 import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
-import type { Reason } from './catch-up.ts'
-import { agrees } from './hello.ts'
-import type { Inbox } from './inbox.ts'
+import { Hearing } from './hearing.ts'
+import type { HearingComponents } from './hearing.ts'
+import { HeadsTopics } from './heads-topics.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import type { Replica } from './replica.ts'
 import type { Volume } from './volume.ts'
 
@@ -28,16 +29,12 @@ const HEADS_AT_ONCE_MAX = 4
 const SOON_MS = 200
 const SOON_GROWTH = 8
 
-export interface GossipComponents {
+export interface GossipComponents extends Omit<HearingComponents, 'saysTheSame'> {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
-  readonly volume: Volume
-  readonly inbox: Inbox
   readonly freeBytes: () => number
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons. */
   readonly beaconMs: number
-  /** Something is missing here that `from` can give. */
-  readonly onMissing: (from: PeerId, isMissing: Reason) => void
-  readonly onBeacon: (beacon: Beacon, from: PeerId) => void
 }
 
 /** Of the log as it is held durably, and as long as it is. */
@@ -48,8 +45,9 @@ interface Told extends Pick<Beacon, 'vector' | 'digest'> {
 
 export class Gossip {
   readonly #c: GossipComponents
-  #unsubscribe: (() => void) | undefined
-  #unlisten: (() => void) | undefined
+  readonly #hearing: Hearing
+  readonly #topics: HeadsTopics
+  #unlisten: (() => void)[] = []
   #timer: Timer | undefined
   #soon: Timer | undefined
   #soonMs = SOON_MS
@@ -57,23 +55,42 @@ export class Gossip {
 
   constructor(components: GossipComponents) {
     this.#c = components
+    const { volume, world } = components
+    const saysTheSame = (beacon: Beacon): boolean => this.#saysTheSame(beacon)
+    this.#hearing = new Hearing({ ...components, saysTheSame })
+    this.#topics = new HeadsTopics({
+      volume,
+      clock: world.clock,
+      subscribe: (topic) =>
+        world.network.subscribe(
+          topic,
+          (message, from) => this.#hearing.hear(message, from),
+          (peer) => !enforces('gossip-by-members') || volume.membership.member(peer) !== undefined,
+        ),
+    })
   }
 
   start(): void {
-    const { network } = this.#c.world
     const { volume } = this.#c
-    this.#unsubscribe = network.subscribe(headsTopic(volume.id), (message, from) =>
-      this.#receive(message, from),
-    )
-    this.#unlisten = volume.onOwnEntries((entries) => this.#announce(entries))
+    this.#topics.refresh()
+    this.#unlisten = [
+      volume.onOwnEntries((entries) => this.#announce(entries)),
+      // Who has not heard of a new epoch hears of it now.
+      volume.events.members.add(() => (this.#topics.refresh() ? this.beacon() : undefined)),
+    ]
     this.#beat()
   }
 
   stop(): void {
-    this.#unsubscribe?.()
-    this.#unlisten?.()
+    this.#topics.stop()
+    for (const unlisten of this.#unlisten) unlisten()
     this.#timer?.cancel()
     this.#soon?.cancel()
+  }
+
+  /** As Hearing has it. */
+  exchanged(peer: PeerId): void {
+    this.#hearing.exchanged(peer)
   }
 
   /** Send a beacon when a connection has come up. */
@@ -99,8 +116,14 @@ export class Gossip {
       root: volume.checkpoint?.clear,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
       addresses: world.network.addresses(),
+      security: this.#c.security?.head(),
     }
     this.#publish({ kind: 'beacon', beacon })
+  }
+
+  /** This node attests a checkpoint. */
+  attested(attestation: Attestation): void {
+    this.#publish({ kind: 'attestation', attestation })
   }
 
   /** What a beacon says of the log. */
@@ -125,6 +148,7 @@ export class Gossip {
 
   #beat(): void {
     const { clock, random } = this.#c.world
+    this.#topics.refresh()
     this.beacon()
     this.#soon?.cancel()
     this.#soon = undefined
@@ -136,9 +160,9 @@ export class Gossip {
     const last = entries.at(-1)
     if (last === undefined) return
     for (const entry of entries.length <= HEADS_AT_ONCE_MAX ? entries : [last]) {
-      const { actor, seq } = entry.header
-      const inline = entry.body.byteLength <= GOSSIP_BODY_MAX ? encodeEntry(entry) : undefined
-      this.#publish({ kind: 'head', actor, seq, entry: inline })
+      const head = headOf(entry)
+      if (head === undefined) this.beacon()
+      else this.#publish(head)
     }
   }
 
@@ -148,62 +172,12 @@ export class Gossip {
     const [swarmKey] = volume.membership.swarmKeys(epoch)
     if (swarmKey === undefined) return
     const sender = { identity: volume.identity, volume: volume.id, epoch, swarmKey }
-    const sealed = sealGossip(message, sender, world.random.bytes(32))
-    // Best effort: what is lost is found by anti-entropy.
-    world.network.publish(headsTopic(volume.id), sealed).catch(() => undefined)
-  }
-
-  #receive(bytes: Uint8Array, from: PeerId): boolean {
-    const { volume } = this.#c
-    if (volume.membership.wasRemoved(from)) return false
-    try {
-      const message = openGossip(bytes, volume.id, (epoch) => volume.membership.swarmKeys(epoch))
-      if (message.kind === 'beacon') this.#heard(message.beacon, from)
-      else this.#receiveHead(message, from)
-      return true
-    } catch (error) {
-      if (!(error instanceof ShoalError)) throw error
-      // A key this node does not know yet: the log of the member that sent this has it.
-      if (error.code === 'corrupt' && volume.membership.member(from) !== undefined) {
-        this.#c.onMissing(from, () => true)
-      }
-      return false
+    for (const topic of this.#topics.speaking()) {
+      // With a salt of its own each is a message of its own, which gossipsub would not pass on twice.
+      const sealed = sealGossip(message, sender, world.random.bytes(32))
+      // Best effort: what is lost is found by anti-entropy.
+      world.network.publish(topic, sealed).catch(() => undefined)
     }
-  }
-
-  #receiveHead(head: Extract<GossipMessage, { kind: 'head' }>, from: PeerId): void {
-    const { volume, inbox } = this.#c
-    const { actor, seq } = head
-    const entry = head.entry === undefined ? undefined : decodeEntry(head.entry)
-    const { ancestry } = volume.replica
-    if (entry === undefined) {
-      const isMissing = (): boolean => (volume.actors.get(actor)?.seq ?? 0) < seq
-      if (isMissing()) this.#c.onMissing(from, isMissing)
-      return
-    }
-    const isMissing = (): boolean => ancestry.locate(actor, seq, entry.hash) === undefined
-    if (!isMissing()) return
-    const verdict = inbox.take(entry)
-    if (verdict === 'missing-past') return this.#c.onMissing(from, isMissing)
-    // A failed commit fails the volume, which its users hear of.
-    volume.commit().catch(() => undefined)
-  }
-
-  #heard(said: Beacon, from: PeerId): void {
-    const { volume, world } = this.#c
-    if (volume.membership.member(said.peer) === undefined) return
-    const isSame = this.#saysTheSame(said) || agrees(volume, said)
-    // Of what may be other branches than are held here it says nothing.
-    const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
-    // The last one counts, in whatever order they come; an old one may be sent again by anyone.
-    if (!volume.claims.hear(beacon, volume.checkpoint, world.clock.wall())) return
-    this.#c.onBeacon(beacon, from)
-    if (isSame === true) return
-    const isMissing = (): boolean =>
-      !volume.actors.holds(said.vector) || agrees(volume, said) === false
-    if (isSame === false && world.network.peers().includes(said.peer))
-      this.#c.onMissing(said.peer, isMissing)
-    else if (isMissing()) this.#c.onMissing(from, isMissing)
   }
 }
 

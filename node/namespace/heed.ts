@@ -12,7 +12,7 @@ export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label:
   for (const op of ops) {
     if (op?.kind === 'checkpoint') heedCut(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
-    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op)
+    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op, label)
     else if (op !== undefined) heedStripes(volume, op)
   }
 }
@@ -36,18 +36,22 @@ function heedStripes({ events, stripes }: Volume, op: Op): void {
 }
 
 function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
-  const { actors, checkpoint, cuts, events, forks, replica } = volume
-  const { hlc, vector } = op
-  const id = actors.get(label)?.hash
-  if (id === undefined || !replica.isSound(op, label)) return
+  const { actors, cuts, events, forks, replica } = volume
+  const announcer = actors.get(label)
+  if (announcer === undefined || !replica.isSound(op, label)) return
+  const { hash: id, peer: author } = announcer
+  const { hlc, vector, before, governed, clear, sealed } = op
   forks.heed(op, label)
-  const found = cuts.announce({ hlc, vector, id, held: actors.pastOf(label) })
-  if (found === 'new' || hlc === checkpoint?.hlc) events.checkpoint.tell(op)
+  const held = actors.pastOf(label)
+  const proposal = { author, governed, roots: { clear, sealed } }
+  const found = cuts.announce({ id, hlc, vector, held, before, proposal })
+  if (found === 'new') events.cut.tell(id)
   if (found === 'corrected') forks.judgeAgain()
 }
 
-function heedMembers({ events, forks, identity, removals }: Volume, op: Op): void {
+function heedMembers({ events, forks, identity, removals }: Volume, op: Op, label: ActorId): void {
   const isMine = op.kind === 'member' && op.peer === identity.peer
   if (isMine && removals.admitted()) forks.tell()
   events.members.tell()
+  events.governed.tell(op, label)
 }

@@ -21,7 +21,8 @@ export function summaryOf(volume: Volume): LogSummary {
     if (hash !== undefined) tips.set(label, hash)
   }
   const { hlc: cut, clear: root } = volume.checkpoint ?? NO_CHECKPOINT
-  return { vector, tips, forks: volume.branches.forks(), cut, root }
+  const attested = volume.attestations.digest
+  return { vector, tips, forks: volume.branches.forks(), cut, root, attested }
 }
 
 /** What a peer holds durably, by labels here: less than the truth where a fork is not known to both. */

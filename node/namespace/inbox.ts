@@ -81,8 +81,12 @@ export class Inbox {
   #keep(entry: Entry, verdict: EntryVerdict): void {
     if (verdict === 'future-clock') this.#park(entry, undefined)
     else if (verdict === 'relabelling') this.#park(entry, RELABELLED)
-    else if (verdict === 'missing-past')
-      this.#park(entry, this.#c.volume.replica.ancestry.missingOf(entry))
+    else if (verdict === 'missing-past') this.#park(entry, this.#missingOf(entry))
+  }
+
+  #missingOf(entry: Entry): EntryHash | undefined {
+    const { replica, membership } = this.#c.volume
+    return replica.ancestry.missingOf(entry) ?? membership.governance.missingOf(entry)
   }
 
   /** What waited for an entry may be applied, and what waited for that. */

@@ -1,19 +1,19 @@
 // Which entries of a log count. One that came too late for a cut that counts does not (cuts.ts); nor does one of a member
-// whose removal its writer had not seen, and which the remover had not seen, or one under a role that nobody could
-// give. These are kept, pointed to and passed on like any other, and say nothing. A removal is void like any entry; of two
-// that each remove the other's author the one by the senior stands: by who was granted the role first (MEMO §1.7).
+// whose role was taken away before its writer knew, and without whoever did so knowing of it, or one under a role that
+// nobody could give. These are kept, pointed to and passed on like any other, and say nothing. Governing entries are judged
+// by each other alone (protocol/membership/governance-state.ts): no cut makes one of them late.
 //
-// A judge goes by fixed cuts and removals, never by what a state has come to, so the order in which entries are taken
-// decides nothing; who knows the same removals and cuts judges alike.
-import { covers } from '../../protocol/clock/vector-clock.ts'
+// A judge goes by fixed cuts and governing entries, never by what a state has come to, so the order in which entries are
+// taken decides nothing; who knows the same of these judges alike.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import type { EntryHash, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
-import { makeStamp, stampDot, stampHlc } from '../../protocol/log/dot.ts'
+import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
+import type { Revocation } from '../../protocol/membership/revocations.ts'
+import type { Ancestry, EntryName } from './ancestry.ts'
 import { isLate, renamedCuts } from './cuts.ts'
 import type { AnnouncedCut } from './cuts.ts'
-import type { Membership, Position } from './membership.ts'
 
 /** Why an entry says nothing, if it does. */
 export type Standing = 'counts' | 'late' | 'void'
@@ -22,180 +22,78 @@ export type Standing = 'counts' | 'late' | 'void'
 export interface Act {
   readonly id: EntryHash
   /** Where it is, by labels here. */
-  readonly actor: Position['actor']
+  readonly label: ActorId
   readonly seq: number
   /** Its writer. */
   readonly peer: PeerId
   /** The entry that gave the role it is written in. */
   readonly grant: EntryHash
+  readonly governs: boolean
 }
 
-/** One of which more is known. */
-export interface PastAct extends Act {
-  /** The op that gave the role. */
-  readonly granted: Position
-  /** What its writer had seen, itself included. */
-  readonly past: VersionVector
-}
+/** What the author of a governing entry had seen of the log; undefined where that does not have the entry. */
+export type PastOf = (id: EntryHash) => VersionVector | undefined
 
-/** An op that removes a member, whether it has effect or not. */
-export interface Removal extends PastAct, Position {
-  readonly target: PeerId
-  /** The entry that gave its author the role, the one that gave the author of that its own, and so on. */
-  readonly grants: readonly PastAct[]
-}
-
-/** What is settled already: a checkpoint, and the members as of that or later. */
-export interface Settled {
-  readonly vector: VersionVector
-  readonly membership: Membership
+/** What a judge needs of the state that an entry is taken into. */
+export interface Court {
+  /** What the checkpoint covers that the state builds on. */
+  readonly settled: VersionVector
+  readonly ancestry: Pick<Ancestry, 'covers'>
 }
 
 export class Judge {
   readonly cuts: readonly AnnouncedCut[]
-  /** The removals that have effect. */
-  readonly effective: readonly Removal[]
+  readonly state: GovernanceState
+  readonly #pastOf: PastOf
 
-  private constructor(cuts: readonly AnnouncedCut[], effective: readonly Removal[]) {
+  constructor(cuts: readonly AnnouncedCut[], state: GovernanceState, pastOf: PastOf) {
     this.cuts = cuts
-    this.effective = effective
-  }
-
-  /** removals: all that are known, and not settled. cuts: those that count. cost: O(removals ** 3). */
-  static of(removals: readonly Removal[], cuts: readonly AnnouncedCut[], settled: Settled): Judge {
-    return new Judge(cuts, new Election(removals, cuts, settled).effectiveOf(removals))
+    this.state = state
+    this.#pastOf = pastOf
   }
 
   /** The same by other labels. */
   renamed(renames: readonly Rename[]): Judge {
-    const effective = this.effective.map((removal) => renamedRemoval(removal, renames))
-    return new Judge(renamedCuts(this.cuts, renames), effective)
+    const pastOf = (id: EntryHash): VersionVector | undefined => {
+      const past = this.#pastOf(id)
+      return past && renamedBy(past, renames)
+    }
+    return new Judge(renamedCuts(this.cuts, renames), this.state, pastOf)
   }
 
-  /** Of an entry above the checkpoint. seenBy: what its writer had applied, itself included. `members`: with its past. */
-  standingOf(act: Act, members: Settled, seenBy: () => VersionVector): Standing {
-    if (this.#removes(act.id)) return 'counts'
-    if (isLate(this.cuts, { label: act.actor, seq: act.seq }, seenBy)) return 'late'
-    const grant = members.membership.grant(act.grant, act.peer)
-    if (grant === undefined || grant.isVoid) return 'void'
-    const known = { ...act, granted: grant }
-    if (isRemovedBefore(known, members) || isRemovedBy(known, this.effective)) return 'void'
+  /** Of an entry above the checkpoint. seenBy: what its writer had applied, itself included. */
+  standingOf(act: Act, court: Court, seenBy: () => VersionVector): Standing {
+    if (act.governs) return this.state.isVoid(act.id) ? 'void' : 'counts'
+    if (isLate(this.cuts, act, seenBy)) return 'late'
+    return this.hasRight(act, court, seenBy) ? 'counts' : 'void'
+  }
+
+  /** Had its writer a right to an entry that does not govern, whether or not that came too late? */
+  hasRight(act: Act, court: Court, seenBy: () => VersionVector): boolean {
+    const grant = this.state.grant(act.grant, act.peer)
+    if (grant === undefined) return false
+    if (this.state.revocationsOf(grant).some((one) => this.#isUnseen(act, one, court))) return false
     // Who has seen that it has another role by now writes in that.
-    const isReplaced = members.membership.isReplaced(grant, ({ actor, seq }) =>
-      covers(seenBy(), actor, seq),
-    )
-    return isReplaced ? 'void' : 'counts'
+    const hasSeen = (entry: EntryName | undefined): boolean =>
+      entry !== undefined && court.ancestry.covers(seenBy(), entry)
+    return !this.state.newerGrants(grant).some(({ id }) => hasSeen(this.state.act(id)))
   }
 
-  /** Do both take the same removals for effective? */
+  /** Do both take the same acts that take roles away for effective? */
   agrees(other: Judge): boolean {
-    return (
-      this.effective.length === other.effective.length &&
-      this.effective.every((removal) => other.has(removal))
-    )
+    const [mine, theirs] = [this.state.revocations, other.state.revocations]
+    return mine.length === theirs.length && mine.every((one) => other.has(one))
   }
 
-  has({ id, target }: Pick<Removal, 'id' | 'target'>): boolean {
-    return this.effective.some((known) => known.id === id && known.target === target)
+  has({ act, target }: Pick<Revocation, 'act' | 'target'>): boolean {
+    return this.state.revocations.some((one) => one.act.id === act.id && one.target === target)
   }
 
-  #removes(id: EntryHash): boolean {
-    return this.effective.some((removal) => removal.id === id)
+  /** Had whoever took the role away not seen this entry? Below the checkpoint, nothing above it was. */
+  #isUnseen({ label, seq }: Act, { act }: Revocation, { settled, ancestry }: Court): boolean {
+    if (ancestry.covers(settled, act)) return true
+    const past = this.#pastOf(act.id)
+    // Not in the log yet: it will be, and decides then.
+    return past !== undefined && (past.get(label) ?? 0) < seq
   }
-}
-
-/** Finds which of some removals have effect. */
-class Election {
-  readonly #cuts: readonly AnnouncedCut[]
-  readonly #settled: Settled
-  readonly #all: readonly Removal[]
-  readonly #legitimate = new Map<Removal, boolean>()
-
-  constructor(all: readonly Removal[], cuts: readonly AnnouncedCut[], settled: Settled) {
-    this.#all = all
-    this.#cuts = cuts
-    this.#settled = settled
-  }
-
-  /** removals: with each all in its past. */
-  effectiveOf(removals: readonly Removal[]): readonly Removal[] {
-    const effective: Removal[] = []
-    for (const removal of removals.toSorted(bySeniority)) {
-      if (this.#isLegitimate(removal) && this.#hasRole(removal, effective)) effective.push(removal)
-    }
-    return effective
-  }
-
-  /** Could its author make it, by what that had seen? No seniority lets one who knows of its own removal go on. */
-  #isLegitimate(removal: Removal): boolean {
-    const known = this.#legitimate.get(removal)
-    if (known !== undefined) return known
-    const seen = this.#all.filter(
-      ({ id, actor, seq }) => id !== removal.id && covers(removal.past, actor, seq),
-    )
-    const found = this.#hasRole(removal, this.effectiveOf(seen))
-    this.#legitimate.set(removal, found)
-    return found
-  }
-
-  /** Do it, and all the grants that its author's role comes of, stand in view of these removals? */
-  #hasRole(removal: Removal, effective: readonly Removal[]): boolean {
-    const { vector, membership } = this.#settled
-    for (const act of [removal, ...removal.grants]) {
-      if (!this.#isAllowed(act, effective)) return false
-      const { actor, seq } = act.granted
-      if (covers(vector, actor, seq)) return membership.grant(act.grant, act.peer)?.isVoid === false
-    }
-    return true
-  }
-
-  #isAllowed(act: PastAct, effective: readonly Removal[]): boolean {
-    if (effective.some(({ id }) => id === act.id)) return true
-    const late = isLate(this.#cuts, { label: act.actor, seq: act.seq }, () => act.past)
-    return !late && !isRemovedBefore(act, this.#settled) && !isRemovedBy(act, effective)
-  }
-}
-
-type GrantedAct = Act & Pick<PastAct, 'granted'>
-
-function isRemovedBy(act: GrantedAct, effective: readonly Removal[]): boolean {
-  return effective.some(
-    ({ target, stamp, past }) =>
-      target === act.peer && stamp > act.granted.stamp && !covers(past, act.actor, act.seq),
-  )
-}
-
-/** Was its writer removed below the checkpoint? Then nothing above it was seen by the remover. */
-function isRemovedBefore({ peer, granted }: GrantedAct, { vector, membership }: Settled): boolean {
-  return membership.isRemoved(peer, granted, ({ actor, seq }) => covers(vector, actor, seq))
-}
-
-function bySeniority(a: Removal, b: Removal): number {
-  if (a.granted.stamp !== b.granted.stamp) return a.granted.stamp < b.granted.stamp ? -1 : 1
-  return a.stamp < b.stamp ? -1 : 1
-}
-
-export function renamedRemoval(removal: Removal, renames: readonly Rename[]): Removal {
-  const { stamp } = renamedPosition(removal, renames)
-  const grants = removal.grants.map((act) => renamedAct(act, renames))
-  return { ...removal, ...renamedAct(removal, renames), stamp, grants }
-}
-
-function renamedAct(act: PastAct, renames: readonly Rename[]): PastAct {
-  const granted = renamedPosition(act.granted, renames)
-  const { actor } = renames.reduce(renamedPlace, act)
-  return { ...act, actor, granted, past: renamedBy(act.past, renames) }
-}
-
-function renamedPosition(position: Position, renames: readonly Rename[]): Position {
-  const { actor, seq } = renames.reduce(renamedPlace, position)
-  if (actor === position.actor) return position
-  const index = Number(stampDot(position.stamp, seq).split(':')[2])
-  return { actor, seq, stamp: makeStamp(stampHlc(position.stamp), actor, index) }
-}
-
-type Place = Pick<Position, 'actor' | 'seq'>
-
-function renamedPlace({ actor, seq }: Place, { from, to, fromSeq }: Rename): Place {
-  return { actor: actor === from && seq >= fromSeq ? to : actor, seq }
 }

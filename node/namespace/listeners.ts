@@ -1,5 +1,6 @@
 // What a volume tells of, and to whom.
-import type { NodeId, StripeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, NodeId, StripeId } from '../../protocol/ids.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 
@@ -41,12 +42,16 @@ export class VolumeEvents {
   readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners()
   /** Members came, went or changed, or a policy was set. */
   readonly members: Listeners<[]> = new Listeners()
+  /** An op about members or policies was taken, and by whom it is. */
+  readonly governed: Listeners<[op: Op, by: ActorId]> = new Listeners()
   /** Somebody has said what a folder or a file is pinned to. */
   readonly pins: Listeners<[id: NodeId]> = new Listeners()
   /** The shard map has changed. */
   readonly stripes: Listeners<[event: StripeEvent]> = new Listeners()
-  /** A member announces a checkpoint. */
-  readonly checkpoint: Listeners<[op: CheckpointOp]> = new Listeners()
+  /** A member announces a cut, by an entry with this hash; or what it held is known better. */
+  readonly cut: Listeners<[id: EntryHash]> = new Listeners()
+  /** Somebody has attested a checkpoint. */
+  readonly attested: Listeners<[attestation: Attestation]> = new Listeners()
   /** What a person should know of the log, with its details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
   readonly #resets = new Set<() => () => void>()

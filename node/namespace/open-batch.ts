@@ -3,20 +3,38 @@
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from '../../protocol/limits.ts'
 import { packBatch } from '../../protocol/log/batch.ts'
+import { FLAG_CLEAR_BODY, FLAG_GOVERNS } from '../../protocol/log/entry.ts'
+import { isClearOp, isGoverningOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
+
+/** Ops of one entry are all of one kind. */
+export type BodyKind = 'sealed' | 'clear' | 'governing' | 'sealed-governing'
+
+export function bodyKindOf(op: Op): BodyKind {
+  if (!isGoverningOp(op)) return isClearOp(op) ? 'clear' : 'sealed'
+  return isClearOp(op) ? 'governing' : 'sealed-governing'
+}
+
+/** Flags of the header of an entry with such a body. */
+export const FLAGS_OF: Readonly<Record<BodyKind, number>> = {
+  sealed: 0,
+  clear: FLAG_CLEAR_BODY,
+  governing: FLAG_CLEAR_BODY | FLAG_GOVERNS,
+  'sealed-governing': FLAG_GOVERNS,
+}
 
 export class OpenBatch {
   readonly seq: number
   readonly hlc: Hlc
-  readonly clear: boolean
+  readonly kind: BodyKind
   readonly ops: Op[] = []
   readonly #encoded: Uint8Array[] = []
   #bytes = 0
 
-  constructor(at: { readonly seq: number; readonly hlc: Hlc; readonly clear: boolean }) {
+  constructor(at: Pick<OpenBatch, 'seq' | 'hlc' | 'kind'>) {
     this.seq = at.seq
     this.hlc = at.hlc
-    this.clear = at.clear
+    this.kind = at.kind
   }
 
   /** Half full: ops that must stay together had better begin another. */

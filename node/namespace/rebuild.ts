@@ -25,7 +25,7 @@ const ENTRIES_AT_ONCE = 4
  * it. What this node wrote too late it says again. A newcomer of the volume is in it. cost: O(records of the checkpoint + entries after it).
  */
 export async function rebuild(
-  { volume, clock, random }: { volume: Volume; clock: Clock; random: Random },
+  { volume, clock, random }: { volume: Volume; clock: Clock; random: Pick<Random, 'bytes'> },
   from: Checkpoint | FetchedCheckpoint | undefined,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
@@ -37,7 +37,7 @@ export async function rebuild(
   const ground = { stored: volume.view, base: checkpoint }
   const replica = await Replica.open(view, volume.owner, ground)
   const old = volume.checkpoint
-  const isFetched = from !== undefined && 'cuts' in from
+  const isFetched = from !== undefined && 'announcement' in from
   const rebase = new Rebase(volume, random)
   const replay = new Replay({ volume, replica, rebase, intruders })
   let count = 0
@@ -55,7 +55,7 @@ export async function rebuild(
       volume.claims.rename(replay.renames)
       volume.shared.rename(replay.renames)
       volume.cuts.judge(replay.judge.cuts)
-      volume.removals.settle(replay.judge, replay.renames)
+      volume.removals.settle(replay.judge)
       keep(volume, old, checkpoint)
       volume.renewIfForgotten(before)
       heedNews(volume, replay, newcomer?.entry)
@@ -84,6 +84,7 @@ function keep(volume: Volume, old: Checkpoint | undefined, now: Checkpoint | und
   if (old?.hlc === now?.hlc && old?.sealed === now?.sealed) return
   writeCheckpoint(volume.view, now)
   if (now !== undefined) volume.cuts.prune(now)
+  volume.attestations.keepOnly(volume.cuts.all)
   volume.strayNodes.drop(treesOf(volume), old ?? NO_CHECKPOINT, now ?? NO_CHECKPOINT)
 }
 

@@ -9,10 +9,12 @@ import { nodeHash } from '../../protocol/log/prolly.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import { sealEpochKey } from '../../protocol/membership/members.ts'
 import type { World } from '../world/world.ts'
+import { tally } from './attestations.ts'
+import { writeAnnouncement } from './checkpoint.ts'
 import type { FetchedCheckpoint } from './checkpoint.ts'
 import { TreeNodes } from './checkpoint-view.ts'
 import type { Part } from './checkpoint-view.ts'
-import { treeKeys } from './compute-checkpoint.ts'
+import { adoptCuts, treeKeys } from './compute-checkpoint.ts'
 import { Inbox } from './inbox.ts'
 import { slicesOf } from './pace.ts'
 import { rebuild } from './rebuild.ts'
@@ -21,6 +23,8 @@ import type { Volume } from './volume.ts'
 export interface NamespaceSource {
   readonly secrets: readonly (readonly [epoch: number, secret: Uint8Array])[]
   readonly checkpoint: FetchedCheckpoint | undefined
+  /** All governing entries, each after those that it names. */
+  readonly governing: AsyncIterable<readonly Entry[]>
   /** All nodes of the checkpoint. */
   readonly nodes: AsyncIterable<{
     readonly part: Part
@@ -49,10 +53,16 @@ export async function refill(
   for (const [epoch, secret] of source.secrets)
     volume.membership.learnKey(epoch, seal(peer, secret))
   await volume.commit()
+  for await (const entries of source.governing)
+    for (const entry of entries) volume.membership.take(entry)
+  await volume.commit()
   await takeNodes(volume, source)
-  if (source.checkpoint !== undefined) {
-    for (const cut of source.checkpoint.cuts) volume.cuts.add(cut)
-    await rebuild({ volume, clock, random }, source.checkpoint, { signal })
+  const { checkpoint } = source
+  if (checkpoint !== undefined) {
+    checkAttested(volume, checkpoint)
+    adoptCuts(volume, checkpoint)
+    await rebuild({ volume, clock, random }, checkpoint, { signal })
+    writeAnnouncement(volume.view, checkpoint.announcement)
     await volume.commit()
   }
   const inbox = new Inbox({ volume, clock })
@@ -78,6 +88,20 @@ export async function refill(
     throw new ShoalError('EACCES', 'this recovery key was removed from the volume: use a newer one')
   volume.submit({ kind: 'member', peer: admit, role: 'admin', keys })
   await volume.commit()
+}
+
+/** What lies in a tier is believed for the same as what a peer has. */
+function checkAttested(
+  { membership }: Volume,
+  { proposal, attestations }: FetchedCheckpoint,
+): void {
+  const { isEnough, missing } = tally(proposal, attestations, membership)
+  if (isEnough) return
+  const names = missing.map((peer) => membership.nameOf(peer)).join(', ')
+  throw new ShoalError(
+    'corrupt',
+    `the checkpoint in the tier is not attested by enough members of the volume (missing: ${names}): it may be forged`,
+  )
 }
 
 async function takeNodes(volume: Volume, { nodes }: NamespaceSource): Promise<void> {

@@ -1,24 +1,35 @@
 // Members that answered this node that it is none: how it comes to know that it was removed, since nobody sends it the log.
-// One that was admitted a moment ago hears the same of those who have not heard of it.
+// Who serves nothing to it is asked over the join protocol, which is all that a removed node reaches. One that was admitted a
+// moment ago hears the same of those who have not heard of it.
+import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { MINUTE_MS } from '../../protocol/units.ts'
+import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
-import type { Clock } from '../world/world.ts'
+import type { Joining } from '../peers/join.ts'
+import type { World } from '../world/world.ts'
 
 /** Who refused is not dialled for this long: it would drop the connection again. */
 const PAUSE_MS: number = 10 * MINUTE_MS
+const ASK_MS: number = 10 * SECOND_MS
+
+export interface RefusalsComponents {
+  readonly world: Pick<World, 'clock' | 'network'>
+  readonly joining: Pick<Joining, 'askWhetherRemoved'>
+}
 
 export class Refusals {
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #c: RefusalsComponents
   readonly #refused = new Map<VolumeId, Map<PeerId, Instant>>()
 
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock
+  constructor(components: RefusalsComponents) {
+    this.#c = components
   }
 
-  add(volume: VolumeId, peer: PeerId): void {
+  /** An exchange of logs with a member failed. */
+  async consider(volume: VolumeId, peer: PeerId, error: unknown): Promise<void> {
+    if (!hasCode(error, 'not-a-member') && !(await this.#wasRemovedAt(volume, peer))) return
     const peers = this.#refused.get(volume) ?? new Map<PeerId, Instant>()
-    this.#refused.set(volume, peers.set(peer, this.#clock.now()))
+    this.#refused.set(volume, peers.set(peer, this.#c.world.clock.now()))
   }
 
   /** It has exchanged logs since. */
@@ -33,6 +44,18 @@ export class Refusals {
   /** Did it refuse just now? */
   isRecent(volume: VolumeId, peer: PeerId): boolean {
     const at = this.#refused.get(volume)?.get(peer)
-    return at !== undefined && this.#clock.now() < at + PAUSE_MS
+    return at !== undefined && this.#c.world.clock.now() < at + PAUSE_MS
+  }
+
+  /** Does a member that is there, but serves nothing to this node, say that it was removed? */
+  async #wasRemovedAt(volume: VolumeId, peer: PeerId): Promise<boolean> {
+    const { joining, world } = this.#c
+    const { network, clock } = world
+    if (!network.peers().includes(peer)) return false
+    const asked = joining.askWhetherRemoved(volume, peer, clock.timeout(ASK_MS))
+    const isSo = await asked.catch(() => false)
+    // What serves nothing is not kept.
+    if (isSo) await network.disconnect(peer).catch(() => undefined)
+    return isSo
   }
 }

@@ -1,29 +1,23 @@
-// The removals of members that a volume's log tells of, whether they have effect or not (judge.ts): a later one may
-// decide on earlier ones, and on entries that were applied. Then the state is to be built anew (rebuild.ts); that this is
-// due is as durable as the entry that it comes of. Kept while the log is: below a checkpoint, its records say the same.
-import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
+// What entries that take roles away decide on: a later one may make void what was applied. Then the state is to be built
+// anew (rebuild.ts); that this is due is as durable as the entry that it comes of. What their authors had seen is found in
+// the log; below a checkpoint nothing is asked of that, since none of them had seen what comes above.
 import type { ByteString } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { covers, decodeVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
-import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
-import type { Rename } from '../../protocol/log/branches.ts'
-import { makeStamp, stampHlc } from '../../protocol/log/dot.ts'
+import { isGoverning } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import type { Cut } from '../../protocol/log/stability.ts'
+import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
+import type { Revocation } from '../../protocol/membership/revocations.ts'
 import type { Place } from './ancestry.ts'
-import { isLate } from './cuts.ts'
 import type { Cuts } from './cuts.ts'
-import { Judge, renamedRemoval } from './judge.ts'
-import type { PastAct, Removal } from './judge.ts'
-import { decodePosition, encodePosition } from './membership.ts'
+import { Judge } from './judge.ts'
+import type { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
 import type { StateView } from './state-view.ts'
 
-const REMOVALS: ByteString = 'wremovals'
 /** There while the state in use is to be built anew. */
 const DUE: ByteString = 'wremovals-due'
 /** There while this node has not said again what it wrote, being no member. */
@@ -32,6 +26,7 @@ const UNSAID: ByteString = 'wremovals-unsaid'
 export interface RemovalsComponents {
   readonly view: StateView
   readonly cuts: Cuts
+  readonly membership: Membership
   /** The one in use. */
   readonly replica: () => Replica
 }
@@ -44,29 +39,26 @@ interface Made {
 
 export class Removals {
   readonly #c: RemovalsComponents
-  #all: readonly Removal[]
+  /** What authors had seen, by the labels of the state in use. */
+  readonly #pasts = new Map<EntryHash, VersionVector>()
   #made: Made | undefined
 
   constructor(components: RemovalsComponents) {
     this.#c = components
-    const bytes = components.view.get(REMOVALS)
-    this.#all = bytes === undefined ? [] : decodeRemovals(bytes)
   }
 
   /** What judges entries that come now. */
   get judge(): Judge {
-    const replica = this.#c.replica()
-    const of = [this.#all, this.#c.cuts.chain, replica, replica.checkpoint]
+    const { cuts, membership, replica } = this.#c
+    const of = [cuts.chain, membership.state, replica()]
     if (this.#made === undefined || !this.#made.of.every((part, index) => part === of[index]))
-      this.#made = { judge: this.judgeFor(replica), of }
+      this.#made = { judge: this.judgeBy(membership.state), of }
     return this.#made.judge
   }
 
-  /** What judges all entries that are taken into a state, which holds no more yet than its checkpoint. */
-  judgeFor(replica: Replica): Judge {
-    const { settled } = replica
-    const open = this.#all.filter(({ actor, seq }) => !covers(settled.vector, actor, seq))
-    return Judge.of(open, this.#c.cuts.chain, settled)
+  /** What judges by a part of the governing entries: those that the announcer of a cut knew, up to that. */
+  judgeBy(state: GovernanceState): Judge {
+    return new Judge(this.#c.cuts.chain, state, this.#pastOf)
   }
 
   /** The state in use is to be built anew. */
@@ -75,40 +67,22 @@ export class Removals {
   }
 
   /**
-   * An entry that is about to be applied says this. returns whether it is why the state must now be built anew. `ops`: all
-   * that its role allows, also if it does not count.
+   * An entry that is about to be applied becomes known to all judges now, if it governs. returns whether it is why the
+   * state must be built anew.
    */
-  add(entry: Entry, place: Place, ops: readonly (Op | undefined)[]): boolean {
-    if (!ops.some((op) => op?.kind === 'remove-member')) return false
-    const act = this.#actOf(entry, place.label, this.#c.replica().ancestry.seenBy(place, entry))
-    const found = ops.flatMap((op, index) =>
-      op?.kind === 'remove-member' && act !== undefined
-        ? [this.#removalOf(act, op.peer, makeStamp(entry.header.hlc, place.label, index))]
-        : [],
-    )
-    const isNew = ({ id, target }: Removal): boolean =>
-      !this.#all.some((known) => known.id === id && known.target === target)
-    const news = found.filter(isNew)
-    if (news.length === 0) return false
+  add(entry: Entry, place: Place): boolean {
+    if (!isGoverning(entry.header)) return false
     const before = this.judge
-    this.#all = [...this.#all, ...news]
-    this.#save()
+    this.#c.membership.take(entry)
+    this.#pasts.set(entry.hash, this.#c.replica().ancestry.seenBy(place, entry))
     const wasDue = this.isDue
-    if (this.#changes(before, news)) this.#setDue(true)
+    if (this.#changes(before, entry.hash)) this.#setDue(true)
     return !wasDue && this.isDue
   }
 
-  /** The same of one that a state has which was built anew with it. */
+  /** The same of one that a state has which was built anew with it, without knowing what it says. */
   addTaken(entry: Entry): void {
-    const { ancestry } = this.#c.replica()
-    const { actor, seq } = entry.header
-    const label = ancestry.locate(actor, seq, entry.hash)
-    const reading = this.#c.replica().read(entry)
-    if (label === undefined || reading.kind !== 'ops') return
-    const known = this.#all
-    this.add(entry, ancestry.placeAt(label, entry), reading.ops)
-    // It was judged without knowing what it says.
-    if (this.#all !== known) this.#setDue(true)
+    if (isGoverning(entry.header) && this.#c.membership.take(entry)) this.#setDue(true)
   }
 
   /** This node was given a role: what it wrote while it had none that counts it can say again. */
@@ -125,145 +99,96 @@ export class Removals {
   }
 
   /**
-   * The state in use was built by this judge, with these labels: it is due again if what came meanwhile changes that.
-   * Removals of entries that are no longer in the log, or settled, are forgotten.
+   * The state builds on a checkpoint at this cut. Where what its announcer did not know would decide on entries below it,
+   * or what that knew does not stand, it is built anew: below the cut all go by what the announcer knew.
    */
-  settle(judge: Judge, renames: readonly Rename[]): void {
-    const { ancestry, branches, entries } = this.#c.replica()
-    this.#all = this.#all
-      .map((removal) => renamedRemoval(removal, renames))
-      .filter(({ id, actor, seq }) => {
-        if (covers(entries.dropped, actor, seq)) return false
-        return ancestry.locate(branches.actor(actor), seq, id) === actor
-      })
-    this.#save()
+  checkBelow({ vector }: Cut, then: GovernanceState): void {
+    const { revocations } = this.#c.membership.state
+    const before = this.judgeBy(then)
+    const decidesBelow = (one: Revocation): boolean =>
+      this.#unseenBy(one.target, this.#pastOf(one.act.id)).some(
+        ({ id, first }) => first <= (vector.get(id) ?? 0),
+      )
+    const isOther =
+      before.state.revocations.some((one) => !this.judge.has(one)) ||
+      revocations.some((one) => !before.has(one) && decidesBelow(one))
+    if (isOther) this.#setDue(true)
+  }
+
+  /** The state in use was built by this judge: it is due again if what came meanwhile changes that. */
+  settle(judge: Judge): void {
+    this.#pasts.clear()
+    this.#made = undefined
     this.#setDue(!this.judge.agrees(judge))
   }
 
   /**
-   * The greatest clock up to `hlc` at which a cut is the same whatever else is heard of: no removal above it decides on
-   * what is below.
+   * The greatest clock up to `hlc` at which a cut is the same whatever else is heard of: no entry above it that takes a
+   * role away decides on what is below.
    */
   wholeUpTo(hlc: Hlc): Hlc {
+    const { ancestry, settled } = this.#c.replica()
+    const { revocations } = this.#c.membership.state
+    const open = revocations.filter(({ act }) => !ancestry.covers(settled, act))
     let whole = hlc
     for (;;) {
       const before = whole
-      for (const removal of this.#open()) {
-        if (stampHlc(removal.stamp) <= whole) continue
-        for (const clock of this.#notSeenBy(removal))
+      for (const revocation of open) {
+        if (revocation.act.hlc <= whole) continue
+        for (const clock of this.#notSeenBy(revocation))
           if (clock <= whole) whole = (clock - 1n) as Hlc
       }
       if (whole === before) return whole
     }
   }
 
-  /** Those above the checkpoint that did not come too late. */
-  #open(): readonly Removal[] {
-    const { vector } = this.#c.replica().settled
-    return this.#all.filter(
-      ({ actor, seq, past }) =>
-        !covers(vector, actor, seq) &&
-        !isLate(this.#c.cuts.chain, { label: actor, seq }, () => past),
-    )
+  /** Clocks of the first entries of its target that it had not seen. */
+  *#notSeenBy({ target, act }: Revocation): Generator<Hlc> {
+    const { ancestry } = this.#c.replica()
+    for (const { id, first } of this.#unseenBy(target, this.#pastOf(act.id)))
+      yield ancestry.hlcAt(id, first) ?? HLC_MAX
   }
 
-  /** Clocks of what a removal may decide on: other removals, and the first entries of its target that it had not seen. */
-  *#notSeenBy({ target, past }: Removal): Generator<Hlc> {
-    for (const { actor, seq, stamp } of this.#open())
-      if (!covers(past, actor, seq)) yield stampHlc(stamp)
-    const { actors, ancestry, branches } = this.#c.replica()
-    for (const { id, peer, seq } of actors.all()) {
-      const first = Math.max((past.get(id) ?? 0) + 1, branches.firstSeq(id))
-      if (peer === target && first <= seq) yield ancestry.hlcAt(id, first) ?? HLC_MAX
-    }
-  }
-
-  /** Is what was applied so far not what it should be, by what is new? */
-  #changes(before: Judge, news: readonly Removal[]): boolean {
+  /** Is what was applied so far not what it should be, by this entry? */
+  #changes(before: Judge, id: EntryHash): boolean {
     const { judge } = this
-    if (before.effective.some((removal) => !judge.has(removal))) return true
-    return judge.effective.some(
-      (removal) => !before.has(removal) && (!news.includes(removal) || this.#hasUnseen(removal)),
+    if (before.state.revocations.some((one) => !judge.has(one))) return true
+    return judge.state.revocations.some((one) =>
+      one.act.id === id
+        ? this.#unseenBy(one.target, this.#pastOf(id)).length > 0
+        : !before.has(one),
     )
   }
 
-  /** Has its target written what the remover had not seen? */
-  #hasUnseen({ target, past }: Removal): boolean {
-    return [...this.#c.replica().actors.all()].some(
-      ({ id, peer, seq }) => peer === target && !covers(past, id, seq),
-    )
+  /** The first entry under each label of a peer that somebody with this past had not seen. Nobody's past: none. */
+  #unseenBy(
+    target: PeerId,
+    past: VersionVector | undefined,
+  ): readonly { readonly id: ActorId; readonly first: number }[] {
+    if (past === undefined) return []
+    const { actors, branches } = this.#c.replica()
+    return [...actors.all()]
+      .filter(({ id, peer, seq }) => peer === target && (past.get(id) ?? 0) < seq)
+      .map(({ id }) => ({ id, first: Math.max((past.get(id) ?? 0) + 1, branches.firstSeq(id)) }))
   }
 
-  /** undefined: its grant is not known. */
-  #actOf(entry: Entry, actor: ActorId, past: VersionVector): PastAct | undefined {
-    const { grant, seq } = entry.header
-    const peer = this.#c.replica().authorOf(entry)
-    const granted = this.#c.replica().membership.grant(grant, peer)
-    return granted && { id: entry.hash, actor, seq, peer, granted, grant, past }
-  }
-
-  #removalOf(act: PastAct, target: PeerId, stamp: Removal['stamp']): Removal {
-    return { ...act, stamp, target, grants: this.#grantsOf(act) }
-  }
-
-  /** The entries that the role of an act comes of, as far as the log has them. */
-  #grantsOf({ granted: { actor, seq } }: PastAct): readonly PastAct[] {
-    const { ancestry, branches, entries } = this.#c.replica()
-    const [entry, record] = [entries.entry(actor, seq), ancestry.recordAt(actor, seq)]
-    if (seq === 0 || entry === undefined || record === undefined) return []
+  /** What the author of a governing entry had seen of the log, if that has the entry above its checkpoint. */
+  readonly #pastOf = (id: EntryHash): VersionVector | undefined => {
+    const known = this.#pasts.get(id)
+    if (known !== undefined) return known
+    const { ancestry, branches } = this.#c.replica()
+    const act = this.#c.membership.governance.dag.get(id)
+    const label = act && ancestry.locate(act.actor, act.seq, id)
+    const record = act && label && ancestry.recordAt(label, act.seq)
+    if (act === undefined || label === undefined || !record) return undefined
     const past = new Map(record.seen)
-    branches.see(past, actor, seq)
-    const act = this.#actOf(entry, actor, past)
-    return act === undefined ? [] : [act, ...this.#grantsOf(act)]
+    branches.see(past, label, act.seq)
+    this.#pasts.set(id, past)
+    return past
   }
 
   #setDue(isDue: boolean): void {
     if (isDue) this.#c.view.put(DUE, Uint8Array.of(1))
     else this.#c.view.delete(DUE)
   }
-
-  #save(): void {
-    this.#c.view.put(REMOVALS, encodeCbor(this.#all.map(encodeRemoval)))
-  }
-}
-
-function encodeAct({ id, actor, seq, peer, granted, grant, past }: PastAct): unknown[] {
-  return [
-    fromHex(id),
-    fromHex(actor),
-    seq,
-    publicKeyOf(peer),
-    encodePosition(granted),
-    fromHex(grant),
-    encodeVector(past),
-  ]
-}
-
-function decodeAct(value: unknown): PastAct {
-  const [id, actor, seq, peer, granted, grant, past] = value as readonly unknown[]
-  return {
-    id: toHex(id as Uint8Array) as EntryHash,
-    actor: toHex(actor as Uint8Array) as ActorId,
-    seq: seq as number,
-    peer: peerIdFromPublicKey(peer as Uint8Array),
-    granted: decodePosition(granted as Uint8Array),
-    grant: toHex(grant as Uint8Array) as EntryHash,
-    past: decodeVector(past),
-  }
-}
-
-function encodeRemoval(removal: Removal): unknown[] {
-  const { stamp, target, grants } = removal
-  const rest = [fromByteString(stamp), publicKeyOf(target), grants.map(encodeAct)]
-  return [encodeAct(removal), ...rest]
-}
-
-function decodeRemovals(bytes: Uint8Array): readonly Removal[] {
-  const removals = decodeCbor(bytes, 'removals') as readonly (readonly unknown[])[]
-  return removals.map(([act, stamp, target, grants]) => ({
-    ...decodeAct(act),
-    stamp: toByteString(stamp as Uint8Array) as Removal['stamp'],
-    target: peerIdFromPublicKey(target as Uint8Array),
-    grants: (grants as readonly unknown[]).map(decodeAct),
-  }))
 }

@@ -45,7 +45,8 @@ export class Replay {
 
   constructor(components: ReplayComponents) {
     this.#c = components
-    this.#judge = components.volume.removals.judgeFor(components.replica)
+    const { removals, membership } = components.volume
+    this.#judge = removals.judgeBy(membership.state)
   }
 
   /** The newcomer, if it was taken: nobody has heeded its ops yet. */

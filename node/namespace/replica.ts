@@ -3,23 +3,20 @@
 // made to compute a checkpoint, or to build a state anew.
 import { fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { dominates } from '../../protocol/clock/vector-clock.ts'
+import { dominates, equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
-import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { Branches } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
-import { dotActor, makeDot, makeStamp } from '../../protocol/log/dot.ts'
+import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
 import type { Dot, Stamp } from '../../protocol/log/dot.ts'
-import { decodeHlc } from '../../protocol/log/entry.ts'
+import { isGoverning } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeFork, encodeFork } from '../../protocol/log/fork.ts'
 import type { Fork } from '../../protocol/log/fork.ts'
-import type { Genesis } from '../../protocol/membership/genesis.ts'
-import type { Identity } from '../../protocol/signed.ts'
 import { applyOp, emptyChanges } from '../../protocol/tree/apply.ts'
 import { ensureRoot } from '../../protocol/tree/records.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
@@ -38,15 +35,16 @@ import { EntryTable } from './entries.ts'
 import { readBody } from './entry-check.ts'
 import type { BodyReading } from './entry-check.ts'
 import { TELLTALES, garbageBy, purgeAll } from './garbage.ts'
-import type { Judge, Settled, Standing } from './judge.ts'
+import type { Judge, Standing } from './judge.ts'
 import type { CheckpointOp } from './listeners.ts'
-import { Membership } from './membership.ts'
+import { MemberInfos } from './member-infos.ts'
+import type { Membership } from './membership.ts'
+import { applyRestated } from './restated.ts'
 import { applyPin } from './pins.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView, StateView } from './state-view.ts'
 import { StripeTable } from './stripes.ts'
 
-const ANNOUNCED: ByteString = 'C'
 const GARBAGE_AT_ONCE = 4096
 const NOTHING: VersionVector = new Map()
 /** By actor what is known of its forks. */
@@ -56,9 +54,9 @@ const LOST_GRACE_MS: number = 30 * DAY_MS
 
 /** Whose replica of which volume. */
 export interface ReplicaOwner {
-  readonly identity: Identity
   readonly volume: VolumeId
-  readonly genesis: Genesis
+  /** One for all replicas of a volume: what governs it is not part of a state. */
+  readonly membership: Membership
 }
 
 /** What a replica is opened on. */
@@ -71,10 +69,19 @@ export interface Ground {
   readonly branches?: Branches
 }
 
+/** What may be purged of the state at a cut: what was gone at another that was known to all by then. */
+export interface Oblivious {
+  /** Clock of the cut. */
+  readonly hlc: Hlc
+  readonly deadBy: Hlc
+  /** Contents that lost go, too, after a while. */
+  readonly isLww: boolean
+}
+
 interface Tables {
   readonly actors: ActorTable
   readonly branches: Branches
-  readonly membership: Membership
+  readonly infos: MemberInfos
   readonly stripes: StripeTable
   readonly moves: MoveLog
 }
@@ -86,16 +93,19 @@ export class Replica {
   readonly entries: EntryTable
   readonly ancestry: Ancestry
   readonly membership: Membership
+  readonly infos: MemberInfos
   readonly stripes: StripeTable
   readonly moves: MoveLog
   /** The newest checkpoint that this state goes on from. */
   checkpoint: Checkpoint | undefined
 
-  private constructor(view: ReplicaView, { volume }: ReplicaOwner, ground: Ground, tables: Tables) {
+  private constructor(view: ReplicaView, owner: ReplicaOwner, ground: Ground, tables: Tables) {
+    const { volume, membership } = owner
     this.view = view
     this.actors = tables.actors
     this.branches = tables.branches
-    this.membership = tables.membership
+    this.membership = membership
+    this.infos = tables.infos
     this.stripes = tables.stripes
     this.moves = tables.moves
     this.entries = new EntryTable(view, tables.branches)
@@ -107,13 +117,13 @@ export class Replica {
       const bytes = tree.get(this.checkpoint?.clear, actorKey(label))
       return bytes === undefined ? undefined : decodeActor(label, bytes)
     }
-    const settled = (): VersionVector => this.settled.vector
+    const settled = (): VersionVector => this.settled
     this.ancestry = new Ancestry({ ...tables, entries: this.entries, settled, atCheckpoint })
   }
 
-  /** What the checkpoint covers, and the members as of that or later. */
-  get settled(): Settled {
-    return { vector: this.checkpoint?.vector ?? NOTHING, membership: this.membership }
+  /** What the checkpoint covers. */
+  get settled(): VersionVector {
+    return this.checkpoint?.vector ?? NOTHING
   }
 
   /** Name of the member behind an actor. */
@@ -130,7 +140,7 @@ export class Replica {
     return new Replica(view, owner, ground, {
       actors: await ActorTable.open(view, branches),
       branches,
-      membership: await Membership.open(view, owner.identity, owner.volume, owner.genesis),
+      infos: await MemberInfos.open(view),
       stripes: await StripeTable.open(view),
       moves: MoveLog.from(moves),
     })
@@ -167,9 +177,10 @@ export class Replica {
   /** Does an entry count at its place? Everything in its past is taken. */
   standingOf(entry: Entry, place: Place, judge: Judge): Standing {
     const { hash, header } = entry
-    const peer = this.authorOf(entry)
-    const act = { id: hash, actor: place.label, seq: header.seq, peer, grant: header.grant }
-    return judge.standingOf(act, this.settled, () => this.ancestry.seenBy(place, entry))
+    const { seq, grant } = header
+    const governs = isGoverning(header)
+    const act = { id: hash, label: place.label, seq, peer: this.authorOf(entry), grant, governs }
+    return judge.standingOf(act, this, () => this.ancestry.seenBy(place, entry))
   }
 
   /**
@@ -186,7 +197,8 @@ export class Replica {
   ): readonly (Op | undefined)[] {
     const { label } = place
     const { seq, hlc } = entry.header
-    this.actors.advance(entry, place, standing !== 'counts')
+    // Which governing entries count is told by these alone, and may change.
+    this.actors.advance(entry, place, standing !== 'counts' && !isGoverning(entry.header))
     const translated = this.#translated(label, ops)
     const applied = standing === 'counts' ? translated : translated.map(leftOver[standing])
     this.moves.batch(this.view, changes, () => {
@@ -194,8 +206,7 @@ export class Replica {
         if (op === undefined) return
         const stamp = makeStamp(hlc, label, index)
         if (applied[index] !== undefined)
-          this.applyOp(op, makeDot(label, seq, index), stamp, changes, entry)
-        else this.membership.applyVoid(op, { hash: entry.hash, actor: label, seq, stamp })
+          this.applyOp(op, makeDot(label, seq, index), stamp, changes)
       })
     })
     return applied
@@ -208,8 +219,8 @@ export class Replica {
     return ops.map((op) => (op === undefined ? undefined : translateOp(op, translate)))
   }
 
-  /** Apply one op. A grant is named by the hash of its entry, so ops about members need it. */
-  applyOp(op: Op, dot: Dot, stamp: Stamp, changes: ChangeSet, entry?: Entry): void {
+  /** Apply one op. Those that govern are no part of a state. */
+  applyOp(op: Op, dot: Dot, stamp: Stamp, changes: ChangeSet): void {
     switch (op.kind) {
       case 'stripe':
       case 'shards':
@@ -221,22 +232,17 @@ export class Replica {
       case 'pin':
       case 'pin-cold':
         return applyPin(this.view, op, stamp)
-      case 'member':
+      case 'restated':
+        return applyRestated(this.view, op)
       case 'member-info':
+        return this.infos.apply(op, stamp)
+      case 'member':
       case 'remove-member':
       case 'epoch':
-      case 'policy': {
-        const [actor = '', seq = ''] = dot.split(':')
-        const hash = entry?.hash ?? ('' as EntryHash)
-        return this.membership.apply(op, {
-          actor: actor as ActorId,
-          seq: Number(seq),
-          hash,
-          stamp,
-        })
-      }
+      case 'policy':
+      // A cut says something once it counts.
       case 'checkpoint':
-        return this.isSound(op, dotActor(dot)) ? this.#announce(op.hlc) : undefined
+        return
       default:
         return applyOp(this.view, this.moves, op, { dot, stamp }, changes)
     }
@@ -260,18 +266,15 @@ export class Replica {
   }
 
   /**
-   * Some of what nobody can speak of any more, in the state at a cut: what was gone at the last cut that is announced
-   * below it. after: '' to begin, then `next`; undefined when that was all. cost: O(what is gone, and conflicts).
+   * Some of what nobody can speak of any more, in the state at a cut. after: '' to begin, then `next`; undefined when that was all. cost: O(what is gone, and conflicts).
    */
   async garbage(
-    cut: Hlc,
+    { hlc, deadBy, isLww }: Oblivious,
     after: ByteString,
   ): Promise<{ garbage: readonly Garbage[]; next: ByteString | undefined }> {
-    const deadBy = this.#announced()
     const garbage: Garbage[] = []
     if (deadBy === HLC_ZERO) return { garbage, next: undefined }
-    const isLww = this.membership.policy('conflicts') === 'lww'
-    const graceHlc = cut - (BigInt(LOST_GRACE_MS) << 16n)
+    const graceHlc = hlc - (BigInt(LOST_GRACE_MS) << 16n)
     const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
     for (const prefix of TELLTALES) {
       const from = after < prefix ? prefix : `${after}\0`
@@ -290,25 +293,23 @@ export class Replica {
   }
 
   /**
-   * Is an announcement, in the last entry under `label`, of a cut that its writer held? One that is not says nothing, on
-   * any replica: what it covers would be taken for settled.
+   * Is an announcement, in the last entry under `label`, of a cut that its writer held, and does it say truly what its writer
+   * knew? One that does not is ignored, on every replica: what it covers would be taken for settled.
    */
-  isSound({ hlc, vector }: CheckpointOp, label: ActorId): boolean {
-    const { actors, branches } = this
+  isSound(op: CheckpointOp, label: ActorId): boolean {
+    const { actors, ancestry, branches, membership } = this
     const past = actors.pastOf(label)
-    if (hlc >= (actors.get(label)?.hlc ?? HLC_ZERO)) return false
-    return dominates(past, branches.vectorBy(past, vector))
-  }
-
-  /** A member announced a cut. */
-  #announce(hlc: Hlc): void {
-    if (hlc > this.#announced()) this.view.put(ANNOUNCED, encodeCbor(hlc))
-  }
-
-  /** Clock of the newest cut announced. */
-  #announced(): Hlc {
-    const bytes = this.view.get(ANNOUNCED)
-    return bytes === undefined ? HLC_ZERO : decodeHlc(decodeCbor(bytes, 'announced cut'))
+    const { hlc, seq } = actors.get(label) ?? { hlc: HLC_ZERO, seq: 0 }
+    if (op.hlc >= hlc || !dominates(past, branches.vectorBy(past, op.vector))) return false
+    const held = new Map(branches.vectorBy(past, op.held))
+    branches.see(held, label, seq)
+    if (!equalVectors(held, past)) return false
+    const { dag } = membership.governance
+    const known = dag.upTo(op.governed)
+    return (
+      dag.missingOf(op.governed) === undefined &&
+      [...dag.all()].every((act) => known.has(act.id) === ancestry.covers(past, act))
+    )
   }
 }
 

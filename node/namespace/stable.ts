@@ -8,6 +8,7 @@ import { stampHlc } from '../../protocol/log/dot.ts'
 import { stableClock } from '../../protocol/log/stability.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { Member } from '../../protocol/membership/members.ts'
+import { isQuorum } from '../../protocol/membership/quorum.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
@@ -21,7 +22,7 @@ const IN_TOUCH_MS: number = MINUTE_MS
  * Everyone who is waited for holds all entries up to this clock durably, and none can still be made. HLC_ZERO while that
  * is not known of any, or those who are waited for and this node are no quorum.
  */
-export function stableHlc(volume: Volume, clock: Clock): Hlc {
+export function stableHlc(volume: Volume, clock: Pick<Clock, 'wall'>): Hlc {
   // Not in a state that is to be another.
   if (!volume.cuts.areJudged) return HLC_ZERO
   const claims = claimsOfOthers(volume, clock)
@@ -45,7 +46,7 @@ export function isInTouch(volume: Volume, clock: Clock, connected: readonly Peer
 }
 
 /** Members other than this one that were heard of, or admitted, not too long ago. */
-export function waitedFor(volume: Volume, clock: Clock): Member[] {
+function present(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
   const sinceMs = clock.wall() - awayMsOf(volume)
   return volume.membership.nodes().filter(({ peer, granted }) => {
     const heardMs = volume.claims.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
@@ -53,8 +54,19 @@ export function waitedFor(volume: Volume, clock: Clock): Member[] {
   })
 }
 
+/**
+ * Of these, who may write: nobody else makes anything that others would have to go by. Not who is heard of, and has confirmed
+ * nothing new for so long that it must be stuck, or lie.
+ */
+export function waitedFor(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
+  const writers = present(volume, clock).filter(({ role }) => mayWrite(role))
+  const advancing = writers.filter(({ peer }) => !volume.claims.isStalled(peer))
+  // If most are stuck, it is this node that is.
+  return 2 * advancing.length >= writers.length ? advancing : writers
+}
+
 /** Of those that are waited for, who is not known to hold all that this node does. */
-export function laggingBehind(volume: Volume, clock: Clock): PeerId[] {
+export function laggingBehind(volume: Volume, clock: Pick<Clock, 'wall'>): PeerId[] {
   const { vector } = volume.durableClaim()
   return waitedFor(volume, clock)
     .map(({ peer }) => peer)
@@ -65,25 +77,16 @@ export function laggingBehind(volume: Volume, clock: Clock): PeerId[] {
 }
 
 /**
- * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or these are
- * too few: two cuts that are announced apart have somebody in common, who confirmed one of them first.
+ * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or so few members
+ * are there that what this node proposes would not be attested by enough.
  */
-function claimsOfOthers(volume: Volume, clock: Clock): Claim[] | undefined {
-  const peers = waitedFor(volume, clock).map(({ peer }) => peer)
-  if (!isQuorum(volume, peers)) return undefined
-  const claims = peers.map((peer) => volume.claims.of(peer))
+function claimsOfOthers(volume: Volume, clock: Pick<Clock, 'wall'>): Claim[] | undefined {
+  const here = present(volume, clock).map(({ peer }) => peer)
+  if (!isQuorum(volume.membership.nodes(), new Set([...here, volume.identity.peer])))
+    return undefined
+  const claims = waitedFor(volume, clock).map(({ peer }) => volume.claims.of(peer))
   const known = claims.filter((claim) => claim !== undefined)
   return known.length === claims.length ? known : undefined
-}
-
-/** Are these and this node so many of the members that any two such groups share one? Of two halves, one is. */
-export function isQuorum(volume: Volume, others: readonly PeerId[]): boolean {
-  const members = volume.membership.nodes()
-  const here = new Set([...others, volume.identity.peer])
-  const count = members.filter(({ peer }) => here.has(peer)).length
-  const first = members[0]?.peer
-  const isHalf = 2 * count === members.length && first !== undefined && here.has(first)
-  return isHalf || 2 * count > members.length
 }
 
 /** How many of these have a smaller id and may write; undefined if this one may not. */

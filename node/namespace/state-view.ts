@@ -11,8 +11,8 @@ import type { Kv, KvWrite } from '../store/kv.ts'
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
 const NAMESPACE_PREFIX = 'n'
 
-/** First chars of the keys that belong to no generation: nodes of checkpoints, what concerns this node alone. */
-const LASTING: ReadonlySet<string> = new Set(['b', 'u', 'E', 'Q', 'T', 'w'])
+/** First chars of keys that belong to no generation: governing entries, nodes of checkpoints, what concerns this node. */
+const LASTING: ReadonlySet<string> = new Set(['A', 'b', 'u', 'E', 'Q', 'T', 'w'])
 const GENERATIONS = 256
 /** No table's key begins with this char. */
 const GENERATIONS_PREFIX: ByteString = '\x01'

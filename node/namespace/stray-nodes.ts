@@ -20,8 +20,8 @@ const NODES_AT_ONCE = 64
 
 export interface Sweeping {
   readonly trees: Trees
-  /** Of the checkpoint that is kept. */
-  readonly kept: Roots
+  /** Of the checkpoints that are kept. */
+  readonly kept: readonly Roots[]
   readonly commit: () => Promise<void>
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -121,9 +121,11 @@ async function straysOf(
     if (++count % NODES_AT_ONCE === 0) await clock.sleep(1, { signal })
   }
   const reached = new Set<NodeHash>()
-  for (const id of trees[part].nodesBelow(kept[part])) {
-    reached.add(id)
-    await pause()
+  for (const roots of kept) {
+    for (const id of trees[part].nodesBelow(roots[part])) {
+      reached.add(id)
+      await pause()
+    }
   }
   const strays: { readonly id: NodeHash; readonly level: number }[] = []
   for await (const [id, bytes] of nodes.all()) {

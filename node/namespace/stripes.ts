@@ -113,6 +113,11 @@ export class StripeTable {
     })
   }
 
+  /** Is it known, and not swept? */
+  has(id: StripeId): boolean {
+    return isLive(this.#record(id))
+  }
+
   get(id: StripeId): MappedStripe | undefined {
     const record = this.#record(id)
     if (!isLive(record)) return undefined

@@ -25,7 +25,10 @@ export class Summaries {
   of(volume: Volume): Said {
     const { id, checkpoint, branches } = volume
     const known = this.#kept.get(id)
-    const isSame = known?.log.vector === volume.durableVector() && known.checkpoint === checkpoint
+    const isSame =
+      known?.log.vector === volume.durableVector() &&
+      known.checkpoint === checkpoint &&
+      known.log.attested === volume.attestations.digest
     // Branches may come to be called otherwise meanwhile.
     if (known !== undefined && isSame && branches.isEmpty) return known
     const log = summaryOf(volume)

@@ -1,21 +1,28 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
-import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Attestation } from '../../protocol/log/attestation.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Role } from '../../protocol/membership/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Reason } from './catch-up.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { examine } from './announcement.ts'
 import { CheckpointTransfer } from './checkpoint-transfer.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import { Door } from './door.ts'
 import { Gossip } from './gossip.ts'
+import { HeardPeers } from './heard-peers.ts'
+import type { PeerNews } from './heard-peers.ts'
+import { HeldElsewhere } from './held-elsewhere.ts'
 import { hasAgreedSince } from './hello.ts'
 import { Inbox } from './inbox.ts'
+import { recordGovernance } from './recorded.ts'
+import type { SwarmSecurity } from './recorded.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './sync.ts'
 import type { Volume } from './volume.ts'
@@ -23,6 +30,7 @@ import type { Volumes } from './volumes.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
+import type { PeerBudgets } from '../peers/budget.ts'
 import { Reconnect } from '../peers/reconnect.ts'
 
 /** Beacons between two exchanges that nothing but time asks for. */
@@ -33,16 +41,8 @@ const DIAL_BEACONS = 3
 const IN_VAIN_MS: number = MINUTE_MS
 const IN_VAIN_MAX_MS: number = 10 * MINUTE_MS
 
-export interface PeerNews {
-  readonly lastSeenMs: WallTime
-  readonly freeBytes: number | undefined
-}
-
-/** Of what was written here under a label. */
-interface OwnShare {
-  readonly actor: ActorId
-  readonly seq: number
-}
+/** Why a checkpoint that was offered was of no use. */
+const IN_VAIN = ['corrupt', 'malformed', 'bad-signature', 'EACCES', 'EEXIST'] as const
 
 export interface SwarmComponents {
   readonly world: World
@@ -51,6 +51,8 @@ export interface SwarmComponents {
   /** Told whom this node hears. */
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
+  readonly budgets?: Pick<PeerBudgets, 'take'> | undefined
+  readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons of this node. */
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
@@ -67,9 +69,8 @@ export class Swarm {
   readonly #transfer: CheckpointTransfer
   readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
-  readonly #news = new Map<PeerId, PeerNews>()
-  /** Per volume how much of what was written here each peer said is durable there. */
-  readonly #durable = new Map<VolumeId, Map<PeerId, OwnShare>>()
+  readonly #heard: HeardPeers
+  readonly #elsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use: how long to wait, and until when. */
@@ -82,18 +83,26 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
-    this.#refusals = new Refusals(world.clock)
+    this.#refusals = new Refusals({ world, joining: components.joining })
+    this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
+    this.#elsewhere = new HeldElsewhere({
+      connectedMembers: (volume) => this.connectedMembers(volume),
+      sync: (volume, peer) => this.sync(volume, peer),
+    })
     this.#door = new Door({
       world,
       volumes: () => volumes.all().map(({ volume }) => volume),
       isOpen: () => components.joining.isOpen(),
+      wasTold: (peer) => components.joining.wasTold(peer),
     })
     const access = {
       world,
       volumeOf: (id: VolumeId) => volumes.get(id),
       isMember: (volume: Volume, peer: PeerId) => volume.membership.member(peer) !== undefined,
     }
-    this.#transfer = new CheckpointTransfer(access)
+    const roleOf = ({ membership }: Volume, peer: PeerId): Role | undefined =>
+      membership.member(peer)?.role
+    this.#transfer = new CheckpointTransfer({ ...access, roleOf })
     this.#sync = new LogSync({
       ...access,
       inboxOf: (volume) => this.#inboxOf(volume),
@@ -101,9 +110,11 @@ export class Swarm {
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
+      onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
-        this.#heardDurable(volume, peer, vector)
+        this.#hosted.get(volume.id)?.gossip.exchanged(peer)
+        this.#elsewhere.heard(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -121,7 +132,7 @@ export class Swarm {
 
   async start(): Promise<void> {
     const { network } = this.#c.world
-    network.gate((peer) => this.#door.mayEnter(peer))
+    this.#door.watch()
     network.onConnect((peer) => this.#connected(peer))
     network.onDisconnect((peer) => this.#disconnected(peer))
     await this.#sync.start()
@@ -136,7 +147,6 @@ export class Swarm {
     this.#stopped = true
     this.#antiEntropy?.cancel()
     this.#catchUp.stop()
-    this.#door.stop()
     for (const { gossip } of this.#hosted.values()) gossip.stop()
     for (const inbox of this.#inboxes.values()) inbox.stop()
     this.#reconnect.stop()
@@ -149,21 +159,25 @@ export class Swarm {
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
     if (this.#hosted.has(volume.id)) return
-    const { world, beaconMs, freeBytes, log } = this.#c
+    const { world, beaconMs, freeBytes, security, log } = this.#c
     const gossip = new Gossip({
       world,
       volume,
       inbox: this.#inboxOf(volume),
       freeBytes,
+      security,
       beaconMs,
+      budgets: this.#c.budgets,
       onMissing: (from, isMissing) => this.syncSoon(volume, from, isMissing),
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
+      onTime: (peer, sentMs) => this.#heard.time(volume, peer, sentMs),
     })
     const checkpoints = this.#checkpointsOf(volume)
     this.#hosted.set(volume.id, { gossip, checkpoints })
     gossip.start()
     checkpoints.start()
     volume.events.members.add(() => this.#membersChanged())
+    if (security !== undefined) recordGovernance(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
@@ -179,7 +193,12 @@ export class Swarm {
   }
 
   news(peer: PeerId): PeerNews | undefined {
-    return this.#news.get(peer)
+    return this.#heard.of(peer)
+  }
+
+  /** As HeardPeers has it. */
+  get clocksAhead(): HeardPeers['clocksAhead'] {
+    return this.#heard.clocksAhead
   }
 
   /** Members, by the log here, that answered this node that it is none, and have not exchanged logs with it since. */
@@ -197,7 +216,7 @@ export class Swarm {
 
   /** Membership of a volume has changed: dial who is new, cut off who is gone. */
   #membersChanged(): void {
-    this.#door.clear()
+    this.#door.watch()
     this.#reconnect.refresh()
     this.#c.onPeersChanged()
   }
@@ -223,7 +242,7 @@ export class Swarm {
     try {
       await this.#sync.sync(volume, peer)
     } catch (error) {
-      if (hasCode(error, 'not-a-member')) this.#refusals.add(volume.id, peer)
+      if (!this.#stopped) await this.#refusals.consider(volume.id, peer, error)
       throw error
     }
   }
@@ -247,7 +266,7 @@ export class Swarm {
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (hasCode(error, 'corrupt') || hasCode(error, 'malformed')) this.#waitLonger(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#waitLonger(key)
         if (!this.#stopped)
           this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
       },
@@ -255,15 +274,28 @@ export class Swarm {
   }
 
   /** returns whether this node has another checkpoint by that. */
-  async #fetchCheckpoint(volume: Volume, peer: PeerId): Promise<boolean> {
+  async #fetchCheckpoint(volume: Volume, peer: PeerId, accepted = false): Promise<boolean> {
     const before = volume.checkpoint
+    const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
     await volume.strayNodes.fetch(async () => {
-      const fetched = await this.#transfer.fetch(volume, peer)
-      const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
-      await hosted.install(fetched, peer)
+      const fetched = await this.#transfer.fetch(volume, peer, (found) =>
+        examine(volume, found, { from: peer, accepted }),
+      )
+      await hosted.install(fetched)
       return isSame(volume.checkpoint, fetched)
     })
-    return !isSame(volume.checkpoint, before)
+    const isNew = !isSame(volume.checkpoint, before)
+    if (isNew) volume.strand(undefined)
+    return isNew
+  }
+
+  /**
+   * Start from the checkpoint of a peer, whoever attests it: the owner of this node vouches for it.
+   * throws ShoalError 'EEXIST' if there is no need to, 'unreachable', 'unsupported', 'corrupt'.
+   */
+  async acceptCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
+    await this.#fetchCheckpoint(volume, peer, true)
+    this.syncSoon(volume, peer)
   }
 
   /** A peer's checkpoint was of no use: do not ask it again at once, whatever it says. */
@@ -292,7 +324,10 @@ export class Swarm {
       const peer = this.#someMember(volume)
       if (peer !== undefined) this.#startFromCheckpoint(volume, peer)
     }
-    return new Checkpoints({ world, volume, onNew, onBehind, log }, this.#c.checkpoints)
+    const onAttested = (attestation: Attestation): void =>
+      this.#hosted.get(volume.id)?.gossip.attested(attestation)
+    const components = { world, volume, onNew, onAttested, onBehind, log }
+    return new Checkpoints(components, this.#c.checkpoints)
   }
 
   /** One of the connected members of a volume, each as likely. */
@@ -309,39 +344,16 @@ export class Swarm {
       .toSorted()
   }
 
-  /**
-   * Wait until everything this node has logged in a volume is durable on `count` other members.
-   * throws ShoalError 'not-placed' naming how many could be had.
-   */
-  async durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
-    await volume.commit()
-    const seq = volume.actors.get(volume.actor)?.seq ?? 0
-    const holders = (): PeerId[] =>
-      [...(this.#durable.get(volume.id) ?? [])]
-        .filter(
-          ([peer, durable]) =>
-            volume.membership.member(peer) !== undefined &&
-            durable.actor === volume.actor &&
-            durable.seq >= seq,
-        )
-        .map(([peer]) => peer)
-    if (seq === 0 || holders().length >= count) return
-    const missing = this.connectedMembers(volume).filter((peer) => !holders().includes(peer))
-    await Promise.allSettled(missing.map((peer) => this.sync(volume, peer)))
-    signal.throwIfAborted()
-    if (holders().length >= count) return
-    throw new ShoalError(
-      'not-placed',
-      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
-    )
+  /** As HeldElsewhere.on. */
+  durableOn(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
+    return this.#elsewhere.on(volume, count, signal)
   }
 
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
     const now = this.#c.world.clock.wall()
-    const { freeBytes } = this.#news.get(peer) ?? {}
-    this.#news.set(peer, { lastSeenMs: now, freeBytes })
-    if (!this.#door.isMember(peer)) return this.#door.watch(peer)
+    this.#heard.connected(peer)
+    if (!this.#door.isMember(peer)) return
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
       this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
@@ -352,28 +364,22 @@ export class Swarm {
 
   #disconnected(peer: PeerId): void {
     this.#c.detector.hungUp(peer)
-    if (!this.#door.isMember(peer)) this.#news.delete(peer)
+    if (!this.#door.isMember(peer)) this.#heard.forget(peer)
     this.#c.onPeersChanged()
   }
 
   #heardBeacon(volume: Volume, beacon: Beacon): void {
-    const { clock, network } = this.#c.world
+    const { network } = this.#c.world
     this.#c.detector.heard(beacon.peer)
-    this.#news.set(beacon.peer, { lastSeenMs: clock.wall(), freeBytes: beacon.freeBytes })
+    this.#heard.beacon(volume, beacon)
+    this.#c.security?.heard(beacon)
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.#heardDurable(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.#elsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
       () => undefined,
     )
-  }
-
-  #heardDurable(volume: Volume, peer: PeerId, vector: VersionVector): void {
-    const peers = this.#durable.get(volume.id) ?? new Map<PeerId, OwnShare>()
-    const { actor } = volume
-    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
-    this.#durable.set(volume.id, peers)
   }
 
   #planAntiEntropy(): void {

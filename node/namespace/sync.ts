@@ -1,16 +1,25 @@
 // Anti-entropy over /shoal/log/1: two members exchange version vectors and stream each other what is missing, in causal
 // order, in one round trip. Cost: O(actors + missing entries); memory O(frame). An interrupted exchange has lost
 // nothing: what arrived is applied, the next one goes on from there.
+import { equalBytes } from '../../protocol/bytes.ts'
 import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { decodeAttestation } from '../../protocol/log/attestation.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { ENTRIES_FRAME_BYTES, LOG_PROTOCOL, encodeLogMessage } from '../../protocol/wire/log.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
+import {
+  ATTESTATIONS_PER_FRAME_MAX,
+  ENTRIES_FRAME_BYTES,
+  LOG_PROTOCOL,
+  encodeLogMessage,
+} from '../../protocol/wire/log.ts'
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
 import { slicesOf } from './pace.ts'
+import { hearAttestation } from './attestations.ts'
 import { confirmOwn, heldBy } from './hello.ts'
 import type { Inbox } from './inbox.ts'
 import { Summaries } from './summaries.ts'
@@ -34,6 +43,8 @@ export interface SyncComponents {
   readonly onForked: (volume: Volume, peer: PeerId) => void
   /** A peer no longer has entries that are missing here: start from its checkpoint. */
   readonly onTruncated: (volume: Volume, peer: PeerId) => void
+  /** A member that may write had all that was missing here. */
+  readonly onWhole: (volume: Volume) => void
   /** A peer said what of a volume's log is durable there. */
   readonly onDurable: (volume: Volume, peer: PeerId, vector: VersionVector) => void
 }
@@ -111,10 +122,12 @@ export class LogSync {
 
   async #exchange(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {
     const theirs = heldBy(volume, log)
-    const sending = this.#sendMissing(channel, volume, theirs)
+    const sending = this.#sendMissing(channel, volume, log, theirs)
     // Awaited below; a failure of the receiving side must not leave it unheard.
     sending.catch(() => undefined)
-    const { hasForked, isRefused } = await this.#receiveMissing(channel, volume)
+    const { hasForked, isRefused, isTruncated } = await this.#receiveMissing(channel, volume)
+    const role = volume.membership.member(channel.peer)?.role
+    if (!isTruncated && role !== undefined && mayWrite(role)) this.#c.onWhole(volume)
     const isWhole = await sending
     await volume.commit()
     if (isWhole && isRefused && log.cut < (volume.checkpoint?.hlc ?? HLC_ZERO))
@@ -136,19 +149,32 @@ export class LogSync {
     }
   }
 
+  /** Who was removed meanwhile gets nothing more. A peer that this node asks for the log may be no member by that yet. */
+  #checkNotRemoved({ peer }: Channel, { membership }: Volume): void {
+    if (membership.wasRemoved(peer))
+      throw new ShoalError('not-a-member', `${peer} was removed from the volume`)
+  }
+
   /** returns whether all that the peer lacks was still in the log. */
-  async #sendMissing(channel: Channel, volume: Volume, theirs: VersionVector): Promise<boolean> {
+  async #sendMissing(
+    channel: Channel,
+    volume: Volume,
+    log: LogSummary,
+    theirs: VersionVector,
+  ): Promise<boolean> {
     let entries: Entry[] = []
     let bytes = 0
     for (const entry of missingAt(channel.peer, volume, theirs)) {
       entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
       if (bytes < ENTRIES_FRAME_BYTES) continue
+      this.#checkNotRemoved(channel, volume)
       await this.#send(channel, { kind: 'entries', entries })
       entries = []
       bytes = 0
     }
     if (entries.length > 0) await this.#send(channel, { kind: 'entries', entries })
+    await this.#sendAttestations(channel, volume, log)
     // Now: some may have been dropped meanwhile.
     const isWhole = volume.entries.canComplete(theirs)
     if (!isWhole) await this.#send(channel, { kind: 'truncated' })
@@ -156,18 +182,38 @@ export class LogSync {
     return isWhole
   }
 
-  /** returns whether it told of a new branch of some actor's chain, and whether some of it has no place in the log. */
+  /** After the entries that they are about. */
+  async #sendAttestations(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {
+    if (equalBytes(log.attested, volume.attestations.digest)) return
+    const all = volume.attestations.all().map(({ bytes }) => bytes)
+    for (let at = 0; at < all.length; at += ATTESTATIONS_PER_FRAME_MAX) {
+      const attestations = all.slice(at, at + ATTESTATIONS_PER_FRAME_MAX)
+      await this.#send(channel, { kind: 'attestations', attestations })
+    }
+  }
+
+  /**
+   * returns whether it told of a new branch of some actor's chain, whether some of it has no place in the log, and whether
+   * some of what is missing is not there any more.
+   */
   async #receiveMissing(
     channel: Channel,
     volume: Volume,
-  ): Promise<{ hasForked: boolean; isRefused: boolean }> {
-    let [hasForked, isRefused] = [false, false]
+  ): Promise<{ hasForked: boolean; isRefused: boolean; isTruncated: boolean }> {
+    let [hasForked, isRefused, isTruncated] = [false, false, false]
     const unlisten = volume.forks.onChange(() => (hasForked = true))
     try {
       for (;;) {
         const message = await this.#receive(channel)
-        if (message.kind === 'done') return { hasForked, isRefused }
+        this.#checkNotRemoved(channel, volume)
+        if (message.kind === 'done') return { hasForked, isRefused, isTruncated }
+        if (message.kind === 'attestations') {
+          for (const bytes of message.attestations)
+            hearAttestation(volume, decodeAttestation(bytes, volume.id))
+          continue
+        }
         if (message.kind === 'truncated') {
+          isTruncated = true
           this.#c.onTruncated(volume, channel.peer)
           continue
         }

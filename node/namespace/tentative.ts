@@ -22,7 +22,7 @@ import type { AuthorComponents } from './author.ts'
 import type { Cuts } from './cuts.ts'
 import { checkEntry } from './entry-check.ts'
 import type { EntryVerdict } from './entry-check.ts'
-import { OpenBatch } from './open-batch.ts'
+import { OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { Replica } from './replica.ts'
 import type { StateView } from './state-view.ts'
 
@@ -51,7 +51,7 @@ export interface TentativeComponents extends AuthorComponents {
 }
 
 interface OpenTrial {
-  readonly batch: OpenBatch
+  batch: OpenBatch
   readonly author: Author
   readonly moves: MoveLog
 }
@@ -94,11 +94,13 @@ export class Tentative {
         'unsupported',
         'too many have written since for one strong write to name',
       )
-    const batch = new OpenBatch({ seq: author.nextSeq(), hlc: author.nextHlc(), clear: false })
-    this.#open = { batch, author, moves: replica().moves.copy() }
+    const at = { seq: author.nextSeq(), hlc: author.nextHlc(), kind: 'sealed' } as const
+    const trial = { batch: new OpenBatch(at), author, moves: replica().moves.copy() }
+    this.#open = trial
     try {
       const result = view.tentatively(run)
       assert(!(result instanceof Promise), 'a strong write is one synchronous step')
+      const { batch } = trial
       return { result, entry: batch.ops.length === 0 ? undefined : author.makeEntry(batch) }
     } finally {
       this.#open = undefined
@@ -108,7 +110,12 @@ export class Tentative {
   /** As Volume.submit, of an op of a trial. returns the dot it will have. */
   submit(op: Op): Dot {
     assert(this.#open !== undefined && !isClearOp(op), `${op.kind} is of a trial`)
-    const { batch, author, moves } = this.#open
+    const { author, moves } = this.#open
+    const kind = bodyKindOf(op)
+    const { seq, hlc, ops } = this.#open.batch
+    if (ops.length === 0) this.#open.batch = new OpenBatch({ seq, hlc, kind })
+    const { batch } = this.#open
+    assert(batch.kind === kind, 'a trial changes the tree, or sets policies')
     author.checkRight(op)
     const encoded = encodeChecked(op)
     if (!batch.hasRoom(encoded.length)) {

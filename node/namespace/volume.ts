@@ -18,7 +18,6 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -26,6 +25,7 @@ import type { Store } from '../store/store.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { ActorTable } from './actors.ts'
 import type { Place } from './ancestry.ts'
+import { Attestations } from './attestations.ts'
 import { Author } from './author.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -39,13 +39,16 @@ import { heedAll } from './heed.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Standing } from './judge.ts'
 import { VolumeEvents } from './listeners.ts'
-import type { Membership } from './membership.ts'
-import { OpenBatch } from './open-batch.ts'
+import { Membership } from './membership.ts'
+import { OpenBatch, bodyKindOf } from './open-batch.ts'
+import type { BodyKind } from './open-batch.ts'
 import { Removals } from './removals.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaOwner } from './replica.ts'
 import { Shared } from './shared.ts'
 import { StateView } from './state-view.ts'
+import { cannotWrite, noteOf } from './stranded.ts'
+import type { Stranded } from './stranded.ts'
 import { StrayNodes } from './stray-nodes.ts'
 import type { StripeTable } from './stripes.ts'
 import { Tentative } from './tentative.ts'
@@ -57,6 +60,14 @@ const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 const NOTES = {
   late: 'an entry came too late: what it says is for its writer to say again',
   void: 'an entry says nothing: its writer had no right to it, or not any more',
+}
+
+interface OpenedParts {
+  readonly view: StateView
+  readonly membership: Membership
+  readonly replica: Replica
+  readonly claims: Claims
+  readonly attestations: Attestations
 }
 
 export interface VolumeComponents {
@@ -71,7 +82,9 @@ export class Volume {
   readonly genesisBytes: Uint8Array
   readonly identity: Identity
   readonly view: StateView
+  readonly membership: Membership
   readonly cuts: Cuts
+  readonly attestations: Attestations
   readonly removals: Removals
   readonly tentative: Tentative
   readonly claims: Claims
@@ -85,27 +98,31 @@ export class Volume {
   readonly #commits: GroupCommit
   #batch: OpenBatch | undefined
   #batchTimer: Timer | undefined
+  #stranded: Stranded | undefined
 
   private constructor(
     { world, store, identity }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
-    { view, replica, claims }: { view: StateView; replica: Replica; claims: Claims },
+    { view, membership, replica, claims, attestations }: OpenedParts,
   ) {
     this.id = volumeIdOf(genesisBytes)
     this.genesis = decodeGenesis(genesisBytes)
     this.genesisBytes = genesisBytes
     this.identity = identity
     this.view = view
+    this.membership = membership
+    this.attestations = attestations
     this.cuts = new Cuts(view)
-    const inUse = { view, replica: () => this.#replica, cuts: this.cuts }
+    const inUse = { view, membership, replica: () => this.#replica, cuts: this.cuts }
     this.removals = new Removals(inUse)
     this.forks = new Forks({ ...inUse, removals: this.removals })
     this.claims = claims
     this.strayNodes = new StrayNodes(view, world.clock)
     this.shared = new Shared(view)
     this.#replica = replica
+    membership.describeBy((peer) => this.#replica.infos.of(peer))
     this.#world = world
-    const close = (): void => this.#closeBatch()
+    const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
     this.#commits = new GroupCommit({ store, view, close, claim }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
@@ -131,25 +148,24 @@ export class Volume {
     await view.sweep()
     const id = volumeIdOf(genesisBytes)
     const genesis = decodeGenesis(genesisBytes)
-    const { identity } = components
+    const origins = { volume: id, creator: genesis.creator }
+    const membership = await Membership.open(view, components.identity, origins)
     const ground = { stored: view, base: readCheckpoint(view) }
-    const replica = await Replica.open(view, { identity, volume: id, genesis }, ground)
+    const replica = await Replica.open(view, { volume: id, membership }, ground)
     const claims = await Claims.open(view)
-    return new Volume(components, { genesisBytes, record }, { view, replica, claims })
+    const attestations = await Attestations.open(view, id)
+    const parts = { view, membership, replica, claims, attestations }
+    return new Volume(components, { genesisBytes, record }, parts)
   }
 
   /** For other replicas of the same. */
   get owner(): ReplicaOwner {
-    return { identity: this.identity, volume: this.id, genesis: this.genesis }
+    return { volume: this.id, membership: this.membership }
   }
 
   /** What the log has made of the volume. Another one after adopt(). */
   get replica(): Replica {
     return this.#replica
-  }
-
-  get membership(): Membership {
-    return this.#replica.membership
   }
 
   get stripes(): StripeTable {
@@ -211,18 +227,19 @@ export class Volume {
    */
   submit(op: Op): Dot {
     this.#commits.check()
+    if (this.#stranded !== undefined) throw cannotWrite(this.#stranded, this.membership)
     if (this.tentative.isOpen) return this.tentative.submit(op)
     this.#author.checkRight(op)
     const encoded = encodeChecked(op)
-    const clear = isClearOp(op)
+    const kind = bodyKindOf(op)
     const open = this.#batch
-    if (open?.clear !== clear || !open.hasRoom(encoded.length)) this.#closeBatch()
-    const batch = (this.#batch ??= this.#openBatch(clear))
+    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.endBatch()
+    const batch = (this.#batch ??= this.#openBatch(kind))
     const index = batch.add(op, encoded)
     const changes = emptyChanges()
     const dot = makeDot(this.actor, batch.seq, index)
-    // A grant is named by its entry's hash, known once the batch is closed: clear ops apply then.
-    if (!clear) {
+    // What is said of an entry by its hash is known once the batch is closed: other ops apply then.
+    if (kind === 'sealed') {
       this.#replica.applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), changes)
       heedAll(this, [op], this.actor)
     }
@@ -230,9 +247,20 @@ export class Volume {
     return dot
   }
 
+  /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
+  strand(stranded: Stranded | undefined): void {
+    if (stranded !== undefined && this.#stranded === undefined)
+      this.#note(...noteOf(stranded, this.membership))
+    this.#stranded = stranded
+  }
+
+  get stranded(): Stranded | undefined {
+    return this.#stranded
+  }
+
   /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    if (this.#batch?.isHalfFull === true) this.#closeBatch()
+    if (this.#batch?.isHalfFull === true) this.endBatch()
     return run()
   }
 
@@ -257,7 +285,7 @@ export class Volume {
     const { header } = entry
     if (header.volume !== this.id)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
-    if (this.#batch !== undefined) this.#closeBatch()
+    if (this.#batch !== undefined) this.endBatch()
     const replica = this.#replica
     const wallMs = this.#world.clock.wall()
     const found = checkEntry(entry, { replica, wallMs, isVerified })
@@ -284,7 +312,7 @@ export class Volume {
     if (label === undefined) return 'relabelling'
     const place = { ...found, label }
     const ops = reading.kind === 'ops' ? reading.ops : []
-    const isDue = this.removals.add(entry, place, ops)
+    const isDue = this.removals.add(entry, place)
     const standing = replica.standingOf(entry, place, this.removals.judge)
     if (standing !== 'counts') this.#note(NOTES[standing], { author })
     const changes = emptyChanges()
@@ -308,7 +336,7 @@ export class Volume {
    * back from peers like anyone's (MEMO §1.3).
    */
   renewIncarnation(): void {
-    this.#closeBatch()
+    this.endBatch()
     this.#author.renew()
   }
 
@@ -340,7 +368,7 @@ export class Volume {
 
   /** An entry without ops that points to all heads. */
   merge(): void {
-    this.#closeBatch()
+    this.endBatch()
     this.#log(this.#author.makeMerge(), [])
   }
 
@@ -351,7 +379,7 @@ export class Volume {
     this.#batchTimer?.cancel()
   }
 
-  #openBatch(clear: boolean): OpenBatch {
+  #openBatch(kind: BodyKind): OpenBatch {
     this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
       this.#batchTimer = undefined
       // A failed commit fails the volume: the next caller hears of it.
@@ -359,14 +387,15 @@ export class Volume {
     })
     for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
       this.#log(entry, [])
-    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), clear })
+    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
   }
 
-  #closeBatch(): void {
+  /** What was submitted so far is an entry of its own, or several. */
+  endBatch(): void {
     const batch = this.#batch
     if (batch === undefined) return
     this.#batch = undefined
-    this.#log(this.#author.makeEntry(batch), batch.clear ? batch.ops : [])
+    this.#log(this.#author.makeEntry(batch), batch.kind === 'sealed' ? [] : batch.ops)
   }
 
   /** Take an entry of this node's own. */
@@ -374,7 +403,7 @@ export class Volume {
     const { actor, deps } = entry.header
     const before = this.actors.get(actor)
     const place = { label: actor, before, deps, existing: undefined }
-    const isDue = this.removals.add(entry, place, ops)
+    const isDue = this.removals.add(entry, place)
     this.#apply(entry, place, ops, emptyChanges())
     this.#commits.add(entry)
     if (isDue) this.forks.tell()

@@ -16,8 +16,17 @@ export type Log = (
   fields?: Readonly<Record<string, unknown>>,
 ) => void
 
+export interface LogOptions {
+  readonly level?: LogLevel
+  /** What becomes of a line that is written. */
+  readonly seal?: (line: string) => string
+}
+
 /** Open the log of a home, which must be there. Lines below `level` are dropped. */
-export function openLog(home: string, level: LogLevel = 'info'): Log {
+export function openLog(
+  home: string,
+  { level = 'info', seal = (line) => line }: LogOptions = {},
+): Log {
   const folder = join(home, 'logs')
   const path = join(folder, 'node.log')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -40,7 +49,7 @@ export function openLog(home: string, level: LogLevel = 'info'): Log {
       formatters: { level: label },
       serializers: { error: stdSerializers.err },
     },
-    file,
+    { write: (line) => void file.write(`${seal(line.trimEnd())}\n`) },
   )
   return (lineLevel, message, fields = {}) => logger[lineLevel](fields, message)
 }

@@ -3,15 +3,28 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** What happened, in words that scripts can rely on. */
 export type SecurityEventKind =
-  | 'peer-costly'
-  // a file of which nobody can read what its writer says that it holds
-  | 'false-file'
+  | 'clock-ahead' // of a member
+  | 'false-file' // nobody can read what its writer says that it holds
+  | 'home-copied' // it was restored or copied, and runs under a new incarnation
+  | 'home-mended' // files of the home were open to other users of the machine
+  | 'join-refused' // somebody showed a ticket in vain
+  | 'joined' // this node became a member
+  | 'log-altered' // this very log was cut or changed
+  | 'member-removed'
+  | 'peer-costly' // a peer is cut off for a while
+  | 'peer-log-back' // the security log of a member is shorter than it was, or another
+  | 'policy-set'
+  | 'role-given'
+  | 'tier-set'
+  | 'ticket-made'
+  | 'ticket-revoked'
+  | 'ticket-used'
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind
-  readonly volume?: VolumeId
-  /** Who did it, or whom it concerns. */
-  readonly peer?: PeerId
+  readonly volume?: VolumeId | undefined
+  /** Who did it, or whom it concerns. Absent for what this node or its owner did: only those are never left out. */
+  readonly peer?: PeerId | undefined
   /** For people: what happened, to what, and what to do. */
   readonly message: string
 }

@@ -1,10 +1,6 @@
-// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking.
-// A ticket's secret is kept as a hash, by the node that made it; uses are counted before the grant is logged, so a
-// crash may cost a use but never gives one away.
-import { fromHex } from '../../protocol/bytes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking. It is the
+// only protocol that who is no member reaches; wrong secrets are answered slowly, and end the connection.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
-import { toByteString } from '../../protocol/bytes.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   formatTicket,
@@ -13,10 +9,10 @@ import {
 } from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
-import { parseRole } from '../../protocol/membership/roles.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
-import type { WallTime } from '../../protocol/units.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { Instant, WallTime } from '../../protocol/units.ts'
 import {
   JOIN_PROTOCOL,
   decodeJoinReply,
@@ -25,22 +21,29 @@ import {
   encodeJoinRequest,
 } from '../../protocol/wire/join.ts'
 import type { JoinReply, JoinRequest } from '../../protocol/wire/join.ts'
-import type { Kv } from '../store/kv.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Channel, World } from '../world/world.ts'
+import { stateOf, ticketIdOf } from './tickets.ts'
+import type { Tickets } from './tickets.ts'
 
-const TICKET_PREFIX = 'T'
 const JOIN_MS: number = 30 * SECOND_MS
+/** A secret that is of no ticket is answered after so long. */
+const WRONG_MS: number = SECOND_MS
+/** Who was told that it was removed is not told again for so long. */
+const TOLD_MS: number = 10 * MINUTE_MS
+const TOLD_MAX = 1024
 
-interface GivenTicket {
-  readonly volume: VolumeId
-  readonly role: Role
-  readonly expires: WallTime
-  readonly usesLeft: number
-}
+/** Why a ticket that is not open lets nobody in. */
+const REFUSED = {
+  revoked: ['ticket-revoked', 'this ticket was taken back'],
+  expired: ['ticket-expired', 'this ticket has expired'],
+  used: ['ticket-used', 'this ticket was used as often as it may be'],
+} as const
 
 export interface JoinComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
-  readonly kv: Kv
+  readonly tickets: Tickets
+  readonly record: RecordSecurity
   /** Log the grant and answer with what the joiner needs. throws 'EPERM', 'no-such-volume'. */
   readonly admit: (
     volume: VolumeId,
@@ -48,39 +51,56 @@ export interface JoinComponents {
     role: Role,
   ) => Promise<Extract<JoinReply, { kind: 'admitted' }>>
   readonly isMember: (volume: VolumeId, peer: PeerId, role: Role) => boolean
+  readonly wasRemoved: (volume: VolumeId, peer: PeerId) => boolean
 }
 
 export class Joining {
   readonly #c: JoinComponents
   /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
   #redeeming: Promise<unknown> = Promise.resolve()
-  /** When the last ticket ends: until then strangers may knock. */
-  #openUntil = 0
+  /** Who asked whether it was removed, and was, with when it was told last. */
+  readonly #told = new Map<PeerId, Instant>()
 
   constructor(components: JoinComponents) {
     this.#c = components
   }
 
   async start(): Promise<void> {
-    for await (const [, value] of this.#c.kv.scan({ from: TICKET_PREFIX, to: 'U' })) {
-      this.#openUntil = Math.max(this.#openUntil, decodeGiven(value).expires)
-    }
-    await this.#c.world.network.handle(JOIN_PROTOCOL, (channel) => this.#serve(channel))
+    await this.#c.tickets.load()
+    const { network } = this.#c.world
+    const serve = (channel: Channel): Promise<void> => this.#serve(channel)
+    await network.handle(JOIN_PROTOCOL, serve, { forStrangers: true })
   }
 
-  /** True while a ticket may still be shown by somebody unknown. */
+  /** May somebody unknown still get in by a ticket? */
   isOpen(): boolean {
-    return this.#c.world.clock.wall() < this.#openUntil
+    return this.#c.tickets.isOpen()
   }
 
-  /** Make a ticket and remember its secret's hash, durably. */
-  async invite(volume: VolumeId, role: Role, uses: number, expires: WallTime): Promise<string> {
-    const { network, random } = this.#c.world
+  /** Was a peer told lately that it was removed? */
+  wasTold(peer: PeerId): boolean {
+    const at = this.#told.get(peer)
+    return at !== undefined && this.#c.world.clock.now() < at + TOLD_MS
+  }
+
+  /** Make a ticket and remember its secret's hash, durably. returns its text, and how people name it. */
+  async invite(
+    volume: VolumeId,
+    role: Role,
+    uses: number,
+    expires: WallTime,
+  ): Promise<{ readonly ticket: string; readonly id: string }> {
+    const { tickets, record, world } = this.#c
+    const { network, random } = world
     const secret = random.bytes(TICKET_SECRET_BYTES)
     const ticket: Ticket = { volume, role, uses, expires, secret, addresses: network.addresses() }
-    await this.#keep(ticketSecretHash(secret), { volume, role, expires, usesLeft: uses })
-    this.#openUntil = Math.max(this.#openUntil, expires)
-    return formatTicket(ticket)
+    const hash = ticketSecretHash(secret)
+    const id = ticketIdOf(hash)
+    await tickets.add({ hash, volume, role, expires, uses })
+    const until = new Date(expires).toISOString()
+    const message = `ticket ${id}: ${uses} may join as ${role} until ${until}`
+    record({ kind: 'ticket-made', volume, message })
+    return { ticket: formatTicket(ticket), id }
   }
 
   /**
@@ -113,18 +133,13 @@ export class Joining {
     deadline: AbortSignal,
   ): Promise<{ reply: Extract<JoinReply, { kind: 'admitted' }>; from: PeerId }> {
     const { network } = this.#c.world
-    const peer = await network.dial(ticket.addresses, { signal: deadline })
-    const channel = await network.open(peer, JOIN_PROTOCOL, { signal: deadline })
+    const before = network.peers()
+    const peer = await network.dial(ticket.addresses, { signal: deadline }).catch(sayWhy)
     try {
-      await channel.send([encodeJoinRequest({ volume: ticket.volume, secret: ticket.secret })], {
-        signal: deadline,
-      })
-      const frame = await channel.receive({ signal: deadline })
-      if (frame === undefined)
-        throw new ShoalError('unreachable', `${peer} hung up instead of answering; try again`)
-      const reply = decodeJoinReply(frame)
+      const request = { kind: 'join', volume: ticket.volume, secret: ticket.secret } as const
+      const reply = await this.#exchange(peer, request, deadline).catch(sayWhy)
       if (reply.kind === 'refused') throw new ShoalError(reply.code, reply.message)
-      if (volumeIdOf(reply.genesis) !== ticket.volume)
+      if (reply.kind !== 'admitted' || volumeIdOf(reply.genesis) !== ticket.volume)
         throw new ShoalError('malformed', `${peer} answered with another volume than the ticket's`)
       await network.learn(
         peer,
@@ -132,74 +147,92 @@ export class Joining {
       )
       return { reply, from: peer }
     } finally {
+      // There it is the connection of a stranger, which serves nothing else.
+      if (!before.includes(peer)) await network.disconnect(peer).catch(() => undefined)
+    }
+  }
+
+  /** Ask a peer whether this node was removed. throws ShoalError 'unreachable', 'malformed', and what `signal` says. */
+  async askWhetherRemoved(volume: VolumeId, peer: PeerId, signal: AbortSignal): Promise<boolean> {
+    const reply = await this.#exchange(peer, { kind: 'removed', volume }, signal)
+    return reply.kind === 'removed' && reply.isSo
+  }
+
+  async #exchange(peer: PeerId, request: JoinRequest, signal: AbortSignal): Promise<JoinReply> {
+    const channel = await this.#c.world.network.open(peer, JOIN_PROTOCOL, { signal })
+    try {
+      await channel.send([encodeJoinRequest(request)], { signal })
+      const frame = await channel.receive({ signal })
+      if (frame === undefined) throw new ShoalError('unreachable', `${peer} hung up`)
+      return decodeJoinReply(frame)
+    } finally {
       await channel.close().catch(() => undefined)
     }
   }
 
   async #serve(channel: Channel): Promise<void> {
-    const signal = this.#c.world.clock.timeout(JOIN_MS)
+    const { clock, network } = this.#c.world
+    const signal = clock.timeout(JOIN_MS)
+    const { peer } = channel
     const frame = await channel.receive({ signal })
     if (frame === undefined) return
-    let reply: JoinReply
-    try {
-      const request = decodeJoinRequest(frame)
-      const redeemed = this.#redeeming.then(() => this.#redeem(request, channel.peer))
-      this.#redeeming = redeemed.catch(() => undefined)
-      reply = await redeemed
-    } catch (error) {
-      const { code, message } = asShoalError(error)
-      reply = { kind: 'refused', code, message }
-    }
+    const reply = await this.#answer(frame, peer)
+    const isWrong = reply.kind === 'refused' && reply.code === 'ticket-unknown'
+    if (isWrong) await clock.sleep(WRONG_MS, { signal })
     await channel.send([encodeJoinReply(reply)], { signal })
     await channel.close()
+    if (isWrong && !network.peers().includes(peer)) await network.disconnect(peer)
   }
 
-  async #redeem(request: JoinRequest, peer: PeerId): Promise<JoinReply> {
-    const hash = ticketSecretHash(request.secret)
-    const stored = this.#c.kv.get(ticketKey(hash))
-    const given = stored === undefined ? undefined : decodeGiven(stored)
+  async #answer(frame: Uint8Array, peer: PeerId): Promise<JoinReply> {
+    try {
+      const request = decodeJoinRequest(frame)
+      if (request.kind === 'removed') return this.#tell(request.volume, peer)
+      const redeemed = this.#redeeming.then(() => this.#redeem(request, peer))
+      this.#redeeming = redeemed.catch(() => undefined)
+      return await redeemed
+    } catch (error) {
+      const { code, message } = asShoalError(error)
+      this.#c.record({ kind: 'join-refused', peer, message: `answered: ${message}` })
+      return { kind: 'refused', code, message }
+    }
+  }
+
+  #tell(volume: VolumeId, peer: PeerId): JoinReply {
+    const isSo = this.#c.wasRemoved(volume, peer)
+    if (isSo) this.#told.set(peer, this.#c.world.clock.now())
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
+    return { kind: 'removed', isSo }
+  }
+
+  async #redeem(request: Extract<JoinRequest, { kind: 'join' }>, peer: PeerId): Promise<JoinReply> {
+    const { tickets, isMember, admit, record, world } = this.#c
+    const given = tickets.get(ticketSecretHash(request.secret))
     if (given === undefined || given.volume !== request.volume) {
       throw new ShoalError(
         'ticket-unknown',
         'the node you asked did not give out this ticket; ask for a new one with shoal invite',
       )
     }
+    const { hash, volume, role } = given
     // One whose answer was lost asks again.
-    if (this.#c.isMember(given.volume, peer, given.role))
-      return this.#c.admit(given.volume, peer, given.role)
-    if (given.expires <= this.#c.world.clock.wall()) {
-      throw new ShoalError(
-        'ticket-expired',
-        'this ticket has expired; ask for a new one with shoal invite',
-      )
+    if (isMember(volume, peer, role)) return admit(volume, peer, role)
+    const state = stateOf(given, world.clock.wall())
+    if (enforces('ticket-open') && state !== 'open') {
+      const [code, what] = REFUSED[state]
+      throw new ShoalError(code, `${what}; ask for a new one with shoal invite`)
     }
-    if (given.usesLeft <= 0) {
-      throw new ShoalError(
-        'ticket-used',
-        'this ticket was used as often as it may be; ask for a new one with shoal invite',
-      )
-    }
-    await this.#keep(hash, { ...given, usesLeft: given.usesLeft - 1 })
-    return this.#c.admit(given.volume, peer, given.role)
-  }
-
-  #keep(hash: string, given: GivenTicket): Promise<void> {
-    const { volume, role, expires, usesLeft } = given
-    const value = encodeCbor({ vol: volume, r: role, e: expires, u: usesLeft })
-    return this.#c.kv.write([{ kind: 'put', key: ticketKey(hash), value }], { sync: true })
+    await tickets.use(hash, peer)
+    const message = `ticket ${ticketIdOf(hash)}: ${peer} joins as ${role}`
+    record({ kind: 'ticket-used', volume, peer, message })
+    return admit(volume, peer, role)
   }
 }
 
-function ticketKey(hash: string): string {
-  return TICKET_PREFIX + toByteString(fromHex(hash))
-}
-
-function decodeGiven(bytes: Uint8Array): GivenTicket {
-  const value = decodeCbor(bytes, 'ticket record') as Record<string, unknown>
-  return {
-    volume: value['vol'] as VolumeId,
-    role: parseRole(String(value['r'])),
-    expires: value['e'] as WallTime,
-    usesLeft: value['u'] as number,
-  }
+/** A node that has no ticket to be used hangs up on strangers without a word. */
+function sayWhy(error: unknown): never {
+  if (!hasCode(error, 'unreachable')) throw error
+  const message = `${error.message}; if that node is up, it lets nobody in by this ticket any more: it was used as often as it may be, has expired, or was taken back; ask for a new one with shoal invite`
+  throw new ShoalError('unreachable', message, { cause: error })
 }

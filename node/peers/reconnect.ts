@@ -61,7 +61,7 @@ export class Reconnect {
     const { clock, network } = this.#c.world
     const now = clock.now()
     const last = this.#hurriedAt.get(peer)
-    if (network.peers().includes(peer)) return
+    if (network.peers().includes(peer) || !this.#c.wanted().includes(peer)) return
     if (last !== undefined && now < last + HURRY_PAUSE_MS) return
     this.#hurriedAt.set(peer, now)
     this.#forget(peer)

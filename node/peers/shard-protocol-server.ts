@@ -8,11 +8,13 @@ import { PAYLOAD_PIECE, SHARD_PROTOCOL, decodeShardRequest } from '../../protoco
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
+import { enforces } from '../../protocol/trust.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import { divCeil } from '../../protocol/units.ts'
 import { ShardProofs, noShard } from './shard-protocol-proofs.ts'
 import { ShardRoom } from './shard-protocol-room.ts'
 import { ShardSession } from './shard-protocol-session.ts'
-import type { PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
+import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
 import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
@@ -26,11 +28,21 @@ export interface ShardAccess {
   stripe(id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined
 }
 
+/** What is asked for. */
+export type Asked = { readonly stripe: StripeId } | { readonly chunk: ChunkId }
+
 export interface ShardServerHooks {
   /** A volume of this node, undefined if it is none. */
   accessTo(volume: VolumeId): ShardAccess | undefined
+  /**
+   * Does a stripe, or a chunk, lie in another volume of this node, and not in this one? What was put a moment ago lies in
+   * none yet.
+   */
+  isForeign?(volume: VolumeId, what: Asked): boolean
   /** A shard that a peer has put is durable here. */
   onKept?(volume: VolumeId, stripe: StripeId): void
+  /** A peer has sent a shard that it may not put, or that is none. */
+  onRefused?(peer: PeerId, bytes: number): void
   /** A shard that a peer has asked for is damaged here. */
   onDamaged?(stripe: StripeId, index: number): void
 }
@@ -46,6 +58,13 @@ interface AdmittedPut {
   readonly header: Uint8Array
 }
 
+/** Who puts so knows better. */
+const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'malformed',
+  'corrupt',
+  'EACCES',
+  'not-a-member',
+])
 const DONE: Extract<ShardReply, { kind: 'ok' }> = { kind: 'ok', length: 0, indices: [], proof: [] }
 
 export class ShardServer {
@@ -112,6 +131,8 @@ export class ShardServer {
         if (request.kind === 'get' && hasCode(error, 'corrupt')) {
           this.#hooks.onDamaged?.(request.stripe, request.index)
         }
+        if (request.kind === 'put' && FAULTS.has(asShoalError(error).code))
+          this.#hooks.onRefused?.(session.peer, request.length)
         await session.reply(refusal(error))
       }
     }
@@ -219,6 +240,7 @@ export class ShardServer {
   /** Length of the shard in question. throws unless the peer may read it, and the range is inside. */
   #shardLength(peer: PeerId, { volume, stripe, index, offset, length }: Request<'get'>): number {
     this.#accessOfMember(volume, peer)
+    if (this.#isForeign(volume, { stripe })) throw noShard(stripe, index)
     const shardLength = this.#store.shards.shardLength(stripe, index)
     if (shardLength === undefined) throw noShard(stripe, index)
     if (offset + length > shardLength) {
@@ -241,14 +263,16 @@ export class ShardServer {
 
   async #chunk(session: ShardSession, { volume, chunk }: Request<'chunk'>): Promise<void> {
     this.#accessOfMember(volume, session.peer)
-    const sealed = await this.#store.chunks.read(chunk)
+    const isForeign = this.#isForeign(volume, { chunk })
+    const sealed = isForeign ? undefined : await this.#store.chunks.read(chunk)
     if (sealed === undefined) throw new ShoalError('ENOENT', `chunk ${chunk} is not held here`)
     await session.reply({ ...DONE, length: sealed.length }, cut(sealed))
   }
 
   async #have(session: ShardSession, { volume, stripe }: Request<'have'>): Promise<void> {
     this.#accessOfMember(volume, session.peer)
-    await session.reply({ ...DONE, indices: this.#store.shards.indices(stripe) })
+    const isForeign = this.#isForeign(volume, { stripe })
+    await session.reply({ ...DONE, indices: isForeign ? [] : this.#store.shards.indices(stripe) })
   }
 
   /**
@@ -271,6 +295,10 @@ export class ShardServer {
     const access = this.#hooks.accessTo(volume)
     if (access?.isMember(peer) === true) return access
     throw new ShoalError('not-a-member', 'you are not a member of this volume')
+  }
+
+  #isForeign(volume: VolumeId, what: Asked): boolean {
+    return enforces('shards-by-volume') && this.#hooks.isForeign?.(volume, what) === true
   }
 
   #accessOfStorer(volume: VolumeId, peer: PeerId): ShardAccess {

@@ -1,6 +1,6 @@
 // What a backup in a tier tells of a volume, for who has its recovery key (../namespace/refill.ts).
 import { logPrefix, nodesPrefix } from '../../protocol/cold/backup.ts'
-import type { BackupHead } from '../../protocol/cold/backup.ts'
+import type { BackupHead, BackupPart } from '../../protocol/cold/backup.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
@@ -9,6 +9,7 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
 import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { decodeCheckpointMessage } from '../../protocol/wire/checkpoint.ts'
+import { readFetched } from '../namespace/announcement.ts'
 import type { FetchedCheckpoint } from '../namespace/checkpoint.ts'
 import type { NamespaceSource } from '../namespace/refill.ts'
 import type { ObjectTier } from '../world/world.ts'
@@ -38,9 +39,10 @@ export async function findBackup(
   const { tier: tierName, vector } = head
   const source = {
     secrets: key.secrets,
-    checkpoint: checkpointOf(head),
+    checkpoint: checkpointOf(volume, head),
+    governing: entriesOf(objects, volume, head.governing),
     nodes: nodesOf(objects, volume, head),
-    entries: entriesOf(objects, volume, head),
+    entries: entriesOf(objects, volume, head.log),
     vector,
   }
   return { tierName, source }
@@ -89,13 +91,12 @@ async function nothingThere(
   return new ShoalError('ENOENT', `there is ${is}: is it the right bucket or folder, and prefix?`)
 }
 
-function checkpointOf({ checkpoint }: BackupHead): FetchedCheckpoint | undefined {
+function checkpointOf(volume: VolumeId, { checkpoint }: BackupHead): FetchedCheckpoint | undefined {
   if (checkpoint === undefined) return undefined
   const message = decodeCheckpointMessage(checkpoint)
   if (message.kind !== 'checkpoint')
     throw new ShoalError('corrupt', 'a head in the tier tells of no checkpoint')
-  const { cut, before, cuts, clear, sealed } = message
-  return { ...cut, before, cuts, clear, sealed }
+  return readFetched(volume, message.announcement, message.attestations)
 }
 
 async function* nodesOf(
@@ -117,8 +118,8 @@ async function* nodesOf(
 async function* entriesOf(
   objects: BackupObjects,
   volume: VolumeId,
-  { log }: BackupHead,
+  parts: readonly BackupPart[],
 ): AsyncGenerator<readonly Entry[]> {
-  for (const part of log)
+  for (const part of parts)
     yield (await objects.readPart(logPrefix(volume), part)).map((bytes) => decodeEntry(bytes))
 }

@@ -18,6 +18,7 @@ import { HOUR_MS, MIB } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { encodeCheckpointMessage } from '../../protocol/wire/checkpoint.ts'
 import type { VolumeTiers } from '../files/volume-tiers.ts'
+import { readAnnouncement } from '../namespace/checkpoint.ts'
 import type { Checkpoint } from '../namespace/checkpoint.ts'
 import { Pace } from '../namespace/pace.ts'
 import type { Volume } from '../namespace/volume.ts'
@@ -153,10 +154,11 @@ export class Backup {
     const { volume } = this.#c.hosted
     const { checkpoint } = volume
     const { vector } = volume.durableClaim()
-    if (checkpoint === undefined) return { checkpoint, message: undefined, vector }
-    const { clear, sealed, before, ...cut } = checkpoint
-    const cuts = volume.cuts.all
-    const message = { kind: 'checkpoint', cut, before, cuts, clear, sealed } as const
+    const announcement = checkpoint && readAnnouncement(volume.view)
+    if (checkpoint === undefined || announcement === undefined)
+      return { checkpoint: undefined, message: undefined, vector }
+    const attestations = volume.attestations.of(announcement.hash).map(({ bytes }) => bytes)
+    const message = { kind: 'checkpoint', announcement, attestations } as const
     return { checkpoint, message: encodeCheckpointMessage(message), vector }
   }
 
@@ -193,8 +195,35 @@ export class Backup {
     const parts = { objects, volume, world, signal }
     const nodes = await putNodes(parts, now.checkpoint, base?.nodes ?? [])
     const log = await this.#putLog(objects, now, base, signal)
+    const governing = await this.#putGoverning(objects, base)
     const { message: checkpoint, vector } = now
-    return { genesis: volume.genesisBytes, tier, vector, checkpoint, nodes, ...log }
+    const told = { genesis: volume.genesisBytes, tier, vector, checkpoint }
+    return { ...told, nodes, ...governing, ...log }
+  }
+
+  /** Anew where any came, which is seldom: who has nothing else believes in nothing without them. */
+  async #putGoverning(
+    objects: BackupObjects,
+    base: BackupHead | undefined,
+  ): Promise<Pick<BackupHead, 'governing' | 'governed'>> {
+    const { world, hosted } = this.#c
+    const { governance } = hosted.volume.membership
+    const governed = governance.headsIn(() => true)
+    if (base?.governed.join() === governed.join()) return { governing: base.governing, governed }
+    const governing: BackupPart[] = []
+    let items: Uint8Array[] = []
+    let bytes = 0
+    for (const entry of governance.beyond([])) {
+      const encoded = encodeEntry(entry)
+      items.push(encoded)
+      bytes += encoded.length
+      if (bytes < LOG_PART_BYTES) continue
+      governing.push(await objects.putPart(logPrefix(hosted.volume.id), items, world.random))
+      items = []
+      bytes = 0
+    }
+    governing.push(await objects.putPart(logPrefix(hosted.volume.id), items, world.random))
+    return { governing, governed }
   }
 
   /** What is new of the log, with the last part there, which was not full. */
@@ -284,7 +313,7 @@ export class Backup {
 
 function* keysOf(head: BackupHead, volume: VolumeId): Generator<string> {
   for (const { id } of head.nodes) yield nodesPrefix(volume) + id
-  for (const { id } of head.log) yield logPrefix(volume) + id
+  for (const { id } of [...head.log, ...head.governing]) yield logPrefix(volume) + id
 }
 
 /** Is all there that a head names? */

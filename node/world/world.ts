@@ -69,6 +69,17 @@ export interface DiskFile {
   close(): Promise<void>
 }
 
+/**
+ * How a peer stands with this node. A member is served. A stranger reaches protocols that are for strangers alone, with
+ * small frames, for a short time, few at once. Nobody else is connected.
+ */
+export type Standing = 'member' | 'stranger' | 'nobody'
+
+/** What becomes of a gossiped message: forwarded; or not; or not, and whoever delivered it is to blame. */
+export type Verdict = 'accept' | 'ignore' | 'reject'
+
+export type TopicListener = (message: Uint8Array, from: PeerId) => Verdict
+
 /** Authenticated messages between nodes. The remote PeerId is always proven by the connection. */
 export interface Network {
   readonly self: PeerId
@@ -76,36 +87,49 @@ export interface Network {
   stop(): Promise<void>
   /** Addresses others can dial, each ending in /p2p/<self>. */
   addresses(): readonly string[]
-  /** Connected peers. */
+  /** Connected members. */
   peers(): readonly PeerId[]
   /** Last known addresses of a peer, also while it is away. */
   addressesOf(peer: PeerId): Promise<readonly string[]>
-  /** Remember addresses for a peer. */
+  /** Remember addresses for a member; those of others are not kept. */
   learn(peer: PeerId, addresses: readonly string[]): Promise<void>
-  /** Connect. A bare address may end in /p2p/<id>, which is then required of the remote. throws 'unreachable'. */
+  /**
+   * Connect to a member. A bare address may end in /p2p/<id>, which is then required of the remote.
+   * throws 'unreachable', also for one that is no member.
+   */
   dial(target: PeerId | readonly string[], options: { signal: AbortSignal }): Promise<PeerId>
+  /** Hang up on a peer, whatever it is. */
   disconnect(peer: PeerId): Promise<void>
-  /** Which peers may stay connected, asked on each connection; a refused peer is cut off. */
-  gate(allowed: (peer: PeerId) => boolean): void
+  /**
+   * Who is what, asked at each connection. To be called again when somebody has become something else: whoever is not
+   * connected as what it is by now is hung up on, and may connect again.
+   */
+  gate(standing: (peer: PeerId) => Standing): void
   onConnect(listener: (peer: PeerId) => void): void
   onDisconnect(listener: (peer: PeerId) => void): void
-  /** A peer announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
+  /** A member announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
   onDiscover(listener: (peer: PeerId) => void): void
-  /** Serve a protocol. A rejection aborts the channel; it never harms the process. */
-  handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void>
+  /** Serve a protocol to members, or to strangers too. A rejection aborts the channel; it never harms the process. */
+  handle(
+    protocol: string,
+    serve: (channel: Channel) => Promise<void>,
+    options?: { readonly forStrangers?: boolean },
+  ): Promise<void>
   /** Open a channel to a peer, dialling its known addresses if need be. throws 'unreachable'. */
   open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel>
   /** Round trip in ms. */
   ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
   /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */
   publish(topic: string, message: Uint8Array): Promise<void>
-  /** `from` is the peer that delivered it to us. `listener` returns false for a message not worth forwarding. */
-  subscribe(topic: string, listener: (message: Uint8Array, from: PeerId) => boolean): () => void
+  /** `from` is the peer that delivered it to us. Only an `audience` is sent anything on the topic, and heard on it. */
+  subscribe(topic: string, listener: TopicListener, audience: (peer: PeerId) => boolean): () => void
+  /** Tells how much of its own talk (gossip, DHT) the network has taken from a peer, in bytes. */
+  onTraffic(listener: (peer: PeerId, bytes: number) => void): void
   /** Announce in the DHT that this node has `cid` (CID bytes). Best effort. */
   provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Announce it no more: what this node keeps of it is gone, what others were told they forget with time. */
   unprovide(cid: Uint8Array): Promise<void>
-  /** Peers that announced `cid`. */
+  /** Members that announced `cid`. */
   find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId>
 }
 

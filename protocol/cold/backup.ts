@@ -1,5 +1,5 @@
-// The namespace of a volume in a cold tier: a head, which tells of everything, and parts of two kinds: nodes of the newest
-// checkpoint's trees, and the entries of the log that come after it. All is sealed:
+// The namespace of a volume in a cold tier: a head, which tells of everything, and parts of three kinds: nodes of the newest
+// checkpoint's trees, the entries of the log that come after it, and all governing entries. All is sealed:
 //   a part with a key of its own, that the head says; its name is the hash of its sealed bytes
 //   a head with a key of its own, sealed to each member that may write, and to each recovery key
 // A part never changes. So a head that could be read back, with its parts, tells the whole namespace, whatever comes after.
@@ -11,8 +11,8 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES, blake3 } from '../hash.ts'
 import { hexIdBytes, publicKeyOf } from '../ids.ts'
-import type { PeerId, VolumeId } from '../ids.ts'
-import { BACKUP_PARTS_MAX, MEMBERS_MAX, TIER_NAME_MAX } from '../limits.ts'
+import type { EntryHash, PeerId, VolumeId } from '../ids.ts'
+import { BACKUP_PARTS_MAX, GOVERNED_MAX, MEMBERS_MAX, TIER_NAME_MAX } from '../limits.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import { GENESIS_BYTES_MAX } from '../membership/genesis.ts'
 import type { WallTime } from '../units.ts'
@@ -46,6 +46,9 @@ export interface BackupHead {
   /** The newest checkpoint, as a 'checkpoint' message (wire/checkpoint.ts); without one the log is whole. */
   readonly checkpoint: Uint8Array | undefined
   readonly nodes: readonly NodePart[]
+  /** All governing entries, each after those that it names, and the newest of them. */
+  readonly governing: readonly BackupPart[]
+  readonly governed: readonly EntryHash[]
   /** In order: entries come after their past. All but the last are full. */
   readonly log: readonly BackupPart[]
   /** What the log is told up to by all parts but the last, and what tells whether labels still mean the same there. */
@@ -160,6 +163,8 @@ function encodeHead(head: BackupHead): Uint8Array {
       s: part.isSealed,
       ids: fromHex(part.ids.join('')),
     })),
+    a: head.governing.map(partOf),
+    ah: head.governed.map(fromHex),
     l: head.log.map(partOf),
     lv: encodeVector(head.full),
     lm: head.fullMark,
@@ -182,6 +187,12 @@ function decodeHead(bytes: Uint8Array): BackupHead {
         isSealed: part.boolean('s'),
         ids: (ids.match(each) ?? []) as NodeHash[],
       }
+    }),
+    governing: f.list('a', BACKUP_PARTS_MAX).map((value) => decodePart(new Fields(value, 'part'))),
+    governed: f.list('ah', GOVERNED_MAX).map((value) => {
+      if (value instanceof Uint8Array && value.length === HASH_BYTES)
+        return toHex(value) as EntryHash
+      throw new ShoalError('malformed', 'the head of a backup names no governing entry')
     }),
     log: f.list('l', BACKUP_PARTS_MAX).map((value) => decodePart(new Fields(value, 'part'))),
     full: decodeVector(f.raw('lv')),

@@ -1,18 +1,26 @@
 // A log entry: header, body, signature (DESIGN §4, MEMO §1.4). The hash of the header names the entry; the header
 // holds the hash of the body, so chains stay verifiable when bodies are dropped or cannot be read.
 //
-// Invariants of a valid entry: seq = 1 exactly when prev is absent and `origin` is present; deps name other actors,
-// sorted, each once; hlc is greater than that of prev and of every dep; the signature is the origin key's.
+// Invariants of a valid entry: seq = 1 exactly when prev is absent; deps name other actors, sorted, each once; hlc is
+// greater than that of prev and of every dep; the signature is the origin key's. A governing entry, which speaks of
+// members, keys and policies, can be verified without the rest of the log: it has its origin, and names those before it.
 import { decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
 import { HLC_MAX } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { isSeq } from '../clock/vector-clock.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, assert } from '../errors.ts'
 import { blake3, blake3Concat, HASH_BYTES } from '../hash.ts'
-import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, SHORT_ID_BYTES, cidText, encodeCid } from '../ids.ts'
-import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
-import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../limits.ts'
+import {
+  CODEC_DAG_CBOR,
+  MULTIHASH_BLAKE3,
+  SHORT_ID_BYTES,
+  cidText,
+  encodeCid,
+  peerIdFromPublicKey,
+} from '../ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../ids.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, GOVERNED_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
 
@@ -20,6 +28,8 @@ const ENTRY_VERSION = 1
 const HEADER_FIELDS = 13
 /** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
 export const FLAG_CLEAR_BODY = 1
+/** Entries about members, keys and policies (protocol/membership/governance.ts): kept for good by every member. */
+export const FLAG_GOVERNS = 2
 
 export interface Dependency {
   readonly actor: ActorId
@@ -27,7 +37,7 @@ export interface Dependency {
   readonly hash: EntryHash
 }
 
-/** Who an actor is; in its first entry only. */
+/** Who an actor is; in its first entry, and in those that govern. */
 export interface Origin {
   /** Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array
@@ -50,13 +60,19 @@ export interface EntryHeader {
   readonly bodyHash: Uint8Array
   readonly flags: number
   readonly origin: Origin | undefined
+  /** Of an entry that governs: the newest governing entries that its author knew, sorted. Otherwise absent. */
+  readonly governed?: readonly EntryHash[] | undefined
 }
 
-export interface Entry {
+/** An entry without its body: who has written it can be verified. */
+export interface EntryHead {
   readonly header: EntryHeader
   readonly headerBytes: Uint8Array
   readonly hash: EntryHash
   readonly signature: Uint8Array
+}
+
+export interface Entry extends EntryHead {
   readonly body: Uint8Array
 }
 
@@ -84,8 +100,24 @@ export function signEntry(
   return { header, headerBytes, hash: toHex(digest) as EntryHash, signature, body }
 }
 
+/** True for an entry about members, keys and policies. */
+export function isGoverning({ flags }: Pick<EntryHeader, 'flags'>): boolean {
+  return (flags & FLAG_GOVERNS) !== 0
+}
+
+/** True for an entry whose body every member may read. */
+export function isClear({ flags }: Pick<EntryHeader, 'flags'>): boolean {
+  return (flags & FLAG_CLEAR_BODY) !== 0
+}
+
+/** Whoever signed a governing entry, by the key that it has. */
+export function authorOfGoverning({ origin }: EntryHeader): PeerId {
+  assert(origin !== undefined, 'a governing entry has its origin')
+  return peerIdFromPublicKey(origin.publicKey)
+}
+
 /** True if the entry is signed by `publicKey`. */
-export function verifyEntry(entry: Entry, publicKey: Uint8Array): boolean {
+export function verifyEntry(entry: EntryHead, publicKey: Uint8Array): boolean {
   return verifySignature(publicKey, 'shoal/entry/1', fromHex(entry.hash), entry.signature)
 }
 
@@ -102,14 +134,21 @@ export function encodeEntry(entry: Entry): Uint8Array {
 /** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
 export function decodeEntry(bytes: Uint8Array): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
+  return withBody(decodeHead(headerBytes, signature), body)
+}
+
+/** The part of an entry that names and proves it; checks its shape, not the signature. throws ShoalError 'malformed'. */
+export function decodeHead(headerBytes: Uint8Array, signature: Uint8Array): EntryHead {
   const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header'))
-  if (header.bodyBytes !== body.length || !equalBytes(blake3(body), header.bodyHash)) {
-    throw new ShoalError(
-      'malformed',
-      `entry ${header.actor}:${header.seq} has another body than it says`,
-    )
-  }
-  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature, body }
+  return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature }
+}
+
+/** The whole entry. throws ShoalError 'malformed' if this is not its body. */
+export function withBody(head: EntryHead, body: Uint8Array): Entry {
+  const { actor, seq, bodyBytes, bodyHash } = head.header
+  if (bodyBytes !== body.length || !equalBytes(blake3(body), bodyHash))
+    throw new ShoalError('malformed', `entry ${actor}:${seq} has another body than it says`)
+  return { ...head, body }
 }
 
 /** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
@@ -149,6 +188,7 @@ function encodeHeader(header: EntryHeader): Uint8Array {
     header.bodyHash,
     header.flags,
     header.origin === undefined ? null : [header.origin.publicKey, header.origin.nonce],
+    ...(header.governed === undefined ? [] : [header.governed.map(fromHex)]),
   ])
 }
 
@@ -164,6 +204,8 @@ function decodeHeader(value: unknown): EntryHeader {
     throw new ShoalError('malformed', 'an entry header is too short')
   const seq = fields[3]
   if (!isSeq(seq)) throw new ShoalError('malformed', 'an entry header has a bad seq')
+  const flags = count(fields[11], 'flags', 2 ** 31)
+  const governs = isGoverning({ flags })
   const header: EntryHeader = {
     volume: hash32(fields[1], 'volume') as VolumeId,
     actor: id16(fields[2], 'actor') as ActorId,
@@ -175,11 +217,15 @@ function decodeHeader(value: unknown): EntryHeader {
     epoch: count(fields[8], 'epoch', 2 ** 32),
     bodyBytes: count(fields[9], 'body length', ENTRY_BODY_MAX),
     bodyHash: fromHex(hash32(fields[10], 'body hash')),
-    flags: count(fields[11], 'flags', 2 ** 31),
+    flags,
     origin: decodeOrigin(fields[12]),
+    ...(governs ? { governed: decodeGoverned(fields[13]) } : {}),
   }
   const first = seq === 1
-  if (first !== (header.prev === undefined) || first !== (header.origin !== undefined)) {
+  if (
+    first !== (header.prev === undefined) ||
+    (first || governs) !== (header.origin !== undefined)
+  ) {
     throw new ShoalError('malformed', 'an entry has prev and origin that do not fit its seq')
   }
   return header
@@ -205,6 +251,15 @@ function decodeDeps(value: unknown): Dependency[] {
       hash: hash32(hash, 'dep hash') as EntryHash,
     }
   })
+}
+
+function decodeGoverned(value: unknown): EntryHash[] {
+  if (!Array.isArray(value) || value.length > GOVERNED_MAX)
+    throw new ShoalError('malformed', 'an entry names no governing entries within their bound')
+  const hashes = (value as readonly unknown[]).map((item) => hash32(item, 'governing entry'))
+  if (hashes.some((hash, index) => index > 0 && hash <= (hashes[index - 1] ?? '')))
+    throw new ShoalError('malformed', 'the governing entries that an entry names are not sorted')
+  return hashes as EntryHash[]
 }
 
 function decodeOrigin(value: unknown): Origin | undefined {

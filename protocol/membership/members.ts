@@ -1,69 +1,42 @@
-// The members of a volume as its log tells: each record last-writer-wins by stamp, so replicas agree.
+// The members of a volume as its log tells, and the keys that they are given.
 import { sealTo } from '../cipher.ts'
 import { deriveKey } from '../hash.ts'
 import { publicKeyOf } from '../ids.ts'
 import type { EntryHash, PeerId } from '../ids.ts'
 import { STAMP_ZERO } from '../log/dot.ts'
 import type { Stamp } from '../log/dot.ts'
-import type { ClearOp } from '../tree/op.ts'
 import { mayRead } from './roles.ts'
 import type { Role } from './roles.ts'
 
-export interface Member {
+/** What governing acts say of a peer (governance-state.ts). */
+export interface MemberRole {
   readonly peer: PeerId
   readonly role: Role
-  /** The entry that granted the role; the author of entries names it. */
+  /** The act that granted the role; the author of entries names it. */
   readonly grant: EntryHash
   readonly granted: Stamp
   /** Present once removed; a later grant brings the member back. */
   readonly removed: Stamp | undefined
+}
+
+/** How a member describes itself. */
+export interface MemberInfo {
   readonly name: string
   readonly zone: string
   readonly capacityBytes: number
   readonly described: Stamp
 }
 
+export interface Member extends MemberRole, MemberInfo {}
+
 /** True for a member that has not been removed since its last grant. */
-export function isActive(member: Member | undefined): member is Member {
+export function isActive<Some extends MemberRole>(member: Some | undefined): member is Some {
   return member !== undefined && (member.removed === undefined || member.removed < member.granted)
 }
 
-/** The record after an op about this member; the same op again changes nothing. */
-export function applyMemberOp(
-  known: Member | undefined,
-  op: Extract<ClearOp, { kind: 'member' | 'member-info' | 'remove-member' }>,
-  stamp: Stamp,
-  entry: EntryHash,
-): Member {
-  const member = known ?? blankMember(op.peer)
-  switch (op.kind) {
-    case 'member':
-      return stamp <= member.granted
-        ? member
-        : { ...member, role: op.role, grant: entry, granted: stamp }
-    case 'member-info': {
-      const { name, zone, capacityBytes } = op
-      return stamp <= member.described
-        ? member
-        : { ...member, name, zone, capacityBytes, described: stamp }
-    }
-    case 'remove-member':
-      return stamp <= (member.removed ?? STAMP_ZERO) ? member : { ...member, removed: stamp }
-  }
-}
-
-function blankMember(peer: PeerId): Member {
-  return {
-    peer,
-    role: 'keeper',
-    grant: '' as EntryHash,
-    granted: STAMP_ZERO,
-    removed: undefined,
-    name: peer.slice(-6),
-    zone: '',
-    capacityBytes: 0,
-    described: STAMP_ZERO,
-  }
+/** Of a member that has not described itself yet. */
+export function blankInfo(peer: PeerId): MemberInfo {
+  return { name: peer.slice(-6), zone: '', capacityBytes: 0, described: STAMP_ZERO }
 }
 
 /** What keepers get instead of the epoch's secret: enough to read heads, not content. */

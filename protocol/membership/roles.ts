@@ -40,3 +40,9 @@ export function mayRead(role: Role): boolean {
 export function mayStore(role: Role): boolean {
   return role === 'admin' || role === 'writer' || role === 'keeper'
 }
+
+/** May one do in a role all that is allowed in the other? */
+export function includesRole(role: Role, other: Role): boolean {
+  if (role === other || role === 'admin') return true
+  return role === 'writer' && (other === 'reader' || other === 'keeper')
+}

@@ -101,6 +101,7 @@ export function applyOp(
       break
     // Settings, and what people want for a path, are tables of their own.
     case 'policy':
+    case 'restated':
     case 'pin':
     case 'pin-cold':
       return

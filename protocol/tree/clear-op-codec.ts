@@ -15,9 +15,10 @@ import {
   stripeIdBytes,
   stripeIdFromCid,
 } from '../ids.ts'
-import type { PeerId, StripeId } from '../ids.ts'
+import type { EntryHash, PeerId, StripeId } from '../ids.ts'
 import {
   ENTRY_BODY_MAX,
+  GOVERNED_MAX,
   MEMBERS_MAX,
   OP_SHARDS_MAX,
   OP_STRIPES_MAX,
@@ -79,6 +80,9 @@ export function encodeClearOp(op: ClearOp): Record<string, unknown> {
         o,
         c: op.hlc,
         vv: encodeVector(op.vector),
+        a: encodeVector(op.held),
+        b: op.before === undefined ? null : fromHex(op.before),
+        g: op.governed.map(fromHex),
         ...(op.clear === undefined ? {} : { k: fromHex(op.clear) }),
         ...(op.sealed === undefined ? {} : { s: fromHex(op.sealed) }),
       }
@@ -148,20 +152,31 @@ export function decodeClearOp(kind: string, f: Fields): Op | undefined {
     case 'read':
       return { kind, stripes: f.list('s', OP_STRIPES_MAX).map(stripe) }
     case 'checkpoint':
-      return {
-        kind,
-        hlc: decodeHlc(f.raw('c')),
-        vector: decodeVector(f.raw('vv')),
-        clear: f.has('k') ? root(f, 'k') : undefined,
-        sealed: f.has('s') ? root(f, 's') : undefined,
-      }
+      return decodeCheckpoint(f)
     default:
       return undefined
   }
 }
 
+function decodeCheckpoint(f: Fields): Op {
+  return {
+    kind: 'checkpoint',
+    hlc: decodeHlc(f.raw('c')),
+    vector: decodeVector(f.raw('vv')),
+    held: decodeVector(f.raw('a')),
+    before: f.has('b') ? entryHash(f.raw('b')) : undefined,
+    governed: f.list('g', GOVERNED_MAX).map(entryHash),
+    clear: f.has('k') ? root(f, 'k') : undefined,
+    sealed: f.has('s') ? root(f, 's') : undefined,
+  }
+}
+
 function root(f: Fields, name: string): NodeHash {
   return toHex(f.bytes(name, HASH_BYTES, HASH_BYTES)) as NodeHash
+}
+
+function entryHash(value: unknown): EntryHash {
+  return toHex(bytes(value, HASH_BYTES, HASH_BYTES)) as EntryHash
 }
 
 function peer(value: unknown): PeerId {

@@ -26,6 +26,7 @@ export type ChangeKind =
   | 'place'
   | 'merge'
   | 'checkpoint'
+  | 'restated'
   | 'unknown'
 
 export interface Change {
@@ -292,7 +293,7 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
   return `set ${key}=${voters.join(',')}`
 }
 
-type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' }>
+type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' | 'restated' }>
 
 /** Ops about where data lies. */
 type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' }>
@@ -312,7 +313,9 @@ function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
     case 'epoch':
       return { kind: 'member', text: `began key epoch ${op.epoch}` }
     case 'checkpoint':
-      return { kind: 'checkpoint', text: 'made a checkpoint' }
+      return { kind: 'checkpoint', text: 'proposed a checkpoint' }
+    case 'restated':
+      return { kind: 'restated', text: `restated ${op.entries.length} late entries of others` }
     default:
       return assertNever(op)
   }

@@ -93,6 +93,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
     case 'policy':
       return { o, k: op.key, v: op.value }
+    case 'restated':
+      return { o, e: op.entries.map(encodeDot) }
     case 'pin':
       return { o, id: fromHex(op.id), c: op.class }
     case 'pin-cold':
@@ -176,6 +178,8 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return { kind, inode: id(f, 'i'), saw: saw(f) }
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
+    case 'restated':
+      return { kind, entries: dots(f.list('e', OP_DOTS_MAX)) }
     case 'pin':
       return { kind, id: id(f, 'id'), class: f.text('c', CLASS_TEXT_MAX) }
     case 'pin-cold':

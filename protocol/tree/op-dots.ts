@@ -17,6 +17,8 @@ export function translateOp(op: Op, translate: Translate): Op {
     case 'rmdir':
     case 'drop-version':
       return { ...op, saw: each(op.saw) }
+    case 'restated':
+      return { ...op, entries: each(op.entries) }
     case 'version': {
       const touch = op.touch.map(({ link, saw }) => ({ link, saw: each(saw) }))
       return { ...op, base: each(op.base), touch }

@@ -5,7 +5,7 @@ import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../log/dot.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
-import type { NodeId, PackId, PeerId, StripeId } from '../ids.ts'
+import type { EntryHash, NodeId, PackId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
 import type { Name } from './names.ts'
 import type { XattrName } from './xattrs.ts'
@@ -119,6 +119,8 @@ export type TreeOp =
     }
   | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
   | { readonly kind: 'policy'; readonly key: string; readonly value: string }
+  /** What entries said that came too late was said again by now, by who holds them: each by its first dot. */
+  | { readonly kind: 'restated'; readonly entries: readonly Dot[] }
   | {
       readonly kind: 'pin'
       /** A directory or an inode. */
@@ -202,16 +204,41 @@ export type ClearOp =
       readonly stripes: readonly StripeId[]
     }
   | {
+      /** A cut is proposed. It counts once enough members attest its state (protocol/log/attestation.ts). */
       readonly kind: 'checkpoint'
       /** The cut: entries up to this clock, and of which actors these are how many. All members hold them. */
       readonly hlc: Hlc
       readonly vector: VersionVector
+      /** What its author had applied before this entry. */
+      readonly held: VersionVector
+      /** The entry that announces the cut before it; undefined: it is the first. */
+      readonly before: EntryHash | undefined
+      /** The newest governing entries that its author knew: those who may attest are members by these. */
+      readonly governed: readonly EntryHash[]
       /** Roots of the state there: of what all members may read, and of what keepers may not. */
       readonly clear: NodeHash | undefined
       readonly sealed: NodeHash | undefined
     }
 
 export type Op = TreeOp | ClearOp
+
+/** Ops that decide who may do what, and how: they travel in governing entries (protocol/membership/governance.ts). */
+export type GoverningOp = Extract<
+  Op,
+  { readonly kind: 'member' | 'remove-member' | 'epoch' | 'policy' }
+>
+
+/** True for an op that travels in a governing entry, and in no other. */
+export function isGoverningOp(op: Op): op is GoverningOp {
+  return GOVERNING_KINDS.has(op.kind)
+}
+
+const GOVERNING_KINDS: ReadonlySet<Op['kind']> = new Set([
+  'member',
+  'remove-member',
+  'epoch',
+  'policy',
+])
 
 /** True for an op that travels in a clear body. */
 export function isClearOp(op: Op): op is ClearOp {

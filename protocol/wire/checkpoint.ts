@@ -1,48 +1,38 @@
 // Messages of /shoal/checkpoint/1: who lacks the older part of a log asks a member for its newest checkpoint, then for
-// the nodes of its trees, as many at a time as it likes. DAG-CBOR maps, kind in "t".
+// the nodes of its trees, as many at a time as it likes. First it is told the governing entries that it does not know: by
+// these it counts who attests the checkpoint. DAG-CBOR maps, kind in "t".
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex, toHex } from '../bytes.ts'
-import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
-import type { VersionVector } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
 import type { EntryHash, VolumeId } from '../ids.ts'
-import { CHUNK_PLAIN_MAX } from '../limits.ts'
-import { decodeHlc } from '../log/entry.ts'
+import { CHUNK_PLAIN_MAX, ENTRY_BODY_MAX, GOVERNED_MAX, MEMBERS_MAX } from '../limits.ts'
+import { ATTESTATION_BYTES_MAX } from '../log/attestation.ts'
+import { decodeEntry, encodeEntry } from '../log/entry.ts'
+import type { Entry } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
-import type { Cut } from '../log/stability.ts'
 
 export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'
 /** Nodes asked for at once. */
 export const NODES_AT_ONCE_MAX = 32
-/** Bytes of nodes after which an answer ends: with one more node it still fits in a frame. */
+/** Bytes of nodes, or of governing entries, after which a message ends: with one more it still fits in a frame. */
 export const NODES_BYTES: number = 512 * 1024
-/** Announced cuts in a message. */
-const CUTS_MAX = 64
+const GOVERNING_AT_ONCE_MAX = 4096
 const MESSAGE_MAX = 1024
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>(['not-a-member', 'unsupported', 'stopped'])
 
-/** A cut, the entry that announces it, what its announcer held, and the entry that announces the one before it. */
-export interface WireCut extends Cut {
-  readonly id: EntryHash
-  readonly held: VersionVector
-  readonly before: EntryHash | undefined
-}
-
 export type CheckpointMessage =
-  | { readonly kind: 'get'; readonly volume: VolumeId }
+  /** governed: the newest governing entries that the asker knows. */
+  | { readonly kind: 'get'; readonly volume: VolumeId; readonly governed: readonly EntryHash[] }
+  /** Governing entries, each after those that it names. */
+  | { readonly kind: 'governing'; readonly entries: readonly Entry[] }
+  /** The entry that announces the checkpoint, and what members attest of it, in wire form. */
   | {
       readonly kind: 'checkpoint'
-      readonly cut: Cut
-      /** The entry that announces the cut before it. */
-      readonly before: EntryHash | undefined
-      /** Announced cuts that entries after this one are judged by, this one's announcement among them. */
-      readonly cuts: readonly WireCut[]
-      readonly clear: NodeHash | undefined
-      /** Absent also for a keeper. */
-      readonly sealed: NodeHash | undefined
+      readonly announcement: Entry
+      readonly attestations: readonly Uint8Array[]
     }
   | { readonly kind: 'want'; readonly sealed: boolean; readonly ids: readonly NodeHash[] }
   /** In the order asked for, at least the first, as many as fit; undefined for one that is not there any more. */
@@ -53,25 +43,11 @@ export function encodeCheckpointMessage(message: CheckpointMessage): Uint8Array 
   const t = message.kind
   switch (message.kind) {
     case 'get':
-      return encodeCbor({ t, vol: fromHex(message.volume) })
-    case 'checkpoint': {
-      const { cut, before, cuts, clear, sealed } = message
-      return encodeCbor({
-        t,
-        c: cut.hlc,
-        vv: encodeVector(cut.vector),
-        b: before === undefined ? null : fromHex(before),
-        w: cuts.map((known) => ({
-          c: known.hlc,
-          vv: encodeVector(known.vector),
-          b: known.before === undefined ? null : fromHex(known.before),
-          e: fromHex(known.id),
-          a: encodeVector(known.held),
-        })),
-        k: clear === undefined ? null : fromHex(clear),
-        s: sealed === undefined ? null : fromHex(sealed),
-      })
-    }
+      return encodeCbor({ t, vol: fromHex(message.volume), g: message.governed.map(fromHex) })
+    case 'governing':
+      return encodeCbor({ t, e: message.entries.map(encodeEntry) })
+    case 'checkpoint':
+      return encodeCbor({ t, e: encodeEntry(message.announcement), at: message.attestations })
     case 'want':
       return encodeCbor({ t, sealed: message.sealed, ids: message.ids.map(fromHex) })
     case 'nodes':
@@ -89,25 +65,24 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
   const kind = f.text('t', 16)
   switch (kind) {
     case 'get':
-      return { kind, volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume') }
+      return {
+        kind,
+        volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
+        governed: f.list('g', GOVERNED_MAX).map((value) => hash(value) as string as EntryHash),
+      }
+    case 'governing':
+      return { kind, entries: f.list('e', GOVERNING_AT_ONCE_MAX).map(entry) }
     case 'checkpoint':
       return {
         kind,
-        cut: decodeCut(f),
-        before: decodeBefore(f),
-        cuts: f.list('w', CUTS_MAX).map((value) => {
-          const of = new Fields(value, 'cut of a checkpoint message')
-          const id = hexId<EntryHash>(of.bytes('e', HASH_BYTES), HASH_BYTES, 'entry')
-          return { ...decodeCut(of), before: decodeBefore(of), id, held: decodeVector(of.raw('a')) }
-        }),
-        clear: f.has('k') ? nodeHash(f.raw('k')) : undefined,
-        sealed: f.has('s') ? nodeHash(f.raw('s')) : undefined,
+        announcement: entry(f.raw('e')),
+        attestations: f.list('at', MEMBERS_MAX).map(attestation),
       }
     case 'want':
       return {
         kind,
         sealed: f.raw('sealed') === true,
-        ids: f.list('ids', NODES_AT_ONCE_MAX).map(nodeHash),
+        ids: f.list('ids', NODES_AT_ONCE_MAX).map(hash),
       }
     case 'nodes':
       return { kind, nodes: f.list('n', NODES_AT_ONCE_MAX).map(nodeBytes) }
@@ -121,15 +96,17 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
   }
 }
 
-function decodeCut(f: Fields): Cut {
-  return { hlc: decodeHlc(f.raw('c')), vector: decodeVector(f.raw('vv')) }
+function entry(value: unknown): Entry {
+  if (value instanceof Uint8Array && value.length <= 2 * ENTRY_BODY_MAX) return decodeEntry(value)
+  throw new ShoalError('malformed', 'a checkpoint message has something that is no entry')
 }
 
-function decodeBefore(f: Fields): EntryHash | undefined {
-  return f.has('b') ? hexId<EntryHash>(f.bytes('b', HASH_BYTES), HASH_BYTES, 'entry') : undefined
+function attestation(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array && value.length <= ATTESTATION_BYTES_MAX) return value
+  throw new ShoalError('malformed', 'a checkpoint message has a bad attestation')
 }
 
-function nodeHash(value: unknown): NodeHash {
+function hash(value: unknown): NodeHash {
   if (value instanceof Uint8Array && value.length === HASH_BYTES) return toHex(value) as NodeHash
   throw new ShoalError('malformed', 'a checkpoint message has a bad hash')
 }

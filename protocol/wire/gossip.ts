@@ -1,27 +1,33 @@
-// What is flooded to the members of a volume on /shoal/<volume id>/heads/1: new entries of the sender, and beacons.
-// Each message is sealed with the epoch's swarm key, which all members have and nobody else:
+// What is flooded to the members of a volume: new entries of the sender, and beacons. Each message is sealed with the
+// epoch's swarm key, which all members have and nobody else:
 // DAG-CBOR [epoch, salt (32), AES-256-GCM(derive-key(swarm key, salt), message)].
+// The topic is made of that key, too: who is no member can neither tell which volume it is of, nor find it.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
+import { ATTESTATION_BYTES_MAX, decodeAttestation } from '../log/attestation.ts'
+import type { Attestation } from '../log/attestation.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { ShoalError, assert, hasCode } from '../errors.ts'
+import { ShoalError, assert, assertNever, hasCode } from '../errors.ts'
 import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
-import { SHORT_ID_BYTES, hexId, peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
-import type { ActorId, PeerId, VolumeId } from '../ids.ts'
-import { decodeHlc } from '../log/entry.ts'
+import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
+import type { PeerId, VolumeId } from '../ids.ts'
+import { decodeHead, decodeHlc } from '../log/entry.ts'
+import type { Entry, EntryHead } from '../log/entry.ts'
 import type { HashAt } from '../log/fork.ts'
-import { BEACON_ACTORS_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
+import { BEACON_ACTORS_MAX, GOSSIP_BODY_MAX, GOSSIP_MAX, TICKET_ADDRESSES_MAX } from '../limits.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
+import { readSecurityHead, securityHeadValue } from './security.ts'
+import type { SecurityHead } from './security.ts'
 
 const SALT_BYTES = 32
 const ADDRESS_BYTES_MAX = 256
-/** An entry up to this size leaves room for its envelope: epoch, salt, tag, actor and the heads of CBOR. */
-const WHOLE_ENTRY_MAX: number = GOSSIP_MAX - 256
+/** A header, with its body if that is there, up to this size leaves room for signature and envelope. */
+const HEAD_MAX: number = GOSSIP_MAX - 256
 
 /** A node's signed latest: heartbeat, what it holds durably, where it can be reached. The last one wins. */
 export interface Beacon {
@@ -40,17 +46,24 @@ export interface Beacon {
   readonly root: NodeHash | undefined
   readonly freeBytes: number
   readonly addresses: readonly string[]
+  /** Of its security log; undefined: nothing was recorded yet. */
+  readonly security?: SecurityHead | undefined
 }
 
 export type GossipMessage =
-  /** A new entry: whole if it is small, else only named. */
-  | {
-      readonly kind: 'head'
-      readonly actor: ActorId
-      readonly seq: number
-      readonly entry: Uint8Array | undefined
-    }
+  /** A new entry of the sender. The body is there if it is small. */
+  | { readonly kind: 'head'; readonly head: EntryHead; readonly body: Uint8Array | undefined }
   | { readonly kind: 'beacon'; readonly beacon: Beacon }
+  /** What a member attests of a checkpoint, which is signed as it is. */
+  | { readonly kind: 'attestation'; readonly attestation: Attestation }
+
+/** What is said of a new entry; undefined of one whose header alone is too large, which a beacon tells of. */
+export function headOf({ body, ...head }: Entry): GossipMessage | undefined {
+  const bytes = head.headerBytes.length
+  if (bytes > HEAD_MAX) return undefined
+  const isWhole = body.length <= GOSSIP_BODY_MAX && bytes + body.length <= HEAD_MAX
+  return { kind: 'head', head, body: isWhole ? body : undefined }
+}
 
 /**
  * What tells apart logs that say the same vector, but hold other branches of a chain, or call them otherwise. hashAt: of
@@ -66,9 +79,10 @@ export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | u
   return blake3(fromHex(hex))
 }
 
-/** Topic of a volume. */
-export function headsTopic(volume: VolumeId): string {
-  return `/shoal/${volume}/heads/1`
+/** Topic of a volume for those who have a key of it. */
+export function headsTopic(volume: VolumeId, swarmKey: Uint8Array): string {
+  const key = concatBytes([swarmKey, fromHex(volume)])
+  return `/shoal/${toHex(deriveKey('shoal 2026 heads topic v1', key))}/heads/1`
 }
 
 /** Who sends gossip of which volume, and what it is sealed with. */
@@ -79,16 +93,13 @@ export interface GossipSender {
   readonly swarmKey: Uint8Array
 }
 
-/**
- * Seal a message; `salt` is 32 fresh random bytes. A beacon is signed by the sender. The result is at most GOSSIP_MAX:
- * too large an entry is only named.
- */
+/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed by the sender. The result is at most GOSSIP_MAX. */
 export function sealGossip(
   message: GossipMessage,
   sender: GossipSender,
   salt: Uint8Array,
 ): Uint8Array {
-  const plain = message.kind === 'head' ? encodeHead(message) : encodeBeacon(message.beacon, sender)
+  const plain = encodeMessage(message, sender)
   const key = gossipKey(sender.swarmKey, salt)
   const sealed = encodeCbor([sender.epoch, salt, sealOnce(key, plain, salt)])
   assert(sealed.length <= GOSSIP_MAX, 'gossip fits')
@@ -117,8 +128,10 @@ export function openGossip(
   const plain = openWithAny(keysOf(epoch), salt, sealed)
   const f = new Fields(decodeCbor(plain, 'gossip'), 'gossip')
   const kind = f.text('t', 16)
-  if (kind === 'head') return decodeHead(f)
+  if (kind === 'head') return decodeHeadMessage(f)
   if (kind === 'beacon') return { kind, beacon: decodeBeacon(f, volume) }
+  if (kind === 'attestation')
+    return { kind, attestation: decodeAttestation(f.bytes('a', ATTESTATION_BYTES_MAX), volume) }
   throw new ShoalError('unsupported', `gossip of kind "${kind}" is not known to this node`)
 }
 
@@ -141,23 +154,27 @@ function gossipKey(swarmKey: Uint8Array, salt: Uint8Array): Uint8Array {
   return deriveKey('shoal 2026 gossip v1', concatBytes([swarmKey, salt]))
 }
 
-function encodeHead(head: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {
-  const whole = head.entry !== undefined && head.entry.length <= WHOLE_ENTRY_MAX
-  return encodeCbor({
-    t: 'head',
-    a: fromHex(head.actor),
-    s: head.seq,
-    e: whole ? head.entry : null,
-  })
+function encodeMessage(message: GossipMessage, sender: GossipSender): Uint8Array {
+  switch (message.kind) {
+    case 'head':
+      return encodeHead(message)
+    case 'beacon':
+      return encodeBeacon(message.beacon, sender)
+    case 'attestation':
+      return encodeCbor({ t: message.kind, a: message.attestation.bytes })
+    default:
+      return assertNever(message)
+  }
 }
 
-function decodeHead(f: Fields): GossipMessage {
-  return {
-    kind: 'head',
-    actor: hexId<ActorId>(f.bytes('a', SHORT_ID_BYTES), SHORT_ID_BYTES, 'actor'),
-    seq: f.integer('s', 1, 2 ** 48 - 1),
-    entry: f.has('e') ? f.bytes('e', GOSSIP_MAX) : undefined,
-  }
+function encodeHead({ head, body }: Extract<GossipMessage, { kind: 'head' }>): Uint8Array {
+  return encodeCbor({ t: 'head', h: head.headerBytes, g: head.signature, b: body ?? null })
+}
+
+function decodeHeadMessage(f: Fields): GossipMessage {
+  const signature = f.bytes('g', SIGNATURE_BYTES, SIGNATURE_BYTES)
+  const head = decodeHead(f.bytes('h', GOSSIP_MAX), signature)
+  return { kind: 'head', head, body: f.has('b') ? f.bytes('b', GOSSIP_MAX) : undefined }
 }
 
 function encodeBeacon(beacon: Beacon, { identity, volume }: GossipSender): Uint8Array {
@@ -183,6 +200,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     k: beacon.root === undefined ? null : fromHex(beacon.root),
     f: beacon.freeBytes,
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
+    ...(beacon.security && { e: securityHeadValue(beacon.security) }),
   })
 }
 
@@ -204,6 +222,7 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     root: b.has('k') ? (toHex(b.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined,
     freeBytes: b.integer('f'),
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
+    security: b.has('e') ? readSecurityHead(b.fields('e')) : undefined,
   }
 }
 

@@ -1,8 +1,9 @@
 // Messages of /shoal/join/1: the joiner shows a ticket's secret over the connection that proves both identities; the
-// member logs the grant and answers with the genesis document and the keys, sealed to the joiner.
+// member logs the grant and answers with the genesis document and the keys, sealed to the joiner. Who is not served any
+// more asks here whether it was removed: it is all that a removed member is told.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex } from '../bytes.ts'
-import { ShoalError } from '../errors.ts'
+import { ShoalError, assertNever } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { hexId } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
@@ -19,6 +20,7 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'ticket-unknown',
   'ticket-expired',
   'ticket-used',
+  'ticket-revoked',
   'no-such-volume',
   'malformed',
   'unsupported',
@@ -27,10 +29,10 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'ENOSPC',
 ])
 
-export interface JoinRequest {
-  readonly volume: VolumeId
-  readonly secret: Uint8Array
-}
+export type JoinRequest =
+  | { readonly kind: 'join'; readonly volume: VolumeId; readonly secret: Uint8Array }
+  /** Was I a member of this volume, and removed? */
+  | { readonly kind: 'removed'; readonly volume: VolumeId }
 
 export type JoinReply =
   | {
@@ -39,30 +41,39 @@ export type JoinReply =
       readonly keys: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]
     }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }
+  /** No is said also of volumes that are not here. */
+  | { readonly kind: 'removed'; readonly isSo: boolean }
 
 export function encodeJoinRequest(request: JoinRequest): Uint8Array {
-  return encodeCbor({ t: 'join', vol: fromHex(request.volume), s: request.secret })
+  const common = { t: request.kind, vol: fromHex(request.volume) }
+  return encodeCbor(request.kind === 'join' ? { ...common, s: request.secret } : common)
 }
 
 /** throws ShoalError 'malformed'. */
 export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
   const f = new Fields(decodeCbor(bytes, 'join request'), 'join request')
-  if (f.text('t', 16) !== 'join')
+  const kind = f.text('t', 16)
+  if (kind !== 'join' && kind !== 'removed')
     throw new ShoalError('malformed', 'a join request is no such request')
-  return {
-    volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
-    secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES),
-  }
+  const volume = hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume')
+  if (kind === 'removed') return { kind, volume }
+  return { kind, volume, secret: f.bytes('s', TICKET_SECRET_BYTES, TICKET_SECRET_BYTES) }
 }
 
 export function encodeJoinReply(reply: JoinReply): Uint8Array {
-  return reply.kind === 'admitted'
-    ? encodeCbor({
-        t: reply.kind,
-        g: reply.genesis,
-        k: reply.keys.map(({ epoch, sealed }) => [epoch, sealed]),
-      })
-    : encodeCbor({ t: reply.kind, code: reply.code, m: reply.message.slice(0, MESSAGE_MAX) })
+  const t = reply.kind
+  switch (reply.kind) {
+    case 'admitted': {
+      const k = reply.keys.map(({ epoch, sealed }) => [epoch, sealed])
+      return encodeCbor({ t, g: reply.genesis, k })
+    }
+    case 'refused':
+      return encodeCbor({ t, code: reply.code, m: reply.message.slice(0, MESSAGE_MAX) })
+    case 'removed':
+      return encodeCbor({ t, r: reply.isSo })
+    default:
+      return assertNever(reply)
+  }
 }
 
 /** throws ShoalError 'malformed'. */
@@ -73,6 +84,10 @@ export function decodeJoinReply(bytes: Uint8Array): JoinReply {
     const code = f.text('code', 64)
     const message = f.text('m', MESSAGE_MAX)
     return { kind, code: REFUSALS.has(code) ? (code as ErrorCode) : 'internal', message }
+  }
+  if (kind === 'removed') {
+    const isSo = f.raw('r')
+    if (typeof isSo === 'boolean') return { kind, isSo }
   }
   if (kind !== 'admitted') throw new ShoalError('malformed', `"${kind}" is not a join reply`)
   return {

@@ -10,6 +10,7 @@ import { HASH_BYTES } from '../hash.ts'
 import { hexId } from '../ids.ts'
 import type { ActorId, EntryHash, VolumeId } from '../ids.ts'
 import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../limits.ts'
+import { ATTESTATION_BYTES_MAX } from '../log/attestation.ts'
 import type { PeerLog } from '../log/branches.ts'
 import { decodeEntry, decodeHlc, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
@@ -20,6 +21,7 @@ export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
 export const ENTRIES_FRAME_BYTES: number = 256 * 1024
 const ENTRIES_PER_FRAME_MAX = 4096
+export const ATTESTATIONS_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
 /** Codes that an error may carry; any other is read as 'internal'. */
 const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
@@ -36,11 +38,15 @@ export interface LogSummary extends PeerLog {
   readonly cut: Hlc
   /** Root of its clear tree. */
   readonly root: NodeHash | undefined
+  /** Digest of the attestations of checkpoints that it has. */
+  readonly attested: Uint8Array
 }
 
 export type LogMessage =
   | { readonly kind: 'hello'; readonly volume: VolumeId; readonly log: LogSummary }
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
+  /** What members attest of checkpoints, in wire form: where the two have not the same. */
+  | { readonly kind: 'attestations'; readonly attestations: readonly Uint8Array[] }
   /** Some that the other lacks are not here any more, or have no place in the log: see /shoal/checkpoint/1. */
   | { readonly kind: 'truncated' }
   | { readonly kind: 'done' }
@@ -54,6 +60,8 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
       return encodeCbor({ t, vol: fromHex(message.volume), ...encodeSummary(message.log) })
     case 'entries':
       return encodeCbor({ t, e: message.entries.map(encodeEntry) })
+    case 'attestations':
+      return encodeCbor({ t, at: message.attestations })
     case 'truncated':
     case 'done':
       return encodeCbor({ t })
@@ -90,6 +98,14 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
           return decodeEntry(item)
         }),
       }
+    case 'attestations':
+      return {
+        kind,
+        attestations: f.list('at', ATTESTATIONS_PER_FRAME_MAX).map((item) => {
+          if (item instanceof Uint8Array && item.length <= ATTESTATION_BYTES_MAX) return item
+          throw malformed('an attestation that is none')
+        }),
+      }
     case 'truncated':
     case 'done':
       return { kind }
@@ -105,7 +121,7 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
   }
 }
 
-function encodeSummary({ vector, tips, forks, cut, root }: LogSummary): object {
+function encodeSummary({ vector, tips, forks, cut, root, attested }: LogSummary): object {
   const labels = sortedActors(vector)
   return {
     vv: encodeVector(vector),
@@ -113,6 +129,7 @@ function encodeSummary({ vector, tips, forks, cut, root }: LogSummary): object {
     fk: forks.map(encodeFork),
     c: cut,
     k: root === undefined ? null : fromHex(root),
+    ad: attested,
   }
 }
 
@@ -131,7 +148,8 @@ function decodeSummary(f: Fields): LogSummary {
     return decodeFork(item)
   })
   const root = f.has('k') ? (toHex(f.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined
-  return { vector, tips, forks, cut: decodeHlc(f.raw('c')), root }
+  const attested = f.bytes('ad', HASH_BYTES, HASH_BYTES)
+  return { vector, tips, forks, cut: decodeHlc(f.raw('c')), root, attested }
 }
 
 function malformed(what: string): ShoalError {

@@ -119,9 +119,10 @@ describe('commands', { concurrency: 4 }, () => {
     await withNode(async ({ shoal, json }) => {
       const { stdout, stderr } = await shoal('invite', '--uses', '2')
       assert.equal(stdout, 'shoal1memory\n')
-      assert.match(stderr, /2 times:\n {2}shoal up --join TICKET/)
+      assert.match(stderr, /2 times:\n {2}shoal up --join -\nIt asks for the ticket/)
       assert.deepEqual(await json('invite', '--role', 'reader', '--expires', '30m'), {
         ticket: 'shoal1memory',
+        id: 'ab12cd34',
         volume: 'main',
         role: 'reader',
         uses: 1,
@@ -259,11 +260,14 @@ describe('commands', { concurrency: 4 }, () => {
 
   test('mount and unmount take a path of this machine', async () => {
     await withNode(async ({ shoal, json, folder }) => {
-      assert.equal((await shoal('mount', 'm')).stdout, `Volume "main" is mounted at ${folder}/m\n`)
+      const whom = 'for no other user of this machine: --allow-other lets them in'
+      const said = `Volume "main" is mounted at ${folder}/m, ${whom}\n`
+      assert.equal((await shoal('mount', 'm')).stdout, said)
       assert.deepEqual(await json('mount', '--read-only', 'n'), {
         folder: `${folder}/n`,
         volume: 'main',
         readOnly: true,
+        allowOther: false,
       })
       assert.match((await shoal('status')).stdout, /Mount +.*\/n \(main, read-only\)/)
       assert.deepEqual(await json('unmount', 'm'), { unmounted: `${folder}/m` })

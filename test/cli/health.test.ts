@@ -28,6 +28,13 @@ function volume(
     unplacedBytes: 0,
     falseFiles: [],
     garbageFault: undefined,
+    log: {
+      checkpointMs: undefined,
+      proposed: undefined,
+      late: [],
+      stalled: [],
+      stranded: undefined,
+    },
   }
   return {
     ...({} as VolumeStatus),

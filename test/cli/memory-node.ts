@@ -13,8 +13,6 @@ import type {
   FileAttributes,
   FileContent,
   FileStat,
-  Invitation,
-  InviteRequest,
   KeptConflict,
   LogItem,
   LogOptions,
@@ -38,6 +36,7 @@ import type {
   VolumeStatus,
 } from '../../node/control/status.ts'
 import type { ScrubEvent, UpkeepOptions } from '../../node/control/upkeep.ts'
+import type { Invitation, InviteRequest } from '../../node/control/tickets.ts'
 import type { Notice } from '../../node/control/notice.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
@@ -105,7 +104,7 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     expiresInMs = 86_400 * SECOND_MS,
   }: InviteRequest): Promise<Invitation> {
     const expiresMs = (1_700_000_000_000 + expiresInMs) as WallTime
-    return { ticket: 'shoal1memory', volume: 'main', role, uses, expiresMs }
+    return { ticket: 'shoal1memory', id: 'ab12cd34', volume: 'main', role, uses, expiresMs }
   }
 
   async join(ticket: string): Promise<VolumeInfo> {
@@ -131,6 +130,11 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
     if (volume !== 'main')
       throw new ShoalError('no-such-volume', `this node has no volume "${volume}"`)
     return { ...VOLUME, conflicts: this.conflictCount, settings: this.#settings }
+  }
+
+  async acceptCheckpoint(peer: string): Promise<VolumeInfo> {
+    await this.peerInfo(peer)
+    return this.volumeInfo('main')
   }
 
   async setVolume(volume: string, settings: Settings): Promise<VolumeInfo> {
@@ -320,9 +324,9 @@ export class MemoryNode extends MemoryExchange implements NodeApi {
 
   async mount(
     folder: string,
-    { volume = 'main', readOnly = false }: MountRequest = {},
+    { volume = 'main', readOnly = false, allowOther = false }: MountRequest = {},
   ): Promise<MountStatus> {
-    const mounted = { folder, volume, readOnly }
+    const mounted = { folder, volume, readOnly, allowOther }
     this.#mounts.set(folder, mounted)
     return mounted
   }

@@ -2,6 +2,7 @@
 // nowhere.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import { MemorySecurity } from './memory-security.ts'
 import type { FileStat } from '../../node/control/api.ts'
 import type {
   ClassPin,
@@ -12,7 +13,7 @@ import type {
   PinsCounted,
 } from '../../node/control/pins.ts'
 
-export abstract class MemoryPins implements PinsApi {
+export abstract class MemoryPins extends MemorySecurity implements PinsApi {
   readonly #pins = new Map<string, Pin>()
 
   abstract stat(path: string): Promise<FileStat>

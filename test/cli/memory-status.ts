@@ -70,6 +70,13 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   falseFiles: [],
   garbageFault: undefined,
   differsMs: undefined,
+  log: {
+    checkpointMs: undefined,
+    proposed: undefined,
+    late: [],
+    stalled: [],
+    stranded: undefined,
+  },
   heads: [],
   members: [{ peer: SELF, name: 'memory', role: 'admin' }],
   chunk: '64k',

@@ -35,6 +35,12 @@ export interface StartOptions {
   readonly driver?: string | undefined
   readonly ticket?: string | undefined
   readonly zone?: string | undefined
+  /** How much it may store. */
+  readonly capacity?: string | undefined
+  /** Bound of its JavaScript heap, in MiB. */
+  readonly heapMb?: number | undefined
+  /** Find and be found on the local network. */
+  readonly mdns?: boolean | undefined
 }
 
 /** One node: its home stays over kill() and start(). */
@@ -77,20 +83,24 @@ export class TestNode {
   }
 
   /** Run `up` and wait until it says that it is ready. */
-  async start({ mount, driver, ticket, zone }: StartOptions = {}): Promise<void> {
+  async start(start: StartOptions = {}): Promise<void> {
+    const { mount, driver, ticket, zone, capacity, heapMb, mdns = false } = start
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
       `--listen=${listen}`,
-      '--no-mdns',
+      ...(mdns ? [] : ['--no-mdns']),
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(driver === undefined ? [] : ['--driver', driver]),
-      ...(ticket === undefined ? [] : ['--join', ticket]),
+      ...(ticket === undefined ? [] : ['--join', '-']),
       ...(zone === undefined ? [] : ['--zone', zone]),
+      ...(capacity === undefined ? [] : ['--capacity', capacity]),
     ]
-    const node = [process.execPath, SHOAL, '--home', this.home, '--json', 'up', ...options]
+    const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
+    const node = [process.execPath, ...heap, SHOAL, '--home', this.home, '--json', 'up', ...options]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
-    const up = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    up.stdin.end(ticket)
     this.#process = up
     this.#said = ''
     await new Promise<void>((resolve, reject) => {

@@ -16,7 +16,7 @@ import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { EntryHash, PeerId } from '../../protocol/ids.ts'
+import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
 import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'
@@ -35,7 +35,7 @@ const ENTRIES_AT_ONCE = 16
 
 interface Parts {
   readonly identity: Identity
-  readonly volume: Volume
+  readonly volumes: Volumes
   readonly network: Libp2pNetwork
   readonly kv: LevelKv
   readonly store: Store
@@ -54,15 +54,17 @@ export class HostileMember implements AsyncDisposable {
   readonly random: SystemRandom = new SystemRandom()
   /** Its key. */
   readonly identity: Identity
+  readonly volumes: Volumes
   /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
   readonly volume: Volume
   readonly network: Libp2pNetwork
   readonly #kv: LevelKv
   readonly #store: Store
 
-  private constructor({ identity, volume, network, kv, store }: Parts) {
+  private constructor({ identity, volumes, network, kv, store }: Parts) {
     this.identity = identity
-    this.volume = volume
+    this.volumes = volumes
+    this.volume = volumes.find(undefined).volume
     this.network = network
     this.#kv = kv
     this.#store = store
@@ -85,8 +87,12 @@ export class HostileMember implements AsyncDisposable {
     const listen = ['/ip4/127.0.0.1/tcp/0']
     const network = await Libp2pNetwork.create({ seed, folder, listen, mdns: false })
     await network.start()
-    const { volume } = volumes.find(undefined)
-    return new HostileMember({ identity, volume, network, kv, store })
+    return new HostileMember({ identity, volumes, network, kv, store })
+  }
+
+  /** Of its incarnation. */
+  get nonce(): Uint8Array {
+    return this.volume.view.get('worigin') ?? this.random.bytes(16)
   }
 
   /** Ends what a test waits for. */
@@ -110,7 +116,7 @@ export class HostileMember implements AsyncDisposable {
   entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
     const { identity, volume } = this
     const { actors, membership } = volume
-    const origin = { publicKey: identity.publicKey, nonce: this.random.bytes(16) }
+    const origin = { publicKey: identity.publicKey, nonce: this.nonce }
     const last = [...actors.all()].find(
       ({ peer, id }) => peer === identity.peer && id === volume.actor,
     )
@@ -157,15 +163,22 @@ export class HostileMember implements AsyncDisposable {
   }
 
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
-  async give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
+  give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
+    const messages: LogMessage[] = []
+    for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE)
+      messages.push({ kind: 'entries', entries: entries.slice(at, at + ENTRIES_AT_ONCE) })
+    return this.say(victim, messages)
+  }
+
+  /** These messages in a log exchange, between the hello and the end. returns what the victim answered. */
+  async say(victim: TestNode, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const channel = await this.open(victim, LOG_PROTOCOL)
     const signal = this.deadline()
     const { volume } = this
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
     await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
-    for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE)
-      await send({ kind: 'entries', entries: entries.slice(at, at + ENTRIES_AT_ONCE) })
+    for (const message of messages) await send(message)
     await send({ kind: 'done' })
     await send({ kind: 'durable', log: summaryOf(volume) })
     const answers: LogMessage[] = []
@@ -181,20 +194,38 @@ export class HostileMember implements AsyncDisposable {
     }
   }
 
-  /** Flood a message to the members, sealed with the key that they seal with. */
-  async gossip(message: GossipMessage): Promise<void> {
+  /** Topics that it has keys of, of one volume or of all. */
+  topics(id?: VolumeId): string[] {
+    return this.volumes
+      .all()
+      .filter(({ volume }) => id === undefined || volume.id === id)
+      .flatMap(({ volume }) => {
+        const { membership } = volume
+        const epochs = Array.from({ length: membership.epoch }, (_, n) => membership.epoch - n)
+        const keys = epochs.flatMap((epoch) => membership.swarmKeys(epoch))
+        return keys.map((key) => headsTopic(volume.id, key))
+      })
+  }
+
+  /** A message sealed with the key that the members seal with. */
+  sealed(message: GossipMessage): Uint8Array {
     const { identity, volume } = this
     const { epoch } = volume.membership
     const [swarmKey] = volume.membership.swarmKeys(epoch)
     assert(swarmKey !== undefined, 'a member has a key of gossip')
     const sender = { identity, volume: volume.id, epoch, swarmKey }
-    const sealed = sealGossip(message, sender, this.random.bytes(32))
-    await this.network.publish(headsTopic(volume.id), sealed)
+    return sealGossip(message, sender, this.random.bytes(32))
+  }
+
+  /** Flood a message to the members. */
+  async gossip(message: GossipMessage): Promise<void> {
+    const [topic = ''] = this.topics(this.volume.id)
+    await this.network.publish(topic, this.sealed(message))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.network.stop()
-    await this.volume.close()
+    await this.volumes.close()
     await this.#store.close()
     await this.#kv.close()
   }

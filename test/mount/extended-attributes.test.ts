@@ -29,7 +29,7 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
   before(async () => {
     cluster = await TestCluster.start(2)
     for (const node of cluster.nodes) {
-      await node.shoal('mount', node.mountFolder)
+      await node.shoal('mount', '--allow-other', node.mountFolder)
       for (const above of [join(node.folder, '..'), node.folder]) await chmod(above, 0o755)
     }
     ;[here = '', there = ''] = cluster.nodes.map((node) => node.mountFolder)

@@ -36,7 +36,7 @@ export async function emptyFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-/** Mounted until the test ends. Caches last, so that only a notification can refresh them. */
+/** Mounted until the test ends, for all users. Caches last, so that only a notification can refresh them. */
 export async function mounted(
   t: TestContext,
   options: MountOptions = {},
@@ -46,7 +46,7 @@ export async function mounted(
   const fileSystem = new MemoryFileSystem()
   const hourMs = 3_600_000
   const timeouts = { attributeTimeoutMs: hourMs, entryTimeoutMs: hourMs }
-  const mount = await mounter(fileSystem, folder, { ...timeouts, ...options })
+  const mount = await mounter(fileSystem, folder, { ...timeouts, allowOther: true, ...options })
   t.after(() => mount.unmount({ force: true }))
   return { fileSystem, mount, folder, at: (name) => join(folder, name) }
 }

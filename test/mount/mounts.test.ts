@@ -42,7 +42,7 @@ async function mounts(
     {
       volumeName: 'main',
       readOnly: false,
-      allowOther: undefined,
+      allowOther: false,
       nonEmpty: false,
       root: undefined,
       owner: {},

@@ -60,13 +60,14 @@ describe('POSIX', { skip, timeout: 900_000 }, () => {
   let cluster: TestCluster | undefined
   let [mounted, byLibfuse, local] = ['', '', '']
   before(async () => {
-    cluster = await TestCluster.start(1, { mounts: true })
+    cluster = await TestCluster.start(1)
     const { mountFolder = '', folder = '' } = cluster.nodes[0] ?? {}
+    await cluster.nodes[0]?.shoal('mount', '--allow-other', mountFolder)
     for (const above of [join(folder, '..'), folder]) await chmod(above, 0o755)
     mounted = mountFolder
     if (lackOfFuseNative() === false) {
       byLibfuse = join(folder, 'by libfuse')
-      await cluster.nodes[0]?.shoal('mount', '--driver', 'fuse-native', byLibfuse)
+      await cluster.nodes[0]?.shoal('mount', '--allow-other', '--driver', 'fuse-native', byLibfuse)
     }
     local = await mkdtemp(join(tmpdir(), 'shoal-posix-'))
   })

@@ -1,9 +1,7 @@
 // Files whose last name was removed while they were open.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { writeCheckpoint } from '../../node/namespace/checkpoint.ts'
-import { computeCheckpoint } from '../../node/namespace/compute-checkpoint.ts'
-import { instant } from '../../simulations/clock.ts'
+import { Machine } from '../node/namespace/machines.ts'
 import { exchange } from '../node/namespace/replicas.ts'
 import { mountedVolume } from './mounted-volume.ts'
 import type { VolumeFileSystem } from '../../node/mount/operations.ts'
@@ -14,18 +12,14 @@ const ROOT_INODE = 1
 const { signal } = new AbortController()
 
 /** Until the log has forgotten what was removed: a checkpoint purges what was gone at the one before it. */
-async function forgotten({ volume, clock }: Replica): Promise<void> {
+async function forgotten(replica: Replica): Promise<void> {
+  const machine = new Machine(replica)
   for (let count = 0; count < 2; count++) {
-    await volume.commit()
-    const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
-    const parts = { volume, clock: instant(clock) }
-    const { checkpoint } = await computeCheckpoint(parts, cut, { signal })
-    writeCheckpoint(volume.view, checkpoint)
-    volume.checkpoint = checkpoint
-    const { before: _, ...announced } = checkpoint
-    volume.submit({ kind: 'checkpoint', ...announced })
+    await replica.volume.commit()
+    await machine.makeCheckpoint()
   }
-  await volume.commit()
+  await machine.checkpoints.stop()
+  assert.deepEqual(machine.notes, [])
 }
 
 async function textOf(fs: VolumeFileSystem, handle: number): Promise<string> {

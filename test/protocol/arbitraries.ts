@@ -17,8 +17,9 @@ import { nameFromBytes } from '../../protocol/tree/names.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
 import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { ActorId, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { XattrName } from '../../protocol/tree/xattrs.ts'
@@ -39,6 +40,12 @@ export const anyHlc: fc.Arbitrary<Hlc> = fc
 export const anyVector: fc.Arbitrary<Map<ActorId, number>> = fc
   .array(fc.tuple(anyActor, anySeq), { maxLength: 12 })
   .map((items) => new Map(items))
+/** With its actors in order, as it comes back from its bytes. */
+const anySortedVector = anyVector.map(
+  (vector) => new Map([...vector].sort(([a], [b]) => (a < b ? -1 : 1))),
+)
+const anyEntryHash = bytes(32).map((hash) => toHex(hash) as EntryHash)
+const anyNodeHash = bytes(32).map((hash) => toHex(hash) as NodeHash)
 
 export const anyDot: fc.Arbitrary<Dot> = fc
   .tuple(anyActor, anySeq, fc.nat(65_535))
@@ -180,6 +187,16 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     capacityBytes: fc.maxSafeNat(),
   }),
   op('remove-member', { peer: anyPeer }),
+  op('checkpoint', {
+    hlc: anyHlc,
+    vector: anySortedVector,
+    held: anySortedVector,
+    before: fc.option(anyEntryHash, { nil: undefined }),
+    governed: fc.array(anyEntryHash, { maxLength: 3 }),
+    clear: fc.option(anyNodeHash, { nil: undefined }),
+    sealed: fc.option(anyNodeHash, { nil: undefined }),
+  }),
+  op('restated', { entries: anyDots }),
   op('epoch', {
     epoch: anyEpoch,
     keys: fc.array(fc.record({ peer: anyPeer, sealed: anySealed }, { noNullPrototype: true }), {

@@ -6,11 +6,12 @@ import { concatBytes, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import { blake3, blake3Concat } from '../../protocol/hash.ts'
-import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX } from '../../protocol/limits.ts'
+import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, GOVERNED_MAX } from '../../protocol/limits.ts'
 import { openBody, sealBody } from '../../protocol/log/batch.ts'
 import { decodeDot, encodeDot, makeDot } from '../../protocol/log/dot.ts'
 import {
   FLAG_CLEAR_BODY,
+  FLAG_GOVERNS,
   actorIdOf,
   decodeEntry,
   decodeHlc,
@@ -49,6 +50,8 @@ type Fields = Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>
 const FIRST = signEntry(ALICE, firstOfAlice(), rawZstd(encodeCbor([1, []])))
 /** Bob's first entry: sealed, and after Alice's. */
 const SECOND = sealedByBob()
+/** Alice's second entry: it governs, after another governing entry. */
+const GOVERNING = governingOfAlice([SECOND.hash])
 
 describe('entry', () => {
   test('entries have the bytes that docs/formats/log.md shows', () => {
@@ -59,6 +62,7 @@ describe('entry', () => {
       epochSecret: toHex(EPOCH_SECRET),
       first: vectorOf(FIRST, ALICE_ORIGIN),
       second: { ...vectorOf(SECOND, BOB_ORIGIN), salt: toHex(SALT) },
+      governing: vectorOf(GOVERNING, ALICE_ORIGIN),
     })
   })
 
@@ -131,13 +135,15 @@ describe('entry', () => {
   })
 
   test('hostile bytes are refused and do nothing else', () => {
-    assertRefusesOnly(decodeEntry, [encodeEntry(FIRST), encodeEntry(SECOND)])
+    assertRefusesOnly(decodeEntry, [FIRST, SECOND, GOVERNING].map(encodeEntry))
   })
 
   test('a hostile header is refused and does nothing else', () => {
-    const decode = (header: Uint8Array): Entry =>
-      decodeEntry(encodeCbor([header, SECOND.signature, SECOND.body]))
-    assertRefusesOnly(decode, [SECOND.headerBytes])
+    for (const { headerBytes, signature, body } of [SECOND, GOVERNING]) {
+      const decode = (header: Uint8Array): Entry =>
+        decodeEntry(encodeCbor([header, signature, body]))
+      assertRefusesOnly(decode, [headerBytes])
+    }
   })
 
   test('a later version is unsupported, whatever its fields', () => {
@@ -191,6 +197,21 @@ describe('entry', () => {
       assert.throws(() => decodeEntry(wrap(encodeCbor(fields))), MALFORMED)
     }
     decodeEntry(wrap(encodeCbor(headerFields().with(3, 2).with(4, filled(1, 32)).with(12, null))))
+  })
+
+  test('an entry that governs has its origin, whatever its seq, and names those before it', () => {
+    assert.deepEqual(decodeEntry(encodeEntry(GOVERNING)).header.governed, [SECOND.hash])
+    const fields = decodeCbor(GOVERNING.headerBytes, 'header') as unknown[]
+    const hash = (byte: number): Uint8Array => filled(byte, 32)
+    const many = Array.from({ length: GOVERNED_MAX + 1 }, (_, n) => hash(n))
+    const decode = (header: unknown[]): Entry =>
+      decodeEntry(encodeCbor([encodeCbor(header), GOVERNING.signature, GOVERNING.body]))
+    for (const governed of [[], [hash(1), hash(2)], many.slice(1)])
+      decode(fields.with(13, governed))
+    for (const governed of [null, [hash(2), hash(1)], [hash(1), hash(1)], [filled(1, 31)], many])
+      assert.throws(() => decode(fields.with(13, governed)), MALFORMED)
+    assert.throws(() => decode(fields.slice(0, 13)), MALFORMED)
+    assert.throws(() => decode(fields.with(12, null)), MALFORMED)
   })
 
   test('deps are sorted, each actor once', () => {
@@ -299,6 +320,13 @@ function firstOfAlice(): Fields {
     flags: FLAG_CLEAR_BODY,
     origin: ALICE_ORIGIN,
   }
+}
+
+function governingOfAlice(governed: readonly EntryHash[]): Entry {
+  const fields = firstOfAlice()
+  const second = { ...fields, seq: 2, prev: FIRST.hash, hlc: hlcAt(6), governed }
+  const flags = FLAG_CLEAR_BODY | FLAG_GOVERNS
+  return signEntry(ALICE, { ...second, flags }, rawZstd(encodeCbor([1, []])))
 }
 
 function fieldsOfBob(): Fields {

@@ -7,9 +7,17 @@ import { describe, test } from 'node:test'
 import * as limits from '../../protocol/limits.ts'
 
 const root = join(import.meta.dirname, '../..')
-const PAGES = ['log', 'tree', 'membership', 'sync', 'strong', 'locks', 'checkpoint', 'cold'].map(
-  (name) => `docs/formats/${name}.md`,
-)
+const PAGES = [
+  'log',
+  'tree',
+  'membership',
+  'sync',
+  'strong',
+  'locks',
+  'checkpoint',
+  'cold',
+  'security-log',
+].map((name) => `docs/formats/${name}.md`)
 const DECISIONS = ['0001-entries-in-cbor-frames-not-car', '0002-stripe-ops-clear']
 
 const textOf = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -47,6 +55,7 @@ describe('documents', () => {
       'locks',
       'checkpoint',
       'pack',
+      'security',
     ]) {
       assert.ok(all.includes(`vector ${file}/`), file)
     }

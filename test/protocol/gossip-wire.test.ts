@@ -13,13 +13,16 @@ import {
   GOSSIP_MAX,
   TICKET_ADDRESSES_MAX,
 } from '../../protocol/limits.ts'
-import { encodeEntry, signEntry } from '../../protocol/log/entry.ts'
+import { attest } from '../../protocol/log/attestation.ts'
+import { encodeEntry, signEntry, verifyEntry, withBody } from '../../protocol/log/entry.ts'
 import { swarmKey } from '../../protocol/membership/members.ts'
-import { headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import { headOf, headsTopic, openGossip, sealGossip } from '../../protocol/wire/gossip.ts'
+import { signSecurityHead } from '../../protocol/wire/security.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Dependency } from '../../protocol/log/entry.ts'
 import type { Beacon, GossipMessage, GossipSender } from '../../protocol/wire/gossip.ts'
-import { anyActor, anyHlc, anySeq, anyVector, bytes } from './arbitraries.ts'
+import { anyHlc, anyVector, bytes } from './arbitraries.ts'
 import {
   ALICE,
   ALICE_ACTOR,
@@ -44,7 +47,7 @@ const MALFORMED = { code: 'malformed' }
 const FROM_ALICE: GossipSender = { identity: ALICE, volume: VOLUME, epoch: EPOCH, swarmKey: KEY }
 const keysOf = (epoch: number): readonly Uint8Array[] => (epoch === EPOCH ? [KEY] : [])
 
-const ENTRY = encodeEntry(entryWithDeps(1))
+const { body: BODY, ...HEAD } = entryWithDeps(1)
 const BEACON: Beacon = {
   peer: ALICE.peer,
   sentMs: WALL_MS,
@@ -58,11 +61,20 @@ const BEACON: Beacon = {
   root: undefined,
   freeBytes: 250_000_000_000,
   addresses: [`/ip4/192.168.1.7/tcp/4001/p2p/${ALICE.peer}`],
+  security: signSecurityHead(ALICE, 42, filled(0xee, 32)),
 }
 const MESSAGES: Readonly<Record<string, GossipMessage>> = {
-  named: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: undefined },
-  whole: { kind: 'head', actor: BOB_ACTOR, seq: 1, entry: ENTRY },
+  named: { kind: 'head', head: HEAD, body: undefined },
+  whole: { kind: 'head', head: HEAD, body: BODY },
   beacon: { kind: 'beacon', beacon: BEACON },
+  attestation: {
+    kind: 'attestation',
+    attestation: attest(ALICE, VOLUME, {
+      cut: toHex(filled(0xc0, 32)) as EntryHash,
+      clear: toHex(filled(0xc1, 32)) as NodeHash,
+      sealed: toHex(filled(0x5e, 32)) as NodeHash,
+    }),
+  },
 }
 
 describe('gossip', () => {
@@ -72,7 +84,7 @@ describe('gossip', () => {
       return [name, { plain: toHex(plainOf(sealed)), bytes: toHex(sealed) }]
     })
     checkVectors('gossip', {
-      topic: headsTopic(VOLUME),
+      topic: headsTopic(VOLUME, KEY),
       aliceSeed: toHex(ALICE.seed),
       epoch: EPOCH,
       swarmKey: toHex(KEY),
@@ -109,7 +121,9 @@ describe('gossip', () => {
     const plain = Object.values(MESSAGES).map((message) =>
       plainOf(sealGossip(message, FROM_ALICE, SALT)),
     )
-    assertRefusesOnly((message) => openGossip(seal(message), VOLUME, keysOf), plain)
+    assertRefusesOnly((message) => openGossip(seal(message), VOLUME, keysOf), plain, {
+      codes: ['malformed', 'unsupported', 'bad-signature'],
+    })
   })
 
   test('hostile beacons, signed as they are, are refused and do nothing else', () => {
@@ -162,6 +176,7 @@ describe('gossip', () => {
       ...BEACON,
       sentMs: Number.MAX_SAFE_INTEGER,
       freeBytes: Number.MAX_SAFE_INTEGER,
+      security: signSecurityHead(ALICE, Number.MAX_SAFE_INTEGER, filled(0xee, 32)),
       addresses,
       vector: vectorOf(BEACON_ACTORS_MAX),
     }
@@ -189,29 +204,57 @@ describe('gossip', () => {
     assert.throws(() => openGossip(sealed(fits + 1), VOLUME, keysOf), MALFORMED)
   })
 
-  test('an entry that does not fit is named, so that the message always fits', () => {
-    for (const deps of [0, 1, 250, 290, 295, 300, 305, 512]) {
-      const entry = encodeEntry(entryWithDeps(deps))
-      const message = sealGossip(
-        { kind: 'head', actor: BOB_ACTOR, seq: 1, entry },
-        { ...FROM_ALICE, identity: BOB },
-        SALT,
-      )
-      assert.ok(message.length <= GOSSIP_MAX)
-      const back = openGossip(message, VOLUME, keysOf)
+  test('the body of an entry travels where it fits, and what a header takes leaves room for', () => {
+    for (const deps of [0, 1, 200, 250, 256, 260, 270, 300, 512]) {
+      const entry = entryWithDeps(deps)
+      const { headerBytes, body } = entry
+      const message = headOf(entry)
+      if (headerBytes.length > GOSSIP_MAX - 256) {
+        assert.equal(message, undefined)
+        continue
+      }
+      assert.ok(message !== undefined)
+      const sealed = sealGossip(message, { ...FROM_ALICE, identity: BOB }, SALT)
+      assert.ok(sealed.length <= GOSSIP_MAX)
+      const back = openGossip(sealed, VOLUME, keysOf)
+      assert.ok(back.kind === 'head')
+      const isWhole = headerBytes.length + body.length <= GOSSIP_MAX - 256
+      assert.equal(back.body !== undefined, isWhole)
       assert.ok(
-        back.kind === 'head' && (back.entry === undefined) === entry.length > GOSSIP_MAX - 256,
+        verifyEntry(back.head, BOB.publicKey),
+        'who wrote it can be verified without its body',
       )
+      if (back.body !== undefined)
+        assert.deepEqual(encodeEntry(withBody(back.head, back.body)), encodeEntry(entry))
+    }
+  })
+
+  test('an entry with another body than its header says is malformed', () => {
+    assert.throws(() => withBody(HEAD, filled(8, BODY.length)), MALFORMED)
+    assert.throws(() => withBody(HEAD, BODY.subarray(1)), MALFORMED)
+  })
+
+  test('topics of two keys, or of two volumes, have nothing in common, and tell neither', () => {
+    const topics = [
+      headsTopic(VOLUME, KEY),
+      headsTopic(VOLUME, EPOCH_SECRET),
+      headsTopic(OTHER_VOLUME, KEY),
+    ]
+    assert.equal(new Set(topics).size, topics.length)
+    for (const topic of topics) {
+      assert.match(topic, /^\/shoal\/[0-9a-f]{64}\/heads\/1$/)
+      for (const secret of [VOLUME, OTHER_VOLUME, toHex(KEY)]) assert.ok(!topic.includes(secret))
     }
   })
 
   test('every bound of a head and of a beacon is enforced', () => {
-    const head = { t: 'head', a: filled(1, 16), s: 1, e: null }
+    const head = { t: 'head', h: HEAD.headerBytes, g: HEAD.signature, b: null }
     const beacon = decodeCbor(beaconBody(), 'beacon') as object
     const bad = [
-      encodeCbor({ ...head, a: filled(1, 17) }),
-      encodeCbor({ ...head, s: 0 }),
-      encodeCbor({ ...head, s: 2 ** 48 }),
+      encodeCbor({ ...head, h: filled(1, 40) }),
+      encodeCbor({ ...head, h: null }),
+      encodeCbor({ ...head, g: filled(1, 63) }),
+      encodeCbor({ ...head, b: 'x' }),
       signed(
         encodeCbor({ ...beacon, a: Array.from({ length: TICKET_ADDRESSES_MAX + 1 }, () => 'x') }),
       ),
@@ -222,9 +265,10 @@ describe('gossip', () => {
       signed(encodeCbor({ ...beacon, d: filled(1, 31) })),
       signed(encodeCbor({ ...beacon, h: -1 })),
       signed(encodeCbor({ ...beacon, c: 'x' })),
+      signed(encodeCbor({ ...beacon, e: { n: 0, h: filled(1, 32), s: filled(1, 64) } })),
     ]
     for (const plain of bad) assert.throws(() => openGossip(seal(plain), VOLUME, keysOf), MALFORMED)
-    openGossip(seal(encodeCbor({ ...head, s: 2 ** 48 - 1 })), VOLUME, keysOf)
+    openGossip(seal(encodeCbor(head)), VOLUME, keysOf)
   })
 
   test('addresses too long are left out of a beacon that is otherwise good', () => {
@@ -250,11 +294,9 @@ describe('gossip', () => {
 })
 
 const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
-  fc.record({
-    kind: fc.constant('head' as const),
-    actor: anyActor,
-    seq: anySeq,
-    entry: fc.option(fc.uint8Array({ maxLength: 3000 }), { nil: undefined }),
+  fc.record({ deps: fc.nat(20), isWhole: fc.boolean() }).map(({ deps, isWhole }) => {
+    const { body, ...head } = entryWithDeps(deps)
+    return { kind: 'head' as const, head, body: isWhole ? body : undefined }
   }),
   fc.record({
     kind: fc.constant('beacon' as const),
@@ -305,7 +347,7 @@ function forVolume(volume: VolumeId, body: Uint8Array): Uint8Array {
 
 /** With its vector in order, as it travels. */
 function sorted(message: GossipMessage): GossipMessage {
-  if (message.kind === 'head') return message
+  if (message.kind !== 'beacon') return message
   const vector = new Map([...message.beacon.vector].sort(([a], [b]) => (a < b ? -1 : 1)))
   return { ...message, beacon: { ...message.beacon, vector } }
 }

@@ -29,7 +29,9 @@ import { assertRefusesOnly } from './hostile.ts'
 import { checkVectors } from './vectors.ts'
 
 const MALFORMED = { code: 'malformed' }
-const REQUEST: JoinRequest = { volume: VOLUME, secret: filled(0x99, 16) }
+const REQUEST: JoinRequest = { kind: 'join', volume: VOLUME, secret: filled(0x99, 16) }
+const ASK_REMOVED: JoinRequest = { kind: 'removed', volume: VOLUME }
+const REMOVED: JoinReply = { kind: 'removed', isSo: true }
 const ADMITTED: JoinReply = {
   kind: 'admitted',
   genesis: GENESIS_BYTES,
@@ -44,6 +46,8 @@ describe('join messages', () => {
       request: toHex(encodeJoinRequest(REQUEST)),
       admitted: toHex(encodeJoinReply(ADMITTED)),
       refused: toHex(encodeJoinReply(REFUSED)),
+      askRemoved: toHex(encodeJoinRequest(ASK_REMOVED)),
+      removed: toHex(encodeJoinReply(REMOVED)),
     })
   })
 
@@ -51,8 +55,8 @@ describe('join messages', () => {
     fc.assert(
       fc.property(anyReply, bytes(16), (reply, secret) => {
         assert.deepEqual(toJson(decodeJoinReply(encodeJoinReply(reply))), toJson(reply))
-        const request = { volume: VOLUME, secret }
-        assert.deepEqual(toJson(decodeJoinRequest(encodeJoinRequest(request))), toJson(request))
+        for (const request of [{ kind: 'join', volume: VOLUME, secret } as const, ASK_REMOVED])
+          assert.deepEqual(toJson(decodeJoinRequest(encodeJoinRequest(request))), toJson(request))
       }),
       { seed: 1, numRuns: 200 },
     )
@@ -69,8 +73,9 @@ describe('join messages', () => {
   })
 
   test('hostile messages are refused and do nothing else', () => {
-    assertRefusesOnly(decodeJoinRequest, [encodeJoinRequest(REQUEST)], { codes: ['malformed'] })
-    const replies = [encodeJoinReply(ADMITTED), encodeJoinReply(REFUSED)]
+    const requests = [encodeJoinRequest(REQUEST), encodeJoinRequest(ASK_REMOVED)]
+    assertRefusesOnly(decodeJoinRequest, requests, { codes: ['malformed'] })
+    const replies = [ADMITTED, REFUSED, REMOVED].map(encodeJoinReply)
     assertRefusesOnly(decodeJoinReply, replies, { codes: ['malformed'] })
   })
 
@@ -83,6 +88,7 @@ describe('join messages', () => {
 
   test('a message of another kind is malformed', () => {
     assert.throws(() => decodeJoinReply(change(ADMITTED, { t: 'maybe' })), MALFORMED)
+    assert.throws(() => decodeJoinReply(change(REMOVED, { r: 1 })), MALFORMED)
     assert.throws(() => decodeJoinRequest(encodeJoinReply(REFUSED)), MALFORMED)
     const other = { ...(decodeCbor(encodeJoinRequest(REQUEST), 'request') as object), t: 'leave' }
     assert.throws(() => decodeJoinRequest(encodeCbor(other)), MALFORMED)
@@ -143,6 +149,7 @@ const anyReply: fc.Arbitrary<JoinReply> = fc.oneof(
       { maxLength: 5 },
     ),
   }),
+  fc.record({ kind: fc.constant('removed' as const), isSo: fc.boolean() }),
 )
 
 function change(reply: JoinReply, fields: object): Uint8Array {

@@ -6,6 +6,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../../protocol/limits.ts'
+import { attest } from '../../protocol/log/attestation.ts'
 import { FLAG_CLEAR_BODY, encodeEntry, signEntry } from '../../protocol/log/entry.ts'
 import { ENTRIES_FRAME_BYTES, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
@@ -29,7 +30,7 @@ import { checkVectors } from './vectors.ts'
 
 const MALFORMED = { code: 'malformed' }
 /** The summary of an empty log. */
-const EMPTY = { vv: [], h: [], fk: [], c: 0 }
+const EMPTY = { vv: [], h: [], fk: [], c: 0, ad: filled(0, 32) }
 const VECTOR = new Map([
   [ALICE_ACTOR, 12],
   [BOB_ACTOR, 1000],
@@ -51,10 +52,13 @@ const LOG: LogSummary = {
   forks: [FORKED],
   cut: hlcAt(0),
   root: undefined,
+  attested: filled(0xad, 32),
 }
+const ATTESTED = { cut: hashOf(0xc1), clear: undefined, sealed: undefined }
 const MESSAGES: Readonly<Record<LogMessage['kind'], LogMessage>> = {
   hello: { kind: 'hello', volume: VOLUME, log: LOG },
   entries: { kind: 'entries', entries: [ENTRY] },
+  attestations: { kind: 'attestations', attestations: [attest(ALICE, VOLUME, ATTESTED).bytes] },
   truncated: { kind: 'truncated' },
   done: { kind: 'done' },
   durable: { kind: 'durable', log: { ...LOG, forks: [], cut: HLC_ZERO, root: undefined } },

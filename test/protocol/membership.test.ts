@@ -1,4 +1,4 @@
-// Genesis, keys, roles and members (docs/formats/membership.md): golden bytes, and laws of the member record.
+// Genesis, keys and roles (docs/formats/membership.md): golden bytes, and what each role may do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -6,20 +6,13 @@ import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { openFrom, sealTo } from '../../protocol/cipher.ts'
 import { blake3, deriveKey } from '../../protocol/hash.ts'
-import { makeStamp } from '../../protocol/log/dot.ts'
 import {
   GENESIS_BYTES_MAX,
   decodeGenesis,
   encodeGenesis,
   volumeIdOf,
 } from '../../protocol/membership/genesis.ts'
-import {
-  applyMemberOp,
-  chunkSecret,
-  isActive,
-  sealEpochKey,
-  swarmKey,
-} from '../../protocol/membership/members.ts'
+import { chunkSecret, sealEpochKey, swarmKey } from '../../protocol/membership/members.ts'
 import {
   ROLES,
   mayAdminister,
@@ -28,17 +21,12 @@ import {
   mayWrite,
   parseRole,
 } from '../../protocol/membership/roles.ts'
-import type { EntryHash } from '../../protocol/ids.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
-import type { Member } from '../../protocol/membership/members.ts'
-import type { ClearOp } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { anyPeer, bytes } from './arbitraries.ts'
 import {
   ALICE,
-  ALICE_ACTOR,
   BOB,
-  BOB_ACTOR,
   CAROL,
   EPHEMERAL_SEED,
   EPOCH_SECRET,
@@ -46,7 +34,6 @@ import {
   GENESIS_BYTES,
   VOLUME,
   filled,
-  hlcAt,
   toJson,
 } from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'
@@ -205,97 +192,6 @@ describe('roles', () => {
   })
 })
 
-describe('members', () => {
-  test('replicas that saw the same ops hold the same member, whatever the order and however often', () => {
-    fc.assert(
-      fc.property(
-        fc.array(anyLoggedOp, { maxLength: 8 }),
-        fc.infiniteStream(fc.nat(1000)),
-        (ops, shuffle) => {
-          const logged = ops.map((op, index) => ({ ...op, index }))
-          const order = logged
-            .map((op) => [shuffle.next().value as number, op] as const)
-            .sort(([a], [b]) => a - b)
-          const again = [...order.map(([, op]) => op), ...logged]
-          assert.deepEqual(afterAll(again), afterAll(logged))
-        },
-      ),
-      { seed: 3, numRuns: 300 },
-    )
-  })
-
-  test('a removed member is one again only by a later grant', () => {
-    const grant = at(1, { kind: 'member', peer: BOB.peer, role: 'writer', keys: [] })
-    const removal = at(2, { kind: 'remove-member', peer: BOB.peer })
-    const again = at(3, { kind: 'member', peer: BOB.peer, role: 'reader', keys: [] })
-    assert.ok(isActive(afterAll([grant])))
-    assert.ok(!isActive(afterAll([grant, removal])))
-    assert.ok(!isActive(afterAll([removal, grant])))
-    const back = afterAll([again, removal, grant])
-    assert.ok(isActive(back) && back.role === 'reader')
-    assert.ok(!isActive(undefined))
-  })
-
-  test('describing oneself makes nobody a member, and does not change a role', () => {
-    const info = {
-      kind: 'member-info',
-      peer: BOB.peer,
-      name: 'n',
-      zone: 'z',
-      capacityBytes: 5,
-    } as const
-    const member = afterAll([
-      at(1, { kind: 'member', peer: BOB.peer, role: 'keeper', keys: [] }),
-      at(2, info),
-    ])
-    assert.deepEqual(
-      [member?.role, member?.name, member?.zone, member?.capacityBytes],
-      ['keeper', 'n', 'z', 5],
-    )
-    assert.equal(afterAll([at(1, info)])?.grant, '')
-  })
-
-  test('the grant is the entry of the newest grant', () => {
-    const older = at(1, { kind: 'member', peer: BOB.peer, role: 'admin', keys: [] })
-    const newer = at(2, { kind: 'member', peer: BOB.peer, role: 'writer', keys: [] })
-    for (const order of [
-      [older, newer],
-      [newer, older],
-    ]) {
-      assert.deepEqual([afterAll(order)?.role, afterAll(order)?.grant], ['writer', newer.entry])
-    }
-  })
-})
-
-type MemberOp = Extract<ClearOp, { kind: 'member' | 'member-info' | 'remove-member' }>
-
-interface LoggedOp {
-  readonly op: MemberOp
-  readonly ms: number
-  readonly actor: number
-  readonly entry: EntryHash
-  readonly index: number
-}
-
-const anyLoggedOp = fc.record({
-  op: fc.oneof(
-    fc
-      .constantFrom(...ROLES)
-      .map((role): MemberOp => ({ kind: 'member', peer: BOB.peer, role, keys: [] })),
-    fc.nat(3).map((n): MemberOp => ({
-      kind: 'member-info',
-      peer: BOB.peer,
-      name: `n${n}`,
-      zone: 'z',
-      capacityBytes: n,
-    })),
-    fc.constant<MemberOp>({ kind: 'remove-member', peer: BOB.peer }),
-  ),
-  ms: fc.nat(3),
-  actor: fc.nat(1),
-  entry: bytes(32).map((hash) => toHex(hash) as EntryHash),
-})
-
 const anyGenesis: fc.Arbitrary<Genesis> = fc.record({
   creator: anyPeer,
   name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
@@ -304,19 +200,6 @@ const anyGenesis: fc.Arbitrary<Genesis> = fc.record({
   chunk: fc.constantFrom('64k', '256k', '1m'),
   hash: fc.constantFrom('blake3', 'sha2-256'),
 })
-
-function at(ms: number, op: MemberOp): LoggedOp {
-  return { op, ms, actor: 0, index: 0, entry: String(ms).padStart(64, '0') as EntryHash }
-}
-
-function afterAll(ops: readonly LoggedOp[]): Member | undefined {
-  let member: Member | undefined
-  for (const { op, ms, actor, index, entry } of ops) {
-    const stamp = makeStamp(hlcAt(ms), actor === 0 ? ALICE_ACTOR : BOB_ACTOR, index)
-    member = applyMemberOp(member, op, stamp, entry)
-  }
-  return member
-}
 
 function withField(name: string, value: unknown): Uint8Array {
   return encodeCbor({ ...(decodeCbor(GENESIS_BYTES, 'genesis') as object), [name]: value })

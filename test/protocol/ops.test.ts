@@ -34,9 +34,21 @@ import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { EntryHash } from '../../protocol/ids.ts'
+import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { anyOp } from './arbitraries.ts'
-import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, filled, nodeId, toJson } from './fixtures.ts'
+import {
+  ALICE,
+  ALICE_ACTOR,
+  BOB,
+  BOB_ACTOR,
+  CAROL,
+  filled,
+  hlcAt,
+  nodeId,
+  toJson,
+} from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'
 import { checkVectors } from './vectors.ts'
 
@@ -199,6 +211,30 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   read: { kind: 'read', stripes: [stripeIdOf(HEADER)] },
   pin: { kind: 'pin', id: DIR, class: 'rs6+3' },
   'pin-cold': { kind: 'pin-cold', id: DIR, tier: 'attic' },
+  checkpoint: {
+    kind: 'checkpoint',
+    hlc: hlcAt(0),
+    vector: new Map([[ALICE_ACTOR, 12]]),
+    held: new Map([
+      [BOB_ACTOR, 1000],
+      [ALICE_ACTOR, 14],
+    ]),
+    before: toHex(filled(0xbe, 32)) as EntryHash,
+    governed: [toHex(filled(0x90, 32)) as EntryHash],
+    clear: toHex(filled(0xc1, 32)) as NodeHash,
+    sealed: toHex(filled(0x5e, 32)) as NodeHash,
+  },
+  'checkpoint-first': {
+    kind: 'checkpoint',
+    hlc: hlcAt(0),
+    vector: new Map([[ALICE_ACTOR, 12]]),
+    held: new Map([[ALICE_ACTOR, 14]]),
+    before: undefined,
+    governed: [],
+    clear: undefined,
+    sealed: undefined,
+  },
+  restated: { kind: 'restated', entries: [makeDot(BOB_ACTOR, 300, 0)] },
 }
 
 describe('ops', () => {
@@ -243,6 +279,8 @@ describe('ops', () => {
         'cold',
         'cold',
         'read',
+        'checkpoint',
+        'checkpoint',
       ],
     )
   })

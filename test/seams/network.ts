@@ -4,14 +4,17 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { blake3 } from '../../protocol/hash.ts'
 import { CODEC_RAW, encodeCid, MULTIHASH_BLAKE3, peerIdFromPublicKey } from '../../protocol/ids.ts'
-import { GOSSIP_MAX } from '../../protocol/limits.ts'
+import { GOSSIP_MAX, STRANGER_FRAME_MAX } from '../../protocol/limits.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { channels, limits } from './network-channels.ts'
 import { bytesOf, echo, PROTOCOL, rejects, scenario } from './network-swarm.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import type { Standing, TopicListener } from '../../node/world/world.ts'
 import type { Open } from './network-swarm.ts'
 
 const TOPIC = '/shoal/test/topic'
+const FOR_STRANGERS = '/shoal/test/strangers/1'
+const ANYONE = (): boolean => true
 
 /** Declares the tests for one implementation. */
 export function networkSuite(name: string, open: Open): void {
@@ -20,6 +23,7 @@ export function networkSuite(name: string, open: Open): void {
     limits(open)
     connections(open)
     gates(open)
+    strangers(open)
     gossip(open)
     routing(open)
   })
@@ -157,7 +161,7 @@ function gates(open: Open): void {
     await b.handle(PROTOCOL, (channel) => echo(channel, signal))
     const told: PeerId[] = []
     b.onConnect((peer) => told.push(peer))
-    b.gate((peer) => peer !== a.self)
+    b.gate((peer) => (peer === a.self ? 'nobody' : 'member'))
     const refused = (async () => {
       await a.dial(b.addresses(), { signal })
       const channel = await a.open(b.self, PROTOCOL, { signal })
@@ -176,13 +180,115 @@ function gates(open: Open): void {
     async (swarm) => {
       const { signal } = swarm
       const [a, b] = await swarm.pair()
-      b.gate(() => false)
+      b.gate(() => 'nobody')
       await swarm.until(() => a.peers().length === 0 && b.peers().length === 0)
-      b.gate((peer) => peer === a.self)
+      b.gate((peer) => (peer === a.self ? 'member' : 'nobody'))
       assert.equal(await a.dial(b.addresses(), { signal }), b.self)
       await swarm.until(() => b.peers().includes(a.self))
     },
   )
+}
+
+function strangers(open: Open): void {
+  scenario(
+    'a stranger reaches protocols for strangers alone, with small frames, and nobody hears of it',
+    open,
+    async (swarm) => {
+      const { signal } = swarm
+      const [a, b] = [await swarm.start('a'), await swarm.start('b')]
+      b.gate(() => 'stranger')
+      const told: PeerId[] = []
+      b.onConnect((peer) => told.push(peer))
+      await b.handle(PROTOCOL, (channel) => echo(channel, signal))
+      await b.handle(FOR_STRANGERS, (channel) => echo(channel, signal), { forStrangers: true })
+      let heard = 0
+      const hear: TopicListener = () => (++heard > 0 ? 'accept' : 'ignore')
+      a.subscribe(TOPIC, hear, ANYONE)
+      b.subscribe(TOPIC, hear, ANYONE)
+      await a.dial(b.addresses(), { signal })
+      await rejects(a.open(b.self, PROTOCOL, { signal }), 'unreachable')
+      const channel = await a.open(b.self, FOR_STRANGERS, { signal })
+      await channel.send([bytesOf(STRANGER_FRAME_MAX, 1)], { signal })
+      assert.equal((await channel.receive({ signal }))?.length, STRANGER_FRAME_MAX)
+      await a.publish(TOPIC, utf8('to b'))
+      await b.publish(TOPIC, utf8('to a'))
+      await channel.send([bytesOf(STRANGER_FRAME_MAX + 1, 1)], { signal })
+      await rejects(channel.receive({ signal }), 'unreachable')
+      assert.deepEqual([told, b.peers(), heard], [[], [], 0])
+      await rejects(b.dial(a.addresses(), { signal }), 'unreachable')
+    },
+  )
+
+  scenario('who becomes a member connects anew, as one', open, async (swarm) => {
+    const { signal } = swarm
+    const [a, b] = [await swarm.start('a'), await swarm.start('b')]
+    let standing: Standing = 'stranger'
+    b.gate(() => standing)
+    await b.handle(PROTOCOL, (channel) => echo(channel, signal))
+    await b.handle(FOR_STRANGERS, (channel) => echo(channel, signal), { forStrangers: true })
+    await a.dial(b.addresses(), { signal })
+    const channel = await a.open(b.self, FOR_STRANGERS, { signal })
+    standing = 'member'
+    b.gate(() => standing)
+    await channel.send([utf8('its answer')], { signal })
+    assert.equal((await channel.receive({ signal }))?.length, 10, 'what it is told still comes')
+    await a.disconnect(b.self)
+    await swarm.until(() => a.peers().length === 0)
+    await a.learn(b.self, b.addresses())
+    const served = await a.open(b.self, PROTOCOL, { signal })
+    await served.send([bytesOf(100_000, 1)], { signal })
+    assert.equal((await served.receive({ signal }))?.length, 100_000)
+    assert.deepEqual(b.peers(), [a.self])
+  })
+
+  scenario(
+    'who is no member any more is hung up on in the middle of things',
+    open,
+    async (swarm) => {
+      const { signal } = swarm
+      const [a, b] = await swarm.pair()
+      await b.handle(PROTOCOL, () => new Promise(() => {}))
+      const channel = await a.open(b.self, PROTOCOL, { signal })
+      const waiting = rejects(channel.receive({ signal }), 'unreachable')
+      b.gate(() => 'stranger')
+      await waiting
+      assert.deepEqual(b.peers(), [])
+    },
+  )
+
+  scenario('a topic is told to its audience, and heard from it, alone', open, async (swarm) => {
+    const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
+    const heard: Record<string, number> = { a: 0, b: 0, c: 0 }
+    let isWelcome = false
+    const hear = (name: string): TopicListener => {
+      return () => ((heard[name] = (heard[name] ?? 0) + 1) > 0 ? 'accept' : 'ignore')
+    }
+    a.subscribe(TOPIC, hear('a'), ANYONE)
+    b.subscribe(TOPIC, hear('b'), (peer) => peer === c.self || isWelcome)
+    c.subscribe(TOPIC, hear('c'), ANYONE)
+    await swarm.connect(a, b)
+    await swarm.connect(c, b)
+    let round = 0
+    const talk = async (): Promise<void> => {
+      for (const network of [a, b, c]) await network.publish(TOPIC, utf8(`${round++}`))
+    }
+    await swarm.until(async () => {
+      await talk()
+      return (heard['b'] ?? 0) > 3 && (heard['c'] ?? 0) > 3
+    })
+    assert.equal(heard['a'], 0, 'b tells it nothing')
+    await swarm.clock.sleep(500, { signal: swarm.signal })
+    const before = heard['c'] ?? 0
+    for (let n = 0; n < 20; n++) await a.publish(TOPIC, utf8(`of a ${n}`))
+    await swarm.clock.sleep(500, { signal: swarm.signal })
+    assert.equal(heard['c'], before, 'b passes nothing on')
+    isWelcome = true
+    b.gate(() => 'member')
+    await swarm.until(async () => {
+      await talk()
+      return (heard['a'] ?? 0) > 0
+    })
+  })
 }
 
 function gossip(open: Open): void {
@@ -193,13 +299,18 @@ function gossip(open: Open): void {
       const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
       const heard: string[] = []
       const text = (message: Uint8Array): string => new TextDecoder().decode(message)
-      a.subscribe(TOPIC, () => assert.fail('a publisher does not hear itself'))
-      b.subscribe(TOPIC, (message) => !text(message).startsWith('bad'))
-      c.subscribe(TOPIC, (message, from) => {
+      a.subscribe(TOPIC, () => assert.fail('a publisher does not hear itself'), ANYONE)
+      b.subscribe(
+        TOPIC,
+        (message) => (text(message).startsWith('bad') ? 'ignore' : 'accept'),
+        ANYONE,
+      )
+      const hear: TopicListener = (message, from) => {
         assert.equal(from, b.self)
         heard.push(text(message))
-        return true
-      })
+        return 'accept'
+      }
+      c.subscribe(TOPIC, hear, ANYONE)
       await swarm.connect(a, b)
       await swarm.connect(b, c)
       // Until the three know of each other's subscriptions, messages are lost.
@@ -222,8 +333,9 @@ function gossip(open: Open): void {
     const [a, b] = await swarm.pair()
     let heard = 0
     let kept = 0
-    const leave = b.subscribe(TOPIC, () => ++heard > 0)
-    b.subscribe(`${TOPIC}/kept`, () => ++kept > 0)
+    const hear: TopicListener = () => (++heard > 0 ? 'accept' : 'ignore')
+    const leave = b.subscribe(TOPIC, hear, ANYONE)
+    b.subscribe(`${TOPIC}/kept`, () => (++kept > 0 ? 'accept' : 'ignore'), ANYONE)
     let round = 0
     await swarm.until(async () => {
       await a.publish(TOPIC, utf8(`${round++}`))

@@ -25,7 +25,7 @@ export class Libp2pChannel implements Channel {
   readonly peer: PeerId
   readonly protocol: string
   readonly #stream: Stream
-  readonly #decoder: FrameDecoder = new FrameDecoder((frame) => this.#onFrame(frame))
+  readonly #decoder: FrameDecoder
   readonly #queue: Uint8Array[] = []
   #queuedBytes = 0
   #paused = false
@@ -45,10 +45,15 @@ export class Libp2pChannel implements Channel {
   /** Called at every change that a waiting call may depend on. */
   readonly #waiting = new Set<() => void>()
 
-  constructor(stream: Stream, peer: PeerId, protocol: string) {
+  /** frameMax: of the frames that come. */
+  constructor(
+    stream: Stream,
+    { peer, protocol, frameMax }: { peer: PeerId; protocol: string; frameMax: number },
+  ) {
     this.peer = peer
     this.protocol = protocol
     this.#stream = stream
+    this.#decoder = new FrameDecoder((frame) => this.#onFrame(frame), frameMax)
     this.#listen()
     if (stream.status === 'open') {
       this.#remoteFinished = stream.remoteWriteStatus === 'closed'

@@ -19,7 +19,7 @@ const BLOCK_MAX: number = 256 * KIB
  */
 export function encodeFrame(parts: readonly Uint8Array[]): Uint8Array[] {
   const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
-  if (length > FRAME_MAX) throw tooLarge(length)
+  if (length > FRAME_MAX) throw tooLarge(length, FRAME_MAX)
   const blocks: Uint8Array[] = []
   let small: Uint8Array[] = [encodeLength(length)]
   for (const part of parts) {
@@ -37,14 +37,16 @@ export function encodeFrame(parts: readonly Uint8Array[]): Uint8Array[] {
 /** Cuts a stream of bytes into frames. */
 export class FrameDecoder {
   readonly #deliver: (frame: Uint8Array) => void
+  readonly #frameMax: number
   readonly #length = Buffer.alloc(LENGTH_BYTES)
   #lengthFilled = 0
   #frame: Uint8Array | undefined
   #frameFilled = 0
 
   /** `deliver` is called with each whole frame, which belongs to the callee. */
-  constructor(deliver: (frame: Uint8Array) => void) {
+  constructor(deliver: (frame: Uint8Array) => void, frameMax: number = FRAME_MAX) {
     this.#deliver = deliver
+    this.#frameMax = frameMax
   }
 
   /** True while a frame has begun and not ended. */
@@ -52,7 +54,7 @@ export class FrameDecoder {
     return this.#lengthFilled > 0
   }
 
-  /** Take the next bytes. throws ShoalError 'malformed' at a length above FRAME_MAX; the decoder is then done for. */
+  /** Take the next bytes. throws ShoalError 'malformed' at a length above the limit; the decoder is then done for. */
   push(bytes: Uint8Array): void {
     let offset = 0
     while (offset < bytes.byteLength) {
@@ -67,7 +69,7 @@ export class FrameDecoder {
     this.#lengthFilled += count
     if (this.#lengthFilled === LENGTH_BYTES) {
       const length = this.#length.readUInt32BE()
-      if (length > FRAME_MAX) throw tooLarge(length)
+      if (length > this.#frameMax) throw tooLarge(length, this.#frameMax)
       // Not zeroed: memory is touched, and so taken, only as bytes really come.
       this.#frame = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
       this.#frameFilled = 0
@@ -103,6 +105,6 @@ function split(bytes: Uint8Array): Uint8Array[] {
   return blocks
 }
 
-function tooLarge(length: number): ShoalError {
-  return new ShoalError('malformed', `a frame of ${length} bytes; at most ${FRAME_MAX} are allowed`)
+function tooLarge(length: number, max: number): ShoalError {
+  return new ShoalError('malformed', `a frame of ${length} bytes; at most ${max} are allowed`)
 }

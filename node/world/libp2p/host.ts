@@ -2,29 +2,30 @@
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { kadDHT } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { LevelDatastore } from 'datastore-level'
 import { createLibp2p } from 'libp2p'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
-import { MIB, SECOND_MS } from '../../../protocol/units.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
 import { nearestFirst, worthAnnouncing } from './addresses.ts'
+import { MembersStore } from './members-store.ts'
+import { membersMuxer } from './strangers-muxer.ts'
 import { socketTls } from './tls.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
-import type { ConnectionGater, Libp2p, PeerDiscovery, PeerId, PeerInfo } from '@libp2p/interface'
+import type { Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { MulticastDNSComponents } from '@libp2p/mdns'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Threshold } from './threshold.ts'
 
 /** Protocol id of the distributed hash table. */
 const DHT_PROTOCOL = '/shoal/kad/1'
@@ -34,9 +35,6 @@ const MDNS_SERVICE = '_shoal._udp.local'
 /** A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the default 20. */
 const DHT_BUCKET = 8
 const DHT_PARALLEL = 3
-/** Below the read buffer, or a paused stream would be reset; above bandwidth x delay of most links. */
-const STREAM_WINDOW_MAX: number = 4 * MIB
-const STREAM_BUFFER_MAX: number = 8 * MIB
 const CONNECTIONS_MAX = 300
 /** Many nodes may stand behind one address, and all reconnect at once after an outage. */
 const CONNECTIONS_PER_SECOND_PER_HOST = 100
@@ -54,13 +52,14 @@ export interface HostOptions {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly mdns: boolean
-  /** Asked with the PeerId text of both who dials us and whom we dial. */
-  readonly allowed: (peer: string) => boolean
+  readonly threshold: Threshold
+  /** What gossip is to make of a peer by its id text; below zero, it is in no mesh. */
+  readonly scoreOf: (peer: string) => number
 }
 
 export interface Host {
   readonly libp2p: Libp2p<HostServices>
-  readonly store: LevelDatastore
+  readonly store: MembersStore
   /** Says each time that mDNS hears of a peer. */
   readonly discovered: EventEmitter<{ peer: [PeerInfo] }>
 }
@@ -75,6 +74,7 @@ interface HostServices extends Record<string, unknown> {
 
 /** Libp2p, not started, and its open store. throws ShoalError 'already-running' or 'corrupt' if that does not open. */
 export async function createHost(options: HostOptions): Promise<Host> {
+  const { threshold } = options
   const store = await openStore(join(options.folder, 'libp2p'))
   const discovered = new EventEmitter<{ peer: [PeerInfo] }>()
   const libp2p = await createLibp2p<HostServices>({
@@ -88,15 +88,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       announceFilter: worthAnnouncing,
     },
     transports: [tcp()],
-    connectionEncrypters: [socketTls(), noise()],
-    streamMuxers: [
-      yamux({
-        streamOptions: {
-          maxStreamWindowSize: STREAM_WINDOW_MAX,
-          maxReadBufferLength: STREAM_BUFFER_MAX,
-        },
-      }),
-    ],
+    connectionEncrypters: [threshold.guard(socketTls()), threshold.guard(noise())],
+    streamMuxers: [membersMuxer],
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: CONNECTIONS_PER_SECOND_PER_HOST,
@@ -106,17 +99,17 @@ export async function createHost(options: HostOptions): Promise<Host> {
       reconnectRetries: 0, // who to be connected to is decided above
     },
     connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
-    connectionGater: gater(options.allowed),
-    // By default the address of a peer is forgotten after an hour.
+    connectionGater: threshold.gater,
+    // By default the address of a peer is forgotten after an hour. Only members have a place there (members-store.ts).
     peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
     peerDiscovery: options.mdns ? [discovery(discovered)] : [],
-    services: services(),
+    services: services(options),
   })
   return { libp2p, store, discovered }
 }
 
-async function openStore(folder: string): Promise<LevelDatastore> {
-  const store = new LevelDatastore(folder)
+async function openStore(folder: string): Promise<MembersStore> {
+  const store = new MembersStore(folder)
   try {
     await store.db.open() // store.open() alone would say only that it failed
   } catch (cause) {
@@ -130,13 +123,14 @@ async function openStore(folder: string): Promise<LevelDatastore> {
   return store
 }
 
-function services() {
+function services({ threshold, scoreOf }: HostOptions) {
   const streams = {
     maxInboundStreams: STREAMS_PER_PEER_MAX,
     maxOutboundStreams: STREAMS_PER_PEER_MAX,
   }
   return {
-    identify: identify(),
+    // Not of strangers: Libp2pNetwork says when.
+    identify: identify({ runOnConnectionOpen: false }),
     // One stream a ping: at the default limit of two, concurrent pings would make the connection monitor hang up.
     ping: ping(streams),
     gossip: gossipsub({
@@ -146,12 +140,18 @@ function services() {
       ignoreDuplicatePublishError: true,
       allowPublishToZeroTopicPeers: true,
       // Else more than ten peers behind one address silence each other.
-      scoreParams: { IPColocationFactorWeight: 0 },
+      scoreParams: {
+        IPColocationFactorWeight: 0,
+        appSpecificScore: scoreOf,
+        appSpecificWeight: 1,
+      },
     }),
     dht: kadDHT({
       protocol: DHT_PROTOCOL,
       clientMode: false, // by default only nodes with a public address serve
-      peerInfoMapper: passthroughMapper, // by default private addresses are dropped
+      // By default private addresses are dropped. Members alone come into the routing table, and are told of.
+      peerInfoMapper: (info) =>
+        threshold.isMember(info.id.toString()) ? info : { ...info, multiaddrs: [] },
       kBucketSize: DHT_BUCKET,
       alpha: DHT_PARALLEL,
       allowQueryWithZeroPeers: true, // by default queries hang until there is a peer
@@ -160,15 +160,6 @@ function services() {
       reprovide: { threshold: 0, concurrency: 1 },
     }),
     listeners: (components: ListenerComponents) => new Listeners(components),
-  }
-}
-
-function gater(allowed: (peer: string) => boolean): ConnectionGater {
-  const deny = (peer: PeerId): boolean => !allowed(peer.toString())
-  return {
-    denyDialPeer: deny,
-    denyInboundEncryptedConnection: deny,
-    denyOutboundEncryptedConnection: deny,
   }
 }
 

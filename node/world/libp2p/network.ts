@@ -1,18 +1,24 @@
 // The real network of a World: libp2p over TCP with TLS (or noise) and yamux, identify, ping, Kademlia, gossipsub and
-// mDNS. Whom to dial or dial again is decided above, but the DHT too dials whom it knows and the gate lets in. Every
+// mDNS. Whom to dial or dial again is decided above, but the DHT too dials members that it knows of. As what somebody is
+// connected is decided by the threshold, once for each connection: who becomes something else connects anew. Every
 // failure is a ShoalError, and no promise made here is left without someone who catches it.
 // Protocol ids and framing: docs/formats/network.md.
 import { peerIdFromString } from '@libp2p/peer-id'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
-import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { FRAME_MAX, STRANGER_FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
+import { identityFromSeed } from '../../../protocol/signed.ts'
+import { enforces } from '../../../protocol/trust.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import { wronglyDropped } from './addresses.ts'
 import { Libp2pChannel } from './channel.ts'
 import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
-import { Gossip } from './gossip.ts'
+import { Blame, Gossip } from './gossip.ts'
 import { createHost } from './host.ts'
+import { dhtParts } from './internals.ts'
 import { PeerEvents } from './peer-events.ts'
-import { findProviders, provide, unprovide } from './providers.ts'
+import { findProviders, guardDht, provide, unprovide } from './providers.ts'
+import { STRANGERS_MUXER } from './strangers-muxer.ts'
+import { Threshold } from './threshold.ts'
 import type {
   Connection,
   PeerId as Libp2pPeerId,
@@ -21,11 +27,15 @@ import type {
   Stream,
 } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { Channel, Network } from '../world.ts'
+import type { Channel, Network, Standing, TopicListener } from '../world.ts'
 import type { Host } from './host.ts'
 
 /** How long a hang-up may take to say goodbye. */
 const HANG_UP_TIMEOUT_MS: number = SECOND_MS
+/** Two nodes may dial each other at once, and one that vanished dials again before it is missed. */
+const CONNECTIONS_PER_PEER_MAX = 4
+/** A stranger that became a member hangs up once it has the answer to its ticket; else this node does. */
+const PROMOTED_MS: number = 5 * SECOND_MS
 const STREAM_LIMITS = {
   maxInboundStreams: STREAMS_PER_PEER_MAX,
   maxOutboundStreams: STREAMS_PER_PEER_MAX,
@@ -52,36 +62,65 @@ export interface Libp2pNetworkOptions {
   readonly log?: NetworkLog
 }
 
+interface NetworkParts {
+  readonly host: Host
+  readonly threshold: Threshold
+  readonly blame: Blame
+  /** Protocols that strangers may choose. */
+  readonly forStrangers: Set<string>
+  readonly log: NetworkLog
+}
+
 /** The network over libp2p. create() takes `folder`, stop() gives it back. */
 export class Libp2pNetwork implements Network {
   readonly self: PeerId
   readonly #host: Host
+  readonly #threshold: Threshold
+  readonly #blame: Blame
+  readonly #forStrangers: Set<string>
   readonly #peers: PeerEvents
   readonly #gossip: Gossip
   readonly #log: NetworkLog
   readonly #channels = new Set<Libp2pChannel>()
+  readonly #traffic = new Set<(peer: PeerId, bytes: number) => void>()
 
-  private constructor(host: Host, peers: PeerEvents, log: NetworkLog) {
-    this.self = peerOf(host.libp2p.peerId)
+  private constructor({ host, threshold, blame, forStrangers, log }: NetworkParts) {
+    const { libp2p } = host
+    this.self = peerOf(libp2p.peerId)
     this.#host = host
-    this.#peers = peers
-    this.#gossip = new Gossip(host.libp2p.services.gossip, log)
+    this.#threshold = threshold
+    this.#blame = blame
+    this.#forStrangers = forStrangers
+    this.#peers = new PeerEvents(log)
     this.#log = log
-    host.libp2p.addEventListener('peer:connect', ({ detail }) => peers.onConnect(peerOf(detail)))
-    host.libp2p.addEventListener('peer:disconnect', ({ detail }) =>
-      peers.onDisconnect(peerOf(detail)),
+    const onTraffic = (peer: PeerId, bytes: number): void => {
+      for (const listener of this.#traffic) listener(peer, bytes)
+    }
+    const { gossip: pubsub, dht } = libp2p.services
+    this.#gossip = new Gossip({ pubsub, blame, log }, onTraffic)
+    guardDht(dhtParts(dht), onTraffic)
+    // After libp2p has taken note of it.
+    libp2p.addEventListener('connection:open', ({ detail }) =>
+      queueMicrotask(() => this.#onConnection(detail)),
+    )
+    libp2p.addEventListener('connection:close', ({ detail }) =>
+      queueMicrotask(() => this.#onConnectionEnd(peerOf(detail.remotePeer))),
     )
     host.discovered.on('peer', (found) => this.#onDiscover(found))
-    host.libp2p.addEventListener('peer:update', ({ detail }) => this.#onUpdate(detail))
+    libp2p.addEventListener('peer:update', ({ detail }) => this.#onUpdate(detail))
   }
 
   /** Not started. throws ShoalError 'already-running' if `folder` is in use, 'malformed' for a bad address. */
   static async create(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
-    const { listen, announce = [], log = () => {} } = options
+    const { seed, listen, announce = [], log = () => {} } = options
     for (const address of [...listen, ...announce]) parseAddress(address)
-    const peers = new PeerEvents(log)
-    const allowed = (peer: string): boolean => peers.admits(peer)
-    return new Libp2pNetwork(await createHost({ ...options, announce, allowed }), peers, log)
+    const forStrangers = new Set<string>()
+    const { peer: self } = identityFromSeed(seed)
+    const threshold = new Threshold({ self, log, forStrangers: () => [...forStrangers] })
+    const blame = new Blame()
+    const host = await createHost({ ...options, announce, threshold, scoreOf: blame.scoreOf })
+    host.store.keepOnly((peer) => threshold.isMember(peer) || !enforces('members-only-kept'))
+    return new Libp2pNetwork({ host, threshold, blame, forStrangers, log })
   }
 
   /** throws ShoalError 'usage' if an address cannot be listened on. */
@@ -97,6 +136,7 @@ export class Libp2pNetwork implements Network {
     }
     this.#gossip.start()
     libp2p.services.listeners.confirm()
+    this.#inBackground('forget who is no member', store.sweep())
     this.#log('info', 'listening', { addresses: this.addresses() })
   }
 
@@ -141,8 +181,11 @@ export class Libp2pNetwork implements Network {
     target: PeerId | readonly string[],
     options: { signal: AbortSignal },
   ): Promise<PeerId> {
+    if (typeof target === 'string') this.#dropStranger(target)
     const connection = await dial(this.#host.libp2p, target, options.signal)
-    return peerOf(connection.remotePeer)
+    const peer = peerOf(connection.remotePeer)
+    if (isOfStranger(connection)) throw new ShoalError('unreachable', `${peer} is no member`)
+    return peer
   }
 
   async disconnect(peer: PeerId): Promise<void> {
@@ -153,11 +196,22 @@ export class Libp2pNetwork implements Network {
     await this.#host.libp2p.hangUp(peerIdFromString(peer), { signal })
   }
 
-  gate(allowed: (peer: PeerId) => boolean): void {
-    this.#peers.setGate(allowed)
-    for (const peer of this.peers()) {
-      if (!this.#peers.admits(peer)) this.#inBackground('hang up', this.disconnect(peer))
+  gate(standing: (peer: PeerId) => Standing): void {
+    this.#threshold.setStanding(standing)
+    let areFewer = false
+    for (const connection of this.#host.libp2p.getConnections()) {
+      const peer = peerOf(connection.remotePeer)
+      const isStranger = isOfStranger(connection)
+      const now = this.#threshold.standing(peer)
+      if (now === (isStranger ? 'stranger' : 'member')) continue
+      if (now === 'member') this.#promote(connection)
+      else this.#shutOut(connection)
+      areFewer ||= now !== 'member'
     }
+    this.#gossip.recheck()
+    const { store, libp2p } = this.#host
+    if (areFewer && libp2p.status === 'started')
+      this.#inBackground('forget who is no member', store.sweep())
   }
 
   onConnect(listener: (peer: PeerId) => void): void {
@@ -172,7 +226,12 @@ export class Libp2pNetwork implements Network {
     this.#peers.listen('discover', listener)
   }
 
-  async handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void> {
+  async handle(
+    protocol: string,
+    serve: (channel: Channel) => Promise<void>,
+    { forStrangers = false }: { readonly forStrangers?: boolean } = {},
+  ): Promise<void> {
+    if (forStrangers) this.#forStrangers.add(protocol)
     await this.#host.libp2p.handle(
       protocol,
       (stream, connection) => this.#serve(this.#channel(stream, connection), serve),
@@ -182,8 +241,10 @@ export class Libp2pNetwork implements Network {
 
   async open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<Channel> {
     const { signal } = options
+    this.#dropStranger(peer)
     const connection = await dial(this.#host.libp2p, peer, signal)
     try {
+      if (isOfStranger(connection)) throw new ShoalError('unreachable', 'it is no member')
       const stream = await connection.newStream(protocol, { signal, ...STREAM_LIMITS })
       return this.#channel(stream, connection)
     } catch (cause) {
@@ -204,8 +265,16 @@ export class Libp2pNetwork implements Network {
     await this.#gossip.publish(topic, message)
   }
 
-  subscribe(topic: string, listener: (message: Uint8Array, from: PeerId) => boolean): () => void {
-    return this.#gossip.subscribe(topic, listener)
+  subscribe(
+    topic: string,
+    listener: TopicListener,
+    audience: (peer: PeerId) => boolean,
+  ): () => void {
+    return this.#gossip.subscribe(topic, listener, audience)
+  }
+
+  onTraffic(listener: (peer: PeerId, bytes: number) => void): void {
+    this.#traffic.add(listener)
   }
 
   async provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void> {
@@ -216,12 +285,56 @@ export class Libp2pNetwork implements Network {
     await unprovide(this.#host.libp2p.contentRouting, cid)
   }
 
-  find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId> {
-    return findProviders(this.#host.libp2p.contentRouting, cid, options.signal)
+  async *find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncGenerator<PeerId> {
+    for await (const peer of findProviders(this.#host.libp2p.contentRouting, cid, options.signal))
+      if (this.#threshold.isMember(peer)) yield peer
+  }
+
+  #onConnection(connection: Connection): void {
+    const { libp2p } = this.#host
+    const peer = peerOf(connection.remotePeer)
+    if (connection.status !== 'open' || isOfStranger(connection)) return
+    if (!this.#threshold.isMember(peer)) return this.#shutOut(connection)
+    const all = libp2p.getConnections(connection.remotePeer)
+    for (const old of all.slice(0, -CONNECTIONS_PER_PEER_MAX))
+      old.abort(new Error('there are newer connections'))
+    this.#inBackground('identify a peer', libp2p.services.identify.identify(connection))
+    this.#peers.onConnect(peer)
+  }
+
+  #onConnectionEnd(peer: PeerId): void {
+    const all = this.#host.libp2p.getConnections(peerIdFromString(peer))
+    if (all.some((other) => other.status === 'open' && !isOfStranger(other))) return
+    this.#blame.forget(peer)
+    this.#peers.onDisconnect(peer)
+  }
+
+  /** At once: what it asks while it is told goodbye is not answered any more. */
+  #shutOut(connection: Connection): void {
+    const peer = peerOf(connection.remotePeer)
+    for (const channel of this.#channels)
+      if (channel.peer === peer) channel.abort(new Error('it is no member'))
+    connection.abort(new Error('it is no member'))
+  }
+
+  /** Who became a member connects anew; what it is being told may still end. */
+  #promote(connection: Connection): void {
+    const end = (): void => connection.abort(new Error('it is a member by now'))
+    if (connection.streams.length === 0) end()
+    else setTimeout(end, PROMOTED_MS).unref()
+  }
+
+  /** A member that came as a stranger is connected anew. */
+  #dropStranger(peer: PeerId): void {
+    if (!this.#threshold.isMember(peer)) return
+    for (const connection of this.#host.libp2p.getConnections(peerIdFromString(peer)))
+      if (isOfStranger(connection)) connection.abort(new Error('it is a member by now'))
   }
 
   #channel(stream: Stream, connection: Connection): Libp2pChannel {
-    const channel = new Libp2pChannel(stream, peerOf(connection.remotePeer), stream.protocol)
+    const peer = peerOf(connection.remotePeer)
+    const frameMax = isOfStranger(connection) ? STRANGER_FRAME_MAX : FRAME_MAX
+    const channel = new Libp2pChannel(stream, { peer, protocol: stream.protocol, frameMax })
     if (stream.status === 'open') this.#channels.add(channel)
     stream.addEventListener('close', () => this.#channels.delete(channel))
     return channel
@@ -241,7 +354,7 @@ export class Libp2pNetwork implements Network {
 
   #onDiscover({ id, multiaddrs }: PeerInfo): void {
     const peer = peerOf(id)
-    if (peer === this.self) return
+    if (peer === this.self || !this.#threshold.isMember(peer)) return
     const learned = this.learn(peer, multiaddrs.map(String))
     this.#inBackground(
       'learn a discovered peer',
@@ -251,7 +364,7 @@ export class Libp2pNetwork implements Network {
 
   #onUpdate(update: PeerUpdate): void {
     const multiaddrs = wronglyDropped(update)
-    if (multiaddrs.length === 0) return
+    if (multiaddrs.length === 0 || !this.#threshold.isMember(update.peer.id.toString())) return
     const { peerStore } = this.#host.libp2p
     this.#inBackground('keep an address', peerStore.merge(update.peer.id, { multiaddrs }))
   }
@@ -261,6 +374,10 @@ export class Libp2pNetwork implements Network {
       this.#log('debug', `could not ${what}`, { reason: String(error) }),
     )
   }
+}
+
+function isOfStranger({ multiplexer }: Connection): boolean {
+  return multiplexer === STRANGERS_MUXER
 }
 
 function peerOf(id: Libp2pPeerId): PeerId {

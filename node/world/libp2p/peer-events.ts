@@ -1,7 +1,5 @@
-// Who is connected, who may be, and who wants to know. A peer connects once, at its first connection, and disconnects
+// Which members are connected, and who wants to know. A peer connects once, at its first connection, and disconnects
 // once, at its last; libp2p alone may report a disconnect without a connect. A listener that throws harms nobody.
-import { asShoalError } from '../../../protocol/errors.ts'
-import { parsePeerId } from '../../../protocol/ids.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { NetworkLog } from './network.ts'
 
@@ -16,7 +14,6 @@ export class PeerEvents {
     disconnect: new Set<PeerListener>(),
     discover: new Set<PeerListener>(),
   }
-  #allowed: (peer: PeerId) => boolean = () => true
 
   constructor(log: NetworkLog) {
     this.#log = log
@@ -28,20 +25,6 @@ export class PeerEvents {
 
   listen(event: 'connect' | 'disconnect' | 'discover', listener: PeerListener): void {
     this.#listeners[event].add(listener)
-  }
-
-  setGate(allowed: (peer: PeerId) => boolean): void {
-    this.#allowed = allowed
-  }
-
-  /** True if the peer of this id text may be connected. A gate that throws lets nobody in. */
-  admits(text: string): boolean {
-    try {
-      return this.#allowed(parsePeerId(text))
-    } catch (error) {
-      this.#log('debug', 'refused a peer', { peer: text, reason: asShoalError(error).message })
-      return false
-    }
   }
 
   onConnect(peer: PeerId): void {

@@ -94,7 +94,7 @@ async function two(): Promise<[Replica, Replica]> {
 function noticesAt(replica: Replica, laterMs = 0): Notice[] {
   const { volume } = replica
   const nowMs = (replica.clock.wall() + laterMs) as WallTime
-  return noticesOf({ name: 'main', volume }, { nowMs, refusedBy: [] })
+  return noticesOf({ name: 'main', volume }, { nowMs, refusedBy: [], clocksAhead: [] })
 }
 
 function kinds(notices: readonly Notice[]): string[] {

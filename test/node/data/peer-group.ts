@@ -246,4 +246,5 @@ class GroupNetwork implements Network {
   onConnect(): void {}
   onDisconnect(): void {}
   onDiscover(): void {}
+  onTraffic(): void {}
 }

@@ -1,6 +1,7 @@
 // Checkpoints: made at stable cuts, the same on all, and enough to start from (docs/formats/checkpoint.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { announce, governedHere } from '../../../node/namespace/announcement.ts'
 import { rebuild } from '../../../node/namespace/rebuild.ts'
 import { applySettings } from '../../../node/namespace/settings.ts'
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
@@ -10,7 +11,7 @@ import { HOUR_MS } from '../../../protocol/units.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
-import { Machine, beacons, checkpoint } from './machines.ts'
+import { Machine, beacons, checkpoint, tellAttestations } from './machines.ts'
 import { MemoryStore, Replica, exchange, send } from './replicas.ts'
 import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
 
@@ -41,12 +42,23 @@ describe('a checkpoint', () => {
       return checkpoint(a, b)
     }
     const made = await checkpointOf('f')
-    a.volume.submit({ kind: 'checkpoint', ...made, sealed: made.clear })
+    const governed = governedHere(a.volume)
+    const cut = { hlc: a.volume.actors.hlc, vector: a.volume.actors.vector() }
+    const before = a.volume.cuts.newest?.id
+    const lie = announce(a.volume, {
+      ...cut,
+      before,
+      governed,
+      clear: made.clear,
+      sealed: made.clear,
+    })
     await a.volume.commit()
     await exchange(a.replica, b.replica)
+    beacons([a, b])
     await b.checkpoints.look()
-    assert.equal(b.checkpoints.differsMs, hlcMillis(made.hlc))
+    assert.equal(b.checkpoints.differsMs, hlcMillis(cut.hlc))
     assert.match(b.notes.join(), /is not what this node has/)
+    assert.ok(lie !== undefined && b.volume.cuts.get(lie)?.counts === false)
     await checkpointOf('g')
     assert.equal(b.checkpoints.differsMs, undefined)
   })
@@ -208,11 +220,10 @@ describe('who was away for longer than it was waited for', () => {
     await rejoin(away, { a, b })
     const before = away.volume.actors.entryCount
     const { volume, clock } = away.replica
-    await rebuild(
-      { volume, clock: instant(clock), random: new SeededRandom(1, 'again') },
-      volume.checkpoint,
-      { signal: new AbortController().signal },
-    )
+    const random = new SeededRandom(1, 'again')
+    await rebuild({ volume, clock: instant(clock), random }, volume.checkpoint, {
+      signal: new AbortController().signal,
+    })
     assert.ok(clock.wall() > 0)
     assert.equal(volume.actors.entryCount, before)
     assert.equal(await a.replica.state(), await away.replica.state())
@@ -237,11 +248,12 @@ test('entries of a machine restored from a backup, taken before the cut that the
   await send(restored.replica, b.replica)
   assert.ok((await b.replica.names()).includes('of the restored one'))
   await a.makeCheckpoint()
-  assert.ok(a.volume.checkpoint !== undefined)
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < 3; round++) {
     await exchange(a.replica, b.replica, restored.replica)
     for (const { checkpoints } of [a, b, restored]) await checkpoints.look()
+    await tellAttestations([a, b, restored])
   }
+  assert.ok(a.volume.checkpoint !== undefined)
   const names = ['of the restored one', 'seen by all']
   for (const { replica, notes } of [a, b, restored]) {
     assert.deepEqual(await replica.names(), names, replica.name)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
-import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
+import { BEACON_AHEAD_MS } from '../../../protocol/limits.ts'
 import { DAY_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import { Replica } from './replicas.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -21,7 +21,7 @@ test('a beacon from further ahead than clocks may be is not taken, and right one
   const now = a.clock.wall()
   assert.equal(claims.hear(beacon(b, now + 365 * DAY_MS), undefined, now), false)
   assert.equal(claims.of(b.identity.peer), undefined)
-  assert.ok(claims.hear(beacon(b, now + CLOCK_AHEAD_MS), undefined, now))
+  assert.ok(claims.hear(beacon(b, now + BEACON_AHEAD_MS), undefined, now))
   assert.equal(claims.hear(beacon(b, now), undefined, now), false)
 })
 

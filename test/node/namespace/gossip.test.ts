@@ -10,6 +10,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { Replica, exchange, firstEntryOf } from './replicas.ts'
 import { networkOf } from './wires.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
+import type { TopicListener } from '../../../node/world/world.ts'
 import type { Beacon } from '../../../protocol/wire/gossip.ts'
 
 /** The gossip of a replica, what it publishes and what it makes of messages. */
@@ -18,12 +19,12 @@ function gossipOf(replica: Replica): {
   published: Uint8Array[]
   heard: Beacon[]
   missingAt: PeerId[]
-  deliver: (message: Uint8Array, from: PeerId) => boolean
+  deliver: TopicListener
 } {
   const published: Uint8Array[] = []
   const heard: Beacon[] = []
   const missingAt: PeerId[] = []
-  let deliver = (_message: Uint8Array, _from: PeerId): boolean => false
+  let deliver: TopicListener = () => 'ignore'
   const network = networkOf(replica.identity.peer, {
     publish: async (_topic, message) => void published.push(message),
     subscribe: (_topic, listener) => {
@@ -41,6 +42,7 @@ function gossipOf(replica: Replica): {
     beaconMs: 10_000,
     onMissing: (from) => missingAt.push(from),
     onBeacon: (beacon) => heard.push(beacon),
+    onTime: () => undefined,
   })
   gossip.start()
   return { gossip, published, heard, missingAt, deliver: (message, from) => deliver(message, from) }
@@ -118,7 +120,7 @@ describe('beacons', () => {
     const [beacon] = published
     assert.ok(beacon !== undefined)
     assert.deepEqual(a.volume.actors.vector(), b.volume.actors.vector())
-    assert.ok(deliver(beacon, b.identity.peer))
+    assert.equal(deliver(beacon, b.identity.peer), 'accept')
     assert.deepEqual(missingAt, [b.identity.peer])
     assert.equal(a.volume.claims.of(b.identity.peer)?.vector.size, 0)
   })

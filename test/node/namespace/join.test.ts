@@ -1,6 +1,7 @@
 // What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Tickets } from '../../../node/peers/tickets.ts'
 import { Joining } from '../../../node/peers/join.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
@@ -29,10 +30,14 @@ describe('joining', () => {
       const join = async (node: ClusterNode): Promise<unknown> =>
         await node.ask((api) => api.join(ticket))
       await join(joiner)
-      await assert.rejects(join(other), { code: 'ticket-used' })
+      const refused = { code: 'unreachable', message: /used as often as it may be/ }
+      await assert.rejects(join(other), refused)
       await join(joiner)
       await founder.ask((api) => api.removePeer(joiner.peer))
-      await assert.rejects(join(joiner), { code: 'ticket-used' })
+      await assert.rejects(join(joiner), refused)
+      // While another ticket is out, it is told which of the reasons it is.
+      await founder.ask((api) => api.invite({ uses: 1 }))
+      await assert.rejects(join(other), { code: 'ticket-used' })
       await cluster.stop()
     }
     await scheduler.finish(conduct(), HOUR_MS)
@@ -67,14 +72,17 @@ describe('joining', () => {
       const network = networkOf(joiner.identity.peer, {
         dial: async () => admin.identity.peer,
         open: async () => here,
+        disconnect: async () => undefined,
       })
       const { clock } = joiner
       const world = { clock, network, random: new SeededRandom(1, 'j') }
       const joining = new Joining({
         world,
-        kv: MemoryKv.open(),
+        tickets: new Tickets({ kv: MemoryKv.open(), clock }),
+        record: () => undefined,
         admit: () => Promise.reject(new Error('it asks, and is not asked')),
         isMember: () => false,
+        wasRemoved: () => false,
       })
       const ticket: Ticket = {
         volume,

@@ -1,6 +1,7 @@
 // What of a log is not there is not passed over: neither by who computes a checkpoint of it, nor by who sends it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { governedHere } from '../../../node/namespace/announcement.ts'
 import { computeCheckpoint } from '../../../node/namespace/compute-checkpoint.ts'
 import { summaryOf } from '../../../node/namespace/hello.ts'
 import { Inbox } from '../../../node/namespace/inbox.ts'
@@ -34,7 +35,9 @@ describe('an entry that is missing in the log', () => {
     const missing = 'e' + toByteString(fromHex(volume.actor)) + '\0\0\0\0\0\u0003'
     assert.ok(volume.view.get(missing) !== undefined)
     volume.view.delete(missing)
-    const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
+    const governed = governedHere(volume)
+    const here = { hlc: volume.actors.hlc, vector: volume.actors.vector() }
+    const cut = { ...here, before: undefined, governed }
     await assert.rejects(computeCheckpoint({ volume, clock: instant(a.clock) }, cut, options), {
       code: 'corrupt',
       message: new RegExp(`${volume.id}.*entry 3 of ${volume.actor}`),
@@ -76,6 +79,7 @@ describe('an entry that is missing in the log', () => {
       onForked: () => undefined,
       onTruncated: () => undefined,
       onDurable: () => undefined,
+      onWhole: () => undefined,
     })
     const hello = { kind: 'hello', volume: a.volume.id, log: known } as const
     for (const message of [hello, { kind: 'done' }, { kind: 'durable', log: known }] as const)

@@ -1,12 +1,16 @@
 // Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state anew where that is needed.
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
+import { examine } from '../../../node/namespace/announcement.ts'
+import { hearAttestation } from '../../../node/namespace/attestations.ts'
 import { CheckpointTransfer } from '../../../node/namespace/checkpoint-transfer.ts'
 import { Checkpoints } from '../../../node/namespace/checkpoints.ts'
 import { agrees, confirmOwn, heldBy, summaryOf } from '../../../node/namespace/hello.ts'
 import { Inbox } from '../../../node/namespace/inbox.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { hasCode } from '../../../protocol/errors.ts'
 import { BRANCHES_MAX } from '../../../protocol/limits.ts'
+import { decodeAttestation } from '../../../protocol/log/attestation.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
 import { decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
@@ -52,8 +56,9 @@ export class Machine {
     const log = (message: string, fields: object): number =>
       this.notes.push(message + JSON.stringify(fields))
     const onBehind = (): void => void (this.isBehind = true)
+    const onAttested = (): undefined => undefined
     this.checkpoints = new Checkpoints(
-      { world, volume, onNew: () => undefined, onBehind, log },
+      { world, volume, onNew: () => undefined, onAttested, onBehind, log },
       this.#due,
     )
     this.checkpoints.start()
@@ -117,8 +122,17 @@ export class Machine {
   /** Start from the checkpoint of another. */
   async startFrom(from: Machine): Promise<void> {
     const { replica } = from
-    const fetched = await fetchCheckpoint(this.replica, replica, await checkpointServer(replica))
-    await this.checkpoints.install(fetched, replica.identity.peer)
+    const { peer } = replica.identity
+    const serve = await checkpointServer(replica)
+    try {
+      const fetched = await fetchCheckpoint(this.replica, replica, serve, (found) =>
+        examine(this.volume, found, { from: peer }),
+      )
+      await this.checkpoints.install(fetched)
+    } catch (error) {
+      // No need to; or too few attest it yet.
+      if (!hasCode(error, 'EEXIST') && !hasCode(error, 'EACCES')) throw error
+    }
   }
 }
 
@@ -133,6 +147,7 @@ export async function meet(a: Machine, b: Machine): Promise<void> {
     await Promise.all([a.settled(), b.settled()])
     confirmOwn(a.volume, b.hello())
     confirmOwn(b.volume, a.hello())
+    await tellAttestations([a, b])
     if (!byA.isWhole || !byB.isWelcome) await rejoin(a, b)
     if (!byB.isWhole || !byA.isWelcome) await rejoin(b, a)
     for (const [behind, other] of [[a, b] as const, [b, a] as const]) {
@@ -151,6 +166,21 @@ async function rejoin(away: Machine, other: Machine): Promise<void> {
   await away.settled()
 }
 
+/** All tell all what they know of who attests what, until nobody has anything new. */
+export async function tellAttestations(all: readonly Machine[]): Promise<void> {
+  for (let told = -1, before = -2; told !== before;) {
+    before = told
+    told = 0
+    for (const from of all) {
+      for (const to of all)
+        for (const { bytes } of from.volume.attestations.all())
+          hearAttestation(to.volume, decodeAttestation(bytes, to.volume.id))
+      await from.settled()
+      told += from.volume.attestations.all().length
+    }
+  }
+}
+
 /** What serves the checkpoint of a replica. */
 export async function checkpointServer(from: Replica): Promise<Serve> {
   let serve: Serve = () => Promise.reject(new Error('not served'))
@@ -158,7 +188,7 @@ export async function checkpointServer(from: Replica): Promise<Serve> {
   const server = new CheckpointTransfer({
     world: { clock: from.clock, network: networkOf(from.identity.peer, { handle }) },
     volumeOf: () => from.volume,
-    isMember: () => true,
+    roleOf: () => 'admin',
   })
   await server.start()
   return serve
@@ -169,6 +199,7 @@ export function fetchCheckpoint(
   to: Replica,
   from: Replica,
   serve: Serve,
+  examine: (fetched: FetchedCheckpoint) => void = () => undefined,
 ): Promise<FetchedCheckpoint> {
   const open = async (): Promise<Channel> => {
     const [here, there] = channelPair(to.identity.peer, from.identity.peer, CHECKPOINT_PROTOCOL)
@@ -178,9 +209,9 @@ export function fetchCheckpoint(
   const client = new CheckpointTransfer({
     world: { clock: to.clock, network: networkOf(to.identity.peer, { open }) },
     volumeOf: () => undefined,
-    isMember: () => true,
+    roleOf: () => 'admin',
   })
-  return client.fetch(to.volume, from.identity.peer)
+  return client.fetch(to.volume, from.identity.peer, examine)
 }
 
 /** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
@@ -195,6 +226,7 @@ export async function checkpoint(
   await maker.makeCheckpoint()
   await exchange(...all.map(({ replica }) => replica))
   for (const { checkpoints } of all) await checkpoints.look()
+  await tellAttestations(all)
   beacons(all)
   for (const { checkpoints } of all) await checkpoints.look()
   const made = maker.volume.checkpoint

@@ -1,10 +1,10 @@
 // Fetching checkpoints of whoever may be wrong, and what fetches that were broken off leave behind.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { governedHere } from '../../../node/namespace/announcement.ts'
 import { setImmediate as turn } from 'node:timers/promises'
 import { TreeNodes } from '../../../node/namespace/checkpoint-view.ts'
-import { writeCheckpoint } from '../../../node/namespace/checkpoint.ts'
-import { computeCheckpoint, treeKeys, treesOf } from '../../../node/namespace/compute-checkpoint.ts'
+import { treeKeys, treesOf } from '../../../node/namespace/compute-checkpoint.ts'
 import { summaryOf } from '../../../node/namespace/hello.ts'
 import { Swarm } from '../../../node/namespace/swarm.ts'
 import { fromHex } from '../../../protocol/bytes.ts'
@@ -20,8 +20,8 @@ import {
 import { encodeLogMessage } from '../../../protocol/wire/log.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { checkpointServer, fetchCheckpoint } from './machines.ts'
-import { Replica } from './replicas.ts'
+import { Machine, checkpointServer, fetchCheckpoint } from './machines.ts'
+import { Replica, forgeOps } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
 import type { Checkpoint } from '../../../node/namespace/checkpoint.ts'
 import type { Channel, World } from '../../../node/world/world.ts'
@@ -35,34 +35,31 @@ async function holder(): Promise<{ a: Replica; checkpoint: Checkpoint }> {
   const a = await Replica.founder('a')
   for (let n = 0; n < 2000; n++) a.write(`f${n}`, 'x'.repeat(200))
   await a.volume.commit()
-  const { volume } = a
-  const cut = { hlc: volume.actors.hlc, vector: volume.actors.vector(), before: undefined }
-  const { checkpoint } = await computeCheckpoint({ volume, clock: instant(a.clock) }, cut, options)
-  writeCheckpoint(volume.view, checkpoint)
-  volume.checkpoint = checkpoint
-  await volume.commit()
+  const machine = new Machine(a)
+  await machine.makeCheckpoint()
+  await machine.checkpoints.stop()
+  const { checkpoint } = a.volume
+  assert.ok(checkpoint !== undefined, machine.notes.join())
   return { a, checkpoint }
 }
 
-/** Serves any node that is asked for out of a map. */
+/** Serves any node that is asked for out of a map, as of a checkpoint with this root. */
 function serveNodes(
+  by: Replica,
   root: NodeHash,
   nodes: ReadonlyMap<NodeHash, Uint8Array>,
   asked: NodeHash[],
 ): (channel: Channel) => Promise<void> {
+  const { volume } = by
+  const [hlc, vector, governed] = [volume.actors.hlc, volume.actors.vector(), governedHere(volume)]
+  const cut = { hlc, vector, held: vector, before: undefined, governed }
+  const op = { kind: 'checkpoint', ...cut, clear: root, sealed: undefined } as const
+  const announcement = forgeOps(by, [op], true)
   return async (channel) => {
     const send = (message: CheckpointMessage): Promise<void> =>
       channel.send([encodeCheckpointMessage(message)], options)
     await channel.receive(options)
-    const cut = { hlc: 1n as Checkpoint['hlc'], vector: new Map() }
-    await send({
-      kind: 'checkpoint',
-      cut,
-      before: undefined,
-      cuts: [],
-      clear: root,
-      sealed: undefined,
-    })
+    await send({ kind: 'checkpoint', announcement, attestations: [] })
     for (;;) {
       const message = decodeCheckpointMessage((await channel.receive(options)) ?? new Uint8Array())
       assert.ok(message.kind === 'want')
@@ -94,7 +91,7 @@ describe('a fetch', () => {
       nodes.set(child, bytes)
     }
     const asked: NodeHash[] = []
-    await assert.rejects(fetchCheckpoint(b, a, serveNodes(child, nodes, asked)), {
+    await assert.rejects(fetchCheckpoint(b, a, serveNodes(a, child, nodes, asked)), {
       code: 'corrupt',
     })
     assert.equal(asked.length, 2)
@@ -133,7 +130,7 @@ describe('a fetch', () => {
     const sweep = (commit = (): Promise<void> => volume.commit()): Promise<void> =>
       volume.strayNodes.sweep({
         trees: treesOf(volume),
-        kept: { clear: undefined, sealed: undefined },
+        kept: [],
         commit: () => commit().then(() => void commits++),
         clock: instant(after.clock),
         ...options,
@@ -177,7 +174,7 @@ describe('a sweep', () => {
     const sweep = (commit: () => Promise<void>): Promise<void> =>
       volume.strayNodes.sweep({
         trees: treesOf(volume),
-        kept: checkpoint,
+        kept: [checkpoint],
         commit,
         clock: instant(a.clock),
         ...options,

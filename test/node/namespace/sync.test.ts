@@ -54,6 +54,7 @@ async function syncOf(replica: Replica): Promise<Synced> {
     onForked: (_volume, peer) => forked.push(peer),
     onTruncated: (_volume, peer) => truncated.push(peer),
     onDurable: () => undefined,
+    onWhole: () => undefined,
   })
   await sync.start()
   return Object.assign(state, { sync, refused, forked, truncated })

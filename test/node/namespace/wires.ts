@@ -90,6 +90,7 @@ export function networkOf(self: PeerId, methods: Partial<Network>): Network {
     onConnect: unused,
     onDisconnect: unused,
     onDiscover: unused,
+    onTraffic: unused,
     handle: async () => undefined,
     open: unused,
     ping: unused,

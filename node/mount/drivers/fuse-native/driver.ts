@@ -201,7 +201,7 @@ function unmountCommand(folder: string, force: boolean): Command {
 }
 
 /** Those of libfuse 2.9 (mount.fuse(8)). The place is empty, or may be full: `nonempty` saves libfuse a look. */
-function libfuseOptions({ readOnly, allowOther = isRoot, ...cache }: MountOptions): string {
+function libfuseOptions({ readOnly, allowOther = false, ...cache }: MountOptions): string {
   const seconds = (timeoutMs = CACHE_MS): number => Math.min(timeoutMs, CACHE_MS) / 1000
   return [
     'fsname=shoal',

@@ -41,14 +41,13 @@ export async function mountKernel(
   if (process.platform !== 'linux') {
     throw new ShoalError('unsupported', `the kernel driver is for Linux, not ${process.platform}`)
   }
-  const isRoot = process.getuid?.() === 0
-  const mounter = isRoot ? rootMounter : userMounter
+  const mounter = process.getuid?.() === 0 ? rootMounter : userMounter
   const { nonEmpty = false } = options
   const place = await preparePlace(folder, { mounter, nonEmpty })
   const descriptor = await mounter.mount(place, {
     name: NAME,
     readOnly: options.readOnly ?? false,
-    allowOther: options.allowOther ?? isRoot,
+    allowOther: options.allowOther ?? false,
   })
   return KernelMount.start({ fileSystem, mounter }, { ...options, folder: place, descriptor })
 }

@@ -1,0 +1,137 @@
+// `shoal events`: what happened that concerns the security of this node, and whether the log that says so is whole.
+import colors from 'picocolors'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { parseCount, parseDuration } from '../arguments.ts'
+import { formatTime, printable, table } from '../output.ts'
+import { writeOut } from './cat.ts'
+import type { Command } from 'commander'
+import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/security.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { Context } from '../context.ts'
+
+interface EventsOptions {
+  readonly security?: boolean
+  readonly follow?: boolean
+  readonly since?: number
+  readonly limit?: number
+  readonly check?: boolean
+}
+
+export function addEvents(program: Command, context: Context): void {
+  program
+    .command('events')
+    .description('show what concerns the security of this node, oldest first')
+    .option('--security', 'security events (there are no others yet)')
+    .option('-f, --follow', 'show new ones as they come, until Ctrl-C')
+    .option('--since <time>', 'those of the last 30m, 24h, 7d, ...', parseDuration)
+    .option('-n, --limit <n>', 'the newest so many', parseCount)
+    .option('--check', 'look whether the log is as it was, here and as other members hold it')
+    .addHelpText(
+      'after',
+      `
+Tickets made and used, who was refused, roles, removals, settings and tiers, and what members did that they should not.
+Each event names the hash of the one before, and members hold the newest hash of each other: --check finds what was cut
+or changed, and ends with exit code 1 if anything was.
+
+Example:
+  shoal events --security --since 7d
+  shoal events --security --check`,
+    )
+    .action((options: EventsOptions) => show(context, options))
+}
+
+async function show(context: Context, options: EventsOptions): Promise<void> {
+  const { check = false, follow = false, since, limit } = options
+  if (check) {
+    if (follow || since !== undefined || limit !== undefined)
+      throw new ShoalError('usage', '--check looks at the whole log: it takes no other option')
+    return checkLog(context)
+  }
+  const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
+  const print = context.json ? jsonLine : textLine
+  try {
+    const pages = context.client.readSecurity({ sinceMs, limit, follow })
+    await writeOut(context, printed(pages, print))
+  } catch (error) {
+    // To stop is how following ends.
+    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
+  }
+}
+
+async function* printed(
+  pages: AsyncIterable<readonly SecurityEntry[]>,
+  print: (entry: SecurityEntry) => string,
+): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((entry) => `${print(entry)}\n`).join('')
+}
+
+function jsonLine({ timeMs, ...entry }: SecurityEntry): string {
+  return JSON.stringify({ ...entry, time: new Date(timeMs).toISOString() })
+}
+
+function textLine({ number, timeMs, kind, peer, name, message }: SecurityEntry): string {
+  const who = name ?? peer?.slice(-6) ?? ''
+  const parts = [
+    colors.yellow(String(number).padStart(4)),
+    formatTime(timeMs),
+    kind,
+    ...(who === '' ? [] : [colors.cyan(printable(who))]),
+    printable(message),
+  ]
+  return parts.join('  ')
+}
+
+async function checkLog(context: Context): Promise<void> {
+  const found = await context.client.checkSecurity()
+  const peers = await context.client.listPeers()
+  const back = peers.filter(({ securityLog }) => securityLog?.back !== undefined)
+  const isBad =
+    found.problems.length > 0 || found.witnesses.some(({ holds }) => holds === 'differs')
+  context.print(
+    {
+      ...found,
+      wentBack: back.map(({ id, name, securityLog }) => ({ peer: id, name, ...securityLog })),
+    },
+    () =>
+      [
+        ownText(found),
+        ...found.problems.map((problem) => `  ${colors.red(printable(problem))}`),
+        table(
+          found.witnesses.map((witness) => [`  ${printable(witness.name)}`, witnessText(witness)]),
+        ),
+        ...back.map(
+          ({ name, securityLog }) =>
+            `The log of ${printable(name)} went back from event ${securityLog?.back?.number} on ${formatTime(securityLog?.back?.atMs ?? 0)}: its home was restored or copied, or its log altered.`,
+        ),
+      ]
+        .filter((line) => line !== '')
+        .join('\n'),
+  )
+  if (isBad) process.exitCode = 1
+}
+
+function ownText({ first, last, problems }: SecurityCheck): string {
+  if (first === undefined)
+    return problems.length > 0 ? 'The log of this node is gone:' : 'No event was recorded yet.'
+  const which = first === last ? `event ${last}` : `events ${first} to ${last}`
+  return problems.length > 0
+    ? `The log of this node has ${which}, and is not what it was:`
+    : `The log of this node has ${which}, and is whole.`
+}
+
+function witnessText({ holds, number }: Witness): string {
+  switch (holds) {
+    case 'same':
+      return `holds event ${number}, which is the same here`
+    case 'differs':
+      return colors.red(
+        `holds event ${number}, which is not as it is here: this log was cut or altered`,
+      )
+    case 'older':
+      return `holds event ${number}, which is no longer kept here`
+    case 'none':
+      return 'holds nothing of it yet'
+    case 'unreachable':
+      return 'does not answer'
+  }
+}

@@ -1,0 +1,106 @@
+// Where a command has the secret of a protected home from: a credential of systemd, a file, or whoever is at the terminal.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ShoalError } from '../protocol/errors.ts'
+import type { Context } from './context.ts'
+
+const FILE_VARIABLE = 'SHOAL_PASSPHRASE_FILE'
+/** Where systemd has the credentials of a service (systemd.exec(5)). */
+const CREDENTIALS_VARIABLE = 'CREDENTIALS_DIRECTORY'
+const [ENTER, BACKSPACE, INTERRUPT] = ['\r', '\u007f', '\u0003']
+
+export interface SecretOptions {
+  readonly passphraseFile?: string | undefined
+}
+
+/** Of which home it is asked for: by what name systemd gives its secret, if by one. */
+interface Asked {
+  readonly credential?: string | undefined
+}
+
+/** For options of commands. */
+export const PASSPHRASE_FILE_HELP: string = `a file with the passphrase of a protected home (default: $${FILE_VARIABLE})`
+
+/** throws ShoalError 'EACCES' where there is none. */
+export async function readSecret(
+  context: Context,
+  { passphraseFile }: SecretOptions,
+  { credential }: Asked,
+): Promise<Uint8Array> {
+  const found = await secretAtHand({ passphraseFile }, { credential })
+  if (found !== undefined) return found
+  if (process.stdin.isTTY) return prompt(context, `Passphrase of ${context.home}: `)
+  const named = credential === undefined ? '' : `credential "${credential}" of systemd, `
+  throw new ShoalError(
+    'EACCES',
+    `the home ${context.home} is protected: give ${named}--passphrase-file, or $${FILE_VARIABLE}, or run this on a terminal.`,
+  )
+}
+
+/** The same, where nobody need be asked. */
+export async function secretAtHand(
+  { passphraseFile }: SecretOptions,
+  { credential }: Asked,
+): Promise<Uint8Array | undefined> {
+  const folder = process.env[CREDENTIALS_VARIABLE]
+  if (credential !== undefined && folder !== undefined && passphraseFile === undefined)
+    return readFile(join(folder, credential))
+  const file = passphraseFile ?? process.env[FILE_VARIABLE]
+  return file === undefined ? undefined : withoutLineEnd(await readFile(file))
+}
+
+/** A new passphrase, twice. */
+export async function readNewSecret(
+  context: Context,
+  options: SecretOptions,
+  asked: Asked,
+): Promise<Uint8Array> {
+  const found = await secretAtHand(options, asked)
+  if (found !== undefined) return found
+  if (!process.stdin.isTTY)
+    throw new ShoalError(
+      'usage',
+      `give --passphrase-file or $${FILE_VARIABLE}, or run this on a terminal`,
+    )
+  const first = await prompt(context, 'New passphrase: ')
+  const second = await prompt(context, 'Once more: ')
+  if (Buffer.compare(first, second) !== 0) throw new ShoalError('usage', 'the two are not the same')
+  return first
+}
+
+/** For a child: the file is a pipe that it inherits as this descriptor. */
+export function environmentWithSecret(descriptor: number): NodeJS.ProcessEnv {
+  return { [FILE_VARIABLE]: `/dev/fd/${descriptor}` }
+}
+
+function withoutLineEnd(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(
+    Buffer.from(bytes)
+      .toString('utf8')
+      .replace(/\r?\n$/, ''),
+  )
+}
+
+/** What is typed is not shown. */
+async function prompt({ signal }: Context, question: string): Promise<Uint8Array> {
+  const { stdin, stderr } = process
+  stderr.write(question)
+  stdin.setRawMode(true)
+  stdin.setEncoding('utf8')
+  let typed = ''
+  try {
+    for await (const text of stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
+      signal.throwIfAborted()
+      for (const char of text) {
+        if (char === ENTER || char === '\n') return Buffer.from(typed)
+        if (char === INTERRUPT) throw new ShoalError('aborted', 'interrupted')
+        typed = char === BACKSPACE ? typed.slice(0, -1) : typed + char
+      }
+    }
+    return Buffer.from(typed)
+  } finally {
+    stdin.setRawMode(false)
+    stdin.pause()
+    stderr.write('\n')
+  }
+}

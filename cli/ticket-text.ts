@@ -1,0 +1,44 @@
+// Where a command has its ticket from: `-` is stdin, `@FILE` a file, anything else the ticket itself, which is then on the
+// command line for all to see who run `ps`.
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { ShoalError } from '../protocol/errors.ts'
+import type { Context } from './context.ts'
+
+/** For the help of options and arguments. */
+export const TICKET_HELP =
+  'a ticket from "shoal invite": - asks for it, or reads it from a pipe; @FILE is a file that has it'
+
+const HINT =
+  'Every user of this machine can read the ticket on a command line while it runs, and in that of npm as long as the node does.\n' +
+  'Give the next one with "--join -", which asks for it, or "--join @FILE".'
+
+/** throws ShoalError 'usage' where there is none. */
+export async function readTicketText(context: Context, given: string): Promise<string> {
+  if (given === '-') return readStdin(context)
+  if (given.startsWith('@')) return (await readFile(given.slice(1), 'utf8')).trim()
+  if (given.startsWith('shoal1')) context.tell(HINT)
+  return given.trim()
+}
+
+/** The first line that is not empty. */
+async function readStdin(context: Context): Promise<string> {
+  const { signal } = context
+  if (process.stdin.isTTY)
+    process.stderr.write('Ticket (from "shoal invite" on a machine of the volume): ')
+  const lines = createInterface({ input: process.stdin })
+  const close = (): void => lines.close()
+  signal.addEventListener('abort', close, { once: true })
+  try {
+    for await (const line of lines) if (line.trim() !== '') return line.trim()
+  } finally {
+    lines.close()
+    process.stdin.pause()
+    signal.removeEventListener('abort', close)
+  }
+  signal.throwIfAborted()
+  throw new ShoalError(
+    'usage',
+    'no ticket came in; print one with "shoal invite" on a machine of the volume',
+  )
+}

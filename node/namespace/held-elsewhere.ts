@@ -1,0 +1,62 @@
+// How much of what this node has logged is durable on each other member, as they said: what a write waits for that is to
+// survive the loss of this node.
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Volume } from './volume.ts'
+
+/** Of what was written here under a label. */
+interface OwnShare {
+  readonly actor: ActorId
+  readonly seq: number
+}
+
+export interface HeldElsewhereComponents {
+  readonly connectedMembers: (volume: Volume) => readonly PeerId[]
+  readonly sync: (volume: Volume, peer: PeerId) => Promise<void>
+}
+
+export class HeldElsewhere {
+  readonly #c: HeldElsewhereComponents
+  readonly #shares = new Map<VolumeId, Map<PeerId, OwnShare>>()
+
+  constructor(components: HeldElsewhereComponents) {
+    this.#c = components
+  }
+
+  /** A peer said what of a volume is durable there. */
+  heard(volume: Volume, peer: PeerId, vector: VersionVector): void {
+    const peers = this.#shares.get(volume.id) ?? new Map<PeerId, OwnShare>()
+    const { actor } = volume
+    peers.set(peer, { actor, seq: vector.get(actor) ?? 0 })
+    this.#shares.set(volume.id, peers)
+  }
+
+  /**
+   * Wait until everything this node has logged in a volume is durable on `count` other members.
+   * throws ShoalError 'not-placed' naming how many could be had.
+   */
+  async on(volume: Volume, count: number, signal: AbortSignal): Promise<void> {
+    await volume.commit()
+    const seq = volume.actors.get(volume.actor)?.seq ?? 0
+    const holders = (): PeerId[] => this.#holders(volume, seq)
+    if (seq === 0 || holders().length >= count) return
+    const missing = this.#c.connectedMembers(volume).filter((peer) => !holders().includes(peer))
+    await Promise.allSettled(missing.map((peer) => this.#c.sync(volume, peer)))
+    signal.throwIfAborted()
+    if (holders().length >= count) return
+    throw new ShoalError(
+      'not-placed',
+      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
+    )
+  }
+
+  #holders({ id, actor, membership }: Volume, seq: number): PeerId[] {
+    return [...(this.#shares.get(id) ?? [])]
+      .filter(([peer, share]) => {
+        const isMember = membership.member(peer) !== undefined
+        return isMember && share.actor === actor && share.seq >= seq
+      })
+      .map(([peer]) => peer)
+  }
+}

@@ -1,0 +1,233 @@
+// What peers may cost this node: for each kind of cost a bucket of tokens per peer, and one for all peers together. Work
+// that was useful costs nothing here: what is counted is what was refused, of no use, or asked for by nobody. Numbers and
+// reasons: docs/limits.md. Memory: a record per peer that cost something lately, KNOWN_MAX at most.
+//
+// For whoever serves peers, the gentlest first:
+//   take(peer, cost, amount)          takes it, or says that there is no room: leave the thing undone, or for later
+//   await room(peer, cost, amount)    waits for room; throws 'EBUSY' where that would take long, to be answered
+//   spend(peer, cost, amount)         it is spent already. Who spends what it does not have is cut off for a while
+//   giveBack(peer, cost, amount)      of what is held, not used up ('shards'), when it is held no more
+// `peer` is who is answerable: the peer that sent it, or of what is signed and comes by way of others its author.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { Instant } from '../../protocol/units.ts'
+import type { RecordSecurity } from '../observe/security.ts'
+import { TokenBucket } from '../world/token-bucket.ts'
+import type { Allowance } from '../world/token-bucket.ts'
+import type { Clock } from '../world/world.ts'
+
+export type Cost =
+  /** Milliseconds of this node's time on what was refused or of no use. */
+  | 'work'
+  /** Bytes that were received and refused. */
+  | 'bytes'
+  /** Bytes of gossip and of the DHT, and channels opened (CHANNEL_BYTES each), whatever came of them. */
+  | 'signals'
+  /** Beacons of one author, and announced entries, that are passed on. */
+  | 'beacons'
+  | 'heads'
+  /** Bytes of entries of one author. */
+  | 'log'
+  /** Bytes of shards that are kept and that no log names yet. Given back. */
+  | 'shards'
+
+export interface Allowances {
+  /** Of what is given back, nothing comes back by itself. */
+  readonly peer: Allowance
+  /** Of all peers together. Absent: as much as they have one by one. */
+  readonly all?: Allowance
+  /** In words, after "more than it may of". */
+  readonly words: string
+}
+
+const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
+  work: {
+    peer: { perSecond: 50, burst: 10 * SECOND_MS },
+    all: { perSecond: 200, burst: 20 * SECOND_MS },
+    words: 'time on messages that were refused or of no use',
+  },
+  bytes: {
+    peer: { perSecond: 1 * MIB, burst: 128 * MIB },
+    all: { perSecond: 8 * MIB, burst: 512 * MIB },
+    words: 'bytes that were refused',
+  },
+  signals: {
+    peer: { perSecond: 4 * MIB, burst: 128 * MIB },
+    words: 'gossip, DHT messages and new channels',
+  },
+  beacons: { peer: { perSecond: 1, burst: 60 }, words: 'beacons' },
+  heads: { peer: { perSecond: 100, burst: 1000 }, words: 'announced entries' },
+  log: {
+    peer: { perSecond: 4 * MIB, burst: 256 * MIB },
+    words: 'growth of the log',
+  },
+  shards: {
+    peer: { perSecond: 0, burst: 2048 * MIB },
+    all: { perSecond: 0, burst: 8192 * MIB },
+    words: 'shards that no log names',
+  },
+}
+
+/** What a new channel counts for, in bytes of 'signals'. */
+export const CHANNEL_BYTES: number = 16 * 1024
+
+/** room() makes nobody wait longer. */
+const PATIENCE_MS: number = 10 * SECOND_MS
+/** To refuse costs something, too: of 'work'. */
+const REFUSAL_MS = 2
+/** The first time; twice as long each time after that, until there was none for STRIKE_MS. */
+const CUT_OFF_MS: number = MINUTE_MS
+const CUT_OFF_MAX_MS: number = HOUR_MS
+const STRIKE_MS: number = DAY_MS
+const KNOWN_MAX = 4096
+
+/** Why a peer is not served, and for how long. */
+export interface CutOff {
+  readonly cost: Cost
+  readonly words: string
+  readonly forMs: number
+}
+
+interface Account {
+  readonly buckets: Map<Cost, TokenBucket>
+  strikes: number
+  cutOff: { readonly cost: Cost; readonly until: Instant } | undefined
+}
+
+export class PeerBudgets {
+  readonly #clock: Pick<Clock, 'now' | 'sleep'>
+  readonly #security: RecordSecurity | undefined
+  readonly #allowances: Readonly<Record<Cost, Allowances>>
+  /** Who was charged last is last. */
+  readonly #accounts = new Map<PeerId, Account>()
+  readonly #all = new Map<Cost, TokenBucket>()
+  readonly #listeners = new Set<(peer: PeerId) => void>()
+
+  constructor(
+    { clock, security }: { clock: Pick<Clock, 'now' | 'sleep'>; security?: RecordSecurity },
+    allowances: Readonly<Record<Cost, Allowances>> = ALLOWANCES,
+  ) {
+    this.#clock = clock
+    this.#security = security
+    this.#allowances = allowances
+  }
+
+  /** Take it if there is room, of the peer and of all. returns whether there was. */
+  take(peer: PeerId, cost: Cost, amount: number): boolean {
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    if (!buckets.every((bucket) => bucket.has(amount, now))) return false
+    for (const bucket of buckets) bucket.spend(amount, now)
+    return true
+  }
+
+  /**
+   * Wait until there is room, and take it; waits for at most PATIENCE_MS.
+   * throws ShoalError 'EBUSY' where it would take longer, and the reason of `signal`.
+   */
+  async room(peer: PeerId, cost: Cost, amount: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    const waitMs = Math.max(...buckets.map((bucket) => bucket.msUntil(amount, now)))
+    if (waitMs > PATIENCE_MS) {
+      this.spend(peer, 'work', REFUSAL_MS)
+      throw new ShoalError(
+        'EBUSY',
+        `this node takes no more of you for now: ${this.#allowances[cost].words}; try again in a while`,
+      )
+    }
+    // At once, so that whoever comes next waits for this one too.
+    for (const bucket of buckets) bucket.spend(amount, now)
+    if (waitMs > 0) await this.#clock.sleep(waitMs, { signal })
+  }
+
+  /** It is spent. Who has less than nothing left is cut off; so is who has little, where all together have nothing. */
+  spend(peer: PeerId, cost: Cost, amount: number): void {
+    if (amount <= 0) return
+    const now = this.#clock.now()
+    const buckets = this.#bucketsOf(peer, cost)
+    for (const bucket of buckets) bucket.spend(amount, now)
+    const [own, all] = buckets
+    const left = own.tokens(now)
+    const isScarce = (all?.tokens(now) ?? 0) < 0 && left < own.allowance.burst / 2
+    if (left < 0 || isScarce) this.#cutOff(peer, cost, own)
+  }
+
+  giveBack(peer: PeerId, cost: Cost, amount: number): void {
+    const now = this.#clock.now()
+    for (const bucket of this.#bucketsOf(peer, cost)) bucket.giveBack(amount, now)
+  }
+
+  /** Undefined: it is served. */
+  cutOffOf(peer: PeerId): CutOff | undefined {
+    const cutOff = this.#accounts.get(peer)?.cutOff
+    if (cutOff === undefined) return undefined
+    const { cost, until } = cutOff
+    const forMs = until - this.#clock.now()
+    return forMs <= 0 ? undefined : { cost, words: this.#allowances[cost].words, forMs }
+  }
+
+  /** Tells of each peer that is cut off from now on. */
+  onCutOff(listener: (peer: PeerId) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  #cutOff(peer: PeerId, cost: Cost, own: TokenBucket): void {
+    const account = this.#accountOf(peer)
+    const now = this.#clock.now()
+    const last = account.cutOff
+    if (last !== undefined && now < last.until) return
+    if (last === undefined || now > last.until + STRIKE_MS) account.strikes = 0
+    const forMs = Math.min(CUT_OFF_MS * 2 ** account.strikes, CUT_OFF_MAX_MS)
+    account.strikes++
+    account.cutOff = { cost, until: (now + forMs) as Instant }
+    // What is under way still is spent meanwhile; after that it begins anew.
+    own.giveBack(Infinity, now)
+    this.#security?.({
+      kind: 'peer-costly',
+      peer,
+      message: `${peer} is cut off for ${forMs / SECOND_MS} s: it took more than it may of ${this.#allowances[cost].words}; if that goes on, see what runs there, or remove it: shoal peer rm`,
+    })
+    for (const listener of this.#listeners) listener(peer)
+  }
+
+  #bucketsOf(peer: PeerId, cost: Cost): readonly [own: TokenBucket, ...all: TokenBucket[]] {
+    const now = this.#clock.now()
+    const { peer: ofOne, all: ofAll } = this.#allowances[cost]
+    const own = bucketIn(this.#accountOf(peer).buckets, cost, ofOne, now)
+    return ofAll === undefined ? [own] : [own, bucketIn(this.#all, cost, ofAll, now)]
+  }
+
+  #accountOf(peer: PeerId): Account {
+    const known = this.#accounts.get(peer)
+    const account = known ?? { buckets: new Map(), strikes: 0, cutOff: undefined }
+    this.#accounts.delete(peer)
+    this.#accounts.set(peer, account)
+    if (known === undefined && this.#accounts.size > KNOWN_MAX) this.#forgetOne()
+    return account
+  }
+
+  /** Of those that are not cut off, who was charged longest ago. */
+  #forgetOne(): void {
+    for (const peer of this.#accounts.keys()) {
+      if (this.cutOffOf(peer) !== undefined) continue
+      this.#accounts.delete(peer)
+      return
+    }
+  }
+}
+
+function bucketIn(
+  buckets: Map<Cost, TokenBucket>,
+  cost: Cost,
+  allowance: Allowance,
+  now: Instant,
+): TokenBucket {
+  const known = buckets.get(cost)
+  if (known !== undefined) return known
+  const bucket = new TokenBucket(allowance, now)
+  buckets.set(cost, bucket)
+  return bucket
+}

@@ -1,0 +1,235 @@
+// Gossip of a member that means harm: garbage, lies about others, the same again and again, a clock that is ahead, space
+// that it does not have. It is cut off, its owner hears of it, and honest members hear nothing of it.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { encodeCbor } from '../../protocol/cbor.ts'
+import { sealOnce } from '../../protocol/cipher.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { deriveKey } from '../../protocol/hash.ts'
+import type { ActorId } from '../../protocol/ids.ts'
+import { headOf } from '../../protocol/wire/gossip.ts'
+import type { Beacon } from '../../protocol/wire/gossip.ts'
+import type { PeerStatus } from '../../node/control/status.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { HostileMember } from './hostile-member.ts'
+import { RawPeer, pause } from './raw-peer.ts'
+
+interface Cast {
+  readonly cluster: TestCluster
+  readonly admin: TestNode
+  readonly ben: TestNode
+  readonly mallory: HostileMember
+  /** Mallory's other mouth: libp2p as it comes. */
+  readonly mouth: RawPeer
+}
+
+/** Two honest members, and a reader in the hands of the test. */
+async function withCast(run: (cast: Cast) => Promise<void>): Promise<void> {
+  await using cluster = await TestCluster.start(2)
+  const [admin, ben] = cluster.nodes as [TestNode, TestNode]
+  const node = cluster.node('mallory')
+  await node.start({ ticket: await admin.invite('--role', 'reader') })
+  await admin.shoal('mkdir', '/before')
+  await cluster.converged()
+  await using mallory = await HostileMember.of(node)
+  await using mouth = await RawPeer.start({ seed: mallory.identity.seed })
+  await run({ cluster, admin, ben, mallory, mouth })
+}
+
+/** Speak until the victim hears nothing more, for at most so long. returns how often. */
+async function flood(
+  { admin, mallory, mouth }: Cast,
+  ms: number,
+  message: () => Uint8Array,
+): Promise<number> {
+  const [topic = ''] = mallory.topics()
+  mouth.gossip.subscribe(topic)
+  const connection = await mouth.dial(admin)
+  await eventually(
+    'they hear each other',
+    async () => mouth.gossip.getSubscribers(topic).length > 0,
+  )
+  const end = Date.now() + ms
+  let count = 0
+  while (Date.now() < end && connection.status === 'open') {
+    for (let n = 0; n < 50; n++) {
+      await mouth.gossip.publish(topic, message()).catch(() => undefined)
+      count++
+    }
+    await pause(10)
+  }
+  return count
+}
+
+async function statusOf(node: TestNode, cast: Cast): Promise<PeerStatus | undefined> {
+  const { peer } = cast.mallory.identity
+  return (await node.status()).peers.find(({ id }) => id === peer)
+}
+
+/** Mallory is not served any more, the others are, and who runs the node can see it. */
+async function isCutOff(cast: Cast): Promise<void> {
+  const { admin, ben, cluster, mouth } = cast
+  const status = await statusOf(admin, cast)
+  assert.ok(status?.limited !== undefined, 'status says that it is cut off')
+  assert.equal(status.isConnected, false)
+  assert.match(await admin.shoal('peer', 'ls'), /mallory .*cut off/)
+  assert.equal(await mouth.isLetIn((await admin.status()).node.addresses), false)
+  await ben.shoal('mkdir', '/after')
+  await cluster.converged()
+  assert.equal((await ben.status()).peers.find(({ name }) => name === 'n1')?.limited, undefined)
+}
+
+test('a member that sends garbage is cut off', { timeout: 180_000 }, async () => {
+  await withCast(async (cast) => {
+    const { mallory } = cast
+    const { epoch } = mallory.volume.membership
+    const [key = new Uint8Array()] = mallory.volume.membership.swarmKeys(epoch)
+    const seal = (plain: Uint8Array): Uint8Array => {
+      const salt = randomBytes(32)
+      const sealed = sealOnce(
+        deriveKey('shoal 2026 gossip v1', Buffer.concat([key, salt])),
+        plain,
+        salt,
+      )
+      return encodeCbor([epoch, salt, sealed])
+    }
+    const garbage = [
+      () => randomBytes(200),
+      () => encodeCbor([epoch, randomBytes(32), randomBytes(200)]),
+      () => seal(randomBytes(100)),
+      () => seal(encodeCbor({ t: 'head', h: randomBytes(300), g: randomBytes(64), b: null })),
+      () => seal(encodeCbor({ t: 'beacon', b: randomBytes(300), s: randomBytes(64) })),
+    ]
+    let n = 0
+    const count = await flood(cast, 30_000, () => (garbage[n++ % garbage.length] ?? seal)(key))
+    assert.ok(count < 5000, `it was heard ${count} times`)
+    await isCutOff(cast)
+  })
+})
+
+test(
+  'who says the same again and again is cut off, and the others never hear it',
+  { timeout: 180_000 },
+  async () => {
+    await withCast(async (cast) => {
+      const { mallory, ben } = cast
+      await using listener = await RawPeer.start({ seed: mallory.identity.seed })
+      const [topic = ''] = mallory.topics()
+      let relayed = 0
+      listener.gossip.addEventListener('message', () => void relayed++)
+      listener.gossip.subscribe(topic)
+      await listener.dial(ben)
+      const [actor] = [...mallory.volume.actors.all()].filter(
+        ({ peer }) => peer !== mallory.identity.peer,
+      )
+      assert.ok(actor !== undefined)
+      const entry = mallory.volume.entries.entry(actor.id, actor.seq)
+      const head = entry === undefined ? undefined : headOf(entry)
+      assert.ok(head !== undefined)
+      await flood(cast, 45_000, () => mallory.sealed(head))
+      await pause(1000)
+      assert.ok(relayed < 100, `${relayed} messages came by way of honest members`)
+      await isCutOff(cast)
+    })
+  },
+)
+
+test(
+  'lies about what others have written go no further than whom they are told',
+  { timeout: 180_000 },
+  async () => {
+    await withCast(async (cast) => {
+      const { mallory, ben, admin } = cast
+      await using listener = await RawPeer.start({ seed: mallory.identity.seed })
+      const [topic = ''] = mallory.topics()
+      let relayed = 0
+      listener.gossip.addEventListener('message', () => void relayed++)
+      listener.gossip.subscribe(topic)
+      await listener.dial(ben)
+      const [actor] = [...mallory.volume.actors.all()].filter(
+        ({ peer }) => peer !== mallory.identity.peer,
+      )
+      assert.ok(actor !== undefined)
+      let seq = 1000
+      const invented = (): Uint8Array => {
+        const isKnown = seq % 2 === 0
+        const id = isKnown ? actor.id : (randomBytes(16).toString('hex') as ActorId)
+        const entry = mallory.entry([], { actor: id, seq: seq++, origin: undefined })
+        const { body: _body, ...head } = entry
+        return mallory.sealed({ kind: 'head', head, body: undefined })
+      }
+      await flood(cast, 8_000, invented)
+      await pause(1000)
+      assert.ok(relayed < 100, `${relayed} lies came by way of honest members`)
+      await admin.shoal('mkdir', '/goes-on')
+      await cast.cluster.converged()
+    })
+  },
+)
+
+function beaconOf(mallory: HostileMember, fields: Partial<Beacon>): Beacon {
+  return {
+    peer: mallory.identity.peer,
+    sentMs: Date.now(),
+    vector: new Map(),
+    digest: undefined,
+    hlc: HLC_ZERO,
+    cut: HLC_ZERO,
+    root: undefined,
+    freeBytes: 1,
+    addresses: [],
+    ...fields,
+  }
+}
+
+/** Until it is so, a beacon each second. */
+async function beat(
+  cast: Cast,
+  fields: () => Partial<Beacon>,
+  isSo: () => Promise<boolean>,
+): Promise<boolean> {
+  const { mallory, mouth, admin } = cast
+  const [topic = ''] = mallory.topics()
+  mouth.gossip.subscribe(topic)
+  await mouth.dial(admin)
+  for (let n = 0; n < 60; n++) {
+    await mouth.gossip.publish(
+      topic,
+      mallory.sealed({ kind: 'beacon', beacon: beaconOf(mallory, fields()) }),
+    )
+    await pause(1000)
+    if (await isSo()) return true
+  }
+  return false
+}
+
+test('a member whose clock stays ahead is named', { timeout: 180_000 }, async () => {
+  await withCast(async (cast) => {
+    const { admin } = cast
+    const fields = (): Partial<Beacon> => ({ sentMs: Date.now() + 90_000 })
+    const isWarned = async (): Promise<boolean> =>
+      (await admin.status()).notices.some(
+        ({ kind, member }) => kind === 'clock' && member === 'mallory',
+      )
+    assert.ok(await beat(cast, fields, isWarned))
+    assert.match(await admin.shoal('status'), /clock of mallory/)
+  })
+})
+
+test(
+  'a member has no more free space than the log says that it offers',
+  { timeout: 180_000 },
+  async () => {
+    await withCast(async (cast) => {
+      const { admin } = cast
+      const { capacityBytes, freeBytes } = (await statusOf(admin, cast)) ?? {}
+      assert.ok(capacityBytes !== undefined)
+      const isHeard = async (): Promise<boolean> =>
+        (await statusOf(admin, cast))?.freeBytes !== freeBytes
+      assert.ok(await beat(cast, () => ({ freeBytes: 2 ** 52 }), isHeard))
+      assert.equal((await statusOf(admin, cast))?.freeBytes, capacityBytes)
+    })
+  },
+)
