@@ -17,6 +17,7 @@ import { readDeviceMarker } from './namespace/device-marker.ts'
 import { graceMsOf } from './namespace/settings.ts'
 import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
 import { Volumes } from './namespace/volumes.ts'
+import type { RecordSecurity } from './observe/security.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { Joining } from './peers/join.ts'
@@ -126,14 +127,16 @@ export class Node implements LocalNode {
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
-    const hosted = new HostedVolumes({ world, store, volumes, log, swarm, joining, peers })
+    const security: RecordSecurity = ({ message, ...event }) => log(message, event)
+    const ofHosted = { world, store, volumes, log, swarm, joining, peers, security }
+    const hosted = new HostedVolumes(ofHosted)
     this.#hosted = hosted
     const upkeep = (this.#upkeep = new NodeUpkeep(
-      { world, store, volumes, hosted, detector, distrust, log },
+      { world, store, volumes, hosted, detector, distrust, security, log },
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, log }))
+    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, security, log }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
@@ -153,6 +156,7 @@ export class Node implements LocalNode {
       { network, clock, store: this.#store },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
+        sign: (volume, shards) => this.#hosted.get(volume)?.sign(shards) ?? [],
         onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
       },

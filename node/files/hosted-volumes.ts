@@ -3,6 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { MIB } from '../../protocol/units.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { DIRTY_BYTES_ALL, DirtyBudget } from '../data/dirty-budget.ts'
@@ -13,13 +14,17 @@ import type { Swarm } from '../namespace/swarm.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import type { Joining } from '../peers/join.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
+import { Budget } from '../world/budget.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
 
 const FIRST_VOLUME = 'main'
+/** For stripes of others that are looked through. */
+const LOOKING_BYTES_PER_SECOND: number = 32 * MIB
 
 export interface HostedVolumesComponents {
   readonly world: World
@@ -28,6 +33,7 @@ export interface HostedVolumesComponents {
   readonly volumes: Volumes
   readonly joining: Joining
   readonly peers: PeersKnown
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -47,10 +53,12 @@ export class HostedVolumes {
   /** Half of it, so that what is read ahead is still there when it is read. */
   readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
   readonly #dirty: DirtyBudget = new DirtyBudget(DIRTY_BYTES_ALL)
+  readonly #looking: Budget
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
     this.#c = components
+    this.#looking = new Budget(components.world.clock, { bytesPerSecond: LOOKING_BYTES_PER_SECOND })
     this.#strong = new StrongProtocol({
       world: components.world,
       answer: (volume, from, request) => this.#hosted.get(volume)?.answer(from, request),
@@ -94,7 +102,7 @@ export class HostedVolumes {
   async host(volume: Volume): Promise<HostedVolume> {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
-    const { world, store, swarm, peers, log } = this.#c
+    const { world, store, swarm, peers, security, log } = this.#c
     const hosted = await HostedVolume.open({
       world,
       store,
@@ -106,6 +114,8 @@ export class HostedVolumes {
       cache: this.#cache,
       ahead: this.#ahead,
       dirty: this.#dirty,
+      looking: this.#looking,
+      security,
       log,
     })
     this.#hosted.set(volume.id, hosted)

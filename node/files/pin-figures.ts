@@ -13,6 +13,7 @@ import type { Version } from '../../protocol/tree/records.ts'
 import type { PinProgress, PinsCounted } from '../control/pins.ts'
 import { pins, pinsOfFile } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
+import { isListed } from '../data/stripe-map.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
 import type { HostedVolume } from './hosted-volume.ts'
@@ -87,7 +88,7 @@ class Count {
     this.#walk = new Walk({ namespace, reader: chunks.reader([]), clock: parts.clock }, signal)
     const { kind, to } = pin
     const cls = kind === 'pin' ? parseClass(to) : undefined
-    this.#isThere = (chunk) => (kind === 'pin' ? map.isPlaced(chunk, cls) : liesIn(map, chunk, to))
+    this.#isThere = (chunk) => (kind === 'pin' ? isListed(map, chunk, cls) : liesIn(map, chunk, to))
   }
 
   /** How much there is. */
@@ -147,10 +148,10 @@ class Count {
 
 /** Is a chunk in a stripe that lies in a tier? */
 export function liesIn(
-  map: Pick<StripeMap, 'locate' | 'stripe'>,
+  map: Pick<StripeMap, 'locations' | 'stripe'>,
   chunk: ChunkId,
   tier: string,
 ): boolean {
-  const at = map.locate(chunk)?.stripe
+  const at = map.locations(chunk)[0]?.stripe
   return at !== undefined && map.stripe(at)?.cold.some((copy) => copy.tier === tier) === true
 }

@@ -75,37 +75,86 @@ export class LiveChunks {
 
 /** Look at every version of every file. throws 'chunk-unavailable', 'corrupt', 'aborted', 'ESTALE' after a reset. */
 export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<LiveChunks> {
-  const { volume } = parts
+  return overOneState(parts, signal, async (scope) => {
+    const live = new LiveChunks(await expectedCount(parts, scope))
+    const add = (chunk: ChunkId, classes: readonly ClassOf[]): void => {
+      for (const cls of classes) live.add(chunk, cls)
+    }
+    await new Survey(parts, add, scope).run()
+    return live
+  })
+}
+
+/** Which of these chunks live, exactly, and of each a file that reaches it, if it has a name. throws as survey(). */
+export async function references(
+  parts: SurveyParts,
+  wanted: ReadonlySet<ChunkId>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ChunkId, NodeId | undefined>> {
+  return overOneState(parts, signal, async (scope) => {
+    const found = new Map<ChunkId, NodeId | undefined>()
+    const add = (chunk: ChunkId, _: unknown, file: NodeId | undefined): void => {
+      if (wanted.has(chunk)) found.set(chunk, found.get(chunk) ?? file)
+    }
+    await new Survey(parts, add, scope).run()
+    return found
+  })
+}
+
+async function overOneState<Result>(
+  { volume }: SurveyParts,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const reset = new AbortController()
   const unlisten = volume.events.onReset(() => {
     reset.abort(new ShoalError('ESTALE', 'the state was replaced while it was surveyed; try again'))
     return () => undefined
   })
   try {
-    return await new Survey(parts, AbortSignal.any([signal, reset.signal])).run()
+    return await run(AbortSignal.any([signal, reset.signal]))
   } finally {
     unlisten()
   }
 }
 
+/** Chunks of all files, by their sizes. */
+async function expectedCount(
+  { volume, sizes, clock }: SurveyParts,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0
+  let steps = 0
+  for await (const [, { versions }] of inodesOf(volume.view)) {
+    for (const { size } of versions.filter(isInChunks))
+      count += 2 + (MARGIN * size) / sizes.averageBytes
+    if (++steps % PACE === 0) await clock.sleep(1, { signal })
+  }
+  return Math.ceil(count)
+}
+
+type Found = (chunk: ChunkId, classes: readonly ClassOf[], file: NodeId | undefined) => void
+
 class Survey {
   readonly #parts: SurveyParts
+  readonly #found: Found
   readonly #signal: AbortSignal
   readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
   #steps = 0
 
-  constructor(parts: SurveyParts, signal: AbortSignal) {
+  /** found: told of each chunk, as often as it is reached. */
+  constructor(parts: SurveyParts, found: Found, signal: AbortSignal) {
     this.#parts = parts
+    this.#found = found
     this.#signal = signal
   }
 
-  async run(): Promise<LiveChunks> {
+  async run(): Promise<void> {
     const { volume, classesOf, touched } = this.#parts
-    const live = new LiveChunks(await this.#expectedCount())
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
         const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(live, inode, classes).catch((error: unknown) => {
+        await this.#addInode(id, inode, classes).catch((error: unknown) => {
           throw this.#naming(id, error)
         })
       }
@@ -113,30 +162,18 @@ class Survey {
     }
     for (const file of touched.held()) {
       for (const manifest of rootsOf(volume.view, file))
-        await this.#addContent(live, manifest, [], [undefined])
+        await this.#addContent(undefined, manifest, [], [undefined])
     }
-    return live
   }
 
-  async #expectedCount(): Promise<number> {
-    const { volume, sizes } = this.#parts
-    let count = 0
-    for await (const [, { versions }] of inodesOf(volume.view)) {
-      for (const { size } of versions.filter(isInChunks))
-        count += 2 + (MARGIN * size) / sizes.averageBytes
-      await this.#pace()
-    }
-    return Math.ceil(count)
-  }
-
-  async #addInode(live: LiveChunks, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
+  async #addInode(file: NodeId, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
     for (const version of inode.versions) {
       const { content, size } = version
       if (content.kind !== 'chunks') continue
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
       await this.#addContent(
-        live,
+        file,
         { size, root: content.root, depth: content.depth },
         hints,
         classes,
@@ -145,7 +182,7 @@ class Survey {
   }
 
   async #addContent(
-    live: LiveChunks,
+    file: NodeId | undefined,
     manifest: Manifest,
     hints: readonly PeerId[],
     classes: readonly ClassOf[],
@@ -153,7 +190,7 @@ class Survey {
     const chunks = this.#parts.reader(hints)
     const tree = new ManifestTree(manifest, { chunks, nodes: this.#nodes })
     for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
-      for (const cls of classes) live.add(chunk, cls)
+      this.#found(chunk, classes, file)
       await this.#pace()
     }
   }
