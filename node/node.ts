@@ -161,14 +161,16 @@ export class Node implements LocalNode {
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
-    const hosted = new HostedVolumes({ world, store, volumes, log, swarm, joining, peers })
+    const { record } = security
+    const ofHosted = { world, store, volumes, log, swarm, joining, peers, security: record }
+    const hosted = new HostedVolumes(ofHosted)
     this.#hosted = hosted
     const upkeep = (this.#upkeep = new NodeUpkeep(
-      { world, store, volumes, hosted, detector, distrust, log },
+      { world, store, volumes, hosted, detector, distrust, security: record, log },
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, log }))
+    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, security: record, log }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
@@ -189,6 +191,7 @@ export class Node implements LocalNode {
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
         isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
+        sign: (volume, shards) => this.#hosted.get(volume)?.sign(shards) ?? [],
         onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
         onRefused: (peer, bytes) => this.#budgets.spend(peer, 'bytes', bytes),
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),

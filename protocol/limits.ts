@@ -20,6 +20,10 @@ export const OP_DOTS_MAX = 1024
 /** Holders of a stripe's shards that one op names as come or gone, and stripes that one op gives up. */
 export const OP_SHARDS_MAX = 256
 export const OP_STRIPES_MAX = 1024
+/** Shards that a holder signs for at once. */
+export const RECEIPT_SHARDS_MAX = 256
+/** An op may show receipts that are no older than this. */
+export const RECEIPT_AGE_MS: number = DAY_MS
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
 /** Of these, so many of one member: it cannot keep the others from writing. */
@@ -110,6 +114,9 @@ export const STRANGER_BYTES_MAX: number = 16 * KIB
 /** Connections of strangers, in all and of one address. */
 export const STRANGERS_MAX = 16
 export const STRANGERS_PER_ADDRESS_MAX = 4
+
+/** So long a stripe is known that somebody swept: who needs something of it has as long to say so. */
+export const SWEPT_KEPT_MS: number = 7 * DAY_MS
 
 /** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
 export const CAR_HEADER_MAX: number = 64 * KIB

@@ -24,7 +24,11 @@ export interface Identity {
 
 /** What a signature is for; part of what is signed, so that none can be replayed as another. */
 export type SignatureDomain =
-  'shoal/entry/1' | 'shoal/beacon/1' | 'shoal/attestation/1' | 'shoal/security/1'
+  | 'shoal/entry/1'
+  | 'shoal/beacon/1'
+  | 'shoal/attestation/1'
+  | 'shoal/receipt/1'
+  | 'shoal/security/1'
 
 // DER wrappers of a raw Ed25519 key (RFC 8410).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')

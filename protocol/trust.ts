@@ -36,6 +36,20 @@ export type TrustRule =
   | 'security-head-signed'
   /** A ticket lets in while it has uses left, is not expired and was not taken back. */
   | 'ticket-open'
+  /** Who holds a shard is said by the holder alone, or by others with its receipt. */
+  | 'holders-speak'
+  /** A doubt about another's shard counts when the holder did not show it to this node. */
+  | 'doubt-checked'
+  /** A chunk counts as elsewhere only in a stripe that is verified, of which k holders have just answered. */
+  | 'dedup-verified'
+  /** What was swept is let go when the log is stable up to there, and this node found no reference, or long after. */
+  | 'sweep-confirmed'
+  /** What a tier is said to hold is let go here when it has shown it, or long after. */
+  | 'cold-shown'
+  /** A holder lets go of its shard when another has shown that it has it. */
+  | 'trim-challenged'
+  /** Shards that no stripe of the log names are taken within bounds only. */
+  | 'unlogged-bounded'
 
 const off = new Set<TrustRule>()
 

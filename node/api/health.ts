@@ -94,7 +94,7 @@ export function holdings(
 /** Bytes of the shards of condemned stripes, on all peers. */
 export function reclaimableBytes(groups: readonly StripeGroup[]): number {
   return groups
-    .filter(({ isCondemned }) => isCondemned)
+    .filter(({ isCondemned, isSwept }) => isCondemned && !isSwept)
     .reduce((sum, { holders, shardBytes }) => sum + holders.flat().length * shardBytes, 0)
 }
 

@@ -3,6 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { MIB } from '../../protocol/units.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { DIRTY_BYTES_ALL, DirtyBudget } from '../data/dirty-budget.ts'
@@ -14,13 +15,17 @@ import type { Volume } from '../namespace/volume.ts'
 import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
 import type { Joining } from '../peers/join.ts'
 import type { Asked } from '../peers/shard-protocol-server.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
+import { Budget } from '../world/budget.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
 
 const FIRST_VOLUME = 'main'
+/** For stripes of others that are looked through. */
+const LOOKING_BYTES_PER_SECOND: number = 32 * MIB
 
 export interface HostedVolumesComponents {
   readonly world: World
@@ -29,6 +34,7 @@ export interface HostedVolumesComponents {
   readonly volumes: Volumes
   readonly joining: Joining
   readonly peers: PeersKnown
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -48,10 +54,12 @@ export class HostedVolumes {
   /** Half of it, so that what is read ahead is still there when it is read. */
   readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
   readonly #dirty: DirtyBudget = new DirtyBudget(DIRTY_BYTES_ALL)
+  readonly #looking: Budget
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
     this.#c = components
+    this.#looking = new Budget(components.world.clock, { bytesPerSecond: LOOKING_BYTES_PER_SECOND })
     this.#strong = new StrongProtocol({
       world: components.world,
       answer: (volume, from, request) => this.#hosted.get(volume)?.answer(from, request),
@@ -94,7 +102,7 @@ export class HostedVolumes {
   /** Does a stripe, or a chunk, lie in another volume of this node, and not in this one? */
   isForeign(volume: VolumeId, what: Asked): boolean {
     const isIn = ({ volume: { stripes } }: HostedVolume): boolean =>
-      'stripe' in what ? stripes.has(what.stripe) : stripes.locate(what.chunk) !== undefined
+      'stripe' in what ? stripes.has(what.stripe) : stripes.locations(what.chunk).length > 0
     const named = this.#hosted.get(volume)
     if (this.#hosted.size < 2 || (named !== undefined && isIn(named))) return false
     return [...this.#hosted.values()].some(isIn)
@@ -104,7 +112,7 @@ export class HostedVolumes {
   async host(volume: Volume): Promise<HostedVolume> {
     const known = this.#hosted.get(volume.id)
     if (known !== undefined) return known
-    const { world, store, swarm, peers, log } = this.#c
+    const { world, store, swarm, peers, security, log } = this.#c
     const hosted = await HostedVolume.open({
       world,
       store,
@@ -116,6 +124,8 @@ export class HostedVolumes {
       cache: this.#cache,
       ahead: this.#ahead,
       dirty: this.#dirty,
+      looking: this.#looking,
+      security,
       log,
     })
     this.#hosted.set(volume.id, hosted)

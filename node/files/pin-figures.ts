@@ -16,6 +16,7 @@ import { pins, pinsOfFile } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
 import { walk } from '../data/manifest-walk.ts'
 import type { PlacedExtent } from '../data/manifest-tree.ts'
+import { isListed } from '../data/stripe-map.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
 import type { HostedVolume } from './hosted-volume.ts'
@@ -90,7 +91,7 @@ class Count {
     this.#walk = new Walk({ namespace, reader: chunks.reader([]), clock: parts.clock }, signal)
     const { kind, to } = pin
     const cls = kind === 'pin' ? parseClass(to) : undefined
-    this.#isThere = (chunk) => (kind === 'pin' ? map.isPlaced(chunk, cls) : liesIn(map, chunk, to))
+    this.#isThere = (chunk) => (kind === 'pin' ? isListed(map, chunk, cls) : liesIn(map, chunk, to))
   }
 
   /** How much there is. */
@@ -170,10 +171,10 @@ function lengthOf(extents: readonly PlacedExtent[]): number {
 
 /** Is a chunk in a stripe that lies in a tier? */
 export function liesIn(
-  map: Pick<StripeMap, 'locate' | 'stripe'>,
+  map: Pick<StripeMap, 'locations' | 'stripe'>,
   chunk: ChunkId,
   tier: string,
 ): boolean {
-  const at = map.locate(chunk)?.stripe
+  const at = map.locations(chunk)[0]?.stripe
   return at !== undefined && map.stripe(at)?.cold.some((copy) => copy.tier === tier) === true
 }

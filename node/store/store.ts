@@ -10,6 +10,7 @@ import { FetchedChunks } from './fetched-chunks.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
+import { Strays } from './strays.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
@@ -50,6 +51,7 @@ export class Store {
   readonly chunks: ChunkStore
   readonly shards: ShardStore
   readonly fetched: FetchedChunks
+  readonly strays: Strays
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
@@ -60,7 +62,7 @@ export class Store {
 
   private constructor(
     { kv, clock }: StoreComponents,
-    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks },
+    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks; totalBytes: number },
   ) {
     const { segments, index } = parts
     this.kv = kv
@@ -81,6 +83,8 @@ export class Store {
     this.chunks = new ChunkStore(shared)
     this.shards = new ShardStore(shared)
     this.#compaction = new Compaction(shared)
+    const { totalBytes } = parts
+    this.strays = new Strays({ kv, clock, totalBytes, commit: (writes) => this.commit(writes) })
   }
 
   /**
@@ -92,7 +96,10 @@ export class Store {
     const { disk, clock } = components
     const segments = await Segments.open({ disk, table: index.segments }, end, options)
     const fetched = await FetchedChunks.open({ disk, clock }, options.fetchedBytesMax)
-    return new Store(components, { segments, index, fetched })
+    const { totalBytes } = await segments.space()
+    const store = new Store(components, { segments, index, fetched, totalBytes })
+    await store.strays.load()
+    return store
   }
 
   /**

@@ -68,7 +68,7 @@ export class ColdPinPass {
     const open = due.filter(({ tier }) => this.#isOpen(tier))
     if (open.length > 0) {
       // Whoever writes it has not told yet where.
-      if (roots.some((root) => map.locate(root) === undefined)) return 'waits'
+      if (roots.some((root) => map.locations(root).length === 0)) return 'waits'
       this.#isIncomplete = false
       const found = await this.#addStripes(id, open)
       if (found !== 'all' || this.#isIncomplete) return found === 'waits' ? 'waits' : undefined
@@ -100,7 +100,7 @@ export class ColdPinPass {
     let last: StripeId | undefined
     try {
       for await (const chunk of this.#parts.walk.chunksOfFile(id)) {
-        const at = map.locate(chunk)?.stripe
+        const at = map.locations(chunk)[0]?.stripe
         if (at !== undefined && at === last) continue
         last = at
         const stripe = at === undefined ? undefined : map.stripe(at)

@@ -3,6 +3,7 @@ import { assert } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId } from '../../protocol/ids.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { HostedVolumes } from '../files/hosted-volumes.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { NodeUpkeep } from '../upkeep/node-upkeep.ts'
 import type { World } from '../world/world.ts'
@@ -14,6 +15,7 @@ export interface NodeColdComponents {
   readonly hosted: HostedVolumes
   readonly isOnline: (peer: PeerId) => boolean
   readonly upkeep: Pick<NodeUpkeep, 'keeper'>
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -46,9 +48,9 @@ export class NodeCold {
   }
 
   #add(hosted: HostedVolume): void {
-    const { world, store, isOnline, upkeep, log } = this.#c
+    const { world, store, isOnline, upkeep, security, log } = this.#c
     const isKept = (chunk: ChunkId): boolean => upkeep.keeper(hosted).has(chunk)
-    const cold = new VolumeCold({ world, store, hosted, isOnline, isKept, log })
+    const cold = new VolumeCold({ world, store, hosted, isOnline, isKept, security, log })
     this.#volumes.set(hosted, cold)
     if (this.#isStarted) cold.start()
   }

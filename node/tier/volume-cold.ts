@@ -14,6 +14,7 @@ import { asTheyEnd } from '../data/in-parallel.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import { coldAfterOf } from '../namespace/settings.ts'
 import { stableHlc } from '../namespace/stable.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import { Alarm } from '../upkeep/alarm.ts'
 import { Job } from '../upkeep/job.ts'
@@ -39,6 +40,7 @@ export interface VolumeColdParts {
   readonly isOnline: (peer: PeerId) => boolean
   /** Is a chunk pinned to this node? */
   readonly isKept: (chunk: ChunkId) => boolean
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -57,16 +59,21 @@ export class VolumeCold {
 
   constructor(parts: VolumeColdParts) {
     this.#parts = parts
-    const { world, store, hosted, isOnline, isKept, log } = parts
+    const { world, hosted, store, isKept, log } = parts
     const { clock, random } = world
     const { map, volume, packer, touched } = hosted
     this.#settlement = new Settlement({
       map,
       store,
       clock,
-      isOnline,
+      random,
+      self: world.network.self,
+      cold: hosted.cold,
       stable: () => stableHlc(volume, clock),
-      isMine: (group) => this.#placeIn(group.placementGroup) === 0,
+      onFalse: (stripe, { tier, pack }) => {
+        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so: nothing is let go for it here; put it anew with shoal cold push, or see what is wrong with the tier`
+        parts.security?.({ kind: 'cold-false', volume: volume.id, message })
+      },
       isNeededHere: (chunk) => packer.isMarked(chunk) || touched.has(chunk) || isKept(chunk),
     })
     this.#recall = new Recall(parts)

@@ -95,21 +95,71 @@ export class LiveChunks {
 
 /** Look at every version of every file. throws 'chunk-unavailable' naming the file, 'aborted', 'ESTALE' after a reset. */
 export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<Surveyed> {
-  const { volume } = parts
+  return overOneState(parts, signal, async (scope) => {
+    const live = new LiveChunks(await expectedCount(parts, scope))
+    const add = (chunk: ChunkId, classes: readonly ClassOf[]): void => {
+      for (const cls of classes) live.add(chunk, cls)
+    }
+    const falseFiles = await new Survey(parts, add, scope).run()
+    return { live, falseFiles }
+  })
+}
+
+/** Which of these chunks live, exactly, and of each a file that reaches it, if it has a name. throws as survey(). */
+export async function references(
+  parts: SurveyParts,
+  wanted: ReadonlySet<ChunkId>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ChunkId, NodeId | undefined>> {
+  return overOneState(parts, signal, async (scope) => {
+    const found = new Map<ChunkId, NodeId | undefined>()
+    const add = (chunk: ChunkId, _: unknown, file: NodeId | undefined): void => {
+      if (wanted.has(chunk)) found.set(chunk, found.get(chunk) ?? file)
+    }
+    await new Survey(parts, add, scope).run()
+    return found
+  })
+}
+
+async function overOneState<Result>(
+  { volume }: SurveyParts,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const reset = new AbortController()
   const unlisten = volume.events.onReset(() => {
     reset.abort(new ShoalError('ESTALE', 'the state was replaced while it was surveyed; try again'))
     return () => undefined
   })
   try {
-    return await new Survey(parts, AbortSignal.any([signal, reset.signal])).run()
+    return await run(AbortSignal.any([signal, reset.signal]))
   } finally {
     unlisten()
   }
 }
 
+/** Chunks of all files, by their sizes. */
+async function expectedCount(
+  { volume, sizes, clock }: SurveyParts,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0
+  let steps = 0
+  for await (const [id, inode] of inodesOf(volume.view)) {
+    for (const { size, content } of versionsOf(volume.view, id, inode)) {
+      if (content.kind !== 'chunks') continue
+      count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
+    }
+    if (++steps % PACE === 0) await clock.sleep(1, { signal })
+  }
+  return Math.ceil(count)
+}
+
+type Found = (chunk: ChunkId, classes: readonly ClassOf[], file: NodeId | undefined) => void
+
 class Survey {
   readonly #parts: SurveyParts
+  readonly #found: Found
   readonly #signal: AbortSignal
   readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
   /** By the classes that their chunks are to be in. */
@@ -117,55 +167,39 @@ class Survey {
   readonly #falseFiles = new Map<NodeId, FalseFile>()
   #steps = 0
 
-  constructor(parts: SurveyParts, signal: AbortSignal) {
+  /** found: told of each chunk, as often as a file that was not seen before reaches it. */
+  constructor(parts: SurveyParts, found: Found, signal: AbortSignal) {
     this.#parts = parts
+    this.#found = found
     this.#signal = signal
   }
 
-  async run(): Promise<Surveyed> {
+  /** returns files that nobody can read. */
+  async run(): Promise<readonly FalseFile[]> {
     const { volume, classesOf, touched } = this.#parts
-    const live = new LiveChunks(await this.#expectedCount())
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
         const versions = versionsOf(volume.view, id, inode)
         const classes = versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(live, id, inode, classes)
+        await this.#addInode(id, inode, classes)
       }
       await this.#pace()
     }
     const onFalse = (): void => undefined
     for (const file of touched.held()) {
       for (const manifest of rootsOf(volume.view, file))
-        await this.#addContent(live, { kind: 'chunks', manifest }, [], [undefined], onFalse)
+        await this.#addContent(undefined, { kind: 'chunks', manifest }, [], [undefined], onFalse)
     }
-    return { live, falseFiles: [...this.#falseFiles.values()] }
+    return [...this.#falseFiles.values()]
   }
 
-  async #expectedCount(): Promise<number> {
-    const { volume, sizes } = this.#parts
-    let count = 0
-    for await (const [id, inode] of inodesOf(volume.view)) {
-      for (const { size, content } of versionsOf(volume.view, id, inode)) {
-        if (content.kind !== 'chunks') continue
-        count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
-      }
-      await this.#pace()
-    }
-    return Math.ceil(count)
-  }
-
-  async #addInode(
-    live: LiveChunks,
-    id: NodeId,
-    inode: Inode,
-    classes: readonly ClassOf[],
-  ): Promise<void> {
+  async #addInode(id: NodeId, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
     for (const version of versionsOf(this.#parts.volume.view, id, inode)) {
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
       const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)
       try {
-        await this.#addContent(live, contentOf(version), hints, classes, onFalse)
+        await this.#addContent(id, contentOf(version), hints, classes, onFalse)
       } catch (error) {
         throw this.#naming(id, error)
       }
@@ -173,7 +207,7 @@ class Survey {
   }
 
   async #addContent(
-    live: LiveChunks,
+    file: NodeId | undefined,
     content: Content,
     hints: readonly PeerId[],
     classes: readonly ClassOf[],
@@ -184,7 +218,7 @@ class Survey {
     const tree = new ManifestTree(content.manifest, { chunks, nodes: this.#nodes })
     const seen = this.#seenIn(classes)
     for await (const chunk of chunksOf(tree, { signal: this.#signal, seen, onFalse })) {
-      for (const cls of classes) live.add(chunk, cls)
+      this.#found(chunk, classes, file)
       await this.#pace()
     }
   }

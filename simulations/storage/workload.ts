@@ -11,6 +11,7 @@ import { SIMULATED_SHARD_BYTES } from './swarm.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
+import { isListed } from '../../node/data/stripe-map.ts'
 import type { Marks } from '../../node/data/unfinished.ts'
 import type { Host } from './host.ts'
 import type { Swarm } from './swarm.ts'
@@ -50,6 +51,7 @@ export class Workload {
       network,
       clock,
       unfinished: await Unfinished.open(new MemoryMarks()),
+      elsewhere: node.elsewhere,
       log: (message, fields) => this.#swarm.note(host, message, fields),
       onKept: () => undefined,
     })
@@ -85,7 +87,7 @@ export class Workload {
     const { node, table } = host
     const known = table.stripes().filter((id) => {
       const chunks = table.stripe(id)?.header.chunks ?? []
-      return chunks.every((chunk) => table.isPlaced(chunk.id, undefined))
+      return chunks.every((chunk) => isListed(table, chunk.id, undefined))
     })
     const dying = known.filter((id) => !table.isNeeded(id))
     const choice = dying.length > 0 && this.#swarm.apart.has(host) ? dying : known
@@ -98,7 +100,7 @@ export class Workload {
     const mapped = table.stripe(stripe)
     // Condemned just now: whoever wrote says that it is in use.
     if (mapped?.isCondemned === true)
-      await node.map.recordStripe(mapped.headerBytes, mapped.holders)
+      await node.map.recordStripe(mapped.headerBytes, [])
   }
 
   #code(): CodedStripe {
@@ -114,7 +116,7 @@ export class Workload {
 }
 
 /** Marks that nobody reads again. */
-class MemoryMarks implements Marks {
+export class MemoryMarks implements Marks {
   readonly #records = new Map<ByteString, Uint8Array>()
 
   get(key: ByteString): Uint8Array | undefined {

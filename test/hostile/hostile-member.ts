@@ -4,9 +4,11 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadHome } from '../../node/config.ts'
+import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
 import { Volumes } from '../../node/namespace/volumes.ts'
 import { summaryOf } from '../../node/namespace/hello.ts'
 import type { Volume } from '../../node/namespace/volume.ts'
+import { ShardClient } from '../../node/peers/shards.ts'
 import { LevelKv } from '../../node/store/level-kv.ts'
 import { Store } from '../../node/store/store.ts'
 import { SystemClock } from '../../node/world/clock.ts'
@@ -58,6 +60,10 @@ export class HostileMember implements AsyncDisposable {
   /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
   readonly volume: Volume
   readonly network: Libp2pNetwork
+  /** What it knows of where things are, and the keys that it seals with. */
+  readonly map: VolumeStripeMap
+  /** What it asks of holders. */
+  readonly shards: ShardClient
   readonly #kv: LevelKv
   readonly #store: Store
 
@@ -66,6 +72,8 @@ export class HostileMember implements AsyncDisposable {
     this.volumes = volumes
     this.volume = volumes.find(undefined).volume
     this.network = network
+    this.map = new VolumeStripeMap(this.volume)
+    this.shards = new ShardClient({ network, clock: this.clock }, { volume: this.volume.id })
     this.#kv = kv
     this.#store = store
   }
@@ -194,6 +202,29 @@ export class HostileMember implements AsyncDisposable {
     }
   }
 
+  /** Write it, and give it to all of these: each entry after those before. */
+  async write(
+    victims: readonly TestNode[],
+    ops: readonly Op[],
+    fields?: EntryFields,
+  ): Promise<Entry> {
+    const entry = this.entry(ops, fields)
+    this.volume.receive(entry)
+    for (const victim of victims) await this.give(victim, [entry])
+    return entry
+  }
+
+  /** One frame, and the first that comes back. */
+  async ask(victim: TestNode, protocol: string, frame: Uint8Array): Promise<Uint8Array> {
+    const channel = await this.open(victim, protocol)
+    const signal = this.deadline()
+    await channel.send([frame], { signal })
+    const answer = await channel.receive({ signal })
+    await channel.close()
+    assert(answer !== undefined, 'the victim answers')
+    return answer
+  }
+
   /** Topics that it has keys of, of one volume or of all. */
   topics(id?: VolumeId): string[] {
     return this.volumes
@@ -224,6 +255,7 @@ export class HostileMember implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.shards.close()
     await this.network.stop()
     await this.volumes.close()
     await this.#store.close()

@@ -21,13 +21,12 @@ import {
   MEMBERS_MAX,
   OP_SHARDS_MAX,
   OP_STRIPES_MAX,
-  STRIPE_K_MAX,
-  STRIPE_M_MAX,
   SYMLINK_MAX,
   XATTR_VALUE_MAX,
 } from '../../protocol/limits.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import { ROLES } from '../../protocol/membership/roles.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
 import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
@@ -44,6 +43,7 @@ import {
   BOB,
   BOB_ACTOR,
   CAROL,
+  VOLUME,
   filled,
   hlcAt,
   nodeId,
@@ -66,6 +66,16 @@ const HEADER = encodeStripeHeader({
   chunks: [{ id: CHUNK, length: 1000 }],
   shardRoots: [filled(1, 32), filled(2, 32), filled(3, 32)],
 })
+
+/** Bob's, for two shards at once; of the second. */
+const [, BOBS] = signReceipts(
+  BOB,
+  { volume: VOLUME, hlc: hlcAt(1_800_000_000_000, 7) },
+  [
+    { stripe: stripeIdOf(HEADER), index: 0 },
+    { stripe: stripeIdOf(HEADER), index: 1 },
+  ],
+)
 
 /** One op of every kind, and of every form that a kind has. */
 const EXAMPLES: Readonly<Record<string, Op>> = {
@@ -181,14 +191,26 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
   },
   'remove-member': { kind: 'remove-member', peer: CAROL.peer },
   epoch: { kind: 'epoch', epoch: 2, keys: [{ peer: ALICE.peer, sealed: SEALED }] },
-  stripe: { kind: 'stripe', header: HEADER, holders: [[ALICE.peer], [BOB.peer, CAROL.peer], []] },
+  stripe: {
+    kind: 'stripe',
+    header: HEADER,
+    holders: [
+      { index: 0, peer: ALICE.peer },
+      { index: 1, peer: BOB.peer, receipt: BOBS },
+    ],
+  },
   shards: {
     kind: 'shards',
     stripe: stripeIdOf(HEADER),
     changes: [
-      { index: 2, peer: ALICE.peer, isHeld: true },
-      { index: 1, peer: CAROL.peer, isHeld: false },
+      { index: 1, peer: BOB.peer, isHeld: true, receipt: BOBS },
+      { index: 2, peer: CAROL.peer, isHeld: false },
     ],
+  },
+  doubt: {
+    kind: 'doubt',
+    stripe: stripeIdOf(HEADER),
+    shards: [{ index: 2, peer: CAROL.peer }],
   },
   condemn: { kind: 'condemn', stripes: [stripeIdOf(HEADER)] },
   sweep: {
@@ -274,6 +296,7 @@ describe('ops', () => {
         'epoch',
         'stripe',
         'shards',
+        'doubt',
         'condemn',
         'sweep',
         'cold',
@@ -341,6 +364,9 @@ describe('ops', () => {
 const dot = [filled(1, 16), 1, 0]
 const peer = filled(1, 32)
 const stripe = stripeIdBytes(stripeIdOf(HEADER))
+const receipt = (bytes: number, position = 0): unknown[] => {
+  return [1, filled(1, bytes), position, 256, many(8, filled(1, 32))]
+}
 const many = (count: number, item: unknown): unknown[] => Array.from({ length: count }, () => item)
 const both = (count: number, item: unknown): [unknown, unknown] => [
   many(count, item),
@@ -397,13 +423,18 @@ const BOUNDS: readonly (readonly [
   ['epoch', 'e', 1, 0],
   ['epoch', 'e', 2 ** 32, 2 ** 32 + 1],
   ['epoch', 'k', ...both(MEMBERS_MAX, [peer, peer])],
-  ['stripe', 'at', ...both(STRIPE_K_MAX + STRIPE_M_MAX, [peer])],
-  ['stripe', 'at', [many(64, peer)], [many(65, peer)]],
+  ['stripe', 'at', ...both(OP_SHARDS_MAX, [0, peer])],
+  ['stripe', 'at', [[47, peer]], [[48, peer]]],
+  ['stripe', 'at', [[0, peer, receipt(64)]], [[0, peer, receipt(65)]]],
   ['stripe', 'h', HEADER, HEADER.subarray(1)],
   ['shards', 's', stripe, stripe.subarray(1)],
   ['shards', 'c', ...both(OP_SHARDS_MAX, [0, peer, true])],
   ['shards', 'c', [[47, peer, false]], [[48, peer, false]]],
   ['shards', 'c', [[0, peer, true]], [[0, peer, 1]]],
+  ['shards', 'c', [[0, peer, true, receipt(64, 255)]], [[0, peer, true, receipt(64, 256)]]],
+  ['doubt', 's', stripe, stripe.subarray(1)],
+  ['doubt', 'd', ...both(OP_SHARDS_MAX, [0, peer])],
+  ['doubt', 'd', [[47, peer]], [[48, peer]]],
   ['condemn', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['condemn', 's', [stripe], [encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(1, 32))]],
   ['sweep', 's', ...both(OP_STRIPES_MAX, stripe)],

@@ -99,7 +99,7 @@ describe('ops', () => {
 describe('entries', () => {
   test('batches close in time: large ops travel, in as many entries as it takes', async () => {
     const a = await Replica.founder('a')
-    const peers = Array.from({ length: 8 }, () => [a.identity.peer])
+    const peers = Array.from({ length: 8 }, (_, index) => ({ index, peer: a.identity.peer }))
     for (let stripe = 0; stripe < 5; stripe++) {
       const chunks = Array.from({ length: 4000 }, (_, n) => ({
         id: chunkIdOf(Buffer.from(`${stripe} ${n}`)),
