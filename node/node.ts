@@ -170,7 +170,15 @@ export class Node implements LocalNode {
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({ world, store, hosted, isOnline, upkeep, security: record, log }))
+    const cold = (this.#cold = new NodeCold({
+      world,
+      store,
+      hosted,
+      isOnline,
+      upkeep,
+      security: record,
+      log,
+    }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)

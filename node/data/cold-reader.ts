@@ -78,7 +78,9 @@ export class ColdReader {
     } catch (error) {
       signal.throwIfAborted()
       if (hasCode(error, 'cold-archived')) return 'archived'
-      return hasCode(error, 'cold-missing') || hasCode(error, 'cold-corrupt') ? 'not' : 'unreachable'
+      return hasCode(error, 'cold-missing') || hasCode(error, 'cold-corrupt')
+        ? 'not'
+        : 'unreachable'
     }
   }
 

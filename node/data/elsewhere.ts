@@ -105,8 +105,7 @@ export class Elsewhere {
   async isAlive(id: StripeId, signal: AbortSignal): Promise<boolean> {
     const known = this.#known(id)
     if (known !== undefined) return known
-    const asking =
-      this.#asking.get(id) ?? this.#ask(id).finally(() => this.#asking.delete(id))
+    const asking = this.#asking.get(id) ?? this.#ask(id).finally(() => this.#asking.delete(id))
     this.#asking.set(id, asking)
     return untilAborted(asking, signal)
   }
@@ -186,7 +185,10 @@ export class Elsewhere {
     if (peer === network.self)
       return store.shards.indices(stripe).includes(index) ? 'proven' : 'absent'
     const leaf = randomLeaf(random, header)
-    const outcome = await challenge(this.#parts, shard, header, leaf, { answerMs: ANSWER_MS, signal })
+    const outcome = await challenge(this.#parts, shard, header, leaf, {
+      answerMs: ANSWER_MS,
+      signal,
+    })
     if (outcome === 'absent') onBadShard(stripe, index, peer, 'absent')
     if (outcome === 'wrong' || outcome === 'damaged') onBadShard(stripe, index, peer, 'wrong')
     return outcome

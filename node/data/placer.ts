@@ -123,8 +123,7 @@ export class Placer {
   /** Let go of shards that were kept here for nothing; should the map ascribe them to this node, they come back. */
   #dropOwn(id: StripeId, given: readonly Holding[]): void {
     const { network, store } = this.#parts
-    for (const { index, peer } of given)
-      if (peer === network.self) store.shards.trash(id, index)
+    for (const { index, peer } of given) if (peer === network.self) store.shards.trash(id, index)
   }
 
   #isAvoided(peer: PeerId): boolean {

@@ -102,7 +102,8 @@ export class VerifiedStripes {
     const known = this.#parts.map.stripe(id)
     if (known === undefined) return false
     const { header, holders } = known
-    const data = (await this.#fromChunks(header)) ?? (await this.#fromShards(id, header, holders, signal))
+    const data =
+      (await this.#fromChunks(header)) ?? (await this.#fromShards(id, header, holders, signal))
     if (data === undefined) return false
     if (isTrueOf(header, data)) this.add(id)
     else this.refute(id)

@@ -121,10 +121,7 @@ export class VolumeStripeMap implements StripeMap {
     return role !== undefined && mayRead(role) ? floorOf(keepOf(this.#volume), code) : 0
   }
 
-  async *stripesOf(
-    group: GroupId,
-    options: { after?: StripeId } = {},
-  ): AsyncGenerator<StripeId> {
+  async *stripesOf(group: GroupId, options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
     const alone = this.#beliefs.stripeAlone(group)
     if (alone === undefined)
       yield* paged((after) => this.#volume.stripes.groups.stripesOf(group, after), options)

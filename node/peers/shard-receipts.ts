@@ -9,10 +9,7 @@ import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 
 /** Signs, in the name of this node, for shards of a volume that are durable here; in their order. */
-export type SignReceipts = (
-  volume: VolumeId,
-  shards: readonly ShardName[],
-) => readonly Receipt[]
+export type SignReceipts = (volume: VolumeId, shards: readonly ShardName[]) => readonly Receipt[]
 
 interface Waiting {
   readonly volume: VolumeId
@@ -33,11 +30,7 @@ export class ShardReceipts {
   }
 
   /** Resolves when the shard, which was put before, is durable, and these writes with it. */
-  async take(
-    volume: VolumeId,
-    shard: ShardName,
-    writes: readonly KvWrite[],
-  ): Promise<Receipt> {
+  async take(volume: VolumeId, shard: ShardName, writes: readonly KvWrite[]): Promise<Receipt> {
     const waiting: Waiting = { volume, shard, writes, receipt: undefined }
     this.#waiting.push(waiting)
     await this.#round()

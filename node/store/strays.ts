@@ -124,7 +124,10 @@ export class Strays {
     const next = 'log the stripes of those that are here, or wait until they are let go'
     if (own.bytes + bytes > this.#bytesMax || own.count >= COUNT_MAX) {
       const held = `${own.count} shards of ${own.bytes} bytes`
-      throw new ShoalError('EBUSY', `this peer has handed over ${held} that no stripe names: ${next}`)
+      throw new ShoalError(
+        'EBUSY',
+        `this peer has handed over ${held} that no stripe names: ${next}`,
+      )
     }
     const { bytes: allBytes, count } = this.#all
     if (allBytes + bytes <= ALL * this.#bytesMax && count < ALL * COUNT_MAX) return

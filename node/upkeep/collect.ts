@@ -183,9 +183,9 @@ export class Collector {
   ): Promise<boolean> {
     const { map, elsewhere, livenessOf } = this.#parts
     const isWhole = (other: StripeId): boolean =>
-      map.stripe(other)?.holders.every((peers) =>
-        peers.some((peer) => livenessOf(peer) !== 'gone'),
-      ) === true
+      map
+        .stripe(other)
+        ?.holders.every((peers) => peers.some((peer) => livenessOf(peer) !== 'gone')) === true
     const others = map
       .locations(chunk)
       .filter((one) => one.stripe !== id && !one.isCondemned && one.class === classText(cls))

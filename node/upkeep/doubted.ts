@@ -56,7 +56,11 @@ export class Doubted {
       if (holders[index]?.includes(peer) !== true || peer === network.self) continue
       if (!enforces('doubt-checked')) map.disbelieve({ stripe, index, peer }, { isTold: true })
       else if (this.#mayAdd(by))
-        this.#waiting.set(keyOf(stripe, index, peer), { shard: { stripe, index, peer }, by, asked: 0 })
+        this.#waiting.set(keyOf(stripe, index, peer), {
+          shard: { stripe, index, peer },
+          by,
+          asked: 0,
+        })
     }
     return this.#waiting.size > 0
   }

@@ -109,10 +109,14 @@ export class Rebalance {
     const leaving = drops.filter((drop) => drop.index === index).map(({ peer }) => peer)
     const isAlone = (peer: PeerId): boolean =>
       holders.some((peers, other) => other !== index && peers.length === 1 && peers[0] === peer)
-    const staying = (holders[index] ?? []).filter((peer) => !leaving.includes(peer) && !isAlone(peer))
+    const staying = (holders[index] ?? []).filter(
+      (peer) => !leaving.includes(peer) && !isAlone(peer),
+    )
     for (const peer of staying) {
       const shard = { stripe: id, index, peer }
-      const outcome = await challenge(this.#parts, shard, header, randomLeaf(random, header), { signal })
+      const outcome = await challenge(this.#parts, shard, header, randomLeaf(random, header), {
+        signal,
+      })
       if (outcome === 'proven') return true
       if (outcome !== 'silent') map.disbelieve(shard)
     }

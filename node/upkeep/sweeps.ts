@@ -35,7 +35,9 @@ export interface SweepsLog {
   /** The clock of the `condemn` that the sweep of a stripe goes on from; undefined if it is not condemned. */
   readonly condemnedAt: (id: StripeId) => Hlc | undefined
   /** Who swept a stripe, and when; undefined if it is not swept. */
-  readonly sweptBy: (id: StripeId) => { readonly peer: PeerId | undefined; readonly at: Hlc } | undefined
+  readonly sweptBy: (
+    id: StripeId,
+  ) => { readonly peer: PeerId | undefined; readonly at: Hlc } | undefined
   readonly mayRead: (peer: PeerId) => boolean
   readonly mayWrite: (peer: PeerId) => boolean
   /** Is it the one whose turn it is to sweep? */

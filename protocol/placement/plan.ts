@@ -97,8 +97,9 @@ export function planShards(shards: Shards, ranked: RankedPeers): Plan {
   const reaching = new Set(
     ranked.filter(({ presence }) => REACHING.includes(presence)).map(({ peer }) => peer),
   )
-  const reachable = eachOnce(holders.map((peers) => peers.filter((peer) => reaching.has(peer))))
-    .filter((peers) => peers.length > 0).length
+  const reachable = eachOnce(
+    holders.map((peers) => peers.filter((peer) => reaching.has(peer))),
+  ).filter((peers) => peers.length > 0).length
   const isUrgent = floor === undefined && m > 0 && reachable <= k
   const isLost = ({ presence }: PlacePeer): boolean =>
     presence === 'gone' || (isUrgent && presence === 'absent')
@@ -139,7 +140,9 @@ function eachOnce(holders: readonly (readonly PeerId[])[]): readonly (readonly P
     })
   for (const index of holders.keys()) give(index, new Set())
   return holders.map((peers, index) =>
-    peers.filter((peer) => (indexOf.get(peer) ?? holders.findIndex((one) => one.includes(peer))) === index),
+    peers.filter(
+      (peer) => (indexOf.get(peer) ?? holders.findIndex((one) => one.includes(peer))) === index,
+    ),
   )
 }
 

@@ -57,11 +57,15 @@ export function encodeClearOp(op: ClearOp): Record<string, unknown> {
     case 'epoch':
       return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
     case 'stripe':
-      return { o, h: op.header, at: op.holders.map(({ index, peer, receipt }) => [
+      return {
+        o,
+        h: op.header,
+        at: op.holders.map(({ index, peer, receipt }) => [
           index,
           publicKeyOf(peer),
           ...(receipt === undefined ? [] : [encodeReceipt(receipt)]),
-        ]) }
+        ]),
+      }
     case 'shards':
       return {
         o,

@@ -301,7 +301,10 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
 type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' | 'restated' }>
 
 /** Ops about where data lies. */
-type PlacingOp = Extract<Op, { kind: 'stripe' | 'shards' | 'doubt' | 'condemn' | 'sweep' | 'cold' | 'read' }>
+type PlacingOp = Extract<
+  Op,
+  { kind: 'stripe' | 'shards' | 'doubt' | 'condemn' | 'sweep' | 'cold' | 'read' }
+>
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
   switch (op.kind) {

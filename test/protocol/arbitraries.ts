@@ -237,10 +237,9 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   }),
   op('doubt', {
     stripe: anyStripe,
-    shards: fc.array(
-      fc.record({ index: fc.nat(47), peer: anyPeer }, { noNullPrototype: true }),
-      { maxLength: 5 },
-    ),
+    shards: fc.array(fc.record({ index: fc.nat(47), peer: anyPeer }, { noNullPrototype: true }), {
+      maxLength: 5,
+    }),
   }),
   op('condemn', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('sweep', { condemned: anyHlc, stripes: fc.array(anyStripe, { maxLength: 5 }) }),

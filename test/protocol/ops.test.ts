@@ -68,14 +68,10 @@ const HEADER = encodeStripeHeader({
 })
 
 /** Bob's, for two shards at once; of the second. */
-const [, BOBS] = signReceipts(
-  BOB,
-  { volume: VOLUME, hlc: hlcAt(1_800_000_000_000, 7) },
-  [
-    { stripe: stripeIdOf(HEADER), index: 0 },
-    { stripe: stripeIdOf(HEADER), index: 1 },
-  ],
-)
+const [, BOBS] = signReceipts(BOB, { volume: VOLUME, hlc: hlcAt(1_800_000_000_000, 7) }, [
+  { stripe: stripeIdOf(HEADER), index: 0 },
+  { stripe: stripeIdOf(HEADER), index: 1 },
+])
 
 /** One op of every kind, and of every form that a kind has. */
 const EXAMPLES: Readonly<Record<string, Op>> = {

@@ -40,7 +40,8 @@ describe('the shard map of the storage simulation', () => {
       for (let n = 0; n < 300; n++) {
         const op = opOf(chance, simulated, log.clock)
         const entry = log.append(chance.pick(PEERS), n % PEERS.length, op, n)
-        for (const said of realOpsOf(entry)) real.apply(said, makeStamp(hlcOf(entry.stamp), ACTOR, 0))
+        for (const said of realOpsOf(entry))
+          real.apply(said, makeStamp(hlcOf(entry.stamp), ACTOR, 0))
         simulated.apply(entry)
         for (const { id, header } of STRIPES) {
           const [found, expected] = [simulated.stripe(id), real.get(id)]

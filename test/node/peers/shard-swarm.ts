@@ -8,6 +8,8 @@ import { CHUNK_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { codeStripe } from '../../../protocol/stripe/stripe.ts'
 import { KIB, MIB, SECOND_MS, divCeil } from '../../../protocol/units.ts'
 import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
+import { identityFromSeed } from '../../../protocol/signed.ts'
+import { signReceipts } from '../../../protocol/stripe/receipt.ts'
 import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
 import { ShardClient } from '../../../node/peers/shards.ts'
 import { Store } from '../../../node/store/store.ts'
@@ -16,6 +18,8 @@ import { Scheduler } from '../../../simulations/scheduler.ts'
 import { Machine } from '../../../simulations/world.ts'
 import { xorshiftBytes } from '../../protocol/vectors.ts'
 import { WatchedDisk, chunkIdOf } from '../store/fixtures.ts'
+import type { SignReceipts } from '../../../node/peers/shard-receipts.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
@@ -160,6 +164,7 @@ export class ShardSwarm {
       { network, clock, store },
       {
         accessTo: (volume) => (volume === VOLUME ? this.#access : undefined),
+        sign: signAnything,
         onKept: (_volume, stripe) => this.kept.push(stripe),
         onDamaged: (stripe, index) => this.damaged.push(`${stripe} ${index}`),
       },
@@ -208,3 +213,9 @@ export async function assertServes(
   const { bytes } = await client.get(swarm.self, whole(stripe, 0), { proof: false, signal })
   assertSame(bytes, stripe.shards[0])
 }
+
+const SIGNER = identityFromSeed(new Uint8Array(32).fill(9))
+
+/** Receipts of a holder that says so of every volume. */
+export const signAnything: SignReceipts = (volume, shards) =>
+  signReceipts(SIGNER, { volume, hlc: 1n as Hlc }, shards)

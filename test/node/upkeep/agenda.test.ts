@@ -1,6 +1,7 @@
 // What a node finds to do: the most urgent first, what is its own only, and nothing before its time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../../protocol/ids.ts'
 import { coordinators, rankForGroup } from '../../../protocol/placement/plan.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'
@@ -132,7 +133,11 @@ class View {
       graceMs: () => GRACE_MS,
     })
     this.agenda = new Agenda({
-      map: { groups: () => this.groups, redundancy: () => parseClass(this.className) },
+      map: {
+        groups: () => this.groups,
+        redundancy: () => parseClass(this.className),
+        progress: () => ({ taken: HLC_ZERO, stable: HLC_ZERO }),
+      },
       network: { self: SELF },
       clock,
       census,
@@ -163,6 +168,7 @@ class View {
       m,
       class: undefined,
       isCondemned: false,
+      isSwept: false,
       holders,
       tiers: [],
       count,
