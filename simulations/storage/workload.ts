@@ -7,12 +7,11 @@ import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../pr
 import { blake3 } from '../../protocol/hash.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
+import { MemoryMarks } from './memory-marks.ts'
 import { SIMULATED_SHARD_BYTES } from './swarm.ts'
-import type { ByteString } from '../../protocol/bytes.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
 import { isListed } from '../../node/data/stripe-map.ts'
-import type { Marks } from '../../node/data/unfinished.ts'
 import type { Host } from './host.ts'
 import type { Swarm } from './swarm.ts'
 
@@ -112,26 +111,5 @@ export class Workload {
       return { id, bytes }
     })
     return codeStripe(chunks, k, m)
-  }
-}
-
-/** Marks that nobody reads again. */
-export class MemoryMarks implements Marks {
-  readonly #records = new Map<ByteString, Uint8Array>()
-
-  get(key: ByteString): Uint8Array | undefined {
-    return this.#records.get(key)
-  }
-
-  put(key: ByteString, value: Uint8Array): void {
-    this.#records.set(key, value)
-  }
-
-  delete(key: ByteString): void {
-    this.#records.delete(key)
-  }
-
-  async *scan(): AsyncIterable<readonly [ByteString, Uint8Array]> {
-    yield* this.#records
   }
 }

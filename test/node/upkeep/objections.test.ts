@@ -135,7 +135,7 @@ async function scene(role: Role = 'writer'): Promise<Scene> {
     map,
     store: store as unknown as Store,
     gatherer: { fetch: async () => Buffer.alloc(0) } satisfies Pick<Gatherer, 'fetch'>,
-    elsewhere: { isKnown: () => true },
+    elsewhere: { isKnown: () => false },
     touched,
     held,
     mayWrite: () => role === 'writer',

@@ -52,10 +52,12 @@ export class PlainMap {
   }
 
   believe({ stripe, index, peer }: BelievedShard): void {
-    void this.recordShards(stripe, [{ index, peer, isHeld: true }])
-    this.#disbelieved = this.#disbelieved.filter(
+    const rest = this.#disbelieved.filter(
       (one) => one.stripe !== stripe || one.index !== index || one.peer !== peer,
     )
+    if (rest.length === this.#disbelieved.length) return
+    this.#disbelieved = rest
+    void this.recordShards(stripe, [{ index, peer, isHeld: true }])
   }
 
   disbelieved(peer: PeerId): readonly BelievedShard[] {
