@@ -162,23 +162,15 @@ export class Node implements LocalNode {
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
     const { record } = security
-    const ofHosted = { world, store, volumes, log, swarm, joining, peers, security: record }
-    const hosted = new HostedVolumes(ofHosted)
+    const shared = { world, store, security: record, log }
+    const hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers })
     this.#hosted = hosted
     const upkeep = (this.#upkeep = new NodeUpkeep(
-      { world, store, volumes, hosted, detector, distrust, security: record, log },
+      { ...shared, volumes, hosted, detector, distrust },
       options.upkeep,
     ))
     const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const cold = (this.#cold = new NodeCold({
-      world,
-      store,
-      hosted,
-      isOnline,
-      upkeep,
-      security: record,
-      log,
-    }))
+    const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)

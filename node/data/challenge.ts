@@ -10,7 +10,7 @@ import type { Clock, Random } from '../world/world.ts'
 import type { BelievedShard } from './beliefs.ts'
 
 /** A holder that takes longer is silent. */
-export const ANSWER_MS: number = 60 * SECOND_MS
+const ANSWER_MS: number = 60 * SECOND_MS
 
 export interface ChallengeParts {
   readonly client: Pick<ShardClient, 'get'>

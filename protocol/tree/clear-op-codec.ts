@@ -43,13 +43,10 @@ const SEALED_KEY_MAX = 256
 export function encodeClearOp(op: ClearOp): Record<string, unknown> {
   const o = op.kind
   switch (op.kind) {
-    case 'member':
-      return {
-        o,
-        p: publicKeyOf(op.peer),
-        r: op.role,
-        k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]),
-      }
+    case 'member': {
+      const k = op.keys.map(({ epoch, sealed }) => [epoch, sealed])
+      return { o, p: publicKeyOf(op.peer), r: op.role, k }
+    }
     case 'member-info':
       return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
     case 'remove-member':

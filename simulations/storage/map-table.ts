@@ -199,7 +199,8 @@ export class MapTable {
       if (known === undefined) continue
       const { stamp } = entry
       if (op.kind === 'condemn') known.condemned = Math.max(known.condemned, stamp)
-      else if (stamp > known.swept.stamp) known.swept = { stamp, condemned: op.condemned, author: entry.author }
+      else if (stamp > known.swept.stamp)
+        known.swept = { stamp, condemned: op.condemned, author: entry.author }
       this.#refresh(known)
       if (op.kind === 'condemn' || isSwept(known)) stripes.push(stripe)
     }
@@ -289,9 +290,7 @@ function mappedOf(known: Known): MappedStripe {
     header,
     headerBytes,
     holders: cells.map((said) =>
-      [...said]
-        .flatMap(([peer, { isHeld }]) => (isHeld ? [peer] : []))
-        .toSorted(),
+      [...said].flatMap(([peer, { isHeld }]) => (isHeld ? [peer] : [])).toSorted(),
     ),
     class: header.class,
     isCondemned: isCondemned(known),

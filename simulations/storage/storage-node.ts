@@ -6,6 +6,7 @@ import { Store } from '../../node/store/store.ts'
 import { Elsewhere } from '../../node/data/elsewhere.ts'
 import { VerifiedStripes } from '../../node/data/verified-stripes.ts'
 import { Audit } from '../../node/upkeep/audit.ts'
+import type { AuditParts } from '../../node/upkeep/audit.ts'
 import { Doubted } from '../../node/upkeep/doubted.ts'
 import { Budget } from '../../node/world/budget.ts'
 import { Distrust } from '../../node/upkeep/distrust.ts'
@@ -110,18 +111,28 @@ export class StorageNode {
     const scrub = new Scrub({ store, clock, network, volumes: () => [scrubbed], log })
     const audited = { self, peers: () => this.#audited() }
     const proofs = { map, client, network: audited, clock, random, distrust, graceMs, log }
-    const audit = new Audit(proofs)
+    this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)
+  }
+
+  /** What it does now and then. */
+  #jobsOf(
+    parts: AuditParts & { store: Store; map: MapReplica; client: MeteredClient },
+    scrub: Scrub,
+  ): readonly Job[] {
+    const { map, client, clock, random, log, store } = parts
     const { elsewhere } = this
+    const audit = new Audit(parts)
+    const [host, swarm] = [this.#host, this.#swarm]
     const collection = new Collection({ host, swarm, map, store, elsewhere })
     const onRefuted = (): void => undefined
-    const doubted = new Doubted({ ...world, map, client, store, onRefuted })
+    const doubted = new Doubted({ ...host.machine.world, map, client, store, onRefuted })
     const job = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job =>
       new Job({ clock, random, log, name, everyMs, run })
     const doubts = job('doubts', AUDIT_EVERY_MS, (signal) => doubted.run(signal))
     map.onChange((event) => {
       if (doubted.changed(event)) doubts.wake()
     })
-    this.#jobs = [
+    return [
       doubts,
       job('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal)),
       job('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal)),

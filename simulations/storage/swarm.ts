@@ -187,8 +187,7 @@ export class Swarm {
       return known > seq
     }
     let below = Infinity
-    for (const entry of log.entries())
-      if (!isKnown(entry)) below = Math.min(below, entry.stamp)
+    for (const entry of log.entries()) if (!isKnown(entry)) below = Math.min(below, entry.stamp)
     let stable = 0
     for (const { stamp } of log.entries()) if (stamp < below) stable = Math.max(stable, stamp)
     return stable

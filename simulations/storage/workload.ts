@@ -98,8 +98,7 @@ export class Workload {
     this.#swarm.truth.promise(stripe)
     const mapped = table.stripe(stripe)
     // Condemned just now: whoever wrote says that it is in use.
-    if (mapped?.isCondemned === true)
-      await node.map.recordStripe(mapped.headerBytes, [])
+    if (mapped?.isCondemned === true) await node.map.recordStripe(mapped.headerBytes, [])
   }
 
   #code(): CodedStripe {

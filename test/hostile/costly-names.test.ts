@@ -96,11 +96,10 @@ describe('what one writer makes over and over', () => {
       const before = await victim.cpuSeconds()
       const answers = await mallory.give(victim, entries)
       const applied = (await victim.cpuSeconds()) - before
-      assert.equal(answers.at(-1)?.kind, 'durable', JSON.stringify(answers.at(-1)))
+      assert.equal(answers.at(-1)?.kind, 'durable')
       const listing = await victim.cpuSeconds()
-      const listed = await victim.json<readonly unknown[]>('ls', '/')
+      await victim.json('ls', '/')
       const shown = (await victim.cpuSeconds()) - listing
-      console.log(`${what}: ${applied.toFixed(1)} s, ls of ${listed.length} ${shown.toFixed(1)} s`)
       assert.ok(applied < CPU_SECONDS_MAX, `${applied} s of processor`)
       assert.ok(shown < CPU_SECONDS_MAX, `${shown} s of processor for a listing`)
     })

@@ -114,13 +114,7 @@ describe('the shard map', () => {
       [T, 0],
       [S, 1],
     ])
-    assert.deepEqual(
-      table.groups
-        .all()
-        .map(({ isSwept }) => isSwept)
-        .sort(),
-      [false, true],
-    )
+    assert.deepEqual(table.groups.all().filter(({ isSwept }) => isSwept).length, 1)
     table.apply({ kind: 'stripe', header: HEADERS[0] ?? assert.fail(), holders: [] }, at(6))
     assert.deepEqual(table.get(S)?.isSwept, false, 'who needs it says so')
   })
