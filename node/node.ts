@@ -161,10 +161,9 @@ export class Node implements LocalNode {
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
-    const { record } = security
-    const shared = { world, store, security: record, log }
-    const hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers })
-    this.#hosted = hosted
+    const shared = { world, store, security: security.record, log }
+    const ofHosted = { ...shared, volumes, swarm, joining, peers }
+    const hosted = (this.#hosted = new HostedVolumes(ofHosted))
     const upkeep = (this.#upkeep = new NodeUpkeep(
       { ...shared, volumes, hosted, detector, distrust },
       options.upkeep,

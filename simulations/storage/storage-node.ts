@@ -119,7 +119,8 @@ export class StorageNode {
     parts: AuditParts & { store: Store; map: MapReplica; client: MeteredClient },
     scrub: Scrub,
   ): readonly Job[] {
-    const { map, client, clock, random, log, store } = parts
+    const { map, client, log, store } = parts
+    const { clock, random } = this.#host.machine.world
     const { elsewhere } = this
     const audit = new Audit(parts)
     const [host, swarm] = [this.#host, this.#swarm]
