@@ -123,6 +123,7 @@ export class Node implements LocalNode {
     this.#security = security
     this.#witness = witness
     const { world, kv, log } = components
+    const { clock, network } = world
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
@@ -137,7 +138,6 @@ export class Node implements LocalNode {
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
       wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
     }))
-    const { clock, network } = world
     const detector = (this.#detector = new Detector(
       { clock, self: network.self, watched: () => watched(volumes) },
       { beatMs: beaconMs },
@@ -162,13 +162,13 @@ export class Node implements LocalNode {
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
     const shared = { world, store, security: security.record, log }
-    const ofHosted = { ...shared, volumes, swarm, joining, peers }
-    const hosted = (this.#hosted = new HostedVolumes(ofHosted))
+    const hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers })
+    this.#hosted = hosted
     const upkeep = (this.#upkeep = new NodeUpkeep(
       { ...shared, volumes, hosted, detector, distrust },
       options.upkeep,
     ))
-    const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
+    const isOnline = peers.isOnline.bind(peers)
     const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
