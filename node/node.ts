@@ -162,8 +162,7 @@ export class Node implements LocalNode {
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
     const shared = { world, store, security: security.record, log }
-    const hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers })
-    this.#hosted = hosted
+    const hosted = (this.#hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers }))
     const upkeep = (this.#upkeep = new NodeUpkeep(
       { ...shared, volumes, hosted, detector, distrust },
       options.upkeep,
