@@ -298,7 +298,8 @@ export class VolumeGarbage {
   }
 
   #dailyBytes(map: StripeMap): number {
-    const total = map.groups().reduce((sum, { k, m, shardBytes }) => sum + (k + m) * shardBytes, 0)
+    const left = map.groups().filter(({ isSwept }) => !isSwept)
+    const total = left.reduce((sum, { k, m, shardBytes }) => sum + (k + m) * shardBytes, 0)
     return Math.max(DAILY_BYTES_MIN, DAILY_SHARE * total)
   }
 
