@@ -80,8 +80,9 @@ export class Restatement {
       case 'move': {
         const link = this.#linkOf(op.link)
         if ((readLink(view, link)?.live ?? []).length === 0) return undefined
+        const inode = this.#inodes.get(op.inode) ?? op.inode
         const parent = this.#parent(op.parent)
-        return this.#volume.submit({ ...op, link, parent, saw: this.#seen(op.saw) })
+        return this.#volume.submit({ ...op, link, inode, parent, saw: this.#seen(op.saw) })
       }
       case 'move-dir': {
         const id = this.#dirs.get(op.id) ?? op.id
@@ -92,7 +93,8 @@ export class Restatement {
       case 'unlink': {
         const link = this.#linkOf(op.link)
         if (readLink(view, link) === undefined) return undefined
-        return this.#volume.submit({ ...op, link, saw: this.#seen(op.saw) })
+        const inode = this.#inodes.get(op.inode) ?? op.inode
+        return this.#volume.submit({ ...op, link, inode, saw: this.#seen(op.saw) })
       }
       case 'rmdir': {
         const id = this.#dirs.get(op.id) ?? op.id

@@ -41,8 +41,9 @@ export function moveOps(
   const link = readLink(view, target.link)
   if (link === undefined) return []
   const twins = twinsOf(view, target.link).flatMap((twin) => unlinkOps(view, twin))
+  const { inode, parent: from } = link
   const saw = seenOf(view, 'link', target.link, link)
-  return [...twins, { kind: 'move', link: target.link, from: link.parent, parent, name, saw }]
+  return [...twins, { kind: 'move', link: target.link, inode, from, parent, name, saw }]
 }
 
 /** throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it copies and removes it then. */
@@ -101,9 +102,9 @@ export function versionOps(
 
 function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
   const link = readLink(view, id)
-  return link === undefined
-    ? []
-    : [{ kind: 'unlink', link: id, from: link.parent, saw: seenOf(view, 'link', id, link) }]
+  if (link === undefined) return []
+  const { inode, parent: from } = link
+  return [{ kind: 'unlink', link: id, inode, from, saw: seenOf(view, 'link', id, link) }]
 }
 
 /** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */

@@ -13,7 +13,7 @@ import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import { isIndexed } from './conflicts.ts'
-import { isRetired } from './dir-ids.ts'
+import { isIdOf, isRetired } from './dir-ids.ts'
 import { Edit } from './edit.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from './names.ts'
@@ -21,6 +21,7 @@ import type { TreeOp } from './op.ts'
 import {
   backdateDir,
   placeLink,
+  relink,
   setDirLive,
   setLinkLive,
   showDir,
@@ -115,8 +116,10 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
   const { stamp } = edit
   if (edit.dir(op.parent) === undefined) return
   const known = edit.dir(op.id)
+  // Of this id, so that all who make it make it here; or it was moved here, and is said to be here again.
+  const isHere = isIdOf(op.id, op.parent, op.name)
   if (known === undefined) {
-    if (isRetired(edit.store, op.id)) return
+    if (!isHere || isRetired(edit.store, op.id)) return
     const made = { ...newDir(op.parent, op.name, stamp), live: [dot] }
     mergeAttributes(made.attributes, op.attributes, stamp)
     edit.putDir(op.id, made)
@@ -124,7 +127,7 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
     showDir(edit, op.id, made)
   } else {
     // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
-    if (stamp < known.created) {
+    if (isHere && stamp < known.created) {
       moves.respell(edit, op.id, op.name)
       backdateDir(edit, op.id, known, stamp)
     }
@@ -137,18 +140,11 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
 
 function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
   const { stamp } = edit
-  if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined) return
   if (edit.dir(op.parent) === undefined) return
-  const inode: Inode = {
-    target: op.target,
-    special: op.special,
-    attributes: {},
-    newest: undefined,
-    losers: [],
-    links: [op.link],
-    created: stamp,
-    changed: stamp,
-  }
+  if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined)
+    return applyCreateAgain(edit, op, dot)
+  const inode = newInode(op, stamp)
+  inode.links = [op.link]
   mergeAttributes(inode.attributes, op.attributes, stamp)
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)
@@ -158,18 +154,65 @@ function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
     placed: stamp,
     live: [dot],
     inode: op.inode,
+    made: stamp,
   }
   edit.putLink(op.link, link)
   showLink(edit, op.link, link)
   touchDir(edit, op.parent)
 }
 
+/** Somebody made up the id of an inode or link that there is: the earliest op says what it is, whichever came first. */
+function applyCreateAgain(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
+  const { stamp } = edit
+  const { target, special, inode: id } = op
+  const inode = edit.inode(id) ?? newInode(op, stamp)
+  changeVersions(edit, id, inode, () => {
+    if (stamp >= inode.created) return
+    inode.created = stamp
+    inode.target = target
+    inode.special = special
+  })
+  mergeAttributes(inode.attributes, op.attributes, stamp)
+  edit.putInode(id, inode)
+  makeLink(edit, op, dot)
+  if (edit.inode(id)?.links.length === 0) edit.died('inode', id, op.link)
+  touchInode(edit, id)
+  touchDir(edit, op.parent)
+}
+
+/** A new link, or one that somebody made up the id of again: the earliest op says of what it is, the latest where. */
+function makeLink(edit: Edit, op: OpOf<'create' | 'link'>, dot: Dot): void {
+  const { stamp } = edit
+  const { parent, name, inode } = op
+  const link = edit.link(op.link)
+  if (link === undefined) {
+    const made: Link = { parent, name, placed: stamp, live: [], inode, made: stamp }
+    return setLinkLive(edit, op.link, made, [dot])
+  }
+  if (stamp < link.made) {
+    link.made = stamp
+    relink(edit, op.link, link, inode)
+  }
+  if (link.placed < stamp) placeLink(edit, op.link, link, parent, name)
+  setLinkLive(edit, op.link, link, withDot(edit, 'link', op.link, link.live, dot))
+}
+
+function newInode({ target, special }: OpOf<'create'>, stamp: Stamp): Inode {
+  return {
+    target,
+    special,
+    attributes: {},
+    newest: undefined,
+    losers: [],
+    links: [],
+    created: stamp,
+    changed: stamp,
+  }
+}
+
 function applyLink(edit: Edit, op: OpOf<'link'>, dot: Dot): void {
-  if (edit.inode(op.inode) === undefined || edit.link(op.link) !== undefined) return
-  if (edit.dir(op.parent) === undefined) return
-  const { inode, parent, name } = op
-  const link: Link = { parent, name, placed: edit.stamp, live: [], inode }
-  setLinkLive(edit, op.link, link, [dot])
+  if (edit.inode(op.inode) === undefined || edit.dir(op.parent) === undefined) return
+  makeLink(edit, op, dot)
   touchInode(edit, op.inode)
   touchDir(edit, op.parent)
 }
@@ -179,7 +222,7 @@ function applyMove(edit: Edit, op: OpOf<'move'>, dot: Dot): void {
   if (link === undefined || edit.dir(op.parent) === undefined) return
   if (link.placed < edit.stamp) placeLink(edit, op.link, link, op.parent, op.name)
   setLinkLive(edit, op.link, link, replaced(edit, 'link', op.link, link.live, op.saw, dot))
-  touchInode(edit, link.inode)
+  touchInode(edit, op.inode)
   touchDir(edit, op.from)
   touchDir(edit, op.parent)
 }
@@ -198,7 +241,7 @@ function applyUnlink(edit: Edit, op: OpOf<'unlink'>): void {
   const link = edit.link(op.link)
   if (link === undefined) return
   setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, op.saw))
-  touchInode(edit, link.inode)
+  touchInode(edit, op.inode)
   touchDir(edit, op.from)
 }
 
@@ -251,7 +294,7 @@ function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {
   touchInode(edit, op.inode)
   for (const { link: id, saw } of op.touch) {
     const link = edit.link(id)
-    if (link === undefined || link.inode !== op.inode) continue
+    if (link === undefined) continue
     setLinkLive(edit, id, link, replaced(edit, 'link', id, link.live, saw, dot))
     // A conflict copy may begin or cease to show beside it.
     edit.changes.names.push([link.parent, link.name])
@@ -309,7 +352,7 @@ function touchDir(edit: Edit, id: NodeId): void {
 
 function touchInode(edit: Edit, id: NodeId): void {
   const inode = edit.inode(id)
-  edit.changes.inodes.add(id)
+  if (inode !== undefined) edit.changes.inodes.add(id)
   if (inode === undefined || inode.changed >= edit.stamp) return
   inode.changed = edit.stamp
   edit.putInode(id, inode)

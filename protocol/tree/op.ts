@@ -72,6 +72,8 @@ export type TreeOp =
   | {
       readonly kind: 'move'
       readonly link: NodeId
+      /** Of the link, as the writer saw it. */
+      readonly inode: NodeId
       /** The directory it left, as the writer saw it. */
       readonly from: NodeId
       readonly parent: NodeId
@@ -89,6 +91,8 @@ export type TreeOp =
   | {
       readonly kind: 'unlink'
       readonly link: NodeId
+      /** Of the link, as the writer saw it. */
+      readonly inode: NodeId
       readonly from: NodeId
       readonly saw: readonly Dot[]
     }

@@ -89,6 +89,14 @@ function setLinks(
   }
 }
 
+/** An older op turns out to have made a link, of this inode. Mutates `link`. */
+export function relink(edit: Edit, id: NodeId, link: Link, inode: NodeId): void {
+  const { live } = link
+  if (link.inode !== inode) setLinkLive(edit, id, link, [])
+  link.inode = inode
+  setLinkLive(edit, id, link, live)
+}
+
 /** A link that is alive shows from now on. */
 export function showLink(edit: Edit, id: NodeId, link: Link): void {
   const { parent, name, inode } = link

@@ -50,7 +50,9 @@ export interface Link {
   name: Name
   placed: Stamp
   live: ItemSet<Dot>
-  readonly inode: NodeId
+  inode: NodeId
+  /** Earliest op that made it, whose inode it is of. */
+  made: Stamp
 }
 
 export interface Version {
@@ -64,9 +66,9 @@ export interface Version {
 /** A file, symlink or special file. */
 export interface Inode {
   /** Bytes a symlink points to; else undefined. */
-  readonly target: Uint8Array | undefined
+  target: Uint8Array | undefined
   /** Undefined for a file or symlink. */
-  readonly special: SpecialFile | undefined
+  special: SpecialFile | undefined
   attributes: StampedAttributes
   /** The live version of the greatest stamp. */
   newest: Version | undefined
@@ -74,7 +76,8 @@ export interface Inode {
   losers: ItemSet<VersionRank>
   /** Names that show. */
   links: ItemSet<NodeId>
-  readonly created: Stamp
+  /** Earliest op that made it, which says what it is. */
+  created: Stamp
   changed: Stamp
 }
 
@@ -214,22 +217,21 @@ export function readLink(store: StateStore, id: NodeId): Link | undefined {
   const bytes = store.get(linkKey(id))
   if (bytes === undefined) return undefined
   const r = new RecordReader(bytes, LINK_FIELDS)
-  return {
-    parent: r.id(),
-    name: r.name(),
-    placed: r.stamp(),
-    live: readSet(r, () => r.dots()),
-    inode: r.id(),
-  }
+  const [parent, name, placed] = [r.id(), r.name(), r.stamp()]
+  const [live, inode] = [readSet<Dot>(r, () => r.dots()), r.id()]
+  const made = r.count > LINK_FIELDS ? r.stamp() : placed
+  return { parent, name, placed, live, inode, made }
 }
 
 export function writeLink(store: StateStore, id: NodeId, link: Link): void {
-  const w = writer.begin(LINK_FIELDS)
+  const isMoved = link.made !== link.placed
+  const w = writer.begin(LINK_FIELDS + (isMoved ? 1 : 0))
   w.hex(link.parent)
   w.byteString(link.name)
   w.stamp(link.placed)
   writeSet(w, link.live, (dots) => w.dots(dots))
   w.hex(link.inode)
+  if (isMoved) w.stamp(link.made)
   store.put(linkKey(id), w.finish())
 }
 

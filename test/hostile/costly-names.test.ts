@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText } from '../../protocol/tree/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
+import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { MemoryState } from '../protocol/tree/sites.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -21,6 +23,9 @@ const place = (name: string): Pick<TreeOp & { kind: 'create' }, 'parent' | 'name
   name: nameFromText(name),
 })
 const id = (number: number): NodeId => number.toString(16).padStart(32, '0') as NodeId
+/** Of those that a folder of this name can have. */
+const SLOT = freshDirId(new MemoryState(), ROOT, nameFromText('same'))
+const dirId = (number: number): NodeId => (SLOT.slice(0, 24) + id(number).slice(24)) as NodeId
 const many = (make: (number: number) => TreeOp): TreeOp[] =>
   Array.from({ length: OPS }, (_, at) => make(at + 1))
 const file = (number: number, name: string): TreeOp => ({
@@ -37,7 +42,7 @@ const FILE = id(0xffff_ffff)
 const ATTACKS: Readonly<Record<string, readonly TreeOp[]>> = {
   'folders of one name': many((number) => ({
     kind: 'mkdir',
-    id: id(number),
+    id: dirId(number),
     ...place('same'),
     attributes: {},
   })),
@@ -73,6 +78,7 @@ const ATTACKS: Readonly<Record<string, readonly TreeOp[]>> = {
     ...many((number) => ({
       kind: 'move',
       link: FILE,
+      inode: FILE,
       from: ROOT,
       ...place(`f${number}`),
       saw: [],

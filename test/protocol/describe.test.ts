@@ -69,9 +69,20 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   ],
   [{ ...version, inode: GONE }, 'wrote a file that is gone'],
   [{ ...version, inode: GONE, touch: [{ link: LINK, saw: [] }] }, 'wrote /docs/a'],
-  [{ kind: 'unlink', link: GONE, from: FOLDER, saw: [] }, 'removed something in /docs'],
   [
-    { kind: 'move', link: LINK, from: FOLDER, parent: GONE, name: 'b' as Name, saw: [] },
+    { kind: 'unlink', link: GONE, inode: GONE, from: FOLDER, saw: [] },
+    'removed something in /docs',
+  ],
+  [
+    {
+      kind: 'move',
+      link: LINK,
+      inode: GONE,
+      from: FOLDER,
+      parent: GONE,
+      name: 'b' as Name,
+      saw: [],
+    },
     'moved something in /docs to …/b',
   ],
   [

@@ -115,7 +115,15 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     special: { kind: 'block-device', rdev: 0x801 },
   },
   link: { kind: 'link', link: LINK, inode: FILE, parent: ROOT, name: NAME },
-  move: { kind: 'move', link: LINK, from: DIR, parent: ROOT, name: nameFromText('é'), saw: SAW },
+  move: {
+    kind: 'move',
+    link: LINK,
+    inode: FILE,
+    from: DIR,
+    parent: ROOT,
+    name: nameFromText('é'),
+    saw: SAW,
+  },
   'move-dir': {
     kind: 'move-dir',
     id: DIR,
@@ -124,7 +132,7 @@ const EXAMPLES: Readonly<Record<string, Op>> = {
     name: nameFromText('docs'),
     saw: SAW.slice(0, 1),
   },
-  unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
+  unlink: { kind: 'unlink', link: LINK, inode: FILE, from: DIR, saw: SAW },
   rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
   attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
   xattr: {

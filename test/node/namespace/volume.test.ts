@@ -55,7 +55,7 @@ describe('ops', () => {
       { kind: 'attributes', id: file.id, attributes: { modifiedNs: TIME_NS_MAX + 1n } },
       { kind: 'attributes', id: file.id, attributes: { mode: 0o10000 } },
       { kind: 'attributes', id: file.id, attributes: { uid: -1 } },
-      { kind: 'unlink', link: file.link, from: ROOT, saw: dots },
+      { kind: 'unlink', link: file.link, inode: file.id, from: ROOT, saw: dots },
       { kind: 'policy', key: 'x'.repeat(2000), value: '' },
       { kind: 'stripe', header: new Uint8Array(10), holders: [] },
     ]

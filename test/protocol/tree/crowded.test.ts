@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { readConflictCount } from '../../../protocol/tree/conflicts.ts'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { emptyChanges } from '../../../protocol/tree/apply.ts'
 import { childPrefix } from '../../../protocol/tree/children.ts'
 import { NAMES_SHOWN_MAX } from '../../../protocol/limits.ts'
@@ -14,7 +15,7 @@ import { ROOT, readDir, readInode, readLink } from '../../../protocol/tree/recor
 import { hiddenUnder, lookupName, shownDirName } from '../../../protocol/tree/view.ts'
 import { parseXattrName } from '../../../protocol/tree/xattrs.ts'
 import { anyOrder, inStampOrder } from './script.ts'
-import { newSite } from './sites.ts'
+import { MemoryState, newSite } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { TreeOp } from '../../../protocol/tree/op.ts'
 import type { Site } from './sites.ts'
@@ -25,6 +26,11 @@ const LONG = nameFromText(`${'long'.repeat(60)}.txt`)
 
 const idOf = (kind: number, number: number): NodeId =>
   (kind.toString(16).padStart(4, '0') + number.toString(16).padStart(28, '0')) as NodeId
+
+const dirId = (number: number): NodeId => {
+  const slot = freshDirId(new MemoryState(), ROOT, number % 3 === 0 ? LONG : PLAIN).slice(0, 24)
+  return (slot + number.toString(16).padStart(8, '0')) as NodeId
+}
 
 /** Of ids, so many: what one makes another may have made, too, and names again. */
 const NUMBERS = 120
@@ -61,7 +67,7 @@ function anyOp(site: Site, kind: number, number: number, some: number): TreeOp[]
     case 0: {
       // Whoever makes the same directory calls it alike.
       const made = { parent: ROOT, name: number % 3 === 0 ? LONG : PLAIN }
-      return [{ kind: 'mkdir', id: idOf(0, number), ...made, attributes: {} }]
+      return [{ kind: 'mkdir', id: dirId(number), ...made, attributes: {} }]
     }
     case 1:
       return [
@@ -87,11 +93,11 @@ function anyOp(site: Site, kind: number, number: number, some: number): TreeOp[]
     case 3: {
       const link = idOf(some % 2 === 0 ? 2 : 3, number * 3 + (some % 3))
       const saw = some % 5 === 0 ? [] : site.dots('link', link)
-      return [{ kind: 'move', link, from: ROOT, ...place, saw }]
+      return [{ kind: 'move', link, inode: FILE, from: ROOT, ...place, saw }]
     }
     case 4: {
       const link = idOf(some % 2 === 0 ? 2 : 3, number * 3 + (some % 3))
-      return [{ kind: 'unlink', link, from: ROOT, saw: site.dots('link', link) }]
+      return [{ kind: 'unlink', link, inode: FILE, from: ROOT, saw: site.dots('link', link) }]
     }
     case 5: {
       if (file === undefined) return []
@@ -113,11 +119,11 @@ function anyOp(site: Site, kind: number, number: number, some: number): TreeOp[]
       return [{ kind: 'xattr', id: FILE, name: parseXattrName(`user.${number}`), value }]
     }
     case 8: {
-      const id = idOf(0, number)
+      const id = dirId(number)
       return [{ kind: 'rmdir', id, from: ROOT, saw: site.dots('dir', id) }]
     }
     default: {
-      const id = idOf(0, number)
+      const id = dirId(number)
       const to = nameFromText(`moved${some % 3}`)
       return [
         {

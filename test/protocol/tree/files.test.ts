@@ -47,9 +47,9 @@ describe('MEMO §2.4, files', () => {
         const [parent] = site.place(name)
         const target = site.at(`${name}2`)
         if (target.kind !== 'inode') continue
-        const { link } = target
+        const { link, id: inode } = target
         const at = site.place(`${name}1`)[1]
-        site.submit({ kind: 'move', link, from: parent, parent, name: at, saw: [] })
+        site.submit({ kind: 'move', link, inode, from: parent, parent, name: at, saw: [] })
       }
       assert.deepEqual(site.shown(), ['f1 = f', 'g1 = g', 'h1 = h'])
     },

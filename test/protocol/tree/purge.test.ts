@@ -225,10 +225,10 @@ describe('purge', () => {
     const revived = newSite('other')
     revived.receive(site)
     const [dead] = site.log
-    const link = dead?.op.kind === 'create' ? dead.op.link : undefined
-    assert.ok(link)
+    assert.ok(dead?.op.kind === 'create')
+    const { link, inode } = dead.op
     const name = nameFromText('again')
-    revived.submit({ kind: 'move', link, from: ROOT, parent: ROOT, name, saw: [] })
+    revived.submit({ kind: 'move', link, inode, from: ROOT, parent: ROOT, name, saw: [] })
     purge(revived.state, garbage)
     assert.deepEqual(revived.shown(), ['again = 1', 'back = 1'])
     assert.equal(revived.state.under(DEAD_PREFIX).length, 0)

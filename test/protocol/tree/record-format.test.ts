@@ -5,6 +5,7 @@ import { toHex } from '../../../protocol/bytes.ts'
 import { applyOp, emptyChanges } from '../../../protocol/tree/apply.ts'
 import { makeDot, makeStamp } from '../../../protocol/log/dot.ts'
 import { MoveLog } from '../../../protocol/tree/moves.ts'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT, ensureRoot } from '../../../protocol/tree/records.ts'
 import { BOB_ACTOR, hlcAt } from '../fixtures.ts'
@@ -59,10 +60,11 @@ const version = (text: string): TreeOp => ({
 
 test('records are those that docs/formats/tree.md shows', () => {
   const conflict = stateOf([create(1, 'f'), version('old'), version('new'), create(2, 'f')])
+  const slot = freshDirId(new MemoryState(), ROOT, nameFromText('d')).slice(0, 24)
   const many = stateOf(
     Array.from({ length: 40 }, (_, number): TreeOp => ({
       kind: 'mkdir',
-      id: id('d1', number),
+      id: (slot + number.toString(16).padStart(8, '0')) as NodeId,
       parent: ROOT,
       name: nameFromText('d'),
       attributes: {},
