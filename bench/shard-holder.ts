@@ -2,6 +2,9 @@
 import { mkdir } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { identityFromSeed } from '../protocol/signed.ts'
+import { signReceipts } from '../protocol/stripe/receipt.ts'
+import type { Hlc } from '../protocol/clock/hlc.ts'
 import { ShardServer } from '../node/peers/shard-protocol-server.ts'
 import { LevelKv } from '../node/store/level-kv.ts'
 import { Store } from '../node/store/store.ts'
@@ -21,7 +24,14 @@ const network = await Libp2pNetwork.create({
   mdns: false,
 })
 const anyone = { isMember: () => true, mayStore: () => true, stripe: () => undefined }
-const server = new ShardServer({ network, clock, store }, { accessTo: () => anyone })
+const identity = identityFromSeed(randomBytes(32))
+const server = new ShardServer(
+  { network, clock, store },
+  {
+    accessTo: () => anyone,
+    sign: (volume, shards) => signReceipts(identity, { volume, hlc: 0n as Hlc }, shards),
+  },
+)
 network.gate(() => 'member')
 await server.start()
 await network.start()

@@ -45,9 +45,9 @@ export async function measureShards(folder: string, mebibytes: number): Promise<
     const peer: PeerId = await network.dial([address], { signal })
     const client = new ShardClient({ network, clock }, { volume: VOLUME })
     const put = await seconds(() =>
-      inLanes(stripes, ({ headerBytes, shards }) => {
+      inLanes(stripes, async ({ headerBytes, shards }) => {
         const shard = shards[0] ?? new Uint8Array(0)
-        return client.put(peer, { header: headerBytes, index: 0, shard }, { signal })
+        await client.put(peer, { header: headerBytes, index: 0, shard }, { signal })
       }),
     )
     const get = await seconds(() =>

@@ -33,6 +33,7 @@ import type {
   MakeFolderOptions,
   NewFile,
   ReadRange,
+  ShowConflictOptions,
   WriteOptions,
 } from '../node/control/api.ts'
 import type {
@@ -142,8 +143,8 @@ export class FileClient implements FilesApi, ConflictsApi, HistoryApi, ExchangeA
     yield* this.pages<Conflict>(CONFLICTS_ROUTE, { path }, options)
   }
 
-  showConflict(path: string, options?: CallOptions): Promise<Conflict> {
-    return this.call('showConflict', { path }, options)
+  showConflict(path: string, { from, ...options }: ShowConflictOptions = {}): Promise<Conflict> {
+    return this.call('showConflict', { path, from }, options)
   }
 
   keepConflict(path: string, options?: CallOptions): Promise<KeptConflict> {

@@ -1,6 +1,7 @@
 // How safe the data of a volume is and what is being done about it, in words.
 import { count, formatBytes, formatTime, printable, shellWord } from './output.ts'
 import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
+import type { FileFault } from '../node/control/garbage.ts'
 
 /** "any 2 peers may be lost". */
 export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
@@ -39,6 +40,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { gone } = volume.waiting
   const isWhole = incompleteOf(volume) === 0
   const absent = `${gone.map(printable).join(', ')}: if for good, take them out with "shoal peer rm", and the others do without`
+  const { falseFiles, garbageFault } = volume
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
   return [
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
@@ -46,7 +48,15 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
     ...tiersToTrust.map((name) => ['Cold tier', untrustedText(name)] as const),
     ...(reclaimableBytes === 0 ? [] : [['To be freed', freed] as const]),
+    ...(garbageFault === undefined ? [] : [['No space back', printable(garbageFault)] as const]),
+    ...falseFiles.map((file) => ['False file', falseFileText(file)] as const),
   ]
+}
+
+/** "/plan by ben: not what it says, so nobody can read it; remove it (...)". */
+export function falseFileText({ path, author, message }: FileFault): string {
+  const what = `${printable(path)} by ${printable(author)}`
+  return `${what}: not what it says, so nobody can read it; remove it (${printable(message)})`
 }
 
 /** What a person should know of the log, and what to do, a row each; none if all is well. */

@@ -129,6 +129,7 @@ export class Node implements LocalNode {
     this.#security = security
     this.#witness = witness
     const { world, kv, log } = components
+    const { clock, network } = world
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
@@ -136,7 +137,6 @@ export class Node implements LocalNode {
     const space = (this.#space = new Space({ store }))
     const tickets = new Tickets({ kv, clock: world.clock })
     const joining = (this.#joining = this.#joiningBy(tickets))
-    const { clock, network } = world
     const detector = (this.#detector = new Detector(
       { clock, self: network.self, watched: () => watched(volumes) },
       { beatMs: beaconMs },
@@ -160,15 +160,14 @@ export class Node implements LocalNode {
     }))
     const distrust = new Distrust(clock)
     const peers = this.#peersKnown(distrust)
-    const around = { world, store, volumes, log, swarm, joining, peers }
-    const hosted = (this.#hosted = new HostedVolumes({ ...around, security: security.record }))
+    const shared = { world, store, security: security.record, log }
+    const hosted = (this.#hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers }))
     const upkeep = (this.#upkeep = new NodeUpkeep(
-      { world, store, volumes, hosted, detector, distrust, log },
+      { ...shared, volumes, hosted, detector, distrust },
       options.upkeep,
     ))
-    const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
-    const coldParts = { world, store, hosted, isOnline, upkeep, log, security: security.record }
-    const cold = (this.#cold = new NodeCold(coldParts))
+    const isOnline = peers.isOnline.bind(peers)
+    const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
@@ -201,6 +200,7 @@ export class Node implements LocalNode {
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
         isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
+        sign: (volume, shards) => this.#hosted.get(volume)?.sign(shards) ?? [],
         onKept: (volume, stripe) => this.#hosted.get(volume)?.announce(stripe),
         onRefused: (peer, bytes) => this.#budgets.spend(peer, 'bytes', bytes),
         onDamaged: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),

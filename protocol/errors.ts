@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'malformed' // bytes that do not parse, or break a limit of protocol/limits.ts
   | 'bad-signature'
   | 'corrupt' // bytes whose hash or checksum is wrong
+  | 'contradiction' // bytes as they were written, which are not what their writer said of them
   | 'unsupported'
   // namespace (named as POSIX does)
   | 'ENOENT'

@@ -27,6 +27,10 @@ export const OP_DOTS_MAX = 1024
 /** Holders of a stripe's shards that one op names as come or gone, and stripes that one op gives up. */
 export const OP_SHARDS_MAX = 256
 export const OP_STRIPES_MAX = 1024
+/** Shards that a holder signs for at once. */
+export const RECEIPT_SHARDS_MAX = 256
+/** An op may show receipts that are no older than this. */
+export const RECEIPT_AGE_MS: number = DAY_MS
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
 /** Of these, so many of one member: it cannot keep the others from writing. */
@@ -50,12 +54,20 @@ export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
 
 export const NAME_MAX = 255
+/** What shows under one name of a directory, copies of conflicts among it; and names of a file beside which those of its contents show. */
+export const NAMES_SHOWN_MAX = 64
 export const PATH_MAX = 4096
 export const SYMLINK_MAX = 4095
+/** Items of a set of the tree's state that stand in one record. */
+export const SET_LIST_MAX = 32
+/** Names of one file that are looked at where all of them would have to be: by their ids, the first. */
+export const LINKS_SEEN_MAX = 1024
 /** Of an extended attribute, and how many an object may be given. */
 export const XATTR_NAME_MAX = 255
 export const XATTR_VALUE_MAX: number = 64 * KIB
 export const XATTRS_MAX = 128
+/** Of more, which machines that do not know of one another have set, so many are listed. */
+export const XATTRS_SHOWN_MAX = 256
 /** A file up to this size travels inline in its version op. */
 export const INLINE_FILE_MAX: number = 2 * KIB
 export const FILE_SIZE_MAX: number = Number.MAX_SAFE_INTEGER
@@ -120,6 +132,9 @@ export const STRANGER_BYTES_MAX: number = 16 * KIB
 /** Connections of strangers, in all and of one address. */
 export const STRANGERS_MAX = 16
 export const STRANGERS_PER_ADDRESS_MAX = 4
+
+/** So long a stripe is known that somebody swept: who needs something of it has as long to say so. */
+export const SWEPT_KEPT_MS: number = 7 * DAY_MS
 
 /** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
 export const CAR_HEADER_MAX: number = 64 * KIB

@@ -27,6 +27,7 @@ export type SignatureDomain =
   | 'shoal/entry/1'
   | 'shoal/beacon/1'
   | 'shoal/attestation/1'
+  | 'shoal/receipt/1'
   | 'shoal/security/1'
   | 'shoal/backup-head/1'
   | 'shoal/vote/1'

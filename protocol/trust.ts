@@ -16,6 +16,8 @@ export type TrustRule =
   | 'clear-body-decodes'
   /** What a member's role has not to say of a log waits: its growth is bounded by author. */
   | 'log-growth-bounded'
+  /** A node of a file's list of chunks is what its parent says of it: level, bytes, holes, where it is cut. */
+  | 'manifest-node'
   /** Who is no member reaches the join protocol alone. */
   | 'strangers-only-join'
   /** Who was removed reaches the join protocol alone. */
@@ -62,6 +64,20 @@ export type TrustRule =
   | 'lock-sessions-by-member'
   /** A member holds no more locks than its share, and who may only read holds up nobody for long. */
   | 'locks-within-share'
+  /** Who holds a shard is said by the holder alone, or by others with its receipt. */
+  | 'holders-speak'
+  /** A doubt about another's shard counts when the holder did not show it to this node. */
+  | 'doubt-checked'
+  /** A chunk counts as elsewhere only in a stripe that is verified, of which k holders have just answered. */
+  | 'dedup-verified'
+  /** What was swept is let go when the log is stable up to there, and this node found no reference, or long after. */
+  | 'sweep-confirmed'
+  /** What a tier is said to hold is let go here when it has shown it, or long after. */
+  | 'cold-shown'
+  /** A holder lets go of its shard when another has shown that it has it. */
+  | 'trim-challenged'
+  /** Shards that no stripe of the log names are taken within bounds only. */
+  | 'unlogged-bounded'
 
 const off = new Set<TrustRule>()
 

@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../node/world/world.ts'
 import type { Instant, WallTime } from '../protocol/units.ts'
 
 /** The true wall time at the start of every simulation. */
-const SIMULATION_START: WallTime = Date.UTC(2026, 0, 1) as WallTime
+export const SIMULATION_START: WallTime = Date.UTC(2026, 0, 1) as WallTime
 
 /** The error of a machine's wall clock; it outlives the process. */
 export class WallClockError {

@@ -2,7 +2,14 @@
 // text: two stores with equal logs must give the same text (1).
 import { fromByteString, toHex } from '../protocol/bytes.ts'
 import { hexId } from '../protocol/ids.ts'
-import { ROOT, isDirVisible, readDir, readInode, readLink } from '../protocol/tree/records.ts'
+import {
+  ROOT,
+  isDirVisible,
+  readDir,
+  linksOf,
+  readInode,
+  readLink,
+} from '../protocol/tree/records.ts'
 import { nameText } from '../protocol/tree/names.ts'
 import { childPrefix, decodeChildren } from '../protocol/tree/children.ts'
 import { readConflictCount } from '../protocol/tree/conflicts.ts'
@@ -92,7 +99,8 @@ class TreeCheck {
   }
 
   inode(id: NodeId): void {
-    const said = readInode(this.#view, id)?.links.join()
+    const inode = readInode(this.#view, id)
+    const said = inode === undefined ? undefined : [...linksOf(this.#view, id, inode)].join()
     const found = (this.#linksOf.get(id) ?? []).toSorted().join()
     if (said === found) return
     throw this.#error('7 names and counts are true', `file ${id} has links ${found}, not ${said}`)
@@ -143,8 +151,9 @@ class TreeCheck {
     const prefix = childPrefix(dir)
     const names = new Set<string>()
     const folders: NodeId[] = []
-    for await (const [, value] of this.#view.scan(prefix, prefixEnd(prefix))) {
-      const entries = resolve(this.#view, dir, decodeChildren(value), this.#author)
+    for await (const [key, value] of this.#view.scan(prefix, prefixEnd(prefix))) {
+      const children = decodeChildren(this.#view, key, value)
+      const entries = resolve(this.#view, dir, children, this.#author)
       this.#conflicts += Math.max(0, entries.length - 1)
       for (const { name, target } of entries) {
         if (names.has(name))

@@ -348,7 +348,7 @@ async function isFolder(api: NodeApi, path: string): Promise<boolean> {
 
 function plainName(name: string): string {
   const plain = plainNameOf(nameFromText(name))
-  return plain === undefined ? name : nameText(plain)
+  return plain !== undefined && 'name' in plain ? nameText(plain.name) : name
 }
 
 function baseOf(path: string): string {

@@ -21,7 +21,7 @@ export function addConflicts(program: Command, context: Context): void {
     .action(async (path = '/') => {
       const all: Conflict[] = []
       for await (const page of context.client.listConflicts(asPath(path))) all.push(...page)
-      context.print(all, () => all.map(listed).join('\n'))
+      context.print(all, () => all.map((one) => listed(context, one)).join('\n'))
       if (all.length === 0) context.tell('No conflicts.')
       const hidden = all.flatMap(({ sides }) => sides).filter((side) => side.hidden).length
       if (hidden > 0)
@@ -32,9 +32,11 @@ export function addConflicts(program: Command, context: Context): void {
     .description(
       'show the sides of a conflict: who, when, how large, and how to open and keep each',
     )
+    .option('--all', 'also those that do not show in their folder, as there are so many')
     .addHelpText('after', '\nExample:\n  shoal conflicts show /docs/plan.txt')
-    .action(async (path: string) => {
-      const conflict = await context.client.showConflict(path)
+    .action(async (path: string, { all = false }: { readonly all?: boolean }) => {
+      const shown = await context.client.showConflict(path)
+      const conflict = all ? await wholeOf(context, path, shown) : shown
       const folder = context.json ? undefined : await mountOf(context, path)
       context.print(conflict, () => described(context, conflict, folder))
     })
@@ -51,7 +53,27 @@ export function addConflicts(program: Command, context: Context): void {
     })
 }
 
-function listed({ path, sides }: Conflict): string {
+/** With the sides that are too many to show in their folder. */
+async function wholeOf(context: Context, path: string, shown: Conflict): Promise<Conflict> {
+  const sides = [...shown.sides]
+  for (let [from, moreCount] = [0, shown.moreCount]; moreCount > 0;) {
+    const page = await context.client.showConflict(path, { from })
+    sides.push(...page.sides)
+    from += page.sides.length
+    moreCount = page.moreCount
+  }
+  return { ...shown, sides, moreCount: 0 }
+}
+
+/** "and 5 more, ...", a line of its own. */
+function moreText(context: Context, { path, moreCount }: Conflict): string {
+  if (moreCount === 0) return ''
+  const how = context.commandLine(`conflicts show ${shellWord(path)} --all`)
+  return `\n  and ${moreCount} more, too many to show in their folder: ${how}`
+}
+
+function listed(context: Context, conflict: Conflict): string {
+  const { path, sides } = conflict
   const rows = sides.map((side) => [
     '',
     printable(side.author),
@@ -61,14 +83,11 @@ function listed({ path, sides }: Conflict): string {
       (side.kind === 'folder' ? '/' : '') +
       (side.hidden ? ' (hidden by conflicts=lww)' : ''),
   ])
-  return `${printable(path)}\n${table(rows)}`
+  return `${printable(path)}\n${table(rows)}${moreText(context, conflict)}`
 }
 
-function described(
-  context: Context,
-  { path, sides }: Conflict,
-  folder: string | undefined,
-): string {
+function described(context: Context, conflict: Conflict, folder: string | undefined): string {
+  const { path, sides } = conflict
   const parts = sides.map((side) => {
     const { author, writtenMs, kind, sizeBytes, hidden } = side
     const has = side.path === path ? ', has the name' : hidden ? ', hidden by conflicts=lww' : ''
@@ -76,7 +95,9 @@ function described(
     const title = `${author}, ${formatTime(writtenMs)}, ${what}${has}`
     return `${printable(title)}\n${table(waysTo(context, side, folder))}`
   })
-  return [`${printable(path)} has ${sides.length} sides`, ...parts].join('\n\n')
+  const count = sides.length + conflict.moreCount
+  const head = `${printable(path)} has ${count} sides${moreText(context, conflict)}`
+  return [head, ...parts].join('\n\n')
 }
 
 function waysTo(

@@ -1,4 +1,5 @@
 // `shoal gc`: give up now what no file needs any more.
+import { falseFileText } from '../health.ts'
 import { count, formatBytes, printable } from '../output.ts'
 import type { Command } from 'commander'
 import type { GarbageReport, VolumeGarbageReport } from '../../node/control/garbage.ts'
@@ -50,5 +51,6 @@ function volumeText(volume: VolumeGarbageReport): string {
     waiting === 0
       ? ''
       : `; ${waiting} to go ${names === '' ? 'later' : `once it is known that ${names} heard of it`}`
-  return `${printable(volume.volume)}: ${given}${packed}${left}`
+  const said = `${printable(volume.volume)}: ${given}${packed}${left}`
+  return [said, ...volume.falseFiles.map(falseFileText)].join('\n')
 }

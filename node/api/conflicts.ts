@@ -1,10 +1,12 @@
 // The owner's calls about conflicts.
 import type { Conflict, ConflictsApi } from '../control/api.ts'
-import { conflictAt, conflictsBelow, keepConflict } from '../files/conflicts.ts'
+import { conflictAt, conflictsBelow, keepConflict, moreOfConflict } from '../files/conflicts.ts'
 import { parsePath } from '../files/paths.ts'
 import type { NodeParts } from './parts.ts'
 
 const PAGE = 64
+/** Of the sides that went, so many are told. */
+const REMOVED_MAX = 1024
 
 export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsApi {
   return {
@@ -22,26 +24,36 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
       if (page.length > 0) yield page
     },
 
-    async showConflict(path) {
+    async showConflict(path, { from } = {}) {
       const { hosted, parts } = volumes.at(path)
-      return inVolume(path, conflictAt(hosted.namespace, parts))
+      const { namespace } = hosted
+      const found =
+        from === undefined ? conflictAt(namespace, parts) : moreOfConflict(namespace, parts, from)
+      return inVolume(path, found)
     },
 
     async keepConflict(path, { signal } = {}) {
       const { hosted, parts } = await volumes.atForWriting(path)
       const change = hosted.changing(until(signal))
-      const kept = await change(() => keepConflict(hosted.namespace, parts))
+      const removed: string[] = []
+      let kept: ReturnType<typeof keepConflict> = { path, removed, next: parts }
+      while (kept.next !== undefined) {
+        const side = kept.next
+        kept = await change(() => keepConflict(hosted.namespace, side))
+        if (removed.length < REMOVED_MAX) removed.push(...kept.removed)
+      }
       await hosted.volume.commit()
       const prefix = prefixOf(path)
-      return { path: prefix + kept.path, removed: kept.removed.map((other) => prefix + other) }
+      return { path: prefix + kept.path, removed: removed.map((other) => prefix + other) }
     },
   }
 }
 
-function inVolume(asked: string, { path, sides }: Conflict): Conflict {
+function inVolume(asked: string, { path, sides, moreCount }: Conflict): Conflict {
   const prefix = prefixOf(asked)
   return {
     path: prefix + path,
+    moreCount,
     sides: sides.map((side) => ({
       ...side,
       path: prefix + side.path,

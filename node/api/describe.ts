@@ -146,6 +146,8 @@ export function describeVolume(
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
+    falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
+    garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
     log: describeLog(volume, swarm.elsewhere.heldBackBy(volume)),
     heads: volume.actors.heads(),

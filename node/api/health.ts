@@ -77,12 +77,13 @@ export function tolerated(groups: Groups, members: readonly PeerId[]): number {
   return ofStripes.reduce((least, many) => Math.min(least, many), Math.max(0, zones.size - 1))
 }
 
-/** Shards each peer holds, and their bytes. */
+/** Shards each peer holds, and their bytes; of stripes that are swept each lets go by itself. */
 export function holdings(
   groups: readonly StripeGroup[],
 ): ReadonlyMap<PeerId, { readonly shards: number; readonly bytes: number }> {
   const held = new Map<PeerId, { shards: number; bytes: number }>()
-  for (const { holders, count, shardBytes } of groups) {
+  for (const { holders, count, shardBytes, isSwept } of groups) {
+    if (isSwept) continue
     for (const peer of holders.flat()) {
       const { shards, bytes } = held.get(peer) ?? { shards: 0, bytes: 0 }
       held.set(peer, { shards: shards + count, bytes: bytes + shardBytes })
@@ -94,7 +95,7 @@ export function holdings(
 /** Bytes of the shards of condemned stripes, on all peers. */
 export function reclaimableBytes(groups: readonly StripeGroup[]): number {
   return groups
-    .filter(({ isCondemned }) => isCondemned)
+    .filter(({ isCondemned, isSwept }) => isCondemned && !isSwept)
     .reduce((sum, { holders, shardBytes }) => sum + holders.flat().length * shardBytes, 0)
 }
 

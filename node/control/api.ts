@@ -177,7 +177,7 @@ export interface ConflictsApi {
   /** Those at a path and below, in pages. throws 'ENOENT', 'ENOTDIR'. */
   listConflicts(path: string, options?: CallOptions): AsyncIterable<readonly Conflict[]>
   /** By the path of any side. throws 'ENOENT', 'EINVAL' where there is no conflict. */
-  showConflict(path: string, options?: CallOptions): Promise<Conflict>
+  showConflict(path: string, options?: ShowConflictOptions): Promise<Conflict>
   /**
    * End a conflict: the side at `path` gets the name, or keeps it, and the others go.
    * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder: then a move of one ends it.
@@ -295,14 +295,21 @@ export interface FileContent {
 export interface Conflict {
   /** Where it is: the path of the side that has the name. */
   readonly path: string
-  /** That side first. At least two. */
+  /** That side first. At least two, unless others were asked for. */
   readonly sides: readonly ConflictSide[]
+  /** Sides that are not among these: too many to show in their folder, where each is found by its path all the same. */
+  readonly moreCount: number
+}
+
+export interface ShowConflictOptions extends CallOptions {
+  /** Instead of the sides that show in their folder: some of the others, from this one on. */
+  readonly from?: number | undefined
 }
 
 export interface KeptConflict {
   /** Where the side that was kept is now. */
   readonly path: string
-  /** The sides that went. */
+  /** The sides that went; of very many the first. */
   readonly removed: readonly string[]
 }
 

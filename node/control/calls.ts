@@ -142,7 +142,9 @@ const table: Readonly<Record<string, Call>> = {
     { path, mode: mode.optional(), modifiedNs: nanoseconds.optional() },
     (api, { path, ...attributes }, options) => api.setAttributes(path, attributes, options),
   ),
-  showConflict: call({ path }, (api, { path }, options) => api.showConflict(path, options)),
+  showConflict: call({ path, from: size.optional() }, (api, { path, from }, options) =>
+    api.showConflict(path, { from, ...options }),
+  ),
   keepConflict: call({ path }, (api, { path }, options) => api.keepConflict(path, options)),
   settle: call({ ack }, (api, { ack }, options) => api.settle(ack, options)),
 

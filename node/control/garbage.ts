@@ -5,7 +5,7 @@ export interface GarbageApi {
   /**
    * Look now at all that the volumes of this node, or one of them, still reach, and give up the rest. Stripes are given up
    * once every member is known to agree, which is waited for a short while; what is left goes by itself.
-   * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read: then nothing is given up.
+   * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read now: then nothing is given up.
    */
   collectGarbage(
     options?: CallOptions & { readonly volume?: string | undefined },
@@ -22,6 +22,14 @@ export interface GarbageReport {
   readonly reclaimableBytes: number
 }
 
+/** A file that cannot be looked at. */
+export interface FileFault {
+  readonly path: string
+  /** Name of the member who wrote it. */
+  readonly author: string
+  readonly message: string
+}
+
 /** Stripes, and bytes of all their shards on all peers. */
 export interface VolumeGarbageReport {
   readonly volume: string
@@ -34,4 +42,6 @@ export interface VolumeGarbageReport {
   /** Given up as soon as these members, by name, are known to have heard of it. */
   readonly waiting: number
   readonly waitingFor: readonly string[]
+  /** Files that nobody can read, as their lists of chunks contradict themselves: what only they hold is given up. */
+  readonly falseFiles: readonly FileFault[]
 }

@@ -3,6 +3,7 @@
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/membership/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { FileFault } from './garbage.ts'
 import type { Notice } from './notice.ts'
 import type { HeldLog } from './security.ts'
 
@@ -121,6 +122,10 @@ export interface VolumeStatus {
   readonly unplacedBytes: number
   /** Conflict copies in view. */
   readonly conflicts: number
+  /** Files that nobody can read, as the last pass over all of them has found: they contradict themselves. */
+  readonly falseFiles: readonly FileFault[]
+  /** Why that pass could not come to its end, so that no space comes back; undefined where it did. */
+  readonly garbageFault: string | undefined
   /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
   readonly differsMs: WallTime | undefined
   readonly log: LogStatus

@@ -67,7 +67,7 @@ export class Announcer {
 
   /** The map has changed: what it ascribes to this node no more is announced no more. */
   changed(event: MapEvent): void {
-    if (event.kind === 'condemned' || event.kind === 'cold') return
+    if (event.kind !== 'shards' && event.kind !== 'swept') return
     const { map, store, network } = this.#parts
     for (const stripe of event.kind === 'shards' ? [event.stripe] : event.stripes) {
       const isAscribed = map.stripe(stripe)?.holders.flat().includes(network.self) === true

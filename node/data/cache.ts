@@ -2,8 +2,8 @@
 // one load; it is aborted when nobody waits for it any more. A failed load is not remembered.
 import { LRUCache } from 'lru-cache'
 import { ShoalError } from '../../protocol/errors.ts'
-import type { ManifestNode } from '../../protocol/chunk/manifest.ts'
 import { MIB } from '../../protocol/units.ts'
+import type { LoadedNode } from './manifest-tree.ts'
 
 /** Plain chunks that a node keeps in memory for readers, of all volumes. */
 export const CHUNK_CACHE_BYTES: number = 32 * MIB
@@ -85,7 +85,7 @@ class Cache<V extends object> {
 /** Plain chunks by their bytes. */
 export type ChunkCache = Cache<Uint8Array>
 /** Manifest nodes by the number of their items. */
-export type NodeCache = Cache<ManifestNode>
+export type NodeCache = Cache<LoadedNode>
 
 /** A cache of plain chunks of at most `bytesMax` bytes. */
 export function chunkCache(bytesMax: number): ChunkCache {
@@ -96,7 +96,8 @@ export function chunkCache(bytesMax: number): ChunkCache {
 export function nodeCache(itemsMax: number): NodeCache {
   return new Cache({
     sizeMax: itemsMax,
-    sizeOf: (node) => ('extents' in node ? node.extents.length : node.children.length),
+    sizeOf: ({ content }) =>
+      'extents' in content ? content.extents.length : content.children.length,
   })
 }
 

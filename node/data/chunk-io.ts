@@ -1,6 +1,6 @@
 // Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
-// A chunk that is in a stripe of its class, or here already, is only referenced. Nothing is returned that does not match
-// its id (gather.ts) and its reference.
+// A chunk that is surely elsewhere (elsewhere.ts), in a stripe of its class, or here already, is only referenced. Nothing is
+// returned that does not match its id (gather.ts) and its reference.
 import { hasCode } from '../../protocol/errors.ts'
 import { openVerifiedChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
@@ -8,6 +8,7 @@ import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Store } from '../store/store.ts'
 import type { ChunkCache } from './cache.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { Gatherer } from './gather.ts'
 import type { Packer } from './packer.ts'
 import type { StripeMap } from './stripe-map.ts'
@@ -33,6 +34,7 @@ interface ChunkIoParts {
   readonly store: Store
   readonly map: StripeMap
   readonly packer: Packer
+  readonly elsewhere: Elsewhere
   readonly gatherer: Gatherer
   /** That of all volumes. */
   readonly cache: ChunkCache
@@ -55,7 +57,7 @@ export class ChunkIo {
 
   /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
   writer(cls: RedundancyClass | undefined): ChunkWriter {
-    const { store, map, packer, touched, hears } = this.#parts
+    const { store, map, packer, elsewhere, touched, hears } = this.#parts
     return {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
@@ -63,7 +65,12 @@ export class ChunkIo {
         // Before it is known whether it is to be had: nobody gives it up from now on.
         touched.add(ref.id)
         // Others may have given up the stripe, and nobody has told this node yet.
-        if (!map.isPlaced(ref.id, cls) || !hears()) await store.chunks.put(ref.id, bytes)
+        const isThere =
+          !store.chunks.has(ref.id) &&
+          elsewhere.isKnown(ref.id, cls) &&
+          hears() &&
+          (await elsewhere.look(ref.id, cls, { signal })) !== undefined
+        if (!isThere) await store.chunks.put(ref.id, bytes)
         packer.add(ref.id, bytes.length, cls)
         return ref
       },
@@ -72,7 +79,10 @@ export class ChunkIo {
         for await (const { id } of refs) {
           signal.throwIfAborted()
           touched.add(id)
-          if (packer.isMarkedFor(id, cls) || (isTold && map.isPlaced(id, cls))) continue
+          if (packer.isMarkedFor(id, cls)) continue
+          // It is as safe as what it is taken from; bytes of it that could be compared are not here.
+          const options = { others: 'taken', signal } as const
+          if (isTold && (await elsewhere.look(id, cls, options)) !== undefined) continue
           packer.add(id, store.chunks.length(id) ?? (await this.#fetch(id, signal)), cls)
         }
       },
@@ -93,7 +103,7 @@ export class ChunkIo {
     ): Promise<Uint8Array> => {
       const sealed = await gatherer.fetch(ref.id, { hints, keeps: keeps === 'cached', signal })
       if (keeps === 'cached') onRead?.(ref.id)
-      if (keeps === 'stored' && map.locate(ref.id) !== undefined) await this.#keep(ref.id, sealed)
+      if (keeps === 'stored' && map.locations(ref.id).length > 0) await this.#keep(ref.id, sealed)
       return openVerifiedChunk(map.keys(ref.epoch), ref, sealed)
     }
     return {

@@ -10,7 +10,7 @@ import type { PackId, VolumeId } from '../../protocol/ids.ts'
 import type { Clock, ObjectTier } from '../world/world.ts'
 import { PackReader } from './pack-reader.ts'
 import type { PackRange } from './pack-reader.ts'
-import type { MappedStripe } from './stripe-map.ts'
+import type { ColdCopy, MappedStripe } from './stripe-map.ts'
 
 /** An object that is asked back from an archive stays so long. */
 const RESTORE_DAYS = 7
@@ -50,25 +50,54 @@ export class ColdReader {
   ): Promise<Uint8Array> {
     if (cold.length === 0) throw new ShoalError('cold-missing', 'the stripe lies in no cold tier')
     let failure: unknown
-    for (const { tier, pack, offset } of cold) {
-      const place = { tier, key: packKey(this.#parts.volume, pack) }
+    for (const copy of cold) {
       try {
-        const sealed = await this.#packs.read(place, rangeOf(header, index, offset), signal)
-        const id = header.chunks[index]?.id
-        this.#archived.delete(`${tier} ${pack}`)
-        if (id !== undefined && verifyChunk(id, sealed)) return sealed
-        this.#packs.forget(place)
-        throw new ShoalError(
-          'cold-corrupt',
-          `cold tier ${tier}: ${place.key} does not hold chunk ${id} as it did`,
-        )
+        return await this.#read(header, copy, index, signal)
       } catch (error) {
         signal.throwIfAborted()
-        if (hasCode(error, 'cold-archived')) await this.#askBack(tier, pack, signal)
+        if (hasCode(error, 'cold-archived')) await this.#askBack(copy.tier, copy.pack, signal)
         if (!hasCode(failure, 'cold-archived')) failure = error
       }
     }
     throw failure
+  }
+
+  /**
+   * Does a tier give a chunk of a stripe as it should be? Nothing is asked back from an archive: 'archived'.
+   * throws the signal's reason.
+   */
+  async shows(
+    header: MappedStripe['header'],
+    copy: ColdCopy,
+    index: number,
+    signal: AbortSignal,
+  ): Promise<'shown' | 'archived' | 'unreachable' | 'not'> {
+    try {
+      await this.#read(header, copy, index, signal)
+      return 'shown'
+    } catch (error) {
+      signal.throwIfAborted()
+      if (hasCode(error, 'cold-archived')) return 'archived'
+      return hasCode(error, 'cold-missing') || hasCode(error, 'cold-corrupt')
+        ? 'not'
+        : 'unreachable'
+    }
+  }
+
+  async #read(
+    header: MappedStripe['header'],
+    { tier, pack, offset }: ColdCopy,
+    index: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const place = { tier, key: packKey(this.#parts.volume, pack) }
+    const sealed = await this.#packs.read(place, rangeOf(header, index, offset), signal)
+    const id = header.chunks[index]?.id
+    this.#archived.delete(`${tier} ${pack}`)
+    if (id !== undefined && verifyChunk(id, sealed)) return sealed
+    this.#packs.forget(place)
+    const what = `${place.key} does not hold chunk ${id} as it did`
+    throw new ShoalError('cold-corrupt', `cold tier ${tier}: ${what}`)
   }
 
   /** Did all tiers say so that hold the stripe, when they were asked last? */

@@ -1,7 +1,7 @@
 // Brings the shards of one stripe onto distinct peers: the ones that placement chooses among those that can be reached
 // now. What a peer refuses is offered to the next in rank that holds no shard of the stripe, until all have a holder or
 // nobody is left to ask.
-import { asShoalError } from '../../protocol/errors.ts'
+import { asShoalError, assert } from '../../protocol/errors.ts'
 import { choosePlacement } from '../../protocol/placement/domains.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
@@ -10,7 +10,10 @@ import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
-import type { Network } from '../world/world.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
+import type { Holding } from '../../protocol/tree/op.ts'
+import type { Clock, Network, Random } from '../world/world.ts'
+import { challenge, randomLeaf } from './challenge.ts'
 import type { Holders, StripeMap } from './stripe-map.ts'
 
 export interface DisperseParts {
@@ -18,6 +21,12 @@ export interface DisperseParts {
   readonly map: StripeMap
   readonly client: ShardClient
   readonly network: Network
+}
+
+/** What it takes to ask holders. */
+export interface ProvenParts {
+  readonly clock: Pick<Clock, 'timeout'>
+  readonly random: Pick<Random, 'number'>
 }
 
 export interface DisperseOptions {
@@ -28,8 +37,8 @@ export interface DisperseOptions {
 }
 
 /**
- * Give each shard that `held` names no holder of to a peer. returns `held` with the new holders: less than one for each
- * shard if too few can be reached. A shard that this node keeps is durable with the store's next commit.
+ * Give each shard that `held` names no holder of to a peer. returns who took which, with their receipts: fewer than are
+ * missing if too few can be reached. A shard that this node keeps is durable with the store's next commit.
  * throws only the signal's reason.
  */
 export async function disperse(
@@ -37,7 +46,8 @@ export async function disperse(
   stripe: CodedStripe,
   held: Holders,
   { isAvoided, onRefused, signal }: DisperseOptions,
-): Promise<Holders> {
+): Promise<readonly Holding[]> {
+  const given: Holding[] = []
   const holders = stripe.shards.map((_, index) => [...(held[index] ?? [])])
   const refused = new Set<PeerId>()
   for (;;) {
@@ -45,12 +55,13 @@ export async function disperse(
     const missing = [...holders.keys()].filter((index) => holders[index]?.length === 0)
     const willing = reachable(parts).filter(({ peer }) => !refused.has(peer) && !isAvoided(peer))
     const targets = chooseTargets(parts.map, stripe, holders, willing).slice(0, missing.length)
-    if (targets.length === 0) return holders
+    if (targets.length === 0) return given
     const giving = targets.map(async (peer, n) => {
       const index = missing[n] ?? 0
       try {
-        await give(parts, stripe, index, peer, signal)
+        const receipt = await give(parts, stripe, index, peer, signal)
         holders[index]?.push(peer)
+        given.push({ index, peer, receipt })
       } catch (error) {
         refused.add(peer)
         if (!signal.aborted) onRefused(peer, asShoalError(error))
@@ -69,16 +80,40 @@ export function reachable({ map, network }: Pick<DisperseParts, 'map' | 'network
     .filter(({ peer }) => peer === network.self || connected.has(peer))
 }
 
+/** The holders of a stripe with those that took a shard just now. */
+export function withGiven(holders: Holders, given: readonly Holding[]): Holders {
+  return holders.map((peers, index) => {
+    const taken = given.filter((one) => one.index === index).map(({ peer }) => peer)
+    return [...new Set([...peers, ...taken])]
+  })
+}
+
 /**
- * Of holders those that can be reached now. Where something else is let go for a stripe that was there before, no others
- * count: nobody repairs a stripe that is condemned, and its holders may be lost long since.
+ * Of a stripe that is there, for each shard who shows it now. Where something else is let go for it, or nobody has
+ * looked after it, no others count: its holders may be lost long since. throws only the signal's reason.
  */
-export function reachableHolders(
-  { map, network }: Pick<DisperseParts, 'map' | 'network'>,
-  holders: Holders,
-): Holders {
+export async function provenHolders(
+  parts: DisperseParts & ProvenParts,
+  { id, header }: Pick<CodedStripe, 'id' | 'header'>,
+  signal: AbortSignal,
+): Promise<Holders> {
+  const { map, network, store, random } = parts
   const there = new Set([network.self, ...network.peers()])
-  return holders.map((peers) => peers.filter((peer) => there.has(peer) && map.mayStore(peer)))
+  const here = store.shards.indices(id)
+  const holders = map.stripe(id)?.holders ?? header.shardRoots.map(() => [])
+  const isProven = async (index: number, peer: PeerId): Promise<boolean> => {
+    if (peer === network.self) return here.includes(index)
+    const leaf = randomLeaf(random, header)
+    const shard = { stripe: id, index, peer }
+    return (await challenge(parts, shard, header, leaf, { signal })) === 'proven'
+  }
+  return Promise.all(
+    holders.map(async (peers, index) => {
+      const asked = peers.filter((peer) => there.has(peer))
+      const proven = await Promise.all(asked.map((peer) => isProven(index, peer)))
+      return asked.filter((_, n) => proven[n])
+    }),
+  )
 }
 
 /** True if someone who can be reached holds no shard of the stripe. */
@@ -110,9 +145,11 @@ async function give(
   index: number,
   peer: PeerId,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Receipt | undefined> {
   const shard = shards[index]
-  if (shard === undefined) return
-  if (peer === network.self) await store.shards.put(id, index, headerBytes, shard)
-  else await client.put(peer, { header: headerBytes, index, shard }, { signal })
+  assert(shard !== undefined, 'a shard of the stripe')
+  if (peer !== network.self)
+    return client.put(peer, { header: headerBytes, index, shard }, { signal })
+  await store.shards.put(id, index, headerBytes, shard)
+  return undefined
 }

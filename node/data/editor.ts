@@ -12,6 +12,7 @@ import { EditedFile } from './edited-file.ts'
 import { ManifestBuilder } from './manifest-builder.ts'
 import { copyExtents } from './manifest-copy.ts'
 import { ManifestTree } from './manifest-tree.ts'
+import { refsWithin } from './manifest-walk.ts'
 import { recut } from './recut.ts'
 import { storedContent } from './stored-content.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
@@ -142,7 +143,8 @@ export class ContentEditor implements DirtyHolder {
       const read = async (at: number, until: number): Promise<Uint8Array> =>
         concatBytes(await source.reader.read(at, until - at, options))
       if (start >= end) return this.#write(position, await read(from, to), options)
-      await this.#parts.writer.chunks.adopt(source.tree.within(start, end, options), options)
+      const refs = refsWithin(source.tree, { from: start, to: end }, options)
+      await this.#parts.writer.chunks.adopt(refs, options)
       const edges = { head: await read(from, start), tail: await read(end, to) }
       await this.#makeRoom(position, edges.head.length + edges.tail.length, options)
       const shift = position - from

@@ -13,12 +13,14 @@ import { firstOf } from './hedge.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Attempt } from './hedge.ts'
-import type { Holders, MappedStripe } from './stripe-map.ts'
+import type { ChunkLocation, Holders, MappedStripe } from './stripe-map.ts'
 import type { GatherParts } from './stripe-read.ts'
 
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
 const WAY_HEDGE_MS = 1500
 const FIND_MS = 10_000
+/** Of those that list a chunk: more than one does only where two packed it at a time, or somebody lies. */
+const STRIPES_MAX = 64
 /** Peers from the DHT that are asked what they hold. */
 const FOUND_PEERS_MAX = 16
 
@@ -55,48 +57,72 @@ export class Gatherer {
     hints: readonly PeerId[],
     signal: AbortSignal,
   ): Promise<{ readonly sealed: Uint8Array; readonly isFetched: boolean }> {
-    const { clock, map } = this.#parts
-    const located = map.locate(id)
-    const known = located === undefined ? undefined : map.stripe(located.stripe)
-    const ways: Attempt<Uint8Array>[] = []
-    let read: StripeRead | undefined
+    const { clock } = this.#parts
+    const places = this.#placesOf(id).map((place) => {
+      return { ...place, read: new StripeRead(this.#parts, { id: place.stripe, ...place.known }) }
+    })
     let isFromTier = false
-    const fromTier: Attempt<Uint8Array>[] = []
-    if (located !== undefined && known !== undefined) {
+    const direct = places.map(
+      ({ read, index, known }): Attempt<Uint8Array> =>
+        (scope) =>
+          this.#fromStripe(read, index, known.holders, scope),
+    )
+    const found = places.map(
+      ({ stripe, read, index, known }): Attempt<Uint8Array> =>
+        async (scope) =>
+          this.#fromStripe(
+            read,
+            index,
+            await this.#findHolders(stripe, known.holders, scope),
+            scope,
+          ),
+    )
+    const fromTier = places.flatMap(({ index, known }): Attempt<Uint8Array>[] => {
       const { cold } = this.#parts
-      if (cold !== undefined && known.cold.length > 0)
-        fromTier.push(async (scope) => {
-          const sealed = await cold.chunk(known, located.index, scope)
-          isFromTier = true
-          return sealed
-        })
-      const stripe = { id: located.stripe, header: known.header }
-      const reading = new StripeRead(this.#parts, stripe)
-      read = reading
-      ways.push((scope) => this.#fromStripe(reading, located.index, known.holders, scope))
-      ways.push(async (scope) => {
-        const found = await this.#findHolders(stripe.id, known.holders, scope)
-        return this.#fromStripe(reading, located.index, found, scope)
-      })
-    }
-    ways.push((scope) => this.#whole(id, hints, scope))
-    if (known !== undefined && this.#isOutOfReach(known)) ways.unshift(...fromTier)
-    else ways.push(...fromTier)
+      if (cold === undefined || known.cold.length === 0) return []
+      const read: Attempt<Uint8Array> = async (scope) => {
+        const sealed = await cold.chunk(known, index, scope)
+        isFromTier = true
+        return sealed
+      }
+      return [read]
+    })
+    const whole: Attempt<Uint8Array> = (scope) => this.#whole(id, hints, scope)
+    const [first] = places
+    const isOut = first !== undefined && this.#isOutOfReach(first.known)
+    const ways = isOut
+      ? [...fromTier, ...direct, ...found, whole]
+      : [...direct, ...found, whole, ...fromTier]
+    let cause: unknown
     try {
       const [sealed] = await firstOf(ways, 1, { clock, hedgeMs: WAY_HEDGE_MS, signal })
-      if (sealed !== undefined) return { sealed, isFetched: isFromTier || (read?.hasAsked ?? true) }
+      const hasAsked = places.length === 0 || places.some(({ read }) => read.hasAsked)
+      if (sealed !== undefined) return { sealed, isFetched: isFromTier || hasAsked }
     } catch (error) {
       if (signal.aborted) throw error
-      throw unavailable(id, located?.stripe, read, error)
+      cause = error
     }
-    throw unavailable(id, located?.stripe, read, undefined)
+    throw unavailable(id, first?.stripe, first?.read, cause)
+  }
+
+  /** Where a chunk may be read from: rather in a stripe that surely holds it than in one that only lists it. */
+  #placesOf(id: ChunkId): (ChunkLocation & { readonly known: MappedStripe })[] {
+    const { map, verified } = this.#parts
+    const places = map.locations(id).flatMap((location) => {
+      const known = map.stripe(location.stripe)
+      return known === undefined ? [] : { ...location, known }
+    })
+    if (places.length < 2) return places
+    const rankOf = ({ stripe }: ChunkLocation): number =>
+      Number(verified?.isFalse(stripe) === true) - Number(verified?.has(stripe) === true)
+    return places.toSorted((a, b) => rankOf(a) - rankOf(b)).slice(0, STRIPES_MAX)
   }
 
   /** As far as this node knows, asking nobody. */
   stateOf(id: ChunkId): ChunkState {
     const { store, map, cold } = this.#parts
     if (store.chunks.has(id) || store.fetched.has(id)) return 'local'
-    const found = map.locate(id)
+    const found = map.locations(id)[0]
     const stripe = found === undefined ? undefined : map.stripe(found.stripe)
     if (stripe === undefined || stripe.cold.length === 0 || !this.#isOutOfReach(stripe))
       return 'placed'
@@ -134,6 +160,8 @@ export class Gatherer {
     if (verifyChunk(chunk.id, sealed)) return sealed
     const proven = await read.chunk(index, holders, { proof: true, signal })
     if (verifyChunk(chunk.id, proven)) return proven
+    // Each part is as its root says.
+    this.#parts.verified?.refute(read.id)
     throw new ShoalError(
       'corrupt',
       `stripe ${read.id} does not hold chunk ${chunk.id} as its header says`,

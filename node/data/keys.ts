@@ -1,6 +1,7 @@
 // The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe yet of a redundancy
 // class that they are for, in the order of writing (so that stripes keep files together) and by id, and stripes of which
-// not every shard has a holder. What is listed here survives a crash and is taken up again at the next start.
+// not every shard has a holder. What is listed here survives a crash and is taken up again at the next start. Beside it
+// which stripes were found to be true (verified-stripes.ts).
 //
 // A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the empty text.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
@@ -12,6 +13,8 @@ import {
   stripeIdBytes,
   stripeIdFromCid,
 } from '../../protocol/ids.ts'
+import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
@@ -21,6 +24,7 @@ const ORDER: ByteString = 'uo'
 const CLASS_ORDER: ByteString = 'up'
 const CLASS_END = '\0'
 const STRIPE: ByteString = 'us'
+const VERIFIED: ByteString = 'uv'
 const ORDER_BYTES = 8
 const LENGTH_BYTES = 4
 
@@ -89,6 +93,11 @@ export function stripeOfKey(key: ByteString): StripeId {
   return stripeIdFromCid(fromByteString(key.slice(STRIPE.length)))
 }
 
+/** -> whether the stripe was found to be what its header says: 1, or 0 if it is not. */
+export function verifiedKey(id: StripeId): ByteString {
+  return VERIFIED + toByteString(stripeIdBytes(id))
+}
+
 /** 64 bits, big-endian. */
 export function encodeOrder(order: number): Uint8Array {
   const bytes = new Uint8Array(ORDER_BYTES)
@@ -119,6 +128,14 @@ export function decodeChunk(cls: string, key: ByteString, value: Uint8Array): Un
     order: decodeOrder(fromByteString(key.slice(orderPrefix(cls).length))),
     length: viewOf(value).getUint32(CID_BYTES),
   }
+}
+
+export function classText(cls: RedundancyClass | undefined): string {
+  return cls === undefined ? '' : formatClass(cls)
+}
+
+export function classOfText(text: string): RedundancyClass | undefined {
+  return text === '' ? undefined : parseClass(text)
 }
 
 function orderPrefix(cls: string): ByteString {

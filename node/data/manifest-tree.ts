@@ -1,10 +1,17 @@
 // Reads a manifest lazily: only the nodes on the way to what is asked for, through a bounded cache. Every node is
-// checked against what its parent says of it, so a forged manifest ends in an error and not in a loop.
-import { assert, ShoalError } from '../../protocol/errors.ts'
-import { decodeManifestNode, extentLength, nodeSize } from '../../protocol/chunk/manifest.ts'
+// checked against what its parent says of it before anything below it is looked at: levels fall, and sizes add up. Who goes
+// through all of a manifest does so by manifest-walk.ts.
+import { assert, ShoalError, hasCode } from '../../protocol/errors.ts'
+import {
+  decodeManifestNode,
+  extentLength,
+  isEnded,
+  nodeAllocated,
+  nodeSize,
+} from '../../protocol/chunk/manifest.ts'
+import { enforces } from '../../protocol/trust.ts'
 import type { Extent, Manifest, ManifestNode } from '../../protocol/chunk/manifest.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
-import type { ChunkId } from '../../protocol/ids.ts'
 import type { NodeCache } from './cache.ts'
 import type { ChunkReader } from './chunk-io.ts'
 
@@ -21,6 +28,16 @@ export interface PlacedNode {
   readonly start: number
   readonly size: number
   readonly allocated: number
+  /** Of its level. */
+  readonly isLast: boolean
+}
+
+/** A node as it was read, and what follows from it. */
+export interface LoadedNode {
+  readonly content: ManifestNode
+  readonly size: number
+  readonly allocated: number
+  readonly isEnded: boolean
 }
 
 interface Options {
@@ -34,7 +51,7 @@ export class ManifestTree {
 
   constructor(manifest: Manifest, { chunks, nodes }: { chunks: ChunkReader; nodes: NodeCache }) {
     const { root, depth, size, allocated = size } = manifest
-    this.root = { ref: root, level: depth, start: 0, size, allocated }
+    this.root = { ref: root, level: depth, start: 0, size, allocated, isLast: true }
     this.#chunks = chunks
     this.#nodes = nodes
   }
@@ -43,18 +60,28 @@ export class ManifestTree {
     return this.root.size
   }
 
-  /** The decoded node. throws ShoalError 'corrupt' if it is not what its parent says, 'chunk-unavailable'. */
+  /**
+   * The decoded node. throws ShoalError 'contradiction' if it is not what its parent says, 'unsupported' if a later version
+   * wrote it, 'chunk-unavailable'.
+   */
   async node(
-    { ref, level, size }: PlacedNode,
+    { ref, level, size, allocated, isLast }: PlacedNode,
     { signal }: { signal: AbortSignal },
   ): Promise<ManifestNode> {
-    const load = async (abandoned: AbortSignal): Promise<ManifestNode> =>
-      decodeManifestNode(await this.#chunks.readOnce(ref, { signal: abandoned }))
-    const node = await this.#nodes.get(ref.id, load, { signal })
-    if (node.level !== level || nodeSize(node) !== size) {
-      throw new ShoalError('corrupt', `manifest node ${ref.id} is not the node its parent names`)
+    const load = async (abandoned: AbortSignal): Promise<LoadedNode> =>
+      loaded(await this.#chunks.readOnce(ref, { signal: abandoned }))
+    const known = await this.#nodes.get(ref.id, load, { signal })
+    const { content } = known
+    const isSaid =
+      content.level === level &&
+      known.size === size &&
+      known.allocated === allocated &&
+      (isLast || known.isEnded)
+    if (enforces('manifest-node') && !isSaid) {
+      const message = `manifest node ${ref.id} is not the node its parent names`
+      throw new ShoalError('contradiction', message)
     }
-    return node
+    return content
   }
 
   /** The extents that overlap [from, to), in order. */
@@ -102,27 +129,6 @@ export class ManifestTree {
     }
   }
 
-  /** Chunks that lie in [from, to) whole, and the nodes of which all is there. */
-  async *within(
-    from: number,
-    to: number,
-    options: Options,
-  ): AsyncGenerator<ChunkRef, void, undefined> {
-    const open: PlacedNode[] = [this.root]
-    for (let node = open.pop(); node !== undefined; node = open.pop()) {
-      const end = node.start + node.size
-      if (node.start >= to || end <= from) continue
-      if (node.start >= from && end <= to) yield node.ref
-      const content = await this.node(node, options)
-      if ('children' in content) open.push(...childrenOf(node, content))
-      else {
-        for (const { start, extent } of extentsOf(node, content))
-          if (extent.kind === 'chunk' && start >= from && start + extent.ref.length <= to)
-            yield extent.ref
-      }
-    }
-  }
-
   async #allocated(node: PlacedNode, from: number, to: number, options: Options): Promise<number> {
     const start = Math.max(node.start, from)
     const end = Math.min(node.start + node.size, to)
@@ -150,7 +156,7 @@ export class ManifestTree {
     to: number,
     options: Options,
   ): Promise<number | undefined> {
-    const isWithout = what === 'hole' && node.allocated === node.size
+    const isWithout = node.allocated === (what === 'hole' ? node.size : 0)
     if (isWithout || node.start >= to || node.start + node.size <= from) return undefined
     const content = await this.node(node, options)
     if ('children' in content) {
@@ -186,27 +192,14 @@ export class ManifestTree {
   }
 }
 
-/** All chunks that a content is made of, those of its manifest too. In memory is a path of the manifest. */
-export async function* chunksOf(
-  tree: ManifestTree,
-  { signal }: { signal: AbortSignal },
-): AsyncGenerator<ChunkId, void, undefined> {
-  const open: PlacedNode[] = [tree.root]
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    signal.throwIfAborted()
-    yield node.ref.id
-    const content = await tree.node(node, { signal })
-    if ('children' in content) open.push(...childrenOf(node, content))
-    else for (const extent of content.extents) if (extent.kind === 'chunk') yield extent.ref.id
-  }
-}
-
 /** The children of an inner node, placed. */
 export function childrenOf(node: PlacedNode, content: ManifestNode): readonly PlacedNode[] {
   assert('children' in content, 'a leaf has no child nodes')
   let start = node.start
-  return content.children.map(({ ref, size, allocated }) => {
-    const child = { ref, level: node.level - 1, start, size, allocated }
+  const last = content.children.length - 1
+  return content.children.map(({ ref, size, allocated }, at) => {
+    const isLast = node.isLast && at === last
+    const child = { ref, level: node.level - 1, start, size, allocated, isLast }
     start += size
     return child
   })
@@ -221,6 +214,21 @@ export function extentsOf(node: PlacedNode, content: ManifestNode): readonly Pla
     start += extentLength(extent)
     return placed
   })
+}
+
+function loaded(bytes: Uint8Array): LoadedNode {
+  const content = decoded(bytes)
+  const [size, allocated] = [nodeSize(content), nodeAllocated(content)]
+  return { content, size, allocated, isEnded: isEnded(content) }
+}
+
+function decoded(bytes: Uint8Array): ManifestNode {
+  try {
+    return decodeManifestNode(bytes)
+  } catch (cause) {
+    if (!hasCode(cause, 'malformed')) throw cause
+    throw new ShoalError('contradiction', `no manifest node: ${cause.message}`, { cause })
+  }
 }
 
 function endOf({ start, extent }: PlacedExtent): number {

@@ -1,20 +1,23 @@
 // Gathers the chunks of one volume that are in no stripe of their class into stripes, in the order of writing, and gets
 // the shards onto peers. Invariants:
-//   a chunk written here is marked (unfinished.ts) or lies in a recorded stripe of its class that is not condemned, at
-//   every moment and after every crash
+//   a chunk written here is marked (unfinished.ts) or lies in a recorded stripe of its class that is not condemned, and that
+//   this node knows to be what its header says, at every moment and after every crash
 //   a recorded stripe has k shards or more durable on distinct peers, one of them not this node unless it is of one shard
 //   a recorded stripe that lacks holders is marked, and completed when there are peers for it
 // A stripe closes when it is full, when nothing was written for a while, or when someone waits for it. Work goes in
 // passes that never overlap; within one, a stripe is read and coded while the one before is sent.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
-import { codeFor, formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { coalesce } from '../store/coalesce.ts'
 import { hasFreePeer } from './disperse.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { Gatherer } from './gather.ts'
+import { classOfText, classText } from './keys.ts'
 import { inParallel, mapInBatches, untilAborted } from './in-parallel.ts'
+import { PackedByOthers } from './packed-by-others.ts'
 import { Placer } from './placer.ts'
 import { Unfinished } from './unfinished.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
@@ -42,6 +45,7 @@ export interface PackerParts {
   readonly map: StripeMap
   /** Durable with the entries of `map`. */
   readonly marks: Marks
+  readonly elsewhere: Elsewhere
   readonly client: ShardClient
   readonly network: Network
   readonly clock: Clock
@@ -52,6 +56,13 @@ export interface PackerParts {
   readonly onKept: (stripe: StripeId) => void
 }
 
+/** What a pass is to do. */
+interface Asked {
+  readonly closesAll: boolean
+  readonly completes: boolean
+  readonly isAwaited: boolean
+}
+
 interface StoredChunk extends UnplacedChunk {
   readonly bytes: Uint8Array
 }
@@ -60,12 +71,15 @@ export class Packer {
   readonly #parts: PackerParts
   readonly #unfinished: Unfinished
   readonly #placer: Placer
+  readonly #others: PackedByOthers
   readonly #stopping = new AbortController()
   readonly #round: () => Promise<void> = coalesce(() => this.#pass())
   #isStarted = false
   /** What the next pass shall do: close a stripe that is not full; see to stripes that lack holders. */
   #closesAll = false
   #completes = false
+  /** Somebody waits: it does not go by stripes of others that must be looked through first. */
+  #isAwaited = false
   /** Bytes added since the last pass began. */
   #addedBytes = 0
   #lastAdd: Instant
@@ -81,6 +95,11 @@ export class Packer {
     this.#parts = parts
     this.#unfinished = unfinished
     this.#placer = new Placer({ ...parts, unfinished: this.#unfinished })
+    const onLooked = (): void => {
+      this.#closesAll = true
+      this.#wake()
+    }
+    this.#others = new PackedByOthers({ ...parts, unfinished, onLooked })
     this.#lastAdd = parts.clock.now()
   }
 
@@ -95,11 +114,11 @@ export class Packer {
   }
 
   /**
-   * See that a chunk of this node's store gets into a stripe of a class (undefined: the volume's), if it is in none.
+   * See that a chunk of this node's store gets into a stripe of a class (undefined: the volume's), if it is in none surely.
    * Durable with the volume's next commit.
    */
   add(id: ChunkId, sealedLength: number, cls: RedundancyClass | undefined): void {
-    if (this.#parts.map.isPlaced(id, cls)) return
+    if (this.#parts.elsewhere.find(id, cls) !== undefined) return
     if (!this.#unfinished.addChunk(id, classText(cls), sealedLength)) return
     this.#addedBytes += sealedLength
     this.#lastAdd = this.#parts.clock.now()
@@ -159,6 +178,7 @@ export class Packer {
     if (this.#unfinished.classes.every((cls) => this.#isLocal(cls))) return
     this.#closesAll = true
     this.#completes = true
+    this.#isAwaited = true
     await untilAborted(this.#round(), signal)
   }
 
@@ -180,12 +200,14 @@ export class Packer {
 
   async #pass(): Promise<void> {
     this.#stopping.signal.throwIfAborted()
-    const { closesAll, completes } = this.#begin()
+    const asked = this.#begin()
     try {
-      if (completes) {
+      if (asked.completes) {
         await inParallel(this.#incomplete(), STRIPES_MAX, (stripe) => this.#complete(stripe))
       }
-      await inParallel(this.#groups(closesAll), STRIPES_MAX, (group) => this.#place(group))
+      await inParallel(this.#groups(asked), STRIPES_MAX, (group) => this.#place(group))
+      const found = this.#others.takeIncomplete()
+      if (asked.completes) await inParallel(found, STRIPES_MAX, (stripe) => this.#complete(stripe))
       if (this.#lack !== undefined) {
         throw new ShoalError(
           'not-placed',
@@ -199,10 +221,15 @@ export class Packer {
     }
   }
 
-  #begin(): { closesAll: boolean; completes: boolean } {
-    const asked = { closesAll: this.#closesAll, completes: this.#completes }
+  #begin(): Asked {
+    const asked = {
+      closesAll: this.#closesAll,
+      completes: this.#completes,
+      isAwaited: this.#isAwaited,
+    }
     this.#closesAll = false
     this.#completes = false
+    this.#isAwaited = false
     this.#addedBytes = 0
     this.#lack = undefined
     this.#stuck.clear()
@@ -223,36 +250,38 @@ export class Packer {
   }
 
   /** The chunks of one stripe after the other. */
-  async *#groups(closesAll: boolean): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
+  async *#groups(asked: Asked): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
     if (this.#unfinished.unplacedBytes === 0) return
-    for (const cls of this.#unfinished.classes) yield* this.#groupsOf(cls, closesAll)
+    for (const cls of this.#unfinished.classes) yield* this.#groupsOf(cls, asked)
   }
 
   async *#groupsOf(
     cls: string,
-    closesAll: boolean,
+    asked: Asked,
   ): AsyncGenerator<readonly UnplacedChunk[], void, undefined> {
     if (this.#isLocal(cls)) return
-    const end = closesAll ? this.#unfinished.end : Number.MAX_SAFE_INTEGER
+    const end = asked.closesAll ? this.#unfinished.end : Number.MAX_SAFE_INTEGER
     for (let from = 0; !this.#stuck.has(cls);) {
-      const group = await this.#nextGroup(cls, from, end)
+      const group = await this.#nextGroup(cls, from, end, asked)
       const last = group.at(-1)
-      if (last === undefined || (!closesAll && !isFull(group))) return
+      if (last === undefined || (!asked.closesAll && !isFull(group))) return
       from = last.order + 1
       yield group
     }
   }
 
   /** Scanned anew for each stripe: so it sees what was added meanwhile, and holds no snapshot while stripes are sent. */
-  async #nextGroup(cls: string, from: number, end: number): Promise<readonly UnplacedChunk[]> {
+  async #nextGroup(
+    cls: string,
+    from: number,
+    end: number,
+    { isAwaited }: Asked,
+  ): Promise<readonly UnplacedChunk[]> {
     const group: UnplacedChunk[] = []
     let bytes = 0
     for await (const chunk of this.#unfinished.chunks(cls, from, end)) {
-      if (this.#parts.map.isPlaced(chunk.id, classOfText(cls))) {
-        // Another node has packed it.
-        this.#unfinished.remove([chunk])
-        continue
-      }
+      if (await this.#others.have(chunk, this.#stopping.signal)) continue
+      if (!isAwaited && this.#others.mayHave(chunk, this.#stopping.signal)) continue
       group.push(chunk)
       bytes += chunk.length
       if (bytes >= STRIPE_DATA_TARGET || group.length === STRIPE_CHUNKS_MAX) break
@@ -358,14 +387,6 @@ export class Packer {
   #isLocal(cls: string): boolean {
     return this.#codeOf(cls, STRIPE_DATA_TARGET) === undefined
   }
-}
-
-function classText(cls: RedundancyClass | undefined): string {
-  return cls === undefined ? '' : formatClass(cls)
-}
-
-function classOfText(text: string): RedundancyClass | undefined {
-  return text === '' ? undefined : parseClass(text)
 }
 
 function bytesOf(chunks: readonly UnplacedChunk[]): number {

@@ -3,13 +3,15 @@
 // anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { disperse, reachable, reachableHolders } from './disperse.ts'
+import { disperse, reachable, withGiven } from './disperse.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import type { DisperseParts } from './disperse.ts'
 import type { UnplacedChunk } from './keys.ts'
+import type { Holding } from '../../protocol/tree/op.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { Holders } from './stripe-map.ts'
 import type { Unfinished } from './unfinished.ts'
 
@@ -18,6 +20,7 @@ const AVOID_MS: number = 30 * SECOND_MS
 
 export interface PlacerParts extends DisperseParts {
   readonly unfinished: Unfinished
+  readonly elsewhere: Pick<Elsewhere, 'verified' | 'noteTaken'>
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** This node has begun to hold a shard of the stripe. */
@@ -47,9 +50,9 @@ export class Placer {
   }
 
   /**
-   * Give each shard without a holder to a peer, and log it. `chunks`, which the stripe holds, are unmarked and the
-   * stripe is marked if it lacks holders, durably together with the log's entry. Without chunks: complete it, unless it is
-   * given up meanwhile.
+   * Give shards to peers, and log it. `chunks`, which the stripe holds, are unmarked and the stripe is marked if it lacks
+   * holders, durably together with the log's entry: whoever is said to hold it already is given its shard again, and shows
+   * by that that it has it. Without chunks: complete it, unless it is given up meanwhile.
    * throws what logging throws, and the signal's reason.
    */
   async place(
@@ -58,8 +61,8 @@ export class Placer {
     { signal }: { signal: AbortSignal },
   ): Promise<PlaceOutcome> {
     const { map, log, network, clock } = this.#parts
-    const known = this.#counted(stripe.id, chunks)
-    const holders = await disperse(this.#parts, stripe, known, {
+    const known = this.#counted(stripe, chunks)
+    const given = await disperse(this.#parts, stripe, known, {
       isAvoided: (peer) => this.#isAvoided(peer),
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
@@ -68,7 +71,6 @@ export class Placer {
       },
       signal,
     })
-    const given = holders.map((peers, i) => peers.filter((peer) => !known[i]?.includes(peer)))
     // Others may have found holders meanwhile, or have given the stripe up.
     const now = map.stripe(stripe.id)
     if (chunks.length === 0 && now?.isCondemned !== false) {
@@ -76,55 +78,52 @@ export class Placer {
       this.#parts.unfinished.removeStripe(stripe.id)
       return 'full'
     }
-    const others = this.#counted(stripe.id, chunks)
-    const all = given.map((peers, i) => [...new Set([...(others[i] ?? []), ...peers])])
+    const all = withGiven(this.#counted(stripe, chunks), given)
     const isReadable =
       countHeld(all) >= stripe.header.k &&
       (all.length === 1 || all.flat().some((peer) => peer !== network.self))
-    const isNews = chunks.length > 0 || countHeld(given) > 0
+    const isNews = chunks.length > 0 || given.length > 0
     if (isReadable && isNews) return this.#record(stripe, { all, given }, chunks)
     this.#dropOwn(stripe.id, given)
     return 'none'
   }
 
-  /** Who holds a stripe as far as that counts: while its chunks are here still, only who can be reached. */
-  #counted(id: StripeId, chunks: readonly UnplacedChunk[]): Holders {
-    const holders = this.#parts.map.stripe(id)?.holders ?? []
-    return chunks.length === 0 ? holders : reachableHolders(this.#parts, holders)
+  /** Who holds a stripe as far as that counts: nobody, while its chunks are here still. */
+  #counted({ id, header }: CodedStripe, chunks: readonly UnplacedChunk[]): Holders {
+    const nobody = header.shardRoots.map(() => [])
+    return chunks.length > 0 ? nobody : (this.#parts.map.stripe(id)?.holders ?? nobody)
   }
 
   async #record(
     { id, headerBytes }: CodedStripe,
-    { all, given }: { readonly all: Holders; readonly given: Holders },
+    { all, given }: { readonly all: Holders; readonly given: readonly Holding[] },
     chunks: readonly UnplacedChunk[],
   ): Promise<PlaceOutcome> {
-    const { map, network, unfinished, onKept } = this.#parts
+    const { map, network, unfinished, elsewhere, onKept } = this.#parts
     const isFull = countHeld(all) === all.length
     unfinished.remove(chunks)
     if (isFull) unfinished.removeStripe(id)
     else unfinished.addStripe(id)
+    elsewhere.verified.add(id)
     const known = map.stripe(id)
-    const changes = given.flatMap((peers, index) =>
-      peers.map((peer) => ({ index, peer, isHeld: true })),
-    )
+    const changes = given.map((holding) => ({ ...holding, isHeld: true }))
     try {
-      if (known === undefined || known.isCondemned) await map.recordStripe(headerBytes, all)
+      if (known === undefined || known.isCondemned) await map.recordStripe(headerBytes, given)
       else await map.recordShards(id, changes)
     } catch (error) {
       unfinished.restore(chunks)
       unfinished.addStripe(id)
       throw error
     }
-    if (given.flat().includes(network.self)) onKept(id)
+    elsewhere.noteTaken(id, given.length)
+    if (given.some(({ peer }) => peer === network.self)) onKept(id)
     return isFull ? 'full' : 'partial'
   }
 
-  /** Forget shards that were kept here for nothing. */
-  #dropOwn(id: StripeId, given: Holders): void {
+  /** Let go of shards that were kept here for nothing; should the map ascribe them to this node, they come back. */
+  #dropOwn(id: StripeId, given: readonly Holding[]): void {
     const { network, store } = this.#parts
-    given.forEach((peers, index) => {
-      if (peers.includes(network.self)) store.shards.delete(id, index)
-    })
+    for (const { index, peer } of given) if (peer === network.self) store.shards.trash(id, index)
   }
 
   #isAvoided(peer: PeerId): boolean {

@@ -6,17 +6,17 @@ import type { StripeMap } from './stripe-map.ts'
 const STRIPES_MAX = 65_536
 
 export class ReadNotes {
-  readonly #map: Pick<StripeMap, 'locate'>
+  readonly #map: Pick<StripeMap, 'locations'>
   /** The latest last. */
   readonly #stripes = new Set<StripeId>()
 
-  constructor(map: Pick<StripeMap, 'locate'>) {
+  constructor(map: Pick<StripeMap, 'locations'>) {
     this.#map = map
   }
 
   /** A chunk is read for a user. */
   note(chunk: ChunkId): void {
-    const stripe = this.#map.locate(chunk)?.stripe
+    const stripe = this.#map.locations(chunk)[0]?.stripe
     if (stripe === undefined) return
     this.#stripes.delete(stripe)
     this.#stripes.add(stripe)

@@ -1,8 +1,7 @@
-// What readers find wrong with the shards of holders, brought into the shard map, so that they are rebuilt: at once where
-// the bytes were wrong or the holder says itself that its disk has damaged them; a shard that a holder says it does not
-// have only when it says so again a while later, for the map may just be ahead of it, or behind.
-import { asShoalError } from '../../protocol/errors.ts'
-import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+// What readers find wrong with the shards of holders: they are not believed any more to hold them, so that those are rebuilt.
+// At once where the bytes were wrong or the holder says itself that its disk has damaged them; a shard that a holder says it
+// does not have only when it says so again a while later, for the map may just be ahead of it, or behind.
+import { SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
@@ -12,11 +11,9 @@ import type { StripeMap } from './stripe-map.ts'
 const AGAIN_MS: number = 10 * SECOND_MS
 /** Absent shards that are remembered; the oldest are forgotten. */
 const ABSENT_MAX = 1024
-/** In a minute, so that a broken reader cannot empty the map. More are found again. */
-const RECORDED_MAX = 60
 
 export interface ShardDoubtsParts {
-  readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'mayStore'>
+  readonly map: Pick<StripeMap, 'stripe' | 'disbelieve'>
   readonly clock: Pick<Clock, 'now'>
   readonly self: PeerId
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -28,8 +25,6 @@ export class ShardDoubts {
   readonly #parts: ShardDoubtsParts
   /** `<stripe> <index> <holder>` and when it was absent first. */
   readonly #absent = new Map<string, Instant>()
-  /** Of the minute that began then. */
-  #recorded = { count: 0, from: 0 }
 
   constructor(parts: ShardDoubtsParts) {
     this.#parts = parts
@@ -41,15 +36,8 @@ export class ShardDoubts {
     if (holder === self) return onOwn(stripe, index)
     const isAscribed = map.stripe(stripe)?.holders[index]?.includes(holder) === true
     if (!isAscribed || (found === 'absent' && this.#isFirst(`${stripe} ${index} ${holder}`))) return
-    const facts = { stripe, index, holder, found }
-    log('a peer does not have a shard as the map says', facts)
-    // Readers may not say who holds what; who may will find it too.
-    if (!map.mayStore(self) || !this.#mayRecord()) return
-    map
-      .recordShards(stripe, [{ index, peer: holder, isHeld: false }])
-      .catch((error: unknown) =>
-        log('could not record a bad shard', { ...facts, code: asShoalError(error).code }),
-      )
+    log('a peer does not have a shard as the map says', { stripe, index, holder, found })
+    map.disbelieve({ stripe, index, peer: holder })
   }
 
   #isFirst(key: string): boolean {
@@ -63,11 +51,5 @@ export class ShardDoubts {
     const [oldest] = this.#absent.keys()
     if (this.#absent.size > ABSENT_MAX && oldest !== undefined) this.#absent.delete(oldest)
     return true
-  }
-
-  #mayRecord(): boolean {
-    const now = this.#parts.clock.now()
-    if (now - this.#recorded.from >= MINUTE_MS) this.#recorded = { count: 0, from: now }
-    return ++this.#recorded.count <= RECORDED_MAX
   }
 }

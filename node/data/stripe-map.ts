@@ -4,10 +4,12 @@ import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
+import { formatClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
+import type { HeldShard, Holding, ShardChange } from '../../protocol/tree/op.ts'
+import type { BelievedShard } from './beliefs.ts'
 
 /** Per shard index the peers that acknowledged it; empty where nobody holds it. */
 export type Holders = readonly (readonly PeerId[])[]
@@ -24,6 +26,8 @@ export interface StripeGroup {
   /** Undefined: the volume's. */
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  /** They are condemned, and somebody says that nobody needs them. */
+  readonly isSwept: boolean
   /** Per shard its peers, sorted: which index is whose differs from stripe to stripe. */
   readonly holders: Holders
   /** Names of the cold tiers that hold copies, in their order. */
@@ -44,6 +48,8 @@ export interface MappedStripe {
   /** Undefined: the volume's. */
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  /** It is condemned, and somebody says that nobody needs it: who holds a shard of it decides whether to believe that. */
+  readonly isSwept: boolean
   readonly cold: readonly ColdCopy[]
   /** When it was recorded, or somebody was last said to have read of it. */
   readonly usedAt: Hlc
@@ -61,39 +67,61 @@ export interface ColdCopy {
   readonly since: Hlc
 }
 
+/** Where a chunk lies: a stripe, and the chunk's place in its header. */
+export interface ChunkLocation {
+  readonly stripe: StripeId
+  readonly index: number
+  /** Text of the stripe's class; empty: the volume's. */
+  readonly class: string
+  readonly isCondemned: boolean
+  readonly isSwept: boolean
+}
+
 /** What changed in the map, whoever said so. */
 export type MapEvent =
   | { readonly kind: 'shards'; readonly stripe: StripeId }
+  | {
+      /** A member says that these are not held. That changes nothing, until it is found to be so. */
+      readonly kind: 'doubted'
+      readonly stripe: StripeId
+      readonly shards: readonly HeldShard[]
+      readonly by: PeerId | undefined
+    }
   | { readonly kind: 'condemned' | 'swept' | 'cold'; readonly stripes: readonly StripeId[] }
 
 export interface StripeMap {
-  /**
-   * A stripe to read a chunk from, and the chunk's place in its header; undefined while it is in none. One that is not
-   * condemned comes first, then the least id.
-   */
-  locate(chunk: ChunkId): { readonly stripe: StripeId; readonly index: number } | undefined
-  /** Is the chunk in a stripe of this class (undefined: the volume's) that is not condemned, to be referenced there? */
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean
-  /** Undefined for what the map does not know, and for what was swept. */
+  /** Stripes that list a chunk: those in use first, then those recorded first. What they list is not known to be so. */
+  locations(chunk: ChunkId): readonly ChunkLocation[]
+  /** Undefined for what the map does not know. Holders are members, but for those that this node does not believe. */
   stripe(id: StripeId): MappedStripe | undefined
   /** In memory; the same array as long as none has changed. */
   groups(): readonly StripeGroup[]
-  group(id: GroupId): StripeGroup | undefined
   /** The stripes of a group in order of id. Cost: O(what is read). */
   stripesOf(group: GroupId, options?: { after?: StripeId }): AsyncIterable<StripeId>
   /** All in order of id: for slow passes in the background only. */
   stripes(options?: { after?: StripeId }): AsyncIterable<StripeId>
   /**
-   * Log a stripe with these holders beside those it has; one that is condemned or was swept is in use again. Its class is
-   * in its header. Resolves when the entry is durable here.
+   * Log a stripe with these holders, others than this node with their receipts, beside those it has; one that is condemned
+   * or swept is in use again. Its class is in its header. Resolves when the entry is durable here.
    */
-  recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void>
-  /** Say who holds what from now on; resolves when the entry is durable here. */
+  recordStripe(headerBytes: Uint8Array, given: readonly Holding[]): Promise<void>
+  /**
+   * Say who holds what from now on: this node, or others by their receipts; or that this node holds it no more. Resolves
+   * when the entry is durable here.
+   */
   recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void>
+  /** This node found that a peer does not hold what it says: that does not count here any more, and others are told once. */
+  disbelieve(shard: BelievedShard, options?: { readonly isTold?: boolean }): void
+  /** It has proven that it does. */
+  believe(shard: BelievedShard): void
+  /** What a peer says that it holds, and is not believed here: at most so many, the latest last. */
+  disbelieved(peer: PeerId): readonly BelievedShard[]
   /** Let nobody reference chunks by way of these stripes any more. */
   condemn(stripes: readonly StripeId[]): Promise<void>
-  /** Give up condemned stripes: their holders drop them. No effect on one that is not condemned then. */
+  /** Say of condemned stripes that nobody needs them: their holders see to it. No effect on one that is not condemned then. */
   sweep(stripes: readonly StripeId[]): Promise<void>
+  /** Up to where the log is taken here; and up to where every member has it, and nothing can come before that any more. */
+  progress(): { readonly taken: Hlc; readonly stable: Hlc }
   /**
    * Told of each change in the log after it was applied here; of none where the whole state is replaced. Returns what
    * ends it.
@@ -114,4 +142,14 @@ export interface StripeMap {
   isMember(peer: PeerId): boolean
   /** May this peer hold shards and hand them to others? */
   mayStore(peer: PeerId): boolean
+}
+
+/** Is the chunk listed by a stripe in use of this class (undefined: the volume's)? Whether it lies there is for elsewhere.ts. */
+export function isListed(
+  map: Pick<StripeMap, 'locations'>,
+  chunk: ChunkId,
+  cls: RedundancyClass | undefined,
+): boolean {
+  const text = cls === undefined ? '' : formatClass(cls)
+  return map.locations(chunk).some((one) => !one.isCondemned && one.class === text)
 }

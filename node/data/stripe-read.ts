@@ -17,6 +17,7 @@ import type { Clock, Network } from '../world/world.ts'
 import type { Attempt } from './hedge.ts'
 import type { ColdReader } from './cold-reader.ts'
 import type { Holders, StripeMap } from './stripe-map.ts'
+import type { VerifiedStripes } from './verified-stripes.ts'
 
 /** A holder that has not answered for so long gets company; sooner if it uses to answer in a fraction of that. */
 export const HEDGE_MS = 300
@@ -26,13 +27,15 @@ const HEDGE_FACTOR = 6
 /** Where the data paths read from. */
 export interface GatherParts {
   readonly store: Store
-  readonly map: Pick<StripeMap, 'locate' | 'stripe' | 'isMember' | 'mayStore' | 'nameOf'>
+  readonly map: Pick<StripeMap, 'locations' | 'stripe' | 'isMember' | 'mayStore' | 'nameOf'>
   readonly client: Pick<ShardClient, 'get' | 'have' | 'chunk' | 'expectedMs'>
   readonly network: Pick<Network, 'self' | 'peers' | 'find'>
   readonly clock: Clock
   readonly volume: VolumeId
   /** Undefined: there are no cold tiers. */
   readonly cold?: Pick<ColdReader, 'chunk' | 'isArchived'>
+  /** Which stripes are what their headers say: those are read from first. Undefined: nobody knows. */
+  readonly verified?: Pick<VerifiedStripes, 'has' | 'isFalse' | 'refute'>
   /** Is a peer heard of as usual? Others are asked last. */
   readonly isOnline: (peer: PeerId) => boolean
   /** A shard that a holder does not have, or has otherwise: it lies, or its disk is damaged. */

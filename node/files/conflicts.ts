@@ -6,10 +6,11 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { stampActor, stampHlc } from '../../protocol/log/dot.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
-import { nameFromText, nameText } from '../../protocol/tree/names.ts'
+import { hiddenName, nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import { readLink } from '../../protocol/tree/records.ts'
 import type { Conflict, ConflictSide, KeptConflict } from '../control/api.ts'
+import { hiddenSides } from '../namespace/conflicts.ts'
 import type { NameConflict } from '../namespace/conflicts.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import { formatPath } from './paths.ts'
@@ -18,6 +19,8 @@ import { formatPath } from './paths.ts'
 const STEM_MAX = 32
 const AUTHOR_MAX = 16
 const EXT_MAX = 8
+/** Sides told of at a time that are too many to show. */
+const HIDDEN_AT_ONCE = 256
 
 type Sides = Omit<NameConflict, 'key'>
 
@@ -45,17 +48,46 @@ export function conflictAt(namespace: Namespace, path: readonly string[]): Confl
   return described(namespace, sidesAt(namespace, path))
 }
 
-/** Let the side at a path have the name, and the others go. Durable after commit(). throws as conflictAt, and 'EISDIR'. */
-export function keepConflict(namespace: Namespace, path: readonly string[]): KeptConflict {
-  const { dir, sides } = sidesAt(namespace, path)
-  checkKeepable(described(namespace, { dir, sides }))
+/** The same, but of its sides some that are too many to show, from this one on. */
+export function moreOfConflict(
+  namespace: Namespace,
+  path: readonly string[],
+  from: number,
+): Conflict {
+  const { dir, sides, moreCount } = sidesAt(namespace, path)
+  const hidden = hiddenSides(namespace.volume, dir, sides[0].name)
+  const some = Array.from(hidden.drop(from).take(HIDDEN_AT_ONCE))
+  const rest = Math.max(0, moreCount - from - some.length)
+  return {
+    path: pathOf(namespace, dir, sides[0].name),
+    sides: sidesOf(namespace, dir, some),
+    moreCount: some.length < HIDDEN_AT_ONCE ? 0 : rest,
+  }
+}
+
+/**
+ * Let the side at a path have the name, and the others that show go. Durable after commit(). throws as conflictAt, and
+ * 'EISDIR'. returns the path by which the side is found if there are others yet.
+ */
+export function keepConflict(
+  namespace: Namespace,
+  path: readonly string[],
+): KeptConflict & { readonly next?: readonly string[] } {
+  const conflict = sidesAt(namespace, path)
+  const { dir, sides } = conflict
+  checkKeepable(described(namespace, conflict))
   const name = nameFromText(path.at(-1) ?? '')
   const others = sides.filter((side) => side.name !== name)
   const removed = others.map((side) => pathOf(namespace, dir, side.name))
   const kept = sides.find((side) => side.name === name)?.target
   namespace.keepConflict(dir, name)
-  const link = kept?.kind === 'inode' ? readLink(namespace.volume.view, kept.link) : undefined
-  return { path: pathOf(namespace, dir, link?.name ?? name), removed }
+  const id = kept?.kind === 'inode' ? kept.link : undefined
+  const link = id === undefined ? undefined : readLink(namespace.volume.view, id)
+  if (id === undefined || link === undefined || namespace.conflictAt(dir, link.name) === undefined)
+    return { path: pathOf(namespace, dir, link?.name ?? name), removed }
+  const found = hiddenName(link.name, id)
+  const next = [...path.slice(0, -1), nameText(found)]
+  return { path: pathOf(namespace, dir, found), removed, next }
 }
 
 function sidesAt(namespace: Namespace, path: readonly string[]): Sides {
@@ -81,23 +113,29 @@ function checkKeepable({ path, sides }: Conflict): void {
   )
 }
 
-function described(namespace: Namespace, { dir, sides }: Sides): Conflict {
+function described(namespace: Namespace, { dir, sides, moreCount }: Sides): Conflict {
+  const path = pathOf(namespace, dir, sides[0].name)
+  return { path, sides: sidesOf(namespace, dir, sides), moreCount }
+}
+
+function sidesOf(
+  namespace: Namespace,
+  dir: NodeId,
+  sides: readonly Sides['sides'][number][],
+): ConflictSide[] {
   const isOfFolder = sides.some(({ target }) => target.kind === 'dir')
-  const all = sides.map(
-    ({ name, target, author: peer, stamp, sizeBytes, isHidden }): ConflictSide => ({
-      path: pathOf(namespace, dir, name),
-      kind: namespace.attributes(target).kind,
-      sizeBytes,
-      peer,
-      author: namespace.volume.authorName(stampActor(stamp)),
-      writtenMs: hlcMillis(stampHlc(stamp)),
-      hidden: isHidden,
-      ...(isOfFolder && {
-        moveTo: freePath(namespace, dir, sides[0].name, stampActor(stamp)),
-      }),
+  return sides.map(({ name, target, author: peer, stamp, sizeBytes, isHidden }) => ({
+    path: pathOf(namespace, dir, name),
+    kind: namespace.attributes(target).kind,
+    sizeBytes,
+    peer,
+    author: namespace.volume.authorName(stampActor(stamp)),
+    writtenMs: hlcMillis(stampHlc(stamp)),
+    hidden: isHidden,
+    ...(isOfFolder && {
+      moveTo: freePath(namespace, dir, sides[0]?.name ?? name, stampActor(stamp)),
     }),
-  )
-  return { path: pathOf(namespace, dir, sides[0].name), sides: all }
+  }))
 }
 
 /** A path beside `name` that nothing has: "plan-anna.txt". */

@@ -4,8 +4,8 @@ import type { Content } from '../data/content.ts'
 import type { NodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
 import type { ChunkState } from '../data/gather.ts'
-import { ManifestTree, childrenOf } from '../data/manifest-tree.ts'
-import type { PlacedNode } from '../data/manifest-tree.ts'
+import { ManifestTree } from '../data/manifest-tree.ts'
+import { walk } from '../data/manifest-walk.ts'
 
 /** Chunks that are looked at: of a larger file, the first. */
 const CHUNKS_MAX = 4096
@@ -27,13 +27,12 @@ export async function contentState(
     worst = Math.max(worst, ORDER.indexOf(stateOf(chunk)))
   }
   const tree = new ManifestTree(content.manifest, { chunks, nodes })
-  const open: PlacedNode[] = [tree.root]
-  for (let node = open.pop(); node !== undefined && left > 0; node = open.pop()) {
-    see(node.ref.id)
-    if (!chunks.isNear(node.ref.id)) continue
-    const inner = await tree.node(node, { signal })
-    if ('children' in inner) open.push(...childrenOf(node, inner))
-    else for (const extent of inner.extents) if (extent.kind === 'chunk') see(extent.ref.id)
+  for await (const step of walk(tree, { signal })) {
+    if (step.kind === 'node') {
+      see(step.node.ref.id)
+      step.isLeftOut = !chunks.isNear(step.node.ref.id)
+    } else for (const { extent } of step.extents) if (extent.kind === 'chunk') see(extent.ref.id)
+    if (left <= 0) break
   }
   return ORDER[worst] ?? 'placed'
 }

@@ -6,7 +6,7 @@ import type { NodeId } from '../../protocol/ids.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import { kindText } from '../../protocol/tree/file-kind.ts'
-import { ROOT } from '../../protocol/tree/records.ts'
+import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileAttributes, FileContent, FileStat, NewFile, ReadRange } from '../control/api.ts'
 import { contentSize } from '../data/content.ts'
@@ -205,15 +205,21 @@ export class Files {
 
   async #empty(dir: NodeId, change: Change, signal: AbortSignal): Promise<void> {
     const { namespace } = this.#c
-    for await (const { name, target } of namespace.list(dir)) {
-      signal.throwIfAborted()
-      if (target.kind === 'dir') {
-        await this.#empty(target.id, change, signal)
-        await change(() => namespace.removeDir(dir, name))
-      } else {
-        await change(() => namespace.unlink(dir, name))
+    // Of what had too many others beside it to show, more does now.
+    const isEmpty = (): boolean => readDir(namespace.volume.view, dir)?.visibleChildren === 0
+    for (let removed = 1; removed > 0 && !isEmpty();) {
+      removed = 0
+      for await (const { name, target } of namespace.list(dir)) {
+        signal.throwIfAborted()
+        if (target.kind === 'dir') {
+          await this.#empty(target.id, change, signal)
+          await change(() => namespace.removeDir(dir, name))
+        } else {
+          await change(() => namespace.unlink(dir, name))
+        }
+        removed++
+        await namespace.volume.makeRoom()
       }
-      await namespace.volume.makeRoom()
     }
   }
 

@@ -3,7 +3,10 @@
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
+import { nextHlc } from '../../protocol/clock/hlc.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
+import type { Receipt, ShardName } from '../../protocol/stripe/receipt.ts'
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
 import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
@@ -14,6 +17,7 @@ import { nodeCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { ChunkIo } from '../data/chunk-io.ts'
 import { ColdReader } from '../data/cold-reader.ts'
+import { Elsewhere } from '../data/elsewhere.ts'
 import { Gatherer } from '../data/gather.ts'
 import type { ChunkState } from '../data/gather.ts'
 import { Packer } from '../data/packer.ts'
@@ -22,6 +26,7 @@ import type { ReadAheadBudget } from '../data/read-ahead.ts'
 import { ShardDoubts } from '../data/shard-doubts.ts'
 import { ReadNotes } from '../data/read-notes.ts'
 import { Touched } from '../data/touched.ts'
+import { VerifiedStripes } from '../data/verified-stripes.ts'
 import { Namespace } from '../namespace/namespace.ts'
 import { LockClaims } from '../namespace/lock-claims.ts'
 import type { LockProtocol } from '../namespace/lock-protocol.ts'
@@ -32,9 +37,10 @@ import type { Volume } from '../namespace/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../namespace/swarm.ts'
 import { ackOf, hasStrongLocks, isStrong } from '../namespace/settings.ts'
-import { isInTouch } from '../namespace/stable.ts'
 import type { RecordSecurity } from '../observe/security.ts'
+import { isInTouch, stableHlc } from '../namespace/stable.ts'
 import type { Store } from '../store/store.ts'
+import type { Budget } from '../world/budget.ts'
 import type { ObjectTier, World } from '../world/world.ts'
 import { FileContents } from './contents.ts'
 import { FileLocks } from './file-locks.ts'
@@ -60,6 +66,8 @@ export interface HostedVolumeComponents {
   readonly cache: ChunkCache
   readonly ahead: ReadAheadBudget
   readonly dirty: DirtyBudget
+  /** For stripes of others that are looked through, of all volumes of the node. */
+  readonly looking: Budget
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** Without one, what concerns security is logged. */
   readonly security?: RecordSecurity | undefined
@@ -78,6 +86,7 @@ interface DataParts {
   readonly client: ShardClient
   readonly cold: ColdReader
   readonly gatherer: Gatherer
+  readonly elsewhere: Elsewhere
   readonly tiers: VolumeTiers
   readonly announcer: Announcer
   readonly packer: Packer
@@ -91,6 +100,8 @@ export class HostedVolume {
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly gatherer: Gatherer
+  readonly elsewhere: Elsewhere
+  readonly cold: ColdReader
   readonly tiers: VolumeTiers
   readonly announcer: Announcer
   readonly packer: Packer
@@ -110,12 +121,14 @@ export class HostedVolume {
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
     const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
     const { security = ({ message, ...fields }) => log(message, fields) } = components
-    const { map, gatherer, packer } = parts
+    const { map, gatherer, packer, elsewhere } = parts
     this.volume = volume
     this.map = map
     this.client = parts.client
     this.announcer = parts.announcer
     this.gatherer = gatherer
+    this.elsewhere = elsewhere
+    this.cold = parts.cold
     this.tiers = parts.tiers
     this.packer = packer
     this.#swarm = swarm
@@ -132,8 +145,8 @@ export class HostedVolume {
         world.network.peers().filter((peer) => map.isMember(peer)),
       )
     const onRead = (chunk: ChunkId): void => this.reads.note(chunk)
-    const io = { store, map, packer, gatherer, cache, volume: volume.id, touched, hears, onRead }
-    const chunks = (this.chunks = new ChunkIo(io))
+    const io = { store, map, packer, elsewhere, gatherer, cache, touched, hears, onRead }
+    const chunks = (this.chunks = new ChunkIo({ ...io, volume: volume.id }))
     const nodes = nodeCache(NODE_CACHE_ITEMS)
     const stateOf = (chunk: ChunkId): ChunkState => gatherer.stateOf(chunk)
     const parted = { namespace, map, chunks, nodes, ahead, dirty, touched, classes, stateOf }
@@ -160,41 +173,36 @@ export class HostedVolume {
   }
 
   static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
-    const { world, store, volume, peers, log } = components
-    const { network, clock } = world
-    const map = new VolumeStripeMap(volume, peers)
+    const { world, store, volume, peers, looking, security, log } = components
+    const { network, clock, random } = world
+    const map = new VolumeStripeMap(volume, {
+      freeBytesOf: (peer) => peers.freeBytesOf(peer),
+      isAvoided: (peer) => peers.isAvoided(peer),
+      stable: () => stableHlc(volume, clock),
+    })
     const client = new ShardClient({ network, clock }, { volume: volume.id })
     const onOwn = (stripe: StripeId, index: number): void => peers.doubtOwn(stripe, index)
     const doubts = new ShardDoubts({ map, clock, self: network.self, log, onOwn })
+    const onBadShard = doubts.report.bind(doubts)
     const tiers = new VolumeTiers({ volume, tiers: world.tiers })
     const open = (name: string): ObjectTier => tiers.open(name)
     const cold = new ColdReader({ volume: volume.id, clock, open })
-    const gatherer = new Gatherer({
-      store,
-      cold,
-      map,
-      client,
-      network,
-      clock,
-      volume: volume.id,
-      isOnline: (peer) => peers.isOnline(peer),
-      onBadShard: (stripe, index, holder, found) => doubts.report(stripe, index, holder, found),
-    })
+    const marks = volume.view
+    const shared = { store, map, marks, client, network, clock, random, log }
+    const onFalse = (stripe: StripeId): void => {
+      const message = `stripe ${stripe} does not hold the chunks that it lists: whoever recorded it lied, or its machine is broken; nothing relies on it here`
+      security?.({ kind: 'stripe-false', volume: volume.id, message })
+    }
+    const verified = new VerifiedStripes({ ...shared, budget: looking, onFalse })
+    const elsewhere = new Elsewhere({ ...shared, verified, cold, onBadShard })
+    const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
+    const reading = { ...shared, cold, verified, isOnline, onBadShard }
+    const gatherer = new Gatherer({ ...reading, volume: volume.id })
     const announcer = new Announcer({ network, clock, map, store, volume: volume.id, log })
     const onKept = (stripe: StripeId): void => announcer.add(stripe)
-    const marks = volume.view
-    const packer = await Packer.open({
-      store,
-      map,
-      marks,
-      client,
-      network,
-      clock,
-      log,
-      gatherer,
-      onKept,
-    })
-    return new HostedVolume(components, { map, client, cold, gatherer, tiers, announcer, packer })
+    const packer = await Packer.open({ ...shared, elsewhere, gatherer, onKept })
+    const parts = { map, client, cold, gatherer, elsewhere, tiers, announcer, packer }
+    return new HostedVolume(components, parts)
   }
 
   /** Take up what the last run left unplaced. */
@@ -228,6 +236,13 @@ export class HostedVolume {
   /** Who holds locks between nodes, as this node knows as a voter. */
   lockHolders(): readonly LockHolder[] {
     return this.#claims.holders()
+  }
+
+  /** Sign for shards of this volume that are durable here. */
+  sign(shards: readonly ShardName[]): readonly Receipt[] {
+    const { volume } = this
+    const hlc = nextHlc(volume.actors.hlc, volume.wallMs())
+    return signReceipts(volume.identity, { volume: volume.id, hlc }, shards)
   }
 
   /** Locks between all nodes, if the volume has such; else each machine has its own. */

@@ -4,6 +4,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
+import { MIB } from '../../protocol/units.ts'
 import { CHUNK_CACHE_BYTES, chunkCache } from '../data/cache.ts'
 import type { ChunkCache } from '../data/cache.ts'
 import { DIRTY_BYTES_ALL, DirtyBudget } from '../data/dirty-budget.ts'
@@ -17,12 +18,15 @@ import type { Joining } from '../peers/join.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { Asked } from '../peers/shard-protocol-server.ts'
 import type { Store } from '../store/store.ts'
+import { Budget } from '../world/budget.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
 
 const FIRST_VOLUME = 'main'
+/** For stripes of others that are looked through. */
+const LOOKING_BYTES_PER_SECOND: number = 32 * MIB
 
 export interface HostedVolumesComponents {
   readonly world: World
@@ -31,8 +35,8 @@ export interface HostedVolumesComponents {
   readonly volumes: Volumes
   readonly joining: Joining
   readonly peers: PeersKnown
-  readonly log: (message: string, fields: Record<string, unknown>) => void
   readonly security?: RecordSecurity | undefined
+  readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
 /** A place in a hosted volume. */
@@ -51,10 +55,12 @@ export class HostedVolumes {
   /** Half of it, so that what is read ahead is still there when it is read. */
   readonly #ahead: ReadAheadBudget = new ReadAheadBudget(CHUNK_CACHE_BYTES / 2)
   readonly #dirty: DirtyBudget = new DirtyBudget(DIRTY_BYTES_ALL)
+  readonly #looking: Budget
   #creatingFirst: Promise<NamedVolume> | undefined
 
   constructor(components: HostedVolumesComponents) {
     this.#c = components
+    this.#looking = new Budget(components.world.clock, { bytesPerSecond: LOOKING_BYTES_PER_SECOND })
     this.#strong = new StrongProtocol({
       world: components.world,
       answer: (volume, from, request) => this.#hosted.get(volume)?.answer(from, request),
@@ -97,7 +103,7 @@ export class HostedVolumes {
   /** Does a stripe, or a chunk, lie in another volume of this node, and not in this one? */
   isForeign(volume: VolumeId, what: Asked): boolean {
     const isIn = ({ volume: { stripes } }: HostedVolume): boolean =>
-      'stripe' in what ? stripes.has(what.stripe) : stripes.locate(what.chunk) !== undefined
+      'stripe' in what ? stripes.has(what.stripe) : stripes.locations(what.chunk).length > 0
     const named = this.#hosted.get(volume)
     if (this.#hosted.size < 2 || (named !== undefined && isIn(named))) return false
     return [...this.#hosted.values()].some(isIn)
@@ -126,8 +132,9 @@ export class HostedVolumes {
       cache: this.#cache,
       ahead: this.#ahead,
       dirty: this.#dirty,
-      log,
+      looking: this.#looking,
       security,
+      log,
     })
   }
 

@@ -4,7 +4,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
 import { nameText } from '../../protocol/tree/names.ts'
-import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { isDirVisible, linksOf, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 
 export interface VolumePath {
@@ -41,7 +41,8 @@ export function pathOf(namespace: Namespace, id: NodeId): string | undefined {
   const dir = readDir(view, id)
   if (dir !== undefined)
     return isDirVisible(id, dir) ? formatPath(namespace.pathOf(id).map(nameText)) : undefined
-  const [first] = readInode(view, id)?.links ?? []
+  const inode = readInode(view, id)
+  const [first] = inode === undefined ? [] : linksOf(view, id, inode)
   const link = first === undefined ? undefined : readLink(view, first)
   if (link === undefined) return undefined
   return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))

@@ -10,9 +10,13 @@ import { MIB } from '../../protocol/units.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
 import type { Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { PinProgress, PinsCounted } from '../control/pins.ts'
 import { pins, pinsOfFile } from '../namespace/pins.ts'
 import type { Pin } from '../namespace/pins.ts'
+import { walk } from '../data/manifest-walk.ts'
+import type { PlacedExtent } from '../data/manifest-tree.ts'
+import { isListed } from '../data/stripe-map.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
 import type { HostedVolume } from './hosted-volume.ts'
@@ -87,7 +91,7 @@ class Count {
     this.#walk = new Walk({ namespace, reader: chunks.reader([]), clock: parts.clock }, signal)
     const { kind, to } = pin
     const cls = kind === 'pin' ? parseClass(to) : undefined
-    this.#isThere = (chunk) => (kind === 'pin' ? map.isPlaced(chunk, cls) : liesIn(map, chunk, to))
+    this.#isThere = (chunk) => (kind === 'pin' ? isListed(map, chunk, cls) : liesIn(map, chunk, to))
   }
 
   /** How much there is. */
@@ -112,7 +116,8 @@ class Count {
       const inode = readInode(view, file)
       if (inode === undefined || seen.has(file)) continue
       if (inode.links.length > 1) seen.add(file)
-      if (pinsOfFile(view, file, kind).some((pin) => pin?.id === id)) yield inode.versions
+      if (pinsOfFile(view, file, kind).some((pin) => pin?.id === id))
+        yield [...versionsOf(view, file, inode)]
     }
   }
 
@@ -121,21 +126,36 @@ class Count {
     const tree = this.#walk.treeOf(version)
     let left = size
     if (tree !== undefined && content.kind === 'chunks' && this.#isAtHand(content.root.id)) {
+      const steps = walk(tree, { signal: this.#signal })
+      let there = 0
       try {
-        for await (const { extent } of tree.extents(0, size, { signal: this.#signal })) {
-          const bytes = extentLength(extent)
+        let step = await steps.next()
+        for (; step.done !== true; step = await steps.next()) {
+          if (step.value.kind === 'node') continue
+          const { extents } = step.value
+          const weight = (step.value.weight = this.#bytesThere(extents))
+          const bytes = lengthOf(extents)
+          there += weight
           left -= bytes
-          if (extent.kind === 'hole' || this.#isThere(extent.ref.id)) this.actualBytes += bytes
           yield bytes
         }
+        this.actualBytes += step.value
+        return yield left
       } catch (error) {
         this.#signal.throwIfAborted()
         if (asShoalError(error).code === 'internal') throw error
+        this.actualBytes += there
       }
     }
     // What travels in the log is everywhere.
     if (content.kind !== 'chunks' || this.#isThere(content.root.id)) this.actualBytes += left
     yield left
+  }
+
+  #bytesThere(extents: readonly PlacedExtent[]): number {
+    return lengthOf(
+      extents.filter(({ extent }) => extent.kind === 'hole' || this.#isThere(extent.ref.id)),
+    )
   }
 
   /** Can a chunk be had without asking a tier? */
@@ -145,12 +165,16 @@ class Count {
   }
 }
 
+function lengthOf(extents: readonly PlacedExtent[]): number {
+  return extents.reduce((sum, { extent }) => sum + extentLength(extent), 0)
+}
+
 /** Is a chunk in a stripe that lies in a tier? */
 export function liesIn(
-  map: Pick<StripeMap, 'locate' | 'stripe'>,
+  map: Pick<StripeMap, 'locations' | 'stripe'>,
   chunk: ChunkId,
   tier: string,
 ): boolean {
-  const at = map.locate(chunk)?.stripe
+  const at = map.locations(chunk)[0]?.stripe
   return at !== undefined && map.stripe(at)?.cold.some((copy) => copy.tier === tier) === true
 }

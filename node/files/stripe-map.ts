@@ -5,17 +5,22 @@ import type { Keep } from '../../protocol/cold/keep.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { OP_SHARDS_MAX, OP_STRIPES_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { chunkSecret } from '../../protocol/membership/members.ts'
-import { mayRead, mayStore } from '../../protocol/membership/roles.ts'
+import { mayRead, mayStore, mayWrite } from '../../protocol/membership/roles.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import type { ColdPlace, ShardChange } from '../../protocol/tree/op.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
+import type { ColdPlace, Holding, ShardChange } from '../../protocol/tree/op.ts'
+import { Beliefs } from '../data/beliefs.ts'
+import type { BelievedShard } from '../data/beliefs.ts'
 import type {
+  ChunkLocation,
   GroupId,
-  Holders,
   MapEvent,
   MappedStripe,
   StripeGroup,
@@ -29,6 +34,8 @@ const UNSAID_CAPACITY_BYTES = 100e9
 
 /** A peer with less room is full: the largest shard has so much. */
 const ROOM_MIN = STRIPE_DATA_TARGET
+/** What of others' shards this node tells of in a minute: more is found again. */
+const DOUBTS_MAX = 60
 /** Ids read at once, so that a slow pass keeps no snapshot of the store. */
 const PAGE_IDS = 256
 
@@ -40,7 +47,16 @@ export interface PeerHooks {
   readonly isAvoided: (peer: PeerId) => boolean
 }
 
-const NOTHING_KNOWN: PeerHooks = { freeBytesOf: () => undefined, isAvoided: () => false }
+export interface MapHooks extends PeerHooks {
+  /** Up to where the volume's log is stable. */
+  readonly stable: () => Hlc
+}
+
+const NOTHING_KNOWN: MapHooks = {
+  freeBytesOf: () => undefined,
+  isAvoided: () => false,
+  stable: () => HLC_ZERO,
+}
 
 /** The policy that is `1` while a member gives its shards away before it is removed. */
 export function drainPolicy(peer: PeerId): string {
@@ -49,7 +65,10 @@ export function drainPolicy(peer: PeerId): string {
 
 export class VolumeStripeMap implements StripeMap {
   readonly #volume: Volume
-  readonly #hooks: PeerHooks
+  readonly #hooks: MapHooks
+  readonly #beliefs: Beliefs
+  /** Told of in the minute that began then. */
+  #doubts = { count: 0, fromMs: 0 }
   /** What groups() told last, and of what that was made. */
   #groups:
     | {
@@ -61,36 +80,34 @@ export class VolumeStripeMap implements StripeMap {
   /** Per epoch the secrets and what is made of them. */
   readonly #keys = new Map<number, readonly [secrets: readonly Uint8Array[], keys: ChunkKeys]>()
 
-  constructor(volume: Volume, hooks: PeerHooks = NOTHING_KNOWN) {
+  constructor(volume: Volume, hooks: MapHooks = NOTHING_KNOWN) {
     this.#volume = volume
     this.#hooks = hooks
+    this.#beliefs = new Beliefs({
+      stripe: (id) => volume.stripes.get(id),
+      groupOf: (id) => volume.stripes.groupOf(id),
+      mayStore: (peer) => this.mayStore(peer),
+      onChange: (stripe) => volume.events.stripes.tell({ kind: 'shards', stripe }),
+    })
+    volume.events.members.add(() => this.#beliefs.membersChanged())
   }
 
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    return this.#volume.stripes.locate(chunk)
-  }
-
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
-    return this.#volume.stripes.isPlaced(chunk, cls)
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    return this.#volume.stripes.locations(chunk)
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
-    const stripe = this.#volume.stripes.get(id)
+    const stripe = this.#beliefs.stripe(id)
     if (stripe === undefined || stripe.cold.length === 0) return stripe
     return { ...stripe, floor: this.#floorOf(stripe.header) }
   }
 
   groups(): readonly StripeGroup[] {
-    const all = this.#volume.stripes.groups.all()
+    const all = this.#beliefs.groups(this.#volume.stripes.groups.all())
     const keep = keepOf(this.#volume)
     if (this.#groups?.all !== all || this.#groups.keep !== keep)
       this.#groups = { all, keep, withFloors: all.map((group) => this.#withFloor(group)) }
     return this.#groups.withFloors
-  }
-
-  group(id: GroupId): StripeGroup | undefined {
-    const group = this.#volume.stripes.groups.get(id)
-    return group === undefined ? undefined : this.#withFloor(group)
   }
 
   #withFloor(group: StripeGroup): StripeGroup {
@@ -104,15 +121,18 @@ export class VolumeStripeMap implements StripeMap {
     return role !== undefined && mayRead(role) ? floorOf(keepOf(this.#volume), code) : 0
   }
 
-  stripesOf(group: GroupId, options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
-    return paged((after) => this.#volume.stripes.groups.stripesOf(group, after), options)
+  async *stripesOf(group: GroupId, options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
+    const alone = this.#beliefs.stripeAlone(group)
+    if (alone === undefined)
+      yield* paged((after) => this.#volume.stripes.groups.stripesOf(group, after), options)
+    else if (options.after === undefined) yield alone
   }
 
   stripes(options: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
     return paged((after) => this.#volume.stripes.all(after), options)
   }
 
-  async recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void> {
+  async recordStripe(headerBytes: Uint8Array, holders: readonly Holding[]): Promise<void> {
     this.#volume.submit({ kind: 'stripe', header: headerBytes, holders })
     await this.#volume.commit()
   }
@@ -121,6 +141,30 @@ export class VolumeStripeMap implements StripeMap {
     for (const some of parts(changes, OP_SHARDS_MAX))
       this.#volume.submit({ kind: 'shards', stripe, changes: some })
     await this.#volume.commit()
+  }
+
+  disbelieve(shard: BelievedShard, { isTold = false }: { isTold?: boolean } = {}): void {
+    const { identity, membership } = this.#volume
+    const role = membership.member(identity.peer)?.role
+    const isNews = this.#beliefs.disbelieve(shard) && !isTold
+    if (!isNews || role === undefined || !mayWrite(role) || !this.#mayDoubt()) return
+    const { stripe, index, peer } = shard
+    this.#volume.submit({ kind: 'doubt', stripe, shards: [{ index, peer }] })
+  }
+
+  believe(shard: BelievedShard): void {
+    this.#beliefs.believe(shard)
+  }
+
+  disbelieved(peer: PeerId): readonly BelievedShard[] {
+    return this.#beliefs.of(peer)
+  }
+
+  /** In a minute, so that a node whose disk or network is broken does not fill the log. */
+  #mayDoubt(): boolean {
+    const now = this.#volume.wallMs()
+    if (now - this.#doubts.fromMs >= MINUTE_MS) this.#doubts = { count: 0, fromMs: now }
+    return ++this.#doubts.count <= DOUBTS_MAX
   }
 
   /** Say that a tier holds stripes, verified, or none of them any more; resolves when the entry is durable here. */
@@ -137,7 +181,7 @@ export class VolumeStripeMap implements StripeMap {
   /** Say at once who holds a stripe, and that tiers do no more; resolves when the entry is durable here. */
   async recordRecalled(
     headerBytes: Uint8Array,
-    holders: Holders,
+    holders: readonly Holding[],
     gone: readonly { readonly tier: string; readonly stripe: StripeId }[],
   ): Promise<void> {
     this.#volume.atomically(() => {
@@ -165,13 +209,18 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   async sweep(stripes: readonly StripeId[]): Promise<void> {
-    const byClock = Map.groupBy(stripes, (id) => this.#volume.stripes.condemnedAt(id))
+    const left = stripes.filter((id) => this.stripe(id)?.isSwept === false)
+    const byClock = Map.groupBy(left, (id) => this.#volume.stripes.condemnedAt(id))
     for (const [condemned, ids] of byClock) {
       if (condemned === undefined) continue
       for (const some of parts(ids, OP_STRIPES_MAX))
         this.#volume.submit({ kind: 'sweep', condemned, stripes: some })
     }
     await this.#volume.commit()
+  }
+
+  progress(): { taken: Hlc; stable: Hlc } {
+    return { taken: this.#volume.actors.hlc, stable: this.#hooks.stable() }
   }
 
   onChange(listener: (event: MapEvent) => void): () => void {
@@ -211,10 +260,15 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   keys(epoch: number = this.#volume.membership.epoch): ChunkKeys {
-    const secrets = this.#volume.membership.secrets(epoch)
+    const { membership } = this.#volume
+    const secrets = membership.secrets(epoch)
+    const lacksSome = membership.lacksSecret(epoch)
     const known = this.#keys.get(epoch)
-    if (known !== undefined && areSame(known[0], secrets)) return known[1]
+    if (known !== undefined && areSame(known[0], secrets) && known[1].lacksSome === lacksSome)
+      return known[1]
     const [secret, ...others] = secrets
+    if (secret === undefined && !lacksSome && !membership.isKeeper())
+      throw new ShoalError('contradiction', `no key of the volume has the epoch ${epoch}`)
     if (secret === undefined) {
       throw new ShoalError(
         'EACCES',
@@ -225,6 +279,7 @@ export class VolumeStripeMap implements StripeMap {
       volume: this.#volume.id,
       chunkSecret: chunkSecret(secret),
       otherSecrets: others.map(chunkSecret),
+      lacksSome,
       epoch,
       hash: this.#volume.genesis.hash,
     }

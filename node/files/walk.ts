@@ -1,15 +1,19 @@
 // A pass in the background over what lies at a place of the namespace and below: its files, and the chunks of these. Others
 // have their turn while it goes on. In memory: the folders that it has not come to, and some nodes of manifests.
-import { hasCode } from '../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
 import type { Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { nodeCache } from '../data/cache.ts'
-import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import { ManifestTree } from '../data/manifest-tree.ts'
+import { chunksOf } from '../data/manifest-walk.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Clock } from '../world/world.ts'
+import { contentOf } from './contents.ts'
+import { pathOf } from './paths.ts'
 
 /** Files or chunks looked at before others have their turn. */
 const PACE = 256
@@ -52,23 +56,40 @@ export class Walk {
     }
   }
 
-  /** Of all versions of a file, and of what lists their chunks. throws ShoalError 'chunk-unavailable', 'cold-archived'. */
+  /**
+   * Of all versions of a file, and of what lists their chunks. What nobody can read, since its writer lied of it, is left
+   * out: the survey (upkeep/survey.ts) tells of it. throws ShoalError 'chunk-unavailable', 'cold-archived', naming the file.
+   */
   async *chunksOfFile(file: NodeId): AsyncGenerator<ChunkId, void, undefined> {
-    for (const version of readInode(this.#parts.namespace.volume.view, file)?.versions ?? []) {
+    const onFalse = (): void => undefined
+    const { view } = this.#parts.namespace.volume
+    const inode = readInode(view, file)
+    for (const version of inode === undefined ? [] : versionsOf(view, file, inode)) {
       const tree = this.treeOf(version)
       if (tree === undefined) continue
-      for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
-        await this.#pace()
-        yield chunk
+      try {
+        for await (const chunk of chunksOf(tree, { signal: this.#signal, onFalse })) {
+          await this.#pace()
+          yield chunk
+        }
+      } catch (error) {
+        throw this.#naming(file, error)
       }
     }
   }
 
   /** What lists the chunks of a version; undefined where it has none. */
-  treeOf({ content, size }: Pick<Version, 'content' | 'size'>): ManifestTree | undefined {
+  treeOf(version: Pick<Version, 'content' | 'size'>): ManifestTree | undefined {
+    const content = contentOf(version)
     if (content.kind !== 'chunks') return undefined
-    const manifest = { size, root: content.root, depth: content.depth }
-    return new ManifestTree(manifest, { chunks: this.#parts.reader, nodes: this.#nodes })
+    return new ManifestTree(content.manifest, { chunks: this.#parts.reader, nodes: this.#nodes })
+  }
+
+  #naming(file: NodeId, error: unknown): unknown {
+    const path = pathOf(this.#parts.namespace, file)
+    if (path === undefined || !(error instanceof ShoalError)) return error
+    const { code, message, permanent } = error
+    return new ShoalError(code, `${path}: ${message}`, { cause: error, permanent })
   }
 
   async #pace(): Promise<void> {

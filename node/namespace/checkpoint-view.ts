@@ -13,7 +13,7 @@ import type { Pending, ReplicaView, StateView } from './state-view.ts'
 
 const NODE: ByteString = 'T'
 /** First chars of the keys of the records in each tree. */
-const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HXcdfilnpqxyz' } as const
+const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HXcdfilnopqvxyz' } as const
 
 /** What a change takes beside its key and value. */
 const CHANGE_BYTES = 200

@@ -7,12 +7,13 @@ import { stampActor } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import { inodeAttributes, shownVersion } from '../../protocol/tree/attributes.ts'
 import { readChildren } from '../../protocol/tree/children.ts'
-import { CONFLICT_PREFIX, decodeConflictKey } from '../../protocol/tree/conflicts.ts'
+import { CONFLICT_PREFIX, countCopies, decodeConflictKey } from '../../protocol/tree/conflicts.ts'
 import { nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { TreeOp } from '../../protocol/tree/op.ts'
 import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
-import { namesBehind, resolve } from '../../protocol/tree/view.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
+import { hiddenUnder, lookupName, namesBehind, resolve } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { prefixEnd } from './state-view.ts'
 import { conflictsOf } from './settings.ts'
@@ -38,6 +39,8 @@ export interface NameConflict {
   readonly dir: NodeId
   /** The one that has the plain name first; at least two. */
   readonly sides: readonly [ConflictSide, ...ConflictSide[]]
+  /** Sides that are not among these, as there are so many: hiddenSides() has them. */
+  readonly moreCount: number
   /** Where to go on: pass as `after`. */
   readonly key: ByteString
 }
@@ -55,17 +58,34 @@ export async function* listConflicts(
   }
 }
 
-/** The conflict of which a side shows as `name`, or undefined. */
+/** The conflict of which a side is found as `name`, or undefined. One that does not show is the last of its sides then. */
 export function findConflict(
   volume: Volume,
   dir: NodeId,
   name: Name,
 ): Omit<NameConflict, 'key'> | undefined {
-  for (const plain of namesBehind(volume.view, dir, name)) {
+  const { view, authorName } = volume
+  for (const plain of namesBehind(view, dir, name)) {
     const conflict = conflictUnder(volume, dir, plain)
-    if (conflict?.sides.some((side) => side.name === name) === true) return conflict
+    if (conflict === undefined) continue
+    if (conflict.sides.some((side) => side.name === name)) return conflict
+    const found = plain === name ? undefined : lookupName(view, dir, name, authorName)
+    if (found === undefined) continue
+    const side = describeSide(volume, found, conflictsOf(volume) === 'lww')
+    return { ...conflict, sides: [...conflict.sides, side] }
   }
   return undefined
+}
+
+/** The sides of the conflict under a plain name that are too many to show. In memory is one. */
+export function* hiddenSides(
+  volume: Volume,
+  dir: NodeId,
+  name: Name,
+): Generator<ConflictSide, void, undefined> {
+  const isLww = conflictsOf(volume) === 'lww'
+  for (const entry of hiddenUnder(volume.view, dir, name, volume.authorName))
+    yield describeSide(volume, entry, isLww)
 }
 
 /**
@@ -88,7 +108,8 @@ export function keepOps(
       ? removeOps(view, side.target)
       : [],
   )
-  const { versions = [] } = readInode(view, target.id) ?? {}
+  const inode = readInode(view, target.id)
+  const versions = inode === undefined ? [] : [...versionsOf(view, target.id, inode)]
   const kept = versions.find(({ dot }) => dot === target.version)
   const base = versions.map(({ dot }) => dot)
   if (kept !== undefined) {
@@ -110,7 +131,9 @@ function conflictUnder(
   const [first, ...others] = resolve(volume.view, dir, children, volume.authorName).map((entry) =>
     describeSide(volume, entry, isLww),
   )
-  return first === undefined || others.length === 0 ? undefined : { dir, sides: [first, ...others] }
+  if (first === undefined || others.length === 0) return undefined
+  const moreCount = Math.max(0, countCopies(volume.view, dir, name) - others.length)
+  return { dir, sides: [first, ...others], moreCount }
 }
 
 function describeSide(
@@ -138,7 +161,8 @@ function factsOf({ view }: Volume, target: ViewTarget): { stamp: Stamp; sizeByte
   } else {
     const inode = readInode(view, target.id)
     const link = readLink(view, target.link)
-    const version = inode === undefined ? undefined : shownVersion(inode, target.version)
+    const version =
+      inode === undefined ? undefined : shownVersion(view, target.id, inode, target.version)
     const stamp = version?.stamp ?? link?.placed
     if (inode !== undefined && stamp !== undefined)
       return { stamp, sizeBytes: inodeAttributes(inode, version).sizeBytes }

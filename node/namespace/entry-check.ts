@@ -9,7 +9,7 @@ import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { openBody, readBatch, unpackBatch } from '../../protocol/log/batch.ts'
 import { actorIdOf, isClear, isGoverning, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { mayMake } from '../../protocol/membership/rights.ts'
+import { areHoldersHeard, mayMake } from '../../protocol/membership/rights.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { isClearOp, isGoverningOp } from '../../protocol/tree/op.ts'
@@ -130,7 +130,8 @@ export function readBody(entry: Entry, author: PeerId, membership: Membership): 
         role !== undefined &&
         isClearOp(op) === clear &&
         isGoverningOp(op) === governs &&
-        mayMake(op, author, role)
+        mayMake(op, author, role) &&
+        areHoldersHeard(op, author, header)
       return counts ? op : undefined
     })
     return { kind: 'ops', ops, plainBytes: plain.length }

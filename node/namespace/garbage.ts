@@ -57,11 +57,10 @@ export function purgeAll({ view, stripes }: Tables, garbage: readonly Garbage[])
   }
 }
 
-function encodeOblivion({ upTo, isGone, voidTo }: Oblivion): ByteString {
-  const bytes = Buffer.alloc(17)
+function encodeOblivion({ upTo, isGone }: Oblivion): ByteString {
+  const bytes = Buffer.alloc(9)
   bytes.writeBigUInt64BE(upTo, 0)
-  bytes.writeBigUInt64BE(voidTo, 8)
-  bytes.writeUInt8(isGone ? 1 : 0, 16)
+  bytes.writeUInt8(isGone ? 1 : 0, 8)
   return toByteString(bytes)
 }
 
@@ -69,7 +68,6 @@ function decodeOblivion(text: ByteString): Oblivion {
   const bytes = Buffer.from(fromByteString(text))
   return {
     upTo: bytes.readBigUInt64BE(0) as Hlc,
-    voidTo: bytes.readBigUInt64BE(8) as Hlc,
-    isGone: bytes.readUInt8(16) === 1,
+    isGone: bytes.readUInt8(8) === 1,
   }
 }

@@ -13,22 +13,25 @@ export function heedAll(volume: Volume, ops: readonly (Op | undefined)[], label:
     if (op?.kind === 'checkpoint') heedCut(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
     else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op, label)
-    else if (op !== undefined) heedStripes(volume, op)
+    else if (op !== undefined) heedStripes(volume, op, label)
   }
 }
 
-function heedStripes({ events, stripes }: Volume, op: Op): void {
+function heedStripes({ actors, events, stripes }: Volume, op: Op, label: ActorId): void {
+  const by = actors.get(label)?.peer
   switch (op.kind) {
     case 'stripe':
       return events.stripes.tell({ kind: 'shards', stripe: stripeIdOf(op.header) })
     case 'shards':
       return events.stripes.tell({ kind: 'shards', stripe: op.stripe })
+    case 'doubt':
+      return events.stripes.tell({ kind: 'doubted', stripe: op.stripe, shards: op.shards, by })
     case 'cold':
       return events.stripes.tell({ kind: 'cold', stripes: op.stripes.map(({ stripe }) => stripe) })
     case 'condemn':
       return events.stripes.tell({ kind: 'condemned', stripes: op.stripes })
     case 'sweep': {
-      const swept = op.stripes.filter((id) => stripes.get(id) === undefined)
+      const swept = op.stripes.filter((id) => stripes.sweptAt(id) !== undefined)
       return events.stripes.tell({ kind: 'swept', stripes: swept })
     }
     default:

@@ -1,8 +1,16 @@
 // All inodes of a volume, for passes in the background. Each is read when it is given out. One that is made meanwhile may be
-// left out.
+// left out. And the names of one of them.
 import type { NodeId } from '../../protocol/ids.ts'
-import { INODE_PREFIX, inodeOfKey, readInode } from '../../protocol/tree/records.ts'
-import type { Inode } from '../../protocol/tree/records.ts'
+import { LINKS_SEEN_MAX } from '../../protocol/limits.ts'
+import type { Name } from '../../protocol/tree/names.ts'
+import {
+  INODE_PREFIX,
+  inodeOfKey,
+  linksOf,
+  readInode,
+  readLink,
+} from '../../protocol/tree/records.ts'
+import type { Inode, StateStore } from '../../protocol/tree/records.ts'
 import type { ReplicaView } from './state-view.ts'
 import { viewPages } from './view-pages.ts'
 
@@ -15,4 +23,15 @@ export async function* inodesOf(
     const inode = readInode(view, id)
     if (inode !== undefined) yield [id, inode]
   }
+}
+
+/** Where an inode shows: directories and the name that it has there; of very many the first LINKS_SEEN_MAX. */
+export function namesOf(view: StateStore, id: NodeId): [dir: NodeId, name: Name][] {
+  const inode = readInode(view, id)
+  const links = inode === undefined ? [] : linksOf(view, id, inode).take(LINKS_SEEN_MAX)
+  return Array.from(links).flatMap((one) => {
+    const link = readLink(view, one)
+    const place: [NodeId, Name][] = link === undefined ? [] : [[link.parent, link.name]]
+    return place
+  })
 }

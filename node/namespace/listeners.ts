@@ -1,9 +1,9 @@
 // What a volume tells of, and to whom.
-import type { ActorId, EntryHash, NodeId, StripeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import type { Op } from '../../protocol/tree/op.ts'
 import type { SecurityEvent } from '../observe/security.ts'
+import type { HeldShard, Op } from '../../protocol/tree/op.ts'
 
 /** A checkpoint that a member announces. */
 export type CheckpointOp = Extract<Op, { kind: 'checkpoint' }>
@@ -20,6 +20,13 @@ export const MEMBER_OPS: ReadonlySet<Op['kind']> = new Set([
 /** What changed in the shard map: node/data/stripe-map.ts. */
 export type StripeEvent =
   | { readonly kind: 'shards'; readonly stripe: StripeId }
+  | {
+      readonly kind: 'doubted'
+      readonly stripe: StripeId
+      readonly shards: readonly HeldShard[]
+      /** Who says so. */
+      readonly by: PeerId | undefined
+    }
   | { readonly kind: 'condemned' | 'swept' | 'cold'; readonly stripes: readonly StripeId[] }
 
 /** Who wants to be told of one kind of event. */

@@ -10,8 +10,8 @@ import type { HistoryNames, LoggedOp, Taking } from '../../protocol/tree/describ
 import { collisionKey } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { Op } from '../../protocol/tree/op.ts'
-import { ROOT, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
-import { losingVersions } from '../../protocol/tree/view.ts'
+import { ROOT, readDir, readInode, linksOf, readLink } from '../../protocol/tree/records.ts'
+import { countLosing, losingVersions } from '../../protocol/tree/view.ts'
 import type { Volume } from './volume.ts'
 
 /** Ops that are looked through for a former name, at most. */
@@ -84,7 +84,8 @@ export class LogNames implements HistoryNames {
 
   object(id: NodeId): string | undefined {
     const { view } = this.#volume
-    const [link] = readInode(view, id)?.links ?? []
+    const inode = readInode(view, id)
+    const [link] = inode === undefined ? [] : linksOf(view, id, inode)
     if (link !== undefined) return this.place(link)
     return readDir(view, id) === undefined ? undefined : this.folder(id)
   }
@@ -94,10 +95,13 @@ export class LogNames implements HistoryNames {
   }
 
   inConflict(inode: NodeId, version: Dot): boolean {
-    const versions = readInode(this.#volume.view, inode)?.versions ?? []
-    const losing = losingVersions(versions)
-    const sides = losing.length === 0 ? [] : [...losing, ...versions.slice(-1)]
-    return sides.some(({ dot }) => dot === version)
+    const { view } = this.#volume
+    const file = readInode(view, inode)
+    if (file === undefined || countLosing(view, inode, file) === 0) return false
+    return (
+      file.newest?.dot === version ||
+      losingVersions(view, inode, file).some(({ dot }) => dot === version)
+    )
   }
 
   /** What an op took, and from which name. */
@@ -112,7 +116,7 @@ export class LogNames implements HistoryNames {
   /** What has the name today. */
   #besides(dir: NodeId, name: Name): Sibling[] {
     const { view } = this.#volume
-    return readChildren(view, dir, name).flatMap(({ kind, id }) => {
+    return readChildren(view, dir, name).shown.flatMap(({ kind, id }) => {
       const isDir = kind === 'dir'
       const placed = isDir ? readDir(view, id)?.created : readLink(view, id)?.placed
       return placed === undefined ? [] : [{ id, name, isDir, placed }]

@@ -3,7 +3,7 @@
 import type { NodeId } from '../../protocol/ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import type { Op } from '../../protocol/tree/op.ts'
-import { readInode, readLink } from '../../protocol/tree/records.ts'
+import { linksOf, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 
@@ -67,7 +67,8 @@ function foldersOfInode(
   inode: NodeId,
   links: readonly NodeId[],
 ): readonly NodeId[] {
-  return foldersOfLinks(view, [...(readInode(view, inode)?.links ?? []), ...links])
+  const file = readInode(view, inode)
+  return foldersOfLinks(view, [...(file === undefined ? [] : linksOf(view, inode, file)), ...links])
 }
 
 function foldersOfLinks(view: StateStore, links: readonly NodeId[]): readonly NodeId[] {

@@ -21,13 +21,14 @@ import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { AttributeValues, ContentRef, SpecialFile, TreeOp } from '../../protocol/tree/op.ts'
-import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { ROOT, isDirVisible, readDir, readInode } from '../../protocol/tree/records.ts'
 import type { Dir, Inode } from '../../protocol/tree/records.ts'
 import { lookupName, resolve, shownDirName } from '../../protocol/tree/view.ts'
 import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
 import type { Random } from '../world/world.ts'
 import { findConflict, keepOps, listConflicts } from './conflicts.ts'
 import type { NameConflict } from './conflicts.ts'
+import { namesOf } from './inodes.ts'
 import { conflictsOf } from './settings.ts'
 import { prefixEnd } from './state-view.ts'
 import { checkNotCopy, moveOps, removeOps, versionOps } from './target-ops.ts'
@@ -88,7 +89,7 @@ export class Namespace {
   attributes(target: ViewTarget): NodeAttributes {
     if (target.kind === 'dir') return dirAttributes(target.id, this.#known(target.id))
     const inode = this.#inode(target.id)
-    const version = shownVersion(inode, target.version)
+    const version = shownVersion(this.volume.view, target.id, inode, target.version)
     return inodeAttributes(inode, version)
   }
 
@@ -102,7 +103,8 @@ export class Namespace {
   /** The version a reader sees now. throws 'EISDIR' for what is not a file, 'ESTALE' for what is gone. */
   fileVersion(target: ViewTarget): FileVersion {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const version = shownVersion(this.#inode(target.id), target.version)
+    const inode = this.#inode(target.id)
+    const version = shownVersion(this.volume.view, target.id, inode, target.version)
     if (version === undefined && target.version !== undefined)
       throw new ShoalError('ESTALE', 'the conflict copy is gone')
     if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
@@ -118,7 +120,7 @@ export class Namespace {
     const prefix = childPrefix(dir)
     const from = after === undefined ? prefix : `${prefix}${after}\0`
     for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
-      for (const entry of resolve(view, dir, decodeChildren(value), authorName, policy))
+      for (const entry of resolve(view, dir, decodeChildren(view, key, value), authorName, policy))
         yield { ...entry, key: key.slice(prefix.length) }
     }
   }
@@ -135,7 +137,7 @@ export class Namespace {
   }
 
   /**
-   * End a conflict: of all its sides only the one under this name is left, with the plain name.
+   * End a conflict: of its sides that show only the one under this name is left, with the plain name.
    * throws 'ENOENT' where there is no conflict, 'EISDIR' where a side is a directory.
    */
   keepConflict(dir: NodeId, name: Name): void {
@@ -282,18 +284,14 @@ export class Namespace {
     return this.#dir(dir).parent
   }
 
-  /** Where a directory or file shows: each directory and the name that it has there. Nothing for what is gone. */
+  /** Where a directory or file shows: directories and the name that it has there. Nothing for what is gone. */
   placesOf(target: ViewTarget): [dir: NodeId, name: Name][] {
     const { view } = this.volume
     if (target.kind === 'dir') {
       const dir = readDir(view, target.id)
       return dir === undefined ? [] : [[dir.parent, dir.name]]
     }
-    return (readInode(view, target.id)?.links ?? []).flatMap((id) => {
-      const link = readLink(view, id)
-      const place: [NodeId, Name][] = link === undefined ? [] : [[link.parent, link.name]]
-      return place
-    })
+    return namesOf(view, target.id)
   }
 
   /** One that nothing has. */

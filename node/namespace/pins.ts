@@ -5,11 +5,12 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
+import { LINKS_SEEN_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import type { TreeOp } from '../../protocol/tree/op.ts'
-import { ROOT, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { ROOT, linksOf, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
@@ -57,9 +58,12 @@ export function pinsOfFile(
 ): readonly (Pin | undefined)[] {
   const pin = pinOf(view, id, kind)
   if (pin !== undefined) return [pin]
-  const links = readInode(view, id)?.links ?? []
-  const folders = links.flatMap((link) => readLink(view, link)?.parent ?? [])
-  return folders.map((folder) => pinOfFolder(view, folder, kind))
+  const inode = readInode(view, id)
+  const links = inode === undefined ? [] : linksOf(view, id, inode).take(LINKS_SEEN_MAX)
+  const folders = new Set(Array.from(links, (link) => readLink(view, link)?.parent))
+  return [...folders].flatMap((folder) =>
+    folder === undefined ? [] : [pinOfFolder(view, folder, kind)],
+  )
 }
 
 /** Those that count for a folder or a file, or for what is made there: pinOfFolder or pinsOfFile. */

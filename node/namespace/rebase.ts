@@ -7,7 +7,7 @@ import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { readInode, readLink } from '../../protocol/tree/records.ts'
+import { linksOf, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { Random } from '../world/world.ts'
 import { Restatement } from './restatement.ts'
@@ -77,8 +77,10 @@ export class Rebase {
   }
 
   #placeOf(inode: NodeId): UnsaidOp['place'] {
-    const [link] = readInode(this.#volume.view, inode)?.links ?? []
-    const known = link === undefined ? undefined : readLink(this.#volume.view, link)
+    const { view } = this.#volume
+    const file = readInode(view, inode)
+    const [link] = file === undefined ? [] : linksOf(view, inode, file)
+    const known = link === undefined ? undefined : readLink(view, link)
     return known === undefined ? undefined : { parent: known.parent, name: known.name }
   }
 }

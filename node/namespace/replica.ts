@@ -230,6 +230,8 @@ export class Replica {
       case 'cold':
       case 'read':
         return this.stripes.apply(op, stamp)
+      case 'doubt':
+        return undefined
       case 'pin':
       case 'pin-cold':
         return applyPin(this.view, op, stamp)

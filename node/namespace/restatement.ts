@@ -3,16 +3,18 @@
 // What two say again at once is there twice, as a conflict copy.
 import { equalBytes, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import { OP_SHARDS_MAX } from '../../protocol/limits.ts'
+import { OP_SHARDS_MAX, RECEIPT_AGE_MS } from '../../protocol/limits.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { parseName } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
+import type { Holding, Op } from '../../protocol/tree/op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { encodeContent } from '../../protocol/tree/op-codec.ts'
@@ -78,8 +80,9 @@ export class Restatement {
       case 'move': {
         const link = this.#linkOf(op.link)
         if ((readLink(view, link)?.live ?? []).length === 0) return undefined
+        const inode = this.#inodes.get(op.inode) ?? op.inode
         const parent = this.#parent(op.parent)
-        return this.#volume.submit({ ...op, link, parent, saw: this.#seen(op.saw) })
+        return this.#volume.submit({ ...op, link, inode, parent, saw: this.#seen(op.saw) })
       }
       case 'move-dir': {
         const id = this.#dirs.get(op.id) ?? op.id
@@ -90,7 +93,8 @@ export class Restatement {
       case 'unlink': {
         const link = this.#linkOf(op.link)
         if (readLink(view, link) === undefined) return undefined
-        return this.#volume.submit({ ...op, link, saw: this.#seen(op.saw) })
+        const inode = this.#inodes.get(op.inode) ?? op.inode
+        return this.#volume.submit({ ...op, link, inode, saw: this.#seen(op.saw) })
       }
       case 'rmdir': {
         const id = this.#dirs.get(op.id) ?? op.id
@@ -131,17 +135,25 @@ export class Restatement {
   #placeAgain(op: OpOf<'stripe'>): Dot | undefined {
     const { stripes } = this.#volume
     const stripe = stripeIdOf(op.header)
-    const changes = op.holders.flatMap((peers, index) =>
-      peers.map((peer) => ({ index, peer, isHeld: true })),
-    )
-    if (stripes.get(stripe) === undefined) return this.#volume.submit(op)
+    const holders = op.holders.filter((holding) => this.#maySay(holding))
+    if (stripes.get(stripe) === undefined) return this.#volume.submit({ ...op, holders })
+    const changes = holders.map((holding) => ({ ...holding, isHeld: true }))
     return this.#holdAgain({ kind: 'shards', stripe, changes })
   }
 
   /** Who holds shards, as far as nobody has said anything of that since. */
   #holdAgain(op: OpOf<'shards'>): Dot | undefined {
-    const changes = this.#volume.stripes.unsaid(op.stripe, op.changes).slice(0, OP_SHARDS_MAX)
+    const changes = this.#volume.stripes
+      .unsaid(op.stripe, op.changes)
+      .filter((change) => this.#maySay(change))
+      .slice(0, OP_SHARDS_MAX)
     return changes.length === 0 ? undefined : this.#volume.submit({ ...op, changes })
+  }
+
+  /** Of itself, or with a receipt that others still take: a holder whose receipt is too old says itself what it holds. */
+  #maySay({ peer, receipt }: Holding): boolean {
+    if (receipt === undefined) return peer === this.#volume.identity.peer
+    return this.#volume.wallMs() - hlcMillis(receipt.hlc) < RECEIPT_AGE_MS / 2
   }
 
   /** What lies in a tier, as far as nobody has said anything of that since. */
@@ -166,7 +178,8 @@ export class Restatement {
     const inode = this.#inodes.get(op.inode) ?? op.inode
     const known = readInode(view, inode)
     if (known !== undefined) {
-      if (known.versions.some((version) => isSameContent(version, op))) return undefined
+      for (const version of versionsOf(view, inode, known))
+        if (isSameContent(version, op)) return undefined
       const touch = op.touch.map(({ link, saw }) => {
         return { link: this.#linkOf(link), saw: this.#seen(saw) }
       })

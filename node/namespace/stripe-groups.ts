@@ -1,5 +1,5 @@
 // Stripes by what decides what becomes of them: placement group, code, class, holders, cold tiers, and whether they are
-// condemned.
+// condemned, or swept.
 // Counts and sums are in memory, so that health needs no scan; which stripes they are is an index in the store. Both
 // follow from the records of the stripes alone, and lie in checkpoints like these.
 import { compareBytes, fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
@@ -13,7 +13,7 @@ import { parseClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
-import { coldCopiesOf, holdersOf, isCondemned, isLive } from './stripe-record.ts'
+import { coldCopiesOf, holdersOf, isCondemned, isLive, isSwept } from './stripe-record.ts'
 import type { StripeRecord } from './stripe-record.ts'
 
 /** Hex of the first bytes of the hash of what its stripes share. */
@@ -27,6 +27,7 @@ export interface StripeGroup {
   readonly m: number
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  readonly isSwept: boolean
   readonly holders: readonly (readonly PeerId[])[]
   readonly tiers: readonly string[]
   readonly count: number
@@ -37,13 +38,16 @@ const GROUP: ByteString = 'g'
 const MEMBER: ByteString = 'j'
 const GROUP_ID_BYTES = 16
 
-/** What the stripes of a group share: placement group, k, m, class, is condemned, holders, and cold tiers if any. */
+/** In use, condemned, or swept. */
+type End = 0 | 1 | 2
+
+/** What the stripes of a group share: placement group, k, m, class, end, holders, and cold tiers if any. */
 type Shared = readonly [
   number,
   number,
   number,
   string,
-  boolean,
+  End,
   readonly (readonly Uint8Array[])[],
   (readonly string[])?,
 ]
@@ -129,7 +133,7 @@ export class StripeGroups {
 
   #group(
     id: GroupId,
-    [placement, k, m, cls, condemned, holders, tiers = []]: Shared,
+    [placement, k, m, cls, end, holders, tiers = []]: Shared,
     count: number,
     shardBytes: number,
   ): StripeGroup {
@@ -139,7 +143,8 @@ export class StripeGroups {
       k,
       m,
       class: cls === '' ? undefined : parseClass(cls),
-      isCondemned: condemned,
+      isCondemned: end > 0,
+      isSwept: end > 1,
       holders: holders.map((peers) => peers.map((key) => this.peerOf(toByteString(key)))),
       tiers,
       count,
@@ -151,6 +156,10 @@ export class StripeGroups {
 const NOTHING: Uint8Array = new Uint8Array(0)
 
 /** The group of a stripe; undefined while it is in none. */
+export function groupOf(stripe: StripeId, record: StripeRecord): GroupId | undefined {
+  return sharedBy(stripe, record)?.id
+}
+
 function sharedBy(
   stripe: StripeId,
   record: StripeRecord,
@@ -163,7 +172,8 @@ function sharedBy(
     .sort((a, b) => compareBytes(Buffer.concat(a), Buffer.concat(b)))
   const tiers = coldCopiesOf(record).map(({ tier }) => tier)
   const { k, m, class: cls } = facts
-  const common = [placementGroup(stripe), k, m, cls, isCondemned(record), holders] as const
+  const end: End = isSwept(record) ? 2 : isCondemned(record) ? 1 : 0
+  const common = [placementGroup(stripe), k, m, cls, end, holders] as const
   const shared: Shared = tiers.length === 0 ? common : [...common, tiers]
   const hash = blake3(encodeCbor(shared)).subarray(0, GROUP_ID_BYTES)
   return { id: toHex(hash) as GroupId, shared }

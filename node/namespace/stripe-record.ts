@@ -1,19 +1,22 @@
 // What the log says of one stripe, and what follows from it. All of it is registers of which the greatest stamp wins, so
 // the order in which ops come does not matter:
-//   per shard and peer the newest word on whether it is held there
+//   per shard and peer the newest word of the peer itself on whether it holds it: by its own clock, be it said in an entry
+//   of its own or by its receipt in one of another's
 //   when the stripe was last recorded, when last condemned, and the newest sweep with the clock of the `condemn` it names
 //   per cold tier the newest word on where in it the stripe lies; and when somebody was last said to have read of it
-// A sweep takes what it had seen: a stripe that was recorded after the `condemn` stays. A later record brings a swept
-// stripe back, and what was said of its holders up to that `condemn` stays void.
+// A sweep takes what it had seen: a stripe that was recorded after the `condemn` stays, and a later record brings a swept
+// stripe back. A swept stripe is known until nobody can come to say that it is needed: who held it may have it still.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { stampHlc } from '../../protocol/log/dot.ts'
+import { makeStamp, stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
-import { hexIdBytes, packIdFromBytes } from '../../protocol/ids.ts'
-import type { PackId } from '../../protocol/ids.ts'
+import { SHORT_ID_BYTES, hexIdBytes, packIdFromBytes, publicKeyOf } from '../../protocol/ids.ts'
+import type { ActorId, PackId } from '../../protocol/ids.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
+import { RECEIPT_AGE_MS, SWEPT_KEPT_MS } from '../../protocol/limits.ts'
 import { decodeHlc } from '../../protocol/log/entry.ts'
 
 /** What its header says of a stripe, as far as those need it who don't want its chunks. */
@@ -31,9 +34,6 @@ export interface Word {
   /** Public key. */
   readonly peer: ByteString
   readonly isHeld: boolean
-}
-
-interface Presence extends Word {
   readonly stamp: Stamp
 }
 
@@ -67,11 +67,14 @@ export interface StripeRecord {
   readonly condemned: Stamp | undefined
   readonly sweep: Sweep | undefined
   /** By shard and peer. */
-  readonly presences: ReadonlyMap<ByteString, Presence>
+  readonly presences: ReadonlyMap<ByteString, Word>
   /** By tier. */
   readonly cold: ReadonlyMap<string, ColdRegister>
   readonly read: Stamp | undefined
 }
+
+/** A receipt is older than what its maker says in entries at the same time. */
+const NOBODY = '0'.repeat(2 * SHORT_ID_BYTES) as ActorId
 
 export const UNKNOWN: StripeRecord = {
   facts: undefined,
@@ -88,17 +91,18 @@ export interface Oblivion {
   readonly upTo: Hlc
   /** Nothing has. */
   readonly isGone: boolean
-  /** What was said of holders up to here is void. */
-  readonly voidTo: Hlc
 }
 
-/** Somebody recorded it, and no sweep has taken it since. */
+/** Somebody recorded it, and it is not forgotten. */
 export function isLive(record: StripeRecord): boolean {
-  return record.added !== undefined && !isSwept(record)
+  return record.added !== undefined
 }
 
-function isSwept({ added, sweep }: StripeRecord): boolean {
-  return sweep !== undefined && (added === undefined || sweep.condemned > stampHlc(added))
+/** Is it said that nobody needs it? A sweep takes what is condemned by then. */
+export function isSwept(record: StripeRecord): boolean {
+  const { added, sweep } = record
+  const isTaken = sweep !== undefined && (added === undefined || sweep.condemned > stampHlc(added))
+  return isTaken && isCondemned(record)
 }
 
 export function isCondemned({ added, condemned }: StripeRecord): boolean {
@@ -107,56 +111,50 @@ export function isCondemned({ added, condemned }: StripeRecord): boolean {
 }
 
 /** Per shard who holds it, as public keys in their order. */
-export function holdersOf({ facts, sweep, presences }: StripeRecord): ByteString[][] {
+export function holdersOf({ facts, presences }: StripeRecord): ByteString[][] {
   const holders: ByteString[][] = Array.from(
     { length: facts === undefined ? 0 : facts.k + facts.m },
     () => [],
   )
-  for (const { index, peer, isHeld, stamp } of presences.values())
-    if (isHeld && !isVoid(stamp, sweep)) holders[index]?.push(peer)
+  for (const { index, peer, isHeld } of presences.values()) if (isHeld) holders[index]?.push(peer)
   return holders.map((peers) => peers.sort())
 }
 
 /** Where it lies in cold tiers, by name of the tier. */
-export function coldCopiesOf({ sweep, cold }: StripeRecord): ColdCopy[] {
+export function coldCopiesOf({ cold }: StripeRecord): ColdCopy[] {
   return [...cold.values()]
     .flatMap(({ tier, pack, offset, stamp }) =>
-      pack === undefined || isVoid(stamp, sweep)
-        ? []
-        : [{ tier, pack, offset, since: stampHlc(stamp) }],
+      pack === undefined ? [] : [{ tier, pack, offset, since: stampHlc(stamp) }],
     )
     .sort((a, b) => (a.tier < b.tier ? -1 : 1))
 }
 
-/** Has the record no word that counts on a tier? */
-export function isColdUnsaid({ cold, sweep }: StripeRecord, tier: string): boolean {
-  const known = cold.get(tier)
-  return known === undefined || isVoid(known.stamp, sweep)
+/** Has the record no word on a tier? */
+export function isColdUnsaid({ cold }: StripeRecord, tier: string): boolean {
+  return !cold.has(tier)
 }
 
-/** Of these words those on which the record has none that counts. */
-export function unsaid<Said extends Word>(record: StripeRecord, words: readonly Said[]): Said[] {
-  return words.filter((word) => {
-    const known = record.presences.get(presenceKey(word))
-    return known === undefined || isVoid(known.stamp, record.sweep)
-  })
+/** Has the record no word on whether a peer holds a shard? */
+export function isUnsaid(record: StripeRecord, shard: Pick<Word, 'index' | 'peer'>): boolean {
+  return !record.presences.has(presenceKey(shard))
 }
 
 export function withRecorded(record: StripeRecord, facts: StripeFacts, stamp: Stamp): StripeRecord {
   return { ...record, facts, added: newest(record.added, stamp) }
 }
 
-export function withWords(
-  record: StripeRecord,
-  words: readonly Word[],
-  stamp: Stamp,
-): StripeRecord {
+/** A word of a holder: of the op's author as of the op, of another as of its receipt, by its own clock. */
+export function wordOf({ index, peer, isHeld, receipt }: ShardChange, stamp: Stamp): Word {
+  const said = receipt === undefined ? stamp : makeStamp(receipt.hlc, NOBODY, 0)
+  return { index, peer: toByteString(publicKeyOf(peer)), isHeld, stamp: said }
+}
+
+export function withWords(record: StripeRecord, words: readonly Word[]): StripeRecord {
   const presences = new Map(record.presences)
-  for (const { index, peer, isHeld } of words) {
-    const key = presenceKey({ index, peer })
+  for (const word of words) {
+    const key = presenceKey(word)
     const known = presences.get(key)
-    if (known === undefined || known.stamp <= stamp)
-      presences.set(key, { index, peer, isHeld, stamp })
+    if (known === undefined || known.stamp <= word.stamp) presences.set(key, word)
   }
   return { ...record, presences }
 }
@@ -198,10 +196,8 @@ export function hasTraces(record: StripeRecord): boolean {
  * `upTo`; undefined if nothing.
  */
 export function oblivionOf(record: StripeRecord, upTo: Hlc): Oblivion | undefined {
-  const { sweep } = record
-  const isOld = sweep !== undefined && stampHlc(sweep.stamp) <= upTo
-  const isGone = isSwept(record) ? isOld : record.added === undefined
-  const oblivion = { upTo, isGone, voidTo: isOld ? sweep.condemned : HLC_ZERO }
+  const isGone = isSwept(record) ? isRipe(record.sweep, upTo) : record.added === undefined
+  const oblivion = { upTo, isGone }
   const rest = forget(record, oblivion)
   const isSame =
     rest.presences.size === record.presences.size &&
@@ -214,23 +210,24 @@ export function oblivionOf(record: StripeRecord, upTo: Hlc): Oblivion | undefine
 }
 
 /** The record without that: the same whether ops from above the cut were taken before or after. */
-export function forget(record: StripeRecord, { upTo, isGone, voidTo }: Oblivion): StripeRecord {
+export function forget(record: StripeRecord, { upTo, isGone }: Oblivion): StripeRecord {
   const isOld = (stamp: Stamp | undefined): boolean =>
     stamp !== undefined && stampHlc(stamp) <= upTo
-  const presences = [...record.presences].filter(([, { isHeld, stamp }]) => {
-    if (isOld(stamp) && (isGone || !isHeld)) return false
-    return stampHlc(stamp) > voidTo
-  })
-  const cold = [...record.cold].filter(([, { pack, stamp }]) => {
-    if (isOld(stamp) && (isGone || pack === undefined)) return false
-    return stampHlc(stamp) > voidTo
-  })
+  // A receipt is older than the op that it comes in, so one from before the cut may still come.
+  const isOutdated = (stamp: Stamp): boolean =>
+    hlcMillis(stampHlc(stamp)) + RECEIPT_AGE_MS <= hlcMillis(upTo)
+  const presences = [...record.presences].filter(
+    ([, { isHeld, stamp }]) => !isOutdated(stamp) || (isHeld && !isGone),
+  )
+  const cold = [...record.cold].filter(
+    ([, { pack, stamp }]) => !isOld(stamp) || (pack !== undefined && !isGone),
+  )
   const added = isGone && isOld(record.added) ? undefined : record.added
   return {
     facts: added === undefined ? undefined : record.facts,
     added,
     condemned: isGone && isOld(record.condemned) ? undefined : record.condemned,
-    sweep: isOld(record.sweep?.stamp) ? undefined : record.sweep,
+    sweep: isRipe(record.sweep, upTo) ? undefined : record.sweep,
     presences: new Map(presences),
     cold: new Map(cold),
     read: isGone && isOld(record.read) ? undefined : record.read,
@@ -307,7 +304,7 @@ type Encoded = readonly [
 export function decodeRecord(bytes: Uint8Array): StripeRecord {
   const encoded = decodeCbor(bytes, 'stripe record') as Encoded
   const [facts, added, condemned, sweep, words, cold = [], read = null] = encoded
-  const presences = new Map<ByteString, Presence>()
+  const presences = new Map<ByteString, Word>()
   for (const [saidAt, said] of words) {
     const stamp = toByteString(saidAt) as Stamp
     for (const [index, key, isHeld] of said) {
@@ -340,8 +337,9 @@ export function decodeRecord(bytes: Uint8Array): StripeRecord {
   }
 }
 
-function isVoid(stamp: Stamp, sweep: Sweep | undefined): boolean {
-  return sweep !== undefined && stampHlc(stamp) <= sweep.condemned
+/** Was it long enough ago that all who need something of it have said so? */
+function isRipe(sweep: Sweep | undefined, upTo: Hlc): boolean {
+  return sweep !== undefined && hlcMillis(stampHlc(sweep.stamp)) + SWEPT_KEPT_MS <= hlcMillis(upTo)
 }
 
 function presenceKey({ index, peer }: Pick<Word, 'index' | 'peer'>): ByteString {

@@ -8,17 +8,17 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { chunkIdBytes, publicKeyOf, stripeIdBytes, stripeIdFromCid } from '../../protocol/ids.ts'
 import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
-import { stampHlc } from '../../protocol/log/dot.ts'
+import { STAMP_ZERO, stampHlc } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
-import type { ClearOp, ShardChange } from '../../protocol/tree/op.ts'
+import type { ClearOp, Holding, ShardChange } from '../../protocol/tree/op.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
-import { StripeGroups } from './stripe-groups.ts'
-import { takeOldStripes } from './stripe-upgrade.ts'
+import { StripeGroups, groupOf } from './stripe-groups.ts'
+import type { GroupId } from './stripe-groups.ts'
 import {
   UNKNOWN,
   coldCopiesOf,
@@ -31,16 +31,18 @@ import {
   isCondemned,
   isEmpty,
   isLive,
+  isSwept,
+  isUnsaid,
   oblivionOf,
-  unsaid,
   withCold,
   withCondemned,
   withRead,
   withRecorded,
   withSweep,
   withWords,
+  wordOf,
 } from './stripe-record.ts'
-import type { ColdCopy, Oblivion, StripeRecord, Word } from './stripe-record.ts'
+import type { ColdCopy, Oblivion, StripeRecord } from './stripe-record.ts'
 
 /** As data and upkeep see it: node/data/stripe-map.ts. */
 export interface MappedStripe {
@@ -49,6 +51,7 @@ export interface MappedStripe {
   readonly holders: readonly (readonly PeerId[])[]
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
+  readonly isSwept: boolean
   readonly cold: readonly ColdCopy[]
   /** When it was recorded, or read of, whichever is later. */
   readonly usedAt: Hlc
@@ -74,6 +77,16 @@ export const TRACE: ByteString = 't'
 /** Where a chunk lies: a stripe, by its CID, and the index there. */
 type Location = readonly [stripe: Uint8Array, index: number]
 
+/** The same, as data and upkeep see it. */
+export interface ChunkLocation {
+  readonly stripe: StripeId
+  readonly index: number
+  /** Text of the stripe's class; empty: the volume's. */
+  readonly class: string
+  readonly isCondemned: boolean
+  readonly isSwept: boolean
+}
+
 export class StripeTable {
   readonly groups: StripeGroups
   readonly #view: ReplicaView
@@ -90,27 +103,20 @@ export class StripeTable {
   }
 
   static async open(view: ReplicaView): Promise<StripeTable> {
-    const old = await takeOldStripes(view)
-    const table = new StripeTable(view, await StripeGroups.open(view))
-    for (const [op, stamp] of old) table.apply(op, stamp)
-    return table
+    return new StripeTable(view, await StripeGroups.open(view))
   }
 
-  /** A stripe that a chunk lies in and its index there: one that is not condemned, if any, and then the least. */
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    const all = this.#locations(chunkKey(chunk))
-    const isUsed = ([stripe]: Location): boolean => !isCondemned(this.#record(idOf(stripe)))
-    const [stripe, index] = (all.length > 1 ? all.find(isUsed) : undefined) ?? all[0] ?? []
-    return stripe === undefined || index === undefined ? undefined : { stripe: idOf(stripe), index }
-  }
-
-  /** Does the chunk lie in a stripe of this class that is not condemned? */
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
-    const text = cls === undefined ? '' : formatClass(cls)
-    return this.#locations(chunkKey(chunk)).some(([stripe]) => {
-      const record = this.#record(idOf(stripe))
-      return record.facts?.class === text && !isCondemned(record)
+  /** Stripes that list a chunk, and its index there: those in use first, then by when they were recorded, the oldest first. */
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    const found = this.#locations(chunkKey(chunk)).map(([cid, index]) => {
+      const stripe = idOf(cid)
+      const record = this.#record(stripe)
+      const ends = { isCondemned: isCondemned(record), isSwept: isSwept(record) }
+      const addedAt = record.added ?? STAMP_ZERO
+      return { stripe, index, class: record.facts?.class ?? '', ...ends, addedAt }
     })
+    if (found.length < 2) return found
+    return found.sort((a, b) => rankOf(a) - rankOf(b) || (a.addedAt < b.addedAt ? -1 : 1))
   }
 
   /** Is it known, and not swept? */
@@ -128,6 +134,7 @@ export class StripeTable {
       holders: holdersOf(record).map((peers) => peers.map((key) => this.groups.peerOf(key))),
       class: header.class,
       isCondemned: isCondemned(record),
+      isSwept: isSwept(record),
       cold: coldCopiesOf(record),
       usedAt: stampHlc(usedAt(record)),
     }
@@ -140,7 +147,7 @@ export class StripeTable {
       if (isLive(decodeRecord(value))) yield idIn(key)
   }
 
-  /** The clock of the `condemn` op that a sweep can go on from; undefined if it is not condemned. */
+  /** The clock of the `condemn` op that a sweep can go on from, or went on from; undefined if it is not condemned. */
   condemnedAt(id: StripeId): Hlc | undefined {
     const record = this.#record(id)
     const { condemned } = record
@@ -148,22 +155,26 @@ export class StripeTable {
     return stampHlc(condemned)
   }
 
+  /** The newest sweep of a stripe that is swept. */
+  sweptAt(id: StripeId): Stamp | undefined {
+    const record = this.#record(id)
+    return isLive(record) && isSwept(record) ? record.sweep?.stamp : undefined
+  }
+
+  /** The group that a stripe is counted in. */
+  groupOf(id: StripeId): GroupId | undefined {
+    return groupOf(id, this.#record(id))
+  }
+
   /**
    * Of these changes those that say that a shard is held, where the log says nothing of that. For what was said too
-   * late: whatever others have said meanwhile stands. A sweep says that nothing is held.
+   * late: whatever was said meanwhile stands.
    */
   unsaid(id: StripeId, changes: readonly ShardChange[]): readonly ShardChange[] {
     const record = this.#record(id)
-    if (record.added !== undefined && !isLive(record)) return []
-    const said = changes
-      .filter(({ isHeld }) => isHeld)
-      .map((change) => ({
-        change,
-        isHeld: true,
-        index: change.index,
-        peer: keyOfPeer(change.peer),
-      }))
-    return unsaid(record, said).map(({ change }) => change)
+    return changes.filter(
+      ({ index, peer, isHeld }) => isHeld && isUnsaid(record, { index, peer: keyOfPeer(peer) }),
+    )
   }
 
   /** Every pack that is named in a tier, also of stripes that are not in use: in a slow pass only. */
@@ -186,8 +197,8 @@ export class StripeTable {
       case 'stripe':
         return this.#addStripe(op.header, op.holders, stamp)
       case 'shards': {
-        const words = op.changes.map((change) => ({ ...change, peer: keyOfPeer(change.peer) }))
-        return this.#change(op.stripe, (record) => withWords(record, words, stamp))
+        const words = op.changes.map((change) => wordOf(change, stamp))
+        return this.#change(op.stripe, (record) => withWords(record, words))
       }
       case 'condemn':
         for (const id of op.stripes) this.#change(id, (record) => withCondemned(record, stamp))
@@ -209,18 +220,16 @@ export class StripeTable {
     }
   }
 
-  #addStripe(headerBytes: Uint8Array, holders: readonly (readonly PeerId[])[], stamp: Stamp): void {
+  #addStripe(headerBytes: Uint8Array, holders: readonly Holding[], stamp: Stamp): void {
     const id = stripeIdOf(headerBytes)
     const header = decodeStripeHeader(headerBytes)
     const { k, m, shardBytes, class: cls } = header
     const facts = { k, m, shardBytes, class: cls === undefined ? '' : formatClass(cls) }
-    const words: Word[] = holders.flatMap((peers, index) =>
-      peers.map((peer) => ({ index, peer: keyOfPeer(peer), isHeld: true })),
-    )
+    const words = holders.map((holding) => wordOf({ ...holding, isHeld: true }, stamp))
     if (this.#view.get(keyOf(HEADER, id)) === undefined)
       this.#view.put(keyOf(HEADER, id), headerBytes)
     const change = (record: StripeRecord): StripeRecord =>
-      withWords(withRecorded(record, facts, stamp), words, stamp)
+      withWords(withRecorded(record, facts, stamp), words)
     this.#change(id, change, () => header)
   }
 
@@ -300,6 +309,11 @@ export class StripeTable {
     this.#headers.set(id, [header, bytes])
     return [header, bytes]
   }
+}
+
+/** Rather one in use, and least of all one that is given up. */
+function rankOf({ isCondemned: isEnding, isSwept: isEnded }: ChunkLocation): number {
+  return Number(isEnding) + Number(isEnded)
 }
 
 function usedAt({ added, read }: StripeRecord): Stamp {

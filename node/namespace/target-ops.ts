@@ -2,14 +2,14 @@
 // same under one name, of which one shows, all are meant.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
-import { OP_DOTS_MAX } from '../../protocol/limits.ts'
+import { NAMES_SHOWN_MAX, OP_DOTS_MAX } from '../../protocol/limits.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import { clampTime } from '../../protocol/tree/attributes.ts'
 import { readLastName } from '../../protocol/tree/dead.ts'
 import { nameText } from '../../protocol/tree/names.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { ContentRef, TreeOp } from '../../protocol/tree/op.ts'
-import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { linksOf, readDir, readInode, readLink, seenOf } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import { twinsOf } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -34,13 +34,16 @@ export function moveOps(
     const { id } = target
     const dir = readDir(view, id)
     if (dir === undefined) return []
-    return [{ kind: 'move-dir', id, from: dir.parent, parent, name, saw: seen(dir.live) }]
+    return [
+      { kind: 'move-dir', id, from: dir.parent, parent, name, saw: seenOf(view, 'dir', id, dir) },
+    ]
   }
   const link = readLink(view, target.link)
   if (link === undefined) return []
   const twins = twinsOf(view, target.link).flatMap((twin) => unlinkOps(view, twin))
-  const saw = seen(link.live)
-  return [...twins, { kind: 'move', link: target.link, from: link.parent, parent, name, saw }]
+  const { inode, parent: from } = link
+  const saw = seenOf(view, 'link', target.link, link)
+  return [...twins, { kind: 'move', link: target.link, inode, from, parent, name, saw }]
 }
 
 /** throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it copies and removes it then. */
@@ -55,7 +58,9 @@ export function removeOps(view: StateStore, target: ViewTarget): TreeOp[] {
   if (target.kind === 'dir') {
     const dir = readDir(view, target.id)
     if (dir === undefined) return []
-    return [{ kind: 'rmdir', id: target.id, from: dir.parent, saw: seen(dir.live) }]
+    return [
+      { kind: 'rmdir', id: target.id, from: dir.parent, saw: seenOf(view, 'dir', target.id, dir) },
+    ]
   }
   if (target.version !== undefined)
     return [{ kind: 'drop-version', inode: target.id, saw: [target.version] }]
@@ -73,29 +78,33 @@ export function versionOps(
   isSelf: (actor: ActorId) => boolean,
 ): TreeOp[] {
   const last = readLastName(view, inode)
-  const links =
-    last === undefined || isSelf(last.remover) ? (readInode(view, inode)?.links ?? []) : [last.link]
+  const file = readInode(view, inode)
+  const named = file === undefined ? [] : Array.from(linksOf(view, inode, file).take(OP_DOTS_MAX))
+  const links = last === undefined || isSelf(last.remover) ? named : [last.link]
   const touch = links.flatMap((id) => {
     const link = readLink(view, id)
-    return link === undefined ? [] : [{ link: id, saw: seen(link.live) }]
+    return link === undefined ? [] : [{ link: id, saw: seenOf(view, 'link', id, link) }]
   })
-  const twins = links.flatMap((link) => twinsOf(view, link)).filter((twin) => !links.includes(twin))
+  const twins = links
+    .slice(0, NAMES_SHOWN_MAX)
+    .flatMap((link) => twinsOf(view, link))
+    .filter((twin) => !links.includes(twin))
   const op: TreeOp = {
     kind: 'version',
     inode,
     ...version,
     base: seen(version.base),
     modifiedNs: clampTime(version.modifiedNs),
-    touch: seen(touch),
+    touch,
   }
   return [...twins.flatMap((twin) => unlinkOps(view, twin)), op]
 }
 
 function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
   const link = readLink(view, id)
-  return link === undefined
-    ? []
-    : [{ kind: 'unlink', link: id, from: link.parent, saw: seen(link.live) }]
+  if (link === undefined) return []
+  const { inode, parent: from } = link
+  return [{ kind: 'unlink', link: id, inode, from, saw: seenOf(view, 'link', id, link) }]
 }
 
 /** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */

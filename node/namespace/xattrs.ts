@@ -2,7 +2,7 @@
 // here, where the call is made; elsewhere an op is only applied.
 import { ShoalError } from '../../protocol/errors.ts'
 import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../protocol/limits.ts'
-import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
+import { countXattrs, readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { XattrName } from '../../protocol/tree/xattrs.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Volume } from './volume.ts'
@@ -32,11 +32,10 @@ export class Xattrs {
   set(target: ViewTarget, name: XattrName, value: Uint8Array, flags = 0): void {
     if (value.length > XATTR_VALUE_MAX)
       throw new ShoalError('E2BIG', `an extended attribute has at most ${XATTR_VALUE_MAX} bytes`)
-    const names = this.list(target)
-    const isSet = names.includes(name)
+    const isSet = this.get(target, name) !== undefined
     if (isSet && (flags & CREATE) !== 0) throw new ShoalError('EEXIST', `${name} is set already`)
     if (!isSet && (flags & REPLACE) !== 0) throw notSet(name)
-    if (!isSet && names.length >= XATTRS_MAX)
+    if (!isSet && countXattrs(this.#volume.view, target.id) >= XATTRS_MAX)
       throw new ShoalError('ENOSPC', `there are ${XATTRS_MAX} extended attributes already`)
     this.#volume.submit({ kind: 'xattr', id: target.id, name, value })
   }

@@ -11,16 +11,21 @@ export type SecurityEventKind =
   | 'backup-refused' // an object in a cold tier that has the name of a head of a backup, and counts as none
   | 'ballot-leap' // somebody wants ballots to leap
   | 'clock-ahead' // of a member
+  | 'cold-false' // a tier does not hold what it is said to hold
+  | 'false-file' // nobody can read what its writer says that it holds
   | 'home-copied' // it was restored or copied, and runs under a new incarnation
   | 'home-mended' // files of the home were open to other users of the machine
   | 'join-refused' // somebody showed a ticket in vain
   | 'joined' // this node became a member
+  | 'live-stripe-condemned' // somebody gave up a stripe that a file needs
   | 'log-altered' // this very log was cut or changed
   | 'member-removed'
   | 'peer-costly' // a peer is cut off for a while, or what it writes is held back
   | 'peer-log-back' // the security log of a member is shorter than it was, or another
   | 'policy-set'
   | 'role-given'
+  | 'shard-denied' // a member says that somebody does not hold a shard, who does
+  | 'stripe-false' // a stripe lists chunks that it does not hold
   | 'tier-set'
   | 'ticket-made'
   | 'ticket-revoked'

@@ -1,6 +1,6 @@
 // Serves /shoal/shard/1: members get what this node holds, and those who may store hand it shards to keep. A shard is
-// kept only if it hashes to what its header says, and acknowledged only once it is durable; puts at the same time share
-// a commit. A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
+// kept only if it hashes to what its header says, and acknowledged only once it is durable, by a receipt; puts at the same
+// time share a commit and a signature. What no stripe of the log names so far is bounded (store/strays.ts). A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
 // Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
@@ -17,10 +17,14 @@ import { enforces } from '../../protocol/trust.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { divCeil } from '../../protocol/units.ts'
 import { ShardProofs, noShard } from './shard-protocol-proofs.ts'
+import { ShardReceipts } from './shard-receipts.ts'
+import type { SignReceipts } from './shard-receipts.ts'
 import { ShardRoom } from './shard-protocol-room.ts'
 import { ShardSession } from './shard-protocol-session.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
+import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
 
@@ -44,11 +48,13 @@ export interface ShardServerHooks {
    * none yet.
    */
   isForeign?(volume: VolumeId, what: Asked): boolean
+  /** Sign for shards that are durable here. */
+  readonly sign: SignReceipts
   /** A shard that a peer has put is durable here. */
   onKept?(volume: VolumeId, stripe: StripeId): void
   /** A peer has sent a shard that it may not put, or that is none. */
   onRefused?(peer: PeerId, bytes: number): void
-  /** A shard that a peer has asked for is damaged here. */
+  /** A shard that a peer has asked for is damaged here, or is not, though the map ascribes it to this node. */
   onDamaged?(stripe: StripeId, index: number): void
 }
 
@@ -61,6 +67,9 @@ interface AdmittedPut {
   readonly stripe: StripeId
   readonly root: Uint8Array
   readonly header: Uint8Array
+  /** What is to be durable with it, and what to call if nothing comes of it. */
+  readonly writes: readonly KvWrite[]
+  readonly cancel: () => void
 }
 
 /** Who puts so knows better. */
@@ -70,6 +79,7 @@ const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'EACCES',
   'not-a-member',
 ])
+const NO_DEBT = { writes: [], cancel: () => undefined }
 const DONE: Extract<ShardReply, { kind: 'ok' }> = { kind: 'ok', length: 0, indices: [], proof: [] }
 
 export class ShardServer {
@@ -79,6 +89,7 @@ export class ShardServer {
   readonly #hooks: ShardServerHooks
   readonly #room = new ShardRoom()
   readonly #proofs: ShardProofs
+  readonly #receipts: ShardReceipts
   readonly #sessions = new Map<ShardSession, Promise<void>>()
   #stopped = false
 
@@ -91,6 +102,7 @@ export class ShardServer {
     this.#store = components.store
     this.#hooks = hooks
     this.#proofs = new ShardProofs(components.store)
+    this.#receipts = new ShardReceipts(components.store, hooks.sign)
   }
 
   async start(): Promise<void> {
@@ -134,9 +146,7 @@ export class ShardServer {
         await this.#answer(session, request)
       } catch (error) {
         session.signal.throwIfAborted()
-        if (request.kind === 'get' && hasCode(error, 'corrupt')) {
-          this.#hooks.onDamaged?.(request.stripe, request.index)
-        }
+        if (request.kind === 'get') this.#noteFailure(request, error)
         if (request.kind === 'put' && FAULTS.has(asShoalError(error).code))
           this.#hooks.onRefused?.(session.peer, request.length)
         await session.reply(refusal(error))
@@ -154,8 +164,6 @@ export class ShardServer {
         return this.#chunk(session, request)
       case 'have':
         return this.#have(session, request)
-      case 'drop':
-        return this.#drop(session, request)
       default:
         return assertNever(request)
     }
@@ -172,18 +180,23 @@ export class ShardServer {
       }
     }
     const put = await orDiscard(() => this.#admitPut(session.peer, request))
-    const giveBack = await this.#room.take(session.peer, length, session.signal)
+    let receipt: Receipt | undefined
     try {
-      // Who puts a shard again may do so because it was found damaged here.
-      const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
-      if (state === 'whole') await session.discard(length)
-      else await this.#keep(put, index, await session.payload(length))
-      await this.#store.commit([])
+      const giveBack = await this.#room.take(session.peer, length, session.signal)
+      try {
+        // Who puts a shard again may do so because it was found damaged here.
+        const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
+        if (state === 'whole') await session.discard(length)
+        else await this.#keep(put, index, await session.payload(length))
+        receipt = await this.#receipts.take(volume, { stripe: put.stripe, index }, put.writes)
+      } finally {
+        giveBack()
+      }
     } finally {
-      giveBack()
+      if (receipt === undefined) put.cancel()
     }
     this.#hooks.onKept?.(volume, put.stripe)
-    await session.reply(DONE)
+    await session.reply({ ...DONE, receipt })
   }
 
   async #keep(
@@ -199,14 +212,23 @@ export class ShardServer {
 
   /** What a put must match. throws ShoalError, and the payload is not wanted. */
   #admitPut(peer: PeerId, { volume, header, index, length }: Request<'put'>): AdmittedPut {
-    this.#accessOfStorer(volume, peer)
+    const access = this.#accessOfStorer(volume, peer)
     const { shardBytes, shardRoots } = decodeStripeHeader(header)
     const root = shardRoots[index]
     if (root === undefined || length !== shardBytes) {
       const expected = `${shardRoots.length} shards of ${shardBytes} bytes`
       throw new ShoalError('malformed', `shard ${index} of ${length} bytes in ${expected}`)
     }
-    return { stripe: stripeIdOf(header), root, header }
+    const stripe = stripeIdOf(header)
+    const isLogged = access.stripe(stripe)?.holders[index]?.includes(this.#network.self) === true
+    const debt = isLogged ? NO_DEBT : this.#store.strays.expect(peer, { stripe, index }, length)
+    return { stripe, root, header, ...debt }
+  }
+
+  #noteFailure({ volume, stripe, index }: Request<'get'>, error: unknown): void {
+    const holders = this.#hooks.accessTo(volume)?.stripe(stripe)?.holders[index]
+    const isMissing = hasCode(error, 'ENOENT') && holders?.includes(this.#network.self) === true
+    if (isMissing || hasCode(error, 'corrupt')) this.#hooks.onDamaged?.(stripe, index)
   }
 
   async #get(session: ShardSession, request: Request<'get'>): Promise<void> {
@@ -279,21 +301,6 @@ export class ShardServer {
     this.#accessOfMember(volume, session.peer)
     const isForeign = this.#isForeign(volume, { stripe })
     await session.reply({ ...DONE, indices: isForeign ? [] : this.#store.shards.indices(stripe) })
-  }
-
-  /**
-   * A stripe that the volume does not know may have been acknowledged and not logged yet, or be another volume's: only
-   * this node's own collection decides about it.
-   */
-  async #drop(session: ShardSession, { volume, stripe, index }: Request<'drop'>): Promise<void> {
-    const holders = this.#accessOfStorer(volume, session.peer).stripe(stripe)?.holders
-    if (holders === undefined || holders[index]?.includes(this.#network.self) === true) {
-      const why = holders === undefined ? 'the volume does not know it' : 'this node is its holder'
-      throw new ShoalError('EACCES', `shard ${index} of stripe ${stripe} stays: ${why}`)
-    }
-    this.#store.shards.delete(stripe, index)
-    await this.#store.commit([])
-    await session.reply(DONE)
   }
 
   /** A stranger gets the same answer for any volume, and does not learn which are here. */

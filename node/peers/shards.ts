@@ -1,7 +1,11 @@
 // Asks peers for shards and chunks of one volume, and hands them shards to keep (docs/formats/shard-protocol.md).
 // What a peer answers is as long as asked, and nothing else about it is known to be true: callers verify.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
-import { CHUNK_SEALED_MAX } from '../../protocol/limits.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { CHUNK_SEALED_MAX, CLOCK_AHEAD_MS, RECEIPT_AGE_MS } from '../../protocol/limits.ts'
+import { isReceiptOf } from '../../protocol/stripe/receipt.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
+import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { SHARD_MAX, decodeShardReply, encodeShardRequest } from '../../protocol/wire/shard.ts'
 import { Latencies } from './latencies.ts'
 import { ShardChannels } from './shard-protocol-channels.ts'
@@ -52,17 +56,29 @@ export class ShardClient {
     return this.#latencies.expectedMs(peer)
   }
 
-  /** Have `peer` keep a shard. Resolves when it is durable there. The shard must not be written to after. */
+  /**
+   * Have `peer` keep a shard. returns its receipt, when the shard is durable there. The shard must not be written to after.
+   * throws also 'bad-signature' where the receipt is none.
+   */
   async put(
     peer: PeerId,
     { header, index, shard }: { header: Uint8Array; index: number; shard: Uint8Array },
     { signal }: { signal: AbortSignal },
-  ): Promise<void> {
-    const length = shard.length
-    await this.#ask(peer, { kind: 'put', volume: this.#volume, header, index, length }, 0, {
-      signal,
-      payload: shard,
-    })
+  ): Promise<Receipt> {
+    const volume = this.#volume
+    const request: ShardRequest = { kind: 'put', volume, header, index, length: shard.length }
+    const { receipt } = (await this.#ask(peer, request, 0, { signal, payload: shard })).reply
+    const stripe = stripeIdOf(header)
+    if (receipt !== undefined && this.#isGood(receipt, { volume, peer, stripe, index }))
+      return receipt
+    const what = `shard ${index} of stripe ${stripe}`
+    throw new ShoalError('bad-signature', `${peer} took ${what} and gave no receipt that is good`)
+  }
+
+  /** As others will take it: signed by the peer for this shard, and of this day. */
+  #isGood(receipt: Receipt, of: Parameters<typeof isReceiptOf>[1]): boolean {
+    const ageMs = this.#clock.wall() - hlcMillis(receipt.hlc)
+    return ageMs > -CLOCK_AHEAD_MS && ageMs < RECEIPT_AGE_MS / 2 && isReceiptOf(receipt, of)
   }
 
   /** Bytes of a shard. With `proof`, also the Merkle proof of the leaves that the range touches. */
@@ -98,15 +114,6 @@ export class ShardClient {
   ): Promise<readonly number[]> {
     const request: ShardRequest = { kind: 'have', volume: this.#volume, stripe }
     return (await this.#ask(peer, request, 0, { signal })).reply.indices
-  }
-
-  /** Let `peer` forget a shard. */
-  async drop(
-    peer: PeerId,
-    { stripe, index }: { stripe: StripeId; index: number },
-    { signal }: { signal: AbortSignal },
-  ): Promise<void> {
-    await this.#ask(peer, { kind: 'drop', volume: this.#volume, stripe, index }, 0, { signal })
   }
 
   close(): void {

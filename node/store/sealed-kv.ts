@@ -17,8 +17,8 @@ const LENGTH_BYTES = 4
 /** Of the store itself and of the node: keys of ids, numbers and hashes. */
 const PLAIN_TABLES: ReadonlySet<string> = new Set('cphtswmTVS')
 /** The same, of a volume. */
-const PLAIN_VOLUME_TABLES: ReadonlySet<string> = new Set('aAbBCdDeEFgGhijkKlmMpQRstTu')
-/** Of keys that are ids of so many chars, and then a name: of children, conflicts, long names, extended attributes, what is dead, and backups. */
+const PLAIN_VOLUME_TABLES: ReadonlySet<string> = new Set('aAbBCdDeEFgGhijkKlmMpQRstTuv')
+/** Of keys that are ids of so many chars, and then a name: of children, conflicts, long names, extended attributes, what is dead, large sets of any of these, and backups. */
 const NAMED_TABLES: ReadonlyMap<string, number> = new Map([
   ['c', 16],
   ['f', 16],
@@ -26,6 +26,7 @@ const NAMED_TABLES: ReadonlyMap<string, number> = new Map([
   ['X', 16],
   ['q', 17],
   ['H', 32],
+  ['o', 17],
 ])
 const NAMESPACE_PREFIX = 'n'
 const TAG_CHARS = 2

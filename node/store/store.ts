@@ -11,6 +11,7 @@ import { IndexRoom } from './index-room.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
+import { Strays } from './strays.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
@@ -51,6 +52,7 @@ export class Store {
   readonly chunks: ChunkStore
   readonly shards: ShardStore
   readonly fetched: FetchedChunks
+  readonly strays: Strays
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
@@ -62,7 +64,7 @@ export class Store {
 
   private constructor(
     { kv, clock }: StoreComponents,
-    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks },
+    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks; totalBytes: number },
   ) {
     const { segments, index } = parts
     this.kv = kv
@@ -84,6 +86,8 @@ export class Store {
     this.shards = new ShardStore(shared)
     this.#compaction = new Compaction(shared)
     this.#room = new IndexRoom({ clock, leftBytes: () => segments.growthBytes() })
+    const { totalBytes } = parts
+    this.strays = new Strays({ kv, clock, totalBytes, commit: (writes) => this.commit(writes) })
   }
 
   /**
@@ -96,8 +100,10 @@ export class Store {
     const indexBytes = (): Promise<number> => components.kv.sizeBytes()
     const segments = await Segments.open({ disk, table: index.segments, indexBytes }, end, options)
     const fetched = await FetchedChunks.open({ disk, clock }, options.fetchedBytesMax)
-    const store = new Store(components, { segments, index, fetched })
+    const { totalBytes } = await segments.space()
+    const store = new Store(components, { segments, index, fetched, totalBytes })
     await store.#room.look()
+    await store.strays.load()
     return store
   }
 

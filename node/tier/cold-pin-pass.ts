@@ -3,6 +3,7 @@
 import { dataBytes, packsOf } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -67,7 +68,7 @@ export class ColdPinPass {
     const open = due.filter(({ tier }) => this.#isOpen(tier))
     if (open.length > 0) {
       // Whoever writes it has not told yet where.
-      if (roots.some((root) => map.locate(root) === undefined)) return 'waits'
+      if (roots.some((root) => map.locations(root).length === 0)) return 'waits'
       this.#isIncomplete = false
       const found = await this.#addStripes(id, open)
       if (found !== 'all' || this.#isIncomplete) return found === 'waits' ? 'waits' : undefined
@@ -99,7 +100,7 @@ export class ColdPinPass {
     let last: StripeId | undefined
     try {
       for await (const chunk of this.#parts.walk.chunksOfFile(id)) {
-        const at = map.locate(chunk)?.stripe
+        const at = map.locations(chunk)[0]?.stripe
         if (at !== undefined && at === last) continue
         last = at
         const stripe = at === undefined ? undefined : map.stripe(at)
@@ -178,7 +179,9 @@ export class ColdPinPass {
 
   #rootsOf(id: NodeId): readonly ChunkId[] {
     const { view } = this.#parts.hosted.namespace.volume
-    return (readInode(view, id)?.versions ?? []).flatMap(({ content }) =>
+    const inode = readInode(view, id)
+    const versions = inode === undefined ? [] : versionsOf(view, id, inode)
+    return Array.from(versions).flatMap(({ content }) =>
       content.kind === 'chunks' ? [content.root.id] : [],
     )
   }

@@ -15,8 +15,8 @@ export interface NodeColdComponents {
   readonly hosted: HostedVolumes
   readonly isOnline: (peer: PeerId) => boolean
   readonly upkeep: Pick<NodeUpkeep, 'keeper'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
   readonly security?: RecordSecurity | undefined
+  readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
 export class NodeCold {
@@ -48,9 +48,9 @@ export class NodeCold {
   }
 
   #add(hosted: HostedVolume): void {
-    const { world, store, isOnline, upkeep, log, security } = this.#c
+    const { world, store, isOnline, upkeep, security, log } = this.#c
     const isKept = (chunk: ChunkId): boolean => upkeep.keeper(hosted).has(chunk)
-    const cold = new VolumeCold({ world, store, hosted, isOnline, isKept, log, security })
+    const cold = new VolumeCold({ world, store, hosted, isOnline, isKept, security, log })
     this.#volumes.set(hosted, cold)
     if (this.#isStarted) cold.start()
   }

@@ -4,7 +4,7 @@
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import type { StripeId } from '../../protocol/ids.ts'
-import { disperse, reachableHolders } from '../data/disperse.ts'
+import { disperse, provenHolders, withGiven } from '../data/disperse.ts'
 import { mapInBatches } from '../data/in-parallel.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { Store } from '../store/store.ts'
@@ -14,7 +14,7 @@ import type { World } from '../world/world.ts'
 const READS_MAX = 64
 
 export interface RecallParts {
-  readonly world: Pick<World, 'network'>
+  readonly world: Pick<World, 'network' | 'clock' | 'random'>
   readonly store: Store
   readonly hosted: Pick<HostedVolume, 'map' | 'gatherer' | 'client'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -39,8 +39,12 @@ export class Recall {
       bytes: await gatherer.fetch(chunk.id, { hints: [], signal }),
     }))
     const coded = codeStripe(chunks, header.k, header.m, stripe.class)
-    const parts = { store, map, client, network: world.network }
-    const holders = await disperse(parts, coded, reachableHolders(parts, stripe.holders), {
+    if (coded.id !== id)
+      throw new ShoalError('corrupt', `stripe ${id} is not of the chunks that it lists`)
+    const { network, clock, random } = world
+    const parts = { store, map, client, network, clock, random }
+    const known = await provenHolders(parts, coded, signal)
+    const given = await disperse(parts, coded, known, {
       isAvoided: (peer) => map.isAvoided(peer),
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
@@ -48,6 +52,7 @@ export class Recall {
       },
       signal,
     })
+    const holders = withGiven(known, given)
     const taken = holders.filter((peers) => peers.length > 0).length
     if (taken < holders.length)
       throw new ShoalError(
@@ -56,7 +61,7 @@ export class Recall {
       )
     await map.recordRecalled(
       headerBytes,
-      holders,
+      given,
       cold.map(({ tier }) => ({ tier, stripe: id })),
     )
   }

@@ -28,7 +28,7 @@ export async function stripesBelow(
   for await (const file of walk.filesBelow(target)) {
     const found = isLeftOut(file) ? leftOut : stripes
     for await (const chunk of walk.chunksOfFile(file)) {
-      const stripe = map.locate(chunk)?.stripe
+      const stripe = map.locations(chunk)[0]?.stripe
       if (stripe !== undefined) found.add(stripe)
     }
   }

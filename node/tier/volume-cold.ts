@@ -40,8 +40,8 @@ export interface VolumeColdParts {
   readonly isOnline: (peer: PeerId) => boolean
   /** Is a chunk pinned to this node? */
   readonly isKept: (chunk: ChunkId) => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
   readonly security?: RecordSecurity | undefined
+  readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
 export class VolumeCold {
@@ -59,16 +59,21 @@ export class VolumeCold {
 
   constructor(parts: VolumeColdParts) {
     this.#parts = parts
-    const { world, store, hosted, isOnline, isKept, log } = parts
+    const { world, hosted, store, isKept, log } = parts
     const { clock, random } = world
     const { map, volume, packer, touched } = hosted
     this.#settlement = new Settlement({
       map,
       store,
       clock,
-      isOnline,
+      random,
+      self: world.network.self,
+      cold: hosted.cold,
       stable: () => stableHlc(volume, clock),
-      isMine: (group) => this.#placeIn(group.placementGroup) === 0,
+      onFalse: (stripe, { tier, pack }) => {
+        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so: nothing is let go for it here; put it anew with shoal cold push, or see what is wrong with the tier`
+        parts.security?.({ kind: 'cold-false', volume: volume.id, message })
+      },
       isNeededHere: (chunk) => packer.isMarked(chunk) || touched.has(chunk) || isKept(chunk),
     })
     this.#recall = new Recall(parts)

@@ -2,12 +2,14 @@
 //   rebuild what is lost: the first online holder in rank does; each of the others does in case those before it have let
 //     some time pass without any progress
 //   code anew what is outdated: the first online member in rank that may
-//   give away what belongs elsewhere: the holder itself; and let go what two hold: the first online holder
+//   give away what belongs elsewhere, and let go what another holds, too: the holder itself, when the log is stable up to
+//     where it said so
 // Of stripes that are condemned only what has no shard to spare is rebuilt: until it is swept somebody may need it again.
 // Nobody asks anybody. Two nodes that see the swarm otherwise may do the same, which costs traffic and no more.
 import { coordinators } from '../../protocol/placement/plan.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -26,7 +28,7 @@ export interface Chore {
 }
 
 export interface AgendaParts {
-  readonly map: Pick<StripeMap, 'groups' | 'redundancy'>
+  readonly map: Pick<StripeMap, 'groups' | 'redundancy' | 'progress'>
   readonly network: Pick<Network, 'self'>
   readonly clock: Pick<Clock, 'now'>
   readonly census: Pick<CensusTaker, 'take'>
@@ -49,6 +51,8 @@ const SETTLE_MS: number = 5 * SECOND_MS
 const TAKE_OVER_MS: number = 3 * MINUTE_MS
 const SURPLUS_MS: number = HOUR_MS
 const CALM_MS: number = MINUTE_MS
+/** Until then nothing is let go that others may not have heard of. */
+const STABLE_AGAIN_MS: number = MINUTE_MS
 /** Most stripes that are condemned are swept within this time: they need not be rebuilt before. */
 const CONDEMNED_MS: number = HOUR_MS
 /** Small stripes may hide a large one that is outdated: a group in which there was none is looked through again then. */
@@ -58,6 +62,13 @@ interface Need {
   readonly since: Instant
   count: number
   progressAt: Instant
+}
+
+interface Surplus {
+  readonly since: Instant
+  /** Up to where the log was taken when the last stripe of the group came to be so. */
+  readonly taken: Hlc
+  readonly count: number
 }
 
 interface Urgency {
@@ -84,8 +95,8 @@ export class Agenda {
   readonly #plans = new Plans()
   /** Groups with missing shards. */
   #needs = new Map<GroupId, Need>()
-  /** Groups of which some shards need not be held, since when. */
-  #surplus = new Map<GroupId, Instant>()
+  /** Groups of which some shards need not be held. */
+  #surplus = new Map<GroupId, Surplus>()
   /** Groups without outdated stripes, the facts by which that is so, and when it was found. */
   #upToDate = new Map<GroupId, { readonly by: string; readonly at: Instant }>()
   #nextAt: Instant | undefined
@@ -94,6 +105,8 @@ export class Agenda {
   /** What was due at the last look, and from what that follows. */
   #last: { readonly by: LookedAt; readonly due: readonly Chore[] } | undefined
   #isHurried = false
+  /** Up to where the log is stable at this look, once that matters. */
+  #stable: Hlc | undefined
 
   constructor(
     parts: AgendaParts,
@@ -147,18 +160,19 @@ export class Agenda {
 
   #look({ census, groups, codeFacts, isHurried }: LookedAt): Chore[] {
     this.#isHurried = isHurried
+    this.#stable = undefined
     this.#codeFacts = codeFacts
     this.#nextAt = undefined
     const plans = this.#plans.of(groups, census)
     const needs = new Map<GroupId, Need>()
-    const surplus = new Map<GroupId, Instant>()
+    const surplus = new Map<GroupId, Surplus>()
     const urgencies: Urgency[] = []
     for (const group of groups) {
       const plan = plans.get(group.id)
-      if (plan === undefined || (group.isCondemned && !plan.isUrgent)) continue
+      if (plan === undefined || group.isSwept || (group.isCondemned && !plan.isUrgent)) continue
       if (plan.missing.length > 0) needs.set(group.id, this.#needOf(group))
-      if (plan.drops.length > 0)
-        surplus.set(group.id, this.#surplus.get(group.id) ?? this.#parts.clock.now())
+      if (plan.drops.some(({ peer }) => peer === this.#parts.network.self))
+        surplus.set(group.id, this.#surplusOf(group))
       const since = { need: needs.get(group.id), surplus: surplus.get(group.id) }
       urgencies.push(...this.#choresOf(group, plan, census, since))
     }
@@ -172,11 +186,11 @@ export class Agenda {
     group: StripeGroup,
     plan: Plan,
     census: Census,
-    { need, surplus }: { need: Need | undefined; surplus: Instant | undefined },
+    { need, surplus }: { need: Need | undefined; surplus: Surplus | undefined },
   ): Urgency[] {
     const { network } = this.#parts
-    const isWork = need !== undefined || surplus !== undefined
-    const order = isWork ? coordinators(group, census.ranked(group.placementGroup)) : []
+    const isNeeded = need !== undefined
+    const order = isNeeded ? coordinators(group, census.ranked(group.placementGroup)) : []
     const place = order.indexOf(network.self)
     const chores: Urgency[] = []
     const add = (kind: ChoreKind, rank: number): void =>
@@ -192,12 +206,14 @@ export class Agenda {
       if (this.#isDue(dueAt)) add('repair', group.isCondemned ? RANK_CONDEMNED : rank)
     }
     if (group.isCondemned) return chores
-    if (surplus !== undefined && place === 0) {
-      const isFormer = plan.drops.every(({ peer }) => !census.peers.some((p) => p.peer === peer))
-      const dueAt = isFormer || this.#isHurried ? 0 : surplus + this.#surplusMs
-      if (this.#isDue(dueAt)) add('drop', RANK_DROP)
-    }
     const isDraining = census.peers.some(({ weight }) => weight === 0)
+    if (surplus !== undefined) {
+      const dueAt = isDraining || this.#isHurried ? 0 : surplus.since + this.#surplusMs
+      this.#stable ??= this.#parts.map.progress().stable
+      const isStable = surplus.taken <= this.#stable
+      if (this.#isDue(isStable ? dueAt : this.#parts.clock.now() + STABLE_AGAIN_MS))
+        add('drop', RANK_DROP)
+    }
     const calmAt = isDraining || this.#isHurried ? 0 : census.settledSince + this.#calmMs
     if (census.isBraked && !isDraining) return chores
     const isOld = this.#isOutdated(group, census)
@@ -231,6 +247,13 @@ export class Agenda {
     if (count < need.count) need.progressAt = now
     need.count = count
     return need
+  }
+
+  #surplusOf({ id, count }: StripeGroup): Surplus {
+    const { map, clock } = this.#parts
+    const known = this.#surplus.get(id)
+    if (known !== undefined && count <= known.count) return known
+    return { since: known?.since ?? clock.now(), taken: map.progress().taken, count }
   }
 
   #isDue(atMs: number): boolean {

@@ -1,5 +1,5 @@
 // Challenges the holders of a volume's shards: a random leaf with its Merkle proof, of a random shard that the map says
-// they hold. Who sends other bytes is taken to hold the shard no more, at once. Who does not answer, or says that it has
+// they hold. Who sends other bytes is not believed any more to hold the shard, at once. Who does not answer, or says that it has
 // no such shard, gets the same challenge in the next rounds, and it counts when it failed all of them while it was
 // connected (Storj's "containment"): so nobody is blamed for a map that was ahead of it. Silence is proof only of one who
 // answers for other shards, or who is silent for a whole grace: otherwise the network between the two is to blame. A peer
@@ -7,14 +7,14 @@
 //
 // 458 random challenges find with 99 % that 1 % of the shards is gone. They prove that a peer can get the bytes, not that
 // it has a disk of its own for them (Juels, Kaliski, "PORs", CCS 2007): enough among people who know each other.
-import { hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
-import { SHARD_LEAF } from '../../protocol/limits.ts'
 import { stripeIn } from '../../protocol/placement/placement-group.ts'
-import { verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
-import { GIB, MINUTE_MS, SECOND_MS, divCeil } from '../../protocol/units.ts'
+import { GIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
+import type { BelievedShard } from '../data/beliefs.ts'
+import { challenge, randomLeaf } from '../data/challenge.ts'
+import type { Outcome } from '../data/challenge.ts'
 import type { StripeGroup, StripeMap } from '../data/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
@@ -29,12 +29,16 @@ const CHALLENGES_MAX = 32
 /** Of a round, for a peer that is distrusted. */
 const SUSPECT_CHALLENGES = 256
 const PAUSE_MS: number = SECOND_MS
-const ANSWER_MS: number = MINUTE_MS
+/** Of a round, for what is not believed. */
+const AGAIN_MAX = 8
 /** So often a challenge fails before that counts. */
 const FAILURES_MAX = 3
 
 export interface AuditParts {
-  readonly map: Pick<StripeMap, 'stripe' | 'groups' | 'stripesOf' | 'recordShards' | 'mayStore'>
+  readonly map: Pick<
+    StripeMap,
+    'stripe' | 'groups' | 'stripesOf' | 'believe' | 'disbelieve' | 'disbelieved' | 'mayStore'
+  >
   readonly client: Pick<ShardClient, 'get'>
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly clock: Pick<Clock, 'now' | 'sleep' | 'timeout'>
@@ -45,10 +49,7 @@ export interface AuditParts {
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
-interface Challenge {
-  readonly peer: PeerId
-  readonly stripe: StripeId
-  readonly index: number
+interface Challenge extends BelievedShard {
   readonly leaf: number
 }
 
@@ -57,9 +58,6 @@ interface Contained extends Challenge {
   readonly since: Instant
   failures: number
 }
-
-/** proven: it holds the leaf. wrong: it sent other bytes. damaged, absent: it says so itself. silent: any other answer. */
-type Outcome = 'proven' | 'wrong' | 'damaged' | 'absent' | 'silent'
 
 export class Audit {
   readonly #parts: AuditParts
@@ -81,15 +79,29 @@ export class Audit {
       if (contained !== undefined) await this.#challenge(contained, signal)
       const count = this.#countFor(peer)
       for (let n = 0; n < count; n++) {
-        const challenge = await this.#choose(peer)
-        if (challenge === undefined) break
-        if ((await this.#challenge(challenge, signal)) === 'silent') break
+        const chosen = await this.#choose(peer)
+        if (chosen === undefined) break
+        if ((await this.#challenge(chosen, signal)) === 'silent') break
       }
+      await this.#askAgain(peer, signal)
+    }
+  }
+
+  /** Some of what it says that it holds, and is not believed: it may have been damaged, or away, and have it again. */
+  async #askAgain(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { map, random } = this.#parts
+    for (const shard of map.disbelieved(peer).slice(-AGAIN_MAX)) {
+      const header = map.stripe(shard.stripe)?.header
+      if (header === undefined) continue
+      const leaf = randomLeaf(random, header)
+      if ((await this.#challenge({ ...shard, leaf }, signal)) === 'silent') return
     }
   }
 
   #groupsOf(peer: PeerId): StripeGroup[] {
-    return this.#parts.map.groups().filter(({ holders }) => holders.flat().includes(peer))
+    return this.#parts.map
+      .groups()
+      .filter(({ holders, isSwept }) => !isSwept && holders.flat().includes(peer))
   }
 
   #countFor(peer: PeerId): number {
@@ -98,64 +110,53 @@ export class Audit {
     return Math.min(CHALLENGES_MAX, 1 + Math.floor(bytes / BYTES_PER_CHALLENGE))
   }
 
-  async #challenge(challenge: Challenge, signal: AbortSignal): Promise<Outcome> {
+  async #challenge(asked: Challenge, signal: AbortSignal): Promise<Outcome> {
     const { clock } = this.#parts
     signal.throwIfAborted()
-    const outcome = await this.#ask(challenge, signal)
+    const outcome = await this.#ask(asked, signal)
     signal.throwIfAborted()
-    await this.#judge(challenge, outcome)
+    this.#judge(asked, outcome)
     await clock.sleep(PAUSE_MS, { signal })
     return outcome
   }
 
-  async #judge(challenge: Challenge, outcome: Outcome): Promise<void> {
+  #judge(asked: Challenge, outcome: Outcome): void {
     const { map, clock, distrust, log } = this.#parts
-    const { peer, stripe, index, leaf } = challenge
+    const { peer, stripe, index, leaf } = asked
     if (outcome === 'proven') this.#provenAt.set(peer, clock.now())
+    if (outcome === 'proven') map.believe({ stripe, index, peer })
     const isAscribed = map.stripe(stripe)?.holders[index]?.includes(peer) === true
-    if (isAscribed && outcome !== 'proven' && !this.#counts(outcome, challenge)) return
+    if (isAscribed && outcome !== 'proven' && !this.#counts(outcome, asked)) return
     const contained = this.#contained.get(peer)
     if (contained?.stripe === stripe && contained.index === index) this.#contained.delete(peer)
     if (!isAscribed || outcome === 'proven') return
     log('a peer does not hold a shard as the map says', { peer, stripe, index, leaf, outcome })
     if (outcome !== 'damaged') distrust.distrust(peer)
-    await map.recordShards(stripe, [{ index, peer, isHeld: false }])
+    map.disbelieve({ stripe, index, peer })
   }
 
   /** Is it proven now that the shard is not there? Otherwise the peer meets the challenge again. */
-  #counts(outcome: Exclude<Outcome, 'proven'>, challenge: Challenge): boolean {
+  #counts(outcome: Exclude<Outcome, 'proven'>, asked: Challenge): boolean {
     const { network, distrust, clock, graceMs } = this.#parts
-    const { peer } = challenge
+    const { peer } = asked
     if (outcome === 'wrong' || outcome === 'damaged') return true
     if (outcome === 'absent' && distrust.isAvoided(peer)) return true
     const now = clock.now()
-    const contained = this.#contained.get(peer) ?? { ...challenge, since: now, failures: 0 }
+    const contained = this.#contained.get(peer) ?? { ...asked, since: now, failures: 0 }
     this.#contained.set(peer, contained)
     // One that has gone is for the detector; and this may be another challenge.
-    if (contained !== challenge && contained.failures > 0) return false
+    if (contained !== asked && contained.failures > 0) return false
     if (network.peers().includes(peer)) contained.failures++
     if (contained.failures < FAILURES_MAX) return false
     if (outcome === 'absent' || now - contained.since >= graceMs()) return true
     return (this.#provenAt.get(peer) ?? -Infinity) > contained.since
   }
 
-  async #ask({ peer, stripe, index, leaf }: Challenge, signal: AbortSignal): Promise<Outcome> {
-    const { map, client, clock } = this.#parts
-    const { shardBytes = 0, shardRoots } = map.stripe(stripe)?.header ?? {}
-    const offset = leaf * SHARD_LEAF
-    const length = Math.min(SHARD_LEAF, shardBytes - offset)
-    const root = shardRoots?.[index]
+  async #ask(asked: Challenge, signal: AbortSignal): Promise<Outcome> {
+    const header = this.#parts.map.stripe(asked.stripe)?.header
     // Swept meanwhile.
-    if (root === undefined || length <= 0) return 'silent'
-    try {
-      const range = { stripe, index, offset, length }
-      const options = { proof: true, signal: clock.timeout(ANSWER_MS, signal) }
-      const { bytes, proof } = await client.get(peer, range, options)
-      return verifyShardRange(root, shardBytes, leaf, bytes, proof) ? 'proven' : 'wrong'
-    } catch (error) {
-      if (hasCode(error, 'corrupt')) return 'damaged'
-      return hasCode(error, 'ENOENT') ? 'absent' : 'silent'
-    }
+    if (header === undefined) return 'silent'
+    return challenge(this.#parts, asked, header, asked.leaf, { signal })
   }
 
   /** A random leaf of a random stripe; undefined if the peer holds none any more. */
@@ -170,8 +171,7 @@ export class Audit {
     const held = [...holders.keys()].filter((each) => holders[each]?.includes(peer) === true)
     const index = held[Math.floor(random.number() * held.length)]
     if (header === undefined || index === undefined) return undefined
-    const leaf = Math.floor(random.number() * divCeil(header.shardBytes, SHARD_LEAF))
-    return { peer, stripe, index, leaf }
+    return { peer, stripe, index, leaf: randomLeaf(random, header) }
   }
 
   /** The next one after a random place. */

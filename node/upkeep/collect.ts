@@ -1,20 +1,23 @@
 // Gives up the stripes of a volume that nobody needs (DESIGN §6, MEMO §4.9), by what a survey found, in two steps:
 //   condemned: nobody references chunks by way of the stripe any more; who is about to, objects (objections.ts)
 //   swept: once all who may write are known to have the `condemn`, and a survey begun after that confirms it
-// A stripe is needed for a chunk that lives in its class, unless the chunk lies in another of that class which is not
-// condemned and whose shards all are with peers that are not gone, and for one that lives in another class and lies in no
-// stripe of that. Of stripes of which little is needed, or that are small, what is needed is packed anew with that of
+// A stripe is needed for a chunk that lives in its class, unless the chunk surely lies in another of that class
+// (data/elsewhere.ts) whose shards all are with peers that are not gone, and for one that lives in another class and lies in
+// no stripe of that. Of stripes of which little is needed, or that are small, what is needed is packed anew with that of
 // others, and then they are condemned.
 //
 // No chunk that lives is swept: who made it live without having the `condemn` said so in an entry that is here before the
 // last survey begins, and who had it wrote the chunk anew, or had objected. After the two-step fossil collection of
 // Duplicacy (Chen, "Lock-free deduplication", 2017), with causal stability in place of the age of backups.
 import { asShoalError } from '../../protocol/errors.ts'
+import { mayWrite } from '../../protocol/membership/roles.ts'
+import { enforces } from '../../protocol/trust.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
-import { countBefore, laggingBehind, stableHlc, waitedFor } from '../namespace/stable.ts'
+import { laggingBehind, stableHlc, waitedFor } from '../namespace/stable.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { Liveness } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
@@ -33,8 +36,11 @@ export interface CollectorParts {
   readonly map: StripeMap
   readonly touched: Pick<Touched, 'has'>
   readonly packAnew: Pick<PackAnew, 'place'>
+  readonly elsewhere: Elsewhere
   readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
+  /** Let go of what this node holds of stripes that nobody needs. */
+  readonly release: (stripes: readonly StripeId[]) => Promise<void>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -53,15 +59,10 @@ export class Collector {
     this.#parts = parts
   }
 
-  /** The least of the writers that are waited for collects: without the word of each of them no stripe goes anyway. */
+  /** The senior of the writers that are waited for collects: without the word of each of them no stripe goes anyway. */
   isMyTurn(): boolean {
     const { volume, clock } = this.#parts
-    return (
-      countBefore(
-        volume,
-        waitedFor(volume, clock).map(({ peer }) => peer),
-      ) === 0
-    )
+    return electedCollector(volume, clock) === volume.identity.peer
   }
 
   /** Who has to say that it has all that this node has, before condemned stripes can go. */
@@ -93,15 +94,16 @@ export class Collector {
     let sweptBytes = 0
     for await (const [id, stripe] of this.#each(await this.#condemned(), signal)) {
       if (!this.#isStable(id, stable)) continue
-      if (this.#needs(id, stripe, live).length === 0) {
+      if ((await this.#needs(id, stripe, live, signal)).length === 0) {
         dead.push(id)
         sweptBytes += sizeOf(stripe)
       } else {
         log('a stripe that was condemned is needed', { stripe: id })
-        await map.recordStripe(stripe.headerBytes, stripe.holders)
+        await map.recordStripe(stripe.headerBytes, [])
       }
     }
     if (dead.length > 0) await map.sweep(dead)
+    await this.#parts.release(dead)
     return { swept: dead.length, sweptBytes }
   }
 
@@ -118,7 +120,7 @@ export class Collector {
     let bytesLeft = bytesMax
     for await (const [id, stripe] of this.#each(map.stripes(), signal)) {
       if (stripe.isCondemned) continue
-      const needs = this.#needs(id, stripe, live)
+      const needs = await this.#needs(id, stripe, live, signal)
       if (needs.length > 0) {
         // It would have to be fetched from the tier, and put there anew.
         if (stripe.cold.length > 0) continue
@@ -154,40 +156,68 @@ export class Collector {
   }
 
   /** What a stripe must stay for. */
-  #needs(id: StripeId, stripe: MappedStripe, live: LiveChunks): Need[] {
-    const { map, touched } = this.#parts
-    return stripe.header.chunks.flatMap(({ id: chunk, length }) => {
+  async #needs(
+    id: StripeId,
+    stripe: MappedStripe,
+    live: LiveChunks,
+    signal: AbortSignal,
+  ): Promise<Need[]> {
+    const { touched } = this.#parts
+    const needs: Need[] = []
+    for (const { id: chunk, length } of stripe.header.chunks) {
       const classes = live.classesOf(chunk)
       if (touched.has(chunk)) classes.push(stripe.class)
-      const isElsewhere = classes.length > 0 && this.#isElsewhere(chunk, id, stripe)
-      const needed = classes.filter((cls) =>
-        isSameClass(cls, stripe.class) ? !isElsewhere : !map.isPlaced(chunk, cls),
-      )
-      return distinct(needed).map((cls) => ({ id: chunk, length, class: cls }))
-    })
+      for (const cls of distinct(classes))
+        if (!(await this.#isElsewhere(chunk, cls, id, signal)))
+          needs.push({ id: chunk, length, class: cls })
+    }
+    return needs
   }
 
-  /** Of several stripes that have a chunk, only the one is needed that is found first: the same on every node. */
-  #isElsewhere(chunk: ChunkId, id: StripeId, { class: cls }: MappedStripe): boolean {
-    const { map, livenessOf } = this.#parts
-    const found = map.locate(chunk)?.stripe
-    const other = found === undefined || found === id ? undefined : map.stripe(found)
-    return (
-      other !== undefined &&
-      !other.isCondemned &&
-      isSameClass(other.class, cls) &&
-      other.holders.every((peers) => peers.some((peer) => livenessOf(peer) !== 'gone'))
-    )
+  /** Of several stripes that surely have a chunk, only the one is needed that is the least: the same on every node. */
+  async #isElsewhere(
+    chunk: ChunkId,
+    cls: ClassOf,
+    id: StripeId,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { map, elsewhere, livenessOf } = this.#parts
+    const isWhole = (other: StripeId): boolean =>
+      map
+        .stripe(other)
+        ?.holders.every((peers) => peers.some((peer) => livenessOf(peer) !== 'gone')) === true
+    const others = map
+      .locations(chunk)
+      .filter((one) => one.stripe !== id && !one.isCondemned && one.class === classText(cls))
+      .filter((one) => isWhole(one.stripe))
+    if (others.length === 0) return false
+    const isRight = map.stripe(id)?.isCondemned === false && isSameClass(map.stripe(id)?.class, cls)
+    for (const { stripe: other } of others) {
+      const isTrue = await elsewhere.verified.verify(other, signal).catch(() => false)
+      signal.throwIfAborted()
+      if (!isTrue || !(await elsewhere.isAlive(other, signal))) continue
+      // This one may be false, or lost: then the other is needed, whichever is the least.
+      if (!isRight || other < id || !(await this.#isSound(id, signal))) return true
+    }
+    return false
+  }
+
+  async #isSound(id: StripeId, signal: AbortSignal): Promise<boolean> {
+    const { verified } = this.#parts.elsewhere
+    const isTrue = await verified.verify(id, signal).catch(() => false)
+    signal.throwIfAborted()
+    return isTrue && this.#parts.elsewhere.isAlive(id, signal)
   }
 
   #isStable(id: StripeId, stable: Hlc): boolean {
+    if (!enforces('sweep-confirmed')) return true
     const condemnedAt = this.#parts.volume.stripes.condemnedAt(id)
     return condemnedAt !== undefined && condemnedAt <= stable
   }
 
   async #condemned(): Promise<StripeId[]> {
     const { map } = this.#parts
-    const groups = map.groups().filter(({ isCondemned }) => isCondemned)
+    const groups = map.groups().filter(({ isCondemned, isSwept }) => isCondemned && !isSwept)
     const ids: StripeId[] = []
     for (const group of groups) for await (const id of map.stripesOf(group.id)) ids.push(id)
     return ids
@@ -206,6 +236,16 @@ export class Collector {
       if (stripe !== undefined) yield [id, stripe]
     }
   }
+}
+
+/** Of the writers that are waited for, and this node, the one that has its role for longest: nobody can choose to be that. */
+export function electedCollector(volume: Volume, clock: Clock): PeerId | undefined {
+  const { membership, identity } = volume
+  const here = membership.member(identity.peer)
+  const writers = [...waitedFor(volume, clock), ...(here === undefined ? [] : [here])]
+    .filter(({ role }) => mayWrite(role))
+    .toSorted((a, b) => (a.granted < b.granted ? -1 : 1))
+  return writers[0]?.peer
 }
 
 /** Bytes of all shards. */

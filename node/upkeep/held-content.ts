@@ -6,10 +6,13 @@ import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
-import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import { ManifestTree } from '../data/manifest-tree.ts'
+import { SeenNodes, chunksOf } from '../data/manifest-walk.ts'
 import type { HeldFile, Touched } from '../data/touched.ts'
+import { contentOf } from '../files/contents.ts'
 
 const NODE_CACHE_ITEMS = 10_000
 /** Of a file of unknown shape, one key is expected for so many bytes. */
@@ -35,17 +38,20 @@ export class HeldContent {
     return (chunk) => reached.some((chunks) => chunks?.has(chunk) ?? true)
   }
 
-  /** Find out what open files reach of which that is not known. throws 'chunk-unavailable', 'corrupt'. */
+  /** Find out what open files reach of which that is not known. throws 'chunk-unavailable'. */
   async learn(signal: AbortSignal): Promise<void> {
+    // What nobody can read is not kept for whoever has it open.
+    const onFalse = (): void => undefined
     for (const file of this.#heldApart()) {
       if (this.#reached.has(file)) continue
       const manifests = rootsOf(this.#parts.view, file)
       const bytes = manifests.reduce((sum, { size }) => sum + size, 0)
       const reached = new BloomFilter(Math.ceil(bytes / BYTES_PER_KEY) + manifests.length)
+      const seen = new SeenNodes()
       for (const manifest of manifests) {
         const nodes = nodeCache(NODE_CACHE_ITEMS)
         const tree = new ManifestTree(manifest, { chunks: this.#parts.reader(), nodes })
-        for await (const chunk of chunksOf(tree, { signal })) reached.add(chunk)
+        for await (const chunk of chunksOf(tree, { signal, seen, onFalse })) reached.add(chunk)
       }
       this.#reached.set(file, reached)
     }
@@ -63,9 +69,11 @@ export class HeldContent {
  */
 export function rootsOf(view: StateStore, { inode: id, manifest }: HeldFile): readonly Manifest[] {
   const inode = readInode(view, id)
-  const contents = (inode?.versions ?? []).flatMap(({ content, size }) =>
-    content.kind === 'chunks' ? [{ size, root: content.root, depth: content.depth }] : [],
-  )
+  const versions = inode === undefined ? [] : versionsOf(view, id, inode)
+  const contents = Array.from(versions).flatMap((version) => {
+    const content = contentOf(version)
+    return content.kind === 'chunks' ? [content.manifest] : []
+  })
   const isNamed = inode !== undefined && inode.links.length > 0
   if (manifest === undefined) return isNamed ? [] : contents
   const isKept = isNamed && contents.some(({ root }) => root.id === manifest.root.id)

@@ -11,6 +11,8 @@ import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
 import { inParallel } from '../data/in-parallel.ts'
 import { ManifestTree } from '../data/manifest-tree.ts'
+import { sumOf } from '../data/manifest-walk.ts'
+import { contentOf } from '../files/contents.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { Store } from '../store/store.ts'
 
@@ -47,7 +49,7 @@ export class KeepPass {
 
   /**
    * Have all chunks of these versions here. onKept: told of bytes of them that are. returns why some are not.
-   * throws ShoalError 'chunk-unavailable', 'corrupt' where not even which chunks they have can be found out.
+   * throws ShoalError 'chunk-unavailable', 'contradiction' where not even which chunks they have can be found out.
    */
   async file(
     versions: readonly Version[],
@@ -63,14 +65,11 @@ export class KeepPass {
     if (this.#uncommittedBytes > 0) await this.#parts.store.commit([])
   }
 
-  async #version(
-    { content, size, dot }: Version,
-    found: Found,
-    onKept: (bytes: number) => void,
-  ): Promise<void> {
-    if (content.kind !== 'chunks') return onKept(size)
+  async #version(version: Version, found: Found, onKept: (bytes: number) => void): Promise<void> {
+    const whole = contentOf(version)
+    if (whole.kind !== 'chunks') return onKept(version.size)
     const { chunks, namespace } = this.#parts.hosted
-    const author = namespace.volume.actors.get(dotActor(dot))?.peer
+    const author = namespace.volume.actors.get(dotActor(version.dot))?.peer
     const hints = author === undefined ? [] : [author]
     const reader = chunks.reader(hints)
     const keeping: ChunkReader = {
@@ -80,13 +79,21 @@ export class KeepPass {
         return reader.readOnce(ref, options)
       },
     }
-    const manifest = { size, root: content.root, depth: content.depth }
-    const tree = new ManifestTree(manifest, { chunks: keeping, nodes: nodeCache(NODES_MAX) })
-    const extents = tree.extents(0, size, { signal: this.#signal })
-    await inParallel(extents, FETCHES_MAX, async ({ extent }) => {
-      const isHere = extent.kind === 'hole' || (await this.#chunk(extent.ref.id, hints, found))
-      if (isHere) onKept(extentLength(extent))
+    const tree = new ManifestTree(whole.manifest, { chunks: keeping, nodes: nodeCache(NODES_MAX) })
+    let told = 0
+    const kept = await sumOf(tree, { signal: this.#signal }, async (extents) => {
+      let bytes = 0
+      await inParallel(each(extents), FETCHES_MAX, async ({ extent }) => {
+        const isHere = extent.kind === 'hole' || (await this.#chunk(extent.ref.id, hints, found))
+        if (!isHere) return
+        bytes += extentLength(extent)
+        onKept(extentLength(extent))
+      })
+      told += bytes
+      return bytes
     })
+    // What is listed more than once.
+    if (kept > told) onKept(kept - told)
   }
 
   /** Have a chunk here. returns whether it is. */
@@ -114,4 +121,8 @@ export class KeepPass {
       return false
     }
   }
+}
+
+function* each<Item>(items: readonly Item[]): Generator<Item, void, undefined> {
+  yield* items
 }

@@ -5,8 +5,17 @@ import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
-import type { Inode } from '../../protocol/tree/records.ts'
+import { LINKS_SEEN_MAX, NAMES_SHOWN_MAX } from '../../protocol/limits.ts'
+import {
+  ROOT,
+  isDirVisible,
+  linksOf,
+  readDir,
+  readInode,
+  readLink,
+} from '../../protocol/tree/records.ts'
+import type { Inode, StateStore } from '../../protocol/tree/records.ts'
+import { firstLosers, versionsOf } from '../../protocol/tree/versions.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -284,24 +293,26 @@ export class Keeper {
       this.#tally.delete(id)
       return
     }
-    const key = inode.versions.map(({ dot }) => dot).join()
+    const key = keyOf(view, id, inode)
     const isSame = known?.key === key && known.pins.symmetricDifference(pins).size === 0
     if (isSame && !anew) return
-    const wantedBytes = inode.versions.reduce((sum, { size }) => sum + size, 0)
+    const wantedBytes = versionsOf(view, id, inode).reduce((sum, { size }) => sum + size, 0)
     const actualBytes = isSame ? known.actualBytes : 0
     const file = { key, pins, wantedBytes, actualBytes, failure: undefined }
     this.#tally.set(id, { ...file, isListed: false })
   }
 
   /** The pins of a file, and of the folders that it shows in. cost: O(depth). */
-  #pinsOver(id: NodeId, { links }: Inode): Set<NodeId> {
+  #pinsOver(id: NodeId, inode: Inode): Set<NodeId> {
     const { view } = this.#parts.hosted.namespace.volume
     const over = new Set<NodeId>()
-    if (links.length > 0 && this.#pins.has(id)) over.add(id)
-    for (const link of links) {
-      for (let at = readLink(view, link)?.parent; at !== undefined;) {
+    if (inode.links.length > 0 && this.#pins.has(id)) over.add(id)
+    const seen = new Set<NodeId>()
+    for (const link of linksOf(view, id, inode).take(LINKS_SEEN_MAX)) {
+      for (let at = readLink(view, link)?.parent; at !== undefined && !seen.has(at);) {
         const dir = readDir(view, at)
         if (dir === undefined || !isDirVisible(at, dir)) break
+        seen.add(at)
         if (this.#pins.has(at)) over.add(at)
         at = at === ROOT ? undefined : dir.parent
       }
@@ -314,7 +325,9 @@ export class Keeper {
     this.#see(id)
     const file = this.#tally.files.get(id)
     if (file === undefined) return
-    const versions = readInode(this.#parts.hosted.namespace.volume.view, id)?.versions ?? []
+    const { view } = this.#parts.hosted.namespace.volume
+    const inode = readInode(view, id)
+    const versions = inode === undefined ? [] : [...versionsOf(view, id, inode)]
     let actualBytes = 0
     const onKept = (bytes: number): void => {
       actualBytes += bytes
@@ -351,6 +364,12 @@ export class Keeper {
     }
     return undefined
   }
+}
+
+/** Another one when its versions are others. */
+function keyOf(view: StateStore, id: NodeId, inode: Inode): string {
+  const first = firstLosers(view, id, inode, NAMES_SHOWN_MAX).map(({ dot }) => dot)
+  return [inode.newest?.dot, inode.losers.length, ...first].join()
 }
 
 function targetOf(id: NodeId, inode: Inode | undefined): ViewTarget {

@@ -1,12 +1,14 @@
 // The sealed chunks in this node's own store that it need not have:
 //   those that no stripe has and nobody reaches go, once they were found so, all writers are known to have the log up to
 //   there, so that nobody can bring their file back any more, and they are found so again
-//   copies of what lies in whole stripes go when space is short, the oldest first, where one more peer may fail of those
-//   that are there: a stripe whose holders are away may have no other bytes than these; but none that is pinned here
+//   copies of what surely lies in whole stripes (data/elsewhere.ts) go when space is short, the oldest first, where one more
+//   peer may fail of those that are there: a stripe whose holders are away, or lie, may have no other bytes than these; but
+//   none that is pinned here
 // A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted chunk's mark is gone, durably,
 // before the chunk is.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { Packer } from '../data/packer.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
@@ -30,7 +32,8 @@ export interface LocalCopiesParts {
 
 /** A volume whose chunks are copied here. */
 export interface CopiedVolume {
-  readonly map: Pick<StripeMap, 'locate' | 'stripe'>
+  readonly map: Pick<StripeMap, 'stripe'>
+  readonly elsewhere: Pick<Elsewhere, 'look'>
   readonly packer: Pick<Packer, 'isMarked'>
   readonly touched: Pick<Touched, 'has'>
   readonly livenessOf: (peer: PeerId) => Liveness
@@ -119,7 +122,7 @@ export class LocalCopies {
         await store.commit([])
         await clock.sleep(1, { signal })
       }
-      if (!isCopy(id, volumes)) continue
+      if (!(await isCopy(id, volumes, signal))) continue
       store.chunks.delete(id)
       evictedBytes += length
     }
@@ -128,7 +131,7 @@ export class LocalCopies {
   }
 
   #isNeeded({ id, length }: HeldChunk, volumes: readonly SurveyedVolume[]): boolean {
-    if (volumes.some(({ map }) => map.locate(id) !== undefined)) return true
+    if (volumes.some(({ map }) => isInStripe(id, map))) return true
     const reached = volumes.filter(({ live }) => live?.has(id) === true)
     for (const { packer, live } of reached)
       for (const cls of live?.classesOf(id) ?? []) packer.add(id, length, cls)
@@ -146,7 +149,7 @@ export class LocalCopies {
     // A write may have begun to rely on one meanwhile.
     const gone = dead.filter(({ id }) =>
       volumes.every(({ map, packer, touched }) => {
-        return map.locate(id) === undefined && !packer.isMarked(id) && !touched.has(id)
+        return !isInStripe(id, map) && !packer.isMarked(id) && !touched.has(id)
       }),
     )
     for (const { id } of gone) store.chunks.delete(id)
@@ -155,18 +158,29 @@ export class LocalCopies {
   }
 }
 
-/** Does the chunk lie in a stripe that can spare it, and is it wanted here by nobody? */
-function isCopy(id: ChunkId, volumes: readonly CopiedVolume[]): boolean {
+/** Does a stripe list it that nobody has given up? */
+function isInStripe(id: ChunkId, map: Pick<StripeMap, 'locations'>): boolean {
+  return map.locations(id).some(({ isSwept }) => !isSwept)
+}
+
+/** Does the chunk surely lie in a stripe that can spare it, and is it wanted here by nobody? */
+async function isCopy(
+  id: ChunkId,
+  volumes: readonly CopiedVolume[],
+  signal: AbortSignal,
+): Promise<boolean> {
   const isWanted = ({ packer, touched, kept }: CopiedVolume): boolean =>
     packer.isMarked(id) || touched.has(id) || kept.has(id)
   if (volumes.some(isWanted)) return false
-  return volumes.some(({ map, livenessOf }) => {
-    const found = map.locate(id)
-    const stripe = found === undefined ? undefined : map.stripe(found.stripe)
-    if (stripe === undefined || stripe.isCondemned) return false
+  for (const { map, elsewhere, livenessOf } of volumes) {
+    const found = await elsewhere.look(id, 'any', { others: 'verified', signal })
+    const stripe = found === undefined ? undefined : map.stripe(found)
+    if (stripe === undefined) continue
     const { holders, header } = stripe
     const there = holders.filter((peers) => peers.some((peer) => livenessOf(peer) === 'online'))
     const isWhole = holders.every((peers) => peers.length > 0)
-    return isWhole && there.length >= Math.min(header.k + 1, holders.length)
-  })
+    if (!isWhole || there.length < Math.min(header.k + 1, holders.length)) continue
+    return !volumes.some(isWanted)
+  }
+  return false
 }

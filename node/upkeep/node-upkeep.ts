@@ -4,18 +4,21 @@ import { assert } from '../../protocol/errors.ts'
 import { mayWrite } from '../../protocol/membership/roles.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { MIB } from '../../protocol/units.ts'
+import { MIB, MINUTE_MS } from '../../protocol/units.ts'
 import { SWEEP_STEP_MS } from '../data/announcer.ts'
 import type { HostedVolume } from '../files/hosted-volume.ts'
 import type { HostedVolumes } from '../files/hosted-volumes.ts'
 import { graceMsOf, trashMsOf } from '../namespace/settings.ts'
 import type { Volumes } from '../namespace/volumes.ts'
 import type { Detector, Liveness } from '../peers/detector.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { AUDIT_EVERY_MS, Audit } from './audit.ts'
 import { Budget } from '../world/budget.ts'
+import type { BelievedShard } from '../data/beliefs.ts'
 import type { Distrust } from './distrust.ts'
+import { Doubted } from './doubted.ts'
 import { Job } from './job.ts'
 import { Keeper } from './keeper.ts'
 import { PackAnew } from './pack-anew.ts'
@@ -26,6 +29,8 @@ import { Upkeep } from './upkeep.ts'
 import type { UpkeepOptions } from './upkeep.ts'
 import { VolumeGarbage } from './volume-garbage.ts'
 
+/** What was not answered is asked again. */
+const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
 const BYTES_PER_SECOND: number = 64 * MIB
 
 export interface NodeUpkeepOptions extends UpkeepOptions {
@@ -40,6 +45,7 @@ export interface NodeUpkeepComponents {
   readonly hosted: HostedVolumes
   readonly detector: Detector
   readonly distrust: Distrust
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -115,6 +121,11 @@ export class NodeUpkeep {
     return upkeep
   }
 
+  /** What the last pass over all files found that is wrong with them. */
+  faultsOf(hosted: HostedVolume): Pick<VolumeGarbage, 'falseFiles' | 'fault'> | undefined {
+    return this.#garbage.get(hosted)
+  }
+
   /** What keeps the pins of this node alone. */
   keeper(hosted: HostedVolume): Keeper {
     const keeper = this.#keepers.get(hosted)
@@ -124,7 +135,7 @@ export class NodeUpkeep {
 
   #add(hosted: HostedVolume): void {
     const { world, store, detector, distrust, log } = this.#c
-    const { map, client, volume, gatherer } = hosted
+    const { map, client, volume, gatherer, elsewhere } = hosted
     const { network, clock, random } = world
     const graceMs = (): number => graceMsOf(volume)
     const upkeep = new Upkeep(
@@ -138,6 +149,7 @@ export class NodeUpkeep {
         detector,
         budget: this.#budget,
         graceMs,
+        elsewhere,
         fetch: (chunk, signal) => gatherer.fetch(chunk, { hints: [], signal }),
         mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
         log,
@@ -152,6 +164,7 @@ export class NodeUpkeep {
     const parts = { map, client, network, clock, random, distrust, graceMs, log }
     const audit = new Audit(parts)
     this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal))
+    this.#lookIntoDoubts(hosted)
     const { announcer } = hosted
     map.onChange((event) => announcer.changed(event))
     this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal))
@@ -160,24 +173,46 @@ export class NodeUpkeep {
     if (this.#isStarted) keeper.start()
   }
 
-  #garbageOf(hosted: HostedVolume, kept: Keeper): VolumeGarbage {
-    const { world, store, detector, log } = this.#c
-    const { namespace, volume, map, packer, gatherer, chunks, touched, classes, client } = hosted
-    const { clock, network } = world
-    const budget = this.#budget
-    const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
-    const packAnew = new PackAnew({ store, map, client, network, gatherer, budget, isAvoided, log })
-    const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
-    const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
-    return new VolumeGarbage({ ...parts, kept, packAnew, livenessOf, clock, log })
+  /** Of what others say that is not held. */
+  #lookIntoDoubts({ map, client, volume }: HostedVolume): void {
+    const { world, store, security } = this.#c
+    const onRefuted = (by: PeerId | undefined, { index, stripe, peer }: BelievedShard): void => {
+      const [who = 'somebody', holder] = [by, peer].map((one) =>
+        one === undefined ? undefined : volume.membership.nameOf(one),
+      )
+      const message = `${who} says that ${holder} does not hold shard ${index} of ${stripe}, and ${holder} has just shown it`
+      security?.({ kind: 'shard-denied', volume: volume.id, ...(by && { peer: by }), message })
+    }
+    const doubted = new Doubted({ ...world, map, client, store, onRefuted })
+    const job = this.#addJob('doubts', DOUBTS_EVERY_MS, (signal) => doubted.run(signal))
+    map.onChange((event) => {
+      if (doubted.changed(event)) job.wake()
+    })
   }
 
-  #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): void {
+  #garbageOf(hosted: HostedVolume, kept: Keeper): VolumeGarbage {
+    const { world, store, detector, security, log } = this.#c
+    const { namespace, volume, map, packer, gatherer, chunks, touched, classes } = hosted
+    const { client, elsewhere } = hosted
+    const { clock } = world
+    const budget = this.#budget
+    const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
+    const placing = { ...world, store, map, client, elsewhere, gatherer, budget, isAvoided, log }
+    const packAnew = new PackAnew(placing)
+    const wake = (): void => this.garbage.wake()
+    const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
+    const parts = { namespace, store, map, packer, gatherer, chunks, touched, classes }
+    const ofNode = { packAnew, elsewhere, livenessOf, clock, wake, security, log }
+    return new VolumeGarbage({ ...parts, ...ofNode, kept })
+  }
+
+  #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job {
     const { world, log } = this.#c
     const { clock, random } = world
     const job = new Job({ clock, random, log, name, everyMs, run })
     this.#jobs.push(job)
     if (this.#isStarted) job.start()
+    return job
   }
 
   *#scrubbed(): Generator<ScrubbedVolume, void, undefined> {

@@ -1,10 +1,11 @@
 // Keeps from being swept what this node is about to need. A stripe that somebody condemned is recorded anew, which takes
-// that back, if an open write has touched a chunk of it, or an open file reaches one, and the chunk lies in no other. It
+// that back, if an open write has touched a chunk of it, or an open file reaches one, and the chunk surely lies in no other. It
 // is recorded as soon as the `condemn` is applied, before anything else happens: so no claim of this node covers the
 // `condemn` but not the objection, and whoever finds the `condemn` stable has seen the objection too.
 // A member that may not write to the log fetches the chunks into its own store instead.
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { Gatherer } from '../data/gather.ts'
 import type { MapEvent, StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
@@ -15,6 +16,7 @@ export interface ObjectionParts {
   readonly map: StripeMap
   readonly store: Pick<Store, 'chunks'>
   readonly gatherer: Pick<Gatherer, 'fetch'>
+  readonly elsewhere: Pick<Elsewhere, 'isKnown'>
   readonly touched: Touched
   readonly held: HeldContent
   readonly mayWrite: () => boolean
@@ -69,17 +71,17 @@ export class Objections {
     id: StripeId,
     isNeeded: (chunk: ChunkId) => boolean,
   ): { stripe: StripeId; chunk: ChunkId }[] {
-    const { map } = this.#parts
+    const { map, elsewhere } = this.#parts
     const known = map.stripe(id)
     if (known === undefined || !known.isCondemned) return []
     return known.header.chunks.flatMap(({ id: chunk }) =>
-      isNeeded(chunk) && !map.isPlaced(chunk, known.class) ? [{ stripe: id, chunk }] : [],
+      isNeeded(chunk) && !elsewhere.isKnown(chunk, known.class) ? [{ stripe: id, chunk }] : [],
     )
   }
 
   async #record(map: StripeMap, id: StripeId): Promise<void> {
     const known = map.stripe(id)
-    if (known !== undefined) await map.recordStripe(known.headerBytes, known.holders)
+    if (known !== undefined) await map.recordStripe(known.headerBytes, [])
   }
 
   /** Those that are needed still, now that it is known of each. */

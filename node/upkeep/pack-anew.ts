@@ -5,8 +5,9 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
-import { disperse, reachableHolders } from '../data/disperse.ts'
-import type { DisperseParts } from '../data/disperse.ts'
+import { disperse, provenHolders, withGiven } from '../data/disperse.ts'
+import type { DisperseParts, ProvenParts } from '../data/disperse.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { Gatherer } from '../data/gather.ts'
 import { mapInBatches } from '../data/in-parallel.ts'
 import type { Budget } from '../world/budget.ts'
@@ -14,7 +15,8 @@ import type { Budget } from '../world/budget.ts'
 /** Chunks fetched at a time. */
 const READS_MAX = 16
 
-export interface PackAnewParts extends DisperseParts {
+export interface PackAnewParts extends DisperseParts, ProvenParts {
+  readonly elsewhere: Pick<Elsewhere, 'verified' | 'noteTaken'>
   readonly gatherer: Pick<Gatherer, 'fetch'>
   readonly budget: Pick<Budget, 'take'>
   /** Peers that are given nothing now. */
@@ -44,7 +46,7 @@ export class PackAnew {
     cls: RedundancyClass | undefined,
     signal: AbortSignal,
   ): Promise<StripeId> {
-    const { map, gatherer, budget, isAvoided, log } = this.#parts
+    const { map, elsewhere, gatherer, budget, isAvoided, log } = this.#parts
     const bytes = bytesOf(chunks)
     const eligible = map.candidates().filter(({ weight }) => weight > 0).length
     const code = codeFor(cls ?? map.redundancy(), eligible, bytes)
@@ -56,8 +58,8 @@ export class PackAnew {
       bytes: await gatherer.fetch(id, { hints: [], signal }),
     }))
     const stripe = codeStripe(sealed, code.k, code.m, cls)
-    const known = reachableHolders(this.#parts, map.stripe(stripe.id)?.holders ?? [])
-    const holders = await disperse(this.#parts, stripe, known, {
+    const known = await provenHolders(this.#parts, stripe, signal)
+    const given = await disperse(this.#parts, stripe, known, {
       isAvoided,
       onRefused: (peer, error) => {
         const { code: reason, message } = asShoalError(error)
@@ -65,6 +67,7 @@ export class PackAnew {
       },
       signal,
     })
+    const holders = withGiven(known, given)
     const heldCount = holders.filter((peers) => peers.length > 0).length
     if (heldCount < holders.length) {
       throw new ShoalError(
@@ -72,7 +75,9 @@ export class PackAnew {
         `${heldCount} of ${holders.length} shards of a stripe that is packed anew are taken`,
       )
     }
-    await map.recordStripe(stripe.headerBytes, holders)
+    elsewhere.verified.add(stripe.id)
+    await map.recordStripe(stripe.headerBytes, given)
+    elsewhere.noteTaken(stripe.id, heldCount)
     return stripe.id
   }
 }

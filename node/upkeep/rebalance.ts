@@ -1,22 +1,24 @@
-// Shards that lie in the wrong place: this node gives those of its own away to whom they belong, and says of shards that
-// two hold who keeps them. The map names the new holder before the old one forgets anything (releases.ts).
+// Shards that lie in the wrong place: this node gives those of its own away to whom they belong, and lets go of its own
+// that another makes needless, when the other has shown that it has it. Nobody lets go for another. The map names the new
+// holder before the old one forgets anything (releases.ts).
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
-import { SHARD_LEAF } from '../../protocol/limits.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
-import { verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
-import { divCeil } from '../../protocol/units.ts'
+import { enforces } from '../../protocol/trust.ts'
+import { challenge, randomLeaf } from '../data/challenge.ts'
 import { REFUSALS_MAX } from './census.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
-import type { Network, Random } from '../world/world.ts'
+import type { Clock, Network, Random } from '../world/world.ts'
 import type { CensusTaker } from './census.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
 
 export interface RebalanceParts {
-  readonly map: Pick<StripeMap, 'stripe' | 'recordShards'>
+  readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'disbelieve'>
+  readonly clock: Pick<Clock, 'timeout'>
   readonly client: Pick<ShardClient, 'get'>
   readonly network: Pick<Network, 'self'>
   readonly random: Pick<Random, 'number'>
@@ -52,8 +54,9 @@ export class Rebalance {
       const { index, from, to } = move
       const options = { isUrgent: false, signal }
       const shard = await transfer.read(id, stripe, index, from, options)
+      let taken: ShardChange
       try {
-        await transfer.put(id, stripe, { index, to, shard }, options)
+        taken = await transfer.put(id, stripe, { index, to, shard }, options)
       } catch (error) {
         signal.throwIfAborted()
         const { code, message } = asShoalError(error)
@@ -63,31 +66,25 @@ export class Rebalance {
         continue
       }
       this.#writtenBytes += shard.length
-      await map.recordShards(id, [
-        { index, peer: to, isHeld: true },
-        { index, peer: from, isHeld: false },
-      ])
+      await map.recordShards(id, [taken])
     }
     throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
   }
 
   /**
-   * Let those forget a shard whom another makes needless: one that is there, and proves that it has it.
+   * Say of this node's own shard that it is held here no more, where another makes it needless: one that is there, that
+   * does not have another shard of the stripe alone, and that shows a leaf of this one.
    * throws ShoalError 'unreachable' where none does.
    */
-  async dropNeedless(id: StripeId, signal: AbortSignal): Promise<void> {
+  async letGo(id: StripeId, signal: AbortSignal): Promise<void> {
+    const { map, network } = this.#parts
     const { stripe, plan } = this.#plan(id)
-    if (stripe === undefined || plan === undefined || plan.drops.length === 0) return
-    const proven = new Map<number, boolean>()
-    for (const { index } of plan.drops) {
-      proven.set(index, proven.get(index) ?? (await this.#isKept(id, stripe, plan, index, signal)))
-    }
-    const changes = plan.drops
-      .filter(({ index }) => proven.get(index) === true)
-      .map(({ index, peer }) => ({ index, peer, isHeld: false }))
-    if (changes.length > 0) await this.#parts.map.recordShards(id, changes)
-    if (changes.length < plan.drops.length) {
-      throw new ShoalError('unreachable', `no other holder proves that it has a shard of ${id}`)
+    const own = plan?.drops.filter(({ peer }) => peer === network.self) ?? []
+    if (stripe === undefined || plan === undefined) return
+    for (const { index, peer } of own) {
+      if (!(await this.#isKept(id, stripe, plan, index, signal)))
+        throw new ShoalError('unreachable', `no other holder shows that it has a shard of ${id}`)
+      await map.recordShards(id, [{ index, peer, isHeld: false }])
     }
   }
 
@@ -99,48 +96,30 @@ export class Rebalance {
     return { stripe, plan: planShards({ k: header.k, m: header.m, holders, floor }, ranked) }
   }
 
-  /** Does one of those who stay have the shard? A random leaf shows it. */
+  /** Does one of those who stay have the shard? */
   async #isKept(
     id: StripeId,
-    stripe: MappedStripe,
+    { header, holders }: MappedStripe,
     { drops }: Plan,
     index: number,
     signal: AbortSignal,
   ): Promise<boolean> {
+    const { map, random } = this.#parts
+    if (!enforces('trim-challenged')) return true
     const leaving = drops.filter((drop) => drop.index === index).map(({ peer }) => peer)
-    const staying = (stripe.holders[index] ?? []).filter((peer) => !leaving.includes(peer))
+    const isAlone = (peer: PeerId): boolean =>
+      holders.some((peers, other) => other !== index && peers.length === 1 && peers[0] === peer)
+    const staying = (holders[index] ?? []).filter(
+      (peer) => !leaving.includes(peer) && !isAlone(peer),
+    )
     for (const peer of staying) {
-      if (await this.#proves(id, stripe, index, peer, signal)) return true
-      signal.throwIfAborted()
+      const shard = { stripe: id, index, peer }
+      const outcome = await challenge(this.#parts, shard, header, randomLeaf(random, header), {
+        signal,
+      })
+      if (outcome === 'proven') return true
+      if (outcome !== 'silent') map.disbelieve(shard)
     }
     return false
-  }
-
-  async #proves(
-    id: StripeId,
-    stripe: MappedStripe,
-    index: number,
-    peer: PeerId,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { client, network, random, transfer, log } = this.#parts
-    const { shardBytes, shardRoots } = stripe.header
-    try {
-      if (peer === network.self) {
-        await transfer.read(id, stripe, index, peer, { isUrgent: false, signal })
-        return true
-      }
-      const leaf = Math.floor(random.number() * divCeil(shardBytes, SHARD_LEAF))
-      const offset = leaf * SHARD_LEAF
-      const length = Math.min(SHARD_LEAF, shardBytes - offset)
-      const range = { stripe: id, index, offset, length }
-      const { bytes, proof } = await client.get(peer, range, { proof: true, signal })
-      const root = shardRoots[index]
-      return root !== undefined && verifyShardRange(root, shardBytes, leaf, bytes, proof)
-    } catch (error) {
-      const { code, message } = asShoalError(error)
-      log('a holder does not prove a shard', { stripe: id, index, holder: peer, code, message })
-      return false
-    }
   }
 }

@@ -8,6 +8,7 @@ import type { GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Random } from '../world/world.ts'
 import type { Collected } from './collect.ts'
+import { Alarm } from './alarm.ts'
 import { Job } from './job.ts'
 import { LocalCopies } from './local-copies.ts'
 import type { SurveyedVolume } from './local-copies.ts'
@@ -26,6 +27,8 @@ const THOROUGH_LIVE_RATIO = 0.9
 const PASSES_MAX = 4
 /** After it found too few copies to delete, eviction looks at all that is stored again so much later. */
 const EVICT_AGAIN_MS: number = HOUR_MS
+/** Until what others gave up is looked at: all have heard of it by then, if all are there. */
+const REVIEW_MS: number = MINUTE_MS / 2
 /** By itself nothing is surveyed for so long after a volume could not be. */
 const PASS_AGAIN_MS: number = HOUR_MS
 
@@ -53,6 +56,7 @@ export class Reclaim {
   #evictAt: Instant
   #passAt: Instant
   readonly #stopped = new AbortController()
+  readonly #alarm: Alarm
 
   constructor(parts: ReclaimParts) {
     this.#parts = parts
@@ -62,6 +66,12 @@ export class Reclaim {
     this.#passAt = clock.now()
     const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
     this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
+    this.#alarm = new Alarm(clock, () => this.#job.wake())
+  }
+
+  /** Somebody gave up stripes. */
+  wake(): void {
+    if (!this.#stopped.signal.aborted) this.#alarm.ringIn(REVIEW_MS)
   }
 
   start(): void {
@@ -70,6 +80,7 @@ export class Reclaim {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
+    this.#alarm.cancel()
     await this.#job.stop()
     await this.#turn
   }
@@ -103,6 +114,7 @@ export class Reclaim {
 
   async #byItself(signal: AbortSignal): Promise<void> {
     const { store, trashMs } = this.#parts
+    for (const volume of this.#parts.volumes()) await this.#review(volume, signal)
     if (await this.#isDue()) await this.#pass({ isAsked: false, only: undefined }, signal)
     await store.shards.emptyTrash(trashMs())
     const isShort = (await this.#shortBytes()) > 0
@@ -112,6 +124,17 @@ export class Reclaim {
       await this.#evict(signal)
     }
     await this.#compact(isShort ? THOROUGH_LIVE_RATIO : undefined, signal)
+  }
+
+  async #review(volume: VolumeGarbage, signal: AbortSignal): Promise<void> {
+    try {
+      await volume.review(signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      const { code, message } = asShoalError(error)
+      const { id } = volume.volume
+      this.#parts.log('what others gave up cannot be looked at now', { volume: id, code, message })
+    }
   }
 
   async #isDue(): Promise<boolean> {
@@ -223,7 +246,7 @@ function isIn(only: VolumeId | undefined, volume: VolumeId): boolean {
 }
 
 async function reportOf(
-  { volume: { id, membership }, collector }: VolumeGarbage,
+  { volume: { id, membership }, collector, falseFiles }: VolumeGarbage,
   name: string,
   passes: readonly Pass[],
 ): Promise<VolumeGarbageReport> {
@@ -239,5 +262,6 @@ async function reportOf(
     waiting: ready + waiting,
     waitingFor:
       ready + waiting > 0 ? collector.waitingFor().map((peer) => membership.nameOf(peer)) : [],
+    falseFiles,
   }
 }

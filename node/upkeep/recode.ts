@@ -1,24 +1,26 @@
 // Codes stripes anew whose code is no longer that of their class: because members came or went, or the class was set
 // anew. The chunks stay as they are, in a new stripe that has the same id whoever makes it. Only when each of its shards
 // has a holder is it recorded, and the old one condemned: at no moment is less redundancy there than before.
-import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { STRIPE_COPIES_BELOW, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
-import { codeStripe, shardRanges } from '../../protocol/stripe/stripe.ts'
-import { disperse, reachableHolders } from '../data/disperse.ts'
-import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import { verifyChunk } from '../../protocol/chunk/seal.ts'
+import { chunksOf, codeStripe } from '../../protocol/stripe/stripe.ts'
+import { disperse, provenHolders, withGiven } from '../data/disperse.ts'
+import type { StripeId } from '../../protocol/ids.ts'
 import type { PlacePeer } from '../../protocol/placement/plan.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
-import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
-import type { DisperseParts } from '../data/disperse.ts'
+import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
+import type { DisperseParts, ProvenParts } from '../data/disperse.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { MappedStripe, StripeGroup, StripeMap } from '../data/stripe-map.ts'
 import type { Budget } from '../world/budget.ts'
 import type { Census, CensusTaker } from './census.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
 
-export interface RecodeParts extends DisperseParts {
+export interface RecodeParts extends DisperseParts, ProvenParts {
+  readonly elsewhere: Pick<Elsewhere, 'verified' | 'noteTaken'>
   readonly census: Pick<CensusTaker, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
   readonly budget: Pick<Budget, 'take'>
@@ -70,23 +72,28 @@ export class Recode {
     { k, m }: Code,
     signal: AbortSignal,
   ): Promise<CodedStripe> {
-    const { transfer, census } = this.#parts
+    const { transfer, census, elsewhere } = this.#parts
     const { header } = stripe
     const shards = await transfer.readAny(id, stripe, census.take(), { isUrgent: false, signal })
     const data = reconstruct(header.k, header.m, shards, [...Array(header.k).keys()])
-    return codeStripe(chunksOf(header, data), k, m, stripe.class)
+    const chunks = chunksOf(header, data)
+    if (chunks.every((chunk) => verifyChunk(chunk.id, chunk.bytes)))
+      return codeStripe(chunks, k, m, stripe.class)
+    // What lists it anew would list what is not there, too.
+    elsewhere.verified.refute(id)
+    throw new ShoalError('corrupt', `stripe ${id} does not hold what it lists`)
   }
 
   async #place(coded: CodedStripe, signal: AbortSignal): Promise<void> {
-    const { map, census, budget, log } = this.#parts
+    const { map, elsewhere, census, budget, log } = this.#parts
     const { id, header, headerBytes } = coded
-    const before = map.stripe(id)
-    const known = reachableHolders(this.#parts, before?.holders ?? [])
+    const known = await provenHolders(this.#parts, coded, signal)
     const missing = header.k + header.m - known.filter((peers) => peers.length > 0).length
-    if (missing === 0 && before?.isCondemned === false) return
+    elsewhere.verified.add(id)
+    if (missing === 0 && map.stripe(id)?.isCondemned === false) return
     if (missing > 0) await budget.take(missing * header.shardBytes, signal)
     const full = new Set(census.take().peers.flatMap((p) => (p.isFull ? [p.peer] : [])))
-    const holders = await disperse(this.#parts, coded, known, {
+    const given = await disperse(this.#parts, coded, known, {
       isAvoided: (peer) => full.has(peer),
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
@@ -95,6 +102,7 @@ export class Recode {
       },
       signal,
     })
+    const holders = withGiven(known, given)
     const held = holders.filter((peers) => peers.length > 0).length
     if (held < holders.length) {
       throw new ShoalError(
@@ -103,7 +111,8 @@ export class Recode {
       )
     }
     this.#writtenBytes += missing * header.shardBytes
-    await map.recordStripe(headerBytes, holders)
+    await map.recordStripe(headerBytes, given)
+    elsewhere.noteTaken(id, held)
   }
 }
 
@@ -157,20 +166,4 @@ function wantedCode(cls: RedundancyClass, eligible: number, dataBytes: number): 
 
 function isSameCode(a: Code, b: Code): boolean {
   return a.k === b.k && a.m === b.m
-}
-
-/** The chunks of a stripe, of its data shards. They share memory with those where they can. */
-function chunksOf(
-  header: StripeHeader,
-  data: readonly Uint8Array[],
-): { id: ChunkId; bytes: Uint8Array }[] {
-  let position = 0
-  return header.chunks.map(({ id, length }) => {
-    const parts = shardRanges(header, position, length).map(({ shard, offset, length: count }) =>
-      (data[shard] ?? new Uint8Array(0)).subarray(offset, offset + count),
-    )
-    position += length
-    const [first] = parts
-    return { id, bytes: parts.length === 1 && first !== undefined ? first : concatBytes(parts) }
-  })
 }

@@ -1,9 +1,9 @@
-// Lets go of shards that the map says others hold now, or of stripes that are nobody's any more: into the trash, from
-// where they come back if the map ascribes them to this node again. Of what the map says that nobody holds, and is whole
-// here, the map is told: whoever could not reach this node for a while was wrong; unless a cold tier holds it, and
-// enough others do. Both a while after the map said so: a
-// shard may have been put here already that will be recorded only in a moment. The map is told at once of what it ascribes
-// to this node and is nowhere here. What was missed while this node was down is found by scrub.
+// Lets go of shards that the map does not ascribe to this node, since it said itself that it holds them no more, or nobody
+// logged that it took them: into the trash, from where they come back if the map ascribes them to this node again. Of what
+// the map says that nobody holds, and is whole here, the map is told; unless a cold tier holds it, and enough others do.
+// Both a while after the map said so: a shard may have been put here already that will be recorded only in a moment. The
+// map is told at once of what it ascribes to this node and is nowhere here. What was missed while this node was down is
+// found by scrub. Stripes that are swept are for sweeps.ts.
 import { asShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
@@ -19,7 +19,7 @@ const WAITING_MAX = 65_536
 
 export interface ReleaseParts {
   readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'mayStore'>
-  readonly store: Pick<Store, 'shards' | 'commit'>
+  readonly store: Pick<Store, 'shards' | 'strays' | 'commit'>
   readonly clock: Clock
   readonly self: PeerId
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -31,6 +31,8 @@ export class Releases {
   readonly #dueAt = new Map<StripeId, Instant>()
   /** Stripes of which the map ascribes something to this node that is not here. */
   readonly #wanted = new Set<StripeId>()
+  /** Stripes of which a peer put something here before the map ascribed it to this node. */
+  readonly #owed = new Set<StripeId>()
 
   constructor(parts: ReleaseParts) {
     this.#parts = parts
@@ -38,13 +40,13 @@ export class Releases {
 
   /** The map has changed. */
   changed(event: MapEvent): void {
-    if (event.kind === 'condemned' || event.kind === 'cold') return
-    for (const stripe of event.kind === 'shards' ? [event.stripe] : event.stripes) {
-      if (this.#dueAt.size + this.#wanted.size >= WAITING_MAX) return
-      if (this.#missing(stripe).length > 0) this.#wanted.add(stripe)
-      if (this.#unascribed(stripe).length === 0 || this.#dueAt.has(stripe)) continue
-      this.#dueAt.set(stripe, (this.#parts.clock.now() + RELEASE_AFTER_MS) as Instant)
-    }
+    if (event.kind !== 'shards' || this.#dueAt.size + this.#wanted.size >= WAITING_MAX) return
+    const { stripe } = event
+    if (this.#missing(stripe).length > 0) this.#wanted.add(stripe)
+    for (const index of this.#parts.store.shards.indices(stripe))
+      if (this.#parts.store.strays.isOwed({ stripe, index })) this.#owed.add(stripe)
+    if (this.#unascribed(stripe).length === 0 || this.#dueAt.has(stripe)) return
+    this.#dueAt.set(stripe, (this.#parts.clock.now() + RELEASE_AFTER_MS) as Instant)
   }
 
   /** Let go or claim what is due, and take back what is this node's again. returns when the next is due. */
@@ -57,6 +59,10 @@ export class Releases {
       signal.throwIfAborted()
       this.#dueAt.delete(stripe)
       await this.#settle(stripe)
+    }
+    for (const stripe of this.#owed) {
+      this.#owed.delete(stripe)
+      await this.#settleDebts(stripe)
     }
     for (const stripe of this.#wanted) {
       signal.throwIfAborted()
@@ -78,6 +84,13 @@ export class Releases {
         claimed.push({ index, peer: self, isHeld: true })
     }
     await this.#record(stripe, claimed)
+  }
+
+  async #settleDebts(stripe: StripeId): Promise<void> {
+    const { store } = this.#parts
+    const unascribed = this.#unascribed(stripe)
+    for (const index of store.shards.indices(stripe))
+      if (!unascribed.includes(index)) await store.strays.forget({ stripe, index })
   }
 
   async #takeBack(stripe: StripeId): Promise<void> {
@@ -111,7 +124,8 @@ export class Releases {
   #missing(stripe: StripeId): number[] {
     const { map, store, self } = this.#parts
     const held = store.shards.indices(stripe)
-    const holders = map.stripe(stripe)?.holders ?? []
+    const { holders = [], isSwept = false } = map.stripe(stripe) ?? {}
+    if (isSwept) return []
     return [...holders.keys()].filter(
       (index) => holders[index]?.includes(self) === true && !held.includes(index),
     )

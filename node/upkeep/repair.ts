@@ -4,10 +4,14 @@ import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
 import { reconstruct } from '../../protocol/stripe/reed-solomon.ts'
+import { equalBytes } from '../../protocol/bytes.ts'
+import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
+import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
 import { mapInBatches } from '../data/in-parallel.ts'
 import { REFUSALS_MAX } from './census.ts'
-import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkId, StripeId } from '../../protocol/ids.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 import type { Plan } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Census, CensusTaker } from './census.ts'
@@ -20,6 +24,8 @@ export interface RepairParts {
   readonly map: Pick<StripeMap, 'stripe' | 'recordShards'>
   readonly census: Pick<CensusTaker, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
+  /** A stripe whose shards match their roots, and none of which others follow. */
+  readonly onFalse: (stripe: StripeId) => void
   /** The sealed chunk. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
   readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -89,7 +95,7 @@ export class Repair {
 
   #plan(id: StripeId): PlannedStripe | undefined {
     const stripe = this.#parts.map.stripe(id)
-    if (stripe === undefined) return undefined
+    if (stripe === undefined || stripe.isSwept) return undefined
     const { header, holders, floor } = stripe
     const census = this.#parts.census.take()
     const shards = { k: header.k, m: header.m, holders, floor }
@@ -109,13 +115,18 @@ export class Repair {
     const known = missing.map((index) => shards[index])
     const isKnown = known.every((shard) => shard !== undefined)
     const rebuilt = isKnown ? known : reconstruct(k, m, shards, missing)
-    const placed: { readonly index: number; readonly peer: PeerId; readonly isHeld: true }[] = []
+    // Shards may each be as their roots say, and not be of one stripe: others are not to be made of them.
+    const isTrue = missing.every((index, n) => isShardOf(stripe.header, index, rebuilt[n]))
+    if (!isTrue) {
+      this.#parts.onFalse(id)
+      throw new ShoalError('corrupt', `the shards of ${id} are not of one stripe`)
+    }
+    const placed: ShardChange[] = []
     const putting = plan.repairs.map(async ({ index, to }, n) => {
       const shard = rebuilt[n]
       if (shard === undefined) return
       try {
-        await transfer.put(id, stripe, { index, to, shard }, options)
-        placed.push({ index, peer: to, isHeld: true })
+        placed.push(await transfer.put(id, stripe, { index, to, shard }, options))
       } catch (error) {
         options.signal.throwIfAborted()
         const { code, message } = asShoalError(error)
@@ -129,4 +140,9 @@ export class Repair {
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     return placed.length < plan.repairs.length
   }
+}
+
+function isShardOf({ shardRoots }: StripeHeader, index: number, shard?: Uint8Array): boolean {
+  const root = shardRoots[index]
+  return root !== undefined && shard !== undefined && equalBytes(shardRoot(shard), root)
 }

@@ -6,6 +6,7 @@ import type { ChunkId } from '../../protocol/ids.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import { Walk } from '../files/walk.ts'
 import type { PinnedClasses } from '../files/pinned-classes.ts'
@@ -21,6 +22,7 @@ export interface RepinParts {
   readonly classes: PinnedClasses
   readonly reader: () => ChunkReader
   readonly packAnew: Pick<PackAnew, 'place'>
+  readonly elsewhere: Pick<Elsewhere, 'isKnown'>
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -79,12 +81,12 @@ class Repacking {
   }
 
   async #chunk(id: ChunkId, cls: ClassOf): Promise<void> {
-    const { map } = this.#parts
-    const found = map.locate(id)
+    const { map, elsewhere } = this.#parts
+    const [found] = map.locations(id)
     // In none yet: whoever wrote it packs it.
     const length =
       found === undefined ? undefined : map.stripe(found.stripe)?.header.chunks[found.index]?.length
-    if (length === undefined || map.isPlaced(id, cls)) return
+    if (length === undefined || elsewhere.isKnown(id, cls)) return
     const key = classText(cls)
     const open = this.#open.get(key) ?? { class: cls, chunks: new Map(), bytes: 0 }
     this.#open.set(key, open)

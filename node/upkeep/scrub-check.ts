@@ -12,7 +12,6 @@ import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
 import { lacksShards } from './releases.ts'
-import type { Strays } from './strays.ts'
 
 /** How long a shard may be here before the map says so: of a stripe that no volume knows, and of one that is known. */
 const UNKNOWN_MS: number = DAY_MS
@@ -22,7 +21,7 @@ const UNASCRIBED_MS: number = HOUR_MS
 export interface ScrubbedVolume {
   readonly id: VolumeId
   readonly name: string
-  readonly map: Pick<StripeMap, 'stripe' | 'locate' | 'groups' | 'stripesOf' | 'recordShards'>
+  readonly map: Pick<StripeMap, 'stripe' | 'locations' | 'groups' | 'stripesOf' | 'recordShards'>
   /** Is the chunk one that was written here and is in no stripe yet? */
   readonly isUnplaced: (chunk: ChunkId) => boolean
   /** The chunk from another node. throws ShoalError 'chunk-unavailable'. */
@@ -30,8 +29,7 @@ export interface ScrubbedVolume {
 }
 
 export interface ScrubCheckParts {
-  readonly store: Pick<Store, 'shards' | 'chunks' | 'commit'>
-  readonly strays: Strays
+  readonly store: Pick<Store, 'shards' | 'chunks' | 'strays' | 'commit'>
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly volumes: () => Iterable<ScrubbedVolume>
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -52,7 +50,8 @@ export class ScrubCheck {
 
   /** Read a shard that is held here, and do about it what is to be done. */
   async shard(stripe: StripeId, index: number): Promise<ScrubFinding | undefined> {
-    const { store, strays } = this.#parts
+    const { store } = this.#parts
+    const { strays } = store
     const state = await store.shards.verify(stripe, index)
     if (state === 'missing') return undefined
     const known = this.#known(stripe)
@@ -71,19 +70,14 @@ export class ScrubCheck {
     })
   }
 
-  /** Read a chunk that is held here. Copies of what is in stripes are not needed; of the rest this may be the only one. */
+  /** Read a chunk that is held here. A damaged one is replaced, or stays: what others have of it may be no better. */
   async chunk(id: ChunkId, signal: AbortSignal): Promise<ScrubFinding | undefined> {
     const { store, volumes } = this.#parts
     if ((await store.chunks.verify(id)) !== 'damaged') return undefined
     const all = [...volumes()]
-    const placedIn = all.find(({ map }) => map.locate(id) !== undefined)
-    const volume = placedIn ?? all.find(({ isUnplaced }) => isUnplaced(id))
+    const listing = all.find(({ map }) => map.locations(id).length > 0)
+    const volume = listing ?? all.find(({ isUnplaced }) => isUnplaced(id))
     const facts = { kind: 'chunk', id, volume: volume?.name, state: 'damaged' } as const
-    if (placedIn !== undefined) {
-      store.chunks.delete(id)
-      await store.commit([])
-      return this.#found({ ...facts, action: 'dropped' })
-    }
     for (const { fetch } of volume === undefined ? all : [volume]) {
       const sealed = await fetch(id, { signal }).catch((error: unknown) => unavailable(error))
       if (sealed === undefined) continue
@@ -92,13 +86,15 @@ export class ScrubCheck {
       await store.commit([])
       return this.#found({ ...facts, action: 'replaced' })
     }
-    return this.#found({ ...facts, action: 'lost' })
+    return this.#found({ ...facts, action: listing === undefined ? 'lost' : 'kept' })
   }
 
   /** Are the shards of a stripe here that the map ascribes to this node? Their bytes are not read. */
   async ascribed(volume: ScrubbedVolume, id: StripeId): Promise<ScrubFinding[]> {
     const stripe = volume.map.stripe(id)
     const held = this.#parts.store.shards.indices(id)
+    // What is let go of it is for sweeps.ts.
+    if (stripe?.isSwept === true) return []
     const missing = [...(stripe?.holders ?? []).keys()].filter(
       (index) => this.#isAscribed(stripe, index) && !held.includes(index),
     )
@@ -140,7 +136,8 @@ export class ScrubCheck {
     index: number,
     known: Known | undefined,
   ): Promise<ScrubFinding['action']> {
-    const { store, strays } = this.#parts
+    const { store } = this.#parts
+    const { strays } = store
     if (known?.stripe.holders[index]?.length === 0 && lacksShards(known.stripe)) {
       const isRecorded = await this.#record(known.volume, stripe, index, true)
       return isRecorded ? 'returned' : 'kept'

@@ -5,7 +5,6 @@ import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { scrubKey } from '../store/keys.ts'
 import { ScrubCheck } from './scrub-check.ts'
-import { Strays } from './strays.ts'
 import type { ChunkId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ScrubEvent, ScrubFinding } from '../control/upkeep.ts'
 import type { Store } from '../store/store.ts'
@@ -63,15 +62,13 @@ export interface ScrubProgress {
 export class Scrub {
   readonly #parts: ScrubParts
   readonly #check: ScrubCheck
-  readonly #strays: Strays
   /** Being looked at because someone saw that they are damaged. */
   readonly #suspected = new Set<string>()
   #progress: ScrubProgress | undefined
 
   constructor(parts: ScrubParts) {
     this.#parts = parts
-    this.#strays = new Strays(parts.store, parts.clock)
-    this.#check = new ScrubCheck({ ...parts, strays: this.#strays })
+    this.#check = new ScrubCheck(parts)
   }
 
   /** Of the pass that runs by itself; undefined between two. */
@@ -81,11 +78,11 @@ export class Scrub {
 
   /** Go on with the pass that is due, if one is; and look again at what was found to belong nowhere. */
   async run(signal: AbortSignal): Promise<void> {
-    for await (const { stripe, index } of this.#strays.all()) {
+    const { shards, strays } = this.#parts.store
+    for await (const { stripe, index } of strays.all()) {
       signal.throwIfAborted()
-      if (this.#parts.store.shards.indices(stripe).includes(index)) {
-        await this.#check.shard(stripe, index)
-      } else await this.#strays.forget({ stripe, index })
+      if (shards.indices(stripe).includes(index)) await this.#check.shard(stripe, index)
+      else await strays.forget({ stripe, index })
     }
     const now = Math.floor(this.#parts.clock.wall())
     const last = this.#read()
@@ -192,7 +189,7 @@ export class Scrub {
   ): AsyncGenerator<Step, void, undefined> {
     for await (const { id, length } of this.#parts.store.chunks.scan(options<ChunkId>(from))) {
       signal.throwIfAborted()
-      const isOurs = only === undefined || only.isUnplaced(id) || only.map.locate(id) !== undefined
+      const isOurs = only === undefined || only.isUnplaced(id) || only.map.locations(id).length > 0
       if (!isOurs) continue
       const finding = await this.#check.chunk(id, signal)
       const findings = finding === undefined ? [] : [finding]

@@ -4,6 +4,7 @@ import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 import type { PlacePeer } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../data/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
@@ -14,7 +15,7 @@ import type { Census } from './census.ts'
 
 export interface TransferParts {
   readonly store: Pick<Store, 'shards'>
-  readonly map: Pick<StripeMap, 'recordShards'>
+  readonly map: Pick<StripeMap, 'recordShards' | 'disbelieve'>
   readonly client: Pick<ShardClient, 'get' | 'put' | 'expectedMs'>
   readonly network: Pick<Network, 'self'>
   readonly budget: Pick<Budget, 'take'>
@@ -103,17 +104,21 @@ export class ShardTransfer {
     return shards
   }
 
-  /** Resolves when the shard is durable there; one that stays here is so with the map's next record. */
+  /** Resolves when the shard is durable there, with what to record; one that stays here is so with the map's next record. */
   async put(
     id: StripeId,
     { headerBytes: header }: MappedStripe,
     { index, to, shard }: { index: number; to: PeerId; shard: Uint8Array },
     { isUrgent, signal }: TransferOptions,
-  ): Promise<void> {
+  ): Promise<ShardChange> {
     const { store, client, network, budget } = this.#parts
-    if (to === network.self) return store.shards.put(id, index, header, shard, { verify: true })
+    const taken = { index, peer: to, isHeld: true }
+    if (to === network.self) {
+      await store.shards.put(id, index, header, shard, { verify: true })
+      return taken
+    }
     if (!isUrgent) await budget.take(shard.length, signal)
-    await client.put(to, { header, index, shard }, { signal })
+    return { ...taken, receipt: await client.put(to, { header, index, shard }, { signal }) }
   }
 
   async #tryRead(
@@ -134,9 +139,11 @@ export class ShardTransfer {
 
   /** The holder does not have the shard, or not as it should be: then it counts as missing. */
   async #disown(id: StripeId, index: number, holder: PeerId, error: Error): Promise<void> {
-    const { map, log } = this.#parts
+    const { map, network, log } = this.#parts
     log('a holder has no such shard', { stripe: id, index, holder, message: error.message })
-    await map.recordShards(id, [{ index, peer: holder, isHeld: false }])
+    if (holder === network.self)
+      return map.recordShards(id, [{ index, peer: holder, isHeld: false }])
+    map.disbelieve({ stripe: id, index, peer: holder })
   }
 
   /** The soonest first: a disk that hangs costs its time once in a while, and not for each stripe. */

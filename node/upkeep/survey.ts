@@ -1,19 +1,22 @@
 // Which chunks of a volume live: those that a version of a file with a name reaches, conflict copies and versions that
 // lost included, and those of files that are open on this node, their manifests too. What lives is always found in the
 // set; a survey that cannot read a manifest, or over which the state was replaced, fails, so that nothing is given up on
-// a guess. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
+// a guess. What nobody can ever read, since its writer lied of it, is passed by and told of. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
 // beginWithOldest() from before it.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
-import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
-import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/log/dot.ts'
 import type { Inode, Version } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../data/cache.ts'
 import type { ChunkReader } from '../data/chunk-io.ts'
-import { ManifestTree, chunksOf } from '../data/manifest-tree.ts'
+import type { Content } from '../data/content.ts'
+import { ManifestTree } from '../data/manifest-tree.ts'
+import { SeenNodes, chunksOf } from '../data/manifest-walk.ts'
 import type { Touched } from '../data/touched.ts'
+import { contentOf } from '../files/contents.ts'
 import { inodesOf } from '../namespace/inodes.ts'
 import type { Volume } from '../namespace/volume.ts'
 import type { Clock } from '../world/world.ts'
@@ -27,6 +30,8 @@ const PACE = 256
 const NODE_CACHE_ITEMS = 50_000
 /** A file has more chunks than its size says where few bytes are cut often: keys for each that is expected. */
 const MARGIN = 1.5
+/** Of false files, so many are told of. */
+const FALSE_FILES_MAX = 100
 
 export interface SurveyParts {
   readonly volume: Volume
@@ -39,6 +44,21 @@ export interface SurveyParts {
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
   /** Where a file shows. */
   readonly pathOf: (file: NodeId) => string | undefined
+}
+
+/** A file with a version that nobody can read, whoever has which chunks of it. */
+export interface FalseFile {
+  readonly file: NodeId
+  readonly path: string
+  readonly author: PeerId | undefined
+  readonly message: string
+}
+
+/** What a survey found. */
+export interface Surveyed {
+  readonly live: LiveChunks
+  /** The first of them. */
+  readonly falseFiles: readonly FalseFile[]
 }
 
 /** The chunks that live. Also finds a few that don't. */
@@ -73,95 +93,153 @@ export class LiveChunks {
   }
 }
 
-/** Look at every version of every file. throws 'chunk-unavailable', 'corrupt', 'aborted', 'ESTALE' after a reset. */
-export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<LiveChunks> {
-  const { volume } = parts
+/** Look at every version of every file. throws 'chunk-unavailable' naming the file, 'aborted', 'ESTALE' after a reset. */
+export async function survey(parts: SurveyParts, signal: AbortSignal): Promise<Surveyed> {
+  return overOneState(parts, signal, async (scope) => {
+    const live = new LiveChunks(await expectedCount(parts, scope))
+    const add = (chunk: ChunkId, classes: readonly ClassOf[]): void => {
+      for (const cls of classes) live.add(chunk, cls)
+    }
+    const falseFiles = await new Survey(parts, add, scope).run()
+    return { live, falseFiles }
+  })
+}
+
+/** Which of these chunks live, exactly, and of each a file that reaches it, if it has a name. throws as survey(). */
+export async function references(
+  parts: SurveyParts,
+  wanted: ReadonlySet<ChunkId>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ChunkId, NodeId | undefined>> {
+  return overOneState(parts, signal, async (scope) => {
+    const found = new Map<ChunkId, NodeId | undefined>()
+    const add = (chunk: ChunkId, _: unknown, file: NodeId | undefined): void => {
+      if (wanted.has(chunk)) found.set(chunk, found.get(chunk) ?? file)
+    }
+    await new Survey(parts, add, scope).run()
+    return found
+  })
+}
+
+async function overOneState<Result>(
+  { volume }: SurveyParts,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const reset = new AbortController()
   const unlisten = volume.events.onReset(() => {
     reset.abort(new ShoalError('ESTALE', 'the state was replaced while it was surveyed; try again'))
     return () => undefined
   })
   try {
-    return await new Survey(parts, AbortSignal.any([signal, reset.signal])).run()
+    return await run(AbortSignal.any([signal, reset.signal]))
   } finally {
     unlisten()
   }
 }
 
+/** Chunks of all files, by their sizes. */
+async function expectedCount(
+  { volume, sizes, clock }: SurveyParts,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0
+  let steps = 0
+  for await (const [id, inode] of inodesOf(volume.view)) {
+    for (const { size, content } of versionsOf(volume.view, id, inode)) {
+      if (content.kind !== 'chunks') continue
+      count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
+    }
+    if (++steps % PACE === 0) await clock.sleep(1, { signal })
+  }
+  return Math.ceil(count)
+}
+
+type Found = (chunk: ChunkId, classes: readonly ClassOf[], file: NodeId | undefined) => void
+
 class Survey {
   readonly #parts: SurveyParts
+  readonly #found: Found
   readonly #signal: AbortSignal
   readonly #nodes = nodeCache(NODE_CACHE_ITEMS)
+  /** By the classes that their chunks are to be in. */
+  readonly #seen = new Map<string, SeenNodes>()
+  readonly #falseFiles = new Map<NodeId, FalseFile>()
   #steps = 0
 
-  constructor(parts: SurveyParts, signal: AbortSignal) {
+  /** found: told of each chunk, as often as a file that was not seen before reaches it. */
+  constructor(parts: SurveyParts, found: Found, signal: AbortSignal) {
     this.#parts = parts
+    this.#found = found
     this.#signal = signal
   }
 
-  async run(): Promise<LiveChunks> {
+  /** returns files that nobody can read. */
+  async run(): Promise<readonly FalseFile[]> {
     const { volume, classesOf, touched } = this.#parts
-    const live = new LiveChunks(await this.#expectedCount())
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
-        const classes = inode.versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(live, inode, classes).catch((error: unknown) => {
-          throw this.#naming(id, error)
-        })
+        const versions = versionsOf(volume.view, id, inode)
+        const classes = versions.some(isInChunks) ? classesOf(id) : []
+        await this.#addInode(id, inode, classes)
       }
       await this.#pace()
     }
+    const onFalse = (): void => undefined
     for (const file of touched.held()) {
       for (const manifest of rootsOf(volume.view, file))
-        await this.#addContent(live, manifest, [], [undefined])
+        await this.#addContent(undefined, { kind: 'chunks', manifest }, [], [undefined], onFalse)
     }
-    return live
+    return [...this.#falseFiles.values()]
   }
 
-  async #expectedCount(): Promise<number> {
-    const { volume, sizes } = this.#parts
-    let count = 0
-    for await (const [, { versions }] of inodesOf(volume.view)) {
-      for (const { size } of versions.filter(isInChunks))
-        count += 2 + (MARGIN * size) / sizes.averageBytes
-      await this.#pace()
-    }
-    return Math.ceil(count)
-  }
-
-  async #addInode(live: LiveChunks, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
-    for (const version of inode.versions) {
-      const { content, size } = version
-      if (content.kind !== 'chunks') continue
+  async #addInode(id: NodeId, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
+    for (const version of versionsOf(this.#parts.volume.view, id, inode)) {
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
-      await this.#addContent(
-        live,
-        { size, root: content.root, depth: content.depth },
-        hints,
-        classes,
-      )
+      const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)
+      try {
+        await this.#addContent(id, contentOf(version), hints, classes, onFalse)
+      } catch (error) {
+        throw this.#naming(id, error)
+      }
     }
   }
 
   async #addContent(
-    live: LiveChunks,
-    manifest: Manifest,
+    file: NodeId | undefined,
+    content: Content,
     hints: readonly PeerId[],
     classes: readonly ClassOf[],
+    onFalse: (error: ShoalError) => void,
   ): Promise<void> {
+    if (content.kind !== 'chunks') return
     const chunks = this.#parts.reader(hints)
-    const tree = new ManifestTree(manifest, { chunks, nodes: this.#nodes })
-    for await (const chunk of chunksOf(tree, { signal: this.#signal })) {
-      for (const cls of classes) live.add(chunk, cls)
+    const tree = new ManifestTree(content.manifest, { chunks, nodes: this.#nodes })
+    const seen = this.#seenIn(classes)
+    for await (const chunk of chunksOf(tree, { signal: this.#signal, seen, onFalse })) {
+      this.#found(chunk, classes, file)
       await this.#pace()
     }
   }
 
-  /** A file that cannot be read holds all collection up until somebody repairs or removes it: say which. */
+  #seenIn(classes: readonly ClassOf[]): SeenNodes {
+    const key = classes.map(classText).join()
+    const seen = this.#seen.get(key) ?? new SeenNodes()
+    this.#seen.set(key, seen)
+    return seen
+  }
+
+  #tell(file: NodeId, author: PeerId | undefined, message: string): void {
+    if (this.#falseFiles.size >= FALSE_FILES_MAX) return
+    const path = this.#parts.pathOf(file) ?? file
+    this.#falseFiles.set(file, { file, path, author, message })
+  }
+
+  /** A file that cannot be read now holds all collection up until somebody repairs or removes it: say which. */
   #naming(file: NodeId, error: unknown): unknown {
-    const path = hasCode(error, 'chunk-unavailable') ? this.#parts.pathOf(file) : undefined
-    if (path === undefined) return error
+    const path = this.#parts.pathOf(file)
+    if (path === undefined || !(error instanceof ShoalError) || this.#signal.aborted) return error
     const { code, message } = asShoalError(error)
     return new ShoalError(
       code,

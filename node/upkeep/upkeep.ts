@@ -8,6 +8,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { UpkeepReport } from '../control/status.ts'
 import { inParallel, untilAborted } from '../data/in-parallel.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { ShardClient } from '../peers/shards.ts'
@@ -49,6 +50,7 @@ export interface UpkeepParts {
   readonly graceMs: () => number
   /** The sealed chunk, from wherever it is. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
   readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
+  readonly elsewhere: Pick<Elsewhere, 'verified' | 'noteTaken'>
   /** May a member condemn stripes? */
   readonly mayCondemn: (peer: PeerId) => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -93,7 +95,8 @@ export class Upkeep {
     const census = (this.#census = new CensusTaker(parts))
     const transfer = new ShardTransfer(parts)
     this.#agenda = new Agenda({ map, network, clock, census, mayRecode: parts.mayCondemn }, options)
-    this.#repair = new Repair({ ...parts, census, transfer })
+    const onFalse = (stripe: StripeId): void => parts.elsewhere.verified.refute(stripe)
+    this.#repair = new Repair({ ...parts, census, transfer, onFalse })
     this.#rebalance = new Rebalance({ ...parts, census, transfer })
     this.#recode = new Recode({ ...parts, census, transfer, budget })
     this.#releases = new Releases({ ...parts, self: network.self })
@@ -248,7 +251,7 @@ export class Upkeep {
       case 'repair':
         return this.#repair.run(stripe, signal)
       case 'drop':
-        return this.#rebalance.dropNeedless(stripe, signal)
+        return this.#rebalance.letGo(stripe, signal)
       case 'give':
         return this.#rebalance.giveAway(stripe, signal)
       case 'recode':

@@ -2,21 +2,27 @@
 // after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
 import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
 import { DAY_MS, GIB } from '../../protocol/units.ts'
+import { asShoalError } from '../../protocol/errors.ts'
 import { mayRead, mayWrite } from '../../protocol/membership/roles.ts'
-import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { ChunkIo, ChunkReader } from '../data/chunk-io.ts'
+import type { Elsewhere } from '../data/elsewhere.ts'
 import type { Gatherer } from '../data/gather.ts'
 import type { Packer } from '../data/packer.ts'
 import type { StripeMap } from '../data/stripe-map.ts'
 import type { Touched } from '../data/touched.ts'
 import { pathOf } from '../files/paths.ts'
 import type { PinnedClasses } from '../files/pinned-classes.ts'
+import { stampActor, stampHlc } from '../../protocol/log/dot.ts'
+import { trashMsOf } from '../namespace/settings.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Volume } from '../namespace/volume.ts'
+import type { FileFault } from '../control/garbage.ts'
+import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { Liveness } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
-import { Collector } from './collect.ts'
+import { Collector, electedCollector } from './collect.ts'
 import type { Collected } from './collect.ts'
 import { HeldContent } from './held-content.ts'
 import type { Keeper } from './keeper.ts'
@@ -24,7 +30,10 @@ import type { CopiedVolume, SurveyedVolume } from './local-copies.ts'
 import { Objections } from './objections.ts'
 import type { PackAnew } from './pack-anew.ts'
 import { Repin } from './repin.ts'
-import { survey } from './survey.ts'
+import type { FalseFile, SurveyParts } from './survey.ts'
+import { references, survey } from './survey.ts'
+import { Sweeps } from './sweeps.ts'
+import type { SweepsLog } from './sweeps.ts'
 
 /** Of a volume, what may be condemned in a day by itself: a mistake in it is found before all is gone. */
 const DAILY_SHARE = 0.2
@@ -44,8 +53,12 @@ export interface VolumeGarbageParts {
   /** What is to stay here. */
   readonly kept: Pick<Keeper, 'has'>
   readonly packAnew: PackAnew
+  readonly elsewhere: Elsewhere
   readonly livenessOf: (peer: PeerId) => Liveness
   readonly clock: Clock
+  /** Something came that is to be looked at soon. */
+  readonly wake: () => void
+  readonly security?: RecordSecurity | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -57,10 +70,13 @@ export class VolumeGarbage {
   readonly #parts: VolumeGarbageParts
   readonly #held: HeldContent
   readonly #objections: Objections
+  readonly #sweeps: Sweeps
   /** Files may have changed since the last survey. */
   #hasChanged = true
   /** Stripes were swept since: copies of their chunks here are to be looked at. */
   #hasSwept = false
+  #falseFiles: readonly FalseFile[] = []
+  #fault: string | undefined
   readonly #unlisten: (() => void)[] = []
 
   constructor(parts: VolumeGarbageParts) {
@@ -68,15 +84,42 @@ export class VolumeGarbage {
     const { namespace, chunks, touched } = parts
     const { volume } = namespace
     const reader = (): ChunkReader => chunks.reader([])
-    this.collector = new Collector({ ...parts, volume })
+    const release = async (stripes: readonly StripeId[]): Promise<void> => {
+      for (const id of stripes) this.#sweeps.release(id)
+      await parts.store.commit([])
+    }
+    this.collector = new Collector({ ...parts, volume, release })
     this.repin = new Repin({ ...parts, reader })
     this.#held = new HeldContent({ touched, view: volume.view, reader })
     const mayWriteHere = (): boolean => this.#isAllowed(mayWrite)
     this.#objections = new Objections({ ...parts, held: this.#held, mayWrite: mayWriteHere })
+    this.#sweeps = new Sweeps({
+      ...parts,
+      log: this.#sweepsLog(),
+      self: volume.identity.peer,
+      references: (wanted, signal) => references(this.#surveyed(), wanted, signal),
+      isTouched: (chunk) => touched.has(chunk),
+      onLive: (stripe, by, file) => this.#tellOfLive(stripe, by, file),
+    })
   }
 
   get volume(): Volume {
     return this.#parts.namespace.volume
+  }
+
+  /** Files that nobody can read, as of the last survey. */
+  get falseFiles(): readonly FileFault[] {
+    const { membership } = this.volume
+    return this.#falseFiles.map(({ path, author, message }) => ({
+      path,
+      author: author === undefined ? 'unknown' : membership.nameOf(author),
+      message,
+    }))
+  }
+
+  /** Why the last survey failed. */
+  get fault(): string | undefined {
+    return this.#fault
   }
 
   /** What is copied here of others. */
@@ -98,8 +141,9 @@ export class VolumeGarbage {
       volume.events.change.add(() => {
         this.#hasChanged = true
       }),
-      map.onChange(({ kind }) => {
-        if (kind === 'swept') this.#hasSwept = true
+      map.onChange((event) => {
+        if (event.kind === 'swept') this.#hasSwept = true
+        if (this.#sweeps.changed(event)) this.#parts.wake()
       }),
     )
   }
@@ -108,6 +152,19 @@ export class VolumeGarbage {
     for (const unlisten of this.#unlisten) unlisten()
     await this.repin.stop()
     await this.#objections.stop()
+  }
+
+  /** See what becomes of stripes that others gave up, if that is due. */
+  async review(signal: AbortSignal): Promise<void> {
+    if (!this.#sweeps.isDue()) return
+    const lease = this.#parts.touched.beginWithOldest()
+    try {
+      await this.#held.learn(signal)
+      await this.volume.commit()
+      await this.#sweeps.run(signal)
+    } finally {
+      lease.end()
+    }
   }
 
   /** Is there anything to do by itself? */
@@ -140,7 +197,8 @@ export class VolumeGarbage {
       }
       this.#hasChanged = false
       this.#hasSwept = false
-      const live = await this.#survey(signal)
+      const { live, falseFiles } = await this.#survey(signal)
+      this.#tell(falseFiles)
       await volume.commit()
       const surveyed = { ...this.#parts, volume, live, stable, seen: volume.durableClaim().hlc }
       let collected = NOTHING
@@ -156,8 +214,58 @@ export class VolumeGarbage {
     } catch (error) {
       this.#hasChanged = true
       lease.end()
+      if (!signal.aborted) this.#fault = asShoalError(error).message
       throw error
     }
+  }
+
+  #tell(found: readonly FalseFile[]): void {
+    const { log, security } = this.#parts
+    const known = new Set(this.#falseFiles.map(({ file }) => file))
+    this.#falseFiles = found
+    this.#fault = undefined
+    for (const { file, path, author, message } of found) {
+      if (known.has(file)) continue
+      log('a file is not what its writer says, and nobody can read it', { path, message })
+      security?.({
+        kind: 'false-file',
+        volume: this.volume.id,
+        ...(author === undefined ? {} : { peer: author }),
+        message: `${path} is not what its writer says: ${message}; remove it`,
+      })
+    }
+  }
+
+  #sweepsLog(): SweepsLog {
+    const { volume } = this
+    const { clock } = this.#parts
+    const isAllowed = (peer: PeerId, may: typeof mayRead): boolean => {
+      const role = volume.membership.member(peer)?.role
+      return role !== undefined && may(role)
+    }
+    return {
+      stable: () => this.collector.stable(),
+      condemnedAt: (id) => volume.stripes.condemnedAt(id),
+      sweptBy: (id) => {
+        const at = volume.stripes.sweptAt(id)
+        if (at === undefined) return undefined
+        return { peer: volume.actors.get(stampActor(at))?.peer, at: stampHlc(at) }
+      },
+      mayRead: (peer) => isAllowed(peer, mayRead),
+      mayWrite: (peer) => isAllowed(peer, mayWrite),
+      isElected: (peer) => peer !== undefined && electedCollector(volume, clock) === peer,
+      keptMs: () => trashMsOf(volume),
+    }
+  }
+
+  #tellOfLive(stripe: StripeId, by: PeerId | undefined, file: NodeId | undefined): void {
+    const { namespace, security } = this.#parts
+    const { id, membership } = this.volume
+    const path = file === undefined ? undefined : pathOf(namespace, file)
+    const what = path === undefined ? 'something that is open' : path
+    const who = by === undefined ? 'somebody' : membership.nameOf(by)
+    const message = `${who} gave up stripe ${stripe}, which ${what} needs: it stays in use`
+    security?.({ kind: 'live-stripe-condemned', volume: id, ...(by && { peer: by }), message })
   }
 
   #noteSurvey(): void {
@@ -165,6 +273,10 @@ export class VolumeGarbage {
   }
 
   #survey(signal: AbortSignal): ReturnType<typeof survey> {
+    return survey(this.#surveyed(), signal)
+  }
+
+  #surveyed(): SurveyParts {
     const { namespace, map, chunks, classes } = this.#parts
     const reader = (hints: readonly PeerId[]): ChunkReader =>
       chunks.reader(hints, { keeps: 'stored' })
@@ -172,7 +284,7 @@ export class VolumeGarbage {
     const { volume } = this
     const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)
     const parts = { ...this.#parts, volume, sizes: map.chunkSizes() }
-    return survey({ ...parts, reader, classesOf, pathOf: pathOfFile }, signal)
+    return { ...parts, reader, classesOf, pathOf: pathOfFile }
   }
 
   #mayCollect(): boolean {
@@ -186,7 +298,8 @@ export class VolumeGarbage {
   }
 
   #dailyBytes(map: StripeMap): number {
-    const total = map.groups().reduce((sum, { k, m, shardBytes }) => sum + (k + m) * shardBytes, 0)
+    const left = map.groups().filter(({ isSwept }) => !isSwept)
+    const total = left.reduce((sum, { k, m, shardBytes }) => sum + (k + m) * shardBytes, 0)
     return Math.max(DAILY_BYTES_MIN, DAILY_SHARE * total)
   }
 

@@ -8,7 +8,7 @@
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
-import { CID_BYTES, chunkIdBytes, chunkIdFromCid } from '../ids.ts'
+import { CID_BYTES, chunkIdBytes, chunkIdFromCid, cidDigest } from '../ids.ts'
 import {
   CHUNK_PLAIN_MAX,
   FILE_SIZE_MAX,
@@ -16,6 +16,7 @@ import {
   MANIFEST_LEVELS_MAX,
   MANIFEST_NODE_MAX,
 } from '../limits.ts'
+import { enforces } from '../trust.ts'
 import { KNOWN_CODECS } from './seal.ts'
 import type { ChunkRef } from './seal.ts'
 
@@ -73,6 +74,18 @@ export function endsNode(itemHash: Uint8Array | undefined, count: number): boole
   return start < Math.floor(2 ** 32 / ITEMS_PER_END)
 }
 
+/** Does the last item of a node end it? Only the last node of a level may do without. */
+export function isEnded(node: ManifestNode): boolean {
+  const extent = 'extents' in node ? node.extents.at(-1) : undefined
+  const ref = 'children' in node ? node.children.at(-1)?.ref : refOf(extent)
+  const count = 'extents' in node ? node.extents.length : node.children.length
+  return endsNode(ref === undefined ? undefined : cidDigest(chunkIdBytes(ref.id)), count)
+}
+
+function refOf(extent: Extent | undefined): ChunkRef | undefined {
+  return extent?.kind === 'chunk' ? extent.ref : undefined
+}
+
 /** The bytes of a node, to be sealed as a chunk. */
 export function encodeManifestNode(node: ManifestNode): Uint8Array {
   const items =
@@ -86,7 +99,10 @@ export function encodeManifestNode(node: ManifestNode): Uint8Array {
   return encodeCbor({ v: MANIFEST_VERSION, level: node.level, items })
 }
 
-/** Inverse of encodeManifestNode. throws ShoalError 'malformed', 'unsupported' for what a later version wrote. */
+/**
+ * Inverse of encodeManifestNode. throws ShoalError 'malformed', also where an item before the last ends the node, or holes
+ * stand side by side; 'unsupported' for what a later version wrote.
+ */
 export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   if (bytes.length > MANIFEST_NODE_MAX) throw malformed('is too large')
   const fields = new Fields(decodeCbor(bytes, 'manifest node', CBOR_ITEMS), 'manifest node')
@@ -105,7 +121,19 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
       ? { level: 0, extents: items.map(readExtent) }
       : { level, children: items.map(readChild) }
   if (nodeSize(node) > FILE_SIZE_MAX) throw malformed('covers more than a file can have')
+  if (enforces('manifest-node')) checkCuts(items)
   return node
+}
+
+/** So a node has ITEMS_MIN items unless it is the last of its level, and a leaf chunks in half of its items or more. */
+function checkCuts(items: readonly (readonly unknown[])[]): void {
+  let wasHole = false
+  items.forEach(([cid], at) => {
+    const hash = cid instanceof Uint8Array ? cidDigest(cid) : undefined
+    if (hash === undefined && wasHole) throw malformed('has two holes side by side')
+    wasHole = hash === undefined
+    if (at + 1 < items.length && endsNode(hash, at + 1)) throw malformed('goes on after its end')
+  })
 }
 
 /** File bytes that a node covers. */

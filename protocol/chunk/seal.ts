@@ -38,6 +38,8 @@ export interface ChunkKeys {
   readonly chunkSecret: Uint8Array
   /** Further secrets of the epoch, begun by two admins at once: what is sealed under them opens too. */
   readonly otherSecrets?: readonly Uint8Array[]
+  /** The log tells of more secrets of the epoch than this node was given. */
+  readonly lacksSome?: boolean
   readonly epoch: number
   readonly hash: HashName
 }
@@ -89,7 +91,8 @@ export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
  * from passing off other bytes as a content that someone may come to reference instead of storing it.
  *
  * keys: those of ref.epoch.
- * throws ShoalError 'corrupt' if `sealed` is not that chunk, 'unsupported' for a codec of a later version.
+ * throws ShoalError 'corrupt' if `sealed` is not that chunk, 'contradiction' if the chunk is not what `ref` says of it,
+ * 'unsupported' for a codec of a later version.
  */
 export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   if (KNOWN_CODECS.includes(ref.codec) && !verifyChunk(ref.id, sealed)) {
@@ -107,12 +110,14 @@ export function openVerifiedChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8A
   }
   const salt = ref.codec === 0 ? NO_SALT : sealed.subarray(0, SALT_BYTES)
   const key = contentKey(ref.plainHash, ref.codec, ref.epoch, salt)
-  const packed = openOnce(key, sealed.subarray(salt.length), hexIdBytes(keys.volume))
-  const plain = ref.codec === 0 ? packed : unzstd(ref, packed)
-  if (plain.length !== ref.length || !isOf(keys, plain, ref.plainHash)) {
-    throw new ShoalError('corrupt', `chunk ${ref.id} holds other bytes than its reference says`)
-  }
-  return plain
+  const packed = opened(ref, () =>
+    openOnce(key, sealed.subarray(salt.length), hexIdBytes(keys.volume)),
+  )
+  const plain = ref.codec === 0 ? packed : opened(ref, () => zstdDecompress(packed, ref.length))
+  if (plain.length === ref.length && isOf(keys, plain, ref.plainHash)) return plain
+  throw keys.lacksSome === true
+    ? new ShoalError('EACCES', `this node lacks a key of epoch ${ref.epoch} for chunk ${ref.id}`)
+    : contradiction(ref)
 }
 
 /** True if `sealed` is the chunk of this id. */
@@ -164,12 +169,17 @@ function contentKey(
   return deriveKey(KEY_CONTEXT, material)
 }
 
-function unzstd(ref: ChunkRef, packed: Uint8Array): Uint8Array {
+function opened(ref: ChunkRef, open: () => Uint8Array): Uint8Array {
   try {
-    return zstdDecompress(packed, ref.length)
+    return open()
   } catch (cause) {
-    throw new ShoalError('corrupt', `chunk ${ref.id} does not decompress`, { cause })
+    throw contradiction(ref, cause)
   }
+}
+
+function contradiction({ id }: ChunkRef, cause?: unknown): ShoalError {
+  const message = `chunk ${id} holds other bytes than its reference says`
+  return new ShoalError('contradiction', message, { cause })
 }
 
 /**

@@ -1,8 +1,13 @@
-// Which ops a member may make in a role. Told by the op and the grant it was written under alone, so all replicas agree.
+// Which ops a member may make in a role. Told by the entry and the grant it was written under alone, so all replicas agree.
+import { hlcMillis } from '../clock/hlc.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { assertNever } from '../errors.ts'
+import type { PeerId, StripeId, VolumeId } from '../ids.ts'
+import { CLOCK_AHEAD_MS, RECEIPT_AGE_MS } from '../limits.ts'
+import { isReceiptOf } from '../stripe/receipt.ts'
+import { stripeIdOf } from '../stripe/stripe.ts'
+import type { Holding, Op } from '../tree/op.ts'
 import { enforces } from '../trust.ts'
-import type { PeerId } from '../ids.ts'
-import type { Op } from '../tree/op.ts'
 import { mayAdminister, mayRead, mayWrite } from './roles.ts'
 import type { Role } from './roles.ts'
 
@@ -14,7 +19,6 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
       return op.peer === author || mayAdminister(role)
     case 'backup':
       return mayWrite(role) && (op.peer === author || !enforces('backup-word-own'))
-    case 'stripe':
     case 'shards':
       return role !== 'reader'
     case 'read':
@@ -39,6 +43,9 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'restated':
     case 'pin':
     case 'pin-cold':
+    // Who writes places, and codes anew.
+    case 'stripe':
+    case 'doubt':
     // Who can't read what reaches a chunk can't tell that nothing does.
     case 'condemn':
     case 'sweep':
@@ -46,5 +53,36 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
       return mayWrite(role)
     default:
       return assertNever(op)
+  }
+}
+
+/**
+ * Who holds a shard is for the holder to say: does an op say it of its author alone, or of others by receipts that they
+ * signed? That somebody holds a shard no more, only the author says, of itself. hlc: clock of the entry.
+ */
+export function areHoldersHeard(
+  op: Op,
+  author: PeerId,
+  { volume, hlc }: { readonly volume: VolumeId; readonly hlc: Hlc },
+): boolean {
+  if (!enforces('holders-speak')) return true
+  const isSaid = (stripe: StripeId, { index, peer, receipt }: Holding): boolean => {
+    if (receipt === undefined) return peer === author
+    // One from the future could not be taken back, and what was taken back is forgotten after a while.
+    const ageMs = hlcMillis(hlc) - hlcMillis(receipt.hlc)
+    const isFresh = ageMs >= -CLOCK_AHEAD_MS && ageMs < RECEIPT_AGE_MS
+    return isFresh && isReceiptOf(receipt, { volume, peer, stripe, index })
+  }
+  switch (op.kind) {
+    case 'stripe': {
+      const stripe = stripeIdOf(op.header)
+      return op.holders.every((holding) => isSaid(stripe, holding))
+    }
+    case 'shards':
+      return op.changes.every((change) =>
+        change.isHeld ? isSaid(op.stripe, change) : change.peer === author,
+      )
+    default:
+      return true
   }
 }

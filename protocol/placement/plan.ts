@@ -3,6 +3,7 @@
 // that sees the same. Of every plan:
 //   a peer gets a shard only if it is online, not full, not draining, and holds no other shard of the stripe
 //   a holder that is wanted keeps its shard: only what is missing or out of place moves
+//   a peer counts for one shard of a stripe, however many it says that it holds
 //   carried out, and planned again, nothing is left to do
 // Wanted are the best by rendezvous within the bound of a zone (domains.ts): so a newcomer draws its share and no more.
 // Source: Chun et al., "Efficient Replica Maintenance for Distributed Storage Systems" (NSDI 2006), for what a peer that
@@ -52,7 +53,7 @@ export interface Plan {
     readonly from: PeerId
     readonly to: PeerId
   }[]
-  /** Shards that another, who is online, holds too; and of peers that are no members any more. */
+  /** Shards that another, who is online, holds too: for their holders to let go. */
   readonly drops: readonly { readonly index: number; readonly peer: PeerId }[]
   /** Once carried out there are shards without a holder, or more in some zone than may be lost. */
   readonly isDegraded: boolean
@@ -93,10 +94,12 @@ export function coordinators({ holders, floor }: Shards, ranked: RankedPeers): P
 /** See the head of the file. cost: O(peers + holders). */
 export function planShards(shards: Shards, ranked: RankedPeers): Plan {
   const { k, m, holders, floor } = shards
-  const byId = new Map(ranked.map((peer) => [peer.peer, peer]))
-  const reachable = holders.filter((peers) =>
-    peers.some((peer) => ['online', 'late'].includes(byId.get(peer)?.presence ?? 'gone')),
-  ).length
+  const reaching = new Set(
+    ranked.filter(({ presence }) => REACHING.includes(presence)).map(({ peer }) => peer),
+  )
+  const reachable = eachOnce(
+    holders.map((peers) => peers.filter((peer) => reaching.has(peer))),
+  ).filter((peers) => peers.length > 0).length
   const isUrgent = floor === undefined && m > 0 && reachable <= k
   const isLost = ({ presence }: PlacePeer): boolean =>
     presence === 'gone' || (isUrgent && presence === 'absent')
@@ -106,25 +109,49 @@ export function planShards(shards: Shards, ranked: RankedPeers): Plan {
   layout.repair()
   layout.move()
   const spares = floor === undefined ? layout.heldCount - k : m
-  const former = holders.flatMap((peers, index) =>
-    peers.filter((peer) => !byId.has(peer)).map((peer) => ({ index, peer })),
-  )
   return {
     spares,
     isUrgent,
     missing: layout.missing,
     repairs: layout.repairs,
     moves: layout.moves,
-    drops: [...layout.drops, ...former.filter(({ index }) => layout.isSafe(index))],
+    drops: layout.drops,
     isDegraded: layout.isDegraded(),
-    isFirm: layout.isFirm() && former.length === 0,
+    isFirm: layout.isFirm(),
   }
+}
+
+/**
+ * Holders, each of them for one shard: as many shards as can be have a holder then. The same object where nobody has two.
+ * cost: O(shards * holders) where somebody has. source: augmenting paths (Berge 1957).
+ */
+function eachOnce(holders: readonly (readonly PeerId[])[]): readonly (readonly PeerId[])[] {
+  const all = holders.flat()
+  if (new Set(all).size === all.length) return holders
+  const indexOf = new Map<PeerId, number>()
+  const give = (index: number, tried: Set<PeerId>): boolean =>
+    (holders[index] ?? []).some((peer) => {
+      if (tried.has(peer)) return false
+      tried.add(peer)
+      const taken = indexOf.get(peer)
+      if (taken !== undefined && !give(taken, tried)) return false
+      indexOf.set(peer, index)
+      return true
+    })
+  for (const index of holders.keys()) give(index, new Set())
+  return holders.map((peers, index) =>
+    peers.filter(
+      (peer) => (indexOf.get(peer) ?? holders.findIndex((one) => one.includes(peer))) === index,
+    ),
+  )
 }
 
 /** True if there is nothing to do that can be done. */
 export function isSettled({ repairs, moves, drops }: Plan): boolean {
   return repairs.length === 0 && moves.length === 0 && drops.length === 0
 }
+
+const REACHING: readonly Presence[] = ['online', 'late']
 
 /** A plan in the making. */
 class Layout {
@@ -156,7 +183,8 @@ class Layout {
     this.#isElsewhere = floor !== undefined
     this.#alive = alive
     const ranked = [...alive.values()]
-    this.#holders = holders.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
+    const held = eachOnce(holders.map((peers) => peers.filter((peer) => alive.has(peer))))
+    this.#holders = held.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
     const unheld = indices(this.#holders, (peers) => peers.length === 0)
     this.heldCount = holders.length - unheld.length
     this.missing = unheld.slice(0, Math.max(0, this.#floor - this.heldCount))
@@ -181,7 +209,7 @@ class Layout {
     this.#misplaced = held.filter((index) => this.#final[index] === undefined)
     for (const index of this.#misplaced) this.#keep(index, this.#bestOf(index))
     for (const index of held) {
-      if (!this.isSafe(index)) continue
+      if (this.#final[index]?.presence !== 'online') continue
       for (const { peer, presence } of this.#held(index))
         if (presence === 'online' && peer !== this.#final[index]?.peer)
           this.drops.push({ index, peer })
@@ -211,11 +239,6 @@ class Layout {
       this.#keep(index, to)
       this.moves.push({ index, from: from.peer, to: to.peer })
     }
-  }
-
-  /** Somebody who is there has it. */
-  isSafe(index: number): boolean {
-    return this.#final[index]?.presence === 'online'
   }
 
   /** Each shard has one holder that is there, who is wanted. */

@@ -75,9 +75,25 @@ export function verifyShardRange(
   const range = { start: firstLeaf, end: firstLeaf + leavesOf(bytes.length) }
   const endByte = firstLeaf * SHARD_LEAF + bytes.length
   if (bytes.length === 0 || firstLeaf < 0 || range.end > whole.end) return false
-  if (proof.some((hash) => hash.length !== HASH_BYTES)) return false
   if (endByte !== Math.min(range.end * SHARD_LEAF, shardLength)) return false
-  const leaves = shardLeaves(bytes)
+  const computed = rootOfProven(shardLeaves(bytes), firstLeaf, whole.end, proof)
+  return computed !== undefined && equalBytes(computed, root)
+}
+
+/**
+ * The root of a tree of `count` leaves, of which these are those from firstLeaf on, if the proof is as leavesProof makes
+ * it; else undefined. All of it may be anything.
+ */
+export function rootOfProven(
+  leaves: readonly Uint8Array[],
+  firstLeaf: number,
+  count: number,
+  proof: readonly Uint8Array[],
+): Uint8Array | undefined {
+  const whole = { start: 0, end: count }
+  const range = { start: firstLeaf, end: firstLeaf + leaves.length }
+  if (leaves.length === 0 || firstLeaf < 0 || range.end > whole.end) return undefined
+  if (proof.some((hash) => hash.length !== HASH_BYTES)) return undefined
   const beside = proof.values()
   const compute = (span: Span): Uint8Array | undefined => {
     if (isApart(span, range)) return beside.next().value
@@ -86,7 +102,7 @@ export function verifyShardRange(
     return left === undefined || right === undefined ? undefined : nodeHash(left, right)
   }
   const computed = compute(whole)
-  return computed !== undefined && beside.next().done === true && equalBytes(computed, root)
+  return beside.next().done === true ? computed : undefined
 }
 
 function leavesOf(length: number): number {

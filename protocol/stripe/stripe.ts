@@ -5,7 +5,9 @@
 //
 // The header is DAG-CBOR {v: 1, code: [k, m], shardBytes, chunks: [[chunk id, length]..], roots: [32 bytes..], class: text};
 // unknown keys are skipped, and are part of the id. So is the class: the same chunks for another class are another stripe.
+import { concatBytes, equalBytes } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { verifyChunk } from '../chunk/seal.ts'
 import { ShoalError, assert } from '../errors.ts'
 import { HASH_BYTES, blake3 } from '../hash.ts'
 import {
@@ -65,6 +67,7 @@ export interface ShardRange {
 const STRIPE_VERSION = 1
 /** Items of a header with all its chunks, of which each is a pair, and its roots. */
 const ITEMS_MAX: number = 4 * STRIPE_CHUNKS_MAX
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 /** Shards are whole vectors of the widest machines. */
 const SHARD_ALIGNMENT = 64
 
@@ -77,14 +80,9 @@ export function codeStripe(
 ): CodedStripe {
   const total = chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
   const shardBytes = divCeil(divCeil(total, k), SHARD_ALIGNMENT) * SHARD_ALIGNMENT
-  const stripe = new Uint8Array(k * shardBytes)
-  let position = 0
-  for (const { bytes } of chunks) {
-    stripe.set(bytes, position)
-    position += bytes.length
-  }
-  const data = Array.from({ length: k }, (_, i) =>
-    stripe.subarray(i * shardBytes, (i + 1) * shardBytes),
+  const data = dataShardsOf(
+    { k, shardBytes },
+    chunks.map(({ bytes }) => bytes),
   )
   const shards = [...data, ...encodeParity(data, m)]
   const header: StripeHeader = {
@@ -97,6 +95,45 @@ export function codeStripe(
   }
   const headerBytes = encodeStripeHeader(header)
   return { id: stripeIdOf(headerBytes), header, headerBytes, shards }
+}
+
+/** Chunks back to back over k data shards, with zeros behind the last. Copies the chunks once. */
+export function dataShardsOf(
+  { k, shardBytes }: Pick<StripeHeader, 'k' | 'shardBytes'>,
+  chunks: readonly Uint8Array[],
+): Uint8Array[] {
+  const stripe = new Uint8Array(k * shardBytes)
+  let position = 0
+  for (const bytes of chunks) {
+    stripe.set(bytes, position)
+    position += bytes.length
+  }
+  return Array.from({ length: k }, (_, i) => stripe.subarray(i * shardBytes, (i + 1) * shardBytes))
+}
+
+/**
+ * Is a header true of these data shards: are the roots of them and of their parity those it has, and do they hold the
+ * chunks that it lists? Who knows only that each shard matches its root does not know that.
+ */
+export function isTrueOf(header: StripeHeader, data: readonly Uint8Array[]): boolean {
+  const roots = rootsOf([...data, ...encodeParity(data, header.m)])
+  const areRoots = header.shardRoots.every((root, i) => equalBytes(root, roots[i] ?? NO_BYTES))
+  return areRoots && chunksOf(header, data).every(({ id, bytes }) => verifyChunk(id, bytes))
+}
+
+/** The chunks of a stripe, of its data shards. They share memory with those where they can. */
+export function chunksOf(
+  header: StripeHeader,
+  data: readonly Uint8Array[],
+): { id: ChunkId; bytes: Uint8Array }[] {
+  let position = 0
+  return header.chunks.map(({ id, length }) => {
+    const parts = shardRanges(header, position, length).map(({ shard, offset, length: count }) =>
+      (data[shard] ?? NO_BYTES).subarray(offset, offset + count),
+    )
+    position += length
+    return { id, bytes: concatBytes(parts) }
+  })
 }
 
 /** The bytes of a header. */

@@ -13,14 +13,28 @@ import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import { isIndexed } from './conflicts.ts'
-import { isRetired } from './dir-ids.ts'
+import { isIdOf, isRetired } from './dir-ids.ts'
 import { Edit } from './edit.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from './names.ts'
 import type { TreeOp } from './op.ts'
-import { placeLink, setDirLive, setLinkLive, showDir, showLink, without } from './presence.ts'
-import { ROOT, mergeAttributes, newDir } from './records.ts'
-import type { Inode, Link, StateStore, Version } from './records.ts'
+import {
+  backdateDir,
+  placeLink,
+  relink,
+  setDirLive,
+  setLinkLive,
+  showDir,
+  showLink,
+  withDot,
+  without,
+} from './presence.ts'
+import type { ItemSet } from './record-set.ts'
+import { ROOT, newDir } from './records.ts'
+import type { Inode, Link, StateStore } from './records.ts'
+import { mergeAttributes } from './stamped-attributes.ts'
+import { addVersion, dropVersion } from './versions.ts'
+import { versionLinks } from './view.ts'
 import { mergeXattr } from './xattrs.ts'
 
 /** When and by whom an op was made. */
@@ -51,7 +65,7 @@ export function applyOp(
   { dot, stamp }: OpContext,
   changes: ChangeSet,
 ): void {
-  const edit = new Edit(store, stamp, changes)
+  const edit = new Edit(store, stamp, changes, moves.recounts)
   switch (op.kind) {
     case 'mkdir':
       applyMkdir(edit, moves, op, dot)
@@ -103,8 +117,10 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
   const { stamp } = edit
   if (edit.dir(op.parent) === undefined) return
   const known = edit.dir(op.id)
+  // Of this id, so that all who make it make it here; or it was moved here, and is said to be here again.
+  const isHere = isIdOf(op.id, op.parent, op.name)
   if (known === undefined) {
-    if (isRetired(edit.store, op.id)) return
+    if (!isHere || isRetired(edit.store, op.id)) return
     const made = { ...newDir(op.parent, op.name, stamp), live: [dot] }
     mergeAttributes(made.attributes, op.attributes, stamp)
     edit.putDir(op.id, made)
@@ -112,30 +128,24 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
     showDir(edit, op.id, made)
   } else {
     // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
-    if (stamp < known.created) {
+    if (isHere && stamp < known.created) {
       moves.respell(edit, op.id, op.name)
-      known.created = stamp
+      backdateDir(edit, op.id, known, stamp)
     }
     if (stamp > known.changed) known.changed = stamp
     mergeAttributes(known.attributes, op.attributes, stamp)
-    setDirLive(edit, op.id, known, [...known.live, dot])
+    setDirLive(edit, op.id, known, withDot(edit, 'dir', op.id, known.live, dot))
   }
   touchDir(edit, op.parent)
 }
 
 function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
   const { stamp } = edit
-  if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined) return
   if (edit.dir(op.parent) === undefined) return
-  const inode: Inode = {
-    target: op.target,
-    special: op.special,
-    attributes: {},
-    versions: [],
-    links: [op.link],
-    created: stamp,
-    changed: stamp,
-  }
+  if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined)
+    return applyCreateAgain(edit, op, dot)
+  const inode = newInode(op, stamp)
+  inode.links = [op.link]
   mergeAttributes(inode.attributes, op.attributes, stamp)
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)
@@ -145,18 +155,65 @@ function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
     placed: stamp,
     live: [dot],
     inode: op.inode,
+    made: stamp,
   }
   edit.putLink(op.link, link)
   showLink(edit, op.link, link)
   touchDir(edit, op.parent)
 }
 
+/** Somebody made up the id of an inode or link that there is: the earliest op says what it is, whichever came first. */
+function applyCreateAgain(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
+  const { stamp } = edit
+  const { target, special, inode: id } = op
+  const inode = edit.inode(id) ?? newInode(op, stamp)
+  changeVersions(edit, id, inode, () => {
+    if (stamp >= inode.created) return
+    inode.created = stamp
+    inode.target = target
+    inode.special = special
+  })
+  mergeAttributes(inode.attributes, op.attributes, stamp)
+  edit.putInode(id, inode)
+  makeLink(edit, op, dot)
+  if (edit.inode(id)?.links.length === 0) edit.died('inode', id, op.link)
+  touchInode(edit, id)
+  touchDir(edit, op.parent)
+}
+
+/** A new link, or one that somebody made up the id of again: the earliest op says of what it is, the latest where. */
+function makeLink(edit: Edit, op: OpOf<'create' | 'link'>, dot: Dot): void {
+  const { stamp } = edit
+  const { parent, name, inode } = op
+  const link = edit.link(op.link)
+  if (link === undefined) {
+    const made: Link = { parent, name, placed: stamp, live: [], inode, made: stamp }
+    return setLinkLive(edit, op.link, made, [dot])
+  }
+  if (stamp < link.made) {
+    link.made = stamp
+    relink(edit, op.link, link, inode)
+  }
+  if (link.placed < stamp) placeLink(edit, op.link, link, parent, name)
+  setLinkLive(edit, op.link, link, withDot(edit, 'link', op.link, link.live, dot))
+}
+
+function newInode({ target, special }: OpOf<'create'>, stamp: Stamp): Inode {
+  return {
+    target,
+    special,
+    attributes: {},
+    newest: undefined,
+    losers: [],
+    links: [],
+    created: stamp,
+    changed: stamp,
+  }
+}
+
 function applyLink(edit: Edit, op: OpOf<'link'>, dot: Dot): void {
-  if (edit.inode(op.inode) === undefined || edit.link(op.link) !== undefined) return
-  if (edit.dir(op.parent) === undefined) return
-  const { inode, parent, name } = op
-  const link: Link = { parent, name, placed: edit.stamp, live: [], inode }
-  setLinkLive(edit, op.link, link, [dot])
+  if (edit.inode(op.inode) === undefined || edit.dir(op.parent) === undefined) return
+  makeLink(edit, op, dot)
   touchInode(edit, op.inode)
   touchDir(edit, op.parent)
 }
@@ -164,12 +221,9 @@ function applyLink(edit: Edit, op: OpOf<'link'>, dot: Dot): void {
 function applyMove(edit: Edit, op: OpOf<'move'>, dot: Dot): void {
   const link = edit.link(op.link)
   if (link === undefined || edit.dir(op.parent) === undefined) return
-  if (link.placed < edit.stamp) {
-    link.placed = edit.stamp
-    placeLink(edit, op.link, link, op.parent, op.name)
-  }
-  setLinkLive(edit, op.link, link, [...without(link.live, op.saw), dot])
-  touchInode(edit, link.inode)
+  if (link.placed < edit.stamp) placeLink(edit, op.link, link, op.parent, op.name)
+  setLinkLive(edit, op.link, link, replaced(edit, 'link', op.link, link.live, op.saw, dot))
+  touchInode(edit, op.inode)
   touchDir(edit, op.from)
   touchDir(edit, op.parent)
 }
@@ -178,7 +232,7 @@ function applyMoveDir(edit: Edit, moves: MoveLog, op: OpOf<'move-dir'>, dot: Dot
   const { id, parent, name } = op
   const dir = edit.dir(id)
   if (dir === undefined || id === ROOT || edit.dir(parent) === undefined) return
-  setDirLive(edit, id, dir, [...without(dir.live, op.saw), dot])
+  setDirLive(edit, id, dir, replaced(edit, 'dir', id, dir.live, op.saw, dot))
   touchDir(edit, op.from)
   touchDir(edit, parent)
   moves.apply(edit, { stamp: edit.stamp, dir: id, parent, name })
@@ -187,15 +241,15 @@ function applyMoveDir(edit: Edit, moves: MoveLog, op: OpOf<'move-dir'>, dot: Dot
 function applyUnlink(edit: Edit, op: OpOf<'unlink'>): void {
   const link = edit.link(op.link)
   if (link === undefined) return
-  setLinkLive(edit, op.link, link, without(link.live, op.saw))
-  touchInode(edit, link.inode)
+  setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, op.saw))
+  touchInode(edit, op.inode)
   touchDir(edit, op.from)
 }
 
 function applyRmdir(edit: Edit, op: OpOf<'rmdir'>): void {
   const dir = edit.dir(op.id)
   if (dir === undefined || op.id === ROOT) return
-  setDirLive(edit, op.id, dir, without(dir.live, op.saw))
+  setDirLive(edit, op.id, dir, without(edit, 'dir', op.id, dir.live, op.saw))
   touchDir(edit, op.from)
 }
 
@@ -232,15 +286,17 @@ function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {
   const { size, content, modifiedNs } = op
   const inode = edit.inode(op.inode)
   if (inode === undefined) return
-  const kept = inode.versions.filter((known) => !op.base.includes(known.dot))
-  setVersions(edit, inode, [...kept, { dot, stamp, size, content, modifiedNs }])
+  changeVersions(edit, op.inode, inode, () => {
+    for (const base of op.base) dropVersion(edit.store, op.inode, inode, base)
+    addVersion(edit.store, op.inode, inode, { dot, stamp, size, content, modifiedNs })
+  })
   mergeAttributes(inode.attributes, { modifiedNs }, stamp)
   edit.putInode(op.inode, inode)
   touchInode(edit, op.inode)
   for (const { link: id, saw } of op.touch) {
     const link = edit.link(id)
-    if (link === undefined || link.inode !== op.inode) continue
-    setLinkLive(edit, id, link, [...without(link.live, saw), dot])
+    if (link === undefined) continue
+    setLinkLive(edit, id, link, replaced(edit, 'link', id, link.live, saw, dot))
     // A conflict copy may begin or cease to show beside it.
     edit.changes.names.push([link.parent, link.name])
   }
@@ -249,30 +305,41 @@ function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {
 function applyDropVersion(edit: Edit, op: OpOf<'drop-version'>): void {
   const inode = edit.inode(op.inode)
   if (inode === undefined) return
-  setVersions(
-    edit,
-    inode,
-    inode.versions.filter((version) => !op.saw.includes(version.dot)),
-  )
+  changeVersions(edit, op.inode, inode, () => {
+    for (const dot of op.saw) dropVersion(edit.store, op.inode, inode, dot)
+  })
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)
-  for (const id of inode.links) {
+  for (const id of versionLinks(edit.store, op.inode, inode)) {
     const link = edit.link(id)
     if (link !== undefined) edit.changes.names.push([link.parent, link.name])
   }
 }
 
-/** Replace the versions of an inode, in the order of their stamps. Mutates `inode`; the caller puts it. */
-function setVersions(edit: Edit, inode: Inode, versions: Version[]): void {
-  const isConflict = inode.versions.length > 1 || versions.length > 1
-  inode.versions = versions.sort((a, b) => (a.stamp < b.stamp ? -1 : 1))
-  for (const id of inode.links) {
-    const link = edit.link(id)
+/** Which versions an inode has may be what makes a conflict. Mutates `inode`; the caller puts it. */
+function changeVersions(edit: Edit, id: NodeId, inode: Inode, change: () => void): void {
+  const wasConflict = inode.losers.length > 0
+  change()
+  const isConflict = wasConflict || inode.losers.length > 0
+  for (const name of versionLinks(edit.store, id, inode)) {
+    const link = edit.link(name)
     if (link === undefined) continue
     // Also files that held the same may differ now.
     if (isConflict || isIndexed(edit.store, link.parent, link.name))
       edit.recount(link.parent, link.name)
   }
+}
+
+/** Presence after an op that saw some of it. */
+function replaced(
+  edit: Edit,
+  owner: 'dir' | 'link',
+  id: NodeId,
+  live: ItemSet<Dot>,
+  saw: readonly Dot[],
+  dot: Dot,
+): ItemSet<Dot> {
+  return withDot(edit, owner, id, without(edit, owner, id, live, saw), dot)
 }
 
 /** The names of a directory changed. Ops name the directories, so that all replicas touch the same. */
@@ -286,7 +353,7 @@ function touchDir(edit: Edit, id: NodeId): void {
 
 function touchInode(edit: Edit, id: NodeId): void {
   const inode = edit.inode(id)
-  edit.changes.inodes.add(id)
+  if (inode !== undefined) edit.changes.inodes.add(id)
   if (inode === undefined || inode.changed >= edit.stamp) return
   inode.changed = edit.stamp
   edit.putInode(id, inode)

@@ -7,7 +7,9 @@ import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { FileKind } from './file-kind.ts'
 import type { SpecialFile } from './op.ts'
 import { isDirVisible } from './records.ts'
-import type { Dir, Inode, StampedAttributes, Version } from './records.ts'
+import type { Dir, Inode, StateStore, Version } from './records.ts'
+import type { StampedAttributes } from './stamped-attributes.ts'
+import { findVersion } from './versions.ts'
 
 const DEFAULT_DIR_MODE = 0o755
 const DEFAULT_FILE_MODE = 0o644
@@ -33,10 +35,13 @@ export interface NodeAttributes {
 }
 
 /** The version with this dot; without one, the newest. */
-export function shownVersion(inode: Inode, dot: Dot | undefined): Version | undefined {
-  return dot === undefined
-    ? inode.versions.at(-1)
-    : inode.versions.find((version) => version.dot === dot)
+export function shownVersion(
+  store: StateStore,
+  id: NodeId,
+  inode: Inode,
+  dot: Dot | undefined,
+): Version | undefined {
+  return dot === undefined ? inode.newest : findVersion(store, id, inode, dot)
 }
 
 /** As stat(2) shows a directory; one that is removed has no links. */
@@ -61,7 +66,7 @@ export function dirAttributes(id: NodeId, dir: Dir): NodeAttributes {
 /** As stat(2) shows an inode with this version for its content. */
 export function inodeAttributes(inode: Inode, version: Version | undefined): NodeAttributes {
   const changed = stampNs(inode.changed)
-  const isCopy = version !== undefined && version !== inode.versions.at(-1)
+  const isCopy = version !== undefined && version !== inode.newest
   const modified = (isCopy ? version.modifiedNs : inode.attributes.modifiedNs?.[0]) ?? changed
   const sizeBytes = inode.target?.byteLength ?? version?.size ?? 0
   return {
@@ -83,7 +88,7 @@ export function inodeAttributes(inode: Inode, version: Version | undefined): Nod
 function contentNs(inode: Inode, modifiedNs: bigint): bigint | undefined {
   const late = stampNs(inode.changed) - modifiedNs
   if (late < -LOGGED_WITHIN_NS || late > LOGGED_WITHIN_NS) return undefined
-  return late < 0n || inode.versions.at(-1)?.stamp === inode.changed ? modifiedNs : undefined
+  return late < 0n || inode.newest?.stamp === inode.changed ? modifiedNs : undefined
 }
 
 function kindOf({ target, special }: Inode): Pick<NodeAttributes, 'kind' | 'rdev'> {

@@ -29,11 +29,13 @@ import {
 import { decodeHlc } from '../log/entry.ts'
 import type { NodeHash } from '../log/prolly.ts'
 import { parseRole } from '../membership/roles.ts'
+import { decodeReceipt, encodeReceipt } from '../stripe/receipt.ts'
 import { decodeStripeHeader } from '../stripe/stripe.ts'
-import type { ClearOp, ColdPlace, Op, ShardChange } from './op.ts'
+import type { ClearOp, ColdPlace, HeldShard, Holding, Op, ShardChange } from './op.ts'
 import { EPOCH_MAX, bytes, integer, list } from './op-values.ts'
 
-const HOLDERS_MAX = 64
+/** Elements of a shard in an op, and what later versions may add. */
+const LIST_MAX = 8
 const KEYS_MAX = 1024
 const SEALED_KEY_MAX = 256
 
@@ -41,13 +43,10 @@ const SEALED_KEY_MAX = 256
 export function encodeClearOp(op: ClearOp): Record<string, unknown> {
   const o = op.kind
   switch (op.kind) {
-    case 'member':
-      return {
-        o,
-        p: publicKeyOf(op.peer),
-        r: op.role,
-        k: op.keys.map(({ epoch, sealed }) => [epoch, sealed]),
-      }
+    case 'member': {
+      const k = op.keys.map(({ epoch, sealed }) => [epoch, sealed])
+      return { o, p: publicKeyOf(op.peer), r: op.role, k }
+    }
     case 'member-info':
       return { o, p: publicKeyOf(op.peer), n: op.name, z: op.zone, c: op.capacityBytes }
     case 'remove-member':
@@ -55,12 +54,31 @@ export function encodeClearOp(op: ClearOp): Record<string, unknown> {
     case 'epoch':
       return { o, e: op.epoch, k: op.keys.map(({ peer, sealed }) => [publicKeyOf(peer), sealed]) }
     case 'stripe':
-      return { o, h: op.header, at: op.holders.map((peers) => peers.map(publicKeyOf)) }
+      return {
+        o,
+        h: op.header,
+        at: op.holders.map(({ index, peer, receipt }) => [
+          index,
+          publicKeyOf(peer),
+          ...(receipt === undefined ? [] : [encodeReceipt(receipt)]),
+        ]),
+      }
     case 'shards':
       return {
         o,
         s: stripeIdBytes(op.stripe),
-        c: op.changes.map(({ index, peer, isHeld }) => [index, publicKeyOf(peer), isHeld]),
+        c: op.changes.map(({ index, peer, isHeld, receipt }) => [
+          index,
+          publicKeyOf(peer),
+          isHeld,
+          ...(receipt === undefined ? [] : [encodeReceipt(receipt)]),
+        ]),
+      }
+    case 'doubt':
+      return {
+        o,
+        s: stripeIdBytes(op.stripe),
+        d: op.shards.map(({ index, peer }) => [index, publicKeyOf(peer)]),
       }
     case 'condemn':
       return { o, s: op.stripes.map(stripeIdBytes) }
@@ -127,11 +145,14 @@ export function decodeClearOp(kind: string, f: Fields): Op | undefined {
       const header = f.bytes('h', ENTRY_BODY_MAX, 1)
       // Applying the op reads it, which must not fail then.
       decodeStripeHeader(header)
-      const holders = f.list('at', STRIPE_K_MAX + STRIPE_M_MAX)
-      return { kind, header, holders: holders.map((peers) => list(peers, HOLDERS_MAX).map(peer)) }
+      return { kind, header, holders: f.list('at', OP_SHARDS_MAX).map(holding) }
     }
     case 'shards':
       return { kind, stripe: stripe(f.raw('s')), changes: f.list('c', OP_SHARDS_MAX).map(change) }
+    case 'doubt': {
+      const shards = f.list('d', OP_SHARDS_MAX).map((item) => heldShard(list(item, LIST_MAX)))
+      return { kind, stripe: stripe(f.raw('s')), shards }
+    }
     case 'condemn':
       return { kind, stripes: f.list('s', OP_STRIPES_MAX).map(stripe) }
     case 'sweep':
@@ -192,8 +213,22 @@ function coldPlace(value: unknown): ColdPlace {
   return { stripe: stripe(id), offset: integer(offset, Number.MAX_SAFE_INTEGER) }
 }
 
+function heldShard([index, who]: readonly unknown[]): HeldShard {
+  return { index: integer(index, STRIPE_K_MAX + STRIPE_M_MAX - 1), peer: peer(who) }
+}
+
+function holding(value: unknown): Holding {
+  const item = list(value, LIST_MAX)
+  return { ...heldShard(item), ...receiptOf(item[2]) }
+}
+
 function change(value: unknown): ShardChange {
-  const [index, who, isHeld] = list(value, 3)
+  const item = list(value, LIST_MAX)
+  const isHeld = item[2]
   if (typeof isHeld !== 'boolean') throw new ShoalError('malformed', 'a shard is held or not')
-  return { index: integer(index, STRIPE_K_MAX + STRIPE_M_MAX - 1), peer: peer(who), isHeld }
+  return { ...heldShard(item), isHeld, ...receiptOf(item[3]) }
+}
+
+function receiptOf(value: unknown): Pick<Holding, 'receipt'> {
+  return value === undefined ? {} : { receipt: decodeReceipt(value) }
 }

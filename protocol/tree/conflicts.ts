@@ -1,6 +1,6 @@
 // The index of names that are in conflict, so that they can be counted and listed without a walk through the tree:
-// under 'f', the directory and the collision key, how many copies show there beside the plain name. It holds every key
-// with several children, or with a file of several versions.
+// under 'f', the directory and the collision key, how many copies are there beside the plain name, be they shown or not. It
+// holds every key with several children, or with a file of several versions that show there.
 import { fromByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
@@ -9,9 +9,9 @@ import { readChildren } from './children.ts'
 import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
-import { idKey, readInode } from './records.ts'
+import { idKey, readInode, readLink } from './records.ts'
 import type { StateStore } from './records.ts'
-import { losingVersions, sortedLinks } from './view.ts'
+import { countLosing, showsVersions, withoutTwins } from './view.ts'
 import type { ConflictPolicy } from './view.ts'
 
 /** Begins the keys of the index. */
@@ -46,31 +46,37 @@ export function readConflictCount(store: StateStore, policy: ConflictPolicy = 'c
   return policy === 'lww' ? names : names + versions
 }
 
+/** Things under a name beside the one that has it, be they shown or not. */
+export function countCopies(store: StateStore, dir: NodeId, name: Name): number {
+  const { names, versions } = readCopies(store, conflictKey(dir, name)) ?? NONE
+  return names + versions
+}
+
 /** True if this name may be in conflict. */
 export function isIndexed(store: StateStore, dir: NodeId, name: Name): boolean {
   return store.get(conflictKey(dir, name)) !== undefined
 }
 
-/** Count again the copies under a name of which the children or their versions changed. */
+/** Count again the copies under a name of which the children or their versions changed. cost: O(what shows there) */
 export function recountCopies(store: StateStore, dir: NodeId, name: Name): void {
   const key = conflictKey(dir, name)
   const before = readCopies(store, key)
-  const children = readChildren(store, dir, name)
-  const links = sortedLinks(store, children)
-  const dirCount = children.filter(({ kind }) => kind === 'dir').length
-  const copies = links.map(({ inode }) => {
-    const { versions } = readInode(store, inode) ?? { versions: [] }
-    return { known: versions.length, shown: losingVersions(versions).length }
-  })
-  const after = {
-    names: Math.max(0, dirCount + links.length - 1),
-    versions: copies.reduce((sum, { shown }) => sum + shown, 0),
+  const { count, shown } = readChildren(store, dir, name)
+  const apart = withoutTwins(store, shown)
+  let [versions, hasVersions] = [0, false]
+  for (const { kind, id } of apart) {
+    const link = kind === 'link' ? readLink(store, id) : undefined
+    const inode = link === undefined ? undefined : readInode(store, link.inode)
+    if (link === undefined || inode === undefined || inode.losers.length === 0) continue
+    if (!showsVersions(store, link.inode, inode, id)) continue
+    hasVersions = true
+    versions += countLosing(store, link.inode, inode)
   }
-  const isKept = children.length > 1 || copies.some(({ known }) => known > 1)
-  if (isKept) writeCopies(store, key, after)
+  const names = Math.max(0, count - (shown.length - apart.length) - 1)
+  if (count > 1 || hasVersions) writeCopies(store, key, { names, versions })
   else if (before !== undefined) store.delete(key)
-  const { names, versions } = before ?? NONE
-  addToTotal(store, { names: after.names - names, versions: after.versions - versions })
+  const old = before ?? NONE
+  addToTotal(store, { names: names - old.names, versions: versions - old.versions })
 }
 
 function addToTotal(store: StateStore, by: Copies): void {

@@ -188,6 +188,7 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     }
     case 'stripe':
     case 'shards':
+    case 'doubt':
     case 'condemn':
     case 'sweep':
     case 'cold':
@@ -202,13 +203,17 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
 function placingText(op: PlacingOp, names: HistoryNames): string {
   switch (op.kind) {
     case 'stripe':
-      return `placed a stripe on ${count(new Set(op.holders.flat()).size, 'node')}`
+      return `placed a stripe on ${count(new Set(op.holders.map(({ peer }) => peer)).size, 'node')}`
     case 'shards':
       return shardsText(op.changes, names)
+    case 'doubt': {
+      const holders = [...new Set(op.shards.map(({ peer }) => names.member(peer)))]
+      return `found ${count(op.shards.length, 'shard')} of a stripe missing on ${holders.join(', ')}`
+    }
     case 'condemn':
       return `gave notice that ${count(op.stripes.length, 'stripe')} will be removed`
     case 'sweep':
-      return `removed ${count(op.stripes.length, 'stripe')}`
+      return `gave up ${count(op.stripes.length, 'stripe')}`
     case 'cold': {
       const done = op.pack === undefined ? 'gave up the cold copy of' : 'put'
       const where = op.pack === undefined ? `in ${op.tier}` : `into ${op.tier}`
@@ -223,7 +228,7 @@ function placingText(op: PlacingOp, names: HistoryNames): string {
   }
 }
 
-/** Rebuilt on those that hold it now, moved if others held it, else found missing. */
+/** Rebuilt on those that hold it now, moved if the author held it, else let go. */
 function shardsText(changes: readonly ShardChange[], names: HistoryNames): string {
   const nodes = (isHeld: boolean): string =>
     [...new Set(changes.filter((change) => change.isHeld === isHeld).map(({ peer }) => peer))]
@@ -233,7 +238,7 @@ function shardsText(changes: readonly ShardChange[], names: HistoryNames): strin
   const shards = new Set(changes.map(({ index }) => index)).size
   const what = `${shards === 1 ? 'a shard' : `${shards} shards`} of a stripe`
   if (from === '') return `placed ${what} on ${to}`
-  return to === '' ? `found ${what} missing on ${from}` : `moved ${what} from ${from} to ${to}`
+  return to === '' ? `let go of ${what} on ${from}` : `moved ${what} from ${from} to ${to}`
 }
 
 function count(n: number, noun: string): string {
@@ -302,7 +307,7 @@ type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' |
 /** Ops about where data lies. */
 type PlacingOp = Extract<
   Op,
-  { kind: 'stripe' | 'shards' | 'condemn' | 'sweep' | 'cold' | 'read' | 'backup' }
+  { kind: 'stripe' | 'shards' | 'doubt' | 'condemn' | 'sweep' | 'cold' | 'read' | 'backup' }
 >
 
 function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {

@@ -3,10 +3,11 @@
 // how often, under 'y' and that hash, so that no other ever gets its id.
 import { fromByteString, fromHex, hexToByteString, toHex, utf8 } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
+import { ShoalError } from '../errors.ts'
 import { blake3Concat } from '../hash.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
-import { collisionKey } from './names.ts'
+import { collisionKey, nameText } from './names.ts'
 import type { Name } from './names.ts'
 import { hasDir } from './records.ts'
 import type { StateStore } from './records.ts'
@@ -16,16 +17,26 @@ const RETIRED: ByteString = 'y'
 const GENERATION_BYTES = 4
 const SLOT_BYTES: number = SHORT_ID_BYTES - GENERATION_BYTES
 const SLOT_CHARS: number = 2 * SLOT_BYTES
+/** Of one name in one directory. */
+const SLOTS_MAX = 16
 const GENERATIONS: number = 2 ** (8 * GENERATION_BYTES)
 
 /** An id for a new directory that this replica has never seen. cost: O(log directories made there since a purge). */
 export function freshDirId(store: StateStore, parent: NodeId, name: Name): NodeId {
-  // Somebody who makes up ids can use up a slot: there is another for the name with a byte that no name has.
-  for (let key = collisionKey(name); ; key += '\0') {
-    const slot = slotOf(parent, key)
+  // Somebody who makes up generations can use up a slot.
+  for (const slot of slotsOf(parent, name)) {
     const generation = firstFree(store, slot)
     if (generation < GENERATIONS) return idOf(slot, generation)
   }
+  const why = `the ids of folders "${nameText(name)}" here are used up`
+  throw new ShoalError('ENOSPC', `${why}: make one of another name, and rename it`)
+}
+
+/** Can a directory that was made there have this id? What else has it was made up, so that two differ of one id. */
+export function isIdOf(id: NodeId, parent: NodeId, name: Name): boolean {
+  const slot = id.slice(0, SLOT_CHARS)
+  for (const one of slotsOf(parent, name)) if (one === slot) return true
+  return false
 }
 
 /**
@@ -57,6 +68,12 @@ export function retireDirId(store: StateStore, id: NodeId): void {
 /** True for the id of a directory that was purged. */
 export function isRetired(store: StateStore, id: NodeId): boolean {
   return generationOf(id) <= retiredIn(store, id.slice(0, SLOT_CHARS))
+}
+
+/** The first is that of the name; the others of the name with a byte that no name has. */
+function* slotsOf(parent: NodeId, name: Name): Generator<string, void, undefined> {
+  const key = collisionKey(name)
+  for (let more = 0; more < SLOTS_MAX; more++) yield slotOf(parent, key + '\0'.repeat(more))
 }
 
 function slotOf(parent: NodeId, key: ByteString): string {

@@ -1,11 +1,12 @@
 // The records that one op reads and changes: each is read once, changed in memory, and written once, by `flush`. What
-// follows from them for the index of conflicts is counted then, too.
+// follows from them for the index of conflicts is counted then, too, or at the end of a batch of ops.
 import type { NodeId } from '../ids.ts'
 import type { Stamp } from '../log/dot.ts'
 import type { ChangeSet } from './apply.ts'
 import { recountCopies } from './conflicts.ts'
 import { forgetDead, markDead } from './dead.ts'
 import type { DeadKind } from './dead.ts'
+import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
 import { readDir, readInode, readLink, writeDir, writeInode, writeLink } from './records.ts'
 import type { Dir, Inode, Link, StateStore } from './records.ts'
@@ -18,13 +19,17 @@ export class Edit {
   readonly #dirs: Drafts<Dir>
   readonly #links: Drafts<Link>
   readonly #inodes: Drafts<Inode>
-  /** Names whose conflict copies may be others now. */
-  readonly #recounted: [NodeId, Name][] = []
+  readonly #isBatch: boolean
+  /** Undefined before the first. */
+  #recounts: Recounts | undefined
 
-  constructor(store: StateStore, stamp: Stamp, changes: ChangeSet) {
+  /** recounts: of a batch of ops, to be run at its end; undefined: of this op alone. */
+  constructor(store: StateStore, stamp: Stamp, changes: ChangeSet, recounts?: Recounts) {
     this.store = store
     this.stamp = stamp
     this.changes = changes
+    this.#recounts = recounts
+    this.#isBatch = recounts !== undefined
     this.#dirs = new Drafts(store, readDir)
     this.#links = new Drafts(store, readLink)
     this.#inodes = new Drafts(store, readInode)
@@ -67,14 +72,28 @@ export class Edit {
 
   /** What shows under this name, or the contents of it, may be in conflict now, or no longer. */
   recount(dir: NodeId, name: Name): void {
-    this.#recounted.push([dir, name])
+    this.#recounts ??= new Recounts()
+    this.#recounts.add(dir, name)
   }
 
   flush(): void {
     this.#dirs.flush(writeDir)
     this.#links.flush(writeLink)
     this.#inodes.flush(writeInode)
-    for (const [dir, name] of this.#recounted) recountCopies(this.store, dir, name)
+    if (!this.#isBatch) this.#recounts?.run(this.store)
+  }
+}
+
+/** Names whose conflict copies may be others now: they are counted once, however many ops came to them. */
+export class Recounts {
+  readonly #names = new Map<string, readonly [NodeId, Name]>()
+
+  add(dir: NodeId, name: Name): void {
+    this.#names.set(dir + collisionKey(name), [dir, name])
+  }
+
+  run(store: StateStore): void {
+    for (const [dir, name] of this.#names.values()) recountCopies(store, dir, name)
   }
 }
 

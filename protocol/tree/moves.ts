@@ -8,7 +8,7 @@ import type { NodeId } from '../ids.ts'
 import { STAMP_ZERO } from '../log/dot.ts'
 import type { Stamp } from '../log/dot.ts'
 import type { ChangeSet } from './apply.ts'
-import { Edit } from './edit.ts'
+import { Edit, Recounts } from './edit.ts'
 import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
 import { namedInVain, placeDir } from './presence.ts'
@@ -45,6 +45,8 @@ export class MoveLog {
   readonly #positions = new Map<NodeId, Position>()
   /** While a batch runs: those that came late, to be applied at once when it ends. */
   #late: Move[] | undefined
+  /** While a batch runs: names to be looked at when it ends. */
+  recounts: Recounts | undefined
 
   /** Take the stored moves, given in key order. */
   static from(records: Iterable<readonly [ByteString, Uint8Array]>): MoveLog {
@@ -70,11 +72,12 @@ export class MoveLog {
 
   /**
    * Apply ops of which many may be late moves: the newer are undone and done again once for all. Positions are those of
-   * before until the end, which concerns no other op.
+   * before until the end, and so are counts of conflicts, which concerns no other op.
    */
   batch(store: StateStore, changes: ChangeSet, run: () => void): void {
     if (this.#late !== undefined) return run()
     this.#late = []
+    this.recounts = new Recounts()
     try {
       run()
     } finally {
@@ -82,10 +85,12 @@ export class MoveLog {
       this.#late = undefined
       const last = late.at(-1)
       if (last !== undefined) {
-        const edit = new Edit(store, last.stamp, changes)
+        const edit = new Edit(store, last.stamp, changes, this.recounts)
         this.#insert(edit, late)
         edit.flush()
       }
+      this.recounts.run(store)
+      this.recounts = undefined
     }
   }
 

@@ -5,8 +5,9 @@ import type { ByteString } from '../bytes.ts'
 import { hlcMillis } from '../clock/hlc.ts'
 import { ShoalError } from '../errors.ts'
 import { NAME_MAX } from '../limits.ts'
-import { stampHlc } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
+import { makeDot, stampHlc } from '../log/dot.ts'
+import type { Dot, Stamp } from '../log/dot.ts'
+import type { ActorId, NodeId } from '../ids.ts'
 import { blake3 } from '../hash.ts'
 import { toHex } from '../bytes.ts'
 
@@ -60,7 +61,8 @@ export function collisionKey(name: Name): ByteString {
 }
 
 /**
- * The name under which the loser of a collision shows: `stem.conflict-<UTC time>-<node>-<id4>.ext`, at most 255 bytes.
+ * The name under which the loser of a collision shows: `stem.conflict-<UTC time>-<node>-<id4>.ext`, at most 255 bytes. Where
+ * the stem must be cut for that, the hash of the name comes after the id: so it is found again.
  *
  * node: the name of the member who made it. unique: what tells it from other losers (a link id or a dot).
  */
@@ -71,26 +73,62 @@ export function conflictName(name: Name, stamp: Stamp, node: string, unique: str
     .replace(/\.\d+Z$/, 'Z')
   const author = node.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 24)
   const id4 = toHex(blake3(utf8(unique)).subarray(0, 4))
-  const suffix = `.conflict-${time}-${author}-${id4}`
+  return marked(name, `.conflict-${time}-${author}-${id4}`)
+}
+
+/** The name by which what does not show is found all the same. id: of a directory or link, and of a version its dot. */
+export function hiddenName(name: Name, id: string): Name {
+  return marked(name, `.conflict-${id}`)
+}
+
+function marked(name: Name, mark: string): Name {
   const { stem, extension } = splitExtension(name)
-  const room = NAME_MAX - suffix.length - extension.length
-  return `${cutUtf8(stem, room)}${suffix}${extension}` as Name
+  const room = NAME_MAX - extension.length
+  if (stem.length + mark.length <= room) return `${stem}${mark}${extension}` as Name
+  const suffix = `${mark}-${nameHash(name)}`
+  return `${cutUtf8(stem, room - suffix.length)}${suffix}${extension}` as Name
 }
 
-/** What a conflict name adds at most: marks, time, 24 chars of a member's name, id. */
+/** What a conflict name adds at most before it cuts the stem: marks, time, 24 chars of a member's name, id. */
 const CONFLICT_SUFFIX_MAX = 60
-/** Bytes with which the conflict names of a long name begin, as it does: less than any stem is cut to. */
-const LONG_NAME_PREFIX = 128
+const NAME_HASH_BYTES = 8
 
-/** What a name shares with its conflict names if they do not hold all of it; undefined for one that is never cut. */
-export function longNamePrefix(name: Name): ByteString | undefined {
-  return name.length > NAME_MAX - CONFLICT_SUFFIX_MAX ? name.slice(0, LONG_NAME_PREFIX) : undefined
+/** True for a name of which some conflict names hold only a part. */
+export function isLongName(name: Name): boolean {
+  return name.length > NAME_MAX - CONFLICT_SUFFIX_MAX
 }
 
-/** The plain name behind a conflict name, or undefined if it does not look like one. Wrong where the stem was cut. */
-export function plainNameOf(name: Name): Name | undefined {
-  const match = /^(.+)\.conflict-\d{8}T\d{6}Z-[A-Za-z0-9_]*-[0-9a-f]{8}(\.[^.]*)?$/s.exec(name)
-  return match === null ? undefined : (`${match[1] ?? ''}${match[2] ?? ''}` as Name)
+/** Stands in a conflict name for the name that it cuts. */
+export function nameHash(name: Name): string {
+  return toHex(blake3(fromByteString(name)).subarray(0, NAME_HASH_BYTES))
+}
+
+const CONFLICT_NAME =
+  /^(.+)\.conflict-\d{8}T\d{6}Z-[A-Za-z0-9_]*-[0-9a-f]{8}(?:-([0-9a-f]{16}))?(\.[^.]*)?$/s
+
+/** What a conflict name says of the plain name behind it: that, or where it is cut its hash; undefined for other names. */
+export function plainNameOf(
+  name: Name,
+): { readonly name: Name } | { readonly hash: string } | undefined {
+  const match = CONFLICT_NAME.exec(name)
+  if (match === null) return undefined
+  const [, stem = '', hash, extension = ''] = match
+  return hash === undefined ? { name: `${stem}${extension}` as Name } : { hash }
+}
+
+const HIDDEN_NAME =
+  /^.+\.conflict-([0-9a-f]{32})(?:-([0-9a-f]{32})-(\d+)-(\d+))?(?:-[0-9a-f]{16})?(?:\.[^.]*)?$/s
+
+/** Of a name as hiddenName makes it the id, and of a version its dot. */
+export function hiddenIdOf(
+  name: Name,
+): { readonly id: NodeId; readonly dot: Dot | undefined } | undefined {
+  const match = HIDDEN_NAME.exec(name)
+  if (match === null) return undefined
+  const [, id = '', actor, seq = '', index = ''] = match
+  const dot =
+    actor === undefined ? undefined : makeDot(actor as ActorId, Number(seq), Number(index))
+  return { id: id as NodeId, dot }
 }
 
 const EXTENSION_MAX = 32

@@ -63,6 +63,7 @@ export function encodeOp(op: Op): Record<string, unknown> {
     case 'move':
       return {
         o,
+        i: fromHex(op.inode),
         l: fromHex(op.link),
         f: fromHex(op.from),
         ...encodePlace(op),
@@ -77,7 +78,13 @@ export function encodeOp(op: Op): Record<string, unknown> {
         s: op.saw.map(encodeDot),
       }
     case 'unlink':
-      return { o, l: fromHex(op.link), f: fromHex(op.from), s: op.saw.map(encodeDot) }
+      return {
+        o,
+        i: fromHex(op.inode),
+        l: fromHex(op.link),
+        f: fromHex(op.from),
+        s: op.saw.map(encodeDot),
+      }
     case 'rmdir':
       return { o, id: fromHex(op.id), f: fromHex(op.from), s: op.saw.map(encodeDot) }
     case 'attributes':
@@ -157,11 +164,18 @@ function decodeKnownOp(value: unknown): Op | undefined {
     case 'link':
       return { kind, inode: id(f, 'i'), link: id(f, 'l'), ...place(f) }
     case 'move':
-      return { kind, link: id(f, 'l'), from: id(f, 'f'), ...place(f), saw: saw(f) }
+      return {
+        kind,
+        inode: id(f, 'i'),
+        link: id(f, 'l'),
+        from: id(f, 'f'),
+        ...place(f),
+        saw: saw(f),
+      }
     case 'move-dir':
       return { kind, id: id(f, 'id'), from: id(f, 'f'), ...place(f), saw: saw(f) }
     case 'unlink':
-      return { kind, link: id(f, 'l'), from: id(f, 'f'), saw: saw(f) }
+      return { kind, inode: id(f, 'i'), link: id(f, 'l'), from: id(f, 'f'), saw: saw(f) }
     case 'rmdir':
       return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: saw(f) }
     case 'attributes':

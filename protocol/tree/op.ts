@@ -7,6 +7,7 @@ import type { NodeHash } from '../log/prolly.ts'
 import type { ChunkRef } from '../chunk/seal.ts'
 import type { BackupHeadId, EntryHash, NodeId, PackId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../membership/roles.ts'
+import type { Receipt } from '../stripe/receipt.ts'
 import type { Name } from './names.ts'
 import type { XattrName } from './xattrs.ts'
 
@@ -71,6 +72,8 @@ export type TreeOp =
   | {
       readonly kind: 'move'
       readonly link: NodeId
+      /** Of the link, as the writer saw it. */
+      readonly inode: NodeId
       /** The directory it left, as the writer saw it. */
       readonly from: NodeId
       readonly parent: NodeId
@@ -88,6 +91,8 @@ export type TreeOp =
   | {
       readonly kind: 'unlink'
       readonly link: NodeId
+      /** Of the link, as the writer saw it. */
+      readonly inode: NodeId
       readonly from: NodeId
       readonly saw: readonly Dot[]
     }
@@ -145,11 +150,22 @@ export type TreeOp =
       readonly head: BackupHeadId
     }
 
-/** From now on a peer holds a shard of a stripe, or holds it no more. */
-export interface ShardChange {
+/** A peer holds a shard of a stripe: the author of the op by its own word, another by its receipt. */
+export interface Holding {
   readonly index: number
   readonly peer: PeerId
+  readonly receipt?: Receipt | undefined
+}
+
+/** From now on a peer holds a shard of a stripe; or the author of the op holds it no more. */
+export interface ShardChange extends Holding {
   readonly isHeld: boolean
+}
+
+/** A shard that a peer is said to hold. */
+export interface HeldShard {
+  readonly index: number
+  readonly peer: PeerId
 }
 
 /** Where the first block of a stripe begins in a pack, in bytes; 0 where it lies in none. */
@@ -184,13 +200,19 @@ export type ClearOp =
       readonly kind: 'stripe'
       /** DAG-CBOR stripe header; its hash is the stripe id. */
       readonly header: Uint8Array
-      /** Per shard index peers that hold it. */
-      readonly holders: readonly (readonly PeerId[])[]
+      /** Those that took its shards just now: what was said of others stands. */
+      readonly holders: readonly Holding[]
     }
   | {
       readonly kind: 'shards'
       readonly stripe: StripeId
       readonly changes: readonly ShardChange[]
+    }
+  | {
+      /** The author found that these do not hold them: for others to see for themselves. Changes no state. */
+      readonly kind: 'doubt'
+      readonly stripe: StripeId
+      readonly shards: readonly HeldShard[]
     }
   | { readonly kind: 'condemn'; readonly stripes: readonly StripeId[] }
   | {
@@ -261,6 +283,7 @@ const CLEAR_KINDS: ReadonlySet<Op['kind']> = new Set([
   'epoch',
   'stripe',
   'shards',
+  'doubt',
   'condemn',
   'sweep',
   'cold',

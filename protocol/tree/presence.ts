@@ -1,20 +1,47 @@
 // What shows: links while they are alive, directories while they are alive or something shows in them. Indexes and counts
 // follow at once: the names of a directory, how many children it shows, the names of an inode, what is dead.
+import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
-import type { Dot } from '../log/dot.ts'
+import { NAMES_SHOWN_MAX } from '../limits.ts'
+import type { Dot, Stamp } from '../log/dot.ts'
 import { addChild, removeChild } from './children.ts'
+import type { PlacedChild } from './children.ts'
 import type { Edit } from './edit.ts'
 import type { Name } from './names.ts'
-import { isDirVisible } from './records.ts'
+import { addItem, removeItem } from './record-set.ts'
+import type { ItemSet } from './record-set.ts'
+import { isDirVisible, setKey } from './records.ts'
 import type { Dir, Inode, Link } from './records.ts'
+import { versionLinks } from './view.ts'
+
+/** Whose presence: dots of a directory or a link. */
+type Owner = 'dir' | 'link'
 
 /** Presence that a writer who saw `saw` leaves standing. */
-export function without(live: readonly Dot[], saw: readonly Dot[]): readonly Dot[] {
-  return saw.length === 0 ? live : live.filter((known) => !saw.includes(known))
+export function without(
+  { store }: Edit,
+  owner: Owner,
+  id: NodeId,
+  live: ItemSet<Dot>,
+  saw: readonly Dot[],
+): ItemSet<Dot> {
+  const key = setKey(owner, id)
+  return saw.reduce((left, dot) => removeItem(store, key, left, dot), live)
+}
+
+/** Presence with the dot of an op that makes, moves or writes. */
+export function withDot(
+  { store }: Edit,
+  owner: Owner,
+  id: NodeId,
+  live: ItemSet<Dot>,
+  dot: Dot,
+): ItemSet<Dot> {
+  return addItem(store, setKey(owner, id), live, dot)
 }
 
 /** Set the presence dots of a link; it begins or ceases to show when they begin or cease to be. Mutates `link`. */
-export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: readonly Dot[]): void {
+export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Dot>): void {
   const wasVisible = link.live.length > 0
   const visible = live.length > 0
   link.live = live
@@ -24,13 +51,15 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: readonly D
   if (visible) {
     edit.revived('link', id)
     if (inode?.links.length === 0) edit.revived('inode', link.inode)
-    if (inode !== undefined) inode.links = [...inode.links, id].sort()
+    if (inode !== undefined)
+      setLinks(edit, link.inode, inode, (links, key) => addItem(edit.store, key, links, id))
     showLink(edit, id, link)
   } else {
     edit.died('link', id)
-    if (inode !== undefined) inode.links = inode.links.filter((known) => known !== id)
+    if (inode !== undefined)
+      setLinks(edit, link.inode, inode, (links, key) => removeItem(edit.store, key, links, id))
     if (inode?.links.length === 0) edit.died('inode', link.inode, id)
-    const shown = removeChild(edit.store, link.parent, link.name, id)
+    const shown = removeChild(edit, link.parent, link.name, linkAt(id, link))
     named(edit, link.parent, link.name, shown, inode)
     countChild(edit, link.parent, -1, 0)
   }
@@ -39,26 +68,77 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: readonly D
   edit.changes.inodes.add(link.inode)
 }
 
+/** Change which names an inode has: the versions of it that lost may show beside others then. Mutates `inode`. */
+function setLinks(
+  edit: Edit,
+  id: NodeId,
+  inode: Inode,
+  change: (links: ItemSet<NodeId>, key: ByteString) => ItemSet<NodeId>,
+): void {
+  const key = setKey('links', id)
+  if (inode.losers.length === 0 || inode.links.length < NAMES_SHOWN_MAX) {
+    inode.links = change(inode.links, key)
+    return
+  }
+  const before = new Set(versionLinks(edit.store, id, inode))
+  inode.links = change(inode.links, key)
+  const after = new Set(versionLinks(edit.store, id, inode))
+  for (const other of before.symmetricDifference(after)) {
+    const link = edit.link(other)
+    if (link !== undefined) edit.recount(link.parent, link.name)
+  }
+}
+
+/** An older op turns out to have made a link, of this inode. Mutates `link`. */
+export function relink(edit: Edit, id: NodeId, link: Link, inode: NodeId): void {
+  const { live } = link
+  if (link.inode !== inode) setLinkLive(edit, id, link, [])
+  link.inode = inode
+  setLinkLive(edit, id, link, live)
+}
+
 /** A link that is alive shows from now on. */
-export function showLink(edit: Edit, id: NodeId, { parent, name, inode }: Link): void {
-  const shown = addChild(edit.store, parent, name, { kind: 'link', id })
+export function showLink(edit: Edit, id: NodeId, link: Link): void {
+  const { parent, name, inode } = link
+  const shown = addChild(edit, parent, name, linkAt(id, link))
   named(edit, parent, name, shown, edit.inode(inode))
   countChild(edit, parent, 1, 0)
 }
 
-/** Put a link somewhere else. Mutates `link`. */
+/** Put a link somewhere else by the op of the edit. Mutates `link`. */
 export function placeLink(edit: Edit, id: NodeId, link: Link, parent: NodeId, name: Name): void {
   const { parent: from, name: oldName } = link
+  const old = linkAt(id, link)
+  link.placed = edit.stamp
   link.parent = parent
   link.name = name
   edit.putLink(id, link)
   if (link.live.length === 0) return
   const inode = edit.inode(link.inode)
-  named(edit, from, oldName, removeChild(edit.store, from, oldName, id), inode)
-  named(edit, parent, name, addChild(edit.store, parent, name, { kind: 'link', id }), inode)
+  named(edit, from, oldName, removeChild(edit, from, oldName, old), inode)
+  named(edit, parent, name, addChild(edit, parent, name, linkAt(id, link)), inode)
   if (from === parent) return
   countChild(edit, parent, 1, 0)
   countChild(edit, from, -1, 0)
+}
+
+/** An older op turns out to have made a directory. Mutates `dir`. */
+export function backdateDir(edit: Edit, id: NodeId, dir: Dir, created: Stamp): void {
+  const { parent, name } = dir
+  const old = dirAt(id, dir)
+  dir.created = created
+  edit.putDir(id, dir)
+  if (!isDirVisible(id, dir)) return
+  removeChild(edit, parent, name, old)
+  named(edit, parent, name, addChild(edit, parent, name, dirAt(id, dir)))
+}
+
+function linkAt(id: NodeId, { placed }: Link): PlacedChild {
+  return { kind: 'link', id, stamp: placed }
+}
+
+function dirAt(id: NodeId, { created }: Dir): PlacedChild {
+  return { kind: 'dir', id, stamp: created }
 }
 
 /** Put a directory somewhere else. Mutates `dir`. */
@@ -69,15 +149,15 @@ export function placeDir(edit: Edit, id: NodeId, dir: Dir, parent: NodeId, name:
   edit.putDir(id, dir)
   edit.changes.dirs.add(id)
   if (!isDirVisible(id, dir)) return
-  named(edit, from, oldName, removeChild(edit.store, from, oldName, id))
-  named(edit, parent, name, addChild(edit.store, parent, name, { kind: 'dir', id }))
+  named(edit, from, oldName, removeChild(edit, from, oldName, dirAt(id, dir)))
+  named(edit, parent, name, addChild(edit, parent, name, dirAt(id, dir)))
   if (from === parent) return
   countChild(edit, parent, 1, 1)
   countChild(edit, from, -1, -1)
 }
 
 /** Set the presence dots of a directory that was there before. Mutates `dir`. */
-export function setDirLive(edit: Edit, id: NodeId, dir: Dir, live: readonly Dot[]): void {
+export function setDirLive(edit: Edit, id: NodeId, dir: Dir, live: ItemSet<Dot>): void {
   const wasVisible = isDirVisible(id, dir)
   dir.live = live
   edit.putDir(id, dir)
@@ -86,8 +166,9 @@ export function setDirLive(edit: Edit, id: NodeId, dir: Dir, live: readonly Dot[
 }
 
 /** A directory that is alive shows from now on. */
-export function showDir(edit: Edit, id: NodeId, { parent, name }: Dir): void {
-  named(edit, parent, name, addChild(edit.store, parent, name, { kind: 'dir', id }))
+export function showDir(edit: Edit, id: NodeId, dir: Dir): void {
+  const { parent, name } = dir
+  named(edit, parent, name, addChild(edit, parent, name, dirAt(id, dir)))
   countChild(edit, parent, 1, 1)
 }
 
@@ -110,7 +191,7 @@ function followVisibility(edit: Edit, id: NodeId, dir: Dir, wasVisible: boolean)
     return showDir(edit, id, dir)
   }
   edit.died('dir', id)
-  named(edit, dir.parent, dir.name, removeChild(edit.store, dir.parent, dir.name, id))
+  named(edit, dir.parent, dir.name, removeChild(edit, dir.parent, dir.name, dirAt(id, dir)))
   countChild(edit, dir.parent, -1, -1)
 }
 
@@ -129,5 +210,5 @@ function countChild(edit: Edit, id: NodeId, children: number, dirs: number): voi
 /** A name means something else. `shown`: children under it, before or after. `inode`: of the link that came or went. */
 function named(edit: Edit, dir: NodeId, name: Name, shown: number, inode?: Inode): void {
   edit.changes.names.push([dir, name])
-  if (shown > 1 || (inode !== undefined && inode.versions.length > 1)) edit.recount(dir, name)
+  if (shown > 1 || (inode !== undefined && inode.losers.length > 0)) edit.recount(dir, name)
 }

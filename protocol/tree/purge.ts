@@ -5,9 +5,10 @@
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { stampHlc } from '../log/dot.ts'
+import type { Dot } from '../log/dot.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
-import { readChildren } from './children.ts'
+import { allChildren } from './children.ts'
 import { CONFLICT_PREFIX, decodeConflictKey, recountCopies } from './conflicts.ts'
 import { DEAD_PREFIX, decodeDeadKey, decodeDeathTime, forgetDead } from './dead.ts'
 import { retireDirId } from './dir-ids.ts'
@@ -22,6 +23,8 @@ import {
   writeInode,
 } from './records.ts'
 import type { StateStore } from './records.ts'
+import { dropVersion, forgetVersions, versionsOf } from './versions.ts'
+import { versionLinks } from './view.ts'
 import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs.ts'
 
 /** One thing to purge, in a form that takes little memory: there may be millions. */
@@ -54,13 +57,16 @@ export function garbageOf(
   if (key.startsWith(DEAD_PREFIX)) return decodeDeathTime(value) <= deadBy ? [key as Garbage] : []
   if (lostBy === undefined) return []
   const { dir, name } = decodeConflictKey(key)
-  return readChildren(store, dir, name).flatMap(({ kind, id }) => {
+  const lost: Garbage[] = []
+  for (const { kind, id } of allChildren(store, dir, name)) {
     const inode = kind === 'link' ? readLink(store, id)?.inode : undefined
-    const versions =
-      inode === undefined ? undefined : readInode(store, inode)?.versions.slice(0, -1)
-    const lost = versions?.filter(({ stamp }) => stampHlc(stamp) <= lostBy) ?? []
-    return lost.map(({ dot }) => `${VERSION}${inode}${dot}` as Garbage)
-  })
+    const file = inode === undefined ? undefined : readInode(store, inode)
+    if (inode === undefined || file === undefined) continue
+    for (const version of versionsOf(store, inode, file))
+      if (version !== file.newest && stampHlc(version.stamp) <= lostBy)
+        lost.push(`${VERSION}${inode}${version.dot}` as Garbage)
+  }
+  return lost
 }
 
 /**
@@ -70,7 +76,7 @@ export function garbageOf(
 export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
   for (const item of garbage) {
     if (item.startsWith(VERSION)) {
-      dropVersion(store, item)
+      dropLost(store, item)
       continue
     }
     if (item.startsWith(REMOVED_PREFIX)) {
@@ -93,26 +99,27 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
 }
 
 function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boolean {
-  const shows = kind === 'inode' ? readInode(store, id)?.links : readLink(store, id)?.live
-  if (shows === undefined || shows.length > 0) return false
   if (kind === 'link') {
+    const shows = readLink(store, id)?.live
+    if (shows === undefined || shows.length > 0) return false
     deleteLink(store, id)
-  } else {
-    deleteInode(store, id)
-    forgetXattrs(store, id)
+    return true
   }
+  const inode = readInode(store, id)
+  if (inode === undefined || inode.links.length > 0) return false
+  deleteInode(store, id)
+  forgetVersions(store, id, inode)
+  forgetXattrs(store, id)
   return true
 }
 
-function dropVersion(store: StateStore, item: Garbage): void {
+function dropLost(store: StateStore, item: Garbage): void {
   const id = item.slice(VERSION.length, VERSION.length + ID_CHARS) as NodeId
-  const dot = item.slice(VERSION.length + ID_CHARS)
+  const dot = item.slice(VERSION.length + ID_CHARS) as Dot
   const inode = readInode(store, id)
-  if (inode === undefined) return
-  const kept = inode.versions.filter((version) => version.dot !== dot)
-  if (kept.length === inode.versions.length) return
-  writeInode(store, id, { ...inode, versions: kept })
-  for (const link of inode.links) {
+  if (inode === undefined || !dropVersion(store, id, inode, dot)) return
+  writeInode(store, id, inode)
+  for (const link of versionLinks(store, id, inode)) {
     const at = readLink(store, link)
     if (at !== undefined) recountCopies(store, at.parent, at.name)
   }

@@ -1,32 +1,28 @@
 // The stored state of the tree: one record per directory, link, inode and name, each a small DAG-CBOR value under its
-// own key, so that an op touches O(1) records whatever the size of a directory. Equal trees have equal records.
+// own key, so that an op touches O(1) records whatever the size of a directory. What an object may have any number of is a
+// set of records (record-set.ts). Equal trees have equal records.
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
+import { assertNever } from '../errors.ts'
+import { OP_DOTS_MAX } from '../limits.ts'
 import { STAMP_ZERO, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import type { NodeId } from '../ids.ts'
 import type { Name } from './names.ts'
-import type { AttributeValues, ContentRef, SpecialFile } from './op.ts'
+import type { ContentRef, SpecialFile } from './op.ts'
 import { decodeContent, encodeContent } from './op-codec.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
+import { firstItems, isList, itemsOf } from './record-set.ts'
+import type { ItemSet } from './record-set.ts'
 import { decodeSpecial, encodeSpecial } from './special-codec.ts'
+import { readAttributes, writeAttributes } from './stamped-attributes.ts'
+import type { StampedAttributes } from './stamped-attributes.ts'
 
 /** Where records live: a synchronous ordered store, or an overlay of one. */
 export interface StateStore {
   get(key: ByteString): Uint8Array | undefined
   put(key: ByteString, value: Uint8Array): void
   delete(key: ByteString): void
-}
-
-/** An attribute with the stamp of the op that set it: the highest stamp wins. */
-export type Stamped<Value> = readonly [value: Value, stamp: Stamp]
-
-export interface StampedAttributes {
-  mode?: Stamped<number>
-  uid?: Stamped<number>
-  gid?: Stamped<number>
-  accessedNs?: Stamped<bigint>
-  modifiedNs?: Stamped<bigint>
 }
 
 /** A directory. The root's parent is itself. */
@@ -36,7 +32,7 @@ export interface Dir {
   /** Earliest mkdir: two made at once with one name are one directory. */
   created: Stamp
   /** Presence dots no delete has covered: alive while there is one. */
-  live: readonly Dot[]
+  live: ItemSet<Dot>
   /** Children that show. A deleted directory with some shows again. */
   visibleChildren: number
   /** Of these, directories (for the link count). */
@@ -53,8 +49,10 @@ export interface Link {
   parent: NodeId
   name: Name
   placed: Stamp
-  live: readonly Dot[]
-  readonly inode: NodeId
+  live: ItemSet<Dot>
+  inode: NodeId
+  /** Earliest op that made it, whose inode it is of. */
+  made: Stamp
 }
 
 export interface Version {
@@ -68,17 +66,23 @@ export interface Version {
 /** A file, symlink or special file. */
 export interface Inode {
   /** Bytes a symlink points to; else undefined. */
-  readonly target: Uint8Array | undefined
+  target: Uint8Array | undefined
   /** Undefined for a file or symlink. */
-  readonly special: SpecialFile | undefined
+  special: SpecialFile | undefined
   attributes: StampedAttributes
-  /** Live versions: more than one is a conflict. Sorted by stamp, newest last. */
-  versions: readonly Version[]
+  /** The live version of the greatest stamp. */
+  newest: Version | undefined
+  /** The others, if there are any: a conflict (versions.ts). By stamp. */
+  losers: ItemSet<VersionRank>
   /** Names that show. */
-  links: readonly NodeId[]
-  readonly created: Stamp
+  links: ItemSet<NodeId>
+  /** Earliest op that made it, which says what it is. */
+  created: Stamp
   changed: Stamp
 }
+
+/** The stamp of a version, then the seq of its dot in 8 bytes: all of the dot is in these. */
+export type VersionRank = ByteString & { readonly brand: 'VersionRank' }
 
 export const ROOT: NodeId = '0'.repeat(32) as NodeId
 
@@ -98,6 +102,44 @@ export function inodeOfKey(key: ByteString): NodeId {
 const dirKey = (id: NodeId): ByteString => `d${idKey(id)}`
 const linkKey = (id: NodeId): ByteString => `l${idKey(id)}`
 const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
+const versionKey = (inode: NodeId, dot: Dot): ByteString => `v${idKey(inode)}${dot}`
+
+/** Keys of the sets in a record: the presence of a directory or a link, the links and the losers of an inode. */
+export type SetName = 'dir' | 'link' | 'links' | 'losers'
+
+export function setKey(set: SetName, id: NodeId): ByteString {
+  switch (set) {
+    case 'dir':
+      return dirKey(id)
+    case 'link':
+      return linkKey(id)
+    case 'links':
+      return `${inodeKey(id)}l`
+    case 'losers':
+      return `${inodeKey(id)}v`
+    default:
+      return assertNever(set)
+  }
+}
+
+/** The names of an inode that show, by their ids. */
+export function* linksOf(
+  store: StateStore,
+  id: NodeId,
+  { links }: Pick<Inode, 'links'>,
+): Generator<NodeId, void, undefined> {
+  yield* itemsOf(store, setKey('links', id), links)
+}
+
+/** As much of its presence as one op can say that it saw. What is left out stays, for the next op to see. */
+export function seenOf(
+  store: StateStore,
+  owner: 'dir' | 'link',
+  id: NodeId,
+  { live }: Pick<Link, 'live'>,
+): readonly Dot[] {
+  return firstItems(store, setKey(owner, id), live, OP_DOTS_MAX)
+}
 
 /** Records are written one at a time, each whole: all share one writer. */
 const writer = new RecordWriter()
@@ -115,7 +157,7 @@ export function readDir(store: StateStore, id: NodeId): Dir | undefined {
     parent: r.id(),
     name: r.name(),
     created: r.stamp(),
-    live: r.dots(),
+    live: readSet(r, () => r.dots()),
     visibleChildren: r.integer(),
     visibleDirs: r.integer(),
     attributes: readAttributes(r),
@@ -129,7 +171,7 @@ export function writeDir(store: StateStore, id: NodeId, dir: Dir): void {
   w.hex(dir.parent)
   w.byteString(dir.name)
   w.stamp(dir.created)
-  w.dots(dir.live)
+  writeSet(w, dir.live, (dots) => w.dots(dots))
   w.integer(dir.visibleChildren)
   w.integer(dir.visibleDirs)
   writeAttributes(w, dir.attributes)
@@ -175,16 +217,21 @@ export function readLink(store: StateStore, id: NodeId): Link | undefined {
   const bytes = store.get(linkKey(id))
   if (bytes === undefined) return undefined
   const r = new RecordReader(bytes, LINK_FIELDS)
-  return { parent: r.id(), name: r.name(), placed: r.stamp(), live: r.dots(), inode: r.id() }
+  const [parent, name, placed] = [r.id(), r.name(), r.stamp()]
+  const [live, inode] = [readSet<Dot>(r, () => r.dots()), r.id()]
+  const made = r.count > LINK_FIELDS ? r.stamp() : placed
+  return { parent, name, placed, live, inode, made }
 }
 
 export function writeLink(store: StateStore, id: NodeId, link: Link): void {
-  const w = writer.begin(LINK_FIELDS)
+  const isMoved = link.made !== link.placed
+  const w = writer.begin(LINK_FIELDS + (isMoved ? 1 : 0))
   w.hex(link.parent)
   w.byteString(link.name)
   w.stamp(link.placed)
-  w.dots(link.live)
+  writeSet(w, link.live, (dots) => w.dots(dots))
   w.hex(link.inode)
+  if (isMoved) w.stamp(link.made)
   store.put(linkKey(id), w.finish())
 }
 
@@ -202,29 +249,66 @@ export function readInode(store: StateStore, id: NodeId): Inode | undefined {
     target,
     special,
     attributes: readAttributes(r),
-    versions: r.items(() => readVersion(r)),
-    links: r.ids(),
+    newest: r.null() ? undefined : readVersion(r),
+    links: readSet(r, () => r.ids()),
     created: r.stamp(),
     changed: r.stamp(),
+    losers: r.count > INODE_FIELDS ? readSet(r, () => r.items(() => r.byteString())) : [],
   }
 }
 
 export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
-  const w = writer.begin(INODE_FIELDS)
+  const w = writer.begin(INODE_FIELDS + (inode.losers.length === 0 ? 0 : 1))
   if (inode.target !== undefined) w.bytes(inode.target)
   else if (inode.special !== undefined) writeSpecial(w, inode.special)
   else w.null()
   writeAttributes(w, inode.attributes)
-  w.list(inode.versions.length)
-  for (const version of inode.versions) writeVersion(w, version)
-  w.ids(inode.links)
+  if (inode.newest === undefined) w.null()
+  else writeVersion(w, inode.newest)
+  writeSet(w, inode.links, (links) => w.ids(links))
   w.stamp(inode.created)
   w.stamp(inode.changed)
+  if (inode.losers.length > 0) {
+    writeSet(w, inode.losers, (ranks) => {
+      w.list(ranks.length)
+      for (const rank of ranks) w.byteString(rank)
+    })
+  }
   store.put(inodeKey(id), w.finish())
 }
 
 export function deleteInode(store: StateStore, id: NodeId): void {
   store.delete(inodeKey(id))
+}
+
+/** A list, or of a large set how many there are. */
+function writeSet<Item extends string>(
+  w: RecordWriter,
+  set: ItemSet<Item>,
+  writeList: (items: readonly Item[]) => void,
+): void {
+  if (isList(set)) writeList(set)
+  else w.integer(set.length)
+}
+
+function readSet<Item extends string>(r: RecordReader, readList: () => string[]): ItemSet<Item> {
+  return r.isInteger() ? { length: r.integer() } : (readList() as Item[])
+}
+
+/** A version that lost is a record of its own: as in that of its inode. */
+export function readLoser(store: StateStore, inode: NodeId, dot: Dot): Version | undefined {
+  const bytes = store.get(versionKey(inode, dot))
+  return bytes === undefined ? undefined : versionIn(new RecordReader(bytes, VERSION_FIELDS))
+}
+
+export function writeLoser(store: StateStore, inode: NodeId, version: Version): void {
+  const w = writer.begin(VERSION_FIELDS)
+  writeFields(w, version)
+  store.put(versionKey(inode, version.dot), w.finish())
+}
+
+export function deleteLoser(store: StateStore, inode: NodeId, dot: Dot): void {
+  store.delete(versionKey(inode, dot))
 }
 
 /** As an op carries it. */
@@ -240,6 +324,10 @@ function readSpecial(r: RecordReader): SpecialFile {
 /** The actor and the index of a version's dot are those of its stamp. */
 function writeVersion(w: RecordWriter, version: Version): void {
   w.list(VERSION_FIELDS)
+  writeFields(w, version)
+}
+
+function writeFields(w: RecordWriter, version: Version): void {
   w.stamp(version.stamp)
   w.integer(dotSeq(version.dot))
   w.integer(version.size)
@@ -249,6 +337,10 @@ function writeVersion(w: RecordWriter, version: Version): void {
 
 function readVersion(r: RecordReader): Version {
   r.list()
+  return versionIn(r)
+}
+
+function versionIn(r: RecordReader): Version {
   const stamp = r.stamp()
   return {
     stamp,
@@ -273,56 +365,4 @@ function writeContent(w: RecordWriter, content: ContentRef): void {
 function readContent(r: RecordReader): ContentRef {
   if (r.isBytes()) return { kind: 'inline', bytes: r.bytes() }
   return decodeContent(r.items(() => (r.isBytes() ? r.bytes() : r.integer())))
-}
-
-/** Merge attribute values set by an op: per attribute the highest stamp wins. */
-export function mergeAttributes(
-  into: StampedAttributes,
-  values: AttributeValues,
-  stamp: Stamp,
-): void {
-  const { mode, uid, gid, accessedNs, modifiedNs } = values
-  if (mode !== undefined && isNewer(stamp, into.mode)) into.mode = [mode, stamp]
-  if (uid !== undefined && isNewer(stamp, into.uid)) into.uid = [uid, stamp]
-  if (gid !== undefined && isNewer(stamp, into.gid)) into.gid = [gid, stamp]
-  if (accessedNs !== undefined && isNewer(stamp, into.accessedNs))
-    into.accessedNs = [accessedNs, stamp]
-  if (modifiedNs !== undefined && isNewer(stamp, into.modifiedNs))
-    into.modifiedNs = [modifiedNs, stamp]
-}
-
-function isNewer(stamp: Stamp, known: Stamped<unknown> | undefined): boolean {
-  return known === undefined || known[1] < stamp
-}
-
-const ATTRIBUTE_FIELDS = 5
-
-function writeAttributes(w: RecordWriter, a: StampedAttributes): void {
-  w.list(ATTRIBUTE_FIELDS)
-  for (const field of [a.mode, a.uid, a.gid, a.accessedNs, a.modifiedNs]) {
-    if (field === undefined) {
-      w.null()
-      continue
-    }
-    w.list(2)
-    if (typeof field[0] === 'bigint') w.bigint(field[0])
-    else w.integer(field[0])
-    w.stamp(field[1])
-  }
-}
-
-function readAttributes(r: RecordReader): StampedAttributes {
-  const out: StampedAttributes = {}
-  r.list()
-  if (hasNext(r)) out.mode = [r.integer(), r.stamp()]
-  if (hasNext(r)) out.uid = [r.integer(), r.stamp()]
-  if (hasNext(r)) out.gid = [r.integer(), r.stamp()]
-  if (hasNext(r)) out.accessedNs = [r.bigint(), r.stamp()]
-  if (hasNext(r)) out.modifiedNs = [r.bigint(), r.stamp()]
-  return out
-}
-
-/** Steps over null, or into a pair. */
-function hasNext(r: RecordReader): boolean {
-  return !r.null() && r.list() === 2
 }

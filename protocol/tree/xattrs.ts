@@ -5,13 +5,16 @@ import { fromByteString, toByteString } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { ShoalError } from '../errors.ts'
+import { blake3 } from '../hash.ts'
 import type { NodeId } from '../ids.ts'
-import { XATTR_NAME_MAX } from '../limits.ts'
+import { XATTRS_SHOWN_MAX, XATTR_NAME_MAX } from '../limits.ts'
 import { STAMP_BYTES } from '../log/dot.ts'
 import type { Stamp } from '../log/dot.ts'
 import { DEAD_PREFIX, decodeDeathTime } from './dead.ts'
 import type { TreeOp } from './op.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
+import { addItem, firstItems, forgetItems, isList, itemsOf, removeItem } from './record-set.ts'
+import type { ItemSet } from './record-set.ts'
 import { idKey } from './records.ts'
 import type { StateStore } from './records.ts'
 
@@ -45,12 +48,15 @@ export function readXattr(store: StateStore, id: NodeId, name: XattrName): Uint8
   return bytes === undefined ? undefined : new RecordReader(bytes, VALUE_FIELDS).bytes()
 }
 
-/** Names that are set, in the order of their bytes. */
+/** Names that are set, in the order of their bytes: XATTRS_SHOWN_MAX of them, if there are more. */
 export function readXattrNames(store: StateStore, id: NodeId): XattrName[] {
-  const bytes = store.get(namesKey(id))
-  if (bytes === undefined) return []
-  const r = new RecordReader(bytes, 1)
-  return r.rest(() => r.byteString() as XattrName)
+  const ranks = firstItems(store, namesKey(id), readNames(store, id), XATTRS_SHOWN_MAX)
+  return ranks.map(nameIn).sort()
+}
+
+/** How many are set. */
+export function countXattrs(store: StateStore, id: NodeId): number {
+  return readNames(store, id).length
 }
 
 /** Set or remove one, unless somebody did later. */
@@ -71,22 +77,17 @@ export function mergeXattr(
     store.put(valueKey(id, name), w.finish())
     store.delete(removedKey(id, name))
   }
-  const names = readXattrNames(store, id)
-  const isListed = names.includes(name)
-  if (value === undefined && isListed) {
-    writeNames(
-      store,
-      id,
-      names.filter((other) => other !== name),
-    )
-  } else if (value !== undefined && !isListed) {
-    writeNames(store, id, [...names, name].sort())
-  }
+  const names = readNames(store, id)
+  const change = value === undefined ? removeItem : addItem
+  const changed = change(store, namesKey(id), names, rankOf(name))
+  if (changed !== names) writeNames(store, id, changed)
 }
 
 /** Their object is purged. */
 export function forgetXattrs(store: StateStore, id: NodeId): void {
-  for (const name of readXattrNames(store, id)) store.delete(valueKey(id, name))
+  const names = readNames(store, id)
+  for (const rank of itemsOf(store, namesKey(id), names)) store.delete(valueKey(id, nameIn(rank)))
+  forgetItems(store, namesKey(id), names)
   store.delete(namesKey(id))
 }
 
@@ -117,9 +118,30 @@ function readStamp(store: StateStore, id: NodeId, name: XattrName): Stamp | unde
   return r.stamp()
 }
 
-function writeNames(store: StateStore, id: NodeId, names: readonly XattrName[]): void {
+/** Names are kept by their hashes: who chooses them cannot make the set of them deep. */
+type NameRank = ByteString & { readonly brand: 'NameRank' }
+const HASH_BYTES = 8
+
+function rankOf(name: XattrName): NameRank {
+  const hash = blake3(fromByteString(name)).subarray(0, HASH_BYTES)
+  return (toByteString(hash) + name) as NameRank
+}
+
+function nameIn(rank: NameRank): XattrName {
+  return rank.slice(HASH_BYTES) as XattrName
+}
+
+function readNames(store: StateStore, id: NodeId): ItemSet<NameRank> {
+  const bytes = store.get(namesKey(id))
+  if (bytes === undefined) return []
+  const r = new RecordReader(bytes, 1)
+  return r.isInteger() ? { length: r.integer() } : r.rest(() => r.byteString() as NameRank)
+}
+
+function writeNames(store: StateStore, id: NodeId, names: ItemSet<NameRank>): void {
   if (names.length === 0) return store.delete(namesKey(id))
-  const w = writer.begin(names.length)
-  for (const name of names) w.byteString(name)
+  const w = writer.begin(isList(names) ? names.length : 1)
+  if (isList(names)) for (const name of names) w.byteString(name)
+  else w.integer(names.length)
   store.put(namesKey(id), w.finish())
 }

@@ -22,8 +22,10 @@ import {
   STRIPE_M_MAX,
 } from '../limits.ts'
 import { KIB, MIB } from '../units.ts'
+import { decodeReceipt, encodeReceipt } from '../stripe/receipt.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ChunkId, StripeId, VolumeId } from '../ids.ts'
+import type { Receipt } from '../stripe/receipt.ts'
 
 export const SHARD_PROTOCOL = '/shoal/shard/1'
 /** Payload frames are this long, the last one shorter. */
@@ -67,13 +69,6 @@ export type ShardRequest =
   | { readonly kind: 'chunk'; readonly volume: VolumeId; readonly chunk: ChunkId }
   /** Which shards of a stripe are held. */
   | { readonly kind: 'have'; readonly volume: VolumeId; readonly stripe: StripeId }
-  /** Forget a shard. */
-  | {
-      readonly kind: 'drop'
-      readonly volume: VolumeId
-      readonly stripe: StripeId
-      readonly index: number
-    }
 
 /** The answer: `length` payload bytes follow it. */
 export type ShardReply =
@@ -84,6 +79,8 @@ export type ShardReply =
       readonly indices: readonly number[]
       /** Of a `get` with proof: the hashes that protocol/stripe/shard-tree.ts asks for. Else empty. */
       readonly proof: readonly Uint8Array[]
+      /** Of a `put`: what others may be shown. */
+      readonly receipt?: Receipt | undefined
     }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
 
@@ -119,8 +116,6 @@ export function encodeShardRequest(request: ShardRequest): Uint8Array {
       return encodeCbor({ ...common, chunk: chunkIdBytes(request.chunk) })
     case 'have':
       return encodeCbor({ ...common, stripe: stripeIdBytes(request.stripe) })
-    case 'drop':
-      return encodeCbor({ ...common, stripe: stripeIdBytes(request.stripe), index: request.index })
   }
 }
 
@@ -153,8 +148,6 @@ export function decodeShardRequest(frame: Uint8Array): ShardRequest {
       return { kind, volume, chunk: chunkIdFromCid(fields.bytes('chunk', CID_BYTES)) }
     case 'have':
       return { kind, volume, stripe: stripe() }
-    case 'drop':
-      return { kind, volume, stripe: stripe(), index: index() }
     default:
       throw new ShoalError('malformed', `shard request: unknown op "${kind}"`)
   }
@@ -163,8 +156,9 @@ export function decodeShardRequest(frame: Uint8Array): ShardRequest {
 /** The reply as one frame. */
 export function encodeShardReply(reply: ShardReply): Uint8Array {
   if (reply.kind === 'ok') {
-    const { length, indices, proof } = reply
-    return encodeCbor({ v: VERSION, ok: true, length, indices, proof })
+    const { length, indices, proof, receipt } = reply
+    const given = receipt === undefined ? {} : { receipt: encodeReceipt(receipt) }
+    return encodeCbor({ v: VERSION, ok: true, length, indices, proof, ...given })
   }
   const code = WIRE_CODES.has(reply.code) ? reply.code : 'internal'
   const message = reply.message.slice(0, ERROR_TEXT_MAX)
@@ -194,7 +188,8 @@ export function decodeShardReply(frame: Uint8Array): ShardReply {
     return hash
   })
   const length = fields.integer('length', 0, Math.max(SHARD_MAX, CHUNK_SEALED_MAX))
-  return { kind: 'ok', length, indices, proof }
+  const given = fields.has('receipt') ? { receipt: decodeReceipt(fields.raw('receipt')) } : {}
+  return { kind: 'ok', length, indices, proof, ...given }
 }
 
 function checkVersion(fields: Fields): void {

@@ -1,10 +1,8 @@
 // What somebody who has taken some entries of the log knows of stripes: registers as node/namespace/stripe-record.ts merges
 // them, for a node or for all entries there ever were. Order does not matter. Told by whoever watches what stores take in
 // (watch.ts), so it can be asked in the midst of a write.
-import { toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Keep } from '../../protocol/cold/keep.ts'
-import { publicKeyOf } from '../../protocol/ids.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import { STAMP_ZERO } from '../../protocol/log/dot.ts'
 import type { Stamp } from '../../protocol/log/dot.ts'
@@ -22,8 +20,9 @@ import {
   withRecorded,
   withSweep,
   withWords,
+  wordOf,
 } from '../../node/namespace/stripe-record.ts'
-import type { ColdCopy, StripeRecord, Word } from '../../node/namespace/stripe-record.ts'
+import type { ColdCopy, StripeRecord } from '../../node/namespace/stripe-record.ts'
 
 /** The setting of a volume, unless somebody set it (node/namespace/settings.ts). */
 const DEFAULT_KEEP: Keep = 'copies1'
@@ -44,19 +43,14 @@ export class StripeView {
       case 'stripe': {
         const { k, m, shardBytes, class: cls } = decodeStripeHeader(op.header)
         const facts = { k, m, shardBytes, class: cls === undefined ? '' : formatClass(cls) }
-        const words = op.holders.flatMap((peers, index): Word[] =>
-          peers.map((peer) => ({ index, peer: toByteString(publicKeyOf(peer)), isHeld: true })),
-        )
+        const words = op.holders.map((holding) => wordOf({ ...holding, isHeld: true }, stamp))
         return this.#change(stripeIdOf(op.header), (record) =>
-          withWords(withRecorded(record, facts, stamp), words, stamp),
+          withWords(withRecorded(record, facts, stamp), words),
         )
       }
       case 'shards': {
-        const words = op.changes.map((change): Word => ({
-          ...change,
-          peer: toByteString(publicKeyOf(change.peer)),
-        }))
-        return this.#change(op.stripe, (record) => withWords(record, words, stamp))
+        const words = op.changes.map((change) => wordOf(change, stamp))
+        return this.#change(op.stripe, (record) => withWords(record, words))
       }
       case 'condemn':
         for (const id of op.stripes) this.#change(id, (record) => withCondemned(record, stamp))

@@ -32,9 +32,6 @@ import { StripeView } from './view.ts'
 /** What a node decided by a setting is in the log so much later at most. */
 const DECIDED_WITHIN_MS: number = SECOND_MS
 
-/** One that its holder truly has is told of as lost by an audit that the holder did not answer. */
-const GIVEN_UP_MIN = 2
-
 type Said<Kind extends Op['kind']> = Extract<Op, { kind: Kind }>
 
 interface StampedOp {
@@ -170,7 +167,7 @@ export class ColdWatch {
     }
   }
 
-  /** Shards given up are several that peers truly hold and nobody is said to hold any more. */
+  /** Shards given up are those that their holders truly hold, and nobody is said to hold any more. */
   #judgeShards(
     node: string,
     { view, formerKeep }: Watched,
@@ -185,7 +182,7 @@ export class ColdWatch {
         ? [index]
         : [],
     )
-    if (givenUp.length < GIVEN_UP_MIN) return
+    if (givenUp.length === 0) return
     this.#sighted('shards given up')
     const what = `${node} gives up shards ${givenUp.join()} of ${stripe}`
     const invariant = 'nothing is given up before a tier surely holds it'

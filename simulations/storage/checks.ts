@@ -19,7 +19,7 @@ export function checkPlacement(swarm: Swarm): void {
   const perZoneMax = cls.kind === 'rs' ? cls.m : 1
   const [host] = swarm.members()
   for (const stripe of truth.promised()) {
-    const holders = (host?.table.stripe(stripe)?.holders ?? []).flat()
+    const holders = holdersOf(host, stripe).flat()
     if (new Set(holders).size < holders.length) fail(stripe, 'two shards on one machine')
     const zones = Map.groupBy(holders, (peer) => swarm.hostOf(peer)?.zone ?? peer)
     for (const [zone, peers] of zones)
@@ -92,7 +92,8 @@ function wrongDisks(swarm: Swarm): string | undefined {
     }
   }
   for (const stripe of truth.promised()) {
-    for (const [index, peers] of (knowing?.table.stripe(stripe)?.holders ?? []).entries()) {
+    for (const [index, peers] of holdersOf(knowing, stripe).entries()) {
+      if (peers.length > 1) return `shard ${index} of ${stripe} is held by ${peers.join(' and ')}`
       const liar = peers.find((peer) => !truth.holders(stripe, index).has(peer))
       if (liar !== undefined) return `${liar} does not have shard ${index} of ${stripe}`
     }
@@ -100,8 +101,16 @@ function wrongDisks(swarm: Swarm): string | undefined {
   return undefined
 }
 
+/** Members that hold each shard, as the map of a host says. */
+function holdersOf(host: Host | undefined, stripe: StripeId): readonly (readonly PeerId[])[] {
+  const { holders = [] } = host?.table.stripe(stripe) ?? {}
+  return holders.map((peers) => peers.filter((peer) => host?.table.member(peer) !== undefined))
+}
+
 /** No stripe stays that no file needs. */
 function leftovers({ everything }: Swarm): string | undefined {
-  const left = everything.stripes().find((stripe) => !everything.isNeeded(stripe))
+  const left = everything
+    .stripes()
+    .find((id) => everything.stripe(id)?.isSwept === false && !everything.isNeeded(id))
   return left === undefined ? undefined : `${left} is needed by no file and still there`
 }

@@ -3,12 +3,16 @@
 import { segmentPath } from '../../node/store/segment-files.ts'
 import { SHARD_PREFIX, decodePointers, shardKey } from '../../node/store/keys.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
+import { SIMULATION_START } from '../clock.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
 import { Machine } from '../world.ts'
 import { MapLog } from './map-log.ts'
 import { MapTable } from './map-table.ts'
 import { StorageNode } from './storage-node.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
-import type { PeerId, StripeId } from '../../protocol/ids.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
+import type { Receipt, ShardName } from '../../protocol/stripe/receipt.ts'
 import type { MapOp } from './map-log.ts'
 import type { Lie } from './plan.ts'
 import type { Swarm } from './swarm.ts'
@@ -116,11 +120,20 @@ export class Host {
     this.#swarm.truth.damage(this.peer, stripe, index)
   }
 
+  /** Sign for shards that are durable here, by the clock of the log. */
+  sign(volume: VolumeId, shards: readonly ShardName[]): readonly Receipt[] {
+    const stamp = this.log.stampAt(this.#swarm.scheduler.nowMs)
+    const hlc = ((BigInt(SIMULATION_START) << 16n) + BigInt(stamp)) as Hlc
+    return signReceipts(this.machine.identity, { volume, hlc }, shards)
+  }
+
   /** Log an entry of this machine's node and apply it here. */
   append(op: MapOp): ReturnType<MapTable['apply']> {
-    const entry = this.log.append(this.peer, this.ordinal, op)
+    const entry = this.log.append(this.peer, this.ordinal, op, this.#swarm.scheduler.nowMs)
     this.#swarm.appended(this, entry)
-    return this.table.apply(entry)
+    const events = this.table.apply(entry)
+    if (op.kind === 'member' || op.kind === 'remove') this.node?.map.membersChanged()
+    return events
   }
 
   /** Take over what another knows of the map. */
@@ -128,6 +141,7 @@ export class Host {
     this.node?.detector.heard(source.peer)
     for (const entry of this.log.pull(source.log)) {
       const events = this.table.apply(entry)
+      if (entry.op.kind === 'member' || entry.op.kind === 'remove') this.node?.map.membersChanged()
       this.node?.map.tell(events)
     }
   }

@@ -9,7 +9,7 @@ import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { CheckError } from '../check-error.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Holders } from '../../node/data/stripe-map.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
+import type { Holding, ShardChange } from '../../protocol/tree/op.ts'
 import type { Host } from './host.ts'
 import type { MapEntry } from './map-log.ts'
 import type { Swarm } from './swarm.ts'
@@ -38,14 +38,21 @@ export class Ledger {
 
   /** An entry that a host has just logged. throws CheckError if the map says more than is so. */
   note(host: Host, { op }: MapEntry): void {
-    if (op.kind === 'stripe') this.movesDue += this.#misplaced(op.stripe, op.holders)
+    if (op.kind === 'stripe') {
+      for (const holding of op.holders) this.#checkGiven(op.stripe, holding)
+      const holders = [op.holders.map(({ peer }) => peer)]
+      this.movesDue += this.#misplaced(op.stripe, holders)
+    }
     if (op.kind === 'sweep') for (const stripe of op.stripes) this.#checkDead(stripe)
     if (op.kind !== 'shards') return
     for (const change of op.changes) if (change.isHeld) this.#checkGiven(op.stripe, change)
-    const gone = new Set(op.changes.flatMap(({ index, isHeld }) => (isHeld ? [] : [index])))
     const added = op.changes.filter(({ isHeld }) => isHeld)
-    this.movedCount += added.filter(({ index }) => gone.has(index)).length
-    const rebuilt = added.filter(({ index }) => !gone.has(index))
+    const held = this.#swarm.everything.stripe(op.stripe)?.holders ?? []
+    // Who has a shard, and tells that another has it, too, gives it away.
+    const isMoved = ({ index, peer }: ShardChange): boolean =>
+      peer !== host.peer && held[index]?.includes(host.peer) === true
+    this.movedCount += added.filter(isMoved).length
+    const rebuilt = added.filter((change) => !isMoved(change))
     if (rebuilt.length === 0) return
     this.#noteRepair(host, op.stripe, rebuilt)
     // Whom it belongs to is away: it goes there when that one is back.
@@ -107,7 +114,7 @@ export class Ledger {
     throw new CheckError('18 no chunk that lives is swept', `${stripe} is swept and needed`)
   }
 
-  #checkGiven(stripe: StripeId, { index, peer }: ShardChange): void {
+  #checkGiven(stripe: StripeId, { index, peer }: Holding): void {
     if (this.#swarm.truth.wasGiven(peer, stripe, index)) return
     throw new CheckError(
       'the map ascribes only what is durable',

@@ -2,8 +2,7 @@
 // others in an order in which every entry comes after all that its author knew. Which replica gets which entry when is the
 // swarm's business.
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
-import type { Holders } from '../../node/data/stripe-map.ts'
+import type { HeldShard, Holding, ShardChange } from '../../protocol/tree/op.ts'
 
 /** A member that may hold shards. */
 export interface MapMember {
@@ -18,12 +17,17 @@ export type MapOp =
       readonly kind: 'stripe'
       readonly stripe: StripeId
       readonly headerBytes: Uint8Array
-      readonly holders: Holders
+      readonly holders: readonly Holding[]
     }
   | {
       readonly kind: 'shards'
       readonly stripe: StripeId
       readonly changes: readonly ShardChange[]
+    }
+  | {
+      readonly kind: 'doubt'
+      readonly stripe: StripeId
+      readonly shards: readonly HeldShard[]
     }
   | { readonly kind: 'condemn'; readonly stripes: readonly StripeId[] }
   /** condemned: stamp of the entry that it goes on from. */
@@ -37,13 +41,13 @@ export interface MapEntry {
   readonly author: PeerId
   /** From 0, without gaps. */
   readonly seq: number
-  /** Greater than that of every entry its author knew; no two are equal. */
+  /** Greater than that of every entry its author knew; no two are equal. Milliseconds of the run times STAMPS_PER_MS. */
   readonly stamp: number
   readonly op: MapOp
 }
 
-/** Authors that a stamp can tell apart. */
-const AUTHORS_MAX = 65_536
+/** Authors that a stamp can tell apart; and what a hybrid logical clock counts in a millisecond. */
+export const STAMPS_PER_MS = 65_536
 
 /** What one replica knows, in the order in which it learned it. It survives restarts of its machine. */
 export class MapLog {
@@ -52,6 +56,11 @@ export class MapLog {
   /** How much of another's log was looked at. */
   readonly #seen = new Map<MapLog, number>()
   #clock = 0
+
+  /** The greatest stamp that is known. */
+  get clock(): number {
+    return this.#clock
+  }
 
   get length(): number {
     return this.#entries.length
@@ -67,9 +76,15 @@ export class MapLog {
     return this.#counts.get(author) ?? 0
   }
 
+  /** Above every stamp that is known, at this time; below that of an entry of any author made now. */
+  stampAt(nowMs: number): number {
+    const ms = Math.max(Math.floor(nowMs), Math.floor(this.#clock / STAMPS_PER_MS) + 1)
+    return ms * STAMPS_PER_MS
+  }
+
   /** ordinal: the author's number, its own. */
-  append(author: PeerId, ordinal: number, op: MapOp): MapEntry {
-    const stamp = (Math.floor(this.#clock / AUTHORS_MAX) + 1) * AUTHORS_MAX + ordinal
+  append(author: PeerId, ordinal: number, op: MapOp, nowMs: number): MapEntry {
+    const stamp = this.stampAt(nowMs) + 1 + ordinal
     const entry = { author, seq: this.countOf(author), stamp, op }
     this.#add(entry)
     return entry

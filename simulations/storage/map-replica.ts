@@ -3,9 +3,11 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
+import { Beliefs } from '../../node/data/beliefs.ts'
+import type { BelievedShard } from '../../node/data/beliefs.ts'
 import type {
+  ChunkLocation,
   GroupId,
-  Holders,
   MapEvent,
   MappedStripe,
   StripeGroup,
@@ -16,7 +18,8 @@ import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { Holding, ShardChange } from '../../protocol/tree/op.ts'
 import type { SimulatedProcess } from '../process.ts'
 import type { MapOp } from './map-log.ts'
 import type { MapTable } from './map-table.ts'
@@ -33,15 +36,30 @@ export interface MapReplicaParts {
   /** Log an entry of this node and apply it. */
   readonly append: (op: MapOp) => readonly MapEvent[]
   readonly isAvoided: (peer: PeerId) => boolean
+  /** Up to where the log is taken here, and stable. */
+  readonly progress: () => { readonly taken: number; readonly stable: number }
   readonly nameOf: (peer: PeerId) => string
 }
 
 export class MapReplica implements StripeMap {
   readonly #parts: MapReplicaParts
   readonly #listeners = new Set<(event: MapEvent) => void>()
+  readonly #beliefs: Beliefs
 
   constructor(parts: MapReplicaParts) {
     this.#parts = parts
+    const { table } = parts
+    this.#beliefs = new Beliefs({
+      stripe: (id) => table.stripe(id),
+      groupOf: (id) => table.groupOf(id),
+      mayStore: (peer) => this.mayStore(peer),
+      onChange: (stripe) => this.tell([{ kind: 'shards', stripe }]),
+    })
+  }
+
+  /** Members came or went. */
+  membersChanged(): void {
+    this.#beliefs.membersChanged()
   }
 
   /** Say that entries of others were applied. */
@@ -49,40 +67,53 @@ export class MapReplica implements StripeMap {
     for (const event of events) for (const listener of this.#listeners) listener(event)
   }
 
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    return this.#parts.table.locate(chunk)
-  }
-
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
-    return this.#parts.table.isPlaced(chunk, cls)
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    return this.#parts.table.locations(chunk)
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
-    return this.#parts.table.stripe(id)
+    return this.#beliefs.stripe(id)
   }
 
   groups(): readonly StripeGroup[] {
-    return this.#parts.table.groups()
-  }
-
-  group(id: GroupId): StripeGroup | undefined {
-    return this.#parts.table.group(id)
+    return this.#beliefs.groups(this.#parts.table.groups())
   }
 
   async *stripesOf(
     group: GroupId,
     { after = '' }: { after?: string } = {},
   ): AsyncIterable<StripeId> {
-    for (const stripe of this.#parts.table.stripesOf(group)) if (stripe > after) yield stripe
+    const alone = this.#beliefs.stripeAlone(group)
+    const stripes = alone === undefined ? this.#parts.table.stripesOf(group) : [alone]
+    for (const stripe of stripes) if (stripe > after) yield stripe
   }
 
   async *stripes({ after = '' }: { after?: string } = {}): AsyncIterable<StripeId> {
     for (const stripe of this.#parts.table.stripes()) if (stripe > after) yield stripe
   }
 
-  recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void> {
+  recordStripe(headerBytes: Uint8Array, holders: readonly Holding[]): Promise<void> {
     const stripe = stripeIdOf(headerBytes)
     return this.submit({ kind: 'stripe', stripe, headerBytes, holders })
+  }
+
+  disbelieve(shard: BelievedShard, { isTold = false }: { isTold?: boolean } = {}): void {
+    const { stripe, index, peer } = shard
+    if (!this.#beliefs.disbelieve(shard) || isTold) return
+    this.tell(this.#parts.append({ kind: 'doubt', stripe, shards: [{ index, peer }] }))
+  }
+
+  believe(shard: BelievedShard): void {
+    this.#beliefs.believe(shard)
+  }
+
+  disbelieved(peer: PeerId): readonly BelievedShard[] {
+    return this.#beliefs.of(peer)
+  }
+
+  progress(): { taken: Hlc; stable: Hlc } {
+    const { taken, stable } = this.#parts.progress()
+    return { taken: BigInt(taken) as Hlc, stable: BigInt(stable) as Hlc }
   }
 
   recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
@@ -95,7 +126,8 @@ export class MapReplica implements StripeMap {
 
   async sweep(stripes: readonly StripeId[]): Promise<void> {
     const { table } = this.#parts
-    for (const [condemned, same] of Map.groupBy(stripes, (id) => table.condemnedAt(id)))
+    const left = stripes.filter((id) => table.stripe(id)?.isSwept === false)
+    for (const [condemned, same] of Map.groupBy(left, (id) => table.condemnedAt(id)))
       if (condemned !== undefined) await this.submit({ kind: 'sweep', condemned, stripes: same })
   }
 

@@ -1,15 +1,24 @@
 // What a replica of the shard map says, from the entries it knows, in whatever causal order they came: as
 // node/namespace/stripes.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
-// Of each (stripe, shard, peer) the newest entry counts. A stripe is condemned if that is newer than its last record, and
-// gone if a sweep goes on from that; what was said of its holders before then is void.
+// Of each (stripe, shard, peer) the newest word of the peer counts, by its own clock. A stripe is condemned if that is newer
+// than its last record, and swept if a sweep goes on from that.
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
-import type { GroupId, MapEvent, MappedStripe, StripeGroup } from '../../node/data/stripe-map.ts'
+import type {
+  ChunkLocation,
+  GroupId,
+  MapEvent,
+  MappedStripe,
+  StripeGroup,
+} from '../../node/data/stripe-map.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
+import type { ShardChange } from '../../protocol/tree/op.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
+import { SIMULATION_START } from '../clock.ts'
 import type { MapEntry, MapMember, MapOp } from './map-log.ts'
 
 interface Cell {
@@ -27,7 +36,7 @@ interface Known {
   added: number
   condemned: number
   /** The newest sweep, and what it goes on from. */
-  swept: { readonly stamp: number; readonly condemned: number }
+  swept: { readonly stamp: number; readonly condemned: number; readonly author: PeerId }
   /** As it stands; undefined while it must be made anew. */
   mapped: MappedStripe | undefined
   group: Group | undefined
@@ -64,11 +73,12 @@ export class MapTable {
       case 'shards': {
         const known = this.#knownOr(op.stripe, entry)
         if (known === undefined) return []
-        for (const { index, peer, isHeld } of op.changes)
-          setCell(known, index, peer, { stamp: entry.stamp, isHeld })
+        for (const change of op.changes) this.#setCell(known, change, entry)
         this.#refresh(known)
         return [{ kind: 'shards', stripe: op.stripe }]
       }
+      case 'doubt':
+        return [{ kind: 'doubted', stripe: op.stripe, shards: op.shards, by: entry.author }]
       case 'condemn':
       case 'sweep':
         return this.#applyEnd(entry, op)
@@ -80,48 +90,51 @@ export class MapTable {
 
   stripe(id: StripeId): MappedStripe | undefined {
     const known = this.#stripes.get(id)
-    return known === undefined || isSwept(known) ? undefined : mappedOf(known)
+    return known === undefined ? undefined : mappedOf(known)
   }
 
   /** When it was condemned, as it still is. */
   condemnedAt(id: StripeId): number | undefined {
     const known = this.#stripes.get(id)
-    if (known === undefined || !isCondemned(known) || isSwept(known)) return undefined
-    return known.condemned
+    return known === undefined || !isCondemned(known) ? undefined : known.condemned
+  }
+
+  /** When it was swept, as it still is, and by whom. */
+  sweptBy(id: StripeId): { readonly stamp: number; readonly author: PeerId } | undefined {
+    const known = this.#stripes.get(id)
+    return known === undefined || !isSwept(known) ? undefined : known.swept
+  }
+
+  groupOf(id: StripeId): GroupId | undefined {
+    return this.#stripes.get(id)?.group?.id
   }
 
   groups(): readonly StripeGroup[] {
     return (this.#all ??= [...this.#groups.values()])
   }
 
-  group(id: GroupId): StripeGroup | undefined {
-    return this.#groups.get(id)
-  }
-
   stripesOf(group: GroupId): StripeId[] {
     return [...(this.#groups.get(group)?.members ?? [])].toSorted()
   }
 
+  /** All that are not swept, in order of id. */
   stripes(): StripeId[] {
-    return [...this.#groups.values()].flatMap(({ members }) => [...members]).toSorted()
+    const left = [...this.#groups.values()].filter(({ isSwept: isGone }) => !isGone)
+    return left.flatMap(({ members }) => [...members]).toSorted()
   }
 
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    const places = [...(this.#chunks.get(chunk) ?? [])]
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    const rankOf = (known: Known): number => Number(isCondemned(known)) + Number(isSwept(known))
+    return [...(this.#chunks.get(chunk) ?? [])]
       .flatMap((id) => this.#stripes.get(id) ?? [])
-      .filter((known) => !isSwept(known))
-      .toSorted((a, b) => Number(isCondemned(a)) - Number(isCondemned(b)) || (a.id < b.id ? -1 : 1))
-    const [first] = places
-    if (first === undefined) return undefined
-    return { stripe: first.id, index: first.header.chunks.findIndex(({ id }) => id === chunk) }
-  }
-
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
-    return [...(this.#chunks.get(chunk) ?? [])].some((id) => {
-      const known = this.#stripes.get(id)
-      if (known === undefined || isSwept(known) || isCondemned(known)) return false
-      return textOf(known.header.class) === textOf(cls)
-    })
+      .toSorted((a, b) => rankOf(a) - rankOf(b) || a.added - b.added)
+      .map((known) => ({
+        stripe: known.id,
+        index: known.header.chunks.findIndex(({ id }) => id === chunk),
+        class: textOf(known.header.class),
+        isCondemned: isCondemned(known),
+        isSwept: isSwept(known),
+      }))
   }
 
   /** In order of id. */
@@ -146,17 +159,19 @@ export class MapTable {
   }
 
   #applyStripe(entry: MapEntry, op: Extract<MapOp, { kind: 'stripe' }>): MapEvent[] {
-    const known = this.#stripes.get(op.stripe) ?? this.#addStripe(op)
+    const known = this.#stripes.get(op.stripe) ?? this.#addStripe(op, entry)
     known.added = Math.max(known.added, entry.stamp)
-    for (const [index, peers] of op.holders.entries())
-      for (const peer of peers) setCell(known, index, peer, { stamp: entry.stamp, isHeld: true })
+    for (const holding of op.holders) this.#setCell(known, { ...holding, isHeld: true }, entry)
     const early = this.#early.get(op.stripe) ?? []
     this.#early.delete(op.stripe)
     this.#refresh(known)
     return [{ kind: 'shards', stripe: op.stripe }, ...early.flatMap((other) => this.apply(other))]
   }
 
-  #addStripe({ stripe, headerBytes }: Extract<MapOp, { kind: 'stripe' }>): Known {
+  #addStripe(
+    { stripe, headerBytes }: Extract<MapOp, { kind: 'stripe' }>,
+    { author }: MapEntry,
+  ): Known {
     const header = decoded.get(headerBytes) ?? decodeStripeHeader(headerBytes)
     decoded.set(headerBytes, header)
     const known: Known = {
@@ -167,7 +182,7 @@ export class MapTable {
       cells: header.shardRoots.map(() => new Map()),
       added: 0,
       condemned: 0,
-      swept: { stamp: 0, condemned: 0 },
+      swept: { stamp: 0, condemned: 0, author },
       mapped: undefined,
       group: undefined,
     }
@@ -184,7 +199,8 @@ export class MapTable {
       if (known === undefined) continue
       const { stamp } = entry
       if (op.kind === 'condemn') known.condemned = Math.max(known.condemned, stamp)
-      else if (stamp > known.swept.stamp) known.swept = { stamp, condemned: op.condemned }
+      else if (stamp > known.swept.stamp)
+        known.swept = { stamp, condemned: op.condemned, author: entry.author }
       this.#refresh(known)
       if (op.kind === 'condemn' || isSwept(known)) stripes.push(stripe)
     }
@@ -205,6 +221,12 @@ export class MapTable {
       this.#files.set(op.file, op.stripe)
   }
 
+  #setCell(known: Known, { index, peer, isHeld, receipt }: ShardChange, entry: MapEntry): void {
+    const stamp = receipt === undefined ? entry.stamp : stampOf(receipt)
+    const cells = known.cells[index]
+    if ((cells?.get(peer)?.stamp ?? 0) < stamp) cells?.set(peer, { stamp, isHeld })
+  }
+
   #knownOr(stripe: StripeId, entry: MapEntry): Known | undefined {
     const known = this.#stripes.get(stripe)
     if (known === undefined) this.#early.set(stripe, [...(this.#early.get(stripe) ?? []), entry])
@@ -222,8 +244,7 @@ export class MapTable {
       before.shardBytes -= header.shardBytes
       if (before.count === 0) this.#groups.delete(before.id)
     }
-    known.group = isSwept(known) ? undefined : this.#groupFor(known)
-    if (known.group === undefined) return
+    known.group = this.#groupFor(known)
     known.group.members.add(known.id)
     known.group.count++
     known.group.shardBytes += header.shardBytes
@@ -235,7 +256,7 @@ export class MapTable {
     const { holders } = mappedOf(known)
     const sorted = holders.map((peers) => peers.join(',')).toSorted()
     const code = `${known.placementGroup} ${header.k}+${header.m} ${textOf(cls)}`
-    const id = `${code} ${isCondemned(known)} ${sorted.join(' ')}` as GroupId
+    const id = `${code} ${isCondemned(known)} ${isSwept(known)} ${sorted.join(' ')}` as GroupId
     const group = this.#groups.get(id) ?? {
       id,
       placementGroup: known.placementGroup,
@@ -243,6 +264,7 @@ export class MapTable {
       m: header.m,
       class: cls,
       isCondemned: isCondemned(known),
+      isSwept: isSwept(known),
       holders: sorted.map((peers) => (peers === '' ? [] : (peers.split(',') as PeerId[]))),
       tiers: [],
       count: 0,
@@ -254,35 +276,34 @@ export class MapTable {
   }
 }
 
-function setCell(known: Known, index: number, peer: PeerId, cell: Cell): void {
-  const cells = known.cells[index]
-  if ((cells?.get(peer)?.stamp ?? 0) < cell.stamp) cells?.set(peer, cell)
-}
-
 function isCondemned({ added, condemned }: Known): boolean {
   return condemned > added
 }
 
-function isSwept({ added, swept }: Known): boolean {
-  return swept.condemned > added
+function isSwept({ added, condemned, swept }: Known): boolean {
+  return swept.condemned > added && condemned > added
 }
 
 function mappedOf(known: Known): MappedStripe {
-  const { header, headerBytes, cells, swept } = known
+  const { header, headerBytes, cells } = known
   known.mapped ??= {
     header,
     headerBytes,
     holders: cells.map((said) =>
-      [...said]
-        .flatMap(([peer, { stamp, isHeld }]) => (isHeld && stamp > swept.condemned ? [peer] : []))
-        .toSorted(),
+      [...said].flatMap(([peer, { isHeld }]) => (isHeld ? [peer] : [])).toSorted(),
     ),
     class: header.class,
     isCondemned: isCondemned(known),
+    isSwept: isSwept(known),
     cold: [],
     usedAt: HLC_ZERO,
   }
   return known.mapped
+}
+
+/** As a stamp of the log: a receipt has the true time in its clock. */
+function stampOf({ hlc }: Receipt): number {
+  return Number(hlc - (BigInt(SIMULATION_START) << 16n))
 }
 
 function textOf(cls: RedundancyClass | undefined): string {

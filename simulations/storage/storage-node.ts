@@ -3,7 +3,11 @@
 import { ShardServer } from '../../node/peers/shard-protocol-server.ts'
 import { Detector } from '../../node/peers/detector.ts'
 import { Store } from '../../node/store/store.ts'
+import { Elsewhere } from '../../node/data/elsewhere.ts'
+import { VerifiedStripes } from '../../node/data/verified-stripes.ts'
 import { Audit } from '../../node/upkeep/audit.ts'
+import type { AuditParts } from '../../node/upkeep/audit.ts'
+import { Doubted } from '../../node/upkeep/doubted.ts'
 import { Budget } from '../../node/world/budget.ts'
 import { Distrust } from '../../node/upkeep/distrust.ts'
 import { Job } from '../../node/upkeep/job.ts'
@@ -14,6 +18,7 @@ import { DAY_MS, KIB } from '../../protocol/units.ts'
 import { Collection } from './collection.ts'
 import { MapReplica } from './map-replica.ts'
 import { MeteredClient } from './traffic.ts'
+import { MemoryMarks } from './memory-marks.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Host } from './host.ts'
 import type { Swarm } from './swarm.ts'
@@ -33,6 +38,7 @@ export class StorageNode {
   readonly store: Store
   readonly map: MapReplica
   readonly detector: Detector
+  readonly elsewhere: Elsewhere
   readonly #host: Host
   readonly #swarm: Swarm
   readonly #server: ShardServer
@@ -54,6 +60,7 @@ export class StorageNode {
       commit: () => store.commit([]),
       append: (op) => host.append(op),
       isAvoided: (peer) => distrust.isAvoided(peer),
+      progress: () => ({ taken: host.log.clock, stable: swarm.stableStamp(host) }),
       nameOf: (peer) => swarm.hostOf(peer)?.name ?? peer,
     })
     this.map = map
@@ -61,15 +68,27 @@ export class StorageNode {
       { peers: map.candidates().map(({ peer }) => peer), graceMs: swarm.graceMs },
     ]
     this.detector = new Detector({ clock, self: network.self, watched }, { beatMs: swarm.beatMs })
+    const suspect = (stripe: StripeId, index: number): void => scrub.suspect(stripe, index)
     this.#server = new ShardServer(
       { network, clock, store },
-      { accessTo: (volume) => (volume === swarm.volume ? map : undefined) },
+      {
+        accessTo: (volume) => (volume === swarm.volume ? map : undefined),
+        sign: (volume, shards) => host.sign(volume, shards),
+        onDamaged: suspect,
+      },
     )
     const log = (message: string, fields: Record<string, unknown>): void =>
       swarm.note(host, message, fields)
     const { volume, traffic } = swarm
     const graceMs = (): number => swarm.graceMs
     const client = new MeteredClient(world, { volume, traffic })
+    const budget = new Budget(clock, { bytesPerSecond: swarm.upkeepBytesPerSecond })
+    const ofPeers = { store, map, client, network, clock, random, budget, log }
+    const onFalse = (stripe: StripeId): void =>
+      swarm.broken(new Error(`${stripe} is found to be false`))
+    const verified = new VerifiedStripes({ ...ofPeers, marks: new MemoryMarks(), onFalse })
+    const onBadShard = (): void => undefined
+    this.elsewhere = new Elsewhere({ ...ofPeers, verified, onBadShard })
     this.#upkeep = new Upkeep(
       {
         store,
@@ -79,7 +98,8 @@ export class StorageNode {
         clock,
         random,
         detector: this.#promptDetector(),
-        budget: new Budget(clock, { bytesPerSecond: swarm.upkeepBytesPerSecond }),
+        budget,
+        elsewhere: this.elsewhere,
         graceMs,
         mayCondemn: () => true,
         log,
@@ -91,11 +111,30 @@ export class StorageNode {
     const scrub = new Scrub({ store, clock, network, volumes: () => [scrubbed], log })
     const audited = { self, peers: () => this.#audited() }
     const proofs = { map, client, network: audited, clock, random, distrust, graceMs, log }
-    const audit = new Audit(proofs)
-    const collection = new Collection(host, swarm, map)
+    this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)
+  }
+
+  /** What it does now and then. */
+  #jobsOf(
+    parts: AuditParts & { store: Store; map: MapReplica; client: MeteredClient },
+    scrub: Scrub,
+  ): readonly Job[] {
+    const { map, client, log, store } = parts
+    const { clock, random } = this.#host.machine.world
+    const { elsewhere } = this
+    const audit = new Audit(parts)
+    const [host, swarm] = [this.#host, this.#swarm]
+    const collection = new Collection({ host, swarm, map, store, elsewhere })
+    const onRefuted = (): void => undefined
+    const doubted = new Doubted({ ...host.machine.world, map, client, store, onRefuted })
     const job = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job =>
       new Job({ clock, random, log, name, everyMs, run })
-    this.#jobs = [
+    const doubts = job('doubts', AUDIT_EVERY_MS, (signal) => doubted.run(signal))
+    map.onChange((event) => {
+      if (doubted.changed(event)) doubts.wake()
+    })
+    return [
+      doubts,
       job('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal)),
       job('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal)),
       job('collect', COLLECT_EVERY_MS, (signal) => collection.run(signal)),

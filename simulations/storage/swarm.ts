@@ -163,7 +163,10 @@ export class Swarm {
     return !this.pick(0)
       .table.groups()
       .concat(table.groups())
-      .some(({ holders, isCondemned }) => !isCondemned && holders.flat().includes(peer))
+      .some(
+        ({ holders, isCondemned }) =>
+          !isCondemned && holders.some((peers) => peers.includes(peer) && peers.length === 1),
+      )
   }
 
   /** It is no member any more. */
@@ -176,11 +179,18 @@ export class Swarm {
     const members = this.hosts.filter(({ peer }) => this.everything.member(peer) !== undefined)
     const isHeardOut = members.every(({ peer, log: own }) => log.countOf(peer) >= own.countOf(peer))
     if (!isHeardOut) return 0
-    const entries = log.entries().toSorted((a, b) => a.stamp - b.stamp)
-    const isKnown = ({ author, seq }: MapEntry): boolean =>
-      members.every(({ log: other }) => other.countOf(author) > seq)
-    const unknown = entries.findIndex((entry) => !isKnown(entry))
-    return entries.at(unknown < 0 ? -1 : unknown - 1)?.stamp ?? 0
+    const knownOf = new Map<PeerId, number>()
+    const isKnown = ({ author, seq }: MapEntry): boolean => {
+      const known =
+        knownOf.get(author) ?? Math.min(...members.map((other) => other.log.countOf(author)))
+      knownOf.set(author, known)
+      return known > seq
+    }
+    let below = Infinity
+    for (const entry of log.entries()) if (!isKnown(entry)) below = Math.min(below, entry.stamp)
+    let stable = 0
+    for (const { stamp } of log.entries()) if (stamp < below) stable = Math.max(stable, stamp)
+    return stable
   }
 
   /** What nobody waits for; its failure is a breach. */

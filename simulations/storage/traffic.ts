@@ -28,10 +28,11 @@ export class MeteredClient extends ShardClient {
     peer: PeerId,
     shard: Parameters<ShardClient['put']>[1],
     options: { signal: AbortSignal },
-  ): Promise<void> {
+  ): ReturnType<ShardClient['put']> {
     try {
-      await super.put(peer, shard, options)
+      const receipt = await super.put(peer, shard, options)
       this.#traffic.given++
+      return receipt
     } catch (error) {
       // Who cannot be reached is not sent anything.
       if (!hasCode(error, 'unreachable') && !hasCode(error, 'timeout')) this.#traffic.given++

@@ -7,11 +7,11 @@ import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../pr
 import { blake3 } from '../../protocol/hash.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
+import { MemoryMarks } from './memory-marks.ts'
 import { SIMULATED_SHARD_BYTES } from './swarm.ts'
-import type { ByteString } from '../../protocol/bytes.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
-import type { Marks } from '../../node/data/unfinished.ts'
+import { isListed } from '../../node/data/stripe-map.ts'
 import type { Host } from './host.ts'
 import type { Swarm } from './swarm.ts'
 
@@ -50,6 +50,7 @@ export class Workload {
       network,
       clock,
       unfinished: await Unfinished.open(new MemoryMarks()),
+      elsewhere: node.elsewhere,
       log: (message, fields) => this.#swarm.note(host, message, fields),
       onKept: () => undefined,
     })
@@ -85,7 +86,7 @@ export class Workload {
     const { node, table } = host
     const known = table.stripes().filter((id) => {
       const chunks = table.stripe(id)?.header.chunks ?? []
-      return chunks.every((chunk) => table.isPlaced(chunk.id, undefined))
+      return chunks.every((chunk) => isListed(table, chunk.id, undefined))
     })
     const dying = known.filter((id) => !table.isNeeded(id))
     const choice = dying.length > 0 && this.#swarm.apart.has(host) ? dying : known
@@ -97,8 +98,7 @@ export class Workload {
     this.#swarm.truth.promise(stripe)
     const mapped = table.stripe(stripe)
     // Condemned just now: whoever wrote says that it is in use.
-    if (mapped?.isCondemned === true)
-      await node.map.recordStripe(mapped.headerBytes, mapped.holders)
+    if (mapped?.isCondemned === true) await node.map.recordStripe(mapped.headerBytes, [])
   }
 
   #code(): CodedStripe {
@@ -110,26 +110,5 @@ export class Workload {
       return { id, bytes }
     })
     return codeStripe(chunks, k, m)
-  }
-}
-
-/** Marks that nobody reads again. */
-class MemoryMarks implements Marks {
-  readonly #records = new Map<ByteString, Uint8Array>()
-
-  get(key: ByteString): Uint8Array | undefined {
-    return this.#records.get(key)
-  }
-
-  put(key: ByteString, value: Uint8Array): void {
-    this.#records.set(key, value)
-  }
-
-  delete(key: ByteString): void {
-    this.#records.delete(key)
-  }
-
-  async *scan(): AsyncIterable<readonly [ByteString, Uint8Array]> {
-    yield* this.#records
   }
 }

@@ -22,6 +22,7 @@ const side = (author: string, path: string): Conflict['sides'][number] => ({
 const CONFLICT: Conflict = {
   path: "/my docs/it's",
   sides: [side('ben', "/my docs/it's"), side('anna', '/my docs/its.conflict')],
+  moreCount: 0,
 }
 
 describe('conflicts', { concurrency: 4 }, () => {
@@ -74,6 +75,20 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     })
   })
 
+  test('of very many sides ls says how many do not show, and show --all has them', async () => {
+    const node = new MemoryNode()
+    node.conflicts = [{ ...CONFLICT, moreCount: 3 }]
+    await withNode(async ({ shoal, json }) => {
+      const how = "shoal conflicts show '/my docs/it'\\''s' --all"
+      const more = `  and 3 more, too many to show in their folder: ${how}`
+      assert.ok((await shoal('conflicts', 'ls')).stdout.includes(more))
+      const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
+      assert.ok(stdout.startsWith(`/my docs/it's has 5 sides\n${more}\n\n`), stdout)
+      const all = (await json('conflicts', 'show', '--all', "/my docs/it's")) as Conflict
+      assert.deepEqual([all.sides.length, all.moreCount], [5, 0])
+    }, node)
+  })
+
   test('where a side is a folder, show says how to move each, and no size of the folder', async () => {
     const node = new MemoryNode()
     const { path, sides } = CONFLICT
@@ -86,6 +101,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
           { ...folder, kind: 'folder', sizeBytes: 0, moveTo: "/my docs/it's-ben" },
           { ...file, moveTo: '/my docs/its-anna' },
         ],
+        moreCount: 0,
       },
     ]
     await withNode(async ({ shoal }) => {

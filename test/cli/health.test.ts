@@ -27,6 +27,8 @@ function volume(
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
+    falseFiles: [],
+    garbageFault: undefined,
     log: {
       stoppedAt: undefined,
       isHalted: false,
@@ -114,6 +116,18 @@ describe('health in words', () => {
       ['Upkeep', '16 stripes to be coded anew soon'],
     ])
     assert.deepEqual(careRows(volume({ full: 2 }, { waiting: { ...waiting, forRoom: 0 } })), [])
+  })
+
+  test('files that nobody can read are told by name, and what keeps space from coming back', () => {
+    const falseFiles = [{ path: '/a\x1b', author: 'ben', message: 'a node lies' }]
+    const told = volume({ full: 1 }, { falseFiles, garbageFault: '/b: chunk 5 is nowhere' })
+    assert.deepEqual(careRows(told), [
+      ['No space back', '/b: chunk 5 is nowhere'],
+      [
+        'False file',
+        '/a? by ben: not what it says, so nobody can read it; remove it (a node lies)',
+      ],
+    ])
   })
 
   test('placement, a brake, moves and space to come back are told', () => {

@@ -22,6 +22,7 @@ import type {
   NodeApi,
   ReadRange,
   Settings,
+  ShowConflictOptions,
   VolumeInfo,
   WriteOptions,
 } from '../../node/control/api.ts'
@@ -252,8 +253,12 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
     yield this.conflicts
   }
 
-  async showConflict(path: string): Promise<Conflict> {
+  async showConflict(path: string, { from }: ShowConflictOptions = {}): Promise<Conflict> {
     const found = this.conflicts.find(({ sides }) => sides.some((side) => side.path === path))
+    const [side] = found?.sides ?? []
+    // Those that are more, one a page.
+    if (found !== undefined && side !== undefined && from !== undefined)
+      return { ...found, sides: [side], moreCount: found.moreCount - from - 1 }
     if (found !== undefined) return found
     throw new ShoalError('EINVAL', `${path} is not in conflict`)
   }
@@ -286,7 +291,7 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
     await this.volumeInfo(volume)
     const found = { condemned: 3, repacked: 2, swept: 3, sweptBytes: 36_000_000 }
     return {
-      volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'] }],
+      volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'], falseFiles: [] }],
       deletedBytes: 24_000_000,
       freedBytes: 12_000_000,
       trashBytes: 6_000_000,

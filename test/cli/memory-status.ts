@@ -69,6 +69,8 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   },
   tolerates: 1,
   unplacedBytes: 0,
+  falseFiles: [],
+  garbageFault: undefined,
   differsMs: undefined,
   log: {
     stoppedAt: undefined,

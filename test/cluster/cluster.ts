@@ -18,6 +18,8 @@ import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
 const POLL_MS = 100
+/** Of /proc, on every Linux. */
+const TICKS_PER_SECOND = 100
 const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
 
 export interface Outcome {
@@ -196,6 +198,13 @@ export class TestNode {
   /** A ticket of this node. */
   async invite(...options: readonly string[]): Promise<string> {
     return (await this.json<{ ticket: string }>('invite', ...options)).ticket
+  }
+
+  /** Processor time of the process so far, in seconds. */
+  async cpuSeconds(): Promise<number> {
+    const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8')
+    const [, , , , , , , , , , , user = '', system = ''] = stat.slice(stat.indexOf(')')).split(' ')
+    return (Number(user) + Number(system)) / TICKS_PER_SECOND
   }
 
   /** Peak resident memory of the process, in bytes. */

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadHome } from '../../node/config.ts'
+import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
 import { Volumes } from '../../node/namespace/volumes.ts'
 import { summaryOf } from '../../node/namespace/hello.ts'
 import type { Volume } from '../../node/namespace/volume.ts'
+import { ShardClient } from '../../node/peers/shards.ts'
 import { LevelKv } from '../../node/store/level-kv.ts'
 import { Store } from '../../node/store/store.ts'
 import { SystemClock } from '../../node/world/clock.ts'
@@ -19,6 +21,7 @@ import { encodeCbor } from '../../protocol/cbor.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import { deriveKey } from '../../protocol/hash.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, FLAG_GOVERNS, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
@@ -32,7 +35,9 @@ import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol
 import type { LogMessage } from '../../protocol/wire/log.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 120_000
+/** Few enough that large ones fit in a frame. */
+const ENTRIES_AT_ONCE = 16
 
 interface Parts {
   readonly identity: Identity
@@ -61,6 +66,10 @@ export class HostileMember implements AsyncDisposable {
   /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
   readonly volume: Volume
   readonly network: Libp2pNetwork
+  /** What it knows of where things are, and the keys that it seals with. */
+  readonly map: VolumeStripeMap
+  /** What it asks of holders. */
+  readonly shards: ShardClient
   readonly #kv: LevelKv
   readonly #store: Store
 
@@ -69,6 +78,8 @@ export class HostileMember implements AsyncDisposable {
     this.volumes = volumes
     this.volume = volumes.find(undefined).volume
     this.network = network
+    this.map = new VolumeStripeMap(this.volume)
+    this.shards = new ShardClient({ network, clock: this.clock }, { volume: this.volume.id })
     this.#kv = kv
     this.#store = store
   }
@@ -202,9 +213,25 @@ export class HostileMember implements AsyncDisposable {
     return bytes
   }
 
+  /** Entries one after the other, of these ops each: as the first of them is said to be, and so on from there. */
+  entriesOf(batches: readonly (readonly Op[])[], fields: EntryFields = {}): readonly Entry[] {
+    const entries: Entry[] = []
+    for (const ops of batches) {
+      const last = entries.at(-1)
+      const { actor, seq = 0, hlc = 0n } = last?.header ?? {}
+      const next = { seq: seq + 1, prev: last?.hash, hlc: (hlc + 1n) as Hlc, deps: [] }
+      const goesOn = actor === undefined ? {} : { ...next, actor, origin: undefined }
+      entries.push(this.entry(ops, { ...fields, ...goesOn }))
+    }
+    return entries
+  }
+
   /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
   give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
-    return this.say(victim, [{ kind: 'entries', entries }])
+    const messages: LogMessage[] = []
+    for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE)
+      messages.push({ kind: 'entries', entries: entries.slice(at, at + ENTRIES_AT_ONCE) })
+    return this.say(victim, messages)
   }
 
   /** These messages in a log exchange, between the hello and the end. returns what the victim answered. */
@@ -229,6 +256,29 @@ export class HostileMember implements AsyncDisposable {
         return answers
       }
     }
+  }
+
+  /** Write it, and give it to all of these: each entry after those before. */
+  async write(
+    victims: readonly TestNode[],
+    ops: readonly Op[],
+    fields?: EntryFields,
+  ): Promise<Entry> {
+    const entry = this.entry(ops, fields)
+    this.volume.receive(entry)
+    for (const victim of victims) await this.give(victim, [entry])
+    return entry
+  }
+
+  /** One frame, and the first that comes back. */
+  async ask(victim: TestNode, protocol: string, frame: Uint8Array): Promise<Uint8Array> {
+    const channel = await this.open(victim, protocol)
+    const signal = this.deadline()
+    await channel.send([frame], { signal })
+    const answer = await channel.receive({ signal })
+    await channel.close()
+    assert(answer !== undefined, 'the victim answers')
+    return answer
   }
 
   /** Topics that it has keys of, of one volume or of all. */
@@ -274,6 +324,7 @@ export class HostileMember implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.shards.close()
     await this.network.stop()
     await this.volumes.close()
     await this.#store.close()

@@ -28,6 +28,7 @@ import type {
 } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/log/dot.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
 import type { Name } from '../../protocol/tree/names.ts'
 import type { XattrName } from '../../protocol/tree/xattrs.ts'
@@ -131,6 +132,17 @@ const anyStripeHeader = fc
     }),
   )
 
+const anyReceipt: fc.Arbitrary<Receipt> = fc.record(
+  {
+    hlc: anyHlc,
+    signature: bytes(64),
+    position: fc.nat(7),
+    count: fc.integer({ min: 8, max: 256 }),
+    path: fc.array(bytes(32), { maxLength: 8 }),
+  },
+  { noNullPrototype: true },
+)
+
 const anySealed = fc.uint8Array({ maxLength: 256 })
 const link = { link: anyNode, parent: anyNode, name: anyName }
 
@@ -157,9 +169,9 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     ),
   }),
   op('link', { ...link, inode: anyNode }),
-  op('move', { ...link, from: anyNode, saw: anyDots }),
+  op('move', { ...link, inode: anyNode, from: anyNode, saw: anyDots }),
   op('move-dir', { id: anyNode, from: anyNode, parent: anyNode, name: anyName, saw: anyDots }),
-  op('unlink', { link: anyNode, from: anyNode, saw: anyDots }),
+  op('unlink', { link: anyNode, inode: anyNode, from: anyNode, saw: anyDots }),
   op('rmdir', { id: anyNode, from: anyNode, saw: anyDots }),
   op('attributes', { id: anyNode, attributes: anyAttributes }),
   op('xattr', {
@@ -213,17 +225,29 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   }),
   op('stripe', {
     header: anyStripeHeader,
-    holders: fc.array(fc.array(anyPeer, { maxLength: 3 }), { maxLength: 48 }),
+    holders: fc.array(
+      fc.record(
+        { index: fc.nat(47), peer: anyPeer, receipt: anyReceipt },
+        { noNullPrototype: true, requiredKeys: ['index', 'peer'] },
+      ),
+      { maxLength: 5 },
+    ),
   }),
   op('shards', {
     stripe: anyStripe,
     changes: fc.array(
       fc.record(
-        { index: fc.nat(47), peer: anyPeer, isHeld: fc.boolean() },
-        { noNullPrototype: true },
+        { index: fc.nat(47), peer: anyPeer, isHeld: fc.boolean(), receipt: anyReceipt },
+        { noNullPrototype: true, requiredKeys: ['index', 'peer', 'isHeld'] },
       ),
       { maxLength: 5 },
     ),
+  }),
+  op('doubt', {
+    stripe: anyStripe,
+    shards: fc.array(fc.record({ index: fc.nat(47), peer: anyPeer }, { noNullPrototype: true }), {
+      maxLength: 5,
+    }),
   }),
   op('condemn', { stripes: fc.array(anyStripe, { maxLength: 5 }) }),
   op('sweep', { condemned: anyHlc, stripes: fc.array(anyStripe, { maxLength: 5 }) }),

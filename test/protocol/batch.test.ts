@@ -46,7 +46,7 @@ const OPS: readonly Op[] = [
     name: nameFromText('docs'),
     attributes: { mode: 0o755 },
   },
-  { kind: 'unlink', link: nodeId(0x11), from: ROOT, saw: [] },
+  { kind: 'unlink', link: nodeId(0x11), inode: nodeId(0x12), from: ROOT, saw: [] },
 ]
 const PLAIN = encodeCbor([1, OPS.map(encodeOp)])
 const CLEAR = rawZstd(PLAIN)

@@ -69,9 +69,20 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   ],
   [{ ...version, inode: GONE }, 'wrote a file that is gone'],
   [{ ...version, inode: GONE, touch: [{ link: LINK, saw: [] }] }, 'wrote /docs/a'],
-  [{ kind: 'unlink', link: GONE, from: FOLDER, saw: [] }, 'removed something in /docs'],
   [
-    { kind: 'move', link: LINK, from: FOLDER, parent: GONE, name: 'b' as Name, saw: [] },
+    { kind: 'unlink', link: GONE, inode: GONE, from: FOLDER, saw: [] },
+    'removed something in /docs',
+  ],
+  [
+    {
+      kind: 'move',
+      link: LINK,
+      inode: GONE,
+      from: FOLDER,
+      parent: GONE,
+      name: 'b' as Name,
+      saw: [],
+    },
     'moved something in /docs to …/b',
   ],
   [
@@ -93,20 +104,24 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
     'introduced itself as shelf, in zone attic',
   ],
   [
-    { kind: 'stripe', header: new Uint8Array(), holders: [[PEER], [PEER], []] },
+    { kind: 'stripe', header: new Uint8Array(), holders: [held(0), held(1)] },
     'placed a stripe on 1 node',
   ],
   [{ kind: 'shards', stripe: STRIPE, changes: [held(0)] }, 'placed a shard of a stripe on ben'],
   [
     { kind: 'shards', stripe: STRIPE, changes: [lost(0), lost(1)] },
-    'found 2 shards of a stripe missing on ben',
+    'let go of 2 shards of a stripe on ben',
   ],
   [
     { kind: 'shards', stripe: STRIPE, changes: [held(0), { ...lost(0), peer: OTHER }] },
     'moved a shard of a stripe from ann to ben',
   ],
+  [
+    { kind: 'doubt', stripe: STRIPE, shards: [{ index: 2, peer: PEER }] },
+    'found 1 shard of a stripe missing on ben',
+  ],
   [{ kind: 'condemn', stripes: [STRIPE, STRIPE] }, 'gave notice that 2 stripes will be removed'],
-  [{ kind: 'sweep', condemned: HLC_ZERO, stripes: [STRIPE] }, 'removed 1 stripe'],
+  [{ kind: 'sweep', condemned: HLC_ZERO, stripes: [STRIPE] }, 'gave up 1 stripe'],
   [
     { kind: 'cold', tier: 'attic', pack: PACK, stripes: [{ stripe: STRIPE, offset: 9 }] },
     'put 1 stripe into attic',

@@ -12,7 +12,14 @@ import {
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
-import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
+import {
+  CODEC_RAW,
+  MULTIHASH_BLAKE3,
+  chunkIdBytes,
+  chunkIdFromCid,
+  cidDigest,
+  encodeCid,
+} from '../../protocol/ids.ts'
 import { CHUNK_PLAIN_MAX, MANIFEST_ITEMS_MAX, MANIFEST_NODE_MAX } from '../../protocol/limits.ts'
 import type { ManifestNode } from '../../protocol/chunk/manifest.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
@@ -67,6 +74,7 @@ describe('manifest', () => {
 
   test('what is out of bounds is malformed, a later version or codec unsupported', () => {
     const item = [...encodedItem()]
+    const ended = item.with(0, encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, new Uint8Array(32)))
     const bad = (code: string, fields: Record<string, unknown>): void => {
       const whole = { v: 1, level: 0, items: [item], ...fields }
       assert.throws(() => decodeManifestNode(encodeCbor(whole)), { code }, JSON.stringify(fields))
@@ -90,6 +98,9 @@ describe('manifest', () => {
     bad('malformed', { items: [item.with(2, 0)] })
     bad('malformed', { items: [item.with(2, CHUNK_PLAIN_MAX + 1)] })
     bad('malformed', { items: [item.with(4, -1)] })
+    bad('malformed', { items: [[5], [5]] })
+    bad('malformed', { items: Array.from({ length: 33 }, () => ended) })
+    bad('malformed', { level: 1, items: Array.from({ length: 33 }, () => [...ended, 9]) })
     bad('malformed', { items: Array.from({ length: MANIFEST_ITEMS_MAX + 1 }, () => [1]) })
     assert.throws(() => decodeManifestNode(new Uint8Array(MANIFEST_NODE_MAX + 1)), {
       code: 'malformed',
@@ -161,12 +172,26 @@ function nodes(): fc.Arbitrary<ManifestNode> {
     .map(([ref, n, holes]) => ({ ref, size: Math.ceil(n / 1024), holes }))
     .map(({ ref, size, holes }) => ({ ref, size, allocated: Math.max(0, size - holes) }))
   return fc.oneof(
-    fc.record({ level: fc.constant(0 as const), extents: fc.array(extent, { maxLength: 50 }) }),
+    fc.record({
+      level: fc.constant(0 as const),
+      extents: fc
+        .array(extent, { maxLength: 50 })
+        .map((all) => all.filter((one, at) => one.kind === 'chunk' || all[at - 1]?.kind !== 'hole'))
+        .filter(
+          (all) => !all.slice(0, -1).some((one, at) => one.kind === 'chunk' && ends(one, at)),
+        ),
+    }),
     fc.record({
       level: fc.integer({ min: 1, max: 7 }),
-      children: fc.array(child, { minLength: 1, maxLength: 50 }),
+      children: fc
+        .array(child, { minLength: 1, maxLength: 50 })
+        .filter((all) => !all.slice(0, -1).some(ends)),
     }),
   )
+}
+
+function ends({ ref }: { readonly ref: ChunkRef }, at: number): boolean {
+  return endsNode(cidDigest(chunkIdBytes(ref.id)), at + 1)
 }
 
 /** Decoded arrays may be views of another class: compare what they hold. */

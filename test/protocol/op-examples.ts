@@ -9,6 +9,7 @@ import {
   packIdFromBytes,
 } from '../../protocol/ids.ts'
 import { makeDot } from '../../protocol/log/dot.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
 import { parseXattrName } from '../../protocol/tree/xattrs.ts'
@@ -16,7 +17,17 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BackupHeadId, EntryHash } from '../../protocol/ids.ts'
 import type { NodeHash } from '../../protocol/log/prolly.ts'
 import type { Op } from '../../protocol/tree/op.ts'
-import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, filled, hlcAt, nodeId } from './fixtures.ts'
+import {
+  ALICE,
+  ALICE_ACTOR,
+  BOB,
+  BOB_ACTOR,
+  CAROL,
+  VOLUME,
+  filled,
+  hlcAt,
+  nodeId,
+} from './fixtures.ts'
 
 const ROOT = nodeId(0)
 const [DIR, FILE, LINK, OTHER] = [nodeId(0xd1), nodeId(0xf1), nodeId(0x11), nodeId(0xd2)]
@@ -32,6 +43,12 @@ export const HEADER: Uint8Array = encodeStripeHeader({
   chunks: [{ id: CHUNK, length: 1000 }],
   shardRoots: [filled(1, 32), filled(2, 32), filled(3, 32)],
 })
+
+/** Bob's, for two shards at once; of the second. */
+const [, BOBS] = signReceipts(BOB, { volume: VOLUME, hlc: hlcAt(1_800_000_000_000, 7) }, [
+  { stripe: stripeIdOf(HEADER), index: 0 },
+  { stripe: stripeIdOf(HEADER), index: 1 },
+])
 
 /** One op of every kind, and of every form that a kind has. */
 export const EXAMPLES: Readonly<Record<string, Op>> = {
@@ -75,7 +92,15 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
     special: { kind: 'block-device', rdev: 0x801 },
   },
   link: { kind: 'link', link: LINK, inode: FILE, parent: ROOT, name: NAME },
-  move: { kind: 'move', link: LINK, from: DIR, parent: ROOT, name: nameFromText('é'), saw: SAW },
+  move: {
+    kind: 'move',
+    link: LINK,
+    inode: FILE,
+    from: DIR,
+    parent: ROOT,
+    name: nameFromText('é'),
+    saw: SAW,
+  },
   'move-dir': {
     kind: 'move-dir',
     id: DIR,
@@ -84,7 +109,7 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
     name: nameFromText('docs'),
     saw: SAW.slice(0, 1),
   },
-  unlink: { kind: 'unlink', link: LINK, from: DIR, saw: SAW },
+  unlink: { kind: 'unlink', link: LINK, inode: FILE, from: DIR, saw: SAW },
   rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
   attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
   xattr: {
@@ -147,14 +172,26 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
   },
   'remove-member': { kind: 'remove-member', peer: CAROL.peer },
   epoch: { kind: 'epoch', epoch: 2, keys: [{ peer: ALICE.peer, sealed: SEALED }] },
-  stripe: { kind: 'stripe', header: HEADER, holders: [[ALICE.peer], [BOB.peer, CAROL.peer], []] },
+  stripe: {
+    kind: 'stripe',
+    header: HEADER,
+    holders: [
+      { index: 0, peer: ALICE.peer },
+      { index: 1, peer: BOB.peer, receipt: BOBS },
+    ],
+  },
   shards: {
     kind: 'shards',
     stripe: stripeIdOf(HEADER),
     changes: [
-      { index: 2, peer: ALICE.peer, isHeld: true },
-      { index: 1, peer: CAROL.peer, isHeld: false },
+      { index: 1, peer: BOB.peer, isHeld: true, receipt: BOBS },
+      { index: 2, peer: CAROL.peer, isHeld: false },
     ],
+  },
+  doubt: {
+    kind: 'doubt',
+    stripe: stripeIdOf(HEADER),
+    shards: [{ index: 2, peer: CAROL.peer }],
   },
   condemn: { kind: 'condemn', stripes: [stripeIdOf(HEADER)] },
   sweep: {

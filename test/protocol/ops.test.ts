@@ -14,8 +14,6 @@ import {
   MEMBERS_MAX,
   OP_SHARDS_MAX,
   OP_STRIPES_MAX,
-  STRIPE_K_MAX,
-  STRIPE_M_MAX,
   SYMLINK_MAX,
   XATTR_VALUE_MAX,
 } from '../../protocol/limits.ts'
@@ -69,6 +67,7 @@ describe('ops', () => {
         'epoch',
         'stripe',
         'shards',
+        'doubt',
         'condemn',
         'sweep',
         'cold',
@@ -136,6 +135,9 @@ describe('ops', () => {
 const dot = [filled(1, 16), 1, 0]
 const peer = filled(1, 32)
 const stripe = stripeIdBytes(stripeIdOf(HEADER))
+const receipt = (bytes: number, position = 0): unknown[] => {
+  return [1, filled(1, bytes), position, 256, many(8, filled(1, 32))]
+}
 const many = (count: number, item: unknown): unknown[] => Array.from({ length: count }, () => item)
 const both = (count: number, item: unknown): [unknown, unknown] => [
   many(count, item),
@@ -192,13 +194,18 @@ const BOUNDS: readonly (readonly [
   ['epoch', 'e', 1, 0],
   ['epoch', 'e', 2 ** 32, 2 ** 32 + 1],
   ['epoch', 'k', ...both(MEMBERS_MAX, [peer, peer])],
-  ['stripe', 'at', ...both(STRIPE_K_MAX + STRIPE_M_MAX, [peer])],
-  ['stripe', 'at', [many(64, peer)], [many(65, peer)]],
+  ['stripe', 'at', ...both(OP_SHARDS_MAX, [0, peer])],
+  ['stripe', 'at', [[47, peer]], [[48, peer]]],
+  ['stripe', 'at', [[0, peer, receipt(64)]], [[0, peer, receipt(65)]]],
   ['stripe', 'h', HEADER, HEADER.subarray(1)],
   ['shards', 's', stripe, stripe.subarray(1)],
   ['shards', 'c', ...both(OP_SHARDS_MAX, [0, peer, true])],
   ['shards', 'c', [[47, peer, false]], [[48, peer, false]]],
   ['shards', 'c', [[0, peer, true]], [[0, peer, 1]]],
+  ['shards', 'c', [[0, peer, true, receipt(64, 255)]], [[0, peer, true, receipt(64, 256)]]],
+  ['doubt', 's', stripe, stripe.subarray(1)],
+  ['doubt', 'd', ...both(OP_SHARDS_MAX, [0, peer])],
+  ['doubt', 'd', [[47, peer]], [[48, peer]]],
   ['condemn', 's', ...both(OP_STRIPES_MAX, stripe)],
   ['condemn', 's', [stripe], [encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(1, 32))]],
   ['sweep', 's', ...both(OP_STRIPES_MAX, stripe)],

@@ -83,9 +83,11 @@ describe('seal', () => {
   test('the wrong keys open nothing', () => {
     const { ref, bytes } = sealChunk(keysOf({}), NOISE)
     const volume = '11'.repeat(32) as VolumeId
-    assert.throws(() => openChunk(keysOf({ volume }), ref, bytes), { code: 'corrupt' })
+    assert.throws(() => openChunk(keysOf({ volume }), ref, bytes), { code: 'contradiction' })
     const chunkSecret = xorshiftBytes(99, 32)
-    assert.throws(() => openChunk(keysOf({ chunkSecret }), ref, bytes), { code: 'corrupt' })
+    assert.throws(() => openChunk(keysOf({ chunkSecret }), ref, bytes), { code: 'contradiction' })
+    const some = keysOf({ chunkSecret, lacksSome: true })
+    assert.throws(() => openChunk(some, ref, bytes), { code: 'EACCES' })
   })
 
   test('what is sealed under any secret of an epoch begun twice opens', () => {
@@ -105,19 +107,23 @@ describe('seal', () => {
       { plainHash: blake3(TEXT) },
       { codec: 0 as const },
     ]) {
-      assert.throws(() => openChunk(keysOf({}), { ...ref, ...lie }, bytes), { code: 'corrupt' })
+      assert.throws(() => openChunk(keysOf({}), { ...ref, ...lie }, bytes), {
+        code: 'contradiction',
+      })
     }
   })
 
   test('a member cannot pass other bytes off as a content', () => {
     const forged = sealAs(TEXT, blake3Keyed(keysOf({}).chunkSecret, NOISE), 0)
-    assert.throws(() => openChunk(keysOf({}), forged.ref, forged.bytes), { code: 'corrupt' })
+    assert.throws(() => openChunk(keysOf({}), forged.ref, forged.bytes), { code: 'contradiction' })
   })
 
   test('a chunk that decompresses to more than its length is not unpacked', () => {
     const bomb = new Uint8Array(CHUNK_PLAIN_MAX)
     const { ref, bytes } = sealAs(zstdCompress(bomb), blake3Keyed(keysOf({}).chunkSecret, bomb), 1)
-    assert.throws(() => openChunk(keysOf({}), { ...ref, length: 1000 }, bytes), { code: 'corrupt' })
+    assert.throws(() => openChunk(keysOf({}), { ...ref, length: 1000 }, bytes), {
+      code: 'contradiction',
+    })
   })
 
   test('what another compressor made of the same bytes opens all the same, and has another key', () => {

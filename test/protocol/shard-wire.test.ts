@@ -17,6 +17,8 @@ import {
   encodeCid,
   stripeIdBytes,
 } from '../../protocol/ids.ts'
+import { identityFromSeed } from '../../protocol/signed.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import {
   SHARD_MAX,
@@ -27,6 +29,7 @@ import {
   encodeShardRequest,
 } from '../../protocol/wire/shard.ts'
 import { checkVectors } from './vectors.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
@@ -45,11 +48,18 @@ const REQUESTS: Readonly<Record<string, ShardRequest>> = {
   'get-proof': { kind: 'get', volume, stripe, index: 1, offset: 2, length: 6, proof: true },
   chunk: { kind: 'chunk', volume, chunk: CHUNK },
   have: { kind: 'have', volume, stripe },
-  drop: { kind: 'drop', volume, stripe, index: 1 },
 }
+
+/** Of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
+const [RECEIPT] = signReceipts(
+  identityFromSeed(new Uint8Array(32).fill(0x11)),
+  { volume, hlc: (1_800_000_000_000n << 16n) as Hlc },
+  [{ stripe, index: 1 }],
+)
 
 const REPLIES: Readonly<Record<string, ShardReply>> = {
   ok: { kind: 'ok', length: 0, indices: [], proof: [] },
+  'ok-put': { kind: 'ok', length: 0, indices: [], proof: [], receipt: RECEIPT },
   'ok-get': { kind: 'ok', length: 6, indices: [], proof: [] },
   'ok-get-proof': { kind: 'ok', length: 65536, indices: [], proof: [blake3(SEALED)] },
   'ok-have': { kind: 'ok', length: 0, indices: [0, 1], proof: [] },
@@ -71,7 +81,7 @@ describe('shard messages', () => {
     assert.deepEqual(workedExample(), {
       'put-request': toHex(encoded(REQUESTS['put'])),
       'put-payload': toHex(SHARD),
-      'put-reply': toHex(encodedReply(REPLIES['ok'])),
+      'put-reply': toHex(encodedReply(REPLIES['ok-put'])),
       'get-request': toHex(encoded(REQUESTS['get'])),
       'get-reply': toHex(encodedReply(REPLIES['ok-get'])),
       'get-payload': toHex(SHARD.subarray(2, 8)),

@@ -10,11 +10,13 @@ import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { StateView } from '../../node/namespace/state-view.ts'
 import { StripeTable } from '../../node/namespace/stripes.ts'
 import { MemoryKv } from '../../node/store/memory-kv.ts'
+import { SIMULATION_START } from '../../simulations/clock.ts'
 import { SeededRandom } from '../../simulations/random.ts'
 import { MapLog } from '../../simulations/storage/map-log.ts'
 import { MapTable } from '../../simulations/storage/map-table.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
+import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { StripeOp } from '../../node/namespace/stripes.ts'
 import type { MapEntry, MapOp } from '../../simulations/storage/map-log.ts'
 
@@ -36,10 +38,10 @@ describe('the shard map of the storage simulation', () => {
       const view = new StateView(MemoryKv.open(), 'xx')
       const [real, simulated, log] = [await StripeTable.open(view), new MapTable(), new MapLog()]
       for (let n = 0; n < 300; n++) {
-        const entry = log.append(chance.pick(PEERS), n % PEERS.length, opOf(chance, simulated))
-        for (const op of realOpsOf(entry)) {
-          real.apply(op, makeStamp(BigInt(entry.stamp) as Hlc, ACTOR, 0))
-        }
+        const op = opOf(chance, simulated, log.clock)
+        const entry = log.append(chance.pick(PEERS), n % PEERS.length, op, n)
+        for (const said of realOpsOf(entry))
+          real.apply(said, makeStamp(hlcOf(entry.stamp), ACTOR, 0))
         simulated.apply(entry)
         for (const { id, header } of STRIPES) {
           const [found, expected] = [simulated.stripe(id), real.get(id)]
@@ -48,10 +50,14 @@ describe('the shard map of the storage simulation', () => {
             expected?.holders.map((peers) => peers.toSorted()),
           )
           assert.equal(found?.isCondemned, expected?.isCondemned)
+          assert.equal(found?.isSwept, expected?.isSwept)
           const chunk = header.chunks[0]?.id
           assert.ok(chunk !== undefined)
-          assert.deepEqual(simulated.locate(chunk), real.locate(chunk))
-          assert.equal(simulated.isPlaced(chunk, undefined), real.isPlaced(chunk, undefined))
+          const places = real.locations(chunk).map(({ stripe, index, ...rest }) => {
+            const { class: cls, isCondemned, isSwept } = rest
+            return { stripe, index, class: cls, isCondemned, isSwept }
+          })
+          assert.deepEqual(simulated.locations(chunk), places)
         }
         assert.deepEqual(groupsOf(simulated.groups()), groupsOf(real.groups.all()))
       }
@@ -66,7 +72,7 @@ describe('the shard map of the storage simulation', () => {
       const at = n % PEERS.length
       const [log, table, peer] = [logs[at], tables[at], PEERS[at]]
       assert.ok(log !== undefined && table !== undefined && peer !== undefined)
-      table.apply(log.append(peer, at, opOf(chance, table)))
+      table.apply(log.append(peer, at, opOf(chance, table, log.clock), n))
       for (const entry of log.pull(chance.pick(logs))) table.apply(entry)
     }
     for (let round = 0; round < 2; round++) {
@@ -78,18 +84,21 @@ describe('the shard map of the storage simulation', () => {
   })
 })
 
-function opOf(chance: SeededRandom, table: MapTable): MapOp {
+function opOf(chance: SeededRandom, table: MapTable, clock: number): MapOp {
   const { id: stripe, headerBytes, header } = chance.pick(STRIPES)
   const kind = chance.pick(['stripe', 'shards', 'shards', 'shards', 'condemn', 'sweep'] as const)
   switch (kind) {
     case 'stripe': {
-      const holders = header.shardRoots.map(() => [chance.pick(PEERS)])
+      const holders = header.shardRoots.map((_, index) => {
+        return { index, peer: chance.pick(PEERS), ...receiptOf(chance, clock) }
+      })
       return { kind, stripe, headerBytes, holders }
     }
     case 'shards': {
       const index = chance.below(header.shardRoots.length)
       const change = { index, peer: chance.pick(PEERS), isHeld: chance.chance(0.6) }
-      return { kind, stripe, changes: [change] }
+      const receipt = change.isHeld ? receiptOf(chance, clock) : {}
+      return { kind, stripe, changes: [{ ...change, ...receipt }] }
     }
     case 'condemn':
       return { kind, stripes: [stripe] }
@@ -98,6 +107,17 @@ function opOf(chance: SeededRandom, table: MapTable): MapOp {
     default:
       return assertNever(kind)
   }
+}
+
+/** Sometimes one that is older than what was said since. */
+function receiptOf(chance: SeededRandom, clock: number): { receipt?: Receipt } {
+  if (chance.chance(0.5)) return {}
+  const hlc = hlcOf(1 + chance.below(clock + 1))
+  return { receipt: { hlc, signature: new Uint8Array(64), position: 0, count: 1, path: [] } }
+}
+
+function hlcOf(stamp: number): Hlc {
+  return ((BigInt(SIMULATION_START) << 16n) + BigInt(stamp)) as Hlc
 }
 
 /** What a node would log. */
@@ -110,7 +130,7 @@ function realOpsOf({ op }: MapEntry): StripeOp[] {
     case 'condemn':
       return [{ kind: 'condemn', stripes: op.stripes }]
     case 'sweep':
-      return [{ kind: 'sweep', condemned: BigInt(op.condemned) as Hlc, stripes: op.stripes }]
+      return [{ kind: 'sweep', condemned: hlcOf(op.condemned), stripes: op.stripes }]
     default:
       return []
   }

@@ -3,7 +3,7 @@ import { FLAG_CLEAR_BODY, FLAG_GOVERNS } from '../../../protocol/log/entry.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import type { EntryHash } from '../../../protocol/ids.ts'
 import type { Op } from '../../../protocol/tree/op.ts'
-import { ROOT, readLink } from '../../../protocol/tree/records.ts'
+import { ROOT, readLink, seenOf } from '../../../protocol/tree/records.ts'
 import { Namespace } from '../../../node/namespace/namespace.ts'
 import { statusOf } from '../../checkers.ts'
 import { ANY_ROLE, disbelieved } from '../attack.ts'
@@ -74,8 +74,9 @@ export async function unlinksOf({ liar: { volume, random } }: Stage): Promise<Op
     if (folder.kind !== 'dir') continue
     for await (const { target } of names.list(folder.id)) {
       if (target.kind !== 'inode') continue
-      const saw = readLink(volume.view, target.link)?.live ?? []
-      ops.push({ kind: 'unlink', link: target.link, from: folder.id, saw })
+      const link = readLink(volume.view, target.link)
+      const saw = link === undefined ? [] : seenOf(volume.view, 'link', target.link, link)
+      ops.push({ kind: 'unlink', link: target.link, inode: target.id, from: folder.id, saw })
     }
   }
   return ops

@@ -23,6 +23,7 @@ function group(k: number, holders: string, rest: Partial<StripeGroup> = {}): Str
     m: peers.length - k,
     class: undefined,
     isCondemned: false,
+    isSwept: false,
     holders: peers as unknown as PeerId[][],
     tiers: [],
     count: 1,

@@ -17,6 +17,7 @@ import { Scheduler } from '../../../simulations/scheduler.ts'
 import { Machine } from '../../../simulations/world.ts'
 import { clock, deadline, startNetwork, temporaryFolder, until } from '../network/started.ts'
 import { PlainMap } from '../upkeep/plain-map.ts'
+import { signAnything } from '../peers/shard-swarm.ts'
 import { VOLUME, stripeOf } from '../peers/shard-swarm.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { Kv } from '../../../node/store/kv.ts'
@@ -103,7 +104,8 @@ async function serve(parts: {
 }): Promise<Peer> {
   const { network, clock } = parts
   const store = await Store.open(parts, { reserveBytes: 0 })
-  await new ShardServer({ network, clock, store }, { accessTo: () => new PlainMap() }).start()
+  const hooks = { accessTo: () => new PlainMap(), sign: signAnything }
+  await new ShardServer({ network, clock, store }, hooks).start()
   return { network, clock, store }
 }
 

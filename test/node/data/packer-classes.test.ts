@@ -1,6 +1,7 @@
 // What is packed for several classes, anew because a stripe is given up, and past peers that are to be given nothing.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isListed } from '../../../node/data/stripe-map.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'
 import { KIB } from '../../../protocol/units.ts'
 import { peerOf } from './peer-group.ts'
@@ -25,7 +26,7 @@ describe('packer', () => {
       [1, 1, undefined, [a, b]],
       [1, 2, cls, [b, a]],
     ])
-    assert.ok(volume.map.isPlaced(a, undefined) && volume.map.isPlaced(a, cls))
+    assert.ok(isListed(volume.map, a, undefined) && isListed(volume.map, a, cls))
     assert.equal(volume.packer.unplacedBytes, 0)
   })
 
@@ -50,7 +51,7 @@ describe('packer', () => {
     volume.packer.add(id, 100 * KIB, undefined)
     await volume.packer.settle({ signal })
     assert.equal(volume.map.stripe(stripe)?.isCondemned, false)
-    assert.ok(volume.map.isPlaced(id, undefined))
+    assert.ok(isListed(volume.map, id, undefined))
     assert.equal(volume.group.puts.length, 1, 'nobody was given what it holds')
   })
 

@@ -18,7 +18,9 @@ import { SystemDisk } from '../../../node/world/disk.ts'
 import { ManualClock } from './manual-clock.ts'
 import type { TestContext } from 'node:test'
 import type { ErrorCode } from '../../../protocol/errors.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
+import type { Receipt } from '../../../protocol/stripe/receipt.ts'
 import type { ShardRange } from '../../../node/peers/shards.ts'
 import type { Channel, Network } from '../../../node/world/world.ts'
 
@@ -125,6 +127,14 @@ export class PeerGroup {
   }
 }
 
+/** Time goes on when a volume is opened again. */
+let hlcCount = 0
+
+/** Of receipts, and of ops. */
+export function nextHlc(): Hlc {
+  return BigInt(++hlcCount) as Hlc
+}
+
 class GroupClient extends ShardClient {
   readonly #group: PeerGroup
 
@@ -137,7 +147,7 @@ class GroupClient extends ShardClient {
     peer: PeerId,
     { header, index, shard }: { header: Uint8Array; index: number; shard: Uint8Array },
     { signal }: { signal: AbortSignal },
-  ): Promise<void> {
+  ): Promise<Receipt> {
     const store = this.#group.storeOf(peer)
     await this.#group.onPut()
     signal.throwIfAborted()
@@ -151,6 +161,7 @@ class GroupClient extends ShardClient {
     this.#group.puts.push({ peer, stripe, index })
     await store.shards.put(stripe, index, header, shard)
     await store.commit([])
+    return { hlc: nextHlc(), signature: new Uint8Array(64), position: 0, count: 1, path: [] }
   }
 
   override async get(

@@ -1,7 +1,7 @@
 // What readers may have the shard map forget: what is proven, little at a time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { KIB, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
+import { KIB, SECOND_MS } from '../../../protocol/units.ts'
 import { ShardDoubts } from '../../../node/data/shard-doubts.ts'
 import { PlainMap } from '../upkeep/plain-map.ts'
 import { stripeOf } from '../peers/shard-swarm.ts'
@@ -41,22 +41,6 @@ describe('doubts about shards', () => {
     doubts.report(id, 1, SELF, 'wrong')
     assert.deepEqual(own, [`${id} 1`])
     assert.deepEqual(map.recorded, [])
-  })
-
-  test('one who may not store tells nobody', () => {
-    const { doubts, map } = doubting()
-    map.mayStore = () => false
-    doubts.report(id, 0, PEER, 'wrong')
-    assert.deepEqual(map.recorded, [])
-  })
-
-  test('in a minute no more than sixty are recorded', () => {
-    const { doubts, map, clock } = doubting()
-    for (const stripe of STRIPES) doubts.report(stripe.id, 0, PEER, 'wrong')
-    assert.equal(map.recorded.length, 60)
-    clock.advance(MINUTE_MS)
-    for (const stripe of STRIPES) doubts.report(stripe.id, 0, PEER, 'wrong')
-    assert.equal(map.recorded.length, STRIPES.length)
   })
 })
 

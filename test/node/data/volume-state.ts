@@ -15,7 +15,11 @@ import { Packer } from '../../../node/data/packer.ts'
 import { Touched } from '../../../node/data/touched.ts'
 import { StateView } from '../../../node/namespace/state-view.ts'
 import { StripeTable } from '../../../node/namespace/stripes.ts'
-import { VOLUME } from './peer-group.ts'
+import { Beliefs } from '../../../node/data/beliefs.ts'
+import { Elsewhere } from '../../../node/data/elsewhere.ts'
+import { VerifiedStripes } from '../../../node/data/verified-stripes.ts'
+import type { BelievedShard } from '../../../node/data/beliefs.ts'
+import { VOLUME, nextHlc } from './peer-group.ts'
 import type { ChunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../../protocol/chunk/seal.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
@@ -23,9 +27,10 @@ import type { ActorId, ChunkId, PeerId, StripeId } from '../../../protocol/ids.t
 import type { Stamp } from '../../../protocol/log/dot.ts'
 import type { RedundancyClass } from '../../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../../protocol/placement/rendezvous.ts'
-import type { ShardChange } from '../../../protocol/tree/op.ts'
+import type { Holding, ShardChange } from '../../../protocol/tree/op.ts'
 import type { EditorParts } from '../../../node/data/editor.ts'
 import type {
+  ChunkLocation,
   GroupId,
   Holders,
   MapEvent,
@@ -43,9 +48,6 @@ const KEYS: ChunkKeys = {
   hash: 'blake3',
 }
 const TAG = '\0\0'
-
-/** Time goes on when a volume is opened again. */
-let stampCount = 0
 
 export interface VolumeOptions {
   readonly redundancy?: string
@@ -73,6 +75,7 @@ export class MemoryStripeMap implements StripeMap {
   readonly #group: PeerGroup
   readonly #table: StripeTable
   readonly #options: VolumeOptions
+  readonly #beliefs: Beliefs
   readonly #listeners = new Set<(event: MapEvent) => void>()
   #commits: Promise<void> = Promise.resolve()
 
@@ -87,6 +90,12 @@ export class MemoryStripeMap implements StripeMap {
     this.#table = table
     this.#options = options
     this.members = group.peers
+    this.#beliefs = new Beliefs({
+      stripe: (id) => table.get(id),
+      groupOf: (id) => table.groupOf(id),
+      mayStore: () => true,
+      onChange: (stripe) => this.#tell({ kind: 'shards', stripe }),
+    })
     this.className = options.redundancy ?? 'auto'
   }
 
@@ -95,35 +104,51 @@ export class MemoryStripeMap implements StripeMap {
     return new MemoryStripeMap(group, view, await StripeTable.open(view), options)
   }
 
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    return this.#table.locate(chunk)
-  }
-
-  isPlaced(chunk: ChunkId, cls: RedundancyClass | undefined): boolean {
-    return this.#table.isPlaced(chunk, cls)
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    return this.#table.locations(chunk)
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
-    return this.#table.get(id)
+    return this.#beliefs.stripe(id)
   }
 
   groups(): readonly StripeGroup[] {
-    return this.#table.groups.all()
+    return this.#beliefs.groups(this.#table.groups.all())
+  }
+
+  disbelieve(shard: BelievedShard): void {
+    this.#beliefs.disbelieve(shard)
+  }
+
+  believe(shard: BelievedShard): void {
+    this.#beliefs.believe(shard)
+  }
+
+  disbelieved(peer: PeerId): readonly BelievedShard[] {
+    return this.#beliefs.of(peer)
+  }
+
+  /** All is stable at once. */
+  progress(): { taken: Hlc; stable: Hlc } {
+    const now = nextHlc()
+    return { taken: now, stable: now }
   }
 
   group(id: GroupId): StripeGroup | undefined {
     return this.#table.groups.get(id)
   }
 
-  stripesOf(group: GroupId, { after }: { after?: StripeId } = {}): AsyncIterable<StripeId> {
-    return this.#table.groups.stripesOf(group, after)
+  async *stripesOf(group: GroupId, { after }: { after?: StripeId } = {}): AsyncGenerator<StripeId> {
+    const alone = this.#beliefs.stripeAlone(group)
+    if (alone === undefined) yield* this.#table.groups.stripesOf(group, after)
+    else if (after === undefined) yield alone
   }
 
   stripes({ after }: { after?: StripeId } = {}): AsyncIterable<StripeId> {
     return this.#table.all(after)
   }
 
-  async recordStripe(headerBytes: Uint8Array, holders: Holders): Promise<void> {
+  async recordStripe(headerBytes: Uint8Array, holders: readonly Holding[]): Promise<void> {
     const stripe = stripeIdOf(headerBytes)
     await this.#log({ kind: 'stripe', header: headerBytes, holders }, { kind: 'shards', stripe })
     this.recorded.push(stripe)
@@ -159,8 +184,12 @@ export class MemoryStripeMap implements StripeMap {
     this.failure = undefined
     if (failure !== undefined) throw failure
     this.#table.apply(op, nextStamp())
-    for (const listener of this.#listeners) listener(event)
+    this.#tell(event)
     await this.commit()
+  }
+
+  #tell(event: MapEvent): void {
+    for (const listener of this.#listeners) listener(event)
   }
 
   /** What was changed so far is durable then. */
@@ -221,14 +250,20 @@ export class VolumeState {
   readonly packer: Packer
   readonly chunks: ChunkIo
   readonly editing: EditorParts
+  readonly elsewhere: Elsewhere
   readonly touched: Touched = new Touched()
   /** Messages of the packer. */
   readonly logged: string[]
   /** `<index> <holder>` of shards found bad. */
   readonly badShards: string[] = []
 
-  private constructor(group: PeerGroup, map: MemoryStripeMap, packer: Packer, logged: string[]) {
+  private constructor(
+    group: PeerGroup,
+    map: MemoryStripeMap,
+    { packer, elsewhere, logged }: Pick<VolumeState, 'packer' | 'elsewhere' | 'logged'>,
+  ) {
     this.group = group
+    this.elsewhere = elsewhere
     this.map = map
     this.packer = packer
     this.logged = logged
@@ -248,6 +283,7 @@ export class VolumeState {
       store,
       map,
       packer,
+      elsewhere,
       gatherer,
       cache,
       volume: VOLUME,
@@ -273,7 +309,9 @@ export class VolumeState {
     const map = await MemoryStripeMap.open(group, options)
     const { store, client, network, clock } = group
     const logged: string[] = []
+    const elsewhere = elsewhereOf(map, group)
     const packer = await Packer.open({
+      elsewhere,
       store,
       map,
       marks: map.view,
@@ -293,7 +331,7 @@ export class VolumeState {
       }),
       onKept: (stripe) => group.provided.push(stripeIdBytes(stripe)),
     })
-    return new VolumeState(group, map, packer, logged)
+    return new VolumeState(group, map, { packer, elsewhere, logged })
   }
 
   /** The stripes recorded, each once. */
@@ -305,11 +343,29 @@ export class VolumeState {
   async forgetLocal(): Promise<VolumeState> {
     for (const { header } of this.stripes()) this.group.dropChunks(header.chunks)
     await this.map.commit()
-    const { map } = this
-    return new VolumeState(this.group, map, this.packer, this.logged)
+    return new VolumeState(this.group, this.map, this)
   }
 }
 
 function nextStamp(): Stamp {
-  return makeStamp(BigInt(++stampCount) as Hlc, '0'.repeat(32) as ActorId, 0)
+  return makeStamp(nextHlc(), '0'.repeat(32) as ActorId, 0)
+}
+
+/** What a node of the group knows of where chunks are. */
+export function elsewhereOf(
+  map: MemoryStripeMap,
+  node: Pick<PeerGroup, 'store' | 'client' | 'network' | 'clock'>,
+): Elsewhere {
+  const { store, client, network, clock } = node
+  const random = { number: () => 0.5 }
+  const budget = { take: async () => undefined }
+  const shared = { store, map, marks: map.view, client, network, clock, random, budget }
+  const quiet = { log: () => undefined, onFalse: () => undefined, onBadShard: () => undefined }
+  const verified = new VerifiedStripes({ ...shared, ...quiet })
+  return new Elsewhere({ ...shared, ...quiet, verified })
+}
+
+/** As a map is told of them. */
+export function holdings(holders: Holders): Holding[] {
+  return holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer })))
 }

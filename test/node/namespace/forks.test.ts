@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT, readInode } from '../../../protocol/tree/records.ts'
+import { versionsOf } from '../../../protocol/tree/versions.ts'
 import { Machine, beacons, meet, meetAll } from './machines.ts'
 import { Replica } from './replicas.ts'
 
@@ -83,10 +84,11 @@ describe('two copies of a machine', () => {
     await meet(a, b)
     await assertEqual([a, b], ['moved', 'moved!', 'removed by b'])
     const inode = a.replica.at('moved').id
-    const texts = readInode(a.volume.view, inode)?.versions.map(({ content }) =>
+    const file = readInode(a.volume.view, inode) ?? assert.fail('it is there')
+    const texts = Array.from(versionsOf(a.volume.view, inode, file), ({ content }) =>
       content.kind === 'inline' ? Buffer.from(content.bytes).toString() : '',
     )
-    assert.deepEqual(texts?.sort(), ['by b, of what the copy wrote', 'by c'])
+    assert.deepEqual(texts.sort(), ['by b, of what the copy wrote', 'by c'])
     await meetAll([a, b, c, copy])
     await assertEqual([a, b, c, copy], ['moved', 'moved!', 'removed by b'])
   })

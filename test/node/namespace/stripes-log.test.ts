@@ -4,6 +4,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { compareBytes, utf8 } from '../../../protocol/bytes.ts'
 import { publicKeyOf } from '../../../protocol/ids.ts'
+import { HLC_ZERO, nextHlc } from '../../../protocol/clock/hlc.ts'
+import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
+import { signReceipts } from '../../../protocol/stripe/receipt.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../../protocol/stripe/stripe.ts'
 import { nameFromText as name } from '../../../protocol/tree/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
@@ -14,6 +17,9 @@ import { chunkIdOf } from '../store/fixtures.ts'
 import { Machine, checkpoint } from './machines.ts'
 import { Replica, exchange, send } from './replicas.ts'
 import type { NodeId, PeerId, StripeId } from '../../../protocol/ids.ts'
+import type { ShardName } from '../../../protocol/stripe/receipt.ts'
+import type { Holding, ShardChange } from '../../../protocol/tree/op.ts'
+import type { WallTime } from '../../../protocol/units.ts'
 import type { StripeEvent } from '../../../node/namespace/listeners.ts'
 
 /** A stripe of one chunk in two shards. */
@@ -23,12 +29,28 @@ function headerOf(text: string): Uint8Array {
   return encodeStripeHeader({ k: 1, m: 1, shardBytes: 64, chunks, shardRoots })
 }
 
-/** Log a stripe, of which each of these peers holds a shard. */
-async function record(by: Replica, text: string, ...peers: readonly PeerId[]): Promise<StripeId> {
+/** Log a stripe, of which each of these holds a shard: others than the writer have given receipts. */
+async function record(
+  by: Replica,
+  text: string,
+  ...holding: readonly Replica[]
+): Promise<StripeId> {
   const header = headerOf(text)
-  by.volume.submit({ kind: 'stripe', header, holders: peers.map((peer) => [peer]) })
+  const stripe = stripeIdOf(header)
+  const holders = holding.map((each, index) => holdingOf(by, each, { stripe, index }))
+  by.volume.submit({ kind: 'stripe', header, holders })
   await by.volume.commit()
-  return stripeIdOf(header)
+  return stripe
+}
+
+/** A shard that one holds, as another may tell it. */
+function holdingOf(by: Replica, { identity, volume }: Replica, shard: ShardName): Holding {
+  const { index } = shard
+  const { peer } = identity
+  if (by.identity.peer === peer) return { index, peer }
+  const hlc = nextHlc(volume.actors.hlc, volume.wallMs())
+  const [receipt] = signReceipts(identity, { volume: volume.id, hlc }, [shard])
+  return { index, peer, receipt }
 }
 
 async function giveUp(by: Replica, stripe: StripeId): Promise<void> {
@@ -48,33 +70,70 @@ function holders({ volume }: Replica, stripe: StripeId): unknown {
 }
 
 describe('the shard map in the log', () => {
-  test('keepers say who holds what, but only writers give stripes up', async () => {
+  test('keepers say what they hold, but only writers place stripes and give them up', async () => {
     const a = await Replica.founder('a')
     const keeper = await a.member('keeper', 'keeper')
     const reader = await a.member('reader', 'reader')
     const [p, q] = [a.identity.peer, keeper.identity.peer]
-    const stripe = await record(a, 'one', p, p)
+    const stripe = await record(a, 'one', a, a)
     await send(a, keeper)
-    keeper.volume.submit({
-      kind: 'shards',
-      stripe,
-      changes: [
-        { index: 1, peer: q, isHeld: true },
-        { index: 1, peer: p, isHeld: false },
-      ],
-    })
+    const changes = [{ index: 1, peer: q, isHeld: true }]
+    keeper.volume.submit({ kind: 'shards', stripe, changes })
     await exchange(a, keeper, reader)
     for (const replica of [a, keeper, reader])
-      assert.deepEqual(holders(replica, stripe), [[p], [q]], replica.name)
+      assert.deepEqual(holders(replica, stripe), [[p], [p, q].sort(byKey)], replica.name)
+    const header = headerOf('two')
     for (const { volume } of [keeper, reader]) {
-      assert.throws(() => volume.submit({ kind: 'condemn', stripes: [stripe] }), { code: 'EACCES' })
-      const sweep = { kind: 'sweep', condemned: volume.actors.hlc, stripes: [stripe] } as const
-      assert.throws(() => volume.submit(sweep), { code: 'EACCES' })
+      const refused = [
+        { kind: 'stripe', header, holders: [] },
+        { kind: 'doubt', stripe, shards: [{ index: 0, peer: p }] },
+        { kind: 'condemn', stripes: [stripe] },
+        { kind: 'sweep', condemned: volume.actors.hlc, stripes: [stripe] },
+      ] as const
+      for (const op of refused) assert.throws(() => volume.submit(op), { code: 'EACCES' }, op.kind)
     }
-    const changes = [{ index: 0, peer: q, isHeld: true }]
     assert.throws(() => reader.volume.submit({ kind: 'shards', stripe, changes }), {
       code: 'EACCES',
     })
+  })
+
+  test('what others hold is said with their receipts, and what they hold no more by themselves', async () => {
+    const a = await Replica.founder('a')
+    const b = await a.member('b')
+    const liar = await a.member('liar', 'keeper')
+    const stripe = await record(a, 'one', a, b)
+    await exchange(a, b, liar)
+    const before = holders(a, stripe)
+    const good = holdingOf(liar, b, { stripe, index: 0 })
+    const { receipt = assert.fail() } = good
+    const other = holdingOf(liar, b, { stripe: stripeIdOf(headerOf('two')), index: 0 })
+    const forged = {
+      ...receipt,
+      signature: receipt.signature.with(0, 1 ^ (receipt.signature[0] ?? 0)),
+    }
+    const hourAhead = signReceipts(
+      b.identity,
+      { volume: b.volume.id, hlc: nextHlc(HLC_ZERO, (b.volume.wallMs() + HOUR_MS) as WallTime) },
+      [{ stripe, index: 0 }],
+    )
+    const lies: readonly (readonly [why: string, change: ShardChange])[] = [
+      ['it holds it no more', { index: 1, peer: b.identity.peer, isHeld: false }],
+      ['it holds it, with no receipt', { ...good, receipt: undefined, isHeld: true }],
+      ['the receipt is of another stripe', { ...good, receipt: other.receipt, isHeld: true }],
+      ['the receipt is of another shard', { ...good, index: 1, isHeld: true }],
+      ['the receipt is of another peer', { ...good, peer: a.identity.peer, isHeld: true }],
+      ['the receipt is forged', { ...good, receipt: forged, isHeld: true }],
+      ['the receipt is of the future', { ...good, receipt: hourAhead[0], isHeld: true }],
+    ]
+    for (const [why, change] of lies) {
+      liar.volume.submit({ kind: 'shards', stripe, changes: [change] })
+      await exchange(a, b, liar)
+      assert.deepEqual([holders(a, stripe), holders(b, stripe)], [before, before], why)
+    }
+    liar.volume.submit({ kind: 'shards', stripe, changes: [{ ...good, isHeld: true }] })
+    await exchange(a, b, liar)
+    const [p, q] = [a.identity.peer, b.identity.peer]
+    assert.deepEqual(holders(a, stripe), [[p, q].sort(byKey), [q]])
   })
 
   test('every member is told of changes, after they were applied', async () => {
@@ -83,16 +142,19 @@ describe('the shard map in the log', () => {
     const told: [string, StripeEvent, boolean][] = []
     for (const { name: who, volume } of [a, b])
       volume.events.stripes.add((event) => {
-        const [id] = event.kind === 'shards' ? [event.stripe] : event.stripes
-        told.push([who, event, id !== undefined && volume.stripes.get(id) !== undefined])
+        const [id] = 'stripe' in event ? [event.stripe] : event.stripes
+        told.push([who, event, id !== undefined && volume.stripes.get(id)?.isSwept === true])
       })
-    const stripe = await record(a, 'one', a.identity.peer, b.identity.peer)
+    const stripe = await record(a, 'one', a, b)
+    const shards = [{ index: 1, peer: b.identity.peer }]
+    a.volume.submit({ kind: 'doubt', stripe, shards })
     await giveUp(a, stripe)
     await send(a, b)
     const expected = (who: string): [string, StripeEvent, boolean][] => [
-      [who, { kind: 'shards', stripe }, true],
-      [who, { kind: 'condemned', stripes: [stripe] }, true],
-      [who, { kind: 'swept', stripes: [stripe] }, false],
+      [who, { kind: 'shards', stripe }, false],
+      [who, { kind: 'doubted', stripe, shards, by: a.identity.peer }, false],
+      [who, { kind: 'condemned', stripes: [stripe] }, false],
+      [who, { kind: 'swept', stripes: [stripe] }, true],
     ]
     assert.deepEqual(told, [...expected('a'), ...expected('b')])
   })
@@ -100,18 +162,24 @@ describe('the shard map in the log', () => {
   test('a checkpoint forgets what was swept, and who starts from it has the groups of the rest', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
-    const peers = [a, b].map(({ replica }) => replica.identity.peer)
-    const kept = await record(a.replica, 'kept', ...peers)
-    const swept = await record(a.replica, 'swept', ...peers)
+    const kept = await record(a.replica, 'kept', a.replica, b.replica)
+    const swept = await record(a.replica, 'swept', a.replica, b.replica)
     await giveUp(a.replica, swept)
     await checkpoint(a, b)
     const lines = async (prefix: string): Promise<number> =>
       (await a.replica.dump(prefix)).split('\n').filter((line) => line !== '').length
-    assert.deepEqual(await Promise.all(['h', 's', 'k', 't', 'g'].map(lines)), [2, 2, 1, 1, 1])
+    assert.deepEqual(await Promise.all(['h', 's', 'k', 't', 'g'].map(lines)), [2, 2, 2, 1, 2])
     a.replica.write('later', 'x')
     await checkpoint(a, b)
+    assert.deepEqual(await Promise.all(['h', 's'].map(lines)), [2, 2], 'somebody may need it yet')
+    for (let n = 0; n < 2; n++) {
+      for (const { replica } of [a, b]) replica.clock.advance(SWEPT_KEPT_MS)
+      a.replica.write(`later ${n}`, 'x')
+      await checkpoint(a, b)
+    }
     assert.deepEqual(await Promise.all(['h', 's', 'k', 't', 'g'].map(lines)), [1, 1, 1, 0, 1])
     const late = await Replica.open('late')
+    late.clock.advance(a.replica.clock.wall() - late.clock.wall())
     await a.replica.admit(late)
     const joiner = new Machine(late)
     await joiner.startFrom(a)
@@ -130,24 +198,22 @@ describe('the shard map in the log', () => {
     const away = new Machine(await a.replica.member('away'))
     const [p, q, r] = [a, b, away].map(({ replica }) => replica.identity.peer)
     if (p === undefined || q === undefined || r === undefined) assert.fail()
-    const stripe = await record(a.replica, 'one', p, q)
-    const gone = await record(a.replica, 'two', p, q)
+    const stripe = await record(a.replica, 'one', a.replica, b.replica)
+    const gone = await record(a.replica, 'two', a.replica, b.replica)
     await checkpoint(a, b, away)
     for (const { replica } of [a, b, away]) replica.clock.advance(2 * HOUR_MS)
-    const hold = (id: StripeId, index: number, peer: PeerId, isHeld = true): void =>
-      void away.volume.submit({ kind: 'shards', stripe: id, changes: [{ index, peer, isHeld }] })
-    hold(stripe, 1, r)
-    hold(stripe, 0, q)
-    hold(stripe, 1, q, false)
-    hold(gone, 1, r)
-    const own = await record(away.replica, 'of away', r, r)
+    const hold = (id: StripeId, index: number, by: Replica): void => {
+      const holding = holdingOf(away.replica, by, { stripe: id, index })
+      const changes = [{ ...holding, isHeld: true }]
+      away.volume.submit({ kind: 'shards', stripe: id, changes })
+    }
+    hold(stripe, 1, away.replica)
+    hold(stripe, 1, b.replica)
+    hold(gone, 1, away.replica)
+    const own = await record(away.replica, 'of away', away.replica, away.replica)
     away.volume.submit({ kind: 'condemn', stripes: [stripe] })
     // The others do what it does not see, and forget the log.
-    a.volume.submit({
-      kind: 'shards',
-      stripe,
-      changes: [{ index: 0, peer: q, isHeld: false }],
-    })
+    b.volume.submit({ kind: 'shards', stripe, changes: [{ index: 1, peer: q, isHeld: false }] })
     await giveUp(a.replica, gone)
     a.replica.write('new', 'of a')
     await checkpoint(a, b)
@@ -155,9 +221,9 @@ describe('the shard map in the log', () => {
     await away.startFrom(a)
     await exchange(a.replica, b.replica, away.replica)
     for (const { replica, notes } of [a, b, away]) {
-      assert.deepEqual(holders(replica, stripe), [[p], [q, r].sort(byKey)], replica.name)
+      assert.deepEqual(holders(replica, stripe), [[p], [r]], replica.name)
       assert.equal(replica.volume.stripes.get(stripe)?.isCondemned, false)
-      assert.equal(holders(replica, gone), undefined)
+      assert.equal(replica.volume.stripes.get(gone)?.isSwept, true)
       assert.deepEqual(holders(replica, own), [[r], [r]])
       assert.equal(await replica.state(), await a.replica.state())
       assert.deepEqual(notes, [])

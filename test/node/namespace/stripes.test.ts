@@ -3,14 +3,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { fromByteString, toByteString, toHex, utf8 } from '../../../protocol/bytes.ts'
-import { encodeCbor } from '../../../protocol/cbor.ts'
-import {
-  chunkIdBytes,
-  peerIdFromPublicKey,
-  publicKeyOf,
-  stripeIdBytes,
-} from '../../../protocol/ids.ts'
+import { toHex, utf8 } from '../../../protocol/bytes.ts'
+import { hlcMillis } from '../../../protocol/clock/hlc.ts'
+import { peerIdFromPublicKey } from '../../../protocol/ids.ts'
+import { RECEIPT_AGE_MS, SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
 import { makeStamp, stampHlc } from '../../../protocol/log/dot.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../../protocol/stripe/stripe.ts'
@@ -24,12 +20,19 @@ import type { ActorId, ChunkId, PackId, PeerId, StripeId } from '../../../protoc
 import type { Stamp } from '../../../protocol/log/dot.ts'
 import type { RedundancyClass } from '../../../protocol/placement/redundancy.ts'
 import type { Garbage } from '../../../protocol/tree/purge.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import type { Receipt } from '../../../protocol/stripe/receipt.ts'
+import type { Holding } from '../../../protocol/tree/op.ts'
 import type { StripeOp } from '../../../node/namespace/stripes.ts'
 
 interface Said {
   readonly op: StripeOp
   readonly stamp: Stamp
 }
+
+/** Between two ops: so that a receipt, and a sweep, grow old within a history. */
+const TICK_MS: number = 8 * HOUR_MS
+const TICKS_PER_RECEIPT = RECEIPT_AGE_MS / TICK_MS
 
 const CHUNKS = ['a', 'b', 'c'].map((name) => chunkIdOf(utf8(name)))
 const [A, B, C] = CHUNKS as [ChunkId, ChunkId, ChunkId]
@@ -49,63 +52,77 @@ describe('the shard map', () => {
       { op: shards(S, [1, R, true], [1, Q, false]), stamp: at(3) },
       { op: shards(S, [1, Q, true], [0, P, false]), stamp: at(2) },
     ])
-    assert.deepEqual(table.locate(A), { stripe: S, index: 0 })
-    assert.deepEqual(table.locate(B), { stripe: S, index: 1 })
-    assert.equal(table.locate(C), undefined)
+    assert.deepEqual(placesOf(table, A), [[S, 0]])
+    assert.deepEqual(placesOf(table, B), [[S, 1]])
+    assert.deepEqual(placesOf(table, C), [])
     assert.deepEqual(table.get(S)?.holders, [[], [R]])
     assert.equal(table.get(T), undefined)
   })
 
-  test('names another stripe for a chunk while one is condemned, and places nothing by way of it', async () => {
-    const table = await open([stripe(0, [[P], [Q]], 1), stripe(1, [[P], [Q]], 2)])
-    const [least = S, other] = await collect(table.all())
-    assert.equal(table.locate(B)?.stripe, least)
-    table.apply({ kind: 'condemn', stripes: [least] }, at(3))
-    assert.equal(table.locate(B)?.stripe, other)
-    assert.ok(table.isPlaced(B, undefined))
-    table.apply({ kind: 'condemn', stripes: [S, T] }, at(4))
-    assert.equal(table.locate(B)?.stripe, least, 'it is still read from there')
-    assert.equal(table.isPlaced(B, undefined), false)
+  test('the newest word of a holder counts by its own clock, whoever passes it on', async () => {
+    const table = await open([stripe(0, [[P], []], 1)])
+    const receipt = receiptOf(3)
+    table.apply(held(S, { index: 1, peer: Q, receipt }), at(4))
+    assert.deepEqual(table.get(S)?.holders, [[P], [Q]])
+    table.apply(shards(S, [1, Q, false]), at(5))
+    table.apply(held(S, { index: 1, peer: Q, receipt }), at(6))
+    assert.deepEqual(
+      table.get(S)?.holders,
+      [[P], []],
+      'a receipt that is shown again says nothing new',
+    )
+    table.apply(held(S, { index: 1, peer: Q, receipt: receiptOf(7) }), at(7))
+    assert.deepEqual(table.get(S)?.holders, [[P], [Q]])
+    table.apply(shards(S, [1, Q, false]), at(7))
+    assert.deepEqual(table.get(S)?.holders, [[P], []], 'what it says itself at that time is newer')
+  })
+
+  test('names the stripes that list a chunk, those in use first, and then the oldest', async () => {
+    const table = await open([stripe(1, [[P], [Q]], 1), stripe(0, [[P], [Q]], 2)])
+    assert.deepEqual(placesOf(table, B), [
+      [T, 0],
+      [S, 1],
+    ])
+    table.apply({ kind: 'condemn', stripes: [T] }, at(3))
+    assert.deepEqual(placesOf(table, B), [
+      [S, 1],
+      [T, 0],
+    ])
+    assert.equal(table.locations(B)[1]?.isCondemned, true, 'it is still read from there')
     table.apply({ kind: 'stripe', header: HEADERS[1] ?? assert.fail(), holders: [] }, at(5))
-    assert.ok(table.isPlaced(B, undefined))
     assert.equal(table.get(T)?.isCondemned, false)
     assert.deepEqual(table.get(T)?.holders, [[P], [Q]])
   })
 
-  test('a chunk that is placed for one class is not for another', async () => {
+  test('tells for which class a stripe is', async () => {
     const table = await open([stripe(2, [[P], [Q]], 1)])
-    assert.ok(table.isPlaced(A, RS))
-    assert.equal(table.isPlaced(A, undefined), false)
-    assert.equal(table.isPlaced(A, { kind: 'rs', k: 2, m: 1 }), false)
+    assert.equal(table.locations(A)[0]?.class, 'rs1+1')
     assert.deepEqual(table.get(CLASSED)?.class, RS)
     assert.deepEqual(table.groups.all()[0]?.class, RS)
   })
 
-  test('a sweep takes what was condemned and not recorded again, and that is found no more', async () => {
+  test('a sweep is said of what was condemned and not recorded again, and takes nothing', async () => {
     const table = await open([stripe(0, [[P], [Q]], 1), stripe(1, [[P], [Q]], 2)])
     table.apply({ kind: 'condemn', stripes: [S, T] }, at(3))
     assert.equal(table.condemnedAt(S), hlc(3))
     table.apply({ kind: 'stripe', header: HEADERS[1] ?? assert.fail(), holders: [] }, at(4))
     table.apply({ kind: 'sweep', condemned: hlc(3), stripes: [S, T] }, at(5))
-    assert.equal(table.get(S), undefined)
-    assert.equal(table.condemnedAt(S), undefined)
-    assert.equal(table.locate(A), undefined)
-    assert.deepEqual(table.locate(B), { stripe: T, index: 0 })
-    assert.equal(table.groups.all().length, 1)
-    assert.deepEqual(await collect(table.all()), [T])
+    assert.deepEqual([table.get(S)?.isSwept, table.get(T)?.isSwept], [true, false])
+    assert.deepEqual([table.sweptAt(S), table.sweptAt(T)], [at(5), undefined])
+    assert.deepEqual(table.get(S)?.holders, [[P], [Q]], 'its holders may have it still')
+    assert.deepEqual(placesOf(table, B), [
+      [T, 0],
+      [S, 1],
+    ])
+    assert.deepEqual(table.groups.all().filter(({ isSwept }) => isSwept).length, 1)
+    table.apply({ kind: 'stripe', header: HEADERS[0] ?? assert.fail(), holders: [] }, at(6))
+    assert.deepEqual(table.get(S)?.isSwept, false, 'who needs it says so')
   })
 
-  test('words on holders from before a sweep stay void when the stripe comes back', async () => {
-    const table = await open([
-      stripe(0, [[P], [Q]], 1),
-      { op: { kind: 'condemn', stripes: [S] }, stamp: at(2) },
-      { op: { kind: 'sweep', condemned: hlc(2), stripes: [S] }, stamp: at(3) },
-      { op: shards(S, [1, Q, true]), stamp: at(4) },
-    ])
-    assert.equal(table.get(S), undefined, 'a word on a shard does not bring it back')
-    table.apply({ kind: 'stripe', header: HEADERS[0] ?? assert.fail(), holders: [[R]] }, at(5))
-    assert.deepEqual(table.get(S)?.holders, [[R], [Q]])
-    assert.deepEqual(table.locate(A), { stripe: S, index: 0 })
+  test('a sweep of what nobody condemned is none', async () => {
+    const table = await open([stripe(0, [[P], [Q]], 1)])
+    table.apply({ kind: 'sweep', condemned: hlc(4), stripes: [S] }, at(5))
+    assert.equal(table.get(S)?.isSwept, false)
   })
 
   test('what was said too late is said again only where nobody has said anything since', async () => {
@@ -119,16 +136,13 @@ describe('the shard map', () => {
     ]
     assert.deepEqual(table.unsaid(S, late), [late[2]])
     assert.deepEqual(table.unsaid(T, late), late.slice(0, 3))
-    table.apply({ kind: 'condemn', stripes: [S] }, at(3))
-    table.apply({ kind: 'sweep', condemned: hlc(3), stripes: [S] }, at(4))
-    assert.deepEqual(table.unsaid(S, late), [])
   })
 
   test('stripes that share code and holders are one group, whichever shard is whose', async () => {
     const many = Array.from({ length: 3000 }, (_, n) => headerOf([chunkIdOf(utf8(`${n}`))]))
     const table = await open(
       many.map((header, n) => ({
-        op: { kind: 'stripe', header, holders: n % 2 === 0 ? [[P], [Q]] : [[Q], [P]] },
+        op: { kind: 'stripe', header, holders: holdings(n % 2 === 0 ? [[P], [Q]] : [[Q], [P]]) },
         stamp: at(1, n),
       })),
     )
@@ -168,15 +182,16 @@ describe('the shard map, of random ops', () => {
   test('forgets at a cut what leaves no trace: ops above it may come before or after', async () => {
     let forgot = 0
     await fc.assert(
-      fc.asyncProperty(anyOps(), fc.nat(30), fc.nat(30), async (said, a, b) => {
+      fc.asyncProperty(anyOps(), fc.nat(60), fc.nat(60), async (said, a, b) => {
         const [upTo, cut] = [hlc(Math.min(a, b)), hlc(Math.max(a, b))]
         const below = await open(said.filter(({ stamp }) => stampHlc(stamp) <= cut))
         const inUse = await open(said)
         const garbage = await garbageIn(below, upTo)
         forgot += garbage.length
-        const seen = await seenOf(below)
+        const gone = new Set(STRIPES.filter((id) => isRipe(below, id, upTo)))
+        const seen = await seenOf(below, gone)
         purgeAll({ view: below.view, stripes: below }, garbage)
-        assert.deepEqual(await seenOf(below), seen, 'nothing that is seen changes')
+        assert.deepEqual(await seenOf(below, gone), seen, 'nothing else that is seen changes')
         assert.deepEqual(await garbageIn(below, upTo), [], 'and nothing is left to forget')
         purgeAll({ view: inUse.view, stripes: inUse }, garbage)
         for (const { op, stamp } of said) if (stampHlc(stamp) > cut) below.apply(op, stamp)
@@ -187,23 +202,6 @@ describe('the shard map, of random ops', () => {
     )
     assert.ok(forgot > 400, `${forgot}`)
   })
-})
-
-test('stripes recorded in the form before are found in the new one, with chunks, holders and groups', async () => {
-  const said = [stripe(0, [[P], [Q]], 1), stripe(1, [[Q], [R]], 2)]
-  const view = new StateView(MemoryKv.open(), '\0\0')
-  for (const [at, { op, stamp }] of said.entries()) {
-    const { header, holders } = op as Extract<StripeOp, { kind: 'stripe' }>
-    const keys = holders.map((peers) => peers.map(publicKeyOf))
-    const cid = stripeIdBytes(stripeIdOf(header))
-    view.put(`s${toByteString(cid)}`, encodeCbor([header, keys, fromByteString(stamp)]))
-    view.put(`k${toByteString(chunkIdBytes(CHUNKS[at] ?? A))}`, encodeCbor([cid, 0]))
-    view.put(`g${toByteString(encodeCbor([1, 1, keys]))}`, encodeCbor(1))
-  }
-  await StripeTable.open(view)
-  const now = await open(said)
-  assert.equal(await dump(view), await dump(now.view))
-  await assertConsistent(Object.assign(await StripeTable.open(view), { view }))
 })
 
 type Table = StripeTable & { readonly view: StateView }
@@ -217,17 +215,19 @@ async function open(said: readonly Said[]): Promise<Table> {
 
 /** One to thirty ops, one at each clock. */
 function anyOps(): fc.Arbitrary<Said[]> {
-  const change = fc.record({
+  const holding = fc.record({
     index: fc.nat(1),
     peer: fc.constantFrom(...PEERS),
-    isHeld: fc.boolean(),
+    // Of the op's author itself, or of another so long before the op, in ticks.
+    age: fc.option(fc.nat(TICKS_PER_RECEIPT - 1), { nil: undefined }),
   })
+  const change = fc.record({ holding, isHeld: fc.boolean() })
   const stripes = fc.subarray(STRIPES, { minLength: 1 })
-  const op: fc.Arbitrary<StripeOp | number> = fc.oneof(
+  const op = fc.oneof(
     fc.record({
       kind: fc.constant('stripe' as const),
       header: fc.constantFrom(...HEADERS),
-      holders: fc.array(fc.subarray(PEERS), { maxLength: 2 }),
+      holders: fc.array(holding, { maxLength: 3 }),
     }),
     fc.record({
       kind: fc.constant('shards' as const),
@@ -244,13 +244,39 @@ function anyOps(): fc.Arbitrary<Said[]> {
     }),
     fc.record({
       kind: fc.constant('sweep' as const),
-      condemned: fc.integer({ min: 0, max: 32 }).map(hlc),
+      condemned: fc.integer({ min: 0, max: 62 }).map(hlc),
       stripes,
     }),
   )
-  return fc
-    .array(op as fc.Arbitrary<StripeOp>, { minLength: 1, maxLength: 30 })
-    .map((ops) => ops.map((one, n) => ({ op: one, stamp: at(n + 1) })))
+  const shown = ({ age, ...rest }: Drawn, time: number): Holding =>
+    age === undefined ? rest : { ...rest, receipt: receiptOf(Math.max(0, time - age)) }
+  return fc.array(op, { minLength: 1, maxLength: 60 }).map((ops) =>
+    ops.map((one, n): Said => {
+      const time = n + 1
+      const stamp = at(time)
+      if (one.kind === 'stripe')
+        return { stamp, op: { ...one, holders: one.holders.map((each) => shown(each, time)) } }
+      if (one.kind !== 'shards') return { stamp, op: one }
+      // What is let go, is said by whom it is about.
+      const changes = one.changes.map(({ holding: drawn, isHeld }) => ({
+        ...(isHeld ? shown(drawn, time) : { index: drawn.index, peer: drawn.peer }),
+        isHeld,
+      }))
+      return { stamp, op: { ...one, changes } }
+    }),
+  )
+}
+
+interface Drawn {
+  readonly index: number
+  readonly peer: PeerId
+  readonly age: number | undefined
+}
+
+/** Was it swept so long before a clock that it is forgotten? */
+function isRipe(table: Table, id: StripeId, upTo: Hlc): boolean {
+  const sweptAt = table.sweptAt(id)
+  return sweptAt !== undefined && hlcMillis(stampHlc(sweptAt)) + SWEPT_KEPT_MS <= hlcMillis(upTo)
 }
 
 async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
@@ -262,13 +288,13 @@ async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
   return garbage
 }
 
-/** What a reader of the map sees. */
-async function seenOf(table: Table): Promise<unknown> {
+/** What a reader of the map sees, of other stripes than these. */
+async function seenOf(table: Table, gone: ReadonlySet<StripeId>): Promise<unknown> {
   return {
-    stripes: STRIPES.map((id) => table.get(id)),
-    chunks: CHUNKS.map((id) => table.locate(id)),
-    groups: byId(table.groups.all()),
-    all: await collect(table.all()),
+    stripes: STRIPES.filter((id) => !gone.has(id)).map((id) => table.get(id)),
+    chunks: CHUNKS.map((id) => table.locations(id).filter(({ stripe: one }) => !gone.has(one))),
+    groups: byId(table.groups.all().filter(({ isSwept }) => !isSwept)),
+    all: (await collect(table.all())).filter((id) => !gone.has(id)),
   }
 }
 
@@ -280,10 +306,14 @@ async function assertConsistent(table: Table): Promise<void> {
   })
   for (const chunk of CHUNKS) {
     const within = known.filter(({ header }) => header.chunks.some(({ id }) => id === chunk))
-    assert.equal(table.locate(chunk) !== undefined, within.length > 0)
-    for (const cls of [undefined, RS]) {
-      const isPlaced = within.some((one) => one.class?.kind === cls?.kind && !one.isCondemned)
-      assert.equal(table.isPlaced(chunk, cls), isPlaced)
+    const places = table.locations(chunk)
+    assert.deepEqual(places.map((one) => one.stripe).sort(), within.map(({ id }) => id).sort())
+    for (const place of places) {
+      const one = within.find(({ id }) => id === place.stripe) ?? assert.fail()
+      assert.deepEqual(
+        [place.isCondemned, place.isSwept, place.class],
+        [one.isCondemned, one.isSwept, one.class === undefined ? '' : 'rs1+1'],
+      )
     }
   }
   const members: StripeId[] = []
@@ -293,6 +323,7 @@ async function assertConsistent(table: Table): Promise<void> {
     for (const id of of) {
       const one = known.find((candidate) => candidate.id === id) ?? assert.fail()
       assert.equal(one.isCondemned, group.isCondemned)
+      assert.equal(one.isSwept, group.isSwept)
       assert.deepEqual(one.class, group.class)
       assert.deepEqual(
         one.cold.map(({ tier }) => tier),
@@ -326,7 +357,25 @@ function headerOf(ids: readonly ChunkId[], cls?: RedundancyClass): Uint8Array {
 }
 
 function stripe(n: number, holders: readonly (readonly PeerId[])[], time: number): Said {
-  return { op: { kind: 'stripe', header: HEADERS[n] ?? assert.fail(), holders }, stamp: at(time) }
+  const header = HEADERS[n] ?? assert.fail()
+  return { op: { kind: 'stripe', header, holders: holdings(holders) }, stamp: at(time) }
+}
+
+/** As if each said it itself. */
+function holdings(holders: readonly (readonly PeerId[])[]): Holding[] {
+  return holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer })))
+}
+
+function held(id: StripeId, holding: Holding): StripeOp {
+  return { kind: 'shards', stripe: id, changes: [{ ...holding, isHeld: true }] }
+}
+
+function receiptOf(time: number): Receipt {
+  return { hlc: hlc(time), signature: new Uint8Array(64), position: 0, count: 1, path: [] }
+}
+
+function placesOf(table: Table, chunk: ChunkId): (readonly [StripeId, number])[] {
+  return table.locations(chunk).map(({ stripe: id, index }) => [id, index])
 }
 
 function shards(
@@ -341,7 +390,7 @@ function shards(
 }
 
 function hlc(time: number): Hlc {
-  return BigInt(time) as Hlc
+  return (BigInt(time * TICK_MS) << 16n) as Hlc
 }
 
 function at(time: number, index = 0): Stamp {

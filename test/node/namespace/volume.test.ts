@@ -55,7 +55,7 @@ describe('ops', () => {
       { kind: 'attributes', id: file.id, attributes: { modifiedNs: TIME_NS_MAX + 1n } },
       { kind: 'attributes', id: file.id, attributes: { mode: 0o10000 } },
       { kind: 'attributes', id: file.id, attributes: { uid: -1 } },
-      { kind: 'unlink', link: file.link, from: ROOT, saw: dots },
+      { kind: 'unlink', link: file.link, inode: file.id, from: ROOT, saw: dots },
       { kind: 'policy', key: 'x'.repeat(2000), value: '' },
       { kind: 'stripe', header: new Uint8Array(10), holders: [] },
     ]
@@ -99,7 +99,7 @@ describe('ops', () => {
 describe('entries', () => {
   test('batches close in time: large ops travel, in as many entries as it takes', async () => {
     const a = await Replica.founder('a')
-    const peers = Array.from({ length: 8 }, () => [a.identity.peer])
+    const peers = Array.from({ length: 8 }, (_, index) => ({ index, peer: a.identity.peer }))
     for (let stripe = 0; stripe < 5; stripe++) {
       const chunks = Array.from({ length: 4000 }, (_, n) => ({
         id: chunkIdOf(Buffer.from(`${stripe} ${n}`)),

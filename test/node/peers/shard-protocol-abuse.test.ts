@@ -23,6 +23,7 @@ import {
   scenario,
   stripeOf,
   whole,
+  signAnything,
 } from './shard-swarm.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../../protocol/wire/shard.ts'
@@ -131,7 +132,10 @@ describe('peers that break the rules', () => {
     }
     const { clock } = swarm
     const { store } = swarm.holder
-    const server = new ShardServer({ network, clock, store }, { accessTo: () => undefined })
+    const server = new ShardServer(
+      { network, clock, store },
+      { accessTo: () => undefined, sign: signAnything },
+    )
     await server.start()
     const [serve] = handlers
     assert.ok(serve !== undefined)

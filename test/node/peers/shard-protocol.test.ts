@@ -185,22 +185,6 @@ describe('members', () => {
     }
     assert.deepEqual(await client.have(self, STRIPE.id, { signal }), [])
   })
-
-  scenario('a shard is dropped only when the volume has it elsewhere', async (swarm) => {
-    const { signal, self } = swarm
-    const { client, self: writer } = await swarm.asker('writer', 'writer')
-    await client.put(self, shardOf(STRIPE, 0), { signal })
-    const drop = (): Promise<void> => client.drop(self, { stripe: STRIPE.id, index: 0 }, { signal })
-    await assert.rejects(drop(), failsWith('EACCES')) // acknowledged, and not logged yet
-    swarm.stripes.set(STRIPE.id, { holders: [[writer, self], [], []] })
-    await assert.rejects(drop(), failsWith('EACCES'))
-    assert.deepEqual(await client.have(self, STRIPE.id, { signal }), [0])
-    swarm.stripes.set(STRIPE.id, { holders: [[writer], [self], []] })
-    await drop()
-    await drop()
-    await swarm.crash()
-    assert.deepEqual(swarm.holder.store.shards.indices(STRIPE.id), [])
-  })
 })
 
 describe('refusals', () => {
@@ -225,7 +209,6 @@ describe('refusals', () => {
         () => client.get(self, whole(STRIPE, 1), { proof: true, signal }),
         () => client.chunk(self, chunkIdOf(sealed), { signal }),
         () => client.have(self, STRIPE.id, { signal }),
-        () => client.drop(self, { stripe: STRIPE.id, index: 1 }, { signal }),
       ]) {
         await assert.rejects(refused(), failsWith('not-a-member'))
       }
@@ -237,7 +220,7 @@ describe('refusals', () => {
     },
   )
 
-  scenario('a reader reads, and neither puts nor drops', async (swarm) => {
+  scenario('a reader reads, and does not put', async (swarm) => {
     const { signal, self } = swarm
     const { client } = await swarm.asker('reader', 'reader')
     await swarm.holder.store.shards.put(
@@ -248,8 +231,6 @@ describe('refusals', () => {
     )
     swarm.stripes.set(STRIPE.id, { holders: [[], [], []] })
     await assert.rejects(client.put(self, shardOf(LARGE, 0), { signal }), failsWith('EACCES'))
-    const drop = client.drop(self, { stripe: STRIPE.id, index: 1 }, { signal })
-    await assert.rejects(drop, failsWith('EACCES'))
     assert.equal(
       (await client.get(self, whole(STRIPE, 1), { proof: false, signal })).proof.length,
       0,
@@ -281,7 +262,7 @@ describe('refusals', () => {
     const writer = await swarm.asker('writer', 'writer')
     await assertServes(swarm, writer)
     swarm.holder.disk.free = 1000
-    const put = (stripe: CodedStripe): Promise<void> =>
+    const put = (stripe: CodedStripe): Promise<unknown> =>
       writer.client.put(self, shardOf(stripe, 0), { signal })
     const large = stripeOf(7, 20 * MIB, 1, 0)
     await assert.rejects(put(large), failsWith('ENOSPC'))

@@ -2,12 +2,15 @@
 // tells it: members, who may store, stripes and their holders.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { nextHlc } from '../../../protocol/clock/hlc.ts'
 import { equalBytes } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import { CHUNK_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { codeStripe } from '../../../protocol/stripe/stripe.ts'
 import { KIB, MIB, SECOND_MS, divCeil } from '../../../protocol/units.ts'
 import { SHARD_PROTOCOL } from '../../../protocol/wire/shard.ts'
+import { identityFromSeed } from '../../../protocol/signed.ts'
+import { signReceipts } from '../../../protocol/stripe/receipt.ts'
 import { ShardServer } from '../../../node/peers/shard-protocol-server.ts'
 import { ShardClient } from '../../../node/peers/shards.ts'
 import { Store } from '../../../node/store/store.ts'
@@ -16,6 +19,8 @@ import { Scheduler } from '../../../simulations/scheduler.ts'
 import { Machine } from '../../../simulations/world.ts'
 import { xorshiftBytes } from '../../protocol/vectors.ts'
 import { WatchedDisk, chunkIdOf } from '../store/fixtures.ts'
+import type { SignReceipts } from '../../../node/peers/shard-receipts.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { PeerId, StripeId, VolumeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
@@ -160,6 +165,10 @@ export class ShardSwarm {
       { network, clock, store },
       {
         accessTo: (volume) => (volume === VOLUME ? this.#access : undefined),
+        sign: (volume, shards) => {
+          const hlc = nextHlc(0n as Hlc, clock.wall())
+          return signReceipts(this.#machine.identity, { volume, hlc }, shards)
+        },
         onKept: (_volume, stripe) => this.kept.push(stripe),
         onDamaged: (stripe, index) => this.damaged.push(`${stripe} ${index}`),
       },
@@ -208,3 +217,7 @@ export async function assertServes(
   const { bytes } = await client.get(swarm.self, whole(stripe, 0), { proof: false, signal })
   assertSame(bytes, stripe.shards[0])
 }
+
+/** Receipts of a holder whose word nobody looks at. */
+export const signAnything: SignReceipts = (volume, shards) =>
+  signReceipts(identityFromSeed(new Uint8Array(32)), { volume, hlc: 0n as Hlc }, shards)

@@ -15,7 +15,7 @@ const MARK = 'secret-name'
 /** Keys of all kinds of tables: of the store, of a volume, in a generation; with ids that end in any byte, and names. */
 const anyId = fc.constantFrom('i'.repeat(16), `${'i'.repeat(15)}\xff`, 'j'.repeat(16))
 const anyName = fc.constantFrom('', 'a', 'ab', 'b', '\xff\xff', MARK, `${MARK}2`)
-const anyTable = fc.constantFrom('c', 'x', 'X', 'f', 'd', 'P', 'wtier:', 'y')
+const anyTable = fc.constantFrom('c', 'x', 'X', 'f', 'd', 'v', 'oc', 'od', 'P', 'wtier:', 'y')
 const anyHead = fc.constantFrom('nab', 'nab\x01\x01', 'nab\x01c', '')
 const anyKey: fc.Arbitrary<ByteString> = fc
   .tuple(anyHead, anyTable, anyId, anyName)
@@ -94,7 +94,7 @@ describe('sealed store', () => {
   test('neither names nor values are in what is stored', async () => {
     const inner = MemoryKv.open()
     const kv = new SealedKv(inner, KEY)
-    const tables = ['c', 'f', 'x', 'X', 'qx', 'P', 'wtier:', 'z', 'y']
+    const tables = ['c', 'f', 'x', 'X', 'qx', 'oc', 'oX', 'P', 'wtier:', 'z', 'y']
     const keys = tables.map((table) => `nab\x01\x01${table}${'d'.repeat(16)}${MARK}`)
     const values = { kind: 'put', value: utf8(MARK) } as const
     await kv.write(

@@ -37,6 +37,7 @@ export class ColdMap {
       m: header.m,
       class: undefined,
       isCondemned,
+      isSwept: false,
       holders,
       tiers: cold.map(({ tier }) => tier),
       ...(floor === undefined ? {} : { floor }),
@@ -71,6 +72,7 @@ function mapped(id: string, said: Said): MappedStripe {
     holders: holders.map((peers) => (peers === '' ? [] : peers.split('+')) as PeerId[]),
     class: undefined,
     isCondemned,
+    isSwept: false,
     cold: Object.entries(cold).map(([tier, sinceMs]) => {
       return { tier, pack: 'ca'.repeat(16) as PackId, offset: 59, since: hlcOf(sinceMs) }
     }),

@@ -53,7 +53,17 @@ class TwoPacks {
   groups(): readonly StripeGroup[] {
     const count = this.all.stripes.length
     const group = { id: 'one' as GroupId, placementGroup: 0, k: 2, m: 1, class: undefined }
-    return [{ ...group, isCondemned: false, holders: [], tiers: [TIER], count, shardBytes: 0 }]
+    return [
+      {
+        ...group,
+        isCondemned: false,
+        isSwept: false,
+        holders: [],
+        tiers: [TIER],
+        count,
+        shardBytes: 0,
+      },
+    ]
   }
 
   async *stripesOf(): AsyncGenerator<StripeId> {
@@ -66,7 +76,8 @@ class TwoPacks {
     if (found === undefined || place === undefined) return undefined
     const cold = [{ tier: TIER, ...place, since: 0n as Hlc }]
     const isCondemned = this.condemned.has(id)
-    return { ...found, holders: [], class: undefined, isCondemned, cold, usedAt: 0n as Hlc }
+    const rest = { holders: [], class: undefined, isSwept: false, usedAt: 0n as Hlc }
+    return { ...found, ...rest, isCondemned, cold }
   }
 
   condemn(from: number, to: number): void {

@@ -14,9 +14,10 @@ import type { Candidate } from '../../../protocol/placement/rendezvous.ts'
 import type { MappedStripe } from '../../../node/data/stripe-map.ts'
 import type { Network } from '../../../node/world/world.ts'
 import { PeerGroup } from '../data/peer-group.ts'
-import { MemoryStripeMap } from '../data/volume-state.ts'
+import { MemoryStripeMap, elsewhereOf, holdings } from '../data/volume-state.ts'
 import type { VolumeOptions } from '../data/volume-state.ts'
 import { xorshiftBytes } from '../../protocol/vectors.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { chunkIdOf } from '../store/fixtures.ts'
 
 export const GRACE_MS: number = HOUR_MS
@@ -83,7 +84,7 @@ export class Caretakers {
       await store.commit([])
     }
     const holders = stripe.shards.map((_, index) => peers.slice(index, index + 1))
-    await this.map.recordStripe(stripe.headerBytes, holders)
+    await this.map.recordStripe(stripe.headerBytes, holdings(holders))
     this.stripes.push(stripe.id)
     return stripe.id
   }
@@ -157,6 +158,10 @@ export class Caretakers {
       {
         store,
         map: this.map,
+        elsewhere: elsewhereOf(this.map, { store, client, network, clock }),
+        fetch: async (id) => {
+          throw new ShoalError('chunk-unavailable', id)
+        },
         client,
         network,
         clock,

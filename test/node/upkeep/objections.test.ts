@@ -122,7 +122,7 @@ async function scene(role: Role = 'writer'): Promise<Scene> {
     modifiedNs: 0n,
   })
   const hers = new VolumeStripeMap(anna.volume)
-  await hers.recordStripe(stripe.headerBytes, [[anna.identity.peer], [ben.identity.peer]])
+  await hers.recordStripe(stripe.headerBytes, [{ index: 0, peer: anna.identity.peer }])
   await exchange(anna, ben)
   const touched = new Touched()
   const fetched: ChunkId[] = []
@@ -135,6 +135,7 @@ async function scene(role: Role = 'writer'): Promise<Scene> {
     map,
     store: store as unknown as Store,
     gatherer: { fetch: async () => Buffer.alloc(0) } satisfies Pick<Gatherer, 'fetch'>,
+    elsewhere: { isKnown: () => false },
     touched,
     held,
     mayWrite: () => role === 'writer',
@@ -154,8 +155,8 @@ async function scene(role: Role = 'writer'): Promise<Scene> {
     stripe,
     condemn: async () => {
       await send(ben, anna)
-      const { headerBytes, holders } = hers.stripe(stripe.id) ?? assert.fail('it is swept')
-      await hers.recordStripe(headerBytes, holders)
+      const { headerBytes } = hers.stripe(stripe.id) ?? assert.fail('it is swept')
+      await hers.recordStripe(headerBytes, [{ index: 0, peer: anna.identity.peer }])
       await hers.condemn([stripe.id])
       await send(anna, ben)
       await ben.volume.commit()

@@ -4,7 +4,13 @@ import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { ShardChange } from '../../../protocol/tree/op.ts'
-import type { GroupId, MappedStripe, StripeGroup } from '../../../node/data/stripe-map.ts'
+import type { BelievedShard } from '../../../node/data/beliefs.ts'
+import type {
+  ChunkLocation,
+  GroupId,
+  MappedStripe,
+  StripeGroup,
+} from '../../../node/data/stripe-map.ts'
 
 /** What was recorded, as `<index> <peer> <isHeld>` of a stripe. */
 export interface Recorded extends ShardChange {
@@ -14,10 +20,17 @@ export interface Recorded extends ShardChange {
 export class PlainMap {
   readonly recorded: Recorded[] = []
   readonly #stripes = new Map<StripeId, MappedStripe>()
+  #disbelieved: readonly BelievedShard[] = []
 
   /** A stripe and who holds its shards. */
   add({ id, header, headerBytes }: CodedStripe, holders: readonly (readonly PeerId[])[]): void {
-    const facts = { class: undefined, isCondemned: false, cold: [], usedAt: HLC_ZERO }
+    const facts = {
+      class: undefined,
+      isCondemned: false,
+      isSwept: false,
+      cold: [],
+      usedAt: HLC_ZERO,
+    }
     this.#stripes.set(id, { header, headerBytes, holders, ...facts })
   }
 
@@ -25,12 +38,30 @@ export class PlainMap {
     return this.#stripes.get(id)
   }
 
-  locate(chunk: ChunkId): { stripe: StripeId; index: number } | undefined {
-    for (const [stripe, { header }] of this.#stripes) {
+  locations(chunk: ChunkId): readonly ChunkLocation[] {
+    return [...this.#stripes].flatMap(([stripe, { header, isCondemned, isSwept }]) => {
       const index = header.chunks.findIndex(({ id }) => id === chunk)
-      if (index >= 0) return { stripe, index }
-    }
-    return undefined
+      return index < 0 ? [] : [{ stripe, index, class: '', isCondemned, isSwept }]
+    })
+  }
+
+  /** As holders that hold nothing of it, which `recorded` tells too. */
+  disbelieve({ stripe, index, peer }: BelievedShard): void {
+    void this.recordShards(stripe, [{ index, peer, isHeld: false }])
+    this.#disbelieved = [...this.#disbelieved, { stripe, index, peer }]
+  }
+
+  believe({ stripe, index, peer }: BelievedShard): void {
+    const rest = this.#disbelieved.filter(
+      (one) => one.stripe !== stripe || one.index !== index || one.peer !== peer,
+    )
+    if (rest.length === this.#disbelieved.length) return
+    this.#disbelieved = rest
+    void this.recordShards(stripe, [{ index, peer, isHeld: true }])
+  }
+
+  disbelieved(peer: PeerId): readonly BelievedShard[] {
+    return this.#disbelieved.filter((one) => one.peer === peer)
   }
 
   /** Each stripe is a group of its own. */
@@ -42,6 +73,7 @@ export class PlainMap {
       m: header.m,
       class: undefined,
       isCondemned,
+      isSwept: false,
       holders,
       tiers: [],
       count: 1,

@@ -77,6 +77,7 @@ function groupOf(number: number, placementGroup: number, holders: readonly PeerI
     m: 2,
     class: undefined,
     isCondemned: false,
+    isSwept: false,
     holders: holders.map((peer) => [peer]),
     tiers: [],
     count: 1,

@@ -5,6 +5,7 @@ import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import { rankForGroup } from '../../../protocol/placement/plan.ts'
 import { RELEASE_AFTER_MS } from '../../../node/upkeep/releases.ts'
 import { Caretakers, GRACE_MS } from './caretakers.ts'
+import { holdings } from '../data/volume-state.ts'
 import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 
 const BYTES = 200_000
@@ -83,7 +84,7 @@ describe('rebalance', () => {
     await store.commit([])
     // Somebody who missed that it was swept records it again.
     const { headerBytes, holders } = swarm.stripe(id)
-    await swarm.map.recordStripe(headerBytes, holders)
+    await swarm.map.recordStripe(headerBytes, holdings(holders))
     await swarm.quiet()
     await swarm.assertWhole(id)
   })

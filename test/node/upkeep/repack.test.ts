@@ -88,6 +88,7 @@ function stripe(id: string, dataBytes: number): MappedStripe & { readonly id: St
     holders: held(3),
     class: undefined,
     isCondemned: false,
+    isSwept: false,
     cold: [],
     usedAt: HLC_ZERO,
   }

@@ -22,7 +22,13 @@ async function repair(
   stripe: Partial<MappedStripe>,
 ): Promise<{ given: Map<number, Uint8Array>; fetched: number }> {
   const { header, headerBytes } = coded
-  const rest = { class: undefined, isCondemned: false, usedAt: 0n as Hlc, cold: [COPY] }
+  const rest = {
+    class: undefined,
+    isCondemned: false,
+    isSwept: false,
+    usedAt: 0n as Hlc,
+    cold: [COPY],
+  }
   const mapped: MappedStripe = { header, headerBytes, holders: [], ...rest, ...stripe }
   const given = new Map<number, Uint8Array>()
   let fetched = 0

@@ -5,6 +5,7 @@ import { MINUTE_MS } from '../../../protocol/units.ts'
 import { rankForGroup } from '../../../protocol/placement/plan.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import { Caretakers, GRACE_MS } from './caretakers.ts'
+import { holdings } from '../data/volume-state.ts'
 import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 
 const BYTES = 300_000
@@ -178,7 +179,7 @@ describe('repair', () => {
       swarm.map.members = swarm.map.members.filter((one) => one !== peer)
     }
     const { headerBytes, holders } = swarm.stripe(id)
-    await swarm.map.recordStripe(headerBytes, holders)
+    await swarm.map.recordStripe(headerBytes, holdings(holders))
     await swarm.quiet()
     withoutGone(swarm, id)
   })

@@ -1,5 +1,5 @@
-// Whole nodes on simulated machines, of which one loses shards from its store without a word and goes on as if nothing
-// were: the audits of the others find out, and what it lost is made anew elsewhere.
+// Whole nodes on simulated machines, of which one loses shards from its store and does not know: when the others ask for
+// them it looks, and says so, or they find out by themselves; and what it lost is made anew.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -17,10 +17,12 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 const NODES = 4
 /** Of full stripes, which nobody packs anew. */
 const FILE_BYTES: number = 3 * STRIPE_DATA_TARGET
+/** How it is told in a log: by itself, when it was asked, and by who asked. */
+const FOUND = ['scrub: missing', 'does not hold a shard as the map says']
 /** Three failed challenges take two rounds of half an hour between them; then another node repairs. */
 const FOUND_MS: number = 6 * HOUR_MS
 
-test('a node that drops shards silently is found out by audits, and the shards are rebuilt', async () => {
+test('a node that lost shards and does not know is found out by audits, and the shards are rebuilt', async () => {
   const scheduler = new Scheduler('silent dropper')
   const logged: string[] = []
   const cluster = new Cluster(scheduler, {
@@ -45,7 +47,7 @@ test('a node that drops shards silently is found out by audits, and the shards a
     const dropped = await dropShards(dropper)
     assert.ok(dropped.length > 0)
     await until(cluster, 'each was found missing, and is held again', async () => {
-      const found = logged.filter((line) => line.includes('does not hold a shard as the map says'))
+      const found = logged.filter((line) => FOUND.some((text) => line.includes(text)))
       const isFound = dropped.every((id) => found.some((line) => line.includes(id)))
       return isFound && (await lacking(cluster)) === 0
     })

@@ -1,11 +1,19 @@
 // What is true of every tree, whatever ops it was made of.
 import assert from 'node:assert/strict'
 import { toHex } from '../../../protocol/bytes.ts'
-import { childPrefix, decodeChildren } from '../../../protocol/tree/children.ts'
+import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
 import { CONFLICT_PREFIX, readConflictCount } from '../../../protocol/tree/conflicts.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { nameText } from '../../../protocol/tree/names.ts'
-import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
+import type { Name } from '../../../protocol/tree/names.ts'
+import {
+  ROOT,
+  isDirVisible,
+  linksOf,
+  readDir,
+  readInode,
+  readLink,
+} from '../../../protocol/tree/records.ts'
 import { lookupName } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { entriesOf } from './script.ts'
@@ -67,8 +75,8 @@ function checkNames(site: Site): void {
   const open = [ROOT]
   for (let dir = open.pop(); dir !== undefined; dir = open.pop()) {
     const names = new Set<string>()
-    for (const [, value] of state.under(childPrefix(dir)))
-      for (const { id } of decodeChildren(value)) {
+    for (const [name] of state.under(childPrefix(dir)))
+      for (const { id } of allChildren(state, dir, name as Name)) {
         assert.ok(!seen.has(id), `${id} is in two places`)
         seen.add(id)
       }
@@ -140,7 +148,8 @@ function checkVersions(site: Site, log: readonly LoggedOp[]): void {
   const texts = new Map<NodeId, Set<string>>()
   for (const { target } of entriesOf(site)) {
     if (target.kind === 'dir') continue
-    for (const link of readInode(site.state, target.id)?.links ?? [])
+    const inode = readInode(site.state, target.id)
+    for (const link of inode === undefined ? [] : linksOf(site.state, target.id, inode))
       texts.set(link, (texts.get(link) ?? new Set()).add(site.contentText(target)))
   }
   const everywhere = new Set([...texts.values()].flatMap((all) => [...all]))
@@ -150,10 +159,7 @@ function checkVersions(site: Site, log: readonly LoggedOp[]): void {
     if (op.kind !== 'version' || gone.has(dot)) continue
     const inode = readInode(site.state, op.inode)
     if (inode === undefined) continue
-    assert.ok(
-      inode.versions.some((version) => version.dot === dot),
-      `version ${dot} is lost`,
-    )
+    assert.ok(site.versions(op.inode).includes(dot), `version ${dot} is lost`)
     const text = op.content.kind === 'inline' ? Buffer.from(op.content.bytes).toString() : ''
     if (inode.links.length > 0) assert.ok(everywhere.has(` = ${text}`), `${text} does not show`)
   }

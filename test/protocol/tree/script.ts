@@ -117,7 +117,8 @@ function write(site: Site, file: ViewEntry | undefined, text: string, seen: numb
   const inode = file === undefined ? undefined : readInode(site.state, file.target.id)
   if (file === undefined || inode === undefined) return
   if (inode.target !== undefined || inode.special !== undefined) return
-  const base = inode.versions.slice(seen % (inode.versions.length + 1)).map(({ dot }) => dot)
+  const versions = site.versions(file.target.id)
+  const base = versions.slice(seen % (versions.length + 1))
   site.put(file.target.id, text, base)
 }
 

@@ -12,7 +12,15 @@ import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { MoveLog } from '../../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../../protocol/tree/names.ts'
-import { ROOT, ensureRoot, readInode } from '../../../protocol/tree/records.ts'
+import {
+  ROOT,
+  ensureRoot,
+  readDir,
+  readInode,
+  readLink,
+  seenOf,
+} from '../../../protocol/tree/records.ts'
+import { versionsOf } from '../../../protocol/tree/versions.ts'
 import { lookupName, resolve } from '../../../protocol/tree/view.ts'
 import { parseXattrName, readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { moveOps, removeOps, versionOps } from '../../../node/namespace/target-ops.ts'
@@ -170,11 +178,21 @@ export class Site {
   write(path: string, text: string): void {
     const found = this.find(path)
     const inode = found === undefined ? this.create(path) : found.target.id
-    const base =
-      readInode(this.state, inode)
-        ?.versions.slice(-1)
-        .map(({ dot }) => dot) ?? []
-    this.put(inode, text, base)
+    const newest = readInode(this.state, inode)?.newest
+    this.put(inode, text, newest === undefined ? [] : [newest.dot])
+  }
+
+  /** The presence of a directory or a link. */
+  dots(owner: 'dir' | 'link', id: NodeId): readonly Dot[] {
+    const record = owner === 'dir' ? readDir(this.state, id) : readLink(this.state, id)
+    return record === undefined ? [] : seenOf(this.state, owner, id, record)
+  }
+
+  /** Dots of all its versions, the newest last. */
+  versions(inode: NodeId): Dot[] {
+    const file = readInode(this.state, inode)
+    if (file === undefined) return []
+    return Array.from(versionsOf(this.state, inode, file), ({ dot }) => dot)
   }
 
   /** As a handle that had seen `base` does. */
@@ -263,11 +281,11 @@ export class Site {
   }
 
   entries(dir: NodeId, policy: ConflictPolicy = 'copies'): ViewEntry[] {
-    return this.state
-      .under(childPrefix(dir))
-      .flatMap(([, value]) =>
-        resolve(this.state, dir, decodeChildren(value), this.authorName, policy),
-      )
+    const prefix = childPrefix(dir)
+    return this.state.under(prefix).flatMap(([key, value]) => {
+      const children = decodeChildren(this.state, prefix + key, value)
+      return resolve(this.state, dir, children, this.authorName, policy)
+    })
   }
 
   readonly authorName = (actor: ActorId): string => names.get(actor) ?? 'unknown'
@@ -284,7 +302,10 @@ export class Site {
   contentText(target: Extract<ViewTarget, { kind: 'inode' }>): string {
     const inode = readInode(this.state, target.id)
     if (inode?.target !== undefined) return ` -> ${Buffer.from(inode.target).toString()}`
-    const content = inode === undefined ? undefined : shownVersion(inode, target.version)?.content
+    const content =
+      inode === undefined
+        ? undefined
+        : shownVersion(this.state, target.id, inode, target.version)?.content
     return content?.kind === 'inline' ? ` = ${Buffer.from(content.bytes).toString()}` : ''
   }
 

@@ -1,0 +1,127 @@
+// Ids that somebody made up: what several ops make under one id is the same on all that hold them, in whatever order.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { utf8 } from '../../../protocol/bytes.ts'
+import { emptyChanges } from '../../../protocol/tree/apply.ts'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
+import { nameFromText } from '../../../protocol/tree/names.ts'
+import { ROOT, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
+import { anyOrder, inStampOrder } from './script.ts'
+import { MemoryState, newSite } from './sites.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
+import type { TreeOp } from '../../../protocol/tree/op.ts'
+import type { Site } from './sites.ts'
+
+const NAMES = ['a', 'b', 'é', 'é'].map(nameFromText)
+const idOf = (kind: string, number: number): NodeId => (kind + number).padEnd(32, '0') as NodeId
+const INODES = [0, 1, 2].map((number) => idOf('f', number))
+const LINKS = [0, 1, 2].map((number) => idOf('1', number))
+const none = new MemoryState()
+/** Of folders in the root, and in the first of these. */
+const [OUTER] = NAMES.map((name) => freshDirId(none, ROOT, name))
+const DIRS = [ROOT, OUTER ?? ROOT].flatMap((parent) =>
+  NAMES.map((name) => freshDirId(none, parent, name)),
+)
+
+const pick = fc.nat(99)
+const step = fc.record({
+  site: fc.nat(2),
+  kind: fc.nat(9),
+  picks: fc.tuple(pick, pick, pick, pick),
+  hears: fc.integer({ min: 0, max: 12 }),
+})
+
+function of<Item>(items: readonly Item[], at: number): Item {
+  return items[at % items.length] ?? assert.fail()
+}
+
+/** Any op that names nothing but what its maker has heard of, and ids of its own that others may have made up, too. */
+function opOf(
+  site: Site,
+  kind: number,
+  picks: readonly [number, number, number, number],
+): TreeOp[] {
+  const { state } = site
+  const [x, y, z, w] = picks
+  const parent = of([ROOT, ...DIRS.filter((id) => readDir(state, id) !== undefined)], y)
+  const place = { parent, name: of(NAMES, z) }
+  const [inode, link, dir] = [of(INODES, x), of(LINKS, w), of(DIRS, x)]
+  const knowsInode = readInode(state, inode) !== undefined
+  const known = readLink(state, link)
+  const presence = w % 3 === 0 ? [] : site.dots('link', link)
+  switch (kind) {
+    case 0:
+    case 1: {
+      const target = z % 2 === 0 ? undefined : utf8(`target ${w % 3}`)
+      return [{ kind: 'create', inode, link, ...place, attributes: { mode: w }, target }]
+    }
+    case 2:
+      return knowsInode ? [{ kind: 'link', inode, link, ...place }] : []
+    case 3:
+      if (known === undefined) return []
+      return [
+        { kind: 'move', link, inode: known.inode, from: known.parent, ...place, saw: presence },
+      ]
+    case 4:
+      if (known === undefined) return []
+      return [
+        {
+          kind: 'unlink',
+          link,
+          inode: known.inode,
+          from: known.parent,
+          saw: site.dots('link', link),
+        },
+      ]
+    case 5: {
+      if (!knowsInode) return []
+      const content = { kind: 'inline', bytes: Uint8Array.of(z % 3) } as const
+      const touch = known === undefined ? [] : [{ link, saw: presence }]
+      const base = site.versions(inode).slice(0, y % 3)
+      return [{ kind: 'version', inode, base, size: 1, content, modifiedNs: 0n, touch }]
+    }
+    case 6:
+    case 7:
+      return [{ kind: 'mkdir', id: dir, ...place, attributes: { mode: w } }]
+    case 8:
+      if (readDir(state, dir) === undefined) return []
+      return [{ kind: 'rmdir', id: dir, from: ROOT, saw: site.dots('dir', dir) }]
+    default:
+      if (readDir(state, dir) === undefined) return []
+      return [{ kind: 'move-dir', id: dir, from: ROOT, ...place, saw: site.dots('dir', dir) }]
+  }
+}
+
+test('what several make under one id is the same for all, in whatever order', () => {
+  let again = 0
+  const script = fc.array(step, { minLength: 5, maxLength: 60, size: 'max' })
+  const property = fc.property(script, fc.nat(), (steps, seed) => {
+    const all = ['one', 'two', 'three'].map(newSite)
+    for (const { site: index, kind, picks, hears } of steps) {
+      const site = all[index] ?? assert.fail()
+      const other = all[hears]
+      if (other !== undefined) site.receive(other)
+      site.wallMs += picks[0] % 3
+      site.submit(...opOf(site, kind, picks))
+    }
+    for (const site of all) site.receive(...all)
+    const ordered = newSite('ordered')
+    for (const next of inStampOrder(all)) ordered.apply(next)
+    const fresh = newSite('fresh')
+    for (const next of anyOrder(fresh, all, seed)) fresh.apply(next)
+    const batched = newSite('batched')
+    batched.moves.batch(batched.state, emptyChanges(), () => {
+      for (const next of anyOrder(batched, all, seed + 1)) batched.apply(next)
+    })
+    const expected = ordered.state.dump()
+    for (const site of [...all, fresh, batched])
+      assert.equal(site.state.dump(), expected, site.name)
+    const made = all.flatMap(({ log }) =>
+      log.flatMap(({ op }) => (op.kind === 'create' ? op.link : [])),
+    )
+    again += made.length - new Set(made).size
+  })
+  fc.assert(property, { numRuns: 300 })
+  assert.ok(again > 300, `${again} links were made again`)
+})

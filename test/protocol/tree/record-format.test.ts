@@ -1,0 +1,86 @@
+// The bytes of records are those of docs/formats/tree.md: checkpoints have them.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { toHex } from '../../../protocol/bytes.ts'
+import { applyOp, emptyChanges } from '../../../protocol/tree/apply.ts'
+import { makeDot, makeStamp } from '../../../protocol/log/dot.ts'
+import { MoveLog } from '../../../protocol/tree/moves.ts'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
+import { nameFromText } from '../../../protocol/tree/names.ts'
+import { ROOT, ensureRoot } from '../../../protocol/tree/records.ts'
+import { BOB_ACTOR, hlcAt } from '../fixtures.ts'
+import { checkVectors } from '../vectors.ts'
+import { MemoryState } from './sites.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
+import type { TreeOp } from '../../../protocol/tree/op.ts'
+
+const id = (byte: string, number = 0): NodeId =>
+  (byte.repeat(12) + number.toString(16).padStart(8, '0')) as NodeId
+
+function stateOf(ops: readonly TreeOp[]): MemoryState {
+  const state = new MemoryState()
+  ensureRoot(state)
+  const moves = new MoveLog()
+  for (const [at, op] of ops.entries()) {
+    const context = {
+      dot: makeDot(BOB_ACTOR, at + 1, 0),
+      stamp: makeStamp(hlcAt(at), BOB_ACTOR, 0),
+    }
+    applyOp(state, moves, op, context, emptyChanges())
+  }
+  return state
+}
+
+function records(state: MemoryState, prefix: string): Record<string, string> {
+  const under = state.under(prefix)
+  return Object.fromEntries(
+    under.map(([key, value]) => [toHex(Buffer.from(prefix + key, 'latin1')), toHex(value)]),
+  )
+}
+
+const create = (number: number, name: string): TreeOp => ({
+  kind: 'create',
+  inode: id('f1', number),
+  link: id('11', number),
+  parent: ROOT,
+  name: nameFromText(name),
+  attributes: {},
+  target: undefined,
+})
+
+const version = (text: string): TreeOp => ({
+  kind: 'version',
+  inode: id('f1', 1),
+  base: [],
+  size: text.length,
+  content: { kind: 'inline', bytes: Buffer.from(text) },
+  modifiedNs: 7n,
+  touch: [],
+})
+
+test('records are those that docs/formats/tree.md shows', () => {
+  const conflict = stateOf([create(1, 'f'), version('old'), version('new'), create(2, 'f')])
+  const slot = freshDirId(new MemoryState(), ROOT, nameFromText('d')).slice(0, 24)
+  const many = stateOf(
+    Array.from({ length: 40 }, (_, number): TreeOp => ({
+      kind: 'mkdir',
+      id: (slot + number.toString(16).padStart(8, '0')) as NodeId,
+      parent: ROOT,
+      name: nameFromText('d'),
+      attributes: {},
+    })),
+  )
+  const trie = many.under('o')
+  checkVectors('tree-records', {
+    conflict: Object.fromEntries(
+      ['d', 'l', 'i', 'v', 'c', 'f', 'n'].map((kind) => [kind, records(conflict, kind)]),
+    ),
+    many: {
+      c: records(many, 'c'),
+      f: records(many, 'f'),
+      // The first are enough to see how they go.
+      o: Object.fromEntries(Object.entries(records(many, 'o')).slice(0, 2)),
+    },
+  })
+  assert.equal(trie.length, 3)
+})
