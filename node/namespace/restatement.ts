@@ -16,7 +16,7 @@ import type { Name } from '../../protocol/tree/names.ts'
 import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { Holding, Op } from '../../protocol/tree/op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
-import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { freshDirId, isIdOf } from '../../protocol/tree/dir-ids.ts'
 import { encodeContent } from '../../protocol/tree/op-codec.ts'
 import type { Random } from '../world/world.ts'
 import { isPinSaid } from './pins.ts'
@@ -170,7 +170,11 @@ export class Restatement {
     const known = shown?.target.kind === 'dir' ? shown.target.id : undefined
     const id = known ?? freshDirId(view, parent, op.name)
     this.#dirs.set(op.id, id)
-    return this.#volume.submit({ ...op, id, parent })
+    if (isIdOf(id, parent, op.name)) return this.#volume.submit({ ...op, id, parent })
+    // It was made elsewhere, and moved here.
+    const { name, attributes } = op
+    this.#volume.submit({ kind: 'attributes', id, attributes })
+    return this.#volume.submit({ kind: 'move-dir', id, from: parent, parent, name, saw: [] })
   }
 
   #writeVersion(op: OpOf<'version'>, place: UnsaidOp['place']): Dot | undefined {

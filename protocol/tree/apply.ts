@@ -116,11 +116,10 @@ export function applyOp(
 function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): void {
   const { stamp } = edit
   if (edit.dir(op.parent) === undefined) return
+  if (!isIdOf(op.id, op.parent, op.name)) return
   const known = edit.dir(op.id)
-  // Of this id, so that all who make it make it here; or it was moved here, and is said to be here again.
-  const isHere = isIdOf(op.id, op.parent, op.name)
   if (known === undefined) {
-    if (!isHere || isRetired(edit.store, op.id)) return
+    if (isRetired(edit.store, op.id)) return
     const made = { ...newDir(op.parent, op.name, stamp), live: [dot] }
     mergeAttributes(made.attributes, op.attributes, stamp)
     edit.putDir(op.id, made)
@@ -128,7 +127,7 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
     showDir(edit, op.id, made)
   } else {
     // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
-    if (isHere && stamp < known.created) {
+    if (stamp < known.created) {
       moves.respell(edit, op.id, op.name)
       backdateDir(edit, op.id, known, stamp)
     }

@@ -9,7 +9,6 @@ import { STAMP_ZERO } from '../log/dot.ts'
 import type { Stamp } from '../log/dot.ts'
 import type { ChangeSet } from './apply.ts'
 import { Edit, Recounts } from './edit.ts'
-import { collisionKey } from './names.ts'
 import type { Name } from './names.ts'
 import { namedInVain, placeDir } from './presence.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
@@ -101,8 +100,6 @@ export class MoveLog {
     const dir = edit.dir(id)
     const start = first?.before ?? dir
     if (dir === undefined || start === undefined || start.name === name) return
-    // Only a writer that makes up ids could give another parent, or another name than a spelling of this one.
-    if (collisionKey(start.name) !== collisionKey(name)) return
     if (first === undefined) {
       this.#positions.delete(id)
       return placeDir(edit, id, dir, start.parent, name)

@@ -9,6 +9,8 @@ import { zstdCompress } from '../../../protocol/compress.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { BATCH_PLAIN_MAX } from '../../../protocol/limits.ts'
 import { encodeBatch, sealBody } from '../../../protocol/log/batch.ts'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
+import { MemoryState } from '../../protocol/tree/sites.ts'
 import { FLAG_CLEAR_BODY } from '../../../protocol/log/entry.ts'
 import { Replica, exchange, forge, forgeOps, send } from './replicas.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
@@ -16,11 +18,12 @@ import type { Entry } from '../../../protocol/log/entry.ts'
 import type { Op } from '../../../protocol/tree/op.ts'
 
 const POLICY: Op = { kind: 'policy', key: 'ack', value: 'placed' }
+const NAME = nameFromText('forged')
 const MKDIR: Op = {
   kind: 'mkdir',
-  id: '11'.repeat(16) as never,
+  id: freshDirId(new MemoryState(), ROOT, NAME),
   parent: ROOT,
-  name: nameFromText('forged'),
+  name: NAME,
   attributes: {},
 }
 
