@@ -59,34 +59,15 @@ export function encodeOp(op: Op): Record<string, unknown> {
     case 'create':
       return encodeCreate(op)
     case 'link':
-      return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op) }
+      return { o, ...encodeLink(op), ...encodePlace(op) }
     case 'move':
-      return {
-        o,
-        i: fromHex(op.inode),
-        l: fromHex(op.link),
-        f: fromHex(op.from),
-        ...encodePlace(op),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, ...encodeLink(op), ...encodePlace(op), ...encodeLeft(op) }
     case 'move-dir':
-      return {
-        o,
-        id: fromHex(op.id),
-        f: fromHex(op.from),
-        ...encodePlace(op),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, id: fromHex(op.id), ...encodePlace(op), ...encodeLeft(op) }
     case 'unlink':
-      return {
-        o,
-        i: fromHex(op.inode),
-        l: fromHex(op.link),
-        f: fromHex(op.from),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, ...encodeLink(op), ...encodeLeft(op) }
     case 'rmdir':
-      return { o, id: fromHex(op.id), f: fromHex(op.from), s: op.saw.map(encodeDot) }
+      return { o, id: fromHex(op.id), ...encodeLeft(op) }
     case 'attributes':
       return { o, id: fromHex(op.id), a: encodeAttributes(op.attributes) }
     case 'xattr':
@@ -188,18 +169,7 @@ function decodeKnownOp(value: unknown): Op | undefined {
         value: f.has('v') ? f.bytes('v', XATTR_VALUE_MAX) : undefined,
       }
     case 'version':
-      return {
-        kind,
-        inode: id(f, 'i'),
-        base: dots(f.list('b', OP_DOTS_MAX)),
-        size: f.integer('z', 0, FILE_SIZE_MAX),
-        content: decodeContent(f.raw('c')),
-        modifiedNs: time(f.raw('m')),
-        touch: f.list('w', OP_DOTS_MAX).map((item) => {
-          const [link, dead] = list(item, 2)
-          return { link: nodeId(link), saw: dots(list(dead, OP_DOTS_MAX)) }
-        }),
-      }
+      return decodeVersion(f)
     case 'drop-version':
       return { kind, inode: id(f, 'i'), saw: saw(f) }
     case 'policy':
@@ -211,21 +181,55 @@ function decodeKnownOp(value: unknown): Op | undefined {
     case 'pin-cold':
       return { kind, id: id(f, 'id'), tier: f.text('t', TIER_NAME_MAX) }
     case 'backup':
-      return {
-        kind,
-        peer: peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES)),
-        tier: f.text('t', TIER_NAME_MAX),
-        number: f.integer('n', 1, BACKUP_NUMBER_MAX),
-        head: toHex(f.bytes('h', HASH_BYTES, HASH_BYTES)) as BackupHeadId,
-      }
+      return decodeBackup(f)
     default:
       return decodeClearOp(kind, f)
+  }
+}
+
+function decodeVersion(f: Fields): Op {
+  return {
+    kind: 'version',
+    inode: id(f, 'i'),
+    base: dots(f.list('b', OP_DOTS_MAX)),
+    size: f.integer('z', 0, FILE_SIZE_MAX),
+    content: decodeContent(f.raw('c')),
+    modifiedNs: time(f.raw('m')),
+    touch: f.list('w', OP_DOTS_MAX).map((item) => {
+      const [link, dead] = list(item, 2)
+      return { link: nodeId(link), saw: dots(list(dead, OP_DOTS_MAX)) }
+    }),
+  }
+}
+
+function decodeBackup(f: Fields): Op {
+  return {
+    kind: 'backup',
+    peer: peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES)),
+    tier: f.text('t', TIER_NAME_MAX),
+    number: f.integer('n', 1, BACKUP_NUMBER_MAX),
+    head: toHex(f.bytes('h', HASH_BYTES, HASH_BYTES)) as BackupHeadId,
   }
 }
 
 /** The entries that whoever made the op knew of. */
 function saw(f: Fields): Dot[] {
   return dots(f.list('s', OP_DOTS_MAX))
+}
+
+function encodeLink(op: {
+  readonly inode: NodeId
+  readonly link: NodeId
+}): Record<string, unknown> {
+  return { i: fromHex(op.inode), l: fromHex(op.link) }
+}
+
+/** Where it was, and what of its presence was seen. */
+function encodeLeft(op: {
+  readonly from: NodeId
+  readonly saw: readonly Dot[]
+}): Record<string, unknown> {
+  return { f: fromHex(op.from), s: op.saw.map(encodeDot) }
 }
 
 function encodePlace(op: {
