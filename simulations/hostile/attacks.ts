@@ -6,6 +6,7 @@ import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
+import { VOTE_ATTACKS } from './attacks/votes.ts'
 
 export const ATTACKS: readonly Attack[] = [
   ...CHANNEL_ATTACKS,
@@ -14,6 +15,7 @@ export const ATTACKS: readonly Attack[] = [
   ...GOSSIP_ATTACKS,
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
+  ...VOTE_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

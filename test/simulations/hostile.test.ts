@@ -15,12 +15,6 @@ const LATER: readonly string[] = [
   'backup-head-signed',
   'backup-head-true',
   'backup-word-own',
-  'votes-for-writers',
-  'ballots-in-steps',
-  'turns-to-propose',
-  'votes-have-grounds',
-  'voters-are-named',
-  'liars-do-not-count',
   'lock-sessions-by-member',
   'locks-within-share',
 ]
