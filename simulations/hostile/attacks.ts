@@ -4,6 +4,8 @@ import { CHANNEL_ATTACKS } from './attacks/channels.ts'
 import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
+import { GROWTH_ATTACKS } from './attacks/growth.ts'
+import { LOCK_ATTACKS } from './attacks/locks.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 import { VOTE_ATTACKS } from './attacks/votes.ts'
@@ -13,6 +15,8 @@ export const ATTACKS: readonly Attack[] = [
   ...CHECKPOINT_ATTACKS,
   ...ELSEWHERE_ATTACKS,
   ...GOSSIP_ATTACKS,
+  ...GROWTH_ATTACKS,
+  ...LOCK_ATTACKS,
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
   ...VOTE_ATTACKS,

@@ -10,13 +10,10 @@ import { performHostile } from '../../simulations/hostile/run.ts'
 const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
 /** Checks whose attacks are still to come. */
 const LATER: readonly string[] = [
-  'log-growth-bounded',
   'tier-agreed',
   'backup-head-signed',
   'backup-head-true',
   'backup-word-own',
-  'lock-sessions-by-member',
-  'locks-within-share',
 ]
 
 describe('a member that lies', () => {
