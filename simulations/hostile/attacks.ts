@@ -1,5 +1,6 @@
 // All attacks there are.
 import type { Attack } from './attack.ts'
+import { BACKUP_ATTACKS } from './attacks/backups.ts'
 import { CHANNEL_ATTACKS } from './attacks/channels.ts'
 import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
@@ -11,6 +12,7 @@ import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 import { VOTE_ATTACKS } from './attacks/votes.ts'
 
 export const ATTACKS: readonly Attack[] = [
+  ...BACKUP_ATTACKS,
   ...CHANNEL_ATTACKS,
   ...CHECKPOINT_ATTACKS,
   ...ELSEWHERE_ATTACKS,
