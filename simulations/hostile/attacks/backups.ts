@@ -138,7 +138,7 @@ export const BACKUP_ATTACKS: readonly Attack[] = [
       const { victim, founder } = stage
       const place = newPlace(stage)
       await toldByAdmin(stage, place)
-      for (const key of [...place.store.objects.keys()]) place.store.remove(key)
+      for (const key of place.store.objects.keys()) place.store.remove(key)
       let isUsed = false
       place.store.onChange = () => (isUsed = true)
       return async () => {
