@@ -1,19 +1,27 @@
 // All attacks there are.
 import type { Attack } from './attack.ts'
+import { BACKUP_ATTACKS } from './attacks/backups.ts'
 import { CHANNEL_ATTACKS } from './attacks/channels.ts'
 import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
+import { GROWTH_ATTACKS } from './attacks/growth.ts'
+import { LOCK_ATTACKS } from './attacks/locks.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
+import { VOTE_ATTACKS } from './attacks/votes.ts'
 
 export const ATTACKS: readonly Attack[] = [
+  ...BACKUP_ATTACKS,
   ...CHANNEL_ATTACKS,
   ...CHECKPOINT_ATTACKS,
   ...ELSEWHERE_ATTACKS,
   ...GOSSIP_ATTACKS,
+  ...GROWTH_ATTACKS,
+  ...LOCK_ATTACKS,
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
+  ...VOTE_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

@@ -92,7 +92,7 @@ async function beginnings({ liar }: Stage): Promise<readonly (readonly [string, 
 }
 
 /** Entries of its own that are of no use, one after the other: as they should be, or with other bodies. */
-function uselessEntries(
+export function uselessEntries(
   liar: Liar,
   count: number,
   bodies: readonly Uint8Array[] = [],
