@@ -28,6 +28,9 @@ test(
     const add = (node: TestNode, credentials: string): Promise<string> =>
       node.shoal('cold', 'add', 'attic', ...place, '--credentials', credentials)
     await add(first, server.credentialsFile)
+    // Who lets go of a shard looks into the bucket first.
+    const trust = ['cold', 'trust', 'attic', '--yes', '--credentials', server.credentialsFile]
+    for (const node of [second, third]) await node.shoal(...trust)
     await first.shoal('cold', 'push', '/')
     const [tier] = await first.json<TierStatus[]>('cold', 'ls')
     assert.deepEqual([tier?.objects, tier?.failure], [tier?.stripes, undefined])
