@@ -35,7 +35,7 @@ const GENERATION_CHARS = 2
 type Entry = readonly [ByteString, Uint8Array]
 
 /** The chars of a key that stay as they are; undefined: all. Of a table that is not named here nothing does. */
-export function clearLength(key: ByteString): number | undefined {
+function clearLength(key: ByteString): number | undefined {
   if (key[0] !== NAMESPACE_PREFIX) return PLAIN_TABLES.has(key[0] ?? '') ? undefined : 1
   const start = NAMESPACE_PREFIX.length + TAG_CHARS
   const table = key[start] === GENERATION_MARK ? start + GENERATION_CHARS : start

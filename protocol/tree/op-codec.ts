@@ -49,34 +49,15 @@ export function encodeOp(op: Op): Record<string, unknown> {
     case 'create':
       return encodeCreate(op)
     case 'link':
-      return { o, i: fromHex(op.inode), l: fromHex(op.link), ...encodePlace(op) }
+      return { o, ...encodeLink(op), ...encodePlace(op) }
     case 'move':
-      return {
-        o,
-        i: fromHex(op.inode),
-        l: fromHex(op.link),
-        f: fromHex(op.from),
-        ...encodePlace(op),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, ...encodeLink(op), ...encodePlace(op), ...encodeLeft(op) }
     case 'move-dir':
-      return {
-        o,
-        id: fromHex(op.id),
-        f: fromHex(op.from),
-        ...encodePlace(op),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, id: fromHex(op.id), ...encodePlace(op), ...encodeLeft(op) }
     case 'unlink':
-      return {
-        o,
-        i: fromHex(op.inode),
-        l: fromHex(op.link),
-        f: fromHex(op.from),
-        s: op.saw.map(encodeDot),
-      }
+      return { o, ...encodeLink(op), ...encodeLeft(op) }
     case 'rmdir':
-      return { o, id: fromHex(op.id), f: fromHex(op.from), s: op.saw.map(encodeDot) }
+      return { o, id: fromHex(op.id), ...encodeLeft(op) }
     case 'attributes':
       return { o, id: fromHex(op.id), a: encodeAttributes(op.attributes) }
     case 'xattr':
@@ -206,6 +187,21 @@ function decodeKnownOp(value: unknown): Op | undefined {
 /** The entries that whoever made the op knew of. */
 function saw(f: Fields): Dot[] {
   return dots(f.list('s', OP_DOTS_MAX))
+}
+
+function encodeLink(op: {
+  readonly inode: NodeId
+  readonly link: NodeId
+}): Record<string, unknown> {
+  return { i: fromHex(op.inode), l: fromHex(op.link) }
+}
+
+/** Where it was, and what of its presence was seen. */
+function encodeLeft(op: {
+  readonly from: NodeId
+  readonly saw: readonly Dot[]
+}): Record<string, unknown> {
+  return { f: fromHex(op.from), s: op.saw.map(encodeDot) }
 }
 
 function encodePlace(op: {
