@@ -19,7 +19,7 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/moves.ts',
-        find: 'before === undefined || isBelow(parent, dir, positionOf)',
+        find: 'before === undefined || above.isBelow(parent, dir)',
         replace: 'before === undefined',
       },
     ],
@@ -105,7 +105,14 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: 'node/namespace/target-ops.ts',
         find: 'base: seen(version.base),',
-        replace: 'base: seen(readInode(view, inode)?.versions.map(({ dot }) => dot) ?? []),',
+        replace:
+          'base: seen(Array.from(versionsOf(view, inode, file ?? { losers: [] }), ({ dot }) => dot)),',
+      },
+      {
+        file: 'node/namespace/target-ops.ts',
+        find: 'import { twinsOf } from',
+        replace:
+          "import { versionsOf } from '../../protocol/tree/versions.ts'\nimport { twinsOf } from",
       },
     ],
   },
@@ -116,8 +123,9 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/apply.ts',
-        find: 'inode.versions.filter((known) => !op.base.includes(known.dot))',
-        replace: 'inode.versions.slice(0, 0)',
+        find: 'for (const base of op.base) dropVersion(edit.store, op.inode, inode, base)',
+        replace:
+          'while (inode.newest !== undefined) dropVersion(edit.store, op.inode, inode, inode.newest.dot)',
       },
     ],
   },
@@ -128,7 +136,7 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/apply.ts',
-        find: 'setLinkLive(edit, op.link, link, without(link.live, op.saw))',
+        find: "setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, op.saw))",
         replace: 'setLinkLive(edit, op.link, link, [])',
       },
     ],
@@ -139,7 +147,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'protocol/tree/records.ts',
+        file: 'protocol/tree/stamped-attributes.ts',
         find: 'known === undefined || known[1] < stamp',
         replace: 'known === undefined || known[1] !== stamp',
       },
@@ -176,8 +184,8 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/apply.ts',
-        find: 'if (link.placed < edit.stamp) {',
-        replace: 'if (link.placed !== edit.stamp) {',
+        find: 'if (link.placed < edit.stamp) placeLink(',
+        replace: 'if (link.placed !== edit.stamp) placeLink(',
       },
     ],
   },
@@ -302,8 +310,8 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'node/tier/settle.ts',
-        find: '.slice(0, Math.max(0, held.length - floor))',
-        replace: '.slice(0, floor < Infinity ? held.length : 0)',
+        find: '.slice(Math.min(held.length, floor))',
+        replace: '.slice(floor < Infinity ? 0 : held.length)',
       },
     ],
   },

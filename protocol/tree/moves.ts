@@ -62,7 +62,10 @@ export class MoveLog {
     return log
   }
 
-  /** Apply a move at its place in the order. cost: O(depth), and for one that comes late O(newer moves * depth). */
+  /**
+   * Apply a move at its place in the order. cost: O(depth), and for one that comes late O(depth + newer moves * how many
+   * directories above each of them they move).
+   */
   apply(edit: Edit, move: Move): void {
     if (this.#late !== undefined && this.#firstAbove(move.stamp) < this.#moves.length)
       this.#late.push(move)
@@ -125,10 +128,11 @@ export class MoveLog {
     for (const done of newer.toReversed()) {
       if (done.before !== undefined) this.#positions.set(done.dir, done.before)
     }
+    const above = new Anchors(before, (id) => this.#positionOf(edit, id)?.parent)
     for (const next of inOrder(newer, moves)) {
       if (this.#moves.at(-1)?.stamp === next.stamp) continue
       const known = 'before' in next ? next : undefined
-      const was = this.#perform(edit, next)
+      const was = this.#perform(edit, next, above)
       if (known !== undefined && isSame(known.before, was)) {
         this.#moves.push(known)
         continue
@@ -142,10 +146,9 @@ export class MoveLog {
   }
 
   /** returns the position before, or undefined for a move that is void. */
-  #perform(edit: Edit, { dir, parent, name }: Move): Position | undefined {
+  #perform(edit: Edit, { dir, parent, name }: Move, above: Anchors): Position | undefined {
     const before = this.#positionOf(edit, dir)
-    const positionOf = (id: NodeId): Position | undefined => this.#positionOf(edit, id)
-    if (before === undefined || isBelow(parent, dir, positionOf)) return undefined
+    if (before === undefined || above.isBelow(parent, dir)) return undefined
     this.#positions.set(dir, { parent, name })
     return before
   }
@@ -193,20 +196,50 @@ function* inOrder(newer: readonly DoneMove[], moves: readonly Move[]): Generator
 
 /** True if `id` is `ancestor` or below it. */
 export function isWithin(store: StateStore, id: NodeId, ancestor: NodeId): boolean {
-  return isBelow(id, ancestor, (at) => readDir(store, at))
-}
-
-function isBelow(
-  id: NodeId,
-  ancestor: NodeId,
-  positionOf: (id: NodeId) => Position | undefined,
-): boolean {
   for (let at = id; ;) {
     if (at === ancestor) return true
     if (at === ROOT) return false
-    const position = positionOf(at)
-    if (position === undefined) return false
-    at = position.parent
+    const dir = readDir(store, at)
+    if (dir === undefined) return false
+    at = dir.parent
+  }
+}
+
+/**
+ * What is above what, while some directories move and the others stay where they are: of those only the way up to the
+ * nearest that moves is remembered, so that the deepest folder is walked through once.
+ */
+class Anchors {
+  readonly #moving: { has(id: NodeId): boolean }
+  readonly #parentOf: (id: NodeId) => NodeId | undefined
+  /** The nearest that moves, at or above a directory; undefined: none. */
+  readonly #nearest = new Map<NodeId, NodeId | undefined>()
+
+  constructor(moving: { has(id: NodeId): boolean }, parentOf: (id: NodeId) => NodeId | undefined) {
+    this.#moving = moving
+    this.#parentOf = parentOf
+  }
+
+  /** Is a directory `ancestor`, which is one that moves, or below it? cost: O(those above that move) */
+  isBelow(id: NodeId, ancestor: NodeId): boolean {
+    let at = this.#anchorOf(id)
+    while (at !== undefined && at !== ancestor) {
+      const parent = this.#parentOf(at)
+      at = parent === undefined ? undefined : this.#anchorOf(parent)
+    }
+    return at === ancestor
+  }
+
+  #anchorOf(id: NodeId): NodeId | undefined {
+    const way: NodeId[] = []
+    let at: NodeId | undefined = id
+    while (at !== undefined && !this.#moving.has(at) && !this.#nearest.has(at)) {
+      way.push(at)
+      at = at === ROOT ? undefined : this.#parentOf(at)
+    }
+    const found = at === undefined || this.#moving.has(at) ? at : this.#nearest.get(at)
+    for (const one of way) this.#nearest.set(one, found)
+    return found
   }
 }
 

@@ -16,7 +16,9 @@ async function seen(by: ClusterNode, of: ClusterNode): Promise<PeerStatus> {
 test('a machine that loses power is late, gone after the grace, and online when it is back', async () => {
   await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
     await a.ask((api) => api.setVolume('main', { grace: '10m' }))
-    await a.ask((api) => put(api, '/file', 'x'.repeat(100_000), { ack: 'placed' }))
+    // Two of the three hold each: so of some c does.
+    for (const text of ['w', 'x', 'y', 'z'])
+      await a.ask((api) => put(api, `/${text}`, text.repeat(100_000), { ack: 'placed' }))
     const well = await seen(a, c)
     assert.equal(well.state, 'online')
     assert.equal(well.isConnected, true)

@@ -141,15 +141,18 @@ describe('shards', () => {
 })
 
 describe('chunks', () => {
-  test('a damaged copy of what is in a stripe goes', async (t) => {
+  test('a damaged copy of what is in a stripe stays until another node gives it: that of others may be no better', async (t) => {
     const node = await ScrubbedNode.open(t)
     const [{ id, bytes }] = [chunkOf(STRIPE)]
     await node.store.chunks.put(id, bytes)
     await node.store.commit([])
     node.map.add(STRIPE, [[A], [A], [B]])
     await node.flip(bytes)
-    assert.deepEqual(await node.scrub(), [chunkFinding(id, 'dropped')])
-    assert.equal(node.store.chunks.has(id), false)
+    assert.deepEqual(await node.scrub(), [chunkFinding(id, 'kept')])
+    assert.ok(node.store.chunks.has(id))
+    node.elsewhere.set(id, bytes)
+    assert.deepEqual(await node.scrub(), [chunkFinding(id, 'replaced')])
+    assert.equal(await node.store.chunks.verify(id), 'whole')
   })
 
   test('a damaged one that is in no stripe is replaced by what another node has', async (t) => {

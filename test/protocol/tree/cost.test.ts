@@ -1,7 +1,12 @@
 // An op costs the same however many names are in its directory, and however old the moves are that it does not concern.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
+import { nameFromText } from '../../../protocol/tree/names.ts'
+import { ROOT, readDir } from '../../../protocol/tree/records.ts'
 import { newSite } from './sites.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
+import type { TreeOp } from '../../../protocol/tree/op.ts'
 import type { Site } from './sites.ts'
 
 /** Calls of the store, and bytes of the records that changed. */
@@ -54,4 +59,35 @@ describe('the cost of an op', () => {
     }
     assert.equal(cost(2000), cost(2))
   })
+
+  test('of a move that comes late does not grow with the depth of what newer ones moved things into', () => {
+    lateMoveMs(1)
+    const [shallow, deep] = [lateMoveMs(1), lateMoveMs(2000)]
+    assert.ok(deep < 15 * shallow + 20, `${shallow} ms at the top, ${deep} ms in the deep`)
+  })
 })
+
+/** Of the processor, for one move that is older than 4000 others, into a folder so deep. */
+function lateMoveMs(depth: number): number {
+  const [site, late] = [newSite('one'), newSite('late')]
+  const make = (parent: NodeId, text: string): NodeId => {
+    const name = nameFromText(text)
+    const id = freshDirId(site.state, parent, name)
+    site.submit({ kind: 'mkdir', id, parent, name, attributes: {} })
+    return id
+  }
+  const move = (id: NodeId, parent: NodeId, name: string): TreeOp =>
+    ({ kind: 'move-dir', id, from: ROOT, parent, name: nameFromText(name), saw: [] }) as const
+  let bottom: NodeId = ROOT
+  for (let level = 0; level < depth; level++) bottom = make(bottom, 'deeper')
+  const [x, y] = [make(ROOT, 'x'), make(ROOT, 'y')]
+  late.receive(site)
+  late.submit(move(y, x, 'late'))
+  site.wallMs = 1000
+  for (let n = 0; n < 4000; n++) site.submit(move(x, bottom, `moved${n}`))
+  const start = process.cpuUsage()
+  site.receive(late)
+  const { user, system } = process.cpuUsage(start)
+  assert.equal(readDir(site.state, y)?.parent, x)
+  return (user + system) / 1000
+}
