@@ -228,6 +228,7 @@ export const protocolTargets: readonly Target[] = [
       return openChunk(keys, { id, plainHash: KEY, length: 12, codec: 1, epoch: 1 }, input)
     },
     honest: () => vectors('chunk-sealing').slice(0, 40),
+    codes: ['malformed', 'unsupported', 'corrupt', 'contradiction'],
   },
   {
     name: 'backup-head',
