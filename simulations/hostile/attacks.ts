@@ -5,6 +5,7 @@ import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
+import { STRIPE_ATTACKS } from './attacks/stripes.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 
 export const ATTACKS: readonly Attack[] = [
@@ -14,6 +15,7 @@ export const ATTACKS: readonly Attack[] = [
   ...GOSSIP_ATTACKS,
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
+  ...STRIPE_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

@@ -175,13 +175,15 @@ class HostileRun {
     const tampering = network.tamperingOf(this.#machine.peer)
     network.tamperWith(this.#machine.peer)
     const look = await this.#withLiar(async (liar) => {
+      const user = this.#random.pick(this.#users)
       const stage: Stage = {
         cluster: this.#cluster,
         honest: this.#honest,
         founder: this.#founder,
         machine: this.#machine,
         liar,
-        victim: this.#random.pick(this.#honest),
+        victim: user.node,
+        user,
         random: this.#random,
         wait: (ms) => clock.sleep(ms),
       }
