@@ -5,8 +5,9 @@ import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
-import { STRIPE_ATTACKS } from './attacks/stripes.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
+import { STRIPE_ATTACKS } from './attacks/stripes.ts'
+import { SWEEP_ATTACKS } from './attacks/sweeps.ts'
 
 export const ATTACKS: readonly Attack[] = [
   ...CHANNEL_ATTACKS,
@@ -16,6 +17,7 @@ export const ATTACKS: readonly Attack[] = [
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
   ...STRIPE_ATTACKS,
+  ...SWEEP_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

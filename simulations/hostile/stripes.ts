@@ -5,6 +5,7 @@ import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
 import type { Holding, Op } from '../../protocol/tree/op.ts'
 import type { MappedStripe } from '../../node/data/stripe-map.ts'
+import { disbelieved } from './attack.ts'
 import type { Stage } from './attack.ts'
 import { giveAll } from './attacks/ops.ts'
 import type { EntryFields } from './liar.ts'
@@ -59,21 +60,43 @@ export function copiesOf(chunks: readonly Stored[]): CodedStripe {
   return codeStripe(chunks, 1, 1)
 }
 
-/** Shards that some honest node says it has. */
+/** Learn what was written meanwhile. */
+export async function hear({ liar, founder }: Stage): Promise<void> {
+  for (const message of await liar.exchange(founder.peer, []))
+    if (message.kind === 'entries')
+      for (const entry of message.entries) liar.volume.receive(entry)
+}
+
+/** Shards that some honest node says it has, by their stripes. */
 export async function shownOf(
   { liar, honest }: Stage,
   stripes: Iterable<StripeId>,
-): Promise<ReadonlySet<string>> {
-  const shown = new Set<string>()
+): Promise<ReadonlyMap<StripeId, ReadonlySet<number>>> {
+  const shown = new Map<StripeId, ReadonlySet<number>>()
   for (const stripe of stripes) {
+    const indices = new Set<number>()
     for (const { peer } of honest) {
       try {
-        const indices = await liar.shards.have(peer, stripe, { signal: liar.deadline() })
-        for (const index of indices) shown.add(`${stripe} ${index}`)
+        const its = await liar.shards.have(peer, stripe, { signal: liar.deadline() })
+        for (const index of its) indices.add(index)
       } catch (error) {
         if (!(error instanceof ShoalError)) throw error
       }
     }
+    shown.set(stripe, indices)
   }
   return shown
+}
+
+/** Whatever was shown of these stripes is shown still. throws CheckError. */
+export function nothingGone(
+  before: ReadonlyMap<StripeId, ReadonlySet<number>>,
+  after: ReadonlyMap<StripeId, ReadonlySet<number>>,
+  stripes: ReadonlyMap<StripeId, unknown>,
+): void {
+  for (const [stripe, indices] of before) {
+    const gone = indices.difference(after.get(stripe) ?? new Set())
+    const what = `${gone.size} of ${indices.size} shards of ${stripe} were let go of`
+    disbelieved(gone.size === 0 || !stripes.has(stripe), what)
+  }
 }
