@@ -63,8 +63,7 @@ export function copiesOf(chunks: readonly Stored[]): CodedStripe {
 /** Learn what was written meanwhile. */
 export async function hear({ liar, founder }: Stage): Promise<void> {
   for (const message of await liar.exchange(founder.peer, []))
-    if (message.kind === 'entries')
-      for (const entry of message.entries) liar.volume.receive(entry)
+    if (message.kind === 'entries') for (const entry of message.entries) liar.volume.receive(entry)
 }
 
 /** Shards that some honest node says it has, by their stripes. */
