@@ -5,6 +5,7 @@ import type { TrustRule } from '../../protocol/trust.ts'
 import { CheckError } from '../check-error.ts'
 import type { Cluster, ClusterNode } from '../cluster.ts'
 import type { SeededRandom } from '../random.ts'
+import type { HonestUser } from './honest-user.ts'
 import type { Liar } from './liar.ts'
 
 /** Where an attack is made. */
@@ -19,6 +20,8 @@ export interface Stage {
   readonly liar: Liar
   /** One of the honest, whom this attack is for. */
   readonly victim: ClusterNode
+  /** Of the victim. */
+  readonly user: HonestUser
   readonly random: SeededRandom
   /** Let time pass. */
   readonly wait: (ms: number) => Promise<void>

@@ -10,6 +10,8 @@ import { LOCK_ATTACKS } from './attacks/locks.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 import { VOTE_ATTACKS } from './attacks/votes.ts'
+import { STRIPE_ATTACKS } from './attacks/stripes.ts'
+import { SWEEP_ATTACKS } from './attacks/sweeps.ts'
 
 export const ATTACKS: readonly Attack[] = [
   ...BACKUP_ATTACKS,
@@ -22,6 +24,8 @@ export const ATTACKS: readonly Attack[] = [
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,
   ...VOTE_ATTACKS,
+  ...STRIPE_ATTACKS,
+  ...SWEEP_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

@@ -5,6 +5,9 @@ import type { ClusterNode } from '../cluster.ts'
 import type { Contents } from '../content.ts'
 import type { SeededRandom } from '../random.ts'
 
+/** What is smaller is not cut. */
+const ONE_CHUNK_MAX = 12_000
+
 export class HonestUser {
   readonly node: ClusterNode
   readonly folder: string
@@ -38,17 +41,28 @@ export class HonestUser {
     if (size !== undefined) this.#sizes.set(to, size)
   }
 
+  /** What it is about to write, in one chunk. */
+  next(): { readonly size: number; readonly bytes: Uint8Array } {
+    for (;;) {
+      const size = this.#contents.freshStoredSize(this.#random)
+      if (size <= ONE_CHUNK_MAX) return { size, bytes: this.#contents.bytes(size) }
+    }
+  }
+
   /** Write a new file. With ack 'placed' what others answer is waited for. */
-  async write(ack: 'local' | 'placed'): Promise<void> {
-    const size = this.#random.chance(0.6)
-      ? this.#contents.freshStoredSize(this.#random)
-      : this.#contents.freshSize(this.#random)
+  async write(ack: 'local' | 'placed', size: number = this.#freshSize()): Promise<void> {
     const path = `${this.folder}/file-${this.#count++}`
     const bytes = this.#contents.bytes(size)
     await this.#try(async (node) => {
       await node.ask((api) => api.writeFile(path, inOne(bytes), {}, { ack }))
       this.#sizes.set(path, size)
     })
+  }
+
+  #freshSize(): number {
+    return this.#random.chance(0.6)
+      ? this.#contents.freshStoredSize(this.#random)
+      : this.#contents.freshSize(this.#random)
   }
 
   /** Others may be away, and what they hold late; that is said, and nothing is acknowledged. */

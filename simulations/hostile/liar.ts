@@ -1,8 +1,10 @@
 // A member that lies: what it has joined with, its keys and its log, in the hands of whoever attacks. It says to others
 // whatever that wants, over whatever network it is given; test/hostile gives it a real one.
+import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
 import { summaryOf } from '../../node/namespace/hello.ts'
 import type { Volume } from '../../node/namespace/volume.ts'
 import type { Volumes } from '../../node/namespace/volumes.ts'
+import { ShardClient } from '../../node/peers/shards.ts'
 import type { Channel, Clock, Network, Random } from '../../node/world/world.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import { assert } from '../../protocol/errors.ts'
@@ -44,6 +46,10 @@ export class Liar {
   /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
   readonly volume: Volume
   readonly network: Network
+  /** What it knows of where things are, and the keys that it seals with. */
+  readonly map: VolumeStripeMap
+  /** What it asks of holders. */
+  readonly shards: ShardClient
 
   constructor({ identity, volumes, network, clock, random }: LiarParts) {
     this.identity = identity
@@ -52,6 +58,8 @@ export class Liar {
     this.network = network
     this.clock = clock
     this.random = random
+    this.map = new VolumeStripeMap(this.volume)
+    this.shards = new ShardClient({ network, clock }, { volume: this.volume.id })
   }
 
   /** Of its incarnation. */

@@ -20,6 +20,8 @@ export interface HostilePlan {
   readonly nodeCount: number
   readonly character: Character
   readonly role: Role
+  /** Redundancy of the volume: with 'auto' every member holds a shard of most stripes. */
+  readonly class: string
   readonly rates: TamperRates
   /** Names of attacks, in their order. */
   readonly attacks: readonly string[]
@@ -28,6 +30,7 @@ export interface HostilePlan {
 }
 
 const HONEST = 3
+const CLASSES = ['auto', 'rs2+1', 'copies2']
 const ATTACKS_MIN = 5
 const ATTACKS_MORE = 6
 /** A kind of tampering that a seed does not leave out comes to up to this share of messages. */
@@ -56,6 +59,7 @@ export function planOf(seed: string, planted?: TrustRule): HostilePlan {
     character,
     role,
     rates: { withhold: rate(), replay: rate(), reorder: rate(), mutate: rate() },
+    class: random.pick(CLASSES),
     attacks: attacks.map(({ name }) => name),
     planted,
   }

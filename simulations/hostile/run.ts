@@ -31,7 +31,7 @@ const EFFECT_MS: number = 20 * SECOND_MS
 /** The node of the liar runs, tampered with, for so long before the first attack, and between two. */
 const TAMPERED_MS: number = 5 * MINUTE_MS
 const BETWEEN_MS: number = MINUTE_MS
-const LIMIT_MS: number = 12 * HOUR_MS
+const LIMIT_MS: number = 24 * HOUR_MS
 /** What all attacks together may make an honest node store. */
 const STORED_MAX: number = 1 * GIB
 
@@ -129,6 +129,8 @@ class HostileRun {
     const { ticket } = await founder.ask((api) => api.invite({ uses: others.length }))
     for (const node of others) await joinedBy(node, ticket)
     const { role } = this.#plan
+    const { id } = await statusOf(founder)
+    await founder.ask((api) => api.setVolume(id, { class: this.#plan.class }))
     await joinedBy(
       this.#machine,
       (await founder.ask((api) => api.invite({ uses: 1, role }))).ticket,
@@ -175,13 +177,15 @@ class HostileRun {
     const tampering = network.tamperingOf(this.#machine.peer)
     network.tamperWith(this.#machine.peer)
     const look = await this.#withLiar(async (liar) => {
+      const user = this.#random.pick(this.#users)
       const stage: Stage = {
         cluster: this.#cluster,
         honest: this.#honest,
         founder: this.#founder,
         machine: this.#machine,
         liar,
-        victim: this.#random.pick(this.#honest),
+        victim: user.node,
+        user,
         random: this.#random,
         wait: (ms) => clock.sleep(ms),
       }

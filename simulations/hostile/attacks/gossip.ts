@@ -19,7 +19,7 @@ const OPS = 6
 const HEADS = 300
 
 /** Beacons of the liar, one after the other. */
-async function beat(liar: Liar, fields: Partial<Beacon>): Promise<void> {
+export async function beat(liar: Liar, fields: Partial<Beacon>): Promise<void> {
   const { sentMs = Math.floor(liar.clock.wall()) } = fields
   for (let n = 0; n < TIMES; n++) {
     const beacon: Beacon = {
