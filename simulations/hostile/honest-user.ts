@@ -1,5 +1,6 @@
 // A user of an honest node: writes, moves and removes files in a folder of its own, and knows what must be there.
 import { ShoalError } from '../../protocol/errors.ts'
+import { STRIPE_COPIES_BELOW } from '../../protocol/limits.ts'
 import { CheckError } from '../check-error.ts'
 import type { ClusterNode } from '../cluster.ts'
 import type { Contents } from '../content.ts'
@@ -41,11 +42,12 @@ export class HonestUser {
     if (size !== undefined) this.#sizes.set(to, size)
   }
 
-  /** What it is about to write, in one chunk. */
-  next(): { readonly size: number; readonly bytes: Uint8Array } {
+  /** What it is about to write: in one chunk, or so much that it is split, not copied. */
+  next(kind: 'chunk' | 'split'): { readonly size: number; readonly bytes: Uint8Array } {
     for (;;) {
       const size = this.#contents.freshStoredSize(this.#random)
-      if (size <= ONE_CHUNK_MAX) return { size, bytes: this.#contents.bytes(size) }
+      const isIt = kind === 'chunk' ? size <= ONE_CHUNK_MAX : size > STRIPE_COPIES_BELOW
+      if (isIt) return { size, bytes: this.#contents.bytes(size) }
     }
   }
 

@@ -110,6 +110,9 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
     kind: 'lie',
     roles: ['writer'],
     async run(stage) {
+      // Who has a copy lacks nothing, whatever it believes of others.
+      await stage.user.write('placed', stage.user.next('split').size)
+      await hear(stage)
       const doubts: Op[] = []
       for (const [stripe, { holders }] of await stripesOf(stage)) {
         const shards = holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer })))
@@ -126,7 +129,7 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
     roles: ['writer'],
     async run(stage) {
       const { liar, user, random } = stage
-      const { size, bytes } = user.next()
+      const { size, bytes } = user.next('chunk')
       const chunk = sealChunk(liar.map.keys(), bytes)
       const garbage = random.bytes(chunk.bytes.length)
       const op = await placed(stage, copiesOf([{ id: chunk.ref.id, bytes: garbage }]))
