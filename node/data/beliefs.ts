@@ -16,6 +16,9 @@ export interface BelievedShard {
   readonly peer: PeerId
 }
 
+/** Whose, or of what, shards are asked for that are not believed. */
+export type Disbelieved = { readonly peer: PeerId } | { readonly stripe: StripeId }
+
 export interface BeliefParts {
   /** As the log tells it. */
   readonly stripe: (id: StripeId) => MappedStripe | undefined
@@ -67,10 +70,11 @@ export class Beliefs {
     this.#changed(shard.stripe)
   }
 
-  /** All of a peer. cost: O(what is not believed). */
-  of(peer: PeerId): BelievedShard[] {
+  /** What is not believed. cost: of a peer O(all that is not). */
+  of(of: Disbelieved): BelievedShard[] {
+    if ('stripe' in of) return [...(this.#disbelieved.get(of.stripe)?.values() ?? [])]
     return [...this.#disbelieved.values()].flatMap((shards) =>
-      [...shards.values()].filter((shard) => shard.peer === peer),
+      [...shards.values()].filter((shard) => shard.peer === of.peer),
     )
   }
 

@@ -9,7 +9,7 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { HeldShard, Holding, ShardChange } from '../../protocol/tree/op.ts'
-import type { BelievedShard } from './beliefs.ts'
+import type { BelievedShard, Disbelieved } from './beliefs.ts'
 
 /** Per shard index the peers that acknowledged it; empty where nobody holds it. */
 export type Holders = readonly (readonly PeerId[])[]
@@ -114,8 +114,8 @@ export interface StripeMap {
   disbelieve(shard: BelievedShard, options?: { readonly isTold?: boolean }): void
   /** It has proven that it does. */
   believe(shard: BelievedShard): void
-  /** What a peer says that it holds, and is not believed here: at most so many, the latest last. */
-  disbelieved(peer: PeerId): readonly BelievedShard[]
+  /** What peers say that they hold, and is not believed here: of a peer or a stripe, the latest last, at most so many. */
+  disbelieved(of: Disbelieved): readonly BelievedShard[]
   /** Let nobody reference chunks by way of these stripes any more. */
   condemn(stripes: readonly StripeId[]): Promise<void>
   /** Say of condemned stripes that nobody needs them: their holders see to it. No effect on one that is not condemned then. */

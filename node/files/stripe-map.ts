@@ -17,7 +17,7 @@ import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { ColdPlace, Holding, ShardChange } from '../../protocol/tree/op.ts'
 import { Beliefs } from '../data/beliefs.ts'
-import type { BelievedShard } from '../data/beliefs.ts'
+import type { BelievedShard, Disbelieved } from '../data/beliefs.ts'
 import type {
   ChunkLocation,
   GroupId,
@@ -156,8 +156,8 @@ export class VolumeStripeMap implements StripeMap {
     this.#beliefs.believe(shard)
   }
 
-  disbelieved(peer: PeerId): readonly BelievedShard[] {
-    return this.#beliefs.of(peer)
+  disbelieved(of: Disbelieved): readonly BelievedShard[] {
+    return this.#beliefs.of(of)
   }
 
   /** In a minute, so that a node whose disk or network is broken does not fill the log. */

@@ -43,6 +43,8 @@ export interface AgendaOptions {
   readonly takeOverMs?: number | undefined
   /** Shards that two hold stay so long: one of them may be there for some of the members only, or leave again. */
   readonly surplusMs?: number | undefined
+  /** What others may not have heard of yet is looked at again after so long. */
+  readonly stableAgainMs?: number | undefined
   /** Members that come and go are waited for so long before stripes are moved, or coded anew, for them. */
   readonly calmMs?: number | undefined
 }
@@ -51,7 +53,6 @@ const SETTLE_MS: number = 5 * SECOND_MS
 const TAKE_OVER_MS: number = 3 * MINUTE_MS
 const SURPLUS_MS: number = HOUR_MS
 const CALM_MS: number = MINUTE_MS
-/** Until then nothing is let go that others may not have heard of. */
 const STABLE_AGAIN_MS: number = MINUTE_MS
 /** Most stripes that are condemned are swept within this time: they need not be rebuilt before. */
 const CONDEMNED_MS: number = HOUR_MS
@@ -89,6 +90,7 @@ export class Agenda {
   readonly #settleMs: number
   readonly #takeOverMs: number
   readonly #surplusMs: number
+  readonly #stableAgainMs: number
   readonly #calmMs: number
   /** What the code of a stripe depends on beside its size and its own class. */
   #codeFacts = ''
@@ -114,6 +116,7 @@ export class Agenda {
       settleMs = SETTLE_MS,
       takeOverMs = TAKE_OVER_MS,
       surplusMs = SURPLUS_MS,
+      stableAgainMs = STABLE_AGAIN_MS,
       calmMs = CALM_MS,
     }: AgendaOptions = {},
   ) {
@@ -121,6 +124,7 @@ export class Agenda {
     this.#settleMs = settleMs
     this.#takeOverMs = takeOverMs
     this.#surplusMs = surplusMs
+    this.#stableAgainMs = stableAgainMs
     this.#calmMs = calmMs
   }
 
@@ -211,7 +215,7 @@ export class Agenda {
       const dueAt = isDraining || this.#isHurried ? 0 : surplus.since + this.#surplusMs
       this.#stable ??= this.#parts.map.progress().stable
       const isStable = surplus.taken <= this.#stable
-      if (this.#isDue(isStable ? dueAt : this.#parts.clock.now() + STABLE_AGAIN_MS))
+      if (this.#isDue(isStable ? dueAt : this.#parts.clock.now() + this.#stableAgainMs))
         add('drop', RANK_DROP)
     }
     const calmAt = isDraining || this.#isHurried ? 0 : census.settledSince + this.#calmMs

@@ -90,7 +90,7 @@ export class Audit {
   /** Some of what it says that it holds, and is not believed: it may have been damaged, or away, and have it again. */
   async #askAgain(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { map, random } = this.#parts
-    for (const shard of map.disbelieved(peer).slice(-AGAIN_MAX)) {
+    for (const shard of map.disbelieved({ peer }).slice(-AGAIN_MAX)) {
       const header = map.stripe(shard.stripe)?.header
       if (header === undefined) continue
       const leaf = randomLeaf(random, header)

@@ -1,6 +1,8 @@
 // What members say that others do not hold. It changes nothing by itself: whoever holds a shard of the stripe, and so may
 // have to rebuild what is missing, asks the holder in question. Who shows the shard has it, whatever was said; who does not
 // is not believed any more (data/beliefs.ts). So a doubt costs a question, and those of one member a bounded number.
+// What this node does not believe itself it asks about again when something is said of the stripe: the shard may have been
+// put there again.
 import { SECOND_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -20,7 +22,7 @@ const ASKED_MAX = 3
 const PAUSE_MS: number = SECOND_MS / 10
 
 export interface DoubtedParts {
-  readonly map: Pick<StripeMap, 'stripe' | 'believe' | 'disbelieve'>
+  readonly map: Pick<StripeMap, 'stripe' | 'believe' | 'disbelieve' | 'disbelieved'>
   readonly store: Pick<Store, 'shards'>
   readonly client: Pick<ShardClient, 'get'>
   readonly network: Pick<Network, 'self' | 'peers'>
@@ -32,6 +34,7 @@ export interface DoubtedParts {
 
 interface Doubt {
   readonly shard: BelievedShard
+  /** Who said so: this node, where it asks again about what it does not believe. */
   readonly by: PeerId | undefined
   asked: number
 }
@@ -45,24 +48,10 @@ export class Doubted {
     this.#parts = parts
   }
 
-  /** The map has changed. returns whether there is something to look into. */
+  /** The map has changed. returns whether there is more to look into. */
   changed(event: MapEvent): boolean {
-    if (event.kind !== 'doubted') return false
-    const { network, store, map } = this.#parts
-    const { stripe, shards, by } = event
-    const holders = map.stripe(stripe)?.holders ?? []
-    if (by === network.self || store.shards.indices(stripe).length === 0) return false
-    for (const { index, peer } of shards) {
-      if (holders[index]?.includes(peer) !== true || peer === network.self) continue
-      if (!enforces('doubt-checked')) map.disbelieve({ stripe, index, peer }, { isTold: true })
-      else if (this.#mayAdd(by))
-        this.#waiting.set(keyOf(stripe, index, peer), {
-          shard: { stripe, index, peer },
-          by,
-          asked: 0,
-        })
-    }
-    return this.#waiting.size > 0
+    if (event.kind === 'shards') return this.#lookAgain(event.stripe)
+    return event.kind === 'doubted' && this.#heed(event)
   }
 
   /** Ask about all that waits. Who does not answer is asked again in the next run. */
@@ -78,9 +67,33 @@ export class Doubted {
     }
   }
 
+  /** Something else is said of shards of which this node does not believe that they are where the map says. */
+  #lookAgain(stripe: StripeId): boolean {
+    const { map, network } = this.#parts
+    const added = map
+      .disbelieved({ stripe })
+      .filter(({ peer }) => peer !== network.self)
+      .filter((shard) => this.#add({ shard, by: network.self, asked: 0 }))
+    return added.length > 0
+  }
+
+  #heed({ stripe, shards, by }: Extract<MapEvent, { kind: 'doubted' }>): boolean {
+    const { network, store, map } = this.#parts
+    const holders = map.stripe(stripe)?.holders ?? []
+    if (by === network.self || store.shards.indices(stripe).length === 0) return false
+    let isMore = false
+    for (const { index, peer } of shards) {
+      if (holders[index]?.includes(peer) !== true || peer === network.self) continue
+      const shard = { stripe, index, peer }
+      if (!enforces('doubt-checked')) map.disbelieve(shard, { isTold: true })
+      else if (this.#add({ shard, by, asked: 0 })) isMore = true
+    }
+    return isMore
+  }
+
   /** returns whether that is all. */
   async #look(doubt: Doubt, signal: AbortSignal): Promise<boolean> {
-    const { map, random, onRefuted } = this.#parts
+    const { map, network, random, onRefuted } = this.#parts
     const { shard, by } = doubt
     const header = map.stripe(shard.stripe)?.header
     if (header === undefined) return true
@@ -88,20 +101,27 @@ export class Doubted {
     const outcome = await challenge(this.#parts, shard, header, leaf, { signal })
     if (outcome === 'silent') return ++doubt.asked >= ASKED_MAX
     if (outcome !== 'proven') map.disbelieve(shard, { isTold: true })
+    else if (by === network.self) map.believe(shard)
     else onRefuted(by, shard)
     return true
   }
 
-  #mayAdd(by: PeerId | undefined): boolean {
+  /** returns whether it is new, and its author has not said too much. */
+  #add(doubt: Doubt): boolean {
+    const { by, shard } = doubt
+    const key = keyOf(shard)
+    if (this.#waiting.has(key)) return false
     const now = this.#parts.clock.now()
     const known = this.#counts.get(by)
     const current =
       known === undefined || now - known.from >= HOUR_MS ? { count: 0, from: now } : known
     this.#counts.set(by, current)
-    return ++current.count <= PER_HOUR && this.#waiting.size < WAITING_MAX
+    if (++current.count > PER_HOUR || this.#waiting.size >= WAITING_MAX) return false
+    this.#waiting.set(key, doubt)
+    return true
   }
 }
 
-function keyOf(stripe: StripeId, index: number, peer: PeerId): string {
+function keyOf({ stripe, index, peer }: BelievedShard): string {
   return `${stripe} ${index} ${peer}`
 }

@@ -18,7 +18,7 @@ interface Differences {
 export class Plans {
   #census: Census | undefined
   #plans: ReadonlyMap<GroupId, Plan> = new Map()
-  #floors: ReadonlyMap<GroupId, number | undefined> = new Map()
+  #groups: ReadonlyMap<GroupId, StripeGroup> = new Map()
 
   /** Of every group. cost: O(groups), and a plan for each that is new or may have changed. */
   of(groups: readonly StripeGroup[], census: Census): ReadonlyMap<GroupId, Plan> {
@@ -26,14 +26,20 @@ export class Plans {
     const plans = new Map<GroupId, Plan>()
     for (const group of groups) {
       const known = this.#plans.get(group.id)
-      const isSame = this.#floors.get(group.id) === group.floor
-      const stays = known !== undefined && isSame && isStill(known, group, census, differences)
+      const stays =
+        known !== undefined && this.#isAsWas(group) && isStill(known, group, census, differences)
       plans.set(group.id, stays ? known : planShards(group, census.ranked(group.placementGroup)))
     }
     this.#census = census
     this.#plans = plans
-    this.#floors = new Map(groups.map(({ id, floor }) => [id, floor]))
+    this.#groups = new Map(groups.map((group) => [group.id, group]))
     return plans
+  }
+
+  /** Its id names who holds it as the log says; who of them counts may be others now. */
+  #isAsWas({ id, floor, holders }: StripeGroup): boolean {
+    const known = this.#groups.get(id)
+    return known?.floor === floor && isSameHolders(known?.holders, holders)
   }
 }
 
@@ -52,6 +58,14 @@ function isStill(
     if (holding.delete(peer) && holding.size === 0) return true
   }
   return false
+}
+
+function isSameHolders(a: StripeGroup['holders'] | undefined, b: StripeGroup['holders']): boolean {
+  if (a === b) return true
+  return b.every((peers, index) => {
+    const others = a?.[index]
+    return others?.length === peers.length && peers.every((peer, at) => others[at] === peer)
+  })
 }
 
 function differencesOf(before: Census | undefined, after: Census): Differences {

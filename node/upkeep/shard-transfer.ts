@@ -15,7 +15,7 @@ import type { Census } from './census.ts'
 
 export interface TransferParts {
   readonly store: Pick<Store, 'shards'>
-  readonly map: Pick<StripeMap, 'recordShards' | 'disbelieve'>
+  readonly map: Pick<StripeMap, 'recordShards' | 'believe' | 'disbelieve'>
   readonly client: Pick<ShardClient, 'get' | 'put' | 'expectedMs'>
   readonly network: Pick<Network, 'self'>
   readonly budget: Pick<Budget, 'take'>
@@ -111,14 +111,17 @@ export class ShardTransfer {
     { index, to, shard }: { index: number; to: PeerId; shard: Uint8Array },
     { isUrgent, signal }: TransferOptions,
   ): Promise<ShardChange> {
-    const { store, client, network, budget } = this.#parts
+    const { store, map, client, network, budget } = this.#parts
     const taken = { index, peer: to, isHeld: true }
     if (to === network.self) {
       await store.shards.put(id, index, header, shard, { verify: true })
       return taken
     }
     if (!isUrgent) await budget.take(shard.length, signal)
-    return { ...taken, receipt: await client.put(to, { header, index, shard }, { signal }) }
+    const receipt = await client.put(to, { header, index, shard }, { signal })
+    // Whatever it lacked before: else it would be given the same again and again.
+    map.believe({ stripe: id, index, peer: to })
+    return { ...taken, receipt }
   }
 
   async #tryRead(

@@ -53,7 +53,7 @@ export interface Plan {
     readonly from: PeerId
     readonly to: PeerId
   }[]
-  /** Shards that another, who is online, holds too: for their holders to let go. */
+  /** Shards that another, who is online, is to hold, and holds: for their other holders to let go. */
   readonly drops: readonly { readonly index: number; readonly peer: PeerId }[]
   /** Once carried out there are shards without a holder, or more in some zone than may be lost. */
   readonly isDegraded: boolean
@@ -167,6 +167,8 @@ class Layout {
   readonly #isElsewhere: boolean
   readonly #alive: ReadonlyMap<PeerId, PlacePeer>
   /** Per shard who is there of its holders, the best first. */
+  readonly #allHolders: readonly (readonly PlacePeer[])[]
+  /** The same, each for one shard. */
   readonly #holders: readonly (readonly PlacePeer[])[]
   readonly #holding: ReadonlySet<PeerId>
   readonly #wanted: readonly PlacePeer[]
@@ -183,8 +185,12 @@ class Layout {
     this.#isElsewhere = floor !== undefined
     this.#alive = alive
     const ranked = [...alive.values()]
-    const held = eachOnce(holders.map((peers) => peers.filter((peer) => alive.has(peer))))
-    this.#holders = held.map((peers) => ranked.filter(({ peer }) => peers.includes(peer)))
+    const there = holders.map((peers) => peers.filter((peer) => alive.has(peer)))
+    const rankedOf = (peers: readonly PeerId[]): PlacePeer[] =>
+      ranked.filter(({ peer }) => peers.includes(peer))
+    this.#allHolders = there.map(rankedOf)
+    const once = eachOnce(there)
+    this.#holders = once === there ? this.#allHolders : once.map(rankedOf)
     const unheld = indices(this.#holders, (peers) => peers.length === 0)
     this.heldCount = holders.length - unheld.length
     this.missing = unheld.slice(0, Math.max(0, this.#floor - this.heldCount))
@@ -210,7 +216,7 @@ class Layout {
     for (const index of this.#misplaced) this.#keep(index, this.#bestOf(index))
     for (const index of held) {
       if (this.#final[index]?.presence !== 'online') continue
-      for (const { peer, presence } of this.#held(index))
+      for (const { peer, presence } of this.#allHolders[index] ?? [])
         if (presence === 'online' && peer !== this.#final[index]?.peer)
           this.drops.push({ index, peer })
     }
@@ -243,7 +249,7 @@ class Layout {
 
   /** Each shard has one holder that is there, who is wanted. */
   isFirm(): boolean {
-    const isOne = this.#holders.every((peers) => peers.length <= 1)
+    const isOne = this.#allHolders.every((peers) => peers.length <= 1)
     return (
       isOne && this.heldCount >= this.#floor && this.#misplaced.length === 0 && !this.isDegraded()
     )

@@ -4,7 +4,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { Beliefs } from '../../node/data/beliefs.ts'
-import type { BelievedShard } from '../../node/data/beliefs.ts'
+import type { BelievedShard, Disbelieved } from '../../node/data/beliefs.ts'
 import type {
   ChunkLocation,
   GroupId,
@@ -107,8 +107,8 @@ export class MapReplica implements StripeMap {
     this.#beliefs.believe(shard)
   }
 
-  disbelieved(peer: PeerId): readonly BelievedShard[] {
-    return this.#beliefs.of(peer)
+  disbelieved(of: Disbelieved): readonly BelievedShard[] {
+    return this.#beliefs.of(of)
   }
 
   progress(): { taken: Hlc; stable: Hlc } {

@@ -67,9 +67,9 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'node/upkeep/repair.ts',
-        find: 'await transfer.put(id, stripe, { index, to, shard }, options)',
+        find: 'placed.push(await transfer.put(id, stripe, { index, to, shard }, options))',
         replace: `await map.recordShards(id, [{ index, peer: to, isHeld: true }])
-        await transfer.put(id, stripe, { index, to, shard }, options)`,
+        placed.push(await transfer.put(id, stripe, { index, to, shard }, options))`,
       },
     ],
   },
@@ -79,9 +79,9 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 3,
     patches: [
       {
-        file: 'node/peers/shard-protocol-server.ts',
-        find: '      await this.#store.commit([])\n    } finally {\n      giveBack()',
-        replace: '    } finally {\n      giveBack()',
+        file: 'node/peers/shard-receipts.ts',
+        find: 'await this.#store.commit(all.flatMap(({ writes }) => writes))\n',
+        replace: '\n',
       },
     ],
   },
@@ -137,7 +137,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'node/upkeep/collect.ts',
-        find: 'if (this.#needs(id, stripe, live).length === 0) {\n        dead.push(id)\n        sweptBytes',
+        find: 'if ((await this.#needs(id, stripe, live, signal)).length === 0) {\n        dead.push(id)\n        sweptBytes',
         replace: 'if (live !== undefined) {\n        dead.push(id)\n        sweptBytes',
       },
     ],

@@ -31,6 +31,7 @@ const UPKEEP: UpkeepOptions = {
   settleMs: 10 * MINUTE_MS,
   takeOverMs: 2 * HOUR_MS,
   surplusMs: DAY_MS,
+  stableAgainMs: 2 * HOUR_MS,
   calmMs: HOUR_MS,
   everyMs: 5 * DAY_MS,
   lookMs: 2 * HOUR_MS,

@@ -53,6 +53,14 @@ describe('a plan', () => {
     })
   })
 
+  test('lets a peer that has two shards let go of the one that another has, too', () => {
+    const [a, b, c] = peersOf(3)
+    assert(a !== undefined && b !== undefined && c !== undefined)
+    const holders = [[a.peer], [b.peer, c.peer], [c.peer]]
+    const { drops, repairs } = planShards({ k: 2, m: 1, holders }, ranked(3, [a, b, c]))
+    assert.deepEqual([drops, repairs], [[{ index: 1, peer: c.peer }], []])
+  })
+
   test('is the same for every order of the shards, but for their indices', () => {
     check(({ shards, ranked }) => {
       const turned = {

@@ -18,7 +18,7 @@ import { StripeTable } from '../../../node/namespace/stripes.ts'
 import { Beliefs } from '../../../node/data/beliefs.ts'
 import { Elsewhere } from '../../../node/data/elsewhere.ts'
 import { VerifiedStripes } from '../../../node/data/verified-stripes.ts'
-import type { BelievedShard } from '../../../node/data/beliefs.ts'
+import type { BelievedShard, Disbelieved } from '../../../node/data/beliefs.ts'
 import { VOLUME, nextHlc } from './peer-group.ts'
 import type { ChunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../../protocol/chunk/seal.ts'
@@ -124,8 +124,8 @@ export class MemoryStripeMap implements StripeMap {
     this.#beliefs.believe(shard)
   }
 
-  disbelieved(peer: PeerId): readonly BelievedShard[] {
-    return this.#beliefs.of(peer)
+  disbelieved(of: Disbelieved): readonly BelievedShard[] {
+    return this.#beliefs.of(of)
   }
 
   /** All is stable at once. */

@@ -4,7 +4,7 @@ import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { ShardChange } from '../../../protocol/tree/op.ts'
-import type { BelievedShard } from '../../../node/data/beliefs.ts'
+import type { BelievedShard, Disbelieved } from '../../../node/data/beliefs.ts'
 import type {
   ChunkLocation,
   GroupId,
@@ -60,8 +60,10 @@ export class PlainMap {
     void this.recordShards(stripe, [{ index, peer, isHeld: true }])
   }
 
-  disbelieved(peer: PeerId): readonly BelievedShard[] {
-    return this.#disbelieved.filter((one) => one.peer === peer)
+  disbelieved(of: Disbelieved): readonly BelievedShard[] {
+    return this.#disbelieved.filter((one) =>
+      'peer' in of ? one.peer === of.peer : one.stripe === of.stripe,
+    )
   }
 
   /** Each stripe is a group of its own. */
