@@ -1,11 +1,12 @@
 // How much each member may still make the log of a volume grow (protocol/log/growth.ts), on this node. Who used its share waits,
-// and what depends on it, unless another member asks for it in what that one wrote: then it is of that one's share.
+// and what depends on it, unless another member asks for it in what that one wrote: then it is of that one's share. So does who
+// had others undo and redo too many moves of folders, by what it says to have done before them.
 // While the node is full, only admins may make the log grow: they can remove who fills it.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { ENTRY_OVERHEAD, growthRateOf, use, waitMs } from '../../protocol/log/growth.ts'
+import { ENTRY_OVERHEAD, REDONE, growthRateOf, use, waitMs } from '../../protocol/log/growth.ts'
 import { mayAdminister } from '../../protocol/membership/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
@@ -41,6 +42,8 @@ export class LogGrowth {
   readonly #c: GrowthComponents
   /** By author the time up to which it has used its rate. */
   readonly #used = new Map<PeerId, number>()
+  /** The same of moves done again for it. */
+  readonly #redone = new Map<PeerId, number>()
   readonly #paused = new Map<PeerId, Pause>()
 
   constructor(components: GrowthComponents) {
@@ -70,18 +73,23 @@ export class LogGrowth {
     const rate = growthRateOf(role)
     const madeMs = hlcMillis(header.hlc)
     const used = use(this.#usedBy(payer), header.bodyBytes, { rate, madeMs, nowMs })
-    const wait = waitMs(used, rate, nowMs)
+    const ofMoves = waitMs(this.#redone.get(payer) ?? 0, REDONE, nowMs)
+    const wait = Math.max(ofMoves, waitMs(used, rate, nowMs))
     if (wait > 0) return wait
     return this.isFull && !(role !== undefined && mayAdminister(role)) ? FULL_MS : 0
   }
 
-  /** An entry of so many bytes, unpacked, was taken of a member's share. */
-  charge(payer: PeerId, bytes: number, { header }: Entry): void {
+  /** An entry of so many bytes, unpacked, was taken of a member's share, for which so many moves were done again. */
+  charge(payer: PeerId, { bytes, redone }: { bytes: number; redone: number }, entry: Entry): void {
     if (this.#isSelf(payer)) return
     const nowMs = this.#c.clock.wall()
     const rate = growthRateOf(this.#c.volume.membership.roleOf(payer))
-    const at = { rate, madeMs: hlcMillis(header.hlc), nowMs }
+    const at = { rate, madeMs: hlcMillis(entry.header.hlc), nowMs }
     this.#used.set(payer, use(this.#usedBy(payer), bytes + ENTRY_OVERHEAD, at))
+    if (redone === 0) return
+    // It is old by what it says itself: that counts for nothing.
+    const now = { rate: REDONE, madeMs: nowMs, nowMs }
+    this.#redone.set(payer, use(this.#redone.get(payer) ?? 0, redone, now))
   }
 
   /** Entries of a member wait. returns whether that is news. */

@@ -41,8 +41,11 @@ export function takeEntry(
   if (label === undefined) return 'relabelling'
   try {
     const bytes = Math.max(entry.body.length, reading.kind === 'ops' ? reading.plainBytes : 0)
-    volume.growth.charge(payer ?? author, entry.headerBytes.length + bytes, entry)
+    const before = replica.moves.redone
     apply(volume, entry, { ...found, label }, reading)
+    const redone = replica.moves.redone - before
+    const took = { bytes: entry.headerBytes.length + bytes, redone }
+    volume.growth.charge(payer ?? author, took, entry)
     stop.passed(entry.hash)
     return 'applied'
   } catch (error) {

@@ -13,19 +13,26 @@ export const ENTRY_OVERHEAD: number = 1 * KIB
 /** What an author has not used counts for this long. */
 const CREDIT_MS: number = 1 * DAY_MS
 
+/** In bytes, or moves that are done again. */
 export interface GrowthRate {
-  readonly burstBytes: number
-  readonly bytesPerMs: number
+  readonly burst: number
+  readonly perMs: number
 }
 
 const perSecond = (bytes: number): number => bytes / SECOND_MS
 
 /** Above what honest bulk work makes: a thousand small files a second, with their content in the log. */
-const WRITER: GrowthRate = { burstBytes: 512 * MIB, bytesPerMs: perSecond(4 * MIB) }
+const WRITER: GrowthRate = { burst: 512 * MIB, perMs: perSecond(4 * MIB) }
 /** Which shards it holds, made anew at full speed. */
-const KEEPER: GrowthRate = { burstBytes: 32 * MIB, bytesPerMs: perSecond(8 * KIB) }
+const KEEPER: GrowthRate = { burst: 32 * MIB, perMs: perSecond(8 * KIB) }
 /** Its name, now and then what it has read; what it writes under no role that is known. */
-const READER: GrowthRate = { burstBytes: 4 * MIB, bytesPerMs: perSecond(512) }
+const READER: GrowthRate = { burst: 4 * MIB, perMs: perSecond(512) }
+
+/**
+ * Moves of folders that are undone and done again, and folders on the way up from them, since older moves came: some seconds
+ * of a processor at once, then a tenth of one.
+ */
+export const REDONE: GrowthRate = { burst: 1_000_000, perMs: perSecond(50_000) }
 
 export function growthRateOf(role: Role | undefined): GrowthRate {
   switch (role) {
@@ -40,17 +47,17 @@ export function growthRateOf(role: Role | undefined): GrowthRate {
   }
 }
 
-/** T after an entry more. usedMs: T before. madeMs: the entry's clock. */
+/** T after an entry more, of so much. usedMs: T before. madeMs: the entry's clock. */
 export function use(
   usedMs: number,
-  bytes: number,
+  amount: number,
   { rate, madeMs, nowMs }: { rate: GrowthRate; madeMs: number; nowMs: WallTime },
 ): number {
   const from = Math.max(usedMs, Math.min(madeMs, nowMs), nowMs - CREDIT_MS)
-  return from + bytes / rate.bytesPerMs
+  return from + amount / rate.perMs
 }
 
 /** How long until one whose T is this may go on; 0: now. */
 export function waitMs(usedMs: number, rate: GrowthRate, nowMs: WallTime): number {
-  return Math.max(0, Math.ceil(usedMs - rate.burstBytes / rate.bytesPerMs - nowMs))
+  return Math.max(0, Math.ceil(usedMs - rate.burst / rate.perMs - nowMs))
 }

@@ -42,6 +42,7 @@ export class MoveLog {
   readonly #moves: DoneMove[] = []
   /** Where directories are now, of those that were asked for. */
   readonly #positions = new Map<NodeId, Position>()
+  #redone = 0
   /** While a batch runs: those that came late, to be applied at once when it ends. */
   #late: Move[] | undefined
   /** While a batch runs: names to be looked at when it ends. */
@@ -53,6 +54,11 @@ export class MoveLog {
     for (const [key, value] of records)
       log.#moves.push(decodeMove(key.slice(MOVE_PREFIX.length) as Stamp, value))
     return log
+  }
+
+  /** Moves that were done again since older ones came, and folders on the way up from all that were done then; so far. */
+  get redone(): number {
+    return this.#redone
   }
 
   /** One to try moves on. cost: O(moves). */
@@ -141,6 +147,7 @@ export class MoveLog {
       this.#moves.push(done)
       edit.store.put(MOVE_PREFIX + done.stamp, encodeMove(done))
     }
+    if (newer.length > 0) this.#redone += newer.length + above.looked
     for (const [id, was] of before) this.#place(edit, id, was)
     for (const { parent } of moves) namedInVain(edit, parent)
   }
@@ -214,6 +221,8 @@ class Anchors {
   readonly #parentOf: (id: NodeId) => NodeId | undefined
   /** The nearest that moves, at or above a directory; undefined: none. */
   readonly #nearest = new Map<NodeId, NodeId | undefined>()
+  /** Directories looked at so far. */
+  looked = 0
 
   constructor(moving: { has(id: NodeId): boolean }, parentOf: (id: NodeId) => NodeId | undefined) {
     this.#moving = moving
@@ -224,6 +233,7 @@ class Anchors {
   isBelow(id: NodeId, ancestor: NodeId): boolean {
     let at = this.#anchorOf(id)
     while (at !== undefined && at !== ancestor) {
+      this.looked++
       const parent = this.#parentOf(at)
       at = parent === undefined ? undefined : this.#anchorOf(parent)
     }
@@ -239,6 +249,7 @@ class Anchors {
     }
     const found = at === undefined || this.#moving.has(at) ? at : this.#nearest.get(at)
     for (const one of way) this.#nearest.set(one, found)
+    this.looked += way.length
     return found
   }
 }

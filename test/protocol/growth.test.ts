@@ -29,7 +29,7 @@ describe('growth of a log', () => {
           used = next
           taken += bytes
         }
-        assert.ok(taken <= rate.burstBytes + rate.bytesPerMs * (DAY_MS + nowMs - NOW) + 1)
+        assert.ok(taken <= rate.burst + rate.perMs * (DAY_MS + nowMs - NOW) + 1)
       }),
       { seed: 1, numRuns: 500 },
     )
@@ -39,7 +39,7 @@ describe('growth of a log', () => {
     fc.assert(
       fc.property(anyRole, fc.integer({ min: 1, max: MIB }), (role, bytes) => {
         const rate = growthRateOf(role)
-        let used = use(NOW, rate.burstBytes, { rate, madeMs: NOW, nowMs: NOW })
+        let used = use(NOW, rate.burst, { rate, madeMs: NOW, nowMs: NOW })
         used = use(used, bytes, { rate, madeMs: NOW, nowMs: NOW })
         const wait = waitMs(used, rate, NOW)
         assert.ok(wait > 0)
@@ -53,7 +53,7 @@ describe('growth of a log', () => {
     for (const role of ['writer', 'keeper', 'reader'] as const) {
       const rate = growthRateOf(role)
       const bytes = 4 * KIB
-      const everyMs = bytes / rate.bytesPerMs
+      const everyMs = bytes / rate.perMs
       let used = 0
       for (let madeMs = NOW - DAY_MS / 4; madeMs < NOW; madeMs += everyMs * 50) {
         for (let n = 0; n < 50; n++) used = use(used, bytes, { rate, madeMs, nowMs: NOW })

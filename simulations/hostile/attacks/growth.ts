@@ -21,8 +21,8 @@ export const GROWTH_ATTACKS: readonly Attack[] = [
     roles: ['reader'],
     async run(stage) {
       const { liar, victim } = stage
-      const { burstBytes } = growthRateOf('reader')
-      const count = Math.ceil((2 * burstBytes) / PLAIN)
+      const { burst } = growthRateOf('reader')
+      const count = Math.ceil((2 * burst) / PLAIN)
       const entries = uselessEntries(liar, count, Array<Uint8Array>(count).fill(BODY))
       await giveAll(stage, entries)
       const [hello] = await liar.exchange(victim.peer, [])
