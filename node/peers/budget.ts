@@ -4,11 +4,9 @@
 //
 // For whoever serves peers, the gentlest first:
 //   take(peer, cost, amount)          takes it, or says that there is no room: leave the thing undone, or for later
-//   await room(peer, cost, amount)    waits for room; throws 'EBUSY' where that would take long, to be answered
 //   spend(peer, cost, amount)         it is spent already. Who spends what it does not have is cut off for a while
 //   giveBack(peer, cost, amount)      of what is held, not used up ('shards'), when it is held no more
 // `peer` is who is answerable: the peer that sent it, or of what is signed and comes by way of others its author.
-import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -27,8 +25,6 @@ export type Cost =
   /** Beacons of one author, and announced entries, that are passed on. */
   | 'beacons'
   | 'heads'
-  /** Bytes of entries of one author. */
-  | 'log'
   /** Bytes of shards that are kept and that no log names yet. Given back. */
   | 'shards'
 
@@ -58,10 +54,6 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   },
   beacons: { peer: { perSecond: 1, burst: 60 }, words: 'beacons' },
   heads: { peer: { perSecond: 100, burst: 1000 }, words: 'announced entries' },
-  log: {
-    peer: { perSecond: 4 * MIB, burst: 256 * MIB },
-    words: 'growth of the log',
-  },
   shards: {
     peer: { perSecond: 0, burst: 2048 * MIB },
     all: { perSecond: 0, burst: 8192 * MIB },
@@ -72,10 +64,6 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
 /** What a new channel counts for, in bytes of 'signals'. */
 export const CHANNEL_BYTES: number = 16 * 1024
 
-/** room() makes nobody wait longer. */
-const PATIENCE_MS: number = 10 * SECOND_MS
-/** To refuse costs something, too: of 'work'. */
-const REFUSAL_MS = 2
 /** The first time; twice as long each time after that, until there was none for STRIKE_MS. */
 const CUT_OFF_MS: number = MINUTE_MS
 const CUT_OFF_MAX_MS: number = HOUR_MS
@@ -96,7 +84,7 @@ interface Account {
 }
 
 export class PeerBudgets {
-  readonly #clock: Pick<Clock, 'now' | 'sleep'>
+  readonly #clock: Pick<Clock, 'now'>
   readonly #security: RecordSecurity | undefined
   readonly #allowances: Readonly<Record<Cost, Allowances>>
   /** Who was charged last is last. */
@@ -105,7 +93,7 @@ export class PeerBudgets {
   readonly #listeners = new Set<(peer: PeerId) => void>()
 
   constructor(
-    { clock, security }: { clock: Pick<Clock, 'now' | 'sleep'>; security?: RecordSecurity },
+    { clock, security }: { clock: Pick<Clock, 'now'>; security?: RecordSecurity },
     allowances: Readonly<Record<Cost, Allowances>> = ALLOWANCES,
   ) {
     this.#clock = clock
@@ -120,27 +108,6 @@ export class PeerBudgets {
     if (!buckets.every((bucket) => bucket.has(amount, now))) return false
     for (const bucket of buckets) bucket.spend(amount, now)
     return true
-  }
-
-  /**
-   * Wait until there is room, and take it; waits for at most PATIENCE_MS.
-   * throws ShoalError 'EBUSY' where it would take longer, and the reason of `signal`.
-   */
-  async room(peer: PeerId, cost: Cost, amount: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    const now = this.#clock.now()
-    const buckets = this.#bucketsOf(peer, cost)
-    const waitMs = Math.max(...buckets.map((bucket) => bucket.msUntil(amount, now)))
-    if (waitMs > PATIENCE_MS) {
-      this.spend(peer, 'work', REFUSAL_MS)
-      throw new ShoalError(
-        'EBUSY',
-        `this node takes no more of you for now: ${this.#allowances[cost].words}; try again in a while`,
-      )
-    }
-    // At once, so that whoever comes next waits for this one too.
-    for (const bucket of buckets) bucket.spend(amount, now)
-    if (waitMs > 0) await this.#clock.sleep(waitMs, { signal })
   }
 
   /** It is spent. Who has less than nothing left is cut off; so is who has little, where all together have nothing. */

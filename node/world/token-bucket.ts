@@ -41,10 +41,4 @@ export class TokenBucket {
   giveBack(amount: number, now: Instant): void {
     this.#tokens = Math.min(this.tokens(now) + amount, this.allowance.burst)
   }
-
-  msUntil(amount: number, now: Instant): number {
-    if (this.has(amount, now)) return 0
-    const { perSecond, burst } = this.allowance
-    return ((Math.min(amount, burst) - this.#tokens) / perSecond) * SECOND_MS
-  }
 }

@@ -18,10 +18,8 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   signals: NONE,
   heads: NONE,
   beacons: { peer: { perSecond: 1, burst: 5 }, words: 'beacons' },
-  log: { peer: { perSecond: 10, burst: 100 }, words: 'log' },
   shards: { peer: { perSecond: 0, burst: 100 }, words: 'shards' },
 }
-const { signal } = new AbortController()
 
 function start(): {
   clock: ManualClock
@@ -45,33 +43,15 @@ describe('budgets of peers', () => {
         const { clock, budgets } = start()
         let taken = 0
         for (const [amount, pauseMs] of asked) {
-          if (budgets.take(ANNA, 'log', amount)) taken += amount
+          if (budgets.take(ANNA, 'bytes', amount)) taken += amount
           clock.advance(pauseMs)
         }
         assert.ok(taken <= 100 + (clock.now() / SECOND_MS) * 10)
         assert.equal(budgets.cutOffOf(ANNA), undefined)
-        assert.ok(budgets.take(BEN, 'log', 100), 'another has all of its own')
+        assert.ok(budgets.take(BEN, 'bytes', 100), 'another has all of its own')
       }),
       { seed: 1, numRuns: 200 },
     )
-  })
-
-  test('who waits for room gets it in the order of asking, and nobody waits for long', async () => {
-    const { clock, budgets } = start()
-    await budgets.room(ANNA, 'log', 100, signal)
-    const done: number[] = []
-    const waiting = [20, 30].map(async (amount) => {
-      await budgets.room(ANNA, 'log', amount, signal)
-      done.push(amount)
-    })
-    await assert.rejects(budgets.room(ANNA, 'log', 60, signal), { code: 'EBUSY' })
-    for (const expected of [[20], [20], [20, 30]]) {
-      clock.advance(2 * SECOND_MS)
-      await Promise.resolve()
-      await Promise.resolve()
-      assert.deepEqual(done, expected)
-    }
-    await Promise.all(waiting)
   })
 
   test('who spends more than it has is cut off, longer each time, and its owner hears of it', () => {
