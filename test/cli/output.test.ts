@@ -1,5 +1,6 @@
 // How things look: sizes, times, modes, tables, names; and paths as people write them.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { parseDuration } from '../../cli/arguments.ts'
 import {
@@ -11,6 +12,7 @@ import {
   jsonLine,
   printable,
   printableLines,
+  shellWord,
   table,
 } from '../../cli/output.ts'
 import { baseName, joinPath, namesFolder, parentPath } from '../../cli/paths.ts'
@@ -78,6 +80,14 @@ describe('output', () => {
   test('a name cannot move the cursor, end a line or turn the text around', () => {
     assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a?[31m???y 🐟')
     assert.equal(printable('\u0007\u007f\u0085\u009b2J\u2028\u2066ü'), '????2J??ü')
+  })
+
+  test('a path in a command is one word for a shell, and nothing that it runs', () => {
+    for (const path of ['/a b', '/$(id)', '/`id`', "/it's; id", '/a\nid', '~', '-n', '/!x', '/a*'])
+      assert.equal(
+        spawnSync('sh', ['-c', `printf %s ${shellWord(path)}`]).stdout.toString(),
+        printable(path),
+      )
   })
 
   test('of what is printed only lines and colours are more than text', () => {

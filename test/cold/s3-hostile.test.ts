@@ -35,6 +35,19 @@ test('an endless listing, or an endless error, is broken off', () =>
     },
   ))
 
+test('of an error that a server makes up only so much is told', () =>
+  against(
+    (_request, response) => {
+      const code = 'x'.repeat(MIB)
+      response.writeHead(400).end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
+    },
+    (tier) =>
+      assert.rejects(
+        keysOf(tier),
+        ({ message }: Error) => message.includes('xxx') && message.length < 300,
+      ),
+  ))
+
 test('entities are not made longer than they are, and files of this machine not read', () =>
   against(
     (_request, response) => {
