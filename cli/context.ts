@@ -1,8 +1,8 @@
 // What every command is given: where the node's home is, how to reach the node, how to print, and when to stop.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { encodeJson } from '../node/control/wire.ts'
 import { Client } from './client.ts'
+import { jsonLine, printableLines } from './output.ts'
 import type { Command } from 'commander'
 import type { Consistency } from '../node/control/api.ts'
 import type { ConsistencyOptions } from './arguments.ts'
@@ -63,13 +63,13 @@ export class Context {
 
   /** The result of a command: `value` with --json, else the text, if it is not empty. */
   print(value: unknown, text: () => string): void {
-    const line = this.json ? encodeJson(value) : text()
+    const line = this.json ? jsonLine(value) : printableLines(text())
     if (line !== '') process.stdout.write(`${line}\n`)
   }
 
   /** A word to whoever watches, on stderr. */
   tell(text: string): void {
-    if (!this.json) process.stderr.write(`${text}\n`)
+    if (!this.json) process.stderr.write(`${printableLines(text)}\n`)
   }
 
   /** How to call this command again, for texts that tell the next step. */

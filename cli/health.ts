@@ -102,7 +102,7 @@ function checkpointRows({
   stranded,
 }: LogStatus): readonly (readonly [what: string, text: string])[] {
   const missing = stranded?.missing.map(printable).join(', ') ?? ''
-  const words = stranded && `shoal volume accept-checkpoint ${stranded.peer}`
+  const words = stranded && `shoal volume accept-checkpoint ${shellWord(stranded.peer)}`
   const behind = `the others have dropped what this node lacks, and too few vouch for what they go on from (missing: ${missing}); wait for them, or say "${words}"`
   const writers = late.map(
     ({ name, entries }) => `${count(entries, 'entry')} of ${printable(name)}`,

@@ -36,7 +36,7 @@ import { addUnmount } from './commands/unmount.ts'
 import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
-import { errorLine, explain } from './output.ts'
+import { errorLine, explain, jsonLine } from './output.ts'
 
 /** In the order of `shoal --help`. */
 const COMMANDS = [
@@ -144,7 +144,7 @@ function report(thrown: unknown, json: boolean): number {
   if (thrown === OUTPUT_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
     return 0
   const error = explain(thrown)
-  if (json) process.stdout.write(`${JSON.stringify(errorBody(error))}\n`)
+  if (json) process.stdout.write(`${jsonLine(errorBody(error))}\n`)
   else process.stderr.write(`${errorLine(error)}\n`)
   if (error.code === 'not-running') return 3
   return error.code === 'usage' ? 2 : 1

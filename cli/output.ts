@@ -3,10 +3,15 @@ import { stripVTControlCharacters } from 'node:util'
 import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
+import { encodeJson } from '../node/control/wire.ts'
+import { HIDDEN_CHARS, escapeHidden } from '../protocol/hidden-chars.ts'
 import type { FileKind } from '../protocol/tree/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
+/** The end of a line, or a colour. */
+// eslint-disable-next-line no-control-regex -- colours begin with one
+const OWN_CODES = /(\n|\u001b\[\d+m)/
 const KIND_LETTERS: Readonly<Record<FileKind, string>> = {
   file: '-',
   folder: 'd',
@@ -89,9 +94,22 @@ function shownLength(text: string): number {
   return stripVTControlCharacters(text).length
 }
 
-/** A name that came from somebody else, without the characters that move a cursor or end a line. */
+/** A name that came from somebody else, without the characters that move a cursor, end a line or turn it around. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '?')
+  return text.replace(HIDDEN_CHARS, '?')
+}
+
+/** Lines and colours of our own as they are, and whatever in them should have been made printable. */
+export function printableLines(text: string): string {
+  return text
+    .split(OWN_CODES)
+    .map((part, at) => (at % 2 === 0 ? printable(part) : part))
+    .join('')
+}
+
+/** A value as --json shows it: exact, on one line, and nothing in it does anything to a terminal. */
+export function jsonLine(value: unknown): string {
+  return escapeHidden(encodeJson(value))
 }
 
 /** A path as a shell takes it, where it is one of people's: printable, and quoted if need be. */

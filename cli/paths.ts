@@ -16,7 +16,7 @@ export function asPath(path: string): string {
 
 /** The last name, '' of a root. */
 export function baseName(path: string): string {
-  return inside(path).replace(/^.*\//, '')
+  return inside(path).replace(/^.*\//s, '')
 }
 
 /** The folder that holds the path; a root holds itself. */

@@ -147,5 +147,5 @@ function rowOf(tier: TierStatus): readonly string[] {
       ? ''
       : `putting ${formatBytes(moving.doneBytes)} of ${formatBytes(moving.totalBytes)}`
   const health = failure === undefined ? 'ok' : printable(failure.message)
-  return [printable(name), printable(url), kept, held, named.join(' '), put, now, health]
+  return [printable(name), printable(url), kept, held, printable(named.join(' ')), put, now, health]
 }

@@ -2,7 +2,7 @@
 import colors from 'picocolors'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { parseCount, parseDuration } from '../arguments.ts'
-import { formatTime, printable, table } from '../output.ts'
+import { formatTime, jsonLine, printable, table } from '../output.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
 import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/security.ts'
@@ -48,7 +48,7 @@ async function show(context: Context, options: EventsOptions): Promise<void> {
     return checkLog(context)
   }
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
-  const print = context.json ? jsonLine : textLine
+  const print = context.json ? entryJson : textLine
   try {
     const pages = context.client.readSecurity({ sinceMs, limit, follow })
     await writeOut(context, printed(pages, print))
@@ -65,8 +65,8 @@ async function* printed(
   for await (const page of pages) yield page.map((entry) => `${print(entry)}\n`).join('')
 }
 
-function jsonLine({ timeMs, ...entry }: SecurityEntry): string {
-  return JSON.stringify({ ...entry, time: new Date(timeMs).toISOString() })
+function entryJson({ timeMs, ...entry }: SecurityEntry): string {
+  return jsonLine({ ...entry, time: new Date(timeMs).toISOString() })
 }
 
 function textLine({ number, timeMs, kind, peer, name, message }: SecurityEntry): string {

@@ -3,7 +3,7 @@ import colors from 'picocolors'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { parseCount } from '../arguments.ts'
 import { Graph } from '../graph.ts'
-import { count, formatBytes, formatTime, printable } from '../output.ts'
+import { count, formatBytes, formatTime, jsonLine, printable } from '../output.ts'
 import { asPath, baseName } from '../paths.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
@@ -81,9 +81,9 @@ type Printer = (item: LogItem) => string
 function printJson(item: LogItem): string {
   if (item.kind === 'entry') {
     const { timeMs, ...entry } = item
-    return JSON.stringify({ ...entry, time: isoTime(timeMs) })
+    return jsonLine({ ...entry, time: isoTime(timeMs) })
   }
-  return JSON.stringify({ kind: item.kind, before: isoTime(item.beforeMs) })
+  return jsonLine({ kind: item.kind, before: isoTime(item.beforeMs) })
 }
 
 function isoTime(ms: number | undefined): string | undefined {

@@ -138,7 +138,7 @@ function rowOf(pin: Pin): readonly string[] {
 function wishOf(pin: Pin): readonly [string, string] {
   switch (pin.kind) {
     case 'class':
-      return [`class ${pin.class}`, 'volume']
+      return [`class ${printable(pin.class)}`, 'volume']
     case 'cold':
       return [`cold ${printable(pin.tier)}`, 'volume']
     case 'local':

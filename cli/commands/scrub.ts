@@ -1,5 +1,5 @@
 // `shoal scrub`: read all that this node stores, check it, and have the swarm rebuild what is damaged.
-import { count, formatBytes, printable, table } from '../output.ts'
+import { count, formatBytes, jsonLine, printable, table } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
@@ -27,7 +27,7 @@ Example:
 }
 
 async function* lines(pages: AsyncIterable<readonly ScrubEvent[]>): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((event) => `${JSON.stringify(event)}\n`).join('')
+  for await (const page of pages) yield page.map((event) => `${jsonLine(event)}\n`).join('')
 }
 
 async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]>): Promise<void> {

@@ -176,6 +176,6 @@ function differenceText({ differsMs }: VolumeStatus): string | undefined {
 
 function settingsText(settings: Settings): string {
   return Object.entries(settings)
-    .map(([key, value]) => `${key}=${value}`)
+    .map(([key, value]) => printable(`${key}=${value}`))
     .join(' ')
 }

@@ -73,7 +73,10 @@ function checkNotPinned({ namespace, volume: { view } }: HostedVolume, id: NodeI
   const [pin] = pinsOver(view, id, 'pin-cold')
   if (pin === undefined) return
   const path = pathOf(namespace, pin.id) ?? ''
-  throw new ShoalError('usage', `it is pinned to cold tier ${pin.to}: shoal pin rm ${path} first`)
+  throw new ShoalError(
+    'usage',
+    `it is pinned to cold tier ${pin.to} by the pin of ${path}: take that away first, by shoal pin rm`,
+  )
 }
 
 /** throws ShoalError 'usage' where it is not plain which tier is meant. */

@@ -23,14 +23,21 @@ import {
 import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
+/** Of an id, what names a peer though others have that for a name: as `shoal peer ls` shows it. */
+const ID_PART_LENGTH = 8
+
 /**
- * The peer a person means: by name, id, or the unique beginning or end of an id.
+ * The peer a person means: by id, name, or the unique beginning or end of an id. Members choose their names: nobody is
+ * meant by the id of another, or by a part of it as it is shown.
  * throws ShoalError 'no-such-peer'.
  */
 export function findPeer(text: string, peers: readonly PeerId[], volumes: Volumes): PeerId {
-  const named = peers.filter((peer) => peer === text || peerName(peer, volumes) === text)
-  const found =
-    named.length > 0 ? named : peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
+  const exact = peers.filter((peer) => peer === text)
+  const named = peers.filter((peer) => peerName(peer, volumes) === text)
+  const parts = peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
+  const either = new Set([...named, ...parts])
+  const isShort = text.length < ID_PART_LENGTH
+  const found = exact.length > 0 ? exact : isShort && named.length > 0 ? named : [...either]
   const [first] = found
   if (first !== undefined && found.length === 1) return first
   throw new ShoalError(

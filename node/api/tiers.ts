@@ -131,17 +131,18 @@ async function look(
 ): Promise<Pick<TierStatus, 'objects' | 'bytes' | 'classes' | 'oldestMs' | 'newestMs'>> {
   let objects = 0
   let bytes = 0
-  const classes: Record<string, number> = {}
+  const classes = new Map<string, number>()
   let [oldest, newest] = [Infinity, -Infinity]
   for await (const object of tiers.open(name).list(packsPrefix(volume.id), { signal })) {
     objects++
     bytes += object.bytes
-    classes[object.storageClass] = (classes[object.storageClass] ?? 0) + object.bytes
+    const { storageClass } = object
+    classes.set(storageClass, (classes.get(storageClass) ?? 0) + object.bytes)
     oldest = Math.min(oldest, object.modifiedMs)
     newest = Math.max(newest, object.modifiedMs)
   }
   const times = { oldestMs: oldest as WallTime, newestMs: newest as WallTime }
-  return { objects, bytes, classes, ...(objects === 0 ? {} : times) }
+  return { objects, bytes, classes: Object.fromEntries(classes), ...(objects === 0 ? {} : times) }
 }
 
 function describe(name: string, location: TierLocation): Tier {

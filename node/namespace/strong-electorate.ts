@@ -19,7 +19,9 @@ export function findVoters(volume: Volume, text: string): readonly PeerId[] {
   const members = volume.membership.members()
   return text.split(',').map((part) => {
     const wanted = part.trim()
-    const found = members.filter(({ peer, name }) => peer === wanted || name === wanted)
+    const exact = members.filter(({ peer }) => peer === wanted)
+    // Members choose their names, also if that is the id of another.
+    const found = exact.length > 0 ? exact : members.filter(({ name }) => name === wanted)
     const [member] = found
     if (member === undefined || found.length > 1) {
       const problem = member === undefined ? 'is no member of the volume' : 'is the name of several'

@@ -3,6 +3,7 @@
 import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { destination, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { escapeHidden } from '../../protocol/hidden-chars.ts'
 import { MIB } from '../../protocol/units.ts'
 
 const LOG_BYTES_MAX: number = 8 * MIB
@@ -49,7 +50,7 @@ export function openLog(
       formatters: { level: label },
       serializers: { error: stdSerializers.err },
     },
-    { write: (line) => void file.write(`${seal(line.trimEnd())}\n`) },
+    { write: (line) => void file.write(`${seal(escapeHidden(line.trimEnd()))}\n`) },
   )
   return (lineLevel, message, fields = {}) => logger[lineLevel](fields, message)
 }

@@ -4,6 +4,7 @@
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
+import { escapeHidden } from '../../protocol/hidden-chars.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { securityLineHash } from '../../protocol/wire/security.ts'
@@ -177,12 +178,8 @@ async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
 /** An event, after the line with this hash. */
 export function formatLine(entry: SecurityEntry, prev: Uint8Array): string {
   const { number, timeMs, ...rest } = entry
-  return JSON.stringify({
-    n: number,
-    time: new Date(timeMs).toISOString(),
-    ...rest,
-    prev: toHex(prev),
-  })
+  const time = new Date(timeMs).toISOString()
+  return escapeHidden(JSON.stringify({ n: number, time, ...rest, prev: toHex(prev) }))
 }
 
 function readLine(stored: string, open: LogFiles['open']): Line['read'] {

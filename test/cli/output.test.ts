@@ -1,5 +1,6 @@
 // How things look: sizes, times, modes, tables, names; and paths as people write them.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { parseDuration } from '../../cli/arguments.ts'
 import {
@@ -8,7 +9,10 @@ import {
   formatDevice,
   formatDuration,
   formatMode,
+  jsonLine,
   printable,
+  printableLines,
+  shellWord,
   table,
 } from '../../cli/output.ts'
 import { baseName, joinPath, namesFolder, parentPath } from '../../cli/paths.ts'
@@ -75,6 +79,31 @@ describe('output', () => {
 
   test('a name cannot move the cursor, end a line or turn the text around', () => {
     assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a?[31m???y 🐟')
+    assert.equal(printable('\u0007\u007f\u0085\u009b2J\u2028\u2066ü'), '????2J??ü')
+  })
+
+  test('a path in a command is one word for a shell, and nothing that it runs', () => {
+    for (const path of ['/a b', '/$(id)', '/`id`', "/it's; id", '/a\nid', '~', '-n', '/!x', '/a*'])
+      assert.equal(
+        spawnSync('sh', ['-c', `printf %s ${shellWord(path)}`]).stdout.toString(),
+        printable(path),
+      )
+  })
+
+  test('of what is printed only lines and colours are more than text', () => {
+    const own = '\u001b[31mred\u001b[39m\nnext'
+    assert.equal(printableLines(own), own)
+    assert.equal(
+      printableLines(`${own}\u001b]0;x\u0007\u001b[2J\r\u009b1A`),
+      `${own}?]0;x??[2J??1A`,
+    )
+  })
+
+  test('JSON is exact, and nothing in it does anything to a terminal', () => {
+    const value = { name: 'a\u001b\n\u007f\u009b\u2028\u202e\ud83d\udc1f', timeNs: 5n }
+    const line = jsonLine(value)
+    assert.match(line, /^[^\p{Cc}\u2028\u202e]*$/u)
+    assert.deepEqual(JSON.parse(line), { ...value, timeNs: '5' })
   })
 
   test('a failure of the local disk keeps its code and names the file', () => {
@@ -99,6 +128,7 @@ describe('paths', () => {
     ['v:/', '', 'v:/'],
     ['v:/a/b', 'b', 'v:/a'],
     ['/a:b/c', 'c', '/a:b'],
+    ['/a\nb/c\nd', 'c\nd', '/a\nb'],
   ] as const
 
   test('every path has a last name and a parent, and the two make the path', () => {

@@ -1,5 +1,6 @@
 // A tier in a folder, held to the seam; and what is peculiar to a folder.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
   chmod,
   mkdir,
@@ -76,6 +77,45 @@ test('links that lead out of the tier are not followed', () =>
     await assert.rejects(get(tier, 'file'), says('cold-denied'))
     assert.deepEqual(await keysOf(tier), [])
     assert.deepEqual(await readdir(outside), ['secret'])
+  }))
+
+test('nothing is made, written, listed or removed through a link that somebody put into the tier', () =>
+  using(async (folder) => {
+    const [inside, outside] = [join(folder, 'in'), join(folder, 'out')]
+    await mkdir(inside)
+    await mkdir(outside)
+    const precious = join(outside, 'precious')
+    await writeFile(precious, 'x')
+    const old = new Date(clock.wall() - PARTIAL_KEPT_MS - 1000)
+    await utimes(precious, old, old)
+    const tier = tierIn(inside)
+    await symlink(outside, join(inside, 'link'))
+    await assert.rejects(put(tier, 'link/deep/new', patternOf(1)), says('cold-denied', 'link'))
+    await assert.rejects(keysOf(tier, 'link/'), says('cold-denied', 'link'))
+    await symlink(precious, join(inside, 'file'))
+    assert.equal(await tier.head('file', { signal: forever() }), undefined)
+    // Where what is put lies before it is whole, and old files are cleared away.
+    await rm(join(inside, PARTIAL_FOLDER), { recursive: true, force: true })
+    await symlink(outside, join(inside, PARTIAL_FOLDER))
+    await assert.rejects(put(tier, 'new', patternOf(1)), says('cold-denied', PARTIAL_FOLDER))
+    await assert.rejects(tier.check({ signal: forever() }), says('cold-denied', PARTIAL_FOLDER))
+    await rm(join(inside, PARTIAL_FOLDER))
+    await mkdir(join(inside, 'packs'))
+    await writeFile(join(inside, 'packs', 'pack'), 'x')
+    await utimes(join(inside, 'packs', 'pack'), old, old)
+    await symlink('packs', join(inside, PARTIAL_FOLDER))
+    await assert.rejects(tier.check({ signal: forever() }), says('cold-denied', PARTIAL_FOLDER))
+    assert.deepEqual(await readdir(join(inside, 'packs')), ['pack'])
+    assert.deepEqual(await readdir(outside), ['precious'])
+  }))
+
+test('a pipe in place of an object is no object, and nobody waits for its other end', () =>
+  using(async (folder) => {
+    spawnSync('mkfifo', [join(folder, 'pipe')])
+    const tier = tierIn(folder)
+    await assert.rejects(get(tier, 'pipe'), says('cold-denied', 'pipe'))
+    assert.equal(await tier.head('pipe', { signal: forever() }), undefined)
+    assert.deepEqual(await keysOf(tier), [])
   }))
 
 test('what a killed process was putting is no object, and goes after a day', () =>

@@ -1,5 +1,5 @@
-// Which addresses a node gives out, and which of a peer's it tries first. Both look at the network interfaces as they
-// are now: a laptop moves.
+// Which addresses a node gives out, which of a peer's it dials, and which it tries first. The first and the last look at the
+// network interfaces as they are now: a laptop moves.
 import { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
@@ -8,11 +8,21 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Addresses that a peer no longer says are its own, but that we were told of, kept at most. */
 const KEPT_MAX = 8
+const HOSTS: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
 
 /** Without those that mean something to this machine alone, unless there are no others. */
 export function worthAnnouncing(addresses: Multiaddr[]): Multiaddr[] {
   const reachable = addresses.filter((address) => !isLoopback(address) && !isLinkLocal(address))
   return reachable.length > 0 ? reachable : addresses
+}
+
+/**
+ * An address of a machine. Members say where they are, and libp2p would dial a socket in the file system too: nobody is to
+ * reach the programs behind those of this machine.
+ */
+export function isOfMachine(address: Multiaddr): boolean {
+  const [host, transport] = address.getComponents().map(({ name }) => name)
+  return host !== undefined && HOSTS.has(host) && transport === 'tcp'
 }
 
 /**

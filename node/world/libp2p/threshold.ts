@@ -8,6 +8,7 @@ import { parsePeerId } from '../../../protocol/ids.ts'
 import { STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX } from '../../../protocol/limits.ts'
 import type { Instant } from '../../../protocol/units.ts'
 import { TokenBucket } from '../token-bucket.ts'
+import { isOfMachine } from './addresses.ts'
 import { strangersMuxer } from './strangers-muxer.ts'
 import type {
   ConnectionEncrypter,
@@ -72,6 +73,7 @@ export class Threshold {
       !this.isMember(peer.toString())
     return {
       denyDialPeer: isNoMember,
+      denyDialMultiaddr: (address) => !isOfMachine(address),
       denyOutboundEncryptedConnection: isNoMember,
       denyInboundConnection: (connection) => !this.#mayKnock(connection),
     }

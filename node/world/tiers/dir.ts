@@ -1,9 +1,10 @@
 // A tier that is a folder, such as a mounted disk or a network share. An object is a file; it is written beside, synced,
 // and renamed into its place. The folder itself is never made: one that is not there is a disk that is not mounted.
+// Others can write there, too: no link in it is followed, and nothing is read but files.
 import { constants } from 'node:fs'
-import { mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { toHex } from '../../../protocol/bytes.ts'
 import { ShoalError, asShoalError, hasCode } from '../../../protocol/errors.ts'
 import { DAY_MS, MIB } from '../../../protocol/units.ts'
@@ -18,6 +19,8 @@ export const PARTIAL_FOLDER = '.shoal-partial'
 /** What lies there for longer was left by a process that died. */
 export const PARTIAL_KEPT_MS: number = DAY_MS
 const FILE_MODE = 0o600
+/** A pipe that somebody put there is not waited for. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const FOLDER_MODE = 0o700
 const READ_BYTES = MIB
 const NAME_BYTES = 16
@@ -67,9 +70,10 @@ export class FolderTier implements ObjectTier {
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<Uint8Array> {
     const file = await this.#attempt(key, signal, async () =>
-      open(await this.#pathOf(key), constants.O_RDONLY | constants.O_NOFOLLOW),
+      open(await this.#pathOf(key), READ_FLAGS),
     )
     try {
+      await this.#attempt(key, signal, () => this.#checkKind(file, key))
       const to = range?.to ?? Infinity
       for (let at = range?.from ?? 0; at < to;) {
         const length = Math.min(READ_BYTES, to - at)
@@ -88,7 +92,7 @@ export class FolderTier implements ObjectTier {
   async head(key: string, { signal }: { signal: AbortSignal }): Promise<TierObject | undefined> {
     try {
       return await this.#attempt(key, signal, async () => {
-        const found = await stat(await this.#pathOf(key))
+        const found = await lstat(await this.#pathOf(key))
         return found.isFile() ? objectOf(found) : undefined
       })
     } catch (error) {
@@ -156,36 +160,51 @@ export class FolderTier implements ObjectTier {
   async #kindOf(folder: string, signal: AbortSignal): Promise<'folder' | 'none'> {
     return this.#attempt(undefined, signal, async () => {
       const found = await stat(join(this.#root, folder)).catch(ignoreMissing)
-      return found?.isDirectory() === true ? 'folder' : 'none'
+      if (found?.isDirectory() !== true) return 'none'
+      await this.#checkNoLink(folder)
+      return 'folder'
     })
   }
 
-  /** The file of a key. Links that lead out of the tier are not followed. */
+  /** The file of a key, in a folder that is there. */
   async #pathOf(key: string, { make = false }: { make?: boolean } = {}): Promise<string> {
-    const path = join(this.#root, key)
-    const folder = relative(this.#root, dirname(path))
-    if (make) await this.#makeFolders(folder)
-    const [root, parent] = await Promise.all([realpath(this.#root), realpath(dirname(path))])
-    if (key.split('/')[0] !== PARTIAL_FOLDER && `${parent}${sep}`.startsWith(`${root}${sep}`)) {
-      return path
-    }
-    throw tierError('cold-denied', this.#at(key), `is not inside ${this.#root}: remove the link`)
+    const folder = key.split('/').slice(0, -1).join('/')
+    if (make) await this.#makeFolders(folder, key)
+    await this.#checkNoLink(folder, key)
+    if (key.split('/')[0] !== PARTIAL_FOLDER) return join(this.#root, key)
+    throw tierError('cold-denied', this.#at(key), 'is no key of an object')
   }
 
   /** Folders below the root, each durable. */
-  async #makeFolders(folder: string): Promise<void> {
-    let path = this.#root
-    for (const part of folder.split(sep).filter((name) => name !== '')) {
-      const parent = path
-      path = join(path, part)
+  async #makeFolders(folder: string, key?: string): Promise<void> {
+    let inside = ''
+    for (const part of folder.split('/').filter((name) => name !== '')) {
+      const parent = join(this.#root, inside)
+      inside = join(inside, part)
       try {
-        await mkdir(path, { mode: FOLDER_MODE })
+        await mkdir(join(parent, part), { mode: FOLDER_MODE })
       } catch (error) {
-        if (systemCode(error) === 'EEXIST') continue
-        throw error
+        if (systemCode(error) !== 'EEXIST') throw error
+        await this.#checkNoLink(inside, key)
+        continue
       }
       await syncFolder(parent)
     }
+  }
+
+  /** throws ShoalError 'cold-denied' where a folder of the tier is a link, or is reached through one. */
+  async #checkNoLink(folder: string, key?: string): Promise<void> {
+    const path = join(this.#root, folder)
+    const [root, real] = await Promise.all([realpath(this.#root), realpath(path)])
+    if (real === join(root, folder).replace(/\/$/, '')) return
+    throw tierError('cold-denied', this.#at(key), `${path} leads elsewhere: remove the link`)
+  }
+
+  /** Of a folder its read tells. */
+  async #checkKind(file: FileHandle, key: string): Promise<void> {
+    const found = await file.stat()
+    if (found.isFile() || found.isDirectory()) return
+    throw tierError('cold-denied', this.#at(key), `is no file in ${this.#root}: remove it`)
   }
 
   #at(key: string | undefined): { readonly tier: string; readonly key: string | undefined } {
@@ -227,6 +246,7 @@ const WORDS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   ['EPERM', ['cold-denied', 'not allowed: give this user the rights to read and write']],
   ['EROFS', ['cold-denied', 'cannot write: mount the disk for writing']],
   ['ELOOP', ['cold-denied', 'is a link: remove it']],
+  ['ENXIO', ['cold-denied', 'is a socket: remove it']],
   ['ENOSPC', ['ENOSPC', 'the disk is full: make room']],
   ['EDQUOT', ['ENOSPC', 'the quota is used up: make room']],
 ])

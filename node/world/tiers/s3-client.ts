@@ -1,9 +1,12 @@
 // The connection to an S3 server. A request that may succeed later is tried again: with delays of the World's chance, more
 // patiently where the server asks for it, less where it does not answer at all. A clock that is wrong by less than what
-// the server's own answers tell is corrected by the SDK.
+// the server's own answers tell is corrected by the SDK. Of an answer that is no object only so much is taken: the server may
+// be anybody's.
 import { S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
-import { SECOND_MS } from '../../../protocol/units.ts'
+import { concatBytes } from '../../../protocol/bytes.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
+import { MIB, SECOND_MS } from '../../../protocol/units.ts'
 import { backoffMs } from './backoff.ts'
 import { readAccessKey } from './credentials.ts'
 import type { S3Location } from '../../../protocol/cold/location.ts'
@@ -36,6 +39,8 @@ const SKEWED_ATTEMPTS_MAX = 2
 const HINT_MAX_MS = 60 * SECOND_MS
 const KEEP_ALIVE_MS = 15 * SECOND_MS
 const SOCKETS_MAX = 32
+/** Of an answer in XML: a listing of a thousand of the longest keys, each character escaped, is a third of it. */
+const ANSWER_BYTES_MAX: number = 16 * MIB
 /** Amazon's oldest region, whose name other servers take for theirs. */
 const ANY_REGION = 'us-east-1'
 
@@ -57,6 +62,7 @@ export function openClient(
       httpAgent: agent,
       httpsAgent: agent,
     },
+    streamCollector: collect,
     retryStrategy: retryStrategy({ clock, random }),
     maxAttempts: ATTEMPTS_MAX,
     followRegionRedirects: endpoint === undefined,
@@ -71,6 +77,22 @@ export function openClient(
     ...(profile !== undefined && { profile }),
     ...(credentialsFile !== undefined && { credentials: () => readAccessKey(credentialsFile) }),
   })
+}
+
+/** An answer that is not streamed to who asked. throws ShoalError 'cold-corrupt' for one that is too long. */
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of body) {
+    bytes += part.length
+    if (bytes > ANSWER_BYTES_MAX)
+      throw new ShoalError(
+        'cold-corrupt',
+        `the server answers with more than ${ANSWER_BYTES_MAX} bytes of XML`,
+      )
+    parts.push(part)
+  }
+  return concatBytes(parts)
 }
 
 /** How often a request has failed, and how often of that by silence. */

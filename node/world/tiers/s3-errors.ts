@@ -8,6 +8,8 @@ export interface S3Place extends TierPlace {
   readonly bucket: string
 }
 
+/** The server says it. */
+const NAME_MAX = 64
 const RIGHTS = 'needs the rights to list the bucket, and to get, put and delete in it'
 
 /** What names of errors mean, for errors that say no more. */
@@ -93,7 +95,7 @@ function detailsOf(error: unknown): {
     readonly Code?: unknown
     readonly code?: unknown
   }
-  const name = typeof Code === 'string' ? Code : error.name
+  const name = (typeof Code === 'string' ? Code : error.name).slice(0, NAME_MAX)
   const status = $metadata?.httpStatusCode ?? 0
   return { name, message: error.message, status, system: typeof code === 'string' ? code : '' }
 }

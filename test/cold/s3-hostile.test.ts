@@ -1,0 +1,118 @@
+// A server that is whoever an admin of a volume says, and answers what it likes.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { S3Tier } from '../../node/world/tiers/s3.ts'
+import { parseTierLocation } from '../../protocol/cold/location.ts'
+import { MIB } from '../../protocol/units.ts'
+import { forever, get, keysOf, says } from '../seams/object-tier.ts'
+import { bounded, clock, random, TIER_NAME } from './tiers.ts'
+import type { RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { S3Location } from '../../protocol/cold/location.ts'
+import type { ObjectTier } from '../../node/world/world.ts'
+
+const HEAD = '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>'
+
+test('an endless listing, or an endless error, is broken off', () =>
+  against(
+    (request, response) => {
+      response.writeHead(request.url?.includes('list-type') === true ? 200 : 404)
+      response.write(HEAD)
+      const more = (): void => {
+        while (!response.destroyed && response.write(' '.repeat(MIB)));
+      }
+      response.on('drain', more)
+      more()
+    },
+    async (tier) => {
+      await assert.rejects(keysOf(tier), says('cold-corrupt', 'more than'))
+      await assert.rejects(get(tier, 'a'), says('cold-corrupt', 'more than'))
+    },
+  ))
+
+test('of an error that a server makes up only so much is told', () =>
+  against(
+    (_request, response) => {
+      const code = 'x'.repeat(MIB)
+      response.writeHead(400).end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
+    },
+    (tier) =>
+      assert.rejects(
+        keysOf(tier),
+        ({ message }: Error) => message.includes('xxx') && message.length < 300,
+      ),
+  ))
+
+test('entities are not made longer than they are, and files of this machine not read', () =>
+  against(
+    (_request, response) => {
+      const entities =
+        '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">'
+      const keys = ['&b;', '&f;', '../../outside', '__proto__'].map(
+        (key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`,
+      )
+      response.end(
+        `<?xml version="1.0"?><!DOCTYPE x [${entities}]>${HEAD.slice(21)}${keys.join('')}</ListBucketResult>`,
+      )
+    },
+    async (tier) => {
+      const keys = await keysOf(tier).catch((error: unknown) => [String(error)])
+      assert.ok(
+        !keys.join().includes('root:') && !keys.join().includes('aaaaaaaaaaaa'),
+        keys.join(),
+      )
+      await assert.rejects(tier.remove(['../../outside'], { signal: forever() }), says('EINVAL'))
+    },
+  ))
+
+test('who is sent elsewhere does not go there, least of all with what the access key signs', async () => {
+  const asked: string[] = []
+  await against(
+    (request, response) => {
+      asked.push(request.headers.authorization ?? '')
+      response.end()
+    },
+    async (_tier, elsewhere) => {
+      await against(
+        (_request, response) => void response.writeHead(307, { location: `${elsewhere}/x` }).end(),
+        async (tier) => {
+          await assert.rejects(keysOf(tier))
+          await assert.rejects(get(tier, 'a'))
+        },
+      )
+    },
+  )
+  assert.deepEqual(asked, [])
+})
+
+/** A tier at a server that answers so. */
+async function against(
+  answer: RequestListener,
+  use: (tier: ObjectTier, endpoint: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-s3-'))
+  const server = createServer(answer).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const credentialsFile = join(folder, 'key')
+  await writeFile(
+    credentialsFile,
+    'aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n',
+    { mode: 0o600 },
+  )
+  const location = parseTierLocation('s3://bucket/volume', { endpoint, credentialsFile })
+  const tier = bounded(new S3Tier({ clock, random }, location as S3Location, { name: TIER_NAME }))
+  try {
+    await use(tier, endpoint)
+  } finally {
+    await tier.close()
+    server.closeAllConnections()
+    server.close()
+    await rm(folder, { recursive: true })
+  }
+}

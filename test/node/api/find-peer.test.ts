@@ -1,0 +1,24 @@
+// Whom people mean: members choose their names, and one may have that of another, or its id.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { findPeer } from '../../../node/api/describe.ts'
+import type { Volumes } from '../../../node/namespace/volumes.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+
+const ANNA = '12D3KooWAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaaaaa' as PeerId
+const MALLORY = '12D3KooWMallMallMallMallMallMallMallMallMallzzzz' as PeerId
+
+function find(text: string, names: Readonly<Record<string, string>>): PeerId {
+  const member = (peer: PeerId): unknown => ({ name: names[peer] })
+  const volumes = { all: () => [{ volume: { membership: { member } } }] }
+  return findPeer(text, [ANNA, MALLORY], volumes as unknown as Volumes)
+}
+
+test('a member named as the id of another, or as its end, is not taken for it', () => {
+  assert.equal(find('anna', { [ANNA]: 'anna', [MALLORY]: 'm' }), ANNA)
+  assert.equal(find('aaaa', { [ANNA]: 'anna', [MALLORY]: 'm' }), ANNA)
+  assert.equal(find(ANNA, { [ANNA]: 'anna', [MALLORY]: ANNA }), ANNA)
+  const end = ANNA.slice(-8)
+  assert.throws(() => find(end, { [ANNA]: 'anna', [MALLORY]: end }), /use the id/)
+  assert.throws(() => find('anna', { [ANNA]: 'anna', [MALLORY]: 'anna' }), /use the id/)
+})
