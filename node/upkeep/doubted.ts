@@ -70,6 +70,7 @@ export class Doubted {
   /** Something else is said of shards of which this node does not believe that they are where the map says. */
   #lookAgain(stripe: StripeId): boolean {
     const { map, network } = this.#parts
+    if (!enforces('doubt-checked')) return false
     const added = map
       .disbelieved({ stripe })
       .filter(({ peer }) => peer !== network.self)
