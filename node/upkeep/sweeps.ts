@@ -172,8 +172,9 @@ export class Sweeps {
 
   #releaseOnce(id: StripeId, stable: Hlc): void {
     const condemnedAt = this.#parts.log.condemnedAt(id)
-    const isStable = condemnedAt !== undefined && condemnedAt <= stable
-    if (condemnedAt !== undefined && !isStable && enforces('sweep-confirmed')) {
+    // Somebody said while this node looked that it is in use.
+    if (condemnedAt === undefined || this.#parts.map.stripe(id)?.isSwept !== true) return
+    if (condemnedAt > stable && enforces('sweep-confirmed')) {
       if (this.#awaited === undefined || condemnedAt < this.#awaited) this.#awaited = condemnedAt
       return
     }

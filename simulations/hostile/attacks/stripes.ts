@@ -71,9 +71,10 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
       await liar.clock.sleep(MINUTE_MS)
       const path = `/${name}`
       return async () => {
-        const { sizeBytes } = await victim.ask((api) => api.stat(path))
-        let readBytes = 0
+        let [sizeBytes, readBytes] = [0, 0]
         try {
+          // It may wait there, as all of a member that wrote too much.
+          ;({ sizeBytes } = await victim.ask((api) => api.stat(path)))
           const { content } = await victim.ask((api) => api.readFile(path))
           for await (const part of content) readBytes += part.length
         } catch (error) {
