@@ -62,6 +62,11 @@ export function stampActor(stamp: Stamp): ActorId {
   return toHex(fromByteString(stamp.slice(8, 24))) as ActorId
 }
 
+/** Are both of one actor? */
+export function isSameActor(a: Stamp, b: Stamp): boolean {
+  return a.slice(8, 24) === b.slice(8, 24)
+}
+
 /** The dot of the op that has this stamp, in the entry of its actor with this seq. */
 export function stampDot(stamp: Stamp, seq: number): Dot {
   return makeDot(stampActor(stamp), seq, stamp.charCodeAt(24) * 256 + stamp.charCodeAt(25))
