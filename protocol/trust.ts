@@ -10,6 +10,8 @@ export type TrustRule =
   | 'beacons-advance'
   /** An op has no effect unless the role that it was written under allows it. */
   | 'op-by-role'
+  /** What an op names is there for it if its writer had seen it made. */
+  | 'ids-seen'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** An entry with a clear body that is no batch within its bounds is refused. */

@@ -5,7 +5,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO, maxHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { decodeStoredVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
+import { covers, decodeStoredVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
@@ -15,6 +15,7 @@ import { decodeHlc } from '../../protocol/log/entry.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
 import type { Dependency, Entry } from '../../protocol/log/entry.ts'
 import type { Place } from './ancestry.ts'
+import type { Covers } from '../../protocol/tree/made.ts'
 import { prefixEnd } from './state-view.ts'
 import { withSeq } from './seq-ranges.ts'
 import type { SeqRanges } from './seq-ranges.ts'
@@ -134,6 +135,13 @@ export class ActorTable {
     const seen = new Map(actor?.seen)
     if (actor !== undefined) this.#branches.see(seen, label, actor.seq)
     return seen
+  }
+
+  /** The same as a question, for what is held. */
+  coveredBy(label: ActorId): Covers {
+    // With the path to its branch, if it is one.
+    const seen = this.#actors.get(label)?.seen ?? new Map<ActorId, number>()
+    return (actor, seq) => actor === label || covers(seen, actor, seq)
   }
 
   /** Record that `entry` is applied, under the label of its place; or that it came too late. */

@@ -12,7 +12,7 @@ import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { Branches } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/log/dot.ts'
-import type { Dot, Stamp } from '../../protocol/log/dot.ts'
+import type { Stamp } from '../../protocol/log/dot.ts'
 import { isGoverning } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeFork, encodeFork } from '../../protocol/log/fork.ts'
@@ -23,6 +23,7 @@ import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { MOVE_PREFIX, MoveLog } from '../../protocol/tree/moves.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import { translateOp } from '../../protocol/tree/op-dots.ts'
+import type { OpContext } from '../../protocol/tree/op-edit.ts'
 import type { Garbage } from '../../protocol/tree/purge.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { ActorTable, actorKey, decodeActor } from './actors.ts'
@@ -202,12 +203,13 @@ export class Replica {
     this.actors.advance(entry, place, standing !== 'counts' && !isGoverning(entry.header))
     const translated = this.#translated(label, ops)
     const applied = standing === 'counts' ? translated : translated.map(leftOver[standing])
+    const covers = this.actors.coveredBy(label)
     this.moves.batch(this.view, changes, () => {
       translated.forEach((op, index) => {
         if (op === undefined) return
         const stamp = makeStamp(hlc, label, index)
         if (applied[index] !== undefined)
-          this.applyOp(op, makeDot(label, seq, index), stamp, changes)
+          this.applyOp(op, { dot: makeDot(label, seq, index), stamp, covers }, changes)
       })
     })
     return applied
@@ -221,7 +223,8 @@ export class Replica {
   }
 
   /** Apply one op. Those that govern are no part of a state. */
-  applyOp(op: Op, dot: Dot, stamp: Stamp, changes: ChangeSet): void {
+  applyOp(op: Op, context: OpContext, changes: ChangeSet): void {
+    const { dot, stamp } = context
     switch (op.kind) {
       case 'stripe':
       case 'shards':
@@ -249,7 +252,7 @@ export class Replica {
       case 'checkpoint':
         return
       default:
-        return applyOp(this.view, this.moves, op, { dot, stamp }, changes)
+        return applyOp(this.view, this.moves, op, context, changes)
     }
   }
 

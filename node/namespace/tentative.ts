@@ -15,6 +15,7 @@ import type { Claim } from '../../protocol/log/stability.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import type { EntryName } from '../../protocol/strong/value.ts'
 import { applyOp, emptyChanges } from '../../protocol/tree/apply.ts'
+import { coversAll } from '../../protocol/tree/made.ts'
 import type { MoveLog } from '../../protocol/tree/moves.ts'
 import { isClearOp } from '../../protocol/tree/op.ts'
 import type { Op } from '../../protocol/tree/op.ts'
@@ -125,7 +126,8 @@ export class Tentative {
     const index = batch.add(op, encoded)
     const dot = makeDot(author.actor, batch.seq, index)
     const stamp = makeStamp(batch.hlc, author.actor, index)
-    if (op.kind !== 'policy') applyOp(this.#c.view, moves, op, { dot, stamp }, emptyChanges())
+    if (op.kind !== 'policy')
+      applyOp(this.#c.view, moves, op, { dot, stamp, covers: coversAll }, emptyChanges())
     return dot
   }
 

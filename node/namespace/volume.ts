@@ -19,6 +19,7 @@ import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { isGrowing } from '../../protocol/tree/growing.ts'
+import { coversAll } from '../../protocol/tree/made.ts'
 import type { Op } from '../../protocol/tree/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -226,7 +227,8 @@ export class Volume {
     const dot = makeDot(this.actor, batch.seq, index)
     // What is said of an entry by its hash is known once the batch is closed: other ops apply then.
     if (kind === 'sealed') {
-      this.#replica.applyOp(op, dot, makeStamp(batch.hlc, this.actor, index), changes)
+      const stamp = makeStamp(batch.hlc, this.actor, index)
+      this.#replica.applyOp(op, { dot, stamp, covers: coversAll }, changes)
       heedAll(this, [op], this.actor)
     }
     this.events.change.tell(changes, true)

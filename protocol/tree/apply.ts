@@ -8,15 +8,18 @@
 //                          causal delivery makes "remove the dots from the live set" enough
 //   contents               multi-value: a version replaces the versions in its base
 //   attributes, xattrs     each last writer wins by stamp
-// A directory shows while it is alive or has a child that shows, so deletes never orphan a concurrent child.
+// A directory shows while it is alive or has a child that shows, so deletes never orphan a concurrent child. What an op names
+// is there for it if its writer had seen it made (made.ts): so whoever names what it cannot know does nothing, on all.
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import type { Dot, Stamp } from '../log/dot.ts'
+import { dotSeq } from '../log/dot.ts'
+import type { Dot } from '../log/dot.ts'
 import { isIndexed } from './conflicts.ts'
 import { isIdOf, isRetired } from './dir-ids.ts'
-import { Edit } from './edit.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from './names.ts'
+import { OpEdit } from './op-edit.ts'
+import type { OpContext } from './op-edit.ts'
 import type { TreeOp } from './op.ts'
 import {
   backdateDir,
@@ -37,12 +40,6 @@ import { addVersion, dropVersion } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { mergeXattr } from './xattrs.ts'
 
-/** When and by whom an op was made. */
-export interface OpContext {
-  readonly dot: Dot
-  readonly stamp: Stamp
-}
-
 /** What an op changed, for caches and watchers: ids whose attributes or content, and dirs whose names changed. */
 export interface ChangeSet {
   readonly dirs: Set<NodeId>
@@ -57,30 +54,30 @@ export function emptyChanges(): ChangeSet {
   return { dirs: new Set(), inodes: new Set(), names: [] }
 }
 
-/** Apply one op after its causal past. Ops that name what this replica never had, or has purged, are skipped. */
+/** Apply one op after its causal past. Ops that name what their writer had not seen, or what was purged, are skipped. */
 export function applyOp(
   store: StateStore,
   moves: MoveLog,
   op: TreeOp,
-  { dot, stamp }: OpContext,
+  context: OpContext,
   changes: ChangeSet,
 ): void {
-  const edit = new Edit(store, stamp, changes, moves.recounts)
+  const edit = new OpEdit(store, context, changes, moves.recounts)
   switch (op.kind) {
     case 'mkdir':
-      applyMkdir(edit, moves, op, dot)
+      applyMkdir(edit, moves, op)
       break
     case 'create':
-      applyCreate(edit, op, dot)
+      applyCreate(edit, op)
       break
     case 'link':
-      applyLink(edit, op, dot)
+      applyLink(edit, op)
       break
     case 'move':
-      applyMove(edit, op, dot)
+      applyMove(edit, op)
       break
     case 'move-dir':
-      applyMoveDir(edit, moves, op, dot)
+      applyMoveDir(edit, moves, op)
       break
     case 'unlink':
       applyUnlink(edit, op)
@@ -95,7 +92,7 @@ export function applyOp(
       applyXattr(edit, op)
       break
     case 'version':
-      applyVersion(edit, op, dot)
+      applyVersion(edit, op)
       break
     case 'drop-version':
       applyDropVersion(edit, op)
@@ -113,19 +110,20 @@ export function applyOp(
   edit.flush()
 }
 
-function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): void {
-  const { stamp } = edit
-  if (edit.dir(op.parent) === undefined) return
+function applyMkdir(edit: OpEdit, moves: MoveLog, op: OpOf<'mkdir'>): void {
+  const { stamp, dot } = edit
+  if (edit.seenDir(op.parent) === undefined) return
   if (!isIdOf(op.id, op.parent, op.name)) return
   const known = edit.dir(op.id)
   if (known === undefined) {
     if (isRetired(edit.store, op.id)) return
-    const made = { ...newDir(op.parent, op.name, stamp), live: [dot] }
+    const made = { ...newDir(op.parent, op.name, stamp, dotSeq(dot)), live: [dot] }
     mergeAttributes(made.attributes, op.attributes, stamp)
     edit.putDir(op.id, made)
     edit.changes.dirs.add(op.id)
     showDir(edit, op.id, made)
   } else {
+    edit.makesDir(op.id, known)
     // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
     if (stamp < known.created) {
       moves.respell(edit, op.id, op.name)
@@ -138,12 +136,12 @@ function applyMkdir(edit: Edit, moves: MoveLog, op: OpOf<'mkdir'>, dot: Dot): vo
   touchDir(edit, op.parent)
 }
 
-function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
-  const { stamp } = edit
-  if (edit.dir(op.parent) === undefined) return
+function applyCreate(edit: OpEdit, op: OpOf<'create'>): void {
+  const { stamp, dot } = edit
+  if (edit.seenDir(op.parent) === undefined) return
   if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined)
-    return applyCreateAgain(edit, op, dot)
-  const inode = newInode(op, stamp)
+    return applyCreateAgain(edit, op)
+  const inode = newInode(edit, op)
   inode.links = [op.link]
   mergeAttributes(inode.attributes, op.attributes, stamp)
   edit.putInode(op.inode, inode)
@@ -155,6 +153,8 @@ function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
     live: [dot],
     inode: op.inode,
     made: stamp,
+    madeSeq: inode.madeSeq,
+    madeAlso: [],
   }
   edit.putLink(op.link, link)
   showLink(edit, op.link, link)
@@ -162,10 +162,12 @@ function applyCreate(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
 }
 
 /** Somebody made up the id of an inode or link that there is: the earliest op says what it is, whichever came first. */
-function applyCreateAgain(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
+function applyCreateAgain(edit: OpEdit, op: OpOf<'create'>): void {
   const { stamp } = edit
   const { target, special, inode: id } = op
-  const inode = edit.inode(id) ?? newInode(op, stamp)
+  const known = edit.inode(id)
+  if (known !== undefined) edit.makesInode(id, known)
+  const inode = known ?? newInode(edit, op)
   changeVersions(edit, id, inode, () => {
     if (stamp >= inode.created) return
     inode.created = stamp
@@ -174,21 +176,23 @@ function applyCreateAgain(edit: Edit, op: OpOf<'create'>, dot: Dot): void {
   })
   mergeAttributes(inode.attributes, op.attributes, stamp)
   edit.putInode(id, inode)
-  makeLink(edit, op, dot)
+  makeLink(edit, op)
   if (edit.inode(id)?.links.length === 0) edit.died('inode', id, op.link)
   touchInode(edit, id)
   touchDir(edit, op.parent)
 }
 
 /** A new link, or one that somebody made up the id of again: the earliest op says of what it is, the latest where. */
-function makeLink(edit: Edit, op: OpOf<'create' | 'link'>, dot: Dot): void {
-  const { stamp } = edit
+function makeLink(edit: OpEdit, op: OpOf<'create' | 'link'>): void {
+  const { stamp, dot } = edit
   const { parent, name, inode } = op
   const link = edit.link(op.link)
   if (link === undefined) {
-    const made: Link = { parent, name, placed: stamp, live: [], inode, made: stamp }
-    return setLinkLive(edit, op.link, made, [dot])
+    const made = { made: stamp, madeSeq: dotSeq(dot), madeAlso: [] }
+    const placed: Link = { parent, name, placed: stamp, live: [], inode, ...made }
+    return setLinkLive(edit, op.link, placed, [dot])
   }
+  edit.makesLink(op.link, link)
   if (stamp < link.made) {
     link.made = stamp
     relink(edit, op.link, link, inode)
@@ -197,7 +201,7 @@ function makeLink(edit: Edit, op: OpOf<'create' | 'link'>, dot: Dot): void {
   setLinkLive(edit, op.link, link, withDot(edit, 'link', op.link, link.live, dot))
 }
 
-function newInode({ target, special }: OpOf<'create'>, stamp: Stamp): Inode {
+function newInode({ dot, stamp }: OpEdit, { target, special }: OpOf<'create'>): Inode {
   return {
     target,
     special,
@@ -206,72 +210,76 @@ function newInode({ target, special }: OpOf<'create'>, stamp: Stamp): Inode {
     losers: [],
     links: [],
     created: stamp,
+    madeSeq: dotSeq(dot),
+    madeAlso: [],
     changed: stamp,
   }
 }
 
-function applyLink(edit: Edit, op: OpOf<'link'>, dot: Dot): void {
-  if (edit.inode(op.inode) === undefined || edit.dir(op.parent) === undefined) return
-  makeLink(edit, op, dot)
+function applyLink(edit: OpEdit, op: OpOf<'link'>): void {
+  if (edit.seenInode(op.inode) === undefined || edit.seenDir(op.parent) === undefined) return
+  makeLink(edit, op)
   touchInode(edit, op.inode)
   touchDir(edit, op.parent)
 }
 
-function applyMove(edit: Edit, op: OpOf<'move'>, dot: Dot): void {
-  const link = edit.link(op.link)
-  if (link === undefined || edit.dir(op.parent) === undefined) return
+function applyMove(edit: OpEdit, op: OpOf<'move'>): void {
+  const link = edit.seenLink(op.link)
+  if (link === undefined || edit.seenDir(op.parent) === undefined) return
   if (link.placed < edit.stamp) placeLink(edit, op.link, link, op.parent, op.name)
-  setLinkLive(edit, op.link, link, replaced(edit, 'link', op.link, link.live, op.saw, dot))
+  setLinkLive(edit, op.link, link, replaced(edit, 'link', op.link, link.live, op.saw))
   touchInode(edit, op.inode)
   touchDir(edit, op.from)
   touchDir(edit, op.parent)
 }
 
-function applyMoveDir(edit: Edit, moves: MoveLog, op: OpOf<'move-dir'>, dot: Dot): void {
+function applyMoveDir(edit: OpEdit, moves: MoveLog, op: OpOf<'move-dir'>): void {
   const { id, parent, name } = op
-  const dir = edit.dir(id)
-  if (dir === undefined || id === ROOT || edit.dir(parent) === undefined) return
-  setDirLive(edit, id, dir, replaced(edit, 'dir', id, dir.live, op.saw, dot))
+  const dir = edit.seenDir(id)
+  if (dir === undefined || id === ROOT || edit.seenDir(parent) === undefined) return
+  setDirLive(edit, id, dir, replaced(edit, 'dir', id, dir.live, op.saw))
   touchDir(edit, op.from)
   touchDir(edit, parent)
   moves.apply(edit, { stamp: edit.stamp, dir: id, parent, name })
 }
 
-function applyUnlink(edit: Edit, op: OpOf<'unlink'>): void {
-  const link = edit.link(op.link)
+function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
+  const link = edit.seenLink(op.link)
   if (link === undefined) return
-  setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, op.saw))
+  const saw = edit.seenDots(op.saw)
+  setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, saw))
   touchInode(edit, op.inode)
   touchDir(edit, op.from)
 }
 
-function applyRmdir(edit: Edit, op: OpOf<'rmdir'>): void {
-  const dir = edit.dir(op.id)
+function applyRmdir(edit: OpEdit, op: OpOf<'rmdir'>): void {
+  const dir = edit.seenDir(op.id)
   if (dir === undefined || op.id === ROOT) return
-  setDirLive(edit, op.id, dir, without(edit, 'dir', op.id, dir.live, op.saw))
+  const saw = edit.seenDots(op.saw)
+  setDirLive(edit, op.id, dir, without(edit, 'dir', op.id, dir.live, saw))
   touchDir(edit, op.from)
 }
 
-function applyAttributes(edit: Edit, op: OpOf<'attributes'>): void {
-  const inode = edit.inode(op.id)
+function applyAttributes(edit: OpEdit, op: OpOf<'attributes'>): void {
+  const inode = edit.seenInode(op.id)
   if (inode !== undefined) {
     mergeAttributes(inode.attributes, op.attributes, edit.stamp)
     edit.putInode(op.id, inode)
     return touchInode(edit, op.id)
   }
-  const dir = edit.dir(op.id)
+  const dir = edit.seenDir(op.id)
   if (dir === undefined) return
   mergeAttributes(dir.attributes, op.attributes, edit.stamp)
   edit.putDir(op.id, dir)
   edit.changes.dirs.add(op.id)
 }
 
-function applyXattr(edit: Edit, op: OpOf<'xattr'>): void {
-  if (edit.inode(op.id) !== undefined) {
+function applyXattr(edit: OpEdit, op: OpOf<'xattr'>): void {
+  if (edit.seenInode(op.id) !== undefined) {
     mergeXattr(edit.store, op, edit.stamp)
     return touchInode(edit, op.id)
   }
-  const dir = edit.dir(op.id)
+  const dir = edit.seenDir(op.id)
   if (dir === undefined) return
   mergeXattr(edit.store, op, edit.stamp)
   edit.changes.dirs.add(op.id)
@@ -280,32 +288,32 @@ function applyXattr(edit: Edit, op: OpOf<'xattr'>): void {
   edit.putDir(op.id, dir)
 }
 
-function applyVersion(edit: Edit, op: OpOf<'version'>, dot: Dot): void {
-  const { stamp } = edit
+function applyVersion(edit: OpEdit, op: OpOf<'version'>): void {
+  const { stamp, dot } = edit
   const { size, content, modifiedNs } = op
-  const inode = edit.inode(op.inode)
+  const inode = edit.seenInode(op.inode)
   if (inode === undefined) return
   changeVersions(edit, op.inode, inode, () => {
-    for (const base of op.base) dropVersion(edit.store, op.inode, inode, base)
+    for (const base of edit.seenDots(op.base)) dropVersion(edit.store, op.inode, inode, base)
     addVersion(edit.store, op.inode, inode, { dot, stamp, size, content, modifiedNs })
   })
   mergeAttributes(inode.attributes, { modifiedNs }, stamp)
   edit.putInode(op.inode, inode)
   touchInode(edit, op.inode)
   for (const { link: id, saw } of op.touch) {
-    const link = edit.link(id)
+    const link = edit.seenLink(id)
     if (link === undefined) continue
-    setLinkLive(edit, id, link, replaced(edit, 'link', id, link.live, saw, dot))
+    setLinkLive(edit, id, link, replaced(edit, 'link', id, link.live, saw))
     // A conflict copy may begin or cease to show beside it.
     edit.changes.names.push([link.parent, link.name])
   }
 }
 
-function applyDropVersion(edit: Edit, op: OpOf<'drop-version'>): void {
-  const inode = edit.inode(op.inode)
+function applyDropVersion(edit: OpEdit, op: OpOf<'drop-version'>): void {
+  const inode = edit.seenInode(op.inode)
   if (inode === undefined) return
   changeVersions(edit, op.inode, inode, () => {
-    for (const dot of op.saw) dropVersion(edit.store, op.inode, inode, dot)
+    for (const dot of edit.seenDots(op.saw)) dropVersion(edit.store, op.inode, inode, dot)
   })
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)
@@ -316,7 +324,7 @@ function applyDropVersion(edit: Edit, op: OpOf<'drop-version'>): void {
 }
 
 /** Which versions an inode has may be what makes a conflict. Mutates `inode`; the caller puts it. */
-function changeVersions(edit: Edit, id: NodeId, inode: Inode, change: () => void): void {
+function changeVersions(edit: OpEdit, id: NodeId, inode: Inode, change: () => void): void {
   const wasConflict = inode.losers.length > 0
   change()
   const isConflict = wasConflict || inode.losers.length > 0
@@ -331,27 +339,27 @@ function changeVersions(edit: Edit, id: NodeId, inode: Inode, change: () => void
 
 /** Presence after an op that saw some of it. */
 function replaced(
-  edit: Edit,
+  edit: OpEdit,
   owner: 'dir' | 'link',
   id: NodeId,
   live: ItemSet<Dot>,
   saw: readonly Dot[],
-  dot: Dot,
 ): ItemSet<Dot> {
-  return withDot(edit, owner, id, without(edit, owner, id, live, saw), dot)
+  const left = without(edit, owner, id, live, edit.seenDots(saw))
+  return withDot(edit, owner, id, left, edit.dot)
 }
 
 /** The names of a directory changed. Ops name the directories, so that all replicas touch the same. */
-function touchDir(edit: Edit, id: NodeId): void {
-  const dir = edit.dir(id)
+function touchDir(edit: OpEdit, id: NodeId): void {
+  const dir = edit.seenDir(id)
   edit.changes.dirs.add(id)
   if (dir === undefined || dir.changed >= edit.stamp) return
   dir.changed = edit.stamp
   edit.putDir(id, dir)
 }
 
-function touchInode(edit: Edit, id: NodeId): void {
-  const inode = edit.inode(id)
+function touchInode(edit: OpEdit, id: NodeId): void {
+  const inode = edit.seenInode(id)
   if (inode !== undefined) edit.changes.inodes.add(id)
   if (inode === undefined || inode.changed >= edit.stamp) return
   inode.changed = edit.stamp

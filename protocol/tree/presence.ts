@@ -68,7 +68,10 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Do
   edit.changes.inodes.add(link.inode)
 }
 
-/** Change which names an inode has: the versions of it that lost may show beside others then. Mutates `inode`. */
+/**
+ * Change which names an inode has: the versions of it that lost may show beside others then, and where it comes to have more
+ * than are looked at, or no longer has, it may be the twin of no other, or of some again. Mutates `inode`.
+ */
 function setLinks(
   edit: Edit,
   id: NodeId,
@@ -76,14 +79,16 @@ function setLinks(
   change: (links: ItemSet<NodeId>, key: ByteString) => ItemSet<NodeId>,
 ): void {
   const key = setKey('links', id)
-  if (inode.losers.length === 0 || inode.links.length < NAMES_SHOWN_MAX) {
+  const count = inode.links.length
+  if (count < NAMES_SHOWN_MAX || (inode.losers.length === 0 && count > NAMES_SHOWN_MAX + 1)) {
     inode.links = change(inode.links, key)
     return
   }
   const before = new Set(versionLinks(edit.store, id, inode))
   inode.links = change(inode.links, key)
   const after = new Set(versionLinks(edit.store, id, inode))
-  for (const other of before.symmetricDifference(after)) {
+  const isOther = count > NAMES_SHOWN_MAX !== inode.links.length > NAMES_SHOWN_MAX
+  for (const other of isOther ? before.union(after) : before.symmetricDifference(after)) {
     const link = edit.link(other)
     if (link !== undefined) edit.recount(link.parent, link.name)
   }

@@ -8,6 +8,7 @@ import { OP_DOTS_MAX } from '../limits.ts'
 import { STAMP_ZERO, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import type { NodeId } from '../ids.ts'
+import type { Made } from './made.ts'
 import type { Name } from './names.ts'
 import type { ContentRef, SpecialFile } from './op.ts'
 import { decodeContent, encodeContent } from './op-codec.ts'
@@ -26,7 +27,7 @@ export interface StateStore {
 }
 
 /** A directory. The root's parent is itself. */
-export interface Dir {
+export interface Dir extends Made {
   parent: NodeId
   name: Name
   /** Earliest mkdir: two made at once with one name are one directory. */
@@ -45,7 +46,7 @@ export interface Dir {
 }
 
 /** A name of an inode. */
-export interface Link {
+export interface Link extends Made {
   parent: NodeId
   name: Name
   placed: Stamp
@@ -64,7 +65,7 @@ export interface Version {
 }
 
 /** A file, symlink or special file. */
-export interface Inode {
+export interface Inode extends Made {
   /** Bytes a symlink points to; else undefined. */
   target: Uint8Array | undefined
   /** Undefined for a file or symlink. */
@@ -104,8 +105,8 @@ const linkKey = (id: NodeId): ByteString => `l${idKey(id)}`
 const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
 const versionKey = (inode: NodeId, dot: Dot): ByteString => `v${idKey(inode)}${dot}`
 
-/** Keys of the sets in a record: the presence of a directory or a link, the links and the losers of an inode. */
-export type SetName = 'dir' | 'link' | 'links' | 'losers'
+/** Keys of the sets in a record: the presence of a directory or a link, the links and the losers of an inode, and what made each. */
+export type SetName = 'dir' | 'link' | 'links' | 'losers' | 'dir-made' | 'link-made' | 'inode-made'
 
 export function setKey(set: SetName, id: NodeId): ByteString {
   switch (set) {
@@ -117,6 +118,12 @@ export function setKey(set: SetName, id: NodeId): ByteString {
       return `${inodeKey(id)}l`
     case 'losers':
       return `${inodeKey(id)}v`
+    case 'dir-made':
+      return `${dirKey(id)}m`
+    case 'link-made':
+      return `${linkKey(id)}m`
+    case 'inode-made':
+      return `${inodeKey(id)}m`
     default:
       return assertNever(set)
   }
@@ -144,9 +151,9 @@ export function seenOf(
 /** Records are written one at a time, each whole: all share one writer. */
 const writer = new RecordWriter()
 
-const DIR_FIELDS = 8
-const LINK_FIELDS = 5
-const INODE_FIELDS = 6
+const DIR_FIELDS = 9
+const LINK_FIELDS = 6
+const INODE_FIELDS = 7
 const VERSION_FIELDS = 5
 
 export function readDir(store: StateStore, id: NodeId): Dir | undefined {
@@ -157,26 +164,33 @@ export function readDir(store: StateStore, id: NodeId): Dir | undefined {
     parent: r.id(),
     name: r.name(),
     created: r.stamp(),
+    madeSeq: r.integer(),
     live: readSet(r, () => r.dots()),
     visibleChildren: r.integer(),
     visibleDirs: r.integer(),
     attributes: readAttributes(r),
     changed: r.stamp(),
-    ...(r.count > DIR_FIELDS ? { xattrsChanged: r.stamp() } : {}),
+    ...(r.count > DIR_FIELDS && !r.null() ? { xattrsChanged: r.stamp() } : {}),
+    madeAlso: r.count > DIR_FIELDS + 1 ? readSet(r, () => r.dots()) : [],
   }
 }
 
 export function writeDir(store: StateStore, id: NodeId, dir: Dir): void {
-  const w = writer.begin(DIR_FIELDS + (dir.xattrsChanged === undefined ? 0 : 1))
+  const { xattrsChanged, madeAlso } = dir
+  const more = madeAlso.length > 0 ? 2 : xattrsChanged === undefined ? 0 : 1
+  const w = writer.begin(DIR_FIELDS + more)
   w.hex(dir.parent)
   w.byteString(dir.name)
   w.stamp(dir.created)
+  w.integer(dir.madeSeq)
   writeSet(w, dir.live, (dots) => w.dots(dots))
   w.integer(dir.visibleChildren)
   w.integer(dir.visibleDirs)
   writeAttributes(w, dir.attributes)
   w.stamp(dir.changed)
-  if (dir.xattrsChanged !== undefined) w.stamp(dir.xattrsChanged)
+  if (xattrsChanged !== undefined) w.stamp(xattrsChanged)
+  else if (more > 0) w.null()
+  if (madeAlso.length > 0) writeSet(w, madeAlso, (dots) => w.dots(dots))
   store.put(dirKey(id), w.finish())
 }
 
@@ -189,11 +203,13 @@ export function deleteDir(store: StateStore, id: NodeId): void {
   store.delete(dirKey(id))
 }
 
-export function newDir(parent: NodeId, name: Name, stamp: Stamp): Dir {
+export function newDir(parent: NodeId, name: Name, stamp: Stamp, seq: number): Dir {
   return {
     parent,
     name,
     created: stamp,
+    madeSeq: seq,
+    madeAlso: [],
     live: [],
     visibleChildren: 0,
     visibleDirs: 0,
@@ -210,7 +226,7 @@ export function isDirVisible(id: NodeId, dir: Dir): boolean {
 /** Make the root, which no op creates. Idempotent. */
 export function ensureRoot(store: StateStore): void {
   if (readDir(store, ROOT) === undefined)
-    writeDir(store, ROOT, newDir(ROOT, '' as Name, STAMP_ZERO))
+    writeDir(store, ROOT, newDir(ROOT, '' as Name, STAMP_ZERO, 0))
 }
 
 export function readLink(store: StateStore, id: NodeId): Link | undefined {
@@ -219,19 +235,24 @@ export function readLink(store: StateStore, id: NodeId): Link | undefined {
   const r = new RecordReader(bytes, LINK_FIELDS)
   const [parent, name, placed] = [r.id(), r.name(), r.stamp()]
   const [live, inode] = [readSet<Dot>(r, () => r.dots()), r.id()]
+  const madeSeq = r.integer()
   const made = r.count > LINK_FIELDS ? r.stamp() : placed
-  return { parent, name, placed, live, inode, made }
+  const madeAlso = r.count > LINK_FIELDS + 1 ? readSet<Dot>(r, () => r.dots()) : []
+  return { parent, name, placed, live, inode, made, madeSeq, madeAlso }
 }
 
 export function writeLink(store: StateStore, id: NodeId, link: Link): void {
-  const isMoved = link.made !== link.placed
-  const w = writer.begin(LINK_FIELDS + (isMoved ? 1 : 0))
+  const { made, madeAlso } = link
+  const more = madeAlso.length > 0 ? 2 : made === link.placed ? 0 : 1
+  const w = writer.begin(LINK_FIELDS + more)
   w.hex(link.parent)
   w.byteString(link.name)
   w.stamp(link.placed)
   writeSet(w, link.live, (dots) => w.dots(dots))
   w.hex(link.inode)
-  if (isMoved) w.stamp(link.made)
+  w.integer(link.madeSeq)
+  if (more > 0) w.stamp(made)
+  if (madeAlso.length > 0) writeSet(w, madeAlso, (dots) => w.dots(dots))
   store.put(linkKey(id), w.finish())
 }
 
@@ -252,13 +273,17 @@ export function readInode(store: StateStore, id: NodeId): Inode | undefined {
     newest: r.null() ? undefined : readVersion(r),
     links: readSet(r, () => r.ids()),
     created: r.stamp(),
+    madeSeq: r.integer(),
     changed: r.stamp(),
     losers: r.count > INODE_FIELDS ? readSet(r, () => r.items(() => r.byteString())) : [],
+    madeAlso: r.count > INODE_FIELDS + 1 ? readSet(r, () => r.dots()) : [],
   }
 }
 
 export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
-  const w = writer.begin(INODE_FIELDS + (inode.losers.length === 0 ? 0 : 1))
+  const { losers, madeAlso } = inode
+  const more = madeAlso.length > 0 ? 2 : losers.length > 0 ? 1 : 0
+  const w = writer.begin(INODE_FIELDS + more)
   if (inode.target !== undefined) w.bytes(inode.target)
   else if (inode.special !== undefined) writeSpecial(w, inode.special)
   else w.null()
@@ -267,13 +292,15 @@ export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
   else writeVersion(w, inode.newest)
   writeSet(w, inode.links, (links) => w.ids(links))
   w.stamp(inode.created)
+  w.integer(inode.madeSeq)
   w.stamp(inode.changed)
-  if (inode.losers.length > 0) {
-    writeSet(w, inode.losers, (ranks) => {
+  if (more > 0) {
+    writeSet(w, losers, (ranks) => {
       w.list(ranks.length)
       for (const rank of ranks) w.byteString(rank)
     })
   }
+  if (madeAlso.length > 0) writeSet(w, madeAlso, (dots) => w.dots(dots))
   store.put(inodeKey(id), w.finish())
 }
 

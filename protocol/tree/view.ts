@@ -293,6 +293,8 @@ function twinKey(store: StateStore, id: NodeId): string {
   const inode = link === undefined ? undefined : readInode(store, link.inode)
   if (link === undefined || inode === undefined) return `link ${id}`
   const { special, target, newest } = inode
+  // Of so many names not all can be looked at when the content changes: they hold the same as each other alone.
+  if (inode.links.length > NAMES_SHOWN_MAX) return `file ${link.inode}`
   if (special !== undefined) return `special ${special.kind} ${special.rdev}`
   if (target !== undefined) return `symlink ${toHex(target)}`
   const isSettled = newest !== undefined && inode.losers.length === 0

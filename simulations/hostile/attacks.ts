@@ -12,6 +12,7 @@ import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 import { VOTE_ATTACKS } from './attacks/votes.ts'
 import { STRIPE_ATTACKS } from './attacks/stripes.ts'
 import { SWEEP_ATTACKS } from './attacks/sweeps.ts'
+import { UNSEEN_ATTACKS } from './attacks/unseen.ts'
 
 export const ATTACKS: readonly Attack[] = [
   ...BACKUP_ATTACKS,
@@ -26,6 +27,7 @@ export const ATTACKS: readonly Attack[] = [
   ...VOTE_ATTACKS,
   ...STRIPE_ATTACKS,
   ...SWEEP_ATTACKS,
+  ...UNSEEN_ATTACKS,
 ]
 
 /** throws RangeError for a name that no attack has. */

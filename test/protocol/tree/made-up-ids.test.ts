@@ -1,4 +1,5 @@
-// Ids that somebody made up: what several ops make under one id is the same on all that hold them, in whatever order.
+// What liars write: ids that were made before, and ids and dots that the writer cannot have seen. What several ops make of
+// them is the same on all that hold these, in whatever order they came.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -7,6 +8,7 @@ import { emptyChanges } from '../../../protocol/tree/apply.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
+import { parseXattrName } from '../../../protocol/tree/xattrs.ts'
 import { anyOrder, inStampOrder } from './script.ts'
 import { MemoryState, newSite } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
@@ -23,20 +25,29 @@ const [OUTER] = NAMES.map((name) => freshDirId(none, ROOT, name))
 const DIRS = [ROOT, OUTER ?? ROOT].flatMap((parent) =>
   NAMES.map((name) => freshDirId(none, parent, name)),
 )
+// One id is that of a directory, an inode and a link.
+INODES.push(OUTER ?? ROOT)
+LINKS.push(OUTER ?? ROOT)
+const XATTRS = ['user.a', 'user.b'].map(parseXattrName)
+const SITES = ['one', 'two', 'three']
 
 const pick = fc.nat(99)
 const step = fc.record({
   site: fc.nat(2),
-  kind: fc.nat(9),
+  kind: fc.nat(12),
   picks: fc.tuple(pick, pick, pick, pick),
   hears: fc.integer({ min: 0, max: 12 }),
+  /** As whose op this one is made: mostly its own. */
+  knows: fc.option(fc.nat(2), { freq: 2 }),
 })
+const script = fc.array(step, { minLength: 5, maxLength: 60, size: 'max' })
+type Script = typeof script extends fc.Arbitrary<infer Steps> ? Steps : never
 
 function of<Item>(items: readonly Item[], at: number): Item {
   return items[at % items.length] ?? assert.fail()
 }
 
-/** Any op that names nothing but what its maker has heard of, and ids of its own that others may have made up, too. */
+/** Any op that names nothing but what this site has heard of, and ids of its own that others may have made up, too. */
 function opOf(
   site: Site,
   kind: number,
@@ -87,36 +98,61 @@ function opOf(
     case 8:
       if (readDir(state, dir) === undefined) return []
       return [{ kind: 'rmdir', id: dir, from: ROOT, saw: site.dots('dir', dir) }]
-    default:
+    case 9:
       if (readDir(state, dir) === undefined) return []
       return [{ kind: 'move-dir', id: dir, from: ROOT, ...place, saw: site.dots('dir', dir) }]
+    case 10:
+    case 11: {
+      const id = of([inode, dir], y)
+      if (readInode(state, id) === undefined && readDir(state, id) === undefined) return []
+      if (kind === 10) return [{ kind: 'attributes', id, attributes: { mode: w, uid: z } }]
+      const value = z % 3 === 0 ? undefined : Uint8Array.of(z)
+      return [{ kind: 'xattr', id, name: of(XATTRS, w), value }]
+    }
+    default:
+      if (!knowsInode) return []
+      return [{ kind: 'drop-version', inode, saw: site.versions(inode).slice(0, 1 + (y % 2)) }]
   }
+}
+
+/** What three sites do, who hear of each other now and then. */
+function lived(steps: Script): Site[] {
+  const all = SITES.map(newSite)
+  for (const { site: index, kind, picks, hears, knows } of steps) {
+    const site = all[index] ?? assert.fail()
+    const other = all[hears]
+    if (other !== undefined) site.receive(other)
+    site.wallMs += picks[0] % 3
+    const knowing = knows === null ? site : (all[knows] ?? assert.fail())
+    site.submit(...opOf(knowing, kind, picks))
+  }
+  return all
+}
+
+/** All that took part, others that hear of it in other orders, and one that takes late moves at once hold the same. */
+function checkAlike(all: readonly Site[], seed: number): void {
+  for (const site of all) site.receive(...all)
+  const ordered = newSite('ordered')
+  for (const next of inStampOrder(all)) ordered.apply(next)
+  const others = [0, 1, 2].map((number) => {
+    const fresh = newSite(`fresh ${number}`)
+    for (const next of anyOrder(fresh, all, seed + number)) fresh.apply(next)
+    return fresh
+  })
+  const batched = newSite('batched')
+  batched.moves.batch(batched.state, emptyChanges(), () => {
+    for (const next of anyOrder(batched, all, seed + others.length)) batched.apply(next)
+  })
+  const expected = ordered.state.dump()
+  for (const site of [...all, ...others, batched])
+    assert.equal(site.state.dump(), expected, site.name)
 }
 
 test('what several make under one id is the same for all, in whatever order', () => {
   let again = 0
-  const script = fc.array(step, { minLength: 5, maxLength: 60, size: 'max' })
   const property = fc.property(script, fc.nat(), (steps, seed) => {
-    const all = ['one', 'two', 'three'].map(newSite)
-    for (const { site: index, kind, picks, hears } of steps) {
-      const site = all[index] ?? assert.fail()
-      const other = all[hears]
-      if (other !== undefined) site.receive(other)
-      site.wallMs += picks[0] % 3
-      site.submit(...opOf(site, kind, picks))
-    }
-    for (const site of all) site.receive(...all)
-    const ordered = newSite('ordered')
-    for (const next of inStampOrder(all)) ordered.apply(next)
-    const fresh = newSite('fresh')
-    for (const next of anyOrder(fresh, all, seed)) fresh.apply(next)
-    const batched = newSite('batched')
-    batched.moves.batch(batched.state, emptyChanges(), () => {
-      for (const next of anyOrder(batched, all, seed + 1)) batched.apply(next)
-    })
-    const expected = ordered.state.dump()
-    for (const site of [...all, fresh, batched])
-      assert.equal(site.state.dump(), expected, site.name)
+    const all = lived(steps.map((one) => ({ ...one, knows: null })))
+    checkAlike(all, seed)
     const made = all.flatMap(({ log }) =>
       log.flatMap(({ op }) => (op.kind === 'create' ? op.link : [])),
     )
@@ -124,4 +160,11 @@ test('what several make under one id is the same for all, in whatever order', ()
   })
   fc.assert(property, { numRuns: 300 })
   assert.ok(again > 300, `${again} links were made again`)
+})
+
+test('what an op names that its writer has not seen is nothing to anyone, in whatever order', () => {
+  fc.assert(
+    fc.property(script, fc.nat(), (steps, seed) => checkAlike(lived(steps), seed)),
+    { numRuns: 500 },
+  )
 })

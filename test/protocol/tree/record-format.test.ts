@@ -8,7 +8,7 @@ import { MoveLog } from '../../../protocol/tree/moves.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { nameFromText } from '../../../protocol/tree/names.ts'
 import { ROOT, ensureRoot } from '../../../protocol/tree/records.ts'
-import { BOB_ACTOR, hlcAt } from '../fixtures.ts'
+import { ALICE_ACTOR, BOB_ACTOR, hlcAt } from '../fixtures.ts'
 import { checkVectors } from '../vectors.ts'
 import { MemoryState } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
@@ -17,14 +17,17 @@ import type { TreeOp } from '../../../protocol/tree/op.ts'
 const id = (byte: string, number = 0): NodeId =>
   (byte.repeat(12) + number.toString(16).padStart(8, '0')) as NodeId
 
-function stateOf(ops: readonly TreeOp[]): MemoryState {
+/** By Bob, one entry each; or by Bob and then Alice, who have not heard of each other. */
+function stateOf(ops: readonly TreeOp[], alices: readonly TreeOp[] = []): MemoryState {
   const state = new MemoryState()
   ensureRoot(state)
   const moves = new MoveLog()
-  for (const [at, op] of ops.entries()) {
+  for (const [at, op] of [...ops, ...alices].entries()) {
+    const [actor, seq] = at < ops.length ? [BOB_ACTOR, at + 1] : [ALICE_ACTOR, at + 1 - ops.length]
     const context = {
-      dot: makeDot(BOB_ACTOR, at + 1, 0),
-      stamp: makeStamp(hlcAt(at), BOB_ACTOR, 0),
+      dot: makeDot(actor, seq, 0),
+      stamp: makeStamp(hlcAt(at), actor, 0),
+      covers: () => false,
     }
     applyOp(state, moves, op, context, emptyChanges())
   }
@@ -61,20 +64,21 @@ const version = (text: string): TreeOp => ({
 test('records are those that docs/formats/tree.md shows', () => {
   const conflict = stateOf([create(1, 'f'), version('old'), version('new'), create(2, 'f')])
   const slot = freshDirId(new MemoryState(), ROOT, nameFromText('d')).slice(0, 24)
-  const many = stateOf(
-    Array.from({ length: 40 }, (_, number): TreeOp => ({
-      kind: 'mkdir',
-      id: (slot + number.toString(16).padStart(8, '0')) as NodeId,
-      parent: ROOT,
-      name: nameFromText('d'),
-      attributes: {},
-    })),
-  )
+  const made = (number: number): TreeOp => ({
+    kind: 'mkdir',
+    id: (slot + number.toString(16).padStart(8, '0')) as NodeId,
+    parent: ROOT,
+    name: nameFromText('d'),
+    attributes: {},
+  })
+  const twice = stateOf([made(0)], [made(0)])
+  const many = stateOf(Array.from({ length: 40 }, (_, number) => made(number)))
   const trie = many.under('o')
   checkVectors('tree-records', {
     conflict: Object.fromEntries(
       ['d', 'l', 'i', 'v', 'c', 'f', 'n'].map((kind) => [kind, records(conflict, kind)]),
     ),
+    twice: { d: records(twice, 'd') },
     many: {
       c: records(many, 'c'),
       f: records(many, 'f'),

@@ -26,7 +26,8 @@ import { parseXattrName, readXattr, readXattrNames } from '../../../protocol/tre
 import { moveOps, removeOps, versionOps } from '../../../node/namespace/target-ops.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
-import type { Dot, Stamp } from '../../../protocol/log/dot.ts'
+import type { Dot } from '../../../protocol/log/dot.ts'
+import type { OpContext } from '../../../protocol/tree/op-edit.ts'
 import type { Name } from '../../../protocol/tree/names.ts'
 import type { AttributeValues, SpecialFile, TreeOp } from '../../../protocol/tree/op.ts'
 import type { StateStore } from '../../../protocol/tree/records.ts'
@@ -82,13 +83,13 @@ export interface LoggedOp {
   readonly past: ReadonlyMap<Site, number>
 }
 
-export interface Context {
-  readonly dot: Dot
-  readonly stamp: Stamp
-}
-
-export function contextOf({ site, seq, hlc }: LoggedOp): Context {
-  return { dot: makeDot(site.actor, seq, 0), stamp: makeStamp(hlc, site.actor, 0) }
+export function contextOf({ site, seq, hlc, past }: LoggedOp): OpContext {
+  const covers = (actor: ActorId, number: number): boolean => {
+    if (actor === site.actor) return true
+    for (const [other, count] of past) if (other.actor === actor) return number <= count
+    return false
+  }
+  return { dot: makeDot(site.actor, seq, 0), stamp: makeStamp(hlc, site.actor, 0), covers }
 }
 
 export class Site {
