@@ -14,6 +14,10 @@ export type Dot = string & { readonly brand: 'Dot' }
 export type Stamp = ByteString & { readonly brand: 'Stamp' }
 
 export const STAMP_BYTES = 26
+/** A pure function, remembered. */
+const actorsAsked = new Map<ByteString, ActorId>()
+const ACTORS_ASKED_MAX = 1024
+
 export const STAMP_ZERO: Stamp = '\0'.repeat(STAMP_BYTES) as Stamp
 
 export function makeDot(actor: ActorId, seq: number, index: number): Dot {
@@ -57,14 +61,20 @@ export function stampHlc(stamp: Stamp): Hlc {
   return Buffer.from(fromByteString(stamp)).readBigUInt64BE(0) as Hlc
 }
 
-/** The actor in a stamp. */
+/** The actor in a stamp. cost: of few actors, asked for again and again, a look-up. */
 export function stampActor(stamp: Stamp): ActorId {
-  return toHex(fromByteString(stamp.slice(8, 24))) as ActorId
+  const bytes = stamp.slice(8, 24)
+  const known = actorsAsked.get(bytes)
+  if (known !== undefined) return known
+  if (actorsAsked.size >= ACTORS_ASKED_MAX) actorsAsked.clear()
+  const actor = toHex(fromByteString(bytes)) as ActorId
+  actorsAsked.set(bytes, actor)
+  return actor
 }
 
 /** Are both of one actor? */
 export function isSameActor(a: Stamp, b: Stamp): boolean {
-  return a.slice(8, 24) === b.slice(8, 24)
+  return a.startsWith(b.slice(8, 24), 8)
 }
 
 /** The dot of the op that has this stamp, in the entry of its actor with this seq. */

@@ -3,7 +3,7 @@
 // seen none of the others: nearly always one, and more for a directory that was made on two machines at once, or where
 // somebody made up an id. Whoever has seen any other has seen one of these.
 import type { ActorId, NodeId } from '../ids.ts'
-import { dotActor, dotSeq, isSameActor, stampActor, stampDot } from '../log/dot.ts'
+import { dotActor, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
 import { addItem, itemsOf } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
@@ -23,34 +23,32 @@ export type Covers = (actor: ActorId, seq: number) => boolean
 /** Of who writes now: all that is held. */
 export const coversAll: Covers = () => true
 
-/** An object; `first` is the stamp of the op that made it first. */
-export interface MadeObject {
-  readonly set: Extract<SetName, 'dir-made' | 'link-made' | 'inode-made'>
-  readonly id: NodeId
-  readonly first: Stamp
-}
+/** Which kind of object it is. */
+export type MadeSet = Extract<SetName, 'dir-made' | 'link-made' | 'inode-made'>
 
-/** Had the writer of an op, which has the stamp `by`, seen that it was made? cost: O(1), O(those that made it) of what was made up. */
-export function isMadeFor(
+/**
+ * Had the writer of an op seen one of those that made an object, but for the first? cost: O(1), and of an id that somebody
+ * made up O(those that made it).
+ */
+export function isMadeByOther(
   store: StateStore,
-  { by, covers }: { readonly by: Stamp; readonly covers: Covers },
-  { set, id, first }: MadeObject,
-  { madeSeq, madeAlso }: Made,
+  [set, id]: readonly [MadeSet, NodeId],
+  { madeAlso }: Made,
+  covers: Covers,
 ): boolean {
-  // What an actor has made was there before all that it does later.
-  if (isSameActor(by, first) || covers(stampActor(first), madeSeq)) return true
   if (madeAlso.length === 0) return false
   return itemsOf(store, setKey(set, id), madeAlso).some((dot) => covers(dotActor(dot), dotSeq(dot)))
 }
 
 /**
- * An op that had not seen an object makes it as well. Mutates `made`, where `first` is to be the lesser of both stamps from now on.
+ * An op that had not seen an object makes it as well. first: stamp of the op that made it first; from now on that is the
+ * lesser of both. Mutates `made`.
  */
 export function makeToo(
   store: StateStore,
-  { set, id, first }: MadeObject,
+  [set, id]: readonly [MadeSet, NodeId],
   made: Made,
-  { dot, stamp }: { readonly dot: Dot; readonly stamp: Stamp },
+  { first, dot, stamp }: { readonly first: Stamp; readonly dot: Dot; readonly stamp: Stamp },
 ): void {
   const isFirst = stamp < first
   const other = isFirst ? stampDot(first, made.madeSeq) : dot
