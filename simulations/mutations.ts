@@ -123,7 +123,7 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/apply.ts',
-        find: 'for (const base of op.base) dropVersion(edit.store, op.inode, inode, base)',
+        find: 'for (const base of edit.seenDots(op.base)) dropVersion(edit.store, op.inode, inode, base)',
         replace:
           'while (inode.newest !== undefined) dropVersion(edit.store, op.inode, inode, inode.newest.dot)',
       },
@@ -136,7 +136,7 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'protocol/tree/apply.ts',
-        find: "setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, op.saw))",
+        find: "setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, saw))",
         replace: 'setLinkLive(edit, op.link, link, [])',
       },
     ],
