@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
+import type { WallTime } from '../protocol/units.ts'
 import type { Context } from './context.ts'
 import type { Ack, Consistency, DriverName, Settings } from '../node/control/api.ts'
 
@@ -39,6 +40,13 @@ export function addConsistency(command: Command, context: Context): void {
       'what the session has seen, kept in this file (default: $SHOAL_SESSION; for read-own also <home>/session)',
     )
     .hook('preAction', (_, action) => context.useConsistency(action.opts<ConsistencyOptions>()))
+}
+
+/** A date, with a time or not, of this machine's clock unless it says otherwise. throws InvalidArgumentError. */
+export function parseTime(text: string): WallTime {
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('Give a time as 2026-11-21T14:00.')
+  return ms as WallTime
 }
 
 export function parseCount(text: string): number {

@@ -1,6 +1,7 @@
 // The calls of a client about cold tiers, and for the day when all machines are gone; and as FileClient.
 import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE, COLD_VERIFY_ROUTE } from '../node/control/wire.ts'
 import { FileClient } from './file-client.ts'
+import type { WallTime } from '../protocol/units.ts'
 import type { CallOptions } from '../node/control/api.ts'
 import type {
   ColdApi,
@@ -36,6 +37,14 @@ export class ColdClient extends FileClient implements ColdApi, RecoveryApi {
 
   listTiers({ volume, signal }: UpkeepOptions = {}): Promise<readonly TierStatus[]> {
     return this.call('listTiers', { volume }, { signal })
+  }
+
+  rollBackTier(
+    name: string,
+    toMs: WallTime,
+    { volume, signal }: UpkeepOptions = {},
+  ): Promise<number> {
+    return this.call('rollBackTier', { name, toMs, volume }, { signal })
   }
 
   removeTier(name: string, { volume, signal }: UpkeepOptions = {}): Promise<void> {

@@ -240,6 +240,10 @@ class SimulatedTier implements ObjectTier {
     })
   }
 
+  async rollBack(): Promise<number> {
+    throw this.#error('unsupported', 'keeps no older versions of its objects')
+  }
+
   async restore(key: string, days: number, { signal }: { signal: AbortSignal }): Promise<void> {
     await this.#call(`restore ${key}`, signal, () => {
       if (!this.#store.objects.has(key)) throw this.#error('cold-missing', `${key}: is not there`)

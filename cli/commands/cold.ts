@@ -1,6 +1,6 @@
-// `shoal cold add|trust|ls|rm|push|recall|verify`: tiers outside the swarm for data that nobody reads.
+// `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that nobody reads.
 import { resolve } from 'node:path'
-import { ofVolumeOption } from '../arguments.ts'
+import { ofVolumeOption, parseTime } from '../arguments.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
@@ -10,6 +10,7 @@ import { addVerify } from './cold-verify.ts'
 import type { Command } from 'commander'
 import type { ColdProgress, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
+import type { WallTime } from '../../protocol/units.ts'
 
 interface AddOptions {
   readonly endpoint?: string
@@ -40,6 +41,13 @@ Ctrl-C is safe.
 
 Example:
   shoal cold push /photos/2019`
+
+const ROLLBACK_HELP = `
+For an S3 bucket that keeps versions, as one with Object Lock does: what was removed or replaced since then is what it was.
+What came later stays. Look at it afterwards: shoal cold verify.
+
+Example:
+  shoal cold rollback attic --to 2026-11-21T14:00`
 
 export function addCold(program: Command, context: Context): void {
   const cold = program
@@ -82,6 +90,20 @@ export function addCold(program: Command, context: Context): void {
     .action(async (name: string, { volume }: { readonly volume?: string }) => {
       await context.client.removeTier(name, { volume })
       context.print({ removed: name }, () => `Removed cold tier ${printable(name)}`)
+    })
+  cold
+    .command('rollback <name>')
+    .description('bring back what the bucket of a tier held at a time')
+    .requiredOption('--to <time>', 'before the harm was done', parseTime)
+    .addOption(ofVolumeOption())
+    .addHelpText('after', ROLLBACK_HELP)
+    .action(async (name: string, options: { readonly to: WallTime; readonly volume?: string }) => {
+      const { to, volume } = options
+      const restored = await context.client.rollBackTier(name, to, { volume })
+      context.print(
+        { restored },
+        () => `Brought back ${count(restored, 'object')} of ${printable(name)}`,
+      )
     })
   addMoves(cold, context)
   addVerify(cold, context)

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { InvalidArgumentError } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { parseCount } from '../arguments.ts'
+import { parseCount, parseTime } from '../arguments.ts'
 import { count, formatBytes, formatDuration, formatTime, printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import { readSecret } from '../secret.ts'
@@ -29,6 +29,7 @@ interface RecoverOptions extends HomeOptions {
   readonly credentials?: string
   readonly profile?: string
   readonly atLeast?: Least
+  readonly asOf?: WallTime
   readonly dryRun?: boolean
   readonly sample?: number
 }
@@ -42,6 +43,9 @@ All that the volume is made of is read and checked first; files are fetched as t
 the volume then. Makes a home if there is none. If anything is wrong, nothing is changed.
 
 Then: remove members that are gone for good with "shoal peer rm NAME --now", and invite new ones.
+
+If somebody removed or replaced what lay in an S3 bucket that keeps versions, as one with Object Lock does, name a time before
+that with --as-of: what the bucket held then is brought back first.
 
 With --dry-run it is a drill, on any machine and at any time: the volume is rebuilt in a folder of its own, its whole tree
 looked at and some files read out of the tier, and forgotten again. The tier and the members notice nothing of it. Exits with
@@ -62,15 +66,18 @@ export function addRecover(program: Command, context: Context): void {
       .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
       .option('--profile <name>', 'of the AWS profile files')
       .option('--at-least <what>', 'refuse a backup older than this number, or date', parseLeast)
+      .option('--as-of <time>', 'first bring back what the bucket held at this time', parseTime)
       .option('--dry-run', 'a drill: rebuild it elsewhere, look at it, and forget it')
       .option('--sample <n>', 'files that a drill reads (default: 20)', parseCount),
   )
     .addHelpText('after', HELP)
     .action(async (options: RecoverOptions) => {
-      const { from: url, credentials, endpoint, region, profile, atLeast } = options
+      const { from: url, credentials, endpoint, region, profile, atLeast, asOf: asOfMs } = options
       const key = await readKey(options.key)
       const access = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const request = { url, key, endpoint, region, profile, ...access, ...atLeast }
+      const request = { url, key, endpoint, region, profile, ...access, ...atLeast, asOfMs }
+      if (options.dryRun === true && asOfMs !== undefined)
+        throw new ShoalError('usage', '--dry-run changes nothing in the bucket, --as-of does')
       if (options.dryRun === true) return rehearse(context, { ...request, sample: options.sample })
       const { volume, isUp } = await recover(context, request, options)
       const next = isUp ? 'ls' : 'up'
@@ -133,9 +140,9 @@ function backupText({ timeMs, number, author }: UsedBackup): string {
 
 function parseLeast(text: string): Least {
   if (/^[1-9]\d{0,14}$/.test(text)) return { atLeastNumber: Number(text) }
-  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('Give a number, or a date as 2026-11-21.')
-  return { atLeastMs: ms as WallTime }
+  if (!/^\d{4}-/.test(text))
+    throw new InvalidArgumentError('Give a number, or a date as 2026-11-21.')
+  return { atLeastMs: parseTime(text) }
 }
 
 async function readKey(file: string): Promise<string> {

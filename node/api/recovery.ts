@@ -81,7 +81,7 @@ interface Found {
 /** Do something with the backups that a tier has. */
 async function fromTier<Result>(
   { world }: NodeParts,
-  { url, key: text, atLeastNumber, atLeastMs, ...options }: RecoverRequest,
+  { url, key: text, atLeastNumber, atLeastMs, asOfMs, ...options }: RecoverRequest,
   signal: AbortSignal,
   run: (found: Found, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
@@ -89,6 +89,7 @@ async function fromTier<Result>(
   const location = parseTierLocation(url, definedOf(options))
   const tier = world.tiers.open(location, { name: url })
   try {
+    if (asOfMs !== undefined) await tier.rollBack(asOfMs, { signal })
     const source = await BackupSource.open(tier, { key, clock: world.clock }, signal)
     const isAsked = atLeastNumber !== undefined || atLeastMs !== undefined
     const least = isAsked ? { number: atLeastNumber ?? 0, time: atLeastMs ?? 0 } : undefined

@@ -14,7 +14,10 @@ import { reasonOf } from './reason.ts'
 
 const RATE_MIN = 1000
 
-type Tiers = Pick<ColdApi, 'addTier' | 'trustTier' | 'distrustTier' | 'listTiers' | 'removeTier'>
+type Tiers = Pick<
+  ColdApi,
+  'addTier' | 'trustTier' | 'distrustTier' | 'listTiers' | 'removeTier' | 'rollBackTier'
+>
 
 export function tiersApi(parts: NodeParts): Tiers {
   const { hosted: volumes, volumes: named, cold, until } = parts
@@ -50,6 +53,12 @@ export function tiersApi(parts: NodeParts): Tiers {
       const hosted = hostedOf(volume)
       checkIsTier(hosted, name)
       await hosted.tiers.disagree(name)
+    },
+
+    async rollBackTier(name, toMs, { volume, signal } = {}) {
+      const hosted = hostedOf(volume)
+      checkIsTier(hosted, name)
+      return hosted.tiers.open(name).rollBack(toMs, { signal: until(signal) })
     },
 
     async removeTier(name, { volume, signal } = {}) {

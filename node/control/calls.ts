@@ -73,6 +73,7 @@ const recoverRequest = {
   key: z.string().max(RECOVERY_KEY_TEXT_MAX),
   atLeastNumber: z.int().min(1).max(BACKUP_NUMBER_MAX).optional(),
   atLeastMs: wallTime.optional(),
+  asOfMs: wallTime.optional(),
   endpoint: z.string().max(TIER_URL_MAX).optional(),
   region: label.optional(),
   storageClass: label.optional(),
@@ -164,6 +165,10 @@ const table: Readonly<Record<string, Call>> = {
     api.distrustTier(name, { volume, ...options }),
   ),
   listTiers: call({ volume }, (api, { volume }, options) => api.listTiers({ volume, ...options })),
+  rollBackTier: call(
+    { name: label, toMs: wallTime, volume },
+    (api, { name, toMs, volume }, options) => api.rollBackTier(name, toMs, { volume, ...options }),
+  ),
   removeTier: call({ name: label, volume }, (api, { name, volume }, options) =>
     api.removeTier(name, { volume, ...options }),
   ),

@@ -30,6 +30,15 @@ export interface ColdApi {
     options?: CallOptions & { readonly volume?: string | undefined },
   ): Promise<readonly TierStatus[]>
   /**
+   * Bring back what the objects of a tier were at a time, in a bucket that keeps versions; objects that came later stay.
+   * returns how many were something else. throws 'ENOENT', 'unsupported', 'cold-*'.
+   */
+  rollBackTier(
+    name: string,
+    toMs: WallTime,
+    options?: CallOptions & { readonly volume?: string | undefined },
+  ): Promise<number>
+  /**
    * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT', 'not-placed' while something
    * lies nowhere else.
    */

@@ -76,6 +76,8 @@ export interface RecoverRequest extends Omit<Tier, 'name'> {
   /** Nothing older: than this number, or this time. */
   readonly atLeastNumber?: number | undefined
   readonly atLeastMs?: WallTime | undefined
+  /** First bring back what the tier held at this time. */
+  readonly asOfMs?: WallTime | undefined
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined

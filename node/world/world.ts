@@ -223,6 +223,11 @@ export interface ObjectTier {
   remove(keys: readonly string[], options: { readonly signal: AbortSignal }): Promise<void>
   /** Ask an archived object back for some days; once more while that is underway does no harm. */
   restore(key: string, days: number, options: { readonly signal: AbortSignal }): Promise<void>
+  /**
+   * Bring back what each object was at a time, where the tier keeps older versions; objects that came later stay.
+   * returns how many were something else. throws ShoalError 'unsupported' where it keeps none.
+   */
+  rollBack(toMs: WallTime, options: { readonly signal: AbortSignal }): Promise<number>
   /** Resolves if the tier answers, lets us in, is there, and takes, gives and removes an object. */
   check(options: { readonly signal: AbortSignal }): Promise<void>
   /** Ends what is underway ('stopped') and lets go of connections. */

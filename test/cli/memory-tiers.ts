@@ -32,6 +32,10 @@ export abstract class MemoryTiers extends MemoryExchange implements ColdApi {
     return Array.from(this.#tiers.values(), (tier) => ({ ...tier, ...status }))
   }
 
+  async rollBackTier(): Promise<number> {
+    return 0
+  }
+
   async removeTier(name: string): Promise<void> {
     if (!this.#tiers.delete(name)) throw new ShoalError('ENOENT', `there is no cold tier ${name}`)
   }

@@ -9,7 +9,10 @@ import { promisify } from 'node:util'
 import {
   CreateBucketCommand,
   DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListObjectVersionsCommand,
   PutObjectCommand,
+  PutObjectLockConfigurationCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
 
@@ -83,6 +86,28 @@ export class S3Server implements AsyncDisposable {
     const bucket = `shoal-test-${this.#buckets++}`
     await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
     return bucket
+  }
+
+  /** Another, of which each version of an object is kept for a day, whatever its owner wants. */
+  async makeLockedBucket(): Promise<string> {
+    const bucket = `shoal-test-${this.#buckets++}`
+    const create = { Bucket: bucket, ObjectLockEnabledForBucket: true }
+    await this.#client.send(new CreateBucketCommand(create))
+    const lock = {
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 1 } },
+    } as const
+    const put = { Bucket: bucket, ObjectLockConfiguration: lock }
+    await this.#client.send(new PutObjectLockConfigurationCommand(put))
+    return bucket
+  }
+
+  /** Try to take away for good what an object was first. throws what the server answers. */
+  async removeFirstVersion(bucket: string, key: string): Promise<void> {
+    const list = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key })
+    const { Versions = [] } = await this.#client.send(list)
+    const VersionId = Versions.at(-1)?.VersionId
+    await this.#client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId }))
   }
 
   /** Objects of one byte, many at a time. */

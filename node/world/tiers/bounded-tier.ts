@@ -7,6 +7,7 @@ import { Budget } from '../budget.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { tierError } from './tier-error.ts'
 import { Turns } from './turns.ts'
+import type { WallTime } from '../../../protocol/units.ts'
 import type { Clock, ObjectTier, Random, TierObject, TierOptions } from '../world.ts'
 
 const TRANSFERS_MAX = 4
@@ -104,6 +105,12 @@ export class BoundedTier implements ObjectTier {
     checkTierKey(key)
     await this.#during(options.signal, async (signal) =>
       (await this.#tier).restore(key, days, { signal }),
+    )
+  }
+
+  async rollBack(toMs: WallTime, options: { signal: AbortSignal }): Promise<number> {
+    return this.#during(options.signal, async (signal) =>
+      (await this.#tier).rollBack(toMs, { signal }),
     )
   }
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { toHex } from '../../../protocol/bytes.ts'
 import { ShoalError, asShoalError, hasCode } from '../../../protocol/errors.ts'
 import { DAY_MS, MIB } from '../../../protocol/units.ts'
-import { tierError, wrongSize } from './tier-error.ts'
+import { noVersions, tierError, wrongSize } from './tier-error.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { FolderLocation } from '../../../protocol/cold/location.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -139,6 +139,10 @@ export class FolderTier implements ObjectTier {
 
   /** Nothing in a folder is archived. */
   async restore(): Promise<void> {}
+
+  async rollBack(): Promise<number> {
+    throw noVersions(this.#name)
+  }
 
   async check({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     await this.#attempt(undefined, signal, async () => {

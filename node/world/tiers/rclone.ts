@@ -7,7 +7,7 @@ import { toHex } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import { PARTIAL_FOLDER } from './dir.ts'
 import { runRclone, streamRclone } from './rclone-command.ts'
-import { tierError, wrongSize } from './tier-error.ts'
+import { noVersions, tierError, wrongSize } from './tier-error.ts'
 import type { RcloneLocation } from '../../../protocol/cold/location.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { ObjectTier, Random, TierObject } from '../world.ts'
@@ -153,6 +153,10 @@ export class RcloneTier implements ObjectTier {
     const how = ['-o', 'priority=Standard', '-o', `lifetime=${days}`]
     const args = ['backend', 'restore', '--files-from-raw=-', this.#root, ...how]
     await this.#run(key, args, signal, `${key}\n`)
+  }
+
+  async rollBack(): Promise<number> {
+    throw noVersions(this.#options.name)
   }
 
   async check({ signal }: { readonly signal: AbortSignal }): Promise<void> {

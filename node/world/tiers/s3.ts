@@ -16,7 +16,8 @@ import { openClient, S3_PATIENCE } from './s3-client.ts'
 import { download } from './s3-download.ts'
 import { bucketGone, nameOf, s3Error } from './s3-errors.ts'
 import { upload } from './s3-upload.ts'
-import { tierError, wrongSize } from './tier-error.ts'
+import { keepsVersions, rollBack } from './s3-versions.ts'
+import { noVersions, tierError, wrongSize } from './tier-error.ts'
 import { Turns } from './turns.ts'
 import type { S3Location } from '../../../protocol/cold/location.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
@@ -177,6 +178,15 @@ export class S3Tier implements ObjectTier {
       } catch (error) {
         if (nameOf(error) !== 'RestoreAlreadyInProgress') throw error
       }
+    })
+  }
+
+  async rollBack(toMs: WallTime, { signal }: { signal: AbortSignal }): Promise<number> {
+    const { bucket, prefix } = this.#location
+    const versioned = { client: this.#client, bucket, prefix }
+    return this.#attempt(undefined, signal, async () => {
+      if (await keepsVersions(versioned, signal)) return rollBack(versioned, toMs, signal)
+      throw noVersions(this.#name)
     })
   }
 

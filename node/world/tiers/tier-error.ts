@@ -28,3 +28,8 @@ export function tierError(
 export function wrongSize(place: TierPlace, expected: number, found: number): ShoalError {
   return tierError('corrupt', place, `${found} bytes came to be stored, not ${expected}`)
 }
+
+/** What a tier says that cannot tell what it held before: rollBack() needs a bucket of S3 that keeps versions. */
+export function noVersions(tier: string): ShoalError {
+  return tierError('unsupported', { tier }, 'keeps no older versions of its objects')
+}

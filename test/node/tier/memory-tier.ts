@@ -67,6 +67,10 @@ export class MemoryTier implements ObjectTier {
     this.asked.push(`restore ${key}`)
   }
 
+  async rollBack(): Promise<number> {
+    return 0
+  }
+
   async check(): Promise<void> {}
   async close(): Promise<void> {}
 }

@@ -100,6 +100,7 @@ function fresh(options: Omit<TierOptions, 'name'>): {
     list: (...call) => inner.list(...call),
     remove: (...call) => inner.remove(...call),
     restore: (...call) => inner.restore(...call),
+    rollBack: (...call) => inner.rollBack(...call),
     check: (...call) => inner.check(...call),
     close: () => inner.close(),
   }
