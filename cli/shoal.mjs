@@ -7,6 +7,7 @@ import module from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import v8 from 'node:v8'
 import { hideTicket } from './hidden-ticket.mjs'
 
 const NODE_MAJOR_MIN = 24
@@ -17,6 +18,10 @@ process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   hideTicket()
+  // A thread that has no room for code that it has compiled, when the process ends, waits for a collection that never comes,
+  // and the process for the thread (V8's CollectionBarrier::AwaitCollectionBackground): only the main thread makes code.
+  v8.setFlagsFromString('--no-concurrent-sparkplug')
+  v8.setFlagsFromString('--no-maglev-build-code-on-background')
   // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')
