@@ -6,6 +6,8 @@ import { mounted, skip, until } from './mounted.ts'
 import type { Mounted } from './mounted.ts'
 
 const FILES = 100
+/** The kernel may take whatever it keeps when it wants the memory, so that one attempt says little; a fault is in each. */
+const ATTEMPTS = 5
 const options = { skip, timeout: 60_000 }
 /** Opening and closing are always told. */
 const HANDLES: ReadonlySet<string> = new Set(['open', 'release', 'openFolder', 'releaseFolder'])
@@ -17,6 +19,15 @@ function counted({ fileSystem }: Mounted): string[] {
     if (!HANDLES.has(operation)) asked.push(operation)
   }
   return asked
+}
+
+/** In one of some attempts, nothing is asked for that should have been kept. `attempt` resolves to what was. */
+async function isKept(attempt: () => Promise<readonly string[]>): Promise<void> {
+  for (let left = ATTEMPTS - 1; ; left--) {
+    const asked = await attempt()
+    if (asked.length === 0) return
+    if (left === 0) assert.deepEqual(asked, [])
+  }
 }
 
 async function useAll({ at, folder }: Mounted): Promise<void> {
@@ -46,8 +57,11 @@ test(
     const mount = await mounted(t)
     await warm(mount)
     const asked = counted(mount)
-    await useAll(mount)
-    assert.deepEqual(asked, [])
+    await isKept(async () => {
+      asked.length = 0
+      await useAll(mount)
+      return asked
+    })
   },
 )
 
@@ -58,19 +72,22 @@ test(
     const mount = await mounted(t)
     await warm(mount)
     await using held = await open(mount.at('f7'))
-    const inode = mount.fileSystem.putFile('f7', letters('b'))
-    mount.mount.invalidator.inode(inode)
-    await mount.mount.invalidator.settled()
     const asked = counted(mount)
-    assert.equal(await readFile(mount.at('f7'), 'utf8'), letters('b'))
-    assert.ok(asked.includes('read') && asked.includes('getAttributes'))
-    // For all that the kernel knows, the read has moved its access time.
-    await stat(mount.at('f7'))
-    asked.length = 0
-    const { buffer } = await held.read(Buffer.alloc(1), 0, 1, 0)
-    assert.equal(buffer.toString(), 'b')
-    await useAll(mount)
-    assert.deepEqual(asked, [])
+    await isKept(async () => {
+      const inode = mount.fileSystem.putFile('f7', letters('b'))
+      mount.mount.invalidator.inode(inode)
+      await mount.mount.invalidator.settled()
+      asked.length = 0
+      assert.equal(await readFile(mount.at('f7'), 'utf8'), letters('b'))
+      assert.ok(asked.includes('read') && asked.includes('getAttributes'))
+      // For all that the kernel knows, the read has moved its access time.
+      await stat(mount.at('f7'))
+      asked.length = 0
+      const { buffer } = await held.read(Buffer.alloc(1), 0, 1, 0)
+      assert.equal(buffer.toString(), 'b')
+      await useAll(mount)
+      return asked
+    })
   },
 )
 
@@ -94,8 +111,11 @@ test(
       await readdir(mount.folder)
       return asked.length === 0
     })
-    for (let file = 10; file < FILES; file++) await stat(mount.at(`f${file}`))
-    assert.deepEqual(asked, [])
+    await isKept(async () => {
+      asked.length = 0
+      for (let file = 10; file < FILES; file++) await stat(mount.at(`f${file}`))
+      return asked
+    })
   },
 )
 

@@ -48,7 +48,10 @@ describe('pins to a cold tier', () => {
       await clock.sleep(MINUTE_MS)
       assert.deepEqual(await b.ask(pinsOf), [whole('/old', 4)])
 
-      await assert.rejects(recall(a, '/old/deep/one'), { code: 'usage', message: /the pin of \/old: take that away first/ })
+      await assert.rejects(recall(a, '/old/deep/one'), {
+        code: 'usage',
+        message: /the pin of \/old: take that away first/,
+      })
       await a.ask((api) => api.removePin('/old'))
       await recall(a, '/old/deep/one')
       const before = await stripesIn(a)
