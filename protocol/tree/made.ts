@@ -5,7 +5,7 @@
 import type { ActorId, NodeId } from '../ids.ts'
 import { dotActor, dotSeq, stampDot } from '../log/dot.ts'
 import type { Dot, Stamp } from '../log/dot.ts'
-import { addItem, itemsOf } from './record-set.ts'
+import { addItem, forgetItems, itemsOf } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { setKey } from './records.ts'
 import type { SetName, StateStore } from './records.ts'
@@ -54,4 +54,13 @@ export function makeToo(
   const other = isFirst ? stampDot(first, made.madeSeq) : dot
   made.madeAlso = addItem(store, setKey(set, id), made.madeAlso, other)
   if (isFirst) made.madeSeq = dotSeq(dot)
+}
+
+/** Delete what is kept of it beside the object's own record. cost: O(those that made it) */
+export function forgetMade(
+  store: StateStore,
+  [set, id]: readonly [MadeSet, NodeId],
+  { madeAlso }: Made,
+): void {
+  forgetItems(store, setKey(set, id), madeAlso)
 }

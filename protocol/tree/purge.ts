@@ -12,6 +12,7 @@ import { allChildren } from './children.ts'
 import { CONFLICT_PREFIX, decodeConflictKey, recountCopies } from './conflicts.ts'
 import { DEAD_PREFIX, decodeDeadKey, decodeDeathTime, forgetDead } from './dead.ts'
 import { retireDirId } from './dir-ids.ts'
+import { forgetMade } from './made.ts'
 import {
   deleteDir,
   deleteInode,
@@ -93,6 +94,7 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
   const dir = readDir(store, id)
   if (dir === undefined || isDirVisible(id, dir)) return false
   deleteDir(store, id)
+  forgetMade(store, ['dir-made', id], dir)
   forgetXattrs(store, id)
   retireDirId(store, id)
   return true
@@ -100,14 +102,16 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
 
 function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boolean {
   if (kind === 'link') {
-    const shows = readLink(store, id)?.live
-    if (shows === undefined || shows.length > 0) return false
+    const link = readLink(store, id)
+    if (link === undefined || link.live.length > 0) return false
     deleteLink(store, id)
+    forgetMade(store, ['link-made', id], link)
     return true
   }
   const inode = readInode(store, id)
   if (inode === undefined || inode.links.length > 0) return false
   deleteInode(store, id)
+  forgetMade(store, ['inode-made', id], inode)
   forgetVersions(store, id, inode)
   forgetXattrs(store, id)
   return true

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { SET_LIST_MAX } from '../../../protocol/limits.ts'
 import { makeStamp } from '../../../protocol/log/dot.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
@@ -13,7 +14,7 @@ import { checkInvariants } from './invariants.ts'
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { newSite } from './sites.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
-import type { ActorId } from '../../../protocol/ids.ts'
+import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Garbage, PurgeLimits } from '../../../protocol/tree/purge.ts'
 import type { LoggedOp, Site } from './sites.ts'
 
@@ -134,6 +135,26 @@ describe('purge', () => {
     )
     // One of the root's `d`, and of each `d` its `e`.
     assert.equal(site.state.under('y').length, 4)
+  })
+
+  test('leaves nothing of what so many made that a record of it alone does not hold them', () => {
+    const site = newSite('one')
+    const before = site.state.under('')
+    const others = Array.from({ length: 3 * SET_LIST_MAX }, (_, at) => newSite(`other ${at}`))
+    for (const other of others) other.mkdir('d')
+    const [inode, link] = ['1', '2'].map((char) => char.repeat(32) as NodeId)
+    if (inode === undefined || link === undefined) return assert.fail()
+    const place = { parent: ROOT, name: nameFromText('f'), attributes: {}, target: undefined }
+    for (const other of others) other.submit({ kind: 'create', inode, link, ...place })
+    site.receive(...others)
+    for (const path of ['d', 'f']) site.remove(path)
+    forget(site, site.hlc)
+    purge(site.state, garbageIn(site))
+    const left = site.state.under('').filter(([key]) => !key.startsWith('y'))
+    assert.deepEqual(
+      left.map(([key]) => key),
+      before.map(([key]) => key),
+    )
   })
 
   test('a directory never gets the id of one that was purged', () => {
