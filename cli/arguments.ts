@@ -44,9 +44,15 @@ export function addConsistency(command: Command, context: Context): void {
 
 /** A date, with a time or not, of this machine's clock unless it says otherwise. throws InvalidArgumentError. */
 export function parseTime(text: string): WallTime {
+  const time = timeOf(text)
+  if (time === undefined) throw new InvalidArgumentError('Give a time as 2026-11-21T14:00.')
+  return time
+}
+
+/** As for parseTime, or undefined. */
+export function timeOf(text: string): WallTime | undefined {
   const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('Give a time as 2026-11-21T14:00.')
-  return ms as WallTime
+  return Number.isNaN(ms) ? undefined : (ms as WallTime)
 }
 
 export function parseCount(text: string): number {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { InvalidArgumentError } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { parseCount, parseTime } from '../arguments.ts'
+import { parseCount, parseTime, timeOf } from '../arguments.ts'
 import { count, formatBytes, formatDuration, formatTime, printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import { readSecret } from '../secret.ts'
@@ -140,9 +140,9 @@ function backupText({ timeMs, number, author }: UsedBackup): string {
 
 function parseLeast(text: string): Least {
   if (/^[1-9]\d{0,14}$/.test(text)) return { atLeastNumber: Number(text) }
-  if (!/^\d{4}-/.test(text))
-    throw new InvalidArgumentError('Give a number, or a date as 2026-11-21.')
-  return { atLeastMs: parseTime(text) }
+  const atLeastMs = timeOf(text)
+  if (atLeastMs !== undefined) return { atLeastMs }
+  throw new InvalidArgumentError('Give a number, or a date as 2026-11-21.')
 }
 
 async function readKey(file: string): Promise<string> {

@@ -23,7 +23,7 @@ import {
 import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
-/** Of an id, what names a peer though others have that for a name: as `shoal peer ls` shows it. */
+/** Length from which a part of an id names its peer, even if another peer has that as its name: as `shoal peer ls` shows. */
 const ID_PART_LENGTH = 8
 
 /**

@@ -16,7 +16,7 @@ export interface BelievedShard {
   readonly peer: PeerId
 }
 
-/** Whose, or of what, shards are asked for that are not believed. */
+/** Selects shards that are not believed: those of a peer, or of a stripe. */
 export type Disbelieved = { readonly peer: PeerId } | { readonly stripe: StripeId }
 
 export interface BeliefParts {
@@ -70,11 +70,11 @@ export class Beliefs {
     this.#changed(shard.stripe)
   }
 
-  /** What is not believed. cost: of a peer O(all that is not). */
-  of(of: Disbelieved): BelievedShard[] {
-    if ('stripe' in of) return [...(this.#disbelieved.get(of.stripe)?.values() ?? [])]
+  /** Shards that are not believed. cost: for a peer O(all of them). */
+  of(which: Disbelieved): BelievedShard[] {
+    if ('stripe' in which) return [...(this.#disbelieved.get(which.stripe)?.values() ?? [])]
     return [...this.#disbelieved.values()].flatMap((shards) =>
-      [...shards.values()].filter((shard) => shard.peer === of.peer),
+      [...shards.values()].filter(({ peer }) => peer === which.peer),
     )
   }
 

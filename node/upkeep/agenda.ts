@@ -43,7 +43,7 @@ export interface AgendaOptions {
   readonly takeOverMs?: number | undefined
   /** Shards that two hold stay so long: one of them may be there for some of the members only, or leave again. */
   readonly surplusMs?: number | undefined
-  /** What others may not have heard of yet is looked at again after so long. */
+  /** How long until stripes are looked at again that others may not have heard of yet. */
   readonly stableAgainMs?: number | undefined
   /** Members that come and go are waited for so long before stripes are moved, or coded anew, for them. */
   readonly calmMs?: number | undefined

@@ -103,7 +103,7 @@ export class Collector {
       }
     }
     if (dead.length > 0) await map.sweep(dead)
-    // Of some another may have said meanwhile that they are in use.
+    // Another member may have said meanwhile that some are in use.
     await this.#parts.release(dead.filter((id) => map.stripe(id)?.isSwept === true))
     return { swept: dead.length, sweptBytes }
   }

@@ -1,8 +1,8 @@
-// What members say that others do not hold. It changes nothing by itself: whoever holds a shard of the stripe, and so may
-// have to rebuild what is missing, asks the holder in question. Who shows the shard has it, whatever was said; who does not
-// is not believed any more (data/beliefs.ts). So a doubt costs a question, and those of one member a bounded number.
-// What this node does not believe itself it asks about again when something is said of the stripe: the shard may have been
-// put there again.
+// Doubts: a member says that another does not hold a shard. That changes nothing by itself: whoever holds a shard of the
+// stripe, and so may have to rebuild what is missing, asks the holder in question. A holder that shows the shard has it; one
+// that does not is believed no more (data/beliefs.ts). So a doubt costs a question, and those of one member a bounded number.
+// A shard that this node itself disbelieves is asked for again when something is said of its stripe: it may have been put
+// there again.
 import { SECOND_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -34,7 +34,7 @@ export interface DoubtedParts {
 
 interface Doubt {
   readonly shard: BelievedShard
-  /** Who said so: this node, where it asks again about what it does not believe. */
+  /** Its author: this node, where it asks again about what it does not believe. */
   readonly by: PeerId | undefined
   asked: number
 }
@@ -71,25 +71,20 @@ export class Doubted {
   #lookAgain(stripe: StripeId): boolean {
     const { map, network } = this.#parts
     if (!enforces('doubt-checked')) return false
-    const added = map
-      .disbelieved({ stripe })
-      .filter(({ peer }) => peer !== network.self)
-      .filter((shard) => this.#add({ shard, by: network.self, asked: 0 }))
-    return added.length > 0
+    const others = map.disbelieved({ stripe }).filter(({ peer }) => peer !== network.self)
+    return this.#add(others, network.self)
   }
 
   #heed({ stripe, shards, by }: Extract<MapEvent, { kind: 'doubted' }>): boolean {
     const { network, store, map } = this.#parts
     const holders = map.stripe(stripe)?.holders ?? []
     if (by === network.self || store.shards.indices(stripe).length === 0) return false
-    let isMore = false
-    for (const { index, peer } of shards) {
-      if (holders[index]?.includes(peer) !== true || peer === network.self) continue
-      const shard = { stripe, index, peer }
-      if (!enforces('doubt-checked')) map.disbelieve(shard, { isTold: true })
-      else if (this.#add({ shard, by, asked: 0 })) isMore = true
-    }
-    return isMore
+    const others = shards
+      .filter(({ index, peer }) => holders[index]?.includes(peer) === true && peer !== network.self)
+      .map((shard) => ({ ...shard, stripe }))
+    if (enforces('doubt-checked')) return this.#add(others, by)
+    for (const shard of others) map.disbelieve(shard, { isTold: true })
+    return false
   }
 
   /** returns whether that is all. */
@@ -107,19 +102,25 @@ export class Doubted {
     return true
   }
 
-  /** returns whether it is new, and its author has not said too much. */
-  #add(doubt: Doubt): boolean {
-    const { by, shard } = doubt
-    const key = keyOf(shard)
-    if (this.#waiting.has(key)) return false
+  /** Those that are new, as long as their author has not said too much. returns whether there are any. */
+  #add(shards: readonly BelievedShard[], by: PeerId | undefined): boolean {
+    const before = this.#waiting.size
+    for (const shard of shards) {
+      const key = keyOf(shard)
+      if (this.#waiting.has(key)) continue
+      if (++this.#countOf(by).count > PER_HOUR || this.#waiting.size >= WAITING_MAX) break
+      this.#waiting.set(key, { shard, by, asked: 0 })
+    }
+    return this.#waiting.size > before
+  }
+
+  #countOf(by: PeerId | undefined): { count: number } {
     const now = this.#parts.clock.now()
     const known = this.#counts.get(by)
-    const current =
-      known === undefined || now - known.from >= HOUR_MS ? { count: 0, from: now } : known
-    this.#counts.set(by, current)
-    if (++current.count > PER_HOUR || this.#waiting.size >= WAITING_MAX) return false
-    this.#waiting.set(key, doubt)
-    return true
+    if (known !== undefined && now - known.from < HOUR_MS) return known
+    const fresh = { count: 0, from: now }
+    this.#counts.set(by, fresh)
+    return fresh
   }
 }
 

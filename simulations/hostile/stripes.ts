@@ -25,6 +25,18 @@ export async function stripesOf({ liar }: Stage): Promise<ReadonlyMap<StripeId, 
   return found
 }
 
+/** All shards of the stripes in use that somebody is said to hold, as the liar knows them. */
+export async function heldShards(
+  stage: Stage,
+): Promise<ReadonlyMap<StripeId, readonly Pick<Holding, 'index' | 'peer'>[]>> {
+  const held = new Map<StripeId, readonly Pick<Holding, 'index' | 'peer'>[]>()
+  for (const [stripe, { holders }] of await stripesOf(stage)) {
+    const shards = holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer })))
+    held.set(stripe, shards)
+  }
+  return held
+}
+
 /** Write ops, after what it wrote before, and give them to all who are honest. */
 export async function tell(
   stage: Stage,

@@ -173,8 +173,7 @@ export class FolderTier implements ObjectTier {
   /** The file of a key, in a folder that is there. */
   async #pathOf(key: string, { make = false }: { make?: boolean } = {}): Promise<string> {
     const folder = key.split('/').slice(0, -1).join('/')
-    if (make) await this.#makeFolders(folder, key)
-    await this.#checkNoLink(folder, key)
+    await (make ? this.#makeFolders(folder, key) : this.#checkNoLink(folder, key))
     if (key.split('/')[0] !== PARTIAL_FOLDER) return join(this.#root, key)
     throw tierError('cold-denied', this.#at(key), 'is no key of an object')
   }
@@ -204,7 +203,7 @@ export class FolderTier implements ObjectTier {
     throw tierError('cold-denied', this.#at(key), `${path} leads elsewhere: remove the link`)
   }
 
-  /** Of a folder its read tells. */
+  /** Reading a folder fails by itself. */
   async #checkKind(file: FileHandle, key: string): Promise<void> {
     const found = await file.stat()
     if (found.isFile() || found.isDirectory()) return

@@ -87,7 +87,7 @@ async function* versionsByKey(
   { client, bucket, prefix }: Versioned,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Version[]> {
-  let open = new Map<string, Version[]>()
+  let open: readonly Version[] = []
   let from: Pick<ListObjectVersionsCommandInput, 'KeyMarker' | 'VersionIdMarker'> = {}
   for (;;) {
     const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...from })
@@ -96,16 +96,17 @@ async function* versionsByKey(
       versionOf(at, { etag: ETag, storageClass }),
     )
     const removals = (page.DeleteMarkers ?? []).map((at) => versionOf(at, undefined))
-    for (const version of [...objects, ...removals])
-      open.set(version.key, [...(open.get(version.key) ?? []), version])
-    const isLast = page.IsTruncated !== true || page.NextKeyMarker === undefined
+    const byKey = Map.groupBy([...open, ...objects, ...removals], ({ key }) => key)
+    const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page
+    const isLast = IsTruncated !== true || KeyMarker === undefined
     // The next page may go on with the last object of this one.
-    const rest = isLast ? undefined : page.NextKeyMarker
-    for (const [key, versions] of open) if (key !== rest) yield versions
+    if (!isLast) {
+      open = byKey.get(KeyMarker) ?? []
+      byKey.delete(KeyMarker)
+    }
+    yield* byKey.values()
     if (isLast) return
-    const left = open.get(rest ?? '')
-    open = new Map(left === undefined ? [] : [[rest ?? '', left]])
-    from = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker }
+    from = { KeyMarker, VersionIdMarker }
   }
 }
 

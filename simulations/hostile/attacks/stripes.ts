@@ -14,7 +14,16 @@ import { statusOf } from '../../checkers.ts'
 import { disbelieved } from '../attack.ts'
 import type { Attack, Look, Stage } from '../attack.ts'
 import { beat } from './gossip.ts'
-import { copiesOf, hear, nothingGone, placed, shownOf, stripesOf, tell } from '../stripes.ts'
+import {
+  copiesOf,
+  hear,
+  heldShards,
+  nothingGone,
+  placed,
+  shownOf,
+  stripesOf,
+  tell,
+} from '../stripes.ts'
 
 /** In which a holder lets go of what another has, too. */
 const LET_GO_MS: number = 70 * MINUTE_MS
@@ -95,10 +104,8 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
     roles: ['writer', 'keeper'],
     async run(stage) {
       const denials: Op[] = []
-      for (const [stripe, { holders }] of await stripesOf(stage)) {
-        const changes = holders.flatMap((peers, index) =>
-          peers.map((peer) => ({ index, peer, isHeld: false })),
-        )
+      for (const [stripe, shards] of await heldShards(stage)) {
+        const changes = shards.map((shard) => ({ ...shard, isHeld: false }))
         denials.push({ kind: 'shards', stripe, changes })
       }
       await tell(stage, denials)
@@ -115,10 +122,8 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
       await stage.user.write('placed', stage.user.next('split').size)
       await hear(stage)
       const doubts: Op[] = []
-      for (const [stripe, { holders }] of await stripesOf(stage)) {
-        const shards = holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer })))
+      for (const [stripe, shards] of await heldShards(stage))
         doubts.push({ kind: 'doubt', stripe, shards })
-      }
       await tell(stage, doubts)
       return noneLost(stage)
     },
