@@ -19,9 +19,14 @@ process.env.UV_THREADPOOL_SIZE ??= '16'
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   hideTicket()
   // A thread that has no room for code that it has compiled, when the process ends, waits for a collection that never comes,
-  // and the process for the thread (V8's CollectionBarrier::AwaitCollectionBackground): only the main thread makes code.
-  v8.setFlagsFromString('--no-concurrent-sparkplug')
-  v8.setFlagsFromString('--no-maglev-build-code-on-background')
+  // and the process for the thread (V8's CollectionBarrier::AwaitCollectionBackground): only the main thread makes
+  // code, and what belongs to it.
+  for (const flag of [
+    'concurrent-sparkplug',
+    'maglev-build-code-on-background',
+    'maglev-deopt-data-on-background',
+  ])
+    v8.setFlagsFromString(`--no-${flag}`)
   // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')
