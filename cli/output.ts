@@ -5,7 +5,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import { encodeJson } from '../node/control/wire.ts'
 import { HIDDEN_CHARS, escapeHidden } from '../protocol/hidden-chars.ts'
-import type { FileKind } from '../protocol/tree/file-kind.ts'
+import type { FileKind } from '../protocol/op/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
 const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const

@@ -21,7 +21,7 @@ export const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
-/** What of it is in memory (node/data/cache.ts). */
+/** What of it is in memory (node/content/decoded-cache.ts). */
 const CACHE_BYTES_MIN: number = 32 * MIB
 /** Where a port is chosen from: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const

@@ -7,17 +7,17 @@ import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './api/owner.ts'
 import { Space } from './api/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
-import { cacheBytesOnDisk } from './data/cache.ts'
+import { cacheBytesOnDisk } from './content/decoded-cache.ts'
 import { Exchange } from './exchange/exchange.ts'
-import type { PeersKnown } from './files/hosted-volume.ts'
-import { HostedVolumes } from './files/hosted-volumes.ts'
+import type { PeersKnown } from './volume/hosted-volume.ts'
+import { HostedVolumes } from './volume/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
 import type { Mounter } from './mount/mounts.ts'
-import { readDeviceMarker } from './namespace/device-marker.ts'
-import { graceMsOf } from './namespace/settings.ts'
-import type { CheckpointOptions } from './namespace/checkpoint-schedule.ts'
-import { UncleanStarts } from './namespace/unclean-starts.ts'
-import { Volumes } from './namespace/volumes.ts'
+import { readDeviceMarker } from './log/device-marker.ts'
+import { graceMsOf } from './log/settings.ts'
+import type { CheckpointOptions } from './checkpoint/checkpoint-schedule.ts'
+import { UncleanStarts } from './log/unclean-starts.ts'
+import { Volumes } from './log/volumes.ts'
 import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
@@ -29,11 +29,11 @@ import { RoundTrips } from './peers/round-trips.ts'
 import { SecurityWitness } from './peers/security-witness.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Tickets } from './peers/tickets.ts'
-import { Swarm } from './namespace/swarm.ts'
-import { Distrust } from './upkeep/distrust.ts'
-import { NodeCold } from './tier/node-cold.ts'
-import { NodeUpkeep } from './upkeep/node-upkeep.ts'
-import type { NodeUpkeepOptions } from './upkeep/node-upkeep.ts'
+import { Swarm } from './sync/swarm.ts'
+import { Quarantine } from './repair/quarantine.ts'
+import { NodeCold } from './cold/node-cold.ts'
+import { NodeUpkeep } from './upkeep.ts'
+import type { NodeUpkeepOptions } from './upkeep.ts'
 import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import { PLAIN_LINES } from './world/home-key.ts'
@@ -158,12 +158,12 @@ export class Node implements LocalNode {
       onPeersChanged: () => this.#peersChanged(),
       log,
     }))
-    const distrust = new Distrust(clock)
-    const peers = this.#peersKnown(distrust)
+    const quarantine = new Quarantine(clock)
+    const peers = this.#peersKnown(quarantine)
     const shared = { world, store, security: security.record, log }
     const hosted = (this.#hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers }))
     const upkeep = (this.#upkeep = new NodeUpkeep(
-      { ...shared, volumes, hosted, detector, distrust },
+      { ...shared, volumes, hosted, detector, quarantine },
       options.upkeep,
     ))
     const isOnline = peers.isOnline.bind(peers)
@@ -217,12 +217,12 @@ export class Node implements LocalNode {
     return signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
   }
 
-  #peersKnown(distrust: Distrust): PeersKnown {
+  #peersKnown(quarantine: Quarantine): PeersKnown {
     const { self } = this.#c.world.network
     return {
       freeBytesOf: (peer) =>
         peer === self ? this.#space.freeBytes : this.#swarm.news(peer)?.freeBytes,
-      isAvoided: (peer) => distrust.isAvoided(peer),
+      isAvoided: (peer) => quarantine.isAvoided(peer),
       isOnline: (peer) => this.#detector.liveness(peer, Infinity) === 'online',
       doubtOwn: (stripe, index) => this.#upkeep.scrub.suspect(stripe, index),
     }

@@ -20,7 +20,7 @@ import type { Clock } from '../node/world/world.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { FileSystem } from '../node/mount/file-system.ts'
 import type { SecurityEvent } from '../node/observe/security.ts'
-import type { CheckpointOptions } from '../node/namespace/checkpoint-schedule.ts'
+import type { CheckpointOptions } from '../node/checkpoint/checkpoint-schedule.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }

@@ -2,12 +2,12 @@
 // Looking takes no virtual time and changes nothing, so a run that is looked at more often is the same run.
 import { decodeCbor } from '../protocol/cbor.ts'
 import { decodeGenesis, volumeIdOf } from '../protocol/membership/genesis.ts'
-import { readCheckpoint } from '../node/namespace/checkpoint.ts'
-import { Membership } from '../node/namespace/membership.ts'
-import { Replica } from '../node/namespace/replica.ts'
-import { StateView } from '../node/namespace/state-view.ts'
+import { readCheckpoint } from '../node/replica/kept-checkpoint.ts'
+import { Membership } from '../node/replica/membership.ts'
+import { Replica } from '../node/replica/replica.ts'
+import { StateView } from '../node/state/state-view.ts'
 import type { SimulatedKv } from './kv.ts'
-import type { Actor } from '../node/namespace/actors.ts'
+import type { Actor } from '../node/replica/actors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { Identity } from '../protocol/signed.ts'
 

@@ -8,14 +8,14 @@ import { decodeEntry } from '../protocol/log/entry.ts'
 import { CheckError } from './check-error.ts'
 import type { StoredVolume } from './inspection.ts'
 import type { SeededRandom } from './random.ts'
-import type { ActorTable } from '../node/namespace/actors.ts'
+import type { ActorTable } from '../node/replica/actors.ts'
 import type { KvWrite } from '../node/store/kv.ts'
 import type { ByteString } from '../protocol/bytes.ts'
 import { peerIdFromPublicKey } from '../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../protocol/ids.ts'
 import type { Dependency, Entry, EntryHeader } from '../protocol/log/entry.ts'
 
-/** A key of an entry: namespace, tag of the volume, generation, table, label, seq (node/namespace/entries.ts). */
+/** A key of an entry: namespace, tag of the volume, generation, table, label, seq (node/state/entries.ts). */
 const ENTRY_KEYS: readonly { readonly tableAt: number; readonly length: number }[] = [
   { tableAt: 3, length: 26 },
   { tableAt: 5, length: 28 },

@@ -42,7 +42,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 5,
     patches: [
       {
-        file: 'node/namespace/author.ts',
+        file: 'node/log/author.ts',
         find: 'const deps = actors.dependenciesFor(this.#actor)\n',
         replace: 'const deps = actors.dependenciesFor(this.#actor).slice(1)\n',
       },
@@ -54,7 +54,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 20,
     patches: [
       {
-        file: 'node/namespace/group-commit.ts',
+        file: 'node/log/volume-commit.ts',
         find: '    this.#entries.push(entry)\n',
         replace:
           '    this.#entries.push(entry)\n    for (const listener of this.#listeners) listener([entry])\n',
@@ -79,7 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 20,
     patches: [
       {
-        file: 'node/files/hosted-volume.ts',
+        file: 'node/volume/hosted-volume.ts',
         find: "case 'local':\n        return this.volume.commit()",
         replace: "case 'local':\n        return this.volume.makeRoom()",
       },
@@ -91,7 +91,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 5,
     patches: [
       {
-        file: 'node/namespace/author.ts',
+        file: 'node/log/author.ts',
         find: 'return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())',
         replace: 'return nextHlc(0n as Hlc, this.#c.world.clock.wall())',
       },
@@ -103,13 +103,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 20,
     patches: [
       {
-        file: 'node/namespace/target-ops.ts',
+        file: 'node/tree/target-ops.ts',
         find: 'base: seen(version.base),',
         replace:
           'base: seen(Array.from(versionsOf(view, inode, file ?? { losers: [] }), ({ dot }) => dot)),',
       },
       {
-        file: 'node/namespace/target-ops.ts',
+        file: 'node/tree/target-ops.ts',
         find: 'import { twinsOf } from',
         replace:
           "import { versionsOf } from '../../protocol/tree/versions.ts'\nimport { twinsOf } from",
@@ -195,7 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/namespace/ancestry.ts',
+        file: 'node/replica/ancestry.ts',
         find: 'if (actor === undefined) return undefined\n      located.push(',
         replace: 'if (actor === undefined) continue\n      located.push(',
       },
@@ -207,7 +207,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 5,
     patches: [
       {
-        file: 'node/namespace/sync.ts',
+        file: 'node/sync/anti-entropy.ts',
         find: '      entries.push(entry)\n',
         replace: '      if (entry.header.seq % 5 !== 0) entries.push(entry)\n',
       },
@@ -243,7 +243,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 20,
     patches: [
       {
-        file: 'node/namespace/checkpoint-view.ts',
+        file: 'node/state/checkpoint-view.ts',
         find: 'return from.startsWith(MOVE_PREFIX) ? [] : this.#view.scan(from, to)',
         replace: 'return this.#view.scan(from, to)',
       },
@@ -255,7 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/volume-cold.ts',
+        file: 'node/cold/volume-cold.ts',
         find: '    const pack = await uploadPack(parts, stripes, signal)\n',
         replace:
           '    for (const { id } of stripes) {\n' +
@@ -273,7 +273,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/upload.ts',
+        file: 'node/cold/pack-upload.ts',
         find: '    await verify(pack, parts, signal)\n  } catch (error) {',
         replace: '    void verify(pack, parts, signal).catch(() => undefined)\n  } catch (error) {',
       },
@@ -285,7 +285,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/upload.ts',
+        file: 'node/cold/pack-upload.ts',
         find: "      if (!isRight) throw new ShoalError('cold-corrupt', wrong)\n",
         replace: '      void isRight\n',
       },
@@ -297,7 +297,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/settle.ts',
+        file: 'node/cold/demotion.ts',
         find: '({ since }) => since <= stable',
         replace: '({ since }) => since > 0n || since <= stable',
       },
@@ -309,7 +309,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/settle.ts',
+        file: 'node/cold/demotion.ts',
         find: '.slice(Math.min(held.length, floor))',
         replace: '.slice(floor < Infinity ? 0 : held.length)',
       },
@@ -321,7 +321,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 40,
     patches: [
       {
-        file: 'node/tier/unused-packs.ts',
+        file: 'node/cold/unused-packs.ts',
         find: 'nowMs - modifiedMs > YOUNG_MS',
         replace: 'nowMs > modifiedMs - YOUNG_MS',
       },
@@ -333,7 +333,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 40,
     patches: [
       {
-        file: 'node/namespace/stripes.ts',
+        file: 'node/shard-map/stripe-table.ts',
         find: '      const pack = decodeRecord(value).cold.get(tier)?.pack\n      if (pack !== undefined) yield pack',
         replace:
           '      const record = decodeRecord(value)\n      const pack = record.cold.get(tier)?.pack\n      if (pack !== undefined && isLive(record) && !isCondemned(record)) yield pack',
@@ -346,7 +346,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 10,
     patches: [
       {
-        file: 'node/tier/recall.ts',
+        file: 'node/cold/recall.ts',
         find: '    const coded = codeStripe(',
         replace:
           '    await map.recordRecalled(\n' +

@@ -23,7 +23,7 @@ import { FAIR_NETWORK } from './network.ts'
 import { Oracle } from './oracle.ts'
 import { SeededRandom } from './random.ts'
 import { checkReplay } from './replay.ts'
-import { Attestations } from '../node/namespace/attestations.ts'
+import { Attestations } from '../node/replica/attestations.ts'
 import { volumeIdOf } from '../protocol/membership/genesis.ts'
 import { Scheduler } from './scheduler.ts'
 import { describeAction } from './script.ts'
@@ -287,13 +287,13 @@ class Run {
     for (const node of members) if (!node.running) await node.start()
     this.#say('quiesce')
     const { beaconMs } = this.#script
-    const patience = { limitMs: QUIET_BEACONS * beaconMs + HOUR_MS, lookMs: beaconMs / 5 }
-    const limitMs = patience.limitMs + this.#aheadMs()
-    await quiesce(this.#cluster, { ...patience, limitMs })
+    const readTimeouts = { limitMs: QUIET_BEACONS * beaconMs + HOUR_MS, lookMs: beaconMs / 5 }
+    const limitMs = readTimeouts.limitMs + this.#aheadMs()
+    await quiesce(this.#cluster, { ...readTimeouts, limitMs })
     const [founder] = members
     if (this.#tier !== undefined && founder !== undefined) {
       await this.#tier.settle(founder)
-      await quiesce(this.#cluster, { ...patience, limitMs })
+      await quiesce(this.#cluster, { ...readTimeouts, limitMs })
     }
     await clock.sleep(SECOND_MS)
   }

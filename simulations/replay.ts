@@ -5,9 +5,9 @@ import { CheckError } from './check-error.ts'
 import { SimulatedProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 import { checkTree } from './tree-check.ts'
-import { rebuild } from '../node/namespace/rebuild.ts'
-import { hearAttestation, recount } from '../node/namespace/attestations.ts'
-import { Volume } from '../node/namespace/volume.ts'
+import { rebuild } from '../node/checkpoint/rebuild.ts'
+import { hearAttestation, recount } from '../node/replica/attestations.ts'
+import { Volume } from '../node/log/volume.ts'
 import { MemoryKv } from '../node/store/memory-kv.ts'
 import { checkSame } from './checkers.ts'
 import type { SeededRandom } from './random.ts'
@@ -15,7 +15,7 @@ import type { Attestation } from '../protocol/log/attestation.ts'
 import type { Entry } from '../protocol/log/entry.ts'
 import type { Identity } from '../protocol/signed.ts'
 
-/** The key of a volume's record: see node/namespace/volumes.ts. */
+/** The key of a volume's record: see node/log/volumes.ts. */
 const TAG = '\0\x01'
 
 /**

@@ -10,18 +10,18 @@ import {
   readInode,
   readLink,
 } from '../protocol/tree/records.ts'
-import { nameText } from '../protocol/tree/names.ts'
+import { nameText } from '../protocol/op/names.ts'
 import { childPrefix, decodeChildren } from '../protocol/tree/children.ts'
-import { readConflictCount } from '../protocol/tree/conflicts.ts'
+import { readConflictCount } from '../protocol/tree/conflict-counts.ts'
 import { resolve } from '../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../protocol/tree/xattrs.ts'
 import type { AuthorName } from '../protocol/tree/view.ts'
-import type { XattrName } from '../protocol/tree/xattrs.ts'
-import { prefixEnd } from '../node/namespace/state-view.ts'
+import type { XattrName } from '../protocol/op/xattr-name.ts'
+import { prefixEnd } from '../node/state/state-view.ts'
 import { CheckError } from './check-error.ts'
 import type { InvariantId } from './check-error.ts'
 import type { NodeId } from '../protocol/ids.ts'
-import type { StateView } from '../node/namespace/state-view.ts'
+import type { StateView } from '../node/state/state-view.ts'
 
 /** Begin the keys of records of folders, links and files (protocol/tree/records.ts). */
 const KEYS = { dir: 'd', link: 'l', inode: 'i', xattr: 'X' } as const

@@ -3,7 +3,7 @@
 import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
-import { nameFromText, nameText, plainNameOf } from '../protocol/tree/names.ts'
+import { nameFromText, nameText, plainNameOf } from '../protocol/op/names.ts'
 import { CheckError } from './check-error.ts'
 import { chooseOp } from './choice.ts'
 import { readVolume } from './inspection.ts'

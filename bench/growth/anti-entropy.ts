@@ -1,13 +1,13 @@
 // Anti-entropy for a few missing entries, with logs of growing length: bytes over the channel and time, which should not
 // grow. Two volumes on this disk and a channel in memory that counts.
 import { toHex } from '../../protocol/bytes.ts'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import { LOG_PROTOCOL } from '../../protocol/wire/log.ts'
-import { Inbox } from '../../node/namespace/inbox.ts'
-import { LogSync } from '../../node/namespace/sync.ts'
+import { Inbox } from '../../node/log/inbox.ts'
+import { LogSync } from '../../node/sync/anti-entropy.ts'
 import type { Channel } from '../../node/world/world.ts'
-import { channelPair, networkOf } from '../../test/node/namespace/wires.ts'
+import { channelPair, networkOf } from '../../test/node/log/wires.ts'
 import { seconds } from '../copy.ts'
 import { costOf } from './cost.ts'
 import type { Cost } from './cost.ts'

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { KvWrite } from '../../node/store/kv.ts'

@@ -1,6 +1,6 @@
 // How long a new member takes to have what there is, with much history behind the same live files: two real nodes on
 // loopback. The history is written by the real volume into the home from which the first node then starts.
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'

@@ -3,7 +3,7 @@ import { count, formatBytes, formatTime, printable, shellWord, table } from '../
 import { asPath, inside, volumeOf } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Conflict, ConflictSide } from '../../node/control/api.ts'
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { Context } from '../context.ts'
 
 /** The command that opens what is of a kind; of any other kind `stat`. */

@@ -1,6 +1,6 @@
 // `shoal stat`: what is known of a path.
 import { addConsistency } from '../arguments.ts'
-import { kindText } from '../../protocol/tree/file-kind.ts'
+import { kindText } from '../../protocol/op/file-kind.ts'
 import {
   count,
   formatBytes,

@@ -3,12 +3,12 @@
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { Consistency, FileCallOptions } from '../control/api.ts'
-import type { Change } from '../files/files.ts'
-import type { HostedVolume } from '../files/hosted-volume.ts'
-import type { HostedPath } from '../files/hosted-volumes.ts'
-import { seenBy, sessionNow, waitForSeen } from '../namespace/sessions.ts'
-import { consistencyOf, isStrong } from '../namespace/settings.ts'
-import type { Volume } from '../namespace/volume.ts'
+import type { Change } from '../volume/files.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import type { HostedPath } from '../volume/hosted-volumes.ts'
+import { seenBy, sessionNow, waitForSeen } from '../sync/sessions.ts'
+import { consistencyOf, isStrong } from '../log/settings.ts'
+import type { Volume } from '../log/volume.ts'
 import type { NodeParts } from './parts.ts'
 
 /** One call at a volume. */

@@ -1,7 +1,12 @@
 // The owner's calls about conflicts.
 import type { Conflict, ConflictsApi } from '../control/api.ts'
-import { conflictAt, conflictsBelow, keepConflict, moreOfConflict } from '../files/conflicts.ts'
-import { parsePath } from '../files/paths.ts'
+import {
+  conflictAt,
+  conflictsBelow,
+  keepConflict,
+  moreOfConflict,
+} from '../volume/conflict-resolution.ts'
+import { parsePath } from '../volume/paths.ts'
 import type { NodeParts } from './parts.ts'
 
 const PAGE = 64

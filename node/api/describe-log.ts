@@ -2,13 +2,22 @@
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { LogStatus } from '../control/status.ts'
-import { tally } from '../namespace/attestations.ts'
-import { lateEntries } from '../namespace/late-entries.ts'
-import type { Volume } from '../namespace/volume.ts'
+import { tally } from '../replica/attestations.ts'
+import { lateEntries } from '../log/late-entries.ts'
+import type { Volume } from '../log/volume.ts'
 
 /** heldBackBy: who takes no more of what is written here. cost: O(actors + late entries). */
 export function describeLog(volume: Volume, heldBackBy: readonly PeerId[]): LogStatus {
-  const { attestations, checkpoint, claims, cuts, growth, membership, stop, stranded } = volume
+  const {
+    attestations,
+    checkpoint,
+    beacons: claims,
+    cuts,
+    growth,
+    membership,
+    stop,
+    stranded,
+  } = volume
   const nameOf = (peer: PeerId): string => membership.nameOf(peer)
   const proposed = cuts.proposed.findLast(({ hlc }) => hlc > (checkpoint?.hlc ?? 0n))
   const counted =

@@ -1,16 +1,16 @@
 // What status says of peers and volumes, from what the node knows without asking anyone.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { mayStore } from '../../protocol/membership/roles.ts'
+import { mayStore } from '../../protocol/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { readConflictCount } from '../../protocol/tree/conflicts.ts'
+import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/api.ts'
 import type { PeerStatus, VolumeStatus } from '../control/status.ts'
-import { classOf, conflictsOf, graceMsOf, settingsOf } from '../namespace/settings.ts'
-import type { Volume } from '../namespace/volume.ts'
-import type { NamedVolume, Volumes } from '../namespace/volumes.ts'
+import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
+import type { Volume } from '../log/volume.ts'
+import type { NamedVolume, Volumes } from '../log/volumes.ts'
 import {
   countCold,
   countDegradedPlacement,
@@ -80,7 +80,7 @@ export async function describePeer(
   })
   const [first] = memberships
   const held = view.holdings.get(peer)
-  const heardMs = memberships.map(({ volume }) => volume.claims.of(peer)?.heardMs ?? 0)
+  const heardMs = memberships.map(({ volume }) => volume.beacons.of(peer)?.heardMs ?? 0)
   const lastSeenMs = Math.max(swarm.news(peer)?.lastSeenMs ?? 0, ...heardMs)
   return {
     id: peer,
@@ -156,7 +156,7 @@ export function describeVolume(
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
-    log: describeLog(volume, swarm.elsewhere.heldBackBy(volume)),
+    log: describeLog(volume, swarm.dedupCheck.heldBackBy(volume)),
     heads: volume.actors.heads(),
   }
 }

@@ -3,10 +3,10 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { drainPolicy } from '../files/stripe-map.ts'
-import { graceMsOf } from '../namespace/settings.ts'
-import type { NamedVolume } from '../namespace/volumes.ts'
-import type { Drain } from '../upkeep/drain.ts'
+import { drainPolicy } from '../volume/volume-stripe-map.ts'
+import { graceMsOf } from '../log/settings.ts'
+import type { NamedVolume } from '../log/volumes.ts'
+import type { Drain } from '../repair/drain.ts'
 import type { NodeParts } from './parts.ts'
 
 const LOOK_MS: number = SECOND_MS / 4
@@ -26,9 +26,9 @@ export async function drain(
 ): Promise<void> {
   const { hosted, upkeep, detector, world } = parts
   const { volume } = named
-  const keeper = upkeep.of(hosted.of(named))
+  const localPinning = upkeep.of(hosted.of(named))
   const name = volume.membership.nameOf(peer)
-  const before = keeper.drainOf(peer)
+  const before = localPinning.drainOf(peer)
   if (before.left === 0) return
   const state = (): string => detector.liveness(peer, graceMsOf(volume))
   if (state() === 'gone' && before.lost === 0) return
@@ -37,13 +37,13 @@ export async function drain(
   await volume.commit()
   try {
     for (let stuckMs = 0; stuckMs < STUCK_MS;) {
-      const { left, stuck, lost } = keeper.drainOf(peer)
+      const { left, stuck, lost } = localPinning.drainOf(peer)
       if (left === 0) return
       if (state() !== 'online') throw isAway(name, { left, stuck, lost })
       stuckMs = stuck === left ? stuckMs + LOOK_MS : 0
       await world.clock.sleep(LOOK_MS, { signal })
     }
-    const { lost } = keeper.drainOf(peer)
+    const { lost } = localPinning.drainOf(peer)
     if (lost > 0) throw wouldLose(name, lost)
   } catch (error) {
     mark(named, peer, false)

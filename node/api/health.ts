@@ -5,7 +5,7 @@
 // be gone. "Lost" is what cannot be read now; it is lost for good only if none of the holders that are away comes back.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { ColdCounts, StripeCounts, WaitingStripes } from '../control/status.ts'
-import type { StripeGroup } from '../data/stripe-map.ts'
+import type { StripeGroup } from '../shard-map/stripe-map.ts'
 
 /** What there is to know of groups: which are in use, who is reachable, who fails together. */
 export interface Groups {

@@ -2,9 +2,9 @@
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { HistoryApi } from '../control/api.ts'
-import { formatPath } from '../files/paths.ts'
-import { readHistory } from '../namespace/history.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import { formatPath } from '../volume/paths.ts'
+import { readHistory } from '../tree/history.ts'
+import type { Namespace } from '../tree/namespace.ts'
 import type { NodeParts } from './parts.ts'
 
 export function historyApi({ world, hosted: volumes, until }: NodeParts): HistoryApi {

@@ -3,9 +3,9 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { LockStatus } from '../control/status.ts'
 import type { Notice } from '../control/notice.ts'
-import type { HostedVolume } from '../files/hosted-volume.ts'
-import { pathOf } from '../files/paths.ts'
-import type { NamedVolume } from '../namespace/volumes.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { pathOf } from '../volume/paths.ts'
+import type { NamedVolume } from '../log/volumes.ts'
 import type { World } from '../world/world.ts'
 
 export function locksOf(

@@ -3,8 +3,8 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { parseSize } from '../../protocol/size.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { MountsApi } from '../control/api.ts'
-import type { HostedVolume } from '../files/hosted-volume.ts'
-import { parsePath } from '../files/paths.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { parsePath } from '../volume/paths.ts'
 import type { NodeParts } from './parts.ts'
 
 export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): MountsApi {

@@ -8,9 +8,9 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Notice } from '../control/notice.ts'
-import type { Actor } from '../namespace/actors.ts'
-import type { Volume } from '../namespace/volume.ts'
-import type { NamedVolume } from '../namespace/volumes.ts'
+import type { Actor } from '../replica/actors.ts'
+import type { Volume } from '../log/volume.ts'
+import type { NamedVolume } from '../log/volumes.ts'
 
 /** What was longer ago is known by then. */
 const TOLD_MS: number = 30 * DAY_MS

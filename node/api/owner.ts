@@ -1,6 +1,6 @@
 // All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the status of everything.
-import type { HostedVolume } from '../files/hosted-volume.ts'
-import type { NamedVolume } from '../namespace/volumes.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import type { NamedVolume } from '../log/volumes.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import type { WallTime } from '../../protocol/units.ts'

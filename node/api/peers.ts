@@ -1,7 +1,7 @@
 // The owner's calls about other nodes: who they are, and that they are members no more.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { isNode } from '../../protocol/membership/roles.ts'
+import { isNode } from '../../protocol/roles.ts'
 import type { PeersApi } from '../control/api.ts'
 import type { PeerStatus } from '../control/status.ts'
 import { describePeer, findPeer, viewPeers } from './describe.ts'

@@ -3,14 +3,14 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import type { Pin, PinsApi } from '../control/pins.ts'
-import type { HostedPath } from '../files/hosted-volumes.ts'
-import type { HostedVolume } from '../files/hosted-volume.ts'
-import { formatPath, parsePath, pathOf } from '../files/paths.ts'
-import { PinFigures } from '../files/pin-figures.ts'
-import type { PinFigure } from '../files/pin-figures.ts'
-import { pinOf } from '../namespace/pins.ts'
-import type { PinOp } from '../namespace/pins.ts'
-import type { LocalPin as KeptPin } from '../upkeep/keeper.ts'
+import type { HostedPath } from '../volume/hosted-volumes.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { formatPath, parsePath, pathOf } from '../volume/paths.ts'
+import { PinFigures } from '../volume/pin-figures.ts'
+import type { PinFigure } from '../volume/pin-figures.ts'
+import { pinOf } from '../state/pins.ts'
+import type { PinOp } from '../state/pins.ts'
+import type { LocalPin as KeptPin } from '../pinning/local-pinning.ts'
 import type { NodeParts } from './parts.ts'
 import { reasonOf } from './reason.ts'
 
@@ -40,15 +40,15 @@ export function pinsApi(parts: NodeParts): PinsApi {
     async *addLocalPin(path, { signal } = {}) {
       const { hosted, parts: names } = volumes.at(path)
       const { id } = hosted.namespace.resolvePath(names)
-      for await (const kept of upkeep.keeper(hosted).keep(id, until(signal))) yield [kept]
+      for await (const kept of upkeep.localPinning(hosted).keep(id, until(signal))) yield [kept]
     },
 
     async removePin(path, { signal } = {}) {
       const { hosted, parts: names } = volumes.at(path)
       const target = hosted.namespace.resolvePath(names)
-      const keeper = upkeep.keeper(hosted)
-      const isLocal = keeper.isPinned(target.id)
-      if (isLocal) await keeper.letGo(target.id)
+      const localPinning = upkeep.localPinning(hosted)
+      const isLocal = localPinning.isPinned(target.id)
+      if (isLocal) await localPinning.letGo(target.id)
       const said = saidOf(hosted, target.id)
       if (said.length === 0 && isLocal) return
       if (said.length === 0)
@@ -64,7 +64,7 @@ export function pinsApi(parts: NodeParts): PinsApi {
       const known = figures.get(hosted) ?? new PinFigures({ hosted, clock })
       figures.set(hosted, known)
       const counted = yield* known.count(ended)
-      const local = await upkeep.keeper(hosted).list(ended)
+      const local = await upkeep.localPinning(hosted).list(ended)
       const prefix = volume === undefined ? '' : `${volume}:`
       const shown = [
         ...counted.map((pin) => [pin.id, volumePin(parts, hosted, pin)] as const),

@@ -7,10 +7,10 @@ import { formatRecoveryKey, parseRecoveryKey } from '../../protocol/membership/r
 import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { ExportedKey, RecoverRequest, RecoveryApi, UsedBackup } from '../control/recovery.ts'
-import { refill } from '../namespace/refill.ts'
-import { BackupSource } from '../tier/backup-source.ts'
-import type { FoundBackup, LeastBackup } from '../tier/backup-source.ts'
-import { lookThrough } from '../tier/rehearse.ts'
+import { restoreNamespace } from '../checkpoint/restore.ts'
+import { BackupSource } from '../cold/backup-source.ts'
+import type { FoundBackup, LeastBackup } from '../cold/backup-source.ts'
+import { lookThrough } from '../cold/recovery-drill.ts'
 import { describeVolumeInfo } from './describe.ts'
 import type { NodeParts } from './parts.ts'
 import { definedOf } from './tiers.ts'
@@ -43,7 +43,7 @@ export function recoveryApi(parts: NodeParts): RecoveryApi {
         const admit = world.network.self
         const { made, backup } = await source.use(least, (namespace) =>
           hosts.recover(key.genesis, identityFromSeed(key.seed), (volume) =>
-            refill({ volume, world }, namespace, { admit, signal: ended }),
+            restoreNamespace({ volume, world }, namespace, { admit, signal: ended }),
           ),
         )
         await hosts.of(made).tiers.found(backup.head.tier, location)
@@ -57,7 +57,7 @@ export function recoveryApi(parts: NodeParts): RecoveryApi {
         const { made, backup } = await source.use(least, (namespace, { head }) =>
           hosts.rehearse(key.genesis, identityFromSeed(key.seed), {
             fill: (volume) =>
-              refill({ volume, world }, namespace, { admit: undefined, signal: ended }),
+              restoreNamespace({ volume, world }, namespace, { admit: undefined, signal: ended }),
             use: async (hosted) => {
               await hosted.tiers.found(head.tier, location)
               const found = await lookThrough(hosted, { random, sample }, ended)

@@ -1,7 +1,7 @@
 // How much a node may still store, of its disk and of the capacity it was given. Asking the disk takes time: what is said
 // is what was last measured.
 import type { NodeStatus } from '../control/status.ts'
-import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../data/cache.ts'
+import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../content/decoded-cache.ts'
 import type { Store } from '../store/store.ts'
 
 type MeasuredStore = Pick<Store, 'fetched' | 'usage' | 'space' | 'indexBytes'>

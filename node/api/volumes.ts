@@ -2,9 +2,9 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Settings, VolumesApi } from '../control/api.ts'
-import { applySettings, checkSettings, votersIn } from '../namespace/settings.ts'
-import { halted } from '../namespace/stop.ts'
-import type { NamedVolume } from '../namespace/volumes.ts'
+import { applySettings, checkSettings, votersIn } from '../log/settings.ts'
+import { halted } from '../log/stopped-entry.ts'
+import type { NamedVolume } from '../log/volumes.ts'
 import { describeVolume, describeVolumeInfo, findPeer } from './describe.ts'
 import type { NodeParts } from './parts.ts'
 

@@ -4,9 +4,9 @@
 // Paths are '/folder/file' in the node's default volume, or 'volume:/folder/file'; names are UTF-8 text. Where `volume`
 // is optional it is a name or an id, and the default volume if left out. A `peer` is a name, an id, or the unique
 // beginning or end of an id. Times of files are nanoseconds since the Unix epoch, as bigint (decimal text in JSON).
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { Change } from '../../protocol/tree/describe.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ColdApi } from './cold.ts'

@@ -12,7 +12,7 @@ import {
   TICKET_TEXT_MAX,
   TICKET_USES_MAX,
 } from '../../protocol/limits.ts'
-import { ROLES } from '../../protocol/membership/roles.ts'
+import { ROLES } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type {
   FileCallOptions,

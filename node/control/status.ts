@@ -1,7 +1,7 @@
 // What a node says of itself, its peers and its volumes. It is what this node knows without asking anybody: of others,
 // what the log and their beacons told it.
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { FileFault } from './garbage.ts'
 import type { Notice } from './notice.ts'

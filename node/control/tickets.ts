@@ -1,6 +1,6 @@
 // What the owner may ask about tickets: those that this node gave out, and to become a member by one.
 import type { PeerId } from '../../protocol/ids.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeInfo } from './api.ts'
 

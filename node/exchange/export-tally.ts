@@ -1,8 +1,8 @@
 // What an export took in, and what it had to leave out.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { kindText } from '../../protocol/tree/file-kind.ts'
-import { formatPath } from '../files/paths.ts'
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
+import { kindText } from '../../protocol/op/file-kind.ts'
+import { formatPath } from '../volume/paths.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { ExportCounts } from '../control/exchange.ts'
 
 /** So many of what was left out are named. */

@@ -7,20 +7,20 @@ import { sealChunk } from '../../protocol/chunk/seal.ts'
 import { assert } from '../../protocol/errors.ts'
 import { CODEC_DAG_CBOR, chunkIdBytes } from '../../protocol/ids.ts'
 import { KIB } from '../../protocol/units.ts'
-import { nodeCache } from '../data/cache.ts'
-import { contentSize } from '../data/content.ts'
-import { ManifestBuilder } from '../data/manifest-builder.ts'
-import { ManifestTree } from '../data/manifest-tree.ts'
-import { chunksOf } from '../data/manifest-walk.ts'
-import { contentOf } from '../files/contents.ts'
+import { nodeCache } from '../content/decoded-cache.ts'
+import { contentSize } from '../content/content.ts'
+import { ManifestBuilder } from '../content/manifest-builder.ts'
+import { ManifestTree } from '../content/manifest-tree.ts'
+import { chunksOf } from '../content/manifest-walk.ts'
+import { contentOf } from '../volume/file-contents.ts'
 import { unsupported } from './export-tally.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { SealedEntry } from '../../protocol/car/sealed-tree.ts'
 import type { ChunkKeys, ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId } from '../../protocol/ids.ts'
 import type { FileStat } from '../control/api.ts'
-import type { ChunkWriter } from '../data/chunk-io.ts'
-import type { HostedVolume } from '../files/hosted-volume.ts'
+import type { ChunkWriter } from '../content/chunk-io.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { BlockSink } from './car-writer.ts'
 import type { ExportTally } from './export-tally.ts'
 
@@ -137,7 +137,7 @@ class SealedExport {
       if (first !== undefined) await this.#put(first.id, await first.sealed)
     }
     for await (const id of ids) {
-      const sealed = hosted.gatherer.fetch(id, { hints, keeps: true, signal })
+      const sealed = hosted.fetcher.fetch(id, { hints, keeps: true, signal })
       // It is awaited in its turn; until then a failure is nobody's.
       sealed.catch(() => undefined)
       window.push({ id, sealed })

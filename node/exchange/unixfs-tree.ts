@@ -13,7 +13,7 @@ import {
   PATH_MAX,
   SYMLINK_MAX,
 } from '../../protocol/limits.ts'
-import { collisionKey, nameFromText } from '../../protocol/tree/names.ts'
+import { collisionKey, nameFromText } from '../../protocol/op/names.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { FolderEntry, UnixfsNode } from '../../protocol/car/unixfs.ts'
 import type { CarFile } from './car-file.ts'

@@ -3,12 +3,12 @@ import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB } from '../../protocol/units.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { contentSize } from '../data/content.ts'
-import type { ContentEditor } from '../data/editor.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import { contentSize } from '../content/content.ts'
+import type { ContentEditor } from '../content/editor.ts'
+import type { Namespace } from '../tree/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { HandlePosition } from './file-system.ts'
-import type { KernelCache } from './kernel-cache.ts'
+import type { RemoteChanges } from './remote-changes.ts'
 import { isNameless } from './open-files.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
@@ -26,7 +26,7 @@ const COPY_READ_MAX: number = 128 * KIB
 export interface FileHandlesComponents {
   readonly namespace: Pick<Namespace, 'attributes' | 'nowNs' | 'volume'>
   readonly files: OpenFiles
-  readonly cache: KernelCache
+  readonly cache: RemoteChanges
   /** Whose room there is for what is written. */
   readonly store: Pick<Store, 'space'>
   /** Closing does not wait for the disk. */

@@ -2,8 +2,8 @@
 import type { LockFamily } from '../../protocol/locks/claim.ts'
 import type { LockKind, LockRange } from '../../protocol/locks/held-locks.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
-import type { SpecialFile } from '../../protocol/tree/op.ts'
-import type { LockInTheWay } from '../files/file-locks.ts'
+import type { SpecialFile } from '../../protocol/op/op.ts'
+import type { LockInTheWay } from '../volume/file-locks.ts'
 
 export type { LockInTheWay }
 

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { ListedEntry, Namespace } from '../namespace/namespace.ts'
+import type { ListedEntry, Namespace } from '../tree/namespace.ts'
 
 export interface ListingEntry {
   readonly name: string

@@ -4,10 +4,10 @@ import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { LockFamily } from '../../protocol/locks/claim.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
-import type { FileLocks, LockChange, LockInTheWay, LockUser } from '../files/file-locks.ts'
+import type { FileLocks, LockChange, LockInTheWay, LockUser } from '../volume/file-locks.ts'
 import type { LockRequest, Locks } from './file-system.ts'
 import type { InodeTable } from './inode-table.ts'
-import type { KernelCache } from './kernel-cache.ts'
+import type { RemoteChanges } from './remote-changes.ts'
 import type { FileTarget, OpenFiles } from './open-files.ts'
 
 const FAMILIES: readonly LockFamily[] = ['fcntl', 'flock']
@@ -16,7 +16,7 @@ export interface MountLocksComponents {
   readonly locks: FileLocks
   readonly inodes: InodeTable
   readonly files: OpenFiles
-  readonly cache: KernelCache
+  readonly cache: RemoteChanges
   /** Until the mount has ended. */
   readonly signal: AbortSignal
 }

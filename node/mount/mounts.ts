@@ -4,10 +4,10 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { DriverName } from '../control/api.ts'
 import type { MountStatus } from '../control/status.ts'
-import type { FileContents } from '../files/contents.ts'
-import type { FileLocks } from '../files/file-locks.ts'
-import type { Change } from '../files/files.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import type { FileContents } from '../volume/file-contents.ts'
+import type { FileLocks } from '../volume/file-locks.ts'
+import type { Change } from '../volume/files.ts'
+import type { Namespace } from '../tree/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
 import type { DriverMountOptions } from './drivers/drivers.ts'
@@ -45,7 +45,7 @@ export interface VolumeMountOptions {
   /** What shows as the root; the volume's without. */
   readonly root: ViewTarget | undefined
   readonly owner: ShownOwner
-  /** How long reading waits for peers that have the data: Patience. */
+  /** How long reading waits for peers that have the data (ReadTimeouts). */
   readonly waitMs: number | undefined
   /** close(2) does not wait for the disk. */
   readonly isAsync: boolean

@@ -4,17 +4,17 @@
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { contentOf } from '../files/contents.ts'
-import type { FileContents } from '../files/contents.ts'
-import type { FileLocks } from '../files/file-locks.ts'
-import type { Change } from '../files/files.ts'
-import type { ContentEditor, CopySource } from '../data/editor.ts'
+import { contentOf } from '../volume/file-contents.ts'
+import type { FileContents } from '../volume/file-contents.ts'
+import type { FileLocks } from '../volume/file-locks.ts'
+import type { Change } from '../volume/files.ts'
+import type { ContentEditor, CopySource } from '../content/editor.ts'
 import type { Attributes } from './file-system.ts'
-import type { FileVersion } from '../namespace/namespace.ts'
-import type { Lease } from '../data/touched.ts'
-import type { ContentReader } from '../data/read-pipeline.ts'
+import type { FileVersion } from '../tree/namespace.ts'
+import type { Lease } from '../content/in-flight-references.ts'
+import type { ContentReader } from '../content/read-pipeline.ts'
 import type { InodeTable } from './inode-table.ts'
-import type { KernelCache } from './kernel-cache.ts'
+import type { RemoteChanges } from './remote-changes.ts'
 
 export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
 
@@ -60,7 +60,7 @@ const UNWRITTEN: FileVersion = {
 export class OpenFiles {
   readonly #contents: FileContents
   readonly #change: Change
-  readonly #cache: Pick<KernelCache, 'logging'>
+  readonly #cache: Pick<RemoteChanges, 'logging'>
   readonly #locks: Pick<FileLocks, 'check'> | undefined
   readonly #inodes: Pick<InodeTable, 'numberOf'>
   readonly #byKey = new Map<string, OpenFile>()
@@ -68,7 +68,7 @@ export class OpenFiles {
   constructor(components: {
     readonly contents: FileContents
     readonly change: Change
-    readonly cache: Pick<KernelCache, 'logging'>
+    readonly cache: Pick<RemoteChanges, 'logging'>
     readonly inodes: Pick<InodeTable, 'numberOf'>
     readonly locks?: Pick<FileLocks, 'check'> | undefined
   }) {

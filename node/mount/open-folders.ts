@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import type { Namespace } from '../tree/namespace.ts'
 import { FolderListing } from './folder-listing.ts'
 import type { ListingEntry } from './folder-listing.ts'
 

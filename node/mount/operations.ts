@@ -4,14 +4,14 @@ import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
-import { parseName } from '../../protocol/tree/names.ts'
-import type { AttributeValues, SpecialFile } from '../../protocol/tree/op.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
+import { parseName } from '../../protocol/op/names.ts'
+import type { AttributeValues, SpecialFile } from '../../protocol/op/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { FileContents } from '../files/contents.ts'
-import type { FileLocks } from '../files/file-locks.ts'
-import type { Change } from '../files/files.ts'
-import type { Namespace } from '../namespace/namespace.ts'
+import type { FileContents } from '../volume/file-contents.ts'
+import type { FileLocks } from '../volume/file-locks.ts'
+import type { Change } from '../volume/files.ts'
+import type { Namespace } from '../tree/namespace.ts'
 import type { Store } from '../store/store.ts'
 import { ownerOf, shownAs, withoutShownOwner } from './shown-owner.ts'
 import type { ShownOwner } from './shown-owner.ts'
@@ -36,9 +36,9 @@ import {
 } from './extended-attributes.ts'
 import { FileHandles } from './file-handles.ts'
 import { InodeTable } from './inode-table.ts'
-import { KernelCache, keepsName } from './kernel-cache.ts'
+import { RemoteChanges, keepsName } from './remote-changes.ts'
 import { MountLocks } from './mount-locks.ts'
-import { NamelessFiles } from './nameless.ts'
+import { UnlinkedInodes } from './unlinked-inodes.ts'
 import { OpenFiles, withEdits } from './open-files.ts'
 import { OpenFolders } from './open-folders.ts'
 
@@ -65,11 +65,11 @@ export class VolumeFileSystem implements FileSystem {
   readonly keepsName: (name: string) => boolean = keepsName
   readonly #c: VolumeFileSystemComponents
   readonly #inodes: InodeTable
-  readonly #cache: KernelCache
+  readonly #cache: RemoteChanges
   readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles: FileHandles
-  readonly #nameless: NamelessFiles
+  readonly #nameless: UnlinkedInodes
   readonly #folders: OpenFolders
   readonly #owner: ShownOwner
   readonly #stop = new AbortController()
@@ -81,12 +81,12 @@ export class VolumeFileSystem implements FileSystem {
     this.#owner = components.owner ?? {}
     this.#change = components.changing(signal)
     const inodes = (this.#inodes = new InodeTable(components.root))
-    const cache = (this.#cache = new KernelCache({ namespace, inodes }))
+    const cache = (this.#cache = new RemoteChanges({ namespace, inodes }))
     const files = new OpenFiles({ contents, change: this.#change, cache, inodes, locks })
     const parts = { namespace, inodes, cache, files, signal }
     this.#files = files
     this.#folders = new OpenFolders(namespace)
-    this.#nameless = new NamelessFiles(parts)
+    this.#nameless = new UnlinkedInodes(parts)
     this.#handles = new FileHandles({ ...parts, store, isAsync })
     this.locks = locks && new MountLocks({ ...parts, locks })
   }

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/membership/ticket.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'

@@ -1,6 +1,6 @@
 // Serves /shoal/shard/1: members get what this node holds, and those who may store hand it shards to keep. A shard is
 // kept only if it hashes to what its header says, and acknowledged only once it is durable, by a receipt; puts at the same
-// time share a commit and a signature. What no stripe of the log names so far is bounded (store/strays.ts). A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
+// time share a commit and a signature. What no stripe of the log names so far is bounded (store/orphan-shards.ts). A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
 // Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
@@ -28,7 +28,7 @@ import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
 
-/** What a volume says of its members and stripes; a StripeMap (node/data/stripe-map.ts) says it. */
+/** What a volume says of its members and stripes; a StripeMap (node/shard-map/stripe-map.ts) says it. */
 export interface ShardAccess {
   isMember(peer: PeerId): boolean
   /** May this peer hold shards and hand them to others? */
@@ -221,7 +221,7 @@ export class ShardServer {
     }
     const stripe = stripeIdOf(header)
     const isLogged = access.stripe(stripe)?.holders[index]?.includes(this.#network.self) === true
-    const debt = isLogged ? NO_DEBT : this.#store.strays.expect(peer, { stripe, index }, length)
+    const debt = isLogged ? NO_DEBT : this.#store.orphans.expect(peer, { stripe, index }, length)
     return { stripe, root, header, ...debt }
   }
 

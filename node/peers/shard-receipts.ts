@@ -4,7 +4,7 @@ import { assert } from '../../protocol/errors.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { RECEIPT_SHARDS_MAX } from '../../protocol/limits.ts'
 import type { Receipt, ShardName } from '../../protocol/stripe/receipt.ts'
-import { coalesce } from '../store/coalesce.ts'
+import { groupCommit } from '../store/group-commit.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 
@@ -22,7 +22,7 @@ export class ShardReceipts {
   readonly #store: Pick<Store, 'commit'>
   readonly #sign: SignReceipts
   #waiting: Waiting[] = []
-  readonly #round: () => Promise<void> = coalesce(() => this.#commit())
+  readonly #round: () => Promise<void> = groupCommit(() => this.#commit())
 
   constructor(store: Pick<Store, 'commit'>, sign: SignReceipts) {
     this.#store = store

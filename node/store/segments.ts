@@ -6,7 +6,7 @@
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert, hasCode, ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { coalesce } from './coalesce.ts'
+import { groupCommit } from './group-commit.ts'
 import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
 import { Reserve } from './reserve.ts'
 import { SegmentFiles } from './segment-files.ts'
@@ -78,7 +78,7 @@ export class Segments {
   #failure: ShoalError | undefined
 
   /** All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC', 'EIO'. */
-  readonly sync: () => Promise<void> = coalesce(() => this.#sync())
+  readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
 
   private constructor(
     { disk, table, indexBytes = async () => 0 }: SegmentsComponents,

@@ -4,14 +4,14 @@
 import { hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ChunkStore } from './chunks.ts'
-import { coalesce } from './coalesce.ts'
+import { groupCommit } from './group-commit.ts'
 import { Compaction } from './compaction.ts'
 import { FetchedChunks } from './fetched-chunks.ts'
 import { IndexRoom } from './index-room.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
-import { Strays } from './strays.ts'
+import { OrphanShards } from './orphan-shards.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
@@ -52,15 +52,15 @@ export class Store {
   readonly chunks: ChunkStore
   readonly shards: ShardStore
   readonly fetched: FetchedChunks
-  readonly strays: Strays
+  readonly orphans: OrphanShards
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
   readonly #room: IndexRoom
   /** Writes of the callers that wait for the next round. */
   #waiting: (readonly KvWrite[])[] = []
-  readonly #round: () => Promise<void> = coalesce(() => this.#commit())
-  readonly #makeRoom: () => Promise<void> = coalesce(() => this.#reclaim())
+  readonly #round: () => Promise<void> = groupCommit(() => this.#commit())
+  readonly #makeRoom: () => Promise<void> = groupCommit(() => this.#reclaim())
 
   private constructor(
     { kv, clock }: StoreComponents,
@@ -87,7 +87,12 @@ export class Store {
     this.#compaction = new Compaction(shared)
     this.#room = new IndexRoom({ clock, leftBytes: () => segments.growthBytes() })
     const { totalBytes } = parts
-    this.strays = new Strays({ kv, clock, totalBytes, commit: (writes) => this.commit(writes) })
+    this.orphans = new OrphanShards({
+      kv,
+      clock,
+      totalBytes,
+      commit: (writes) => this.commit(writes),
+    })
   }
 
   /**
@@ -103,7 +108,7 @@ export class Store {
     const { totalBytes } = await segments.space()
     const store = new Store(components, { segments, index, fetched, totalBytes })
     await store.#room.look()
-    await store.strays.load()
+    await store.orphans.load()
     return store
   }
 

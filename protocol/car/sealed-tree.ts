@@ -8,12 +8,12 @@ import { ShoalError, hasCode } from '../errors.ts'
 import { HASH_BYTES, blake3Keyed, deriveKey } from '../hash.ts'
 import { hexId, hexIdBytes } from '../ids.ts'
 import { FILE_SIZE_MAX, IMPORT_LEVELS_MAX, NAME_MAX, SYMLINK_MAX } from '../limits.ts'
-import { decodeContent, encodeContent } from '../tree/op-codec.ts'
-import { nameFromText } from '../tree/names.ts'
+import { decodeContent, encodeContent } from '../op/op-codec.ts'
+import { nameFromText } from '../op/names.ts'
 import { encodeVarint } from './car.ts'
 import type { ChunkKeys } from '../chunk/seal.ts'
 import type { VolumeId } from '../ids.ts'
-import type { ContentRef } from '../tree/op.ts'
+import type { ContentRef } from '../op/op.ts'
 
 /** What anyone can read of a root block. */
 export interface SealedRoot {

@@ -1,5 +1,6 @@
 // Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014): 48-bit wall milliseconds and a
 // 16-bit counter in one u64. It breaks ties between concurrent ops; it never decides whether they are concurrent.
+import { ShoalError } from '../errors.ts'
 import type { WallTime } from '../units.ts'
 
 /** Packed clock: milliseconds << 16 | counter. */
@@ -23,4 +24,12 @@ export function hlcMillis(hlc: Hlc): WallTime {
 
 export function maxHlc(a: Hlc, b: Hlc): Hlc {
   return a > b ? a : b
+}
+
+/** A u64 that CBOR gave as number or bigint. throws ShoalError 'malformed'. */
+export function decodeHlc(value: unknown): Hlc {
+  const big =
+    typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : -1n
+  if (big < 0n || big > HLC_MAX) throw new ShoalError('malformed', 'a clock is not a u64')
+  return big as Hlc
 }

@@ -8,7 +8,7 @@ import { ShoalError } from '../errors.ts'
 import { blake3 } from '../hash.ts'
 import { hexIdBytes } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
-import type { NodeHash } from '../log/prolly.ts'
+import type { NodeHash } from '../prolly/prolly.ts'
 
 /** An object with a piece of the namespace. */
 export interface BackupPart {

@@ -23,7 +23,7 @@ import {
   MEMBERS_MAX,
   TIER_NAME_MAX,
 } from '../limits.ts'
-import type { NodeHash } from '../log/prolly.ts'
+import type { NodeHash } from '../prolly/prolly.ts'
 import { GENESIS_BYTES_MAX, volumeIdOf } from '../membership/genesis.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'

@@ -30,7 +30,7 @@ import { OP_STRIPES_MAX } from '../limits.ts'
 import { MIB } from '../units.ts'
 import type { ChunkId, PackId, StripeId, VolumeId } from '../ids.ts'
 import type { StripeHeader } from '../stripe/stripe.ts'
-import type { ColdPlace } from '../tree/op.ts'
+import type { ColdPlace } from '../op/op.ts'
 
 /** A stripe with so many bytes of chunks is a pack of its own. */
 const PACK_ALONE_BYTES: number = 8 * MIB

@@ -8,7 +8,7 @@ import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'
 import type { EntryHash, PeerId, VolumeId } from '../ids.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
-import type { NodeHash } from './prolly.ts'
+import type { NodeHash } from '../prolly/prolly.ts'
 
 const ATTESTATION_VERSION = 1
 /** Of the wire form: version, three hashes, a key, a signature, and the heads of CBOR. */

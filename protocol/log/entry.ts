@@ -6,7 +6,7 @@
 // members, keys and policies, can be verified without the rest of the log: it has its origin, and names those before it.
 import { decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
-import { HLC_MAX } from '../clock/hlc.ts'
+import { decodeHlc } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { isSeq } from '../clock/vector-clock.ts'
 import { ShoalError, assert } from '../errors.ts'
@@ -274,14 +274,6 @@ function decodeOrigin(value: unknown): Origin | undefined {
     publicKey: fromHex(hash32(publicKey, 'origin key')),
     nonce: fromHex(id16(nonce, 'origin nonce')),
   }
-}
-
-/** A u64 that CBOR gave as number or bigint. throws ShoalError 'malformed'. */
-export function decodeHlc(value: unknown): Hlc {
-  const big =
-    typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value as number) : -1n
-  if (big < 0n || big > HLC_MAX) throw new ShoalError('malformed', 'a clock is not a u64')
-  return big as Hlc
 }
 
 function hash32(value: unknown, what: string): string {

@@ -4,6 +4,7 @@
 //   actor and that child's hash: labels depend on the set of branches alone, and each entry is at one (label, seq)
 //   a branch that begins above a stable cut changes no label below it: the least clock keeps the label
 //   a branch with a label of its own keeps it whatever else becomes known; one with its parent's may lose it once
+import type { Translate } from '../op/op-dots.ts'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { isSeq } from '../clock/vector-clock.ts'
@@ -11,7 +12,7 @@ import { ShoalError, assert } from '../errors.ts'
 import { HASH_BYTES, blake3Concat } from '../hash.ts'
 import { SHORT_ID_BYTES, hexId } from '../ids.ts'
 import { BRANCHES_MAX } from '../limits.ts'
-import { decodeHlc } from './entry.ts'
+import { decodeHlc } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { ActorId, EntryHash } from '../ids.ts'
@@ -42,8 +43,6 @@ export interface Fork {
 
 /** The hash of an entry held under (label, seq) here. */
 export type HashAt = (label: ActorId, seq: number) => EntryHash | undefined
-/** The label here of what somebody else calls (label, seq). */
-export type Translate = (label: ActorId, seq: number) => ActorId
 
 /** Entries that follow each other in somebody's tree, and what that one knows of the place where they end. */
 export interface Run {

@@ -4,7 +4,7 @@
 // The bucket is a time T, up to which the author has used its rate (GCRA, ITU-T I.371). An entry uses from T on, or from when
 // it was made, whichever is later: what was written over a long time and comes at once, to a newcomer, is all taken at once.
 // What is made at once waits. A clock set back helps its author by CREDIT_MS at most, and once.
-import type { Role } from '../membership/roles.ts'
+import type { Role } from '../roles.ts'
 import { DAY_MS, KIB, MIB, SECOND_MS } from '../units.ts'
 import type { WallTime } from '../units.ts'
 

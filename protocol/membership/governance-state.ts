@@ -1,9 +1,9 @@
 // What some governing acts make of a volume: its members, their roles and keys, and its policies. A function of the acts
 // alone: replicas that know the same acts, or speak of the same part of them, have the same state.
 import type { EntryHash, PeerId } from '../ids.ts'
-import { STAMP_ZERO } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
-import type { GoverningOp } from '../tree/op.ts'
+import { STAMP_ZERO } from '../clock/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
+import type { GoverningOp } from '../op/op.ts'
 import { stampOf } from './governance.ts'
 import type { ActSet, GoverningAct, GoverningDag, Grant } from './governance.ts'
 import type { MemberRole } from './members.ts'

@@ -4,13 +4,13 @@
 import { ShoalError, assert } from '../errors.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import type { ActorId, EntryHash, PeerId, VolumeId } from '../ids.ts'
-import { STAMP_ZERO, makeStamp } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
-import type { GoverningOp } from '../tree/op.ts'
+import { STAMP_ZERO, makeStamp } from '../clock/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
+import type { GoverningOp } from '../op/op.ts'
 import { enforces } from '../trust.ts'
 import { divCeil } from '../units.ts'
-import { mayAdminister } from './roles.ts'
-import type { Role } from './roles.ts'
+import { mayAdminister } from '../roles.ts'
+import type { Role } from '../roles.ts'
 
 /** A governing entry whose author, signature and bounds are checked. */
 export interface GoverningAct {

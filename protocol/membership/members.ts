@@ -3,10 +3,10 @@ import { sealTo } from '../cipher.ts'
 import { deriveKey } from '../hash.ts'
 import { publicKeyOf } from '../ids.ts'
 import type { EntryHash, PeerId } from '../ids.ts'
-import { STAMP_ZERO } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
-import { mayRead } from './roles.ts'
-import type { Role } from './roles.ts'
+import { STAMP_ZERO } from '../clock/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
+import { mayRead } from '../roles.ts'
+import type { Role } from '../roles.ts'
 
 /** What governing acts say of a peer (governance-state.ts). */
 export interface MemberRole {

@@ -2,7 +2,7 @@
 // with the senior admin among them: never by who has the least peer id, since ids can be ground.
 import type { PeerId } from '../ids.ts'
 import type { MemberRole } from './members.ts'
-import { isNode, mayAdminister } from './roles.ts'
+import { isNode, mayAdminister } from '../roles.ts'
 
 /** Are these a quorum of `electors`? Recovery keys, with which no node runs, do not count on either side. */
 export function isQuorum(electors: Iterable<MemberRole>, agreeing: ReadonlySet<PeerId>): boolean {

@@ -2,11 +2,11 @@
 // senior has it, by who was granted the role first. A member that is given a role which may less loses what the other
 // allowed in the same way: else it could go on in that, and pretend not to have heard.
 import type { EntryHash, PeerId } from '../ids.ts'
-import type { Stamp } from '../log/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
 import type { GoverningAct, GoverningDag, Grant } from './governance.ts'
 import { stampOf } from './governance.ts'
-import { includesRole } from './roles.ts'
-import type { Role } from './roles.ts'
+import { includesRole } from '../roles.ts'
+import type { Role } from '../roles.ts'
 
 /** An op that takes a role away, or gives one that may less; whether with effect or not. */
 export interface Revocation {

@@ -6,10 +6,10 @@ import type { PeerId, StripeId, VolumeId } from '../ids.ts'
 import { CLOCK_AHEAD_MS, RECEIPT_AGE_MS } from '../limits.ts'
 import { isReceiptOf } from '../stripe/receipt.ts'
 import { stripeIdOf } from '../stripe/stripe.ts'
-import type { Holding, Op } from '../tree/op.ts'
+import type { Holding, Op } from '../op/op.ts'
 import { enforces } from '../trust.ts'
-import { mayAdminister, mayRead, mayWrite } from './roles.ts'
-import type { Role } from './roles.ts'
+import { mayAdminister, mayRead, mayWrite } from '../roles.ts'
+import type { Role } from '../roles.ts'
 
 /** May `author`, in this role, make the op? An op that it may not make has no effect, on any replica. */
 export function mayMake(op: Op, author: PeerId, role: Role): boolean {

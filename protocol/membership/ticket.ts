@@ -9,8 +9,8 @@ import { fromBase32, toBase32 } from '../ids.ts'
 import type { VolumeId } from '../ids.ts'
 import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../limits.ts'
 import type { WallTime } from '../units.ts'
-import { parseRole } from './roles.ts'
-import type { Role } from './roles.ts'
+import { parseRole } from '../roles.ts'
+import type { Role } from '../roles.ts'
 
 const PREFIX = 'shoal1'
 const TICKET_VERSION = 1

@@ -5,10 +5,10 @@
 //   a holder that is wanted keeps its shard: only what is missing or out of place moves
 //   a peer counts for one shard of a stripe, however many it says that it holds
 //   carried out, and planned again, nothing is left to do; after a few times where a peer has two shards, or a shard two holders
-// Wanted are the best by rendezvous within the bound of a zone (domains.ts): so a newcomer draws its share and no more.
+// Wanted are the best by rendezvous within the bound of a zone (choose-placement.ts): so a newcomer draws its share and no more.
 // Source: Chun et al., "Efficient Replica Maintenance for Distributed Storage Systems" (NSDI 2006), for what a peer that
 // returns still holds; DESIGN §6.
-import { placeRanked } from './domains.ts'
+import { placeRanked } from './choose-placement.ts'
 import { rankPeers } from './rendezvous.ts'
 import type { PeerId } from '../ids.ts'
 import type { Candidate } from './rendezvous.ts'

@@ -9,10 +9,10 @@ import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
 import { publicKeyOf, stripeIdBytes } from '../ids.ts'
 import type { PeerId, StripeId, VolumeId } from '../ids.ts'
 import { RECEIPT_SHARDS_MAX } from '../limits.ts'
-import { decodeHlc } from '../log/entry.ts'
+import { decodeHlc } from '../clock/hlc.ts'
 import { SIGNATURE_BYTES, verifySignature } from '../signed.ts'
 import type { Identity } from '../signed.ts'
-import { bytes, integer, list } from '../tree/op-values.ts'
+import { bytes, integer, list } from '../cbor-values.ts'
 import { leavesProof, leavesRoot, rootOfProven } from './shard-tree.ts'
 
 /** One shard of a stripe. */

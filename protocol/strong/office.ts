@@ -4,7 +4,7 @@
 import { ShoalError } from '../errors.ts'
 import { parsePeerId } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
-import type { Op } from '../tree/op.ts'
+import type { Op } from '../op/op.ts'
 import { formatVoters, makeVoters } from './voters.ts'
 import type { Voters } from './voters.ts'
 

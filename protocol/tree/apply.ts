@@ -12,15 +12,15 @@
 // is there for it if its writer had seen it made (made.ts): so whoever names what it cannot know does nothing, on all.
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
-import { dotSeq } from '../log/dot.ts'
-import type { Dot } from '../log/dot.ts'
-import { isIndexed } from './conflicts.ts'
+import { dotSeq } from '../clock/dot.ts'
+import type { Dot } from '../clock/dot.ts'
+import { isIndexed } from './conflict-counts.ts'
 import { isIdOf, isRetired } from './dir-ids.ts'
 import type { MoveLog } from './moves.ts'
-import type { Name } from './names.ts'
+import type { Name } from '../op/names.ts'
 import { OpEdit } from './op-edit.ts'
 import type { OpContext } from './op-edit.ts'
-import type { TreeOp } from './op.ts'
+import type { TreeOp } from '../op/op.ts'
 import {
   backdateDir,
   placeLink,

@@ -5,8 +5,8 @@ import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.t
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import type { ActorId, NodeId } from '../ids.ts'
-import { STAMP_BYTES, stampActor } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
+import { STAMP_BYTES, stampActor } from '../clock/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
 import type { StateStore } from './records.ts'
 
 export type DeadKind = 'dir' | 'inode' | 'link'

@@ -2,11 +2,11 @@
 // only completes another of its entry (the content and the mode of a new file) is part of that one's change.
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
-import type { Dot } from '../log/dot.ts'
-import { kindText } from './file-kind.ts'
-import { nameText } from './names.ts'
-import type { Name } from './names.ts'
-import type { AttributeValues, Op, ShardChange, TreeOp } from './op.ts'
+import type { Dot } from '../clock/dot.ts'
+import { kindText } from '../op/file-kind.ts'
+import { nameText } from '../op/names.ts'
+import type { Name } from '../op/names.ts'
+import type { AttributeValues, Op, ShardChange, TreeOp } from '../op/op.ts'
 
 /**
  * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own bookkeeping; 'unknown'

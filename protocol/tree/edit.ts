@@ -1,13 +1,13 @@
 // The records that one op reads and changes: each is read once, changed in memory, and written once, by `flush`. What
 // follows from them for the index of conflicts is counted then, too, or at the end of a batch of ops.
 import type { NodeId } from '../ids.ts'
-import type { Stamp } from '../log/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
 import type { ChangeSet } from './apply.ts'
-import { recountCopies } from './conflicts.ts'
+import { recountCopies } from './conflict-counts.ts'
 import { forgetDead, markDead } from './dead.ts'
 import type { DeadKind } from './dead.ts'
-import { collisionKey } from './names.ts'
-import type { Name } from './names.ts'
+import { collisionKey } from '../op/names.ts'
+import type { Name } from '../op/names.ts'
 import { readDir, readInode, readLink, writeDir, writeInode, writeLink } from './records.ts'
 import type { Dir, Inode, Link, StateStore } from './records.ts'
 

@@ -1,5 +1,5 @@
 // Which ops a full node refuses to make: those that add to the tree. What removes, or says where data lies, goes on.
-import type { Op } from './op.ts'
+import type { Op } from '../op/op.ts'
 
 /** Does the op make something, or say more of something? */
 export function isGrowing(op: Op): boolean {

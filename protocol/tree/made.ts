@@ -3,8 +3,8 @@
 // seen none of the others: nearly always one, and more for a directory that was made on two machines at once, or where
 // somebody made up an id. Whoever has seen any other has seen one of these.
 import type { ActorId, NodeId } from '../ids.ts'
-import { dotActor, dotSeq, stampDot } from '../log/dot.ts'
-import type { Dot, Stamp } from '../log/dot.ts'
+import { dotActor, dotSeq, stampDot } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import { addItem, forgetItems, itemsOf } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { setKey } from './records.ts'

@@ -1,8 +1,8 @@
 // The edit of one op: what the op names is there for it only as far as its writer had seen that. A replica may hold what came
 // from elsewhere at the same time; another will not hold it yet when it takes the op; both must do the same.
 import type { NodeId } from '../ids.ts'
-import { dotActor, dotSeq, isSameActor, stampActor } from '../log/dot.ts'
-import type { Dot, Stamp } from '../log/dot.ts'
+import { dotActor, dotSeq, isSameActor, stampActor } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import { enforces } from '../trust.ts'
 import type { ChangeSet } from './apply.ts'
 import { Edit } from './edit.ts'

@@ -4,10 +4,10 @@ import { CborReader, CborWriter } from '../cbor-items.ts'
 import { ShoalError } from '../errors.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
-import { STAMP_BYTES, makeDot } from '../log/dot.ts'
-import type { Dot, Stamp } from '../log/dot.ts'
+import { STAMP_BYTES, makeDot } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import type { ActorId } from '../ids.ts'
-import type { Name } from './names.ts'
+import type { Name } from '../op/names.ts'
 
 const ID_CHARS = 2 * SHORT_ID_BYTES
 

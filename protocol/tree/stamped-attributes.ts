@@ -1,6 +1,6 @@
 // Attributes of directories and inodes: a register each, of which the greatest stamp wins; and how records hold them.
-import type { Stamp } from '../log/dot.ts'
-import type { AttributeValues } from './op.ts'
+import type { Stamp } from '../clock/dot.ts'
+import type { AttributeValues } from '../op/op.ts'
 import type { RecordReader, RecordWriter } from './record-codec.ts'
 
 /** An attribute with the stamp of the op that set it: the highest stamp wins. */

@@ -1,8 +1,8 @@
 // The versions of a file: the one of the greatest stamp in the record of the inode, each other in a record of its own, and a
 // set of those by stamp. So an op costs the same however many contents were written at once.
 import { assert } from '../errors.ts'
-import { dotSeq, STAMP_BYTES, stampDot } from '../log/dot.ts'
-import type { Dot, Stamp } from '../log/dot.ts'
+import { dotSeq, STAMP_BYTES, stampDot } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
 import { addItem, firstItems, forgetItems, itemsOf, lastItem, removeItem } from './record-set.ts'
 import { deleteLoser, readLoser, setKey, writeLoser } from './records.ts'

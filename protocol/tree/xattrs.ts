@@ -1,25 +1,22 @@
 // Extended attributes of directories and inodes (xattr(7)): a register for each name, of which the greatest stamp wins.
 // One that is set is a record of its own, beside the list of the names that are set, so stat(2) reads none of them and
 // nothing is scanned; of one that was removed only the stamp is kept, in the index of the dead, until it is purged.
+import type { XattrName } from '../op/xattr-name.ts'
 import { fromByteString, toByteString } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { ShoalError } from '../errors.ts'
 import { blake3 } from '../hash.ts'
 import type { NodeId } from '../ids.ts'
-import { XATTRS_SHOWN_MAX, XATTR_NAME_MAX } from '../limits.ts'
-import { STAMP_BYTES } from '../log/dot.ts'
-import type { Stamp } from '../log/dot.ts'
+import { XATTRS_SHOWN_MAX } from '../limits.ts'
+import { STAMP_BYTES } from '../clock/dot.ts'
+import type { Stamp } from '../clock/dot.ts'
 import { DEAD_PREFIX, decodeDeathTime } from './dead.ts'
-import type { TreeOp } from './op.ts'
+import type { TreeOp } from '../op/op.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import { addItem, firstItems, forgetItems, isList, itemsOf, removeItem } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { idKey } from './records.ts'
 import type { StateStore } from './records.ts'
-
-/** With its namespace: `user.color`. 1 to XATTR_NAME_MAX bytes, no NUL. */
-export type XattrName = ByteString & { readonly brand: 'XattrName' }
 
 /** Begins the keys of removed ones in the index of the dead. */
 export const REMOVED_PREFIX: ByteString = `${DEAD_PREFIX}x`
@@ -30,17 +27,6 @@ const removedKey = (id: NodeId, name: XattrName): ByteString => REMOVED_PREFIX +
 
 const writer = new RecordWriter()
 const VALUE_FIELDS = 2
-
-/** throws ShoalError 'ERANGE' for what is no name of an extended attribute. */
-export function parseXattrName(name: ByteString): XattrName {
-  if (name === '' || name.length > XATTR_NAME_MAX || name.includes('\0')) {
-    throw new ShoalError(
-      'ERANGE',
-      `an extended attribute has a name of 1 to ${XATTR_NAME_MAX} bytes`,
-    )
-  }
-  return name as XattrName
-}
 
 /** Undefined: not set. */
 export function readXattr(store: StateStore, id: NodeId, name: XattrName): Uint8Array | undefined {

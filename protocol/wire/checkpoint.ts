@@ -12,7 +12,7 @@ import { CHUNK_PLAIN_MAX, ENTRY_MAX, GOVERNED_MAX, MEMBERS_MAX } from '../limits
 import { ATTESTATION_BYTES_MAX } from '../log/attestation.ts'
 import { decodeEntry, encodeEntry } from '../log/entry.ts'
 import type { Entry } from '../log/entry.ts'
-import type { NodeHash } from '../log/prolly.ts'
+import type { NodeHash } from '../prolly/prolly.ts'
 import { KIB } from '../units.ts'
 
 export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'

@@ -1,14 +1,14 @@
-// What somebody who has taken some entries of the log knows of stripes: registers as node/namespace/stripe-record.ts merges
+// What somebody who has taken some entries of the log knows of stripes: registers as node/shard-map/stripe-record.ts merges
 // them, for a node or for all entries there ever were. Order does not matter. Told by whoever watches what stores take in
 // (watch.ts), so it can be asked in the midst of a write.
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Keep } from '../../protocol/cold/keep.ts'
 import type { StripeId } from '../../protocol/ids.ts'
-import { STAMP_ZERO } from '../../protocol/log/dot.ts'
-import type { Stamp } from '../../protocol/log/dot.ts'
+import { STAMP_ZERO } from '../../protocol/clock/dot.ts'
+import type { Stamp } from '../../protocol/clock/dot.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import type { Op } from '../../protocol/op/op.ts'
 import {
   UNKNOWN,
   coldCopiesOf,
@@ -21,10 +21,10 @@ import {
   withSweep,
   withWords,
   wordOf,
-} from '../../node/namespace/stripe-record.ts'
-import type { ColdCopy, StripeRecord } from '../../node/namespace/stripe-record.ts'
+} from '../../node/shard-map/stripe-record.ts'
+import type { ColdCopy, StripeRecord } from '../../node/shard-map/stripe-record.ts'
 
-/** The setting of a volume, unless somebody set it (node/namespace/settings.ts). */
+/** The setting of a volume, unless somebody set it (node/log/settings.ts). */
 const DEFAULT_KEEP: Keep = 'copies1'
 
 export class StripeView {

@@ -1,6 +1,6 @@
 // What attacks are: each goes at one row of the table in docs/security.md, or at none in particular, over the protocols that members speak, and says
 // how to see that it was believed.
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { TrustRule } from '../../protocol/trust.ts'
 import { CheckError } from '../check-error.ts'
 import type { Cluster, ClusterNode } from '../cluster.ts'

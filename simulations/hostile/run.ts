@@ -4,7 +4,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { plantWeakness } from '../../protocol/trust.ts'
 import { GIB, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
-import { Volumes } from '../../node/namespace/volumes.ts'
+import { Volumes } from '../../node/log/volumes.ts'
 import { Store } from '../../node/store/store.ts'
 import { CheckError } from '../check-error.ts'
 import { checkTrees, quiesce, statusOf } from '../checkers.ts'

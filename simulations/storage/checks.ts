@@ -1,6 +1,6 @@
 // What must be so once nothing has happened for a while: every promise is whole, lies where it should and can be read;
 // the map, all its replicas and the disks say the same.
-import { Gatherer } from '../../node/data/gather.ts'
+import { ChunkFetcher } from '../../node/stripes/chunk-fetcher.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
@@ -42,7 +42,7 @@ export async function checkReadable(swarm: Swarm): Promise<void> {
     const { store, map } = node
     const isOnline = (peer: PeerId): boolean => network.peers().includes(peer)
     const onBadShard = (): void => undefined
-    const gatherer = new Gatherer({
+    const fetcher = new ChunkFetcher({
       store,
       map,
       client,
@@ -53,7 +53,7 @@ export async function checkReadable(swarm: Swarm): Promise<void> {
       onBadShard,
     })
     for (const { id } of header?.chunks ?? [])
-      await gatherer.fetch(id, { hints: [], signal: clock.timeout(10 * MINUTE_MS) })
+      await fetcher.fetch(id, { hints: [], signal: clock.timeout(10 * MINUTE_MS) })
     client.close()
   }
 }

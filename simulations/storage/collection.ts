@@ -1,17 +1,17 @@
 // Garbage collection of a simulated node: the real collector, told which chunks live by the files of the map's log in
 // place of a survey, and what is stable by all logs in place of members' claims. The least member that runs collects; all
 // see what becomes of what is swept.
-import { Collector } from '../../node/upkeep/collect.ts'
-import { LiveChunks } from '../../node/upkeep/survey.ts'
-import { Sweeps } from '../../node/upkeep/sweeps.ts'
+import { Collector } from '../../node/gc/collect.ts'
+import { LiveChunks } from '../../node/gc/mark.ts'
+import { SweptStripes } from '../../node/gc/swept-stripes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { SIMULATION_START } from '../clock.ts'
 import { STAMPS_PER_MS } from './map-log.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
-import type { Elsewhere } from '../../node/data/elsewhere.ts'
-import type { Volume } from '../../node/namespace/volume.ts'
+import type { DedupCheck } from '../../node/stripes/dedup-check.ts'
+import type { Volume } from '../../node/log/volume.ts'
 import type { Store } from '../../node/store/store.ts'
 import type { MapReplica } from './map-replica.ts'
 import type { Host } from './host.ts'
@@ -24,16 +24,16 @@ export interface CollectionParts {
   readonly swarm: Swarm
   readonly map: MapReplica
   readonly store: Store
-  readonly elsewhere: Elsewhere
+  readonly dedupCheck: DedupCheck
 }
 
 export class Collection {
   readonly #host: Host
   readonly #swarm: Swarm
   readonly #collector: Collector
-  readonly #sweeps: Sweeps
+  readonly #sweeps: SweptStripes
 
-  constructor({ host, swarm, map, store, elsewhere }: CollectionParts) {
+  constructor({ host, swarm, map, store, dedupCheck }: CollectionParts) {
     this.#host = host
     this.#swarm = swarm
     const { clock } = host.machine.world
@@ -41,13 +41,13 @@ export class Collection {
       const stamp = host.table.condemnedAt(id)
       return stamp === undefined ? undefined : (BigInt(stamp) as Hlc)
     }
-    this.#sweeps = this.#newSweeps({ host, swarm, map, store, elsewhere }, condemnedAt)
+    this.#sweeps = this.#newSweeps({ host, swarm, map, store, dedupCheck }, condemnedAt)
     this.#collector = new Collector({
       // All of a volume that collection by what was found needs.
       volume: { stripes: { condemnedAt } } as unknown as Volume,
       map,
-      elsewhere,
-      touched: { has: () => false },
+      dedupCheck,
+      inFlight: { has: () => false },
       livenessOf: () => 'online',
       packAnew: { place: () => Promise.reject(new ShoalError('not-placed', 'small stripes stay')) },
       clock,
@@ -75,9 +75,9 @@ export class Collection {
   }
 
   #newSweeps(
-    { host, swarm, map, store, elsewhere }: CollectionParts,
+    { host, swarm, map, store, dedupCheck }: CollectionParts,
     condemnedAt: (id: StripeId) => Hlc | undefined,
-  ): Sweeps {
+  ): SweptStripes {
     const { clock } = host.machine.world
     const references = async (
       wanted: ReadonlySet<ChunkId>,
@@ -85,10 +85,10 @@ export class Collection {
       const live = host.table.liveChunks().filter((chunk) => wanted.has(chunk))
       return new Map(live.map((chunk) => [chunk, undefined]))
     }
-    return new Sweeps({
+    return new SweptStripes({
       map,
       store,
-      elsewhere,
+      dedupCheck,
       clock,
       self: host.peer,
       references,

@@ -4,12 +4,12 @@
 // The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards less those it has, and
 // gives away what it rebuilt less what it keeps. (Codes that are not Reed-Solomon over whole shards need less: Dimakis et
 // al., "Network Coding for Distributed Storage Systems", 2010.)
-import { choosePlacement } from '../../protocol/placement/domains.ts'
+import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { CheckError } from '../check-error.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
-import type { Holders } from '../../node/data/stripe-map.ts'
-import type { Holding, ShardChange } from '../../protocol/tree/op.ts'
+import type { Holders } from '../../node/shard-map/stripe-map.ts'
+import type { Holding, ShardChange } from '../../protocol/op/op.ts'
 import type { Host } from './host.ts'
 import type { MapEntry } from './map-log.ts'
 import type { Swarm } from './swarm.ts'

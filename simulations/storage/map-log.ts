@@ -2,7 +2,7 @@
 // others in an order in which every entry comes after all that its author knew. Which replica gets which entry when is the
 // swarm's business.
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
-import type { HeldShard, Holding, ShardChange } from '../../protocol/tree/op.ts'
+import type { HeldShard, Holding, ShardChange } from '../../protocol/op/op.ts'
 
 /** A member that may hold shards. */
 export interface MapMember {

@@ -3,8 +3,8 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { Beliefs } from '../../node/data/beliefs.ts'
-import type { BelievedShard, Disbelieved } from '../../node/data/beliefs.ts'
+import { DisbelievedShards } from '../../node/shard-map/disbelieved-shards.ts'
+import type { BelievedShard, Disbelieved } from '../../node/shard-map/disbelieved-shards.ts'
 import type {
   ChunkLocation,
   GroupId,
@@ -12,14 +12,14 @@ import type {
   MappedStripe,
   StripeGroup,
   StripeMap,
-} from '../../node/data/stripe-map.ts'
+} from '../../node/shard-map/stripe-map.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { Holding, ShardChange } from '../../protocol/tree/op.ts'
+import type { Holding, ShardChange } from '../../protocol/op/op.ts'
 import type { SimulatedProcess } from '../process.ts'
 import type { MapOp } from './map-log.ts'
 import type { MapTable } from './map-table.ts'
@@ -44,12 +44,12 @@ export interface MapReplicaParts {
 export class MapReplica implements StripeMap {
   readonly #parts: MapReplicaParts
   readonly #listeners = new Set<(event: MapEvent) => void>()
-  readonly #beliefs: Beliefs
+  readonly #disbelieved: DisbelievedShards
 
   constructor(parts: MapReplicaParts) {
     this.#parts = parts
     const { table } = parts
-    this.#beliefs = new Beliefs({
+    this.#disbelieved = new DisbelievedShards({
       stripe: (id) => table.stripe(id),
       groupOf: (id) => table.groupOf(id),
       mayStore: (peer) => this.mayStore(peer),
@@ -59,7 +59,7 @@ export class MapReplica implements StripeMap {
 
   /** Members came or went. */
   membersChanged(): void {
-    this.#beliefs.membersChanged()
+    this.#disbelieved.membersChanged()
   }
 
   /** Say that entries of others were applied. */
@@ -72,18 +72,18 @@ export class MapReplica implements StripeMap {
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
-    return this.#beliefs.stripe(id)
+    return this.#disbelieved.stripe(id)
   }
 
   groups(): readonly StripeGroup[] {
-    return this.#beliefs.groups(this.#parts.table.groups())
+    return this.#disbelieved.groups(this.#parts.table.groups())
   }
 
   async *stripesOf(
     group: GroupId,
     { after = '' }: { after?: string } = {},
   ): AsyncIterable<StripeId> {
-    const alone = this.#beliefs.stripeAlone(group)
+    const alone = this.#disbelieved.stripeAlone(group)
     const stripes = alone === undefined ? this.#parts.table.stripesOf(group) : [alone]
     for (const stripe of stripes) if (stripe > after) yield stripe
   }
@@ -99,16 +99,16 @@ export class MapReplica implements StripeMap {
 
   disbelieve(shard: BelievedShard, { isTold = false }: { isTold?: boolean } = {}): void {
     const { stripe, index, peer } = shard
-    if (!this.#beliefs.disbelieve(shard) || isTold) return
+    if (!this.#disbelieved.disbelieve(shard) || isTold) return
     this.tell(this.#parts.append({ kind: 'doubt', stripe, shards: [{ index, peer }] }))
   }
 
   believe(shard: BelievedShard): void {
-    this.#beliefs.believe(shard)
+    this.#disbelieved.believe(shard)
   }
 
   disbelieved(of: Disbelieved): readonly BelievedShard[] {
-    return this.#beliefs.of(of)
+    return this.#disbelieved.of(of)
   }
 
   progress(): { taken: Hlc; stable: Hlc } {

@@ -1,5 +1,5 @@
 // What a replica of the shard map says, from the entries it knows, in whatever causal order they came: as
-// node/namespace/stripes.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
+// node/shard-map/stripe-table.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
 // Of each (stripe, shard, peer) the newest word of the peer counts, by its own clock. A stripe is condemned if that is newer
 // than its last record, and swept if a sweep goes on from that.
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -12,11 +12,11 @@ import type {
   MapEvent,
   MappedStripe,
   StripeGroup,
-} from '../../node/data/stripe-map.ts'
+} from '../../node/shard-map/stripe-map.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
-import type { ShardChange } from '../../protocol/tree/op.ts'
+import type { ShardChange } from '../../protocol/op/op.ts'
 import type { StripeHeader } from '../../protocol/stripe/stripe.ts'
 import { SIMULATION_START } from '../clock.ts'
 import type { MapEntry, MapMember, MapOp } from './map-log.ts'

@@ -1,6 +1,6 @@
 // Where a simulated node notes what it has not finished: in memory, since its map is not logged either.
 import type { ByteString } from '../../protocol/bytes.ts'
-import type { Marks } from '../../node/data/unfinished.ts'
+import type { Marks } from '../../node/stripes/placement-queue.ts'
 
 /** Marks that nobody reads again. */
 export class MemoryMarks implements Marks {

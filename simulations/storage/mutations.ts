@@ -4,7 +4,7 @@ import type { Mutation } from '../mutations.ts'
 import type { Patch } from '../patches.ts'
 
 const RENDEZVOUS = 'protocol/placement/rendezvous.ts'
-const CENSUS = 'node/upkeep/census.ts'
+const CENSUS = 'node/repair/cluster-view.ts'
 
 /** No bugs: the nodes of one process share hashes, and the orders of those that know the same members. */
 export const SHARED: readonly Patch[] = [
@@ -54,7 +54,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 5,
     patches: [
       {
-        file: 'node/upkeep/census.ts',
+        file: 'node/repair/cluster-view.ts',
         find: "if (silentMs >= graceMs && !braked) return 'gone'",
         replace: "if (silentMs > 0) return 'gone'",
       },
@@ -66,7 +66,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 3,
     patches: [
       {
-        file: 'node/upkeep/repair.ts',
+        file: 'node/repair/shard-repair.ts',
         find: 'placed.push(await transfer.put(id, stripe, { index, to, shard }, options))',
         replace: `await map.recordShards(id, [{ index, peer: to, isHeld: true }])
         placed.push(await transfer.put(id, stripe, { index, to, shard }, options))`,
@@ -91,7 +91,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 3,
     patches: [
       {
-        file: 'node/upkeep/rebalance.ts',
+        file: 'node/repair/rebalance.ts',
         find: 'const shard = await transfer.read(id, stripe, index, from, options)',
         replace: `const shard = await transfer.read(id, stripe, index, from, options)
       await map.recordShards(id, [
@@ -119,12 +119,12 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 5,
     patches: [
       {
-        file: 'node/upkeep/scrub-check.ts',
+        file: 'node/repair/scrub-check.ts',
         find: "if (state === 'damaged') {",
         replace: "if (state === 'damaged' && known === undefined) {",
       },
       {
-        file: 'node/upkeep/audit.ts',
+        file: 'node/repair/audit.ts',
         find: "if (!isAscribed || outcome === 'proven') return",
         replace: "if (!isAscribed || outcome !== 'absent') return",
       },
@@ -136,7 +136,7 @@ export const STORAGE_MUTATIONS: readonly Mutation[] = [
     caughtWithinSeeds: 6,
     patches: [
       {
-        file: 'node/upkeep/collect.ts',
+        file: 'node/gc/collect.ts',
         find: 'if ((await this.#needs(id, stripe, live, signal)).length === 0) {\n        dead.push(id)\n        sweptBytes',
         replace: 'if (live !== undefined) {\n        dead.push(id)\n        sweptBytes',
       },

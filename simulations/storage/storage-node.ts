@@ -3,16 +3,16 @@
 import { ShardServer } from '../../node/peers/shard-protocol-server.ts'
 import { Detector } from '../../node/peers/detector.ts'
 import { Store } from '../../node/store/store.ts'
-import { Elsewhere } from '../../node/data/elsewhere.ts'
-import { VerifiedStripes } from '../../node/data/verified-stripes.ts'
-import { Audit } from '../../node/upkeep/audit.ts'
-import type { AuditParts } from '../../node/upkeep/audit.ts'
-import { Doubted } from '../../node/upkeep/doubted.ts'
+import { DedupCheck } from '../../node/stripes/dedup-check.ts'
+import { VerifiedStripes } from '../../node/stripes/verified-stripes.ts'
+import { Audit } from '../../node/repair/audit.ts'
+import type { AuditParts } from '../../node/repair/audit.ts'
+import { Doubts } from '../../node/repair/doubts.ts'
 import { Budget } from '../../node/world/budget.ts'
-import { Distrust } from '../../node/upkeep/distrust.ts'
-import { Job } from '../../node/upkeep/job.ts'
-import { Scrub } from '../../node/upkeep/scrub.ts'
-import { Upkeep } from '../../node/upkeep/upkeep.ts'
+import { Quarantine } from '../../node/repair/quarantine.ts'
+import { Job } from '../../node/jobs/background-job.ts'
+import { Scrub } from '../../node/repair/scrub.ts'
+import { RepairLoop } from '../../node/repair/repair-loop.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { DAY_MS, KIB } from '../../protocol/units.ts'
 import { Collection } from './collection.ts'
@@ -38,11 +38,11 @@ export class StorageNode {
   readonly store: Store
   readonly map: MapReplica
   readonly detector: Detector
-  readonly elsewhere: Elsewhere
+  readonly dedupCheck: DedupCheck
   readonly #host: Host
   readonly #swarm: Swarm
   readonly #server: ShardServer
-  readonly #upkeep: Upkeep
+  readonly #upkeep: RepairLoop
   readonly #jobs: readonly Job[]
   readonly #connected = new Set<PeerId>()
 
@@ -52,14 +52,14 @@ export class StorageNode {
     this.store = store
     const { process, world } = host.machine
     const { network, clock, random } = world
-    const distrust = new Distrust(clock)
+    const quarantine = new Quarantine(clock)
     const map = new MapReplica({
       process,
       table: host.table,
       class: swarm.class,
       commit: () => store.commit([]),
       append: (op) => host.append(op),
-      isAvoided: (peer) => distrust.isAvoided(peer),
+      isAvoided: (peer) => quarantine.isAvoided(peer),
       progress: () => ({ taken: host.log.clock, stable: swarm.stableStamp(host) }),
       nameOf: (peer) => swarm.hostOf(peer)?.name ?? peer,
     })
@@ -88,8 +88,8 @@ export class StorageNode {
       swarm.broken(new Error(`${stripe} is found to be false`))
     const verified = new VerifiedStripes({ ...ofPeers, marks: new MemoryMarks(), onFalse })
     const onBadShard = (): void => undefined
-    this.elsewhere = new Elsewhere({ ...ofPeers, verified, onBadShard })
-    this.#upkeep = new Upkeep(
+    this.dedupCheck = new DedupCheck({ ...ofPeers, verified, onBadShard })
+    this.#upkeep = new RepairLoop(
       {
         store,
         map,
@@ -99,7 +99,7 @@ export class StorageNode {
         random,
         detector: this.#promptDetector(),
         budget,
-        elsewhere: this.elsewhere,
+        dedupCheck: this.dedupCheck,
         graceMs,
         mayCondemn: () => true,
         log,
@@ -110,7 +110,7 @@ export class StorageNode {
     const scrubbed = { id: volume, name: 'main', map, isUnplaced: () => false, fetch: notFetched }
     const scrub = new Scrub({ store, clock, network, volumes: () => [scrubbed], log })
     const audited = { self, peers: () => this.#audited() }
-    const proofs = { map, client, network: audited, clock, random, distrust, graceMs, log }
+    const proofs = { map, client, network: audited, clock, random, quarantine, graceMs, log }
     this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)
   }
 
@@ -121,12 +121,12 @@ export class StorageNode {
   ): readonly Job[] {
     const { map, client, log, store } = parts
     const { clock, random } = this.#host.machine.world
-    const { elsewhere } = this
+    const { dedupCheck } = this
     const audit = new Audit(parts)
     const [host, swarm] = [this.#host, this.#swarm]
-    const collection = new Collection({ host, swarm, map, store, elsewhere })
+    const collection = new Collection({ host, swarm, map, store, dedupCheck })
     const onRefuted = (): void => undefined
-    const doubted = new Doubted({ ...host.machine.world, map, client, store, onRefuted })
+    const doubted = new Doubts({ ...host.machine.world, map, client, store, onRefuted })
     const job = (name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job =>
       new Job({ clock, random, log, name, everyMs, run })
     const doubts = job('doubts', AUDIT_EVERY_MS, (signal) => doubted.run(signal))

@@ -14,7 +14,7 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Scheduler } from '../scheduler.ts'
 import type { MapEntry, MapOp } from './map-log.ts'
 import type { Traffic } from './traffic.ts'
-import type { UpkeepOptions } from '../../node/upkeep/upkeep.ts'
+import type { RepairLoopOptions } from '../../node/repair/repair-loop.ts'
 import type { StorageScenario } from './scenario.ts'
 
 /** What a shard stands for, and what it is here. */
@@ -27,7 +27,7 @@ const NEWS_SPREAD = 1
 /** Beacons are far apart, or a year would be nothing but beacons; the grace is to scale. */
 const BEAT_MS: number = DAY_MS
 const GRACE_MS: number = 3 * DAY_MS
-const UPKEEP: UpkeepOptions = {
+const UPKEEP: RepairLoopOptions = {
   settleMs: 10 * MINUTE_MS,
   takeOverMs: 2 * HOUR_MS,
   surplusMs: DAY_MS,
@@ -66,7 +66,7 @@ export class Swarm {
   readonly beatMs: number = BEAT_MS
   readonly graceMs: number = GRACE_MS
   /** To the scale of beacons. */
-  readonly upkeep: UpkeepOptions = UPKEEP
+  readonly upkeep: RepairLoopOptions = UPKEEP
   readonly upkeepBytesPerSecond: number = 0.2 * BYTES_PER_MS * SECOND_MS
   readonly hosts: Host[] = []
   /** Cut off from others now. */

@@ -1,7 +1,7 @@
 // What users do in a simulated year: they write files, each a stripe of its own, and delete some. Stripes are placed by
 // the real placer; one counts as placed once each of its shards has a holder.
-import { Placer } from '../../node/data/placer.ts'
-import { Unfinished } from '../../node/data/unfinished.ts'
+import { StripePlacer } from '../../node/stripes/stripe-placer.ts'
+import { PlacementQueue } from '../../node/stripes/placement-queue.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
 import { blake3 } from '../../protocol/hash.ts'
@@ -11,7 +11,7 @@ import { MemoryMarks } from './memory-marks.ts'
 import { SIMULATED_SHARD_BYTES } from './swarm.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
-import { isListed } from '../../node/data/stripe-map.ts'
+import { isListed } from '../../node/shard-map/stripe-map.ts'
 import type { Host } from './host.ts'
 import type { Swarm } from './swarm.ts'
 
@@ -43,14 +43,14 @@ export class Workload {
     const { network, clock } = machine.world
     const { volume } = this.#swarm
     const client = new ShardClient(machine.world, { volume })
-    const placer = new Placer({
+    const placer = new StripePlacer({
       store: node.store,
       map: node.map,
       client,
       network,
       clock,
-      unfinished: await Unfinished.open(new MemoryMarks()),
-      elsewhere: node.elsewhere,
+      placementQueue: await PlacementQueue.open(new MemoryMarks()),
+      dedupCheck: node.dedupCheck,
       log: (message, fields) => this.#swarm.note(host, message, fields),
       onKept: () => undefined,
     })

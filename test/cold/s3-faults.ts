@@ -16,7 +16,7 @@ import type { ObjectTier } from '../../node/world/world.ts'
 
 const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' }
 /** Of tests that wait for its end. */
-const IMPATIENT = { patience: { connectMs: 1500, silenceMs: 1500 } }
+const IMPATIENT = { readTimeouts: { connectMs: 1500, silenceMs: 1500 } }
 const LARGE = patternOf(36 * MIB)
 
 export function s3FaultSuite(server: S3Server | undefined, skip: string | undefined): void {

@@ -27,7 +27,7 @@ const EAGER: Random = {
 }
 
 export interface S3TierSettings extends S3Options {
-  readonly patience?: S3Patience
+  readonly readTimeouts?: S3Patience
   /** Whether it waits before it tries again. */
   readonly delays?: boolean
 }
@@ -40,12 +40,12 @@ export function bounded(tier: ObjectTier): ObjectTier {
 export function s3Tier(
   server: S3Server,
   bucket: string,
-  { patience, delays = true, ...settings }: S3TierSettings = {},
+  { readTimeouts, delays = true, ...settings }: S3TierSettings = {},
 ): ObjectTier {
   const { endpoint, region, credentialsFile } = server
   const all = { endpoint, region, credentialsFile, ...settings }
   const location = parseTierLocation(`s3://${bucket}/${PREFIX}`, all) as S3Location
-  const options = { name: TIER_NAME, ...(patience !== undefined && { patience }) }
+  const options = { name: TIER_NAME, ...(readTimeouts !== undefined && { readTimeouts }) }
   const chance = delays ? random : EAGER
   return bounded(new S3Tier({ clock, random: chance }, location, options))
 }

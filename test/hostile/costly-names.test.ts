@@ -2,15 +2,15 @@
 // as any op does, and to list them what is shown.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { MemoryState } from '../protocol/tree/sites.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { XattrName } from '../../protocol/tree/xattrs.ts'
-import type { TreeOp } from '../../protocol/tree/op.ts'
+import type { XattrName } from '../../protocol/op/xattr-name.ts'
+import type { TreeOp } from '../../protocol/op/op.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 const OPS = 16_384

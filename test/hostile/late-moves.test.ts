@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import { MemoryState } from '../protocol/tree/sites.ts'
 import { HostileMember } from './hostile-member.ts'
-import type { TreeOp } from '../../protocol/tree/op.ts'
+import type { TreeOp } from '../../protocol/op/op.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 /** Of the others, in entries of so many. */

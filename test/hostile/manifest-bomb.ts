@@ -8,7 +8,7 @@ import { MANIFEST_ITEMS_MAX } from '../../protocol/limits.ts'
 import { chunkSecret } from '../../protocol/membership/members.ts'
 import type { ChunkKeys, ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ManifestNode } from '../../protocol/chunk/manifest.ts'
-import type { Volume } from '../../node/namespace/volume.ts'
+import type { Volume } from '../../node/log/volume.ts'
 
 export interface Bomb {
   /** Plain bytes of its chunks: whoever puts a file of such bytes stores that chunk. */

@@ -13,7 +13,7 @@ import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol
 import { SHARD_PROTOCOL, decodeShardReply, encodeShardRequest } from '../../protocol/wire/shard.ts'
 import type { ShardRequest } from '../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
-import { summaryOf } from '../../node/namespace/hello.ts'
+import { summaryOf } from '../../node/log/log-summary.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { writeRandomFile } from '../cluster/trees.ts'

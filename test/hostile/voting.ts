@@ -10,13 +10,13 @@ import {
 } from '../../protocol/wire/strong.ts'
 import type { StrongAnswer } from '../../protocol/wire/strong.ts'
 import type { VoterError } from '../../protocol/wire/voter-error.ts'
-import { Namespace } from '../../node/namespace/namespace.ts'
+import { Namespace } from '../../node/tree/namespace.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import type { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 
 export type Two = readonly [TestNode, TestNode]
 

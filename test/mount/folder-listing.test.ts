@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { OpenFolders } from '../../node/mount/open-folders.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { Name } from '../../protocol/tree/names.ts'
-import type { ListedEntry } from '../../node/namespace/namespace.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import type { ListedEntry } from '../../node/tree/namespace.ts'
 
 const DIR = 'dir' as NodeId
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InodeTable } from '../../node/mount/inode-table.ts'
-import { KernelCache, keepsName } from '../../node/mount/kernel-cache.ts'
+import { RemoteChanges, keepsName } from '../../node/mount/remote-changes.ts'
 import { toByteString, utf8 } from '../../protocol/bytes.ts'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
-import { Replica, exchange } from '../node/namespace/replicas.ts'
+import { Replica, exchange } from '../node/log/replicas.ts'
 
 const COMPOSED = '\u00fc'
 const DECOMPOSED = 'u\u0308'
@@ -15,12 +15,12 @@ const DECOMPOSED = 'u\u0308'
 async function watched(): Promise<{
   here: Replica
   there: Replica
-  cache: KernelCache
+  cache: RemoteChanges
   told: string[]
 }> {
   const here = await Replica.founder('anna')
   const there = await here.member('ben')
-  const cache = new KernelCache({ namespace: here.namespace, inodes: new InodeTable() })
+  const cache = new RemoteChanges({ namespace: here.namespace, inodes: new InodeTable() })
   const told: string[] = []
   cache.listen({
     inode: () => undefined,

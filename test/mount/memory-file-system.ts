@@ -4,8 +4,8 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { attributesOf, resize, touch } from './memory-inode.ts'
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
-import type { SpecialFile } from '../../protocol/tree/op.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
+import type { SpecialFile } from '../../protocol/op/op.ts'
 import type {
   AttributeChange,
   Attributes,

@@ -1,6 +1,6 @@
 // An inode of the file system in memory: what it holds, and what stat(2) says of it.
 import { MIB } from '../../protocol/units.ts'
-import type { FileKind } from '../../protocol/tree/file-kind.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { Attributes } from '../../node/mount/file-system.ts'
 
 const NS_PER_MS = 1_000_000n

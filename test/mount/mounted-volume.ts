@@ -1,18 +1,18 @@
 // A mount of a volume without a kernel, whose changes can be refused.
-import { nodeCache } from '../../node/data/cache.ts'
-import { DirtyBudget } from '../../node/data/dirty-budget.ts'
-import { ReadAheadBudget } from '../../node/data/read-ahead.ts'
-import { Touched } from '../../node/data/touched.ts'
-import { FileContents } from '../../node/files/contents.ts'
-import { PinnedClasses } from '../../node/files/pinned-classes.ts'
-import { VolumeStripeMap } from '../../node/files/stripe-map.ts'
+import { nodeCache } from '../../node/content/decoded-cache.ts'
+import { DirtyBudget } from '../../node/content/dirty-budget.ts'
+import { ReadAheadBudget } from '../../node/content/read-ahead.ts'
+import { InFlightReferences } from '../../node/content/in-flight-references.ts'
+import { FileContents } from '../../node/volume/file-contents.ts'
+import { PinnedClasses } from '../../node/volume/pinned-classes.ts'
+import { VolumeStripeMap } from '../../node/volume/volume-stripe-map.ts'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { Replica } from '../node/namespace/replicas.ts'
-import type { FileLocks } from '../../node/files/file-locks.ts'
-import type { ChunkIo } from '../../node/data/chunk-io.ts'
-import type { Volume } from '../../node/namespace/volume.ts'
+import { Replica } from '../node/log/replicas.ts'
+import type { FileLocks } from '../../node/volume/file-locks.ts'
+import type { ChunkIo } from '../../node/content/chunk-io.ts'
+import type { Volume } from '../../node/log/volume.ts'
 import type { Store } from '../../node/store/store.ts'
 
 /** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
@@ -32,7 +32,7 @@ export async function mountedVolume({
   replica.write('f', 'before')
   const state = { refusing: false }
   const chunks = { reader: () => ({}), writer: () => ({}) } as unknown as ChunkIo
-  const touched = new Touched()
+  const touched = new InFlightReferences()
   const nodes = nodeCache(10)
   const ahead = new ReadAheadBudget(0)
   const dirty = new DirtyBudget(MIB)
@@ -47,7 +47,7 @@ export async function mountedVolume({
       nodes,
       ahead,
       dirty,
-      touched,
+      inFlight: touched,
       classes,
       stateOf: () => 'placed',
     }),

@@ -1,13 +1,13 @@
 // What becomes of open files while others, elsewhere, write to them, remove them, or end their conflicts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
-import { exchange } from '../node/namespace/replicas.ts'
+import { exchange } from '../node/log/replicas.ts'
 import { mountedVolume } from './mounted-volume.ts'
-import type { FileLocks, LockUser } from '../../node/files/file-locks.ts'
+import type { FileLocks, LockUser } from '../../node/volume/file-locks.ts'
 import type { VolumeFileSystem } from '../../node/mount/operations.ts'
-import type { Replica } from '../node/namespace/replicas.ts'
+import type { Replica } from '../node/log/replicas.ts'
 
 const READ_WRITE = 2
 const ROOT_INODE = 1

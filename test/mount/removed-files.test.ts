@@ -1,11 +1,11 @@
 // Files whose last name was removed while they were open.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Machine } from '../node/namespace/machines.ts'
-import { exchange } from '../node/namespace/replicas.ts'
+import { Machine } from '../node/log/machines.ts'
+import { exchange } from '../node/log/replicas.ts'
 import { mountedVolume } from './mounted-volume.ts'
 import type { VolumeFileSystem } from '../../node/mount/operations.ts'
-import type { Replica } from '../node/namespace/replicas.ts'
+import type { Replica } from '../node/log/replicas.ts'
 
 const READ_WRITE = 2
 const ROOT_INODE = 1

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'
-import { Replica } from '../node/namespace/replicas.ts'
+import { Replica } from '../node/log/replicas.ts'
 
 test('the size of a mount is what the store may take, not what the disk has', async () => {
   const { namespace } = await Replica.founder('anna')

@@ -13,9 +13,9 @@ import {
   stripeIdFromCid,
 } from '../../protocol/ids.ts'
 import { BACKUP_NUMBER_MAX } from '../../protocol/limits.ts'
-import { makeDot } from '../../protocol/log/dot.ts'
-import { nameFromBytes } from '../../protocol/tree/names.ts'
-import { ROLES } from '../../protocol/membership/roles.ts'
+import { makeDot } from '../../protocol/clock/dot.ts'
+import { nameFromBytes } from '../../protocol/op/names.ts'
+import { ROLES } from '../../protocol/roles.ts'
 import { encodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type {
@@ -26,12 +26,12 @@ import type {
   PeerId,
   StripeId,
 } from '../../protocol/ids.ts'
-import type { Dot } from '../../protocol/log/dot.ts'
-import type { NodeHash } from '../../protocol/log/prolly.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
-import type { AttributeValues, ContentRef, Op } from '../../protocol/tree/op.ts'
-import type { Name } from '../../protocol/tree/names.ts'
-import type { XattrName } from '../../protocol/tree/xattrs.ts'
+import type { AttributeValues, ContentRef, Op } from '../../protocol/op/op.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import type { XattrName } from '../../protocol/op/xattr-name.ts'
 
 export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length })

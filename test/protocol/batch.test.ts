@@ -15,10 +15,10 @@ import {
   openBody,
   sealBody,
 } from '../../protocol/log/batch.ts'
-import { encodeOp } from '../../protocol/tree/op-codec.ts'
+import { encodeOp } from '../../protocol/op/op-codec.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BodyContext } from '../../protocol/log/batch.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import type { Op } from '../../protocol/op/op.ts'
 import { anyOp } from './arbitraries.ts'
 import {
   BOB_ACTOR,
@@ -34,7 +34,7 @@ import {
 } from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'
 import { checkVectors } from './vectors.ts'
-import { nameFromText } from '../../protocol/tree/names.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
 
 const CONTEXT: BodyContext = { volume: VOLUME, actor: BOB_ACTOR, seq: 2, hlc: hlcAt(20) }
 const ROOT = nodeId(0)

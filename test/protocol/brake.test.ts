@@ -1,13 +1,16 @@
 // The brake on repairs: when what vanished together is too much for chance.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BRAKE_GRACES, isBraked } from '../../protocol/placement/brake.ts'
+import { BREAKER_GRACES, isBreakerOpen } from '../../protocol/placement/circuit-breaker.ts'
 
 const GRACE_MS = 1000
 
 /** Members of which these are silent for so long. */
 function of(count: number, ...silencesMs: readonly number[]): boolean {
-  return isBraked([...silencesMs, ...Array<number>(count - silencesMs.length).fill(0)], GRACE_MS)
+  return isBreakerOpen(
+    [...silencesMs, ...Array<number>(count - silencesMs.length).fill(0)],
+    GRACE_MS,
+  )
 }
 
 test('one that vanishes is no partition, in however small a swarm', () => {
@@ -26,8 +29,8 @@ test('those that vanish one after the other are none', () => {
 })
 
 test('it is released some graces after the last of them vanished', () => {
-  assert.equal(of(10, BRAKE_GRACES * GRACE_MS - 1, BRAKE_GRACES * GRACE_MS), true)
-  assert.equal(of(10, BRAKE_GRACES * GRACE_MS, BRAKE_GRACES * GRACE_MS + 1), false)
+  assert.equal(of(10, BREAKER_GRACES * GRACE_MS - 1, BREAKER_GRACES * GRACE_MS), true)
+  assert.equal(of(10, BREAKER_GRACES * GRACE_MS, BREAKER_GRACES * GRACE_MS + 1), false)
 })
 
 test('who can reach fewer than half is on the wrong side, for however long', () => {

@@ -14,7 +14,7 @@ import {
   sortedActors,
 } from '../../protocol/clock/vector-clock.ts'
 import { ACTORS_MAX } from '../../protocol/limits.ts'
-import { makeStamp, stampActor, stampHlc } from '../../protocol/log/dot.ts'
+import { makeStamp, stampActor, stampHlc } from '../../protocol/clock/dot.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId } from '../../protocol/ids.ts'

@@ -18,7 +18,7 @@ import {
   stripeIdFromCid,
 } from '../../protocol/ids.ts'
 import { SHARD_LEAF } from '../../protocol/limits.ts'
-import { choosePlacement } from '../../protocol/placement/domains.ts'
+import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
 import { encodeParity } from '../../protocol/stripe/reed-solomon.ts'

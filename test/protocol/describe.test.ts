@@ -1,14 +1,14 @@
-// Ops in words: what the history tests (test/node/namespace/history.test.ts) do not come by.
+// Ops in words: what the history tests (test/node/tree/history.test.ts) do not come by.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { describeOps } from '../../protocol/tree/describe.ts'
 import type { BackupHeadId, NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
-import type { Dot } from '../../protocol/log/dot.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
-import type { Name } from '../../protocol/tree/names.ts'
-import type { Op, ShardChange } from '../../protocol/tree/op.ts'
-import type { XattrName } from '../../protocol/tree/xattrs.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import type { Op, ShardChange } from '../../protocol/op/op.ts'
+import type { XattrName } from '../../protocol/op/xattr-name.ts'
 
 const FILE = 'f1' as NodeId
 const FOLDER = 'd1' as NodeId

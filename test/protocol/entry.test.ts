@@ -8,18 +8,18 @@ import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import { blake3, blake3Concat } from '../../protocol/hash.ts'
 import { ENTRY_BODY_MAX, ENTRY_DEPS_MAX, GOVERNED_MAX } from '../../protocol/limits.ts'
 import { openBody, sealBody } from '../../protocol/log/batch.ts'
-import { decodeDot, encodeDot, makeDot } from '../../protocol/log/dot.ts'
+import { decodeDot, encodeDot, makeDot } from '../../protocol/clock/dot.ts'
 import {
   FLAG_CLEAR_BODY,
   FLAG_GOVERNS,
   actorIdOf,
   decodeEntry,
-  decodeHlc,
   encodeEntry,
   entryCid,
   signEntry,
   verifyEntry,
 } from '../../protocol/log/entry.ts'
+import { decodeHlc } from '../../protocol/clock/hlc.ts'
 import { identityFromSeed, verifySignature } from '../../protocol/signed.ts'
 import type { EntryHash } from '../../protocol/ids.ts'
 import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'

@@ -12,10 +12,10 @@ import { isActive } from '../../protocol/membership/members.ts'
 import type { MemberRole } from '../../protocol/membership/members.ts'
 import { isQuorum, seniorAdmin } from '../../protocol/membership/quorum.ts'
 import type { GoverningAct } from '../../protocol/membership/governance.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
-import type { Stamp } from '../../protocol/log/dot.ts'
-import type { GoverningOp } from '../../protocol/tree/op.ts'
+import type { Stamp } from '../../protocol/clock/dot.ts'
+import type { GoverningOp } from '../../protocol/op/op.ts'
 import { ALICE, ALICE_ACTOR, BOB, BOB_ACTOR, CAROL, VOLUME, filled, hlcAt } from './fixtures.ts'
 
 const DAVE: PeerId = identityFromSeed(filled(0x44, 32)).peer

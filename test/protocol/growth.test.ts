@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { growthRateOf, use, waitMs } from '../../protocol/log/growth.ts'
 import { DAY_MS, KIB, MIB, SECOND_MS } from '../../protocol/units.ts'
-import type { Role } from '../../protocol/membership/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
 const NOW = 1_800_000_000_000 as WallTime

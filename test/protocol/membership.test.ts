@@ -20,7 +20,7 @@ import {
   mayStore,
   mayWrite,
   parseRole,
-} from '../../protocol/membership/roles.ts'
+} from '../../protocol/roles.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { anyPeer, bytes } from './arbitraries.ts'

@@ -1,8 +1,8 @@
 // A store of a Prolly tree's nodes that notes what is asked of it.
 import assert from 'node:assert/strict'
-import { childrenOf, nodeHash } from '../../protocol/log/prolly.ts'
+import { childrenOf, nodeHash } from '../../protocol/prolly/prolly.ts'
 import { TREE_KEY } from './slow-prolly.ts'
-import type { NodeHash, ProllyNodes } from '../../protocol/log/prolly.ts'
+import type { NodeHash, ProllyNodes } from '../../protocol/prolly/prolly.ts'
 
 /** Holds the nodes of trees under TREE_KEY in memory, and lists gets and puts. */
 export class MemoryNodes implements ProllyNodes {

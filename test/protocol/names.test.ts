@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { fromByteString, utf8 } from '../../protocol/bytes.ts'
 import { NAME_MAX } from '../../protocol/limits.ts'
-import { makeStamp } from '../../protocol/log/dot.ts'
+import { makeStamp } from '../../protocol/clock/dot.ts'
 import {
   collisionKey,
   conflictName,
@@ -15,9 +15,9 @@ import {
   nameText,
   parseName,
   plainNameOf,
-} from '../../protocol/tree/names.ts'
-import type { Stamp } from '../../protocol/log/dot.ts'
-import type { Name } from '../../protocol/tree/names.ts'
+} from '../../protocol/op/names.ts'
+import type { Stamp } from '../../protocol/clock/dot.ts'
+import type { Name } from '../../protocol/op/names.ts'
 import { anyName } from './arbitraries.ts'
 import { BOB_ACTOR, hlcAt, toJson } from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'

@@ -8,15 +8,15 @@ import {
   encodeCid,
   packIdFromBytes,
 } from '../../protocol/ids.ts'
-import { makeDot } from '../../protocol/log/dot.ts'
+import { makeDot } from '../../protocol/clock/dot.ts'
 import { signReceipts } from '../../protocol/stripe/receipt.ts'
 import { encodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { nameFromBytes, nameFromText } from '../../protocol/tree/names.ts'
-import { parseXattrName } from '../../protocol/tree/xattrs.ts'
+import { nameFromBytes, nameFromText } from '../../protocol/op/names.ts'
+import { parseXattrName } from '../../protocol/op/xattr-name.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BackupHeadId, EntryHash } from '../../protocol/ids.ts'
-import type { NodeHash } from '../../protocol/log/prolly.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import type { NodeHash } from '../../protocol/prolly/prolly.ts'
+import type { Op } from '../../protocol/op/op.ts'
 import {
   ALICE,
   ALICE_ACTOR,

@@ -17,11 +17,11 @@ import {
   SYMLINK_MAX,
   XATTR_VALUE_MAX,
 } from '../../protocol/limits.ts'
-import { ROLES } from '../../protocol/membership/roles.ts'
+import { ROLES } from '../../protocol/roles.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { decodeOp, encodeOp } from '../../protocol/tree/op-codec.ts'
-import { isClearOp } from '../../protocol/tree/op.ts'
-import type { Op } from '../../protocol/tree/op.ts'
+import { decodeOp, encodeOp } from '../../protocol/op/op-codec.ts'
+import { isClearOp } from '../../protocol/op/op.ts'
+import type { Op } from '../../protocol/op/op.ts'
 import { anyOp } from './arbitraries.ts'
 import { filled, toJson } from './fixtures.ts'
 import { assertRefusesOnly } from './hostile.ts'

@@ -6,15 +6,21 @@ import fc from 'fast-check'
 import { toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { blake3, deriveKey } from '../../protocol/hash.ts'
-import { ProllyTree, childrenOf, nodeHash } from '../../protocol/log/prolly.ts'
-import { decodeNode, encodeNode, keyAt, lastKey, valueAt } from '../../protocol/log/prolly-node.ts'
+import { ProllyTree, childrenOf, nodeHash } from '../../protocol/prolly/prolly.ts'
+import {
+  decodeNode,
+  encodeNode,
+  keyAt,
+  lastKey,
+  valueAt,
+} from '../../protocol/prolly/prolly-node.ts'
 import { TREE_KEY, cutStart, isNaturalEnd, itemSize, slowRoot } from './slow-prolly.ts'
 import { assertRefusal, assertRefusesOnly } from './hostile.ts'
 import { MemoryNodes, bytesOf, leavesBelowLast, levels, reachable } from './memory-nodes.ts'
 import { checkVectors, xorshiftBytes } from './vectors.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { TreeRecord } from './slow-prolly.ts'
-import type { NodeHash, ProllyNodes } from '../../protocol/log/prolly.ts'
+import type { NodeHash, ProllyNodes } from '../../protocol/prolly/prolly.ts'
 
 type Change = readonly [ByteString, Uint8Array | undefined]
 

@@ -7,7 +7,7 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import { fromBase32, toBase32 } from '../../protocol/ids.ts'
 import { TICKET_ADDRESSES_MAX, TICKET_TEXT_MAX } from '../../protocol/limits.ts'
-import { ROLES } from '../../protocol/membership/roles.ts'
+import { ROLES } from '../../protocol/roles.ts'
 import {
   TICKET_SECRET_BYTES,
   formatTicket,

@@ -1,14 +1,14 @@
-// The shard map of the storage simulation says what that of a node says: node/namespace/stripes.ts, for the same ops.
+// The shard map of the storage simulation says what that of a node says: node/shard-map/stripe-table.ts, for the same ops.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { assertNever } from '../../protocol/errors.ts'
-import { makeStamp } from '../../protocol/log/dot.ts'
+import { makeStamp } from '../../protocol/clock/dot.ts'
 import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
-import { StateView } from '../../node/namespace/state-view.ts'
-import { StripeTable } from '../../node/namespace/stripes.ts'
+import { StateView } from '../../node/state/state-view.ts'
+import { StripeTable } from '../../node/shard-map/stripe-table.ts'
 import { MemoryKv } from '../../node/store/memory-kv.ts'
 import { SIMULATION_START } from '../../simulations/clock.ts'
 import { SeededRandom } from '../../simulations/random.ts'
@@ -17,7 +17,7 @@ import { MapTable } from '../../simulations/storage/map-table.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
-import type { StripeOp } from '../../node/namespace/stripes.ts'
+import type { StripeOp } from '../../node/shard-map/stripe-table.ts'
 import type { MapEntry, MapOp } from '../../simulations/storage/map-log.ts'
 
 const PEERS = Array.from({ length: 5 }, (_, i) =>

@@ -3,12 +3,12 @@ import { onAbort } from '../abort-listeners.ts'
 
 export class LinkedSignal {
   readonly #controller = new AbortController()
-  readonly #releases: (() => void)[] = []
+  readonly #trimming: (() => void)[] = []
 
   constructor(...signals: readonly AbortSignal[]) {
     for (const signal of signals) {
       if (signal.aborted) this.abort(signal.reason)
-      else this.#releases.push(onAbort(signal, () => this.abort(signal.reason)))
+      else this.#trimming.push(onAbort(signal, () => this.abort(signal.reason)))
     }
   }
 
@@ -21,6 +21,6 @@ export class LinkedSignal {
   }
 
   release(): void {
-    for (const release of this.#releases) release()
+    for (const release of this.#trimming) release()
   }
 }

@@ -46,13 +46,13 @@ export class S3Tier implements ObjectTier {
   constructor(
     { clock, random }: { clock: Clock; random: Random },
     location: S3Location,
-    { name, patience = S3_PATIENCE }: { name: string; patience?: S3Patience },
+    { name, readTimeouts = S3_PATIENCE }: { name: string; readTimeouts?: S3Patience },
   ) {
     this.#location = location
     this.#name = name
     this.#clock = clock
     this.#random = random
-    this.#client = openClient({ clock, random }, location, patience)
+    this.#client = openClient({ clock, random }, location, readTimeouts)
   }
 
   async put(

@@ -14,7 +14,7 @@ import {
   signSecurityHead,
 } from '../../../protocol/wire/security.ts'
 import { SHARD_PROTOCOL, encodeShardRequest } from '../../../protocol/wire/shard.ts'
-import { summaryOf } from '../../../node/namespace/hello.ts'
+import { summaryOf } from '../../../node/log/log-summary.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import { ANY_ROLE, disbelieved } from '../attack.ts'
 import type { Attack, Stage } from '../attack.ts'

@@ -2,7 +2,7 @@
 import { CHECKPOINT_PROTOCOL, encodeCheckpointMessage } from '../../../protocol/wire/checkpoint.ts'
 import { attest } from '../../../protocol/log/attestation.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
-import type { NodeHash } from '../../../protocol/log/prolly.ts'
+import type { NodeHash } from '../../../protocol/prolly/prolly.ts'
 import type { Attack } from '../attack.ts'
 import type { Liar } from '../liar.ts'
 

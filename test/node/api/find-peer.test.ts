@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findPeer } from '../../../node/api/describe.ts'
-import type { Volumes } from '../../../node/namespace/volumes.ts'
+import type { Volumes } from '../../../node/log/volumes.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 
 const ANNA = '12D3KooWAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaaaaa' as PeerId

@@ -10,7 +10,7 @@ import {
   reclaimableBytes,
   tolerated,
 } from '../../../node/api/health.ts'
-import type { GroupId, StripeGroup } from '../../../node/data/stripe-map.ts'
+import type { GroupId, StripeGroup } from '../../../node/shard-map/stripe-map.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 
 /** Shards are named by their holders: 'a b c+d' is three shards, the last of them on two peers. */

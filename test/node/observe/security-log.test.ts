@@ -19,7 +19,7 @@ import { SimulatedDisk } from '../../../simulations/disk.ts'
 import { SimulatedProcess } from '../../../simulations/process.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Scheduler } from '../../../simulations/scheduler.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 import { temporaryHome } from '../store/fixtures.ts'
 
 const IDENTITY = identityFromSeed(new Uint8Array(32).fill(7))

@@ -7,7 +7,7 @@ import type { Allowances, Cost } from '../../../node/peers/budget.ts'
 import type { SecurityEvent } from '../../../node/observe/security.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 
 const ANNA = 'anna' as PeerId
 const BEN = 'ben' as PeerId

@@ -7,7 +7,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import type { Instant, WallTime } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 
 const BEAT_MS = 10_000
 const GRACE_MS: number = 30 * MINUTE_MS

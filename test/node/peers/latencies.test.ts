@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import { Latencies } from '../../../node/peers/latencies.ts'
-import { ManualClock } from '../data/manual-clock.ts'
-import { peerOf } from '../data/peer-group.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
+import { peerOf } from '../stripes/peer-group.ts'
 
 const PEER = peerOf(1)
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { RoundTrips } from '../../../node/peers/round-trips.ts'
 import type { Network } from '../../../node/world/world.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 
 const near = 'near' as PeerId
 const far = 'far' as PeerId

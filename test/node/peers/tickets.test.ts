@@ -15,8 +15,8 @@ import type { WallTime } from '../../../protocol/units.ts'
 import type { PeerId, VolumeId } from '../../../protocol/ids.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { ManualClock } from '../data/manual-clock.ts'
-import { channelPair, networkOf } from '../namespace/wires.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
+import { channelPair, networkOf } from '../log/wires.ts'
 
 const VOLUME = '4d'.repeat(32) as VolumeId
 const hashOf = (n: number): string => n.toString(16).padStart(64, '0')

@@ -15,7 +15,7 @@ import {
   stripeOf,
 } from './fixtures.ts'
 import { Store } from '../../../node/store/store.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 import type { Kv } from '../../../node/store/kv.ts'
 import type { Disk } from '../../../node/world/world.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'

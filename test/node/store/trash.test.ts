@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
 import { rebuildIndex } from '../../../node/store/recovery.ts'
 import { Store } from '../../../node/store/store.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 import {
   assertCounted,
   bytesOf,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import { Budget } from '../../../node/world/budget.ts'
-import { ManualClock } from '../data/manual-clock.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 
 const BYTES_PER_SECOND = 1000
 const { signal } = new AbortController()

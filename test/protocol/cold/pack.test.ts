@@ -9,7 +9,7 @@ import { Packing, chunkRange, layOutPack, packKey, packOfKey } from '../../../pr
 import { MIB } from '../../../protocol/units.ts'
 import type { Pack, PackStripe } from '../../../protocol/cold/pack.ts'
 import type { ChunkId, StripeId, VolumeId } from '../../../protocol/ids.ts'
-import { VOLUME, stripesOf } from '../../node/tier/packed.ts'
+import { VOLUME, stripesOf } from '../../node/cold/packed.ts'
 import { checkVectors } from '../vectors.ts'
 
 describe('packs', () => {

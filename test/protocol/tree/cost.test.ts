@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
-import { nameFromText } from '../../../protocol/tree/names.ts'
+import { nameFromText } from '../../../protocol/op/names.ts'
 import { ROOT, readDir } from '../../../protocol/tree/records.ts'
 import { newSite } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
-import type { TreeOp } from '../../../protocol/tree/op.ts'
+import type { TreeOp } from '../../../protocol/op/op.ts'
 import type { Site } from './sites.ts'
 
 /** Calls of the store, and bytes of the records that changed. */

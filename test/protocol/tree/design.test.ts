@@ -1,7 +1,7 @@
 // The table of DESIGN §5, a test a row.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { readConflictCount } from '../../../protocol/tree/conflicts.ts'
+import { readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
 import { readInode } from '../../../protocol/tree/records.ts'
 import { row } from './rows.ts'
 import { newSite } from './sites.ts'

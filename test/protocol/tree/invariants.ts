@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { toHex } from '../../../protocol/bytes.ts'
 import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
-import { CONFLICT_PREFIX, readConflictCount } from '../../../protocol/tree/conflicts.ts'
+import { CONFLICT_PREFIX, readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
-import { nameText } from '../../../protocol/tree/names.ts'
-import type { Name } from '../../../protocol/tree/names.ts'
+import { nameText } from '../../../protocol/op/names.ts'
+import type { Name } from '../../../protocol/op/names.ts'
 import {
   ROOT,
   isDirVisible,
@@ -19,8 +19,8 @@ import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { entriesOf } from './script.ts'
 import { contextOf } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
-import type { Dot } from '../../../protocol/log/dot.ts'
-import type { XattrName } from '../../../protocol/tree/xattrs.ts'
+import type { Dot } from '../../../protocol/clock/dot.ts'
+import type { XattrName } from '../../../protocol/op/xattr-name.ts'
 import type { LoggedOp, MemoryState, Site } from './sites.ts'
 
 /** log: all ops that the site holds. */

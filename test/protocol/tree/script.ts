@@ -1,10 +1,10 @@
 // Random lives of a few sites: each does what comes to its mind with what it sees, and hears of the others now and then.
 import fc from 'fast-check'
 import { isWithin } from '../../../protocol/tree/moves.ts'
-import { nameFromText } from '../../../protocol/tree/names.ts'
+import { nameFromText } from '../../../protocol/op/names.ts'
 import { ROOT, readDir, readInode } from '../../../protocol/tree/records.ts'
-import { parseXattrName } from '../../../protocol/tree/xattrs.ts'
-import { moveOps, removeOps } from '../../../node/namespace/target-ops.ts'
+import { parseXattrName } from '../../../protocol/op/xattr-name.ts'
+import { moveOps, removeOps } from '../../../node/tree/target-ops.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { newSite } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'

@@ -3,7 +3,7 @@
 //
 // Source: include/uapi/linux/fuse.h of Linux 6.18 (protocol 7.45).
 import { KIB, MIB } from '../../../../protocol/units.ts'
-import type { FileKind } from '../../../../protocol/tree/file-kind.ts'
+import type { FileKind } from '../../../../protocol/op/file-kind.ts'
 
 export const MAJOR = 7
 /** The newest minor whose structs we speak; an older kernel's is used as it is. */

@@ -1,0 +1,150 @@
+// What becomes of the shards and copies of stripes that a tier holds: each holder gives up its own shards above the floor of
+// the volume (its setting `keep`), and copies of chunks in this node's own store go. Only where the log is stable up to the
+// word that the tier holds the stripe: nobody can come and say that this word counts for nothing. And only when the tier has
+// shown this node a chunk of it, as it should be; or, where this node cannot ask it, a while after, which others who can have
+// for saying that it is not so.
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { SWEPT_KEPT_MS } from '../../protocol/limits.ts'
+import { enforces } from '../../protocol/trust.ts'
+import type { ShardChange } from '../../protocol/op/op.ts'
+import type { ColdReader } from '../stripes/cold-reader.ts'
+import type {
+  ColdCopy,
+  GroupId,
+  MappedStripe,
+  StripeGroup,
+  StripeMap,
+} from '../shard-map/stripe-map.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock, Random } from '../world/world.ts'
+
+/** Stripes looked at before others have their turn. */
+const PACE = 64
+
+export interface DemotionParts {
+  readonly map: Pick<StripeMap, 'groups' | 'stripesOf' | 'stripe' | 'recordShards'>
+  readonly store: Pick<Store, 'chunks' | 'commit' | 'usage'>
+  readonly clock: Clock
+  readonly random: Pick<Random, 'number'>
+  readonly self: PeerId
+  readonly cold: Pick<ColdReader, 'shows'>
+  /** Up to where the log is stable. */
+  readonly stable: () => Hlc
+  /** Is a chunk in this node's store wanted there? */
+  readonly isNeededHere: (chunk: ChunkId) => boolean
+  /** A tier does not hold a stripe as it is said to. */
+  readonly onFalse: (stripe: StripeId, copy: ColdCopy) => void
+}
+
+/** A group of which nothing is left to be done, by what of it may change, or until then. */
+interface Settled {
+  readonly facts: string
+  readonly untilMs: number
+}
+
+export class Demotion {
+  readonly #parts: DemotionParts
+  #settled: ReadonlyMap<GroupId, Settled> = new Map()
+
+  constructor(parts: DemotionParts) {
+    this.#parts = parts
+  }
+
+  /** returns how many stripes have to wait until the log is stable. */
+  async run(signal: AbortSignal): Promise<number> {
+    const { map, store, clock, self } = this.#parts
+    const settled = new Map<GroupId, Settled>()
+    let waiting = 0
+    for (const group of map.groups()) {
+      if (group.tiers.length === 0 || group.isCondemned) continue
+      const isSurplus = group.holders.filter(isHeld).length > (group.floor ?? Infinity)
+      const gives = isSurplus && group.holders.flat().includes(self)
+      const facts = `${group.count} ${gives}`
+      const known = this.#settled.get(group.id)
+      if (known?.facts === facts && clock.wall() < known.untilMs) {
+        settled.set(group.id, known)
+        continue
+      }
+      const left = await this.#settle(group, gives, signal)
+      waiting += left.unstable
+      if (left.unstable === 0) settled.set(group.id, { facts, untilMs: left.untilMs })
+    }
+    await store.commit([])
+    this.#settled = settled
+    return waiting
+  }
+
+  async #settle(
+    group: StripeGroup,
+    gives: boolean,
+    signal: AbortSignal,
+  ): Promise<{ readonly unstable: number; readonly untilMs: number }> {
+    const { map, store, clock } = this.#parts
+    let unstable = 0
+    let untilMs = Infinity
+    if (!gives && store.usage().chunkBytes === 0) return { unstable, untilMs }
+    const stable = this.#parts.stable()
+    let steps = 0
+    for await (const id of map.stripesOf(group.id)) {
+      signal.throwIfAborted()
+      if (++steps % PACE === 0) await clock.sleep(1, { signal })
+      const stripe = map.stripe(id)
+      if (stripe === undefined || stripe.isCondemned || stripe.cold.length === 0) continue
+      const copies = stripe.header.chunks.filter((chunk) => this.#isCopy(chunk.id))
+      const surplus = gives ? this.#surplusOf(stripe) : []
+      if (copies.length + surplus.length === 0) continue
+      const said = stripe.cold.filter(({ since }) => since <= stable)
+      if (said.length === 0) {
+        unstable++
+        continue
+      }
+      const atMs = await this.#safeAt(id, stripe, said, signal)
+      untilMs = Math.min(untilMs, atMs > clock.wall() ? atMs : Infinity)
+      if (atMs > clock.wall()) continue
+      for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
+      if (surplus.length > 0) await map.recordShards(id, surplus)
+    }
+    return { unstable, untilMs }
+  }
+
+  /** When what is here may go: now, if a tier shows that it holds the stripe; never, if each shows that it does not. */
+  async #safeAt(
+    id: StripeId,
+    { header }: MappedStripe,
+    said: readonly ColdCopy[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { cold, random, onFalse } = this.#parts
+    if (!enforces('cold-shown')) return 0
+    const index = Math.floor(random.number() * header.chunks.length)
+    let atMs = Infinity
+    for (const copy of said) {
+      const found = await cold.shows(header, copy, index, signal)
+      if (found === 'shown') return 0
+      if (found === 'not') onFalse(id, copy)
+      else atMs = Math.min(atMs, hlcMillis(copy.since) + SWEPT_KEPT_MS)
+    }
+    return atMs
+  }
+
+  #isCopy(chunk: ChunkId): boolean {
+    const { store, isNeededHere } = this.#parts
+    return store.chunks.has(chunk) && !isNeededHere(chunk)
+  }
+
+  /** This node's shards above the floor: data shards stay, since they are read without decoding. */
+  #surplusOf({ holders, floor = Infinity }: MappedStripe): ShardChange[] {
+    const { self: peer } = this.#parts
+    const held = [...holders.keys()].filter((index) => isHeld(holders[index] ?? []))
+    return held
+      .slice(Math.min(held.length, floor))
+      .filter((index) => holders[index]?.includes(peer) === true)
+      .map((index) => ({ index, peer, isHeld: false }))
+  }
+}
+
+function isHeld(peers: readonly PeerId[]): boolean {
+  return peers.length > 0
+}

@@ -1,0 +1,310 @@
+// What one volume gives up: when it is surveyed, and what is done by what the survey found. By itself this happens a day
+// after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
+import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
+import { DAY_MS, GIB } from '../../protocol/units.ts'
+import { asShoalError } from '../../protocol/errors.ts'
+import { mayRead, mayWrite } from '../../protocol/roles.ts'
+import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
+import type { ChunkIo, ChunkReader } from '../content/chunk-io.ts'
+import type { DedupCheck } from '../stripes/dedup-check.ts'
+import type { ChunkFetcher } from '../stripes/chunk-fetcher.ts'
+import type { Packer } from '../stripes/packer.ts'
+import type { StripeMap } from '../shard-map/stripe-map.ts'
+import type { InFlightReferences } from '../content/in-flight-references.ts'
+import { pathOf } from '../volume/paths.ts'
+import type { PinnedClasses } from '../volume/pinned-classes.ts'
+import { stampActor, stampHlc } from '../../protocol/clock/dot.ts'
+import { trashMsOf } from '../log/settings.ts'
+import type { Namespace } from '../tree/namespace.ts'
+import type { Volume } from '../log/volume.ts'
+import type { FileFault } from '../control/garbage.ts'
+import type { RecordSecurity } from '../observe/security.ts'
+import type { Store } from '../store/store.ts'
+import type { Liveness } from '../peers/detector.ts'
+import type { Clock } from '../world/world.ts'
+import { Collector, electedCollector } from './collect.ts'
+import type { Collected } from './collect.ts'
+import { OpenContent } from './open-content.ts'
+import type { LocalPinning } from '../pinning/local-pinning.ts'
+import type { CopiedVolume, SurveyedVolume } from './local-copies.ts'
+import { Resurrection } from './resurrection.ts'
+import type { Repacker } from './repacking.ts'
+import { Repin } from './repin.ts'
+import type { FalseFile, MarkParts } from './mark.ts'
+import { references, markLive } from './mark.ts'
+import { SweptStripes } from './swept-stripes.ts'
+import type { SweepsLog } from './swept-stripes.ts'
+
+/** Of a volume, what may be condemned in a day by itself: a mistake in it is found before all is gone. */
+const DAILY_SHARE = 0.2
+const DAILY_BYTES_MIN: number = GIB
+/** When it was surveyed last: 64 bits of ms. */
+const SURVEYED = 'wsurveyed'
+
+export interface VolumeGcParts {
+  readonly namespace: Namespace
+  readonly store: Store
+  readonly map: StripeMap
+  readonly packer: Packer
+  readonly fetcher: ChunkFetcher
+  readonly chunks: ChunkIo
+  readonly inFlight: InFlightReferences
+  readonly classes: PinnedClasses
+  /** What is to stay here. */
+  readonly kept: Pick<LocalPinning, 'has'>
+  readonly packAnew: Repacker
+  readonly dedupCheck: DedupCheck
+  readonly livenessOf: (peer: PeerId) => Liveness
+  readonly clock: Clock
+  /** Something came that is to be looked at soon. */
+  readonly wake: () => void
+  readonly security?: RecordSecurity | undefined
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+const NOTHING: Collected = { condemned: 0, repacked: 0, swept: 0, sweptBytes: 0 }
+
+export class VolumeGc {
+  readonly collector: Collector
+  readonly repin: Repin
+  readonly #parts: VolumeGcParts
+  readonly #held: OpenContent
+  readonly #resurrection: Resurrection
+  readonly #sweeps: SweptStripes
+  /** Files may have changed since the last survey. */
+  #hasChanged = true
+  /** Stripes were swept since: copies of their chunks here are to be looked at. */
+  #hasSwept = false
+  #falseFiles: readonly FalseFile[] = []
+  #fault: string | undefined
+  readonly #unlisten: (() => void)[] = []
+
+  constructor(parts: VolumeGcParts) {
+    this.#parts = parts
+    const { namespace, chunks, inFlight } = parts
+    const { volume } = namespace
+    const reader = (): ChunkReader => chunks.reader([])
+    const release = async (stripes: readonly StripeId[]): Promise<void> => {
+      for (const id of stripes) this.#sweeps.release(id)
+      await parts.store.commit([])
+    }
+    this.collector = new Collector({ ...parts, volume, release })
+    this.repin = new Repin({ ...parts, reader })
+    this.#held = new OpenContent({ inFlight, view: volume.view, reader })
+    const mayWriteHere = (): boolean => this.#isAllowed(mayWrite)
+    this.#resurrection = new Resurrection({ ...parts, held: this.#held, mayWrite: mayWriteHere })
+    this.#sweeps = new SweptStripes({
+      ...parts,
+      log: this.#sweepsLog(),
+      self: volume.identity.peer,
+      references: (wanted, signal) => references(this.#surveyed(), wanted, signal),
+      isTouched: (chunk) => inFlight.has(chunk),
+      onLive: (stripe, by, file) => this.#tellOfLive(stripe, by, file),
+    })
+  }
+
+  get volume(): Volume {
+    return this.#parts.namespace.volume
+  }
+
+  /** Files that nobody can read, as of the last survey. */
+  get falseFiles(): readonly FileFault[] {
+    const { membership } = this.volume
+    return this.#falseFiles.map(({ path, author, message }) => ({
+      path,
+      author: author === undefined ? 'unknown' : membership.nameOf(author),
+      message,
+    }))
+  }
+
+  /** Why the last survey failed. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  /** What is copied here of others. */
+  get copies(): CopiedVolume {
+    return this.#parts
+  }
+
+  /** Stripes were swept since the last survey: copies of their chunks here may be needed no more. */
+  get hasSwept(): boolean {
+    return this.#hasSwept
+  }
+
+  start(): void {
+    this.#resurrection.start()
+    if (this.volume.view.get(SURVEYED) === undefined) this.#noteSurvey()
+    const { volume } = this
+    const { map } = this.#parts
+    this.#unlisten.push(
+      volume.events.change.add(() => {
+        this.#hasChanged = true
+      }),
+      map.onChange((event) => {
+        if (event.kind === 'swept') this.#hasSwept = true
+        if (this.#sweeps.changed(event)) this.#parts.wake()
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    for (const unlisten of this.#unlisten) unlisten()
+    await this.repin.stop()
+    await this.#resurrection.stop()
+  }
+
+  /** See what becomes of stripes that others gave up, if that is due. */
+  async review(signal: AbortSignal): Promise<void> {
+    if (!this.#sweeps.isDue()) return
+    const lease = this.#parts.inFlight.beginWithOldest()
+    try {
+      await this.#held.learn(signal)
+      await this.volume.commit()
+      await this.#sweeps.run(signal)
+    } finally {
+      lease.end()
+    }
+  }
+
+  /** Is there anything to do by itself? */
+  async isDue(): Promise<boolean> {
+    if (!this.#isAllowed(mayRead)) return false
+    const { clock, store } = this.#parts
+    const isOld = this.#hasChanged && clock.wall() - this.#surveyedMs() >= DAY_MS
+    const hasCopies = store.usage().chunkBytes > 0
+    if (hasCopies && (isOld || this.#hasSwept)) return true
+    return this.#mayCollect() && (isOld || (await this.collector.condemned()).ready > 0)
+  }
+
+  /**
+   * Survey, settle what was condemned, and condemn more: all that is found, or what the day allows; by itself only if it
+   * is this node's turn. The lease is to be ended when `surveyed` is done with.
+   */
+  async collect(
+    { isAsked }: { isAsked: boolean },
+    signal: AbortSignal,
+  ): Promise<{ surveyed: SurveyedVolume; collected: Collected; end: () => void }> {
+    const { volume } = this
+    const { inFlight, map } = this.#parts
+    const lease = inFlight.beginWithOldest()
+    inFlight.startGeneration()
+    try {
+      const stable = this.collector.stable()
+      if (!this.#isAllowed(mayRead)) {
+        const surveyed = { ...this.#parts, volume, live: undefined, stable, seen: stable }
+        return { surveyed, collected: NOTHING, end: () => lease.end() }
+      }
+      this.#hasChanged = false
+      this.#hasSwept = false
+      const { live, falseFiles } = await this.#survey(signal)
+      this.#tell(falseFiles)
+      await volume.commit()
+      const surveyed = { ...this.#parts, volume, live, stable, seen: volume.durableClaim().hlc }
+      let collected = NOTHING
+      if (isAsked ? this.#isAllowed(mayWrite) : this.#mayCollect()) {
+        await this.#held.learn(signal)
+        const bytesMax = isAsked ? Infinity : this.#dailyBytes(map)
+        const settled = await this.collector.settle(live, stable, signal)
+        const condemned = await this.collector.condemn(live, { bytesMax }, signal)
+        collected = { ...settled, ...condemned }
+      }
+      this.#noteSurvey()
+      return { surveyed, collected, end: () => lease.end() }
+    } catch (error) {
+      this.#hasChanged = true
+      lease.end()
+      if (!signal.aborted) this.#fault = asShoalError(error).message
+      throw error
+    }
+  }
+
+  #tell(found: readonly FalseFile[]): void {
+    const { log, security } = this.#parts
+    const known = new Set(this.#falseFiles.map(({ file }) => file))
+    this.#falseFiles = found
+    this.#fault = undefined
+    for (const { file, path, author, message } of found) {
+      if (known.has(file)) continue
+      log('a file is not what its writer says, and nobody can read it', { path, message })
+      security?.({
+        kind: 'false-file',
+        volume: this.volume.id,
+        ...(author === undefined ? {} : { peer: author }),
+        message: `${path} is not what its writer says: ${message}; remove it`,
+      })
+    }
+  }
+
+  #sweepsLog(): SweepsLog {
+    const { volume } = this
+    const { clock } = this.#parts
+    const isAllowed = (peer: PeerId, may: typeof mayRead): boolean => {
+      const role = volume.membership.member(peer)?.role
+      return role !== undefined && may(role)
+    }
+    return {
+      stable: () => this.collector.stable(),
+      condemnedAt: (id) => volume.stripes.condemnedAt(id),
+      sweptBy: (id) => {
+        const at = volume.stripes.sweptAt(id)
+        if (at === undefined) return undefined
+        return { peer: volume.actors.get(stampActor(at))?.peer, at: stampHlc(at) }
+      },
+      mayRead: (peer) => isAllowed(peer, mayRead),
+      mayWrite: (peer) => isAllowed(peer, mayWrite),
+      isElected: (peer) => peer !== undefined && electedCollector(volume, clock) === peer,
+      keptMs: () => trashMsOf(volume),
+    }
+  }
+
+  #tellOfLive(stripe: StripeId, by: PeerId | undefined, file: NodeId | undefined): void {
+    const { namespace, security } = this.#parts
+    const { id, membership } = this.volume
+    const path = file === undefined ? undefined : pathOf(namespace, file)
+    const what = path === undefined ? 'something that is open' : path
+    const who = by === undefined ? 'somebody' : membership.nameOf(by)
+    const message = `${who} gave up stripe ${stripe}, which ${what} needs: it stays in use`
+    security?.({ kind: 'live-stripe-condemned', volume: id, ...(by && { peer: by }), message })
+  }
+
+  #noteSurvey(): void {
+    this.volume.view.put(SURVEYED, float64ToBytes(this.#parts.clock.wall()))
+  }
+
+  #survey(signal: AbortSignal): ReturnType<typeof markLive> {
+    return markLive(this.#surveyed(), signal)
+  }
+
+  #surveyed(): MarkParts {
+    const { namespace, map, chunks, classes } = this.#parts
+    const reader = (hints: readonly PeerId[]): ChunkReader =>
+      chunks.reader(hints, { keeps: 'stored' })
+    const classesOf = classes.ofFile.bind(classes)
+    const { volume } = this
+    const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)
+    const parts = { ...this.#parts, volume, sizes: map.chunkSizes() }
+    return { ...parts, reader, classesOf, pathOf: pathOfFile }
+  }
+
+  #mayCollect(): boolean {
+    return this.#isAllowed(mayWrite) && this.collector.isMyTurn()
+  }
+
+  #isAllowed(may: typeof mayRead): boolean {
+    const { membership, identity } = this.volume
+    const role = membership.member(identity.peer)?.role
+    return role !== undefined && may(role)
+  }
+
+  #dailyBytes(map: StripeMap): number {
+    const left = map.groups().filter(({ isSwept }) => !isSwept)
+    const total = left.reduce((sum, { k, m, shardBytes }) => sum + (k + m) * shardBytes, 0)
+    return Math.max(DAILY_BYTES_MIN, DAILY_SHARE * total)
+  }
+
+  #surveyedMs(): number {
+    const stored = this.volume.view.get(SURVEYED)
+    return stored === undefined ? 0 : float64FromBytes(stored)
+  }
+}

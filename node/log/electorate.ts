@@ -1,0 +1,50 @@
+// Which members of a volume may be its voters, and how people name them.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { VOTERS_MAX } from '../../protocol/limits.ts'
+import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
+import { parseVoters } from '../../protocol/strong/office.ts'
+import type { Volume } from './volume.ts'
+
+/** All who may vote; of more than VOTERS_MAX the admins first. */
+export function defaultVoters({ membership }: Volume): readonly PeerId[] {
+  const able = membership.members().filter(({ role }) => mayWrite(role))
+  const admins = able.filter(({ role }) => mayAdminister(role))
+  const others = able.filter(({ role }) => !mayAdminister(role))
+  return [...admins, ...others].slice(0, VOTERS_MAX).map(({ peer }) => peer)
+}
+
+/** Peers of a list of names or ids with commas between. throws ShoalError 'usage' naming the one that is none. */
+export function findVoters(volume: Volume, text: string): readonly PeerId[] {
+  const members = volume.membership.members()
+  return text.split(',').map((part) => {
+    const wanted = part.trim()
+    const exact = members.filter(({ peer }) => peer === wanted)
+    // Members choose their names, also if that is the id of another.
+    const found = exact.length > 0 ? exact : members.filter(({ name }) => name === wanted)
+    const [member] = found
+    if (member === undefined || found.length > 1) {
+      const problem = member === undefined ? 'is no member of the volume' : 'is the name of several'
+      throw new ShoalError('usage', `voters: "${wanted}" ${problem}; see shoal peer ls`)
+    }
+    return member.peer
+  })
+}
+
+/** Inverse of findVoters, of what the policy "voters" says. */
+export function nameVoters({ membership }: Volume, policy: string): string {
+  return parseVoters(policy)
+    .map((peer) => membership.nameOf(peer))
+    .join(',')
+}
+
+/** throws ShoalError 'usage'. */
+export function checkMayVote({ membership }: Volume, peer: PeerId): void {
+  const role = membership.member(peer)?.role
+  if (role !== undefined && mayWrite(role)) return
+  const is = role === undefined ? 'no member' : `a ${role}`
+  throw new ShoalError(
+    'usage',
+    `voters: ${membership.nameOf(peer)} is ${is} of the volume; only admins and writers vote`,
+  )
+}

@@ -1,0 +1,66 @@
+// What of a volume's log belongs in the security log of a node: who gave which role to whom, removed whom, and set which
+// policy or tier, as it becomes known here; and what its checkpoints show.
+import { tierOfPolicy } from '../../protocol/cold/definition.ts'
+import type { Op } from '../../protocol/op/op.ts'
+import type { Beacon } from '../../protocol/wire/gossip.ts'
+import type { SecurityHead } from '../../protocol/wire/security.ts'
+import type { RecordSecurity } from '../observe/security.ts'
+import type { Volume } from './volume.ts'
+
+/** What a swarm has to do with the security logs of this node and of others. */
+export interface SwarmSecurity {
+  readonly record: RecordSecurity
+  /** For beacons. */
+  readonly head: () => SecurityHead | undefined
+  /** A member's newest beacon. */
+  readonly heard: (beacon: Beacon) => void
+}
+
+const VALUE_MAX = 200
+
+/** From now on; returns what ends it. */
+export function recordVolume(volume: Volume, record: RecordSecurity): () => void {
+  const { events, id } = volume
+  const unlisten = events.security.add((event) => record({ volume: id, ...event }))
+  const unheed = events.governed.add((op, by) => {
+    const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
+    const name = volume.authorName(by)
+    const said = describe(volume, op, name)
+    if (said !== undefined) record({ volume: id, peer: author, ...said })
+  })
+  return () => {
+    unlisten()
+    unheed()
+  }
+}
+
+/** peer of what is told: the author, unless it concerns somebody else. */
+function describe(
+  { membership }: Volume,
+  op: Op,
+  by: string,
+): Omit<Parameters<RecordSecurity>[0], 'volume'> | undefined {
+  switch (op.kind) {
+    case 'member':
+      return {
+        kind: 'role-given',
+        peer: op.peer,
+        message: `${membership.nameOf(op.peer)} is ${op.role} now, by ${by}`,
+      }
+    case 'remove-member':
+      return {
+        kind: 'member-removed',
+        peer: op.peer,
+        message: `${membership.nameOf(op.peer)} was removed by ${by}`,
+      }
+    case 'policy': {
+      const tier = tierOfPolicy(op.key)
+      const value = op.value.slice(0, VALUE_MAX)
+      if (tier === undefined) return { kind: 'policy-set', message: `${op.key}=${value}, by ${by}` }
+      const what = value === '' ? 'was taken away' : `is ${value}`
+      return { kind: 'tier-set', message: `cold tier ${tier} ${what}, by ${by}` }
+    }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,251 @@
+// The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
+import { isTierName } from '../../protocol/cold/definition.ts'
+import type { Keep } from '../../protocol/cold/keep.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import type { Ack, Consistency, Locking, Settings } from '../control/api.ts'
+import { defaultVoters, findVoters, nameVoters } from './electorate.ts'
+import type { ConflictPolicy } from '../../protocol/tree/view.ts'
+import type { Volume } from './volume.ts'
+
+/** What a setting may be, and what it is unless it was set. */
+interface Setting<Value extends string = string> {
+  readonly default: Value
+  /** Gives the canonical text. throws ShoalError 'usage' saying what is accepted. */
+  readonly parse: (value: string) => Value
+}
+
+/** Whether the log below a checkpoint is forgotten or kept. */
+export type HistoryPolicy = 'drop' | 'full'
+
+const ACK: Setting<Ack> = oneOf('ack', ['local', 'copied', 'placed'])
+const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
+const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
+const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
+
+const LOCKS: Setting<Locking> = oneOf('locks', ['local', 'strong'])
+
+/** For how long a member that nobody hears of keeps the log from being cut. */
+const AWAY: Setting = duration('away', '30d', '12h')
+/** After how long a silence a peer's shards are made anew on others. */
+const GRACE: Setting = duration('grace', '24h', '30m')
+/** How long holders keep shards that were given up, where space is not short. */
+const TRASH: Setting = duration('trash', '1d', '12h')
+
+/** Entries of the log after which a checkpoint is due before its day. */
+const CHECKPOINT: Setting = {
+  default: '16384',
+  parse(value) {
+    if (/^[1-9]\d{0,8}$/.test(value)) return value
+    throw new ShoalError('usage', `checkpoint=${value}: give a number of entries such as 16384`)
+  },
+}
+
+/** After how long without a read stripes go into the cold tier; and into which, by name. */
+const COLD_AFTER: Setting = orWord('never', duration('cold-after', '90d', '30d'))
+const COLD_TIER: Setting = {
+  default: 'none',
+  parse(value) {
+    if (isTierName(value)) return value
+    throw new ShoalError('usage', `cold-tier=${value}: give a name of shoal cold ls, or none`)
+  },
+}
+/** Whether what is due goes there now. */
+const COLD: Setting<'on' | 'paused'> = oneOf('cold', ['on', 'paused'])
+/** What stays with peers of what lies in a tier: by default one copy, since a tier is lost by one bill that nobody pays. */
+const KEEP: Setting<Keep> = oneOf('keep', ['copies1', 'none', 'all'])
+
+const SETTINGS = {
+  class: { default: 'auto', parse: (value: string) => formatClass(parseClass(value)) },
+  ack: ACK,
+  conflicts: CONFLICTS,
+  history: HISTORY,
+  away: AWAY,
+  grace: GRACE,
+  trash: TRASH,
+  checkpoint: CHECKPOINT,
+  consistency: CONSISTENCY,
+  'cold-after': COLD_AFTER,
+  'cold-tier': COLD_TIER,
+  cold: COLD,
+  keep: KEEP,
+  locks: LOCKS,
+} as const satisfies Readonly<Record<string, Setting>>
+
+type Key = keyof typeof SETTINGS
+
+/** A setting of another kind: the voters themselves decide on it. */
+const VOTERS = 'voters'
+
+/** The first is the default. */
+function oneOf<Value extends string>(
+  key: string,
+  values: readonly [Value, ...Value[]],
+): Setting<Value> {
+  return {
+    default: values[0],
+    parse(value) {
+      const found = values.find((known) => known === value)
+      if (found !== undefined) return found
+      throw new ShoalError('usage', `${key}=${value}: ${key} is one of ${values.join(', ')}`)
+    },
+  }
+}
+
+/** A time. Whoever writes none is told the example and the default. */
+function duration(key: string, byDefault: string, example: string): Setting {
+  return {
+    default: byDefault,
+    parse(value) {
+      if (parseDuration(value) !== undefined) return value
+      throw new ShoalError(
+        'usage',
+        `${key}=${value}: give a time such as ${example} or ${byDefault}`,
+      )
+    },
+  }
+}
+
+/** A word in place of what a setting is else, and the default. */
+function orWord(word: string, setting: Setting): Setting {
+  return { default: word, parse: (value) => (value === word ? word : setting.parse(value)) }
+}
+
+/** Settings in canonical form, without the voters. throws ShoalError 'usage'. */
+export function checkSettings(
+  settings: Settings,
+): readonly { readonly key: string; readonly value: string }[] {
+  const entries = Object.entries(settings).filter(([key]) => key !== VOTERS)
+  return entries.map(([key, value]) => {
+    if (!isKey(key)) {
+      throw new ShoalError(
+        'usage',
+        `"${key}" is not a setting of a volume; settings are ${[...Object.keys(SETTINGS), VOTERS].join(', ')}`,
+      )
+    }
+    return { key, value: SETTINGS[key].parse(value) }
+  })
+}
+
+/** Set policies, all or none; but not the voters. throws ShoalError 'usage'. */
+export async function applySettings(volume: Volume, settings: Settings): Promise<void> {
+  const checked = checkSettings(settings)
+  volume.atomically(() => {
+    for (const { key, value } of checked) volume.submit({ kind: 'policy', key, value })
+  })
+  await volume.commit()
+}
+
+/**
+ * Who is to decide, if these settings change that: a volume that needs voters gets them if it has none.
+ * throws ShoalError 'usage' naming who is no member.
+ */
+export function votersIn(volume: Volume, settings: Settings): readonly PeerId[] | undefined {
+  const { [VOTERS]: named, consistency, locks } = settings
+  if (named !== undefined) return findVoters(volume, named)
+  const isForVoters = consistency === 'strong' || locks === 'strong'
+  const needed = isForVoters && volume.membership.policy(VOTERS) === undefined
+  return needed ? defaultVoters(volume) : undefined
+}
+
+/** The policies in force. */
+export function settingsOf(volume: Volume): Settings {
+  const keys = Object.keys(SETTINGS).filter(isKey)
+  const settings = Object.fromEntries(keys.map((key) => [key, valueOf(volume, key)]))
+  const voters = volume.membership.policy(VOTERS)
+  return voters === undefined ? settings : { ...settings, [VOTERS]: nameVoters(volume, voters) }
+}
+
+/** The redundancy class that new data of this volume gets. */
+export function classOf(volume: Volume): RedundancyClass {
+  return parseClass(valueOf(volume, 'class'))
+}
+
+/** When a write in this volume is acknowledged, unless the call says. */
+export function ackOf(volume: Volume): Ack {
+  return ACK.parse(valueOf(volume, 'ack'))
+}
+
+/** What a call about files is that does not say. */
+export function consistencyOf(volume: Volume): Consistency {
+  return CONSISTENCY.parse(valueOf(volume, 'consistency'))
+}
+
+/** Is it written by consensus, and by nothing else? */
+export function isStrong(volume: Volume): boolean {
+  return consistencyOf(volume) === 'strong'
+}
+
+/** Are locks of its files for all nodes? */
+export function hasStrongLocks(volume: Volume): boolean {
+  return LOCKS.parse(valueOf(volume, 'locks')) === 'strong'
+}
+
+export function conflictsOf(volume: Volume): ConflictPolicy {
+  return CONFLICTS.parse(valueOf(volume, 'conflicts'))
+}
+
+export function historyOf(volume: Volume): HistoryPolicy {
+  return HISTORY.parse(valueOf(volume, 'history'))
+}
+
+/** How long a member that is away is waited for. */
+export function awayMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'away')) ?? 0
+}
+
+/** How long shards that nobody needs are kept, lest that was a mistake. */
+export function trashMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'trash')) ?? 0
+}
+
+/** After how long a silence a peer is gone, and its shards are made anew elsewhere. */
+export function graceMsOf(volume: Volume): number {
+  return parseDuration(valueOf(volume, 'grace')) ?? 0
+}
+
+/** After how many entries a checkpoint is due. */
+export function checkpointEntriesOf(volume: Volume): number {
+  return Number(valueOf(volume, 'checkpoint'))
+}
+
+/** After how long without a read stripes go into the cold tier, and which that is; undefined: none does by itself. */
+export function coldAfterOf(
+  volume: Volume,
+): { readonly afterMs: number; readonly tier: string } | undefined {
+  const afterMs = parseDuration(valueOf(volume, 'cold-after'))
+  const tier = coldTierOf(volume)
+  return afterMs === undefined || tier === undefined ? undefined : { afterMs, tier }
+}
+
+/** Does nothing go into tiers but what is asked for? */
+export function isColdPaused(volume: Volume): boolean {
+  return valueOf(volume, 'cold') === 'paused'
+}
+
+/** Undefined: none. */
+export function coldTierOf(volume: Volume): string | undefined {
+  const tier = valueOf(volume, 'cold-tier')
+  return tier === 'none' ? undefined : tier
+}
+
+export function keepOf(volume: Volume): Keep {
+  return KEEP.parse(valueOf(volume, 'keep'))
+}
+
+function parseDuration(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  const unitMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
+  return unitMs === undefined || Number(count) === 0 ? undefined : Number(count) * unitMs
+}
+
+function valueOf(volume: Volume, key: Key): string {
+  return volume.membership.policy(key) ?? SETTINGS[key].default
+}
+
+function isKey(key: string): key is Key {
+  return Object.hasOwn(SETTINGS, key)
+}

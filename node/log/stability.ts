@@ -1,0 +1,103 @@
+// What is causally stable in a volume: held by every member that is waited for, so that nothing concurrent with it can
+// come any more (protocol/log/stability.ts).
+import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { dominates } from '../../protocol/clock/vector-clock.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import { stampHlc } from '../../protocol/clock/dot.ts'
+import { stableClock } from '../../protocol/log/stability.ts'
+import type { Claim } from '../../protocol/log/stability.ts'
+import type { Member } from '../../protocol/membership/members.ts'
+import { isQuorum } from '../../protocol/membership/quorum.ts'
+import { mayWrite } from '../../protocol/roles.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
+import type { Clock } from '../world/world.ts'
+import { awayMsOf } from './settings.ts'
+import type { Volume } from './volume.ts'
+
+/** Some beacons. */
+const IN_TOUCH_MS: number = MINUTE_MS
+
+/**
+ * Everyone who is waited for holds all entries up to this clock durably, and none can still be made. HLC_ZERO while that
+ * is not known of any, or those who are waited for and this node are no quorum.
+ */
+export function stableHlc(volume: Volume, clock: Pick<Clock, 'wall'>): Hlc {
+  // Not in a state that is to be another.
+  if (!volume.cuts.areJudged) return HLC_ZERO
+  const claims = claimsOfOthers(volume, clock)
+  if (claims === undefined) return HLC_ZERO
+  const hlcAt = (actor: ActorId, seq: number): Hlc =>
+    volume.entries.hlc(actor, Math.max(seq, volume.branches.firstSeq(actor))) ?? HLC_ZERO
+  return volume.forks.wholeUpTo(stableClock(volume.durableClaim(), claims, hlcAt))
+}
+
+/**
+ * Does one of these peers, members that are connected, say now that it has nothing that is not here? Who was away hears
+ * only after it was connected what the others did meanwhile, which may be much.
+ */
+export function isInTouch(volume: Volume, clock: Clock, connected: readonly PeerId[]): boolean {
+  const sinceMs = clock.wall() - IN_TOUCH_MS
+  const { vector } = volume.durableClaim()
+  return connected.some((peer) => {
+    const claim = volume.beacons.of(peer)
+    return claim !== undefined && claim.heardMs >= sinceMs && dominates(vector, claim.vector)
+  })
+}
+
+/** Members other than this one that were heard of, or admitted, not too long ago. */
+function present(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
+  const sinceMs = clock.wall() - awayMsOf(volume)
+  return volume.membership.nodes().filter(({ peer, granted }) => {
+    const heardMs = volume.beacons.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
+    return peer !== volume.identity.peer && heardMs >= sinceMs
+  })
+}
+
+/**
+ * Of these, who may write: nobody else makes anything that others would have to go by. Not who is heard of, and has confirmed
+ * nothing new for so long that it must be stuck, or lie.
+ */
+export function waitedFor(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
+  const writers = present(volume, clock).filter(({ role }) => mayWrite(role))
+  const advancing = writers.filter(({ peer }) => !volume.beacons.isStalled(peer))
+  // If most are stuck, it is this node that is.
+  return 2 * advancing.length >= writers.length ? advancing : writers
+}
+
+/** Of those that are waited for, who is not known to hold all that this node does. */
+export function laggingBehind(volume: Volume, clock: Pick<Clock, 'wall'>): PeerId[] {
+  const { vector } = volume.durableClaim()
+  return waitedFor(volume, clock)
+    .map(({ peer }) => peer)
+    .filter((peer) => {
+      const claim = volume.beacons.of(peer)
+      return claim === undefined || !dominates(claim.vector, vector)
+    })
+}
+
+/**
+ * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or so few members
+ * are there that what this node proposes would not be attested by enough.
+ */
+function claimsOfOthers(volume: Volume, clock: Pick<Clock, 'wall'>): Claim[] | undefined {
+  const here = present(volume, clock).map(({ peer }) => peer)
+  if (!isQuorum(volume.membership.nodes(), new Set([...here, volume.identity.peer])))
+    return undefined
+  const claims = waitedFor(volume, clock).map(({ peer }) => volume.beacons.of(peer))
+  const known = claims.filter((claim) => claim !== undefined)
+  return known.length === claims.length ? known : undefined
+}
+
+/** How many of these have a smaller id and may write; undefined if this one may not. */
+export function countBefore(
+  { membership, identity }: Volume,
+  peers: readonly PeerId[],
+): number | undefined {
+  const may = (peer: PeerId): boolean => {
+    const role = membership.member(peer)?.role
+    return role !== undefined && mayWrite(role)
+  }
+  if (!may(identity.peer)) return undefined
+  return peers.filter((peer) => peer < identity.peer && may(peer)).length
+}

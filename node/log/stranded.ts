@@ -1,0 +1,30 @@
+// A node that was away for so long that others have dropped what it lacks, and that cannot tell yet whether to believe what
+// they go on from: it keeps its state, and writes nothing.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Membership } from '../replica/membership.ts'
+
+export interface Stranded {
+  /** Who has the checkpoint that others go on from. */
+  readonly peer: PeerId
+  /** Members whose word for it is missing. */
+  readonly missing: readonly PeerId[]
+}
+
+/** What to note when it begins. */
+export function noteOf(
+  { peer, missing }: Stranded,
+  membership: Membership,
+): [message: string, fields: Record<string, unknown>] {
+  const message = 'the log of others goes on from a checkpoint that too few attest'
+  return [message, { peer, missing: missing.map((one) => membership.nameOf(one)) }]
+}
+
+/** What is answered to who writes. */
+export function cannotWrite({ peer, missing }: Stranded, membership: Membership): ShoalError {
+  const names = missing.map((one) => membership.nameOf(one)).join(', ')
+  return new ShoalError(
+    'EROFS',
+    `this node was away for so long that others have dropped what it lacks, and too few of them vouch for what they go on from (missing: ${names}): it is read-only until they are up, or until you say shoal volume accept-checkpoint ${peer}`,
+  )
+}

@@ -1,0 +1,399 @@
+// One volume on this node: its log, and the state that the log tells. Invariants:
+//   an op is applied the moment it is made or received, whole entries at a time, each after its causal past
+//   state and entries become durable together, in one group commit, data first (store.commit)
+//   an entry leaves this node only after its own commit; so a crash never takes back what others have seen
+//   entries from elsewhere close the open batch first, so an op never sees what its entry does not point to
+import type { ByteString } from '../../protocol/bytes.ts'
+import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import { encodeChecked } from '../../protocol/log/batch.ts'
+import type { Branches } from '../../protocol/log/branches.ts'
+import { makeDot, makeStamp } from '../../protocol/clock/dot.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
+import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
+import type { Genesis } from '../../protocol/membership/genesis.ts'
+import type { Identity } from '../../protocol/signed.ts'
+import type { Claim } from '../../protocol/log/stability.ts'
+import { emptyChanges } from '../../protocol/tree/apply.ts'
+import type { ChangeSet } from '../../protocol/tree/apply.ts'
+import { isGrowing } from '../../protocol/tree/growing.ts'
+import { coversAll } from '../../protocol/tree/made.ts'
+import type { Op } from '../../protocol/op/op.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { KvWrite } from '../store/kv.ts'
+import type { Timer } from '../world/world.ts'
+import type { ActorTable } from '../replica/actors.ts'
+import type { Place } from '../replica/ancestry.ts'
+import type { Attestations } from '../replica/attestations.ts'
+import { Author } from './author.ts'
+import type { Checkpoint } from '../replica/kept-checkpoint.ts'
+import type { Beacons } from './beacons.ts'
+import { Cuts } from '../replica/cuts.ts'
+import { checkEntry, isNews } from '../replica/entry-check.ts'
+import type { EntryVerdict } from '../replica/entry-check.ts'
+import type { EntryTable } from '../state/entries.ts'
+import { Forks } from '../replica/forks.ts'
+import { applySideEffects } from './side-effects.ts'
+import { VolumeCommit } from './volume-commit.ts'
+import { GrowthLimits, full } from './growth-limits.ts'
+import type { Validity } from '../replica/validity.ts'
+import { VolumeEvents } from '../replica/listeners.ts'
+import type { Membership } from '../replica/membership.ts'
+import { openParts } from './opened-parts.ts'
+import type { OpenedParts, VolumeComponents } from './opened-parts.ts'
+import { OpenBatch, bodyKindOf } from './open-batch.ts'
+import type { BodyKind } from './open-batch.ts'
+import { Removals } from '../replica/removals.ts'
+import type { Replica, ReplicaOwner } from '../replica/replica.ts'
+import { AcknowledgedFrontier } from './acknowledged-frontier.ts'
+import { StateView } from '../state/state-view.ts'
+import { StoppedEntry, halted } from './stopped-entry.ts'
+import type { Named } from './stopped-entry.ts'
+import { cannotWrite, noteOf } from './stranded.ts'
+import type { Stranded } from './stranded.ts'
+import { OrphanNodes } from './orphan-nodes.ts'
+import type { StripeTable } from '../shard-map/stripe-table.ts'
+import { takeEntry } from './take-entry.ts'
+import { Tentative } from './tentative.ts'
+
+/** A batch closes this long after its first op, in ms. */
+const BATCH_MS = 20
+/** Applied but uncommitted state beyond this makes writers wait for a commit. */
+const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
+
+export class Volume {
+  readonly id: VolumeId
+  readonly genesis: Genesis
+  readonly genesisBytes: Uint8Array
+  readonly identity: Identity
+  readonly view: StateView
+  readonly membership: Membership
+  readonly cuts: Cuts
+  readonly attestations: Attestations
+  readonly removals: Removals
+  readonly tentative: Tentative
+  readonly beacons: Beacons
+  readonly orphanNodes: OrphanNodes
+  readonly acknowledged: AcknowledgedFrontier
+  readonly forks: Forks
+  readonly growth: GrowthLimits
+  readonly stop: StoppedEntry
+  readonly events: VolumeEvents = new VolumeEvents()
+  readonly #world: VolumeComponents['world']
+  readonly #author: Author
+  #replica: Replica
+  readonly #commits: VolumeCommit
+  #batch: OpenBatch | undefined
+  #batchTimer: Timer | undefined
+  #stranded: Stranded | undefined
+
+  private constructor(
+    { world, store, identity, version = '', isCareful = false }: VolumeComponents,
+    { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
+    { view, membership, replica, claims, attestations }: OpenedParts,
+  ) {
+    this.id = volumeIdOf(genesisBytes)
+    this.genesis = decodeGenesis(genesisBytes)
+    this.genesisBytes = genesisBytes
+    this.identity = identity
+    this.view = view
+    this.membership = membership
+    this.attestations = attestations
+    this.cuts = new Cuts(view)
+    const inUse = { view, membership, replica: () => this.#replica, cuts: this.cuts }
+    this.removals = new Removals(inUse)
+    this.forks = new Forks({ ...inUse, removals: this.removals })
+    this.beacons = claims
+    this.orphanNodes = new OrphanNodes(view, world.clock)
+    this.acknowledged = new AcknowledgedFrontier(view)
+    this.#replica = replica
+    membership.describeBy((peer) => this.#replica.infos.of(peer))
+    this.#world = world
+    const close = (): void => this.endBatch()
+    const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
+    this.#commits = new VolumeCommit({ store, view, close, claim }, record)
+    const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
+    this.#author = new Author(parts)
+    const isFull = (): boolean => store.isFull === true
+    this.growth = new GrowthLimits({ volume: this, clock: world.clock, isFull })
+    this.stop = new StoppedEntry({ view, store, clock: world.clock, version, isCareful })
+    this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
+    const { cuts } = this
+    const durable = (): Claim => this.#commits.durable
+    const take = (entry: Entry): EntryVerdict => this.receive(entry)
+    const tell = (entry: Entry): void => this.#commits.add(entry)
+    this.tentative = new Tentative({ ...parts, cuts, close, durable, take, tell })
+  }
+
+  /**
+   * tag: two chars that tell this volume's keys from others' in the store.
+   * record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does.
+   */
+  static async open(
+    components: VolumeComponents,
+    genesisBytes: Uint8Array,
+    tag: ByteString,
+    record: readonly KvWrite[] = [],
+  ): Promise<Volume> {
+    const view = new StateView(components.store.kv, tag)
+    await view.sweep()
+    const named = { id: volumeIdOf(genesisBytes), genesis: decodeGenesis(genesisBytes) }
+    const parts = await openParts(view, components.identity, named)
+    return new Volume(components, { genesisBytes, record }, parts)
+  }
+
+  /** For other replicas of the same. */
+  get owner(): ReplicaOwner {
+    return { volume: this.id, membership: this.membership }
+  }
+
+  /** What the log has made of the volume. Another one after adopt(). */
+  get replica(): Replica {
+    return this.#replica
+  }
+
+  get stripes(): StripeTable {
+    return this.#replica.stripes
+  }
+
+  get actors(): ActorTable {
+    return this.#replica.actors
+  }
+
+  get entries(): EntryTable {
+    return this.#replica.entries
+  }
+
+  get branches(): Branches {
+    return this.#replica.branches
+  }
+
+  /** The newest checkpoint that is durable here. */
+  get checkpoint(): Checkpoint | undefined {
+    return this.#replica.checkpoint
+  }
+
+  set checkpoint(checkpoint: Checkpoint | undefined) {
+    this.#replica.checkpoint = checkpoint
+  }
+
+  /** This node's actor now. */
+  get actor(): ActorId {
+    return this.#author.actor
+  }
+
+  /** What is durable here; what others may be told of. */
+  durableVector(): VersionVector {
+    return this.#commits.durable.vector
+  }
+
+  /** The same as a promise: this node's next entry will have a greater clock. */
+  durableClaim(): Claim {
+    return this.tentative.heldClaim ?? this.#commits.durable
+  }
+
+  wallMs(): WallTime {
+    return this.#world.clock.wall()
+  }
+
+  /** Name of the member behind an actor, for conflict names. */
+  readonly authorName = (actor: ActorId): string => this.#replica.authorName(actor)
+
+  /** Told of this node's own entries once durable. */
+  onOwnEntries(listener: (entries: readonly Entry[]) => void): () => void {
+    return this.#commits.onDurable(listener)
+  }
+
+  /**
+   * Make an op: applied at once, durable after commit(). returns its dot. An op that throws had no effect.
+   * throws ShoalError 'ENOSPC' where the node is full, 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
+   * and the failure of an earlier commit: a node that could not sync must restart.
+   */
+  submit(op: Op): Dot {
+    this.#commits.check()
+    if (this.#stranded !== undefined) throw cannotWrite(this.#stranded, this.membership)
+    if (isGrowing(op) && this.growth.isFull) throw full()
+    if (this.tentative.isOpen) return this.tentative.submit(op)
+    this.#author.checkRight(op)
+    const encoded = encodeChecked(op)
+    const kind = bodyKindOf(op)
+    const open = this.#batch
+    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.endBatch()
+    const batch = (this.#batch ??= this.#openBatch(kind))
+    const index = batch.add(op, encoded)
+    const changes = emptyChanges()
+    const dot = makeDot(this.actor, batch.seq, index)
+    // What is said of an entry by its hash is known once the batch is closed: other ops apply then.
+    if (kind === 'sealed') {
+      const stamp = makeStamp(batch.hlc, this.actor, index)
+      this.#replica.applyOp(op, { dot, stamp, covers: coversAll }, changes)
+      applySideEffects(this, [op], this.actor)
+    }
+    this.events.change.tell(changes, true)
+    return dot
+  }
+
+  /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
+  strand(stranded: Stranded | undefined): void {
+    if (stranded !== undefined && this.#stranded === undefined)
+      this.events.note.tell(...noteOf(stranded, this.membership))
+    this.#stranded = stranded
+  }
+
+  get stranded(): Stranded | undefined {
+    return this.#stranded
+  }
+
+  /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
+  atomically<Result>(run: () => Result): Result {
+    if (this.#batch?.isHalfFull === true) this.endBatch()
+    return run()
+  }
+
+  /** Everything made and received so far is durable when this resolves. Concurrent calls share one sync. */
+  commit(): Promise<void> {
+    return this.#commits.commit()
+  }
+
+  /** Waits while too much is applied and not yet durable. */
+  async makeRoom(): Promise<void> {
+    if (this.view.appliedBytes > UNCOMMITTED_BYTES_MAX) await this.commit()
+  }
+
+  /**
+   * Take an entry of another node (or of this one, come back from a peer).
+   * isVerified: its signature is known to be its author's. payer: whose share of the log's growth it is, if not its author's.
+   * returns what became of it; 'applied' entries become durable with the next commit.
+   * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
+   */
+  receive(
+    entry: Entry,
+    { isVerified = false, payer }: { isVerified?: boolean; payer?: PeerId } = {},
+  ): EntryVerdict {
+    this.#commits.check()
+    const { header } = entry
+    if (header.volume !== this.id)
+      throw new ShoalError('malformed', 'an entry belongs to another volume')
+    if (this.#batch !== undefined) this.endBatch()
+    const replica = this.#replica
+    const wallMs = this.#world.clock.wall()
+    const found = checkEntry(entry, { replica, wallMs, isVerified })
+    // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
+    if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
+    if (typeof found === 'string') return found
+    return takeEntry(this, entry, found, payer)
+  }
+
+  /**
+   * This node was restored from an old copy, or may have been: write on as a new incarnation. What it has forgotten comes
+   * back from peers like anyone's (MEMO §1.3).
+   */
+  renewIncarnation(): void {
+    this.endBatch()
+    this.#author.renew()
+  }
+
+  /** This node's chains do not go on in the state in use where they did in `before`: so write on as others. */
+  renewIfForgotten(before: ActorTable): void {
+    const isAsBefore = (id: ActorId): boolean => this.actors.get(id)?.hash === before.get(id)?.hash
+    // Also one of which nothing was here.
+    if (!isAsBefore(this.actor)) this.#author.renew()
+    for (const { id } of before.all()) if (!isAsBefore(id)) this.tentative.forked(id)
+  }
+
+  /**
+   * Go on with a state that was built beside this one. `complete` runs with the batch closed and no write under way,
+   * and makes it hold all that this one does; what it returns runs when the state is in use. All of that becomes
+   * durable together with the switch, by the write after the one that is under way now.
+   */
+  adopt(next: { view: StateView; replica: Replica }, complete: () => () => void): Promise<void> {
+    return this.#commits.atNext(() => {
+      const after = complete()
+      const afterReset = this.events.beginReset()
+      this.view.adopt(next.view)
+      this.#replica = next.replica
+      this.#commits.forget()
+      after()
+      afterReset()
+      this.events.members.tell()
+    })
+  }
+
+  /** An entry without ops that points to all heads. */
+  merge(): void {
+    this.endBatch()
+    this.#log(this.#author.makeMerge(), [])
+  }
+
+  /** Commit what is left and stop the timer. */
+  async close(): Promise<void> {
+    this.#batchTimer?.cancel()
+    if (!this.#commits.failed) await this.commit()
+    await this.stop.written
+    this.#batchTimer?.cancel()
+  }
+
+  #openBatch(kind: BodyKind): OpenBatch {
+    this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
+      this.#batchTimer = undefined
+      // A failed commit fails the volume: the next caller hears of it.
+      this.commit().catch(() => undefined)
+    })
+    for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
+      this.#log(entry, [])
+    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
+  }
+
+  /** What was submitted so far is an entry of its own, or several. */
+  endBatch(): void {
+    const batch = this.#batch
+    if (batch === undefined) return
+    this.#batch = undefined
+    this.#log(this.#author.makeEntry(batch), batch.kind === 'sealed' ? [] : batch.ops)
+  }
+
+  /** Take an entry of this node's own. */
+  #log(entry: Entry, ops: readonly Op[]): void {
+    const { actor, deps } = entry.header
+    const before = this.actors.get(actor)
+    const place = { label: actor, before, deps, existing: undefined }
+    const isDue = this.removals.add(entry, place)
+    try {
+      this.apply(entry, place, ops, emptyChanges())
+    } catch (error) {
+      throw this.halt(undefined, error)
+    }
+    this.#commits.add(entry)
+    if (isDue) this.forks.tell()
+  }
+
+  /**
+   * An entry of another, or what is made here, was half applied: nothing of it becomes durable, nor what was made since the
+   * last commit. returns what to throw.
+   */
+  halt(at: Named | undefined, cause: unknown): ShoalError {
+    this.#batch = undefined
+    this.stop.halt(at, cause)
+    const failure = halted(cause)
+    this.#commits.stop(failure)
+    this.events.note.tell(failure.message, { entry: at?.entry, cause: String(cause) })
+    const { message } = failure
+    this.events.security.tell({ kind: 'volume-stopped', peer: at?.author, message })
+    return failure
+  }
+
+  /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
+  apply(
+    entry: Entry,
+    place: Place,
+    ops: readonly (Op | undefined)[],
+    changes: ChangeSet,
+    standing?: Validity,
+  ): void {
+    const applied = this.#replica.apply(entry, place, ops, changes, standing)
+    this.entries.put(place.label, entry)
+    applySideEffects(this, applied, place.label)
+  }
+}

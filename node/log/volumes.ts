@@ -1,0 +1,352 @@
+// The volumes this node has: which there are, their local names, which is the default, and how they come to be.
+// One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag begins all keys of the volume.
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import {
+  checkVolumeName,
+  decodeGenesis,
+  encodeGenesis,
+  parseChunkSize,
+  parseHashName,
+  volumeIdOf,
+} from '../../protocol/membership/genesis.ts'
+import { sealEpochKey } from '../../protocol/membership/members.ts'
+import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
+import { mayAdminister } from '../../protocol/roles.ts'
+import type { Role } from '../../protocol/roles.ts'
+import { identityFromSeed } from '../../protocol/signed.ts'
+import type { Identity } from '../../protocol/signed.ts'
+import type { JoinReply } from '../../protocol/wire/join.ts'
+import { StateView } from '../state/state-view.ts'
+import { Volume } from './volume.ts'
+import type { VolumeComponents } from './opened-parts.ts'
+
+const VOLUME_PREFIX = 'V'
+const SECRET_BYTES = 32
+const DEFAULT_CHUNK = '256k'
+const DEFAULT_HASH = 'blake3'
+
+/** How this node describes itself to the other members. */
+export interface SelfDescription {
+  readonly name: string
+  readonly zone: string
+  readonly capacityBytes: number
+}
+
+export interface NamedVolume {
+  readonly name: string
+  readonly volume: Volume
+}
+
+export class Volumes {
+  readonly #c: VolumeComponents
+  readonly #self: SelfDescription
+  /** In the order they were made or joined: the first is the default. */
+  readonly #volumes: NamedVolume[] = []
+  /** Volumes come to be one after the other: each needs a tag and a name that no other has. */
+  #making: Promise<unknown> = Promise.resolve()
+
+  private constructor(components: VolumeComponents, self: SelfDescription) {
+    this.#c = components
+    this.#self = self
+  }
+
+  /** isCopy: others may have written on with the incarnations that are stored here. */
+  static async open(
+    components: VolumeComponents,
+    self: SelfDescription,
+    { isCopy = false }: { readonly isCopy?: boolean } = {},
+  ): Promise<Volumes> {
+    const volumes = new Volumes(components, self)
+    for await (const [key, value] of components.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+      const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
+      const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
+      volumes.#volumes.push({ name, volume })
+      if (isCopy) {
+        volume.renewIncarnation()
+        await volume.commit()
+      }
+      await volumes.describeSelf(volume)
+    }
+    return volumes
+  }
+
+  all(): readonly NamedVolume[] {
+    return this.#volumes
+  }
+
+  get(id: VolumeId): Volume | undefined {
+    return this.#volumes.find(({ volume }) => volume.id === id)?.volume
+  }
+
+  /** By name or id; the default without one. throws 'no-such-volume'. */
+  find(nameOrId: string | undefined): NamedVolume {
+    const found =
+      nameOrId === undefined
+        ? this.#volumes[0]
+        : this.#volumes.find(({ name, volume }) => name === nameOrId || volume.id === nameOrId)
+    if (found !== undefined) return found
+    const known = this.#volumes.map(({ name }) => name).join(', ')
+    throw new ShoalError(
+      'no-such-volume',
+      nameOrId === undefined
+        ? 'this node has no volume yet; make one with shoal volume create main, or join one with shoal join TICKET'
+        : `there is no volume "${nameOrId}" here; volumes here: ${known === '' ? 'none' : known}`,
+    )
+  }
+
+  /** A new volume with this node as its admin. throws 'EEXIST', 'usage'. */
+  create(
+    name: string,
+    chunk: string = DEFAULT_CHUNK,
+    hash: string = DEFAULT_HASH,
+  ): Promise<NamedVolume> {
+    return this.#inTurn(async () => {
+      this.#checkNameFree(name)
+      const { identity, world } = this.#c
+      const genesis = encodeGenesis({
+        creator: identity.peer,
+        name,
+        nonce: world.random.bytes(32),
+        created: world.clock.wall(),
+        chunk: parseChunkSize(chunk),
+        hash: parseHashName(hash),
+      })
+      const volume = await this.#open(genesis, name)
+      const secret = world.random.bytes(SECRET_BYTES)
+      const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
+      volume.submit({
+        kind: 'member',
+        peer: identity.peer,
+        role: 'admin',
+        keys: [{ epoch: 1, sealed }],
+      })
+      volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
+      return this.#add(volume, name)
+    })
+  }
+
+  /** Take up a volume this node was admitted to, in this role. Its log is still to be fetched. */
+  adopt(reply: Extract<JoinReply, { kind: 'admitted' }>, role: Role): Promise<NamedVolume> {
+    return this.#inTurn(async () => {
+      const id = volumeIdOf(reply.genesis)
+      const ownName = this.#freeNameOf(reply.genesis)
+      const known = this.get(id)
+      const volume = known ?? (await this.#open(reply.genesis, ownName))
+      volume.membership.expectRole(role)
+      for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
+      if (known === undefined) return this.#add(volume, ownName)
+      await volume.commit()
+      return this.find(id)
+    })
+  }
+
+  /**
+   * Take up a volume that nobody is asked for: `fill` makes it whole as another identity, which admits this node, and before
+   * that this node has nothing of it. throws what `fill` throws, 'EEXIST' if it is here.
+   */
+  recover(
+    genesis: Uint8Array,
+    as: Identity,
+    fill: (volume: Volume) => Promise<void>,
+  ): Promise<NamedVolume> {
+    return this.#inTurn(async () => {
+      const known = this.get(volumeIdOf(genesis))
+      if (known !== undefined)
+        throw new ShoalError('EEXIST', `volume ${known.genesis.name} is here; see shoal volume ls`)
+      await this.#asAnother(genesis, as, fill, { isKept: true })
+      const name = this.#freeNameOf(genesis)
+      const volume = await this.#open(genesis, name)
+      volume.submit({ kind: 'member-info', peer: this.#c.identity.peer, ...this.#self })
+      return this.#add(volume, name)
+    })
+  }
+
+  /** The same as a drill: `run` makes it whole and looks at it, and then this node has nothing of it. throws what `run` throws. */
+  rehearse<Result>(
+    genesis: Uint8Array,
+    as: Identity,
+    run: (volume: Volume) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#inTurn(() => this.#asAnother(genesis, as, run, { isKept: false }))
+  }
+
+  /** Open a volume that is not here yet as another identity. */
+  async #asAnother<Result>(
+    genesis: Uint8Array,
+    as: Identity,
+    run: (volume: Volume) => Promise<Result>,
+    { isKept }: { readonly isKept: boolean },
+  ): Promise<Result> {
+    const tag = await this.#freshTag()
+    const view = new StateView(this.#c.store.kv, tag)
+    // What a crash has left of another attempt.
+    await view.clear()
+    let isDone = false
+    try {
+      const volume = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
+      try {
+        const result = await run(volume)
+        isDone = true
+        return result
+      } finally {
+        await volume.close()
+      }
+    } finally {
+      if (!isDone || !isKept) await view.clear()
+    }
+  }
+
+  /** False too if there is no such volume here. */
+  isMember(id: VolumeId, peer: PeerId, role: Role): boolean {
+    return this.get(id)?.membership.member(peer)?.role === role
+  }
+
+  /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
+  async admit(
+    id: VolumeId,
+    peer: PeerId,
+    role: Role,
+  ): Promise<Extract<JoinReply, { kind: 'admitted' }>> {
+    const { volume } = this.find(id)
+    this.checkAdmin(volume)
+    const keys = volume.membership.allSecrets().map(([epoch, secret]) => ({
+      epoch,
+      sealed: sealEpochKey(peer, role, secret, this.#c.world.random.bytes(32)),
+    }))
+    if (volume.membership.member(peer)?.role !== role) {
+      volume.submit({ kind: 'member', peer, role, keys })
+      await volume.commit()
+    }
+    return { kind: 'admitted', genesis: volume.genesisBytes, keys }
+  }
+
+  /** A key by which a volume can be recovered from a tier, as a member of it. throws 'EPERM' unless this node is an admin. */
+  async makeRecoveryKey(volume: Volume): Promise<RecoveryKey> {
+    this.checkAdmin(volume)
+    const { random, clock } = this.#c.world
+    const { membership } = volume
+    const identity = identityFromSeed(random.bytes(SECRET_BYTES))
+    const { peer, seed } = identity
+    const day = new Date(clock.wall()).toISOString().slice(0, 10)
+    const base = `recovery-${day}`
+    const taken = new Set(membership.members().map((member) => member.name))
+    let name = base
+    for (let n = 2; taken.has(name); n++) name = `${base}-${n}`
+    const secrets = membership.allSecrets()
+    const keys = secrets.map(([epoch, secret]) => ({
+      epoch,
+      sealed: sealEpochKey(peer, 'recovery', secret, random.bytes(32)),
+    }))
+    volume.atomically(() => {
+      volume.submit({ kind: 'member', peer, role: 'recovery', keys })
+      volume.submit({ kind: 'member-info', peer, name, zone: '', capacityBytes: 0 })
+    })
+    await volume.commit()
+    return { name, genesis: volume.genesisBytes, seed, secrets }
+  }
+
+  /** throws 'EPERM', 'no-such-peer' unless this node may take this member away. */
+  checkRemovable(volume: Volume, peer: PeerId): void {
+    this.checkAdmin(volume)
+    if (volume.membership.member(peer) === undefined) {
+      throw new ShoalError(
+        'no-such-peer',
+        `${peer} is not a member of this volume; see shoal peer ls`,
+      )
+    }
+    if (peer === this.#c.identity.peer)
+      throw new ShoalError('EPERM', 'a node cannot remove itself; ask another admin')
+  }
+
+  /** Take a member's rights away and give those who remain a new key. throws as checkRemovable. */
+  async remove(volume: Volume, peer: PeerId): Promise<void> {
+    this.checkRemovable(volume, peer)
+    const { random } = this.#c.world
+    const secret = random.bytes(SECRET_BYTES)
+    const epoch = volume.membership.epoch + 1
+    const remaining = volume.membership.members().filter((member) => member.peer !== peer)
+    const keys = remaining.map((member) => ({
+      peer: member.peer,
+      sealed: sealEpochKey(member.peer, member.role, secret, random.bytes(32)),
+    }))
+    volume.atomically(() => {
+      volume.submit({ kind: 'remove-member', peer })
+      volume.submit({ kind: 'epoch', epoch, keys })
+    })
+    await volume.commit()
+  }
+
+  /** throws 'EPERM' unless this node is an admin of the volume. */
+  checkAdmin(volume: Volume): void {
+    const me = volume.membership.member(this.#c.identity.peer)
+    if (me !== undefined && mayAdminister(me.role)) return
+    const admins = volume.membership.members().filter(({ role }) => mayAdminister(role))
+    const names = admins.map(({ name, peer }) => name || peer).join(', ') || 'none is known'
+    throw new ShoalError(
+      'EPERM',
+      `only an admin of the volume may do this, and this node is a ${me?.role ?? 'stranger'}; admins: ${names}`,
+    )
+  }
+
+  /** After the log is held: say who we are, if the log has it otherwise. */
+  async describeSelf(volume: Volume): Promise<void> {
+    const { peer } = this.#c.identity
+    const known = volume.membership.member(peer)
+    if (known === undefined) return
+    const { name, zone, capacityBytes } = this.#self
+    if (known.name === name && known.zone === zone && known.capacityBytes === capacityBytes) return
+    volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
+    await volume.commit()
+  }
+
+  /** Every volume is closed; the first failure is thrown at the end. */
+  async close(): Promise<void> {
+    const closed = await Promise.allSettled(this.#volumes.map(({ volume }) => volume.close()))
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
+
+  async #inTurn<Result>(make: () => Promise<Result>): Promise<Result> {
+    const made = this.#making.then(make)
+    this.#making = made.catch(() => undefined)
+    return made
+  }
+
+  /** A volume that is not here yet. Nothing of it is durable before its first commit. */
+  async #open(genesis: Uint8Array, name: string): Promise<Volume> {
+    const tag = await this.#freshTag()
+    const value = encodeCbor([genesis, name])
+    return Volume.open(this.#c, genesis, tag, [{ kind: 'put', key: VOLUME_PREFIX + tag, value }])
+  }
+
+  async #add(volume: Volume, name: string): Promise<NamedVolume> {
+    await volume.commit()
+    const named = { name, volume }
+    this.#volumes.push(named)
+    return named
+  }
+
+  /** Tags count up, so that scanning them gives the volumes in the order they came. */
+  async #freshTag(): Promise<ByteString> {
+    let last = 0
+    for await (const [key] of this.#c.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+      last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
+    }
+    return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)
+  }
+
+  #freeNameOf(genesis: Uint8Array): string {
+    const { name } = decodeGenesis(genesis)
+    const isTaken = this.#volumes.some((other) => other.name === name)
+    return isTaken ? `${name}-${volumeIdOf(genesis).slice(0, 4)}` : name
+  }
+
+  #checkNameFree(name: string): void {
+    checkVolumeName(name)
+    if (this.#volumes.some((known) => known.name === name)) {
+      throw new ShoalError('EEXIST', `a volume "${name}" is here already; see shoal volume ls`)
+    }
+  }
+}

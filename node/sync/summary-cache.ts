@@ -1,0 +1,50 @@
+// What this node says of the logs here, made once for as long as it says the same. A member that says the same is understood
+// at once: in a large swarm most do, and to read what is said of hundreds of actors is most of what an exchange costs.
+import { equalBytes } from '../../protocol/bytes.ts'
+import type { VolumeId } from '../../protocol/ids.ts'
+import { decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
+import { summaryOf } from '../log/log-summary.ts'
+import type { Checkpoint } from '../replica/kept-checkpoint.ts'
+import type { Volume } from '../log/volume.ts'
+
+/** What is durable of a log, and the messages that say so. */
+export interface Said {
+  readonly log: LogSummary
+  readonly hello: Uint8Array
+  readonly durable: Uint8Array
+}
+
+interface Kept extends Said {
+  readonly checkpoint: Checkpoint | undefined
+}
+
+export class SummaryCache {
+  readonly #kept = new Map<VolumeId, Kept>()
+
+  of(volume: Volume): Said {
+    const { id, checkpoint, branches } = volume
+    const known = this.#kept.get(id)
+    const isSame =
+      known?.log.vector === volume.durableVector() &&
+      known.checkpoint === checkpoint &&
+      known.log.attested === volume.attestations.digest
+    // Branches may come to be called otherwise meanwhile.
+    if (known !== undefined && isSame && branches.isEmpty) return known
+    const log = summaryOf(volume)
+    const hello = encodeLogMessage({ kind: 'hello', volume: id, log })
+    const durable = encodeLogMessage({ kind: 'durable', log })
+    const kept = { log, hello, durable, checkpoint }
+    this.#kept.set(id, kept)
+    return kept
+  }
+
+  /** As decodeLogMessage. */
+  decode(frame: Uint8Array): LogMessage {
+    for (const [volume, { hello, durable, log }] of this.#kept) {
+      if (equalBytes(frame, hello)) return { kind: 'hello', volume, log }
+      if (equalBytes(frame, durable)) return { kind: 'durable', log }
+    }
+    return decodeLogMessage(frame)
+  }
+}

@@ -1,0 +1,395 @@
+// The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at the origin, against
+// what this node sees now; an op once made is never refused elsewhere. All calls are synchronous but listings; durable
+// after volume.commit().
+import { toHex } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
+import { ShoalError, assert } from '../../protocol/errors.ts'
+import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
+import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
+import { dotActor } from '../../protocol/clock/dot.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import {
+  clampTime,
+  dirAttributes,
+  inodeAttributes,
+  shownVersion,
+} from '../../protocol/tree/attributes.ts'
+import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
+import { childPrefix, decodeChildren } from '../../protocol/tree/children.ts'
+import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { isWithin } from '../../protocol/tree/moves.ts'
+import { nameFromText, nameText } from '../../protocol/op/names.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import type { AttributeValues, ContentRef, SpecialFile, TreeOp } from '../../protocol/op/op.ts'
+import { ROOT, isDirVisible, readDir, readInode } from '../../protocol/tree/records.ts'
+import type { Dir, Inode } from '../../protocol/tree/records.ts'
+import { lookupName, resolve, shownDirName } from '../../protocol/tree/view.ts'
+import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import type { Random } from '../world/world.ts'
+import { findConflict, keepOps, listConflicts } from './conflict-listing.ts'
+import type { NameConflict } from './conflict-listing.ts'
+import { namesOf } from './all-inodes.ts'
+import { conflictsOf } from '../log/settings.ts'
+import { prefixEnd } from '../state/state-view.ts'
+import { checkNotCopy, moveOps, removeOps, versionOps } from './target-ops.ts'
+import type { NewVersion } from './target-ops.ts'
+import type { Volume } from '../log/volume.ts'
+import { Xattrs } from './xattrs.ts'
+
+/** What a file holds: the version shown, and what a writer must name as its base. */
+export interface FileVersion {
+  readonly content: ContentRef
+  readonly size: number
+  readonly base: readonly Dot[]
+  /** The member who wrote it: may have its chunks before they are placed. */
+  readonly author: PeerId | undefined
+}
+
+type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
+type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
+
+export interface ListedEntry extends ViewEntry {
+  /** Where to go on: pass as `after`. */
+  readonly key: ByteString
+}
+
+const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
+
+export class Namespace {
+  readonly volume: Volume
+  readonly xattrs: Xattrs
+  readonly #random: Random
+
+  constructor(components: { readonly volume: Volume; readonly random: Random }) {
+    this.volume = components.volume
+    this.xattrs = new Xattrs(components.volume)
+    this.#random = components.random
+  }
+
+  lookup(dir: NodeId, name: Name): ViewTarget | undefined {
+    this.#dir(dir)
+    return lookupName(this.volume.view, dir, name, this.volume.authorName)?.target
+  }
+
+  /** Where a path leads, not following symlinks; names are UTF-8 text. throws 'ENOENT', 'ENOTDIR'. */
+  resolvePath(path: readonly string[]): ViewTarget {
+    let at: ViewTarget = { kind: 'dir', id: ROOT }
+    path.forEach((part, index) => {
+      const shown = `/${path.slice(0, index + 1).join('/')}`
+      if (at.kind !== 'dir')
+        throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
+      const next = this.lookup(at.id, nameFromText(part))
+      if (next === undefined) throw new ShoalError('ENOENT', `${shown}: no such file or folder`)
+      at = next
+    })
+    return at
+  }
+
+  /** Of what was removed too, while anybody may still speak of it: it has no links. throws 'ENOENT', 'ESTALE'. */
+  attributes(target: ViewTarget): NodeAttributes {
+    if (target.kind === 'dir') return dirAttributes(target.id, this.#known(target.id))
+    const inode = this.#inode(target.id)
+    const version = shownVersion(this.volume.view, target.id, inode, target.version)
+    return inodeAttributes(inode, version)
+  }
+
+  /** Target bytes of a symlink. throws 'EINVAL'. */
+  symlinkTarget(inode: NodeId): Uint8Array {
+    const { target } = this.#inode(inode)
+    if (target === undefined) throw new ShoalError('EINVAL', 'not a symlink')
+    return target
+  }
+
+  /** The version a reader sees now. throws 'EISDIR' for what is not a file, 'ESTALE' for what is gone. */
+  fileVersion(target: ViewTarget): FileVersion {
+    if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
+    const inode = this.#inode(target.id)
+    const version = shownVersion(this.volume.view, target.id, inode, target.version)
+    if (version === undefined && target.version !== undefined)
+      throw new ShoalError('ESTALE', 'the conflict copy is gone')
+    if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
+    const author = this.volume.actors.get(dotActor(version.dot))?.peer
+    return { content: version.content, size: version.size, base: [version.dot], author }
+  }
+
+  /** Entries of a directory in the order of their collision keys, from after `after`. cost: O(entries read). */
+  async *list(dir: NodeId, after?: ByteString): AsyncGenerator<ListedEntry> {
+    this.#dir(dir)
+    const { view, authorName } = this.volume
+    const policy = conflictsOf(this.volume)
+    const prefix = childPrefix(dir)
+    const from = after === undefined ? prefix : `${prefix}${after}\0`
+    for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
+      for (const entry of resolve(view, dir, decodeChildren(view, key, value), authorName, policy))
+        yield { ...entry, key: key.slice(prefix.length) }
+    }
+  }
+
+  /** Names under which more than one thing shows, all over the volume, in key order, from after `after`. */
+  conflicts(after?: ByteString): AsyncGenerator<NameConflict> {
+    return listConflicts(this.volume, after)
+  }
+
+  /** The conflict of which a side shows under this name, or undefined. */
+  conflictAt(dir: NodeId, name: Name): Omit<NameConflict, 'key'> | undefined {
+    this.#dir(dir)
+    return findConflict(this.volume, dir, name)
+  }
+
+  /**
+   * End a conflict: of its sides that show only the one under this name is left, with the plain name.
+   * throws 'ENOENT' where there is no conflict, 'EISDIR' where a side is a directory.
+   */
+  keepConflict(dir: NodeId, name: Name): void {
+    const conflict = this.conflictAt(dir, name)
+    const side = conflict?.sides.find((known) => known.name === name)
+    if (conflict === undefined || side === undefined)
+      throw new ShoalError('ENOENT', `"${nameText(name)}" is in no conflict`)
+    this.#submit(keepOps(this.volume, conflict, side.target))
+  }
+
+  /** Where a directory shows, from the root down. */
+  pathOf(dir: NodeId): Name[] {
+    const path: Name[] = []
+    for (let at = dir; at !== ROOT;) {
+      const record = this.#dir(at)
+      path.unshift(shownDirName(this.volume.view, at, record, this.volume.authorName))
+      at = record.parent
+    }
+    return path
+  }
+
+  makeDir(parent: NodeId, name: Name, attributes: AttributeValues): NodeId {
+    this.#checkFree(parent, name)
+    const id = freshDirId(this.volume.view, parent, name)
+    this.volume.submit({ kind: 'mkdir', id, parent, name, attributes: this.#withTimes(attributes) })
+    return id
+  }
+
+  /** A new file or, with a target, symlink. */
+  create(
+    parent: NodeId,
+    name: Name,
+    attributes: AttributeValues,
+    target?: Uint8Array,
+  ): InodeTarget {
+    return this.#create(parent, name, { attributes, target })
+  }
+
+  /** The same with an id from freshId(). */
+  createAs(inode: NodeId, parent: NodeId, name: Name, attributes: AttributeValues): InodeTarget {
+    return this.#create(parent, name, { attributes, target: undefined }, inode)
+  }
+
+  /** A new fifo, socket or device. */
+  makeSpecial(
+    parent: NodeId,
+    name: Name,
+    attributes: AttributeValues,
+    special: SpecialFile,
+  ): InodeTarget {
+    return this.#create(parent, name, { attributes, target: undefined, special })
+  }
+
+  /** Another name for a file. throws 'EPERM' for a directory, 'EXDEV' for a conflict copy. */
+  link(target: ViewTarget, parent: NodeId, name: Name): void {
+    if (target.kind === 'dir') throw new ShoalError('EPERM', 'a folder cannot have a second name')
+    checkNotCopy(target, name)
+    this.#checkFree(parent, name)
+    this.volume.submit({ kind: 'link', link: this.freshId(), inode: target.id, parent, name })
+  }
+
+  /** Remove a name that is no folder. Of a conflict copy: that version. throws 'ENOENT', 'EISDIR'. */
+  unlink(parent: NodeId, name: Name): InodeTarget {
+    const target = this.#present(parent, name)
+    if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
+    this.#submit(removeOps(this.volume.view, target))
+    return target
+  }
+
+  /** throws 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'. */
+  removeDir(parent: NodeId, name: Name): void {
+    const target = this.#present(parent, name)
+    if (target.kind !== 'dir')
+      throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+    this.#checkEmpty(target.id, name)
+    this.#submit(removeOps(this.volume.view, target))
+  }
+
+  /**
+   * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything.
+   * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR', 'EXDEV' (a conflict copy).
+   */
+  rename(
+    from: NodeId,
+    fromName: Name,
+    to: NodeId,
+    toName: Name,
+    flags = 0,
+  ): ViewTarget | undefined {
+    const moved = this.#present(from, fromName)
+    this.#dir(to)
+    if (moved.kind === 'dir' && isWithin(this.volume.view, to, moved.id)) {
+      throw new ShoalError('EINVAL', `"${nameText(fromName)}" cannot be moved into itself`)
+    }
+    checkNotCopy(moved, fromName)
+    const replaced = this.lookup(to, toName)
+    if ((flags & 1) !== 0 && replaced !== undefined) {
+      throw new ShoalError('EEXIST', `"${nameText(toName)}" exists already`)
+    }
+    if ((flags & 2) !== 0) {
+      if (replaced === undefined)
+        throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
+      checkNotCopy(replaced, toName)
+      if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
+        throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
+      }
+      this.#submit([
+        ...this.#moveOps(moved, to, toName),
+        ...this.#moveOps(replaced, from, fromName),
+      ])
+      return undefined
+    }
+    if (replaced?.id === moved.id) {
+      // Two names of one inode: POSIX does nothing. One name in another case or normal form: take the new spelling.
+      const same =
+        moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
+      if (same) this.#submit(this.#moveOps(moved, to, toName))
+      return undefined
+    }
+    this.#checkReplaceable(moved, replaced, toName)
+    const removal = replaced === undefined ? [] : removeOps(this.volume.view, replaced)
+    this.#submit([...removal, ...this.#moveOps(moved, to, toName)])
+    return replaced
+  }
+
+  setAttributes(target: ViewTarget, attributes: AttributeValues): void {
+    if (target.kind === 'dir') this.#known(target.id)
+    else this.#inode(target.id)
+    this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
+  }
+
+  /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. throws 'ESTALE'. */
+  putVersion(inode: NodeId, version: NewVersion): Dot {
+    this.#inode(inode)
+    const { view, actors, identity } = this.volume
+    const isSelf = (actor: ActorId): boolean => actors.get(actor)?.peer === identity.peer
+    const dot = this.#submit(versionOps(view, inode, version, isSelf))
+    assert(dot !== undefined, 'writing is at least one op')
+    return dot
+  }
+
+  /** Parent of a directory; the root is its own. */
+  parentOf(dir: NodeId): NodeId {
+    return this.#dir(dir).parent
+  }
+
+  /** Where a directory or file shows: directories and the name that it has there. Nothing for what is gone. */
+  placesOf(target: ViewTarget): [dir: NodeId, name: Name][] {
+    const { view } = this.volume
+    if (target.kind === 'dir') {
+      const dir = readDir(view, target.id)
+      return dir === undefined ? [] : [[dir.parent, dir.name]]
+    }
+    return namesOf(view, target.id)
+  }
+
+  /** One that nothing has. */
+  freshId(): NodeId {
+    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
+  }
+
+  nowNs(): bigint {
+    return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
+  }
+
+  #create(
+    parent: NodeId,
+    name: Name,
+    { attributes, ...rest }: Pick<OpOf<'create'>, 'attributes' | 'target' | 'special'>,
+    inode: NodeId = this.freshId(),
+  ): InodeTarget {
+    this.#checkFree(parent, name)
+    const link = this.freshId()
+    const withTimes = this.#withTimes(attributes)
+    this.volume.submit({
+      kind: 'create',
+      inode,
+      link,
+      parent,
+      name,
+      attributes: withTimes,
+      ...rest,
+    })
+    return { kind: 'inode', id: inode, link, version: undefined }
+  }
+
+  /** Ops that others see together. returns the dot of the last. */
+  #submit(ops: readonly TreeOp[]): Dot | undefined {
+    return this.volume.atomically(() => ops.map((op) => this.volume.submit(op)).at(-1))
+  }
+
+  #moveOps(target: ViewTarget, parent: NodeId, name: Name): TreeOp[] {
+    return moveOps(this.volume.view, target, parent, name)
+  }
+
+  #checkReplaceable(moved: ViewTarget, replaced: ViewTarget | undefined, name: Name): void {
+    if (replaced === undefined) return
+    if (moved.kind === 'dir' && replaced.kind !== 'dir') {
+      throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+    }
+    if (moved.kind !== 'dir' && replaced.kind === 'dir') {
+      throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
+    }
+    if (replaced.kind === 'dir') this.#checkEmpty(replaced.id, name)
+  }
+
+  #checkEmpty(dir: NodeId, name: Name): void {
+    if (this.#dir(dir).visibleChildren > 0)
+      throw new ShoalError('ENOTEMPTY', `"${nameText(name)}" is not empty`)
+  }
+
+  #checkFree(parent: NodeId, name: Name): void {
+    if (this.lookup(parent, name) !== undefined)
+      throw new ShoalError('EEXIST', `"${nameText(name)}" exists already`)
+  }
+
+  #present(parent: NodeId, name: Name): ViewTarget {
+    const target = this.lookup(parent, name)
+    if (target === undefined)
+      throw new ShoalError('ENOENT', `"${nameText(name)}": no such file or folder`)
+    return target
+  }
+
+  #dir(id: NodeId): Dir {
+    const dir = this.#known(id)
+    if (!isDirVisible(id, dir)) throw new ShoalError('ENOENT', 'the folder is gone')
+    return dir
+  }
+
+  #known(id: NodeId): Dir {
+    const dir = readDir(this.volume.view, id)
+    if (dir === undefined) throw new ShoalError('ENOENT', 'the folder is gone')
+    return dir
+  }
+
+  #inode(id: NodeId): Inode {
+    const inode = readInode(this.volume.view, id)
+    if (inode === undefined) throw new ShoalError('ESTALE', 'the file is gone')
+    return inode
+  }
+
+  #withTimes(attributes: AttributeValues): AttributeValues {
+    const now = this.nowNs()
+    return clamped({ accessedNs: now, modifiedNs: now, ...attributes })
+  }
+}
+
+function clamped(attributes: AttributeValues): AttributeValues {
+  const { accessedNs, modifiedNs, ...rest } = attributes
+  return {
+    ...rest,
+    ...(accessedNs === undefined ? {} : { accessedNs: clampTime(accessedNs) }),
+    ...(modifiedNs === undefined ? {} : { modifiedNs: clampTime(modifiedNs) }),
+  }
+}

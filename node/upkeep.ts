@@ -1,0 +1,232 @@
+// All that a node does by itself for what is stored: for each of its volumes, from when it is hosted on, and for its own
+// disk. Here is only what belongs together; when each thing is done is in its own file.
+import { assert } from '../protocol/errors.ts'
+import { mayWrite } from '../protocol/roles.ts'
+import type { PeerId } from '../protocol/ids.ts'
+import type { ViewTarget } from '../protocol/tree/view.ts'
+import { MIB, MINUTE_MS } from '../protocol/units.ts'
+import { SWEEP_STEP_MS } from './stripes/provider-announcer.ts'
+import type { HostedVolume } from './volume/hosted-volume.ts'
+import type { HostedVolumes } from './volume/hosted-volumes.ts'
+import { graceMsOf, trashMsOf } from './log/settings.ts'
+import type { Volumes } from './log/volumes.ts'
+import type { Detector, Liveness } from './peers/detector.ts'
+import type { RecordSecurity } from './observe/security.ts'
+import type { Store } from './store/store.ts'
+import type { World } from './world/world.ts'
+import { AUDIT_EVERY_MS, Audit } from './repair/audit.ts'
+import { Budget } from './world/budget.ts'
+import type { BelievedShard } from './shard-map/disbelieved-shards.ts'
+import type { Quarantine } from './repair/quarantine.ts'
+import { Doubts } from './repair/doubts.ts'
+import { Job } from './jobs/background-job.ts'
+import { LocalPinning } from './pinning/local-pinning.ts'
+import { Repacker } from './gc/repacking.ts'
+import { Reclaim } from './gc/reclaim.ts'
+import { SCRUB_EVERY_MS, Scrub } from './repair/scrub.ts'
+import type { ScrubbedVolume } from './repair/scrub-check.ts'
+import { RepairLoop } from './repair/repair-loop.ts'
+import type { RepairLoopOptions } from './repair/repair-loop.ts'
+import { VolumeGc } from './gc/volume-gc.ts'
+
+/** What was not answered is asked again. */
+const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
+const BYTES_PER_SECOND: number = 64 * MIB
+
+export interface NodeUpkeepOptions extends RepairLoopOptions {
+  /** For all volumes together, what is urgent apart: what this node sends and receives. 64 MiB by default. */
+  readonly bytesPerSecond?: number | undefined
+}
+
+export interface NodeUpkeepComponents {
+  readonly world: World
+  readonly store: Store
+  readonly volumes: Volumes
+  readonly hosted: HostedVolumes
+  readonly detector: Detector
+  readonly quarantine: Quarantine
+  readonly security?: RecordSecurity | undefined
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+export class NodeUpkeep {
+  readonly scrub: Scrub
+  readonly garbage: Reclaim
+  readonly #c: NodeUpkeepComponents
+  readonly #options: RepairLoopOptions
+  readonly #budget: Budget
+  readonly #upkeeps = new Map<HostedVolume, RepairLoop>()
+  readonly #garbage = new Map<HostedVolume, VolumeGc>()
+  readonly #keepers = new Map<HostedVolume, LocalPinning>()
+  readonly #jobs: Job[] = []
+  #isStarted = false
+
+  constructor(components: NodeUpkeepComponents, options: NodeUpkeepOptions = {}) {
+    this.#c = components
+    this.#options = options
+    const { world, store, hosted, log } = components
+    const { clock, network, random } = world
+    const { bytesPerSecond = BYTES_PER_SECOND } = options
+    this.#budget = new Budget(clock, { bytesPerSecond })
+    const volumes = (): Iterable<ScrubbedVolume> => this.#scrubbed()
+    const scrub = (this.scrub = new Scrub({ store, clock, network, volumes, log }))
+    this.#addJob('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal))
+    this.garbage = new Reclaim({
+      store,
+      volumes: () => [...this.#garbage.values()],
+      trashMs: () => Math.max(0, ...[...hosted.all()].map(({ volume }) => trashMsOf(volume))),
+      clock,
+      random,
+      log,
+    })
+    for (const each of hosted.all()) this.#add(each)
+    hosted.onHosted((each) => this.#add(each))
+  }
+
+  start(): void {
+    this.#isStarted = true
+    for (const upkeep of this.#upkeeps.values()) upkeep.start()
+    for (const garbage of this.#garbage.values()) garbage.start()
+    for (const localPinning of this.#keepers.values()) localPinning.start()
+    for (const job of this.#jobs) job.start()
+    this.garbage.start()
+  }
+
+  /** Resolves when nothing goes on any more. */
+  async stop(): Promise<void> {
+    await this.garbage.stop()
+    const volumes = [
+      ...this.#upkeeps.values(),
+      ...this.#garbage.values(),
+      ...this.#keepers.values(),
+    ]
+    const all = [...volumes, ...this.#jobs]
+    await Promise.all(all.map((each) => each.stop()))
+  }
+
+  /** Members of a volume, their connections or its policies have changed. */
+  peersChanged(): void {
+    for (const upkeep of this.#upkeeps.values()) upkeep.peersChanged()
+    for (const localPinning of this.#keepers.values()) localPinning.peersChanged()
+  }
+
+  /** A folder or file of a volume has another redundancy class. */
+  repin(hosted: HostedVolume, target: ViewTarget): void {
+    this.#garbage.get(hosted)?.repin.add(target)
+  }
+
+  of(hosted: HostedVolume): RepairLoop {
+    const upkeep = this.#upkeeps.get(hosted)
+    assert(upkeep !== undefined, 'a hosted volume is looked after')
+    return upkeep
+  }
+
+  /** What the last pass over all files found that is wrong with them. */
+  faultsOf(hosted: HostedVolume): Pick<VolumeGc, 'falseFiles' | 'fault'> | undefined {
+    return this.#garbage.get(hosted)
+  }
+
+  /** What keeps the pins of this node alone. */
+  localPinning(hosted: HostedVolume): LocalPinning {
+    const localPinning = this.#keepers.get(hosted)
+    assert(localPinning !== undefined, 'a hosted volume is looked after')
+    return localPinning
+  }
+
+  #add(hosted: HostedVolume): void {
+    const { world, store, detector, quarantine, log } = this.#c
+    const { map, client, volume, fetcher, dedupCheck } = hosted
+    const { network, clock, random } = world
+    const graceMs = (): number => graceMsOf(volume)
+    const upkeep = new RepairLoop(
+      {
+        store,
+        map,
+        client,
+        network,
+        clock,
+        random,
+        detector,
+        budget: this.#budget,
+        graceMs,
+        dedupCheck,
+        fetch: (chunk, signal) => fetcher.fetch(chunk, { hints: [], signal }),
+        mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
+        log,
+      },
+      this.#options,
+    )
+    this.#upkeeps.set(hosted, upkeep)
+    const localPinning = new LocalPinning({ hosted, store, clock, random, log })
+    this.#keepers.set(hosted, localPinning)
+    const garbage = this.#garbageOf(hosted, localPinning)
+    this.#garbage.set(hosted, garbage)
+    const parts = { map, client, network, clock, random, quarantine, graceMs, log }
+    const audit = new Audit(parts)
+    this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal))
+    this.#lookIntoDoubts(hosted)
+    const { announcer } = hosted
+    map.onChange((event) => announcer.changed(event))
+    this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal))
+    if (this.#isStarted) upkeep.start()
+    if (this.#isStarted) garbage.start()
+    if (this.#isStarted) localPinning.start()
+  }
+
+  /** Of what others say that is not held. */
+  #lookIntoDoubts({ map, client, volume }: HostedVolume): void {
+    const { world, store, security } = this.#c
+    const onRefuted = (by: PeerId | undefined, { index, stripe, peer }: BelievedShard): void => {
+      const [who = 'somebody', holder] = [by, peer].map((one) =>
+        one === undefined ? undefined : volume.membership.nameOf(one),
+      )
+      const message = `${who} says that ${holder} does not hold shard ${index} of ${stripe}, and ${holder} has just shown it`
+      security?.({ kind: 'shard-denied', volume: volume.id, ...(by && { peer: by }), message })
+    }
+    const doubted = new Doubts({ ...world, map, client, store, onRefuted })
+    const job = this.#addJob('doubts', DOUBTS_EVERY_MS, (signal) => doubted.run(signal))
+    map.onChange((event) => {
+      if (doubted.changed(event)) job.wake()
+    })
+  }
+
+  #garbageOf(hosted: HostedVolume, kept: LocalPinning): VolumeGc {
+    const { world, store, detector, security, log } = this.#c
+    const { namespace, volume, map, packer, fetcher, chunks, inFlight, classes } = hosted
+    const { client, dedupCheck } = hosted
+    const { clock } = world
+    const budget = this.#budget
+    const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
+    const placing = { ...world, store, map, client, dedupCheck, fetcher, budget, isAvoided, log }
+    const packAnew = new Repacker(placing)
+    const wake = (): void => this.garbage.wake()
+    const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
+    const parts = { namespace, store, map, packer, fetcher, chunks, inFlight, classes }
+    const ofNode = { packAnew, dedupCheck, livenessOf, clock, wake, security, log }
+    return new VolumeGc({ ...parts, ...ofNode, kept })
+  }
+
+  #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job {
+    const { world, log } = this.#c
+    const { clock, random } = world
+    const job = new Job({ clock, random, log, name, everyMs, run })
+    this.#jobs.push(job)
+    if (this.#isStarted) job.start()
+    return job
+  }
+
+  *#scrubbed(): Generator<ScrubbedVolume, void, undefined> {
+    for (const { name, volume } of this.#c.volumes.all()) {
+      const hosted = this.#c.hosted.get(volume.id)
+      if (hosted === undefined) continue
+      const { map, packer, fetcher } = hosted
+      yield {
+        id: volume.id,
+        name,
+        map,
+        isUnplaced: (chunk) => packer.isMarked(chunk),
+        fetch: (chunk, { signal }) => fetcher.fetch(chunk, { hints: [], signal }),
+      }
+    }
+  }
+}

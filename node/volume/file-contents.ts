@@ -1,0 +1,186 @@
+// Where names meet bytes: the contents of a volume's files, read and written through the data paths, versions logged
+// through the namespace.
+import { Cutter } from '../../protocol/chunk/fastcdc.ts'
+import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
+import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
+import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import type { ContentRef } from '../../protocol/op/op.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { NodeCache } from '../content/decoded-cache.ts'
+import type { ChunkIo } from '../content/chunk-io.ts'
+import type { ChunkState } from '../stripes/chunk-fetcher.ts'
+import { contentSize } from '../content/content.ts'
+import { patientReader } from '../content/read-timeouts.ts'
+import type { ReadTimeouts } from '../content/read-timeouts.ts'
+import type { Content } from '../content/content.ts'
+import type { DirtyBudget } from '../content/dirty-budget.ts'
+import { ContentEditor } from '../content/editor.ts'
+import type { CopySource, EditorParts } from '../content/editor.ts'
+import { ContentReader } from '../content/read-pipeline.ts'
+import type { ReaderParts } from '../content/read-pipeline.ts'
+import type { ReadAheadBudget } from '../content/read-ahead.ts'
+import type { StripeMap } from '../shard-map/stripe-map.ts'
+import type { Lease, InFlightReferences } from '../content/in-flight-references.ts'
+import { writeContent } from '../content/file-writer.ts'
+import type { WriterParts } from '../content/file-writer.ts'
+import type { FileVersion, Namespace } from '../tree/namespace.ts'
+import { contentState } from './content-location.ts'
+import type { PinnedClasses } from './pinned-classes.ts'
+
+export interface FileContentsComponents {
+  readonly namespace: Namespace
+  readonly map: StripeMap
+  readonly chunks: ChunkIo
+  readonly nodes: NodeCache
+  readonly ahead: ReadAheadBudget
+  readonly dirty: DirtyBudget
+  readonly inFlight: InFlightReferences
+  readonly classes: PinnedClasses
+  readonly stateOf: (chunk: ChunkId) => ChunkState
+  /** Of who reads; without, as the peers that are asked answer. */
+  readonly readTimeouts?: ReadTimeouts
+}
+
+export class FileContents {
+  readonly #c: FileContentsComponents
+  #cutter: { readonly keys: ChunkKeys; readonly cutter: Cutter } | undefined
+
+  constructor(components: FileContentsComponents) {
+    this.#c = components
+  }
+
+  /** The same contents, for readers that wait so long for peers. */
+  patient(readTimeouts: ReadTimeouts): FileContents {
+    return new FileContents({ ...this.#c, readTimeouts })
+  }
+
+  /** The version a reader sees now. throws 'EISDIR', 'ESTALE'. */
+  version(target: ViewTarget): FileVersion {
+    return this.#c.namespace.fileVersion(target)
+  }
+
+  reader(version: FileVersion): ContentReader {
+    return new ContentReader(contentOf(version), this.#readerParts(hintsOf(version)))
+  }
+
+  /** From where a version would be read here. */
+  state(version: FileVersion, signal: AbortSignal): Promise<ChunkState> {
+    const { chunks, nodes, stateOf } = this.#c
+    const parts = { chunks: chunks.reader([]), nodes }
+    return contentState(contentOf(version), stateOf, parts, signal)
+  }
+
+  /** Edit a version of a file, within edit(). Whoever asks ends the editor. */
+  editor(inode: NodeId, version: FileVersion): ContentEditor {
+    const cls = this.#c.classes.ofFile(inode)[0]
+    return new ContentEditor(contentOf(version), this.#editorParts(hintsOf(version), cls))
+  }
+
+  /**
+   * Store what `source` gives, for a file in this folder or in place of one that is there, within begin(); durable after
+   * the volume's next commit. throws 'ENOSPC', and what the source throws.
+   */
+  write(
+    source: AsyncIterable<Uint8Array>,
+    at: { readonly folder: NodeId; readonly replaced: NodeId | undefined },
+    signal: AbortSignal,
+  ): Promise<Content> {
+    const { classes } = this.#c
+    const cls =
+      at.replaced === undefined ? classes.ofFolder(at.folder) : classes.ofFile(at.replaced)[0]
+    return writeContent(source, this.#editorParts([], cls), { signal })
+  }
+
+  /** Until the lease ends, no chunk goes that is written or referenced meanwhile: it ends when its version is logged. */
+  begin(): Lease {
+    return this.#c.inFlight.begin()
+  }
+
+  /** The same for who edits a version. */
+  edit(inode: NodeId, version: FileVersion): Lease {
+    const leases = [this.begin(), this.hold(inode, contentOf(version))]
+    return { end: () => leases.forEach((lease) => lease.end()) }
+  }
+
+  /** Until the lease ends, what a file holds stays readable here after its last name is gone; or this content of it. */
+  hold(inode: NodeId, content?: Content): Lease {
+    const manifest = content?.kind === 'chunks' ? content.manifest : undefined
+    return this.#c.inFlight.hold({ inode, manifest })
+  }
+
+  /** To copy from a version, or what it was edited to be, until the lease ends. */
+  copySource(
+    inode: NodeId,
+    version: FileVersion,
+    edited: Content | undefined,
+  ): CopySource & { readonly lease: Lease } {
+    const content = edited ?? contentOf(version)
+    const reader = this.#readerParts(hintsOf(version))
+    return { content, reader, lease: this.hold(inode, content) }
+  }
+
+  /** Log a version of a file. returns it; its dot is the base of the next. */
+  putVersion(
+    inode: NodeId,
+    content: Content,
+    base: readonly Dot[],
+    modifiedNs: bigint,
+  ): FileVersion {
+    const written = { content: refOf(content), size: contentSize(content) }
+    const dot = this.#c.namespace.putVersion(inode, { ...written, base, modifiedNs })
+    return { ...written, base: [dot], author: undefined }
+  }
+
+  nowNs(): bigint {
+    return this.#c.namespace.nowNs()
+  }
+
+  #editorParts(hints: readonly PeerId[], cls: RedundancyClass | undefined): EditorParts {
+    const { dirty } = this.#c
+    return { reader: this.#readerParts(hints), writer: this.#writerParts(cls), dirty }
+  }
+
+  #readerParts(hints: readonly PeerId[]): ReaderParts {
+    const { chunks, nodes, ahead, readTimeouts } = this.#c
+    const reader = chunks.reader(hints, { keeps: 'cached' })
+    return { chunks: readTimeouts ? patientReader(reader, readTimeouts) : reader, nodes, ahead }
+  }
+
+  /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */
+  #writerParts(cls: RedundancyClass | undefined): WriterParts {
+    const { map, chunks } = this.#c
+    const keys = map.keys()
+    const sizes = map.chunkSizes()
+    if (this.#cutter?.keys !== keys)
+      this.#cutter = { keys, cutter: new Cutter(sizes, keys.chunkSecret) }
+    return { chunks: chunks.writer(cls), sizes, cutter: this.#cutter.cutter }
+  }
+}
+
+/** Who surely has what is in no stripe yet. */
+function hintsOf({ author }: FileVersion): readonly PeerId[] {
+  return author === undefined ? [] : [author]
+}
+
+/** What a version holds. */
+export function contentOf({ content, size }: Pick<FileVersion, 'content' | 'size'>): Content {
+  if (content.kind === 'inline') return content
+  const { root, depth, allocated } = content
+  const manifest = { size, root, depth }
+  return {
+    kind: 'chunks',
+    manifest: allocated === undefined ? manifest : { ...manifest, allocated },
+  }
+}
+
+function refOf(content: Content): ContentRef {
+  if (content.kind === 'chunks') {
+    const { root, depth, allocated } = content.manifest
+    const ref = { kind: 'chunks' as const, root, depth }
+    return allocated === undefined ? ref : { ...ref, allocated }
+  }
+  // A copy: small bytes may be a view of a big buffer, which the log would keep.
+  return { kind: 'inline', bytes: new Uint8Array(content.bytes.subarray(0, INLINE_FILE_MAX)) }
+}

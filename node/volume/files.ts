@@ -1,0 +1,312 @@
+// Files of one volume by path, for the command and the doors: whole files in and out, folders, names. A write is atomic:
+// readers see the old version or the whole new one.
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { toByteString, utf8 } from '../../protocol/bytes.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { nameFromText, nameText } from '../../protocol/op/names.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import { kindText } from '../../protocol/op/file-kind.ts'
+import { ROOT, readDir } from '../../protocol/tree/records.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import type { FileAttributes, FileContent, FileStat, NewFile, ReadRange } from '../control/api.ts'
+import { contentSize } from '../content/content.ts'
+import type { Content } from '../content/content.ts'
+import type { Lease } from '../content/in-flight-references.ts'
+import type { Namespace } from '../tree/namespace.ts'
+import { contentOf } from './file-contents.ts'
+import type { FileContents } from './file-contents.ts'
+import { formatPath } from './paths.ts'
+
+const LIST_PAGE = 512
+const DEFAULT_MODE = 0o644
+const STREAM_BYTES = 1024 * 1024
+
+/** Makes a change, all of it or none: at once, or by consensus, for which `make` may run several times. */
+export type Change = <Result>(make: () => Result) => Promise<Result>
+
+export interface FilesComponents {
+  readonly namespace: Namespace
+  readonly contents: FileContents
+}
+
+export class Files {
+  readonly #c: FilesComponents
+
+  constructor(components: FilesComponents) {
+    this.#c = components
+  }
+
+  stat(path: readonly string[]): FileStat {
+    const target = this.#c.namespace.resolvePath(path)
+    return this.#stat(path.at(-1) ?? '/', target)
+  }
+
+  async *list(path: readonly string[]): AsyncGenerator<readonly FileStat[]> {
+    const dir = this.#dirAt(path)
+    let page: FileStat[] = []
+    for await (const { name, target } of this.#c.namespace.list(dir)) {
+      const stat = this.#statIfThere(nameText(name), target)
+      if (stat !== undefined) page.push(stat)
+      if (page.length < LIST_PAGE) continue
+      yield page
+      page = []
+    }
+    if (page.length > 0) yield page
+  }
+
+  makeFolder(
+    path: readonly string[],
+    { parents = false, mode = 0o755 }: { parents?: boolean | undefined; mode?: number | undefined },
+  ): void {
+    if (path.length === 0) {
+      if (parents) return
+      throw new ShoalError('EEXIST', '/: exists already')
+    }
+    let at = ROOT
+    path.forEach((part, index) => {
+      const isLast = index === path.length - 1
+      const shown = formatPath(path.slice(0, index + 1))
+      const target = this.#c.namespace.lookup(at, nameFromText(part))
+      if (target === undefined) {
+        if (!isLast && !parents)
+          throw new ShoalError(
+            'ENOENT',
+            `${shown}: no such folder; make it first, or use --parents`,
+          )
+        at = this.#c.namespace.makeDir(at, nameFromText(part), {
+          mode: isLast ? mode : 0o755,
+          ...owner(),
+        })
+        return
+      }
+      if (target.kind !== 'dir')
+        throw new ShoalError(isLast ? 'EEXIST' : 'ENOTDIR', `${shown}: is not a folder`)
+      if (isLast && !parents) throw new ShoalError('EEXIST', `${shown}: exists already`)
+      at = target.id
+    })
+  }
+
+  async remove(
+    path: readonly string[],
+    recursive: boolean,
+    change: Change,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace } = this.#c
+    const found = recursive ? namespace.resolvePath(path) : undefined
+    if (found?.kind === 'dir') await this.#empty(found.id, change, signal)
+    await change(() => {
+      const { parent, name } = this.#place(path)
+      const target = namespace.lookup(parent, name)
+      if (target === undefined)
+        throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
+      if (target.kind === 'dir') naming(path, () => namespace.removeDir(parent, name))
+      else namespace.unlink(parent, name)
+    })
+  }
+
+  move(from: readonly string[], to: readonly string[]): void {
+    const source = this.#place(from)
+    let place = this.#place(to)
+    const onto = this.#c.namespace.lookup(place.parent, place.name)
+    // As mv(1): into a folder that is there, under the same name.
+    if (onto?.kind === 'dir') place = { parent: onto.id, name: source.name }
+    naming(from, () =>
+      this.#c.namespace.rename(source.parent, source.name, place.parent, place.name),
+    )
+  }
+
+  /** Store content first, then name it: a failure or an abort before the end changes nothing. */
+  async writeFile(
+    path: readonly string[],
+    content: AsyncIterable<Uint8Array>,
+    attributes: NewFile,
+    change: Change,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { parent, name } = this.#place(path)
+    this.#checkNotFolder(path, parent, name)
+    const replaced = this.#c.namespace.lookup(parent, name)?.id
+    const lease = this.#c.contents.begin()
+    try {
+      const stored = await this.#c.contents.write(content, { folder: parent, replaced }, signal)
+      if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
+        throw new ShoalError(
+          'malformed',
+          `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`,
+        )
+      }
+      signal.throwIfAborted()
+      await change(() => this.#nameContent(path, stored, attributes))
+    } finally {
+      lease.end()
+    }
+  }
+
+  makeSymlink(path: readonly string[], target: string): void {
+    const { parent, name } = this.#place(path)
+    this.#checkNotFolder(path, parent, name)
+    this.#c.namespace.volume.atomically(() => {
+      if (this.#c.namespace.lookup(parent, name) !== undefined)
+        this.#c.namespace.unlink(parent, name)
+      this.#c.namespace.create(parent, name, { mode: 0o777, ...owner() }, utf8(target))
+    })
+  }
+
+  readFile(path: readonly string[], range: ReadRange, signal: AbortSignal): FileContent {
+    const target = this.#c.namespace.resolvePath(path)
+    const stat = this.#stat(path.at(-1) ?? '/', target)
+    if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+    if (stat.kind !== 'file')
+      throw new ShoalError('EINVAL', `${formatPath(path)}: is a ${kindText(stat.kind)}`)
+    const version = this.#c.contents.version(target)
+    const reader = this.#c.contents.reader(version)
+    const offset = Math.min(range.offsetBytes ?? 0, reader.size)
+    const lengthBytes = Math.max(
+      0,
+      Math.min(range.lengthBytes ?? reader.size, reader.size - offset),
+    )
+    return {
+      stat,
+      lengthBytes,
+      content: leased(
+        () => this.#c.contents.hold(target.id, contentOf(version)),
+        namingEach(path, reader.stream(offset, lengthBytes, { signal })),
+      ),
+    }
+  }
+
+  setAttributes(path: readonly string[], attributes: FileAttributes): void {
+    const { mode, modifiedNs } = attributes
+    this.#c.namespace.setAttributes(this.#c.namespace.resolvePath(path), {
+      ...(mode === undefined ? {} : { mode }),
+      ...(modifiedNs === undefined ? {} : { modifiedNs }),
+    })
+  }
+
+  #nameContent(path: readonly string[], content: Content, { mode, modifiedNs }: NewFile): void {
+    const { namespace, contents } = this.#c
+    // Looked up again: the tree may have changed while the content came in.
+    const { parent, name } = this.#place(path)
+    const modified = modifiedNs ?? namespace.nowNs()
+    namespace.volume.atomically(() => {
+      const old = namespace.lookup(parent, name)
+      if (old?.kind === 'dir') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+      if (old !== undefined && namespace.attributes(old).kind === 'file') {
+        contents.putVersion(old.id, content, contents.version(old).base, modified)
+        if (mode !== undefined) namespace.setAttributes(old, { mode })
+        return
+      }
+      if (old !== undefined) namespace.unlink(parent, name)
+      const made = namespace.create(parent, name, { mode: mode ?? DEFAULT_MODE, ...owner() })
+      contents.putVersion(made.id, content, [], modified)
+    })
+  }
+
+  async #empty(dir: NodeId, change: Change, signal: AbortSignal): Promise<void> {
+    const { namespace } = this.#c
+    // Of what had too many others beside it to show, more does now.
+    const isEmpty = (): boolean => readDir(namespace.volume.view, dir)?.visibleChildren === 0
+    for (let removed = 1; removed > 0 && !isEmpty();) {
+      removed = 0
+      for await (const { name, target } of namespace.list(dir)) {
+        signal.throwIfAborted()
+        if (target.kind === 'dir') {
+          await this.#empty(target.id, change, signal)
+          await change(() => namespace.removeDir(dir, name))
+        } else {
+          await change(() => namespace.unlink(dir, name))
+        }
+        removed++
+        await namespace.volume.makeRoom()
+      }
+    }
+  }
+
+  #checkNotFolder(path: readonly string[], parent: NodeId, name: Name): void {
+    if (this.#c.namespace.lookup(parent, name)?.kind === 'dir') {
+      throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+    }
+  }
+
+  #dirAt(path: readonly string[]): NodeId {
+    const target = this.#c.namespace.resolvePath(path)
+    if (target.kind !== 'dir')
+      throw new ShoalError('ENOTDIR', `${formatPath(path)}: is not a folder`)
+    return target.id
+  }
+
+  #place(path: readonly string[]): { parent: NodeId; name: Name } {
+    const last = path.at(-1)
+    if (last === undefined) throw new ShoalError('EBUSY', '/: the root itself cannot be changed so')
+    return { parent: this.#dirAt(path.slice(0, -1)), name: nameFromText(last) }
+  }
+
+  #statIfThere(name: string, target: ViewTarget): FileStat | undefined {
+    try {
+      return this.#stat(name, target)
+    } catch (error) {
+      // Removed between listing and looking.
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'ESTALE')) return undefined
+      throw error
+    }
+  }
+
+  #stat(name: string, target: ViewTarget): FileStat {
+    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev } =
+      this.#c.namespace.attributes(target)
+    const stat = { name, kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev }
+    return kind === 'symlink'
+      ? { ...stat, target: nameText(toByteString(this.#c.namespace.symlinkTarget(target.id))) }
+      : stat
+  }
+}
+
+/** Files made through the command belong to whom the node runs as. */
+function owner(): { uid: number; gid: number } {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+}
+
+/** Errors of the namespace know the name only: say the path. */
+function naming<Result>(path: readonly string[], run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    throw withPath(path, error)
+  }
+}
+
+async function* namingEach(
+  path: readonly string[],
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const part of source) {
+      for (let at = 0; at < part.length; at += STREAM_BYTES)
+        yield part.subarray(at, at + STREAM_BYTES)
+    }
+  } catch (error) {
+    throw withPath(path, error)
+  }
+}
+
+/** Holds a lease while it is iterated. */
+async function* leased(
+  take: () => Lease,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const lease = take()
+  try {
+    yield* source
+  } finally {
+    lease.end()
+  }
+}
+
+function withPath(path: readonly string[], error: unknown): unknown {
+  if (!(error instanceof ShoalError)) return error
+  return new ShoalError(error.code, `${formatPath(path)}: ${error.message}`, {
+    cause: error,
+    permanent: error.permanent,
+  })
+}

@@ -1,0 +1,337 @@
+// A volume at work on this node: its namespace over its log, the contents of its files over the data paths, and when
+// a write counts as acknowledged.
+import { ShoalError, assertNever } from '../../protocol/errors.ts'
+import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
+import { mayRead, mayWrite } from '../../protocol/roles.ts'
+import { nextHlc } from '../../protocol/clock/hlc.ts'
+import { codeFor } from '../../protocol/placement/redundancy.ts'
+import { signReceipts } from '../../protocol/stripe/receipt.ts'
+import type { Receipt, ShardName } from '../../protocol/stripe/receipt.ts'
+import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
+import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
+import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
+import type { Ack } from '../control/api.ts'
+import { ProviderAnnouncer } from '../stripes/provider-announcer.ts'
+import { nodeCache } from '../content/decoded-cache.ts'
+import type { ChunkCache } from '../content/decoded-cache.ts'
+import { ChunkIo } from '../content/chunk-io.ts'
+import { ColdReader } from '../stripes/cold-reader.ts'
+import { DedupCheck } from '../stripes/dedup-check.ts'
+import { ChunkFetcher } from '../stripes/chunk-fetcher.ts'
+import type { ChunkState } from '../stripes/chunk-fetcher.ts'
+import { Packer } from '../stripes/packer.ts'
+import type { DirtyBudget } from '../content/dirty-budget.ts'
+import type { ReadAheadBudget } from '../content/read-ahead.ts'
+import { ReadFaults } from '../stripes/read-faults.ts'
+import { RecentReads } from '../stripes/recent-reads.ts'
+import { InFlightReferences } from '../content/in-flight-references.ts'
+import { VerifiedStripes } from '../stripes/verified-stripes.ts'
+import { Namespace } from '../tree/namespace.ts'
+import { LockClaims } from '../consensus/lock-claims.ts'
+import type { LockProtocol } from '../consensus/lock-protocol.ts'
+import { waitForSeen } from '../sync/sessions.ts'
+import type { StrongProtocol } from '../consensus/strong-protocol.ts'
+import { StrongVolume } from '../consensus/strong.ts'
+import type { Volume } from '../log/volume.ts'
+import { ShardClient } from '../peers/shards.ts'
+import type { Swarm } from '../sync/swarm.ts'
+import { ackOf, hasStrongLocks, isStrong } from '../log/settings.ts'
+import type { RecordSecurity } from '../observe/security.ts'
+import { isInTouch, stableHlc } from '../log/stability.ts'
+import type { Store } from '../store/store.ts'
+import type { Budget } from '../world/budget.ts'
+import type { ObjectTier, World } from '../world/world.ts'
+import { FileContents } from './file-contents.ts'
+import { FileLocks } from './file-locks.ts'
+import { Files } from './files.ts'
+import type { Change } from './files.ts'
+import { PinnedClasses } from './pinned-classes.ts'
+import { VolumeStripeMap } from './volume-stripe-map.ts'
+import type { PeerHooks } from './volume-stripe-map.ts'
+import { VolumeTiers } from './volume-tiers.ts'
+
+/** Extents and children of manifest nodes kept, per volume. */
+const NODE_CACHE_ITEMS = 100_000
+
+export interface HostedVolumeComponents {
+  readonly world: World
+  readonly store: Store
+  readonly swarm: Swarm
+  readonly volume: Volume
+  readonly strong: StrongProtocol
+  readonly lock: LockProtocol
+  readonly peers: PeersKnown
+  /** Of all volumes of the node. */
+  readonly cache: ChunkCache
+  readonly ahead: ReadAheadBudget
+  readonly dirty: DirtyBudget
+  /** For stripes of others that are looked through, of all volumes of the node. */
+  readonly looking: Budget
+  readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** Without one, what concerns security is logged. */
+  readonly security?: RecordSecurity | undefined
+}
+
+/** What this node knows of peers beside their membership, and whom to tell what. */
+export interface PeersKnown extends PeerHooks {
+  /** Is a peer heard of as usual? */
+  isOnline(peer: PeerId): boolean
+  /** A shard that this node holds seems to be damaged. */
+  doubtOwn(stripe: StripeId, index: number): void
+}
+
+interface DataParts {
+  readonly map: VolumeStripeMap
+  readonly client: ShardClient
+  readonly cold: ColdReader
+  readonly fetcher: ChunkFetcher
+  readonly dedupCheck: DedupCheck
+  readonly tiers: VolumeTiers
+  readonly announcer: ProviderAnnouncer
+  readonly packer: Packer
+}
+
+export class HostedVolume {
+  readonly volume: Volume
+  readonly namespace: Namespace
+  readonly contents: FileContents
+  readonly files: Files
+  readonly map: VolumeStripeMap
+  readonly client: ShardClient
+  readonly fetcher: ChunkFetcher
+  readonly dedupCheck: DedupCheck
+  readonly cold: ColdReader
+  readonly tiers: VolumeTiers
+  readonly announcer: ProviderAnnouncer
+  readonly packer: Packer
+  readonly strong: StrongVolume
+  readonly chunks: ChunkIo
+  readonly classes: PinnedClasses
+  /** What its open operations hold on to. */
+  readonly inFlight: InFlightReferences = new InFlightReferences()
+  /** What users read through it. */
+  readonly reads: RecentReads
+  readonly #claims: LockClaims
+  readonly #locks: FileLocks
+  readonly #swarm: Swarm
+  readonly #parts: DataParts
+  readonly #self: PeerId
+
+  private constructor(components: HostedVolumeComponents, parts: DataParts) {
+    const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
+    const { security = ({ message, ...fields }) => log(message, fields) } = components
+    const { map, fetcher, packer, dedupCheck } = parts
+    this.volume = volume
+    this.map = map
+    this.client = parts.client
+    this.announcer = parts.announcer
+    this.fetcher = fetcher
+    this.dedupCheck = dedupCheck
+    this.cold = parts.cold
+    this.tiers = parts.tiers
+    this.packer = packer
+    this.#swarm = swarm
+    this.#parts = parts
+    this.#self = world.network.self
+    this.reads = new RecentReads(map)
+    this.namespace = new Namespace({ volume, random: world.random })
+    this.classes = new PinnedClasses(volume)
+    const { inFlight, classes, namespace } = this
+    const hears = (): boolean =>
+      isInTouch(
+        volume,
+        world.clock,
+        world.network.peers().filter((peer) => map.isMember(peer)),
+      )
+    const onRead = (chunk: ChunkId): void => this.reads.note(chunk)
+    const io = { store, map, packer, dedupCheck, fetcher, cache, inFlight, hears, onRead }
+    const chunks = (this.chunks = new ChunkIo({ ...io, volume: volume.id }))
+    const nodes = nodeCache(NODE_CACHE_ITEMS)
+    const stateOf = (chunk: ChunkId): ChunkState => fetcher.stateOf(chunk)
+    const parted = { namespace, map, chunks, nodes, ahead, dirty, inFlight, classes, stateOf }
+    this.contents = new FileContents(parted)
+    this.files = new Files({ namespace: this.namespace, contents: this.contents })
+    this.strong = new StrongVolume({
+      world,
+      volume,
+      ask: (peer, request, signal) => strong.ask(volume.id, peer, request, signal),
+      sync: (peer) => swarm.sync(volume, peer),
+      security,
+    })
+    const claims = new LockClaims({
+      world,
+      volume,
+      strong: this.strong,
+      ask: (peer, request, signal) => lock.ask(volume.id, peer, request, signal),
+      sync: (peer) => swarm.sync(volume, peer),
+      waitFor: (seen, signal) => waitForSeen({ world, swarm }, volume, seen, signal),
+      log,
+    })
+    this.#claims = claims
+    this.#locks = new FileLocks({ world, claims })
+  }
+
+  static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
+    const { world, store, volume, peers, looking, security, log } = components
+    const { network, clock, random } = world
+    const map = new VolumeStripeMap(volume, {
+      freeBytesOf: (peer) => peers.freeBytesOf(peer),
+      isAvoided: (peer) => peers.isAvoided(peer),
+      stable: () => stableHlc(volume, clock),
+    })
+    const client = new ShardClient({ network, clock }, { volume: volume.id })
+    const onOwn = (stripe: StripeId, index: number): void => peers.doubtOwn(stripe, index)
+    const doubts = new ReadFaults({ map, clock, self: network.self, log, onOwn })
+    const onBadShard = doubts.report.bind(doubts)
+    const tiers = new VolumeTiers({ volume, tiers: world.tiers })
+    const open = (name: string): ObjectTier => tiers.open(name)
+    const cold = new ColdReader({ volume: volume.id, clock, open })
+    const marks = volume.view
+    const shared = { store, map, marks, client, network, clock, random, log }
+    const onFalse = (stripe: StripeId): void => {
+      const message = `stripe ${stripe} does not hold the chunks that it lists: whoever recorded it lied, or its machine is broken; nothing relies on it here`
+      security?.({ kind: 'stripe-false', volume: volume.id, message })
+    }
+    const verified = new VerifiedStripes({ ...shared, budget: looking, onFalse })
+    const dedupCheck = new DedupCheck({ ...shared, verified, cold, onBadShard })
+    const isOnline = (peer: PeerId): boolean => peers.isOnline(peer)
+    const reading = { ...shared, cold, verified, isOnline, onBadShard }
+    const fetcher = new ChunkFetcher({ ...reading, volume: volume.id })
+    const announcer = new ProviderAnnouncer({ network, clock, map, store, volume: volume.id, log })
+    const onKept = (stripe: StripeId): void => announcer.add(stripe)
+    const packer = await Packer.open({ ...shared, dedupCheck, fetcher, onKept })
+    const parts = { map, client, cold, fetcher, dedupCheck, tiers, announcer, packer }
+    return new HostedVolume(components, parts)
+  }
+
+  /** Take up what the last run left unplaced. */
+  start(): void {
+    this.#parts.packer.start()
+    this.strong.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#claims.stop()
+    await this.strong.stop()
+    await this.#parts.packer.stop()
+    this.announcer.stop()
+    this.#parts.client.close()
+    this.#parts.cold.stop()
+    await this.tiers.close()
+  }
+
+  /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */
+  answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
+    const role = this.volume.membership.member(from)?.role
+    return role !== undefined && mayRead(role) ? this.strong.answer(request, from) : undefined
+  }
+
+  /** The same about locks. */
+  answerLock(from: PeerId, request: LockRequest): Promise<LockReply> | undefined {
+    const role = this.volume.membership.member(from)?.role
+    return role !== undefined && mayRead(role) ? this.#claims.answer(request, from) : undefined
+  }
+
+  /** Who holds locks between nodes, as this node knows as a voter. */
+  lockHolders(): readonly LockHolder[] {
+    return this.#claims.holders()
+  }
+
+  /** Sign for shards of this volume that are durable here. */
+  sign(shards: readonly ShardName[]): readonly Receipt[] {
+    const { volume } = this
+    const hlc = nextHlc(volume.actors.hlc, volume.wallMs())
+    return signReceipts(volume.identity, { volume: volume.id, hlc }, shards)
+  }
+
+  /** Locks between all nodes, if the volume has such; else each machine has its own. */
+  get locks(): FileLocks | undefined {
+    return hasStrongLocks(this.volume) ? this.#locks : undefined
+  }
+
+  /** This node has begun to hold a shard of a stripe, for whoever. */
+  announce(stripe: StripeId): void {
+    this.announcer.add(stripe)
+  }
+
+  /** Bytes written here that no other node has yet. */
+  get unplacedBytes(): number {
+    return this.#parts.packer.unplacedBytes
+  }
+
+  /** How changes are made here unless a call says: at once, or by the voters. */
+  changing(signal: AbortSignal): Change {
+    return async (make) => {
+      if (!isStrong(this.volume)) return make()
+      // Without a quorum nothing is begun then, of which nobody could tell whether it was done.
+      await this.strong.read(() => undefined, signal)
+      return this.strong.write(make, signal)
+    }
+  }
+
+  /** Peers came or went: what lacks holders may find some now. */
+  peersChanged(): void {
+    this.#parts.packer.peersChanged()
+  }
+
+  /** throws ShoalError 'EPERM' for keepers: the names and contents are sealed for them. */
+  checkMayRead(): void {
+    const role = this.volume.membership.member(this.#self)?.role
+    if (role === undefined || mayRead(role)) return
+    throw new ShoalError(
+      'EPERM',
+      `this node is a keeper of the volume and can read nothing of it; a new home can join with a reader's ticket`,
+    )
+  }
+
+  /** throws ShoalError 'EPERM' for members that may only read or keep, 'ESTALE' before the log here tells what it is. */
+  checkMayWrite(): void {
+    const { membership } = this.volume
+    const role = membership.member(this.#self)?.role
+    if (role !== undefined && mayWrite(role)) return
+    if (membership.isAwaited()) {
+      throw new ShoalError(
+        'ESTALE',
+        "this node has joined, but the log it holds does not tell of that yet: the admin is out of reach, or the admin's clock is ahead; try again in a while",
+      )
+    }
+    throw new ShoalError(
+      'EPERM',
+      `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`,
+    )
+  }
+
+  /**
+   * Wait until what was written here is durable as `ack` says (DESIGN §5); undefined: as the volume's policy says.
+   * throws ShoalError 'not-placed': it is durable here, and goes on to spread.
+   */
+  async acknowledge(ack: Ack | undefined, signal: AbortSignal): Promise<void> {
+    const asked = ack ?? ackOf(this.volume)
+    switch (asked) {
+      case 'none':
+        return this.volume.makeRoom()
+      case 'local':
+        return this.volume.commit()
+      case 'copied':
+        // Data on another node means its stripe is: a stripe of any class with parity lies on two nodes or more.
+        await this.#place(signal)
+        return this.#swarm.dedupCheck.on(this.volume, 1, signal)
+      case 'placed':
+        await this.#place(signal)
+        return this.#swarm.dedupCheck.on(this.volume, this.#logCopies(), signal)
+      default:
+        return assertNever(asked)
+    }
+  }
+
+  async #place(signal: AbortSignal): Promise<void> {
+    await this.volume.commit()
+    await this.#parts.packer.settle({ signal })
+  }
+
+  /** Other nodes that must have the log for m losses to be survived: m + 1 with this one. */
+  #logCopies(): number {
+    return codeFor(this.map.redundancy(), this.map.candidates().length, STRIPE_DATA_MAX)?.m ?? 0
+  }
+}

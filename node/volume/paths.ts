@@ -1,0 +1,49 @@
+// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file'. UTF-8 text; '.' and empty parts are
+// dropped, '..' is refused, as paths here are absolute.
+import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { PATH_MAX } from '../../protocol/limits.ts'
+import { nameText } from '../../protocol/op/names.ts'
+import { isDirVisible, linksOf, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import type { Namespace } from '../tree/namespace.ts'
+
+export interface VolumePath {
+  /** Undefined: the default volume. */
+  readonly volume: string | undefined
+  readonly parts: readonly string[]
+}
+
+/** throws ShoalError 'usage', 'ENAMETOOLONG'. */
+export function parsePath(text: string): VolumePath {
+  const match = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*):)?(\/.*)$/s.exec(text)
+  if (match === null) {
+    throw new ShoalError(
+      'usage',
+      `"${text}" is not a path in a volume; write /folder/file or volume:/folder/file`,
+    )
+  }
+  const path = match[2] ?? '/'
+  if (Buffer.byteLength(path) > PATH_MAX)
+    throw new ShoalError('ENAMETOOLONG', `the path is longer than ${PATH_MAX} bytes`)
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
+  if (parts.includes('..'))
+    throw new ShoalError('usage', `"${text}" holds "..", which has no meaning here`)
+  return { volume: match[1], parts }
+}
+
+export function formatPath(parts: readonly string[]): string {
+  return `/${parts.join('/')}`
+}
+
+/** Where a folder or a file shows, by its first name; undefined where it is gone. */
+export function pathOf(namespace: Namespace, id: NodeId): string | undefined {
+  const { view } = namespace.volume
+  const dir = readDir(view, id)
+  if (dir !== undefined)
+    return isDirVisible(id, dir) ? formatPath(namespace.pathOf(id).map(nameText)) : undefined
+  const inode = readInode(view, id)
+  const [first] = inode === undefined ? [] : linksOf(view, id, inode)
+  const link = first === undefined ? undefined : readLink(view, first)
+  if (link === undefined) return undefined
+  return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))
+}

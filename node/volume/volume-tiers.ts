@@ -1,0 +1,217 @@
+// The cold tiers of a volume, as its policies tell of them, and as this node is let in to them.
+import { utf8 } from '../../protocol/bytes.ts'
+import {
+  decodeTier,
+  encodeTier,
+  isTierName,
+  tierOfPolicy,
+  tierPolicy,
+} from '../../protocol/cold/definition.ts'
+import { formatTierLocation, isSamePlace } from '../../protocol/cold/location.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { enforces } from '../../protocol/trust.ts'
+import type { TierAccess } from '../../protocol/cold/definition.ts'
+import type { TierLocation } from '../../protocol/cold/location.ts'
+import type { Volume } from '../log/volume.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { ObjectTier, Tiers } from '../world/world.ts'
+
+/** By tier what is this node's own: what was agreed to, how it is let in, how much it may send. JSON, never in the log. */
+const OWN = 'wtier:'
+
+/** What a node does not tell others of a tier. */
+interface Own extends TierAccess {
+  /** Of all that it puts, and of all that it gets; undefined: no bound. */
+  readonly bytesPerSecond?: number | undefined
+  /** What its owner agreed that the tier is (encodeTier); any other place needs his word anew. */
+  readonly agreed?: string
+  readonly agreedMs?: WallTime
+}
+
+/** How an owner lets a node in to a tier. */
+export type OwnAccess = Omit<Own, 'agreed' | 'agreedMs'>
+
+export class VolumeTiers {
+  readonly #volume: Volume
+  readonly #tiers: Tiers
+  readonly #open = new Map<string, { readonly by: string; readonly tier: ObjectTier }>()
+
+  constructor({ volume, tiers }: { volume: Volume; tiers: Tiers }) {
+    this.#volume = volume
+    this.#tiers = tiers
+  }
+
+  /** Names, in order. */
+  names(): readonly string[] {
+    return this.#volume.membership
+      .policies()
+      .flatMap(([key, value]) => (value === '' ? [] : (tierOfPolicy(key) ?? [])))
+      .sort()
+  }
+
+  /** Those of them that this node may open. */
+  agreed(): readonly string[] {
+    return this.names().filter((name) => this.isAgreed(name))
+  }
+
+  /** Has the owner of this node agreed to where the tier is now? */
+  isAgreed(name: string): boolean {
+    try {
+      return this.#own(name).agreed === encodeTier(this.locationOf(name))
+    } catch {
+      return false
+    }
+  }
+
+  /** Since when he has. What was said before of a tier may be of another place that had its name. */
+  agreedMs(name: string): WallTime {
+    return this.#own(name).agreedMs ?? (0 as WallTime)
+  }
+
+  /** throws ShoalError 'ENOENT' for a tier that the volume does not have, 'malformed'. */
+  locationOf(name: string): TierLocation {
+    const value = this.#policy(name)
+    const access = accessIn(this.#own(name))
+    if (value !== '') return decodeTier(value, access)
+    throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
+  }
+
+  /**
+   * The same one as long as it is where it was. throws as locationOf(), 'cold-untrusted' where the owner of this node has not
+   * agreed: the place is what an admin says, and what opens it are this machine's programs, folders and keys.
+   */
+  open(name: string): ObjectTier {
+    const location = this.locationOf(name)
+    if (enforces('tier-agreed') && !this.isAgreed(name)) throw untrusted(name, location)
+    const { bytesPerSecond } = this.#own(name)
+    const by = JSON.stringify([location, bytesPerSecond])
+    const known = this.#open.get(name)
+    if (known?.by === by) return known.tier
+    const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond }
+    const tier = this.#tiers.open(location, { name, ...limit })
+    this.#open.set(name, { by, tier })
+    known?.tier.close().catch(() => undefined)
+    return tier
+  }
+
+  /**
+   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this node is let in and how
+   * much it may send. The owner of this node has agreed to it by that.
+   * throws ShoalError 'usage', 'EEXIST' for another place of that name, and why it does not work.
+   */
+  async add(
+    name: string,
+    location: TierLocation,
+    bytesPerSecond: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!isTierName(name) || name === 'none')
+      throw new ShoalError(
+        'usage',
+        `"${name}" can't be the name of a tier: give letters, digits, . _ -`,
+      )
+    const before = this.#policy(name)
+    if (before !== '' && before !== encodeTier(location))
+      throw new ShoalError(
+        'EEXIST',
+        `the volume has a cold tier ${name} elsewhere; see shoal cold ls`,
+      )
+    const tier = this.#tiers.open(location, { name })
+    try {
+      await tier.check({ signal })
+    } finally {
+      await tier.close()
+    }
+    this.#keepOwn(name, location, { ...accessOf(location), bytesPerSecond })
+    if (before === '')
+      this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
+    await this.#volume.commit()
+  }
+
+  /**
+   * The owner of this node agrees to a tier of the volume. location: as it was shown to him.
+   * throws ShoalError 'ENOENT', 'ESTALE' if the tier is another by now, 'usage' for access that a tier of its kind has none of.
+   */
+  async agree(name: string, location: TierLocation, access: OwnAccess): Promise<void> {
+    if (encodeTier(this.locationOf(name)) !== encodeTier(location))
+      throw new ShoalError(
+        'ESTALE',
+        `cold tier ${name} is another by now: look at it again with shoal cold trust ${name}`,
+      )
+    const { bytesPerSecond: _, ...options } = access
+    decodeTier(encodeTier(location), options)
+    this.#keepOwn(name, location, access)
+    await this.#volume.commit()
+  }
+
+  /** The owner of this node agrees to a tier no more. What lies there stays there. */
+  async disagree(name: string): Promise<void> {
+    this.#volume.view.delete(OWN + name)
+    await this.#volume.commit()
+    await this.#close(name)
+  }
+
+  /** A tier was found here: this node is let in so, and the volume is told if it knows of another place. */
+  async found(name: string, location: TierLocation): Promise<void> {
+    const before = this.#policy(name)
+    const isKnown = before !== '' && isSamePlace(this.locationOf(name), location)
+    this.#keepOwn(name, isKnown ? this.locationOf(name) : location, accessOf(location))
+    if (before !== '' && !isKnown)
+      this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
+    await this.#volume.commit()
+  }
+
+  /** Let the volume know of it no more. Nothing is taken out of it. */
+  async remove(name: string): Promise<void> {
+    this.#volume.view.delete(OWN + name)
+    this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: '' })
+    await this.#volume.commit()
+    await this.#close(name)
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(Array.from(this.#open.values(), ({ tier }) => tier.close()))
+    this.#open.clear()
+  }
+
+  #policy(name: string): string {
+    return this.#volume.membership.policy(tierPolicy(name)) ?? ''
+  }
+
+  async #close(name: string): Promise<void> {
+    const known = this.#open.get(name)
+    this.#open.delete(name)
+    await known?.tier.close()
+  }
+
+  #keepOwn(name: string, location: TierLocation, access: OwnAccess): void {
+    const agreedMs = this.#volume.wallMs()
+    const own: Own = { ...access, agreed: encodeTier(location), agreedMs }
+    this.#volume.view.put(OWN + name, utf8(JSON.stringify(own)))
+  }
+
+  #own(name: string): Own {
+    const bytes = this.#volume.view.get(OWN + name)
+    return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString()) as Own)
+  }
+}
+
+function accessOf(location: TierLocation): TierAccess {
+  return location.kind === 's3' ? accessIn(location) : {}
+}
+
+function accessIn({ credentialsFile, profile }: TierAccess): TierAccess {
+  return {
+    ...(credentialsFile !== undefined && { credentialsFile }),
+    ...(profile !== undefined && { profile }),
+  }
+}
+
+function untrusted(name: string, location: TierLocation): ShoalError {
+  const { endpoint } = location.kind === 's3' ? location : {}
+  const where = formatTierLocation(location) + (endpoint === undefined ? '' : ` at ${endpoint}`)
+  return new ShoalError(
+    'cold-untrusted',
+    `cold tier ${name} is ${where}, says the volume; this node uses it once its owner agrees: shoal cold trust ${name}`,
+  )
+}

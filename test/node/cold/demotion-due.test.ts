@@ -1,0 +1,64 @@
+// Which stripes are to go into a tier, and whose work that is; and which reads are worth an entry of the log.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import { dueStripes } from '../../../node/cold/demotion-due.ts'
+import { readsToTell } from '../../../node/cold/read-log.ts'
+import type { StripeId } from '../../../protocol/ids.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
+import { ColdMap } from './cold-map.ts'
+
+const { signal } = new AbortController()
+const AFTER_MS = 1000
+const holders = ['a', 'b', 'c']
+
+async function due(
+  map: ColdMap,
+  nowMs: number,
+  place: number | undefined = 0,
+): Promise<{ ids: StripeId[]; later: number[] }> {
+  const clock = new ManualClock()
+  clock.advance(nowMs)
+  const later: number[] = []
+  const parts = { map, clock, placeIn: () => place }
+  const found = dueStripes(
+    parts,
+    { afterMs: AFTER_MS, tier: 'attic' },
+    (ms) => later.push(ms),
+    signal,
+  )
+  const ids: StripeId[] = []
+  for await (const { id } of found) ids.push(id)
+  return { ids, later }
+}
+
+describe('what is due for the tier', () => {
+  const map = new ColdMap({
+    old: { holders, usedMs: 0 },
+    used: { holders, usedMs: 900 },
+    there: { holders, cold: { attic: 5 } },
+    dedupCheck: { holders, cold: { shed: 5 } },
+    condemned: { holders, isCondemned: true },
+  })
+
+  test('is what nobody has used for so long, and is not there yet; of the rest it is said when', async () => {
+    assert.deepEqual(await due(map, 1500), { ids: ['old', 'elsewhere'], later: [400] })
+    assert.deepEqual((await due(map, 1900)).ids, ['old', 'used', 'elsewhere'])
+  })
+
+  test('is put by who is first, and an hour later by the next; by nobody who may not write', async () => {
+    assert.deepEqual((await due(map, 1500, 1)).ids, [])
+    assert.deepEqual((await due(map, 1000 + HOUR_MS, 1)).ids, ['old', 'elsewhere'])
+    const never = { map, clock: new ManualClock(), placeIn: () => undefined }
+    const none = dueStripes(never, { afterMs: 0, tier: 'attic' }, () => assert.fail(), signal)
+    for await (const stripe of none) assert.fail(stripe.id)
+  })
+})
+
+test('reads are told only where the last word is a quarter of the time old', async () => {
+  const map = new ColdMap({ fresh: { holders, usedMs: 751 }, old: { holders, usedMs: 750 } })
+  const clock = new ManualClock()
+  clock.advance(1000)
+  const read = ['fresh', 'old', 'unknown'] as StripeId[]
+  assert.deepEqual(readsToTell(read, { map, clock, afterMs: AFTER_MS }), ['old'])
+})

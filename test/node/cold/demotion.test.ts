@@ -1,0 +1,113 @@
+// What is given up once a tier holds a stripe: never before that is stable, and never more than the floor allows.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
+import type { ColdReader } from '../../../node/stripes/cold-reader.ts'
+import { Demotion } from '../../../node/cold/demotion.ts'
+import { SystemClock } from '../../../node/world/clock.ts'
+import type { ChunkId, PeerId } from '../../../protocol/ids.ts'
+import { ColdMap, hlcOf } from './cold-map.ts'
+
+const { signal } = new AbortController()
+const STABLE_MS = 100
+
+interface Around {
+  readonly self?: string
+  /** What the tier shows. */
+  readonly found?: Awaited<ReturnType<ColdReader['shows']>>
+  readonly needed?: string
+  readonly stableMs?: number
+  readonly kept?: readonly string[]
+}
+
+interface Outcome {
+  readonly recorded: readonly string[]
+  readonly left: readonly string[]
+  readonly lies: readonly string[]
+  readonly waiting: number
+}
+
+/** Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier has, and how many wait. */
+async function settle(
+  map: ColdMap,
+  { self = 'd', found = 'shown', needed = '', kept = [], stableMs = STABLE_MS }: Around = {},
+): Promise<Outcome> {
+  const held = new Set(kept as ChunkId[])
+  const lies: string[] = []
+  const chunks = { has: (id: ChunkId) => held.has(id), delete: (id: ChunkId) => held.delete(id) }
+  const store = { chunks, usage: () => ({ chunkBytes: held.size }), commit: async () => undefined }
+  const settlement = new Demotion({
+    map,
+    store: store as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
+    clock: new SystemClock(),
+    random: { number: () => 0 },
+    self: self as PeerId,
+    cold: { shows: async () => found },
+    stable: () => hlcOf(stableMs),
+    isNeededHere: (chunk) => chunk === needed,
+    onFalse: (stripe) => lies.push(stripe),
+  })
+  const waiting = await settlement.run(signal)
+  return { recorded: map.recorded, left: [...held], lies, waiting }
+}
+
+describe('settling what lies in a tier', () => {
+  const holders = ['a', 'b', 'c', 'd']
+  const cold = { attic: 50 }
+
+  test('each holder gives up its own shards above the floor, data shards last', async () => {
+    const given = async (self: string, floor: number): Promise<readonly string[]> =>
+      (await settle(new ColdMap({ s: { holders, cold, floor } }), { self })).recorded
+    assert.deepEqual(await given('d', 2), ['s -3 d'])
+    assert.deepEqual(await given('c', 2), ['s -2 c'])
+    assert.deepEqual(await given('b', 2), [])
+    assert.deepEqual(await given('a', 0), ['s -0 a'])
+    assert.deepEqual(await given('d', 4), [])
+    assert.deepEqual(await given('x', 0), [])
+  })
+
+  test('all holders of one shard let go, and a shard that nobody holds does not count', async () => {
+    for (const self of ['b', 'x']) {
+      const two = new ColdMap({ s: { holders: ['a', 'c', 'b+x', ''], cold, floor: 2 } })
+      assert.deepEqual((await settle(two, { self })).recorded, [`s -2 ${self}`])
+    }
+  })
+
+  test('nothing goes before the word of the tier is stable, nor of a stripe that no tier holds', async () => {
+    const waits = await settle(new ColdMap({ s: { holders, cold: { attic: 101 }, floor: 0 } }))
+    assert.deepEqual([waits.recorded, waits.waiting], [[], 1])
+    assert.deepEqual((await settle(new ColdMap({ s: { holders } }))).recorded, [])
+    const condemned = new ColdMap({ s: { holders, cold, floor: 0, isCondemned: true } })
+    assert.deepEqual((await settle(condemned)).recorded, [])
+  })
+
+  test('nothing goes that the tier does not show; what cannot be asked for goes long after', async () => {
+    const kept = ['s chunk']
+    const fresh = { attic: Date.now() - SWEPT_KEPT_MS / 2 }
+    const stripe = { holders, floor: 0 }
+    const lie = await settle(new ColdMap({ s: { ...stripe, cold } }), { found: 'not', kept })
+    assert.deepEqual([lie.recorded, lie.left, lie.lies], [[], kept, ['s']])
+    for (const found of ['archived', 'unreachable'] as const) {
+      const long = await settle(new ColdMap({ s: { ...stripe, cold } }), { found, kept })
+      assert.deepEqual([long.recorded, long.left], [['s -3 d'], []])
+      const soon = await settle(new ColdMap({ s: { ...stripe, cold: fresh } }), {
+        found,
+        kept,
+        stableMs: Date.now(),
+      })
+      assert.deepEqual([soon.recorded, soon.left], [[], kept])
+    }
+  })
+
+  test('copies of its chunks in this store go, but for those that are needed here', async () => {
+    const stripes = {
+      s: { holders, cold, floor: 4 },
+      t: { holders, cold, floor: 4 },
+      u: { holders },
+      v: { holders, cold: { attic: 101 }, floor: 4 },
+    }
+    const kept = ['s chunk', 't chunk', 'u chunk', 'v chunk']
+    const { left } = await settle(new ColdMap(stripes), { kept, needed: 't chunk' })
+    assert.deepEqual(left, ['t chunk', 'u chunk', 'v chunk'])
+  })
+})

@@ -1,0 +1,100 @@
+// What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Tickets } from '../../../node/peers/tickets.ts'
+import { Joining } from '../../../node/peers/join.ts'
+import { MemoryKv } from '../../../node/store/memory-kv.ts'
+import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
+import { JOIN_PROTOCOL, encodeJoinReply } from '../../../protocol/wire/join.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import { Cluster } from '../../../simulations/cluster.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { Scheduler } from '../../../simulations/scheduler.ts'
+import { Replica } from '../log/replicas.ts'
+import { channelPair, networkOf } from '../log/wires.ts'
+import type { VolumeId } from '../../../protocol/ids.ts'
+import type { Ticket } from '../../../protocol/membership/ticket.ts'
+import type { JoinReply } from '../../../protocol/wire/join.ts'
+import type { ClusterNode } from '../../../simulations/cluster.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+
+describe('joining', () => {
+  test('a ticket for one lets that one ask again, and nobody else; removed, not even that one', async () => {
+    const scheduler = new Scheduler(1)
+    const cluster = new Cluster(scheduler, { nodeCount: 3 })
+    const conduct = async (): Promise<void> => {
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      const [founder, joiner, other] = cluster.nodes
+      assert(founder !== undefined && joiner !== undefined && other !== undefined)
+      const { ticket } = await founder.ask((api) => api.invite({ uses: 1 }))
+      const join = async (node: ClusterNode): Promise<unknown> =>
+        await node.ask((api) => api.join(ticket))
+      await join(joiner)
+      const refused = { code: 'unreachable', message: /used as often as it may be/ }
+      await assert.rejects(join(other), refused)
+      await join(joiner)
+      await founder.ask((api) => api.removePeer(joiner.peer))
+      await assert.rejects(join(joiner), refused)
+      // While another ticket is out, it is told which of the reasons it is.
+      await founder.ask((api) => api.invite({ uses: 1 }))
+      await assert.rejects(join(other), { code: 'ticket-used' })
+      await cluster.stop()
+    }
+    await scheduler.finish(conduct(), HOUR_MS)
+  })
+
+  test('who joins by an admin whose clock is ahead is told that its rights are not known here yet', async () => {
+    const scheduler = new Scheduler(2)
+    const cluster = new Cluster(scheduler, { nodeCount: 2 })
+    const conduct = async (): Promise<void> => {
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      const [founder, joiner] = cluster.nodes
+      assert(founder !== undefined && joiner !== undefined)
+      const { ticket } = await founder.ask((api) => api.invite({}))
+      founder.machine.wallError.jump(2 * CLOCK_AHEAD_MS)
+      await joiner.ask((api) => api.join(ticket))
+      const make = (): Promise<void> => joiner.ask((api) => api.makeFolder('/mine'))
+      await assert.rejects(make(), { code: 'ESTALE', message: /has joined.*try again in a while/ })
+      await cluster.clock.sleep(2 * CLOCK_AHEAD_MS)
+      await make()
+      await cluster.stop()
+    }
+    await scheduler.finish(conduct(), HOUR_MS)
+  })
+
+  test("an answer with another volume than the ticket's is refused, and nothing is taken up", async () => {
+    const admin = await Replica.founder('admin')
+    const joiner = await Replica.open('joiner')
+    const reply = await admin.volumes.admit(admin.volume.id, joiner.identity.peer, 'writer')
+    const ask = async (volume: VolumeId): Promise<JoinReply> => {
+      const [here, there] = channelPair(joiner.identity.peer, admin.identity.peer, JOIN_PROTOCOL)
+      await there.send([encodeJoinReply(reply)], { signal: new AbortController().signal })
+      const network = networkOf(joiner.identity.peer, {
+        dial: async () => admin.identity.peer,
+        open: async () => here,
+        disconnect: async () => undefined,
+      })
+      const { clock } = joiner
+      const world = { clock, network, random: new SeededRandom(1, 'j') }
+      const joining = new Joining({
+        world,
+        tickets: new Tickets({ kv: MemoryKv.open(), clock }),
+        record: () => undefined,
+        admit: () => Promise.reject(new Error('it asks, and is not asked')),
+        isMember: () => false,
+        wasRemoved: () => false,
+      })
+      const ticket: Ticket = {
+        volume,
+        addresses: [`/ip4/127.0.0.1/tcp/1/p2p/${admin.identity.peer}`],
+        role: 'writer',
+        expires: (clock.wall() + 1000) as WallTime,
+        uses: 1,
+        secret: new Uint8Array(16),
+      }
+      return (await joining.ask(ticket)).reply
+    }
+    await assert.rejects(ask('ab'.repeat(32) as VolumeId), { code: 'malformed' })
+    assert.deepEqual(encodeJoinReply(await ask(admin.volume.id)), encodeJoinReply(reply))
+  })
+})

@@ -1,0 +1,216 @@
+// Who imports whom, and how large rooms are: the rules of docs/architecture.md. Each test names every breach at once, one a
+// line.
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { byPath, files, isOurs, none, root, topFolder } from './sources.ts'
+import type { Import, SourceFile } from './sources.ts'
+
+/** A folder of the product with more than this is several rooms. */
+const FOLDER_FILES_MAX = 35
+const FOLDER_LINES_MAX = 5000
+
+/** What each top folder may import beside itself. */
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  node: ['protocol'],
+  cli: ['node', 'protocol'],
+  simulations: ['node', 'protocol'],
+  bench: ['cli', 'node', 'protocol', 'test'],
+  scripts: ['protocol'],
+  test: ['cli', 'node', 'protocol', 'scripts', 'simulations'],
+}
+
+/** The only files of protocol/ that may import a package or a builtin: one door each, to what is pure and synchronous. */
+const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
+  [
+    'hash',
+    'cipher',
+    'compress',
+    'cbor',
+    'signed',
+    'ids',
+    'kernels/load',
+    'car/car',
+    'car/unixfs',
+  ].map((name) => `protocol/${name}.ts`),
+)
+
+/**
+ * The floors of node/, lowest first. A room may import its own files and those of lower floors, never another room of
+ * its floor. A file directly in node/ is a room of its own.
+ */
+const NODE_FLOORS: readonly (readonly string[])[] = [
+  ['world', 'jobs'],
+  ['config.ts', 'observe'],
+  ['store'],
+  ['state', 'peers'],
+  ['shard-map'],
+  ['stripes', 'replica'],
+  ['content', 'log', 'repair'],
+  ['tree', 'consensus', 'checkpoint'],
+  ['sync'],
+  ['volume'],
+  ['pinning'],
+  ['gc'],
+  ['upkeep.ts'],
+  ['mount', 'cold', 'exchange', 'control'],
+  ['api'],
+  ['node.ts', 'protection.ts'],
+  ['index.ts'],
+]
+
+/** Rooms about bytes, which know nothing of names, and rooms about the log that tells names. `volume` joins them. */
+const BYTES_ROOMS: ReadonlySet<string> = new Set(['stripes', 'content', 'repair'])
+const LOG_ROOMS: ReadonlySet<string> = new Set(['state', 'replica', 'log'])
+
+/** Files of interfaces, whose types any room of node/ may name; and what of the world is as pure as they. */
+const NODE_SEAMS: ReadonlySet<string> = new Set([
+  'node/world/world.ts',
+  'node/world/abort-listeners.ts',
+  'node/world/budget.ts',
+  'node/world/token-bucket.ts',
+  'node/store/kv.ts',
+  'node/mount/file-system.ts',
+  'node/control/api.ts',
+  'node/control/cold.ts',
+  'node/control/exchange.ts',
+  'node/control/garbage.ts',
+  'node/control/pins.ts',
+  'node/control/recovery.ts',
+  'node/control/security.ts',
+  'node/control/status.ts',
+  'node/control/tickets.ts',
+  'node/control/upkeep.ts',
+])
+
+/** What the command has of a node: it starts one in its process, or speaks to one over the control socket. */
+const CLI_DOORS: ReadonlySet<string> = new Set([
+  'node/index.ts',
+  'node/config.ts',
+  'node/protection.ts',
+  'node/control/wire.ts',
+  'node/control/small-files.ts',
+])
+
+test('imports between folders go down only', () => {
+  none(eachImport(folderBreach))
+})
+
+test('imports between the rooms of node go down only', () => {
+  none(eachImport(roomBreach))
+})
+
+test('rooms are small, and the map names each', () => {
+  const map = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+  const folders = Map.groupBy(
+    files.filter(({ path }) => /^(node|protocol|cli)\//.test(path)),
+    ({ path }) => dirname(path),
+  )
+  const rooms = new Set(
+    files
+      .map(({ path }) => path)
+      .filter(isOfNode)
+      .map(roomOf),
+  )
+  none([
+    ...Array.from(folders, ([folder, inside]) => {
+      const lines = inside.reduce((sum, { text }) => sum + text.split('\n').length - 1, 0)
+      const isLarge = inside.length > FOLDER_FILES_MAX || lines > FOLDER_LINES_MAX
+      return isLarge ? `${folder}: ${inside.length} files, ${lines} lines` : ''
+    }).filter((breach) => breach !== ''),
+    ...[...rooms]
+      .filter((room) => !map.includes(`| \`${room.endsWith('.ts') ? room : `${room}/`}\` `))
+      .map((room) => `docs/architecture.md does not say what node/${room} is`),
+  ])
+})
+
+test('protocol is closed to the outside but for its doors', () => {
+  none(
+    eachImport((file, { target }) =>
+      topFolder(file.path) !== 'protocol' || isOurs(target) || PROTOCOL_DOORS.has(file.path)
+        ? undefined
+        : 'only a door may',
+    ),
+  )
+})
+
+test('every imported file of ours is there', () => {
+  none(
+    eachImport((_file, { target }) =>
+      !isOurs(target) || byPath.has(target) || isPlainFile(target) ? undefined : 'it is not there',
+    ),
+  )
+})
+
+test('no file imports itself by way of others', () => {
+  none(cycles())
+})
+
+/** Why `file` must not import `imported` from where it is, or undefined. */
+function folderBreach(file: SourceFile, imported: Import): string | undefined {
+  const [from, to] = [topFolder(file.path), topFolder(imported.target)]
+  if (!isOurs(imported.target) || from === to) return undefined
+  if (!(FOLDERS[from] ?? []).includes(to)) return `${from} may not import ${to}`
+  if (from === 'cli' && to === 'node' && !CLI_DOORS.has(imported.target)) {
+    return imported.typeOnly && NODE_SEAMS.has(imported.target) ? undefined : 'not a door of node'
+  }
+  if (from === 'simulations' && imported.target.startsWith('node/world/')) {
+    return NODE_SEAMS.has(imported.target) ? undefined : 'simulations bring their own world'
+  }
+  return undefined
+}
+
+function isOfNode(path: string): boolean {
+  return topFolder(path) === 'node'
+}
+
+function roomBreach(file: SourceFile, { target, typeOnly }: Import): string | undefined {
+  if (topFolder(file.path) !== 'node' || topFolder(target) !== 'node') return undefined
+  if (typeOnly && NODE_SEAMS.has(target)) return undefined
+  const [from, to] = [roomOf(file.path), roomOf(target)]
+  if (from === to) return undefined
+  const [floorFrom, floorTo] = [floorOf(from), floorOf(to)]
+  if (floorFrom < 0 || floorTo < 0)
+    return `${floorFrom < 0 ? from : to} has no floor in NODE_FLOORS`
+  if (BYTES_ROOMS.has(from) && LOG_ROOMS.has(to)) return 'what deals with bytes knows no names'
+  return floorTo < floorFrom ? undefined : `node/${from} may not import node/${to}`
+}
+
+function eachImport(breach: (file: SourceFile, imported: Import) => string | undefined): string[] {
+  return files.flatMap((file) =>
+    file.imports.flatMap((imported) => {
+      const why = breach(file, imported)
+      return why === undefined ? [] : [`${file.path} imports ${imported.target}: ${why}`]
+    }),
+  )
+}
+
+/** One line a cycle of imports. Types are erased: two files of a room may name each other's. */
+function cycles(): string[] {
+  const done = new Set<string>()
+  const lines: string[] = []
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path)
+    if (start >= 0) lines.push([...trail.slice(start), path].join(' -> '))
+    if (start >= 0 || done.has(path)) return
+    for (const { target, typeOnly } of byPath.get(path)?.imports ?? []) {
+      if (!typeOnly && byPath.has(target)) visit(target, [...trail, path])
+    }
+    done.add(path)
+  }
+  for (const { path } of files) visit(path, [])
+  return lines
+}
+
+function roomOf(path: string): string {
+  return path.split('/')[1] ?? ''
+}
+
+function floorOf(room: string): number {
+  return NODE_FLOORS.findIndex((rooms) => rooms.includes(room))
+}
+
+function isPlainFile(target: string): boolean {
+  return !/\.(ts|mjs)$/.test(target)
+}
