@@ -4,7 +4,7 @@
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { levelOf } from '../../protocol/prolly/prolly-node.ts'
+import { levelOf } from '../../protocol/prolly/node.ts'
 import { childrenOf, nodeHash } from '../../protocol/prolly/prolly.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import { mayRead } from '../../protocol/roles.ts'

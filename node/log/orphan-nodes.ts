@@ -4,7 +4,7 @@
 //   no node goes while another is here that has it below it, so who finds a node finds all below it
 //   nothing goes while a checkpoint is being fetched: the fetch counts on all that is here
 import { MINUTE_MS } from '../../protocol/units.ts'
-import { levelOf } from '../../protocol/prolly/prolly-node.ts'
+import { levelOf } from '../../protocol/prolly/node.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Clock } from '../world/world.ts'

@@ -13,7 +13,7 @@ import { deriveKey } from '../hash.ts'
 import type { ActorId, VolumeId } from '../ids.ts'
 import { BATCH_BYTES_MAX, BATCH_PLAIN_MAX, ENTRY_BODY_MAX, ENTRY_OPS_MAX } from '../limits.ts'
 import type { Op } from '../op/op.ts'
-import { decodeOp, encodeOp } from '../op/op-codec.ts'
+import { decodeOp, encodeOp } from '../op/codec.ts'
 import { KIB } from '../units.ts'
 
 const BATCH_VERSION = 1

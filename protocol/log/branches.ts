@@ -7,7 +7,7 @@ import type { Hlc } from '../clock/hlc.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { ActorId, EntryHash } from '../ids.ts'
 import type { BranchStart, Fork, HashAt } from './fork.ts'
-import type { Translate } from '../op/op-dots.ts'
+import type { Translate } from '../op/dots.ts'
 
 /** From this seq on, what has label `from` has label `to` now: in vectors, keys and dots. */
 export interface Rename {

@@ -4,7 +4,7 @@
 //   actor and that child's hash: labels depend on the set of branches alone, and each entry is at one (label, seq)
 //   a branch that begins above a stable cut changes no label below it: the least clock keeps the label
 //   a branch with a label of its own keeps it whatever else becomes known; one with its parent's may lose it once
-import type { Translate } from '../op/op-dots.ts'
+import type { Translate } from '../op/dots.ts'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { isSeq } from '../clock/vector-clock.ts'

@@ -2,7 +2,7 @@
 // which they came: who holds the same records has the same root, two trees share every node that does not lie on the
 // paths to what differs, and a change costs O(log n) nodes. It is the Prolly tree of Noms and Dolt ("How to Chunk Your
 // Database into a Merkle Tree", dolthub.com, 2022: keys and sizes decide where nodes end); its relative, with levels by
-// key, is the Merkle search tree (Auvolat and Taïani, "Merkle Search Trees", SRDS 2019; ATProto's MST). prolly-writer.ts
+// key, is the Merkle search tree (Auvolat and Taïani, "Merkle Search Trees", SRDS 2019; ATProto's MST). writer.ts
 // has the rule by which a level is cut into nodes; they are the items of the next; the first level of one is the root.
 //
 // Hashes are keyed, and the key of the cuts is derived from the same key: who stores nodes can neither confirm a guess of
@@ -10,13 +10,13 @@
 import { toHex } from '../bytes.ts'
 import { assert } from '../errors.ts'
 import { deriveKey, keyedHasher } from '../hash.ts'
-import { Cursor, NodeReader, childHash } from './prolly-cursor.ts'
-import { countBelow, decodeNode, keyAt, valueAt } from './prolly-node.ts'
-import { LevelWriter } from './prolly-writer.ts'
+import { Cursor, NodeReader, childHash } from './cursor.ts'
+import { countBelow, decodeNode, keyAt, valueAt } from './node.ts'
+import { LevelWriter } from './writer.ts'
 import type { ByteString } from '../bytes.ts'
-import type { Place } from './prolly-cursor.ts'
-import type { ProllyNode } from './prolly-node.ts'
-import type { Item, ItemChange } from './prolly-writer.ts'
+import type { Place } from './cursor.ts'
+import type { ProllyNode } from './node.ts'
+import type { Item, ItemChange } from './writer.ts'
 
 /** Hex of the 32-byte keyed BLAKE3 of a node's bytes. */
 export type NodeHash = string & { readonly brand: 'NodeHash' }

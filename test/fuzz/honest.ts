@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeCbor } from '../../protocol/cbor.ts'
-import { encodeOp } from '../../protocol/op/op-codec.ts'
+import { encodeOp } from '../../protocol/op/codec.ts'
 import { anyOp } from '../protocol/arbitraries.ts'
 
 const FOLDER = join(import.meta.dirname, '..', 'vectors')

@@ -15,7 +15,7 @@ import {
   openBody,
   sealBody,
 } from '../../protocol/log/batch.ts'
-import { encodeOp } from '../../protocol/op/op-codec.ts'
+import { encodeOp } from '../../protocol/op/codec.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BodyContext } from '../../protocol/log/batch.ts'
 import type { Op } from '../../protocol/op/op.ts'

@@ -19,7 +19,7 @@ import {
 } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/roles.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
-import { decodeOp, encodeOp } from '../../protocol/op/op-codec.ts'
+import { decodeOp, encodeOp } from '../../protocol/op/codec.ts'
 import { isClearOp } from '../../protocol/op/op.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import { anyOp } from './arbitraries.ts'

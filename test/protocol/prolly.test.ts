@@ -7,13 +7,7 @@ import { toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { blake3, deriveKey } from '../../protocol/hash.ts'
 import { ProllyTree, childrenOf, nodeHash } from '../../protocol/prolly/prolly.ts'
-import {
-  decodeNode,
-  encodeNode,
-  keyAt,
-  lastKey,
-  valueAt,
-} from '../../protocol/prolly/prolly-node.ts'
+import { decodeNode, encodeNode, keyAt, lastKey, valueAt } from '../../protocol/prolly/node.ts'
 import { TREE_KEY, cutStart, isNaturalEnd, itemSize, slowRoot } from './slow-prolly.ts'
 import { assertRefusal, assertRefusesOnly } from './hostile.ts'
 import { MemoryNodes, bytesOf, leavesBelowLast, levels, reachable } from './memory-nodes.ts'

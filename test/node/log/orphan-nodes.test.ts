@@ -10,7 +10,7 @@ import { Swarm } from '../../../node/sync/swarm.ts'
 import { fromHex } from '../../../protocol/bytes.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { childrenOf, nodeHash } from '../../../protocol/prolly/prolly.ts'
-import { encodeNode, itemBytes } from '../../../protocol/prolly/prolly-node.ts'
+import { encodeNode, itemBytes } from '../../../protocol/prolly/node.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import {
   CHECKPOINT_PROTOCOL,

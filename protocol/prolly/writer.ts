@@ -10,10 +10,10 @@
 // have, each level is shorter than the one below whatever they do.
 import { fromByteString, fromHex } from '../bytes.ts'
 import { KIB } from '../units.ts'
-import { NODE_FULL, encodeNode, itemBytes, itemBytesAt, keyAt, valueAt } from './prolly-node.ts'
+import { NODE_FULL, encodeNode, itemBytes, itemBytesAt, keyAt, valueAt } from './node.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeHash } from './prolly.ts'
-import type { ProllyNode } from './prolly-node.ts'
+import type { ProllyNode } from './node.ts'
 
 /** A record; or, above the leaves, the last key below a node and its hash. */
 export type Item = readonly [key: ByteString, value: Uint8Array]

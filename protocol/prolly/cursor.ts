@@ -12,10 +12,10 @@ import {
   lastKey,
   malformed,
   valueAt,
-} from './prolly-node.ts'
+} from './node.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeHash, ProllyNodes } from './prolly.ts'
-import type { ProllyNode } from './prolly-node.ts'
+import type { ProllyNode } from './node.ts'
 
 /** A node, and the key that all its keys are above. */
 export interface Place {
