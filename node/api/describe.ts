@@ -156,7 +156,7 @@ export function describeVolume(
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
-    log: describeLog(volume, swarm.dedupCheck.heldBackBy(volume)),
+    log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
     heads: volume.actors.heads(),
   }
 }

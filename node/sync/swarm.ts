@@ -71,7 +71,7 @@ export class Swarm {
   readonly #parking = new InboxBudget()
   readonly #heard: HeardPeers
   /** What peers have of what was written here. */
-  readonly dedupCheck: HeldElsewhere
+  readonly heldElsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use. */
@@ -87,7 +87,7 @@ export class Swarm {
     this.#offerBackoff = new OfferBackoff(world.clock)
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
-    this.dedupCheck = new HeldElsewhere({
+    this.heldElsewhere = new HeldElsewhere({
       clock: world.clock,
       connectedMembers: (volume) => this.connectedMembers(volume),
       sync: (volume, peer) => this.sync(volume, peer),
@@ -113,12 +113,12 @@ export class Swarm {
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
-      onBusy: (volume, peer, waitMs) => this.dedupCheck.heardBusy(volume, peer, waitMs),
+      onBusy: (volume, peer, waitMs) => this.heldElsewhere.heardBusy(volume, peer, waitMs),
       onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
         this.#hosted.get(volume.id)?.gossip.exchanged(peer)
-        this.dedupCheck.heard(volume, peer, vector)
+        this.heldElsewhere.heard(volume, peer, vector)
       },
     })
     this.#catchUp = new CatchUp({
@@ -369,7 +369,7 @@ export class Swarm {
     this.#heard.beacon(volume, beacon)
     this.#c.security?.heard(beacon)
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.dedupCheck.heard(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor)) this.heldElsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),

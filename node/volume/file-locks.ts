@@ -150,8 +150,8 @@ export class FileLocks {
       if (lock !== undefined) return { ...lock, pid: by.pid }
     }
     if (includes(table?.claimed ?? [], wanted)) return undefined
-    const dedupCheck = await this.#c.claims.test({ file, family, held: wanted })
-    return dedupCheck && { ...dedupCheck, pid: 0 }
+    const elsewhere = await this.#c.claims.test({ file, family, held: wanted })
+    return elsewhere && { ...elsewhere, pid: 0 }
   }
 
   /** throws ShoalError 'EIO' if locks of a file that somebody relies on may have run out. */

@@ -316,10 +316,10 @@ export class HostedVolume {
       case 'copied':
         // Data on another node means its stripe is: a stripe of any class with parity lies on two nodes or more.
         await this.#place(signal)
-        return this.#swarm.dedupCheck.on(this.volume, 1, signal)
+        return this.#swarm.heldElsewhere.on(this.volume, 1, signal)
       case 'placed':
         await this.#place(signal)
-        return this.#swarm.dedupCheck.on(this.volume, this.#logCopies(), signal)
+        return this.#swarm.heldElsewhere.on(this.volume, this.#logCopies(), signal)
       default:
         return assertNever(asked)
     }

@@ -37,7 +37,7 @@ describe('what is due for the tier', () => {
     old: { holders, usedMs: 0 },
     used: { holders, usedMs: 900 },
     there: { holders, cold: { attic: 5 } },
-    dedupCheck: { holders, cold: { shed: 5 } },
+    elsewhere: { holders, cold: { shed: 5 } },
     condemned: { holders, isCondemned: true },
   })
 

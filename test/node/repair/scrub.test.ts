@@ -150,7 +150,7 @@ describe('chunks', () => {
     await node.flip(bytes)
     assert.deepEqual(await node.scrub(), [chunkFinding(id, 'kept')])
     assert.ok(node.store.chunks.has(id))
-    node.dedupCheck.set(id, bytes)
+    node.elsewhere.set(id, bytes)
     assert.deepEqual(await node.scrub(), [chunkFinding(id, 'replaced')])
     assert.equal(await node.store.chunks.verify(id), 'whole')
   })
@@ -158,7 +158,7 @@ describe('chunks', () => {
   test('a damaged one that is in no stripe is replaced by what another node has', async (t) => {
     const node = await ScrubbedNode.open(t)
     const id = await node.write(CHUNK)
-    node.dedupCheck.set(id, CHUNK)
+    node.elsewhere.set(id, CHUNK)
     await node.flip(CHUNK)
     assert.deepEqual(await node.scrub(), [chunkFinding(id, 'replaced')])
     assert.deepEqual(await node.store.chunks.read(id), CHUNK)

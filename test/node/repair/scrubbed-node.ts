@@ -29,7 +29,7 @@ export class ScrubbedNode {
   readonly clock: ManualClock = new ManualClock()
   readonly connected: Set<PeerId> = new Set([A, B])
   /** What other nodes have of chunks. */
-  readonly dedupCheck: Map<ChunkId, Uint8Array> = new Map()
+  readonly elsewhere: Map<ChunkId, Uint8Array> = new Map()
   readonly logged: string[] = []
   onLog: () => void = () => undefined
   onVerify: () => void = () => undefined
@@ -133,7 +133,7 @@ export class ScrubbedNode {
       map,
       isUnplaced: (id: ChunkId) => this.#unplaced.has(id),
       fetch: async (id: ChunkId) => {
-        const sealed = this.dedupCheck.get(id)
+        const sealed = this.elsewhere.get(id)
         if (sealed === undefined) throw new ShoalError('chunk-unavailable', id)
         return sealed
       },

@@ -55,7 +55,7 @@ describe('conflicts', () => {
       assert.deepEqual(keepConflict(anna.namespace, partsOf(kept)), { path: '/f', removed: others })
       await exchange(anna, ben, cleo)
       for (const replica of [anna, ben, cleo]) {
-        assert.deepEqual(await shown(replica), { dedupCheck: 'anna', f: content })
+        assert.deepEqual(await shown(replica), { elsewhere: 'anna', f: content })
         assert.deepEqual(await below(replica), [])
       }
     }
