@@ -369,7 +369,8 @@ export class Swarm {
     this.#heard.beacon(volume, beacon)
     this.#c.security?.heard(beacon)
     // A beacon may leave actors out.
-    if (beacon.vector.has(volume.actor)) this.heldElsewhere.heard(volume, beacon.peer, beacon.vector)
+    if (beacon.vector.has(volume.actor))
+      this.heldElsewhere.heard(volume, beacon.peer, beacon.vector)
     if (beacon.peer === network.self || network.peers().includes(beacon.peer)) return
     network.learn(beacon.peer, beacon.addresses).then(
       () => this.#reconnect.hurry(beacon.peer),
