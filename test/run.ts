@@ -1,5 +1,5 @@
-// The test runner: `node --test` over test/**/*.test.ts, without test/long, in the order of their paths: the longest, in
-// test/cluster, are among the first. A run has a folder of its own, which is the tests' TMPDIR and holds their HOME, so that
+// The test runner: `node --test` over test/**/*.test.ts, without test/long: files that mostly wait for nodes, mounts and
+// servers are started in turn with files that mostly compute, one process more than there are cores. A run has a folder of its own, which is the tests' TMPDIR and holds their HOME, so that
 // no test touches the user's and whatever a run leaves can be told by it.
 // Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
 // (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
@@ -21,6 +21,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const FILE_TIMEOUT_MS = 8 * 60_000
 /** A run should take less than 10 minutes; on a machine that others use it may take longer. */
 const RUN_TIMEOUT_MS = 40 * 60_000
+/** Files whose tests have processes, mounts and servers of their own, and wait for them. */
+const WAITING = /^test\/(cluster|cold|hostile|mount)\/|^test\/readme/
 /** Tests under test/long may take this many times as long. */
 const LONG_FACTOR = 12
 /** How long processes may take to end by themselves after the last test. */
@@ -53,6 +55,16 @@ function chosenFiles(): readonly string[] {
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 
+/** In the order of their paths, spread evenly: one kind among the other. The first to start take longest. */
+function spread(all: readonly string[]): readonly string[] {
+  const waiting = all.filter((file) => WAITING.test(file))
+  const computing = all.filter((file) => !WAITING.test(file))
+  const each = Math.ceil(computing.length / Math.max(1, waiting.length))
+  return waiting
+    .flatMap((file, index) => [file, ...computing.slice(index * each, (index + 1) * each)])
+    .concat(computing.slice(waiting.length * each))
+}
+
 function isLong(file: string): boolean {
   return file.startsWith(join('test', 'long'))
 }
@@ -69,11 +81,15 @@ function runTests(): Promise<number> {
     process.execPath,
     [
       '--test',
+      '--import=./test/compile-cache.ts',
       '--test-reporter=spec',
-      `--test-concurrency=${Math.min(4, availableParallelism())}`,
+      '--test-reporter-destination=stdout',
+      '--test-reporter=./test/slowest.ts',
+      '--test-reporter-destination=stdout',
+      `--test-concurrency=${Math.min(4, availableParallelism() + 1)}`,
       `--test-timeout=${FILE_TIMEOUT_MS * factor}`,
       ...flags,
-      ...files,
+      ...spread(files),
     ],
     { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] },
   )
