@@ -42,8 +42,9 @@ const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
  */
 const NODE_FLOORS: readonly (readonly string[])[] = [
   ['world', 'jobs'],
-  ['config.ts', 'observe'],
+  ['config.ts'],
   ['store'],
+  ['observe'],
   ['state', 'peers'],
   ['shard-map'],
   ['stripes', 'replica'],

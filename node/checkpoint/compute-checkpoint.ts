@@ -1,5 +1,6 @@
 // The state of a volume at a stable cut: computed from that at an earlier one and the entries between, in the order of
 // their clocks. Every member that does so gets the same roots.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -26,9 +27,9 @@ import { Replica, forkKey } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
 
 /** Clock of the newest cut that all knew by the one of this state: what was gone there is purged. */
-const DEAD_BY: ByteString = 'C'
+const DEAD_BY: ByteString = STATE_PREFIXES.deadBy
 /** Earlier cuts by which entries above this one are still judged. */
-const EARLIER: ByteString = 'W'
+const EARLIER: ByteString = STATE_PREFIXES.earlierCuts
 /** Changes held in memory before they go into the trees. */
 const CHANGES_MAX: number = 64 * MIB
 

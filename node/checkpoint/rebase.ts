@@ -1,5 +1,6 @@
 // What this node wrote and what says nothing, said again: it was away for longer than the others waited, or was restored
 // from a backup, or had no role then. Nobody's write is lost; at worst it is a conflict copy (MEMO §1.7).
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -19,7 +20,7 @@ import type { StateView } from '../state/state-view.ts'
 import type { Volume } from '../log/volume.ts'
 
 /** Per own actor which of its entries were said again. */
-const REBASED: ByteString = 'wrebased'
+const REBASED: ByteString = STATE_PREFIXES.rebased
 
 /** An own entry, with its ops by the labels of the state that is built. */
 interface OwnEntry {

@@ -5,6 +5,7 @@
 //
 // The node on which a pin was said puts what is below it, while it is there; then the other writers in rank, each an hour
 // after the one before it. Two that see the swarm otherwise put the same.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import {
   float64FromBytes,
   float64ToBytes,
@@ -40,10 +41,10 @@ const GATHER_MS: number = 15 * SECOND_MS
 const TAKE_OVER_MS: number = HOUR_MS
 
 /** Folders and files to be looked at, by id: since when, as 64 bits of ms. */
-const FOLDER: ByteString = 'wcoldpin d'
-const FILE: ByteString = 'wcoldpin f'
+const FOLDER: ByteString = STATE_PREFIXES.coldPinFolder
+const FILE: ByteString = STATE_PREFIXES.coldPinFile
 /** All pins that there are were added once. */
-const BEGUN: ByteString = 'wcoldpins'
+const BEGUN: ByteString = STATE_PREFIXES.coldPinsBegun
 
 export interface ColdPinsParts extends Omit<ColdPinPassParts, 'walk' | 'done'> {
   readonly clock: Clock

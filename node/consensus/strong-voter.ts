@@ -5,6 +5,7 @@
 //   outlives its writer, and no entry that cannot be applied is ever chosen
 //   a voter that may have forgotten a promise, as its home was restored from an old copy or what it kept cannot be read,
 //   votes no more until it has been taken out of the voters and put in again
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -34,7 +35,7 @@ import { nameOf } from './strong-log.ts'
 import type { StrongLog } from './strong-log.ts'
 import type { Volume } from '../log/volume.ts'
 
-const VOTE: ByteString = 'Qv'
+const VOTE: ByteString = STATE_PREFIXES.strongVote
 /** Whose a vote is that cannot be read. */
 const NOBODY = '' as ActorId
 

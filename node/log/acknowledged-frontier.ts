@@ -1,6 +1,7 @@
 // How much of what this node wrote is known to be held by others. Of the rest nobody else may know: a machine that was
 // cloned, and comes back when others have dropped the log from where its copy wrote on, can tell by this what to say
 // again (replay.ts). Cost: one small record, rewritten when an exchange of logs has confirmed more.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { decodeStoredVector, encodeVector } from '../../protocol/clock/vector-clock.ts'
@@ -10,7 +11,7 @@ import type { Rename } from '../../protocol/log/branches.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const SHARED: ByteString = 'wshared'
+const SHARED: ByteString = STATE_PREFIXES.acknowledged
 
 export class AcknowledgedFrontier {
   readonly #view: StateView

@@ -1,4 +1,5 @@
 // This node as a writer of one volume's log: its incarnation, its rights, and the entries it signs.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -18,7 +19,7 @@ import type { OpenBatch } from './open-batch.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 
-const ORIGIN_KEY: ByteString = 'worigin'
+const ORIGIN_KEY: ByteString = STATE_PREFIXES.origin
 const NONCE_BYTES = 16
 
 export interface AuthorComponents {

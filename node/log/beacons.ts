@@ -1,6 +1,7 @@
 // The newest beacon of each member of a volume: what it says is durable there, and which checkpoint it has. They decide
 // what is stable (protocol/log/stability.ts), so they outlive a restart. Cost: a record a member, rewritten when it
 // says something new.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -29,7 +30,7 @@ import type { Roots } from '../state/checkpoint-view.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const CLAIM: ByteString = 'b'
+const CLAIM: ByteString = STATE_PREFIXES.beacon
 /** A member that is heard of and has not confirmed in this time what all held before is not waited for. */
 const STALL_MS: number = 3 * HOUR_MS
 /** Some beacons. */

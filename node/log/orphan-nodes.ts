@@ -3,6 +3,7 @@
 // fetch goes on with them, and are swept when nobody has stored nodes for long. Invariants:
 //   no node goes while another is here that has it below it, so who finds a node finds all below it
 //   nothing goes while a checkpoint is being fetched: the fetch counts on all that is here
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import { levelOf } from '../../protocol/prolly/node.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -13,7 +14,7 @@ import type { Part, Roots, Trees } from '../state/checkpoint-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
 /** There while nodes are being stored, and when some were left. */
-const MARK: ByteString = 'wstray'
+const MARK: ByteString = STATE_PREFIXES.orphanNode
 const QUIET_MS: number = 10 * MINUTE_MS
 /** Nodes read, or deleted, before others get their turn. */
 const NODES_AT_ONCE = 64

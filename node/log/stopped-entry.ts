@@ -5,6 +5,7 @@
 //   it is tried again by another version of the program, after a day, and when the owner says so
 // A failure that ends the process leaves no word of it. So a node that has ended thrice within minutes of its start is careful:
 // it notes each entry before it takes it, and stops at one that ends it twice. No entry makes it end for ever.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -18,9 +19,9 @@ import type { Clock } from '../world/world.ts'
 import type { StateView } from '../state/state-view.ts'
 
 /** -> where the volume stopped. */
-const STOPPED: ByteString = 'wstopped'
+const STOPPED: ByteString = STATE_PREFIXES.stopped
 /** -> entries that are being taken with care, or were when the node ended. */
-const TAKING: ByteString = 'wtaking'
+const TAKING: ByteString = STATE_PREFIXES.taking
 /** So often an entry ends the node before it is not taken any more. */
 const CRASHES_MAX = 2
 const RETRY_MS: number = 1 * DAY_MS

@@ -4,6 +4,7 @@
 //   the actor writes nothing else, so a number that was proposed in vain is free for the next proposal
 //   while an entry may be under way, this node claims no more than it did before it made that entry: no cut becomes
 //   stable that the entry comes after and has not seen (protocol/log/stability.ts)
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
@@ -28,9 +29,9 @@ import { OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const ORIGIN_KEY: ByteString = 'wstrong-origin'
+const ORIGIN_KEY: ByteString = STATE_PREFIXES.strongOrigin
 /** There while an entry may be under way. */
-const UNDER_WAY: ByteString = 'Qw'
+const UNDER_WAY: ByteString = STATE_PREFIXES.strongUnderWay
 
 /** What a trial gave, and the entry that would do it: undefined if it made no op. */
 export interface Trial<Result> {

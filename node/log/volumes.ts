@@ -1,5 +1,6 @@
 // The volumes this node has: which there are, their local names, which is the default, and how they come to be.
 // One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag begins all keys of the volume.
+import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -23,7 +24,7 @@ import { StateView } from '../state/state-view.ts'
 import { Volume } from './volume.ts'
 import type { VolumeComponents } from './opened-parts.ts'
 
-const VOLUME_PREFIX = 'V'
+const VOLUME_PREFIX: ByteString = STORE_PREFIXES.volume
 const SECRET_BYTES = 32
 const DEFAULT_CHUNK = '256k'
 const DEFAULT_HASH = 'blake3'

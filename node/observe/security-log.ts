@@ -1,6 +1,7 @@
 // The security log of a node, on its disk: what its parts reported, numbered and hash-chained (security-chain.ts). Each
 // event is written and synced in the background. Its head is kept in the index, too, and told to other members once it is
 // durable: a log that was cut or changed is noticed here at the next start, and by them.
+import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { asShoalError } from '../../protocol/errors.ts'
@@ -31,7 +32,7 @@ import type { Examined, Known, Link, LogFiles } from './security-chain.ts'
 import type { RecordSecurity, SecurityEvent } from './security.ts'
 
 /** The head as it was when it was last durable, and what was told to be wrong with the log. */
-const HEAD_KEY = 'Shead'
+const HEAD_KEY = STORE_PREFIXES.securityHead
 const FILE_BYTES: number = 4 * MIB
 /** Full files that are kept. */
 const FORMER_MAX = 5

@@ -1,5 +1,6 @@
 // What this node holds of the security logs of others, so that none can be cut or changed unnoticed: the newest head that
 // each member told in a beacon, durably. Who asks is told what is held of its own log. Cost: a small record a member.
+import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
@@ -24,7 +25,7 @@ import type { RecordSecurity } from '../observe/security.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Channel, World } from '../world/world.ts'
 
-const WITNESS_PREFIX = 'Sw'
+const WITNESS_PREFIX = STORE_PREFIXES.securityWitness
 const ANSWER_MS: number = 10 * SECOND_MS
 
 export interface SecurityWitnessComponents {

@@ -1,5 +1,6 @@
 // The tickets that this node gave out, and who used them. A ticket's secret is kept as a hash; a use is counted, durably,
 // before the grant is logged, so a crash may cost a use but never gives one away.
+import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
@@ -15,7 +16,7 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Clock } from '../world/world.ts'
 
-const PREFIX = 'T'
+const PREFIX = STORE_PREFIXES.ticket
 const HASH_END: number = PREFIX.length + HASH_BYTES
 const ID_CHARS = 8
 /** Who used a ticket is told for so long after its end. */

@@ -1,11 +1,12 @@
 // The folders and files that are to lie wholly on this node: of this node alone, never in the log.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 
-const KEY: ByteString = 'wpins'
+const KEY: ByteString = STATE_PREFIXES.localPins
 
 export function readLocalPins(view: StateStore): Set<NodeId> {
   const bytes = view.get(KEY)

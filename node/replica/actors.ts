@@ -1,5 +1,6 @@
 // Who has written how much of a volume's log. Per actor: whose it is, its last entry, and what that entry had seen.
 // Cost: one record per actor, in memory and in the store; an entry rewrites its author's record only.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -36,7 +37,7 @@ export interface Actor {
   readonly late: SeqRanges
 }
 
-const ACTOR_PREFIX: ByteString = 'a'
+const ACTOR_PREFIX: ByteString = STATE_PREFIXES.actor
 
 export class ActorTable {
   readonly #view: ReplicaView

@@ -1,5 +1,6 @@
 // What members attest of checkpoints (protocol/log/attestation.ts), kept with the cuts that they are of: 'wat' cut public
 // key -> the attestation in wire form. Bounds: one a member and cut, of the few cuts that are kept.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
@@ -21,7 +22,7 @@ import type { Membership } from './membership.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const ATTESTATION: ByteString = 'wat'
+const ATTESTATION: ByteString = STATE_PREFIXES.attestation
 
 /** Who speaks for a checkpoint, of those who may. */
 export interface Tally {

@@ -1,5 +1,6 @@
 // What members have announced of backups in cold tiers: of each tier and member the last head that it put. So whoever can
 // write to a tier, but not to the log, cannot take back what lies there unnoticed. Registers, of which the greatest stamp wins.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -16,7 +17,7 @@ import type { StateView } from '../state/state-view.ts'
 import type { Membership } from './membership.ts'
 
 /** Then the public key of the member, and the name of the tier. */
-const BACKUP: ByteString = 'H'
+const BACKUP: ByteString = STATE_PREFIXES.backup
 
 export interface AnnouncedBackup {
   readonly peer: PeerId

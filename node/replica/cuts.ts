@@ -4,6 +4,7 @@
 // seen all of a cut that counts, comes too late: from a machine that was away for longer than it was waited for, or one
 // restored from a backup. It is kept, and says nothing; it is said again by its writer, or by whoever holds it
 // (rebase.ts). Every replica by which the same cuts count judges alike.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import {
   decodeStoredVector,
@@ -26,8 +27,8 @@ import type { Cut } from '../../protocol/log/stability.ts'
 import type { Roots } from '../state/checkpoint-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const CUTS: ByteString = 'wcuts'
-const JUDGED: ByteString = 'wjudged'
+const CUTS: ByteString = STATE_PREFIXES.cuts
+const JUDGED: ByteString = STATE_PREFIXES.judged
 /** Of one member, so many proposals that do not count yet are remembered: the newest. */
 const PROPOSALS_MAX = 2
 

@@ -1,6 +1,7 @@
 // The governing entries of a volume as this node keeps them: for good, whatever becomes of the rest of the log. 'A' hash ->
 // the entry in wire form. Each is verified by itself (protocol/membership/governance.ts), whoever brought it, so what they
 // say is believed of nobody else.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -24,7 +25,7 @@ import type { Op } from '../../protocol/op/op.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const ENTRY: ByteString = 'A'
+const ENTRY: ByteString = STATE_PREFIXES.governingEntry
 /** States as of some acts that are kept: of the cuts that checkpoints are made at. */
 const STATES_MAX = 8
 

@@ -1,4 +1,5 @@
 // What is kept of a volume's newest checkpoint: the cut, and the roots of the state there.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -36,10 +37,10 @@ export interface FetchedCheckpoint extends Checkpoint {
   readonly attestations: readonly Attestation[]
 }
 
-const CHECKPOINT: ByteString = 'wcheckpoint'
+const CHECKPOINT: ByteString = STATE_PREFIXES.checkpoint
 /** A state that was computed for a proposed cut. */
-const CANDIDATE: ByteString = 'wcandidate'
-const ANNOUNCEMENT: ByteString = 'wannounced'
+const CANDIDATE: ByteString = STATE_PREFIXES.candidate
+const ANNOUNCEMENT: ByteString = STATE_PREFIXES.announcement
 
 /** The newest that is durable here. */
 export function readCheckpoint(view: StateView): Checkpoint | undefined {

@@ -1,5 +1,6 @@
 // Members, keys and policies of one volume, as its governing entries tell: the same on every replica that knows the same of
 // them. Some records a member, in memory.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
 import { authorOfGoverning } from '../../protocol/log/entry.ts'
@@ -17,7 +18,7 @@ import { EpochKeys } from '../state/epoch-keys.ts'
 import { Governance } from './governance.ts'
 import type { StateView } from '../state/state-view.ts'
 
-const EXPECTED_ROLE: ByteString = 'wrole'
+const EXPECTED_ROLE: ByteString = STATE_PREFIXES.expectedRole
 
 export class Membership {
   readonly governance: Governance

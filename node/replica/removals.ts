@@ -1,6 +1,7 @@
 // What entries that take roles away decide on: a later one may make void what was applied. Then the state is to be built
 // anew (rebuild.ts); that this is due is as durable as the entry that it comes of. What their authors had seen is found in
 // the log; below a checkpoint nothing is asked of that, since none of them had seen what comes above.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -19,9 +20,9 @@ import type { Replica } from './replica.ts'
 import type { StateView } from '../state/state-view.ts'
 
 /** There while the state in use is to be built anew. */
-const DUE: ByteString = 'wremovals-due'
+const DUE: ByteString = STATE_PREFIXES.removalsDue
 /** There while this node has not said again what it wrote, being no member. */
-const UNSAID: ByteString = 'wremovals-unsaid'
+const UNSAID: ByteString = STATE_PREFIXES.removalsUnsaid
 
 export interface RemovalsComponents {
   readonly view: StateView

@@ -1,6 +1,7 @@
 // What a volume's log makes of an empty volume: its tree, members, stripes and actors. A function of the entries alone:
 // replicas that took the same entries, each after its past, hold the same records. The state in use is one; others are
 // made to compute a checkpoint, or to build a state anew.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -50,7 +51,7 @@ import { StripeTable } from '../shard-map/stripe-table.ts'
 const GARBAGE_AT_ONCE = 4096
 const NOTHING: VersionVector = new Map()
 /** By actor what is known of its forks. */
-const FORK: ByteString = 'F'
+const FORK: ByteString = STATE_PREFIXES.fork
 /** A content that lost against a newer one, where such are not shown, can be had this long. */
 const LOST_GRACE_MS: number = 30 * DAY_MS
 

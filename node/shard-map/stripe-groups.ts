@@ -2,6 +2,7 @@
 // condemned, or swept.
 // Counts and sums are in memory, so that health needs no scan; which stripes they are is an index in the store. Both
 // follow from the records of the stripes alone, and lie in checkpoints like these.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { compareBytes, fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -17,8 +18,8 @@ import type { GroupId, StripeGroup } from './stripe-map.ts'
 import type { StripeRecord } from './stripe-record.ts'
 
 /** Hex of the first bytes of the hash of what its stripes share. */
-const GROUP: ByteString = 'g'
-const MEMBER: ByteString = 'j'
+const GROUP: ByteString = STATE_PREFIXES.stripeGroup
+const MEMBER: ByteString = STATE_PREFIXES.groupMember
 const GROUP_ID_BYTES = 16
 
 /** In use, condemned, or swept. */

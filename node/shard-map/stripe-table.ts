@@ -1,6 +1,7 @@
 // The shard map of one volume: which stripes a chunk lies in and which peers hold their shards, as the log tells.
 // Explicit data, never computed from who is a member now. The same on every replica that took the same ops, in whatever
 // order. Cost: a record per stripe, one per chunk, and what stripe-groups.ts keeps.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { LRUCache } from 'lru-cache'
 import { compareBytes, equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -68,11 +69,11 @@ const DECODED_CHUNKS_MAX = 65_536
 const HEADER_SIZE = 32
 const RECORDS_MAX = 4096
 
-const STRIPE: ByteString = 's'
-const HEADER: ByteString = 'h'
-const CHUNK: ByteString = 'k'
+const STRIPE: ByteString = STATE_PREFIXES.stripe
+const HEADER: ByteString = STATE_PREFIXES.stripeHeader
+const CHUNK: ByteString = STATE_PREFIXES.chunkLocation
 /** Stripes of which there may be something to forget. */
-export const TRACE: ByteString = 't'
+export const TRACE: ByteString = STATE_PREFIXES.stripeTrace
 
 /** Where a chunk lies: a stripe, by its CID, and the index there. */
 type Location = readonly [stripe: Uint8Array, index: number]

@@ -1,6 +1,7 @@
 // A volume's records as they were at a checkpoint, and what is changed over them. They lie in two Prolly trees: of what
 // every member may read, and of what keepers may not; the nodes are records of the volume, under 'T'. All other keys
 // stay outside: they are this node's own, or say nothing below a stable cut.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { deriveKey } from '../../protocol/hash.ts'
@@ -11,7 +12,7 @@ import { MOVE_PREFIX } from '../../protocol/tree/moves.ts'
 import { overlaid, prefixEnd } from './state-view.ts'
 import type { Pending, ReplicaView, StateView } from './state-view.ts'
 
-const NODE: ByteString = 'T'
+const NODE: ByteString = STATE_PREFIXES.treeNode
 /** First chars of the keys of the records in each tree. */
 const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HXcdfilnopqvxyz' } as const
 

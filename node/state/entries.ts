@@ -1,6 +1,7 @@
 // The entries of one volume's log, by label (protocol/log/branches.ts) and seq: 'e' label seq -> hash (32 bytes) || entry
 // in wire form. Below a checkpoint they may be dropped. Labels are part of a state: one that is built anew has its own
 // copy of the log.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -20,10 +21,10 @@ import { decodeKnownEntry, encodeEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { ReplicaView } from './state-view.ts'
 
-const ENTRY: ByteString = 'e'
-const DROPPED: ByteString = 'D'
+const ENTRY: ByteString = STATE_PREFIXES.entry
+const DROPPED: ByteString = STATE_PREFIXES.dropped
 /** While entries are being erased: what was dropped before. */
-const ERASING: ByteString = 'Dx'
+const ERASING: ByteString = STATE_PREFIXES.erasing
 const DROPPED_AT_ONCE = 4096
 
 /** An entry of the log, and what it is found under. */

@@ -1,6 +1,7 @@
 // The keys of a volume's epochs that this node was given: secrets, or for a keeper the swarm keys made of them. Two
 // admins who remove members at once begin one epoch twice, each with a secret of its own: all are kept, whoever opens
 // tries each, and whoever seals takes the one with the least swarm key, so that all come to take the same.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import {
   compareBytes,
   concatBytes,
@@ -29,7 +30,7 @@ interface EpochKey {
   readonly keeperKeys: readonly Uint8Array[]
 }
 
-const HELD: ByteString = 'E'
+const HELD: ByteString = STATE_PREFIXES.epochKey
 const KEY_BYTES = 32
 const NONE: EpochKey = { held: [], secrets: [], swarmKeys: [], keeperKeys: [] }
 

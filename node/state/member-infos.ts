@@ -1,5 +1,6 @@
 // How the members of a volume describe themselves: name, zone, capacity. Part of the state that a log makes; who is a member
 // at all is told by the governing entries alone. One record a member, all in memory: 'M' public key -> the newest.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -11,7 +12,7 @@ import type { ClearOp } from '../../protocol/op/op.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
 
-const INFO: ByteString = 'M'
+const INFO: ByteString = STATE_PREFIXES.memberInfo
 
 export class MemberInfos {
   readonly #view: ReplicaView

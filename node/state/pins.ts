@@ -1,5 +1,6 @@
 // What people want for a directory with all below it, or for a file: a redundancy class, a cold tier. Each is a register, of
 // which the greatest stamp wins.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -15,7 +16,7 @@ import type { StateStore } from '../../protocol/tree/records.ts'
 import { prefixEnd } from './state-view.ts'
 import type { ReplicaView } from './state-view.ts'
 
-export const PIN: ByteString = 'p'
+export const PIN: ByteString = STATE_PREFIXES.pin
 
 export type PinOp = Extract<TreeOp, { kind: 'pin' | 'pin-cold' }>
 /** `pin`: to a class; `pin-cold`: to a tier. */

@@ -3,13 +3,14 @@
 //
 // The log and what follows from it (the replica's tables) are kept apart from what doesn't (this node's own keys): they
 // lie under a generation, and a state that was built anew beside it takes its place in one write.
+import { STATE_PREFIXES, STORE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { Kv, KvWrite } from '../store/kv.ts'
 
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
-const NAMESPACE_PREFIX = 'n'
+const NAMESPACE_PREFIX: ByteString = STORE_PREFIXES.volumeState
 
 /** First chars of keys that belong to no generation: governing entries, nodes of checkpoints, what concerns this node. */
 const LASTING: ReadonlySet<string> = new Set(['A', 'b', 'u', 'E', 'Q', 'T', 'w'])
@@ -17,7 +18,7 @@ const GENERATIONS = 256
 /** No table's key begins with this char. */
 const GENERATIONS_PREFIX: ByteString = '\x01'
 /** The generation in use; none before the first rebuild. */
-const GENERATION: ByteString = 'wgeneration'
+const GENERATION: ByteString = STATE_PREFIXES.generation
 
 /** Records that can be scanned: of a volume as it is, or as it was at a checkpoint. */
 export interface ReplicaView extends StateStore {

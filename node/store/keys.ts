@@ -1,5 +1,6 @@
-// The keys of the ordered store and the values of the local index (docs/formats/store.md). One prefix a table; the
-// prefixes of the namespace are declared here too, so that no two parts take one. Integers are big-endian.
+// The keys of the ordered store and the values of the local index (docs/formats/store.md). Integers are
+// big-endian.
+import { STORE_PREFIXES } from './key-prefixes.ts'
 import { concatBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { assert, ShoalError } from '../../protocol/errors.ts'
 import {
@@ -13,13 +14,13 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
-export const CHUNK_PREFIX = 'c'
-export const SHARD_PREFIX = 'p'
-export const HEADER_PREFIX = 'h'
-export const TRASH_PREFIX = 't'
-export const SEGMENT_PREFIX = 's'
-export const STRAY_PREFIX = 'w'
-const META_PREFIX = 'm'
+export const CHUNK_PREFIX: ByteString = STORE_PREFIXES.chunk
+export const SHARD_PREFIX: ByteString = STORE_PREFIXES.shard
+export const HEADER_PREFIX: ByteString = STORE_PREFIXES.header
+export const TRASH_PREFIX: ByteString = STORE_PREFIXES.trash
+export const SEGMENT_PREFIX: ByteString = STORE_PREFIXES.segment
+export const STRAY_PREFIX: ByteString = STORE_PREFIXES.orphanShard
+const META_PREFIX: ByteString = STORE_PREFIXES.meta
 
 /** Where the payload of a record lies: segment number, offset of the payload's first byte in it, its length. */
 export interface Address {

@@ -2,6 +2,7 @@
 // keys stay as they are, since scans go by them: they tell how much there is of what, and nothing of what it is. A key
 // with a name in it begins with ids (its bucket), then has a keyed hash in place of the rest; the key itself is in the
 // value. A scan within a bucket opens all of it and sorts it, and keeps it for the next page.
+import { STORE_PREFIXES } from './key-prefixes.ts'
 import { createHmac, createSecretKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { concatBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
@@ -28,7 +29,7 @@ const NAMED_TABLES: ReadonlyMap<string, number> = new Map([
   ['H', 32],
   ['o', 17],
 ])
-const NAMESPACE_PREFIX = 'n'
+const NAMESPACE_PREFIX: ByteString = STORE_PREFIXES.volumeState
 const TAG_CHARS = 2
 const GENERATION_MARK = '\x01'
 const GENERATION_CHARS = 2

@@ -4,6 +4,7 @@
 // which stripes were found to be true (verified-stripes.ts).
 //
 // A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the empty text.
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import {
@@ -18,21 +19,21 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
-const CHUNK: ByteString = 'uc'
+const CHUNK: ByteString = STATE_PREFIXES.unplacedChunk
 /** Of the volume's class, and of others. */
-const ORDER: ByteString = 'uo'
-const CLASS_ORDER: ByteString = 'up'
+const ORDER: ByteString = STATE_PREFIXES.unplacedOrder
+const CLASS_ORDER: ByteString = STATE_PREFIXES.unplacedClassOrder
 const CLASS_END = '\0'
-const STRIPE: ByteString = 'us'
-const VERIFIED: ByteString = 'uv'
+const STRIPE: ByteString = STATE_PREFIXES.unplacedStripe
+const VERIFIED: ByteString = STATE_PREFIXES.verifiedStripe
 const ORDER_BYTES = 8
 const LENGTH_BYTES = 4
 
 /** -> order of the next chunk. */
-export const NEXT_ORDER_KEY: ByteString = 'un'
+export const NEXT_ORDER_KEY: ByteString = STATE_PREFIXES.nextOrder
 
 /** -> sealed bytes of all chunks that are in no stripe, as a number in the same form. */
-export const UNPLACED_BYTES_KEY: ByteString = 'ub'
+export const UNPLACED_BYTES_KEY: ByteString = STATE_PREFIXES.unplacedBytes
 
 /** A chunk in no stripe yet: for which class, where it comes in the order of writing, and its sealed length. */
 export interface UnplacedChunk {

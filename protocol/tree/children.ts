@@ -1,5 +1,6 @@
 // The names of directories: under each collision key the directories and links that show there, in the order in which they
 // are shown, and an index of long names by their hashes, which stand for them in conflict names.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
@@ -47,7 +48,7 @@ const NONE: Children = { count: 0, shown: [] }
 
 /** Prefix of the keys of a directory's names; what follows is the collision key. */
 export function childPrefix(dir: NodeId): ByteString {
-  return `c${idKey(dir)}`
+  return `${TREE_PREFIXES.child}${idKey(dir)}`
 }
 
 function childKey(dir: NodeId, name: Name): ByteString {
@@ -158,7 +159,8 @@ function write(store: StateStore, key: ByteString, set: ItemSet<Rank>): void {
 /** Long names of a directory with this hash: hardly ever more than one. */
 type LongNames = readonly { readonly name: Name; readonly count: number }[]
 
-const longNameKey = (dir: NodeId, hash: string): ByteString => `x${idKey(dir)}${hash}`
+const longNameKey = (dir: NodeId, hash: string): ByteString =>
+  `${TREE_PREFIXES.longName}${idKey(dir)}${hash}`
 
 /** The long names in `dir` that this hash stands for in conflict names. */
 export function longNames(store: StateStore, dir: NodeId, hash: string): readonly Name[] {

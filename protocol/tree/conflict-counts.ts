@@ -1,6 +1,7 @@
 // The index of names that are in conflict, so that they can be counted and listed without a walk through the tree:
 // under 'f', the directory and the collision key, how many copies are there beside the plain name, be they shown or not. It
 // holds every key with several children, or with a file of several versions that show there.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
@@ -15,8 +16,8 @@ import { countLosing, showsVersions, withoutTwins } from './view.ts'
 import type { ConflictPolicy } from './view.ts'
 
 /** Begins the keys of the index. */
-export const CONFLICT_PREFIX: ByteString = 'f'
-const TOTAL: ByteString = 'nconflicts'
+export const CONFLICT_PREFIX: ByteString = TREE_PREFIXES.conflict
+const TOTAL: ByteString = TREE_PREFIXES.conflictTotal
 
 /** Conflict copies: of names that collide, and of contents written at once. */
 interface Copies {

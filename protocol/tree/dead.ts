@@ -1,6 +1,7 @@
 // The index of what shows no more, so that it can be purged without a walk through the tree: under 'q', the kind and the
 // id, the stamp of the op at which it ceased to show, and of an inode its last name. In a state that was made of the ops
 // in the order of their stamps that is the same on every replica; elsewhere it depends on the order of arrival.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -12,7 +13,7 @@ import type { StateStore } from './records.ts'
 export type DeadKind = 'dir' | 'inode' | 'link'
 
 /** Begins the keys of the index. */
-export const DEAD_PREFIX: ByteString = 'q'
+export const DEAD_PREFIX: ByteString = TREE_PREFIXES.dead
 const KIND_CHARS: Readonly<Record<DeadKind, string>> = { dir: 'd', inode: 'i', link: 'l' }
 
 function deadKey(kind: DeadKind, id: NodeId): ByteString {

@@ -1,6 +1,7 @@
 // Ids of directories. Two nodes that make one directory at once must give it one id, in whichever spelling of its name:
 // the hash of parent and collision key, and how often it was made before (MEMO §2.3). A purged directory leaves behind
 // how often, under 'y' and that hash, so that no other ever gets its id.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, fromHex, hexToByteString, toHex, utf8 } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
@@ -12,7 +13,7 @@ import type { Name } from '../op/names.ts'
 import { hasDir } from './records.ts'
 import type { StateStore } from './records.ts'
 
-const RETIRED: ByteString = 'y'
+const RETIRED: ByteString = TREE_PREFIXES.retiredDirectory
 /** An id ends with its generation, of 4 bytes. */
 const GENERATION_BYTES = 4
 const SLOT_BYTES: number = SHORT_ID_BYTES - GENERATION_BYTES

@@ -3,6 +3,7 @@
 // applied, and they are applied again; one that would put a directory below itself has no effect at its place.
 // Undo and redo happen in memory: only what is different in the end is written. The window of moves kept is the log
 // above the stable cut; memory is O(window).
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
 import { STAMP_ZERO } from '../clock/dot.ts'
@@ -31,7 +32,7 @@ interface DoneMove extends Move {
 }
 
 /** Keys of the records of moves: prefix and the stamp. */
-export const MOVE_PREFIX: ByteString = 'm'
+export const MOVE_PREFIX: ByteString = TREE_PREFIXES.move
 
 const writer = new RecordWriter()
 const VOID_FIELDS = 3

@@ -24,6 +24,7 @@ import {
   writeInode,
 } from './records.ts'
 import type { StateStore } from './records.ts'
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { dropVersion, forgetVersions, versionsOf } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs.ts'
@@ -32,7 +33,7 @@ import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs
 export type Garbage = ByteString & { readonly brand: 'Garbage' }
 
 /** Garbage that is no key of the index of the dead (with a stamp, of a removed xattr): this, an inode and a version's dot. */
-const VERSION: ByteString = 'v'
+const VERSION: ByteString = TREE_PREFIXES.version
 const ID_CHARS: number = 2 * SHORT_ID_BYTES
 
 export interface PurgeLimits {

@@ -2,6 +2,7 @@
 // a trie of records of their own, each of bounded size, so that a change touches O(length of an item) of them, however
 // many items there are and whoever chose them. Equal sets have equal records: the shape follows from the items alone. Chars
 // are bytes, and order as they do; a trie branches by half a byte, so paths in it are hexadecimal.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { assert } from '../errors.ts'
@@ -13,7 +14,7 @@ import type { StateStore } from './records.ts'
 export type ItemSet<Item extends string> = readonly Item[] | { readonly length: number }
 
 /** Begins the keys of the nodes of tries: then the key of the set, NUL, and in hexadecimal what all items below begin with. */
-export const NODE_PREFIX: ByteString = 'o'
+export const NODE_PREFIX: ByteString = TREE_PREFIXES.setNode
 
 /** A node of a trie: the items below it; or, where these are more than SET_LIST_MAX, how they go on. */
 type Node = LeafNode | InnerNode

@@ -1,6 +1,7 @@
 // The stored state of the tree: one record per directory, link, inode and name, each a small DAG-CBOR value under its
 // own key, so that an op touches O(1) records whatever the size of a directory. What an object may have any number of is a
 // set of records (record-set.ts). Equal trees have equal records.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { assertNever } from '../errors.ts'
@@ -93,17 +94,18 @@ export function idKey(id: NodeId): ByteString {
 }
 
 /** Begins the keys of inodes. */
-export const INODE_PREFIX: ByteString = 'i'
+export const INODE_PREFIX: ByteString = TREE_PREFIXES.inode
 
 /** The inode whose key this is. */
 export function inodeOfKey(key: ByteString): NodeId {
   return toHex(fromByteString(key.slice(INODE_PREFIX.length))) as NodeId
 }
 
-const dirKey = (id: NodeId): ByteString => `d${idKey(id)}`
-const linkKey = (id: NodeId): ByteString => `l${idKey(id)}`
+const dirKey = (id: NodeId): ByteString => `${TREE_PREFIXES.directory}${idKey(id)}`
+const linkKey = (id: NodeId): ByteString => `${TREE_PREFIXES.link}${idKey(id)}`
 const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
-const versionKey = (inode: NodeId, dot: Dot): ByteString => `v${idKey(inode)}${dot}`
+const versionKey = (inode: NodeId, dot: Dot): ByteString =>
+  `${TREE_PREFIXES.version}${idKey(inode)}${dot}`
 
 /** Keys of the sets in a record: the presence of a directory or a link, the links and the losers of an inode, and what made each. */
 export type SetName = 'dir' | 'link' | 'links' | 'losers' | 'dir-made' | 'link-made' | 'inode-made'

@@ -1,6 +1,7 @@
 // Extended attributes of directories and inodes (xattr(7)): a register for each name, of which the greatest stamp wins.
 // One that is set is a record of its own, beside the list of the names that are set, so stat(2) reads none of them and
 // nothing is scanned; of one that was removed only the stamp is kept, in the index of the dead, until it is purged.
+import { TREE_PREFIXES } from './key-prefixes.ts'
 import type { XattrName } from '../op/xattr-name.ts'
 import { fromByteString, toByteString } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -21,7 +22,7 @@ import type { StateStore } from './records.ts'
 /** Begins the keys of removed ones in the index of the dead. */
 export const REMOVED_PREFIX: ByteString = `${DEAD_PREFIX}x`
 
-const namesKey = (id: NodeId): ByteString => `X${idKey(id)}`
+const namesKey = (id: NodeId): ByteString => `${TREE_PREFIXES.xattr}${idKey(id)}`
 const valueKey = (id: NodeId, name: XattrName): ByteString => namesKey(id) + name
 const removedKey = (id: NodeId, name: XattrName): ByteString => REMOVED_PREFIX + idKey(id) + name
 
