@@ -3,6 +3,7 @@ import type { TestEvent } from 'node:test/reporters'
 
 const SHOWN = 10
 
+// oxlint-disable-next-line import/no-default-export -- the runner imports a reporter so
 export default async function* slowest(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const times = new Map<string, number>()
   for await (const { type, data } of events) {
