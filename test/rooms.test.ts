@@ -1,6 +1,6 @@
 // Who imports whom, and how large rooms are: the rules of docs/architecture.md. Each test names every breach at once, one a
 // line.
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { byPath, files, isOurs, none, root, topFolder } from './sources.ts'
@@ -9,6 +9,7 @@ import type { Import, SourceFile } from './sources.ts'
 /** A folder of the product with more than this is several rooms. */
 const FOLDER_FILES_MAX = 35
 const FOLDER_LINES_MAX = 5000
+const SOURCE_NAME = /[\w./-]+\.ts\b/g
 
 /** What each top folder may import beside itself. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
@@ -124,6 +125,19 @@ test('rooms are small, and the map names each', () => {
       .filter((room) => !map.includes(`| \`${room.endsWith('.ts') ? room : `${room}/`}\` `))
       .map((room) => `docs/architecture.md does not say what node/${room} is`),
   ])
+})
+
+test('every source that the docs name is there', () => {
+  const paths = globSync(['README.md', 'docs/**/*.md'], { cwd: root })
+  const isThere = (name: string): boolean =>
+    files.some(({ path }) => path === name || path.endsWith(`/${name}`))
+  none(
+    paths.flatMap((path) =>
+      Array.from(readFileSync(join(root, path), 'utf8').matchAll(SOURCE_NAME), ([name]) => name)
+        .filter((name) => !isThere(name.replace(/^(\.\.?\/)+/, '')))
+        .map((name) => `${path} names ${name}`),
+    ),
+  )
 })
 
 test('protocol is closed to the outside but for its doors', () => {
