@@ -32,12 +32,12 @@ export function addConsistency(command: Command, context: Context): void {
     .addOption(
       new Option(
         '--consistency <level>',
-        'what this node has, at least what the session saw, or what all agree on (default: as the volume is set)',
+        'consistency level: eventual, read-own (read your writes), strong (agreed by the voters) (default: set by the volume)',
       ).choices(CONSISTENCIES),
     )
     .option(
       '--session <file>',
-      'what the session has seen, kept in this file (default: $SHOAL_SESSION; for read-own also <home>/session)',
+      'file that records what the session has seen (default: $SHOAL_SESSION; with read-own, <home>/session)',
     )
     .hook('preAction', (_, action) => context.useConsistency(action.opts<ConsistencyOptions>()))
 }
@@ -78,24 +78,25 @@ export function parseUmask(text: string): number {
 
 /** Which driver mounts. */
 export function driverOption(): Option {
-  const help = 'what mounts (default: kernel on Linux, fuse-native elsewhere)'
+  const help = 'mount driver (default: kernel on Linux, fuse-native elsewhere)'
   return new Option('--driver <name>', help).choices(DRIVERS)
 }
 
 /** What a call waits for before it is done. */
 export function ackOption(): Option {
-  const help = 'return when all is: on this disk, on a peer, on all peers it should be'
+  const help =
+    'durability to wait for: local disk, one peer, full placement (default: set by the volume)'
   return new Option('--ack <how>', help).choices(ACKS)
 }
 
 /** Whose the call is about. */
 export function ofVolumeOption(): Option {
-  return new Option('--volume <volume>', 'of which volume (default: the first this node had)')
+  return new Option('--volume <volume>', "volume (default: the node's first)")
 }
 
 /** How long reads of a mount wait, in ms. */
 export function waitOption(): Option {
-  const help = 'how long reading waits for nodes that are away (default: one try of 30s)'
+  const help = 'how long reads wait for offline nodes (default: one attempt of 30s)'
   return new Option('--wait <time>', help).argParser(parseDuration)
 }
 

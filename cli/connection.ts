@@ -193,6 +193,6 @@ function encodeQuery(query: Query): string {
 }
 
 function goneError(cause: unknown): ShoalError {
-  const message = 'the node ended while it was answering. Look at it with "shoal status".'
+  const message = 'the node stopped while answering. Check it with "shoal status".'
   return new ShoalError('stopped', message, { cause })
 }

@@ -101,6 +101,6 @@ async function silentEnd(child: ChildProcess, path: string): Promise<ShoalError>
   const words = (await readFile(path, 'utf8')).trim().slice(-LAST_WORDS_MAX)
   return new ShoalError(
     'internal',
-    `the node ended before it was ready (${how}). See ${path}: ${words}`,
+    `the node exited before it was ready (${how}). See ${path}: ${words}`,
   )
 }

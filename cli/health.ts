@@ -39,9 +39,9 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const upkeep = [...waitingTexts(volume), ...workTexts(volume)].join(', ')
   const { gone } = volume.waiting
   const isWhole = incompleteOf(volume) === 0
-  const absent = `${gone.map(printable).join(', ')}: if for good, take them out with "shoal peer rm", and the others do without`
+  const absent = `${gone.map(printable).join(', ')}: if gone for good, remove them with "shoal peer rm --now"`
   const { falseFiles, garbageFault } = volume
-  const freed = `${formatBytes(reclaimableBytes)} on all peers, once each of them knows of it`
+  const freed = `${formatBytes(reclaimableBytes)} on all peers, once all of them have confirmed it`
   return [
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
@@ -53,10 +53,10 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   ]
 }
 
-/** "/plan by ben: not what it says, so nobody can read it; remove it (...)". */
+/** "/plan by ben: its content is not what it claims to be and cannot be read; remove it (...)". */
 export function falseFileText({ path, author, message }: FileFault): string {
   const what = `${printable(path)} by ${printable(author)}`
-  return `${what}: not what it says, so nobody can read it; remove it (${printable(message)})`
+  return `${what}: its content is not what it claims to be and cannot be read; remove it (${printable(message)})`
 }
 
 /** What a person should know of the log, and what to do, a row each; none if all is well. */
@@ -68,29 +68,25 @@ export function logRows({
   const rows: (readonly [string, string])[] = []
   if (at !== undefined) {
     const when = `at an entry of ${printable(at.author)} since ${formatTime(at.sinceMs)}`
-    const what = `it could not be applied here (${printable(at.reason)}), and what depends on it waits`
-    const next = `update Shoal, or give it more memory; it is tried again each day, or by "shoal volume retry ${shellWord(name)}"`
-    rows.push(['STOPPED', `${when}: ${what}; nothing is lost: ${next}`])
+    const what = `it could not be applied here (${printable(at.reason)}), and entries that depend on it wait`
+    const next = `Update Shoal or give it more memory; it is retried daily, or now with "shoal volume retry ${shellWord(name)}"`
+    rows.push(['STOPPED', `${when}: ${what}. Nothing is lost. ${next}`])
   }
-  if (isHalted)
-    rows.push(['READ-ONLY', 'a change was half made when something failed: restart the node'])
+  if (isHalted) rows.push(['READ-ONLY', 'a change failed half-way: restart the node'])
   if (isFull)
     rows.push([
       'FULL',
-      'log and index fill what this node may store: nothing new is written here, and what members write waits, but for admins; remove something (shoal rm, shoal gc), or raise its capacity',
+      'log and index fill the storage limit of this node: nothing new is written here, and entries of members other than admins wait; remove data (shoal rm, shoal gc) or raise --capacity',
     ])
   for (const { member, untilMs, isFull: isForRoom } of heldBack) {
     const why = isForRoom
       ? 'until this node has room'
-      : `it makes the log grow faster than its role has to; more of it is taken from ${formatTime(untilMs)} on`
-    rows.push(['Held back', `what ${printable(member)} writes: ${why}`])
+      : `it exceeds the log growth limit of its role; accepted again from ${formatTime(untilMs)}`
+    rows.push(['Held back', `entries of ${printable(member)}: ${why}`])
   }
   if (heldBackBy.length > 0) {
     const names = heldBackBy.map(printable).join(', ')
-    rows.push([
-      'Held back',
-      `by ${names}: this node makes the log grow faster than its role has to`,
-    ])
+    rows.push(['Held back', `by ${names}: this node exceeds the log growth limit of its role`])
   }
   return [...rows, ...checkpointRows(log)]
 }
@@ -103,12 +99,12 @@ function checkpointRows({
 }: LogStatus): readonly (readonly [what: string, text: string])[] {
   const missing = stranded?.missing.map(printable).join(', ') ?? ''
   const words = stranded && `shoal volume accept-checkpoint ${shellWord(stranded.peer)}`
-  const behind = `the others have dropped what this node lacks, and too few vouch for what they go on from (missing: ${missing}); wait for them, or say "${words}"`
+  const behind = `the others dropped log entries that this node lacks, and too few members attest their checkpoint (missing: ${missing}); wait for them, or run "${words}"`
   const writers = late.map(
     ({ name, entries }) => `${count(entries, 'entry')} of ${printable(name)}`,
   )
-  const unsaid = `${writers.join(', ')} came too late to count, and will be said again`
-  const stuck = `${stalled.map(printable).join(', ')}: heard of, but confirmed nothing new for hours; nobody waits for them`
+  const unsaid = `${writers.join(', ')} arrived too late to count; their authors will reissue them`
+  const stuck = `${stalled.map(printable).join(', ')}: online, but confirmed nothing new for hours; not waited for`
   return [
     ...(stranded === undefined ? [] : [['Read-only', behind] as const]),
     ...(late.length === 0 ? [] : [['Late', unsaid] as const]),
@@ -117,7 +113,7 @@ function checkpointRows({
 }
 
 function untrustedText(name: string): string {
-  return `${name}: not used by this node until you agree to where it is ("shoal cold trust ${name}")`
+  return `${name}: not used by this node until you agree to its location ("shoal cold trust ${name}")`
 }
 
 /** Why nothing is done about some stripes. */
@@ -129,8 +125,8 @@ function waitingTexts(volume: VolumeStatus): string[] {
   const others = incompleteOf(volume) - forPeers - forRoom - upkeep.repairing - upkeep.queued
   return textsOf([
     [forPeers > 0, `${count(forPeers, 'stripe')} waiting for peers to come back`],
-    [roomless > 0, `${count(roomless, 'stripe')} waiting for one more peer to put shards on`],
-    [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left to other nodes to repair`],
+    [roomless > 0, `${count(roomless, 'stripe')} waiting for another peer to hold shards`],
+    [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left for other nodes to repair`],
   ])
 }
 
@@ -144,9 +140,12 @@ function workTexts({ upkeep }: VolumeStatus): string[] {
   return textsOf([
     [repairing > 0, `repairing ${count(repairing, 'stripe')}`],
     [queued > 0, `${count(queued, 'stripe')} to be repaired`],
-    [brake, 'held back, as much went away at once: only stripes at risk are repaired'],
-    [moving > 0, `${count(moving, 'stripe')} to be moved or coded anew`],
-    [outdated > 0 && moving === 0, `${count(outdated, 'stripe')} to be coded anew soon`],
+    [
+      brake,
+      'throttled, because many peers went offline at once: only stripes at risk are repaired',
+    ],
+    [moving > 0, `${count(moving, 'stripe')} to be moved or recoded`],
+    [outdated > 0 && moving === 0, `${count(outdated, 'stripe')} to be recoded soon`],
     [repairedBytes > 0, `${formatBytes(repairedBytes)} rebuilt so far`],
     [movedBytes > 0, `${formatBytes(movedBytes)} moved so far`],
   ])

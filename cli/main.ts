@@ -76,7 +76,7 @@ const COMMANDS = [
 const ECHO_MS = 1000
 
 /** The reason to stop where there is nothing more to say. */
-const OUTPUT_GONE = new ShoalError('aborted', 'the output goes nowhere')
+const OUTPUT_GONE = new ShoalError('aborted', 'nobody reads the output')
 
 await main(process.argv)
 
@@ -108,11 +108,11 @@ function describe(program: Command): void {
     .description('One encrypted file namespace over the machines you own, with no server.')
     .version(manifest.version)
     .option('--home <dir>', 'home folder of the node (default: $SHOAL_HOME, else ~/.shoal)')
-    .option('--json', 'print JSON, and nothing else, on stdout')
+    .option('--json', 'print JSON, and only JSON, to stdout')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',
-      '\nExample:\n  shoal up --mount ~/Shoal     start a node and mount the namespace\n  shoal invite                 a ticket for another machine',
+      '\nExample:\n  shoal up --mount ~/Shoal     start a node and mount the namespace\n  shoal invite                 print a ticket for another machine',
     )
 }
 
@@ -152,7 +152,7 @@ function report(thrown: unknown, json: boolean): number {
 
 /** The first signal ends the work in order, the second at once. */
 function stopOnSignals(interrupt: AbortController): void {
-  const message = 'interrupted. What was done is kept; run the same command again to go on.'
+  const message = 'interrupted. Completed work is kept; run the same command again to continue.'
   let firstMs: number | undefined
   const stop = (): void => {
     if (firstMs !== undefined && performance.now() - firstMs > ECHO_MS) process.exit(130)
@@ -171,7 +171,7 @@ function stopWithoutOutput(interrupt: AbortController): void {
     const told = interrupt.signal.reason === OUTPUT_GONE
     interrupt.abort(OUTPUT_GONE)
     if (told || error.code === 'EPIPE') return
-    const failure = new ShoalError('EIO', `the output cannot be written: ${error.message}`)
+    const failure = new ShoalError('EIO', `cannot write the output: ${error.message}`)
     process.exitCode = report(failure, false)
   })
   // Nobody is left to be told.

@@ -134,15 +134,15 @@ export function explain(thrown: unknown): ShoalError {
 }
 
 const LOCAL_FAILURES = {
-  ENOENT: 'there is no such local file',
-  EACCES: 'permission denied to local file',
+  ENOENT: 'no such local file',
+  EACCES: 'permission denied for local file',
   EPERM: 'operation not permitted on local file',
-  ENOTDIR: 'a part of the local path is not a folder',
+  ENOTDIR: 'a component of the local path is not a folder',
   EISDIR: 'the local path is a folder',
   EEXIST: 'the local file exists already',
   ENOTEMPTY: 'the local folder is not empty',
-  ENOSPC: 'no space left on the disk of local file',
-  EROFS: 'the disk is read-only, of local file',
+  ENOSPC: 'no space left on the disk of the local file',
+  EROFS: 'read-only file system of the local file',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 function isLocalFailure(code: string): code is keyof typeof LOCAL_FAILURES {

@@ -19,7 +19,7 @@ interface Asked {
 }
 
 /** For options of commands. */
-export const PASSPHRASE_FILE_HELP: string = `a file with the passphrase of a protected home (default: $${FILE_VARIABLE})`
+export const PASSPHRASE_FILE_HELP: string = `file with the passphrase of a protected home (default: $${FILE_VARIABLE})`
 
 /** throws ShoalError 'EACCES' where there is none. */
 export async function readSecret(
@@ -30,10 +30,10 @@ export async function readSecret(
   const found = await secretAtHand({ passphraseFile }, { credential })
   if (found !== undefined) return found
   if (process.stdin.isTTY) return prompt(context, `Passphrase of ${context.home}: `)
-  const named = credential === undefined ? '' : `credential "${credential}" of systemd, `
+  const named = credential === undefined ? '' : `the systemd credential "${credential}", `
   throw new ShoalError(
     'EACCES',
-    `the home ${context.home} is protected: give ${named}--passphrase-file, or $${FILE_VARIABLE}, or run this on a terminal.`,
+    `the home ${context.home} is protected: provide ${named}--passphrase-file or $${FILE_VARIABLE}, or run this on a terminal.`,
   )
 }
 
@@ -60,11 +60,12 @@ export async function readNewSecret(
   if (!process.stdin.isTTY)
     throw new ShoalError(
       'usage',
-      `give --passphrase-file or $${FILE_VARIABLE}, or run this on a terminal`,
+      `provide --passphrase-file or $${FILE_VARIABLE}, or run this on a terminal`,
     )
   const first = await prompt(context, 'New passphrase: ')
-  const second = await prompt(context, 'Once more: ')
-  if (Buffer.compare(first, second) !== 0) throw new ShoalError('usage', 'the two are not the same')
+  const second = await prompt(context, 'Repeat the passphrase: ')
+  if (Buffer.compare(first, second) !== 0)
+    throw new ShoalError('usage', 'the passphrases do not match')
   return first
 }
 

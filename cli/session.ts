@@ -61,7 +61,7 @@ export class SessionFile {
     try {
       for (const line of text.split('\n').filter((each) => each !== '')) add(tokens, line)
     } catch (cause) {
-      const message = `${file} is not the file of a session; name another, or remove it`
+      const message = `${file} is not a session file; use another one, or remove it`
       throw new ShoalError('usage', message, { cause })
     }
     return tokens
@@ -84,7 +84,7 @@ async function nothingYet(file: string, error: unknown): Promise<string> {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   const folder = dirname(file)
   await access(folder).catch((cause: unknown) => {
-    const message = `the session file ${file} cannot be made: there is no folder ${folder}`
+    const message = `cannot create the session file ${file}: there is no folder ${folder}`
     throw new ShoalError('usage', message, { cause })
   })
   return ''

@@ -7,11 +7,11 @@ import type { Context } from './context.ts'
 
 /** For the help of options and arguments. */
 export const TICKET_HELP =
-  'a ticket from "shoal invite": - asks for it, or reads it from a pipe; @FILE is a file that has it'
+  'ticket from "shoal invite"; - prompts for it or reads stdin, @FILE reads a file'
 
 const HINT =
-  'Every user of this machine can read the ticket on a command line while it runs, and in that of npm as long as the node does.\n' +
-  'Give the next one with "--join -", which asks for it, or "--join @FILE".'
+  'Warning: other users of this machine can see a ticket on the command line (with npm, for as long as\n' +
+  'the node runs). Next time use "--join -", which prompts for it, or "--join @FILE".'
 
 /** throws ShoalError 'usage' where there is none. */
 export async function readTicketText(context: Context, given: string): Promise<string> {
@@ -39,6 +39,6 @@ async function readStdin(context: Context): Promise<string> {
   signal.throwIfAborted()
   throw new ShoalError(
     'usage',
-    'no ticket came in; print one with "shoal invite" on a machine of the volume',
+    'no ticket given; create one with "shoal invite" on a machine of the volume',
   )
 }

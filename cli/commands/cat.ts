@@ -7,9 +7,9 @@ import type { Context } from '../context.ts'
 export function addCat(program: Command, context: Context): void {
   const command = program
     .command('cat <path...>')
-    .description('write files to stdout, byte for byte')
-    .option('--offset <bytes>', 'start here', parseCount)
-    .option('--length <bytes>', 'stop after this many', parseCount)
+    .description('write file contents to stdout')
+    .option('--offset <bytes>', 'start at this offset', parseCount)
+    .option('--length <bytes>', 'write at most this many', parseCount)
     .addHelpText('after', '\nExample:\n  shoal cat --offset 1048576 --length 4096 /disk.img | xxd')
     .action(async (paths: readonly string[], options: { offset?: number; length?: number }) => {
       for (const path of paths) {

@@ -22,8 +22,10 @@ interface TrustOptions {
 }
 
 const HELP = `
-Where a tier is, an admin of the volume says; what this node uses there are this machine's folders, programs and keys. So it
-uses none before you agree, to just the place that is shown; if that changes, it asks again. "cold add" agrees, too.
+An admin of the volume chooses the location of a tier, but using it involves the
+folders, programs and keys of this machine. So this node uses a tier only after
+you have agreed to its location; if that changes, you are asked again. "shoal
+cold add" implies agreement.
 
 Example:
   shoal cold trust attic --credentials ~/attic.key`
@@ -31,12 +33,12 @@ Example:
 export function addTrust(cold: Command, context: Context): void {
   cold
     .command('trust <name>')
-    .description('agree that this node uses a tier of a volume')
-    .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
-    .option('--profile <name>', 'of the AWS profile files')
-    .option('--limit <size>', 'what this node sends, and what it gets, a second', parseSize)
-    .option('--yes', 'agree to what the volume says, without being asked')
-    .option('--withdraw', 'agree to it no more')
+    .description('allow this node to use a tier of a volume')
+    .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
+    .option('--profile <name>', 'profile in the AWS profile files')
+    .option('--limit <size>', 'limit per second of uploads, and of downloads', parseSize)
+    .option('--yes', 'agree without being asked')
+    .option('--withdraw', 'withdraw the agreement')
     .addOption(ofVolumeOption())
     .addHelpText('after', HELP)
     .action(async (name: string, options: TrustOptions) => {
@@ -45,7 +47,7 @@ export function addTrust(cold: Command, context: Context): void {
       await context.client.distrustTier(name, { volume })
       context.print(
         { withdrawn: name },
-        () => `This node uses cold tier ${printable(name)} no more`,
+        () => `This node no longer uses cold tier ${printable(name)}`,
       )
     })
 }
@@ -54,15 +56,17 @@ async function trust(context: Context, name: string, options: TrustOptions): Pro
   const { credentials, profile, limit: bytesPerSecond, volume, yes = false } = options
   const tier = await find(context.client, name, volume)
   if (!yes && !(await agrees(context, tier))) {
-    const next = isAsked(context) ? 'nothing was changed' : 'look at it, then repeat with --yes'
-    throw new ShoalError('usage', `cold tier ${name} is not agreed to: ${next}`)
+    const next = isAsked(context)
+      ? 'nothing was changed'
+      : 'check its location, then repeat with --yes'
+    throw new ShoalError('usage', `you have not agreed to cold tier ${name}: ${next}`)
   }
   const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
   const access = { profile, bytesPerSecond, volume, ...file }
   const status = await context.client.trustTier({ ...placeOf(tier), ...access })
   context.print(status, () => `This node uses cold tier ${printable(name)}`)
   if (status.failure !== undefined)
-    context.tell(`It does not work from here yet: ${printable(status.failure.message)}`)
+    context.tell(`It does not work from this node yet: ${printable(status.failure.message)}`)
 }
 
 /** Ask about each tier that a volume has and this node does not use; without a terminal say how to agree. */
@@ -82,7 +86,7 @@ export async function askAboutTiers(
     } else {
       const next = context.commandLine(`cold trust ${name} --volume ${volume}`)
       context.tell(
-        `This node does not use the volume's cold tier ${printable(name)} (${printable(url)}). To agree to it: ${next}`,
+        `This node does not use the volume's cold tier ${printable(name)} (${printable(url)}). To allow it: ${next}`,
       )
     }
   }
@@ -92,8 +96,9 @@ async function find(api: ColdApi, name: string, volume: string | undefined): Pro
   const tiers = await api.listTiers({ volume })
   const tier = tiers.find((each) => each.name === name)
   if (tier === undefined)
-    throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
-  if (tier.url === '') throw new ShoalError('malformed', tier.failure?.message ?? 'it is no tier')
+    throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see "shoal cold ls"`)
+  if (tier.url === '')
+    throw new ShoalError('malformed', tier.failure?.message ?? 'its location is invalid')
   return tier
 }
 
@@ -109,9 +114,9 @@ function isAsked({ json }: Context): boolean {
 async function agrees(context: Context, tier: Tier): Promise<boolean> {
   context.tell(
     [
-      `Cold tier ${printable(tier.name)} of the volume is, as an admin of it says:`,
+      `An admin set the location of cold tier ${printable(tier.name)} of the volume to:`,
       table(rowsOf(tier).map(([what, text]) => [`  ${what}`, printable(text)])),
-      'If you agree, this node puts sealed data of the volume there, reads it back and removes it.',
+      'If you agree, this node stores, reads and removes encrypted data of the volume there.',
     ].join('\n'),
   )
   if (!isAsked(context)) return false

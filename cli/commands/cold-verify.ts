@@ -16,9 +16,11 @@ interface VerifyOptions {
 }
 
 const HELP = `
-Reads all heads of backups, all that the newest names, and compares that with what this node has; sees whether each pack is
-there, and reads every byte of some stripes, chosen by chance, or of all. Exits with 1 if anything is missing or damaged.
-What it costs in requests and bytes out of the tier is for you to pay. "shoal recover --dry-run" tries the recovery key, too.
+Reads the heads of all backups and all of the newest backup, and compares it
+with the state of this node; checks that each pack exists, and reads some
+stripes in full, chosen at random, or all. Exits with 1 if anything is missing
+or damaged. Your provider may charge for the requests and the traffic. To test
+the recovery key as well, use "shoal recover --dry-run".
 
 Examples:
   shoal cold verify
@@ -27,8 +29,12 @@ Examples:
 export function addVerify(cold: Command, context: Context): void {
   cold
     .command('verify [tier]')
-    .description('read back what lies in a tier, or in all, and compare it')
-    .option('--sample <n>', 'stripes to read whole (default: 20)', countBetween(0, SAMPLE_MAX))
+    .description('read back and verify the contents of a tier, or of all tiers')
+    .option(
+      '--sample <n>',
+      'number of stripes to read in full (default: 20)',
+      countBetween(0, SAMPLE_MAX),
+    )
     .option('--all', 'read all stripes')
     .addOption(ofVolumeOption())
     .addHelpText('after', HELP)
@@ -42,7 +48,7 @@ export function addVerify(cold: Command, context: Context): void {
       if (context.json) return void (process.exitCode = 1)
       throw new ShoalError(
         'cold-corrupt',
-        `${count(problems.length, 'problem')} found in the cold tier: push what is missing again, with shoal cold push`,
+        `${count(problems.length, 'problem')} found in the cold tier; upload missing data again with "shoal cold push"`,
       )
     })
 }
@@ -73,7 +79,7 @@ async function follow(
 
 function describe({ tier, backup, ...packs }: VerifiedTier): string {
   const { stripes, readStripes, readBytes, archived } = packs
-  const read = `${readStripes} of them read whole (${formatBytes(readBytes)})`
+  const read = `${readStripes} of them read in full (${formatBytes(readBytes)})`
   const away = archived === 0 ? '' : `, ${archived} in an archive`
   return [
     `${printable(tier)}: ${count(stripes, 'stripe')} in ${count(packs.packs, 'pack')}, ${read}${away}`,
@@ -84,6 +90,6 @@ function describe({ tier, backup, ...packs }: VerifiedTier): string {
 function backupText({ number, timeMs, author, parts, isCompared }: VerifiedTier['backup']): string {
   if (timeMs === undefined) return 'no backup of the namespace'
   const age = formatDuration(Math.max(0, Date.now() - timeMs))
-  const how = isCompared === true ? 'all of it as this node has it' : 'all of it whole'
+  const how = isCompared === true ? 'identical to the state of this node' : 'complete'
   return `newest backup: number ${number} of ${formatTime(timeMs)} (${age} ago) by ${printable(author ?? '')}, ${count(parts ?? 0, 'part')}, ${how}`
 }

@@ -24,27 +24,35 @@ interface AddOptions {
 
 const ADD_HELP = `
 URLs:
-  s3://BUCKET/PREFIX    any S3 server; credentials from the environment, the AWS profile files, or --credentials
-  rclone:REMOTE:PATH    any remote that rclone on this machine knows
+  s3://BUCKET/PREFIX    any S3 server; credentials from the environment, the AWS
+                        profile files, or --credentials
+  rclone:REMOTE:PATH    any remote configured for rclone on this machine
   dir:/PATH             a folder, such as a mounted disk
 
-All members learn where the tier is, and each node uses it once its owner has agreed ("cold trust"). What lets a node in to
-it, and its limit, stay on that node. What goes there is encrypted.
+All members learn the location of the tier; each node uses it once its owner has
+agreed ("shoal cold trust"). Credentials and limits stay on this node. All data
+in a tier is encrypted.
 
 Example:
-  shoal cold add attic s3://backups/shoal --endpoint http://nas:9000 --region eu`
+  shoal cold add attic s3://backups/shoal \\
+    --endpoint http://nas:9000 --region eu`
 
 const PUSH_HELP = `
-What lies in a tier is read back and verified before peers give up any of it ("keep" of a volume says how much stays).
-To do this by itself: shoal volume set main cold-tier=attic cold-after=90d; to pause that: cold=paused. To end it with
-Ctrl-C is safe.
+Data in a tier is read back and verified before peers drop any copies; the
+volume setting "keep" says how many they keep. Ctrl-C stops safely.
+
+To move data automatically:
+  shoal volume set main cold-tier=attic cold-after=90d
+To pause that:
+  shoal volume set main cold=paused
 
 Example:
   shoal cold push /photos/2019`
 
 const ROLLBACK_HELP = `
-For an S3 bucket that keeps versions, as one with Object Lock does: what was removed or replaced since then is what it was.
-What came later stays. Look at it afterwards: shoal cold verify.
+Needs an S3 bucket with versioning, such as one with Object Lock. Objects
+removed or overwritten since then are restored; objects added later stay. Check
+the result with "shoal cold verify".
 
 Example:
   shoal cold rollback attic --to 2026-11-21T14:00`
@@ -52,17 +60,17 @@ Example:
 export function addCold(program: Command, context: Context): void {
   const cold = program
     .command('cold')
-    .description('keep data that nobody reads outside the swarm: S3, rclone remotes, folders')
+    .description('keep unused data in cold storage: S3, rclone remotes, folders')
     .addHelpText('after', '\nExample:\n  shoal cold add attic s3://backups/shoal --region eu')
   cold
     .command('add <name> <url>')
-    .description('tell a volume of a tier, once it was seen to work from here')
-    .option('--endpoint <url>', 'the S3 server (default: AWS)')
-    .option('--region <region>', 'of the bucket')
-    .option('--storage-class <class>', 'of objects put there, such as STANDARD_IA or GLACIER')
-    .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
-    .option('--profile <name>', 'of the AWS profile files')
-    .option('--limit <size>', 'what this node sends, and what it gets, a second', parseSize)
+    .description('add a cold tier (access is tested first)')
+    .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
+    .option('--region <region>', 'region of the bucket')
+    .option('--storage-class <class>', 'storage class of objects, such as STANDARD_IA or GLACIER')
+    .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
+    .option('--profile <name>', 'profile in the AWS profile files')
+    .option('--limit <size>', 'limit per second of uploads, and of downloads', parseSize)
     .addOption(ofVolumeOption())
     .addHelpText('after', ADD_HELP)
     .action(async (name: string, url: string, options: AddOptions) => {
@@ -74,7 +82,7 @@ export function addCold(program: Command, context: Context): void {
   addTrust(cold, context)
   cold
     .command('ls')
-    .description('list the tiers of a volume, and what lies there')
+    .description('list the tiers of a volume and their contents')
     .addOption(ofVolumeOption())
     .addHelpText('after', '\nExample:\n  shoal cold ls')
     .action(async ({ volume }: { readonly volume?: string }) => {
@@ -84,7 +92,7 @@ export function addCold(program: Command, context: Context): void {
     })
   cold
     .command('rm <name>')
-    .description('let a volume know of a tier no more; what lies there stays there')
+    .description('detach a tier; its objects are kept')
     .addOption(ofVolumeOption())
     .addHelpText('after', '\nExample:\n  shoal cold rm attic')
     .action(async (name: string, { volume }: { readonly volume?: string }) => {
@@ -93,8 +101,8 @@ export function addCold(program: Command, context: Context): void {
     })
   cold
     .command('rollback <name>')
-    .description('bring back what the bucket of a tier held at a time')
-    .requiredOption('--to <time>', 'before the harm was done', parseTime)
+    .description('restore the bucket of a tier to an earlier time')
+    .requiredOption('--to <time>', 'time to restore, before the damage was done', parseTime)
     .addOption(ofVolumeOption())
     .addHelpText('after', ROLLBACK_HELP)
     .action(async (name: string, options: { readonly to: WallTime; readonly volume?: string }) => {
@@ -102,7 +110,7 @@ export function addCold(program: Command, context: Context): void {
       const restored = await context.client.rollBackTier(name, to, { volume })
       context.print(
         { restored },
-        () => `Brought back ${count(restored, 'object')} of ${printable(name)}`,
+        () => `Restored ${count(restored, 'object')} in ${printable(name)}`,
       )
     })
   addMoves(cold, context)
@@ -112,24 +120,27 @@ export function addCold(program: Command, context: Context): void {
 function addMoves(cold: Command, context: Context): void {
   cold
     .command('push <path>')
-    .description('put what is at a path and below into a tier now')
-    .option('--tier <name>', 'which (default: that of the settings, or the only one)')
+    .description('upload a file or folder to a cold tier now')
+    .option('--tier <name>', 'tier to use (default: the setting cold-tier, or the only tier)')
     .addHelpText('after', PUSH_HELP)
     .action(async (path: string, { tier }: { readonly tier?: string }) => {
       const pages = context.client.pushCold(asPath(path), { tier })
-      const bytes = await follow(context, 'Putting', pages)
-      context.print({ path, bytes }, () => `Put ${formatBytes(bytes)} into the cold tier, verified`)
+      const bytes = await follow(context, 'Uploading', pages)
+      context.print(
+        { path, bytes },
+        () => `Uploaded ${formatBytes(bytes)} to the cold tier, verified`,
+      )
     })
   cold
     .command('recall <path>')
-    .description('bring what is at a path and below back to peers, and out of its tier')
+    .description('move a file or folder from its cold tier back to the peers')
     .addHelpText(
       'after',
-      '\nWhat is pinned to a tier below that path stays there, and what was packed with it.\n\nExample:\n  shoal cold recall /photos/2019',
+      '\nData below PATH that is pinned to a tier stays there, as does data packed\nwith it.\n\nExample:\n  shoal cold recall /photos/2019',
     )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))
-      context.print({ path, bytes }, () => `Brought ${formatBytes(bytes)} back`)
+      context.print({ path, bytes }, () => `Recalled ${formatBytes(bytes)}`)
     })
 }
 
@@ -163,11 +174,11 @@ function rowOf(tier: TierStatus): readonly string[] {
   const put =
     newestMs === undefined || oldestMs === undefined
       ? ''
-      : `put from ${formatTime(oldestMs)} to ${formatTime(newestMs)}`
+      : `written from ${formatTime(oldestMs)} to ${formatTime(newestMs)}`
   const now =
     moving === undefined
       ? ''
-      : `putting ${formatBytes(moving.doneBytes)} of ${formatBytes(moving.totalBytes)}`
+      : `uploading ${formatBytes(moving.doneBytes)} of ${formatBytes(moving.totalBytes)}`
   const health = failure === undefined ? 'ok' : printable(failure.message)
   return [printable(name), printable(url), kept, held, printable(named.join(' ')), put, now, health]
 }

@@ -12,11 +12,11 @@ const OPENERS: Readonly<Partial<Record<FileKind, string>>> = { file: 'cat', fold
 export function addConflicts(program: Command, context: Context): void {
   const conflicts = program
     .command('conflicts')
-    .description('list, look at and end conflicts: what was written at once on several machines')
+    .description('list, show and resolve conflicts between concurrent changes')
     .addHelpText('after', '\nExample:\n  shoal conflicts ls')
   conflicts
     .command('ls [path]')
-    .description('list the conflicts in a folder, or VOLUME: (default: all of the first volume)')
+    .description("list conflicts in a folder or VOLUME: (default: the node's first volume)")
     .addHelpText('after', '\nExample:\n  shoal conflicts ls /docs')
     .action(async (path = '/') => {
       const all: Conflict[] = []
@@ -25,14 +25,14 @@ export function addConflicts(program: Command, context: Context): void {
       if (all.length === 0) context.tell('No conflicts.')
       const hidden = all.flatMap(({ sides }) => sides).filter((side) => side.hidden).length
       if (hidden > 0)
-        context.tell(`${count(hidden, 'copy')} hidden: in no listing, and not counted by status.`)
+        context.tell(
+          `${count(hidden, 'copy')} hidden: not listed in folders, not counted by status.`,
+        )
     })
   conflicts
     .command('show <path>')
-    .description(
-      'show the sides of a conflict: who, when, how large, and how to open and keep each',
-    )
-    .option('--all', 'also those that do not show in their folder, as there are so many')
+    .description('show the versions in a conflict, and how to open or keep each')
+    .option('--all', 'include versions that are too many to show in their folder')
     .addHelpText('after', '\nExample:\n  shoal conflicts show /docs/plan.txt')
     .action(async (path: string, { all = false }: { readonly all?: boolean }) => {
       const shown = await context.client.showConflict(path)
@@ -42,7 +42,7 @@ export function addConflicts(program: Command, context: Context): void {
     })
   conflicts
     .command('keep <path>')
-    .description('end a conflict: the side with this path has the name then, the others go')
+    .description('resolve a conflict: keep the version at this path, remove the others')
     .addHelpText(
       'after',
       '\nExample:\n  shoal conflicts keep /docs/plan.conflict-20261121T114250Z-anna-7471db76.txt',
@@ -69,7 +69,7 @@ async function wholeOf(context: Context, path: string, shown: Conflict): Promise
 function moreText(context: Context, { path, moreCount }: Conflict): string {
   if (moreCount === 0) return ''
   const how = context.commandLine(`conflicts show ${shellWord(path)} --all`)
-  return `\n  and ${moreCount} more, too many to show in their folder: ${how}`
+  return `\n  and ${moreCount} more, not shown in their folder: ${how}`
 }
 
 function listed(context: Context, conflict: Conflict): string {
@@ -90,13 +90,13 @@ function described(context: Context, conflict: Conflict, folder: string | undefi
   const { path, sides } = conflict
   const parts = sides.map((side) => {
     const { author, writtenMs, kind, sizeBytes, hidden } = side
-    const has = side.path === path ? ', has the name' : hidden ? ', hidden by conflicts=lww' : ''
+    const has = side.path === path ? ', current' : hidden ? ', hidden by conflicts=lww' : ''
     const what = kind === 'folder' ? kind : `${kind} of ${formatBytes(sizeBytes)}`
     const title = `${author}, ${formatTime(writtenMs)}, ${what}${has}`
     return `${printable(title)}\n${table(waysTo(context, side, folder))}`
   })
   const count = sides.length + conflict.moreCount
-  const head = `${printable(path)} has ${count} sides${moreText(context, conflict)}`
+  const head = `${printable(path)} has ${count} versions${moreText(context, conflict)}`
   return [head, ...parts].join('\n\n')
 }
 

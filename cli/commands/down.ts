@@ -12,7 +12,7 @@ const PATIENCE_MS: number = MINUTE_MS
 export function addDown(program: Command, context: Context): void {
   program
     .command('down')
-    .description('stop the running node and wait until it ended')
+    .description('stop the running node and wait for it to exit')
     .addHelpText('after', '\nExample:\n  shoal down')
     .action(async () => {
       const { node } = await context.client.status()
@@ -22,7 +22,7 @@ export function addDown(program: Command, context: Context): void {
         if (performance.now() > giveUpMs) {
           throw new ShoalError(
             'timeout',
-            `the node (process ${node.pid}) is still stopping. Wait, or end it with "kill ${node.pid}".`,
+            `the node (process ${node.pid}) is still stopping. Wait, or kill it with "kill ${node.pid}".`,
           )
         }
         await sleep(POLL_MS, undefined, { signal: context.signal })

@@ -20,18 +20,19 @@ interface EventsOptions {
 export function addEvents(program: Command, context: Context): void {
   program
     .command('events')
-    .description('show what concerns the security of this node, oldest first')
-    .option('--security', 'security events (there are no others yet)')
-    .option('-f, --follow', 'show new ones as they come, until Ctrl-C')
-    .option('--since <time>', 'those of the last 30m, 24h, 7d, ...', parseDuration)
-    .option('-n, --limit <n>', 'the newest so many', parseCount)
-    .option('--check', 'look whether the log is as it was, here and as other members hold it')
+    .description('show security events of this node, oldest first')
+    .option('--security', 'show security events (the default; there are no others yet)')
+    .option('-f, --follow', 'keep printing new events as they arrive')
+    .option('--since <time>', 'only events of the last 30m, 24h, 7d, ...', parseDuration)
+    .option('-n, --limit <n>', 'only the newest N events', parseCount)
+    .option('--check', 'verify that the log was not altered, using the copies of peers')
     .addHelpText(
       'after',
       `
-Tickets made and used, who was refused, roles, removals, settings and tiers, and what members did that they should not.
-Each event names the hash of the one before, and members hold the newest hash of each other: --check finds what was cut
-or changed, and ends with exit code 1 if anything was.
+Events are tickets created and used, refused connections, changes of roles,
+members, settings and tiers, and misbehaviour of members. Each event contains
+the hash of the one before, and members keep each other's newest hash: --check
+detects removed or altered events, and exits with 1 if there are any.
 
 Example:
   shoal events --security --since 7d
@@ -44,7 +45,10 @@ async function show(context: Context, options: EventsOptions): Promise<void> {
   const { check = false, follow = false, since, limit } = options
   if (check) {
     if (follow || since !== undefined || limit !== undefined)
-      throw new ShoalError('usage', '--check looks at the whole log: it takes no other option')
+      throw new ShoalError(
+        'usage',
+        '--check verifies the whole log: it cannot be combined with other options',
+      )
     return checkLog(context)
   }
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
@@ -101,7 +105,7 @@ async function checkLog(context: Context): Promise<void> {
         ),
         ...back.map(
           ({ name, securityLog }) =>
-            `The log of ${printable(name)} went back from event ${securityLog?.back?.number} on ${formatTime(securityLog?.back?.atMs ?? 0)}: its home was restored or copied, or its log altered.`,
+            `The log of ${printable(name)} went back from event ${securityLog?.back?.number} on ${formatTime(securityLog?.back?.atMs ?? 0)}: its home was restored or copied, or its log was altered.`,
         ),
       ]
         .filter((line) => line !== '')
@@ -112,25 +116,25 @@ async function checkLog(context: Context): Promise<void> {
 
 function ownText({ first, last, problems }: SecurityCheck): string {
   if (first === undefined)
-    return problems.length > 0 ? 'The log of this node is gone:' : 'No event was recorded yet.'
+    return problems.length > 0 ? 'The log of this node is missing:' : 'No events recorded yet.'
   const which = first === last ? `event ${last}` : `events ${first} to ${last}`
   return problems.length > 0
-    ? `The log of this node has ${which}, and is not what it was:`
-    : `The log of this node has ${which}, and is whole.`
+    ? `The log of this node has ${which}, and was altered:`
+    : `The log of this node has ${which}, and is intact.`
 }
 
 function witnessText({ holds, number }: Witness): string {
   switch (holds) {
     case 'same':
-      return `holds event ${number}, which is the same here`
+      return `has event ${number}, identical here`
     case 'differs':
       return colors.red(
-        `holds event ${number}, which is not as it is here: this log was cut or altered`,
+        `has event ${number}, which differs here: this log was truncated or altered`,
       )
     case 'older':
-      return `holds event ${number}, which is no longer kept here`
+      return `has event ${number}, which is no longer kept here`
     case 'none':
-      return 'holds nothing of it yet'
+      return 'has no event of this node yet'
     case 'unreachable':
       return 'does not answer'
   }

@@ -18,10 +18,11 @@ import type { Progress } from '../progress.ts'
 const STDOUT = '-'
 
 const HELP = `
-A CAR file is how content travels in the IPFS world: any IPFS tool reads it, and checks it by the
-CID that is printed, which is that of "ipfs add -r --cid-version 1 --raw-leaves". It is not
-encrypted. With --sealed it holds what peers hold, and only a member of the volume can import it.
-With - as OUT, it goes to stdout, and what is exported is read twice.
+A CAR file can be read by any IPFS tool and verified by the CID that is printed,
+the same as that of "ipfs add -r --cid-version 1 --raw-leaves". It is not
+encrypted. With --sealed, it contains the encrypted data as peers store it, and
+only members of the volume can import it. If OUT is -, it is written to stdout,
+and the content is read twice.
 
 Examples:
   shoal export /photos photos.car
@@ -31,9 +32,9 @@ Examples:
 export function addExport(program: Command, context: Context): void {
   const command = program
     .command('export <path> <out>')
-    .description('write files and folders to a CAR file, as IPFS tools read it, or sealed')
-    .option('--sealed', 'encrypted as it is stored, for members of the volume alone')
-    .option('--attributes', 'keep modes and times, which changes the CIDs')
+    .description('export files and folders as a CAR file, readable by IPFS tools or sealed')
+    .option('--sealed', 'keep the content encrypted, for members of the volume only')
+    .option('--attributes', 'store modes and times; this changes the CIDs')
     .addHelpText('after', HELP)
     .action(async (path: string, out: string, options: ExportOptions) => {
       const exported = await run(context, path, out, options)
@@ -68,7 +69,7 @@ async function run(
     progress.end()
   }
   if (exported === undefined)
-    throw new ShoalError('stopped', 'the node ended before the archive was whole; try again')
+    throw new ShoalError('stopped', 'the node stopped before the export was complete; try again')
   return exported
 }
 
@@ -138,7 +139,7 @@ function checkLeftOut({ root, leftOut, leftOutPaths }: Exported): void {
   const more = leftOut > leftOutPaths.length ? ', and more' : ''
   throw new ShoalError(
     'unsupported',
-    `${leftOutPaths.join(', ')}${more}: gone meanwhile, or nothing that an archive can hold. The rest was exported, as ${root}.`,
+    `not exported, as removed meanwhile or of a kind that CAR cannot hold: ${leftOutPaths.join(', ')}${more}. The rest was exported as ${root}.`,
   )
 }
 

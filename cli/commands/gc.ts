@@ -8,13 +8,15 @@ import type { Context } from '../context.ts'
 export function addGc(program: Command, context: Context): void {
   program
     .command('gc')
-    .description('give up now what no file needs any more, and free its space')
+    .description('delete unreferenced data now and free its space')
     .option('--volume <volume>', 'only this volume')
     .addHelpText(
       'after',
       `
-Nodes do this by themselves, about daily. Here it begins at once, and waits a minute for the other members: what was
-deleted goes only when each of them is known to have heard of it. Holders keep it for a while yet ("trash" of a volume).
+Nodes collect garbage by themselves about once a day. This starts at once, and
+waits up to a minute for other members: data is deleted only when every member
+is known to have seen that it is unused. Its shards then stay in the trash for a
+while (the volume setting "trash").
 
 Example:
   shoal gc`,
@@ -43,14 +45,14 @@ function volumeText(volume: VolumeGarbageReport): string {
   const { swept, sweptBytes, repacked, waiting, waitingFor } = volume
   const given =
     swept === 0
-      ? 'no stripes given up'
-      : `${count(swept, 'stripe')} given up (${formatBytes(sweptBytes)})`
-  const packed = repacked === 0 ? '' : `, ${count(repacked, 'stripe')} packed anew`
+      ? 'no stripes deleted'
+      : `${count(swept, 'stripe')} deleted (${formatBytes(sweptBytes)})`
+  const packed = repacked === 0 ? '' : `, ${count(repacked, 'stripe')} repacked`
   const names = waitingFor.map(printable).join(', ')
   const left =
     waiting === 0
       ? ''
-      : `; ${waiting} to go ${names === '' ? 'later' : `once it is known that ${names} heard of it`}`
+      : `; ${waiting} waiting ${names === '' ? 'to be deleted later' : `for confirmation by ${names}`}`
   const said = `${printable(volume.volume)}: ${given}${packed}${left}`
   return [said, ...volume.falseFiles.map(falseFileText)].join('\n')
 }

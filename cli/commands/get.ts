@@ -38,11 +38,13 @@ const SMALL_BYTES_MAX: number = MIB
 const PATH_WEIGHT = 8
 
 const HELP = `
-A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
-that is in it, or is merged into it; with a / at the end of DEST (or . as DEST) it goes into DEST.
-Times are kept, and permissions less the umask; symlinks stay symlinks. What is got is the caller's own, and
-runs as nobody else: --preserve keeps modes with their set-user-id bits and, as root, owners. With - as
-DEST, the bytes of a file go to stdout.
+A file is copied to DEST, or into DEST if that is a folder. A folder is copied
+to DEST with its contents, merging with an existing folder; if DEST is . or ends
+in /, it is copied into DEST. Times are preserved; symlinks are copied as
+symlinks. Copies belong to the caller, with permissions limited by the umask and
+without set-user-id bits; --preserve keeps all mode bits and, for root, owners.
+If DEST is -, a file is written to stdout. Files that exist with the same size
+and time are skipped.
 
 Examples:
   shoal get /photos/cat.jpg .
@@ -51,8 +53,8 @@ Examples:
 export function addGet(program: Command, context: Context): void {
   const command = program
     .command('get <src> <dest>')
-    .description('copy files and folders of the namespace onto this machine')
-    .option('--preserve', 'keep modes as they are, and as root owners; think who may write there')
+    .description('copy files and folders from the namespace to this machine')
+    .option('--preserve', 'keep all mode bits and, as root, owners; only for sources you trust')
     .addHelpText('after', HELP)
     .action(async (source: string, dest: string, { preserve = false }: { preserve?: boolean }) => {
       if (dest === STDOUT) return writeOut(context, (await context.client.readFile(source)).content)
@@ -124,7 +126,7 @@ class Get {
       case 'symlink':
         return this.transfer.add(() => this.#getSymlink(target, stat))
       default:
-        throw new ShoalError('unsupported', `${path} is a ${kindText(stat.kind)}. It was left out.`)
+        throw new ShoalError('unsupported', `${path} is a ${kindText(stat.kind)}; skipped`)
     }
   }
 
@@ -312,7 +314,7 @@ async function* grouped(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 /** A name of the namespace as a name in a local folder; other members choose them. */
 function safe(name: string): string {
   if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) return name
-  throw new ShoalError('unsupported', `"${name}" cannot name a local file. It was left out.`)
+  throw new ShoalError('unsupported', `"${name}" is not a valid local file name; skipped`)
 }
 
 /** What is there already. throws ShoalError 'EISDIR' for a folder. */
@@ -321,7 +323,7 @@ function findToReplace(path: string): BigIntStats | undefined {
   if (local?.isDirectory() !== true) return local
   throw new ShoalError(
     'EISDIR',
-    `${path} is a folder here and a file there. Remove one of them, then repeat.`,
+    `${path} is a folder here but a file in the namespace; remove one of them and try again`,
   )
 }
 

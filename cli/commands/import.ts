@@ -18,11 +18,12 @@ const PART_BYTES = MIB
 const STDIN = '-'
 
 const HELP = `
-IN is a CAR file with UnixFS in it, as "shoal export", "ipfs dag export" and others write it, or a
-sealed one of a volume that this node can read. What it holds becomes DEST, which must be new, or
-goes into DEST if that is a folder, under the name of IN without ".car". Every block is checked
-first, and DEST appears when all of it is there: of a damaged or incomplete file nothing does. With
-- as IN, the file comes from stdin.
+IN is a CAR file with UnixFS content, as written by "shoal export", "ipfs dag
+export" and others, or a sealed one of a volume that this node can read. It is
+imported as DEST, which must not exist, or into DEST if that is a folder, under
+the name of IN without ".car". Every block is verified first. The import is
+atomic: nothing is imported from a damaged or incomplete file. If IN is -, the
+file is read from stdin.
 
 Examples:
   shoal import photos.car /photos
@@ -31,8 +32,8 @@ Examples:
 export function addImport(program: Command, context: Context): void {
   const command = program
     .command('import <in> <dest>')
-    .description('make the files and folders that a CAR file holds')
-    .option('--preserve', 'keep set-user-id and set-group-id bits; think who made the archive')
+    .description('import files and folders from a CAR file')
+    .option('--preserve', 'keep set-user-id and set-group-id bits; only for archives you trust')
     .addOption(ackOption())
     .addHelpText('after', HELP)
     .action(
@@ -60,7 +61,10 @@ async function placeFor({ client }: Context, file: string, dest: string): Promis
   }
   if (!namesFolder(dest) && !(await isFolder())) return dest
   if (file === STDIN)
-    throw new ShoalError('usage', 'with - as IN, DEST is a new path. See "shoal import --help".')
+    throw new ShoalError(
+      'usage',
+      'with - as IN, DEST must be a new path. See "shoal import --help".',
+    )
   return joinPath(dest, basename(file).replace(/\.car$/, ''))
 }
 
@@ -100,6 +104,9 @@ async function run(
     source.destroy()
   }
   if (done === undefined)
-    throw new ShoalError('stopped', 'the node ended before it was done; nothing was imported')
+    throw new ShoalError(
+      'stopped',
+      'the node stopped before the import was complete; nothing was imported',
+    )
   return done
 }

@@ -16,7 +16,9 @@ export interface HomeOptions {
 }
 
 export function addInit(program: Command, context: Context): void {
-  addHomeOptions(program.command('init').description('make a node: identity, home folder, config'))
+  addHomeOptions(
+    program.command('init').description('create a node: home folder, identity and configuration'),
+  )
     .addHelpText('after', '\nExample:\n  shoal init --name attic --zone house --capacity 200GB')
     .action(async (options: HomeOptions) => {
       // Loaded here: the commands that only talk to a node start without it.
@@ -25,20 +27,20 @@ export function addInit(program: Command, context: Context): void {
       context.print(
         { home: folder, config },
         () =>
-          `Made node "${config.name}" in ${folder}. Start it with "${context.commandLine('up')}".`,
+          `Created node "${config.name}" in ${folder}. Start it with "${context.commandLine('up')}".`,
       )
     })
 }
 
 export function addHomeOptions(command: Command): Command {
   return command
-    .option('--name <name>', 'how people call this node (default: the name of the machine)')
-    .option('--zone <zone>', 'failure domain: nodes of one zone may fail together')
-    .option('--capacity <size>', 'what the store may take, such as 200GB (default: the disk)')
-    .option('--repair-rate <size>', 'what repair may send and receive a second (default: 64MiB)')
-    .option('--cache-size <size>', 'what is fetched to be read may take here (default: 1GiB)')
-    .option('--listen <multiaddr>', 'where to listen; may be repeated', collect)
-    .option('--no-mdns', 'do not look for peers on the local network')
+    .option('--name <name>', 'display name of the node (default: the host name)')
+    .option('--zone <zone>', 'failure domain: nodes in one zone may fail together')
+    .option('--capacity <size>', 'storage limit, such as 200GB (default: the whole disk)')
+    .option('--repair-rate <size>', 'repair traffic limit per second (default: 64MiB)')
+    .option('--cache-size <size>', 'size limit of the read cache (default: 1GiB)')
+    .option('--listen <multiaddr>', 'address to listen on; may be repeated', collect)
+    .option('--no-mdns', 'disable peer discovery on the local network')
 }
 
 /** What was said on the command line; commander has `mdns: true` where nothing was. */

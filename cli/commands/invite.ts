@@ -24,20 +24,22 @@ interface Options {
 export function addInvite(program: Command, context: Context): void {
   const invite = program
     .command('invite')
-    .description('print a ticket that lets another machine join')
-    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('writer'))
+    .description('create a ticket that lets another machine join a volume')
+    .addOption(
+      new Option('--role <role>', 'role of the new member').choices(ROLES).default('writer'),
+    )
     .option(
       '--uses <n>',
-      `how many machines may join by it, at most ${TICKET_USES_MAX}`,
+      `number of machines that may use it, at most ${TICKET_USES_MAX}`,
       countBetween(1, TICKET_USES_MAX),
       1,
     )
     .addOption(
-      new Option('--expires <time>', `how long it is good for, at most ${DAYS_MAX}d`)
+      new Option('--expires <time>', `lifetime of the ticket, at most ${DAYS_MAX}d`)
         .argParser(parseExpiry)
         .default(parseDuration('24h'), '24h'),
     )
-    .option('--volume <name>', 'to which volume (default: the first this node had)')
+    .option('--volume <name>', "volume to join (default: the node's first)")
     .addHelpText(
       'after',
       '\nExample:\n  shoal invite --role reader --expires 7d\n  shoal invite ls',
@@ -58,8 +60,8 @@ export function addInvite(program: Command, context: Context): void {
 function addList(invite: Command, context: Context): void {
   invite
     .command('ls')
-    .description('list the tickets that this node gave out, newest first, and who used them')
-    .option('--all', 'also those that let nobody in any more')
+    .description('list the tickets issued by this node and their uses, newest first')
+    .option('--all', 'include expired, used-up and revoked tickets')
     .addHelpText('after', '\nExample:\n  shoal invite ls --all')
     .action(async ({ all = false }: { all?: boolean }) => {
       const tickets = await context.client.listTickets()
@@ -71,28 +73,28 @@ function addList(invite: Command, context: Context): void {
 function addRevoke(invite: Command, context: Context): void {
   invite
     .command('revoke [id]')
-    .description('take a ticket back: nobody joins by it any more, and who did stays a member')
-    .option('--all', 'all tickets that this node gave out')
+    .description('revoke a ticket; machines that joined with it stay members')
+    .option('--all', 'revoke all tickets issued by this node')
     .addHelpText(
       'after',
-      '\nID is from "shoal invite ls". Who joined is put out by "shoal peer rm".\n\nExample:\n  shoal invite revoke 0a1b2c3d',
+      '\nID is listed by "shoal invite ls". To remove a member, use "shoal peer rm".\n\nExample:\n  shoal invite revoke 0a1b2c3d',
     )
     .action(async (id: string | undefined, { all = false }: { all?: boolean }) => {
       if ((id === undefined) !== all)
-        throw new ShoalError('usage', 'give the ID of one ticket of "shoal invite ls", or --all')
+        throw new ShoalError('usage', 'give the ID of a ticket (see "shoal invite ls"), or --all')
       const revoked = await context.client.revokeTickets(id)
       context.print(revoked, () =>
         revoked.length === 0
-          ? 'Nothing to take back: it lets nobody in any more.'
-          : `Took back ${revoked.map((ticket) => ticket.id).join(', ')}`,
+          ? 'Nothing to revoke: no such ticket can be used any more.'
+          : `Revoked ${revoked.map((ticket) => ticket.id).join(', ')}`,
       )
     })
 }
 
 function describe(tickets: readonly TicketStatus[], hidden: number): string {
   const more =
-    hidden === 0 ? '' : `\n${count(hidden, 'ticket')} let nobody in any more: --all shows them.`
-  if (tickets.length === 0) return `No ticket lets anybody in.${more}`
+    hidden === 0 ? '' : `\n${count(hidden, 'ticket')} expired, used up or revoked: list with --all.`
+  if (tickets.length === 0) return `No open tickets.${more}`
   const head = ['Id', 'State', 'Role', 'Volume', 'Left', 'Until', 'Made', 'Used by']
   const rows = tickets.flatMap((ticket) => {
     const { id, state, role, volume, uses, usesLeft, expiresMs, madeMs, usedBy } = ticket

@@ -8,11 +8,11 @@ import type { Context } from '../context.ts'
 export function addJoin(program: Command, context: Context): void {
   program
     .command('join')
-    .description('join the volume of a ticket with the running node')
+    .description('join a volume with a ticket')
     .argument('[ticket]', TICKET_HELP, '-')
     .addHelpText(
       'after',
-      '\nExample:\n  shoal join\n  ssh anna shoal invite | shoal join -\n\nNo node yet? "shoal up --join -" starts one and joins.',
+      '\nThe node must be running; "shoal up --join -" starts one and joins.\n\nExamples:\n  shoal join\n  ssh anna shoal invite | shoal join -',
     )
     .action(async (ticket: string) => {
       const volume = await context.client.join(await readTicketText(context, ticket))

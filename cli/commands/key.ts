@@ -6,8 +6,7 @@ import type { Protection } from '../../node/protection.ts'
 import type { Context } from '../context.ts'
 import type { SecretOptions } from '../secret.ts'
 
-const NEW_FILE_HELP =
-  'a file with the new passphrase (default: $SHOAL_PASSPHRASE_FILE, else it is asked for)'
+const NEW_FILE_HELP = 'file with the new passphrase (default: $SHOAL_PASSPHRASE_FILE, else prompt)'
 const CREDENTIAL_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
 interface ProtectOptions extends SecretOptions {
@@ -18,7 +17,7 @@ interface ProtectOptions extends SecretOptions {
 export function addKey(program: Command, context: Context): void {
   const key = program
     .command('key')
-    .description('protect what lies on the disk of this machine')
+    .description("encrypt the node's home at rest with a passphrase or credential")
     .addHelpText('after', '\nExample:\n  shoal key protect')
   addStatus(key, context)
   addProtect(key, context)
@@ -28,7 +27,7 @@ export function addKey(program: Command, context: Context): void {
 function addStatus(key: Command, context: Context): void {
   key
     .command('status')
-    .description('tell whether the home is protected, and where its secret comes from')
+    .description('show whether the home is protected, and by what')
     .addHelpText('after', '\nExample:\n  shoal key status')
     .action(async () => {
       const { protectionOf } = await import('../../node/protection.ts')
@@ -40,27 +39,33 @@ function addStatus(key: Command, context: Context): void {
 function addProtect(key: Command, context: Context): void {
   key
     .command('protect')
-    .description('seal the identity, index and logs of the home, or give it another passphrase')
+    .description('encrypt identity, index and logs of the home, or change its passphrase')
     .option('--passphrase-file <file>', NEW_FILE_HELP)
-    .option('--credential <name>', 'the secret is this credential of systemd')
-    .option('--old-passphrase-file <file>', 'the passphrase that the home has, to change it')
+    .option('--credential <name>', 'use this systemd credential as the secret')
+    .option('--old-passphrase-file <file>', 'file with the current passphrase, to change it')
     .addHelpText(
       'after',
       `
-The node must not run. From then on it asks for the passphrase when it starts, or takes it from --passphrase-file,
-$SHOAL_PASSPHRASE_FILE, or the credential (LoadCredentialEncrypted= of systemd), so that it can start unattended. Whoever
-forgets it has lost this home: other machines of the volume, or a recovery key, have the data.
+Stop the node first. From then on it prompts for the passphrase when it starts.
+To start it unattended, use --passphrase-file, $SHOAL_PASSPHRASE_FILE or a
+systemd credential (LoadCredentialEncrypted=). A forgotten passphrase cannot be
+recovered: this home is lost then, and the data must come from other machines of
+the volume or a recovery key.
 
-What lay on the disk in the clear before may be found there until it is overwritten.
+Plaintext stored before remains on the disk until it is overwritten.
 
 Examples:
   shoal key protect
-  systemd-run --pipe --wait -p LoadCredentialEncrypted=shoal:/etc/shoal.cred shoal key protect --credential shoal`,
+  systemd-run --pipe --wait -p LoadCredentialEncrypted=shoal:/etc/shoal.cred \\
+    shoal key protect --credential shoal`,
     )
     .action(async (options: ProtectOptions) => {
       const { credential, passphraseFile, oldPassphraseFile } = options
       if (credential !== undefined && !CREDENTIAL_NAME.test(credential))
-        throw new ShoalError('usage', `"${credential}" cannot be the name of a credential`)
+        throw new ShoalError(
+          'usage',
+          `"${credential}" is not a valid credential name: use letters, digits, ".", "-" and "_"`,
+        )
       const { protectHome } = await import('../../node/protection.ts')
       const old = { passphraseFile: oldPassphraseFile }
       const secret = await readNewSecret(context, { passphraseFile }, { credential })
@@ -74,9 +79,9 @@ Examples:
 function addUnprotect(key: Command, context: Context): void {
   key
     .command('unprotect')
-    .description('make the home open to whoever has the disk, as it was before')
+    .description('remove the protection: decrypt the home')
     .option('--passphrase-file <file>', PASSPHRASE_FILE_HELP)
-    .addHelpText('after', '\nThe node must not run.\n\nExample:\n  shoal key unprotect')
+    .addHelpText('after', '\nStop the node first.\n\nExample:\n  shoal key unprotect')
     .action(async (options: SecretOptions) => {
       const { unprotectHome } = await import('../../node/protection.ts')
       await unprotectHome(context.home, (lock) => readSecret(context, options, lock))
@@ -86,8 +91,8 @@ function addUnprotect(key: Command, context: Context): void {
 
 function describe({ isProtected, credential }: Protection): string {
   if (!isProtected)
-    return 'The home is not protected: who has the disk can read all of it. See "shoal key protect --help".'
+    return 'The home is not protected: anyone with access to the disk can read it. See "shoal key protect --help".'
   return credential === undefined
     ? 'The home is protected by a passphrase.'
-    : `The home is protected by the credential "${credential}" of systemd.`
+    : `The home is protected by the systemd credential "${credential}".`
 }

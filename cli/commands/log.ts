@@ -26,21 +26,23 @@ interface LogCommandOptions {
 export function addLog(program: Command, context: Context): void {
   program
     .command('log [path]')
-    .description('show who changed what and when, newest first (default: all of the first volume)')
-    .option('--graph', 'draw which entries follow which; with --all')
-    .option('-f, --follow', 'show the latest entries, and new ones as they come, until Ctrl-C')
+    .description("show the history of a path, newest first (default: the node's first volume)")
+    .option('--graph', 'draw the graph of entries; implies --all')
+    .option('-f, --follow', 'print the latest entries, then new ones as they arrive')
     .option(
       '-n, --limit <n>',
-      'entries at most (default: all; with --follow 10 old ones)',
+      'maximum number of entries (default: all; with --follow: 10)',
       parseCount,
     )
-    .option('-v, --verbose', 'every change of an entry that holds several')
-    .option('--all', 'what nodes note for themselves too: where data lies, merges, checkpoints')
+    .option('-v, --verbose', 'list each change of an entry')
+    .option('--all', 'include internal entries: data placement, merges, checkpoints')
     .addHelpText(
       'after',
       `
-PATH is a file, a folder (and all in it), or VOLUME: for all of a volume. A file is followed across its names. For a
-path the whole log is read: it comes as it is found, and Ctrl-C ends it. Of what was removed, ask the folder it was in.
+PATH is a file, a folder (with its contents), or VOLUME: for a whole volume. The
+history of a file continues across renames. For the history of a removed file,
+give the folder that contained it. With a PATH the whole log is searched; Ctrl-C
+stops.
 
 Example:
   shoal log --limit 20
@@ -56,7 +58,7 @@ async function show(context: Context, path: string, options: LogCommandOptions):
   if (graph && (follow || baseName(path) !== '')) {
     throw new ShoalError(
       'usage',
-      '--graph draws all of a volume: it takes no --follow, and no path in the volume',
+      '--graph shows a whole volume: it cannot be combined with --follow or a path in the volume',
     )
   }
   const print = context.json ? printJson : graph ? graphPrinter(verbose) : textPrinter(verbose)
@@ -116,7 +118,9 @@ function graphPrinter(verbose: boolean): Printer {
 function droppedLine({ beforeMs }: Exclude<LogItem, LogEntry>): string {
   const what =
     beforeMs === undefined ? 'Older history' : `The history up to ${formatTime(beforeMs)}`
-  return colors.dim(`${what} was dropped at a checkpoint; with history=full a volume keeps it.`)
+  return colors.dim(
+    `${what} was dropped at a checkpoint; the volume setting history=full keeps it.`,
+  )
 }
 
 function entryLine({ id, timeMs, author, changes }: LogEntry, width: { author: number }): string {

@@ -15,8 +15,8 @@ export function addLs(program: Command, context: Context): void {
   const command = program
     .command('ls [path]')
     .description('list a folder (default: /)')
-    .option('-l, --long', 'mode, size and time too')
-    .option('-R, --recursive', 'the whole tree, as paths')
+    .option('-l, --long', 'show mode, size and time')
+    .option('-R, --recursive', 'list all paths below, recursively')
     .addHelpText('after', '\nExample:\n  shoal ls --long /photos')
     .action(async (path = '/', options: { long?: boolean; recursive?: boolean }) => {
       const entries = await collect(context, path, options.recursive === true)

@@ -6,8 +6,8 @@ import type { Context } from '../context.ts'
 export function addMkdir(program: Command, context: Context): void {
   const command = program
     .command('mkdir <path...>')
-    .description('make folders')
-    .option('-p, --parents', 'make missing parents too, and be content with what is there')
+    .description('create folders')
+    .option('-p, --parents', 'create missing parents; no error if the folder exists')
     .addHelpText('after', '\nExample:\n  shoal mkdir --parents /photos/2026/november')
     .action(async (paths: readonly string[], options: { parents?: boolean }) => {
       for (const path of paths) await context.client.makeFolder(path, { parents: options.parents })

@@ -16,34 +16,30 @@ interface MountOptions extends Omit<MountRequest, 'waitMs'> {
 export function addMount(program: Command, context: Context): void {
   program
     .command('mount <dir>')
-    .description('mount the namespace at a folder of this machine')
-    .option('--volume <name>', 'which volume (default: the first this node had)')
-    .option('--read-only', 'refuse changes through this mount')
-    .option('--allow-other', 'let other users of this machine in')
+    .description('mount a volume at a local folder')
+    .option('--volume <name>', "volume (default: the node's first)")
+    .option('--read-only', 'mount read-only')
+    .option('--allow-other', 'let other users of this machine access the mount')
     .option('--subdir <path>', 'mount only this folder of the volume')
-    .option(
-      '--uid <number>',
-      'show everything as if it were of this user',
-      countBetween(0, OWNER_MAX),
-    )
-    .option('--gid <number>', 'the same of this group', countBetween(0, OWNER_MAX))
-    .option('--umask <octal>', 'permissions that nothing shows, such as 077', parseUmask)
-    .option('--non-empty', 'mount over what is in the folder')
+    .option('--uid <number>', 'show all files as owned by this user', countBetween(0, OWNER_MAX))
+    .option('--gid <number>', 'show all files as owned by this group', countBetween(0, OWNER_MAX))
+    .option('--umask <octal>', 'permission bits to clear on all files, such as 077', parseUmask)
+    .option('--non-empty', 'allow mounting over a non-empty folder')
     .addOption(waitOption())
-    .option('--cache-size <size>', 'what this node may keep of what it fetches, until it stops')
-    .option('--async', 'close() does not wait for the disk; fsync() does')
+    .option('--cache-size <size>', "size limit of the node's read cache, until it stops")
+    .option('--async', 'do not flush to disk on close(); fsync() still does')
     .addOption(driverOption())
     .addHelpText(
       'after',
-      '\nExample:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
+      '\nExamples:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
     )
     .action(async (folder: string, { wait, ...options }: MountOptions) => {
       const request = { ...options, waitMs: wait }
       const mounted = await context.client.mount(resolve(folder), request)
       const { volume, allowOther } = mounted
       const whom = allowOther
-        ? 'for other users of this machine, too'
-        : 'for no other user of this machine: --allow-other lets them in'
+        ? 'accessible to other users of this machine'
+        : 'accessible only to you (see --allow-other)'
       context.print(mounted, () => `Volume "${volume}" is mounted at ${mounted.folder}, ${whom}`)
     })
 }

@@ -14,8 +14,9 @@ const ID_END_LENGTH = 8
 const LOOK_EVERY_MS: number = SECOND_MS
 
 const REMOVE_HELP = `
-A peer that is up gives its shards away first, so that nothing has to be made anew: that may take long, and Ctrl-C ends it
-and leaves the peer a member. One that is away can give nothing, and is removed with --now.
+An online peer first moves its shards to the others, so that nothing has to be
+rebuilt. This may take long; Ctrl-C stops it, and the peer stays a member. An
+offline peer cannot move its shards: remove it with --now.
 
 Example:
   shoal peer rm old-laptop`
@@ -23,11 +24,11 @@ Example:
 export function addPeer(program: Command, context: Context): void {
   const peer = program
     .command('peer')
-    .description('list, add, remove and probe other nodes')
+    .description('list, add, remove and ping other nodes')
     .addHelpText('after', '\nExample:\n  shoal peer ls')
   peer
     .command('ls')
-    .description('list the peers this node knows')
+    .description('list known peers')
     .addHelpText('after', '\nExample:\n  shoal peer ls')
     .action(async () => {
       const peers = await context.client.listPeers()
@@ -35,7 +36,7 @@ export function addPeer(program: Command, context: Context): void {
     })
   peer
     .command('add <address>')
-    .description('connect to a peer at a multiaddr and remember it')
+    .description('connect to a peer at a multiaddr and save its address')
     .addHelpText('after', '\nExample:\n  shoal peer add /ip4/192.168.1.7/tcp/24100')
     .action(async (address: string) => {
       const added = await context.client.addPeer(address)
@@ -43,9 +44,9 @@ export function addPeer(program: Command, context: Context): void {
     })
   peer
     .command('rm <peer>')
-    .description('take a peer out of a volume, once it has given its shards to others')
+    .description('remove a peer from a volume after moving its shards to other peers')
     .addOption(ofVolumeOption())
-    .option('--now', 'at once: what it holds is made anew by the others, as far as they can')
+    .option('--now', 'remove at once; the remaining peers rebuild its shards where possible')
     .addHelpText('after', REMOVE_HELP)
     .action(async (name: string, options: { volume?: string; now?: boolean }) => {
       await followDrain(context, name, context.client.removePeer(name, options))
@@ -53,7 +54,7 @@ export function addPeer(program: Command, context: Context): void {
     })
   peer
     .command('info <peer>')
-    .description('show what is known of a peer')
+    .description('show details of a peer')
     .addHelpText('after', '\nExample:\n  shoal peer info shelf')
     .action(async (name: string) => {
       const info = await context.client.peerInfo(name)
@@ -76,8 +77,8 @@ async function followDrain(context: Context, name: string, removal: Promise<void
 function addPing(peer: Command, context: Context): void {
   peer
     .command('ping <peer>')
-    .description('measure the round trip to a peer')
-    .option('--count <n>', 'how often', parseCount, 3)
+    .description('measure the round-trip time to a peer')
+    .option('--count <n>', 'number of pings', parseCount, 3)
     .addHelpText('after', '\nExample:\n  shoal peer ping shelf')
     .action(async (name: string, options: { count: number }) => {
       const roundTripsMs: number[] = []

@@ -15,11 +15,14 @@ interface AddOptions {
 }
 
 const ADD_HELP = `
---class and --cold are for the whole volume, and of several the nearest pin counts. For a class, what is there is packed anew
-in the background. Into a cold tier (see shoal cold add) goes what is there now, and what comes or changes later by itself, not
-waiting for the volume's cold-after; peers give up what the volume's setting "keep" does not hold.
---local is for this node alone: all that is there is fetched now, what comes or changes later by itself, and none of it is
-evicted. To end the waiting with Ctrl-C is safe: the pin stays, and fetching goes on. See shoal pin ls for how far it is.
+--class and --cold apply to the whole volume; the nearest pin above a file wins.
+--class: existing data is recoded in the background. --cold: existing and future
+data is uploaded to the tier (see "shoal cold add") without waiting for
+cold-after, and peers keep as many copies as the volume setting "keep" says.
+
+--local applies to this node only: existing and future data is fetched and never
+evicted. Ctrl-C stops waiting; fetching continues. "shoal pin ls" shows
+progress.
 
 Examples:
   shoal pin add /photos --class rs6+3
@@ -27,15 +30,16 @@ Examples:
   shoal pin add /desk --local`
 
 const LS_HELP = `
-Of each pin: how much of what is below is in stripes of the class, lies in the cold tier, or is on this node. Only files of which
-the pin is the nearest of its kind count.
+Progress is the share of the data that has the class, is in the cold tier,
+or is on this node. A file counts for its nearest pin of each kind.
 
 Example:
   shoal pin ls`
 
 const RM_HELP = `
-What a local pin kept here stays until its space is wanted for something else. What a cold pin put into a tier stays there
-until no file needs it (shoal cold recall brings it back then), and nothing more follows it.
+Data that a local pin kept on this node becomes evictable. Data that a cold pin
+stored in a tier stays there, but no more data follows; "shoal cold recall"
+brings it back.
 
 Example:
   shoal pin rm /photos`
@@ -43,19 +47,19 @@ Example:
 export function addPin(program: Command, context: Context): void {
   const pin = program
     .command('pin')
-    .description('say of a folder or a file how redundant it is to be, or where it is to lie')
+    .description('set the redundancy or location of a file or folder')
     .addHelpText('after', '\nExample:\n  shoal pin add /photos --class rs6+3')
   pin
     .command('add <path>')
-    .description('pin a folder with all below it, or a file')
-    .option('--class <class>', 'how redundant: rsK+M, copiesN, or auto')
-    .option('--cold <tier>', 'put it into this cold tier at once')
-    .option('--local', 'keep it wholly on this node')
+    .description('pin a file, or a folder with its contents')
+    .option('--class <class>', 'redundancy: rsK+M, copiesN, or auto')
+    .option('--cold <tier>', 'store it in this cold tier')
+    .option('--local', 'keep a full copy on this node')
     .addHelpText('after', ADD_HELP)
     .action((path: string, options: AddOptions) => add(context, asPath(path), options))
   pin
     .command('ls')
-    .description('list the pins of a volume and of this node, and how far each is')
+    .description('list the pins of a volume and of this node, with progress')
     .addOption(ofVolumeOption())
     .addHelpText('after', LS_HELP)
     .action(async ({ volume }: { readonly volume?: string }) => {
@@ -65,7 +69,7 @@ export function addPin(program: Command, context: Context): void {
     })
   pin
     .command('rm <path>')
-    .description('take the pins of a path away')
+    .description('remove the pins of a path')
     .addHelpText('after', RM_HELP)
     .action(async (path: string) => {
       await context.client.removePin(asPath(path))
@@ -87,7 +91,7 @@ async function add(
     const pinned = await context.client.addColdPin(path, cold)
     context.print(pinned, () => {
       const shown = `${printable(pinned.path)} to cold tier ${printable(pinned.tier)}`
-      return `Pinned ${shown}: it goes there in the background, see shoal pin ls`
+      return `Pinned ${shown}: uploading in the background, see "shoal pin ls"`
     })
   } else {
     await pinHere(context, path)

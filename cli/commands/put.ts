@@ -21,10 +21,11 @@ const PERMISSIONS = 0o7777n
 const STDIN = '-'
 
 const HELP = `
-A file SRC becomes DEST, or goes into DEST if that is a folder. A folder SRC becomes DEST with all
-that is in it, or is merged into it. With several SRC, or with a / at the end of DEST, each SRC goes
-into DEST. Mode and time are kept, and symlinks stay symlinks. With - as SRC, stdin becomes the file
-DEST.
+A file is copied to DEST, or into DEST if that is a folder. A folder is copied
+to DEST with its contents, merging with an existing folder. With several SRC, or
+if DEST ends in /, each SRC is copied into DEST. Modes and times are preserved,
+and symlinks are copied as symlinks. If SRC is -, stdin is written to the file
+DEST. Files that exist with the same size and time are skipped.
 
 Examples:
   shoal put cat.jpg dog.jpg /photos/
@@ -36,7 +37,7 @@ export function addPut(program: Command, context: Context): void {
     .command('put')
     .argument('<path...>', 'SRC... DEST')
     .usage('[options] SRC... DEST')
-    .description('copy files and folders of this machine into the namespace')
+    .description('copy local files and folders into the namespace')
     .addOption(ackOption())
     .addHelpText('after', HELP)
     .action(async (paths: readonly string[], { ack }: { ack?: Ack }) => {
@@ -99,7 +100,7 @@ class Put {
     if (several || namesFolder(path)) {
       throw new ShoalError(
         'usage',
-        'with - as SRC, put needs the path of one file. See "shoal put --help".',
+        'with - as SRC, DEST must be the path of one file. See "shoal put --help".',
       )
     }
     const { client } = this.#context
@@ -118,7 +119,7 @@ class Put {
     if (existing?.kind === 'folder') {
       throw new ShoalError(
         'EISDIR',
-        `${path} is a folder and ${source} is not. Remove one of them, then repeat.`,
+        `${path} is a folder but ${source} is not; remove one of them and try again`,
       )
     }
     if (stat.isSymbolicLink())
@@ -128,10 +129,7 @@ class Put {
       const put = (): Promise<void> => this.#putFile(source, path, stat, existing)
       return this.transfer.add(() => (stat.size < LARGE_BYTES ? put() : this.#large.add(put)))
     }
-    throw new ShoalError(
-      'unsupported',
-      `${source} is neither file, folder nor symlink. It was left out.`,
-    )
+    throw new ShoalError('unsupported', `${source} is not a file, folder or symlink; skipped`)
   }
 
   async #putFolder(
@@ -143,7 +141,7 @@ class Put {
     if (existing !== undefined && existing.kind !== 'folder') {
       throw new ShoalError(
         'ENOTDIR',
-        `${path} is a file and ${source} a folder. Remove one of them, then repeat.`,
+        `${path} is a file but ${source} is a folder; remove one of them and try again`,
       )
     }
     const children = new Map<string, FileStat>()

@@ -37,38 +37,44 @@ interface RecoverOptions extends HomeOptions {
 type Least = Pick<RecoverRequest, 'atLeastNumber' | 'atLeastMs'>
 
 const HELP = `
-Takes the newest backup that a member made and that is whole, and says of when it is and what it passed over. Whoever can
-write to the tier can take the newest away, but make none: if you know the number or the day of a later one, say --at-least.
-All that the volume is made of is read and checked first; files are fetched as they are read. This node is an admin of
-the volume then. Makes a home if there is none. If anything is wrong, nothing is changed.
+Uses the newest complete backup made by a member, and reports its date and any
+backups that were skipped. Someone with write access to the tier can delete the
+newest backup, but not forge one: if you know the number or date of a later one,
+give --at-least. The metadata of the volume is read and verified first; files
+are fetched when they are read. This node becomes an admin of the volume. Its
+home is created if there is none. If anything fails, nothing is changed.
 
-Then: remove members that are gone for good with "shoal peer rm NAME --now", and invite new ones.
+Afterwards remove lost members with "shoal peer rm NAME --now", and invite new
+ones.
 
-If somebody removed or replaced what lay in an S3 bucket that keeps versions, as one with Object Lock does, name a time before
-that with --as-of: what the bucket held then is brought back first.
+If objects in an S3 bucket with versioning (such as one with Object Lock) were
+removed or overwritten, give a time before that with --as-of: those objects are
+restored first.
 
-With --dry-run it is a drill, on any machine and at any time: the volume is rebuilt in a folder of its own, its whole tree
-looked at and some files read out of the tier, and forgotten again. The tier and the members notice nothing of it. Exits with
-1 if anything cannot be read.
+With --dry-run this is a drill that can run on any machine at any time: the
+volume is rebuilt in a temporary folder, its tree is checked and some files are
+read from the tier. It changes neither the tier nor the volume. Exits with 1 if
+anything cannot be read.
 
 Example:
-  shoal recover --from s3://backups/shoal --endpoint http://nas:9000 --region eu --key recovery.key`
+  shoal recover --from s3://backups/shoal --endpoint http://nas:9000 \\
+    --region eu --key recovery.key`
 
 export function addRecover(program: Command, context: Context): void {
   addHomeOptions(
     program
       .command('recover')
-      .description('rebuild a volume from its cold tier and a recovery key, on an empty machine')
-      .requiredOption('--from <url>', 'the tier, as for "cold add"')
-      .requiredOption('--key <file>', 'from "volume key export", or what it printed ("-": stdin)')
-      .option('--endpoint <url>', 'the S3 server (default: AWS)')
-      .option('--region <region>', 'of the bucket')
-      .option('--credentials <file>', 'access key of S3, in a file that its owner only can read')
-      .option('--profile <name>', 'of the AWS profile files')
-      .option('--at-least <what>', 'refuse a backup older than this number, or date', parseLeast)
-      .option('--as-of <time>', 'first bring back what the bucket held at this time', parseTime)
-      .option('--dry-run', 'a drill: rebuild it elsewhere, look at it, and forget it')
-      .option('--sample <n>', 'files that a drill reads (default: 20)', parseCount),
+      .description('rebuild a volume from its cold tier with a recovery key')
+      .requiredOption('--from <url>', 'URL of the tier, as for "cold add"')
+      .requiredOption('--key <file>', 'recovery key from "volume key export" (-: read stdin)')
+      .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
+      .option('--region <region>', 'region of the bucket')
+      .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
+      .option('--profile <name>', 'profile in the AWS profile files')
+      .option('--at-least <backup>', 'refuse backups older than this number or date', parseLeast)
+      .option('--as-of <time>', 'first restore the bucket to this time', parseTime)
+      .option('--dry-run', 'test the recovery without changing anything')
+      .option('--sample <n>', 'number of files that --dry-run reads (default: 20)', parseCount),
   )
     .addHelpText('after', HELP)
     .action(async (options: RecoverOptions) => {
@@ -77,7 +83,10 @@ export function addRecover(program: Command, context: Context): void {
       const access = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
       const request = { url, key, endpoint, region, profile, ...access, ...atLeast, asOfMs }
       if (options.dryRun === true && asOfMs !== undefined)
-        throw new ShoalError('usage', '--dry-run changes nothing in the bucket, --as-of does')
+        throw new ShoalError(
+          'usage',
+          '--dry-run cannot be combined with --as-of, which changes the bucket',
+        )
       if (options.dryRun === true) return rehearse(context, { ...request, sample: options.sample })
       const { volume, isUp } = await recover(context, request, options)
       const next = isUp ? 'ls' : 'up'
@@ -104,11 +113,11 @@ async function rehearse(context: Context, request: RehearseRequest): Promise<voi
       const found = await node.api.rehearseRecovery(request, { signal })
       tellSkipped(context, found.backup)
       for (const { path, message } of found.problems)
-        context.tell(`Not read: ${printable(path)}: ${printable(message)}`)
+        context.tell(`Cannot read ${printable(path)}: ${printable(message)}`)
       context.print(found, () => drillText(found))
       if (found.problems.length === 0) return
       if (context.json) return void (process.exitCode = 1)
-      const message = `${count(found.problems.length, 'file')} of the sample cannot be read from the tier: push them, with shoal cold push`
+      const message = `${count(found.problems.length, 'file')} of the sample cannot be read from the tier; upload them again with "shoal cold push"`
       throw new ShoalError('chunk-unavailable', message)
     } finally {
       await node.stop()
@@ -122,14 +131,14 @@ function drillText({ volume, backup, ...found }: Rehearsal): string {
   const { folders, files, others, bytes, readFiles, readBytes } = found
   return [
     `Volume "${printable(volume)}" can be recovered as of ${backupText(backup)}:`,
-    `  ${count(files, 'file')} (${formatBytes(bytes)}), ${count(folders, 'folder')}, ${others} others`,
-    `  ${count(readFiles, 'file')} read whole (${formatBytes(readBytes)})`,
+    `  ${count(files, 'file')} (${formatBytes(bytes)}), ${count(folders, 'folder')}, ${others} other`,
+    `  ${count(readFiles, 'file')} read in full (${formatBytes(readBytes)})`,
   ].join('\n')
 }
 
 function tellSkipped(context: Context, { skipped }: UsedBackup): void {
   for (const { key: object, why } of skipped)
-    context.tell(`Passed over: ${printable(object)} ${printable(why)}`)
+    context.tell(`Skipped: ${printable(object)} ${printable(why)}`)
 }
 
 /** "2026-11-21 07:14:05 (3 d ago, backup 41 by anna)" */

@@ -11,13 +11,14 @@ const LOOK_EVERY_MS: number = SECOND_MS
 export function addRepair(program: Command, context: Context): void {
   program
     .command('repair')
-    .description('make lost shards anew now, and show how far that is')
+    .description('rebuild missing shards now, and show progress')
     .option('--volume <volume>', 'only this volume')
     .addHelpText(
       'after',
       `
-Nodes repair by themselves, each the stripes that fall to it: this looks at once at what falls to this one, and follows
-it until nothing is left to do here. To end it with Ctrl-C leaves the repair going on.
+Nodes repair by themselves, each its share of the stripes. This starts the share
+of this node at once and waits until it is done. Ctrl-C stops waiting; the
+repair continues.
 
 Example:
   shoal repair`,
@@ -61,10 +62,10 @@ async function volumesOf(context: Context, volume: string | undefined): Promise<
 function progressText({ name, upkeep }: VolumeStatus): string {
   const { repairing, queued, moving, brake, repairedBytes, movedBytes } = upkeep
   const held = brake
-    ? '; much is away at once, so only what has no spare shard is repaired for now'
+    ? '; many peers went offline at once: for now only stripes without spare shards are repaired'
     : ''
   const written = formatBytes(repairedBytes + movedBytes)
-  return `${printable(name)}: ${count(repairing + queued, 'stripe')} to repair, ${moving} to move or code anew, ${written} written${held}`
+  return `${printable(name)}: ${count(repairing + queued, 'stripe')} to repair, ${moving} to move or recode, ${written} written${held}`
 }
 
 function outcome(
@@ -76,12 +77,12 @@ function outcome(
   const written = writtenOf(upkeep) - writtenOf(before?.upkeep)
   const { full, degraded, atRisk, lost } = stripes
   const bad = [
-    [degraded, 'lack shards'],
-    [atRisk, 'have no spare shard'],
-    [lost, 'cannot be read now'],
+    [degraded, 'degraded'],
+    [atRisk, 'without spare shards'],
+    [lost, 'unreadable now'],
   ] as const
   const counts = bad.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`)
-  const state = counts.length === 0 ? `all ${count(full, 'stripe')} whole` : counts.join(', ')
+  const state = counts.length === 0 ? `all ${count(full, 'stripe')} complete` : counts.join(', ')
   const work = written <= 0 ? 'nothing to repair here' : `${formatBytes(written)} written`
   return `${printable(name)}: ${work}; ${state}`
 }

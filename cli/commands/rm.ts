@@ -7,7 +7,7 @@ export function addRm(program: Command, context: Context): void {
   const command = program
     .command('rm <path...>')
     .description('remove files, symlinks and empty folders')
-    .option('-r, --recursive', 'remove folders with all that is in them')
+    .option('-r, --recursive', 'remove folders and their contents')
     .addHelpText('after', '\nExample:\n  shoal rm --recursive /old-photos')
     .action(async (paths: readonly string[], options: { recursive?: boolean }) => {
       for (const path of paths) await context.client.remove(path, { recursive: options.recursive })

@@ -9,12 +9,13 @@ import type { Context } from '../context.ts'
 export function addScrub(program: Command, context: Context): void {
   program
     .command('scrub')
-    .description('read and check all that this node stores; what is damaged is rebuilt from others')
-    .option('--volume <volume>', 'only what belongs to this volume')
+    .description('verify all data stored on this node and repair what is damaged')
+    .option('--volume <volume>', 'only data of this volume')
     .addHelpText(
       'after',
       `
-A node reads all it stores once a month by itself, slowly. This does it now. To end it with Ctrl-C is safe.
+A node scrubs its data once a month by itself, slowly. This starts a scrub now.
+Ctrl-C stops it safely.
 
 Example:
   shoal scrub`,
@@ -47,7 +48,7 @@ async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]
     progress.end()
   }
   const checked = `Read and checked ${formatBytes(done)}`
-  if (findings.length === 0) return context.print(undefined, () => `${checked}: all is whole.`)
+  if (findings.length === 0) return context.print(undefined, () => `${checked}: no errors.`)
   context.print(undefined, () => [`${checked}. Found:`, summary(findings)].join('\n'))
 }
 
@@ -74,12 +75,12 @@ function summary(findings: readonly ScrubFinding[]): string {
 }
 
 const OUTCOMES: Readonly<Record<ScrubFinding['action'], string>> = {
-  recorded: 'to be rebuilt from the other shards',
-  returned: 'nobody else has it: it counts again',
-  restored: 'brought back from the trash',
-  replaced: 'replaced by a good copy of another node',
-  dropped: 'removed: it is not needed here',
-  trashed: 'not needed here any more: in the trash',
-  kept: 'kept for now, and looked at again',
-  lost: 'no node that can be reached has a good copy:',
+  recorded: 'will be rebuilt from the other shards',
+  returned: 'the only copy: in use again',
+  restored: 'restored from the trash',
+  replaced: 'replaced by a good copy from another node',
+  dropped: 'not needed here: removed',
+  trashed: 'no longer needed here: moved to the trash',
+  kept: 'kept for now, will be checked again',
+  lost: 'no reachable node has a good copy:',
 }

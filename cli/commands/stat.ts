@@ -17,7 +17,7 @@ import type { Context } from '../context.ts'
 export function addStat(program: Command, context: Context): void {
   const command = program
     .command('stat <path>')
-    .description('show kind, mode, size and times of a path')
+    .description('show kind, mode, owner, size and times of a path')
     .addHelpText('after', '\nExample:\n  shoal stat /photos/cat.jpg')
     .action(async (path: string) => {
       const stat = await context.client.stat(path)

@@ -15,7 +15,7 @@ const LOCKS_SHOWN = 20
 export function addStatus(program: Command, context: Context): void {
   program
     .command('status')
-    .description('show the running node, its peers, volumes and mounts')
+    .description('show the node, its peers, volumes and mounts')
     .addHelpText('after', '\nExample:\n  shoal status --json | jq .volumes[].tolerates')
     .action(async () => {
       const status = await context.client.status()
@@ -52,9 +52,9 @@ function lockRows(locks: NodeStatus['locks']): string[][] {
   const left = locks.length - shown.length
   const rows = shown.map(({ volumeName, path, member, count, isExclusive, sinceMs }) => [
     'Lock',
-    `${printable(`${volumeName}:${path}`)}, ${count} ${isExclusive ? 'exclusive' : 'shared'}, of ${printable(member)} for ${formatDuration(Date.now() - sinceMs)}`,
+    `${printable(`${volumeName}:${path}`)}, ${count} ${isExclusive ? 'exclusive' : 'shared'}, held by ${printable(member)} for ${formatDuration(Date.now() - sinceMs)}`,
   ])
-  return left > 0 ? [...rows, ['Lock', `and of ${left} more files (--json)`]] : rows
+  return left > 0 ? [...rows, ['Lock', `and on ${left} more files (see --json)`]] : rows
 }
 
 function storeText(node: NodeStatus['node']): string {
@@ -89,17 +89,17 @@ function noticeText(notice: Notice): string {
     return `Note: this home was copied or restored on ${time}: it writes to "${printable(volumeName)}" under a new identity.`
   }
   if (kind === 'removed') {
-    return `Note: ${printable(member)} says that this node is no member of "${printable(volumeName)}" any more. What is written here stays here; to come back, join with a new ticket.`
+    return `Note: according to ${printable(member)}, this node is no longer a member of "${printable(volumeName)}". Changes made here stay local; to rejoin, use a new ticket.`
   }
   if (kind === 'clock') {
-    return `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this node's, or this one is behind. Who is ahead wins over what others write later: set both by NTP.`
+    return `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this node's, or this one is behind. Writes of the node ahead win over later writes of others: synchronize both clocks with NTP.`
   }
   if (kind === 'voter-lied') {
-    return `Note: the voter ${printable(member)} of "${printable(volumeName)}" gave two answers that exclude each other: it lies, or its home was restored from an old copy. It is not counted. Take it out of the voters, and put it in again once it is well: shoal volume set ${printable(volumeName)} voters=...`
+    return `Note: the voter ${printable(member)} of "${printable(volumeName)}" gave contradictory answers: it lies, or its home was restored from an old copy. Its votes do not count. Remove it from the voters, and add it again once it is repaired: shoal volume set ${printable(volumeName)} voters=...`
   }
   if (kind === 'vote-lost') {
-    return `Note: this node may have forgotten what it promised as a voter of "${printable(volumeName)}", and does not vote. Take it out of the voters, then put it in again: shoal volume set ${printable(volumeName)} voters=...`
+    return `Note: this node may have forgotten its promises as a voter of "${printable(volumeName)}", and does not vote. Remove it from the voters, then add it again: shoal volume set ${printable(volumeName)} voters=...`
   }
   const whose = isSelf ? 'this home' : `${printable(member)}'s home`
-  return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. What both wrote is kept. Let one of them end, and give each machine a home of its own.`
+  return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. All their writes are kept. Stop one of them, and give each machine its own home.`
 }

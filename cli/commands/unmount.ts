@@ -8,7 +8,7 @@ export function addUnmount(program: Command, context: Context): void {
     .command('unmount <dir>')
     .alias('umount')
     .description('unmount a folder')
-    .option('--force', 'also while programs have files open there')
+    .option('--force', 'unmount even if files are open')
     .addHelpText('after', '\nExample:\n  shoal unmount ~/Shoal')
     .action(async (dir: string, options: { force?: boolean }) => {
       const folder = resolve(dir)

@@ -30,18 +30,18 @@ export interface UpOptions extends HomeOptions {
 
 export function addUp(program: Command, context: Context): void {
   addHomeOptions(
-    program.command('up').description('run the node (and make its home first, if there is none)'),
+    program.command('up').description('run the node (creates its home first if there is none)'),
   )
     .option('--mount <dir>', 'mount the namespace at this folder')
-    .option('--allow-other', 'let other users of this machine into that mount')
+    .option('--allow-other', 'let other users of this machine access that mount')
     .addOption(driverOption())
     .addOption(waitOption())
-    .option('--join <ticket>', `join the volume of ${TICKET_HELP}`)
+    .option('--join <ticket>', `join a volume with a ${TICKET_HELP}`)
     .option('--passphrase-file <file>', PASSPHRASE_FILE_HELP)
-    .option('--detach', 'return when the node is ready, and let it run on')
+    .option('--detach', 'run in the background; return once the node is ready')
     .addHelpText(
       'after',
-      '\nWhat is said here about the home is kept in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach',
+      '\nOptions of the home are saved in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach',
     )
     .action(async (options: UpOptions) => {
       await refuseIfRunning(context)
@@ -109,7 +109,7 @@ async function runUntilStopped(
     }
     await Promise.race([node.stopped, aborted(context.signal)])
   } finally {
-    if (context.signal.aborted) context.tell('Stopping. Ctrl-C again ends it at once.')
+    if (context.signal.aborted) context.tell('Stopping. Press Ctrl-C again to exit immediately.')
     await node.stop()
   }
   await node.stopped
@@ -153,7 +153,7 @@ function describe(context: Context, { node, mounts }: NodeStatus, detached: bool
     ...node.addresses.map((address) => ['  Listening on', address]),
     ...mounts.map(({ folder, volume, allowOther }) => [
       '  Mounted at',
-      `${folder} (volume "${volume}"${allowOther ? ', for other users of this machine, too' : ''})`,
+      `${folder} (volume "${volume}"${allowOther ? ', accessible to other users' : ''})`,
     ]),
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
     [

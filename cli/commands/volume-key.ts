@@ -8,9 +8,11 @@ import type { ExportedKey } from '../../node/control/recovery.ts'
 import type { Context } from '../context.ts'
 
 const HELP = `
-With this key and a cold tier, "shoal recover" rebuilds the volume when every machine is lost. WHOEVER HAS IT CAN READ AND
-CHANGE THE WHOLE VOLUME: keep it where the machines are not, best on paper. It stays good when members come and go. The
-volume lists it as a member: "shoal peer rm recovery-DATE" takes its rights away.
+With this key and a cold tier, "shoal recover" rebuilds the volume after the
+loss of every machine. ANYONE WHO HAS IT CAN READ AND CHANGE THE WHOLE VOLUME:
+keep it away from the machines, preferably on paper. It stays valid when members
+come and go. The volume lists it as a member; "shoal peer rm recovery-DATE"
+revokes it.
 
 Examples:
   shoal volume key export recovery.key
@@ -19,11 +21,11 @@ Examples:
 export function addVolumeKey(volume: Command, context: Context): void {
   volume
     .command('key')
-    .description('keys by which a volume can be rebuilt from a cold tier')
+    .description('manage keys that recover a volume from a cold tier')
     .addHelpText('after', '\nExample:\n  shoal volume key export recovery.key')
     .command('export [file]')
-    .description('make a recovery key, in a new file that only its owner can read')
-    .option('--print', 'print it, for paper; each line has a check')
+    .description('create a recovery key in a new file readable only by its owner')
+    .option('--print', 'print the key, with a checksum on each line')
     .addOption(ofVolumeOption())
     .addHelpText('after', HELP)
     .action(
@@ -32,7 +34,7 @@ export function addVolumeKey(volume: Command, context: Context): void {
         { print = false, volume: name }: { readonly print?: boolean; readonly volume?: string },
       ) => {
         if (file === undefined && !print)
-          throw new ShoalError('usage', 'name a file for the key, or say --print')
+          throw new ShoalError('usage', 'give a file for the key, or --print')
         const make = (): Promise<ExportedKey> => context.client.exportRecoveryKey({ volume: name })
         const made = file === undefined ? await make() : await writeNew(file, make)
         const { text, ...rest } = made
@@ -46,7 +48,7 @@ export function addVolumeKey(volume: Command, context: Context): void {
 async function writeNew(file: string, make: () => Promise<ExportedKey>): Promise<ExportedKey> {
   const handle = await open(file, 'wx', 0o600).catch((cause: unknown) => {
     const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
-    const why = isThere ? 'is there already, and keys are not written over' : 'cannot be made'
+    const why = isThere ? 'exists already; keys are not overwritten' : 'cannot be created'
     throw new ShoalError(isThere ? 'EEXIST' : 'usage', `${file} ${why}`, { cause })
   })
   try {
@@ -70,10 +72,10 @@ function tellOf(
   const where = file === undefined ? 'This' : file
   context.tell(`${where} is recovery key ${printable(name)} of volume "${printable(volume)}".`)
   context.tell(
-    'Whoever has it can read and change the whole volume: keep it where the machines are not.',
+    'Anyone who has it can read and change the whole volume: keep it away from the machines.',
   )
   for (const { tier, message } of failures)
     context.tell(`It cannot be used with tier ${printable(tier)} yet: ${printable(message)}`)
   if (tiers.length + failures.length === 0)
-    context.tell('The volume has no cold tier yet, and is rebuilt from one: see "shoal cold add".')
+    context.tell('The volume has no cold tier yet; recovery needs one: see "shoal cold add".')
 }

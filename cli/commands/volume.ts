@@ -11,25 +11,41 @@ import type { Context } from '../context.ts'
 
 const SETTINGS_HELP = `
 Settings:
-  class=auto|rsK+M|copiesN|local        how redundant data is; what is there is coded anew
-  ack=local|copied|placed               when a put is done
-  consistency=eventual|read-own|strong  how recent what is read is, and who agrees to what is written
-  locks=local|strong                    whom a lock of a file of a mount excludes: programs on that machine, or on all;
-                                        for mounts made from then on
-  voters=NAME,NAME,...                  who agrees, where that is strong
-  conflicts=copies|lww                  whether older versions of a file, written at once with its newest one, show as
-                                        copies beside it; files made apart with one name show both in any case
-  history=drop|full                     whether the log below a checkpoint is forgotten, or kept for "shoal log"
-  checkpoint=N                          a checkpoint is due after so many entries, or a day
-  away=30d                              how long a member that is away holds checkpoints up
-  grace=24h                             after how long a silence a peer counts as gone, and its shards are made anew on
-                                        others: 30m for machines that are always on
-  trash=1d                              how long shards of deleted files are kept on the disks of their holders; on a machine
-                                        with several volumes the longest counts
-  cold-after=never|90d                  after how long without a read data goes into the cold tier
-  cold-tier=NAME                        which that is: see "shoal cold add"
-  cold=on|paused                        whether what is due goes there now; what is asked for does in any case
-  keep=copies1|none|all                 what stays with peers of data in a cold tier: one copy, nothing, or all
+  class=auto|rsK+M|copiesN|local
+      redundancy: Reed-Solomon code or full copies; existing data is recoded
+  ack=local|copied|placed
+      default durability that a write waits for
+  consistency=eventual|read-own|strong
+      default consistency of reads and writes
+  locks=local|strong
+      scope of file locks in mounts: this machine, or all machines; applies to
+      new mounts
+  voters=NAME,NAME,...
+      members that agree on strong writes and locks
+  conflicts=copies|lww
+      concurrent writes to one file: keep older versions as conflict copies, or
+      hide them (last writer wins); files created concurrently under one name
+      are always both shown
+  history=drop|full
+      drop the log below a checkpoint, or keep it for "shoal log"
+  checkpoint=N
+      take a checkpoint after N log entries, or after a day
+  away=30d
+      how long an absent member may delay checkpoints
+  grace=24h
+      silence after which a peer counts as gone and its shards are rebuilt on
+      others; use 30m for machines that are always on
+  trash=1d
+      how long holders keep shards of deleted files; on a machine with several
+      volumes the longest applies
+  cold-after=never|90d
+      time without reads after which data moves to the cold tier
+  cold-tier=NAME
+      cold tier to move data to: see "shoal cold add"
+  cold=on|paused
+      move data automatically, or only on "shoal cold push" and for pins
+  keep=copies1|none|all
+      copies that peers keep of data in a cold tier: one, none, or all
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`
@@ -37,22 +53,22 @@ Example:
 export function addVolume(program: Command, context: Context): void {
   const volume = program
     .command('volume')
-    .description('make, list and set volumes')
+    .description('create, list and configure volumes')
     .addHelpText('after', '\nExample:\n  shoal volume info main')
   volume
     .command('create <name>')
     .addArgument(
-      new Argument('[setting...]', 'policies, as for "volume set"')
+      new Argument('[setting...]', 'KEY=VALUE, as for "volume set"')
         .argParser(collectSetting)
         .default({}, 'none'),
     )
-    .description('make a volume, with this node as its admin')
-    .option('--chunk <size>', 'average chunk: 64k, 256k or 1m')
-    .option('--hash <name>', 'blake3 or sha2-256')
+    .description('create a volume, with this node as its admin')
+    .option('--chunk <size>', 'average chunk size: 64k, 256k or 1m')
+    .option('--hash <name>', 'hash function: blake3 or sha2-256')
     .addHelpText('after', '\nExample:\n  shoal volume create photos class=rs4+2 --chunk 256k')
     .action(async (name: string, settings: Settings, how: { chunk?: string; hash?: string }) => {
       const made = await context.client.createVolume({ name, ...how, settings })
-      context.print(made, () => `Made volume "${made.name}"`)
+      context.print(made, () => `Created volume "${made.name}"`)
     })
   volume
     .command('ls')
@@ -64,7 +80,7 @@ export function addVolume(program: Command, context: Context): void {
     })
   volume
     .command('info <name>')
-    .description('show members, policies and health of a volume')
+    .description('show members, settings and health of a volume')
     .addHelpText('after', '\nExample:\n  shoal volume info main')
     .action(async (name: string) => {
       const info = await context.client.volumeInfo(name)
@@ -72,18 +88,16 @@ export function addVolume(program: Command, context: Context): void {
     })
   volume
     .command('retry <name>')
-    .description(
-      'try again what a volume stopped at: an entry of the log that could not be applied',
-    )
+    .description('retry the log entry that a stopped volume could not apply')
     .addHelpText('after', '\nExample:\n  shoal volume retry main')
     .action(async (name: string) => {
       const info = await context.client.retryVolume(name)
-      context.print(info, () => `Trying again; "shoal volume info ${name}" says how it went.`)
+      context.print(info, () => `Retrying; "shoal volume info ${name}" shows the result.`)
     })
   volume
     .command('set <name>')
     .argument('<setting...>', 'KEY=VALUE', collectSetting)
-    .description('set policies of a volume')
+    .description('change settings of a volume')
     .addHelpText('after', SETTINGS_HELP)
     .action(async (name: string, settings: Settings) => {
       const info = await context.client.setVolume(name, settings)
@@ -96,28 +110,33 @@ export function addVolume(program: Command, context: Context): void {
 function addAcceptCheckpoint(volume: Command, context: Context): void {
   volume
     .command('accept-checkpoint <peer>')
-    .description('start from the checkpoint of a peer, though too few members vouch for it')
+    .description("accept a peer's checkpoint that too few members attest")
     .option('--volume <name>', "volume (default: the node's first)")
     .addHelpText(
       'after',
       `
-A node that was away for very long may find that the others have dropped the log that it lacks. It goes on from their
-checkpoint only if a majority of the members, an admin among them, attests it; until then it is read-only, and "shoal
-status" names whose word is missing. If you know that PEER has what you want, say so by this command.
+A node that was offline for very long may find that the others have dropped log
+entries that it lacks. It continues from their checkpoint only if a majority of
+the members, including an admin, attests it. Until then it is read-only, and
+"shoal status" names the missing members. If you trust the state of PEER, accept
+its checkpoint with this command.
 
 Example:
   shoal volume accept-checkpoint anna`,
     )
     .action(async (peer: string, { volume: name }: { volume?: string }) => {
       const info = await context.client.acceptCheckpoint(peer, { volume: name })
-      context.print(info, () => `"${printable(info.name)}" goes on from the checkpoint of ${peer}`)
+      context.print(
+        info,
+        () => `Volume "${printable(info.name)}" continues from the checkpoint of ${peer}`,
+      )
     })
 }
 
 /** Also part of `shoal status`. */
 export function volumeTable(volumes: readonly VolumeStatus[], context: Context): string {
   if (volumes.length === 0)
-    return 'No volume yet. The first "shoal put" or "shoal mount" makes one.'
+    return 'No volume yet. The first "shoal put" or "shoal mount" creates one.'
   const rows = volumes.map((volume) => [
     printable(volume.name),
     volume.role,
@@ -157,7 +176,7 @@ function describe(info: VolumeInfo): string {
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
     ...logRows(info),
     ['Chunks', `${info.chunk}, ${info.hash}`],
-    ['Made', formatTime(info.createdMs)],
+    ['Created', formatTime(info.createdMs)],
     ['Log', `${count(info.entries, 'entry')}, ${count(info.heads.length, 'head')}`],
     ['Settings', settingsText(info.settings)],
     ...info.members.map(({ name, peer, role }) => [

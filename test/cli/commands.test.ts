@@ -93,17 +93,14 @@ describe('commands', { concurrency: 4 }, () => {
       )
       assert.match(
         stdout,
-        /Note: two copies of shelf's home have written to "main", last on 2023-.*give each machine a home/,
+        /Note: two copies of shelf's home have written to "main", last on 2023-.*give each machine its own home/,
       )
       assert.match(
         stdout,
-        /Note: the voter shelf of "main" gave two answers.*volume set main voters/,
+        /Note: the voter shelf of "main" gave contradictory answers.*volume set main voters/,
       )
-      assert.match(
-        stdout,
-        /Note: this node may have forgotten what it promised as a voter of "main"/,
-      )
-      assert.match(stdout, /Lock +main:\/file, 1 exclusive, of shelf for 9\d s/)
+      assert.match(stdout, /Note: this node may have forgotten its promises as a voter of "main"/)
+      assert.match(stdout, /Lock +main:\/file, 1 exclusive, held by shelf for 9\d s/)
       assert.partialDeepStrictEqual(await json('status'), {
         notices: [{ kind: 'restored', isSelf: true }, { kind: 'copies' }],
       })
@@ -159,7 +156,7 @@ describe('commands', { concurrency: 4 }, () => {
     await withNode(async ({ shoal, json }) => {
       assert.equal(
         (await shoal('volume', 'create', 'photos', 'class=rs4+2')).stdout,
-        'Made volume "photos"\n',
+        'Created volume "photos"\n',
       )
       assert.match(
         (await shoal('volume', 'ls')).stdout,
@@ -267,7 +264,7 @@ describe('commands', { concurrency: 4 }, () => {
           assert.ok(child.stderr)
           const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
           assert.equal(code, 1)
-          assert.match(stderr, /^shoal: the output cannot be written: ENOSPC[^\n]*\n$/)
+          assert.match(stderr, /^shoal: cannot write the output: ENOSPC[^\n]*\n$/)
         }
       })
     },
@@ -275,7 +272,7 @@ describe('commands', { concurrency: 4 }, () => {
 
   test('mount and unmount take a path of this machine', async () => {
     await withNode(async ({ shoal, json, folder }) => {
-      const whom = 'for no other user of this machine: --allow-other lets them in'
+      const whom = 'accessible only to you (see --allow-other)'
       const said = `Volume "main" is mounted at ${folder}/m, ${whom}\n`
       assert.equal((await shoal('mount', 'm')).stdout, said)
       assert.deepEqual(await json('mount', '--read-only', 'n'), {

@@ -37,7 +37,7 @@ describe('conflicts', { concurrency: 4 }, () => {
           '  anna  TIME   1.23 KB  /my docs/its.conflict (hidden by conflicts=lww)\n',
         ].join('\n'),
       )
-      assert.equal(stderr, '1 copy hidden: in no listing, and not counted by status.\n')
+      assert.equal(stderr, '1 copy hidden: not listed in folders, not counted by status.\n')
       assert.deepEqual(
         await json('conflicts', 'ls', 'main:'),
         JSON.parse(JSON.stringify([CONFLICT])),
@@ -59,9 +59,9 @@ describe('conflicts', { concurrency: 4 }, () => {
       const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
       assert.equal(
         stdout.replace(TIME, 'TIME'),
-        `/my docs/it's has 2 sides
+        `/my docs/it's has 2 versions
 
-ben, TIME, file of 1.23 KB, has the name
+ben, TIME, file of 1.23 KB, current
   Open  shoal cat '/my docs/it'\\''s'
         '/mnt/my docs/it'\\''s'
   Keep  shoal conflicts keep '/my docs/it'\\''s'
@@ -80,10 +80,10 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     node.conflicts = [{ ...CONFLICT, moreCount: 3 }]
     await withNode(async ({ shoal, json }) => {
       const how = "shoal conflicts show '/my docs/it'\\''s' --all"
-      const more = `  and 3 more, too many to show in their folder: ${how}`
+      const more = `  and 3 more, not shown in their folder: ${how}`
       assert.ok((await shoal('conflicts', 'ls')).stdout.includes(more))
       const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
-      assert.ok(stdout.startsWith(`/my docs/it's has 5 sides\n${more}\n\n`), stdout)
+      assert.ok(stdout.startsWith(`/my docs/it's has 5 versions\n${more}\n\n`), stdout)
       const all = (await json('conflicts', 'show', '--all', "/my docs/it's")) as Conflict
       assert.deepEqual([all.sides.length, all.moreCount], [5, 0])
     }, node)
@@ -108,9 +108,9 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
       const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
       assert.equal(
         stdout.replace(TIME, 'TIME'),
-        `/my docs/it's has 2 sides
+        `/my docs/it's has 2 versions
 
-ben, TIME, folder, has the name
+ben, TIME, folder, current
   Open  shoal ls '/my docs/it'\\''s'
   Move  shoal mv '/my docs/it'\\''s' '/my docs/it'\\''s-ben'
 

@@ -9,7 +9,7 @@ describe('garbage', { concurrency: 4 }, () => {
     await withNode(async ({ shoal, json }) => {
       assert.equal(
         (await shoal('gc')).stdout,
-        'main: 3 stripes given up (36.0 MB), 2 stripes packed anew; 1 to go once it is known that shelf heard of it\n' +
+        'main: 3 stripes deleted (36.0 MB), 2 stripes repacked; 1 waiting for confirmation by shelf\n' +
           '12.0 MB freed on this disk, 24.0 MB of chunks deleted here, 6.00 MB of shards in the trash here\n',
       )
       const report = (await json('gc')) as GarbageReport
@@ -40,7 +40,7 @@ describe('garbage', { concurrency: 4 }, () => {
       const listed = await shoal('pin', 'ls')
       assert.equal(listed.stdout, '/photos  local  this node  0 B of 0 B (100 %)\n')
       const cold = await shoal('pin', 'add', '/photos', '--cold', 'attic')
-      assert.match(cold.stdout, /^Pinned \/photos to cold tier attic: .* pin ls\n$/)
+      assert.match(cold.stdout, /^Pinned \/photos to cold tier attic: .* pin ls"\n$/)
       assert.equal(
         (await shoal('pin', 'ls')).stdout,
         '/photos  local       this node  0 B of 0 B (100 %)\n' +

@@ -95,25 +95,22 @@ describe('health in words', () => {
     assert.deepEqual(careRows(all), [
       [
         'Upkeep',
-        '1 stripe waiting for peers to come back, 2 stripes waiting for one more peer to put shards on, ' +
-          '20 stripes left to other nodes to repair, repairing 3 stripes, 4 stripes to be repaired, 5.00 MB rebuilt so far',
+        '1 stripe waiting for peers to come back, 2 stripes waiting for another peer to hold shards, ' +
+          '20 stripes left for other nodes to repair, repairing 3 stripes, 4 stripes to be repaired, 5.00 MB rebuilt so far',
       ],
     ])
   })
 
   test('what waits for a peer though another code would do is told to be coded anew, and who is gone to be taken out', () => {
     const waiting = { forPeers: 0, forRoom: 16, gone: ['dora'] }
-    const gone = [
-      'Gone',
-      'dora: if for good, take them out with "shoal peer rm", and the others do without',
-    ]
+    const gone = ['Gone', 'dora: if gone for good, remove them with "shoal peer rm --now"']
     assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, { waiting })), [
-      ['Upkeep', '16 stripes waiting for one more peer to put shards on'],
+      ['Upkeep', '16 stripes waiting for another peer to hold shards'],
       gone,
     ])
     const soon = { waiting: { ...waiting, gone: [] } }
     assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, soon, { outdated: 16 })), [
-      ['Upkeep', '16 stripes to be coded anew soon'],
+      ['Upkeep', '16 stripes to be recoded soon'],
     ])
     assert.deepEqual(careRows(volume({ full: 2 }, { waiting: { ...waiting, forRoom: 0 } })), [])
   })
@@ -125,7 +122,7 @@ describe('health in words', () => {
       ['No space back', '/b: chunk 5 is nowhere'],
       [
         'False file',
-        '/a? by ben: not what it says, so nobody can read it; remove it (a node lies)',
+        '/a? by ben: its content is not what it claims to be and cannot be read; remove it (a node lies)',
       ],
     ])
   })
@@ -140,9 +137,9 @@ describe('health in words', () => {
       ['Placement', 'degraded for 1 stripe: more shards in one zone than may be lost'],
       [
         'Upkeep',
-        'held back, as much went away at once: only stripes at risk are repaired, 2 stripes to be moved or coded anew, 1.00 KB moved so far',
+        'throttled, because many peers went offline at once: only stripes at risk are repaired, 2 stripes to be moved or recoded, 1.00 KB moved so far',
       ],
-      ['To be freed', '2.00 GB on all peers, once each of them knows of it'],
+      ['To be freed', '2.00 GB on all peers, once all of them have confirmed it'],
     ])
   })
 })

@@ -111,7 +111,7 @@ describe('output', () => {
     const { code, message } = explain(failure)
     assert.deepEqual(
       { code, message },
-      { code: 'ENOSPC', message: 'no space left on the disk of local file: /x' },
+      { code: 'ENOSPC', message: 'no space left on the disk of the local file: /x' },
     )
     assert.equal(explain(new Error('else')).code, 'internal')
   })

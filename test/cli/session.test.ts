@@ -187,7 +187,7 @@ describe('a session', { concurrency: 4 }, () => {
       await writeFile(file, 'dear all')
       const { code, stderr } = await shoal('stat', '/', '--session', 'letter')
       assert.equal(code, 2)
-      assert.match(stderr, /letter is not the file of a session; name another, or remove it/)
+      assert.match(stderr, /letter is not a session file; use another one, or remove it/)
       assert.equal(await readFile(file, 'utf8'), 'dear all')
     })
   })
@@ -198,7 +198,7 @@ describe('a session', { concurrency: 4 }, () => {
       assert.equal(code, 2)
       assert.match(
         stderr,
-        /the session file nowhere\/seen cannot be made: there is no folder nowhere\n/,
+        /cannot create the session file nowhere\/seen: there is no folder nowhere\n/,
       )
       await assert.rejects(node.stat('/made'), { code: 'ENOENT' })
     })

@@ -24,7 +24,7 @@ describe('up', { concurrency: 2 }, () => {
         '2GB',
       )
       assert.equal(code, 0)
-      assert.equal(stdout, `Made node "attic" in ${home}. Start it with "shoal up".\n`)
+      assert.equal(stdout, `Created node "attic" in ${home}. Start it with "shoal up".\n`)
       assert.equal((await stat(home)).mode & 0o777, 0o700)
       assert.equal((await stat(join(home, 'identity.key'))).mode & 0o777, 0o600)
       const key = await readFile(join(home, 'identity.key'))
@@ -117,7 +117,7 @@ describe('up', { concurrency: 2 }, () => {
   })
 })
 
-const STOPPING = 'Stopping. Ctrl-C again ends it at once.\nStopped.\n'
+const STOPPING = 'Stopping. Press Ctrl-C again to exit immediately.\nStopped.\n'
 
 /** '' if it ends without any. */
 async function firstOutput({ stdout }: Process): Promise<string> {

@@ -27,10 +27,10 @@ describe('scrub', { concurrency: 4 }, () => {
         stdout,
         [
           'Read and checked 3.00 MB. Found:',
-          '  2 damaged shards  in main  to be rebuilt from the other shards',
-          '  1 missing shard   in main  brought back from the trash',
-          '  1 stray shard              kept for now, and looked at again',
-          '  1 damaged chunk   in main  no node that can be reached has a good copy:',
+          '  2 damaged shards  in main  will be rebuilt from the other shards',
+          '  1 missing shard   in main  restored from the trash',
+          '  1 stray shard              kept for now, will be checked again',
+          '  1 damaged chunk   in main  no reachable node has a good copy:',
           `  ${LOST}\n`,
         ].join('\n'),
       )
@@ -41,7 +41,7 @@ describe('scrub', { concurrency: 4 }, () => {
     await withNode(
       async ({ shoal }) => {
         const { stdout } = await shoal('scrub', '--volume', 'main')
-        assert.equal(stdout, 'Read and checked 1.00 MB: all is whole.\n')
+        assert.equal(stdout, 'Read and checked 1.00 MB: no errors.\n')
       },
       nodeThatFinds(EVENTS.slice(0, 1)),
     )
@@ -75,7 +75,7 @@ describe('repair', { concurrency: 4 }, () => {
     await withNode(async ({ shoal, json }) => {
       const { code, stdout } = await shoal('repair')
       assert.equal(code, 0)
-      assert.equal(stdout, 'main: nothing to repair here; all 3 stripes whole\n')
+      assert.equal(stdout, 'main: nothing to repair here; all 3 stripes complete\n')
       const [volume] = (await json('repair')) as [Record<string, unknown>]
       assert.deepEqual(Object.keys(volume), ['name', 'stripes', 'upkeep'])
     })

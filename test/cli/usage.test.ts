@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { withNode, withPlace } from './shoal.ts'
 
+/** The width of a terminal. */
+const COLUMNS_MAX = 80
 const HELP_FILE = join(import.meta.dirname, 'help.txt')
 const UPDATE = process.env['UPDATE'] !== undefined
 
@@ -59,6 +61,7 @@ const COMMANDS = [
   'cold trust',
   'cold ls',
   'cold rm',
+  'cold rollback',
   'cold push',
   'cold recall',
   'cold verify',
@@ -68,6 +71,10 @@ const COMMANDS = [
   'scrub',
   'repair',
   'gc',
+  'key',
+  'key status',
+  'key protect',
+  'key unprotect',
 ] as const
 
 /** What is typed, and what the one line on stderr says. */
@@ -102,6 +109,8 @@ describe('usage', { concurrency: 4 }, () => {
           const { code, stdout, stderr } = await shoal(...wordsOf(command), '--help')
           assert.deepEqual({ command, code, stderr }, { command, code: 0, stderr: '' })
           assert.match(stdout, /\nExamples?:\n {2}/, `${command} --help has an example`)
+          const wide = stdout.split('\n').filter((line) => line.length > COLUMNS_MAX)
+          assert.deepEqual({ command, wide }, { command, wide: [] })
           return `$ shoal ${`${command} `.trimStart()}--help\n${stdout}`
         }),
       )

@@ -65,7 +65,7 @@ describe('a bucket that is locked', { skip }, () => {
     assert.equal(await again.shoal('get', '/file', '-'), 'what is to stay')
     assert.match(
       await again.shoal('cold', 'rollback', 'attic', '--to', asOf),
-      /^Brought back 0 objects of attic/,
+      /^Restored 0 objects in attic/,
     )
   })
 })

@@ -69,8 +69,11 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     assert.equal(attic.backup.isCompared, true)
     assert.equal(attic.backup.author, node.name)
     const shown = await node.shoal('cold', 'verify', 'attic', '--sample', '1')
-    assert.match(shown, /^attic: \d+ stripes? in \d+ packs?, 1 of them read whole/)
-    assert.match(shown, /newest backup: number \d+ of .* by n1, .*as this node has it/)
+    assert.match(shown, /^attic: \d+ stripes? in \d+ packs?, 1 of them read in full/)
+    assert.match(
+      shown,
+      /newest backup: number \d+ of .* by n1, .*identical to the state of this node/,
+    )
     const before = (await objects()).toSorted()
     const drills = async (): Promise<number> =>
       (await readdir(tmpdir())).filter((name) => name.startsWith('shoal-drill-')).length
@@ -92,7 +95,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
       assert.match(problems[0]?.what ?? '', /\.car is missing, in which \d+ stripes lie/)
       const rehearsed = await drill()
       assert.equal(rehearsed.code, 1)
-      assert.match(rehearsed.stderr, /Not read: \/.*cold tier attic/)
+      assert.match(rehearsed.stderr, /Cannot read \/.*cold tier attic/)
     })
     await damaged(pack, async () => {
       const { code, problems } = await verify('--all')

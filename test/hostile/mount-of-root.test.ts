@@ -16,13 +16,13 @@ for (const driver of ['kernel', 'fuse-native'])
     await chmod(node.folder, 0o755)
     const [asked, unasked] = [join(node.folder, 'asked'), join(node.folder, 'unasked')]
     const said = await node.shoal('mount', '--driver', driver, unasked)
-    assert.match(said, /for no other user of this machine: --allow-other/)
+    assert.match(said, /accessible only to you \(see --allow-other\)/)
     await writeFile(join(unasked, 'file'), 'text', { mode: 0o644 })
     await chmod(unasked, 0o755)
     assert.equal(readBy(STRANGER, join(unasked, 'file')), undefined)
     assert.match(
       await node.shoal('mount', '--driver', driver, '--allow-other', asked),
-      /for other users of this machine, too/,
+      /accessible to other users of this machine/,
     )
     assert.equal(readBy(STRANGER, join(asked, 'file')), 'text')
     assert.equal(readBy(STRANGER, join(unasked, 'file')), undefined)

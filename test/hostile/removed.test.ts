@@ -97,7 +97,7 @@ test('a removed member in good faith is told that it is none', async () => {
   await eventually('it says so', async () =>
     (await last.status()).notices.some(({ kind }) => kind === 'removed'),
   )
-  assert.match(await last.shoal('status'), /no member of "main" any more/)
+  assert.match(await last.shoal('status'), /no longer a member of "main"/)
 })
 
 interface InTwo {

@@ -100,7 +100,11 @@ test('a thief of a protected home finds neither names nor contents nor keys', as
     delete process.env['SHOAL_PASSPHRASE_FILE']
   }
   const { code, stderr } = await node.run('up')
-  assert.deepEqual([code, /is protected: give --passphrase-file/.test(stderr)], [1, true], stderr)
+  assert.deepEqual(
+    [code, /is protected: provide --passphrase-file/.test(stderr)],
+    [1, true],
+    stderr,
+  )
   const wrong = join(cluster.folder, 'wrong')
   await writeFile(wrong, 'a guess that is wrong')
   assert.match(
