@@ -165,12 +165,12 @@ export async function isHome(folder: string): Promise<boolean> {
 export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
   if (!(await isHome(folder))) {
-    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Make one with "shoal init".`)
+    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
   }
   if (((await stat(identityFile)).mode & 0o077) !== 0) {
     throw new ShoalError(
       'EPERM',
-      `${identityFile} is open to others. Close it with "chmod 600 ${identityFile}".`,
+      `${identityFile} is accessible to other users. Fix it with "chmod 600 ${identityFile}".`,
     )
   }
   const opened = await closeHome(folder)
@@ -188,7 +188,7 @@ async function unlockHome(
   const lock = await readLock(folder)
   if (lock === undefined) return undefined
   if (ask === undefined)
-    throw new ShoalError('EACCES', `${folder} is protected: its passphrase is needed`)
+    throw new ShoalError('EACCES', `${folder} is protected; its passphrase is required`)
   return unlock(lock, await ask(lock))
 }
 
@@ -263,7 +263,7 @@ async function readConfig(file: string): Promise<string> {
   } catch (cause) {
     throw new ShoalError(
       'ENOENT',
-      `${file} cannot be read. Write one, or make a new home with "shoal init".`,
+      `${file} cannot be read. Restore it, or create a new home with "shoal init".`,
       {
         cause,
       },

@@ -38,7 +38,7 @@ export interface Protection {
 /** throws ShoalError 'ENOENT' without a home. */
 export async function protectionOf(folder: string): Promise<Protection> {
   if (!(await isHome(folder)))
-    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Make one with "shoal init".`)
+    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
   const lock = await readLock(folder)
   return { isProtected: lock !== undefined, credential: lock?.credential }
 }
@@ -55,7 +55,7 @@ export async function protectHome(
   if (secret.byteLength < SECRET_BYTES_MIN)
     throw new ShoalError(
       'usage',
-      `the passphrase is too short: give at least ${SECRET_BYTES_MIN} characters`,
+      `the passphrase is too short: use at least ${SECRET_BYTES_MIN} characters`,
     )
   const { seed, key: known } = await loadHome(folder, old)
   const key = known ?? HomeKey.make()

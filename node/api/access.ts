@@ -92,7 +92,7 @@ export class FileAccess {
     if (visit.level !== 'strong' && isStrong(hosted.volume)) {
       throw new ShoalError(
         'EPERM',
-        `this volume is written strongly or not at all; leave out --consistency ${visit.level}`,
+        `this volume accepts only strong writes; omit --consistency ${visit.level}`,
       )
     }
     const signal = this.#c.until(options.signal)

@@ -75,7 +75,7 @@ function checkNotPinned({ namespace, volume: { view } }: HostedVolume, id: NodeI
   const path = pathOf(namespace, pin.id) ?? ''
   throw new ShoalError(
     'usage',
-    `it is pinned to cold tier ${pin.to} by the pin of ${path}: take that away first, by shoal pin rm`,
+    `it is pinned to cold tier ${pin.to} by the pin of ${path}; remove that first with "shoal pin rm"`,
   )
 }
 

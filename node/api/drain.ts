@@ -63,7 +63,7 @@ function isAway(name: string, { left, lost }: Drain): ShoalError {
   if (lost > 0) return wouldLose(name, lost)
   return new ShoalError(
     'not-placed',
-    `${name} holds ${left} shards and is not there to give them away; start it, or remove it with --now: ` +
+    `${name} holds ${left} shards and is offline, so it cannot move them; start it, or remove it with --now: ` +
       'what it holds is then made anew from the other shards',
   )
 }
@@ -71,7 +71,7 @@ function isAway(name: string, { left, lost }: Drain): ShoalError {
 function wouldLose(name: string, lost: number): ShoalError {
   return new ShoalError(
     'not-placed',
-    `${lost} stripes can't be read without ${name}, and nobody can take its shards; start or add other nodes first ` +
+    `${lost} stripes cannot be read without ${name}, and no other node can take its shards; start or add other nodes first ` +
       '(see shoal status), or remove it with --now and lose what is in them',
   )
 }

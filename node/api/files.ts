@@ -35,7 +35,7 @@ export function filesApi(node: NodeParts): FilesApi {
         if (source.hosted !== target.hosted) {
           throw new ShoalError(
             'usage',
-            'a move stays in one volume; use shoal get and shoal put between volumes',
+            'cannot move between volumes; use "shoal get" and "shoal put"',
           )
         }
         await change(() => source.hosted.files.move(source.parts, target.parts))

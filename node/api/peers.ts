@@ -52,7 +52,7 @@ export function peersApi(parts: NodeParts): PeersApi {
       const { code, message } = asShoalError(vote.reason)
       throw new ShoalError(
         code,
-        `${text} is no member any more, but still counts as a voter (${message}); ` +
+        `${text} is no longer a member, but still counts as a voter (${message}); ` +
           `once a majority can be reached, name the others: shoal volume set ${named.name} voters=...`,
       )
     },

@@ -22,7 +22,10 @@ export function pinsApi(parts: NodeParts): PinsApi {
     async addPin(path, { class: text }, { signal } = {}) {
       const cls = parseClass(text)
       if (cls.kind === 'local')
-        throw new ShoalError('usage', 'class local is for whole volumes: a pin must ask for copies')
+        throw new ShoalError(
+          'usage',
+          'class local is for whole volumes; pin to a class with copies',
+        )
       const place = await volumes.atForWriting(path)
       const pinned = { path: shownPath(path), kind: 'class', class: formatClass(cls) } as const
       await say(place, (id) => [{ kind: 'pin', id, class: pinned.class }], until(signal))
@@ -52,7 +55,7 @@ export function pinsApi(parts: NodeParts): PinsApi {
       const said = saidOf(hosted, target.id)
       if (said.length === 0 && isLocal) return
       if (said.length === 0)
-        throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see shoal pin ls`)
+        throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see "shoal pin ls"`)
       await say(await volumes.atForWriting(path), (id) => saidOf(hosted, id), until(signal))
       if (said.some(({ kind }) => kind === 'pin')) upkeep.repin(hosted, target)
     },

@@ -29,7 +29,7 @@ async function readSmallFile(
   try {
     const { stat, lengthBytes, content } = await read(path)
     if (lengthBytes > SMALL_FILE_BYTES)
-      throw new ShoalError('EFBIG', `${path}: is larger than ${SMALL_FILE_BYTES} bytes`)
+      throw new ShoalError('EFBIG', `${path}: larger than ${SMALL_FILE_BYTES} bytes`)
     const parts: Uint8Array[] = []
     for await (const part of content) parts.push(part)
     return { path, stat, bytes: concatBytes(parts) }

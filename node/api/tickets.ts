@@ -40,7 +40,7 @@ export function ticketsApi(parts: NodeParts): TicketsApi {
     async join(text, { signal } = {}) {
       const ticket = parseTicket(text)
       if (ticket.addresses.some((address) => address.endsWith(`/p2p/${world.network.self}`)))
-        throw new ShoalError('usage', 'this node printed that ticket: run it on the other machine')
+        throw new ShoalError('usage', 'this node issued that ticket; use it on the other machine')
       const joined = await hosted.join(ticket, signal)
       const message = `this node joined ${joined.name} as ${ticket.role}`
       security.record({ kind: 'joined', volume: joined.volume.id, message })
@@ -54,7 +54,7 @@ export function ticketsApi(parts: NodeParts): TicketsApi {
       const open = meant.filter((ticket) => stateOf(ticket, world.clock.wall()) === 'open')
       for (const { hash, volume } of open) {
         await tickets.revoke(hash)
-        const message = `ticket ${ticketIdOf(hash)} was taken back by the owner of this node`
+        const message = `ticket ${ticketIdOf(hash)} was revoked by the owner of this node`
         security.record({ kind: 'ticket-revoked', volume, message })
       }
       const revoked = open.flatMap(({ hash }) => tickets.get(hash) ?? [])
@@ -67,6 +67,6 @@ function find(all: readonly GivenTicket[], id: string): GivenTicket {
   const found = /^[0-9a-f]{4,64}$/.test(id) ? all.filter(({ hash }) => hash.startsWith(id)) : []
   const [ticket] = found
   if (ticket !== undefined && found.length === 1) return ticket
-  const what = ticket === undefined ? 'is no ticket of this node' : 'may be several'
-  throw new ShoalError('ticket-unknown', `"${id}" ${what}; see shoal invite ls`)
+  const what = ticket === undefined ? 'is not a ticket of this node' : 'matches several tickets'
+  throw new ShoalError('ticket-unknown', `"${id}" ${what}; see "shoal invite ls"`)
 }

@@ -69,7 +69,7 @@ export function tiersApi(parts: NodeParts): Tiers {
       if (only > 0) {
         throw new ShoalError(
           'not-placed',
-          `${only} stripes lie in ${name} and nowhere else that can be reached now: remove pins to it (shoal pin ls), then bring them back with shoal cold recall /`,
+          `${only} stripes are stored only in ${name}; remove pins to it ("shoal pin ls"), then move them back with "shoal cold recall /"`,
         )
       }
       await cold.of(hosted).leave(name, until(signal))
@@ -87,18 +87,21 @@ type Defined<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefine
 
 function checkLimit(bytesPerSecond: number | undefined): void {
   if (bytesPerSecond === undefined || bytesPerSecond >= RATE_MIN) return
-  throw new ShoalError('usage', 'the limit must be at least 1KB, for each second')
+  throw new ShoalError('usage', 'the limit must be at least 1KB per second')
 }
 
 function checkIsTier({ tiers }: HostedVolume, name: string): void {
   if (tiers.names().includes(name)) return
-  throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
+  throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see "shoal cold ls"`)
 }
 
 function checkMayAdminister({ volume }: HostedVolume): void {
   const role = volume.membership.member(volume.identity.peer)?.role
   if (role === undefined || mayAdminister(role)) return
-  throw new ShoalError('EPERM', `this node is a ${role} of the volume: its tiers are for an admin`)
+  throw new ShoalError(
+    'EPERM',
+    `this node is a ${role} of the volume; only an admin can change its tiers`,
+  )
 }
 
 async function statusOf(

@@ -50,9 +50,9 @@ export function examine(
   const { membership, cuts, checkpoint, entries } = volume
   const canCompute = entries.dropped.size === 0 || cuts.placeOf(checkpoint ?? NO_CHECKPOINT) >= 0
   if (canCompute && cuts.get(fetched.announcement.hash) !== undefined)
-    throw new ShoalError('EEXIST', `the log here covers the checkpoint of ${from}`)
+    throw new ShoalError('EEXIST', `the log of this node already covers the checkpoint of ${from}`)
   if (checkpoint !== undefined && fetched.hlc <= checkpoint.hlc && canCompute)
-    throw new ShoalError('EEXIST', `the checkpoint here is newer than that of ${from}`)
+    throw new ShoalError('EEXIST', `the checkpoint of this node is newer than that of ${from}`)
   const { isEnough, missing, hasAdmin } = tally(fetched.proposal, fetched.attestations, membership)
   if (accepted || (isEnough && !membership.isAwaited())) return
   const names = missing.map((peer) => membership.nameOf(peer)).join(', ')

@@ -88,7 +88,7 @@ export async function restoreNamespace(
   checkWhole(volume, source, inbox.parkedCount)
   checkAuthor(volume, source)
   if (volume.membership.roleOf(peer) === undefined)
-    throw new ShoalError('EACCES', 'this recovery key was removed from the volume: use a newer one')
+    throw new ShoalError('EACCES', 'this recovery key was removed from the volume; use a newer one')
   if (admit === undefined) return
   const keys = volume.membership
     .allSecrets()
@@ -119,7 +119,10 @@ async function takeNodes(volume: Volume, { nodes }: NamespaceSource): Promise<vo
   }
   for await (const { part, id, bytes } of nodes) {
     if (nodeHash(keys[part], bytes) !== id)
-      throw new ShoalError('corrupt', 'a checkpoint in the tier is not of this volume, or damaged')
+      throw new ShoalError(
+        'corrupt',
+        'a checkpoint in the tier is damaged or belongs to another volume',
+      )
     trees[part].put(id, bytes)
     await volume.makeRoom()
   }
@@ -134,7 +137,7 @@ function refuse(error: ShoalError): void {
 /** By the members that the log itself tells of, from the genesis document on, which the key has. */
 function checkAuthor(volume: Volume, { author }: NamespaceSource): void {
   if (mayBackUp(volume, author) || !enforces('backup-head-signed')) return
-  const message = 'is signed by somebody who may not write in the volume that it tells of'
+  const message = 'is signed by a peer that may not write in its volume'
   throw new ShoalError('bad-signature', message)
 }
 

@@ -83,7 +83,7 @@ export class BackupHeads {
     const { membership, identity } = this.#parts.volume
     const [first] = membership.allSecrets()
     if (first === undefined)
-      throw new ShoalError('EACCES', 'this node has no key of the volume: it makes no backups')
+      throw new ShoalError('EACCES', 'this node has no key of the volume, and cannot make backups')
     return { secret: first[1], seed: identity.seed }
   }
 
@@ -192,7 +192,7 @@ export class BackupHeads {
 
   #tellLost(tier: string, { head, number, peer }: AnnouncedBackup): void {
     const name = this.#parts.volume.membership.nameOf(peer)
-    const what = `number ${number}, which ${name} has put, is gone, and none is there that came after it: somebody has removed it, or brought an older state of the tier back; it is put anew`
+    const what = `number ${number} of ${name} is gone, and there is no later one: it was removed, or the tier was rolled back; it is uploaded again`
     this.#tell('backup-lost', tier, head, what, peer)
   }
 

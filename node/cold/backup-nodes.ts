@@ -92,7 +92,7 @@ async function* putMissing(
     if (node === undefined)
       throw new ShoalError(
         'missing-past',
-        'there is a newer checkpoint by now; the next time takes it',
+        'a newer checkpoint exists by now; the next backup uses it',
       )
     ids.push(id)
     items.push(node)

@@ -91,7 +91,7 @@ export class BackupObjects {
     let bytes = 0
     for await (const piece of this.tier.get(key, undefined, { signal: this.#signal })) {
       bytes += piece.length
-      if (bytes > bytesMax) throw new ShoalError('cold-corrupt', `${key} is larger than it may be`)
+      if (bytes > bytesMax) throw new ShoalError('cold-corrupt', `${key} is too large`)
       pieces.push(piece)
     }
     return concatBytes(pieces)
@@ -103,7 +103,7 @@ export class BackupObjects {
     await this.tier.put(key, bytes.length, once(bytes), options)
     if (equalBytes(await this.#get(key, bytes.length), bytes)) return
     await this.tier.remove([key], { signal: this.#signal })
-    throw new ShoalError('cold-corrupt', `${key} reads back from the tier other than it was put`)
+    throw new ShoalError('cold-corrupt', `${key} differs when read back from the tier`)
   }
 }
 

@@ -145,7 +145,7 @@ export class BackupSource {
     const { number, time } = newest.head
     throw new ShoalError(
       'EACCES',
-      `a newer backup is there that this key does not open (${others.length} in all): was the key removed from the volume? To take the newest that it opens, of ${new Date(time).toISOString()}, say --at-least ${number}`,
+      `this key does not open the newest backup (${others.length} in all); was the key removed from the volume? To use the newest that it opens, of ${new Date(time).toISOString()}, give --at-least ${number}`,
     )
   }
 
@@ -170,7 +170,7 @@ export class BackupSource {
     if (isKey)
       return new ShoalError(
         'EACCES',
-        `this key does not open what lies in the tier of volume "${name}": it was made after the last backup, or was removed`,
+        `this key does not open the backups of volume "${name}" in the tier: it was created after the last backup, or was removed`,
       )
     const all = this.skipped.map(({ key, why }) => `${key} ${why}`).join('; ')
     return new ShoalError('corrupt', `no backup of volume "${name}" can be used: ${all}`)
@@ -180,7 +180,7 @@ export class BackupSource {
     for (const part of nodes) {
       const items = await this.#objects.readPart(nodesPrefix(this.#volume), part)
       if (items.length !== part.ids.length)
-        throw new ShoalError('corrupt', `part ${part.id} of a backup is not what its head says`)
+        throw new ShoalError('corrupt', `part ${part.id} of a backup does not match its head`)
       for (const [at, bytes] of items.entries()) {
         const id = part.ids[at]
         if (id !== undefined) yield { part: part.isSealed ? 'sealed' : 'clear', id, bytes }
@@ -230,7 +230,7 @@ function checkTime({ time }: BackupHead, clock: Pick<Clock, 'wall'>): void {
   const date = new Date(time).toISOString()
   throw new ShoalError(
     'corrupt',
-    `is of the future (${date}): or is the clock of this machine behind?`,
+    `has a date in the future (${date}); is the clock of this machine behind?`,
   )
 }
 
@@ -251,7 +251,7 @@ function tooOld(older: readonly FoundBackup[]): ShoalError {
     .map(({ head: { number, time } }) => `number ${number} of ${new Date(time).toISOString()}`)
   return new ShoalError(
     'ESTALE',
-    `what can be used is older than asked for (${told.join(', ')}): was a newer backup removed from the tier?`,
+    `the newest usable backup is older than --at-least (${told.join(', ')}); was a newer backup removed from the tier?`,
   )
 }
 
@@ -266,15 +266,15 @@ async function nothingThere(
   for await (const { key: found } of tier.list('', { signal })) {
     const [, other] = /^([0-9a-f]{64})\//.exec(found) ?? []
     if (other === undefined || other === volume) continue
-    return new ShoalError('ENOENT', `there is ${is}, but one of another volume (${other})`)
+    return new ShoalError('ENOENT', `there is ${is}, only one of another volume (${other})`)
   }
-  return new ShoalError('ENOENT', `there is ${is}: is it the right bucket or folder, and prefix?`)
+  return new ShoalError('ENOENT', `there is ${is}; check the bucket or folder, and the prefix`)
 }
 
 function checkpointOf(volume: VolumeId, { checkpoint }: BackupHead): FetchedCheckpoint | undefined {
   if (checkpoint === undefined) return undefined
   const message = decodeCheckpointMessage(checkpoint)
   if (message.kind !== 'checkpoint')
-    throw new ShoalError('corrupt', 'a head in the tier tells of no checkpoint')
+    throw new ShoalError('corrupt', 'a head in the tier names no checkpoint')
   return readFetched(volume, message.announcement, message.attestations)
 }

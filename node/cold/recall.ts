@@ -40,7 +40,7 @@ export class Recall {
     }))
     const coded = codeStripe(chunks, header.k, header.m, stripe.class)
     if (coded.id !== id)
-      throw new ShoalError('corrupt', `stripe ${id} is not of the chunks that it lists`)
+      throw new ShoalError('corrupt', `stripe ${id} does not consist of the chunks that it lists`)
     const { network, clock, random } = world
     const parts = { store, map, client, network, clock, random }
     const known = await provenHolders(parts, coded, signal)
@@ -57,7 +57,7 @@ export class Recall {
     if (taken < holders.length)
       throw new ShoalError(
         'not-placed',
-        `${taken} of the ${holders.length} shards of ${id} are taken`,
+        `only ${taken} of ${holders.length} shards of ${id} were accepted by peers`,
       )
     await map.recordRecalled(
       headerBytes,

@@ -48,7 +48,7 @@ export async function* verifyBackup(
   const parts: BackupLogParts = { objects, volume, world, signal }
   const finding = await compareHead(parts, head, snapshotOf(volume), undefined)
   if (finding === 'wrong') {
-    const what = `cold tier ${name}: ${headKey(volume.id, newest.id)} tells what is not so, as this node knows`
+    const what = `cold tier ${name}: ${headKey(volume.id, newest.id)} contradicts the state of this node`
     yield { kind: 'problem', tier: name, what }
   }
   if (finding === 'damaged' || finding === 'unknown') yield* partProblems(name, head, parts)

@@ -58,7 +58,7 @@ export async function* verifyPacks(
   }
   for (const [pack, count] of missing) {
     const state = sizes.has(pack) ? 'is too short' : 'is missing'
-    yield problemOf(parts, pack, `${state}, in which ${count} stripes lie`)
+    yield problemOf(parts, pack, `${state} and should contain ${count} stripes`)
   }
   const totalBytes = chosen.reduce((sum, { stripe }) => sum + dataBytes(stripe), 0)
   let [doneBytes, archived] = [0, 0]

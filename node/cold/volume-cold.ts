@@ -71,7 +71,7 @@ export class VolumeCold {
       cold: hosted.cold,
       stable: () => stableHlc(volume, clock),
       onFalse: (stripe, { tier, pack }) => {
-        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so: nothing is let go for it here; put it anew with shoal cold push, or see what is wrong with the tier`
+        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so; this node keeps its copies. Upload it again with "shoal cold push", or check the tier`
         parts.security?.({ kind: 'cold-false', volume: volume.id, message })
       },
       isNeededHere: (chunk) => packer.isMarked(chunk) || inFlight.has(chunk) || isKept(chunk),

@@ -150,7 +150,10 @@ export class LockClaims {
   async claim(wanted: FileLocks, isPatient: boolean, signal: AbortSignal): Promise<boolean> {
     const isExclusive = wanted.held.some(({ kind }) => kind === 'exclusive')
     if (isExclusive && !this.#mayWrite(this.#c.volume.identity.peer))
-      throw new ShoalError('EACCES', 'this node may only read the volume: its locks are shared')
+      throw new ShoalError(
+        'EACCES',
+        'this node may only read the volume, and so take only shared locks',
+      )
     const { clock } = this.#c.world
     const begunAt = clock.now()
     for (;;) {
@@ -194,7 +197,7 @@ export class LockClaims {
     const free = known.filter(({ kind }) => kind === 'free').length
     if (free > answers.length / 2) return undefined
     for (const answer of known) if (answer.kind === 'held') return answer.lock
-    throw new ShoalError('ENOLCK', 'too few voters of the volume answer')
+    throw new ShoalError('ENOLCK', 'too few voters of the volume are reachable')
   }
 
   async #take(wanted: FileLocks, isPatient: boolean): Promise<Round> {
@@ -309,7 +312,7 @@ export class LockClaims {
     const heard = (): void => {
       if (have >= needed) done.resolve()
       else if (others.length - failed < needed)
-        done.reject(new ShoalError('NO_QUORUM', 'too few voters can take what was written'))
+        done.reject(new ShoalError('NO_QUORUM', 'too few voters can accept what was written'))
     }
     const late = this.#c.world.clock.timer(SPREAD_MS, () => {
       failed = others.length
@@ -339,9 +342,13 @@ export class LockClaims {
       await this.giveUp(before)
       signal.throwIfAborted()
       this.#say(error)
-      throw new ShoalError('ENOLCK', 'what was written under this lock before cannot be had now', {
-        cause: error,
-      })
+      throw new ShoalError(
+        'ENOLCK',
+        'changes written under this lock before cannot be fetched now',
+        {
+          cause: error,
+        },
+      )
     }
   }
 
@@ -371,7 +378,7 @@ export class LockClaims {
   #noQuorum({ answered }: { readonly answered: number }): ShoalError {
     const error = new ShoalError(
       'ENOLCK',
-      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of the volume have answered, and a majority must`,
+      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of the volume answered, and a majority is required`,
     )
     this.#say(error)
     return error

@@ -80,13 +80,13 @@ export class StrongPast {
     if (tentative.holds(name)) return
     const entry = readEntry(name, entries)
     if (entry === undefined)
-      throw new ShoalError('missing-past', 'nobody tells what the newest strong write is')
+      throw new ShoalError('missing-past', 'no voter reports the newest strong write')
     await this.#fetchPast(entry, holders, signal)
     const verdict = tentative.learn(entry)
     if (tentative.holds(name)) return
     throw new ShoalError(
       verdict === 'future-clock' ? verdict : 'missing-past',
-      `the newest strong write cannot be taken here: ${verdict}`,
+      `the newest strong write cannot be applied here: ${verdict}`,
     )
   }
 
@@ -103,9 +103,13 @@ export class StrongPast {
       signal.throwIfAborted()
     }
     if (isReady()) return
-    throw new ShoalError('missing-past', 'what the newest strong write follows cannot be had', {
-      cause: failure,
-    })
+    throw new ShoalError(
+      'missing-past',
+      'entries that the newest strong write depends on cannot be fetched',
+      {
+        cause: failure,
+      },
+    )
   }
 }
 

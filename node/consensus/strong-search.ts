@@ -135,12 +135,12 @@ export class Search {
       const reply = await this.#c.ask(peer, request, signal)
       const statement = statementOf(reply)
       if (!isRight(reply) || (statement !== undefined && statement.voter !== peer))
-        throw new ShoalError('malformed', 'it answers something else than it was asked')
+        throw new ShoalError('malformed', 'its answer does not match the question')
       if (reply.kind === 'refused') checkBearable(reply.promised, request)
       if (statement === undefined) return reply
       this.#c.heard(statement)
       if (!this.isWary || this.#c.isRight(statement)) return reply
-      throw new ShoalError('bad-signature', 'its promise does not count')
+      throw new ShoalError('bad-signature', 'its promise is not valid')
     })
   }
 
@@ -168,7 +168,7 @@ export class Search {
         continue
       }
       for (const peer of newest.holders)
-        poll.drop(peer, new ShoalError('malformed', 'it claims a value that it cannot account for'))
+        poll.drop(peer, new ShoalError('malformed', 'it claims a value without evidence'))
     }
   }
 

@@ -78,7 +78,7 @@ export class StrongVoter {
     try {
       return bytes === undefined ? { ...NO_VOTE, by: undefined, since: 0 } : decodeKept(bytes)
     } catch (error) {
-      const message = `what this node has promised as a voter cannot be read (${asShoalError(error).message}): it does not vote. Take it out of the voters, then put it in again: shoal volume set voters=...`
+      const message = `the promises of this node as a voter cannot be read (${asShoalError(error).message}): it does not vote. Remove it from the voters, then add it again: shoal volume set voters=...`
       security({ kind: 'vote-unreadable', volume: volume.id, message })
       // Who names it again must have heard of that: not who named it before.
       volume.renewIncarnation()
@@ -283,7 +283,7 @@ export class StrongVoter {
   /** The next naming may be under way; of more than that the log here would tell. */
   #checkTerm(term: number): void {
     if (term >= this.#kept.since && term <= this.#c.log.office.number + 1) return
-    throw new ShoalError('missing-past', `as a voter it is in office for another time than ${term}`)
+    throw new ShoalError('missing-past', `as a voter it is in office for another term than ${term}`)
   }
 
   #checkNotLost(): void {
@@ -291,7 +291,7 @@ export class StrongVoter {
     this.introduce()
     throw new ShoalError(
       'ESTALE',
-      'it may have forgotten a vote, as it was restored from an old copy or damaged; take it out of the voters, then put it in again',
+      'it may have forgotten a vote, because it was damaged or restored from an old copy; remove it from the voters, then add it again',
     )
   }
 
@@ -312,7 +312,7 @@ export class StrongVoter {
     const verdict = tentative.verdictOn(entry)
     if (verdict === 'applied' || verdict === 'known') return
     const code = verdict === 'future-clock' ? verdict : 'missing-past'
-    throw new ShoalError(code, `it cannot take the entry yet: ${verdict}`)
+    throw new ShoalError(code, `it cannot apply the entry yet: ${verdict}`)
   }
 }
 

@@ -127,10 +127,9 @@ export class StrongVolume implements StrongAccess {
   }
 
   #whyOut(peer: PeerId): ShoalError | undefined {
-    if (this.liars.has(peer))
-      return new ShoalError('malformed', 'it gave two answers that exclude each other')
+    if (this.liars.has(peer)) return new ShoalError('malformed', 'it gave contradictory answers')
     if (this.#log.mayWrite(peer)) return undefined
-    return new ShoalError('not-a-member', 'it may not write any more')
+    return new ShoalError('not-a-member', 'it has no permission to write any more')
   }
 
   /** From now on what nobody was told the end of is settled, now and then. */
@@ -185,7 +184,10 @@ export class StrongVolume implements StrongAccess {
 
   async write<Result>(run: () => Result, signal: AbortSignal): Promise<Result> {
     if (!this.#log.mayWrite(this.#c.volume.identity.peer))
-      throw new ShoalError('EACCES', 'this node is no writer of the volume: it may not do this')
+      throw new ShoalError(
+        'EACCES',
+        'this node is not a writer of the volume and has no permission to do this',
+      )
     return this.#inTurn((within) => this.#write(run, within, () => this.#log.office), signal)
   }
 
@@ -283,7 +285,7 @@ export class StrongVolume implements StrongAccess {
       if (!this.#isUnsettled) tentative.release(attempts.length > 0)
     }
     if (ending === undefined)
-      throw new ShoalError('internal', 'a strong write ended without an end')
+      throw new ShoalError('internal', 'a strong write ended without a result')
     if ('error' in ending) throw ending.error
     return ending.result
   }
@@ -297,7 +299,7 @@ export class StrongVolume implements StrongAccess {
     this.#isUnsettled = true
     return new ShoalError(
       'timeout',
-      `the voters were asked, but too few have answered: it may have happened or not, look before you do it again (${(cause as Error).message})`,
+      `too few voters answered: outcome unknown; check before retrying (${(cause as Error).message})`,
       { cause },
     )
   }

@@ -75,7 +75,7 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
   async ask(volume: VolumeId, peer: PeerId, request: Request, signal: AbortSignal): Promise<Reply> {
     const lane = this.#lane(volume, peer)
     if (lane.waitingCount >= WAITING_MAX)
-      throw new ShoalError('unreachable', 'it has not answered what it was asked before')
+      throw new ShoalError('unreachable', 'it has not answered an earlier request')
     const late = new AbortController()
     const timer = this.#c.world.clock.timer(ANSWER_MS, () =>
       late.abort(new ShoalError('timeout', `no answer within ${ANSWER_MS} ms`)),
@@ -133,7 +133,7 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     try {
       await channel.send([request], { signal })
       const frame = await channel.receive({ signal })
-      if (frame === undefined) throw new ShoalError('unreachable', 'it ended the channel')
+      if (frame === undefined) throw new ShoalError('unreachable', 'it closed the channel')
       const answer = this.#wire.decodeAnswer(frame)
       lane.channel = channel
       lane.timer = clock.timer(KEEP_MS, () => {
@@ -151,7 +151,7 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     const { signal } = this.#stop
     for (;;) {
       const idle = this.#c.world.clock.timer(IDLE_MS, () =>
-        channel.abort(new ShoalError('timeout', 'nothing was asked for long')),
+        channel.abort(new ShoalError('timeout', 'the channel was idle')),
       )
       const frame = await channel.receive({ signal }).finally(() => idle.cancel())
       if (frame === undefined) return channel.close()

@@ -11,7 +11,7 @@ export const CHUNK_CACHE_BYTES: number = 32 * MIB
 /** Of the bytes that a cache may take in all, those that are left for the disk. throws ShoalError 'usage'. */
 export function cacheBytesOnDisk(bytes: number): number {
   if (bytes >= CHUNK_CACHE_BYTES) return bytes - CHUNK_CACHE_BYTES
-  throw new ShoalError('usage', 'a cache takes at least 32MiB')
+  throw new ShoalError('usage', 'the cache size must be at least 32MiB')
 }
 
 export interface CacheOptions<V> {

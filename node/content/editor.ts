@@ -169,7 +169,7 @@ export class ContentEditor implements DirtyHolder {
 
   /** What was written and not committed is gone. */
   end(): void {
-    this.#ended.abort(new ShoalError('aborted', 'the file is edited no more'))
+    this.#ended.abort(new ShoalError('aborted', 'the file is no longer being edited'))
     this.#parts.dirty.update(this, 0)
   }
 

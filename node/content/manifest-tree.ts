@@ -78,7 +78,7 @@ export class ManifestTree {
       known.allocated === allocated &&
       (isLast || known.isEnded)
     if (enforces('manifest-node') && !isSaid) {
-      const message = `manifest node ${ref.id} is not the node its parent names`
+      const message = `manifest node ${ref.id} is not the node that its parent refers to`
       throw new ShoalError('contradiction', message)
     }
     return content

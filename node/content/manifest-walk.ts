@@ -101,7 +101,7 @@ export async function* walk(
     if (known !== undefined) continue
     signal.throwIfAborted()
     if (node.level > 0 && seen.isForgotten(node) && ++metAgain > MET_AGAIN_MAX) {
-      const message = 'the file lists too much more than once to be looked through: copy it anew'
+      const message = 'the file repeats its content too often to be examined: replace it by a copy'
       throw new ShoalError('EFBIG', message)
     }
     const step: NodeStep = { kind: 'node', node, isLeftOut: false }

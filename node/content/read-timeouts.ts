@@ -42,7 +42,7 @@ async function insist(
   const over = new AbortController()
   let failure = new ShoalError(
     'chunk-unavailable',
-    `no node that has it answered within ${limitMs / SECOND_MS} s`,
+    `no holder answered within ${limitMs / SECOND_MS} s`,
   )
   const timer = clock.timer(limitMs, () => over.abort(failure))
   const scope = AbortSignal.any([signal, over.signal])

@@ -28,7 +28,7 @@ export class ByteSource {
     if (bytes.length < length)
       throw new ShoalError(
         'corrupt',
-        `the archive ends at byte ${this.#position + bytes.length}, where ${length - bytes.length} more bytes belong`,
+        `the archive is truncated at byte ${this.#position + bytes.length}: ${length - bytes.length} more bytes expected`,
       )
     this.#advance(length)
     return bytes
@@ -52,7 +52,7 @@ export class ByteSource {
   /** Go to `position`, which is not behind. */
   async skipTo(position: number): Promise<void> {
     if (position < this.#position)
-      throw new ShoalError('malformed', `the archive points back to its byte ${position}`)
+      throw new ShoalError('malformed', `the archive refers back to its byte ${position}`)
     while (this.#position < position) {
       if (await this.isAtEnd()) await this.take(1)
       this.#advance(Math.min(this.#held.length, position - this.#position))

@@ -77,7 +77,7 @@ export class CarFile {
     if (isBlockOf(cid, bytes)) return bytes
     throw new ShoalError(
       'corrupt',
-      `block ${String(cid)} changed in this node's home since it came`,
+      `block ${String(cid)} changed in this node's home after it was received`,
     )
   }
 
@@ -87,7 +87,7 @@ export class CarFile {
     if (number !== undefined) return number
     throw new ShoalError(
       'corrupt',
-      `the archive lacks block ${String(cid)}, which others in it refer to; nothing was imported`,
+      `the archive lacks block ${String(cid)}, which other blocks refer to; nothing was imported`,
     )
   }
 
@@ -123,6 +123,6 @@ async function checkSpace(disk: Disk, bytes: number): Promise<void> {
   if (freeBytes - totalBytes * KEPT_SHARE >= bytes) return
   throw new ShoalError(
     'ENOSPC',
-    `an archive is kept in the node's home while it is imported, and only ${freeBytes} bytes are free there; free some space first`,
+    `only ${freeBytes} bytes are free in the node's home, too few to store the archive during import; free some space first`,
   )
 }

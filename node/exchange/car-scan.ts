@@ -72,8 +72,7 @@ async function readSection(source: ByteSource, count: number): Promise<ScannedBl
     const head = await source.peek(Math.min(length, CID_BYTES_MAX))
     cid = decodeCid(head)
     const bytes = (await source.take(length)).subarray(cid.bytes.length)
-    if (!isBlockOf(cid, bytes))
-      throw new ShoalError('corrupt', 'its bytes are not those of its hash')
+    if (!isBlockOf(cid, bytes)) throw new ShoalError('corrupt', 'its bytes do not match its hash')
     return { cid, bytes, start: start + cid.bytes.length }
   } catch (thrown) {
     const error = asShoalError(thrown)

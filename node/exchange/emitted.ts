@@ -41,7 +41,7 @@ export async function* emitted(
     }
     await running
   } finally {
-    left.abort(new ShoalError('aborted', 'nobody takes what is exported any more'))
+    left.abort(new ShoalError('aborted', 'the export was abandoned'))
     for (const { taken } of waiting) taken()
     await running.catch(() => undefined)
   }

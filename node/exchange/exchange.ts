@@ -71,7 +71,7 @@ export class Exchange {
       if (before !== undefined && !before.equals(root)) {
         throw new ShoalError(
           'ESTALE',
-          'what is exported changed while it was; export to a file, or again when nobody writes to it',
+          'the content changed during the export; export to a file, or try again when nobody writes to it',
         )
       }
       await writer.end()
@@ -155,7 +155,7 @@ export class Exchange {
     try {
       await place.takeBack(signal)
     } catch (error) {
-      const message = 'a failed import could not be taken back; it is tried again at the next start'
+      const message = 'a failed import could not be undone; retried at the next start'
       this.#parts.log(message, { error: String(error) })
     }
   }
@@ -166,6 +166,6 @@ function onlyRoot({ roots }: CarFile): Cid {
   if (root !== undefined && roots.length === 1) return root
   throw new ShoalError(
     'unsupported',
-    `the archive has ${roots.length} roots, ${roots.join(', ')}; one is imported at a time: extract it as an archive of its own`,
+    `the archive has ${roots.length} roots, ${roots.join(', ')}; only one can be imported: extract it as an archive of its own`,
   )
 }

@@ -52,6 +52,6 @@ export class ExportTally {
 export function unsupported(path: readonly string[], kind: FileKind): ShoalError {
   return new ShoalError(
     'unsupported',
-    `${formatPath(path)} is a ${kindText(kind)}, which no archive can hold`,
+    `${formatPath(path)} is a ${kindText(kind)}, which cannot be exported`,
   )
 }

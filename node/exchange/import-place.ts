@@ -96,7 +96,7 @@ export class ImportPlace {
 
   /** Make no more. */
   stop(): void {
-    this.#stopped.abort(new ShoalError('aborted', 'nobody waits for the import any more'))
+    this.#stopped.abort(new ShoalError('aborted', 'the import was abandoned'))
   }
 
   /** Let it appear. throws ShoalError 'EEXIST'. */
@@ -145,7 +145,7 @@ export class ImportPlace {
 /** throws ShoalError 'EEXIST' if there is something, 'ENOENT' or 'ENOTDIR' if there is no folder for it. */
 export function checkFree(hosted: HostedVolume, dest: readonly string[]): void {
   if (dest.length > IMPORT_LEVELS_MAX)
-    throw new ShoalError('ENAMETOOLONG', `${formatPath(dest)} lies too deep to import into`)
+    throw new ShoalError('ENAMETOOLONG', `${formatPath(dest)} is nested too deeply to import into`)
   const folder = hosted.files.stat(dest.slice(0, -1))
   if (folder.kind !== 'folder')
     throw new ShoalError('ENOTDIR', `${formatPath(dest.slice(0, -1))}: is not a folder`)
@@ -157,7 +157,7 @@ export function checkFree(hosted: HostedVolume, dest: readonly string[]): void {
   }
   throw new ShoalError(
     'EEXIST',
-    `${formatPath(dest)}: exists already; an import makes something new, so choose another path`,
+    `${formatPath(dest)}: exists already; choose a new path for the import`,
   )
 }
 

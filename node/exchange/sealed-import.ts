@@ -49,7 +49,7 @@ export async function openSealed(
   if (hosted === undefined) {
     throw new ShoalError(
       'no-such-volume',
-      `the archive is sealed for members of volume ${sealed.volume}, and this node is none; nothing was imported`,
+      `the archive is sealed for members of volume ${sealed.volume}, and this node is not one; nothing was imported`,
     )
   }
   hosted.checkMayRead()
@@ -186,6 +186,6 @@ function attributesOf({ mode, modifiedNs }: SealedEntry): { mode: number; modifi
 function damaged(why: string): ShoalError {
   return new ShoalError(
     'malformed',
-    `the listing of the sealed tree makes no files: ${why}; nothing was imported`,
+    `the listing of the sealed tree is not valid: ${why}; nothing was imported`,
   )
 }

@@ -183,6 +183,6 @@ function naming<Result>(cid: Cid, run: () => Result): Result {
 function malformed(cid: Cid, why: string): ShoalError {
   return new ShoalError(
     'malformed',
-    `block ${String(cid)} of the archive makes no files: ${why}; nothing was imported`,
+    `block ${String(cid)} of the archive is not valid UnixFS: ${why}; nothing was imported`,
   )
 }

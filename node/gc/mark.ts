@@ -128,7 +128,7 @@ async function overOneState<Result>(
 ): Promise<Result> {
   const reset = new AbortController()
   const unlisten = volume.events.onReset(() => {
-    reset.abort(new ShoalError('ESTALE', 'the state was replaced while it was surveyed; try again'))
+    reset.abort(new ShoalError('ESTALE', 'the state was replaced during the mark phase; try again'))
     return () => undefined
   })
   try {
@@ -243,7 +243,7 @@ class Survey {
     const { code, message } = asShoalError(error)
     return new ShoalError(
       code,
-      `${path}: what it is made of cannot be read, and nothing is given up before that is known; ` +
+      `${path}: its chunk list cannot be read, and nothing is deleted until it is known; ` +
         `if it is lost for good, remove the file: ${message}`,
       { cause: error },
     )

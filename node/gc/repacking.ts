@@ -72,7 +72,7 @@ export class Repacker {
     if (heldCount < holders.length) {
       throw new ShoalError(
         'not-placed',
-        `${heldCount} of ${holders.length} shards of a stripe that is packed anew are taken`,
+        `${heldCount} of ${holders.length} shards of a repacked stripe were accepted by peers`,
       )
     }
     dedupCheck.verified.add(stripe.id)

@@ -231,7 +231,7 @@ export class VolumeGc {
         kind: 'false-file',
         volume: this.volume.id,
         ...(author === undefined ? {} : { peer: author }),
-        message: `${path} is not what its writer says: ${message}; remove it`,
+        message: `the content of ${path} is not what its author claims: ${message}; remove it`,
       })
     }
   }
@@ -262,9 +262,9 @@ export class VolumeGc {
     const { namespace, security } = this.#parts
     const { id, membership } = this.volume
     const path = file === undefined ? undefined : pathOf(namespace, file)
-    const what = path === undefined ? 'something that is open' : path
+    const what = path === undefined ? 'an open file' : path
     const who = by === undefined ? 'somebody' : membership.nameOf(by)
-    const message = `${who} gave up stripe ${stripe}, which ${what} needs: it stays in use`
+    const message = `${who} swept stripe ${stripe}, which ${what} needs: it stays in use`
     security?.({ kind: 'live-stripe-condemned', volume: id, ...(by && { peer: by }), message })
   }
 

@@ -75,9 +75,12 @@ export class Author {
     const { membership } = this.#tables
     const role = membership.roleOf(identity.peer)
     if (role === undefined)
-      throw new ShoalError('EACCES', 'this node is not a member of the volume, or not any more')
+      throw new ShoalError('EACCES', 'this node is not a member of the volume (any longer)')
     if (!mayMake(op, identity.peer, role))
-      throw new ShoalError('EACCES', `this node is a ${role} of the volume: it may not do this`)
+      throw new ShoalError(
+        'EACCES',
+        `this node is a ${role} of the volume and has no permission to do this`,
+      )
     if (!isClearOp(op) && membership.secret(membership.epoch) === undefined)
       throw new ShoalError('EACCES', 'this node has no key of the volume')
     this.#checkRoom()

@@ -24,8 +24,9 @@ export function findVoters(volume: Volume, text: string): readonly PeerId[] {
     const found = exact.length > 0 ? exact : members.filter(({ name }) => name === wanted)
     const [member] = found
     if (member === undefined || found.length > 1) {
-      const problem = member === undefined ? 'is no member of the volume' : 'is the name of several'
-      throw new ShoalError('usage', `voters: "${wanted}" ${problem}; see shoal peer ls`)
+      const problem =
+        member === undefined ? 'is not a member of the volume' : 'is the name of several members'
+      throw new ShoalError('usage', `voters: "${wanted}" ${problem}; see "shoal peer ls"`)
     }
     return member.peer
   })

@@ -122,6 +122,6 @@ export class GrowthLimits {
 export function full(): ShoalError {
   return new ShoalError(
     'ENOSPC',
-    'this node is full: its log and index, and what it holds for others, fill what it may store; remove something (shoal rm, shoal gc), or raise its capacity',
+    'this node is full: log, index and data held for others fill its storage limit; remove data (shoal rm, shoal gc) or raise --capacity',
   )
 }

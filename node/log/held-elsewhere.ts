@@ -51,7 +51,7 @@ export class HeldElsewhere {
     if (holders().length >= count) return
     throw new ShoalError(
       'not-placed',
-      `the log is durable on ${holders().length} other nodes where ${count} are asked for; it is kept here and spreads when more members are up (see shoal peer ls)`,
+      `the log is durable on ${holders().length} other nodes, but ${count} are required; it is kept here and replicated when more members are online (see "shoal peer ls")`,
     )
   }
 

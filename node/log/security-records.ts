@@ -57,7 +57,7 @@ function describe(
       const tier = tierOfPolicy(op.key)
       const value = op.value.slice(0, VALUE_MAX)
       if (tier === undefined) return { kind: 'policy-set', message: `${op.key}=${value}, by ${by}` }
-      const what = value === '' ? 'was taken away' : `is ${value}`
+      const what = value === '' ? 'was removed' : `is ${value}`
       return { kind: 'tier-set', message: `cold tier ${tier} ${what}, by ${by}` }
     }
     default:

@@ -40,7 +40,7 @@ const CHECKPOINT: Setting = {
   default: '16384',
   parse(value) {
     if (/^[1-9]\d{0,8}$/.test(value)) return value
-    throw new ShoalError('usage', `checkpoint=${value}: give a number of entries such as 16384`)
+    throw new ShoalError('usage', `checkpoint=${value}: give a number of entries, such as 16384`)
   },
 }
 
@@ -50,7 +50,10 @@ const COLD_TIER: Setting = {
   default: 'none',
   parse(value) {
     if (isTierName(value)) return value
-    throw new ShoalError('usage', `cold-tier=${value}: give a name of shoal cold ls, or none`)
+    throw new ShoalError(
+      'usage',
+      `cold-tier=${value}: give a tier listed by "shoal cold ls", or none`,
+    )
   },
 }
 /** Whether what is due goes there now. */
@@ -90,7 +93,7 @@ function oneOf<Value extends string>(
     parse(value) {
       const found = values.find((known) => known === value)
       if (found !== undefined) return found
-      throw new ShoalError('usage', `${key}=${value}: ${key} is one of ${values.join(', ')}`)
+      throw new ShoalError('usage', `${key}=${value}: must be one of ${values.join(', ')}`)
     },
   }
 }
@@ -103,7 +106,7 @@ function duration(key: string, byDefault: string, example: string): Setting {
       if (parseDuration(value) !== undefined) return value
       throw new ShoalError(
         'usage',
-        `${key}=${value}: give a time such as ${example} or ${byDefault}`,
+        `${key}=${value}: give a time, such as ${example} or ${byDefault}`,
       )
     },
   }

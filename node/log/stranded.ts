@@ -25,6 +25,6 @@ export function cannotWrite({ peer, missing }: Stranded, membership: Membership)
   const names = missing.map((one) => membership.nameOf(one)).join(', ')
   return new ShoalError(
     'EROFS',
-    `this node was away for so long that others have dropped what it lacks, and too few of them vouch for what they go on from (missing: ${names}): it is read-only until they are up, or until you say shoal volume accept-checkpoint ${peer}`,
+    `this node was offline for so long that others dropped log entries that it lacks, and too few members attest their checkpoint (missing: ${names}); it is read-only until they are online, or until you run "shoal volume accept-checkpoint ${peer}"`,
   )
 }

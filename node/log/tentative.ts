@@ -95,7 +95,7 @@ export class Tentative {
     if (author.catchUp() !== undefined)
       throw new ShoalError(
         'unsupported',
-        'too many have written since for one strong write to name',
+        'too many members have written since the last strong write; try again later',
       )
     const at = { seq: author.nextSeq(), hlc: author.nextHlc(), kind: 'sealed' } as const
     const trial = { batch: new OpenBatch(at), author, moves: replica().moves.copy() }
@@ -122,7 +122,7 @@ export class Tentative {
     author.checkRight(op)
     const encoded = encodeChecked(op)
     if (!batch.hasRoom(encoded.length)) {
-      throw new ShoalError('EFBIG', 'this changes too much for one strong write; do it in parts')
+      throw new ShoalError('EFBIG', 'the change is too large for one strong write; split it')
     }
     const index = batch.add(op, encoded)
     const dot = makeDot(author.actor, batch.seq, index)

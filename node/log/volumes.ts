@@ -156,7 +156,10 @@ export class Volumes {
     return this.#inTurn(async () => {
       const known = this.get(volumeIdOf(genesis))
       if (known !== undefined)
-        throw new ShoalError('EEXIST', `volume ${known.genesis.name} is here; see shoal volume ls`)
+        throw new ShoalError(
+          'EEXIST',
+          `this node already has volume ${known.genesis.name}; see "shoal volume ls"`,
+        )
       await this.#asAnother(genesis, as, fill, { isKept: true })
       const name = this.#freeNameOf(genesis)
       const volume = await this.#open(genesis, name)
@@ -255,7 +258,7 @@ export class Volumes {
     if (volume.membership.member(peer) === undefined) {
       throw new ShoalError(
         'no-such-peer',
-        `${peer} is not a member of this volume; see shoal peer ls`,
+        `${peer} is not a member of this volume; see "shoal peer ls"`,
       )
     }
     if (peer === this.#c.identity.peer)
@@ -347,7 +350,7 @@ export class Volumes {
   #checkNameFree(name: string): void {
     checkVolumeName(name)
     if (this.#volumes.some((known) => known.name === name)) {
-      throw new ShoalError('EEXIST', `a volume "${name}" is here already; see shoal volume ls`)
+      throw new ShoalError('EEXIST', `volume "${name}" exists already; see "shoal volume ls"`)
     }
   }
 }

@@ -32,12 +32,11 @@ const NAMESPACES = ['user.', 'trusted.', 'security.']
 export function keptName(name: string): XattrName {
   const parsed = parseXattrName(name)
   if (isAclName(parsed)) return parsed
-  if (name.startsWith(TOLD))
-    throw new ShoalError('EPERM', `${name} is told of a file and cannot be changed`)
+  if (name.startsWith(TOLD)) throw new ShoalError('EPERM', `${name} is read-only`)
   const namespace = NAMESPACES.find((known) => name.startsWith(known))
   if (namespace === undefined)
-    throw new ShoalError('unsupported', `no extended attributes such as ${name} are kept`)
-  if (name === namespace) throw new ShoalError('EINVAL', `${name} is no whole name`)
+    throw new ShoalError('unsupported', `extended attribute ${name} is not supported`)
+  if (name === namespace) throw new ShoalError('EINVAL', `${name} is not a complete attribute name`)
   return parsed
 }
 

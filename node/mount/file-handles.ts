@@ -132,7 +132,7 @@ export class FileHandles {
       const length = Math.min(lengthMax, contentSize(source.content) - from.position)
       if (length <= 0) return 0
       if (file === target && Math.abs(from.position - to.position) < length)
-        throw new ShoalError('EINVAL', 'what is copied and where it goes overlap')
+        throw new ShoalError('EINVAL', 'source and destination ranges overlap')
       await this.#edit(target, (editor) =>
         editor.copyFrom(source, from.position, to.position, length, { signal }),
       )
@@ -200,7 +200,7 @@ export class FileHandles {
     const missing = await editor.missingIn(start, end, { signal })
     const { freeBytes } = await store.space()
     if (missing > freeBytes)
-      throw new ShoalError('ENOSPC', `${missing} bytes where there is room for ${freeBytes}`)
+      throw new ShoalError('ENOSPC', `${missing} bytes needed, ${freeBytes} free`)
   }
 
   /** Commit for who will not try again: what is refused now is gone. */

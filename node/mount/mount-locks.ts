@@ -98,7 +98,7 @@ export class MountLocks implements Locks, LockUser {
 
   #file(inode: number): NodeId {
     const target = this.#c.inodes.target(inode)
-    if (target.kind === 'dir') throw new ShoalError('EINVAL', 'a folder is not locked')
+    if (target.kind === 'dir') throw new ShoalError('EINVAL', 'a folder cannot be locked')
     return target.id
   }
 

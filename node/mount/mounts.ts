@@ -80,7 +80,7 @@ export class Mounts {
     const { clock, mounter, store, log } = this.#c
     if (mounter === undefined) throw new ShoalError('unsupported', 'this node cannot mount')
     if (this.#mounts.has(folder))
-      throw new ShoalError('EBUSY', `${folder}: this node has a mount there already`)
+      throw new ShoalError('EBUSY', `${folder}: already mounted by this node`)
     const { namespace, locks } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
     const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver, isAsync } = options
@@ -113,7 +113,7 @@ export class Mounts {
     const mount =
       this.#mounts.get(folder) ?? mounts.find(({ mounted }) => mounted.folder === folder)
     if (mount === undefined) {
-      throw new ShoalError('ENOENT', `${folder}: this node has no mount there; see shoal status`)
+      throw new ShoalError('ENOENT', `${folder}: not a mount of this node; see "shoal status"`)
     }
     await mount.mounted.unmount({ force })
     await mount.over

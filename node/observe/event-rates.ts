@@ -40,7 +40,7 @@ export class EventRates {
       this.#hours.delete(kind)
       if (leftOut === 0) return []
       const since = new Date(startMs).toISOString()
-      return [{ kind, message: `and ${leftOut} more of these since ${since}, which were left out` }]
+      return [{ kind, message: `and ${leftOut} more of these since ${since}, not recorded` }]
     })
   }
 

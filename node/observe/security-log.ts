@@ -120,7 +120,7 @@ export class SecurityLog {
   }
 
   async #tellOf(found: string): Promise<void> {
-    const message = `this log was cut or altered, and what it said there is gone: ${found}`
+    const message = `this log was truncated or altered, and events are lost: ${found}`
     this.record({ kind: 'log-altered', message })
     await this.#settle()
     // As it is put from now on, with an event behind it.

@@ -37,9 +37,9 @@ const TOLD_MAX = 1024
 
 /** Why a ticket that is not open lets nobody in. */
 const REFUSED = {
-  revoked: ['ticket-revoked', 'this ticket was taken back'],
+  revoked: ['ticket-revoked', 'this ticket was revoked'],
   expired: ['ticket-expired', 'this ticket has expired'],
-  used: ['ticket-used', 'this ticket was used as often as it may be'],
+  used: ['ticket-used', 'this ticket is used up'],
 } as const
 
 export interface JoinComponents {
@@ -118,7 +118,7 @@ export class Joining {
     if (ticket.expires <= clock.wall()) {
       throw new ShoalError(
         'ticket-expired',
-        `this ticket expired at ${new Date(ticket.expires).toISOString()}; ask for a new one with shoal invite`,
+        `this ticket expired at ${new Date(ticket.expires).toISOString()}; get a new one with "shoal invite"`,
       )
     }
     try {
@@ -216,7 +216,7 @@ export class Joining {
     if (given === undefined || given.volume !== request.volume) {
       throw new ShoalError(
         'ticket-unknown',
-        'the node you asked did not give out this ticket; ask for a new one with shoal invite',
+        'this ticket was not issued by the node that was asked; get a new one with "shoal invite"',
       )
     }
     const { hash, volume, role } = given
@@ -225,7 +225,7 @@ export class Joining {
     const state = stateOf(given, world.clock.wall())
     if (enforces('ticket-open') && state !== 'open') {
       const [code, what] = REFUSED[state]
-      throw new ShoalError(code, `${what}; ask for a new one with shoal invite`)
+      throw new ShoalError(code, `${what}; get a new one with "shoal invite"`)
     }
     await tickets.use(hash, peer)
     const message = `ticket ${ticketIdOf(hash)}: ${peer} joins as ${role}`
@@ -237,6 +237,6 @@ export class Joining {
 /** A node that has no ticket to be used hangs up on strangers without a word. */
 function sayWhy(error: unknown): never {
   if (!hasCode(error, 'unreachable')) throw error
-  const message = `${error.message}; if that node is up, it lets nobody in by this ticket any more: it was used as often as it may be, has expired, or was taken back; ask for a new one with shoal invite`
+  const message = `${error.message}; if that node is up, the ticket is used up, expired or revoked: get a new one with "shoal invite"`
   throw new ShoalError('unreachable', message, { cause: error })
 }

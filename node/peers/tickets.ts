@@ -88,7 +88,7 @@ export class Tickets {
     if (this.#given.size >= TICKETS_MAX)
       throw new ShoalError(
         'EBUSY',
-        `this node has given out ${TICKETS_MAX} tickets; take some back with "shoal invite revoke"`,
+        `this node has issued ${TICKETS_MAX} tickets; revoke some with "shoal invite revoke"`,
       )
     await this.#keep({ ...ticket, usesLeft: ticket.uses, madeMs: this.#clock.wall() })
   }

@@ -147,7 +147,7 @@ export class LocalPinning {
     await pass
     const failure = this.#failureBelow(id)
     if (failure === undefined) return
-    const message = `${failure.message}; the pin stays, and what is missing is fetched when it can be`
+    const message = `${failure.message}; the pin stays, and missing data is fetched when possible`
     throw new ShoalError(failure.code, message, { cause: failure })
   }
 

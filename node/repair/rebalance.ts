@@ -68,7 +68,7 @@ export class Rebalance {
       this.#writtenBytes += shard.length
       await map.recordShards(id, [taken])
     }
-    throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
+    throw new ShoalError('not-placed', `peers did not accept the shards of ${id}`)
   }
 
   /**
@@ -83,7 +83,10 @@ export class Rebalance {
     if (stripe === undefined || plan === undefined) return
     for (const { index, peer } of own) {
       if (!(await this.#isKept(id, stripe, plan, index, signal)))
-        throw new ShoalError('unreachable', `no other holder shows that it has a shard of ${id}`)
+        throw new ShoalError(
+          'unreachable',
+          `no other holder could prove that it has a shard of ${id}`,
+        )
       await map.recordShards(id, [{ index, peer, isHeld: false }])
     }
   }

@@ -84,7 +84,7 @@ export class Recode {
       return codeStripe(chunks, k, m, stripe.class)
     // What lists it anew would list what is not there, too.
     dedupCheck.verified.refute(id)
-    throw new ShoalError('corrupt', `stripe ${id} does not hold what it lists`)
+    throw new ShoalError('corrupt', `stripe ${id} does not contain what it lists`)
   }
 
   async #place(coded: CodedStripe, signal: AbortSignal): Promise<void> {
@@ -110,7 +110,7 @@ export class Recode {
     if (held < holders.length) {
       throw new ShoalError(
         'not-placed',
-        `${held} of the ${holders.length} shards of ${id} are taken`,
+        `${held} of the ${holders.length} shards of ${id} were accepted by peers`,
       )
     }
     this.#writtenBytes += missing * header.shardBytes

@@ -195,7 +195,8 @@ export class ScrubCheck {
 
   #found(finding: ScrubFinding): ScrubFinding {
     const { action, state } = finding
-    const message = action === 'lost' ? 'data is damaged and nowhere else' : `scrub: ${state}`
+    const message =
+      action === 'lost' ? 'data is damaged and there is no other copy' : `scrub: ${state}`
     if (state !== 'stray' || action !== 'kept') this.#parts.log(message, { ...finding })
     return finding
   }

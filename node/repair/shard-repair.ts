@@ -69,7 +69,7 @@ export class Repair {
       // Who refused gets nothing for a while, so the next plan names others.
       if (!refused) return
     }
-    throw new ShoalError('not-placed', `peers do not take the shards of ${id}`)
+    throw new ShoalError('not-placed', `peers did not accept the shards of ${id}`)
   }
 
   /** From other shards; or all, coded anew, where those are too few and the stripe lies in a tier, too. */
@@ -120,7 +120,7 @@ export class Repair {
     const isTrue = missing.every((index, n) => isShardOf(stripe.header, index, rebuilt[n]))
     if (!isTrue) {
       this.#parts.onFalse(id)
-      throw new ShoalError('corrupt', `the shards of ${id} are not of one stripe`)
+      throw new ShoalError('corrupt', `the shards of ${id} do not belong to one stripe`)
     }
     const placed: ShardChange[] = []
     const putting = plan.repairs.map(async ({ index, to }, n) => {

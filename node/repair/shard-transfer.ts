@@ -90,7 +90,10 @@ export class ShardTransfer {
         const at = left.findIndex(({ index }) => !taken.has(index))
         const [source] = at < 0 ? [] : left.splice(at, 1)
         if (source === undefined) {
-          throw new ShoalError('stripe-unrecoverable', `fewer than ${k} shards of ${id} are there`)
+          throw new ShoalError(
+            'stripe-unrecoverable',
+            `fewer than ${k} shards of ${id} are available`,
+          )
         }
         taken.add(source.index)
         shards[source.index] = await this.#tryRead(id, stripe, source, options)

@@ -110,7 +110,7 @@ export class ActorTable {
     const [most = author, count = 0] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? []
     throw new ShoalError(
       'ENOSPC',
-      `the log has ${this.count} actors and takes no more of ${author}: ${count} are of one member; if that is no mistake, remove it: shoal peer rm ${most}`,
+      `the log has ${this.count} actors and accepts no more of ${author}; ${count} belong to one member: if it misbehaves, remove it with "shoal peer rm ${most}"`,
     )
   }
 

@@ -121,18 +121,15 @@ export class OrphanShards {
 
   #check({ peer, bytes }: Debt): void {
     const own = this.#owed.get(peer) ?? { bytes: 0, count: 0 }
-    const next = 'log the stripes of those that are here, or wait until they are let go'
+    const next = 'log the stripes of the shards stored here, or wait until they are dropped'
     if (own.bytes + bytes > this.#bytesMax || own.count >= COUNT_MAX) {
       const held = `${own.count} shards of ${own.bytes} bytes`
-      throw new ShoalError(
-        'EBUSY',
-        `this peer has handed over ${held} that no stripe names: ${next}`,
-      )
+      throw new ShoalError('EBUSY', `this peer has sent ${held} that no stripe refers to: ${next}`)
     }
     const { bytes: allBytes, count } = this.#all
     if (allBytes + bytes <= ALL * this.#bytesMax && count < ALL * COUNT_MAX) return
     const held = `${count} shards of ${allBytes} bytes`
-    throw new ShoalError('ENOSPC', `peers have handed over ${held} that no stripe names: ${next}`)
+    throw new ShoalError('ENOSPC', `peers have sent ${held} that no stripe refers to: ${next}`)
   }
 
   #owe(key: ByteString, debt: Debt): void {

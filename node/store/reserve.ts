@@ -64,7 +64,7 @@ export class Reserve {
     if (isMove && movableBytes >= bytes) return
     throw new ShoalError(
       'ENOSPC',
-      `this node is full: of its disk or capacity ${leftBytes} bytes are left, ${reserveBytes} of them reserved, and ${bytes} are needed; free some space, or raise its capacity`,
+      `this node is full: ${bytes} bytes needed, ${leftBytes} left on its disk or within its capacity, ${reserveBytes} of them reserved; free some space, or raise --capacity`,
     )
   }
 

@@ -48,7 +48,7 @@ export class ColdReader {
     index: number,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    if (cold.length === 0) throw new ShoalError('cold-missing', 'the stripe lies in no cold tier')
+    if (cold.length === 0) throw new ShoalError('cold-missing', 'the stripe is in no cold tier')
     let failure: unknown
     for (const copy of cold) {
       try {

@@ -211,7 +211,7 @@ export class Packer {
       if (this.#lack !== undefined) {
         throw new ShoalError(
           'not-placed',
-          `${this.#lack}; the data is safe on this node, which goes on trying to place it`,
+          `${this.#lack}; the data is kept on this node, which keeps trying to place it`,
         )
       }
       this.#retryMs = FIRST_RETRY_MS

@@ -24,7 +24,7 @@ export interface SessionComponents {
 export function seenBy({ id }: Volume, token: string): VersionVector {
   const session = parseSession(token)
   if (!isSessionOf(session, id))
-    throw new ShoalError('usage', 'the session token is of another volume')
+    throw new ShoalError('usage', 'the session token belongs to another volume')
   return session.seen
 }
 
@@ -106,6 +106,6 @@ function stale(volume: Volume, seen: VersionVector): ShoalError {
   })
   return new ShoalError(
     'ESTALE',
-    `this node does not have yet what the session has seen, and nobody gave it within ${WAIT_MS / SECOND_MS} s; missing: writes of ${[...new Set(writers)].sort().join(', ')}; see shoal peer ls, or read without the session`,
+    `this node lacks writes that the session has seen, and got them from no peer within ${WAIT_MS / SECOND_MS} s; missing: writes of ${[...new Set(writers)].sort().join(', ')}; see "shoal peer ls", or read without the session`,
   )
 }

@@ -105,7 +105,7 @@ export function keepOps(
   const folder = sides.find((side) => side.target.kind === 'dir')
   if (folder !== undefined || target.kind === 'dir') {
     const name = nameText((folder ?? sides[0]).name)
-    throw new ShoalError('EISDIR', `"${name}" is a folder: rename it or the others instead`)
+    throw new ShoalError('EISDIR', `"${name}" is a folder; rename it or the others instead`)
   }
   const others = sides.flatMap((side) =>
     side.kind === 'name' && side.target.kind === 'inode' && side.target.link !== target.link
@@ -171,5 +171,5 @@ function factsOf({ view }: Volume, target: ViewTarget): { stamp: Stamp; sizeByte
     if (inode !== undefined && stamp !== undefined)
       return { stamp, sizeBytes: inodeAttributes(inode, version).sizeBytes }
   }
-  throw new ShoalError('ESTALE', 'one side of the conflict is gone')
+  throw new ShoalError('ESTALE', 'one version in the conflict is gone')
 }

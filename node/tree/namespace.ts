@@ -144,7 +144,7 @@ export class Namespace {
     const conflict = this.conflictAt(dir, name)
     const side = conflict?.sides.find((known) => known.name === name)
     if (conflict === undefined || side === undefined)
-      throw new ShoalError('ENOENT', `"${nameText(name)}" is in no conflict`)
+      throw new ShoalError('ENOENT', `"${nameText(name)}" is not in conflict`)
     this.#submit(keepOps(this.volume, conflict, side.target))
   }
 
@@ -239,7 +239,7 @@ export class Namespace {
     }
     if ((flags & 2) !== 0) {
       if (replaced === undefined)
-        throw new ShoalError('ENOENT', `"${nameText(toName)}" is not there`)
+        throw new ShoalError('ENOENT', `"${nameText(toName)}": no such file or folder`)
       checkNotCopy(replaced, toName)
       if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)

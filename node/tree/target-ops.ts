@@ -49,7 +49,7 @@ export function moveOps(
 /** throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it copies and removes it then. */
 export function checkNotCopy(target: ViewTarget, name: Name): void {
   if (target.kind === 'dir' || target.version === undefined) return
-  const why = 'that is a conflict copy; copy it, or keep it with shoal conflicts'
+  const why = 'this is a conflict copy; copy it, or keep it with "shoal conflicts keep"'
   throw new ShoalError('EXDEV', `"${nameText(name)}": ${why}`)
 }
 

@@ -36,7 +36,7 @@ export class Xattrs {
     if (isSet && (flags & CREATE) !== 0) throw new ShoalError('EEXIST', `${name} is set already`)
     if (!isSet && (flags & REPLACE) !== 0) throw notSet(name)
     if (!isSet && countXattrs(this.#volume.view, target.id) >= XATTRS_MAX)
-      throw new ShoalError('ENOSPC', `there are ${XATTRS_MAX} extended attributes already`)
+      throw new ShoalError('ENOSPC', `the file has ${XATTRS_MAX} extended attributes already`)
     this.#volume.submit({ kind: 'xattr', id: target.id, name, value })
   }
 

@@ -94,7 +94,7 @@ function sidesAt(namespace: Namespace, path: readonly string[]): Sides {
   namespace.resolvePath(path)
   const sides = sidesBeside(namespace, path)
   if (sides !== undefined) return sides
-  throw new ShoalError('EINVAL', `${formatPath(path)}: is in no conflict; see shoal conflicts ls`)
+  throw new ShoalError('EINVAL', `${formatPath(path)}: not in conflict; see "shoal conflicts ls"`)
 }
 
 function sidesBeside(namespace: Namespace, path: readonly string[]): Sides | undefined {
@@ -109,7 +109,7 @@ function checkKeepable({ path, sides }: Conflict): void {
   if (last?.moveTo === undefined) return
   throw new ShoalError(
     'EISDIR',
-    `${path}: one side is a folder, and no folder is removed so; move one to a name of its own, such as ${last.path} to ${last.moveTo} (shoal mv), and both stay`,
+    `${path}: one version is a folder, which cannot be removed this way; to keep both, rename one, such as ${last.path} to ${last.moveTo} (shoal mv)`,
   )
 }
 

@@ -71,7 +71,7 @@ export class Files {
         if (!isLast && !parents)
           throw new ShoalError(
             'ENOENT',
-            `${shown}: no such folder; make it first, or use --parents`,
+            `${shown}: no such folder; create it first, or use --parents`,
           )
         at = this.#c.namespace.makeDir(at, nameFromText(part), {
           mode: isLast ? mode : 0o755,
@@ -133,7 +133,7 @@ export class Files {
       if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
         throw new ShoalError(
           'malformed',
-          `${formatPath(path)}: ${contentSize(stored)} bytes came where ${attributes.sizeBytes} were announced; put it again`,
+          `${formatPath(path)}: ${contentSize(stored)} bytes were received, but ${attributes.sizeBytes} were announced; put it again`,
         )
       }
       signal.throwIfAborted()
@@ -238,7 +238,7 @@ export class Files {
 
   #place(path: readonly string[]): { parent: NodeId; name: Name } {
     const last = path.at(-1)
-    if (last === undefined) throw new ShoalError('EBUSY', '/: the root itself cannot be changed so')
+    if (last === undefined) throw new ShoalError('EBUSY', '/: the root cannot be moved or removed')
     return { parent: this.#dirAt(path.slice(0, -1)), name: nameFromText(last) }
   }
 

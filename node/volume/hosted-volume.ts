@@ -190,7 +190,7 @@ export class HostedVolume {
     const marks = volume.view
     const shared = { store, map, marks, client, network, clock, random, log }
     const onFalse = (stripe: StripeId): void => {
-      const message = `stripe ${stripe} does not hold the chunks that it lists: whoever recorded it lied, or its machine is broken; nothing relies on it here`
+      const message = `stripe ${stripe} does not contain the chunks that it lists: its author lied, or has a broken machine; it is not used here`
       security?.({ kind: 'stripe-false', volume: volume.id, message })
     }
     const verified = new VerifiedStripes({ ...shared, budget: looking, onFalse })
@@ -281,7 +281,7 @@ export class HostedVolume {
     if (role === undefined || mayRead(role)) return
     throw new ShoalError(
       'EPERM',
-      `this node is a keeper of the volume and can read nothing of it; a new home can join with a reader's ticket`,
+      `this node is a keeper of the volume and cannot read it; a new home can join with a reader's ticket`,
     )
   }
 
@@ -293,7 +293,7 @@ export class HostedVolume {
     if (membership.isAwaited()) {
       throw new ShoalError(
         'ESTALE',
-        "this node has joined, but the log it holds does not tell of that yet: the admin is out of reach, or the admin's clock is ahead; try again in a while",
+        "this node has joined, but has not received that log entry yet: the admin is unreachable, or the admin's clock is ahead; try again later",
       )
     }
     throw new ShoalError(

@@ -147,7 +147,7 @@ export class HostedVolumes {
   of({ volume, name }: NamedVolume): HostedVolume {
     const hosted = this.#hosted.get(volume.id)
     if (hosted === undefined) {
-      throw new ShoalError('stopped', `volume ${name} is not at work yet; try again`)
+      throw new ShoalError('stopped', `volume ${name} is still starting; try again`)
     }
     return hosted
   }

@@ -27,7 +27,7 @@ export function parsePath(text: string): VolumePath {
     throw new ShoalError('ENAMETOOLONG', `the path is longer than ${PATH_MAX} bytes`)
   const parts = path.split('/').filter((part) => part !== '' && part !== '.')
   if (parts.includes('..'))
-    throw new ShoalError('usage', `"${text}" holds "..", which has no meaning here`)
+    throw new ShoalError('usage', `"${text}" contains "..", which is not supported`)
   return { volume: match[1], parts }
 }
 

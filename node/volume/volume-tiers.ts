@@ -108,13 +108,13 @@ export class VolumeTiers {
     if (!isTierName(name) || name === 'none')
       throw new ShoalError(
         'usage',
-        `"${name}" can't be the name of a tier: give letters, digits, . _ -`,
+        `"${name}" is not a valid tier name: use letters, digits, ".", "_" and "-"`,
       )
     const before = this.#policy(name)
     if (before !== '' && before !== encodeTier(location))
       throw new ShoalError(
         'EEXIST',
-        `the volume has a cold tier ${name} elsewhere; see shoal cold ls`,
+        `the volume already has a cold tier ${name} at another location; see "shoal cold ls"`,
       )
     const tier = this.#tiers.open(location, { name })
     try {
@@ -136,7 +136,7 @@ export class VolumeTiers {
     if (encodeTier(this.locationOf(name)) !== encodeTier(location))
       throw new ShoalError(
         'ESTALE',
-        `cold tier ${name} is another by now: look at it again with shoal cold trust ${name}`,
+        `the location of cold tier ${name} has changed; check it again with "shoal cold trust ${name}"`,
       )
     const { bytesPerSecond: _, ...options } = access
     decodeTier(encodeTier(location), options)
@@ -212,6 +212,6 @@ function untrusted(name: string, location: TierLocation): ShoalError {
   const where = formatTierLocation(location) + (endpoint === undefined ? '' : ` at ${endpoint}`)
   return new ShoalError(
     'cold-untrusted',
-    `cold tier ${name} is ${where}, says the volume; this node uses it once its owner agrees: shoal cold trust ${name}`,
+    `cold tier ${name} is at ${where} according to the volume; this node uses it only after you agree: "shoal cold trust ${name}"`,
   )
 }

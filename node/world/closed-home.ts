@@ -49,7 +49,7 @@ export async function checkWay(
     if ((mode & writable) === 0 || (mode & STICKY) !== 0) continue
     throw new ShoalError(
       'EPERM',
-      `${path} lets others put another home in the place of ${below}. Close it with "chmod go-w ${path}", or choose another --home.`,
+      `other users could replace ${below}, because ${path} is writable by them. Fix it with "chmod go-w ${path}", or choose another --home.`,
     )
   }
 }

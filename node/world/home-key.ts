@@ -66,7 +66,7 @@ export class HomeKey {
       cipher.final()
       return new Uint8Array(plain)
     } catch (cause) {
-      throw new ShoalError('corrupt', 'this is not sealed with the key of the home', { cause })
+      throw new ShoalError('corrupt', 'not encrypted with the key of this home', { cause })
     }
   }
 }
@@ -86,7 +86,7 @@ export async function readLock(folder: string): Promise<HomeLock | undefined> {
   if (text === undefined) return undefined
   const parsed = lockSchema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
-  throw new ShoalError('corrupt', `${file} is not the key of a home. Restore it from a backup.`)
+  throw new ShoalError('corrupt', `${file} is not a home key. Restore it from a backup.`)
 }
 
 function parseJson(text: string): unknown {
@@ -115,7 +115,7 @@ export async function unlock(lock: HomeLock, secret: Uint8Array): Promise<HomeKe
   try {
     return new HomeKey(kek.open(utf8(HOME_KEY_FILE), fromHex(lock.key)))
   } catch (cause) {
-    throw new ShoalError('EACCES', 'that is not the passphrase of this home', { cause })
+    throw new ShoalError('EACCES', 'wrong passphrase for this home', { cause })
   }
 }
 

@@ -92,7 +92,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     await without(pack, async () => {
       const { code, problems } = await verify('--sample', '0')
       assert.equal(code, 1)
-      assert.match(problems[0]?.what ?? '', /\.car is missing, in which \d+ stripes lie/)
+      assert.match(problems[0]?.what ?? '', /\.car is missing and should contain \d+ stripes/)
       const rehearsed = await drill()
       assert.equal(rehearsed.code, 1)
       assert.match(rehearsed.stderr, /Cannot read \/.*cold tier attic/)

@@ -136,7 +136,7 @@ test('nobody but a member makes a backup, and none of them stops or hides those 
     assert(backup.skipped.some(({ why }) => /log in the tier/.test(why)))
     assert(backup.skipped.some(({ why }) => /future/.test(why)))
     await eventually('the false head is told of', async () =>
-      /backup-false.*tells what is not so/.test(await log()),
+      /backup-false.*contradicts the state of this node/.test(await log()),
     )
     const told = await log()
     assert.match(told, /backup-refused.*in the future/)
@@ -160,7 +160,7 @@ test('nobody but a member makes a backup, and none of them stops or hides those 
     for (const least of [String(number), new Date(Date.now() + DAY_MS).toISOString()]) {
       const refused = await fresh.run('recover', ...from, '--at-least', least)
       assert.equal(refused.code, 1)
-      assert.match(refused.stderr, new RegExp(`older than asked for .*number ${before} of `))
+      assert.match(refused.stderr, new RegExp(`older than --at-least .*number ${before} of `))
     }
     const name = await write()
     const { names } = await recover()

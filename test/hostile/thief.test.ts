@@ -109,7 +109,7 @@ test('a thief of a protected home finds neither names nor contents nor keys', as
   await writeFile(wrong, 'a guess that is wrong')
   assert.match(
     (await node.run('up', '--passphrase-file', wrong)).stderr,
-    /that is not the passphrase of this home/,
+    /wrong passphrase for this home/,
   )
 
   await node.shoal('key', 'unprotect', '--passphrase-file', file)

@@ -61,7 +61,7 @@ describe('home', () => {
       const key = join(folder, 'identity.key')
       assert.equal((await stat(key)).mode & 0o777, 0o600)
       await chmod(key, 0o640)
-      await assert.rejects(loadHome(folder), { code: 'EPERM', message: /Close it with "chmod 600/ })
+      await assert.rejects(loadHome(folder), { code: 'EPERM', message: /Fix it with "chmod 600/ })
       await chmod(key, 0o600)
       await writeFile(key, 'zz')
       await assert.rejects(loadHome(folder), {
@@ -136,7 +136,7 @@ describe('home', () => {
     await withFolder(async (folder) => {
       await assert.rejects(loadHome(folder), {
         code: 'ENOENT',
-        message: /Make one with "shoal init"/,
+        message: /Create one with "shoal init"/,
       })
       await initHome(folder)
       await rm(join(folder, 'config.yaml'))

@@ -27,12 +27,12 @@ export async function preparePlace(
     if (nonEmpty || (await isEmpty(place))) return place
   } catch (error) {
     const code = codeOf(error)
-    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is not a folder' : String(error)
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'not a folder' : String(error)
     throw new ShoalError('mount-failed', `cannot mount at ${place}: ${why}`, { cause: error })
   }
   throw new ShoalError(
     'mount-failed',
-    `cannot mount at ${place}: the folder is not empty; empty it, mount elsewhere, or hide what is in it with --non-empty`,
+    `cannot mount at ${place}: the folder is not empty; empty it, mount elsewhere, or mount over it with --non-empty`,
   )
 }
 

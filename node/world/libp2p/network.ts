@@ -186,7 +186,7 @@ export class Libp2pNetwork implements Network {
     if (typeof target === 'string') this.#dropStranger(target)
     const connection = await dial(this.#host.libp2p, target, options.signal)
     const peer = peerOf(connection.remotePeer)
-    if (isOfStranger(connection)) throw new ShoalError('unreachable', `${peer} is no member`)
+    if (isOfStranger(connection)) throw new ShoalError('unreachable', `${peer} is not a member`)
     return peer
   }
 
@@ -250,7 +250,7 @@ export class Libp2pNetwork implements Network {
     this.#dropStranger(peer)
     const connection = await dial(this.#host.libp2p, peer, signal)
     try {
-      if (isOfStranger(connection)) throw new ShoalError('unreachable', 'it is no member')
+      if (isOfStranger(connection)) throw new ShoalError('unreachable', 'it is not a member')
       const stream = await connection.newStream(protocol, { signal, ...STREAM_LIMITS })
       return this.#channel(stream, connection, frameMax)
     } catch (cause) {
@@ -319,8 +319,8 @@ export class Libp2pNetwork implements Network {
   #shutOut(connection: Connection): void {
     const peer = peerOf(connection.remotePeer)
     for (const channel of this.#channels)
-      if (channel.peer === peer) channel.abort(new Error('it is no member'))
-    connection.abort(new Error('it is no member'))
+      if (channel.peer === peer) channel.abort(new Error('it is not a member'))
+    connection.abort(new Error('it is not a member'))
   }
 
   /** Who became a member connects anew; what it is being told may still end. */

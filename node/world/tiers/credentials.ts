@@ -51,5 +51,5 @@ async function readOwnFile(path: string): Promise<string> {
 }
 
 function denied(path: string, what: string): ShoalError {
-  return new ShoalError('cold-denied', `the file of credentials ${path} ${what}`)
+  return new ShoalError('cold-denied', `the credentials file ${path} ${what}`)
 }

@@ -233,7 +233,7 @@ export class FolderTier implements ObjectTier {
     if (system === '') return asShoalError(cause)
     const there = await stat(this.#root).catch(ignoreMissing)
     if (there === undefined) {
-      const what = `the folder ${this.#root} is not there: make it, or mount its disk`
+      const what = `the folder ${this.#root} does not exist: create it, or mount its disk`
       return tierError('cold-gone', { tier: this.#name }, what, { cause })
     }
     const [code, what] = WORDS.get(system) ?? ['cold-unreachable', 'the folder does not answer']
@@ -242,8 +242,8 @@ export class FolderTier implements ObjectTier {
 }
 
 const WORDS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
-  ['ENOENT', ['cold-missing', 'is not there']],
-  ['ENOTDIR', ['cold-missing', 'is not there: an object has the name of its folder']],
+  ['ENOENT', ['cold-missing', 'does not exist']],
+  ['ENOTDIR', ['cold-missing', 'does not exist: an object has the name of its folder']],
   ['EISDIR', ['cold-missing', 'is a folder, not an object']],
   ['EACCES', ['cold-denied', 'not allowed: give this user the rights to read and write']],
   ['EPERM', ['cold-denied', 'not allowed: give this user the rights to read and write']],

@@ -36,7 +36,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'cold-gone',
     'rclone has no remote of that name: make it with `rclone config`, as the user that runs the node',
   ],
-  [/NoSuchBucket/, 'cold-gone', 'the bucket is not there: make it, or check its name'],
+  [/NoSuchBucket/, 'cold-gone', 'the bucket does not exist: create it, or check its name'],
   [/InvalidObjectState/, 'cold-archived', 'is archived: ask it back, then read it once it is'],
   [
     /status code: 40[13]|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|invalid_grant|fetch token|unauthori[sz]ed|permission denied|unable to decrypt/i,
@@ -114,7 +114,7 @@ function complaint(place: TierPlace, code: number, errors: string): ShoalError {
     .slice(-2)
     .join(' ')
     .slice(-COMPLAINT_MAX)
-  if (NOT_FOUND.has(code)) return tierError('cold-missing', place, `is not there (${told})`)
+  if (NOT_FOUND.has(code)) return tierError('cold-missing', place, `does not exist (${told})`)
   const [, errorCode, what] = MEANINGS.find(([pattern]) => pattern.test(errors)) ?? [
     undefined,
     'cold-unreachable' as const,

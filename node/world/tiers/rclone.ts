@@ -100,7 +100,7 @@ export class RcloneTier implements ObjectTier {
       if (failure === undefined && at === to) return
       // rclone gives nothing, without complaint, of an object that is not there; and complains beyond the end.
       const found = await this.head(key, { signal })
-      if (found === undefined) throw tierError('cold-missing', this.#at(key), 'is not there')
+      if (found === undefined) throw tierError('cold-missing', this.#at(key), 'does not exist')
       to = Math.min(to, found.bytes)
       if (at >= to) return
       const cut = `came only up to byte ${at} of ${found.bytes}: read it again`
@@ -174,7 +174,7 @@ export class RcloneTier implements ObjectTier {
       await this.#run(undefined, ['lsjson', '--stat', '--no-mimetype', this.#root], signal)
     } catch (error) {
       if (!hasCode(error, 'cold-missing')) throw error
-      const what = `${this.#root} is not there: make it with \`rclone mkdir ${this.#root}\``
+      const what = `${this.#root} does not exist: create it with \`rclone mkdir ${this.#root}\``
       throw tierError('cold-gone', this.#at(), what, { cause: error })
     }
   }

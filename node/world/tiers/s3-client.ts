@@ -88,7 +88,7 @@ async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     if (bytes > ANSWER_BYTES_MAX)
       throw new ShoalError(
         'cold-corrupt',
-        `the server answers with more than ${ANSWER_BYTES_MAX} bytes of XML`,
+        `the server sent more than ${ANSWER_BYTES_MAX} bytes of XML`,
       )
     parts.push(part)
   }

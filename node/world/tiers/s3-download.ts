@@ -131,10 +131,7 @@ function objectBytesOf(
   if (ContentRange === undefined && at === 0 && (ContentLength ?? 0) <= WINDOW_BYTES) {
     return ContentLength ?? 0
   }
-  throw new ShoalError(
-    'unsupported',
-    'the server does not answer with the range that was asked for',
-  )
+  throw new ShoalError('unsupported', 'the server did not return the requested range')
 }
 
 /** An entity tag is the MD5 of what came in one request, if it is not encrypted with a key of its own. */

@@ -14,13 +14,13 @@ const RIGHTS = 'needs the rights to list the bucket, and to get, put and delete 
 
 /** What names of errors mean, for errors that say no more. */
 const MEANINGS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
-  ['NoSuchKey', ['cold-missing', 'is not there']],
-  ['NotFound', ['cold-missing', 'is not there']],
-  ['InvalidObjectState', ['cold-archived', 'is archived: ask it back, then read it once it is']],
+  ['NoSuchKey', ['cold-missing', 'does not exist']],
+  ['NotFound', ['cold-missing', 'does not exist']],
+  ['InvalidObjectState', ['cold-archived', 'is archived: restore it, then read it again']],
   ['InvalidAccessKeyId', ['cold-denied', 'no such access key: check the credentials']],
   ['SignatureDoesNotMatch', ['cold-denied', 'wrong secret key: check the credentials']],
-  ['ExpiredToken', ['cold-denied', 'the session token has expired: get another']],
-  ['InvalidToken', ['cold-denied', 'the session token is not valid: get another']],
+  ['ExpiredToken', ['cold-denied', 'the session token has expired: get a new one']],
+  ['InvalidToken', ['cold-denied', 'the session token is not valid: get a new one']],
   ['AccessDenied', ['cold-denied', `not allowed: the access key ${RIGHTS}`]],
   ['Forbidden', ['cold-denied', `not allowed: the access key ${RIGHTS}`]],
   ['AllAccessDisabled', ['cold-denied', 'the account is closed: ask the provider']],
@@ -35,8 +35,8 @@ const MEANINGS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   ['NotImplemented', ['unsupported', 'this server cannot do that']],
   ['MethodNotAllowed', ['unsupported', 'this server cannot do that']],
   ['InvalidStorageClass', ['unsupported', 'there is no such storage class on this server']],
-  ['SlowDown', ['cold-unreachable', 'the server asks to slow down: it is tried again later']],
-  ['ServiceUnavailable', ['cold-unreachable', 'the server is overloaded: it is tried again later']],
+  ['SlowDown', ['cold-unreachable', 'the server asks to slow down: retried later']],
+  ['ServiceUnavailable', ['cold-unreachable', 'the server is overloaded: retried later']],
   ['TimeoutError', ['cold-unreachable', 'the server does not answer: check it and the network']],
 ])
 
@@ -60,7 +60,7 @@ export function s3Error(error: unknown, place: S3Place, signal: AbortSignal): Sh
 
 export function bucketGone(place: S3Place, cause?: unknown): ShoalError {
   const { tier, bucket } = place
-  const what = `the bucket ${bucket} is not there: check its name and region, or make it`
+  const what = `the bucket ${bucket} does not exist: check its name and region, or create it`
   return tierError('cold-gone', { tier }, what, { cause })
 }
 
@@ -70,15 +70,15 @@ export function nameOf(error: unknown): string {
 }
 
 function meaningOf(status: number, system: string, name: string): readonly [ErrorCode, string] {
-  if (status === 404) return ['cold-missing', 'is not there']
+  if (status === 404) return ['cold-missing', 'does not exist']
   if (status === 401 || status === 403) return ['cold-denied', `the server refuses: ${name}`]
   if (status === 507) return ['ENOSPC', 'the server is full: make room']
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
-    return ['unsupported', `the server does not take the request: ${name}`]
+    return ['unsupported', `the server rejects the request: ${name}`]
   }
   if (status >= 500) return ['cold-unreachable', `the server failed with ${status}`]
   if (system === 'ENOTFOUND') {
-    return ['cold-unreachable', 'there is no such host: check the endpoint and the network']
+    return ['cold-unreachable', 'no such host: check the endpoint and the network']
   }
   return ['cold-unreachable', 'the server does not answer: check the endpoint and the network']
 }

@@ -87,7 +87,7 @@ export class S3Tier implements ObjectTier {
       clock: this.#clock,
       random: this.#random,
     }
-    const what = 'does not have the checksum that the server has of it: read it again'
+    const what = 'does not match its checksum on the server: read it again'
     const damaged = (): ShoalError => tierError('cold-corrupt', this.#at(key), what)
     const span = range ?? { from: 0, to: Number.MAX_SAFE_INTEGER }
     // Who names a range has means of his own to check it.

@@ -34,7 +34,7 @@ test('a member without whom stripes would be lost stays, unless it must go now',
     await other.stop()
     await clock.sleep(2 * MINUTE_MS)
     const removal = founder.ask((api) => api.removePeer(last.peer))
-    await assert.rejects(removal, { code: 'not-placed', message: /can't be read without n2/ })
+    await assert.rejects(removal, { code: 'not-placed', message: /cannot be read without n2/ })
     const info = await founder.ask((api) => api.volumeInfo('main'))
     assert.equal(info.members.length, 3)
     assert.equal((await founder.ask((api) => api.peerInfo(last.peer))).shards, 1)
@@ -54,7 +54,7 @@ test("a member that is away is removed with the owner's word only", async () => 
     const removal = founder.ask((api) => api.removePeer(away.peer))
     await assert.rejects(removal, {
       code: 'not-placed',
-      message: /n1 holds 1 shards and is not there/,
+      message: /n1 holds 1 shards and is offline/,
     })
     await founder.ask((api) => api.removePeer(away.peer, { now: true }))
     assert.equal((await founder.ask((api) => api.volumeInfo('main'))).members.length, 3)

@@ -8,7 +8,7 @@ test('calls that cannot be say who can, where else, and what to ask instead', as
     const { ticket } = await anna.ask((api) => api.invite({}))
     await assert.rejects(
       anna.ask((api) => api.join(ticket)),
-      { code: 'usage', message: 'this node printed that ticket: run it on the other machine' },
+      { code: 'usage', message: 'this node issued that ticket; use it on the other machine' },
     )
     for (const asked of [
       ben.ask((api) => api.invite({})),
@@ -28,7 +28,7 @@ test('calls that cannot be say who can, where else, and what to ask instead', as
     await assert.rejects(gone, {
       code: 'ENOENT',
       message:
-        '/docs/gone.txt: no such file or folder; if it was removed, ask the folder that it was in, such as /docs',
+        '/docs/gone.txt: no such file or folder; if it was removed, give the folder that contained it, such as /docs',
     })
   })
 })

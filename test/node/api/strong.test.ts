@@ -81,7 +81,7 @@ describe('a strong volume', { concurrency: false }, () => {
         await a.ask((api) => api.stat('/file', { consistency }))
         await assert.rejects(
           a.ask((api) => put(api, '/file', 'y', { consistency })),
-          { code: 'EPERM', message: /leave out --consistency/ },
+          { code: 'EPERM', message: /omit --consistency/ },
         )
       }
       assert.equal(await a.ask((api) => textOf(api, '/file')), 'x')
@@ -162,7 +162,7 @@ describe('a strong volume', { concurrency: false }, () => {
       await clock.sleep(MINUTE_MS)
       await assert.rejects(
         a.ask((api) => api.removePeer('n1')),
-        { code: 'NO_QUORUM', message: /n1 is no member any more.*shoal volume set main voters=/ },
+        { code: 'NO_QUORUM', message: /n1 is no longer a member.*shoal volume set main voters=/ },
       )
       assert.equal((await a.ask((api) => api.volumeInfo('main'))).members.length, 2)
       network.heal()

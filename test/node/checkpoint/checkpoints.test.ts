@@ -57,7 +57,7 @@ describe('a checkpoint', () => {
     beacons([a, b])
     await b.checkpoints.look()
     assert.equal(b.checkpoints.differsMs, hlcMillis(cut.hlc))
-    assert.match(b.notes.join(), /has another state at/)
+    assert.match(b.notes.join(), /the state of this node at .* differs/)
     assert.ok(lie !== undefined && b.volume.cuts.get(lie)?.counts === false)
     await checkpointOf('g')
     assert.equal(b.checkpoints.differsMs, undefined)

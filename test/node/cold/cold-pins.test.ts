@@ -50,7 +50,7 @@ describe('pins to a cold tier', () => {
 
       await assert.rejects(recall(a, '/old/deep/one'), {
         code: 'usage',
-        message: /the pin of \/old: take that away first/,
+        message: /the pin of \/old; remove that first/,
       })
       await a.ask((api) => api.removePin('/old'))
       await recall(a, '/old/deep/one')

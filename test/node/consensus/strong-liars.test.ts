@@ -43,7 +43,7 @@ describe('a voter that contradicts itself', () => {
     await group.scheduler.run(group.scheduler.nowMs + 2000)
     const error = await group.finish(a.make('three').then(() => undefined, asShoalError))
     assert.equal(error?.code, 'NO_QUORUM')
-    assert.match(error?.message ?? '', /two answers that exclude each other/)
+    assert.match(error?.message ?? '', /contradictory answers/)
 
     await group.finish(b.start())
     assert.ok(b.strong.liars.has(c.peer), 'the proof is kept')

@@ -117,7 +117,7 @@ describe('a strong volume', () => {
     for (const node of [b, c]) group.network.cut(node.peer, a.peer)
     const error = await refused(group, a.make('unknown'))
     assert.equal(error.code, 'timeout')
-    assert.match(error.message, /may have happened or not/)
+    assert.match(error.message, /outcome unknown/)
     assert.ok(a.volume.tentative.heldClaim !== undefined)
     await a.volume.commit()
     assert.deepEqual(a.volume.durableClaim(), a.volume.tentative.heldClaim)

@@ -234,7 +234,10 @@ describe('security log', () => {
     assert.equal(await log.compare({ ...assertDefined(log.head), number: 1 }), 'older')
     await log.close()
     await rm(join(folder, 'logs', files.sort()[0] ?? ''))
-    assert.match((await home.messages()).at(-1) ?? '', /this log was cut or altered.* are missing/)
+    assert.match(
+      (await home.messages()).at(-1) ?? '',
+      /this log was truncated or altered.* are missing/,
+    )
   })
 
   test('a disk that cannot be written to stops the log and not the node; then it goes on', async (t) => {

@@ -105,7 +105,7 @@ class FuseNativeMount implements MountedFileSystem {
 
   /** Without `force`, waits for the last user if somebody else detached the mount already. */
   async unmount({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (force) this.#stop.abort(new ShoalError('aborted', 'the mount is going'))
+    if (force) this.#stop.abort(new ShoalError('aborted', 'the mount is being unmounted'))
     await this.#point.unmount(force)
     this.#leaving.abort()
     await this.ended
@@ -175,7 +175,7 @@ class FuseNativeMount implements MountedFileSystem {
   async #end(): Promise<void> {
     const hasEnded = isLinux ? endOf(this.#thread) : () => !this.#point.isThere()
     while (!hasEnded()) await this.#pause()
-    this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it began'))
+    this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it was ready'))
     this.#binding.fuse_native_unmount(this.folder, this.#thread)
     this.#operations.clear()
     this.#stop.abort()

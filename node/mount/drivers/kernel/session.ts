@@ -134,7 +134,7 @@ export class Session {
 
   /** After the mount is gone: abort what waits, wait for the rest, release what is still open. Never rejects. */
   async end(): Promise<void> {
-    this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it began'))
+    this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it was ready'))
     for (const { request } of this.#underWay.values()) this.#cutOff(request)
     await this.#settled(() => true)
     for (const error of await this.references.releaseAll()) this.#report(error)
