@@ -1,4 +1,5 @@
-// Values on the command line, checked where they are read; what does not fit is a usage error that names its argument.
+// Values on the command line, checked where they are read; what does not fit is a usage error that
+// names its argument.
 import { InvalidArgumentError, Option } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
@@ -13,7 +14,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   d: DAY_MS,
 }
 
-/** Of `--ack`. */
+/** Values of `--ack`. */
 const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
 
 const DRIVERS: readonly DriverName[] = ['kernel', 'fuse-native']
@@ -42,7 +43,10 @@ export function addConsistency(command: Command, context: Context): void {
     .hook('preAction', (_, action) => context.useConsistency(action.opts<ConsistencyOptions>()))
 }
 
-/** A date, with a time or not, of this machine's clock unless it says otherwise. throws InvalidArgumentError. */
+/**
+ * A date, with a time or not, of this machine's clock unless it says otherwise. throws
+ * InvalidArgumentError.
+ */
 export function parseTime(text: string): WallTime {
   const time = timeOf(text)
   if (time === undefined) throw new InvalidArgumentError('Give a time as 2026-11-21T14:00.')
@@ -82,14 +86,14 @@ export function driverOption(): Option {
   return new Option('--driver <name>', help).choices(DRIVERS)
 }
 
-/** What a call waits for before it is done. */
+/** The option for how durable a write must be before the command returns. */
 export function ackOption(): Option {
   const help =
     'durability to wait for: local disk, one peer, full placement (default: set by the volume)'
   return new Option('--ack <how>', help).choices(ACKS)
 }
 
-/** Whose the call is about. */
+/** The option that names the volume. */
 export function ofVolumeOption(): Option {
   return new Option('--volume <volume>', "volume (default: the node's first)")
 }

@@ -1,4 +1,5 @@
-// The API of a running node, over its control socket. A call here is a call there: same names, same errors.
+// The API of a running node, over its control socket. A call here is a call there: same names, same
+// errors.
 import { LOCAL_PIN_ROUTE, PINS_ROUTE, SCRUB_ROUTE, SECURITY_ROUTE } from '../node/control/wire.ts'
 import { ColdClient } from './cold-client.ts'
 import type {

@@ -1,4 +1,5 @@
-// The calls of a client about cold tiers, and for the day when all machines are gone; and as FileClient.
+// The calls of a client about cold tiers, and for the day when all machines are gone; and as
+// FileClient.
 import { COLD_PUSH_ROUTE, COLD_RECALL_ROUTE, COLD_VERIFY_ROUTE } from '../node/control/wire.ts'
 import { FileClient } from './file-client.ts'
 import type { WallTime } from '../protocol/units.ts'

@@ -1,5 +1,5 @@
-// Requests to the control socket of a running node, and their answers: connections are kept and reused, bodies stream
-// with backpressure, and an aborted call is broken off at the node too.
+// Requests to the control socket of a running node, and their answers: connections are kept and
+// reused, bodies stream with backpressure, and an aborted call is broken off at the node too.
 import { once } from 'node:events'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import {
@@ -22,7 +22,10 @@ import type {
 import type { FileCallOptions } from '../node/control/api.ts'
 import type { ErrorBody } from '../node/control/wire.ts'
 
-/** Not imported: an import reads all that the module offers, and loads a WebSocket with it, in a third of a command's start. */
+/**
+ * Not imported: an import reads all that the module offers, and loads a WebSocket with it, in a
+ * third of a command's start.
+ */
 const { Agent, request: httpRequest } = process.getBuiltinModule('node:http')
 
 const CONNECTIONS_MAX = 16
@@ -32,7 +35,7 @@ export type Query = Readonly<Record<string, string | number | bigint | boolean |
 export interface Answer {
   readonly headers: IncomingHttpHeaders
   readonly body: AsyncIterable<Uint8Array>
-  /** What came after the body, once that has ended; empty where nothing did. */
+  /** A trailer that followed the body, once the body has ended; empty if there was none. */
   readonly trailer: (name: string) => string
 }
 
@@ -59,7 +62,10 @@ export class Connection {
     this.#agent.destroy()
   }
 
-  /** Send a request and its body. returns the response once it has begun well. throws what the node reports. */
+  /**
+   * Send a request and its body. returns the response once it has begun well. throws what the node
+   * reports.
+   */
   async open(
     method: string,
     route: string,
@@ -115,7 +121,10 @@ function headersOf({ consistency, session, onSession }: FileCallOptions): Outgoi
   }
 }
 
-/** Send `body` and wait for the response, which may come early: then the rest of the body is not sent. */
+/**
+ * Send `body` and wait for the response, which may come early: then the rest of the body is not
+ * sent.
+ */
 async function exchange(
   request: ClientRequest,
   body: Uint8Array | AsyncIterable<Uint8Array> | undefined,

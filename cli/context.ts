@@ -1,4 +1,5 @@
-// What every command is given: where the node's home is, how to reach the node, how to print, and when to stop.
+// The context given to every command: the node's home, the client of the node, how to print, and
+// when to stop.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Client } from './client.ts'

@@ -1,5 +1,6 @@
-// `shoal up --detach`: the same command again in a process of its own, which reports through an IPC channel when it is
-// ready or why it is not. Then the channel closes and nothing ties the two together.
+// `shoal up --detach`: the same command again in a process of its own, which reports through an IPC
+// channel when it is ready or why it is not. Then the channel closes and nothing ties the two
+// together.
 import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,18 +20,18 @@ const LAST_WORDS_MAX = 400
 /** After stdin, stdout, stderr and the IPC channel. */
 const SECRET_DESCRIPTOR = 4
 
-/** What a process needs that nobody else is to see. */
+/** Secrets that a process needs and nobody else may see. */
 export interface Given {
   readonly ticket: string | undefined
-  /** Of a protected home, where it was typed in. */
+  /** The passphrase of a protected home, if it was typed in. */
   readonly secret: Uint8Array | undefined
 }
 
 type Report = NodeStatus | ErrorBody
 
 /**
- * Start this command again without --detach and wait until its node is ready. An interrupt ends it. What
- * is given goes by pipes: what is on a command line, every user of the machine may read.
+ * Start this command again without --detach and wait until its node is ready. An interrupt ends it.
+ * What is given goes by pipes: what is on a command line, every user of the machine may read.
  * throws what the process reports, or 'internal' with its last words if it ends before it could.
  */
 export async function startDetached(
@@ -77,7 +78,10 @@ function wordsAgain(): string[] {
   return words.filter((word, at) => !word.startsWith('--join') && words[at - 1] !== '--join')
 }
 
-/** Tell the process that started this one how it went. Only the first report counts. returns false if there is none. */
+/**
+ * Tell the process that started this one how it went. Only the first report counts. returns false
+ * if there is none.
+ */
 export function reportToStarter(report: NodeStatus | ShoalError): boolean {
   if (process.env[MARK] === undefined) return false
   if (process.connected) {

@@ -1,4 +1,5 @@
-// The calls about files of a running node, over its control socket; and what all calls there have in common.
+// The calls about files of a running node, over its control socket; and what all calls there have
+// in common.
 import {
   API_PREFIX,
   CAR_ROUTE,
@@ -47,11 +48,14 @@ import type { SmallFile } from '../node/control/small-files.ts'
 import type { Query } from './connection.ts'
 export interface ClientOptions extends CallOptions {
   readonly home: string
-  /** What calls about a path are made with, unless they say otherwise. */
+  /** Returns the default options for calls about a path. */
   readonly optionsFor?: ((path: string) => Promise<FileCallOptions>) | undefined
 }
 
-/** throws ShoalError 'not-running' from every call while no node answers. Answers are those of our own node: not checked again. */
+/**
+ * throws ShoalError 'not-running' from every call while no node answers. Answers are those of our
+ * own node: not checked again.
+ */
 export class FileClient implements FilesApi, ConflictsApi, HistoryApi, ExchangeApi {
   readonly #connection: Connection
   readonly #optionsFor: ClientOptions['optionsFor']
@@ -189,7 +193,7 @@ export class FileClient implements FilesApi, ConflictsApi, HistoryApi, ExchangeA
     this.#connection.close()
   }
 
-  /** What a call about a path is made with. */
+  /** Merges the default options for a path with those of a call. */
   async #options(path: string, options?: FileCallOptions): Promise<FileCallOptions> {
     return { ...(await this.#optionsFor?.(path)), ...options }
   }

@@ -1,6 +1,7 @@
-// How entries follow each other, drawn beside them: newest first, a lane for each line of work that goes on further
-// down. Lanes join at the entry that all of theirs followed, and part at one that followed several. Pure text; at most
-// LANES_MAX lanes: what finds none free comes without its line.
+// How entries follow each other, drawn beside them: newest first, a lane for each line of work that
+// goes on further down. Lanes join at the entry that all of theirs followed, and part at one that
+// followed several. Pure text; at most LANES_MAX lanes: what finds none free comes without its
+// line.
 
 const LANES_MAX = 12
 

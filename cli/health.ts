@@ -5,7 +5,7 @@ import type { FileFault } from '../node/control/garbage.ts'
 
 /** "any 2 peers may be lost". */
 export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
-  // What is not there yet may get fewer shards than the class says.
+  // Data that is not placed yet may get fewer shards than the class says.
   const isEmpty = Object.values(stripes).every((number) => number === 0)
   if (isEmpty && cold.copied + cold.only > 0) return 'all data is in a cold tier'
   if (isEmpty) return 'no data placed yet'
@@ -32,7 +32,10 @@ function stateText([state, number]: readonly [string, number], index: number): s
   return index === 0 ? `${count(number, 'stripe')} ${state}` : `${number} ${state}`
 }
 
-/** What is wrong with where the stripes of a volume lie, and what is being done, a row each; none if all is well. */
+/**
+ * Faults in the placement of a volume's stripes, and the work on them, a row each; none if all is
+ * well.
+ */
 export function careRows(volume: VolumeStatus): readonly (readonly [what: string, text: string])[] {
   const { degradedPlacement, reclaimableBytes, tiersToTrust } = volume
   const placement = `degraded for ${count(degradedPlacement, 'stripe')}: more shards in one zone than may be lost`
@@ -59,7 +62,7 @@ export function falseFileText({ path, author, message }: FileFault): string {
   return `${what}: its content is not what it claims to be and cannot be read; remove it (${printable(message)})`
 }
 
-/** What a person should know of the log, and what to do, a row each; none if all is well. */
+/** Faults of the log and the remedies, a row each; none if all is well. */
 export function logRows({
   name,
   log,
@@ -91,7 +94,7 @@ export function logRows({
   return [...rows, ...checkpointRows(log)]
 }
 
-/** What holds up checkpoints, or came too late for one. */
+/** Rows about members that delay checkpoints, or came too late for one. */
 function checkpointRows({
   late,
   stalled,
@@ -134,7 +137,7 @@ function incompleteOf({ stripes }: VolumeStatus): number {
   return stripes.degraded + stripes.atRisk + stripes.lost
 }
 
-/** What this node does. */
+/** The repair work of this node. */
 function workTexts({ upkeep }: VolumeStatus): string[] {
   const { repairing, queued, moving, outdated, brake, repairedBytes, movedBytes } = upkeep
   return textsOf([

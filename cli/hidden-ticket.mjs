@@ -1,6 +1,7 @@
-// A command line is open to every user of the machine as long as the process runs, and a ticket admits whoever has it. So
-// a command that was given one becomes itself again (execve) without it: the ticket goes by way of a file of 0600, which
-// is removed as soon as it was read. Plain JavaScript, since it is the first thing that runs (shoal.mjs).
+// A command line is open to every user of the machine as long as the process runs, and a ticket
+// admits whoever has it. So a command that was given one becomes itself again (execve) without it:
+// the ticket goes by way of a file of 0600, which is removed as soon as it was read. Plain
+// JavaScript, since it is the first thing that runs (shoal.mjs).
 import { mkdtempSync, readFileSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -11,7 +12,10 @@ const FILE = 'SHOAL_TICKET_FILE'
 const HIDDEN = 'shoal1...'
 const TICKET = /^(--join=)?(shoal1[a-z2-7]{20,})$/
 
-/** In process.argv is the ticket, in that of the operating system it is not. Does not return where it begins anew. */
+/**
+ * In process.argv is the ticket, in that of the operating system it is not. Does not return where
+ * it begins anew.
+ */
 export function hideTicket() {
   const file = process.env[FILE]
   if (file !== undefined) return take(file)

@@ -1,5 +1,6 @@
-// The mode and owner that a file of the namespace gets on this machine, as cp(1) does it. Whoever may write to a volume
-// chooses modes and owners there, so by default what is got is the caller's own and never runs as somebody else.
+// The mode and owner that a file of the namespace gets on this machine, as cp(1) does it. Whoever
+// may write to a volume chooses modes and owners there, so by default what is got is the caller's
+// own and never runs as somebody else.
 import { lchown } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { fchmodSync, fchownSync } from 'node:fs'
@@ -18,7 +19,10 @@ export class LocalAttributes {
   readonly #user = process.geteuid?.() ?? 0
   readonly #group = process.getegid?.() ?? 0
 
-  /** preserve: mode as it is, and as root the owner; else less the umask, and without the bits that lend rights. */
+  /**
+   * preserve: mode as it is, and as root the owner; else less the umask, and without the bits that
+   * lend rights.
+   */
   constructor({ preserve }: { readonly preserve: boolean }) {
     this.#preserve = preserve
     this.#umask = process.umask()
@@ -41,7 +45,7 @@ export class LocalAttributes {
     return !this.#givesAway || (Number(local.uid) === stat.uid && Number(local.gid) === stat.gid)
   }
 
-  /** Of an open file. The owner first: a change of it takes bits away. */
+  /** Sets the attributes of an open file. The owner first: a change of it takes bits away. */
   async setOn(file: FileHandle, stat: Attributes): Promise<void> {
     if (this.#givesAway) await file.chown(stat.uid, stat.gid)
     await file.chmod(this.mode(stat))
@@ -53,7 +57,7 @@ export class LocalAttributes {
     fchmodSync(file, this.mode(stat))
   }
 
-  /** Of a symlink, which has no mode. */
+  /** Sets the owner of a symlink, which has no mode. */
   async setOnLink(path: string, stat: Attributes): Promise<void> {
     if (this.#givesAway) await lchown(path, stat.uid, stat.gid)
   }

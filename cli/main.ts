@@ -72,7 +72,10 @@ const COMMANDS = [
   addKey,
 ] as const
 
-/** npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the first, it is that one. */
+/**
+ * npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the
+ * first, it is that one.
+ */
 const ECHO_MS = 1000
 
 /** The reason to stop where there is nothing more to say. */
@@ -92,7 +95,7 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv).finally(() => context.saveSession())
   } catch (thrown) {
-    // What breaks because the command is to stop, broke for that reason.
+    // A failure caused by the interrupt is reported as the interrupt.
     const { aborted, reason } = interrupt.signal
     const failure: unknown = aborted && explain(thrown).code === 'aborted' ? reason : thrown
     process.exitCode ||= report(failure, argv.includes('--json'))
@@ -165,7 +168,9 @@ function stopOnSignals(interrupt: AbortController): void {
   if (isatty(0)) process.on('SIGHUP', stop)
 }
 
-/** `shoal cat big | head` is no failure: who reads has seen enough. A full disk under stdout is one. */
+/**
+ * `shoal cat big | head` is no failure: who reads has seen enough. A full disk under stdout is one.
+ */
 function stopWithoutOutput(interrupt: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     const told = interrupt.signal.reason === OUTPUT_GONE

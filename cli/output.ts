@@ -1,4 +1,5 @@
-// How things look to people: sizes, times, tables, names that cannot play tricks on a terminal, and errors. Pure text.
+// How things look to people: sizes, times, tables, names that cannot play tricks on a terminal, and
+// errors. Pure text.
 import { stripVTControlCharacters } from 'node:util'
 import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
@@ -94,12 +95,17 @@ function shownLength(text: string): number {
   return stripVTControlCharacters(text).length
 }
 
-/** A name that came from somebody else, without the characters that move a cursor, end a line or turn it around. */
+/**
+ * A name that came from somebody else, without the characters that move a cursor, end a line or
+ * turn it around.
+ */
 export function printable(text: string): string {
   return text.replace(HIDDEN_CHARS, '?')
 }
 
-/** Lines and colours of our own as they are, and whatever in them should have been made printable. */
+/**
+ * Lines and colours of our own as they are, and whatever in them should have been made printable.
+ */
 export function printableLines(text: string): string {
   return text
     .split(OWN_CODES)
@@ -107,7 +113,9 @@ export function printableLines(text: string): string {
     .join('')
 }
 
-/** A value as --json shows it: exact, on one line, and nothing in it does anything to a terminal. */
+/**
+ * A value as --json shows it: exact, on one line, and nothing in it does anything to a terminal.
+ */
 export function jsonLine(value: unknown): string {
   return escapeHidden(encodeJson(value))
 }
@@ -123,7 +131,9 @@ export function errorLine(error: ShoalError): string {
   return `${colors.red('shoal:')} ${printable(error.message)}`
 }
 
-/** Any thrown value as ShoalError; what the local file system reports gets a sentence of its own. */
+/**
+ * Any thrown value as ShoalError; what the local file system reports gets a sentence of its own.
+ */
 export function explain(thrown: unknown): ShoalError {
   const error = asShoalError(thrown)
   const { code, path } = (

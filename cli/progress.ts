@@ -1,4 +1,5 @@
-// Progress of long work, on stderr: a bar on a terminal, a plain line now and then elsewhere, nothing with --json.
+// Progress of long work, on stderr: a bar on a terminal, a plain line now and then elsewhere,
+// nothing with --json.
 import progress from 'cli-progress'
 import { SECOND_MS } from '../protocol/units.ts'
 import { formatBytes } from './output.ts'

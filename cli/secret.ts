@@ -1,11 +1,11 @@
-// Where a command has the secret of a protected home from: a credential of systemd, a file, or whoever is at the terminal.
+// Reads the secret of a protected home from a credential of systemd, a file, or the terminal.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
 import type { Context } from './context.ts'
 
 const FILE_VARIABLE = 'SHOAL_PASSPHRASE_FILE'
-/** Where systemd has the credentials of a service (systemd.exec(5)). */
+/** The variable with the folder of a service's credentials (systemd.exec(5)). */
 const CREDENTIALS_VARIABLE = 'CREDENTIALS_DIRECTORY'
 const [ENTER, BACKSPACE, INTERRUPT] = ['\r', '\u007f', '\u0003']
 
@@ -13,7 +13,7 @@ export interface SecretOptions {
   readonly passphraseFile?: string | undefined
 }
 
-/** Of which home it is asked for: by what name systemd gives its secret, if by one. */
+/** The name of the systemd credential that holds the secret of a home, if there is one. */
 interface Asked {
   readonly credential?: string | undefined
 }
@@ -82,7 +82,7 @@ function withoutLineEnd(bytes: Uint8Array): Uint8Array {
   )
 }
 
-/** What is typed is not shown. */
+/** Reads a line from the terminal without echoing it. */
 async function prompt({ signal }: Context, question: string): Promise<Uint8Array> {
   const { stdin, stderr } = process
   stderr.write(question)

@@ -1,5 +1,5 @@
-// The session of a person: a file with the tokens of what their commands have read and written, one a line, each of one
-// volume. A command begins where the last one ended, on whatever node that was.
+// The session of a person: a file with the tokens of what their commands have read and written, one
+// a line, each of one volume. A command begins where the last one ended, on whatever node that was.
 import { access, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isSessionOf, mergeSessions, parseSession } from '../protocol/clock/session.ts'
@@ -10,7 +10,7 @@ import type { VolumeStatus } from '../node/control/status.ts'
 
 export interface SessionComponents {
   readonly file: string
-  /** Of the node that is asked. */
+  /** Lists the volumes of the node. */
   readonly listVolumes: () => Promise<readonly VolumeStatus[]>
 }
 
@@ -25,7 +25,7 @@ export class SessionFile {
     this.#c = components
   }
 
-  /** What a call about a path is made with. throws 'usage' for a file that holds anything else. */
+  /** The session options for a call about a path. */
   async optionsFor(path: string): Promise<Pick<FileCallOptions, 'session' | 'onSession'>> {
     const tokens = await (this.#tokens ??= this.#read())
     const onSession = (token: string): void => {
@@ -79,7 +79,7 @@ function add(tokens: Map<string, string>, token: string): void {
   tokens.set(volume, known === undefined ? token : mergeSessions(known, token))
 }
 
-/** Of a file that can be made. */
+/** The empty text of a session file that does not exist yet. */
 async function nothingYet(file: string, error: unknown): Promise<string> {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   const folder = dirname(file)

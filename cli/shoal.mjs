@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Starts the command on a Node that can run it: in this process if its Node is new enough, else as a child on the one
-// installed beside the command. Plain JavaScript that any Node since 16 understands.
+// Starts the command on a Node that can run it: in this process if its Node is new enough, else as
+// a child on the one installed beside the command. Plain JavaScript that any Node since 16
+// understands.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module from 'node:module'
@@ -13,21 +14,24 @@ import { hideTicket } from './hidden-ticket.mjs'
 const NODE_MAJOR_MIN = 24
 const here = dirname(fileURLToPath(import.meta.url))
 
-// Hashing, compression, disk and DNS share libuv's pool; its default of 4 threads starves them. Read at first use.
+// Hashing, compression, disk and DNS share libuv's pool; its default of 4 threads starves them.
+// Read at first use.
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   hideTicket()
-  // A thread that has no room for code that it has compiled, when the process ends, waits for a collection that never comes,
-  // and the process for the thread (V8's CollectionBarrier::AwaitCollectionBackground): only the main thread makes
-  // code, and what belongs to it.
+  // A thread that has no room for code that it has compiled, when the process ends, waits for a
+  // collection that never comes, and the process for the thread (V8's
+  // CollectionBarrier::AwaitCollectionBackground): only the main thread makes code, and what
+  // belongs to it.
   for (const flag of [
     'concurrent-sparkplug',
     'maglev-build-code-on-background',
     'maglev-deopt-data-on-background',
   ])
     v8.setFlagsFromString(`--no-${flag}`)
-  // What is compiled is kept beside the packages, not in a folder that others can write to: half the time to start.
+  // Compiled code is cached beside the packages, not in a folder that others can write to: this
+  // halves the time to start.
   module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
   await import('./main.ts')
 } else {

@@ -1,5 +1,5 @@
-// Where a command has its ticket from: `-` is stdin, `@FILE` a file, anything else the ticket itself, which is then on the
-// command line for all to see who run `ps`.
+// Reads the ticket of a command: `-` is stdin, `@FILE` a file, anything else the ticket itself,
+// which every user of the machine can then see in the output of `ps`.
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { ShoalError } from '../protocol/errors.ts'

@@ -1,4 +1,5 @@
-// Copying many files: a bounded number at a time, one failed file does not end the rest, and what failed is told.
+// Copying many files: a bounded number at a time, one failed file does not end the rest, and what
+// failed is told.
 import PQueue from 'p-queue'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
@@ -9,7 +10,10 @@ import type { Context } from './context.ts'
 import type { Progress } from './progress.ts'
 
 const CONCURRENCY = 8
-/** Bounds memory; and so far the walk is ahead of the copying, so that progress knows of the work to come. */
+/**
+ * Bounds memory; and so far the walk is ahead of the copying, so that progress knows of the work to
+ * come.
+ */
 const QUEUED_MAX = 4096
 /** So many failures are told one by one; the rest is in the count at the end. */
 const TOLD_MAX = 20
@@ -28,7 +32,7 @@ export interface Tally {
   files: number
   folders: number
   symlinks: number
-  /** Of files that were copied. */
+  /** Bytes of the copied files. */
   bytes: number
   /** There already, with the same size and time. */
   unchanged: number
@@ -47,7 +51,9 @@ export class Transfer {
     this.#progress = showProgress(context, label)
   }
 
-  /** Run `job` when there is room for it; returns early, throws only what ends the whole transfer. */
+  /**
+   * Run `job` when there is room for it; returns early, throws only what ends the whole transfer.
+   */
   async add(job: () => Promise<void>): Promise<void> {
     await this.#queue.onSizeLessThan(QUEUED_MAX)
     if (this.#fatal !== undefined) throw this.#fatal

@@ -1,6 +1,7 @@
-// A set of texts in fixed memory: what was added is always found, what was not hardly ever (Bloom, "Space/time trade-offs
-// in hash coding with allowable errors", 1970). All bit positions come from two hashes (Kirsch and Mitzenmacher, "Less
-// hashing, same performance", 2006). Not for keys that somebody chooses so that they collide: he would be found a member.
+// A set of texts in fixed memory: what was added is always found, what was not hardly ever (Bloom,
+// "Space/time trade-offs in hash coding with allowable errors", 1970). All bit positions come from
+// two hashes (Kirsch and Mitzenmacher, "Less hashing, same performance", 2006). Not for keys that
+// somebody chooses so that they collide: he would be found a member.
 import { assert } from './errors.ts'
 import { MIB } from './units.ts'
 

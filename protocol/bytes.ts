@@ -1,5 +1,6 @@
-// Byte arrays: compare, join, and their text forms. A "byte string" (one char per byte, latin1) is how binary keys
-// and file names are held in memory: it compares and works as a Map key, as a Uint8Array does not.
+// Byte arrays: compare, join, and their text forms. A "byte string" (one char per byte, latin1) is
+// how binary keys and file names are held in memory: it compares and works as a Map key, as a
+// Uint8Array does not.
 
 /** A string whose chars are bytes (0..255). Orders as its bytes do. */
 export type ByteString = string
@@ -63,7 +64,7 @@ export function float64ToBytes(value: number): Uint8Array {
   return bytes
 }
 
-/** What float64ToBytes made; the caller has checked that there are 8. */
+/** Reads the 8 bytes written by float64ToBytes; the caller has checked the length. */
 export function float64FromBytes(bytes: Uint8Array): number {
   return view(bytes).readDoubleBE()
 }

@@ -1,6 +1,7 @@
-// DAG-CBOR item by item, for the small records of hot paths: the same bytes as cbor.ts makes of the same values, without
-// a tree of values between. RFC 8949 with the rules of https://ipld.io/specs/codecs/dag-cbor/spec/ (least heads, definite
-// lengths). Only what records hold: integers of 64 bits, byte strings, lists, null.
+// DAG-CBOR item by item, for the small records of hot paths: the same bytes as cbor.ts makes of the
+// same values, without a tree of values between. RFC 8949 with the rules of
+// https://ipld.io/specs/codecs/dag-cbor/spec/ (least heads, definite lengths). Only what records
+// hold: integers of 64 bits, byte strings, lists, null.
 import type { ByteString } from './bytes.ts'
 import { ShoalError } from './errors.ts'
 
@@ -17,7 +18,7 @@ export class CborWriter {
   #bytes: Buffer = Buffer.alloc(4096)
   #at = 0
 
-  /** What was written, in bytes of its own. The writer begins anew. */
+  /** Returns the written bytes as a copy, and resets the writer. The writer begins anew. */
   finish(): Uint8Array {
     const out = Buffer.copyBytesFrom(this.#bytes, 0, this.#at)
     this.#at = 0
@@ -106,7 +107,10 @@ export class CborWriter {
   }
 }
 
-/** Takes items one after another. Every method throws ShoalError 'corrupt' for what is not that item. */
+/**
+ * Takes items one after another. Every method throws ShoalError 'corrupt' for what is not that
+ * item.
+ */
 export class CborReader {
   readonly #bytes: Buffer
   readonly #what: string

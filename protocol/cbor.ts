@@ -1,4 +1,5 @@
-// The one door to DAG-CBOR (https://ipld.io/specs/codecs/dag-cbor/spec/): deterministic, strict, bounded.
+// The one door to DAG-CBOR (https://ipld.io/specs/codecs/dag-cbor/spec/): deterministic, strict,
+// bounded.
 import { decode as dagDecode, encode as dagEncode } from '@ipld/dag-cbor'
 import { equalBytes } from './bytes.ts'
 import { ShoalError } from './errors.ts'
@@ -13,10 +14,11 @@ export function encodeCbor(value: unknown): Uint8Array {
 }
 
 /**
- * The value of DAG-CBOR bytes. Lenient about what changes no value (order of keys, width of floats).
- * itemsMax: items of lists, keys and values that it may have, at all depths; as few as its message allows.
- * throws ShoalError 'malformed' for what is not DAG-CBOR, too deep or with too many items; never anything else. That is
- * found before anything is built: what is refused costs no memory.
+ * The value of DAG-CBOR bytes. Lenient about what changes no value (order of keys, width of
+ * floats). itemsMax: items of lists, keys and values that it may have, at all depths; as few as its
+ * message allows.
+ * throws ShoalError 'malformed' for what is not DAG-CBOR, too deep or with too many items; never
+ * anything else. That is found before anything is built: what is refused costs no memory.
  */
 export function decodeCbor(
   bytes: Uint8Array,
@@ -55,8 +57,8 @@ const [BYTES, TEXT, LIST, MAP, TAG] = [2, 3, 4, 5, 6]
 const left = new Float64Array(CBOR_DEPTH_MAX + 1)
 
 /**
- * What is wrong with the shape of one CBOR value that fills `bytes`, from the heads of its items alone (RFC 8949 §3); undefined
- * if it is sound. cost: one pass, nothing allocated.
+ * The fault in the shape of one CBOR value that fills `bytes`, found by the heads of its items
+ * alone (RFC 8949 §3); undefined if there is none.
  */
 function faultOf(bytes: Uint8Array, itemsMax: number): string | undefined {
   const end = bytes.length
@@ -90,7 +92,7 @@ function faultOf(bytes: Uint8Array, itemsMax: number): string | undefined {
         break
       }
       case TAG:
-        // Of a link: a byte string follows.
+        // A link: a byte string follows.
         if ((bytes[at] ?? 0) >> 5 !== BYTES) return 'is not DAG-CBOR'
         continue
     }
@@ -100,7 +102,10 @@ function faultOf(bytes: Uint8Array, itemsMax: number): string | undefined {
   }
 }
 
-/** Reads typed fields from a decoded value; every method throws ShoalError 'malformed' naming `what` and the field. */
+/**
+ * Reads typed fields from a decoded value; every method throws ShoalError 'malformed' naming `what`
+ * and the field.
+ */
 export class Fields {
   readonly #map: Readonly<Record<string, unknown>>
   readonly #what: string

@@ -7,12 +7,13 @@ import { ShoalError, assert } from './errors.ts'
 
 /** Bytes that sealing adds. */
 export const TAG_BYTES = 16
-// Keys are made key objects: Node 24 takes 25 us longer over plain bytes, which it tries to read as one first.
+// Keys are made key objects: Node 24 takes 25 us longer over plain bytes, which it tries to read as
+// one first.
 const ZERO_NONCE = new Uint8Array(12)
 
 /**
- * AES-256-GCM under a key that seals exactly one message, hence the zero nonce: the key must be derived from the
- * message or from a fresh random salt.
+ * AES-256-GCM under a key that seals exactly one message, hence the zero nonce: the key must be
+ * derived from the message or from a fresh random salt.
  * returns ciphertext || 16-byte tag.
  */
 export function sealOnce(key: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array {
@@ -43,8 +44,9 @@ export function openOnce(key: Uint8Array, sealed: Uint8Array, associated: Uint8A
 }
 
 /**
- * Seal a short secret so that only the holder of an Ed25519 identity can open it: ephemeral X25519 with the key's
- * Montgomery form, BLAKE3 key derivation, AES-256-GCM (the construction of age and libsodium's sealed box).
+ * Seal a short secret so that only the holder of an Ed25519 identity can open it: ephemeral X25519
+ * with the key's Montgomery form, BLAKE3 key derivation, AES-256-GCM (the construction of age and
+ * libsodium's sealed box).
  *
  * ephemeralSeed: 32 fresh random bytes. returns ephemeral public key (32) || sealed.
  */

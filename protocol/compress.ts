@@ -1,5 +1,6 @@
-// The one door to compression: zstd (RFC 8878), synchronous, bounded on the way out: in bytes and in memory, whatever a
-// frame says of itself. What is taken is one whole frame without a dictionary and nothing else, so that everyone takes the same.
+// The one door to compression: zstd (RFC 8878), synchronous, bounded on the way out: in bytes and
+// in memory, whatever a frame says of itself. What is taken is one whole frame without a dictionary
+// and nothing else, so that everyone takes the same.
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { ShoalError } from './errors.ts'
 import { ZSTD_WINDOW_MAX } from './limits.ts'
@@ -8,7 +9,7 @@ import { KIB } from './units.ts'
 const MAGIC = 0xfd2fb528
 const MAGIC_BYTES = 4
 const CHECKSUM_BYTES = 4
-/** Of a block: 1 bit that says whether it is the last, 2 of its type, 21 of its size. */
+/** Size of a block head: 1 bit for the last block, 2 for its type, 21 for its size. */
 const BLOCK_HEAD_BYTES = 3
 const [RAW, RUN, COMPRESSED] = [0, 1, 2]
 /** Bytes of the field with the length of the content, by the first two bits of the descriptor. */
@@ -27,8 +28,8 @@ export function zstdCompress(bytes: Uint8Array): Uint8Array {
 
 /**
  * Inverse of zstdCompress, of any compressor's frame.
- * throws ShoalError 'malformed' on what is not one frame, with a window above ZSTD_WINDOW_MAX, or when the output would
- * exceed `lengthMax` bytes; it stops there.
+ * throws ShoalError 'malformed' on what is not one frame, with a window above ZSTD_WINDOW_MAX, or
+ * when the output would exceed `lengthMax` bytes; it stops there.
  */
 export function zstdDecompress(bytes: Uint8Array, lengthMax: number): Uint8Array {
   const fault = faultOf(bytes, lengthMax)
@@ -41,7 +42,7 @@ export function zstdDecompress(bytes: Uint8Array, lengthMax: number): Uint8Array
   }
 }
 
-/** What is wrong with a frame by its heads (RFC 8878 §3.1.1); undefined if these are sound. cost: O(blocks). */
+/** The fault in the heads of a frame (RFC 8878 §3.1.1); undefined if there is none. */
 function faultOf(bytes: Uint8Array, lengthMax: number): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length <= MAGIC_BYTES || view.getUint32(0, true) !== MAGIC) return 'is none'

@@ -1,5 +1,6 @@
-// Where bytes hold something: what is all zeros need not be stored. Blocks make the search cheap: one that begins with
-// another byte is left at once, and a hole of less than a block is not worth one.
+// Finds the runs of bytes that are not all zeros and so must be stored. Blocks make the search
+// cheap: one that begins with another byte is left at once, and a hole of less than a block is not
+// worth one.
 import { KIB } from './units.ts'
 
 const BLOCK_BYTES: number = 16 * KIB
@@ -12,7 +13,8 @@ export interface Run {
 }
 
 /**
- * The longest runs of blocks that are not all zeros, in order. Blocks lie in the file as in a row of them from its start.
+ * The longest runs of blocks that are not all zeros, in order. Blocks lie in the file as in a row
+ * of them from its start.
  *
  * position: where in the file the bytes begin.
  */

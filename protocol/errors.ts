@@ -1,5 +1,5 @@
-// Every failure that a caller may react to carries a stable code. A code exists only where some caller branches
-// on it or a person must do something about it; the rest is `internal`.
+// Every failure that a caller may react to carries a stable code. A code exists only where some
+// caller branches on it or a person must do something about it; the rest is `internal`.
 
 /** Stable codes; part of the API and of `--json` output. */
 export type ErrorCode =
@@ -76,7 +76,8 @@ export class ShoalError extends Error {
   readonly permanent: boolean
 
   /**
-   * message: what happened, to which path, id or peer; then what to do next where a person can do something.
+   * message: what happened, to which path, id or peer; then what to do next where a person can do
+   * something.
    */
   constructor(
     code: ErrorCode,

@@ -1,5 +1,5 @@
-// The one door to hashing. BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn 2020) native and synchronous;
-// SHA-256 for volumes that ask for it. 32 bytes everywhere.
+// The one door to hashing. BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn 2020) native and
+// synchronous; SHA-256 for volumes that ask for it. 32 bytes everywhere.
 import { hash as nodeHash, createHmac, createSecretKey } from 'node:crypto'
 import { Blake3Hasher, blake3 as nativeBlake3 } from '@napi-rs/blake-hash'
 import { concatBytes } from './bytes.ts'
@@ -12,7 +12,10 @@ export function blake3(bytes: Uint8Array): Uint8Array {
   return nativeBlake3(asBuffer(bytes))
 }
 
-/** BLAKE3-256 of the concatenation of `parts`, which are small: to join them takes less than a hasher. */
+/**
+ * BLAKE3-256 of the concatenation of `parts`, which are small: to join them takes less than a
+ * hasher.
+ */
 export function blake3Concat(...parts: readonly Uint8Array[]): Uint8Array {
   return nativeBlake3(asBuffer(concatBytes(parts)))
 }
@@ -22,7 +25,10 @@ export function blake3Keyed(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return Blake3Hasher.newKeyed(asBuffer(key)).update(asBuffer(bytes)).digestBuffer()
 }
 
-/** blake3Keyed in hexadecimal, for many inputs under one key: a tenth of the time where they are small. */
+/**
+ * blake3Keyed in hexadecimal, for many inputs under one key: a tenth of the time where they are
+ * small.
+ */
 export function keyedHasher(key: Uint8Array): (bytes: Uint8Array) => string {
   const hasher = Blake3Hasher.newKeyed(asBuffer(key))
   return (bytes) => {
@@ -31,7 +37,10 @@ export function keyedHasher(key: Uint8Array): (bytes: Uint8Array) => string {
   }
 }
 
-/** BLAKE3 derive-key mode: a 32-byte key from `material`, separated by `context` (a constant of this program). */
+/**
+ * BLAKE3 derive-key mode: a 32-byte key from `material`, separated by `context` (a constant of this
+ * program).
+ */
 export function deriveKey(context: string, material: Uint8Array): Uint8Array {
   return Blake3Hasher.newDeriveKey(context).update(asBuffer(material)).digestBuffer()
 }

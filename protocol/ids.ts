@@ -1,4 +1,5 @@
-// Ids: branded strings, each with one canonical text form, which is also the Map key. Raw bytes only on the wire.
+// Ids: branded strings, each with one canonical text form, which is also the Map key. Raw bytes
+// only on the wire.
 import { base32 } from 'multiformats/bases/base32'
 import { base58btc } from 'multiformats/bases/base58'
 import { fromHex, toHex } from './bytes.ts'
@@ -10,7 +11,7 @@ import { divCeil } from './units.ts'
 export type PeerId = string & { readonly brand: 'PeerId' }
 /** Hex of the 32-byte BLAKE3 hash of the volume's genesis document. */
 export type VolumeId = string & { readonly brand: 'VolumeId' }
-/** Hex of 16 bytes: one incarnation of one peer in one volume (DESIGN §1 "actor"). */
+/** Hex of 16 bytes: an actor, one incarnation of one peer in one volume. */
 export type ActorId = string & { readonly brand: 'ActorId' }
 /** Hex of the 32-byte hash of an entry's header. */
 export type EntryHash = string & { readonly brand: 'EntryHash' }
@@ -70,7 +71,8 @@ export function cidText(cid: Uint8Array): string {
 
 /**
  * CID bytes of canonical text, checked.
- * throws ShoalError 'malformed' if it is not a CIDv1 with `codec` and a 32-byte digest of a known hash.
+ * throws ShoalError 'malformed' if it is not a CIDv1 with `codec` and a 32-byte digest of a known
+ * hash.
  */
 export function cidBytes(text: string, codec: number): Uint8Array {
   let cid: Uint8Array
@@ -84,7 +86,10 @@ export function cidBytes(text: string, codec: number): Uint8Array {
   return cid
 }
 
-/** throws ShoalError 'malformed' unless `cid` is a CIDv1 of `codec` with a 32-byte digest of a known hash. */
+/**
+ * throws ShoalError 'malformed' unless `cid` is a CIDv1 of `codec` with a 32-byte digest of a known
+ * hash.
+ */
 export function checkCid(cid: Uint8Array, codec: number): void {
   const known = cid[2] === MULTIHASH_BLAKE3 || cid[2] === MULTIHASH_SHA2_256
   if (

@@ -2,7 +2,10 @@
 import { assert } from './errors.ts'
 import { DAY_MS, KIB, MIB } from './units.ts'
 
-/** One framed message on a stream, of whatever protocol; each takes less, as its wire/ file says. A larger one costs the stream. */
+/**
+ * One framed message on a stream, of whatever protocol; each takes less, as its wire/ file says. A
+ * larger one costs the stream.
+ */
 export const FRAME_MAX: number = 5 * MIB
 /** Bytes received of frames that nobody has taken yet: of one peer, and of all. */
 export const IN_FLIGHT_PEER_MAX: number = 32 * MIB
@@ -18,13 +21,18 @@ export const ENTRY_BODY_MAX: number = 1 * MIB
 export const ENTRY_MAX: number = ENTRY_BODY_MAX + 64 * KIB
 /** Bytes that the batch of an entry unpacks to, clear or sealed. */
 export const BATCH_PLAIN_MAX: number = 1 * MIB
-/** A batch closes before it passes these, or after BATCH_MS. An op above BATCH_BYTES_MAX has an entry of its own. */
+/**
+ * A batch closes before it passes these, or after BATCH_MS. An op above BATCH_BYTES_MAX has an
+ * entry of its own.
+ */
 export const BATCH_OPS_MAX = 256
 export const BATCH_BYTES_MAX: number = 256 * KIB
 export const ENTRY_OPS_MAX = 4096
 /** Dots, or names, that one list of an op holds. */
 export const OP_DOTS_MAX = 1024
-/** Holders of a stripe's shards that one op names as come or gone, and stripes that one op gives up. */
+/**
+ * Holders of a stripe's shards that one op names as come or gone, and stripes that one op gives up.
+ */
 export const OP_SHARDS_MAX = 256
 export const OP_STRIPES_MAX = 1024
 /** Shards that a holder signs for at once. */
@@ -33,7 +41,7 @@ export const RECEIPT_SHARDS_MAX = 256
 export const RECEIPT_AGE_MS: number = DAY_MS
 export const ENTRY_DEPS_MAX = 512
 export const ACTORS_MAX = 4096
-/** Of these, so many of one member: it cannot keep the others from writing. */
+/** Maximum of these for one member, so that it cannot keep the others from writing. */
 export const ACTORS_OF_ONE_MAX = 1024
 /** Branches of one actor's forked chain that are kept. */
 export const BRANCHES_MAX = 8
@@ -42,7 +50,10 @@ export const MEMBERS_MAX = 4096
 export const GOVERNED_MAX = 64
 /** Members that decide on strong consistency. */
 export const VOTERS_MAX = 7
-/** The highest number of a ballot; and how often in a row a value may be proposed anew without being chosen. */
+/**
+ * The highest number of a ballot; and how often in a row a value may be proposed anew without being
+ * chosen.
+ */
 export const BALLOT_MAX: number = 2 ** 52
 export const GROUNDS_MAX = 16
 /** Ranges of files of a volume that one node has locked at a time, where that is for all nodes. */
@@ -54,19 +65,30 @@ export const CBOR_DEPTH_MAX = 16
 export const CBOR_ITEMS_MAX = 65_536
 
 export const NAME_MAX = 255
-/** What shows under one name of a directory, copies of conflicts among it; and names of a file beside which those of its contents show. */
+/**
+ * Maximum of entries shown under one name of a directory, conflict copies included; and of names of
+ * a file beside which its other contents are shown.
+ */
 export const NAMES_SHOWN_MAX = 64
 export const PATH_MAX = 4096
 export const SYMLINK_MAX = 4095
 /** Items of a set of the tree's state that stand in one record. */
 export const SET_LIST_MAX = 32
-/** Names of one file that are looked at where all of them would have to be: by their ids, the first. */
+/**
+ * Names of one file that are looked at where all of them would have to be: by their ids, the first.
+ */
 export const LINKS_SEEN_MAX = 1024
-/** Of an extended attribute, and how many an object may be given. */
+/**
+ * Maximum length of an extended attribute's name, and number of attributes that an object may be
+ * given.
+ */
 export const XATTR_NAME_MAX = 255
 export const XATTR_VALUE_MAX: number = 64 * KIB
 export const XATTRS_MAX = 128
-/** Of more, which machines that do not know of one another have set, so many are listed. */
+/**
+ * Maximum listed of the attributes of an object, which may have more if machines set them
+ * concurrently.
+ */
 export const XATTRS_SHOWN_MAX = 256
 /** A file up to this size travels inline in its version op. */
 export const INLINE_FILE_MAX: number = 2 * KIB
@@ -115,33 +137,48 @@ export const TICKET_USES_MAX = 10_000
 export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
 /** An entry whose clock is further ahead than this is not taken until time catches up. */
 export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
-/** A beacon that is further ahead is ignored: it would count for more than those that come after it. */
+/**
+ * A beacon that is further ahead is ignored: it would count for more than those that come after it.
+ */
 export const BEACON_AHEAD_MS: number = 30 * 1000
 
-/** Entries of all volumes of a node that wait for their past, or for their time; bytes that they take in memory. */
+/**
+ * Entries of all volumes of a node that wait for their past, or for their time; bytes that they
+ * take in memory.
+ */
 export const PARKED_MAX = 10_000
 export const PARKED_BYTES_MAX: number = 64 * MIB
-/** Of these, entries of one member of a volume that wait because it makes the log grow too fast. */
+/** Maximum for entries of one member that wait because it makes the log grow too fast. */
 export const HELD_BACK_BYTES_MAX: number = 2 * MIB
 
 export const STREAMS_PER_PEER_MAX = 16
 
-/** A frame of who is no member, and all that it may send over one connection, with what is around its frames. */
+/**
+ * A frame of who is no member, and all that it may send over one connection, with what is around
+ * its frames.
+ */
 export const STRANGER_FRAME_MAX: number = 1 * KIB
 export const STRANGER_BYTES_MAX: number = 16 * KIB
 /** Connections of strangers, in all and of one address. */
 export const STRANGERS_MAX = 16
 export const STRANGERS_PER_ADDRESS_MAX = 4
 
-/** So long a stripe is known that somebody swept: who needs something of it has as long to say so. */
+/**
+ * So long a stripe is known that somebody swept: who needs something of it has as long to say so.
+ */
 export const SWEPT_KEPT_MS: number = 7 * DAY_MS
 
-/** A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB. */
+/**
+ * A header of a CAR file, and roots it names; one block; and blocks of one file: of 256 KiB, a TiB.
+ */
 export const CAR_HEADER_MAX: number = 64 * KIB
 export const CAR_ROOTS_MAX = 1024
 export const CAR_BLOCK_MAX: number = 8 * MIB
 export const CAR_BLOCKS_MAX: number = 4 * MIB
-/** What one import makes at most: files, folders and symlinks, and bytes of files, be they however often the same. */
+/**
+ * Maximum that one import creates: files, folders and symlinks, and bytes of files, however often
+ * the same.
+ */
 export const IMPORT_NAMES_MAX: number = 16 * MIB
 export const IMPORT_BYTES_MAX: number = 64 * MIB * MIB
 /** Levels of nodes of an imported file, of a sharded folder, and of folders in folders. */

@@ -1,9 +1,16 @@
-// Who may do what in a volume. A role is granted by an entry of an admin; the volume's creator is its first admin.
+// The rights of roles in a volume. A role is granted by an entry of an admin; the volume's creator
+// is its first admin.
 import { ShoalError } from './errors.ts'
 
-/** What a ticket may admit as: admin ⊃ writer ⊃ reader; a keeper stores shards and the encrypted log and can read nothing. */
+/**
+ * Roles that a ticket can grant: admin ⊃ writer ⊃ reader; a keeper stores shards and the encrypted
+ * log and can read nothing.
+ */
 export type NodeRole = 'admin' | 'writer' | 'reader' | 'keeper'
-/** Also that of a recovery key: it is given all keys and may make somebody an admin, but no node ever runs with it. */
+/**
+ * Also that of a recovery key: it is given all keys and may make somebody an admin, but no node
+ * ever runs with it.
+ */
 export type Role = NodeRole | 'recovery'
 
 export const ROLES: readonly NodeRole[] = ['admin', 'writer', 'reader', 'keeper']

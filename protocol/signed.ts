@@ -22,7 +22,9 @@ export interface Identity {
   sign(domain: SignatureDomain, message: Uint8Array): Uint8Array
 }
 
-/** What a signature is for; part of what is signed, so that none can be replayed as another. */
+/**
+ * The purpose of a signature; part of the signed bytes, so that none can be replayed for another.
+ */
 export type SignatureDomain =
   | 'shoal/entry/1'
   | 'shoal/beacon/1'
@@ -64,7 +66,10 @@ export function verifySignature(
   return nodeVerify(null, signedBytes(domain, message), keyOf(publicKey), signature)
 }
 
-/** Making a key object costs as much as verifying with it: those of the members that are heard of are kept. */
+/**
+ * Making a key object costs as much as verifying with it: those of the members that are heard of
+ * are kept.
+ */
 const keys = new Map<string, KeyObject>()
 const KEYS_MAX = 1024
 

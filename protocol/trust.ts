@@ -1,28 +1,35 @@
-// The checks by which a node believes what others state: one name for each row of the table in docs/security.md, at the
-// place in the code where that row is enforced. The hostile simulation turns single checks off to show that it notices
-// (DESIGN §15); `test/tidy.test.ts` sees to it that nothing else does. Off in a thread, not in a process.
+// The checks by which a node believes what others state: one name for each row of the table in
+// docs/security.md, at the place in the code where that row is enforced. The hostile simulation
+// turns single checks off to show that it notices; `test/tidy.test.ts` sees to it that
+// nothing else does. Off in a thread, not in a process.
 
 /** A row of the table. */
 export type TrustRule =
   /** A checkpoint counts once enough members, an admin among them, attest it. */
   | 'checkpoint-attested'
-  /** A member that is heard of and confirms nothing new loses its say on cuts, and a beacon from the future is ignored. */
+  /**
+   * A member that is heard of and confirms nothing new loses its say on cuts, and a beacon from the
+   * future is ignored.
+   */
   | 'beacons-advance'
   /** An op has no effect unless the role that it was written under allows it. */
   | 'op-by-role'
-  /** What an op names is there for it if its writer had seen it made. */
+  /** An object named by an op exists for it if its writer had seen its creation. */
   | 'ids-seen'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** An entry with a clear body that is no batch within its bounds is refused. */
   | 'clear-body-decodes'
-  /** What a member's role has not to say of a log waits: its growth is bounded by author. */
+  /** Log entries beyond the growth limit of a member's role wait. */
   | 'log-growth-bounded'
-  /** A node of a file's list of chunks is what its parent says of it: level, bytes, holes, where it is cut. */
+  /**
+   * A node of a file's list of chunks is what its parent says of it: level, bytes, holes, where it
+   * is cut.
+   */
   | 'manifest-node'
-  /** Who is no member reaches the join protocol alone. */
+  /** Strangers reach the join protocol alone. */
   | 'strangers-only-join'
-  /** Who was removed reaches the join protocol alone. */
+  /** Removed members reach the join protocol alone. */
   | 'removed-only-join'
   /** The gate is open to strangers only while a ticket may still be used. */
   | 'gate-needs-ticket'
@@ -30,7 +37,7 @@ export type TrustRule =
   | 'gossip-by-members'
   /** An announced entry is passed on only if its author has signed it. */
   | 'heads-signed'
-  /** Of peers only members are kept, and told of. */
+  /** Only members are kept as peers, and told of. */
   | 'members-only-kept'
   /** Shards and chunks are given to members of the volume that they are of. */
   | 'shards-by-volume'
@@ -44,9 +51,12 @@ export type TrustRule =
   | 'ticket-open'
   /** A cold tier is opened only where the machine's own owner agreed to just that place. */
   | 'tier-agreed'
-  /** The head of a backup counts only with the signature of the member that it names, who may write, and not from the future. */
+  /**
+   * The head of a backup counts only with the signature of the member that it names, who may write,
+   * and not from the future.
+   */
   | 'backup-head-signed'
-  /** What another member's head tells is compared with what this node holds before it counts as a backup. */
+  /** Another member's head is compared with the state of this node before it counts as a backup. */
   | 'backup-head-true'
   /** A member announces heads of its own only. */
   | 'backup-word-own'
@@ -58,23 +68,31 @@ export type TrustRule =
   | 'turns-to-propose'
   /** A value is accepted, or believed of one voter, only with the signed promises of a quorum. */
   | 'votes-have-grounds'
-  /** Who decides is whom an admin named. */
+  /** Voters are those that an admin named. */
   | 'voters-are-named'
-  /** Who signed two statements that exclude each other is not counted. */
+  /** Peers that signed two contradictory statements are not counted. */
   | 'liars-do-not-count'
   /** A session of locks is of the member that opened it. */
   | 'lock-sessions-by-member'
-  /** A member holds no more locks than its share, and who may only read holds up nobody for long. */
+  /**
+   * A member holds no more locks than its share, and who may only read holds up nobody for long.
+   */
   | 'locks-within-share'
-  /** Who holds a shard is said by the holder alone, or by others with its receipt. */
+  /** Holding a shard is reported by the holder alone, or by others with its receipt. */
   | 'holders-speak'
   /** A doubt about another's shard counts when the holder did not show it to this node. */
   | 'doubt-checked'
-  /** A chunk counts as elsewhere only in a stripe that is verified, of which k holders have just answered. */
+  /**
+   * A chunk counts as elsewhere only in a stripe that is verified, of which k holders have just
+   * answered.
+   */
   | 'dedup-verified'
-  /** What was swept is let go when the log is stable up to there, and this node found no reference, or long after. */
+  /**
+   * Swept data is dropped when the log is stable up to there, and this node found no reference, or
+   * long after.
+   */
   | 'sweep-confirmed'
-  /** What a tier is said to hold is let go here when it has shown it, or long after. */
+  /** Data reported to be in a tier is dropped here once the tier has shown it, or long after. */
   | 'cold-shown'
   /** A holder lets go of its shard when another has shown that it has it. */
   | 'trim-challenged'
@@ -83,12 +101,16 @@ export type TrustRule =
 
 const off = new Set<TrustRule>()
 
-/** Is this check made? True in every node that is not part of a simulation that plants the weakness. */
+/**
+ * Is this check made? True in every node that is not part of a simulation that plants the weakness.
+ */
 export function enforces(rule: TrustRule): boolean {
   return !off.has(rule)
 }
 
-/** Turn a check off in this thread, for simulations and their tests. returns what turns it on again. */
+/**
+ * Turn a check off in this thread, for simulations and their tests. returns what turns it on again.
+ */
 export function plantWeakness(rule: TrustRule): () => void {
   off.add(rule)
   return () => off.delete(rule)

@@ -1,4 +1,4 @@
-// What a check found wrong, with the name of what should have been so. The numbers are those of MEMO §6.3.
+// The failure of a check, with the name of the invariant. Its number is cited where it is checked.
 
 /** Names of what is checked. */
 export type InvariantId =

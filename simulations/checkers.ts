@@ -1,4 +1,4 @@
-// What must be true of a cluster that was left alone with all its nodes up and connected (MEMO §6.3): every node has the
+// What must be true of a cluster that was left alone with all its nodes up and connected: every node has the
 // same log and shows the same tree, all stripes are full, and every content can be read, and is what was written.
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'

@@ -1,6 +1,6 @@
 // The bytes of one simulated file: what reads see, what is durable, and between them the changes that no sync has
 // covered. A crash keeps, loses or tears each of those by itself, torn at sectors of SECTOR bytes
-// (LevelDB db/fault_injection_test.cc; MEMO §6.2).
+// (LevelDB db/fault_injection_test.cc).
 import { concatBytes } from '../protocol/bytes.ts'
 import type { SeededRandom } from './random.ts'
 import type { Sightings } from './sightings.ts'

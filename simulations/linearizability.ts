@@ -2,7 +2,7 @@
 // keeps to their real time (Wing and Gong, "Testing and verifying concurrent objects", JPDC 1993), with a memory of the
 // states already come to (Lowe, "Testing for linearizability", CCPE 2017), each key by itself, since a history is
 // linearizable exactly when its part for each key is (Herlihy and Wing 1990; Horn and Kroening 2015, P-compositionality).
-// The model is a map of registers: read, write, compare-and-set. The npm registry has no such checker (MEMO §6.4).
+// The model is a map of registers: read, write, compare-and-set.
 
 /** undefined: the key has no value. */
 export type Value = string | undefined

@@ -1,5 +1,5 @@
 // Watches the logs of all nodes of a run: keeps every entry that any of them ever made durable, and checks each one once.
-// Invariants (MEMO §6.3): 14 an (actor, seq) names one entry for ever, but for who writes on a restored or a copied disk;
+// Invariants (numbers as in check-error.ts): 14 an (actor, seq) names one entry for ever, but for who writes on a restored or a copied disk;
 // 15 an actor's entries are a chain without gaps, and no store holds an entry without its past; 16 clocks grow along prev
 // and deps.
 import { toHex } from '../protocol/bytes.ts'

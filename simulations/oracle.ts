@@ -1,4 +1,4 @@
-// Knows what every user meant, and so what must be there in the end (MEMO §6.3, 9, 12, 13): a content whose write was
+// Knows what every user meant, and so what must be there in the end (checks 9, 12 and 13): a content whose write was
 // acknowledged as durable is shown once, under its name or a conflict name, or an op has removed or replaced it whose
 // author had it in view. Where an op failed, both outcomes are allowed; so are those of a node that lost its memory.
 import { covers } from '../protocol/clock/vector-clock.ts'

@@ -1,4 +1,4 @@
-// The same seed and stream give the same draws for ever; a draw from one stream never shifts another (MEMO §6.2), so
+// The same seed and stream give the same draws for ever; a draw from one stream never shifts another, so
 // one more packet does not change what the disk does. xoshiro128** (Blackman and Vigna, "Scrambled linear
 // pseudorandom number generators", 2021), its state filled by BLAKE3 of seed and stream.
 import { utf8 } from '../protocol/bytes.ts'

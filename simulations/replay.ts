@@ -1,4 +1,4 @@
-// The same log, come in another order, makes the same tree (MEMO §6.3: 3), and entries that come twice change nothing (4).
+// The same log, come in another order, makes the same tree (check 3), and entries that come twice change nothing (4).
 import { DAY_MS } from '../protocol/units.ts'
 import { VirtualClock, WallClockError, instant } from './clock.ts'
 import { CheckError } from './check-error.ts'

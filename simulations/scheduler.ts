@@ -3,7 +3,7 @@
 // the event loop empties the microtask and nextTick queues, however deep the promise chains are, before a setImmediate
 // fires, so one drain is enough; it is repeated only while somebody else's immediates are waiting (a node that
 // yields). What no drain can wait for is real I/O and worker threads: simulated nodes must not use them.
-// The trace, a line an event, is hashed: the same seed must give the same hash (DESIGN §11).
+// The trace, a line an event, is hashed: the same seed must give the same hash.
 import { concatBytes, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError, assert } from '../protocol/errors.ts'
 import { HASH_BYTES, blake3 } from '../protocol/hash.ts'

@@ -1,5 +1,5 @@
-// `shoal cold trust`: an owner's word that a node uses a cold tier, which some admin told the volume of, and just that one.
-// Whoever joins a volume on a terminal is asked there.
+// `shoal cold trust`: an owner's word that a node uses a cold tier, which some admin told the
+// volume of, and just that one. Whoever joins a volume on a terminal is asked there.
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
@@ -69,7 +69,10 @@ async function trust(context: Context, name: string, options: TrustOptions): Pro
     context.tell(`It does not work from this node yet: ${printable(status.failure.message)}`)
 }
 
-/** Ask about each tier that a volume has and this node does not use; without a terminal say how to agree. */
+/**
+ * Ask about each tier that a volume has and this node does not use; without a terminal say how to
+ * agree.
+ */
 export async function askAboutTiers(
   context: Context,
   api: ColdApi,

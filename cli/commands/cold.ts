@@ -1,4 +1,5 @@
-// `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that nobody reads.
+// `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that
+// nobody reads.
 import { resolve } from 'node:path'
 import { ofVolumeOption, parseTime } from '../arguments.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'

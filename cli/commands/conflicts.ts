@@ -115,7 +115,7 @@ function waysTo(
   ]
 }
 
-/** Where the volume of a path is mounted, if it is. */
+/** The folder at which the volume of a path is mounted, if any. */
 async function mountOf(context: Context, path: string): Promise<string | undefined> {
   const name = volumeOf(path).slice(0, -1)
   const volumes = await context.client.listVolumes()

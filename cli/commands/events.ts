@@ -1,4 +1,5 @@
-// `shoal events`: what happened that concerns the security of this node, and whether the log that says so is whole.
+// `shoal events`: what happened that concerns the security of this node, and whether the log that
+// says so is whole.
 import colors from 'picocolors'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { parseCount, parseDuration } from '../arguments.ts'

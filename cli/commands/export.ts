@@ -1,5 +1,5 @@
-// `shoal export`: what is at a path as a CAR file, for the IPFS world or sealed. The file appears under its name only when
-// it is whole.
+// `shoal export`: what is at a path as a CAR file, for the IPFS world or sealed. The file appears
+// under its name only when it is whole.
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'

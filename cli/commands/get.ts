@@ -1,5 +1,6 @@
-// `shoal get`: files and trees of the namespace onto this machine. A file appears under its name only when it is whole,
-// and what is there already with the same size and time is left alone, so that an interrupted get is repeated to go on.
+// `shoal get`: files and trees of the namespace onto this machine. A file appears under its name
+// only when it is whole, and what is there already with the same size and time is left alone, so
+// that an interrupted get is repeated to go on.
 import { randomUUID } from 'node:crypto'
 import { closeSync, futimesSync, lstatSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import {
@@ -33,7 +34,10 @@ import type { Context } from '../context.ts'
 const OWNER_ALL = 0o700
 const STDOUT = '-'
 const WRITE_BYTES: number = MIB / 2
-/** Of small files that are asked for at once; a byte of a path counts as so many: JSON may write it as six. */
+/**
+ * Bytes of small files that are requested at once, with PATH_WEIGHT for each byte of a path, since
+ * JSON may write it as six.
+ */
 const SMALL_BYTES_MAX: number = MIB
 const PATH_WEIGHT = 8
 
@@ -101,7 +105,8 @@ class Get {
       await this.#beginSmall()
       await this.#gettingSmall
       await this.transfer.drain()
-      // Last and from the inside out, because each file that came in touched its folder, and a folder may be read-only.
+      // Last and from the inside out, because each file that came in touched its folder, and a
+      // folder may be read-only.
       for (const { target, stat } of this.#folders.toReversed()) {
         await this.transfer.attempt(async () => {
           await utimes(target, Date.now() / SECOND_MS, seconds(stat.modifiedNs))
@@ -151,7 +156,10 @@ class Get {
       await this.#beginSmall()
   }
 
-  /** Two at a time: files that were put together lie together, and more would be read from as many places. */
+  /**
+   * Two at a time: files that were put together lie together, and more would be read from as many
+   * places.
+   */
   async #beginSmall(): Promise<void> {
     const sources = this.#small
     if (sources.length === 0) return
@@ -198,7 +206,10 @@ class Get {
     this.transfer.tally.files++
   }
 
-  /** Is it, with the same size and time? Then its mode becomes the same, too; if that cannot be, it is got anew. */
+  /**
+   * Is it, with the same size and time? Then its mode becomes the same, too; if that cannot be, it
+   * is got anew.
+   */
   async #isThere({ target, stat }: Source): Promise<boolean> {
     const local = findToReplace(target)
     const isSame =
@@ -245,7 +256,7 @@ class Get {
     })
   }
 
-  /** Of a file or folder that is there, and is no symlink, whatever becomes of it meanwhile. */
+  /** Sets the attributes of an existing file or folder, never following a symlink. */
   async #setAttributes(target: string, stat: FileStat): Promise<void> {
     const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
@@ -268,7 +279,10 @@ class Get {
   }
 }
 
-/** Only the folder that the user named may be reached through a symlink: what is below is as the namespace has it. */
+/**
+ * Only the folder that the user named may be reached through a symlink: what is below is as the
+ * namespace has it.
+ */
 async function makeFolder(target: string, named: boolean): Promise<void> {
   if (named) {
     await mkdir(target, { recursive: true })
@@ -317,7 +331,7 @@ function safe(name: string): string {
   throw new ShoalError('unsupported', `"${name}" is not a valid local file name; skipped`)
 }
 
-/** What is there already. throws ShoalError 'EISDIR' for a folder. */
+/** The entry that a file would replace. */
 function findToReplace(path: string): BigIntStats | undefined {
   const local = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (local?.isDirectory() !== true) return local

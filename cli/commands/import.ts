@@ -1,4 +1,5 @@
-// `shoal import`: what a CAR file holds, of the IPFS world or sealed, into the namespace: all of it or nothing.
+// `shoal import`: what a CAR file holds, of the IPFS world or sealed, into the namespace: all of it
+// or nothing.
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'

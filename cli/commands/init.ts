@@ -43,7 +43,9 @@ export function addHomeOptions(command: Command): Command {
     .option('--no-mdns', 'disable peer discovery on the local network')
 }
 
-/** What was said on the command line; commander has `mdns: true` where nothing was. */
+/**
+ * The options given on the command line; commander has `mdns: true` where --no-mdns is not given.
+ */
 export function homeOptions({
   name,
   zone,

@@ -144,7 +144,10 @@ function changeText({ text, note, sizeBytes }: Change): string {
   return text + size + (note === undefined ? '' : `, ${note}`)
 }
 
-/** "added 10 files (1.20 MB), made 2 folders in /docs": counted by kind where there are more than two. */
+/**
+ * "added 10 files (1.20 MB), made 2 folders in /docs": counted by kind where there are more than
+ * two.
+ */
 function summary(changes: readonly Change[]): string {
   if (changes.length <= 2) return changes.map(changeText).join(', ')
   const kinds = Map.groupBy(changes, ({ kind }) => kind)

@@ -138,7 +138,7 @@ function rowOf(pin: Pin): readonly string[] {
   return [printable(pin.path), ...wishOf(pin), shareOf(pin), why]
 }
 
-/** What it is to be, and of whom. */
+/** The wish and its scope, as columns of the table. */
 function wishOf(pin: Pin): readonly [string, string] {
   switch (pin.kind) {
     case 'class':

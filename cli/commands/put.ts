@@ -1,5 +1,6 @@
-// `shoal put`: files and trees of this machine into the namespace. Files are replaced whole, and what is there already
-// with the same size and time is left alone, so a put that was interrupted is repeated to go on.
+// `shoal put`: files and trees of this machine into the namespace. Files are replaced whole, and
+// what is there already with the same size and time is left alone, so a put that was interrupted is
+// repeated to go on.
 import { lstat, open, readdir, readlink } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import PQueue from 'p-queue'
@@ -15,7 +16,10 @@ import type { Ack, FileStat } from '../../node/control/api.ts'
 import type { Context } from '../context.ts'
 
 const PART_BYTES = MIB
-/** Files of so many bytes are put one after the other: what is put at a time is mixed where it is stored. */
+/**
+ * Files of so many bytes are put one after the other: what is put at a time is mixed where it is
+ * stored.
+ */
 const LARGE_BYTES: number = 8 * MIB
 const PERMISSIONS = 0o7777n
 const STDIN = '-'
@@ -150,7 +154,8 @@ class Put {
     else
       for await (const page of this.#context.client.list(path))
         for (const child of page) children.set(child.name, child)
-    // What is put one after the other lies together, and is listed, and so read, in this order.
+    // Files that are put one after the other are stored together, and are listed, and so read, in
+    // this order.
     for (const name of (await readdir(source)).sort()) {
       await this.transfer.attempt(() =>
         this.#putEntry(join(source, name), joinPath(path, name), children.get(name)),

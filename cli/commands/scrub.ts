@@ -1,4 +1,5 @@
-// `shoal scrub`: read all that this node stores, check it, and have the swarm rebuild what is damaged.
+// `shoal scrub`: read all that this node stores, check it, and have the swarm rebuild what is
+// damaged.
 import { count, formatBytes, jsonLine, printable, table } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import { writeOut } from './cat.ts'

@@ -1,5 +1,5 @@
-// `shoal up`: run the node, in this process or (--detach) in one of its own. It is ready when its socket answers, the
-// ticket is used and the mount is there; only then it says so.
+// `shoal up`: run the node, in this process or (--detach) in one of its own. It is ready when its
+// socket answers, the ticket is used and the mount is there; only then it says so.
 import { resolve } from 'node:path'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { driverOption, waitOption } from '../arguments.ts'
@@ -54,7 +54,7 @@ export function addUp(program: Command, context: Context): void {
     })
 }
 
-/** What nobody but who is at this terminal can give. */
+/** The passphrase, asked for here because only the user at this terminal can give it. */
 async function secretToPass(context: Context, options: UpOptions): Promise<Uint8Array | undefined> {
   const { protectionOf } = await import('../../node/protection.ts')
   const protection = await protectionOf(context.home)

@@ -1,4 +1,4 @@
-// When a volume's next checkpoint is due, at which cut, and whose turn it is to make it (DESIGN §12). Always true of a
+// When a volume's next checkpoint is due, at which cut, and whose turn it is to make it. Always true of a
 // cut given here: every member that is waited for holds it all durably, and these and this node are a quorum.
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'

@@ -1,4 +1,4 @@
-// Gives up the stripes of a volume that nobody needs (DESIGN §6, MEMO §4.9), by what a survey found, in two steps:
+// Gives up the stripes of a volume that nobody needs (docs/decisions/0008), by what a survey found, in two steps:
 //   condemned: nobody references chunks by way of the stripe any more; who is about to, objects (resurrection.ts)
 //   swept: once all who may write are known to have the `condemn`, and a survey begun after that confirms it
 // A stripe is needed for a chunk that lives in its class, unless the chunk surely lies in another of that class

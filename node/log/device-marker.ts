@@ -1,5 +1,5 @@
 // Whether this home is where it last ran. A copy, or a home restored from one, may not number its entries on: what it
-// was copied from may have done so too, and an actor's chain would fork (MEMO §1.3). Invariants:
+// was copied from may have done so too, and an actor's chain would fork. Invariants:
 //   the home is known by Disk.identity(), kept in its store; one that never ran is no copy
 //   a copy is so until record(): that must come after its new incarnations are durable
 // What a marker cannot tell: an image of the whole disk put back, and old files copied over those of the home without

@@ -288,7 +288,7 @@ export class Volume {
 
   /**
    * This node was restored from an old copy, or may have been: write on as a new incarnation. What it has forgotten comes
-   * back from peers like anyone's (MEMO §1.3).
+   * back from peers like anyone's.
    */
   renewIncarnation(): void {
     this.endBatch()

@@ -3,7 +3,7 @@
 //   a damaged shard stays while other peers do not hold enough to rebuild it: the good part may be all there is
 //   a whole shard that the map ascribes to nobody is told to the map, not thrown away
 //   nothing that no map ascribes here goes at once: it may be on its way into the map
-// Source: DESIGN §6; Chun et al., "Efficient Replica Maintenance" (NSDI 2006) for shards that are found again.
+// Source: Chun et al., "Efficient Replica Maintenance" (NSDI 2006) for shards that are found again.
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { DAY_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { ChunkId, StripeId, VolumeId } from '../../protocol/ids.ts'

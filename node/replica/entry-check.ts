@@ -1,4 +1,4 @@
-// Whether an entry may be applied, and what of it: rules that every replica applies alike (DESIGN §4, MEMO §1.4). Header
+// Whether an entry may be applied, and what of it: rules that every replica applies alike (docs/formats/log.md). Header
 // and signature decide whether, and that a clear body is a batch; a keeper sees no more, and all must agree on what the log
 // is. What is wrong with a sealed body only costs its ops.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'

@@ -1,4 +1,4 @@
-// Payloads, appended to segment files and never changed in place: the write-ahead log of payloads (DESIGN §7).
+// Payloads, appended to segment files and never changed in place: the write-ahead log of payloads (docs/formats/store.md).
 // Invariants: an address, once given, is that record's forever, and readable at once, from memory until it is in the
 // file. Batches are written in order. Nothing is durable before sync(). A write that fails for lack of space is kept
 // and tried again; any other failed write or sync fails the segments for good, since what the disk holds is unknown

@@ -303,7 +303,7 @@ export class HostedVolume {
   }
 
   /**
-   * Wait until what was written here is durable as `ack` says (DESIGN §5); undefined: as the volume's policy says.
+   * Wait until what was written here is durable as `ack` says; undefined: as the volume's policy says.
    * throws ShoalError 'not-placed': it is durable here, and goes on to spread.
    */
   async acknowledge(ack: Ack | undefined, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
-// CARv1 (https://ipld.io/specs/transport/car/carv1/): a header that names the roots, then sections of one block each:
-// length as a varint, CID, bytes. Of CARv2 only the way to the CARv1 within it. Lengths are checked before anything is
-// made of them. Also what is needed of CIDs: a block is known by its hash, whatever codec a link to it names.
+// CARv1 (https://ipld.io/specs/transport/car/carv1/): a header that names the roots, then sections
+// of one block each: length as a varint, CID, bytes. Of CARv2 only the way to the CARv1 within it.
+// Lengths are checked before anything is made of them. Also what is needed of CIDs: a block is
+// known by its hash, whatever codec a link to it names.
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
@@ -25,13 +26,16 @@ export const CODEC_DAG_PB = 0x70
 export const MULTIHASH_IDENTITY = 0x00
 /** Bytes of a number of up to 2^53 in seven bits each. */
 export const VARINT_BYTES_MAX = 8
-/** What a CARv2 has between its pragma and the CARv1: characteristics, then offset and size of that, then of an index. */
+/**
+ * Length of the header of a CARv2 between its pragma and the CARv1: characteristics, then offset
+ * and size of the CARv1, then offset of the index.
+ */
 export const CAR_V2_HEADER_BYTES = 40
 /** A CID at the start of a section is no longer. */
 export const CID_BYTES_MAX = 128
 const HEADER_ITEMS_MAX: number = CAR_ROOTS_MAX + 32
 
-/** What a header says: the roots, or that it is the pragma of a CARv2, behind which its header follows. */
+/** A CAR header: the roots, or the pragma of a CARv2, whose own header follows. */
 export type CarHeader =
   { readonly version: 1; readonly roots: readonly Cid[] } | { readonly version: 2 }
 
@@ -41,7 +45,9 @@ export function encodeCarHeader(root: Cid): Uint8Array {
   return concatBytes([encodeVarint(body.length), body])
 }
 
-/** A header without its length. throws ShoalError 'malformed', 'unsupported' for a later version. */
+/**
+ * A header without its length. throws ShoalError 'malformed', 'unsupported' for a later version.
+ */
 export function decodeCarHeader(bytes: Uint8Array): CarHeader {
   const fields = new Fields(
     decodeCbor(bytes, 'the header of the archive', HEADER_ITEMS_MAX),
@@ -59,12 +65,12 @@ export function decodeCarHeader(bytes: Uint8Array): CarHeader {
   return { version, roots }
 }
 
-/** What precedes the bytes of a block, which are so many. */
+/** Encodes the bytes that precede a block of this length. */
 export function encodeSectionHead(cid: Uint8Array, length: number): Uint8Array {
   return concatBytes([encodeVarint(cid.length + length), cid])
 }
 
-/** Where the CARv1 in a CARv2 is. throws ShoalError 'malformed'. */
+/** The position of the CARv1 in a CARv2. */
 export function decodeCarV2Header(bytes: Uint8Array): { offset: number; length: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const [offset, length] = [16, 24].map((at) => Number(view.getBigUint64(at, true)))
@@ -82,7 +88,7 @@ export function decodeCid(bytes: Uint8Array): Cid {
   }
 }
 
-/** Of bytes that are a CID from end to end. throws ShoalError 'malformed'. */
+/** Decodes a CID that takes up all of `bytes`. */
 export function cidOfBytes(bytes: Uint8Array): Cid {
   const cid = decodeCid(bytes)
   if (cid.bytes.length !== bytes.length)
@@ -113,7 +119,10 @@ export const UNKNOWN_ROOT: Cid = CID.createV1(
   createDigest(MULTIHASH_SHA2_256, new Uint8Array(HASH_BYTES)),
 )
 
-/** Are the bytes what the CID names? throws ShoalError 'unsupported' for a hash that is not known here. */
+/**
+ * Are the bytes what the CID names? throws ShoalError 'unsupported' for a hash that is not known
+ * here.
+ */
 export function isBlockOf(cid: Cid, bytes: Uint8Array): boolean {
   const { code, digest } = cid.multihash
   switch (code) {
@@ -139,7 +148,10 @@ export function encodeVarint(value: number): Uint8Array {
   return Uint8Array.from([...bytes, rest])
 }
 
-/** The number at the start of `bytes`, and its length. throws ShoalError 'malformed' unless it ends, and is below 2^53. */
+/**
+ * The number at the start of `bytes`, and its length. throws ShoalError 'malformed' unless it ends,
+ * and is below 2^53.
+ */
 export function decodeVarint(bytes: Uint8Array): { value: number; length: number } {
   let value = 0
   for (let at = 0; at < Math.min(bytes.length, VARINT_BYTES_MAX); at++) {

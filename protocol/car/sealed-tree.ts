@@ -1,6 +1,7 @@
-// The root of a sealed export, and the entries of its listing: which files a CAR of sealed chunks makes. The root block
-// shows strangers a volume id and an epoch; names, times, sizes and what opens the chunks are sealed in it and in the
-// listing, which is content like that of a file. One tree under one epoch's keys always has the same root block.
+// The root of a sealed export, and the entries of its listing: which files a CAR of sealed chunks
+// makes. The root block shows strangers a volume id and an epoch; names, times, sizes and what
+// opens the chunks are sealed in it and in the listing, which is content like that of a file. One
+// tree under one epoch's keys always has the same root block.
 import { Fields, decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { concatBytes, utf8 } from '../bytes.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
@@ -15,7 +16,7 @@ import type { ChunkKeys } from '../chunk/seal.ts'
 import type { VolumeId } from '../ids.ts'
 import type { ContentRef } from '../op/op.ts'
 
-/** What anyone can read of a root block. */
+/** The parts of a root block that are not encrypted. */
 export interface SealedRoot {
   readonly volume: VolumeId
   readonly epoch: number
@@ -37,7 +38,9 @@ interface EntryBase {
   readonly modifiedNs: bigint
 }
 
-/** In the order of the listing a folder comes before what is in it, and that before anything else. */
+/**
+ * In the order of the listing a folder comes before what is in it, and that before anything else.
+ */
 export type SealedEntry =
   | (EntryBase & { readonly kind: 'folder' })
   | (EntryBase & { readonly kind: 'file' } & SizedContent)
@@ -54,14 +57,15 @@ const ITEMS_MAX = 64
 /** The root block of a tree with this listing. */
 export function sealRoot(keys: ChunkKeys, listing: SizedContent): Uint8Array {
   const plain = encodeCbor({ s: listing.size, c: encodeContent(listing.content) })
-  // From what is sealed, so that a key seals one message; under a key of its own, so that it says nothing of chunks.
+  // From what is sealed, so that a key seals one message; under a key of its own, so that it says
+  // nothing of chunks.
   const salt = blake3Keyed(deriveKey(SALT_CONTEXT, keys.chunkSecret), plain)
   const volume = hexIdBytes(keys.volume)
   const sealed = sealOnce(rootKey(keys.chunkSecret, salt), plain, volume)
   return encodeCbor({ format: FORMAT, v: VERSION, volume, epoch: keys.epoch, salt, sealed })
 }
 
-/** What anyone can read of a root block. throws ShoalError 'malformed', 'unsupported' for another version. */
+/** Decodes the parts of a root block that are not encrypted. */
 export function decodeRoot(bytes: Uint8Array): SealedRoot {
   const fields = new Fields(
     decodeCanonicalCbor(bytes, 'the root of the archive', ITEMS_MAX),
@@ -87,7 +91,10 @@ export function decodeRoot(bytes: Uint8Array): SealedRoot {
   }
 }
 
-/** The listing. keys: those of root.epoch. throws ShoalError 'corrupt' if no secret of theirs opens it, 'malformed'. */
+/**
+ * The listing. keys: those of root.epoch. throws ShoalError 'corrupt' if no secret of theirs opens
+ * it, 'malformed'.
+ */
 export function openRoot(keys: ChunkKeys, { volume, salt, sealed }: SealedRoot): SizedContent {
   for (const secret of [keys.chunkSecret, ...(keys.otherSecrets ?? [])]) {
     try {
@@ -113,7 +120,10 @@ export function encodeEntry(entry: SealedEntry): Uint8Array {
   return concatBytes([encodeVarint(body.length), body])
 }
 
-/** An entry without its length. throws ShoalError 'malformed', 'EINVAL' for a name that no file can have. */
+/**
+ * An entry without its length. throws ShoalError 'malformed', 'EINVAL' for a name that no file can
+ * have.
+ */
 export function decodeEntry(bytes: Uint8Array): SealedEntry {
   const fields = new Fields(decodeCbor(bytes, 'an entry', ITEMS_MAX), 'an entry')
   const depth = fields.integer('d', 0, IMPORT_LEVELS_MAX)

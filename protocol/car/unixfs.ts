@@ -1,6 +1,7 @@
-// UnixFS nodes (https://specs.ipfs.tech/unixfs/) as what they mean: a piece of a file, a folder, a part of a folder that
-// is spread over a trie of nodes by the hashes of its names (HAMT), a symlink. What is read here is only well-formed by
-// itself: sizes of other nodes, names that meet, and depth are checked by who walks the tree.
+// UnixFS nodes (https://specs.ipfs.tech/unixfs/) as what they mean: a piece of a file, a folder, a
+// part of a folder that is spread over a trie of nodes by the hashes of its names (HAMT), a
+// symlink. What is read here is only well-formed by itself: sizes of other nodes, names that meet,
+// and depth are checked by who walks the tree.
 import { decode as decodePb, encode as encodePb, prepare } from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
 import { ShoalError } from '../errors.ts'
@@ -10,7 +11,7 @@ import { CODEC_DAG_PB } from './car.ts'
 import type { PBLink, PBNode } from '@ipld/dag-pb'
 import type { Cid } from './car.ts'
 
-/** What a node may say beside its content. */
+/** Optional attributes of a UnixFS node. */
 export interface UnixfsAttributes {
   readonly mode?: number | undefined
   readonly modifiedNs?: bigint | undefined
@@ -22,7 +23,7 @@ export interface FilePart {
   readonly size: number
 }
 
-/** Of a shard without a name: a shard one level down. */
+/** An entry of a folder; without a name, a shard one level down. */
 export interface FolderEntry {
   readonly name: string
   readonly cid: Cid
@@ -47,7 +48,10 @@ const SHARD_FANOUT_MAX = 1024n
 const SHARD_HASH = 0x22n
 const EMPTY = new Uint8Array(0)
 
-/** throws ShoalError 'malformed', 'unsupported' for what is no UnixFS; the message does not name the block. */
+/**
+ * throws ShoalError 'malformed', 'unsupported' for what is no UnixFS; the message does not name the
+ * block.
+ */
 export function decodeUnixfs(cid: Cid, bytes: Uint8Array): UnixfsNode {
   if (cid.code === CODEC_RAW) return { kind: 'file', bytes, parts: [] }
   if (cid.code !== CODEC_DAG_PB)

@@ -1,9 +1,10 @@
-// Content-defined chunking: FastCDC with normalized chunking (Xia et al., "FastCDC: a Fast and Efficient Content-Defined
-// Chunking Approach for Data Deduplication", USENIX ATC 2016). Where a chunk ends depends on its own bytes alone, so an
-// insertion changes the chunks around it and no others. The bytes of the rule are in docs/formats/data.md.
+// Content-defined chunking: FastCDC with normalized chunking (Xia et al., "FastCDC: a Fast and
+// Efficient Content-Defined Chunking Approach for Data Deduplication", USENIX ATC 2016). Where a
+// chunk ends depends on its own bytes alone, so an insertion changes the chunks around it and no
+// others. The bytes of the rule are in docs/formats/data.md.
 //
-// The gear table is derived from a secret of the volume: chunk lengths tell an outsider nothing about known files
-// (Alexeev, Percival, Zhang, "Chunking attacks on file backup services", 2025).
+// The gear table is derived from a secret of the volume: chunk lengths tell an outsider nothing
+// about known files (Alexeev, Percival, Zhang, "Chunking attacks on file backup services", 2025).
 import { assert } from '../errors.ts'
 import { HASH_BYTES, deriveKey } from '../hash.ts'
 import { gearKernel } from '../kernels/load.ts'
@@ -22,7 +23,10 @@ export type ChunkSizeName = '64k' | '256k' | '1m'
 
 /** Bytes that decide whether a chunk may end after the last of them. */
 const WINDOW = 64
-/** How many more, or fewer, bits must be zero before, or after, the average size ("NC level 2" of the paper). */
+/**
+ * How many more, or fewer, bits must be zero before, or after, the average size ("NC level 2" of
+ * the paper).
+ */
 const NORMALIZATION = 2
 const TABLE_CONTEXT = 'shoal 2026 gear table v1'
 const TABLE_BYTES = 256 * 8
@@ -33,7 +37,10 @@ export function chunkSizes(name: ChunkSizeName): ChunkSizes {
   return { minBytes: averageBytes / 4, averageBytes, maxBytes: averageBytes * 4 }
 }
 
-/** Finds where chunks end. Has no state but its sizes and table: cutters of one volume are interchangeable. */
+/**
+ * Finds where chunks end. Has no state but its sizes and table: cutters of one volume are
+ * interchangeable.
+ */
 export class Cutter {
   readonly #sizes: ChunkSizes
   readonly #table: Uint8Array
@@ -51,8 +58,8 @@ export class Cutter {
   }
 
   /**
-   * Length of the chunk at the start of `bytes`; 0 if more bytes are needed to tell, which is only when not `final` and
-   * `bytes` are shorter than maxBytes. `final`: the file ends with `bytes`.
+   * Length of the chunk at the start of `bytes`; 0 if more bytes are needed to tell, which is only
+   * when not `final` and `bytes` are shorter than maxBytes. `final`: the file ends with `bytes`.
    */
   next(bytes: Uint8Array, final: boolean): number {
     const { minBytes, averageBytes, maxBytes } = this.#sizes

@@ -1,10 +1,12 @@
-// The manifest of a file version: its chunks in order, as a tree of nodes that are sealed chunks themselves. Where a node
-// ends is decided by the chunk id of its last item, so two versions share every node but those on the paths to what
-// differs (as in a Prolly tree: Noms, "Prolly Trees", 2015). This file knows nodes; who stores them builds the tree.
+// The manifest of a file version: its chunks in order, as a tree of nodes that are sealed chunks
+// themselves. Where a node ends is decided by the chunk id of its last item, so two versions share
+// every node but those on the paths to what differs (as in a Prolly tree: Noms, "Prolly Trees",
+// 2015). This file knows nodes; who stores them builds the tree.
 //
-// A node is DAG-CBOR {v: 1, level, items}. An extent is [chunk id, plain hash, length, codec, epoch], a hole [length];
-// a child is [chunk id, plain hash, length, codec, epoch, file bytes below it], and where these have holes how many of
-// them have none. Unknown map keys and what follows the known elements of an item are skipped.
+// A node is DAG-CBOR {v: 1, level, items}. An extent is [chunk id, plain hash, length, codec,
+// epoch], a hole [length]; a child is [chunk id, plain hash, length, codec, epoch, file bytes below
+// it], and where these have holes how many of them have none. Unknown map keys and what follows the
+// known elements of an item are skipped.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -29,7 +31,7 @@ export type Extent =
 export interface ManifestChild {
   readonly ref: ChunkRef
   readonly size: number
-  /** Of these, those that are in chunks and not in holes. */
+  /** Bytes of these that are in chunks and not in holes. */
   readonly allocated: number
 }
 
@@ -38,7 +40,7 @@ export type ManifestNode =
   | { readonly level: 0; readonly extents: readonly Extent[] }
   | { readonly level: number; readonly children: readonly ManifestChild[] }
 
-/** What a file version carries for a file with chunks. */
+/** The content of a file version that has chunks. */
 export interface Manifest {
   /** Bytes of the file. */
   readonly size: number
@@ -62,8 +64,8 @@ export function extentLength(extent: Extent): number {
 }
 
 /**
- * Does a node end after this item, its `count`-th? Yes at MANIFEST_ITEMS_MAX, and from ITEMS_MIN on where the item's hash
- * starts with a small number.
+ * Does a node end after this item, its `count`-th? Yes at MANIFEST_ITEMS_MAX, and from ITEMS_MIN on
+ * where the item's hash starts with a small number.
  *
  * itemHash: the digest in the item's chunk id; undefined for a hole, which ends only a full node.
  */
@@ -100,8 +102,8 @@ export function encodeManifestNode(node: ManifestNode): Uint8Array {
 }
 
 /**
- * Inverse of encodeManifestNode. throws ShoalError 'malformed', also where an item before the last ends the node, or holes
- * stand side by side; 'unsupported' for what a later version wrote.
+ * Inverse of encodeManifestNode. throws ShoalError 'malformed', also where an item before the last
+ * ends the node, or holes stand side by side; 'unsupported' for what a later version wrote.
  */
 export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   if (bytes.length > MANIFEST_NODE_MAX) throw malformed('is too large')
@@ -125,7 +127,10 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   return node
 }
 
-/** So a node has ITEMS_MIN items unless it is the last of its level, and a leaf chunks in half of its items or more. */
+/**
+ * So a node has ITEMS_MIN items unless it is the last of its level, and a leaf chunks in half of
+ * its items or more.
+ */
 function checkCuts(items: readonly (readonly unknown[])[]): void {
   let wasHole = false
   items.forEach(([cid], at) => {
@@ -143,7 +148,7 @@ export function nodeSize(node: ManifestNode): number {
     : node.children.reduce((sum, child) => sum + child.size, 0)
 }
 
-/** Of these, those that are in chunks and not in holes. */
+/** Bytes of a node that are in chunks and not in holes. */
 export function nodeAllocated(node: ManifestNode): number {
   return 'extents' in node
     ? node.extents.reduce(

@@ -1,10 +1,11 @@
-// A chunk sealed: convergent encryption (Douceur et al., "Reclaiming Space from Duplicate Files in a Serverless
-// Distributed File System", ICDCS 2002) under a secret of the volume, so that equal contents are stored once within a
-// volume and say nothing outside it.
+// A chunk sealed: convergent encryption (Douceur et al., "Reclaiming Space from Duplicate Files in
+// a Serverless Distributed File System", ICDCS 2002) under a secret of the volume, so that equal
+// contents are stored once within a volume and say nothing outside it.
 //
-// A content key seals exactly one message: it is derived from the keyed hash of the plain bytes, the codec, the epoch,
-// and where a compressor had a choice, a salt that follows from what it made of them. The id is the hash of the sealed
-// bytes: anyone can check a chunk, only readers of the volume can open it.
+// A content key seals exactly one message: it is derived from the keyed hash of the plain bytes,
+// the codec, the epoch, and where a compressor had a choice, a salt that follows from what it made
+// of them. The id is the hash of the sealed bytes: anyone can check a chunk, only readers of the
+// volume can open it.
 import { concatBytes, equalBytes } from '../bytes.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { zstdCompress, zstdDecompress } from '../compress.ts'
@@ -23,7 +24,10 @@ import {
 import { CHUNK_PLAIN_MAX } from '../limits.ts'
 import type { ChunkId, VolumeId } from '../ids.ts'
 
-/** The hash of a volume's chunks: of their plain bytes (keyed) and of their sealed bytes (their ids). */
+/**
+ * The hash of a volume's chunks: of their plain bytes (keyed) and of their sealed bytes (their
+ * ids).
+ */
 export type HashName = 'blake3' | 'sha2-256'
 
 /** How plain bytes are packed before sealing: 0 as they are, 1 zstd. Reserved: 2 lz4, 3 xz. */
@@ -31,12 +35,14 @@ export type Codec = 0 | 1
 /** The codecs that this version reads. */
 export const KNOWN_CODECS: readonly Codec[] = [0, 1]
 
-/** What a reader of a volume holds for one key epoch. */
+/** Keys of one epoch for readers of a volume. */
 export interface ChunkKeys {
   readonly volume: VolumeId
   /** 32 bytes. */
   readonly chunkSecret: Uint8Array
-  /** Further secrets of the epoch, begun by two admins at once: what is sealed under them opens too. */
+  /**
+   * Further secrets of the epoch, begun by two admins at once: what is sealed under them opens too.
+   */
   readonly otherSecrets?: readonly Uint8Array[]
   /** The log tells of more secrets of the epoch than this node was given. */
   readonly lacksSome?: boolean
@@ -61,7 +67,10 @@ export interface SealedChunk {
 }
 
 const KEY_CONTEXT = 'shoal 2026 chunk key v1'
-/** Begins a compressed chunk: a later compressor makes other bytes of the same content, which need another key. */
+/**
+ * Begins a compressed chunk: a later compressor makes other bytes of the same content, which need
+ * another key.
+ */
 const SALT_BYTES = 16
 const NO_SALT = new Uint8Array(0)
 /** Bytes that the probe looks at; a shorter chunk is compressed without a probe. */
@@ -70,8 +79,9 @@ const PROBE_BYTES = 4096
 const GAIN_MIN = 16
 
 /**
- * Seal plain bytes of 1..CHUNK_PLAIN_MAX. The same bytes under the same keys seal to the same chunk, as long as the
- * compressor is the same; a chunk packed otherwise has another codec or id and opens all the same.
+ * Seal plain bytes of 1..CHUNK_PLAIN_MAX. The same bytes under the same keys seal to the same
+ * chunk, as long as the compressor is the same; a chunk packed otherwise has another codec or id
+ * and opens all the same.
  */
 export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
   assert(plain.length > 0 && plain.length <= CHUNK_PLAIN_MAX, 'length of a chunk')
@@ -87,12 +97,13 @@ export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
 }
 
 /**
- * The plain bytes of a chunk, checked against its id, its tag, its length and its plain hash: the last keeps a member
- * from passing off other bytes as a content that someone may come to reference instead of storing it.
+ * The plain bytes of a chunk, checked against its id, its tag, its length and its plain hash: the
+ * last keeps a member from passing off other bytes as a content that someone may come to reference
+ * instead of storing it.
  *
  * keys: those of ref.epoch.
- * throws ShoalError 'corrupt' if `sealed` is not that chunk, 'contradiction' if the chunk is not what `ref` says of it,
- * 'unsupported' for a codec of a later version.
+ * throws ShoalError 'corrupt' if `sealed` is not that chunk, 'contradiction' if the chunk is not
+ * what `ref` says of it, 'unsupported' for a codec of a later version.
  */
 export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   if (KNOWN_CODECS.includes(ref.codec) && !verifyChunk(ref.id, sealed)) {
@@ -101,7 +112,10 @@ export function openChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): U
   return openVerifiedChunk(keys, ref, sealed)
 }
 
-/** As openChunk, of bytes that were compared with the id where they came from: to do that again takes a sixth of the time. */
+/**
+ * As openChunk, of bytes that were compared with the id where they came from: to do that again
+ * takes a sixth of the time.
+ */
 export function openVerifiedChunk(keys: ChunkKeys, ref: ChunkRef, sealed: Uint8Array): Uint8Array {
   assert(keys.epoch === ref.epoch, 'a chunk is opened with the keys of its epoch')
   if (!KNOWN_CODECS.includes(ref.codec)) {
@@ -183,8 +197,9 @@ function contradiction({ id }: ChunkRef, cause?: unknown): ShoalError {
 }
 
 /**
- * A cheap guess at whether compression is worth a try, from the frequencies of PROBE_BYTES bytes spread over the chunk:
- * their collision entropy is below 7 bits. Encrypted, compressed and random bytes come to 7.9.
+ * A cheap guess at whether compression is worth a try, from the frequencies of PROBE_BYTES bytes
+ * spread over the chunk: their collision entropy is below 7 bits. Encrypted, compressed and random
+ * bytes come to 7.9.
  */
 function looksCompressible(plain: Uint8Array): boolean {
   if (plain.length < PROBE_BYTES) return true

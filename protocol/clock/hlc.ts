@@ -1,5 +1,6 @@
-// Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014): 48-bit wall milliseconds and a
-// 16-bit counter in one u64. It breaks ties between concurrent ops; it never decides whether they are concurrent.
+// Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014): 48-bit wall
+// milliseconds and a 16-bit counter in one u64. It breaks ties between concurrent ops; it never
+// decides whether they are concurrent.
 import { ShoalError } from '../errors.ts'
 import type { WallTime } from '../units.ts'
 

@@ -1,8 +1,9 @@
-// Session tokens: what somebody has read and written of a volume, to be shown to whatever node they ask next, which
-// answers once it holds that too (D. Terry et al., "Session guarantees for weakly consistent replicated data",
-// PDIS 1994). Text: `shoals1` + base32 of DAG-CBOR {v, vol: the first bytes of the volume's id, at: version vector}.
-// The vector may leave out what the past of its entries holds: a log is taken in causal order, so whoever has an entry
-// has all that came before it. So a token is as long as there are heads, not as there are writers.
+// Session tokens: what somebody has read and written of a volume, to be shown to whatever node they
+// ask next, which answers once it holds that too (D. Terry et al., "Session guarantees for weakly
+// consistent replicated data", PDIS 1994). Text: `shoals1` + base32 of DAG-CBOR {v, vol: the first
+// bytes of the volume's id, at: version vector}. The vector may leave out what the past of its
+// entries holds: a log is taken in causal order, so whoever has an entry has all that came before
+// it. So a token is as long as there are heads, not as there are writers.
 import { fromHex, toHex } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
@@ -22,11 +23,14 @@ const ITEMS_MAX: number = 4 * ACTORS_MAX
 export interface Session {
   /** How the id of the volume begins, in hex. */
   readonly volume: string
-  /** What has been read or written, with its past. */
+  /** All that was read or written, with its past. */
   readonly seen: VersionVector
 }
 
-/** The token of what was seen of a volume. throws ShoalError 'EFBIG' for more heads than a token holds. */
+/**
+ * The token of what was seen of a volume. throws ShoalError 'EFBIG' for more heads than a token
+ * holds.
+ */
 export function formatSession(volume: VolumeId, seen: VersionVector): string {
   const vol = fromHex(volume).subarray(0, VOLUME_BYTES)
   const text = PREFIX + toBase32(encodeCbor({ v: SESSION_VERSION, vol, at: encodeVector(seen) }))
@@ -35,7 +39,10 @@ export function formatSession(volume: VolumeId, seen: VersionVector): string {
   return text
 }
 
-/** The token of what two of one volume have seen. throws as the others do, 'usage' for different volumes. */
+/**
+ * The token of what two of one volume have seen. throws as the others do, 'usage' for different
+ * volumes.
+ */
 export function mergeSessions(a: string, b: string): string {
   const [one, other] = [parseSession(a), parseSession(b)]
   if (one.volume !== other.volume)

@@ -40,13 +40,19 @@ export function encodeVector(vector: VersionVector): unknown[] {
   return sortedActors(vector).map((actor) => [fromHex(actor), vector.get(actor) ?? 0])
 }
 
-/** Inverse of encodeVector, for what others say: of at most ACTORS_MAX actors. throws ShoalError 'malformed'. */
+/**
+ * Inverse of encodeVector, for what others say: of at most ACTORS_MAX actors. throws ShoalError
+ * 'malformed'.
+ */
 export function decodeVector(value: unknown): Map<ActorId, number> {
   if (Array.isArray(value) && value.length <= ACTORS_MAX) return decodeStoredVector(value)
   throw new ShoalError('malformed', 'a version vector is not a list within its bound')
 }
 
-/** The same of any length, for what is in this node's own store: that must open. throws ShoalError 'malformed'. */
+/**
+ * The same of any length, for what is in this node's own store: that must open. throws ShoalError
+ * 'malformed'.
+ */
 export function decodeStoredVector(value: unknown): Map<ActorId, number> {
   if (!Array.isArray(value)) {
     throw new ShoalError('malformed', 'a version vector is not a list')

@@ -1,6 +1,7 @@
-// The namespace of a volume in a cold tier lies in parts, of three kinds: nodes of the newest checkpoint's trees, the entries
-// of the log that come after it, and all governing entries. A part is sealed with a key of its own, that the head (head.ts) says, and its name is the
-// hash of its sealed bytes: it never changes, and what has its name is it.
+// The namespace of a volume in a cold tier lies in parts, of three kinds: nodes of the newest
+// checkpoint's trees, the entries of the log that come after it, and all governing entries. A part
+// is sealed with a key of its own, that the head (head.ts) says, and its name is the hash of its
+// sealed bytes: it never changes, and what has its name is it.
 import { toHex } from '../bytes.ts'
 import { decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
@@ -42,7 +43,7 @@ export function sealPart(
   return { id: toHex(blake3(sealed)), key, bytes: sealed.length, sealed }
 }
 
-/** What a part holds. throws ShoalError 'corrupt'. */
+/** Opens a part of a backup. */
 export function openPart(volume: VolumeId, part: BackupPart, sealed: Uint8Array): Uint8Array[] {
   if (toHex(blake3(sealed)) !== part.id)
     throw new ShoalError('corrupt', `part ${part.id} of a backup is damaged`)

@@ -1,6 +1,7 @@
-// How a volume's log tells of a tier: by a policy named after it, whose value is where the tier is, as JSON; empty once it
-// is taken away. What a node needs to be let in is its own, and never in there. An admin writes it and every member reads
-// it, so it is taken apart field by field: what it does not name has a meaning of its own here, and nothing is copied.
+// How a volume's log tells of a tier: by a policy named after it, whose value is where the tier is,
+// as JSON; empty once it is taken away. What a node needs to be let in is its own, and never in
+// there. An admin writes it and every member reads it, so it is taken apart field by field: what it
+// does not name has a meaning of its own here, and nothing is copied.
 import { ShoalError } from '../errors.ts'
 import { TIER_NAME_MAX } from '../limits.ts'
 import { formatTierLocation, parseTierLocation } from './location.ts'
@@ -14,7 +15,7 @@ const FIELDS: readonly string[] = ['url', 'endpoint', 'region', 'storageClass']
 /** How a node is let in to a tier: of S3 only. */
 export type TierAccess = Pick<S3Options, 'credentialsFile' | 'profile'>
 
-/** Of S3: what lies there is read hours after it was asked back. */
+/** S3 storage classes of objects that can be read only hours after a restore request. */
 const ARCHIVE_CLASSES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 
 /** Does a tier call its archive so? */
@@ -43,7 +44,7 @@ export function encodeTier(location: TierLocation): string {
   return JSON.stringify({ url: formatTierLocation(location), endpoint, region, storageClass })
 }
 
-/** Where the tier is. throws ShoalError 'malformed' for what is no definition of a tier. */
+/** The location of a tier. */
 export function decodeTier(value: string, access: TierAccess = {}): TierLocation {
   try {
     const { url, ...options } = fieldsOf(value)

@@ -1,10 +1,12 @@
-// A head tells of a whole backup: which parts make the namespace (backup.ts), and up to where. Always true of one that opens:
-//   whoever made it has a secret of the volume: who can write to the tier and knows public keys alone can make none, and one of
-//   theirs costs a hash to see through
+// A head tells of a whole backup: which parts make the namespace (backup.ts), and up to where.
+// Always true of one that opens:
+//   whoever made it has a secret of the volume: who can write to the tier and knows public keys
+//     alone can make none, and one of theirs costs a hash to see through
 //   its author signed all that it says
 //   it has a number, one more than that of the head it was made after, which it names by its hash
 //   its name is the hash of its bytes, and says nothing of what is newer
-// It is sealed with a key of its own, and that to each member that may write and to each recovery key.
+// It is sealed with a key of its own, and that to each member that may write and to each recovery
+// key.
 import { equalBytes, fromHex, toHex } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openFrom, openOnce, sealOnce, sealTo } from '../cipher.ts'
@@ -35,7 +37,10 @@ const HEAD_VERSION = 1
 const KEY_BYTES = 32
 const BOX_BYTES_MAX = 128
 const TIME_MAX = 2 ** 48 - 1
-/** Items of lists of a few; of the outside of a head; and of one with all its parts, of three kinds, and two version vectors. */
+/**
+ * Items of lists of a few; of the outside of a head; and of one with all its parts, of three kinds,
+ * and two version vectors.
+ */
 const FEW_ITEMS_MAX = 8
 const BODY_ITEMS_MAX: number = MEMBERS_MAX + 32
 const HEAD_ITEMS_MAX: number = 28 * BACKUP_PARTS_MAX + 8 * ACTORS_MAX
@@ -43,17 +48,20 @@ const BAD_SIGNATURE = 'is not signed by the member that it names'
 
 export interface BackupHead {
   readonly genesis: Uint8Array
-  /** What the volume calls the tier. */
+  /** The name of the tier in the volume. */
   readonly tier: string
-  /** Who wrote it, and when by its clock. */
+  /** The author, and the time by its clock. */
   readonly author: PeerId
   readonly time: WallTime
   /** One more than that of `before`, the newest that the author knew; 1 without one. */
   readonly number: number
   readonly before: BackupHeadId | undefined
-  /** What it says: of the log up to here. */
+  /** The log up to which this head goes. */
   readonly vector: VersionVector
-  /** The newest checkpoint, as a 'checkpoint' message (wire/checkpoint.ts); without one the log is whole. */
+  /**
+   * The newest checkpoint, as a 'checkpoint' message (wire/checkpoint.ts); without one the log is
+   * whole.
+   */
   readonly checkpoint: Uint8Array | undefined
   readonly nodes: readonly NodePart[]
   /** All governing entries, each after those that it names, and the newest of them. */
@@ -61,12 +69,15 @@ export interface BackupHead {
   readonly governed: readonly EntryHash[]
   /** In order: entries come after their past. All but the last are full. */
   readonly log: readonly BackupPart[]
-  /** What the log is told up to by all parts but the last, and what tells whether labels still mean the same there. */
+  /**
+   * The log covered by all parts but the last, with the facts that tell whether labels still mean
+   * the same there.
+   */
   readonly full: VersionVector
   readonly fullMark: Uint8Array
 }
 
-/** What the keys of heads begin with. */
+/** The common prefix of the keys of heads. */
 export function headsPrefix(volume: VolumeId): string {
   return `${volume}/heads/`
 }
@@ -87,16 +98,16 @@ export function headIdOf(bytes: Uint8Array): BackupHeadId {
   return toHex(blake3(bytes)) as BackupHeadId
 }
 
-/** What of a head tells whether it is newer than another. */
+/** The facts of a head that tell whether it is newer than another. */
 export type HeadFacts = Pick<
   BackupHead,
   'author' | 'time' | 'number' | 'before' | 'vector' | 'tier'
 >
 
-/** What its author seals: all of it but who that is. */
+/** The sealed content: all but the author. */
 export type HeadContent = Omit<BackupHead, 'author'>
 
-/** What is needed to make heads, and to open them: the first secret of the volume, and the seed of whom they are sealed to. */
+/** Keys to make and open heads: the first secret of the volume, and the seed of the recipient. */
 export interface HeadKeys {
   readonly secret: Uint8Array
   readonly seed: Uint8Array
@@ -121,8 +132,8 @@ export function sealHead(
 }
 
 /**
- * throws ShoalError 'corrupt' for what nobody made who has a secret of the volume, 'EACCES' if it is sealed to others,
- * 'bad-signature', 'malformed', 'unsupported'.
+ * throws ShoalError 'corrupt' for what nobody made who has a secret of the volume, 'EACCES' if it
+ * is sealed to others, 'bad-signature', 'malformed', 'unsupported'.
  */
 export function openHead(
   volume: VolumeId,
@@ -151,8 +162,9 @@ export function openHead(
 }
 
 /**
- * Orders heads, the newest first: one that tells all that another does and more comes before it, whatever either says
- * of itself; of others the greater number, the later time, the greater hash. Not for more than some hundreds.
+ * Orders heads, the newest first: one that tells all that another does and more comes before it,
+ * whatever either says of itself; of others the greater number, the later time, the greater hash.
+ * Not for more than some hundreds.
  */
 export function newestFirst<Each extends { readonly id: BackupHeadId; readonly head: HeadFacts }>(
   heads: readonly Each[],

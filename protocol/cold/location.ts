@@ -1,7 +1,9 @@
-// Where a cold tier is, from the text a person gives: `s3://bucket/prefix`, `rclone:REMOTE:path`, `dir:/path`. It never
-// holds a secret: locations are stored, shown and logged. What does not read back as the same text is refused.
-// The text may also come from a policy of a volume (definition.ts). So each part is what it says and nothing else: the
-// name of a remote cannot be a connection string or an option of rclone, a region cannot be part of another host's name.
+// Parses the location of a cold tier as people write it: `s3://bucket/prefix`,
+// `rclone:REMOTE:path`, `dir:/path`. It never holds a secret: locations are stored, shown and
+// logged. What does not read back as the same text is refused. The text may also come from a policy
+// of a volume (definition.ts). So each part is what it says and nothing else: the name of a remote
+// cannot be a connection string or an option of rclone, a region cannot be part of another host's
+// name.
 import { ShoalError } from '../errors.ts'
 
 export type TierLocation = S3Location | RcloneLocation | FolderLocation
@@ -13,16 +15,19 @@ export interface S3Location extends S3Options {
   readonly prefix: string
 }
 
-/** What of an S3 tier is not in its URL. */
+/** Settings of an S3 tier that are not in its URL. */
 export interface S3Options {
   /** http(s) URL of the server; AWS if not said. */
   readonly endpoint?: string
   readonly region?: string
   /** For objects put without one of their own. */
   readonly storageClass?: string
-  /** A file with the access key, readable by its owner only; else the environment and the AWS profile files count. */
+  /**
+   * A file with the access key, readable by its owner only; else the environment and the AWS
+   * profile files count.
+   */
   readonly credentialsFile?: string
-  /** Of the AWS profile files. */
+  /** Profile in the AWS profile files. */
   readonly profile?: string
 }
 
@@ -39,11 +44,15 @@ export interface FolderLocation {
   readonly path: string
 }
 
-/** Amazon's rules, less those on what a name may not mean; one letter of slack in case for other servers. */
+/**
+ * Amazon's rules, less those on what a name may not mean; one letter of slack in case for other
+ * servers.
+ */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/
 /**
- * Of the names that rclone's configuration can have ("Valid remote names", rclone documentation) those that no shell, option
- * parser or connection string reads as anything else. `:sftp,ssh=...:` makes a backend that runs a program.
+ * Remote names that rclone's configuration allows ("Valid remote names", rclone documentation),
+ * limited to those that no shell, option parser or connection string reads as anything else.
+ * `:sftp,ssh=...:` makes a backend that runs a program.
  */
 const REMOTE = /^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/
 /** Becomes part of a host name where no endpoint is given. */
@@ -52,7 +61,10 @@ const STORAGE_CLASS = /^[A-Z][A-Z0-9_]{0,63}$/
 const FORMS = 's3://BUCKET/PREFIX, rclone:REMOTE:PATH or dir:/PATH'
 const LENGTH_MAX = 1024
 
-/** throws ShoalError 'usage' for what is no location, has a secret in it, or options of another kind of tier. */
+/**
+ * throws ShoalError 'usage' for what is no location, has a secret in it, or options of another kind
+ * of tier.
+ */
 export function parseTierLocation(url: string, options: S3Options = {}): TierLocation {
   const [, scheme, rest = ''] = /^(s3:\/\/|rclone:|dir:)(.*)$/s.exec(url) ?? []
   if (scheme === undefined || url.length > LENGTH_MAX || hasControls(url)) {
@@ -160,7 +172,7 @@ function checkPath(path: string, what: string): void {
   }
 }
 
-/** What is short and surely no secret of somebody who mistyped. */
+/** A text as shown in errors: only if it is short and surely not a mistyped secret. */
 function shown(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
 }

@@ -1,9 +1,12 @@
 // A pack: an object of a cold tier that holds all chunks of some stripes. It is a CARv1 file
-// (https://ipld.io/specs/transport/car/carv1/): a header that names one root, the sealed chunks as raw blocks, stripe after
-// stripe, and last the root, a block that has the headers of the stripes. Of every pack:
-//   its name and its bytes follow from the volume and its stripes, so an upload that is repeated makes the same object; but
-//   a name that had its time is not used again, lest who removes the old object meets the new one
-//   where a chunk lies follows from where its stripe begins and from the stripe's header: a reader needs no index
+// (https://ipld.io/specs/transport/car/carv1/): a header that names one root, the sealed chunks as
+// raw blocks, stripe after stripe, and last the root, a block that has the headers of the stripes.
+// Of every pack:
+//   its name and its bytes follow from the volume and its stripes, so an upload that is repeated
+//     makes the same object; but a name that had its time is not used again, lest who removes the
+//     old object meets the new one
+//   where a chunk lies follows from where its stripe begins and from the stripe's header: a reader
+//     needs no index
 //   all that is in it is sealed; keys are not
 import { concatBytes } from '../bytes.ts'
 import {
@@ -50,7 +53,7 @@ export interface Pack {
   readonly places: readonly ColdPlace[]
   /** In bytes. */
   readonly size: number
-  /** What it consists of, in order: bytes, or a chunk's. */
+  /** The content in order: bytes, or the data of a chunk. */
   readonly parts: readonly (
     { readonly bytes: Uint8Array } | { readonly chunk: ChunkId; readonly length: number }
   )[]
@@ -79,12 +82,12 @@ export class Packing<Stripe extends PackStripe> {
     return isFull ? this.rest() : undefined
   }
 
-  /** Of what is left: whether it is too little for a pack, unless it waited long. */
+  /** Whether the rest is too little for a pack, unless it waited long. */
   get isLittle(): boolean {
     return this.#bytes < PACK_ALONE_BYTES
   }
 
-  /** What is left, by rising id. */
+  /** The rest, by ascending id. */
   rest(): readonly Stripe[] {
     const rest = this.#small.toSorted((a, b) => (a.id < b.id ? -1 : 1))
     this.#small = []
@@ -117,8 +120,8 @@ export function totalDataBytes(stripes: readonly Pick<PackStripe, 'header'>[]): 
 }
 
 /**
- * stripes: by rising id, at most OP_STRIPES_MAX. number: below 256, other than 0 where there is an old object of the name
- * that the pack has else.
+ * stripes: by rising id, at most OP_STRIPES_MAX. number: below 256, other than 0 where there is an
+ * old object of the name that the pack has else.
  */
 export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[], number = 0): Pack {
   const parts: Pack['parts'][number][] = []
@@ -148,7 +151,7 @@ export function layOutPack(volume: VolumeId, stripes: readonly PackStripe[], num
   }
 }
 
-/** Where in a pack the bytes of a chunk are: that of `index` in the header of a stripe that begins at `offset`. */
+/** The byte range in a pack of chunk `index` of the stripe that begins at `offset`. */
 export function chunkRange(
   { chunks }: Pick<StripeHeader, 'chunks'>,
   index: number,
@@ -163,7 +166,7 @@ export function packKey(volume: VolumeId, pack: PackId): string {
   return `${packsPrefix(volume)}${pack}.car`
 }
 
-/** What the keys of all packs of a volume begin with. */
+/** The common prefix of the keys of a volume's packs. */
 export function packsPrefix(volume: VolumeId): string {
   return `${volume}/packs/`
 }
@@ -185,7 +188,7 @@ function packIdOf(volume: VolumeId, stripes: readonly PackStripe[], number: numb
 /** One chunk after the other is asked for, and the last lies behind all others. */
 const knownEnds = new WeakMap<StripeHeader['chunks'], readonly number[]>()
 
-/** Where the block of each chunk ends, counted from where its stripe begins. */
+/** End offsets of the chunks' blocks, counted from the start of the stripe. */
 function endsOf(chunks: StripeHeader['chunks']): readonly number[] {
   const known = knownEnds.get(chunks)
   if (known !== undefined) return known

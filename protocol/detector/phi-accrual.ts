@@ -1,15 +1,23 @@
-// How suspicious a silence is, told from how regularly somebody was heard so far: phi = -log10 of the chance that a
-// peer that is well is silent for this long or longer. It grows with the silence, without bound and never to NaN, and is
-// the same for the same intervals and silence. A window of WINDOW intervals is remembered, whatever is heard.
-// Source: Hayashibara, Défago, Yared, Katayama, "The phi accrual failure detector" (SRDS 2004), with normally
-// distributed intervals; the acceptable pause is Akka's. ln erfc: Press et al., "Numerical Recipes in C" (1992), 6.2.
+// How suspicious a silence is, told from how regularly somebody was heard so far: phi = -log10 of
+// the chance that a peer that is well is silent for this long or longer. It grows with the silence,
+// without bound and never to NaN, and is the same for the same intervals and silence. A window of
+// WINDOW intervals is remembered, whatever is heard.
+// Source: Hayashibara, Défago, Yared, Katayama, "The phi accrual failure detector" (SRDS 2004),
+// with normally distributed intervals; the acceptable pause is Akka's. ln erfc: Press et al.,
+// "Numerical Recipes in C" (1992), 6.2.
 
 /** Intervals remembered. */
 const WINDOW = 32
-/** Intervals are taken to spread by this share of the expected one before some were seen, and by the other at least. */
+/**
+ * Intervals are taken to spread by this share of the expected one before some were seen, and by the
+ * other at least.
+ */
 const SPREAD_AT_FIRST = 0.25
 const SPREAD_MIN = 0.1
-/** What is heard sooner than this share after the last ends the silence, but tells nothing of how long one may be. */
+/**
+ * Messages that arrive sooner than this share of the mean interval end the silence, but do not
+ * count as a sample of it.
+ */
 const SHARE_MIN = 0.5
 /** Whoever was silent for this many expected intervals was away: that is not how it beats. */
 const SHARE_MAX = 4
@@ -36,12 +44,18 @@ export function withInterval(
   return isTelling ? [...intervals.slice(1 - WINDOW), intervalMs] : intervals
 }
 
-/** Is a silence so short that phi is far below 1, whatever the intervals were? Most are: this is the cheap way to know. */
+/**
+ * Is a silence so short that phi is far below 1, whatever the intervals were? Most are: this is the
+ * cheap way to know.
+ */
 export function isOrdinary(silentMs: number, { expectedMs, pauseMs }: Beat): boolean {
   return silentMs <= SHARE_MIN * expectedMs + pauseMs
 }
 
-/** Phi of a silence: 1 is wrong one time in ten, 8 one time in 10^8. 0 or more, not falling with silentMs. */
+/**
+ * Phi of a silence: 1 is wrong one time in ten, 8 one time in 10^8. 0 or more, not falling with
+ * silentMs.
+ */
 export function phiOf(intervals: readonly number[], silentMs: number, beat: Beat): number {
   const meanMs = intervals.reduce((sum, ms) => sum + ms, 0) / intervals.length
   const variance = intervals.reduce((sum, ms) => sum + (ms - meanMs) ** 2, 0) / intervals.length
@@ -49,7 +63,10 @@ export function phiOf(intervals: readonly number[], silentMs: number, beat: Beat
   return -logOfTail((silentMs - meanMs - beat.pauseMs) / spreadMs) / Math.LN10
 }
 
-/** ln of the chance that a standard normal variable is greater than z; where that chance is too small for a double too. */
+/**
+ * ln of the chance that a standard normal variable is greater than z; where that chance is too
+ * small for a double too.
+ */
 function logOfTail(z: number): number {
   if (z < 0) return Math.log1p(-Math.exp(logOfTail(-z)))
   const x = z / Math.SQRT2
@@ -59,7 +76,10 @@ function logOfTail(z: number): number {
   return Math.log(t / 2) - x * x + sum
 }
 
-/** Of the Chebyshev fit of ln(erfc(x) / t) + x^2 over t = 1 / (1 + x / 2), highest power first; to 1.2e-7 of erfc. */
+/**
+ * Coefficients of the Chebyshev fit of ln(erfc(x) / t) + x^2 over t = 1 / (1 + x / 2), highest
+ * power first; erfc to 1.2e-7.
+ */
 const ERFC = [
   0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196,
   1.00002368, -1.26551223,

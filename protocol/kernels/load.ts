@@ -1,6 +1,7 @@
-// The one door to the WASM kernels: compiled from assembly/ by `npm run prepare`, read from disk at first use, one
-// instance of each per thread. Their memory never grows, so the views given here stay valid. A kernel keeps nothing
-// between calls that a caller may rely on: write its inputs, call it, read its outputs, without awaiting in between.
+// The one door to the WASM kernels: compiled from assembly/ by `npm run prepare`, read from disk at
+// first use, one instance of each per thread. Their memory never grows, so the views given here
+// stay valid. A kernel keeps nothing between calls that a caller may rely on: write its inputs,
+// call it, read its outputs, without awaiting in between.
 import { readFileSync } from 'node:fs'
 import { ShoalError } from '../errors.ts'
 
@@ -17,7 +18,9 @@ export interface GearKernel {
 
 /** Linear combinations of rows of bytes over GF(2^8) (assembly/galois.ts). */
 export interface GaloisKernel {
-  /** Per row and column 32 bytes, rows * columns of them: products of 0..15, then of 0, 16, .. 240. */
+  /**
+   * Per row and column 32 bytes, rows * columns of them: products of 0..15, then of 0, 16, .. 240.
+   */
   readonly tables: Uint8Array
   /** columnsMax rows of blockBytes. */
   readonly input: Uint8Array
@@ -72,7 +75,10 @@ function loadGalois(): GaloisKernel {
   }
 }
 
-/** What is used of WebAssembly: TypeScript has its types in lib.dom only, which would bring in a browser's globals. */
+/**
+ * The part of the WebAssembly API that is used: TypeScript has its types in lib.dom only, which
+ * would bring in a browser's globals.
+ */
 interface WebAssemblyApi {
   readonly Module: new (wasm: Uint8Array) => object
   readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> }

@@ -1,6 +1,7 @@
-// Which bytes of a file somebody has locked, as fcntl(2) says: a new lock takes the place of what they held of its range,
-// so a lock is split, made smaller, and joined with what it touches. Invariant of HeldLocks: sorted, disjoint, none empty,
-// neighbours of one kind joined; so what holds the same is equal.
+// Which bytes of a file somebody has locked, as fcntl(2) says: a new lock takes the place of what
+// they held of its range, so a lock is split, made smaller, and joined with what it touches.
+// Invariant of HeldLocks: sorted, disjoint, none empty, neighbours of one kind joined; so what
+// holds the same is equal.
 
 /** Any number of holders share one; who has the other is alone. */
 export type LockKind = 'shared' | 'exclusive'
@@ -19,7 +20,7 @@ export type HeldLocks = readonly HeldLock[]
 
 export const LOCK_END: number = Number.MAX_SAFE_INTEGER
 
-/** What is held after a range, which is not empty, was locked; of no kind: unlocked. */
+/** The locks after locking a range, which is not empty; `kind` undefined unlocks it. */
 export function withLock(
   held: HeldLocks,
   { start, end }: LockRange,
@@ -31,7 +32,7 @@ export function withLock(
   return joined([...before, ...now, ...after])
 }
 
-/** What several hold together, the stronger kind where they overlap. */
+/** The union of several holders' locks, the stronger kind where they overlap. */
 export function together(all: readonly HeldLocks[]): HeldLocks {
   const locks = all.flat()
   const edges = [
@@ -85,7 +86,7 @@ export function sameLocks(a: HeldLocks, b: HeldLocks): boolean {
   )
 }
 
-/** What of a lock lies between two bytes. */
+/** The part of a lock between two bytes. */
 function cut(lock: HeldLock, from: number, to: number): readonly HeldLock[] {
   const start = Math.max(lock.start, from)
   const end = Math.min(lock.end, to)

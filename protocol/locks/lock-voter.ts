@@ -1,13 +1,18 @@
-// One voter on the locks of a volume. It keeps leases (Gray and Cheriton, "Leases", SOSP 1989) in memory; who has one of
-// a majority of the voters (R. Thomas, "A majority consensus approach", TODS 1979) has the lock. Invariants:
+// One voter on the locks of a volume. It keeps leases (Gray and Cheriton, "Leases", SOSP 1989) in
+// memory; who has one of a majority of the voters (R. Thomas, "A majority consensus approach", TODS
+// 1979) has the lock. Invariants:
 //   at no time has it granted locks to two sessions that exclude each other
-//   what it granted it keeps for LEASE_MS; having forgotten (a start) or come anew to this office, it is silent as long
-//     (PaxosLease: Trencséni et al., arXiv:1209.4187), so that no majority ever forgets what somebody counts on
-//   a session is of the member that opened it, by the connection: nobody else renews it or gives it up
-//   what a member holds is bounded, over all of its sessions; one that may only read holds shared locks alone, and is in
-//     the way of others for READERS_MS at most, and then has none of the file for REST_MS
-// Who waits is served in the order in which they came, if all ask this voter first; but who holds something of a file
-// already is not held up by who waits for it, and nobody comes before others for longer than TURN_MS.
+//   what it granted it keeps for LEASE_MS; having forgotten (a start) or come anew to this office,
+//     it is silent as long (PaxosLease: Trencséni et al., arXiv:1209.4187), so that no majority
+//     ever forgets what somebody counts on
+//   a session is of the member that opened it, by the connection: nobody else renews it or gives it
+//     up
+//   what a member holds is bounded, over all of its sessions; one that may only read holds shared
+//     locks alone, and is in the way of others for READERS_MS at most, and then has none of the
+//     file for REST_MS
+// Who waits is served in the order in which they came, if all ask this voter first; but who holds
+// something of a file already is not held up by who waits for it, and nobody comes before others
+// for longer than TURN_MS.
 import type { PeerId } from '../ids.ts'
 import { LOCKS_MAX } from '../limits.ts'
 import { enforces } from '../trust.ts'
@@ -21,26 +26,30 @@ import { inTheWay, includes } from './held-locks.ts'
 const WAITS_MS = 600
 /** Whoever has not got the lock so long after it came loses its place. */
 const TURN_MS = 3000
-/** Sessions that wait, or hold locks, at most; and of one member: it begins another when it has lost all, or starts anew. */
+/**
+ * Sessions that wait, or hold locks, at most; and of one member: it begins another when it has lost
+ * all, or starts anew.
+ */
 const SESSIONS_MAX = 1024
 const SESSIONS_OF_ONE_MAX = 4
 /**
- * Those who may only read are in the way of others for so long, and then not for so long. Who wants the lock asks the
- * other voters once the first has granted it: these have time to do so while the first still holds readers off.
+ * Those who may only read are in the way of others for so long, and then not for so long. Who wants
+ * the lock asks the other voters once the first has granted it: these have time to do so while the
+ * first still holds readers off.
  */
 export const READERS_MS: number = 20 * SECOND_MS
 export const REST_MS: number = 2 * READERS_MS
 /** Nobody wants what they hold who has not asked for it for so long. */
 const WANTED_MS: number = LEASE_MS
 
-/** Who asks, by the connection. */
+/** The sender of a request, known by its connection. */
 export interface LockAsker {
   readonly peer: PeerId
   /** It may not write. */
   readonly isReader: boolean
 }
 
-/** What a member holds of one file, and since when. */
+/** The locks of a member in one file, and since when. */
 export interface LockHolder {
   readonly peer: PeerId
   readonly locks: FileLocks
@@ -110,13 +119,13 @@ export class LockVoter {
     return { kind: 'granted' }
   }
 
-  /** What somebody else than a session of a member holds that is in the way of what it wants. */
+  /** The locks of others that conflict with the wanted ones. */
   inTheWay(session: string, peer: PeerId, wanted: FileLocks, now: Instant): FileLocks | undefined {
     this.#forget(now)
     return this.#obstacle(keyOf(session, peer), wanted)?.lock
   }
 
-  /** Who holds what. */
+  /** All holders and their locks. */
   holders(now: Instant): readonly LockHolder[] {
     this.#forget(now)
     return [...this.#sessions.values()].flatMap(({ asker: { peer }, locks, since }) =>

@@ -1,5 +1,6 @@
-// What a member signs of a checkpoint: that it computed the state at an announced cut itself, and came to these roots. Kept
-// with the checkpoint and served with it: enough members together make others believe it (protocol/membership/quorum.ts).
+// A member's signed statement about a checkpoint: it computed the state at an announced cut itself,
+// and got these roots. Kept with the checkpoint and served with it: enough members together make
+// others believe it (protocol/membership/quorum.ts).
 import { decodeCbor, encodeCbor } from '../cbor.ts'
 import { concatBytes, fromHex, toHex } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
@@ -11,7 +12,7 @@ import type { Identity } from '../signed.ts'
 import type { NodeHash } from '../prolly/prolly.ts'
 
 const ATTESTATION_VERSION = 1
-/** Of the wire form: version, three hashes, a key, a signature, and the heads of CBOR. */
+/** Size limit of the wire form: version, three hashes, a key, a signature, and CBOR heads. */
 export const ATTESTATION_BYTES_MAX = 256
 
 export interface AttestedState {

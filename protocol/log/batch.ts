@@ -1,8 +1,9 @@
-// The body of an entry: a batch of ops, DAG-CBOR, zstd, and sealed unless the ops are for keepers too.
+// The body of an entry: a batch of ops, DAG-CBOR, zstd, and sealed unless the ops are for keepers
+// too.
 //
-// Sealed body = salt (32 random bytes) || AES-256-GCM(derive-key(log key of the epoch, salt), zero nonce,
-// AAD = [version, volume, actor, seq, hlc]). The salt is random, never a counter: a restored node would use a
-// counter again with another plaintext.
+// Sealed body = salt (32 random bytes) || AES-256-GCM(derive-key(log key of the epoch, salt), zero
+// nonce, AAD = [version, volume, actor, seq, hlc]). The salt is random, never a counter: a restored
+// node would use a counter again with another plaintext.
 import { concatBytes, fromHex } from '../bytes.ts'
 import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
@@ -18,10 +19,13 @@ import { KIB } from '../units.ts'
 
 const BATCH_VERSION = 1
 export const SALT_BYTES = 32
-/** Bytes of the ops of an entry: leaves room for the seal, the heads of lists, and what zstd adds where it cannot compress. */
+/**
+ * Bytes of the ops of an entry: leaves room for the seal, the heads of lists, and what zstd adds
+ * where it cannot compress.
+ */
 const OPS_BYTES_MAX = Math.min(ENTRY_BODY_MAX, BATCH_PLAIN_MAX) - 16 * KIB
 
-/** Where a body belongs: bound to it by the seal. */
+/** The place of a body in the log, to which the seal binds it. */
 export interface BodyContext {
   readonly volume: VolumeId
   readonly actor: ActorId
@@ -43,8 +47,10 @@ export function packBatch(ops: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The CBOR of an op that every reader takes: what this node puts into its log must be what all make of it.
- * throws ShoalError 'EINVAL' for an op that breaks a rule of its format, 'EFBIG' for one that fits in no entry.
+ * The CBOR of an op that every reader takes: what this node puts into its log must be what all make
+ * of it.
+ * throws ShoalError 'EINVAL' for an op that breaks a rule of its format, 'EFBIG' for one that fits
+ * in no entry.
  */
 export function encodeChecked(op: Op): Uint8Array {
   try {
@@ -69,7 +75,10 @@ function listHead(length: number): Uint8Array {
     : Uint8Array.of(0x99, length >> 8, length & 0xff)
 }
 
-/** Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws 'malformed', 'unsupported'. */
+/**
+ * Inverse of encodeBatch. Ops of unknown kinds are undefined, so that indices stay. throws
+ * 'malformed', 'unsupported'.
+ */
 export function decodeBatch(bytes: Uint8Array): (Op | undefined)[] {
   return readBatch(unpackBatch(bytes))
 }

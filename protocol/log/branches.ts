@@ -1,6 +1,7 @@
-// The forks that one replica knows of in a volume's log, and what they make of names: an entry is at one (label, seq)
-// here, and may be called otherwise by who knows other branches (protocol/log/fork.ts). An actor that never forked is
-// its own label, at the cost of one Map lookup.
+// The forks that one replica knows of in a volume's log, and what they make of names: an entry is
+// at one (label, seq) here, and may be called otherwise by who knows other branches
+// (protocol/log/fork.ts). An actor that never forked is its own label, at the cost of one Map
+// lookup.
 import { ShoalError } from '../errors.ts'
 import { ForkTree } from './fork.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -16,21 +17,26 @@ export interface Rename {
   readonly fromSeq: number
 }
 
-/** What became of a new branch. */
+/** The result of adding a branch. */
 export interface Addition {
   /** The newcomer's label. */
   readonly label: ActorId
-  /** To apply before the newcomer is put: the one that was there, and what follows it, gave up its label. */
+  /**
+   * To apply before the newcomer is put: the one that was there, and what follows it, gave up its
+   * label.
+   */
   readonly rename: Rename | undefined
   /** The actor's record now. */
   readonly fork: Fork
 }
 
-/** What a peer says of its log, in its own labels. */
+/** A peer's description of its log, in its own labels. */
 export interface PeerLog {
   readonly vector: VersionVector
   readonly forks: readonly Fork[]
-  /** Hashes of the entries (label, vector.get(label)); those it left out are believed to be as here. */
+  /**
+   * Hashes of the entries (label, vector.get(label)); those it left out are believed to be as here.
+   */
   readonly tips: ReadonlyMap<ActorId, EntryHash>
 }
 
@@ -46,12 +52,15 @@ export class Branches {
     return this.#trees.size === 0
   }
 
-  /** What to store and to tell peers, sorted by actor. */
+  /** The forks to store and to send to peers, sorted by actor. */
   forks(): Fork[] {
     return this.#sortedTrees().map(({ fork }) => fork)
   }
 
-  /** The forks that one knows of who holds what `vector` says (in labels here): of a checkpoint, by its cut. */
+  /**
+   * The forks that one knows of who holds what `vector` says (in labels here): of a checkpoint, by
+   * its cut.
+   */
   forksWithin(vector: VersionVector): Fork[] {
     const within = this.#sortedTrees().map((tree) => tree.within(vector))
     return within.filter(({ branches }) => branches.length > 0)
@@ -78,8 +87,8 @@ export class Branches {
   }
 
   /**
-   * First entries of branches that whoever made a cut of what is `covered` left out unawares: they begin where the cut has
-   * another branch, and are not among what it had seen.
+   * First entries of branches that whoever made a cut of what is `covered` left out unawares: they
+   * begin where the cut has another branch, and are not among what it had seen.
    */
   strayed(covered: VersionVector, seen: VersionVector): EntryHash[] {
     return this.#sortedTrees().flatMap((tree) => tree.strayed(covered, seen))
@@ -106,16 +115,21 @@ export class Branches {
     }
   }
 
-  /** The label that an entry has here, whatever the label its actor is called by; undefined: not held. */
+  /**
+   * The label that an entry has here, whatever the label its actor is called by; undefined: not
+   * held.
+   */
   locate(label: ActorId, seq: number, hash: EntryHash, hashAt: HashAt): ActorId | undefined {
     return this.labels(label).find((candidate) => hashAt(candidate, seq) === hash)
   }
 
   /**
-   * Take up a branch: `newcomer` follows the same entry as `existing`, which is at (label, seq) and has that entry's
-   * label. settled: what a checkpoint covers, which has fixed which branches there are.
-   * throws ShoalError 'fork', and knows no more than before, if the actor has as many branches as are kept, or if the
-   * newcomer begins beside entries that are settled, and is not: it is late by far.
+   * Take up a branch: `newcomer` follows the same entry as `existing`, which is at (label, seq) and
+   * has that entry's label. settled: what a checkpoint covers, which has fixed which branches there
+   * are.
+   * throws ShoalError 'fork', and knows no more than before, if the actor has as many branches as
+   * are kept, or if the newcomer begins beside entries that are settled, and is not: it is late by
+   * far.
    */
   add(
     label: ActorId,
@@ -160,9 +174,10 @@ export class Branches {
   }
 
   /**
-   * What a peer holds of what can be named here: per label the last seq, absent where none. It is less than the truth
-   * where a fork is not known to both; it may be more only where the peer is ahead on a branch of which nothing tells
-   * yet that it is another (then the peer finds that out from what it is told).
+   * The part of a peer's log that has names here: per label the last seq, absent if none. It is
+   * less than the truth where a fork is not known to both; it may be more only where the peer is
+   * ahead on a branch of which nothing tells yet that it is another (then the peer finds that out
+   * from what it is told).
    */
   vectorOf({ vector, forks, tips }: PeerLog, hashAt: HashAt): Map<ActorId, number> {
     const theirs = new Branches(forks)

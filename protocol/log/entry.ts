@@ -1,9 +1,11 @@
-// A log entry: header, body, signature (DESIGN §4, MEMO §1.4). The hash of the header names the entry; the header
-// holds the hash of the body, so chains stay verifiable when bodies are dropped or cannot be read.
+// A log entry: header, body, signature (docs/formats/log.md). The hash of the header names the
+// entry; the header holds the hash of the body, so chains stay verifiable when bodies are dropped
+// or cannot be read.
 //
-// Invariants of a valid entry: seq = 1 exactly when prev is absent; deps name other actors, sorted, each once; hlc is
-// greater than that of prev and of every dep; the signature is the origin key's. A governing entry, which speaks of
-// members, keys and policies, can be verified without the rest of the log: it has its origin, and names those before it.
+// Invariants of a valid entry: seq = 1 exactly when prev is absent; deps name other actors, sorted,
+// each once; hlc is greater than that of prev and of every dep; the signature is the origin key's.
+// A governing entry, which speaks of members, keys and policies, can be verified without the rest
+// of the log: it has its origin, and names those before it.
 import { decodeCanonicalCbor, decodeCbor, encodeCbor } from '../cbor.ts'
 import { toHex, fromHex, utf8, compareBytes, equalBytes } from '../bytes.ts'
 import { decodeHlc } from '../clock/hlc.ts'
@@ -32,7 +34,10 @@ const HEADER_ITEMS_MAX: number = 5 * ENTRY_DEPS_MAX
 const PARTS_ITEMS_MAX = 8
 /** Bodies that every member may read, keepers too: membership and placement. Others are sealed. */
 export const FLAG_CLEAR_BODY = 1
-/** Entries about members, keys and policies (protocol/membership/governance.ts): kept for good by every member. */
+/**
+ * Entries about members, keys and policies (protocol/membership/governance.ts): kept for good by
+ * every member.
+ */
 export const FLAG_GOVERNS = 2
 
 export interface Dependency {
@@ -41,7 +46,7 @@ export interface Dependency {
   readonly hash: EntryHash
 }
 
-/** Who an actor is; in its first entry, and in those that govern. */
+/** The identity of an actor; in its first entry, and in governing entries. */
 export interface Origin {
   /** Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array
@@ -64,7 +69,10 @@ export interface EntryHeader {
   readonly bodyHash: Uint8Array
   readonly flags: number
   readonly origin: Origin | undefined
-  /** Of an entry that governs: the newest governing entries that its author knew, sorted. Otherwise absent. */
+  /**
+   * In a governing entry, the newest governing entries that its author knew, sorted; otherwise
+   * absent. Otherwise absent.
+   */
   readonly governed?: readonly EntryHash[] | undefined
 }
 
@@ -135,13 +143,19 @@ export function encodeEntry(entry: Entry): Uint8Array {
   return encodeCbor([entry.headerBytes, entry.signature, entry.body])
 }
 
-/** Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws ShoalError 'malformed'. */
+/**
+ * Inverse of encodeEntry; checks shape, bounds and the body hash, not the signature. throws
+ * ShoalError 'malformed'.
+ */
 export function decodeEntry(bytes: Uint8Array): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
   return withBody(decodeHead(headerBytes, signature), body)
 }
 
-/** The part of an entry that names and proves it; checks its shape, not the signature. throws ShoalError 'malformed'. */
+/**
+ * The part of an entry that names and proves it; checks its shape, not the signature. throws
+ * ShoalError 'malformed'.
+ */
 export function decodeHead(headerBytes: Uint8Array, signature: Uint8Array): EntryHead {
   const header = decodeHeader(decodeCanonicalCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))
   return { header, headerBytes, hash: toHex(blake3(headerBytes)) as EntryHash, signature }
@@ -155,7 +169,10 @@ export function withBody(head: EntryHead, body: Uint8Array): Entry {
   return { ...head, body }
 }
 
-/** As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not checked again. */
+/**
+ * As decodeEntry, of bytes that it has taken before, as an entry with this hash: that is not
+ * checked again.
+ */
 export function decodeKnownEntry(bytes: Uint8Array, hash: EntryHash): Entry {
   const [headerBytes, signature, body] = decodeParts(bytes)
   const header = decodeHeader(decodeCbor(headerBytes, 'entry header', HEADER_ITEMS_MAX))

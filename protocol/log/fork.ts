@@ -1,9 +1,13 @@
-// The tree of one actor's chain that forked: an entry was followed by two or more (a restored backup, a cloned disk, an
-// attacker). Every branch has a label, which stands for it in vectors, dots and keys (MEMO §1.7). Invariants:
-//   at each fork the first child by (hlc, hash) keeps its parent's label, every other begins one of its own, made of the
-//   actor and that child's hash: labels depend on the set of branches alone, and each entry is at one (label, seq)
-//   a branch that begins above a stable cut changes no label below it: the least clock keeps the label
-//   a branch with a label of its own keeps it whatever else becomes known; one with its parent's may lose it once
+// The tree of one actor's chain that forked: an entry was followed by two or more (a restored
+// backup, a cloned disk, an attacker). Every branch has a label, which stands for it in vectors,
+// dots and keys (docs/decisions/0006). Invariants:
+//   at each fork the first child by (hlc, hash) keeps its parent's label, every other begins one of
+//     its own, made of the actor and that child's hash: labels depend on the set of branches alone,
+//     and each entry is at one (label, seq)
+//   a branch that begins above a stable cut changes no label below it: the least clock keeps the
+//     label
+//   a branch with a label of its own keeps it whatever else becomes known; one with its parent's
+//     may lose it once
 import type { Translate } from '../op/dots.ts'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
@@ -28,25 +32,33 @@ export interface BranchStart {
 
 /** A run of entries from a fork to the next one, or to the latest. */
 export interface Branch extends BranchStart {
-  /** Of its first entry. */
+  /** The seq of its first entry. */
   readonly seq: number
-  /** First entry of the branch it forks from; undefined: of the trunk, which begins with the chain. */
+  /**
+   * First entry of the branch it forks from; undefined: of the trunk, which begins with the chain.
+   */
   readonly parent: EntryHash | undefined
 }
 
-/** What is known of a forked actor. */
+/** A forked actor and its known branches. */
 export interface Fork {
   readonly actor: ActorId
-  /** By (seq, hlc, hash): parents before children, siblings in the order of their claims to the label. */
+  /**
+   * By (seq, hlc, hash): parents before children, siblings in the order of their claims to the
+   * label.
+   */
   readonly branches: readonly Branch[]
 }
 
 /** The hash of an entry held under (label, seq) here. */
 export type HashAt = (label: ActorId, seq: number) => EntryHash | undefined
 
-/** Entries that follow each other in somebody's tree, and what that one knows of the place where they end. */
+/**
+ * Entries that follow each other in somebody's tree, and what that one knows of the place where
+ * they end.
+ */
 export interface Run {
-  /** Where it begins; undefined: the trunk. */
+  /** The branch on which it begins; undefined for the trunk. */
   readonly first: Branch | undefined
   readonly last: number
   /** Hashes of what is at `seq`: the last entry itself, or those that follow it. */
@@ -68,7 +80,7 @@ export class ForkTree {
     this.labels = [...new Set(this.#labels.values())]
   }
 
-  /** Of the branch that begins with this entry. */
+  /** The label of the branch that begins with this entry. */
   labelOf(first: EntryHash): ActorId {
     const label = this.#labels.get(first)
     assert(label !== undefined, 'a branch has a label')
@@ -102,7 +114,10 @@ export class ForkTree {
     return hashesOf(strays)
   }
 
-  /** The greatest clock up to `hlc` that no fork is cut in two by: that all its branches begin before, or after. */
+  /**
+   * The greatest clock up to `hlc` that no fork is cut in two by: that all its branches begin
+   * before, or after.
+   */
   wholeUpTo(hlc: Hlc): Hlc {
     const groups = Map.groupBy(this.fork.branches, ({ parent }) => parent)
     let whole = hlc
@@ -115,7 +130,8 @@ export class ForkTree {
   }
 
   /**
-   * This tree and one branch more: `newcomer` and `existing`, which is at (label, seq), follow the same entry.
+   * This tree and one branch more: `newcomer` and `existing`, which is at (label, seq), follow the
+   * same entry.
    * throws ShoalError 'fork' if that is a label too many.
    */
   with(label: ActorId, seq: number, existing: BranchStart, newcomer: BranchStart): ForkTree {
@@ -133,21 +149,29 @@ export class ForkTree {
     return new ForkTree({ actor, branches: [...rest, ...added].sort(compareBranches) })
   }
 
-  /** How one names who knows only the branches in `seen` (in the labels of this tree, its own path included). */
+  /**
+   * How one names who knows only the branches in `seen` (in the labels of this tree, its own path
+   * included).
+   */
   translation(seen: VersionVector): Translate {
     const branches = this.#branchesIn(seen)
-    // Who has no claim among some siblings has none among all: its own label is the one it has here.
+    // An entry without a claim among some siblings has none among all: its own label is the one it
+    // has here.
     const labels = labelsOf({ actor: this.fork.actor, branches }, (first) => this.labelOf(first))
     return (label, seq) => {
       const branch = branches.findLast(
         (candidate) => candidate.seq <= seq && labels.get(candidate.hash) === label,
       )
-      // Of what it cannot have seen, as it says: the same everywhere, and nobody else's.
+      // A branch that the writer cannot have seen, by its own account, has the same label
+      // everywhere, and nobody else's.
       return branch === undefined ? label : this.labelOf(branch.hash)
     }
   }
 
-  /** What is left of the fork for one who knows only the branches in `seen`: without branches if that is none. */
+  /**
+   * The fork as known to a replica that has only the branches in `seen`; without branches if it has
+   * none.
+   */
   within(seen: VersionVector): Fork {
     const branches = this.#branchesIn(seen)
     const joined = new Map<EntryHash | undefined, EntryHash | undefined>()
@@ -175,7 +199,10 @@ export class ForkTree {
     })
   }
 
-  /** Add to `held`, a vector in the labels of this tree, what of a run in another's tree is held here too. */
+  /**
+   * Add to `held`, a vector in the labels of this tree, what of a run in another's tree is held
+   * here too.
+   */
   addRun(held: Map<ActorId, number>, { first, last, end }: Run, hashAt: HashAt): void {
     const label = first === undefined ? this.fork.actor : this.#find(first, hashAt)
     if (label === undefined) return
@@ -186,7 +213,8 @@ export class ForkTree {
       const hash = hashAt(through, end?.seq ?? 0)
       if (hash === undefined) continue
       if (end?.hashes.includes(hash)) return this.#addPath(held, this.labelAt(through, last), last)
-      // What is here is as long and ends otherwise: a fork that one of both does not know of, anywhere on the way.
+      // The chain here is as long and ends otherwise: a fork that one of the two does not know of,
+      // anywhere on the way.
       sure = from
     }
     this.#addPath(held, label, sure)
@@ -207,7 +235,7 @@ export class ForkTree {
     return this.#labels.get(hash) ?? this.labels.find((label) => hashAt(label, seq) === hash)
   }
 
-  /** Who holds (label, last) holds its path. */
+  /** Adds the path to (label, last), all of which a holder of it has. */
   #addPath(held: Map<ActorId, number>, label: ActorId, last: number): void {
     let branch = this.#branchAt(label, last)
     let end = last
@@ -258,7 +286,10 @@ export function encodeFork({ actor, branches }: Fork): Uint8Array {
   ])
 }
 
-/** Inverse of encodeFork. throws ShoalError 'malformed' for what is not a tree of forks within its bound. */
+/**
+ * Inverse of encodeFork. throws ShoalError 'malformed' for what is not a tree of forks within its
+ * bound.
+ */
 export function decodeFork(bytes: Uint8Array): Fork {
   const value = decodeCanonicalCbor(bytes, 'fork', ITEMS_MAX)
   const [actor, list] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : []
@@ -283,7 +314,10 @@ function decodeBranch(value: unknown): Branch {
   }
 }
 
-/** In order, each once, after its parent; and all that follow one branch, two or more, begin at one seq. */
+/**
+ * In order, each once, after its parent; and all that follow one branch, two or more, begin at one
+ * seq.
+ */
 function checkTree(branches: readonly Branch[]): void {
   const seqs = new Map<EntryHash | undefined, number>([[undefined, 0]])
   const children = new Map<EntryHash | undefined, Branch[]>()

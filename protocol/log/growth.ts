@@ -1,16 +1,18 @@
-// How fast a member may make the log of a volume grow: a token bucket of each author, by what its role has to say. It tells
-// when an entry is taken, never whether: each node keeps its own, and what is over it waits there (docs/formats/log.md#growth).
+// How fast a member may make the log of a volume grow: a token bucket of each author, by what its
+// role has to say. It tells when an entry is taken, never whether: each node keeps its own, and
+// what is over it waits there (docs/formats/log.md#growth).
 //
-// The bucket is a time T, up to which the author has used its rate (GCRA, ITU-T I.371). An entry uses from T on, or from when
-// it was made, whichever is later: what was written over a long time and comes at once, to a newcomer, is all taken at once.
-// What is made at once waits. A clock set back helps its author by CREDIT_MS at most, and once.
+// The bucket is a time T, up to which the author has used its rate (GCRA, ITU-T I.371). An entry
+// uses from T on, or from when it was made, whichever is later: what was written over a long time
+// and comes at once, to a newcomer, is all taken at once. What is made at once waits. A clock set
+// back helps its author by CREDIT_MS at most, and once.
 import type { Role } from '../roles.ts'
 import { DAY_MS, KIB, MIB, SECOND_MS } from '../units.ts'
 import type { WallTime } from '../units.ts'
 
 /** An entry takes its bytes, unpacked, and so many for its records. */
 export const ENTRY_OVERHEAD: number = 1 * KIB
-/** What an author has not used counts for this long. */
+/** Unused allowance of an author counts for this long. */
 const CREDIT_MS: number = 1 * DAY_MS
 
 /** In bytes, or moves that are done again. */
@@ -21,7 +23,10 @@ export interface GrowthRate {
 
 const perSecond = (bytes: number): number => bytes / SECOND_MS
 
-/** Above what honest bulk work makes: a thousand small files a second, with their content in the log. */
+/**
+ * Above what honest bulk work makes: a thousand small files a second, with their content in the
+ * log.
+ */
 const WRITER: GrowthRate = { burst: 512 * MIB, perMs: perSecond(4 * MIB) }
 /** Which shards it holds, made anew at full speed. */
 const KEEPER: GrowthRate = { burst: 32 * MIB, perMs: perSecond(8 * KIB) }
@@ -29,8 +34,8 @@ const KEEPER: GrowthRate = { burst: 32 * MIB, perMs: perSecond(8 * KIB) }
 const READER: GrowthRate = { burst: 4 * MIB, perMs: perSecond(512) }
 
 /**
- * Moves of folders that are undone and done again, and folders on the way up from them, since older moves came: some seconds
- * of a processor at once, then a tenth of one.
+ * Moves of folders that are undone and done again, and folders on the way up from them, since older
+ * moves came: some seconds of a processor at once, then a tenth of one.
  */
 export const REDONE: GrowthRate = { burst: 1_000_000, perMs: perSecond(50_000) }
 

@@ -1,13 +1,14 @@
-// Causal stability: up to where all members who may write are known to hold the log, so that nothing concurrent with it
-// can come any more (Baquero, Almeida, Shoker, "Making operation-based CRDTs operation-based", DAIS 2014). A member's
-// claim tells what is durable there, and that its next entry will have a greater clock than any in it.
+// Causal stability: up to where all members who may write are known to hold the log, so that
+// nothing concurrent with it can come any more (Baquero, Almeida, Shoker, "Making operation-based
+// CRDTs operation-based", DAIS 2014). A member's claim tells what is durable there, and that its
+// next entry will have a greater clock than any in it.
 import { dominates } from '../clock/vector-clock.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { HLC_ZERO } from '../clock/hlc.ts'
 import type { ActorId } from '../ids.ts'
 
-/** What one member holds durably: entries, and the greatest clock among them. */
+/** A member's durable entries, and the greatest clock among them. */
 export interface Claim {
   readonly vector: VersionVector
   readonly hlc: Hlc
@@ -20,11 +21,12 @@ export interface Cut {
 }
 
 /**
- * The greatest clock up to which all entries are held by everyone who makes a claim, and none can still be made.
- * HLC_ZERO while some claim tells of entries that are not held here: a claim can overtake what its maker wrote before.
+ * The greatest clock up to which all entries are held by everyone who makes a claim, and none can
+ * still be made. HLC_ZERO while some claim tells of entries that are not held here: a claim can
+ * overtake what its maker wrote before.
  *
- * held: this replica's own claim. claims: those of all other members. hlcAt: clock of an entry held here.
- * cost: O(claims * actors), and one lookup for each actor that somebody lacks entries of.
+ * held: this replica's own claim. claims: those of all other members. hlcAt: clock of an entry held
+ * here. cost: O(claims * actors), and one lookup for each actor that somebody lacks entries of.
  */
 export function stableClock(
   held: Claim,

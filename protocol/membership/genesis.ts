@@ -1,4 +1,5 @@
-// The genesis document: what never changes of a volume. Its hash is the volume's id, so nobody can alter it.
+// The genesis document: what never changes of a volume. Its hash is the volume's id, so nobody can
+// alter it.
 import { toHex } from '../bytes.ts'
 import { Fields, decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
@@ -55,7 +56,7 @@ export function decodeGenesis(bytes: Uint8Array): Genesis {
       hash: parseHashName(f.text('hash', 16)),
     }
   } catch (cause) {
-    // What a person types wrong is 'usage'; from a peer it is a bad document.
+    // A typing error of a user is 'usage'; from a peer it is a malformed document.
     if (!hasCode(cause, 'usage')) throw cause
     throw new ShoalError('malformed', 'a genesis document has a bad value', { cause })
   }

@@ -1,5 +1,6 @@
-// What some governing acts make of a volume: its members, their roles and keys, and its policies. A function of the acts
-// alone: replicas that know the same acts, or speak of the same part of them, have the same state.
+// The state of a volume that follows from a set of governing acts: its members, their roles and
+// keys, and its policies. A function of the acts alone: replicas that know the same acts, or speak
+// of the same part of them, have the same state.
 import type { EntryHash, PeerId } from '../ids.ts'
 import { STAMP_ZERO } from '../clock/dot.ts'
 import type { Stamp } from '../clock/dot.ts'
@@ -11,8 +12,9 @@ import { effectiveRevocations, isRevoked, revokes } from './revocations.ts'
 import type { ActedUnder, Effective, Revocation } from './revocations.ts'
 
 /**
- * In place of an epoch, for keys that were begun by an act that does not count, of a member that had been removed: what was
- * sealed with them in whatever epoch is opened, and nothing is sealed with them.
+ * In place of an epoch, for keys that were begun by an act that does not count, of a member that
+ * had been removed: what was sealed with them in whatever epoch is opened, and nothing is sealed
+ * with them.
  */
 export const OPEN_ONLY = 0
 
@@ -51,13 +53,13 @@ export class GovernanceState {
     }
   }
 
-  /** What all acts of `dag` make, or those in `within`. cost: O(acts + those that take roles away ** 2). */
+  /** Computes the state from all acts of `dag`, or those in `within`. */
   static of(dag: GoverningDag, within?: ActSet): GovernanceState {
     const acts = [...dag.all()].filter(({ id }) => within === undefined || within.has(id))
     return new GovernanceState(dag, acts.sort(byClock), within)
   }
 
-  /** Who was ever given a role by an act that counts, active or not. */
+  /** Every peer that was given a role by a valid act, active or not. */
   members(): Iterable<MemberRole> {
     return this.#members.values()
   }
@@ -123,7 +125,7 @@ export class GovernanceState {
   #standsVoid(act: ActedUnder): boolean {
     const granted = this.grant(act.grant, act.author)
     if (granted === undefined || isRevoked(this.#dag, act, this.#effective)) return true
-    // Who has seen that it has another role by now writes in that.
+    // An author that has seen that it has a newer role writes under that one.
     return this.newerGrants(granted).some(({ id }) => this.#dag.past(act.id).has(id))
   }
 
@@ -156,7 +158,10 @@ export class GovernanceState {
     }
   }
 
-  /** The creator of a volume, of whom nothing else has been said yet; or a peer that has no role, and is to have none. */
+  /**
+   * The creator of a volume, of whom nothing else has been said yet; or a peer that has no role,
+   * and is to have none.
+   */
   #creatorOf(peer: PeerId): MemberRole {
     const role = peer === this.#dag.origins.creator ? 'admin' : 'keeper'
     return { peer, role, grant: this.#volume, granted: STAMP_ZERO, removed: undefined }

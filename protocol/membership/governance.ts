@@ -1,6 +1,7 @@
-// Governing entries: those about members, roles, keys and policies. They form a DAG of their own inside the log: each names
-// the newest ones that its author knew, and carries its author's key, so that all of them can be verified one by one from
-// the genesis when the rest of the log is gone. Every member keeps them for good; no checkpoint is believed about them.
+// Governing entries: those about members, roles, keys and policies. They form a DAG of their own
+// inside the log: each names the newest ones that its author knew, and carries its author's key, so
+// that all of them can be verified one by one from the genesis when the rest of the log is gone.
+// Every member keeps them for good; no checkpoint is believed about them.
 import { ShoalError, assert } from '../errors.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import type { ActorId, EntryHash, PeerId, VolumeId } from '../ids.ts'
@@ -16,7 +17,7 @@ import type { Role } from '../roles.ts'
 export interface GoverningAct {
   readonly id: EntryHash
   readonly author: PeerId
-  /** Where it stands in the log. */
+  /** The position in the log. */
   readonly actor: ActorId
   readonly seq: number
   readonly hlc: Hlc
@@ -24,7 +25,10 @@ export interface GoverningAct {
   readonly grant: EntryHash
   /** Acts that its author knew, and with them all before those. */
   readonly parents: readonly EntryHash[]
-  /** By index; undefined where this version knows no op, or the role allows none. None where they cannot be read. */
+  /**
+   * By index; undefined where this version knows no op, or the role allows none. None where they
+   * cannot be read.
+   */
   readonly ops: readonly (GoverningOp | undefined)[]
 }
 
@@ -55,7 +59,10 @@ export interface ActSet {
 /** The acts that are known. One is added after all that it names. */
 export class GoverningDag {
   readonly origins: Origins
-  /** Of acts that take roles away, whether their authors could by what they had seen: which never changes. */
+  /**
+   * For acts that revoke roles: whether their authors had the right to by what they had seen, which
+   * never changes.
+   */
   readonly legitimate: Map<EntryHash, boolean> = new Map()
   readonly #acts = new Map<EntryHash, GoverningAct>()
   /** By act and peer. An act that grants to a peer several times grants the last. */
@@ -102,8 +109,8 @@ export class GoverningDag {
 
   /**
    * Refuse what nobody may add. Whether an act counts is another question (GovernanceState).
-   * throws ShoalError 'not-a-member' unless it is under a role that its author was given before, and that governs;
-   * 'malformed' if its clock is not above those of all that it names.
+   * throws ShoalError 'not-a-member' unless it is under a role that its author was given before,
+   * and that governs; 'malformed' if its clock is not above those of all that it names.
    */
   check(act: Omit<GoverningAct, 'ops'>): void {
     const { author, grant, hlc, parents } = act
@@ -118,7 +125,10 @@ export class GoverningDag {
       throw new ShoalError('malformed', `a governing entry of ${author} has a clock that is behind`)
   }
 
-  /** Add an act that check() took, or put one in the place of the same whose ops could not be read before. */
+  /**
+   * Add an act that check() took, or put one in the place of the same whose ops could not be read
+   * before.
+   */
   add(act: GoverningAct): void {
     assert(this.missingOf(act.parents) === undefined, 'an act comes after those that it names')
     const isNew = !this.#acts.has(act.id)

@@ -8,7 +8,7 @@ import type { Stamp } from '../clock/dot.ts'
 import { mayRead } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
-/** What governing acts say of a peer (governance-state.ts). */
+/** A peer's role according to the governing acts (governance-state.ts). */
 export interface MemberRole {
   readonly peer: PeerId
   readonly role: Role
@@ -34,12 +34,12 @@ export function isActive<Some extends MemberRole>(member: Some | undefined): mem
   return member !== undefined && (member.removed === undefined || member.removed < member.granted)
 }
 
-/** Of a member that has not described itself yet. */
+/** The info of a member that has not described itself yet. */
 export function blankInfo(peer: PeerId): MemberInfo {
   return { name: peer.slice(-6), zone: '', capacityBytes: 0, described: STAMP_ZERO }
 }
 
-/** What keepers get instead of the epoch's secret: enough to read heads, not content. */
+/** The key that keepers get instead of the epoch's secret: enough to read heads, not content. */
 export function swarmKey(epochSecret: Uint8Array): Uint8Array {
   return deriveKey('shoal 2026 swarm key v1', epochSecret)
 }

@@ -1,10 +1,14 @@
-// Which members together speak for a volume: more than half of those who can tell, an admin among them. Half of them do
-// with the senior admin among them: never by who has the least peer id, since ids can be ground.
+// Which members together speak for a volume: more than half of those who can tell, an admin among
+// them. Half of them do with the senior admin among them: never by who has the least peer id, since
+// ids can be ground.
 import type { PeerId } from '../ids.ts'
 import type { MemberRole } from './members.ts'
 import { isNode, mayAdminister } from '../roles.ts'
 
-/** Are these a quorum of `electors`? Recovery keys, with which no node runs, do not count on either side. */
+/**
+ * Are these a quorum of `electors`? Recovery keys, with which no node runs, do not count on either
+ * side.
+ */
 export function isQuorum(electors: Iterable<MemberRole>, agreeing: ReadonlySet<PeerId>): boolean {
   const nodes = [...electors].filter(({ role }) => isNode(role))
   const here = nodes.filter(({ peer }) => agreeing.has(peer))

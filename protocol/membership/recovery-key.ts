@@ -1,6 +1,7 @@
-// The recovery key of a volume: all that is needed to rebuild it from a cold tier, on paper or in a file. It is the seed of
-// a member that no node runs as, so keys of later epochs are given to it in the log. As text: lines of base32, each with its
-// number and a check of its own, so that who types it in from paper is told which line is wrong.
+// The recovery key of a volume: all that is needed to rebuild it from a cold tier, on paper or in a
+// file. It is the seed of a member that no node runs as, so keys of later epochs are given to it in
+// the log. As text: lines of base32, each with its number and a check of its own, so that who types
+// it in from paper is told which line is wrong.
 import { utf8 } from '../bytes.ts'
 import { Fields, decodeCanonicalCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
@@ -25,7 +26,7 @@ export interface RecoveryKey {
   /** As the volume calls it. */
   readonly name: string
   readonly genesis: Uint8Array
-  /** Of the identity that is a member of the volume. */
+  /** The seed of the identity that is a member of the volume. */
   readonly seed: Uint8Array
   /** Every secret of the volume when it was made, oldest epoch first. */
   readonly secrets: readonly (readonly [epoch: number, secret: Uint8Array])[]

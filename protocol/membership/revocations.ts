@@ -1,6 +1,7 @@
-// Which acts take a role away with effect. Two admins who remove each other without knowing cannot both have their way: the
-// senior has it, by who was granted the role first. A member that is given a role which may less loses what the other
-// allowed in the same way: else it could go on in that, and pretend not to have heard.
+// Which acts take a role away with effect. Two admins who remove each other without knowing cannot
+// both have their way: the senior has it, by who was granted the role first. A member that is given
+// a role which may less loses what the other allowed in the same way: else it could go on in that,
+// and pretend not to have heard.
 import type { EntryHash, PeerId } from '../ids.ts'
 import type { Stamp } from '../clock/dot.ts'
 import type { GoverningAct, GoverningDag, Grant } from './governance.ts'
@@ -23,7 +24,10 @@ export type ActedUnder = Pick<GoverningAct, 'id' | 'author' | 'grant'>
 /** Revocations with effect, by target. */
 export type Effective = ReadonlyMap<PeerId, readonly Revocation[]>
 
-/** The revocations with effect among these acts. cost: O(revocations ** 2 * those of one peer * length of a chain of grants). */
+/**
+ * The revocations with effect among these acts. cost: O(revocations ** 2 * those of one peer *
+ * length of a chain of grants).
+ */
 export function effectiveRevocations(dag: GoverningDag, acts: readonly GoverningAct[]): Effective {
   return new Election(dag, acts.flatMap(revocationsOf)).effective()
 }
@@ -80,7 +84,10 @@ class Election {
     return effective
   }
 
-  /** Could its author make it, by what that had seen? No seniority lets one who knows of its own removal go on. */
+  /**
+   * Could its author make it, by what that had seen? No seniority lets one who knows of its own
+   * removal go on.
+   */
   #isLegitimate(act: GoverningAct): boolean {
     const known = this.#dag.legitimate.get(act.id)
     if (known !== undefined) return known
@@ -92,7 +99,10 @@ class Election {
     return found
   }
 
-  /** Does it, and do all the acts that its author's role comes of, stand in view of these revocations? */
+  /**
+   * Does it, and do all the acts that its author's role comes of, stand in view of these
+   * revocations?
+   */
   #hasRole(act: GoverningAct, effective: Effective, acts: ReadonlySet<EntryHash>): boolean {
     for (let at: GoverningAct | undefined = act; at !== undefined; at = this.#dag.get(at.grant)) {
       if (!acts.has(at.id) && isRevoked(this.#dag, at, effective)) return false

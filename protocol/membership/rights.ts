@@ -1,4 +1,5 @@
-// Which ops a member may make in a role. Told by the entry and the grant it was written under alone, so all replicas agree.
+// Which ops a member may make in a role. Told by the entry and the grant it was written under
+// alone, so all replicas agree.
 import { hlcMillis } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { assertNever } from '../errors.ts'
@@ -11,7 +12,10 @@ import { enforces } from '../trust.ts'
 import { mayAdminister, mayRead, mayWrite } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
-/** May `author`, in this role, make the op? An op that it may not make has no effect, on any replica. */
+/**
+ * May `author`, in this role, make the op? An op that it may not make has no effect, on any
+ * replica.
+ */
 export function mayMake(op: Op, author: PeerId, role: Role): boolean {
   if (!enforces('op-by-role')) return true
   switch (op.kind) {
@@ -43,10 +47,10 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'restated':
     case 'pin':
     case 'pin-cold':
-    // Who writes places, and codes anew.
+    // Every writer of placements may, since it also recodes.
     case 'stripe':
     case 'doubt':
-    // Who can't read what reaches a chunk can't tell that nothing does.
+    // Members that cannot read the tree cannot tell that nothing refers to a chunk.
     case 'condemn':
     case 'sweep':
     case 'cold':
@@ -57,8 +61,8 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
 }
 
 /**
- * Who holds a shard is for the holder to say: does an op say it of its author alone, or of others by receipts that they
- * signed? That somebody holds a shard no more, only the author says, of itself. hlc: clock of the entry.
+ * Whether an op reports holders with authority: its author about itself, or about others by the
+ * receipts that they signed.
  */
 export function areHoldersHeard(
   op: Op,
@@ -68,7 +72,8 @@ export function areHoldersHeard(
   if (!enforces('holders-speak')) return true
   const isSaid = (stripe: StripeId, { index, peer, receipt }: Holding): boolean => {
     if (receipt === undefined) return peer === author
-    // One from the future could not be taken back, and what was taken back is forgotten after a while.
+    // One from the future could not be taken back, and what was taken back is forgotten after a
+    // while.
     const ageMs = hlcMillis(hlc) - hlcMillis(receipt.hlc)
     const isFresh = ageMs >= -CLOCK_AHEAD_MS && ageMs < RECEIPT_AGE_MS
     return isFresh && isReceiptOf(receipt, { volume, peer, stripe, index })

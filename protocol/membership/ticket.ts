@@ -1,6 +1,7 @@
-// A ticket lets a machine ask to join: `shoal1` + base32 of DAG-CBOR. It names a volume, where to ask, and a one-time
-// secret; the volume's key is never in it. The secret is shown to the admitting member over the connection that
-// proves who it is (the peer id is part of each address), and only its hash is kept there.
+// A ticket lets a machine ask to join: `shoal1` + base32 of DAG-CBOR. It names a volume, where to
+// ask, and a one-time secret; the volume's key is never in it. The secret is shown to the admitting
+// member over the connection that proves who it is (the peer id is part of each address), and only
+// its hash is kept there.
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
@@ -31,7 +32,10 @@ export interface Ticket {
   readonly secret: Uint8Array
 }
 
-/** The text of a ticket, with as many of its addresses, from the first on, as fit in TICKET_TEXT_MAX. */
+/**
+ * The text of a ticket, with as many of its addresses, from the first on, as fit in
+ * TICKET_TEXT_MAX.
+ */
 export function formatTicket(ticket: Ticket): string {
   const addresses = ticket.addresses.slice(0, TICKET_ADDRESSES_MAX)
   for (;;) {
@@ -90,7 +94,7 @@ export function parseTicket(text: string): Ticket {
   }
 }
 
-/** What the admitting member keeps of a ticket's secret. */
+/** The hash of a ticket's secret, which the admitting member keeps. */
 export function ticketSecretHash(secret: Uint8Array): string {
   return toHex(blake3Concat(utf8('shoal/ticket/1\0'), secret))
 }

@@ -1,5 +1,6 @@
-// Wire form of ops (protocol/op/op.ts): DAG-CBOR maps with short keys; absent is absent, never null.
-// Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node decodes to undefined.
+// Wire form of ops (protocol/op/op.ts): DAG-CBOR maps with short keys; absent is absent, never
+// null. Decoding throws ShoalError 'malformed' and nothing else; what is newer than this node
+// decodes to undefined.
 import { fromByteString, fromHex, toByteString, toHex } from '../bytes.ts'
 import { Fields } from '../cbor.ts'
 import { ShoalError, hasCode } from '../errors.ts'
@@ -116,7 +117,9 @@ function encodeCreate(op: Extract<Op, { kind: 'create' }>): Record<string, unkno
   }
 }
 
-/** Inverse of encodeOp; undefined for a kind, a codec or a stripe version this node does not know. */
+/**
+ * Inverse of encodeOp; undefined for a kind, a codec or a stripe version this node does not know.
+ */
 export function decodeOp(value: unknown): Op | undefined {
   try {
     return decodeKnownOp(value)
@@ -224,7 +227,7 @@ function encodeLink(op: {
   return { i: fromHex(op.inode), l: fromHex(op.link) }
 }
 
-/** Where it was, and what of its presence was seen. */
+/** Encodes the former place of a link, and the presence dots that were seen. */
 function encodeLeft(op: {
   readonly from: NodeId
   readonly saw: readonly Dot[]
@@ -264,7 +267,10 @@ function decodeAttributes(f: Fields): AttributeValues {
   }
 }
 
-/** Wire form of a content: bytes when inline, else [chunk id, plain hash, length, codec, epoch, depth, allocated]. */
+/**
+ * Wire form of a content: bytes when inline, else [chunk id, plain hash, length, codec, epoch,
+ * depth, allocated].
+ */
 export function encodeContent(content: ContentRef): unknown {
   if (content.kind === 'inline') return content.bytes
   const { root, depth, allocated } = content

@@ -1,5 +1,5 @@
-// What an op refers to, by other names: its writer may know other branches of a forked log than its reader does
-// (protocol/log/branches.ts).
+// Rewrites the dots that an op refers to: its writer may know other branches of a forked log than
+// its reader does (protocol/log/branches.ts).
 import type { ActorId } from '../ids.ts'
 import { makeDot } from '../clock/dot.ts'
 import type { Dot } from '../clock/dot.ts'

@@ -1,4 +1,4 @@
-// What a name may stand for.
+// The kinds of file that a name may refer to.
 import type { SpecialFile } from './op.ts'
 
 export type FileKind = 'file' | 'folder' | 'symlink' | SpecialFile['kind']

@@ -1,5 +1,6 @@
-// File names: bytes 1..255, no '/', no NUL, not '.' or '..'. In memory a byte string. Two names collide when they are
-// equal after NFC (Unicode UAX #15); bytes that are not UTF-8 collide only with themselves.
+// File names: bytes 1..255, no '/', no NUL, not '.' or '..'. In memory a byte string. Two names
+// collide when they are equal after NFC (Unicode UAX #15); bytes that are not UTF-8 collide only
+// with themselves.
 import { fromByteString, toByteString, utf8 } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { hlcMillis } from '../clock/hlc.ts'
@@ -61,10 +62,12 @@ export function collisionKey(name: Name): ByteString {
 }
 
 /**
- * The name under which the loser of a collision shows: `stem.conflict-<UTC time>-<node>-<id4>.ext`, at most 255 bytes. Where
- * the stem must be cut for that, the hash of the name comes after the id: so it is found again.
+ * The name under which the loser of a collision shows: `stem.conflict-<UTC time>-<node>-<id4>.ext`,
+ * at most 255 bytes. Where the stem must be cut for that, the hash of the name comes after the id:
+ * so it is found again.
  *
- * node: the name of the member who made it. unique: what tells it from other losers (a link id or a dot).
+ * node: the name of the member who made it. unique: what tells it from other losers (a link id or a
+ * dot).
  */
 export function conflictName(name: Name, stamp: Stamp, node: string, unique: string): Name {
   const time = new Date(hlcMillis(stampHlc(stamp)))
@@ -76,7 +79,10 @@ export function conflictName(name: Name, stamp: Stamp, node: string, unique: str
   return marked(name, `.conflict-${time}-${author}-${id4}`)
 }
 
-/** The name by which what does not show is found all the same. id: of a directory or link, and of a version its dot. */
+/**
+ * The name by which what does not show is found all the same. id: of a directory or link, and of a
+ * version its dot.
+ */
 export function hiddenName(name: Name, id: string): Name {
   return marked(name, `.conflict-${id}`)
 }
@@ -89,7 +95,10 @@ function marked(name: Name, mark: string): Name {
   return `${cutUtf8(stem, room - suffix.length)}${suffix}${extension}` as Name
 }
 
-/** What a conflict name adds at most before it cuts the stem: marks, time, 24 chars of a member's name, id. */
+/**
+ * Maximum length added by a conflict name before it cuts the stem: marks, time, 24 chars of a
+ * member's name, id.
+ */
 const CONFLICT_SUFFIX_MAX = 60
 const NAME_HASH_BYTES = 8
 
@@ -106,7 +115,7 @@ export function nameHash(name: Name): string {
 const CONFLICT_NAME =
   /^(.+)\.conflict-\d{8}T\d{6}Z-[A-Za-z0-9_]*-[0-9a-f]{8}(?:-([0-9a-f]{16}))?(\.[^.]*)?$/s
 
-/** What a conflict name says of the plain name behind it: that, or where it is cut its hash; undefined for other names. */
+/** The plain name in a conflict name, or its hash if it was cut; undefined for other names. */
 export function plainNameOf(
   name: Name,
 ): { readonly name: Name } | { readonly hash: string } | undefined {
@@ -119,7 +128,7 @@ export function plainNameOf(
 const HIDDEN_NAME =
   /^.+\.conflict-([0-9a-f]{32})(?:-([0-9a-f]{32})-(\d+)-(\d+))?(?:-[0-9a-f]{16})?(?:\.[^.]*)?$/s
 
-/** Of a name as hiddenName makes it the id, and of a version its dot. */
+/** The id in a name made by hiddenName; for a version, its dot. */
 export function hiddenIdOf(
   name: Name,
 ): { readonly id: NodeId; readonly dot: Dot | undefined } | undefined {

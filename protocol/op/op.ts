@@ -1,5 +1,5 @@
-// The ops that entries carry: what they are in memory and on the wire (DAG-CBOR maps, kind in "o"). A node that does
-// not know a kind keeps the entry and skips the op.
+// The ops that entries carry: what they are in memory and on the wire (DAG-CBOR maps, kind in "o").
+// A node that does not know a kind keeps the entry and skips the op.
 import type { Hlc } from '../clock/hlc.ts'
 import type { VersionVector } from '../clock/vector-clock.ts'
 import type { Dot } from '../clock/dot.ts'
@@ -11,7 +11,10 @@ import type { Receipt } from '../stripe/receipt.ts'
 import type { Name } from './names.ts'
 import type { XattrName } from './xattr-name.ts'
 
-/** The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above INLINE_FILE_MAX. */
+/**
+ * The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above
+ * INLINE_FILE_MAX.
+ */
 export type ContentRef =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
   | {
@@ -22,7 +25,10 @@ export type ContentRef =
       readonly allocated?: number
     }
 
-/** Times are ns since 1970 in 64 bits, 1677-09-21 to 2262-04-11: what is beyond is clamped by who writes the op. */
+/**
+ * Times are ns since 1970 in 64 bits, 1677-09-21 to 2262-04-11: what is beyond is clamped by who
+ * writes the op.
+ */
 export const TIME_NS_MIN: bigint = -(2n ** 63n)
 export const TIME_NS_MAX: bigint = 2n ** 63n - 1n
 
@@ -35,10 +41,10 @@ export interface AttributeValues {
   readonly modifiedNs?: bigint
 }
 
-/** What is neither file, directory nor symlink. */
+/** A file that is neither regular, directory nor symlink. */
 export interface SpecialFile {
   readonly kind: 'fifo' | 'socket' | 'character-device' | 'block-device'
-  /** Of a device its number, as Linux has it in 32 bits; else 0. */
+  /** The number of a device, as Linux has it in 32 bits; else 0. */
   readonly rdev: number
 }
 
@@ -72,7 +78,7 @@ export type TreeOp =
   | {
       readonly kind: 'move'
       readonly link: NodeId
-      /** Of the link, as the writer saw it. */
+      /** The inode of the link, as the writer saw it. */
       readonly inode: NodeId
       /** The directory it left, as the writer saw it. */
       readonly from: NodeId
@@ -91,7 +97,7 @@ export type TreeOp =
   | {
       readonly kind: 'unlink'
       readonly link: NodeId
-      /** Of the link, as the writer saw it. */
+      /** The inode of the link, as the writer saw it. */
       readonly inode: NodeId
       readonly from: NodeId
       readonly saw: readonly Dot[]
@@ -124,7 +130,9 @@ export type TreeOp =
     }
   | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
   | { readonly kind: 'policy'; readonly key: string; readonly value: string }
-  /** What entries said that came too late was said again by now, by who holds them: each by its first dot. */
+  /**
+   * Late entries were restated by now, by members that hold them: each is named by its first dot.
+   */
   | { readonly kind: 'restated'; readonly entries: readonly Dot[] }
   | {
       readonly kind: 'pin'
@@ -137,7 +145,10 @@ export type TreeOp =
       readonly kind: 'pin-cold'
       /** A directory or an inode. */
       readonly id: NodeId
-      /** Name of the cold tier that what is there and below goes into at once; empty: none but that around it. */
+      /**
+       * Name of the cold tier that what is there and below goes into at once; empty: none but that
+       * around it.
+       */
       readonly tier: string
     }
   | {
@@ -150,7 +161,9 @@ export type TreeOp =
       readonly head: BackupHeadId
     }
 
-/** A peer holds a shard of a stripe: the author of the op by its own word, another by its receipt. */
+/**
+ * A peer holds a shard of a stripe: the author of the op by its own word, another by its receipt.
+ */
 export interface Holding {
   readonly index: number
   readonly peer: PeerId
@@ -168,7 +181,7 @@ export interface HeldShard {
   readonly peer: PeerId
 }
 
-/** Where the first block of a stripe begins in a pack, in bytes; 0 where it lies in none. */
+/** The offset in bytes of the first block of a stripe in a pack; 0 if it is in none. */
 export interface ColdPlace {
   readonly stripe: StripeId
   readonly offset: number
@@ -209,7 +222,10 @@ export type ClearOp =
       readonly changes: readonly ShardChange[]
     }
   | {
-      /** The author found that these do not hold them: for others to see for themselves. Changes no state. */
+      /**
+       * The author found that these do not hold them: for others to see for themselves. Changes no
+       * state.
+       */
       readonly kind: 'doubt'
       readonly stripe: StripeId
       readonly shards: readonly HeldShard[]
@@ -217,7 +233,7 @@ export type ClearOp =
   | { readonly kind: 'condemn'; readonly stripes: readonly StripeId[] }
   | {
       readonly kind: 'sweep'
-      /** Of the `condemn` op that it goes on from. */
+      /** The clock of the `condemn` op that this one continues. */
       readonly condemned: Hlc
       readonly stripes: readonly StripeId[]
     }
@@ -225,7 +241,10 @@ export type ClearOp =
       readonly kind: 'cold'
       /** Name of the tier. */
       readonly tier: string
-      /** The object there that holds all chunks of the stripes, read back and verified; undefined: none does any more. */
+      /**
+       * The object there that holds all chunks of the stripes, read back and verified; undefined:
+       * none does any more.
+       */
       readonly pack: PackId | undefined
       readonly stripes: readonly ColdPlace[]
     }
@@ -235,16 +254,25 @@ export type ClearOp =
       readonly stripes: readonly StripeId[]
     }
   | {
-      /** A cut is proposed. It counts once enough members attest its state (protocol/log/attestation.ts). */
+      /**
+       * A cut is proposed. It counts once enough members attest its state
+       * (protocol/log/attestation.ts).
+       */
       readonly kind: 'checkpoint'
-      /** The cut: entries up to this clock, and of which actors these are how many. All members hold them. */
+      /**
+       * The cut: entries up to this clock, and of which actors these are how many. All members hold
+       * them.
+       */
       readonly hlc: Hlc
       readonly vector: VersionVector
-      /** What its author had applied before this entry. */
+      /** All that its author had applied before this entry. */
       readonly held: VersionVector
       /** The entry that announces the cut before it; undefined: it is the first. */
       readonly before: EntryHash | undefined
-      /** The newest governing entries that its author knew: those who may attest are members by these. */
+      /**
+       * The newest governing entries that its author knew: those who may attest are members by
+       * these.
+       */
       readonly governed: readonly EntryHash[]
       /** Roots of the state there: of what all members may read, and of what keepers may not. */
       readonly clear: NodeHash | undefined
@@ -253,7 +281,10 @@ export type ClearOp =
 
 export type Op = TreeOp | ClearOp
 
-/** Ops that decide who may do what, and how: they travel in governing entries (protocol/membership/governance.ts). */
+/**
+ * Ops that decide who may do what, and how: they travel in governing entries
+ * (protocol/membership/governance.ts).
+ */
 export type GoverningOp = Extract<
   Op,
   { readonly kind: 'member' | 'remove-member' | 'epoch' | 'policy' }

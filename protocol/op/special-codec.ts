@@ -1,5 +1,5 @@
-// Wire form of a special file, in ops and in records: [type, rdev], the type as in the upper 4 bits of st_mode
-// (inode(7), S_IFMT).
+// Wire form of a special file, in ops and in records: [type, rdev], the type as in the upper 4 bits
+// of st_mode (inode(7), S_IFMT).
 import { ShoalError } from '../errors.ts'
 import type { SpecialFile } from './op.ts'
 import { integer, list } from '../cbor-values.ts'

@@ -1,20 +1,24 @@
-// Which peers get the shards of the stripes in a placement group: the best by rendezvous, but no more in one failure domain (zone) than may be
-// lost with it.
+// Which peers get the shards of the stripes in a placement group: the best by rendezvous, but no
+// more in one failure domain (zone) than may be lost with it.
 import { rankPeers } from './rendezvous.ts'
 import type { Candidate } from './rendezvous.ts'
 import type { PeerId } from '../ids.ts'
 
-/** Distinct peers in the order of shard indices; degraded: fewer than asked, or more in some zone than allowed. */
+/**
+ * Distinct peers in the order of shard indices; degraded: fewer than asked, or more in some zone
+ * than allowed.
+ */
 export interface Placement {
   readonly peers: readonly PeerId[]
   readonly degraded: boolean
 }
 
 /**
- * `count` distinct peers, at most perZoneMax of them in one zone. Where that can't be, the fullest zone holds as few as
- * can be; where there are fewer peers, all of them are taken.
+ * `count` distinct peers, at most perZoneMax of them in one zone. Where that can't be, the fullest
+ * zone holds as few as can be; where there are fewer peers, all of them are taken.
  *
- * perZoneMax: the m of the code; 0 sets no bound, since without parity no loss is survived wherever shards lie.
+ * perZoneMax: the m of the code; 0 sets no bound, since without parity no loss is survived wherever
+ * shards lie.
  */
 export function choosePlacement(
   placementGroup: number,

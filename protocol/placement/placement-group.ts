@@ -1,6 +1,7 @@
-// Placement groups: peers are ranked for one of 1024 groups of stripes and not for each stripe, which bounds how many
-// distinct sets of holders there are, and with it the chance that some set is lost at once (Cidon et al., "Copysets:
-// Reducing the Frequency of Data Loss in Cloud Storage", USENIX ATC 2013; docs/decisions says with which numbers).
+// Placement groups: peers are ranked for one of 1024 groups of stripes and not for each stripe,
+// which bounds how many distinct sets of holders there are, and with it the chance that some set is
+// lost at once (Cidon et al., "Copysets: Reducing the Frequency of Data Loss in Cloud Storage",
+// USENIX ATC 2013; docs/decisions says with which numbers).
 import { HASH_BYTES } from '../hash.ts'
 import {
   CODEC_DAG_CBOR,
@@ -23,7 +24,10 @@ export function placementGroup(stripe: StripeId): number {
   return ((first << 8) | second) >> (16 - GROUP_BITS)
 }
 
-/** The id that a stripe of a group would have with this hash, but for its first bits: a place among those that are. */
+/**
+ * The id that a stripe of a group would have with this hash, but for its first bits: a place among
+ * those that are.
+ */
 export function stripeIn(group: number, hash: Uint8Array): StripeId {
   const digest = Uint8Array.from(hash)
   const rest = 16 - GROUP_BITS

@@ -1,19 +1,25 @@
-// What should become of a stripe's shards, given who holds them and who is there: rebuilt where nobody holds them any
-// more, moved where they lie better, forgotten where another holds them too. A pure decision, the same on every node
-// that sees the same. Of every plan:
-//   a peer gets a shard only if it is online, not full, not draining, and holds no other shard of the stripe
+// Plans the shards of a stripe, given its holders and the peers: rebuilt where nobody holds them
+// any more, moved where they lie better, forgotten where another holds them too. A pure decision,
+// the same on every node that sees the same. Of every plan:
+//   a peer gets a shard only if it is online, not full, not draining, and holds no other shard of
+//     the stripe
 //   a holder that is wanted keeps its shard: only what is missing or out of place moves
 //   a peer counts for one shard of a stripe, however many it says that it holds
-//   carried out, and planned again, nothing is left to do; after a few times where a peer has two shards, or a shard two holders
-// Wanted are the best by rendezvous within the bound of a zone (choose-placement.ts): so a newcomer draws its share and no more.
-// Source: Chun et al., "Efficient Replica Maintenance for Distributed Storage Systems" (NSDI 2006), for what a peer that
-// returns still holds; DESIGN §6.
+//   carried out, and planned again, nothing is left to do; after a few times where a peer has two
+//     shards, or a shard two holders
+// Wanted are the best by rendezvous within the bound of a zone (choose-placement.ts): so a newcomer
+// draws its share and no more.
+// Source: Chun et al., "Efficient Replica Maintenance for Distributed Storage Systems" (NSDI 2006),
+// for what a peer that returns still holds.
 import { placeRanked } from './choose-placement.ts'
 import { rankPeers } from './rendezvous.ts'
 import type { PeerId } from '../ids.ts'
 import type { Candidate } from './rendezvous.ts'
 
-/** absent: late for so long that it counts as lost where no shard can be spared. gone: lost, until it returns. */
+/**
+ * absent: late for so long that it counts as lost where no shard can be spared. gone: lost, until
+ * it returns.
+ */
 export type Presence = 'online' | 'late' | 'absent' | 'gone'
 
 /** A member that may hold shards. weight 0: it is draining, which is to give its shards away. */
@@ -26,40 +32,48 @@ export interface PlacePeer extends Candidate {
 /** All that may hold shards, the best first. */
 export type RankedPeers = readonly PlacePeer[]
 
-/** What is planned for: a stripe, or any of a group whose holders are the same in another order. */
+/**
+ * The subject of a plan: a stripe, or any of a group whose holders are the same in another order.
+ */
 export interface Shards {
   readonly k: number
   readonly m: number
   /** Per shard the peers that hold it. */
   readonly holders: readonly (readonly PeerId[])[]
   /**
-   * Of what lies in a cold tier, too, how many shards peers are to hold: no more than lack to that are made anew, and nothing
-   * is urgent. Undefined: all, of what lies nowhere else.
+   * For data that is also in a cold tier, the number of shards that peers must hold: only missing
+   * ones up to that number are rebuilt, and nothing is urgent. Undefined: all, of what lies nowhere
+   * else.
    */
   readonly floor?: number | undefined
 }
 
 export interface Plan {
-  /** Shards held by peers that are not lost, less k. Below 0 the data can't be read until some return. */
+  /**
+   * Shards held by peers that are not lost, less k. Below 0 the data can't be read until some
+   * return.
+   */
   readonly spares: number
   /** No shard more can be spared: what is absent counts as lost. */
   readonly isUrgent: boolean
   /** Shards that nobody holds and somebody should. */
   readonly missing: readonly number[]
-  /** Where missing shards go: fewer than are missing if too few peers take them. */
+  /** Targets for missing shards: fewer than are missing if too few peers take them. */
   readonly repairs: readonly { readonly index: number; readonly to: PeerId }[]
   readonly moves: readonly {
     readonly index: number
     readonly from: PeerId
     readonly to: PeerId
   }[]
-  /** Shards that another, who is online, is to hold, and holds: for their other holders to let go. */
+  /**
+   * Shards that another, who is online, is to hold, and holds: for their other holders to let go.
+   */
   readonly drops: readonly { readonly index: number; readonly peer: PeerId }[]
   /** Once carried out there are shards without a holder, or more in some zone than may be lost. */
   readonly isDegraded: boolean
   /**
-   * All lies with just those that are wanted, within the bound of zones: the plan stays as long as nothing of a holder
-   * changes and nobody that ranks before the last of them begins to count.
+   * All lies with just those that are wanted, within the bound of zones: the plan stays as long as
+   * nothing of a holder changes and nobody that ranks before the last of them begins to count.
    */
   readonly isFirm: boolean
 }
@@ -70,7 +84,7 @@ export function rankForGroup<Peer extends Candidate>(
   peers: readonly Peer[],
 ): Peer[] {
   const byId = new Map(peers.map((peer) => [peer.peer, peer]))
-  // Who takes nothing ranks all the same, since it may still coordinate.
+  // A peer that takes nothing ranks all the same, since it may still coordinate.
   const weighted = peers.map(({ peer, zone, weight }) => ({
     peer,
     zone,
@@ -80,8 +94,8 @@ export function rankForGroup<Peer extends Candidate>(
 }
 
 /**
- * Holders that are online, in the order in which they see to a group: the first does, the others in case it fails to. Of
- * what lies in a tier, too, whoever is online.
+ * Holders that are online, in the order in which they see to a group: the first does, the others in
+ * case it fails to. Of what lies in a tier, too, whoever is online.
  */
 export function coordinators({ holders, floor }: Shards, ranked: RankedPeers): PeerId[] {
   const holding = new Set(holders.flat())
@@ -122,8 +136,9 @@ export function planShards(shards: Shards, ranked: RankedPeers): Plan {
 }
 
 /**
- * Holders, each of them for one shard: as many shards as can be have a holder then. The same object where nobody has two.
- * cost: O(shards * holders) where somebody has. source: augmenting paths (Berge 1957).
+ * Holders, each of them for one shard: as many shards as can be have a holder then. The same object
+ * where nobody has two. cost: O(shards * holders) where somebody has. source: augmenting paths
+ * (Berge 1957).
  */
 function eachOnce(holders: readonly (readonly PeerId[])[]): readonly (readonly PeerId[])[] {
   const all = holders.flat()
@@ -174,7 +189,7 @@ class Layout {
   readonly #wanted: readonly PlacePeer[]
   /** Per shard who will hold it. */
   readonly #final: (PlacePeer | undefined)[]
-  /** Who is to hold some shard in the end. */
+  /** Peers that are to hold some shard in the end. */
   readonly #taken = new Set<PeerId>()
   #misplaced: number[] = []
 
@@ -202,11 +217,14 @@ class Layout {
     this.#final = holders.map(() => undefined)
   }
 
-  /** Let each shard stay with a wanted holder of it where that can be, with any other where it can't. */
+  /**
+   * Let each shard stay with a wanted holder of it where that can be, with any other where it
+   * can't.
+   */
   keepWanted(): void {
     const wanted = new Set(this.#wanted)
     const held = indices(this.#holders, (peers) => peers.length > 0)
-    // Who has the least choice chooses first.
+    // The shard with the fewest candidates chooses first.
     const byChoice = held.toSorted((a, b) => this.#held(a).length - this.#held(b).length || a - b)
     for (const index of byChoice) {
       const free = this.#held(index).filter((peer) => wanted.has(peer) && !this.#isTaken(peer))
@@ -222,7 +240,10 @@ class Layout {
     }
   }
 
-  /** What can be rebuilt, from other shards or a tier, where somebody takes it. */
+  /**
+   * Plans the rebuilding of what can be rebuilt, from other shards or a tier, where a peer takes
+   * it.
+   */
   repair(): void {
     if (this.heldCount < this.#k && !this.#isElsewhere) return
     for (const index of this.missing) {
@@ -233,7 +254,10 @@ class Layout {
     }
   }
 
-  /** A draining peer gives its shard to anyone; what else is out of place waits until who is wanted takes it. */
+  /**
+   * A draining peer gives its shard to anyone; what else is out of place waits until who is wanted
+   * takes it.
+   */
   move(): void {
     const draining = this.#misplaced.filter((index) => this.#final[index]?.weight === 0)
     const others = this.#misplaced.filter((index) => !draining.includes(index))
@@ -282,7 +306,7 @@ class Layout {
     return isReady && !this.#holding.has(peer.peer) && !this.#isTaken(peer)
   }
 
-  /** Who of the holders, none of whom is wanted, has a shard until somebody else takes it. */
+  /** The holder that keeps a shard until another takes it, if none of its holders is wanted. */
   #bestOf(index: number): PlacePeer | undefined {
     const held = this.#held(index)
     const free = held.filter((peer) => !this.#isTaken(peer))

@@ -1,8 +1,12 @@
-// Redundancy classes: how a user says what may be lost, and the code (k data, m parity shards) that follows.
+// Redundancy classes: how a user says what may be lost, and the code (k data, m parity shards) that
+// follows.
 import { ShoalError, assertNever } from '../errors.ts'
 import { STRIPE_COPIES_BELOW, STRIPE_K_MAX, STRIPE_M_MAX } from '../limits.ts'
 
-/** auto: what the number of peers allows; local: this node only; copies: whole ones, `count` in all; rs: Reed-Solomon. */
+/**
+ * auto: what the number of peers allows; local: this node only; copies: whole ones, `count` in all;
+ * rs: Reed-Solomon.
+ */
 export type RedundancyClass =
   | { readonly kind: 'auto' }
   | { readonly kind: 'local' }
@@ -15,7 +19,7 @@ export interface Code {
   readonly m: number
 }
 
-/** What `auto` stands for from so many peers on (DESIGN §6), most peers first. */
+/** The class that `auto` means from so many peers on (docs/durability.md), most peers first. */
 const AUTO: readonly { readonly peers: number; readonly code: Code }[] = [
   { peers: 9, code: { k: 6, m: 3 } },
   { peers: 6, code: { k: 4, m: 2 } },
@@ -62,10 +66,12 @@ export function formatClass(cls: RedundancyClass): string {
 }
 
 /**
- * The code for a stripe of `dataBytes`; undefined means to keep the data on this node, in no stripe.
+ * The code for a stripe of `dataBytes`; undefined means to keep the data on this node, in no
+ * stripe.
  *
- * eligiblePeers: how many may hold shards, this node included. Explicit classes give their code however few there are.
- * Less than STRIPE_COPIES_BELOW is copied, not split, and survives as many losses.
+ * eligiblePeers: how many may hold shards, this node included. Explicit classes give their code
+ * however few there are. Less than STRIPE_COPIES_BELOW is copied, not split, and survives as many
+ * losses.
  */
 export function codeFor(
   cls: RedundancyClass,

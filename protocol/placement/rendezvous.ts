@@ -1,8 +1,10 @@
-// Weighted rendezvous hashing (Thaler, Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998; Schindelhauer,
-// Schomaker, "Weighted Distributed Hash Tables", SPAA 2005): every node ranks the peers for a placement group alike, a peer comes
-// first in proportion to its weight, and a peer that comes or goes moves only its own share.
+// Weighted rendezvous hashing (Thaler, Ravishankar, "Using Name-Based Mappings to Increase Hit
+// Rates", 1998; Schindelhauer, Schomaker, "Weighted Distributed Hash Tables", SPAA 2005): every
+// node ranks the peers for a placement group alike, a peer comes first in proportion to its weight,
+// and a peer that comes or goes moves only its own share.
 //
-// The rank chooses holders for new shards and who coordinates a repair. Where shards are is the shard map in the log.
+// The rank chooses holders for new shards and who coordinates a repair. Where shards are is the
+// shard map in the log.
 import { utf8 } from '../bytes.ts'
 import { blake3 } from '../hash.ts'
 import type { PeerId } from '../ids.ts'

@@ -1,6 +1,7 @@
-// Reading a Prolly tree (prolly.ts): nodes are decoded once while they stay among the last used, and a cursor goes over
-// the nodes of one level from left to right without reading them. A node that is not what its parent says of it (one
-// level lower, the last key, no key of another child) is refused, so whatever is read is in key order.
+// Reading a Prolly tree (prolly.ts): nodes are decoded once while they stay among the last used,
+// and a cursor goes over the nodes of one level from left to right without reading them. A node
+// that is not what its parent says of it (one level lower, the last key, no key of another child)
+// is refused, so whatever is read is in key order.
 import { fromHex, toHex } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
 import {
@@ -39,7 +40,9 @@ export class NodeReader {
     this.#keptMax = options.keptMax
   }
 
-  /** throws ShoalError 'chunk-unavailable' for a node that is not held, 'malformed', 'unsupported'. */
+  /**
+   * throws ShoalError 'chunk-unavailable' for a node that is not held, 'malformed', 'unsupported'.
+   */
   node(id: NodeHash): ProllyNode {
     let node = this.#kept.get(id)
     if (node === undefined) node = this.#read(id)
@@ -64,7 +67,9 @@ export class NodeReader {
     return { node: child, after: lower }
   }
 
-  /** A node above a root with nothing else below it, so that roots are children as all nodes are. */
+  /**
+   * A node above a root with nothing else below it, so that roots are children as all nodes are.
+   */
   above(root: NodeHash): Place {
     const node = this.node(root)
     const key = lastKey(node)
@@ -87,7 +92,7 @@ export class NodeReader {
 export class Cursor {
   readonly #reader: NodeReader
   readonly #level: number
-  /** Of each node above the current one the item that leads to it, outermost first. Empty past the end. */
+  /** The items on the path to the current node, outermost first. Empty past the end. */
   readonly #path: Step[]
 
   /** The tree has that level. */
@@ -126,8 +131,8 @@ export class Cursor {
   }
 
   /**
-   * Go to the node where `key` is or would be: the first that ends at it or above, else the last. `key` is above the
-   * nodes before the current one: there is no way back.
+   * Go to the node where `key` is or would be: the first that ends at it or above, else the last.
+   * `key` is above the nodes before the current one: there is no way back.
    */
   seek(key: ByteString): void {
     let step = this.#path.pop()

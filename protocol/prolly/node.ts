@@ -1,10 +1,12 @@
-// One node of a Prolly tree (prolly.ts) as bytes, in columns so that it is read with few calls whatever it holds:
+// One node of a Prolly tree (prolly.ts) as bytes, in columns so that it is read with few calls
+// whatever it holds:
 //
-//   version 1 | level | count u16 | count times key length u16 | leaf: count times value length u32 | keys | values
+//   version 1 | level | count u16 | count times key length u16 | leaf: count times value length u32
+//     | keys | values
 //
-// big-endian. Level 0 is a leaf of records. An item above is a child: the last key below it, and as value its 32-byte
-// hash, whose length goes without saying. Every field is needed and there is no slack, so one node has one form; what
-// decodes has its keys in strictly ascending order.
+// big-endian. Level 0 is a leaf of records. An item above is a child: the last key below it, and as
+// value its 32-byte hash, whose length goes without saying. Every field is needed and there is no
+// slack, so one node has one form; what decodes has its keys in strictly ascending order.
 import { fromByteString, toByteString } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -22,7 +24,10 @@ const KEY_MAX = 4 * (NAME_MAX + 1)
 /** The last item of a node may begin one byte below NODE_FULL. */
 const ITEM_MAX = NODE_MAX - HEADER_BYTES - NODE_FULL
 
-/** A node that is not the last of its level has at least two items, so no tree has more levels than this. */
+/**
+ * A node that is not the last of its level has at least two items, so no tree has more levels than
+ * this.
+ */
 const LEVEL_MAX = 63
 
 const VERSION = 1
@@ -30,8 +35,8 @@ const KEY_LENGTH_BYTES = 2
 const VALUE_LENGTH_BYTES = 4
 
 /**
- * A decoded node. Keys and values are cut from it when they are asked for: an array of them would be most of the work of
- * reading one record. What is kept of them keeps all of the node in memory.
+ * A decoded node. Keys and values are cut from it when they are asked for: an array of them would
+ * be most of the work of reading one record. What is kept of them keeps all of the node in memory.
  */
 export interface ProllyNode {
   readonly level: number
@@ -87,7 +92,10 @@ export function encodeNode(
   return out
 }
 
-/** Inverse of encodeNode. throws ShoalError 'malformed', 'unsupported' for what a later version wrote. */
+/**
+ * Inverse of encodeNode. throws ShoalError 'malformed', 'unsupported' for what a later version
+ * wrote.
+ */
 export function decodeNode(bytes: Uint8Array): ProllyNode {
   if (bytes.length < HEADER_BYTES || bytes.length > NODE_MAX) throw malformed('has a bad length')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

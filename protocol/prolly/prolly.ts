@@ -1,12 +1,15 @@
-// An ordered Merkle tree of records whose shape follows from the records alone, whatever the order and the batches in
-// which they came: who holds the same records has the same root, two trees share every node that does not lie on the
-// paths to what differs, and a change costs O(log n) nodes. It is the Prolly tree of Noms and Dolt ("How to Chunk Your
-// Database into a Merkle Tree", dolthub.com, 2022: keys and sizes decide where nodes end); its relative, with levels by
-// key, is the Merkle search tree (Auvolat and Taïani, "Merkle Search Trees", SRDS 2019; ATProto's MST). writer.ts
-// has the rule by which a level is cut into nodes; they are the items of the next; the first level of one is the root.
+// An ordered Merkle tree of records whose shape follows from the records alone, whatever the order
+// and the batches in which they came: who holds the same records has the same root, two trees share
+// every node that does not lie on the paths to what differs, and a change costs O(log n) nodes. It
+// is the Prolly tree of Noms and Dolt ("How to Chunk Your Database into a Merkle Tree",
+// dolthub.com, 2022: keys and sizes decide where nodes end); its relative, with levels by key, is
+// the Merkle search tree (Auvolat and Taïani, "Merkle Search Trees", SRDS 2019; ATProto's MST).
+// writer.ts has the rule by which a level is cut into nodes; they are the items of the next;
+// the first level of one is the root.
 //
-// Hashes are keyed, and the key of the cuts is derived from the same key: who stores nodes can neither confirm a guess of
-// what they hold nor tell from their sizes where known records would be cut.
+// Hashes are keyed, and the key of the cuts is derived from the same key: who stores nodes can
+// neither confirm a guess of what they hold nor tell from their sizes where known records would be
+// cut.
 import { toHex } from '../bytes.ts'
 import { assert } from '../errors.ts'
 import { deriveKey, keyedHasher } from '../hash.ts'
@@ -21,7 +24,7 @@ import type { Item, ItemChange } from './writer.ts'
 /** Hex of the 32-byte keyed BLAKE3 of a node's bytes. */
 export type NodeHash = string & { readonly brand: 'NodeHash' }
 
-/** Where nodes are. What `get` returns has been checked against its hash. */
+/** A store of nodes. What `get` returns has been checked against its hash. */
 export interface ProllyNodes {
   get(id: NodeHash): Uint8Array | undefined
   put(id: NodeHash, bytes: Uint8Array): void
@@ -51,9 +54,10 @@ export function childrenOf(bytes: Uint8Array): NodeHash[] {
 }
 
 /**
- * Trees under one key. A tree is its root; undefined is the empty one. Trees never change: an update makes another.
- * Whatever reads throws ShoalError 'chunk-unavailable' for a node that is not held, 'malformed' and 'unsupported' for
- * one that no tree has there. Keys and values that were read keep the bytes of their node in memory.
+ * Trees under one key. A tree is its root; undefined is the empty one. Trees never change: an
+ * update makes another. Whatever reads throws ShoalError 'chunk-unavailable' for a node that is not
+ * held, 'malformed' and 'unsupported' for one that no tree has there. Keys and values that were
+ * read keep the bytes of their node in memory.
  */
 export class ProllyTree {
   readonly #nodes: ProllyNodes
@@ -88,7 +92,10 @@ export class ProllyTree {
     }
   }
 
-  /** Records in key order, with `from` <= key < `to`; each leaf is read when its first record is asked for. */
+  /**
+   * Records in key order, with `from` <= key < `to`; each leaf is read when its first record is
+   * asked for.
+   */
   *scan(
     root: NodeHash | undefined,
     { from = '', to }: { readonly from?: ByteString; readonly to?: ByteString } = {},
@@ -105,9 +112,11 @@ export class ProllyTree {
   }
 
   /**
-   * The tree with `changes` made: [key, value] puts, [key, undefined] deletes; they ascend by key, each key once. Nodes
-   * that the tree before did not have in the same place are put. cost: O(changes x log n) nodes.
-   * throws ShoalError 'malformed' for a record that is too large: a key over 1 KiB, or with its value nearly 4 MiB.
+   * The tree with `changes` made: [key, value] puts, [key, undefined] deletes; they ascend by key,
+   * each key once. Nodes that the tree before did not have in the same place are put. cost:
+   * O(changes x log n) nodes.
+   * throws ShoalError 'malformed' for a record that is too large: a key over 1 KiB, or with its
+   * value nearly 4 MiB.
    */
   update(root: NodeHash | undefined, changes: readonly ItemChange[]): NodeHash | undefined {
     for (let i = 1; i < changes.length; i++) {
@@ -123,9 +132,10 @@ export class ProllyTree {
   }
 
   /**
-   * The nodes that are below newRoot and not below oldRoot, children before parents; with the roots swapped, the garbage
-   * that an update leaves. A node may be deleted as soon as it has come. cost: the nodes above the leaves on the paths to
-   * what differs. No leaf is read, but for a root that is one.
+   * The nodes that are below newRoot and not below oldRoot, children before parents; with the roots
+   * swapped, the garbage that an update leaves. A node may be deleted as soon as it has come. cost:
+   * the nodes above the leaves on the paths to what differs. No leaf is read, but for a root that
+   * is one.
    */
   *newNodes(oldRoot: NodeHash | undefined, newRoot: NodeHash | undefined): Generator<NodeHash> {
     if (newRoot === undefined || newRoot === oldRoot) return
@@ -185,7 +195,7 @@ export class ProllyTree {
     const [top] = items
     if (top === undefined) return undefined
     let root = toHex(top[1]) as NodeHash
-    // Where the last nodes of an old tree are all that is left, they may have one item each.
+    // The remaining last nodes of an old tree may have one item each.
     for (let node = this.#reader.node(root); isStalk(node); node = this.#reader.node(root)) {
       root = childHash(node, 0)
     }
@@ -211,7 +221,7 @@ function isStalk({ level, count }: ProllyNode): boolean {
   return level > 0 && count === 1
 }
 
-/** What the level above has to change. */
+/** The changes for the level above. */
 function changesAbove({ made, removed }: Rewritten): ItemChange[] {
   const changes = new Map<ByteString, Uint8Array | undefined>()
   for (const key of removed.values()) changes.set(key, undefined)

@@ -3,11 +3,13 @@
 // The rule: going through the items in order, a node ends after the item
 //   - with which it has NODE_FULL bytes of items, or
 //   - with which it has CUT_MIN bytes, if the item is a natural end: the first 4 bytes of
-//     BLAKE3-keyed(cut key, level || key), as a number, are below 2^32 x (bytes of the item) / CUT_MEAN,
-// and after the last. What was before a cut does not matter behind it, so what changes in one place is over where a new
-// cut meets an old one, which is at the next natural end but in few cases. Who chooses keys so that all or none are
-// natural ends moves cuts only as far as their own keys go; and since CUT_MIN is more than any two items above the leaves
-// have, each level is shorter than the one below whatever they do.
+//     BLAKE3-keyed(cut key, level || key), as a number, are below 2^32 x (bytes of the item) /
+//     CUT_MEAN,
+// and after the last. What was before a cut does not matter behind it, so what changes in one place
+// is over where a new cut meets an old one, which is at the next natural end but in few cases. Who
+// chooses keys so that all or none are natural ends moves cuts only as far as their own keys go;
+// and since CUT_MIN is more than any two items above the leaves have, each level is shorter than
+// the one below whatever they do.
 import { fromByteString, fromHex } from '../bytes.ts'
 import { KIB } from '../units.ts'
 import { NODE_FULL, encodeNode, itemBytes, itemBytesAt, keyAt, valueAt } from './node.ts'
@@ -31,7 +33,9 @@ const CUT_MIN: number = 16 * KIB
 /** Beyond CUT_MIN a natural end comes every so many bytes on average: nodes have 32 KiB. */
 const CUT_MEAN: number = 16 * KIB
 
-/** Takes the items of a level, or of a stretch of it that begins behind a cut, and makes its nodes. */
+/**
+ * Takes the items of a level, or of a stretch of it that begins behind a cut, and makes its nodes.
+ */
 export class LevelWriter {
   readonly #parts: WriterParts
   readonly #level: number

@@ -1,6 +1,6 @@
-// The field GF(2^8) of Reed-Solomon codes: bytes, addition is XOR, multiplication modulo x^8 + x^4 + x^3 + x^2 + 1
-// (0x11d, where x generates all non-zero elements). Here are single elements and matrices of them; whole blocks of
-// bytes are combined by the kernel.
+// The field GF(2^8) of Reed-Solomon codes: bytes, addition is XOR, multiplication modulo x^8 + x^4
+// + x^3 + x^2 + 1 (0x11d, where x generates all non-zero elements). Here are single elements and
+// matrices of them; whole blocks of bytes are combined by the kernel.
 import { assert } from '../errors.ts'
 import { galoisKernel } from '../kernels/load.ts'
 
@@ -64,7 +64,8 @@ function addScaled(row: Uint8Array, other: Uint8Array, factor: number): void {
 }
 
 /**
- * matrix * inputs, where inputs are rows of equally many bytes: one output for each row of the matrix.
+ * matrix * inputs, where inputs are rows of equally many bytes: one output for each row of the
+ * matrix.
  *
  * cost: O(rows * inputs * bytes) in the kernel, which takes at most 32 inputs.
  */
@@ -79,7 +80,10 @@ export function combine(matrix: Matrix, inputs: readonly Uint8Array[]): Uint8Arr
   return outputs
 }
 
-/** As combine, for as many rows as the kernel has. Its memory holds one block of each row: the rest is copied by. */
+/**
+ * As combine, for as many rows as the kernel has. Its memory holds one block of each row: the rest
+ * is copied by.
+ */
 function combineInto(
   outputs: readonly Uint8Array[],
   matrix: Matrix,

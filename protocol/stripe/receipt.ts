@@ -1,7 +1,8 @@
-// A holder's word that it has shards durably, for others to pass on: one signature over the root of a tree of all that it
-// made durable at once (protocol/stripe/shard-tree.ts has its shape), and for each shard its path to that root. Anybody
-// can check it by its bytes alone. The time is the holder's own clock, so that of all its words on a shard the newest is
-// known, whoever passes them on, and a receipt that is shown again says nothing new.
+// A holder's word that it has shards durably, for others to pass on: one signature over the root of
+// a tree of all that it made durable at once (protocol/stripe/shard-tree.ts has its shape), and for
+// each shard its path to that root. Anybody can check it by its bytes alone. The time is the
+// holder's own clock, so that of all its words on a shard the newest is known, whoever passes them
+// on, and a receipt that is shown again says nothing new.
 import { concatBytes, fromHex, toByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { ShoalError, assert } from '../errors.ts'
@@ -38,7 +39,10 @@ const COUNT_BYTES = 2
 const HLC_BYTES = 8
 const PATH_MAX = Math.ceil(Math.log2(RECEIPT_SHARDS_MAX))
 
-/** Receipts of a holder for shards that are durable there, at most RECEIPT_SHARDS_MAX, in their order. cost: a signature. */
+/**
+ * Receipts of a holder for shards that are durable there, at most RECEIPT_SHARDS_MAX, in their
+ * order. cost: a signature.
+ */
 export function signReceipts(
   identity: Pick<Identity, 'sign'>,
   { volume, hlc }: { readonly volume: VolumeId; readonly hlc: Hlc },
@@ -53,7 +57,10 @@ export function signReceipts(
   })
 }
 
-/** Has `peer` said, of this volume, that it holds the shard? cost: a verification, once for all shards signed for at once. */
+/**
+ * Has `peer` said, of this volume, that it holds the shard? cost: a verification, once for all
+ * shards signed for at once.
+ */
 export function isReceiptOf(
   { hlc, signature, position, count, path }: Receipt,
   { volume, peer, stripe, index }: ShardName & { readonly volume: VolumeId; readonly peer: PeerId },
@@ -70,7 +77,10 @@ export function isReceiptOf(
   return true
 }
 
-/** Signatures found good, by all that they are of: replicas of one process, and a state that is built anew, see them again. */
+/**
+ * Signatures found good, by all that they are of: replicas of one process, and a state that is
+ * built anew, see them again.
+ */
 const verified = new Set<string>()
 const VERIFIED_MAX = 8192
 

@@ -1,8 +1,9 @@
-// Systematic Reed-Solomon codes from a Cauchy matrix (Bloemer et al., "An XOR-Based Erasure-Resilient Coding Scheme",
-// ICSI TR-95-048, 1995): the first k shards are the data, and any k of all k+m shards give back every other.
+// Systematic Reed-Solomon codes from a Cauchy matrix (Bloemer et al., "An XOR-Based
+// Erasure-Resilient Coding Scheme", ICSI TR-95-048, 1995): the first k shards are the data, and any
+// k of all k+m shards give back every other.
 //
-// The coefficient of data shard j in parity shard i depends on neither k nor m, and is 1 where i or j is 0: the first
-// parity is the XOR of the data, and with k = 1 every shard is the data.
+// The coefficient of data shard j in parity shard i depends on neither k nor m, and is 1 where i or
+// j is 0: the first parity is the XOR of the data, and with k = 1 every shard is the data.
 import { ShoalError, assert } from '../errors.ts'
 import { STRIPE_K_MAX, STRIPE_M_MAX } from '../limits.ts'
 import { combine, invert, invertMatrix, multiply } from './galois.ts'
@@ -11,7 +12,8 @@ import type { Matrix } from './galois.ts'
 assert(STRIPE_K_MAX + STRIPE_M_MAX <= 256, 'a Cauchy matrix needs distinct elements')
 
 /**
- * The m parity shards of k data shards of one length. With k = 1 they are the data shard itself, not copies of it.
+ * The m parity shards of k data shards of one length. With k = 1 they are the data shard itself,
+ * not copies of it.
  *
  * cost: O(k * m * shard bytes).
  */
@@ -27,11 +29,12 @@ export function encodeParity(data: readonly Uint8Array[], m: number): Uint8Array
 }
 
 /**
- * The `wanted` shards, in that order, from any k others; a shard that is there is returned as it is.
+ * The `wanted` shards, in that order, from any k others; a shard that is there is returned as it
+ * is.
  *
  * shards: k+m, each the same byte range of its shard, or undefined if it is lost. Not modified.
- * throws ShoalError 'stripe-unrecoverable' when fewer than k are there.
- * cost: O(k^3) for the matrix, O(k * lost * range bytes) for the data.
+ * throws ShoalError 'stripe-unrecoverable' when fewer than k are there. cost: O(k^3) for the
+ * matrix, O(k * lost * range bytes) for the data.
  */
 export function reconstruct(
   k: number,
@@ -96,7 +99,10 @@ function codeRow(k: number, index: number): Uint8Array {
   return row
 }
 
-/** The Cauchy matrix 1 / (x_i + y_j), its rows and columns scaled so that the first of each are all 1. */
+/**
+ * The Cauchy matrix 1 / (x_i + y_j), its rows and columns scaled so that the first of each are all
+ * 1.
+ */
 function coefficient(i: number, j: number): number {
   const scaled = multiply(cauchy(i, j), cauchy(0, 0))
   return multiply(scaled, invert(multiply(cauchy(i, 0), cauchy(0, j))))

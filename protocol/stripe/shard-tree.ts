@@ -1,7 +1,8 @@
-// A hash tree over a shard, so that any run of its leaves can be checked against the root in the stripe header, by
-// keepers too. The shape is that of Certificate Transparency (RFC 6962 §2.1): of n leaves the left subtree holds the
-// largest power of two below n. Leaves are hashed plainly and inner nodes in BLAKE3's derive-key mode, so neither passes
-// for the other; the shard's length is in the stripe header.
+// A hash tree over a shard, so that any run of its leaves can be checked against the root in the
+// stripe header, by keepers too. The shape is that of Certificate Transparency (RFC 6962 §2.1): of
+// n leaves the left subtree holds the largest power of two below n. Leaves are hashed plainly and
+// inner nodes in BLAKE3's derive-key mode, so neither passes for the other; the shard's length is
+// in the stripe header.
 import { equalBytes } from '../bytes.ts'
 import { assert } from '../errors.ts'
 import { HASH_BYTES, blake3, deriveKey } from '../hash.ts'
@@ -21,7 +22,10 @@ export function shardRoot(shard: Uint8Array): Uint8Array {
   return leavesRoot(shardLeaves(shard))
 }
 
-/** Hashes of the leaves that `bytes` are: a shard, or a run of it that starts and ends where leaves do. */
+/**
+ * Hashes of the leaves that `bytes` are: a shard, or a run of it that starts and ends where leaves
+ * do.
+ */
 export function shardLeaves(bytes: Uint8Array): Uint8Array[] {
   assert(bytes.length > 0, 'a shard is not empty')
   return Array.from({ length: leavesOf(bytes.length) }, (_, leaf) =>
@@ -40,8 +44,8 @@ export function shardProof(shard: Uint8Array, firstLeaf: number, leafCount: numb
 }
 
 /**
- * The hashes that prove leaves [firstLeaf, firstLeaf + leafCount) of a shard with these leaves: the roots of the largest
- * subtrees beside them, from left to right.
+ * The hashes that prove leaves [firstLeaf, firstLeaf + leafCount) of a shard with these leaves: the
+ * roots of the largest subtrees beside them, from left to right.
  */
 export function leavesProof(
   leaves: readonly Uint8Array[],
@@ -60,9 +64,10 @@ export function leavesProof(
 }
 
 /**
- * True if `bytes` are the whole leaves from firstLeaf on, as many as they fill, of the shard with this root and length.
- * The last leaf of a shard may be shorter than SHARD_LEAF, no other. `root` and `shardLength` are those of a header that
- * is trusted; firstLeaf, bytes and proof may be anything.
+ * True if `bytes` are the whole leaves from firstLeaf on, as many as they fill, of the shard with
+ * this root and length. The last leaf of a shard may be shorter than SHARD_LEAF, no other. `root`
+ * and `shardLength` are those of a header that is trusted; firstLeaf, bytes and proof may be
+ * anything.
  */
 export function verifyShardRange(
   root: Uint8Array,
@@ -81,8 +86,8 @@ export function verifyShardRange(
 }
 
 /**
- * The root of a tree of `count` leaves, of which these are those from firstLeaf on, if the proof is as leavesProof makes
- * it; else undefined. All of it may be anything.
+ * The root of a tree of `count` leaves, of which these are those from firstLeaf on, if the proof is
+ * as leavesProof makes it; else undefined. All of it may be anything.
  */
 export function rootOfProven(
   leaves: readonly Uint8Array[],

@@ -1,10 +1,12 @@
-// A stripe: sealed chunks back to back over k data shards, and m parity shards (protocol/stripe/reed-solomon.ts). The code
-// is systematic and the layout contiguous: stripe byte p is byte p % shardBytes of shard p / shardBytes, so a chunk is
-// read from one or two peers without decoding. The stripe id is the CID of the header, which has a hash tree root for
-// each shard: who knows the id can check every byte.
+// A stripe: sealed chunks back to back over k data shards, and m parity shards
+// (protocol/stripe/reed-solomon.ts). The code is systematic and the layout contiguous: stripe byte
+// p is byte p % shardBytes of shard p / shardBytes, so a chunk is read from one or two peers
+// without decoding. The stripe id is the CID of the header, which has a hash tree root for each
+// shard: who knows the id can check every byte.
 //
-// The header is DAG-CBOR {v: 1, code: [k, m], shardBytes, chunks: [[chunk id, length]..], roots: [32 bytes..], class: text};
-// unknown keys are skipped, and are part of the id. So is the class: the same chunks for another class are another stripe.
+// The header is DAG-CBOR {v: 1, code: [k, m], shardBytes, chunks: [[chunk id, length]..], roots:
+// [32 bytes..], class: text}; unknown keys are skipped, and are part of the id. So is the class:
+// the same chunks for another class are another stripe.
 import { concatBytes, equalBytes } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { verifyChunk } from '../chunk/seal.ts'
@@ -45,7 +47,7 @@ export interface StripeHeader {
   readonly chunks: readonly { readonly id: ChunkId; readonly length: number }[]
   /** k+m hash tree roots (protocol/stripe/shard-tree.ts). */
   readonly shardRoots: readonly Uint8Array[]
-  /** What its data was written for; absent: the volume's class, whatever that is. */
+  /** The class for which its data was written; absent: the volume's class, whatever that is. */
   readonly class?: RedundancyClass
 }
 
@@ -71,7 +73,10 @@ const NO_BYTES: Uint8Array = new Uint8Array(0)
 /** Shards are whole vectors of the widest machines. */
 const SHARD_ALIGNMENT = 64
 
-/** Lay sealed chunks out over k shards, and code m more. Copies the chunks once. cost: O(total * (1 + m)). */
+/**
+ * Lay sealed chunks out over k shards, and code m more. Copies the chunks once. cost: O(total * (1
+ * + m)).
+ */
 export function codeStripe(
   chunks: readonly { readonly id: ChunkId; readonly bytes: Uint8Array }[],
   k: number,
@@ -112,8 +117,9 @@ export function dataShardsOf(
 }
 
 /**
- * Is a header true of these data shards: are the roots of them and of their parity those it has, and do they hold the
- * chunks that it lists? Who knows only that each shard matches its root does not know that.
+ * Is a header true of these data shards: are the roots of them and of their parity those it has,
+ * and do they hold the chunks that it lists? Who knows only that each shard matches its root does
+ * not know that.
  */
 export function isTrueOf(header: StripeHeader, data: readonly Uint8Array[]): boolean {
   const roots = rootsOf([...data, ...encodeParity(data, header.m)])
@@ -149,7 +155,10 @@ export function encodeStripeHeader(header: StripeHeader): Uint8Array {
   })
 }
 
-/** Inverse of encodeStripeHeader, every bound checked. throws ShoalError 'malformed', or 'unsupported' for a later version or class. */
+/**
+ * Inverse of encodeStripeHeader, every bound checked. throws ShoalError 'malformed', or
+ * 'unsupported' for a later version or class.
+ */
 export function decodeStripeHeader(bytes: Uint8Array): StripeHeader {
   const fields = new Fields(decodeCbor(bytes, 'stripe header', ITEMS_MAX), 'stripe header')
   const version = fields.integer('v')
@@ -175,7 +184,7 @@ export function stripeIdOf(headerBytes: Uint8Array): StripeId {
   return stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(headerBytes)))
 }
 
-/** Where a chunk starts in its stripe. cost: O(index). */
+/** The offset of a chunk in its stripe. */
 export function chunkPosition(header: StripeHeader, chunkIndex: number): number {
   let position = 0
   for (let i = 0; i < chunkIndex; i++) position += header.chunks[i]?.length ?? 0
@@ -209,7 +218,7 @@ function rootsOf(shards: readonly Uint8Array[]): Uint8Array[] {
   })
 }
 
-/** What is wrong between the fields of a header; undefined if nothing is. */
+/** The contradiction between the fields of a header; undefined if there is none. */
 function faultOf({ k, m, shardBytes, chunks, shardRoots }: StripeHeader): string | undefined {
   const total = chunks.reduce((sum, { length }) => sum + length, 0)
   if (shardBytes % SHARD_ALIGNMENT !== 0) return `has shards of ${shardBytes} bytes`

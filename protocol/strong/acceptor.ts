@@ -1,8 +1,11 @@
-// One voter of one register: CASPaxos (D. Rystsov, arXiv:1802.07000). Whoever runs it makes the new state durable before
-// the reply leaves, answers one request after the other, and asks for the grounds of what it is to accept (grounds.ts).
+// One voter of one register: CASPaxos (D. Rystsov, arXiv:1802.07000). Whoever runs it makes the new
+// state durable before the reply leaves, answers one request after the other, and asks for the
+// grounds of what it is to accept (grounds.ts).
 // Invariants:
-//   a voter promises each ballot at most once, so that a proposer that forgot a ballot of its own cannot use it again
-//   it accepts nothing below its promise; what it accepted has always a lower ballot than its promise
+//   a voter promises each ballot at most once, so that a proposer that forgot a ballot of its own
+//     cannot use it again
+//   it accepts nothing below its promise; what it accepted has always a lower ballot than its
+//     promise
 //   at one ballot it accepts one value
 import type { PeerId } from '../ids.ts'
 import { compareBallots, nextBallot } from './ballot.ts'
@@ -25,9 +28,11 @@ export interface Vote {
 }
 
 export type StrongRequest =
-  /** What did you accept last? Changes nothing. With its grounds, for who doubts it. */
+  /** Asks for the last accepted value; changes nothing. With its grounds, for who doubts it. */
   | { readonly kind: 'query'; readonly grounds: boolean }
-  /** Promise to accept nothing below this ballot of the asker, as who is in office for this time. */
+  /**
+   * Promise to accept nothing below this ballot of the asker, as who is in office for this time.
+   */
   | { readonly kind: 'prepare'; readonly counter: number; readonly term: number }
   /** Accept a value at this ballot of the asker, and promise to accept nothing below its next. */
   | {
@@ -41,7 +46,7 @@ export type StrongRequest =
 
 export type Ask = Extract<StrongRequest, { kind: 'query' | 'prepare' | 'accept' }>
 
-/** What a voter accepted last, as it tells others. */
+/** The last accepted value of a voter, as reported to others. */
 export interface Report extends Claim {
   /** Left out where the asker may only see what was chosen. */
   readonly entry: Uint8Array | undefined
@@ -63,7 +68,7 @@ export type StrongReply =
 /** The state before anything was asked. */
 export const NO_VOTE: Vote = { promised: undefined, accepted: undefined }
 
-/** What becomes of a vote by a request of a proposer; undefined if it is promised to another. */
+/** The state of a vote after a request of a proposer; undefined if it is promised to another. */
 export function vote(
   state: Vote,
   request: Exclude<Ask, { kind: 'query' }>,

@@ -9,7 +9,10 @@ import { BALLOT_MAX } from '../limits.ts'
 export interface Ballot {
   /** 1 to BALLOT_MAX. */
   readonly counter: number
-  /** Who made it, and no other: for one round in its life. A voter has it from the connection, never from a message. */
+  /**
+   * The proposer that owns the ballot, for one round in its life. A voter has it from the
+   * connection, never from a message.
+   */
   readonly peer: PeerId
 }
 

@@ -1,8 +1,9 @@
-// Why a value may be accepted at a ballot: a quorum has promised that ballot to its proposer, in signed statements, and
-// the value is the newest that those had accepted, once more, or one that comes after it. A voter accepts nothing
-// without, and who hears of a value that one voter alone claims believes it by its grounds alone. So no proposer can
-// pass over what was chosen, and no voter can make up a value; a voter that hides one that it had accepted contradicts
-// a statement of its own (statement.ts).
+// Why a value may be accepted at a ballot: a quorum has promised that ballot to its proposer, in
+// signed statements, and the value is the newest that those had accepted, once more, or one that
+// comes after it. A voter accepts nothing without, and who hears of a value that one voter alone
+// claims believes it by its grounds alone. So no proposer can pass over what was chosen, and no
+// voter can make up a value; a voter that hides one that it had accepted contradicts a statement of
+// its own (statement.ts).
 import { ShoalError } from '../errors.ts'
 import type { PeerId } from '../ids.ts'
 import { GROUNDS_MAX, VOTERS_MAX } from '../limits.ts'
@@ -17,27 +18,31 @@ import type { Claim, Content } from './value.ts'
 import { isQuorum, lastGroup, sameGroups, sameVoters } from './voters.ts'
 import type { Groups, Voters } from './voters.ts'
 
-/** What those who promised a ballot said, and the newest value that they had accepted. */
+/** The replies of those that promised a ballot, and the newest value that they had accepted. */
 export interface Ground {
   readonly promises: readonly Statement[]
   readonly base: Claim | undefined
 }
 
 /**
- * The first is of the ballot at which the value is to be accepted. If the value is the newest of those who promised it,
- * and they do not agree on that, the next is of the ballot that they had accepted it at; and so on.
+ * The first is of the ballot at which the value is to be accepted. If the value is the newest of
+ * those who promised it, and they do not agree on that, the next is of the ballot that they had
+ * accepted it at; and so on.
  */
 export type Grounds = readonly Ground[]
 
-/** What a judge knows of the register, all of it from its own log. */
+/** The judge's knowledge of the register, all of it from its own log. */
 export interface GroundsContext {
-  /** Who decided before the first value. */
+  /** The voters before the first value. */
   readonly first: Voters
-  /** Who is in office once the value's entry is applied. */
+  /** The office once the value's entry is applied. */
   readonly office: Office
-  /** Who decided, as the judge itself accepted. */
+  /** The groups that decide, as accepted by the judge itself. */
   readonly accepted: Groups | undefined
-  /** May it vote now? Asked of those who promise the ballot: what they promised before they were removed stands. */
+  /**
+   * May it vote now? Asked of those who promise the ballot: what they promised before they were
+   * removed stands.
+   */
   readonly mayVote: (peer: PeerId) => boolean
   /** Is a statement signed, by one that has not lied? */
   readonly isSigned: (statement: Statement) => boolean
@@ -46,9 +51,9 @@ export interface GroundsContext {
 }
 
 /**
- * May what is claimed have been accepted?
- * throws ShoalError 'bad-signature' for a statement that does not count, 'missing-past' if by the log here others are
- * in office than the proposer knew, 'malformed' for all else.
+ * May what is claimed have been accepted? throws ShoalError 'bad-signature' for a statement that
+ * does not count, 'missing-past' if by the log here others are in office than the proposer knew,
+ * 'malformed' for all else.
  */
 export function checkGrounds(claim: Claim, grounds: Grounds, context: GroundsContext): void {
   if (!enforces('votes-have-grounds')) return
@@ -86,11 +91,7 @@ export function groupsAfter(base: Content | undefined, first: Voters, { voters }
   return sameVoters(from, voters) ? [voters] : [from, voters]
 }
 
-/**
- * Of these, is a value at the newest ballot the one to go on with? Honest proposers make one value at a ballot; of
- * several by another kind, only one that may have been chosen counts, where it is the only one.
- * groups: of the value.
- */
+/** Whether a value at the newest ballot is the one to go on with, among these. */
 export function isDecided(
   mark: Mark,
   groups: Groups,

@@ -1,6 +1,7 @@
-// Who is in office, as an admin named them: the policy "voters". Each naming says whom it takes the place of, so that
-// an entry tells by itself between which two groups the say passes; and for which time each of them is in office, since
-// whoever is taken in anew, after a loss or a lie, has said nothing yet that it could be held to.
+// The voters in office, as named by an admin with the policy "voters". Each naming says whom it
+// takes the place of, so that an entry tells by itself between which two groups the say passes; and
+// for which time each of them is in office, since whoever is taken in anew, after a loss or a lie,
+// has said nothing yet that it could be held to.
 import { ShoalError } from '../errors.ts'
 import { parsePeerId } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
@@ -14,13 +15,15 @@ export interface Office {
   /** How often voters were named. */
   readonly number: number
   readonly voters: Voters
-  /** Whom they took the place of; the same, where nobody was named. */
+  /** The voters that they replaced; the same, if nobody was named. */
   readonly before: Voters
-  /** Of both: the number of the naming that took each of them in. */
+  /** The number of the naming that took each of them in, for both groups. */
   readonly terms: ReadonlyMap<PeerId, number>
 }
 
-/** Before anyone is named the volume's creator decides: the one member that nobody can disagree on. */
+/**
+ * Before anyone is named the volume's creator decides: the one member that nobody can disagree on.
+ */
 export function firstOffice(creator: PeerId): Office {
   const voters = makeVoters([creator])
   return { number: 0, voters, before: voters, terms: new Map([[creator, 0]]) }
@@ -55,7 +58,7 @@ export function parseOffice(text: string): Office {
   }
 }
 
-/** Who is in office by the text of the policy. throws ShoalError 'malformed', 'usage'. */
+/** Parses the policy's text. */
 export function parseVoters(text: string): Voters {
   return parseNamed(text.split(';', 1).join())
 }

@@ -1,8 +1,11 @@
-// What the replies of voters mean for the proposer: CASPaxos (D. Rystsov, arXiv:1802.07000), with two changes.
-//   What is found but perhaps not chosen is never built upon: it is accepted again first. So a value is chosen before
-//   the entry of the log that it names is applied anywhere, and each voter holds the past of what it accepts.
-//   The voters are part of the value. A round counts only under the groups of the newest value that it finds, and a value
-//   that changes them needs a quorum of both, so that neighbours in the chain of values always share a quorum.
+// Evaluates the replies of voters for the proposer: CASPaxos (D. Rystsov, arXiv:1802.07000), with
+// two changes. Rystsov, arXiv:1802.07000), with two changes.
+//   What is found but perhaps not chosen is never built upon: it is accepted again first. So a
+//     value is chosen before the entry of the log that it names is applied anywhere, and each voter
+//     holds the past of what it accepts.
+//   The voters are part of the value. A round counts only under the groups of the newest value that
+//     it finds, and a value that changes them needs a quorum of both, so that neighbours in the
+//     chain of values always share a quorum.
 import { compareBallots } from './ballot.ts'
 import type { Ballot } from './ballot.ts'
 import type { Report, StrongReply } from './acceptor.ts'
@@ -13,9 +16,9 @@ import { everyVoter, isQuorum } from './voters.ts'
 import type { Groups, Voters } from './voters.ts'
 import type { PeerId } from '../ids.ts'
 
-/** What has come in of a round so far. */
+/** The replies to a round so far. */
 export interface Tally {
-  /** Who was asked: groups that decide, as far as was known. */
+  /** The groups that were asked: those that decide, as far as was known. */
   readonly groups: readonly Voters[]
   readonly replies: ReadonlyMap<PeerId, StrongReply>
   /** Voters that will not answer, or whose answer does not count. */
@@ -26,7 +29,10 @@ export interface Tally {
 export type Setback =
   /** Too few can answer. */
   | { readonly kind: 'no-quorum' }
-  /** Too many have promised to another proposer; what it takes to outbid so many of those that a quorum is left. */
+  /**
+   * Too many have promised to another proposer; what it takes to outbid so many of those that a
+   * quorum is left.
+   */
   | { readonly kind: 'outbid'; readonly by: Ballot }
 
 /** The newest value, as those report it who say that they have accepted it. */
@@ -38,7 +44,7 @@ export interface Newest {
   readonly reports: readonly Report[]
 }
 
-/** What a quorum says of a register. */
+/** The conclusion from a quorum about a register. */
 export type Finding =
   | {
       readonly kind: 'found'

@@ -1,7 +1,8 @@
-// What a voter says of itself, signed, so that who hears it can show it to others: what it has promised, and accepted
-// last. Of an honest voter both only grow, and it accepts nothing below its promise; so of any two statements one is the
-// later, whatever the order in which they are heard. Two of one time in office of which neither can be are proof that
-// the voter lied, or went back to an old copy of itself.
+// A voter's signed statement about itself, which its receivers can show to others: what it has
+// promised, and accepted last. Of an honest voter both only grow, and it accepts nothing below its
+// promise; so of any two statements one is the later, whatever the order in which they are heard.
+// Two of one time in office of which neither can be are proof that the voter lied, or went back to
+// an old copy of itself.
 import { fromHex, toHex } from '../bytes.ts'
 import { Fields, encodeCbor } from '../cbor.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -72,7 +73,10 @@ function isFollowedBy(early: Standing, late: Standing): boolean {
   return step > 0 && compareBallots(late.accepted?.ballot, early.promised) >= 0
 }
 
-/** Wire form: {w: key of the voter, t: term, p: promised, a: accepted ballot, d: its digest, z: signature}. */
+/**
+ * Wire form: {w: key of the voter, t: term, p: promised, a: accepted ballot, d: its digest, z:
+ * signature}.
+ */
 export function encodeStatement(statement: Statement): unknown {
   const { voter, signature } = statement
   return { w: publicKeyOf(voter), ...encodeStanding(statement), z: signature }

@@ -1,10 +1,11 @@
-// Whom a voter gives its promise, and how far a promise may go, so that no proposer keeps the others from having a value
-// chosen, however it behaves. Of one voter, in memory. Invariants:
-//   who has made nothing of many promises does not outbid before TURN_MS one that was without for longer: so whoever
-//     comes again and again stands behind those who come now and then
+// Decides to whom a voter gives its promise, and how far a promise may go, so that no proposer can
+// keep the others from having a value chosen, however it behaves. Of one voter, in memory.
+// Invariants:
+//   who has made nothing of many promises does not outbid before TURN_MS one that was without for
+//     longer: so whoever comes again and again stands behind those who come now and then
 //   who has made nothing of very many is given no more than a few a second
-//   counters grow by GROWTH_PER_S on average: a leap, as after a long absence, is made once, and BALLOT_MAX not reached
-//     before a voter has been started tens of thousands of times
+//   counters grow by GROWTH_PER_S on average: a leap, as after a long absence, is made once, and
+//     BALLOT_MAX not reached before a voter has been started tens of thousands of times
 import type { PeerId } from '../ids.ts'
 import { SECOND_MS } from '../units.ts'
 import type { Instant } from '../units.ts'
@@ -12,11 +13,17 @@ import { enforces } from '../trust.ts'
 
 /** For a proposer to hear of its promises and have its value accepted. */
 const TURN_MS: number = 2 * SECOND_MS
-/** How far a promise may leap since the start: more than a register takes that is written to for twenty years. */
+/**
+ * How far a promise may leap since the start: more than a register takes that is written to for
+ * twenty years.
+ */
 export const LEAP_MAX: number = 2 ** 36
 /** How much further with each second: more than one takes that is written to without a pause. */
 const GROWTH_PER_S: number = 2 ** 10
-/** Promises that a proposer makes nothing of: as many as chance explains, and how many are forgotten a second. */
+/**
+ * Promises that a proposer makes nothing of: as many as chance explains, and how many are forgotten
+ * a second.
+ */
 const IDLE_OFTEN = 16
 const IDLE_MAX = 64
 const IDLE_PER_S = 0.25
@@ -29,7 +36,10 @@ const PEERS_MAX = 256
 interface Served {
   /** When it was given a promise last. */
   readonly at: Instant
-  /** Promises that it has made nothing of, as of then; and those that count for how many it is given. */
+  /**
+   * Promises that it has made nothing of, as of then; and those that count for how many it is
+   * given.
+   */
   readonly idle: number
   readonly given: number
 }

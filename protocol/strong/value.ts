@@ -1,4 +1,4 @@
-// What a register holds: values, each an entry of the log and who decides on what comes after it.
+// The values of a register, each an entry of the log and the voters for the values after it.
 import { toHex, utf8 } from '../bytes.ts'
 import { Fields, encodeCbor } from '../cbor.ts'
 import { blake3Concat, HASH_BYTES } from '../hash.ts'
@@ -18,7 +18,7 @@ export interface EntryName {
 
 /** A value without the bytes of its entry. */
 export interface Content {
-  /** Who decides on what comes after it. */
+  /** The voters for the values after it. */
   readonly groups: Groups
   readonly name: EntryName
 }

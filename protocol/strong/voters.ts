@@ -1,6 +1,6 @@
-// Who decides, and when enough of them have spoken. A register has one group of voters; while they change it has two,
-// the old and the new, and nothing counts without a majority of each (joint consensus: Ongaro and Ousterhout, "In
-// search of an understandable consensus algorithm", ATC 2014, section 6).
+// Groups of voters, and their quorums. A register has one group of voters; while they change it has
+// two, the old and the new, and nothing counts without a majority of each (joint consensus: Ongaro
+// and Ousterhout, "In search of an understandable consensus algorithm", ATC 2014, section 6).
 import { compareBytes } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../ids.ts'

@@ -1,15 +1,18 @@
-// The replicated tree: applying ops. Replicas that have applied the same ops, each after its causal past, hold equal
-// records, in whatever order concurrent ops came:
+// The replicated tree: applying ops. Replicas that have applied the same ops, each after its causal
+// past, hold equal records, in whatever order concurrent ops came:
 //   positions of links     last writer wins by stamp
-//   positions of dirs      all moves in stamp order, a move that would close a cycle at its place is void
-//                          (Kleppmann, Mulligan, Gomes, Beresford: "A highly-available move operation for replicated
-//                          trees", IEEE TPDS 2022), by undo and redo in moves.ts
-//   presence               observed-remove: a delete covers the dots it saw, anything concurrent keeps the object alive;
+//   positions of dirs      all moves in stamp order; a move that would close a cycle is void
+//                          (Kleppmann, Mulligan, Gomes, Beresford: "A highly-available move
+//                            operation for replicated trees", IEEE TPDS 2022), by undo and redo in
+//                            moves.ts
+//   presence               observed-remove: a delete covers the dots it saw, anything
+//                          concurrent keeps the object alive;
 //                          causal delivery makes "remove the dots from the live set" enough
 //   contents               multi-value: a version replaces the versions in its base
 //   attributes, xattrs     each last writer wins by stamp
-// A directory shows while it is alive or has a child that shows, so deletes never orphan a concurrent child. What an op names
-// is there for it if its writer had seen it made (made.ts): so whoever names what it cannot know does nothing, on all.
+// A directory shows while it is alive or has a child that shows, so deletes never orphan a
+// concurrent child. What an op names is there for it if its writer had seen it made (made.ts): so
+// whoever names what it cannot know does nothing, on all.
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { dotSeq } from '../clock/dot.ts'
@@ -40,7 +43,10 @@ import { addVersion, dropVersion } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { mergeXattr } from './xattrs.ts'
 
-/** What an op changed, for caches and watchers: ids whose attributes or content, and dirs whose names changed. */
+/**
+ * The effect of an op, for caches and watchers: ids whose attributes or content changed, and dirs
+ * whose names changed.
+ */
 export interface ChangeSet {
   readonly dirs: Set<NodeId>
   readonly inodes: Set<NodeId>
@@ -54,7 +60,10 @@ export function emptyChanges(): ChangeSet {
   return { dirs: new Set(), inodes: new Set(), names: [] }
 }
 
-/** Apply one op after its causal past. Ops that name what their writer had not seen, or what was purged, are skipped. */
+/**
+ * Apply one op after its causal past. Ops that name what their writer had not seen, or what was
+ * purged, are skipped.
+ */
 export function applyOp(
   store: StateStore,
   moves: MoveLog,
@@ -124,7 +133,8 @@ function applyMkdir(edit: OpEdit, moves: MoveLog, op: OpOf<'mkdir'>): void {
     showDir(edit, op.id, made)
   } else {
     edit.makesDir(op.id, known)
-    // Made at once under two spellings of one name: that of the oldest mkdir is where all moves begin.
+    // Made at once under two spellings of one name: that of the oldest mkdir is where all moves
+    // begin.
     if (stamp < known.created) {
       moves.respell(edit, op.id, op.name)
       backdateDir(edit, op.id, known, stamp)
@@ -161,7 +171,10 @@ function applyCreate(edit: OpEdit, op: OpOf<'create'>): void {
   touchDir(edit, op.parent)
 }
 
-/** Somebody made up the id of an inode or link that there is: the earliest op says what it is, whichever came first. */
+/**
+ * Somebody made up the id of an inode or link that there is: the earliest op says what it is,
+ * whichever came first.
+ */
 function applyCreateAgain(edit: OpEdit, op: OpOf<'create'>): void {
   const { stamp } = edit
   const { target, special, inode: id } = op
@@ -182,7 +195,10 @@ function applyCreateAgain(edit: OpEdit, op: OpOf<'create'>): void {
   touchDir(edit, op.parent)
 }
 
-/** A new link, or one that somebody made up the id of again: the earliest op says of what it is, the latest where. */
+/**
+ * A new link, or one that somebody made up the id of again: the earliest op says of what it is, the
+ * latest where.
+ */
 function makeLink(edit: OpEdit, op: OpOf<'create' | 'link'>): void {
   const { stamp, dot } = edit
   const { parent, name, inode } = op
@@ -323,7 +339,9 @@ function applyDropVersion(edit: OpEdit, op: OpOf<'drop-version'>): void {
   }
 }
 
-/** Which versions an inode has may be what makes a conflict. Mutates `inode`; the caller puts it. */
+/**
+ * Which versions an inode has may be what makes a conflict. Mutates `inode`; the caller puts it.
+ */
 function changeVersions(edit: OpEdit, id: NodeId, inode: Inode, change: () => void): void {
   const wasConflict = inode.losers.length > 0
   change()
@@ -349,7 +367,9 @@ function replaced(
   return withDot(edit, owner, id, left, edit.dot)
 }
 
-/** The names of a directory changed. Ops name the directories, so that all replicas touch the same. */
+/**
+ * The names of a directory changed. Ops name the directories, so that all replicas touch the same.
+ */
 function touchDir(edit: OpEdit, id: NodeId): void {
   const dir = edit.seenDir(id)
   edit.changes.dirs.add(id)

@@ -1,4 +1,5 @@
-// What stat(2) shows of a directory or an inode: the same on every replica, since times come from stamps of the log.
+// The attributes of a directory or an inode for stat(2): the same on every replica, since times
+// come from stamps of the log.
 import { hlcMillis } from '../clock/hlc.ts'
 import { stampHlc } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
@@ -14,12 +15,12 @@ import { findVersion } from './versions.ts'
 const DEFAULT_DIR_MODE = 0o755
 const DEFAULT_FILE_MODE = 0o644
 const DIR_BYTES = 4096
-/** What was written is logged so soon, when the file is closed or synced. */
+/** Written data is logged within this time after the file is closed or synced. */
 const LOGGED_WITHIN_NS = 60_000_000_000n
 
 export interface NodeAttributes {
   readonly kind: FileKind
-  /** Of a device: its number, as Linux has it in 32 bits. */
+  /** The number of a device, as Linux has it in 32 bits. */
   readonly rdev?: number
   /** Permission bits, 0o7777. */
   readonly mode: number
@@ -27,7 +28,7 @@ export interface NodeAttributes {
   readonly gid: number
   readonly linkCount: number
   readonly sizeBytes: number
-  /** Of these, those that holes do not spare. */
+  /** Bytes of these that are not in holes. */
   readonly allocatedBytes: number
   readonly accessedNs: bigint
   readonly modifiedNs: bigint
@@ -82,8 +83,9 @@ export function inodeAttributes(inode: Inode, version: Version | undefined): Nod
 }
 
 /**
- * When a file was changed, if its last op was for what was written to it, which was before that, or after: all ops of an
- * entry have the time of the first. So stat(2) shows the same before and after the file is closed.
+ * When a file was changed, if its last op was for what was written to it, which was before that, or
+ * after: all ops of an entry have the time of the first. So stat(2) shows the same before and after
+ * the file is closed.
  */
 function contentNs(inode: Inode, modifiedNs: bigint): bigint | undefined {
   const late = stampNs(inode.changed) - modifiedNs

@@ -1,5 +1,6 @@
-// The names of directories: under each collision key the directories and links that show there, in the order in which they
-// are shown, and an index of long names by their hashes, which stand for them in conflict names.
+// The names of directories: under each collision key the directories and links that show there, in
+// the order in which they are shown, and an index of long names by their hashes, which stand for
+// them in conflict names.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -28,14 +29,20 @@ export interface PlacedChild extends Child {
   readonly stamp: Stamp
 }
 
-/** What is under one collision key of a directory. */
+/** The children under one collision key of a directory. */
 export interface Children {
   readonly count: number
-  /** The first of them, which show: at most NAMES_SHOWN_MAX. More than one is a collision, resolved in the view. */
+  /**
+   * The first of them, which show: at most NAMES_SHOWN_MAX. More than one is a collision, resolved
+   * in the view.
+   */
   readonly shown: readonly Child[]
 }
 
-/** The kind, the stamp (of a link its complement) and the id of a child: directories, oldest first, then links, newest first. */
+/**
+ * The kind, the stamp (of a link its complement) and the id of a child: directories, oldest first,
+ * then links, newest first.
+ */
 type Rank = ByteString & { readonly brand: 'Rank' }
 
 /** One child is by far the most frequent: its stamp is left to its own record. */

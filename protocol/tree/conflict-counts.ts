@@ -1,6 +1,7 @@
-// The index of names that are in conflict, so that they can be counted and listed without a walk through the tree:
-// under 'f', the directory and the collision key, how many copies are there beside the plain name, be they shown or not. It
-// holds every key with several children, or with a file of several versions that show there.
+// The index of names that are in conflict, so that they can be counted and listed without a walk
+// through the tree: under 'f', the directory and the collision key, how many copies are there
+// beside the plain name, be they shown or not. It holds every key with several children, or with a
+// file of several versions that show there.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -58,7 +59,10 @@ export function isIndexed(store: StateStore, dir: NodeId, name: Name): boolean {
   return store.get(conflictKey(dir, name)) !== undefined
 }
 
-/** Count again the copies under a name of which the children or their versions changed. cost: O(what shows there) */
+/**
+ * Count again the copies under a name of which the children or their versions changed. cost: O(what
+ * shows there)
+ */
 export function recountCopies(store: StateStore, dir: NodeId, name: Name): void {
   const key = conflictKey(dir, name)
   const before = readCopies(store, key)

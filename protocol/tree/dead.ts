@@ -1,6 +1,7 @@
-// The index of what shows no more, so that it can be purged without a walk through the tree: under 'q', the kind and the
-// id, the stamp of the op at which it ceased to show, and of an inode its last name. In a state that was made of the ops
-// in the order of their stamps that is the same on every replica; elsewhere it depends on the order of arrival.
+// The index of what shows no more, so that it can be purged without a walk through the tree: under
+// 'q', the kind and the id, the stamp of the op at which it ceased to show, and of an inode its
+// last name. In a state that was made of the ops in the order of their stamps that is the same on
+// every replica; elsewhere it depends on the order of arrival.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -20,7 +21,7 @@ function deadKey(kind: DeadKind, id: NodeId): ByteString {
   return DEAD_PREFIX + KIND_CHARS[kind] + hexToByteString(id)
 }
 
-/** What a key of the index names. */
+/** Decodes a key of the index. */
 export function decodeDeadKey(key: ByteString): { kind: DeadKind; id: NodeId } {
   const char = key.charAt(1)
   const kind = char === 'd' ? 'dir' : char === 'i' ? 'inode' : 'link'

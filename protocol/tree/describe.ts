@@ -1,5 +1,6 @@
-// What the ops of an entry did, in words: pure text of ops and of the names that the reader's replica knows. An op that
-// only completes another of its entry (the content and the mode of a new file) is part of that one's change.
+// Describes the ops of an entry in words: pure text of ops and of the names that the reader's
+// replica knows. An op that only completes another of its entry (the content and the mode of a new
+// file) is part of that one's change.
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../clock/dot.ts'
@@ -9,8 +10,8 @@ import type { Name } from '../op/names.ts'
 import type { AttributeValues, Op, ShardChange, TreeOp } from '../op/op.ts'
 
 /**
- * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own bookkeeping; 'unknown'
- * is what this version does not know or what the writer might not do.
+ * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own
+ * bookkeeping; 'unknown' is what this version does not know or what the writer might not do.
  */
 export type ChangeKind =
   | 'add'
@@ -33,27 +34,34 @@ export interface Change {
   readonly kind: ChangeKind
   /** "wrote /docs/a.txt", with names that others chose. */
   readonly text: string
-  /** What is special about it: "in conflict with another version". */
+  /** A remark: "in conflict with another version". */
   readonly note?: string | undefined
-  /** What it is about, where that is in the tree. */
+  /** The path of its subject, if that is in the tree. */
   readonly path?: string | undefined
-  /** Of a content. */
+  /** The size of a content. */
   readonly sizeBytes?: number
 }
 
-/** Names of what ops name by id: paths of today, '…' where a folder is known no more; undefined if nothing is known. */
+/**
+ * Names of what ops name by id: paths of today, '…' where a folder is known no more; undefined if
+ * nothing is known.
+ */
 export interface HistoryNames {
   folder(id: NodeId): string
-  /** Where a link, or a folder, is; where it last was, if it is removed. */
+  /** The path of a link or folder; the last one, if it is removed. */
   place(id: NodeId): string | undefined
-  /** Where it was when it had these presence dots, as far as the log tells. */
+  /** Its path when it had these presence dots, as far as the log tells. */
   before(id: NodeId, saw: readonly Dot[]): string | undefined
-  /** True where this took from its name what showed there as a conflict copy, beside something else. */
+  /**
+   * True where this took from its name what showed there as a conflict copy, beside something else.
+   */
   ofCopy(op: Taking, dot: Dot): boolean
   /** A name of an inode that it has, or a folder. */
   object(id: NodeId): string | undefined
   member(peer: PeerId): string
-  /** True while this content is one of several that were written at once and show beside each other. */
+  /**
+   * True while this content is one of several that were written at once and show beside each other.
+   */
   inConflict(inode: NodeId, version: Dot): boolean
 }
 
@@ -74,10 +82,10 @@ export function pathIn(folder: string, name: Name): string {
   return `${folder === '/' ? '' : folder}/${nameText(name)}`
 }
 
-/** What the ops of an entry did, in their order. */
+/** Describes the ops of an entry, in their order. */
 export function describeOps(ops: readonly LoggedOp[], names: HistoryNames): Change[] {
   const changes: Change[] = []
-  /** Where the change lies that later ops about the same object complete. */
+  /** Indexes of the changes that later ops about the same object complete. */
   const made = new Map<NodeId, number>()
   for (const { op, dot } of ops) {
     const id = op === undefined ? undefined : objectOf(op)
@@ -98,7 +106,7 @@ function isDetail(op: Op | undefined): boolean {
   return op?.kind === 'attributes' || op?.kind === 'xattr'
 }
 
-/** What an op makes, or gives content or attributes. */
+/** The object that an op creates, or gives content or attributes. */
 function objectOf(op: Op): NodeId | undefined {
   switch (op.kind) {
     case 'mkdir':

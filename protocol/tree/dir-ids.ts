@@ -1,6 +1,7 @@
-// Ids of directories. Two nodes that make one directory at once must give it one id, in whichever spelling of its name:
-// the hash of parent and collision key, and how often it was made before (MEMO §2.3). A purged directory leaves behind
-// how often, under 'y' and that hash, so that no other ever gets its id.
+// Ids of directories. Two nodes that make one directory at once must give it one id, in whichever
+// spelling of its name: the hash of parent and collision key, and how often it was made before
+// (docs/formats/tree.md). A purged directory leaves behind how often, under 'y' and that hash, so that no
+// other ever gets its id.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, fromHex, hexToByteString, toHex, utf8 } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -18,11 +19,14 @@ const RETIRED: ByteString = TREE_PREFIXES.retiredDirectory
 const GENERATION_BYTES = 4
 const SLOT_BYTES: number = SHORT_ID_BYTES - GENERATION_BYTES
 const SLOT_CHARS: number = 2 * SLOT_BYTES
-/** Of one name in one directory. */
+/** Maximum for one name in one directory. */
 const SLOTS_MAX = 16
 const GENERATIONS: number = 2 ** (8 * GENERATION_BYTES)
 
-/** An id for a new directory that this replica has never seen. cost: O(log directories made there since a purge). */
+/**
+ * An id for a new directory that this replica has never seen. cost: O(log directories made there
+ * since a purge).
+ */
 export function freshDirId(store: StateStore, parent: NodeId, name: Name): NodeId {
   // Somebody who makes up generations can use up a slot.
   for (const slot of slotsOf(parent, name)) {
@@ -33,7 +37,10 @@ export function freshDirId(store: StateStore, parent: NodeId, name: Name): NodeI
   throw new ShoalError('ENOSPC', `${why}: make one of another name, and rename it`)
 }
 
-/** Can a directory that was made there have this id? What else has it was made up, so that two differ of one id. */
+/**
+ * Can a directory that was made there have this id? What else has it was made up, so that two
+ * differ of one id.
+ */
 export function isIdOf(id: NodeId, parent: NodeId, name: Name): boolean {
   const slot = id.slice(0, SLOT_CHARS)
   for (const one of slotsOf(parent, name)) if (one === slot) return true
@@ -41,8 +48,8 @@ export function isIdOf(id: NodeId, parent: NodeId, name: Name): boolean {
 }
 
 /**
- * The least generation above those purged that no directory has. Those in use follow each other, since who makes one
- * knows all before it: search in doubling steps, then between the last two.
+ * The least generation above those purged that no directory has. Those in use follow each other,
+ * since who makes one knows all before it: search in doubling steps, then between the last two.
  */
 function firstFree(store: StateStore, slot: string): number {
   const isFree = (generation: number): boolean =>

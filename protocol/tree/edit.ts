@@ -1,5 +1,6 @@
-// The records that one op reads and changes: each is read once, changed in memory, and written once, by `flush`. What
-// follows from them for the index of conflicts is counted then, too, or at the end of a batch of ops.
+// The records that one op reads and changes: each is read once, changed in memory, and written
+// once, by `flush`. What follows from them for the index of conflicts is counted then, too, or at
+// the end of a batch of ops.
 import type { NodeId } from '../ids.ts'
 import type { Stamp } from '../clock/dot.ts'
 import type { ChangeSet } from './apply.ts'
@@ -13,7 +14,7 @@ import type { Dir, Inode, Link, StateStore } from './records.ts'
 
 export class Edit {
   readonly store: StateStore
-  /** Of the op. */
+  /** The stamp of the op. */
   readonly stamp: Stamp
   readonly changes: ChangeSet
   readonly #dirs: Drafts<Dir>
@@ -70,7 +71,7 @@ export class Edit {
     forgetDead(this.store, kind, id)
   }
 
-  /** What shows under this name, or the contents of it, may be in conflict now, or no longer. */
+  /** Counts the conflicts under this name, or of its contents, again. */
   recount(dir: NodeId, name: Name): void {
     this.#recounts ??= new Recounts()
     this.#recounts.add(dir, name)
@@ -84,7 +85,10 @@ export class Edit {
   }
 }
 
-/** Names whose conflict copies may be others now: they are counted once, however many ops came to them. */
+/**
+ * Names whose conflict copies may be others now: they are counted once, however many ops came to
+ * them.
+ */
 export class Recounts {
   readonly #names = new Map<string, readonly [NodeId, Name]>()
 
@@ -97,7 +101,10 @@ export class Recounts {
   }
 }
 
-/** Records of one kind: those that were read, and which of them were put since. Most ops have one or two. */
+/**
+ * Records of one kind: those that were read, and which of them were put since. Most ops have one or
+ * two.
+ */
 class Drafts<Item> {
   readonly #store: StateStore
   readonly #read: (store: StateStore, id: NodeId) => Item | undefined

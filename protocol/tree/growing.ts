@@ -1,4 +1,5 @@
-// Which ops a full node refuses to make: those that add to the tree. What removes, or says where data lies, goes on.
+// Which ops a full node refuses to make: those that add to the tree. What removes, or says where
+// data lies, goes on.
 import type { Op } from '../op/op.ts'
 
 /** Does the op make something, or say more of something? */

@@ -1,7 +1,8 @@
-// Which entries made an object. An op that names one applies only if its writer had seen one of them: what is there for an
-// op then follows from its past alone, and is the same for everyone, in whatever order entries came. Kept are those that had
-// seen none of the others: nearly always one, and more for a directory that was made on two machines at once, or where
-// somebody made up an id. Whoever has seen any other has seen one of these.
+// Which entries made an object. An op that names one applies only if its writer had seen one of
+// them: what is there for an op then follows from its past alone, and is the same for everyone, in
+// whatever order entries came. Kept are those that had seen none of the others: nearly always one,
+// and more for a directory that was made on two machines at once, or where somebody made up an id.
+// Whoever has seen any other has seen one of these.
 import type { ActorId, NodeId } from '../ids.ts'
 import { dotActor, dotSeq, stampDot } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
@@ -20,15 +21,15 @@ export interface Made {
 /** Had the writer of an op applied this entry before it? */
 export type Covers = (actor: ActorId, seq: number) => boolean
 
-/** Of who writes now: all that is held. */
+/** Covers all that is held, for the local writer. */
 export const coversAll: Covers = () => true
 
 /** Which kind of object it is. */
 export type MadeSet = Extract<SetName, 'dir-made' | 'link-made' | 'inode-made'>
 
 /**
- * Had the writer of an op seen one of those that made an object, but for the first? cost: O(1), and of an id that somebody
- * made up O(those that made it).
+ * Had the writer of an op seen one of those that made an object, but for the first? cost: O(1), and
+ * of an id that somebody made up O(those that made it).
  */
 export function isMadeByOther(
   store: StateStore,
@@ -41,8 +42,8 @@ export function isMadeByOther(
 }
 
 /**
- * An op that had not seen an object makes it as well. first: stamp of the op that made it first; from now on that is the
- * lesser of both. Mutates `made`.
+ * An op that had not seen an object makes it as well. first: stamp of the op that made it first;
+ * from now on that is the lesser of both. Mutates `made`.
  */
 export function makeToo(
   store: StateStore,

@@ -1,8 +1,9 @@
-// Moves of directories, in stamp order with undo and redo: Kleppmann, Mulligan, Gomes, Beresford, "A highly-available
-// move operation for replicated trees", IEEE TPDS 33(7), 2022. A move that comes late undoes the newer ones, is
-// applied, and they are applied again; one that would put a directory below itself has no effect at its place.
-// Undo and redo happen in memory: only what is different in the end is written. The window of moves kept is the log
-// above the stable cut; memory is O(window).
+// Moves of directories, in stamp order with undo and redo: Kleppmann, Mulligan, Gomes, Beresford,
+// "A highly-available move operation for replicated trees", IEEE TPDS 33(7), 2022. A move that
+// comes late undoes the newer ones, is applied, and they are applied again; one that would put a
+// directory below itself has no effect at its place. Undo and redo happen in memory: only what is
+// different in the end is written. The window of moves kept is the log above the stable cut; memory
+// is O(window).
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
@@ -41,7 +42,7 @@ const DONE_FIELDS = 5
 /** The moves of one volume, oldest first. Only it changes where directories are, of one state. */
 export class MoveLog {
   readonly #moves: DoneMove[] = []
-  /** Where directories are now, of those that were asked for. */
+  /** Current positions of the directories that were asked for. */
   readonly #positions = new Map<NodeId, Position>()
   #redone = 0
   /** While a batch runs: those that came late, to be applied at once when it ends. */
@@ -57,7 +58,10 @@ export class MoveLog {
     return log
   }
 
-  /** Moves that were done again since older ones came, and folders on the way up from all that were done then; so far. */
+  /**
+   * Moves that were done again since older ones came, and folders on the way up from all that were
+   * done then; so far.
+   */
   get redone(): number {
     return this.#redone
   }
@@ -70,8 +74,8 @@ export class MoveLog {
   }
 
   /**
-   * Apply a move at its place in the order. cost: O(depth), and for one that comes late O(depth + newer moves * how many
-   * directories above each of them they move).
+   * Apply a move at its place in the order. cost: O(depth), and for one that comes late O(depth +
+   * newer moves * how many directories above each of them they move).
    */
   apply(edit: Edit, move: Move): void {
     if (this.#late !== undefined && this.#firstAbove(move.stamp) < this.#moves.length)
@@ -80,8 +84,9 @@ export class MoveLog {
   }
 
   /**
-   * Apply ops of which many may be late moves: the newer are undone and done again once for all. Positions are those of
-   * before until the end, and so are counts of conflicts, which concerns no other op.
+   * Apply ops of which many may be late moves: the newer are undone and done again once for all.
+   * Positions are those of before until the end, and so are counts of conflicts, which concerns no
+   * other op.
    */
   batch(store: StateStore, changes: ChangeSet, run: () => void): void {
     if (this.#late !== undefined) return run()
@@ -103,7 +108,9 @@ export class MoveLog {
     }
   }
 
-  /** Give a directory another spelling of the name that it had before all its moves. cost: O(moves). */
+  /**
+   * Give a directory another spelling of the name that it had before all its moves. cost: O(moves).
+   */
   respell(edit: Edit, id: NodeId, name: Name): void {
     const at = this.#moves.findIndex((done) => done.dir === id && done.before !== undefined)
     const first = this.#moves[at]
@@ -126,7 +133,10 @@ export class MoveLog {
     this.#positions.clear()
   }
 
-  /** Undo what is newer than the first of these, and do it again with these among it. `moves`: oldest first. */
+  /**
+   * Undo what is newer than the first of these, and do it again with these among it. `moves`:
+   * oldest first.
+   */
   #insert(edit: Edit, moves: readonly Move[]): void {
     const start = this.#firstAbove(moves[0]?.stamp ?? STAMP_ZERO)
     const newer = this.#moves.splice(start)
@@ -214,8 +224,8 @@ export function isWithin(store: StateStore, id: NodeId, ancestor: NodeId): boole
 }
 
 /**
- * What is above what, while some directories move and the others stay where they are: of those only the way up to the
- * nearest that moves is remembered, so that the deepest folder is walked through once.
+ * Ancestry while some directories move and the others stay where they are: of those only the way up
+ * to the nearest moving one is remembered, so that the deepest folder is walked through once.
  */
 class Anchors {
   readonly #moving: { has(id: NodeId): boolean }
@@ -230,7 +240,9 @@ class Anchors {
     this.#parentOf = parentOf
   }
 
-  /** Is a directory `ancestor`, which is one that moves, or below it? cost: O(those above that move) */
+  /**
+   * Is a directory `ancestor`, which is one that moves, or below it? cost: O(those above that move)
+   */
   isBelow(id: NodeId, ancestor: NodeId): boolean {
     let at = this.#anchorOf(id)
     while (at !== undefined && at !== ancestor) {

@@ -1,5 +1,6 @@
-// The edit of one op: what the op names is there for it only as far as its writer had seen that. A replica may hold what came
-// from elsewhere at the same time; another will not hold it yet when it takes the op; both must do the same.
+// The edit of one op: what the op names is there for it only as far as its writer had seen that. A
+// replica may hold what came from elsewhere at the same time; another will not hold it yet when it
+// takes the op; both must do the same.
 import type { NodeId } from '../ids.ts'
 import { dotActor, dotSeq, isSameActor, stampActor } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
@@ -16,7 +17,7 @@ import type { Dir, Inode, Link, StateStore } from './records.ts'
 export interface OpContext {
   readonly dot: Dot
   readonly stamp: Stamp
-  /** Of what the ops before it have made: of what comes later nobody asks. */
+  /** The coverage of earlier ops; nobody asks about later ones. */
   readonly covers: Covers
 }
 
@@ -56,7 +57,7 @@ export class OpEdit extends Edit {
     return this.#isSeen('inode-made', id, inode.created, inode) ? inode : undefined
   }
 
-  /** Of dots that the op names, those of ops that its writer had seen. */
+  /** The dots that its writer had seen, among those that the op names. */
   seenDots(dots: readonly Dot[]): readonly Dot[] {
     if (!enforces('ids-seen')) return dots
     const own = dotActor(this.dot)
@@ -90,7 +91,7 @@ export class OpEdit extends Edit {
 
   /** first: stamp of the op that made it first. */
   #isMade(set: MadeSet, id: NodeId, first: Stamp, made: Made): boolean {
-    // What an actor has made was there before all that it does later.
+    // An object that the actor has created existed before all that the actor does later.
     if (isSameActor(this.stamp, first) || this.#covers(stampActor(first), made.madeSeq)) return true
     return isMadeByOther(this.store, [set, id], made, this.#covers)
   }

@@ -1,5 +1,6 @@
-// What shows: links while they are alive, directories while they are alive or something shows in them. Indexes and counts
-// follow at once: the names of a directory, how many children it shows, the names of an inode, what is dead.
+// Keeps the visibility of nodes: links while they are alive, directories while they are alive or
+// something shows in them. Indexes and counts follow at once: the names of a directory, how many
+// children it shows, the names of an inode, what is dead.
 import type { ByteString } from '../bytes.ts'
 import type { NodeId } from '../ids.ts'
 import { NAMES_SHOWN_MAX } from '../limits.ts'
@@ -14,7 +15,7 @@ import { isDirVisible, setKey } from './records.ts'
 import type { Dir, Inode, Link } from './records.ts'
 import { versionLinks } from './view.ts'
 
-/** Whose presence: dots of a directory or a link. */
+/** The owner of presence dots: a directory or a link. */
 type Owner = 'dir' | 'link'
 
 /** Presence that a writer who saw `saw` leaves standing. */
@@ -40,7 +41,10 @@ export function withDot(
   return addItem(store, setKey(owner, id), live, dot)
 }
 
-/** Set the presence dots of a link; it begins or ceases to show when they begin or cease to be. Mutates `link`. */
+/**
+ * Set the presence dots of a link; it begins or ceases to show when they begin or cease to be.
+ * Mutates `link`.
+ */
 export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Dot>): void {
   const wasVisible = link.live.length > 0
   const visible = live.length > 0
@@ -69,8 +73,9 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Do
 }
 
 /**
- * Change which names an inode has: the versions of it that lost may show beside others then, and where it comes to have more
- * than are looked at, or no longer has, it may be the twin of no other, or of some again. Mutates `inode`.
+ * Change which names an inode has: the versions of it that lost may show beside others then, and
+ * where it comes to have more than are looked at, or no longer has, it may be the twin of no other,
+ * or of some again. Mutates `inode`.
  */
 function setLinks(
   edit: Edit,
@@ -177,7 +182,10 @@ export function showDir(edit: Edit, id: NodeId, dir: Dir): void {
   countChild(edit, parent, 1, 1)
 }
 
-/** An op that shows nothing in a directory named it: if it is dead, it is so from now on, with those above it. */
+/**
+ * An op that shows nothing in a directory named it: if it is dead, it is so from now on, with those
+ * above it.
+ */
 export function namedInVain(edit: Edit, id: NodeId): void {
   for (let at = id; ;) {
     const dir = edit.dir(at)
@@ -200,7 +208,10 @@ function followVisibility(edit: Edit, id: NodeId, dir: Dir, wasVisible: boolean)
   countChild(edit, dir.parent, -1, -1)
 }
 
-/** Adjust the count of visible children of a directory, and of its ancestors where that changes whether they show. */
+/**
+ * Adjust the count of visible children of a directory, and of its ancestors where that changes
+ * whether they show.
+ */
 function countChild(edit: Edit, id: NodeId, children: number, dirs: number): void {
   const dir = edit.dir(id)
   if (dir === undefined) return
@@ -212,7 +223,10 @@ function countChild(edit: Edit, id: NodeId, children: number, dirs: number): voi
   followVisibility(edit, id, dir, wasVisible)
 }
 
-/** A name means something else. `shown`: children under it, before or after. `inode`: of the link that came or went. */
+/**
+ * A name means something else. `shown`: children under it, before or after. `inode`: of the link
+ * that came or went.
+ */
 function named(edit: Edit, dir: NodeId, name: Name, shown: number, inode?: Inode): void {
   edit.changes.names.push([dir, name])
   if (shown > 1 || (inode !== undefined && inode.losers.length > 0)) edit.recount(dir, name)

@@ -1,7 +1,8 @@
-// Forgetting what nobody can speak of any more. An object may be purged from the state at a stable cut W if it ceased to
-// show at or before V < W, and has not shown since, where everyone who made an op above W had seen all ops up to V: then
-// no op above W can name it. V is an earlier cut, of which W holds the announcement. The list is made of the state at W,
-// which is the same on every replica; the state in use is purged by the same list.
+// Forgetting what nobody can speak of any more. An object may be purged from the state at a stable
+// cut W if it ceased to show at or before V < W, and has not shown since, where everyone who made
+// an op above W had seen all ops up to V: then no op above W can name it. V is an earlier cut, of
+// which W holds the announcement. The list is made of the state at W, which is the same on every
+// replica; the state in use is purged by the same list.
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { stampHlc } from '../clock/dot.ts'
@@ -32,12 +33,18 @@ import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs
 /** One thing to purge, in a form that takes little memory: there may be millions. */
 export type Garbage = ByteString & { readonly brand: 'Garbage' }
 
-/** Garbage that is no key of the index of the dead (with a stamp, of a removed xattr): this, an inode and a version's dot. */
+/**
+ * Garbage that is no key of the index of the dead (with a stamp, of a removed xattr): this, an
+ * inode and a version's dot.
+ */
 const VERSION: ByteString = TREE_PREFIXES.version
 const ID_CHARS: number = 2 * SHORT_ID_BYTES
 
 export interface PurgeLimits {
-  /** V: what ceased to show by then goes. Everyone who made an op above the cut had seen all ops up to it. */
+  /**
+   * V: what ceased to show by then goes. Everyone who made an op above the cut had seen all ops up
+   * to it.
+   */
   readonly deadBy: Hlc
   /** With the policy `lww`: versions made by then that lost go. Not above `deadBy`. */
   readonly lostBy: Hlc | undefined
@@ -46,7 +53,7 @@ export interface PurgeLimits {
 /** Keys that begin with these tell what there may be to purge. */
 export const GARBAGE_PREFIXES: readonly ByteString[] = [DEAD_PREFIX, CONFLICT_PREFIX]
 
-/** What to purge of the state at a cut by one record under GARBAGE_PREFIXES. */
+/** The records to purge from the state at a cut for one record under GARBAGE_PREFIXES. */
 export function garbageOf(
   store: StateStore,
   [key, value]: readonly [ByteString, Uint8Array],
@@ -72,8 +79,9 @@ export function garbageOf(
 }
 
 /**
- * Delete this from a state; in as many calls as one likes. An object that shows stays: no honest writer could make it
- * so. Purging twice is purging once, and purging at every cut is purging at the last.
+ * Delete this from a state; in as many calls as one likes. An object that shows stays: no honest
+ * writer could make it so. Purging twice is purging once, and purging at every cut is purging at
+ * the last.
  */
 export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
   for (const item of garbage) {

@@ -1,5 +1,6 @@
-// Bytes of the records of the tree (docs/formats/tree.md#records): a DAG-CBOR list each. A stamp that was written before
-// in the same record is the number of that one, from 0: most records have one or two.
+// Bytes of the records of the tree (docs/formats/tree.md#records): a DAG-CBOR list each. A stamp
+// that was written before in the same record is the number of that one, from 0: most records have
+// one or two.
 import { CborReader, CborWriter } from '../cbor-items.ts'
 import { ShoalError } from '../errors.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'

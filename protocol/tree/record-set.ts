@@ -1,7 +1,8 @@
-// Ordered sets of short texts, kept in records. Up to SET_LIST_MAX items stand in the record of whoever has the set; more lie in
-// a trie of records of their own, each of bounded size, so that a change touches O(length of an item) of them, however
-// many items there are and whoever chose them. Equal sets have equal records: the shape follows from the items alone. Chars
-// are bytes, and order as they do; a trie branches by half a byte, so paths in it are hexadecimal.
+// Ordered sets of short texts, kept in records. Up to SET_LIST_MAX items stand in the record of
+// whoever has the set; more lie in a trie of records of their own, each of bounded size, so that a
+// change touches O(length of an item) of them, however many items there are and whoever chose them.
+// Equal sets have equal records: the shape follows from the items alone. Chars are bytes, and order
+// as they do; a trie branches by half a byte, so paths in it are hexadecimal.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -13,10 +14,15 @@ import type { StateStore } from './records.ts'
 /** All items in order, or of a large set how many they are. */
 export type ItemSet<Item extends string> = readonly Item[] | { readonly length: number }
 
-/** Begins the keys of the nodes of tries: then the key of the set, NUL, and in hexadecimal what all items below begin with. */
+/**
+ * Begins the keys of the nodes of tries: then the key of the set, NUL, and in hexadecimal what all
+ * items below begin with.
+ */
 export const NODE_PREFIX: ByteString = TREE_PREFIXES.setNode
 
-/** A node of a trie: the items below it; or, where these are more than SET_LIST_MAX, how they go on. */
+/**
+ * A node of a trie: the items below it; or, where these are more than SET_LIST_MAX, how they go on.
+ */
 type Node = LeafNode | InnerNode
 
 interface LeafNode {
@@ -24,7 +30,7 @@ interface LeafNode {
 }
 
 interface InnerNode {
-  /** What all items go on with after the path to the node. */
+  /** The common stem of all items after the path to the node. */
   readonly stem: string
   /** Is that all of one of them? */
   hasEnd: boolean
@@ -154,7 +160,9 @@ function insert(store: StateStore, key: ByteString, path: string, item: string):
   else insert(store, key, next, item)
 }
 
-/** An item goes on otherwise than all that are below a node: it comes below a new one in its place. */
+/**
+ * An item goes on otherwise than all that are below a node: it comes below a new one in its place.
+ */
 function part(
   store: StateStore,
   key: ByteString,

@@ -1,6 +1,7 @@
-// The stored state of the tree: one record per directory, link, inode and name, each a small DAG-CBOR value under its
-// own key, so that an op touches O(1) records whatever the size of a directory. What an object may have any number of is a
-// set of records (record-set.ts). Equal trees have equal records.
+// The stored state of the tree: one record per directory, link, inode and name, each a small
+// DAG-CBOR value under its own key, so that an op touches O(1) records whatever the size of a
+// directory. What an object may have any number of is a set of records (record-set.ts). Equal trees
+// have equal records.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -20,7 +21,7 @@ import { decodeSpecial, encodeSpecial } from '../op/special-codec.ts'
 import { readAttributes, writeAttributes } from './stamped-attributes.ts'
 import type { StampedAttributes } from './stamped-attributes.ts'
 
-/** Where records live: a synchronous ordered store, or an overlay of one. */
+/** The store of records: a synchronous ordered store, or an overlay of one. */
 export interface StateStore {
   get(key: ByteString): Uint8Array | undefined
   put(key: ByteString, value: Uint8Array): void
@@ -37,7 +38,7 @@ export interface Dir extends Made {
   live: ItemSet<Dot>
   /** Children that show. A deleted directory with some shows again. */
   visibleChildren: number
-  /** Of these, directories (for the link count). */
+  /** Directories among these (for the link count). */
   visibleDirs: number
   attributes: StampedAttributes
   /** Latest op on its names: its mtime and ctime. */
@@ -107,7 +108,7 @@ const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
 const versionKey = (inode: NodeId, dot: Dot): ByteString =>
   `${TREE_PREFIXES.version}${idKey(inode)}${dot}`
 
-/** Keys of the sets in a record: the presence of a directory or a link, the links and the losers of an inode, and what made each. */
+/** Keys of the sets in a record: presence dots, links and losers of an inode, creators of each. */
 export type SetName = 'dir' | 'link' | 'links' | 'losers' | 'dir-made' | 'link-made' | 'inode-made'
 
 export function setKey(set: SetName, id: NodeId): ByteString {
@@ -140,7 +141,7 @@ export function* linksOf(
   yield* itemsOf(store, setKey('links', id), links)
 }
 
-/** As much of its presence as one op can say that it saw. What is left out stays, for the next op to see. */
+/** As much of its presence as one op can name as seen; the rest stays for the next op. */
 export function seenOf(
   store: StateStore,
   owner: 'dir' | 'link',

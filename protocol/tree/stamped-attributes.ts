@@ -1,4 +1,5 @@
-// Attributes of directories and inodes: a register each, of which the greatest stamp wins; and how records hold them.
+// Attributes of directories and inodes: a register each, of which the greatest stamp wins; and how
+// records hold them.
 import type { Stamp } from '../clock/dot.ts'
 import type { AttributeValues } from '../op/op.ts'
 import type { RecordReader, RecordWriter } from './record-codec.ts'

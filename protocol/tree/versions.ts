@@ -1,5 +1,6 @@
-// The versions of a file: the one of the greatest stamp in the record of the inode, each other in a record of its own, and a
-// set of those by stamp. So an op costs the same however many contents were written at once.
+// The versions of a file: the one of the greatest stamp in the record of the inode, each other in a
+// record of its own, and a set of those by stamp. So an op costs the same however many contents
+// were written at once.
 import { assert } from '../errors.ts'
 import { dotSeq, STAMP_BYTES, stampDot } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'

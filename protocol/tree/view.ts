@@ -1,7 +1,8 @@
-// What people see of the tree: names resolved the same way on every node, without writing anything. A directory goes
-// before files; of directories the oldest, of files the newest has the plain name; the others, and the losing
-// versions of a file written twice at once, show under conflict names (DESIGN §5). Of files that hold the same only one
-// shows, and of equal versions. Under one name NAMES_SHOWN_MAX things show; what is more is hidden, and found by its id.
+// The tree as people see it: names resolved the same way on every node, without writing anything. A
+// directory goes before files; of directories the oldest, of files the newest has the plain name;
+// the others, and the losing versions of a file written twice at once, show under conflict names
+// (docs/formats/tree.md). Of files that hold the same only one shows, and of equal versions. Under one name
+// NAMES_SHOWN_MAX things show; what is more is hidden, and found by its id.
 import { toHex } from '../bytes.ts'
 import type { NodeId, ActorId } from '../ids.ts'
 import { NAMES_SHOWN_MAX } from '../limits.ts'
@@ -41,7 +42,10 @@ export type AuthorName = (actor: ActorId) => string
 /** Names tried for a copy: who takes them on purpose has it hidden. */
 const COPY_TRIES = 8
 
-/** What a name of a directory means, or undefined. Finds copies that the policy keeps out of listings, and what is hidden, too. */
+/**
+ * The meaning of a name in a directory, or undefined. Finds copies that the policy keeps out of
+ * listings, and what is hidden, too.
+ */
 export function lookupName(
   store: StateStore,
   dir: NodeId,
@@ -61,7 +65,10 @@ export function lookupName(
   return lookupHidden(store, dir, name)
 }
 
-/** The names for which this one may stand: itself, and if it looks like a conflict name, those it can be one of. */
+/**
+ * The names for which this one may stand: itself, and if it looks like a conflict name, those it
+ * can be one of.
+ */
 export function namesBehind(store: StateStore, dir: NodeId, name: Name): Name[] {
   const hidden = hiddenIdOf(name)
   const at = hidden && (readDir(store, hidden.id) ?? readLink(store, hidden.id))
@@ -109,8 +116,8 @@ export function resolve(
 }
 
 /**
- * What is under the name of `dir` and not shown, and versions beside files that are not out of sight themselves: each under
- * the name by which it is found. In memory is one.
+ * Entries under the name of `dir` that are not shown, and versions beside files that are not hidden
+ * themselves: each under the name by which it is found. In memory is one.
  */
 export function* hiddenUnder(
   store: StateStore,
@@ -198,7 +205,10 @@ function* copiesOf(
   }
 }
 
-/** A conflict name that nothing else in `dir` has; undefined where somebody gave too many of them to files. */
+/**
+ * A conflict name that nothing else in `dir` has; undefined where somebody gave too many of them to
+ * files.
+ */
 function freeName(
   store: StateStore,
   dir: NodeId,
@@ -218,7 +228,10 @@ function entryOf(store: StateStore, child: Child): ViewEntry | undefined {
   return first
 }
 
-/** Do the versions of a file that lost show beside this name of it? They do beside the first of its names, by id. */
+/**
+ * Do the versions of a file that lost show beside this name of it? They do beside the first of its
+ * names, by id.
+ */
 export function showsVersions(store: StateStore, id: NodeId, inode: Inode, link: NodeId): boolean {
   return inode.links.length <= NAMES_SHOWN_MAX || versionLinks(store, id, inode).includes(link)
 }
@@ -229,8 +242,8 @@ export function versionLinks(store: StateStore, id: NodeId, inode: Inode): reado
 }
 
 /**
- * Versions that are conflict copies, oldest first. Of the first, those that hold what the newest or one before them does are
- * left out. In memory is one.
+ * Versions that are conflict copies, oldest first. Of the first, those that hold what the newest or
+ * one before them does are left out. In memory is one.
  */
 export function* losingVersions(
   store: StateStore,
@@ -274,7 +287,9 @@ export function twinsOf(store: StateStore, link: NodeId): NodeId[] {
   )
 }
 
-/** Of children in the order in which they show, those that hold what one before them does are left out. */
+/**
+ * The children, in the order shown, without those that have the same content as one before them.
+ */
 export function withoutTwins(store: StateStore, children: readonly Child[]): readonly Child[] {
   if (children.length < 2) return children
   const known = new Set<string>()
@@ -293,7 +308,8 @@ function twinKey(store: StateStore, id: NodeId): string {
   const inode = link === undefined ? undefined : readInode(store, link.inode)
   if (link === undefined || inode === undefined) return `link ${id}`
   const { special, target, newest } = inode
-  // Of so many names not all can be looked at when the content changes: they hold the same as each other alone.
+  // A file with so many names is not examined when its content changes: such files equal only each
+  // other.
   if (inode.links.length > NAMES_SHOWN_MAX) return `file ${link.inode}`
   if (special !== undefined) return `special ${special.kind} ${special.rdev}`
   if (target !== undefined) return `symlink ${toHex(target)}`

@@ -1,6 +1,7 @@
-// Extended attributes of directories and inodes (xattr(7)): a register for each name, of which the greatest stamp wins.
-// One that is set is a record of its own, beside the list of the names that are set, so stat(2) reads none of them and
-// nothing is scanned; of one that was removed only the stamp is kept, in the index of the dead, until it is purged.
+// Extended attributes of directories and inodes (xattr(7)): a register for each name, of which the
+// greatest stamp wins. One that is set is a record of its own, beside the list of the names that
+// are set, so stat(2) reads none of them and nothing is scanned; of one that was removed only the
+// stamp is kept, in the index of the dead, until it is purged.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import type { XattrName } from '../op/xattr-name.ts'
 import { fromByteString, toByteString } from '../bytes.ts'
@@ -78,7 +79,10 @@ export function forgetXattrs(store: StateStore, id: NodeId): void {
   store.delete(namesKey(id))
 }
 
-/** The removal that a record of the index tells of, to be purged of a state if nothing came after it there. */
+/**
+ * The removal that a record of the index tells of, to be purged of a state if nothing came after it
+ * there.
+ */
 export function removalOf(
   [key, value]: readonly [ByteString, Uint8Array],
   deadBy: Hlc,
@@ -93,7 +97,7 @@ export function forgetRemoval(store: StateStore, removal: ByteString): void {
   if (known !== undefined && toByteString(known) === stamp) store.delete(key)
 }
 
-/** Of the last that set or removed it, as far as is remembered. */
+/** The stamp of the last op that set or removed it, as far as is remembered. */
 function readStamp(store: StateStore, id: NodeId, name: XattrName): Stamp | undefined {
   const bytes = store.get(valueKey(id, name))
   if (bytes === undefined) {

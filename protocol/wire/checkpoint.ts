@@ -1,6 +1,7 @@
-// Messages of /shoal/checkpoint/1: who lacks the older part of a log asks a member for its newest checkpoint, then for
-// the nodes of its trees, as many at a time as it likes. First it is told the governing entries that it does not know: by
-// these it counts who attests the checkpoint. DAG-CBOR maps, kind in "t".
+// Messages of /shoal/checkpoint/1: who lacks the older part of a log asks a member for its newest
+// checkpoint, then for the nodes of its trees, as many at a time as it likes. First it is told the
+// governing entries that it does not know: by these it counts who attests the checkpoint. DAG-CBOR
+// maps, kind in "t".
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import { ShoalError, assertNever } from '../errors.ts'
@@ -18,7 +19,10 @@ import { KIB } from '../units.ts'
 export const CHECKPOINT_PROTOCOL = '/shoal/checkpoint/1'
 /** Nodes asked for at once. */
 export const NODES_AT_ONCE_MAX = 32
-/** Bytes of nodes, or of governing entries, after which a message ends: with one more it still fits in a frame. */
+/**
+ * Bytes of nodes, or of governing entries, after which a message ends: with one more it still fits
+ * in a frame.
+ */
 export const NODES_BYTES: number = 512 * 1024
 /** A frame that asks; those that answer have up to FRAME_MAX. */
 export const CHECKPOINT_REQUEST_MAX: number = 16 * KIB
@@ -38,7 +42,10 @@ export type CheckpointMessage =
       readonly attestations: readonly Uint8Array[]
     }
   | { readonly kind: 'want'; readonly sealed: boolean; readonly ids: readonly NodeHash[] }
-  /** In the order asked for, at least the first, as many as fit; undefined for one that is not there any more. */
+  /**
+   * In the order asked for, at least the first, as many as fit; undefined for one that is not there
+   * any more.
+   */
   | { readonly kind: 'nodes'; readonly nodes: readonly (Uint8Array | undefined)[] }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
 

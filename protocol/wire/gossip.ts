@@ -1,7 +1,7 @@
-// What is flooded to the members of a volume: new entries of the sender, and beacons. Each message is sealed with the
-// epoch's swarm key, which all members have and nobody else:
-// DAG-CBOR [epoch, salt (32), AES-256-GCM(derive-key(swarm key, salt), message)].
-// The topic is made of that key, too: who is no member can neither tell which volume it is of, nor find it.
+// The gossip of a volume's members: new entries of the sender, and beacons. Each message is sealed
+// with the epoch's swarm key, which all members have and nobody else: DAG-CBOR [epoch, salt (32),
+// AES-256-GCM(derive-key(swarm key, salt), message)]. The topic is made of that key, too: who is no
+// member can neither tell which volume it is of, nor find it.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { openOnce, sealOnce } from '../cipher.ts'
 import { concatBytes, fromHex, toHex, utf8 } from '../bytes.ts'
@@ -30,17 +30,22 @@ const ADDRESS_BYTES_MAX = 256
 /** Items of what is around a head or a beacon, and of a beacon with all its actors. */
 const SMALL_ITEMS_MAX = 32
 const BEACON_ITEMS_MAX: number = 4 * BEACON_ACTORS_MAX
-/** A header, with its body if that is there, up to this size leaves room for signature and envelope. */
+/**
+ * A header, with its body if that is there, up to this size leaves room for signature and envelope.
+ */
 const HEAD_MAX: number = GOSSIP_MAX - 256
 
-/** A node's signed latest: heartbeat, what it holds durably, where it can be reached. The last one wins. */
+/**
+ * A node's signed latest: heartbeat, what it holds durably, where it can be reached. The last one
+ * wins.
+ */
 export interface Beacon {
   readonly peer: PeerId
   /** Grows with each beacon of a peer: its wall clock in ms. */
   readonly sentMs: number
-  /** What is durable there, at least: of at most BEACON_ACTORS_MAX actors. */
+  /** The durable part of the log there, at least: for at most BEACON_ACTORS_MAX actors. */
   readonly vector: VersionVector
-  /** Of what the vector says (logDigest); undefined: it cannot be told. */
+  /** The digest of the vector's entries (logDigest); undefined: it cannot be computed. */
   readonly digest: Uint8Array | undefined
   /** The greatest clock of an entry that is durable there: the next one's will be greater. */
   readonly hlc: Hlc
@@ -50,7 +55,7 @@ export interface Beacon {
   readonly root: NodeHash | undefined
   readonly freeBytes: number
   readonly addresses: readonly string[]
-  /** Of its security log; undefined: nothing was recorded yet. */
+  /** The head of its security log; undefined: nothing was recorded yet. */
   readonly security?: SecurityHead | undefined
 }
 
@@ -58,10 +63,13 @@ export type GossipMessage =
   /** A new entry of the sender. The body is there if it is small. */
   | { readonly kind: 'head'; readonly head: EntryHead; readonly body: Uint8Array | undefined }
   | { readonly kind: 'beacon'; readonly beacon: Beacon }
-  /** What a member attests of a checkpoint, which is signed as it is. */
+  /** A member's attestation of a checkpoint, which carries its own signature. */
   | { readonly kind: 'attestation'; readonly attestation: Attestation }
 
-/** What is said of a new entry; undefined of one whose header alone is too large, which a beacon tells of. */
+/**
+ * The announcement of a new entry; undefined if its header alone is too large, in which case a
+ * beacon announces it.
+ */
 export function headOf({ body, ...head }: Entry): GossipMessage | undefined {
   const bytes = head.headerBytes.length
   if (bytes > HEAD_MAX) return undefined
@@ -70,8 +78,8 @@ export function headOf({ body, ...head }: Entry): GossipMessage | undefined {
 }
 
 /**
- * What tells apart logs that say the same vector, but hold other branches of a chain, or call them otherwise. hashAt: of
- * the entries (actor, seq). Undefined if one of them is not known.
+ * Distinguishes logs with the same vector that hold other branches of a chain, or use other labels.
+ * Undefined if one of them is not known.
  */
 export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | undefined {
   let hex = ''
@@ -89,7 +97,7 @@ export function headsTopic(volume: VolumeId, swarmKey: Uint8Array): string {
   return `/shoal/${toHex(deriveKey('shoal 2026 heads topic v1', key))}/heads/1`
 }
 
-/** Who sends gossip of which volume, and what it is sealed with. */
+/** The sender and volume of gossip, and the key that seals it. */
 export interface GossipSender {
   readonly identity: Identity
   readonly volume: VolumeId
@@ -97,7 +105,10 @@ export interface GossipSender {
   readonly swarmKey: Uint8Array
 }
 
-/** Seal a message; `salt` is 32 fresh random bytes. A beacon is signed by the sender. The result is at most GOSSIP_MAX. */
+/**
+ * Seal a message; `salt` is 32 fresh random bytes. A beacon is signed by the sender. The result is
+ * at most GOSSIP_MAX.
+ */
 export function sealGossip(
   message: GossipMessage,
   sender: GossipSender,
@@ -112,7 +123,8 @@ export function sealGossip(
 
 /**
  * Open a message of a volume. `keysOf` gives the swarm keys of an epoch.
- * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature', 'unsupported' (a newer kind).
+ * throws ShoalError 'malformed', 'corrupt' (not sealed by a member), 'bad-signature', 'unsupported'
+ * (a newer kind).
  */
 export function openGossip(
   bytes: Uint8Array,
@@ -187,7 +199,10 @@ function encodeBeacon(beacon: Beacon, { identity, volume }: GossipSender): Uint8
   return encodeCbor({ t: 'beacon', b: body, s: signature })
 }
 
-/** With the volume: a member of two volumes must not be able to pass a beacon of one off in the other. */
+/**
+ * With the volume: a member of two volumes must not be able to pass a beacon of one off in the
+ * other.
+ */
 function signedPart(volume: VolumeId, body: Uint8Array): Uint8Array {
   return concatBytes([fromHex(volume), body])
 }

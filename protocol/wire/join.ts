@@ -1,6 +1,7 @@
-// Messages of /shoal/join/1: the joiner shows a ticket's secret over the connection that proves both identities; the
-// member logs the grant and answers with the genesis document and the keys, sealed to the joiner. Who is not served any
-// more asks here whether it was removed: it is all that a removed member is told.
+// Messages of /shoal/join/1: the joiner shows a ticket's secret over the connection that proves
+// both identities; the member logs the grant and answers with the genesis document and the keys,
+// sealed to the joiner. Who is not served any more asks here whether it was removed: it is all that
+// a removed member is told.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex } from '../bytes.ts'
 import { ShoalError, assertNever } from '../errors.ts'

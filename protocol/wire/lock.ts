@@ -1,5 +1,6 @@
-// Messages of /shoal/lock/1: a node tells a voter of a volume what it holds of the volume's locks, or asks who is in the
-// way of one; one request after the other on a channel. DAG-CBOR maps, kind in "t".
+// Messages of /shoal/lock/1: a node tells a voter of a volume what it holds of the volume's locks,
+// or asks who is in the way of one; one request after the other on a channel. DAG-CBOR maps, kind
+// in "t".
 import { fromHex, toHex } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { decodeVector, encodeVector } from '../clock/vector-clock.ts'
@@ -21,13 +22,16 @@ const VOTERS_TEXT_MAX = 512
 /** Frames either way: the same claim, the same grant. */
 export const LOCK_REQUEST_MAX: number = 64 * KIB
 export const LOCK_ANSWER_MAX: number = 128 * KIB
-/** Items of a claim of one range in each of LOCKS_MAX files, and of a grant with all actors of the log. */
+/**
+ * Items of a claim of one range in each of LOCKS_MAX files, and of a grant with all actors of the
+ * log.
+ */
 const REQUEST_ITEMS_MAX: number = 16 * LOCKS_MAX
 const ANSWER_ITEMS_MAX: number = 4 * ACTORS_MAX
 
 export type LockRequest =
   | { readonly kind: 'claim'; readonly claim: Claim }
-  /** Who is in the way? Changes nothing. */
+  /** Asks for conflicting holders; changes nothing. */
   | { readonly kind: 'test'; readonly session: string; readonly wanted: FileLocks }
 
 export type LockReply =

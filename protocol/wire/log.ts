@@ -1,6 +1,6 @@
-// Messages of /shoal/log/1: one exchange of version vectors, then the missing entries both ways in causal order, then
-// what is durable. DAG-CBOR maps, kind in "t". Both sides send the same sequence: hello, entries*, done, durable; what
-// else there is to say comes in between.
+// Messages of /shoal/log/1: one exchange of version vectors, then the missing entries both ways in
+// causal order, then what is durable. DAG-CBOR maps, kind in "t". Both sides send the same
+// sequence: hello, entries*, done, durable; what else there is to say comes in between.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -23,7 +23,9 @@ import { DAY_MS, KIB, MIB } from '../units.ts'
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
 export const ENTRIES_FRAME_BYTES: number = 256 * KIB
-/** A frame: that and one entry more, or what there is to say of ACTORS_MAX actors and their forks. */
+/**
+ * A frame: that and one entry more, or what there is to say of ACTORS_MAX actors and their forks.
+ */
 export const LOG_FRAME_MAX: number = 2 * MIB
 const ENTRIES_PER_FRAME_MAX = 4096
 export const ATTESTATIONS_PER_FRAME_MAX = 4096
@@ -40,7 +42,7 @@ const ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'EBUSY',
 ])
 
-/** What somebody holds durably of a log, as it calls it. */
+/** The durable part of somebody's log, in its own labels. */
 export interface LogSummary extends PeerLog {
   /** Clock of its newest checkpoint; 0 without one. */
   readonly cut: Hlc
@@ -53,11 +55,14 @@ export interface LogSummary extends PeerLog {
 export type LogMessage =
   | { readonly kind: 'hello'; readonly volume: VolumeId; readonly log: LogSummary }
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
-  /** What members attest of checkpoints, in wire form: where the two have not the same. */
+  /** Attestations of checkpoints by members, in wire form: those that the two do not share. */
   | { readonly kind: 'attestations'; readonly attestations: readonly Uint8Array[] }
-  /** Some that the other lacks are not here any more, or have no place in the log: see /shoal/checkpoint/1. */
+  /**
+   * Some that the other lacks are not here any more, or have no place in the log: see
+   * /shoal/checkpoint/1.
+   */
   | { readonly kind: 'truncated' }
-  /** What the receiver writes makes the log grow too fast: the rest of it is taken after so long. */
+  /** The receiver makes the log grow too fast: the rest is accepted after this time. */
   | { readonly kind: 'busy'; readonly waitMs: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'durable'; readonly log: LogSummary }

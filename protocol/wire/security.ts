@@ -1,6 +1,7 @@
-// The head of a node's security log (docs/formats/security-log.md): how many events it has recorded and the hash of the
-// newest. Members tell it in their beacons, signed by itself, so that whoever holds one can prove what it said.
-// Messages of /shoal/security/1: a member asks another which head of its own log that one holds.
+// The head of a node's security log (docs/formats/security-log.md): how many events it has recorded
+// and the hash of the newest. Members tell it in their beacons, signed by itself, so that whoever
+// holds one can prove what it said. Messages of /shoal/security/1: a member asks another which head
+// of its own log that one holds.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { concatBytes, utf8 } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
@@ -20,7 +21,7 @@ export interface SecurityHead {
   readonly signature: Uint8Array
 }
 
-/** What the line of the next event names: the hash of this one, without its line end. */
+/** The hash of a line, without its line end, which the line of the next event contains. */
 export function securityLineHash(line: string): Uint8Array {
   return deriveKey('shoal 2026 security log v1', utf8(line))
 }
@@ -58,7 +59,7 @@ export function readSecurityHead(fields: Fields): SecurityHead {
   }
 }
 
-/** What do you hold of my log? */
+/** Asks a peer which part of the sender's log it holds */
 export function encodeSecurityQuestion(): Uint8Array {
   return encodeCbor({ t: 'held?' })
 }

@@ -1,7 +1,8 @@
-// The messages of /shoal/shard/1 (docs/formats/shard-protocol.md). A request is one DAG-CBOR frame, followed for
-// `put` by its payload; a reply is one DAG-CBOR frame followed by as many payload bytes as it says. Payload travels
-// in frames of at most PAYLOAD_PIECE bytes. One request is in flight on a channel, in both directions nothing else.
-// Unknown fields are ignored. Every decoder throws ShoalError 'malformed' and nothing else.
+// The messages of /shoal/shard/1 (docs/formats/shard-protocol.md). A request is one DAG-CBOR frame,
+// followed for `put` by its payload; a reply is one DAG-CBOR frame followed by as many payload
+// bytes as it says. Payload travels in frames of at most PAYLOAD_PIECE bytes. One request is in
+// flight on a channel, in both directions nothing else. Unknown fields are ignored. Every decoder
+// throws ShoalError 'malformed' and nothing else.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError } from '../errors.ts'
 import { HASH_BYTES } from '../hash.ts'
@@ -45,7 +46,7 @@ const PROOF_MAX = 64
 const ITEMS_MAX = 256
 const VERSION = 1
 
-/** What may be asked of a holder. */
+/** The requests to a holder. */
 export type ShardRequest =
   /** Store a shard; its `length` bytes follow. Answered once it is durable. */
   | {
@@ -75,11 +76,13 @@ export type ShardReply =
   | {
       readonly kind: 'ok'
       readonly length: number
-      /** Of a `have`: shard indices held, ascending. Else empty. */
+      /** In a `have`, the shard indices held, ascending. Else empty. */
       readonly indices: readonly number[]
-      /** Of a `get` with proof: the hashes that protocol/stripe/shard-tree.ts asks for. Else empty. */
+      /**
+       * In a `get` with proof, the hashes that protocol/stripe/shard-tree.ts asks for. Else empty.
+       */
       readonly proof: readonly Uint8Array[]
-      /** Of a `put`: what others may be shown. */
+      /** In a `put`, the receipt that others may be shown. */
       readonly receipt?: Receipt | undefined
     }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
@@ -119,7 +122,10 @@ export function encodeShardRequest(request: ShardRequest): Uint8Array {
   }
 }
 
-/** Inverse of encodeShardRequest, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for a newer version. */
+/**
+ * Inverse of encodeShardRequest, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for
+ * a newer version.
+ */
 export function decodeShardRequest(frame: Uint8Array): ShardRequest {
   const fields = new Fields(decodeCbor(frame, 'shard request', ITEMS_MAX), 'shard request')
   checkVersion(fields)
@@ -165,7 +171,10 @@ export function encodeShardReply(reply: ShardReply): Uint8Array {
   return encodeCbor({ v: VERSION, ok: false, code, message })
 }
 
-/** Inverse of encodeShardReply, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for a newer version. */
+/**
+ * Inverse of encodeShardReply, of foreign bytes. throws ShoalError 'malformed', 'unsupported' for a
+ * newer version.
+ */
 export function decodeShardReply(frame: Uint8Array): ShardReply {
   const fields = new Fields(decodeCbor(frame, 'shard reply', ITEMS_MAX), 'shard reply')
   checkVersion(fields)

@@ -1,5 +1,5 @@
-// Messages of /shoal/strong/1: a proposer asks a voter of a volume, which answers; one request after the other on a
-// channel. DAG-CBOR maps, kind in "t".
+// Messages of /shoal/strong/1: a proposer asks a voter of a volume, which answers; one request
+// after the other on a channel. DAG-CBOR maps, kind in "t".
 import { fromHex } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { ShoalError, assertNever } from '../errors.ts'

@@ -1,4 +1,4 @@
-// What a voter answers when it cannot answer: {t: 'error', code, m: text for people}.
+// A voter's reply if it cannot answer: {t: 'error', code, m: text for people}.
 import { encodeCbor } from '../cbor.ts'
 import type { Fields } from '../cbor.ts'
 import type { ErrorCode } from '../errors.ts'

@@ -1,4 +1,4 @@
-// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as it happens (DESIGN §9):
+// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as it happens:
 //   a word that the tier holds a stripe is said when every byte of it lies there; one that it does no more, when peers do
 //   while a word says so of a stripe in use, its object stays, whole
 //   shards are given up only of what truly lies in the tier, when all members have heard of that, and down to the floor

@@ -1,5 +1,5 @@
 // How likely a stripe is to be lost within a year, computed: a continuous-time Markov chain over the number of its shards
-// that are missing (Angus, "On computing MTBF for a k-out-of-n:G repairable system", 1988; MEMO §4.4). Peers are lost for
+// that are missing (Angus, "On computing MTBF for a k-out-of-n:G repairable system", 1988). Peers are lost for
 // good independently and at a constant rate; one job rebuilds all that is missing, after a time that is exponential; the
 // stripe is lost with the m+1st shard. docs/durability.md says how far that is from the truth.
 import type { Code } from '../../protocol/placement/redundancy.ts'

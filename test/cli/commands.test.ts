@@ -32,7 +32,7 @@ const FAILURES: readonly (readonly [string, string, RegExp])[] = [
 ]
 
 describe('commands', { concurrency: 4 }, () => {
-  test('status shows node, volumes and peers; its JSON has what DESIGN promises', async () => {
+  test('status shows node, volumes and peers; its JSON has the documented fields', async () => {
     await withNode(async ({ shoal, json }) => {
       const { code, stdout } = await shoal('status')
       assert.equal(code, 0)

@@ -10,7 +10,7 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 const LARGE = STRIPE_COPIES_BELOW
 
 describe('redundancy', () => {
-  test('auto is the code of DESIGN §6 for any number of peers', () => {
+  test('auto is the documented code for any number of peers', () => {
     const codes = ['1+0', '1+1', '2+1', '2+2', '3+2', '4+2', '4+2', '4+2', '6+3', '6+3']
     assert.deepEqual(
       codes.map((_, i) => text(parseClass('auto'), i + 1)),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { annualLoss, yearsToLoss } from '../../simulations/storage/markov.ts'
 
-/** MEMO §4.4: annual loss of a stripe at repair times of 6, 24 and 168 hours. */
+/** Annual loss of a stripe (docs/durability.md) at repair times of 6, 24 and 168 hours. */
 const TABLE: readonly {
   readonly code: readonly [k: number, m: number]
   readonly rate: number
@@ -23,7 +23,7 @@ const TABLE: readonly {
 describe('markov', () => {
   for (const { code, rate, repairFrom = 1, loss } of TABLE) {
     const [k, m] = code
-    test(`${k}+${m} at ${rate} a year, repaired from ${repairFrom} on, is lost as the MEMO computes`, () => {
+    test(`${k}+${m} at ${rate} a year, repaired from ${repairFrom} on, is lost as the table says`, () => {
       for (const [at, repairHours] of [6, 24, 168].entries()) {
         const computed = annualLoss({ k, m }, { annualFailureRate: rate, repairHours, repairFrom })
         const expected = loss[at] ?? 0

@@ -1,17 +1,22 @@
-// Linear combinations of byte rows over GF(2^8): output[r] = sum over c of coefficient(r, c) * input[c]. A product by a
-// constant is two look-ups, one a nibble, and a swizzle looks up 16 at once (Plank, Greenan, Miller, "Screaming Fast
-// Galois Field Arithmetic Using Intel SIMD Instructions", USENIX FAST 2013). Indices are 0..15, where a relaxed swizzle
-// is the same on every machine.
+// Linear combinations of byte rows over GF(2^8): output[r] = sum over c of coefficient(r, c) *
+// input[c]. A product by a constant is two look-ups, one a nibble, and a swizzle looks up 16 at
+// once (Plank, Greenan, Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD
+// Instructions", USENIX FAST 2013). Indices are 0..15, where a relaxed swizzle is the same on every
+// machine.
 
 /**
- * Bytes of a row that one call can take; callers go block by block. Rows lie as far apart: with an odd number of cache
- * lines, as those of a power of two would all compete for the same sets of the cache.
+ * Bytes of a row that one call can take; callers go block by block. Rows lie as far apart: with an
+ * odd number of cache lines, as those of a power of two would all compete for the same sets of the
+ * cache.
  */
 export const BLOCK: i32 = 257 * 64
 export const COLUMNS_MAX: i32 = 32
 export const ROWS_MAX: i32 = 16
 
-/** Per row and column 32 bytes: the products of 0..15, then of 0, 16, .. 240. Rows lie columns * 32 bytes apart. */
+/**
+ * Per row and column 32 bytes: the products of 0..15, then of 0, 16, .. 240. Rows lie columns * 32
+ * bytes apart.
+ */
 export const tables: usize = memory.data(16 * 32 * 32, 16)
 /** Input rows, BLOCK apart. */
 export const input: usize = memory.data(32 * 257 * 64, 16)
@@ -28,7 +33,10 @@ export function combine(rows: i32, columns: i32, length: i32): void {
   else if (left == 1) combineRows(1, row, columns, length)
 }
 
-/** Up to four rows at once, and two vectors of each, so that an input is read and split into nibbles once for all of them. */
+/**
+ * Up to four rows at once, and two vectors of each, so that an input is read and split into nibbles
+ * once for all of them.
+ */
 @inline
 function combineRows(count: i32, row: i32, columns: i32, length: i32): void {
   const stride = (columns as usize) << 5

@@ -1,5 +1,6 @@
-// Gear rolling hash (Xia et al., "FastCDC", USENIX ATC 2016): h(n) = sum of TABLE[byte(n - i)] << i over i = 0..63, mod
-// 2^64. A byte's part is shifted out after 64 steps, so h depends on the last 64 bytes alone and a search may start anywhere.
+// Gear rolling hash (Xia et al., "FastCDC", USENIX ATC 2016): h(n) = sum of TABLE[byte(n - i)] << i
+// over i = 0..63, mod 2^64. A byte's part is shifted out after 64 steps, so h depends on the last
+// 64 bytes alone and a search may start anywhere.
 
 /** Bytes that a hash covers. */
 const WINDOW: i32 = 64
@@ -11,14 +12,18 @@ export const table: usize = memory.data(256 * 8, 16)
 /** WINDOW - 1 bytes before the first position's byte, then one byte a position. */
 export const input: usize = memory.data(65536 + 64, 16)
 
-/** The first position in [0, positions) whose hash has its top `bits` bits zero; -1 if there is none. */
+/**
+ * The first position in [0, positions) whose hash has its top `bits` bits zero; -1 if there is
+ * none.
+ */
 export function findCut(positions: i32, bits: i32): i32 {
   const limit: u64 = (1 as u64) << (64 - (bits as u64))
   let at = input
   let hash: u64 = 0
   for (const first = input + WINDOW - 1; at < first; at++) hash = (hash << 1) + gear(at, 0)
 
-  // Four bytes a turn: their sum does not wait for the hash, so a turn waits for one shift and one addition.
+  // Four bytes a turn: their sum does not wait for the hash, so a turn waits for one shift and one
+  // addition.
   for (const last = at + ((positions & ~3) as usize); at < last; at += 4) {
     const sum1 = gear(at, 0)
     const sum2 = (sum1 << 1) + gear(at, 1)

@@ -1,4 +1,4 @@
-// The table of DESIGN §5, a test a row.
+// The table of concurrent changes (docs/formats/tree.md), a test a row.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
@@ -6,7 +6,7 @@ import { readInode } from '../../../protocol/tree/records.ts'
 import { row } from './rows.ts'
 import { newSite } from './sites.ts'
 
-describe('DESIGN §5', () => {
+describe('concurrent changes', () => {
   row(
     'two files created with one name: both kept, the higher HLC has the name, the other shows as conflict',
     {

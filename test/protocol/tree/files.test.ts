@@ -1,4 +1,4 @@
-// MEMO §2.4, the rows about files: a test a row.
+// Concurrent changes of files (docs/formats/tree.md): a test a row.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { dirAttributes, inodeAttributes } from '../../../protocol/tree/attributes.ts'
@@ -23,7 +23,7 @@ function three(site: Site): void {
   two(site)
 }
 
-describe('MEMO §2.4, files', () => {
+describe('concurrent changes of files', () => {
   row('1: create f ∥ create f: two links, the newest has the name', {
     one: (site) => site.write('f', '1'),
     other: (site) => site.write('f', '2'),

@@ -1,4 +1,4 @@
-// MEMO §2.4, the rows about directories: a test a row.
+// Concurrent changes of directories (docs/formats/tree.md): a test a row.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isWithin } from '../../../protocol/tree/moves.ts'
@@ -12,7 +12,7 @@ const folders =
     for (const path of paths) site.mkdir(path)
   }
 
-describe('MEMO §2.4, directories', () => {
+describe('concurrent changes of directories', () => {
   row('3: mkdir d ∥ mkdir d: one directory, the union of both', {
     one: (site) => {
       site.mkdir('d')
