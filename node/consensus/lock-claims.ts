@@ -150,10 +150,7 @@ export class LockClaims {
   async claim(wanted: FileLocks, isPatient: boolean, signal: AbortSignal): Promise<boolean> {
     const isExclusive = wanted.held.some(({ kind }) => kind === 'exclusive')
     if (isExclusive && !this.#mayWrite(this.#c.volume.identity.peer))
-      throw new ShoalError(
-        'EACCES',
-        'this node may only read the volume, and so take only shared locks',
-      )
+      throw new ShoalError('EACCES', 'this node may only read the volume and take shared locks')
     const { clock } = this.#c.world
     const begunAt = clock.now()
     for (;;) {
@@ -342,13 +339,9 @@ export class LockClaims {
       await this.giveUp(before)
       signal.throwIfAborted()
       this.#say(error)
-      throw new ShoalError(
-        'ENOLCK',
-        'changes written under this lock before cannot be fetched now',
-        {
-          cause: error,
-        },
-      )
+      throw new ShoalError('ENOLCK', 'changes written under this lock cannot be fetched now', {
+        cause: error,
+      })
     }
   }
 

@@ -1,6 +1,7 @@
-// How much of what this node wrote is known to be held by others. Of the rest nobody else may know: a machine that was
-// cloned, and comes back when others have dropped the log from where its copy wrote on, can tell by this what to say
-// again (replay.ts). Cost: one small record, rewritten when an exchange of logs has confirmed more.
+// How much of what this node wrote is known to be held by others. Of the rest nobody else may know:
+// a machine that was cloned, and comes back when others have dropped the log from where its copy
+// wrote on, can tell by this what to say again (replay.ts). Cost: one small record, rewritten when
+// an exchange of logs has confirmed more.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -23,7 +24,7 @@ export class AcknowledgedFrontier {
     this.#vector = bytes === undefined ? new Map() : decodeStoredVector(decodeCbor(bytes, 'shared'))
   }
 
-  /** Of own actors, by label: how many of their entries others hold too. */
+  /** The number of entries of own actors, by label, that others hold too. */
   get vector(): VersionVector {
     return this.#vector
   }

@@ -69,7 +69,10 @@ export class Author {
     return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())
   }
 
-  /** Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES', 'ENOSPC'. */
+  /**
+   * Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES',
+   * 'ENOSPC'.
+   */
   checkRight(op: Op): void {
     const { identity } = this.#c
     const { membership } = this.#tables
@@ -93,8 +96,8 @@ export class Author {
   }
 
   /**
-   * An entry without ops, if the past has more actors than one entry can name: make them until there is none, before
-   * a batch opens. Only a new incarnation in a volume of very many needs it.
+   * An entry without ops, if the past has more actors than one entry can name: make them until
+   * there is none, before a batch opens. Only a new incarnation in a volume of very many needs it.
    */
   catchUp(): Entry | undefined {
     const { actors } = this.#tables
@@ -147,8 +150,9 @@ export class Author {
   }
 
   /**
-   * As many as fit, with the one that has this node's grant in its past, and those of chains that forked: without all of
-   * its branches in its past, an entry would call one by the name of another.
+   * As many as fit, with the one that has this node's grant in its past, and those of chains that
+   * forked: without all of its branches in its past, an entry would call one by the name of
+   * another.
    */
   #firstDeps(deps: readonly Dependency[]): readonly Dependency[] {
     const { identity } = this.#c

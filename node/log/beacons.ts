@@ -1,6 +1,6 @@
-// The newest beacon of each member of a volume: what it says is durable there, and which checkpoint it has. They decide
-// what is stable (protocol/log/stability.ts), so they outlive a restart. Cost: a record a member, rewritten when it
-// says something new.
+// The newest beacon of each member of a volume: what it says is durable there, and which checkpoint
+// it has. They decide what is stable (protocol/log/stability.ts), so they outlive a restart. Cost:
+// a record a member, rewritten when it says something new.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -31,7 +31,10 @@ import { prefixEnd } from '../state/state-view.ts'
 import type { StateView } from '../state/state-view.ts'
 
 const CLAIM: ByteString = STATE_PREFIXES.beacon
-/** A member that is heard of and has not confirmed in this time what all held before is not waited for. */
+/**
+ * A member that is heard of and has not confirmed in this time what all held before is not waited
+ * for.
+ */
 const STALL_MS: number = 3 * HOUR_MS
 /** Some beacons. */
 const HEARD_MS: number = 5 * MINUTE_MS
@@ -49,9 +52,9 @@ export interface HeardBeacon extends Claim {
 export class Beacons {
   readonly #view: StateView
   readonly #claims = new Map<PeerId, HeardBeacon>()
-  /** Of the last one that was heard: most say the same, so that it takes memory once. */
+  /** The vector of the last beacon heard: most say the same, so that it takes memory once. */
   #vector: VersionVector = new Map()
-  /** What was durable here, and since when others could confirm it. */
+  /** The claim that was durable here, and since when others could confirm it. */
   #watched: { readonly held: Claim; readonly sinceMs: WallTime } | undefined
   readonly #stalled = new Set<PeerId>()
   /** Made once: to read a peer id takes longer than all else that is done with a claim. */
@@ -90,8 +93,9 @@ export class Beacons {
   }
 
   /**
-   * A member's beacon has come. checkpoint: the newest here; who has the same holds all up to it, also where its beacon
-   * leaves actors out. False for one that is older than what was heard, or from the future.
+   * A member's beacon has come. checkpoint: the newest here; who has the same holds all up to it,
+   * also where its beacon leaves actors out. False for one that is older than what was heard, or
+   * from the future.
    */
   hear(beacon: Beacon, checkpoint: (Cut & Roots) | undefined, nowMs: WallTime): boolean {
     const known = this.#claims.get(beacon.peer)

@@ -1,9 +1,11 @@
-// Whether this home is where it last ran. A copy, or a home restored from one, may not number its entries on: what it
-// was copied from may have done so too, and an actor's chain would fork. Invariants:
+// Whether this home is where it last ran. A copy, or a home restored from one, may not number its
+// entries on: what it was copied from may have done so too, and an actor's chain would fork.
+// Invariants:
 //   the home is known by Disk.identity(), kept in its store; one that never ran is no copy
 //   a copy is so until record(): that must come after its new incarnations are durable
-// What a marker cannot tell: an image of the whole disk put back, and old files copied over those of the home without
-// replacing its marker. Then peers that hold more of the chain tell, and at last the fork.
+// What a marker cannot tell: an image of the whole disk put back, and old files copied over those
+// of the home without replacing its marker. Then peers that hold more of the chain tell, and at
+// last the fork.
 import { equalBytes, utf8 } from '../../protocol/bytes.ts'
 import { deviceKey } from '../store/keys.ts'
 import type { Kv } from '../store/kv.ts'

@@ -14,7 +14,10 @@ export function defaultVoters({ membership }: Volume): readonly PeerId[] {
   return [...admins, ...others].slice(0, VOTERS_MAX).map(({ peer }) => peer)
 }
 
-/** Peers of a list of names or ids with commas between. throws ShoalError 'usage' naming the one that is none. */
+/**
+ * Peers of a list of names or ids with commas between. throws ShoalError 'usage' naming the one
+ * that is none.
+ */
 export function findVoters(volume: Volume, text: string): readonly PeerId[] {
   const members = volume.membership.members()
   return text.split(',').map((part) => {

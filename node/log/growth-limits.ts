@@ -1,7 +1,8 @@
-// How much each member may still make the log of a volume grow (protocol/log/growth.ts), on this node. Who used its share waits,
-// and what depends on it, unless another member asks for it in what that one wrote: then it is of that one's share. So does who
-// had others undo and redo too many moves of folders, by what it says to have done before them.
-// While the node is full, only admins may make the log grow: they can remove who fills it.
+// How much each member may still make the log of a volume grow (protocol/log/growth.ts), on this
+// node. Who used its share waits, and what depends on it, unless another member asks for it in what
+// that one wrote: then it is of that one's share. So does who had others undo and redo too many
+// moves of folders, by what it says to have done before them. While the node is full, only admins
+// may make the log grow: they can remove who fills it.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
@@ -79,7 +80,10 @@ export class GrowthLimits {
     return this.isFull && !(role !== undefined && mayAdminister(role)) ? FULL_MS : 0
   }
 
-  /** An entry of so many bytes, unpacked, was taken of a member's share, for which so many moves were done again. */
+  /**
+   * An entry of so many bytes, unpacked, was taken of a member's share, for which so many moves
+   * were done again.
+   */
   charge(payer: PeerId, { bytes, redone }: { bytes: number; redone: number }, entry: Entry): void {
     if (this.#isSelf(payer)) return
     const nowMs = this.#c.clock.wall()
@@ -118,7 +122,7 @@ export class GrowthLimits {
   }
 }
 
-/** What a full node says to whoever writes. */
+/** The error with which a full node refuses writes. */
 export function full(): ShoalError {
   return new ShoalError(
     'ENOSPC',

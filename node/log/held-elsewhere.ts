@@ -1,5 +1,6 @@
-// What other members have said of what this node has logged: how much of it is durable there, which a write waits for that is
-// to survive the loss of this node; and who takes no more of it for a while.
+// Keeps the replies of other members about the log of this node: how much of it is durable there,
+// which a write waits for that must survive the loss of this node, and which members accept no more
+// of it for a while.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
@@ -7,7 +8,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import type { Volume } from './volume.ts'
 
-/** Of what was written here under a label. */
+/** Own entries under a label. */
 interface OwnShare {
   readonly actor: ActorId
   readonly seq: number
@@ -55,13 +56,16 @@ export class HeldElsewhere {
     )
   }
 
-  /** A peer holds back what this node writes, for so long: it makes the log grow faster than its role has to. */
+  /**
+   * A peer holds back what this node writes, for so long: it makes the log grow faster than its
+   * role has to.
+   */
   heardBusy({ id }: Volume, peer: PeerId, waitMs: number): void {
     const peers = this.#busyUntil.get(id) ?? new Map<PeerId, Instant>()
     this.#busyUntil.set(id, peers.set(peer, (this.#c.clock.now() + waitMs) as Instant))
   }
 
-  /** Who does so now. */
+  /** The members that hold back entries of this node now. */
   heldBackBy({ id }: Volume): readonly PeerId[] {
     const now = this.#c.clock.now()
     const busy = [...(this.#busyUntil.get(id) ?? [])].filter(([, until]) => until > now)

@@ -1,5 +1,6 @@
-// Room for entries that came and cannot be applied yet: for all volumes of a node together, and shared fairly by the peers
-// that delivered them. Of too much the oldest of the peer with the most goes, so that nobody pushes out what others brought.
+// Room for entries that came and cannot be applied yet: for all volumes of a node together, and
+// shared fairly by the peers that delivered them. Of too much the oldest of the peer with the most
+// goes, so that nobody pushes out what others brought.
 import { PARKED_BYTES_MAX, PARKED_MAX } from '../../protocol/limits.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { KIB } from '../../protocol/units.ts'
@@ -15,7 +16,7 @@ interface Place {
   readonly evict: () => void
 }
 
-/** Who delivered it; '' where nobody is to be named. */
+/** The peer that delivered it; '' if nobody is to be blamed. */
 export type Deliverer = string
 
 interface Share {
@@ -28,7 +29,10 @@ export class InboxBudget {
   #bytes = 0
   #count = 0
 
-  /** Make room for an entry, if need be by the eviction of others, or of this one. returns what gives the room back. */
+  /**
+   * Make room for an entry, if need be by the eviction of others, or of this one. returns what
+   * gives the room back.
+   */
   take({ headerBytes, body }: Entry, by: Deliverer, evict: () => void): () => void {
     const bytes = ENTRY_BYTES + HEADER_FACTOR * headerBytes.byteLength + body.byteLength
     const place = { bytes, evict }

@@ -1,7 +1,8 @@
-// Entries of one volume as they come from peers, in whatever order. What cannot be applied yet waits here: for its past,
-// for its clock to be no longer ahead, or because its author made the log grow too fast (growth.ts). What has no room to wait
-// (inbox-budget.ts) goes, and comes again with a later exchange. Of a run of one actor's entries the last signature is
-// verified: it covers the others through their hashes.
+// Entries of one volume as they come from peers, in whatever order. What cannot be applied yet
+// waits here: for its past, for its clock to be no longer ahead, or because its author made the log
+// grow too fast (growth.ts). What has no room to wait (inbox-budget.ts) goes, and comes again with
+// a later exchange. Of a run of one actor's entries the last signature is verified: it covers the
+// others through their hashes.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -15,9 +16,9 @@ import type { EntryVerdict } from '../replica/entry-check.ts'
 import { InboxBudget } from './inbox-budget.ts'
 import type { Volume } from './volume.ts'
 
-/** What an entry waits for whose branch takes the name of another. */
+/** The reason to wait for an entry whose branch takes the name of another. */
 const RELABELLED = 'relabelled'
-/** What it waits for whose author made the log grow too fast. */
+/** The reason to wait for an entry whose author made the log grow too fast. */
 const GROWTH = 'growth'
 /** Look again at what waits for its time, or for growth, no sooner than this. */
 const LOOK_MS: number = 1 * SECOND_MS
@@ -37,7 +38,7 @@ type Awaited = EntryHash | typeof RELABELLED | typeof GROWTH | undefined
 interface ParkedEntry {
   readonly entry: Entry
   readonly awaits: Awaited
-  /** Who brought it. */
+  /** The peer that delivered it. */
   readonly from: PeerId | undefined
   /** Its signature is known to be its author's. */
   readonly isVerified: boolean
@@ -51,7 +52,10 @@ export interface Delivery {
   readonly isVerified?: boolean
 }
 
-/** Up to which of an actor's entries another member's depend on them, which pays for them if their author cannot. */
+/**
+ * Up to which of an actor's entries another member's depend on them, which pays for them if their
+ * author cannot.
+ */
 interface Sponsor {
   readonly peer: PeerId
   readonly seq: number
@@ -65,7 +69,10 @@ export class Inbox {
   /** By what they wait for. */
   readonly #waiting = new Map<Awaited, Set<EntryHash>>()
   readonly #sponsors = new Map<ActorId, Sponsor>()
-  /** Bytes of entries that wait for growth, by author; and whose actors are of which nothing is in the log yet. */
+  /**
+   * Bytes of entries that wait for growth, by author; and whose actors are of which nothing is in
+   * the log yet.
+   */
   readonly #heldBack = new Map<PeerId, number>()
   readonly #newActors = new Map<ActorId, PeerId>()
   readonly #unlisten: () => void
@@ -89,7 +96,10 @@ export class Inbox {
     this.#unlisten()
   }
 
-  /** Take entries in causal order, as an exchange brings them. `onError` decides whether the others are still taken. */
+  /**
+   * Take entries in causal order, as an exchange brings them. `onError` decides whether the others
+   * are still taken.
+   */
   takeAll(entries: readonly Entry[], onError: (error: ShoalError) => void, from?: PeerId): void {
     if (this.#c.volume.stop.isHalted) return
     const verified = verifiedRuns(entries, this.#c.volume)
@@ -122,7 +132,7 @@ export class Inbox {
   /** Is some of what a vector tells of missing here, and not only held back? */
   lacks(vector: VersionVector): boolean {
     const { actors, stop } = this.#c.volume
-    // What comes after where it stopped would come again and again.
+    // An entry that depends on the stopped one would come again and again.
     if (stop.at !== undefined) return false
     for (const [actor, seq] of vector)
       if ((actors.get(actor)?.seq ?? 0) < seq && !this.isHeldBack(actor)) return true
@@ -153,14 +163,14 @@ export class Inbox {
     return verdict
   }
 
-  /** Of whose share of growth an entry is; or how long it must wait. */
+  /** The member whose growth limit pays for an entry; or how long the entry must wait. */
   #payerOf(entry: Entry, author: PeerId): { payer: PeerId | undefined; waitMs: number } {
     const { volume, isPaced = true } = this.#c
     const { growth, replica } = volume
     const { ancestry } = replica
     const waitMs = isPaced ? growth.waitMs(author, entry) : 0
     const { actor, seq } = entry.header
-    // What is held costs nothing.
+    // A held entry costs nothing.
     const isFree = waitMs === 0 || ancestry.locate(actor, seq, entry.hash) !== undefined
     if (isFree) return { payer: author, waitMs }
     const sponsor = this.#sponsors.get(actor)
@@ -169,7 +179,10 @@ export class Inbox {
     return { payer: isPaid ? sponsor.peer : undefined, waitMs }
   }
 
-  /** An entry waits for its past. What is held back of that, its payer now pays: it stands for what it depends on. */
+  /**
+   * An entry waits for its past. What is held back of that, its payer now pays: it stands for what
+   * it depends on.
+   */
   #await(entry: Entry, payer: PeerId, delivery: Delivery): void {
     const { actors, replica, membership } = this.#c.volume
     const isVerified = delivery.isVerified === true || isSigned(entry, this.#c.volume)
@@ -188,7 +201,9 @@ export class Inbox {
     bound(this.#sponsors)
   }
 
-  /** Keep an entry whose author has made the log grow too fast: a few of each, the rest comes again. */
+  /**
+   * Keep an entry whose author has made the log grow too fast: a few of each, the rest comes again.
+   */
   #holdBack(entry: Entry, author: PeerId, waitMs: number, delivery: Delivery): void {
     const { volume } = this.#c
     if (volume.growth.pause(author, waitMs)) {
@@ -228,7 +243,8 @@ export class Inbox {
         if (this.#offer(next.entry, next) === 'applied')
           ready.push(...this.#takeWaiting(next.entry.hash))
       } catch (error) {
-        // It can never be valid, and who brought it is long gone; or the volume failed, of which its users hear.
+        // It can never be valid, and who brought it is long gone; or the volume failed, of which
+        // its users hear.
         if (!(error instanceof ShoalError)) throw error
       }
     }
@@ -241,7 +257,10 @@ export class Inbox {
     }
   }
 
-  /** There is one branch more: entries may be called otherwise, so look again at all that wait for one. */
+  /**
+   * There is one branch more: entries may be called otherwise, so look again at all that wait for
+   * one.
+   */
   #forked(): void {
     if (this.#c.volume.forks.areWaiting) return
     const awaited = Array.from(this.#waiting.keys()) // which changes meanwhile
@@ -287,7 +306,7 @@ export class Inbox {
     else this.#heldBack.delete(author)
   }
 
-  /** Who wrote an entry, as far as it is known; as it says, where it is not. */
+  /** The author of an entry if known, else the claimed one. */
   #authorOf(entry: Entry): PeerId {
     return this.#newActors.get(entry.header.actor) ?? this.#c.volume.replica.authorOf(entry)
   }
@@ -304,7 +323,7 @@ export class Inbox {
   }
 }
 
-/** What was put in first goes where there are more than a log has actors. */
+/** Removes the oldest key if there are more than a log has actors. */
 function bound<Value>(map: Map<ActorId, Value>): void {
   const [first] = map.keys()
   if (map.size > ACTORS_MAX && first !== undefined) map.delete(first)

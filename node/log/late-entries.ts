@@ -1,4 +1,5 @@
-// Entries that come too late for a cut: which would, which did, and saying again what those say whose writers are away.
+// Entries that come too late for a cut: which would, which did, and saying again what those say
+// whose writers are away.
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
@@ -18,13 +19,14 @@ import { hasSeq, seqsOf } from '../state/seq-ranges.ts'
 import { countBefore, waitedFor } from './stability.ts'
 import type { Volume } from './volume.ts'
 
-/** What came too late of a writer that was not heard of for this long is said again by others. */
+/** Late entries of a writer that was not heard of for this long are restated by others. */
 const AWAY_MS: number = HOUR_MS
 const RESTATED_AT_ONCE = 64
 
 /**
- * Would a cut make an entry late that is held here, and whose writer is waited for? Not one whose writer has said that it
- * held all of the cut: it made the entry as if it did not. cost: O(actors + entries above the cut that are asked of).
+ * Would a cut make an entry late that is held here, and whose writer is waited for? Not one whose
+ * writer has said that it held all of the cut: it made the entry as if it did not. cost: O(actors +
+ * entries above the cut that are asked of).
  */
 export function wouldMakeLate(
   volume: Volume,
@@ -66,7 +68,7 @@ export interface LateEntry {
   readonly seq: number
   readonly peer: PeerId
   readonly entry: Entry
-  /** What its writer had seen. */
+  /** The past of its writer. */
   readonly seen: VersionVector
 }
 
@@ -98,7 +100,8 @@ export class LateWrites {
   }
 
   /**
-   * Of the writers that are waited for the first does it, and the next if that does not. Durable with the next commit.
+   * Restates late entries: the first of the writers that are waited for does it, and the next if
+   * that does not. Durable with the next commit.
    * returns how many entries that was. cost: O(actors + late entries).
    */
   restate(): number {

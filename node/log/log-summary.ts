@@ -1,5 +1,5 @@
-// What nodes tell each other of the logs they hold, and what that means in the labels here: a peer may know other branches
-// of a forked log, or hold another branch under the same name unawares.
+// Exchanges summaries of logs between nodes, and translates them to the labels here: a peer may
+// know other branches of a forked log, or hold another branch under the same name unawares.
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
@@ -12,7 +12,7 @@ import type { WallTime } from '../../protocol/units.ts'
 import { isOf } from './beacons.ts'
 import type { Volume } from './volume.ts'
 
-/** What is durable here. */
+/** The summary of the durable log here. */
 export function summaryOf(volume: Volume): LogSummary {
   const vector = volume.durableVector()
   const tips = new Map<ActorId, EntryHash>()
@@ -25,13 +25,15 @@ export function summaryOf(volume: Volume): LogSummary {
   return { vector, tips, forks: volume.branches.forks(), cut, root, attested }
 }
 
-/** What a peer holds durably, by labels here: less than the truth where a fork is not known to both. */
+/**
+ * The durable log of a peer, by labels here: less than the truth where a fork is not known to both.
+ */
 export function heldBy(volume: Volume, summary: LogSummary): VersionVector {
   // It says what is said here (summary-cache.ts).
   if (summary.vector === volume.durableVector()) return summary.vector
   const held = volume.branches.vectorOf(summary, volume.replica.ancestry.hashAt)
   const { checkpoint } = volume
-  // Who has the same checkpoint holds all up to it.
+  // A peer with the same checkpoint holds all up to it.
   if (checkpoint === undefined || !isOf(checkpoint, summary)) return held
   return mergeVectors(held, checkpoint.vector)
 }
@@ -48,8 +50,8 @@ export function confirmOwn(volume: Volume, { vector, tips }: LogSummary): void {
 }
 
 /**
- * Is what a beacon tells of held here, under the same labels? undefined: not all of it is here, or too much was dropped to
- * tell.
+ * Is what a beacon tells of held here, under the same labels? undefined: not all of it is here, or
+ * too much was dropped to tell.
  */
 export function agrees(
   { actors, replica }: Volume,

@@ -1,5 +1,5 @@
-// Ops of this node that will be one entry. It has its number and clock from the start: ops are applied as they are made,
-// under the dots and stamps that the entry gives them.
+// Ops of this node that will be one entry. It has its number and clock from the start: ops are
+// applied as they are made, under the dots and stamps that the entry gives them.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from '../../protocol/limits.ts'
 import { packBatch } from '../../protocol/log/batch.ts'
@@ -42,7 +42,10 @@ export class OpenBatch {
     return this.ops.length > BATCH_OPS_MAX / 2 || this.#bytes > BATCH_BYTES_MAX / 2
   }
 
-  /** Is there room for an op of so many bytes? Up to BATCH_BYTES_MAX no ops have more items than a reader takes. */
+  /**
+   * Is there room for an op of so many bytes? Up to BATCH_BYTES_MAX no ops have more items than a
+   * reader takes.
+   */
   hasRoom(bytes: number): boolean {
     const fits = this.ops.length < BATCH_OPS_MAX && this.#bytes + bytes <= BATCH_BYTES_MAX
     return fits || this.ops.length === 0

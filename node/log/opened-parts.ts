@@ -1,4 +1,4 @@
-// What a volume is opened with, and what of it is read from the store then.
+// The parts that a volume is opened with, and those read from the store then.
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -15,7 +15,7 @@ export interface VolumeComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly store: Pick<Store, 'kv' | 'commit'> & Partial<Pick<Store, 'isFull'>>
   readonly identity: Identity
-  /** Of the program. */
+  /** The version of the program. */
   readonly version?: string
   /** As Stop has it. */
   readonly isCareful?: boolean

@@ -1,6 +1,7 @@
-// Nodes of checkpoints' trees that the checkpoint kept does not reach: what a fetch that was broken off has left, or the
-// computing of a checkpoint that failed. A durable mark tells that there may be some. They stay for a while, since a
-// fetch goes on with them, and are swept when nobody has stored nodes for long. Invariants:
+// Nodes of checkpoints' trees that the checkpoint kept does not reach: what a fetch that was broken
+// off has left, or the computing of a checkpoint that failed. A durable mark tells that there may
+// be some. They stay for a while, since a fetch goes on with them, and are swept when nobody has
+// stored nodes for long. Invariants:
 //   no node goes while another is here that has it below it, so who finds a node finds all below it
 //   nothing goes while a checkpoint is being fetched: the fetch counts on all that is here
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
@@ -21,7 +22,7 @@ const NODES_AT_ONCE = 64
 
 export interface Sweeping {
   readonly trees: Trees
-  /** Of the checkpoints that are kept. */
+  /** The roots of the checkpoints that are kept. */
   readonly kept: readonly Roots[]
   readonly commit: () => Promise<void>
   readonly clock: Clock
@@ -67,8 +68,8 @@ export class OrphanNodes {
   }
 
   /**
-   * Delete what is left, if nobody has stored nodes for a while; it ends early when somebody does. Not while the
-   * checkpoint kept becomes another. cost: O(nodes), in slices.
+   * Delete what is left, if nobody has stored nodes for a while; it ends early when somebody does.
+   * Not while the checkpoint kept becomes another. cost: O(nodes), in slices.
    */
   async sweep(sweeping: Sweeping): Promise<void> {
     if (!this.#areLeft || this.#running > 0) return

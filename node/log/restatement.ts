@@ -1,6 +1,7 @@
-// Ops of entries that say nothing, made once more as a user could make them now: they came too late for a cut, or their
-// writer had no right to them and has one now. Where what an op spoke of is gone for good, its content goes to /lost+found.
-// What two say again at once is there twice, as a conflict copy.
+// Ops of entries that say nothing, made once more as a user could make them now: they came too late
+// for a cut, or their writer had no right to them and has one now. Where what an op spoke of is
+// gone for good, its content goes to /lost+found. What two say again at once is there twice, as a
+// conflict copy.
 import { equalBytes, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
@@ -29,14 +30,14 @@ type OpOf<Kind extends Op['kind']> = Extract<Op, { kind: Kind }>
 export interface UnsaidOp {
   readonly op: Op
   readonly dot: Dot
-  /** Of a `version`: where its file was, as this node last saw it. */
+  /** For a `version`, the place of its file as this node last saw it. */
   readonly place: { readonly parent: NodeId; readonly name: Name } | undefined
 }
 
 export class Restatement {
   readonly #volume: Volume
   readonly #random: Pick<Random, 'bytes'>
-  /** What the ops had made, by what stands for it now. */
+  /** The dots of restated ops, by the dots that now stand for them. */
   readonly #dots = new Map<Dot, Dot>()
   readonly #dirs = new Map<NodeId, NodeId>()
   readonly #inodes = new Map<NodeId, NodeId>()
@@ -47,7 +48,10 @@ export class Restatement {
     this.#random = random
   }
 
-  /** Make an op once more, after those it goes on from. One that this node may not make any more is left out. */
+  /**
+   * Make an op once more, after those it goes on from. One that this node may not make any more is
+   * left out.
+   */
   say(unsaid: UnsaidOp): void {
     try {
       const dot = this.#again(unsaid)
@@ -58,7 +62,9 @@ export class Restatement {
     }
   }
 
-  /** Make an op once more. returns the dot of what stands for it; undefined where nothing needs to. */
+  /**
+   * Make an op once more. returns the dot of what stands for it; undefined where nothing needs to.
+   */
   #again({ op, place }: UnsaidOp): Dot | undefined {
     const { view } = this.#volume
     switch (op.kind) {
@@ -125,7 +131,7 @@ export class Restatement {
       }
       case 'member-info':
         return this.#volume.submit(op)
-      // What the others have decided about members, settings and what is not needed meanwhile stands.
+      // Decisions of others about members, settings and garbage stand, taken meanwhile.
       default:
         return undefined
     }
@@ -141,7 +147,7 @@ export class Restatement {
     return this.#holdAgain({ kind: 'shards', stripe, changes })
   }
 
-  /** Who holds shards, as far as nobody has said anything of that since. */
+  /** Restates the holders of shards, unless somebody has reported on them since. */
   #holdAgain(op: OpOf<'shards'>): Dot | undefined {
     const changes = this.#volume.stripes
       .unsaid(op.stripe, op.changes)
@@ -150,13 +156,16 @@ export class Restatement {
     return changes.length === 0 ? undefined : this.#volume.submit({ ...op, changes })
   }
 
-  /** Of itself, or with a receipt that others still take: a holder whose receipt is too old says itself what it holds. */
+  /**
+   * Whether this node can report a holding: its own, or with a receipt that others still accept; a
+   * holder whose receipt is too old reports itself.
+   */
   #maySay({ peer, receipt }: Holding): boolean {
     if (receipt === undefined) return peer === this.#volume.identity.peer
     return this.#volume.wallMs() - hlcMillis(receipt.hlc) < RECEIPT_AGE_MS / 2
   }
 
-  /** What lies in a tier, as far as nobody has said anything of that since. */
+  /** Restates the copies in a tier, unless somebody has reported on them since. */
   #coldAgain(op: OpOf<'cold'>): Dot | undefined {
     const places = op.stripes.filter(({ stripe }) => this.#volume.stripes.isUnsaid(stripe, op.tier))
     const isMade = op.pack !== undefined && places.length > 0

@@ -1,5 +1,6 @@
-// What of a volume's log belongs in the security log of a node: who gave which role to whom, removed whom, and set which
-// policy or tier, as it becomes known here; and what its checkpoints show.
+// Records those events of a volume's log in the security log of a node that concern security:
+// roles, removals, policies and tiers, as they become known here; and those that its checkpoints
+// show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
@@ -7,7 +8,7 @@ import type { SecurityHead } from '../../protocol/wire/security.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { Volume } from './volume.ts'
 
-/** What a swarm has to do with the security logs of this node and of others. */
+/** The connection of a swarm to the security logs of this node and of others. */
 export interface SwarmSecurity {
   readonly record: RecordSecurity
   /** For beacons. */

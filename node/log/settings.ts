@@ -11,7 +11,7 @@ import { defaultVoters, findVoters, nameVoters } from './electorate.ts'
 import type { ConflictPolicy } from '../../protocol/tree/view.ts'
 import type { Volume } from './volume.ts'
 
-/** What a setting may be, and what it is unless it was set. */
+/** The values of a setting, and its default. */
 interface Setting<Value extends string = string> {
   readonly default: Value
   /** Gives the canonical text. throws ShoalError 'usage' saying what is accepted. */
@@ -58,7 +58,10 @@ const COLD_TIER: Setting = {
 }
 /** Whether what is due goes there now. */
 const COLD: Setting<'on' | 'paused'> = oneOf('cold', ['on', 'paused'])
-/** What stays with peers of what lies in a tier: by default one copy, since a tier is lost by one bill that nobody pays. */
+/**
+ * The copies that peers keep of data in a tier: by default one, since a tier is lost by one unpaid
+ * bill.
+ */
 const KEEP: Setting<Keep> = oneOf('keep', ['copies1', 'none', 'all'])
 
 const SETTINGS = {
@@ -143,7 +146,7 @@ export async function applySettings(volume: Volume, settings: Settings): Promise
 }
 
 /**
- * Who is to decide, if these settings change that: a volume that needs voters gets them if it has none.
+ * The voters after these settings are changed: a volume that needs voters gets them if it has none.
  * throws ShoalError 'usage' naming who is no member.
  */
 export function votersIn(volume: Volume, settings: Settings): readonly PeerId[] | undefined {
@@ -172,7 +175,7 @@ export function ackOf(volume: Volume): Ack {
   return ACK.parse(valueOf(volume, 'ack'))
 }
 
-/** What a call about files is that does not say. */
+/** The consistency of calls about files that name none. */
 export function consistencyOf(volume: Volume): Consistency {
   return CONSISTENCY.parse(valueOf(volume, 'consistency'))
 }
@@ -215,7 +218,10 @@ export function checkpointEntriesOf(volume: Volume): number {
   return Number(valueOf(volume, 'checkpoint'))
 }
 
-/** After how long without a read stripes go into the cold tier, and which that is; undefined: none does by itself. */
+/**
+ * After how long without a read stripes go into the cold tier, and which that is; undefined: none
+ * does by itself.
+ */
 export function coldAfterOf(
   volume: Volume,
 ): { readonly afterMs: number; readonly tier: string } | undefined {

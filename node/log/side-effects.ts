@@ -1,5 +1,5 @@
-// What the ops of an entry mean beyond the state they make: cuts that are announced, members that came or
-// went, what is pinned, stripes that are held by others.
+// Effects of an entry's ops beyond the state: cuts that are announced, members that came or went,
+// pins, stripes that are held by others.
 import type { ActorId } from '../../protocol/ids.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { Op } from '../../protocol/op/op.ts'

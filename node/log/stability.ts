@@ -1,5 +1,5 @@
-// What is causally stable in a volume: held by every member that is waited for, so that nothing concurrent with it can
-// come any more (protocol/log/stability.ts).
+// Causal stability of a volume: held by every member that is waited for, so that nothing concurrent
+// can come any more (protocol/log/stability.ts).
 import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
@@ -19,8 +19,9 @@ import type { Volume } from './volume.ts'
 const IN_TOUCH_MS: number = MINUTE_MS
 
 /**
- * Everyone who is waited for holds all entries up to this clock durably, and none can still be made. HLC_ZERO while that
- * is not known of any, or those who are waited for and this node are no quorum.
+ * Everyone who is waited for holds all entries up to this clock durably, and none can still be
+ * made. HLC_ZERO while that is not known of any, or those who are waited for and this node are no
+ * quorum.
  */
 export function stableHlc(volume: Volume, clock: Pick<Clock, 'wall'>): Hlc {
   // Not in a state that is to be another.
@@ -33,8 +34,9 @@ export function stableHlc(volume: Volume, clock: Pick<Clock, 'wall'>): Hlc {
 }
 
 /**
- * Does one of these peers, members that are connected, say now that it has nothing that is not here? Who was away hears
- * only after it was connected what the others did meanwhile, which may be much.
+ * Does one of these peers, members that are connected, say now that it has nothing that is not
+ * here? Who was away hears only after it was connected what the others did meanwhile, which may be
+ * much.
  */
 export function isInTouch(volume: Volume, clock: Clock, connected: readonly PeerId[]): boolean {
   const sinceMs = clock.wall() - IN_TOUCH_MS
@@ -55,8 +57,9 @@ function present(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
 }
 
 /**
- * Of these, who may write: nobody else makes anything that others would have to go by. Not who is heard of, and has confirmed
- * nothing new for so long that it must be stuck, or lie.
+ * The members that are waited for and may write: nobody else makes anything that others would have
+ * to go by. Members heard of that confirmed nothing new for so long that they must be stuck,
+ * or lie, are left out.
  */
 export function waitedFor(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
   const writers = present(volume, clock).filter(({ role }) => mayWrite(role))
@@ -65,7 +68,7 @@ export function waitedFor(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] 
   return 2 * advancing.length >= writers.length ? advancing : writers
 }
 
-/** Of those that are waited for, who is not known to hold all that this node does. */
+/** The members that are waited for and not known to hold all that this node does. */
 export function laggingBehind(volume: Volume, clock: Pick<Clock, 'wall'>): PeerId[] {
   const { vector } = volume.durableClaim()
   return waitedFor(volume, clock)
@@ -77,8 +80,8 @@ export function laggingBehind(volume: Volume, clock: Pick<Clock, 'wall'>): PeerI
 }
 
 /**
- * What the others claim, of those that are waited for; undefined while one of them was not heard at all, or so few members
- * are there that what this node proposes would not be attested by enough.
+ * The claims of the others that are waited for; undefined while one of them was not heard at all,
+ * or so few members are there that a proposal of this node would not be attested by enough.
  */
 function claimsOfOthers(volume: Volume, clock: Pick<Clock, 'wall'>): Claim[] | undefined {
   const here = present(volume, clock).map(({ peer }) => peer)

@@ -1,10 +1,13 @@
-// An entry that a volume of this node could not apply, though it is valid: the node ran short of something, or has a bug. It is
-// never skipped, since whoever skips it has another state than the others. Invariants:
-//   nothing half applied becomes durable: after a failure the volume writes nothing more until the node starts anew
-//   from then on the entry is not taken, nor what depends on it; all else goes on, here and in other volumes
+// An entry that a volume of this node could not apply, though it is valid: the node ran short of
+// something, or has a bug. It is never skipped, since whoever skips it has another state than the
+// others. Invariants:
+//   nothing half applied becomes durable: after a failure the volume writes nothing more until the
+//     node starts anew from then on the entry is not taken, nor what depends on it; all else goes
+//     on, here and in other volumes
 //   it is tried again by another version of the program, after a day, and when the owner says so
-// A failure that ends the process leaves no word of it. So a node that has ended thrice within minutes of its start is careful:
-// it notes each entry before it takes it, and stops at one that ends it twice. No entry makes it end for ever.
+// A failure that ends the process leaves no word of it. So a node that has ended thrice within
+// minutes of its start is careful: it notes each entry before it takes it, and stops at one that
+// ends it twice. No entry makes it end for ever.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -33,7 +36,7 @@ export interface Named {
   readonly author: PeerId
 }
 
-/** Where a volume stopped. */
+/** The entry at which a volume stopped. */
 export interface StoppedAt extends Named {
   readonly reason: string
   readonly sinceMs: WallTime
@@ -53,7 +56,7 @@ export interface StoppedEntryComponents {
   readonly view: StateView
   readonly store: Pick<Store, 'commit'>
   readonly clock: Pick<Clock, 'wall'>
-  /** Of the program. */
+  /** The version of the program. */
   readonly version: string
   /** This node has ended again and again. */
   readonly isCareful: boolean
@@ -74,7 +77,7 @@ export class StoppedEntry {
     if (by === version) this.#at = at
   }
 
-  /** Where the volume stopped, if it has not gone on. */
+  /** The entry at which the volume stopped, if it has not continued. */
   get at(): StoppedAt | undefined {
     return this.#at !== undefined && this.holds(this.#at.entry) ? this.#at : undefined
   }
@@ -106,7 +109,10 @@ export class StoppedEntry {
     this.#c.view.delete(STOPPED)
   }
 
-  /** An entry, or what this node writes itself, was half applied. What is not durable yet is forgotten. */
+  /**
+   * An entry, or what this node writes itself, was half applied. What is not durable yet is
+   * forgotten.
+   */
   halt(at: Named | undefined, cause: unknown): void {
     this.#isHalted = true
     this.#c.view.forget()

@@ -1,17 +1,17 @@
-// A node that was away for so long that others have dropped what it lacks, and that cannot tell yet whether to believe what
-// they go on from: it keeps its state, and writes nothing.
+// A node that was away for so long that others have dropped what it lacks, and that cannot tell yet
+// whether to believe what they go on from: it keeps its state, and writes nothing.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Membership } from '../replica/membership.ts'
 
 export interface Stranded {
-  /** Who has the checkpoint that others go on from. */
+  /** The peer with the checkpoint that others continue from. */
   readonly peer: PeerId
   /** Members whose word for it is missing. */
   readonly missing: readonly PeerId[]
 }
 
-/** What to note when it begins. */
+/** The note for the log when it begins. */
 export function noteOf(
   { peer, missing }: Stranded,
   membership: Membership,
@@ -20,7 +20,7 @@ export function noteOf(
   return [message, { peer, missing: missing.map((one) => membership.nameOf(one)) }]
 }
 
-/** What is answered to who writes. */
+/** The error with which writes are refused. */
 export function cannotWrite({ peer, missing }: Stranded, membership: Membership): ShoalError {
   const names = missing.map((one) => membership.nameOf(one)).join(', ')
   return new ShoalError(

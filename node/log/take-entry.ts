@@ -1,5 +1,6 @@
-// An entry that has its place in a volume, taken: what it says, whether that counts, and its effect on all that the volume
-// keeps. Whatever goes wrong with a valid entry on this node alone stops the volume at it (stopped-entry.ts).
+// An entry that has its place in a volume, taken: what it says, whether that counts, and its effect
+// on all that the volume keeps. Whatever goes wrong with a valid entry on this node alone stops the
+// volume at it (stopped-entry.ts).
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
@@ -79,6 +80,6 @@ function apply(
   if (standing !== 'counts') applySideEffects(volume, cuts, place.label)
   events.change.tell(changes, false)
   if (isDue || place.existing !== undefined) forks.tell()
-  // Of a run that this node has forgotten: to say it again, the state is built anew.
+  // A run that this node has forgotten: to restate it, the state is built anew.
   if (standing !== 'counts' && author === identity.peer) forks.judgeAgain()
 }

@@ -1,9 +1,12 @@
-// What this node writes by consensus (strong.ts), under an actor of its own: entries that are proposed before they are
-// applied, and may never be. Invariants:
-//   nothing of a trial is applied or logged; its entry is taken, like one from elsewhere, once the voters have chosen it
-//   the actor writes nothing else, so a number that was proposed in vain is free for the next proposal
-//   while an entry may be under way, this node claims no more than it did before it made that entry: no cut becomes
-//   stable that the entry comes after and has not seen (protocol/log/stability.ts)
+// Entries of this node that are written by consensus (strong.ts), under an actor of its own: they
+// are proposed before they are applied, and may never be. Invariants:
+//   nothing of a trial is applied or logged; its entry is taken, like one from elsewhere, once the
+//     voters have chosen it
+//   the actor writes nothing else, so a number that was proposed in vain is free for the next
+//     proposal
+//   while an entry may be under way, this node claims no more than it did before it made that
+//     entry: no cut becomes stable that the entry comes after and has not seen
+//     (protocol/log/stability.ts)
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -33,7 +36,7 @@ const ORIGIN_KEY: ByteString = STATE_PREFIXES.strongOrigin
 /** There while an entry may be under way. */
 const UNDER_WAY: ByteString = STATE_PREFIXES.strongUnderWay
 
-/** What a trial gave, and the entry that would do it: undefined if it made no op. */
+/** The result of a trial, and the entry that would bring it about: undefined if it made no op. */
 export interface Trial<Result> {
   readonly result: Result
   readonly entry: Entry | undefined
@@ -45,7 +48,7 @@ export interface TentativeComponents extends AuthorComponents {
   readonly cuts: Cuts
   /** Closes the open batch of ordinary ops. */
   readonly close: () => void
-  /** What is durable here. */
+  /** The durable claim of this node. */
   readonly durable: () => Claim
   /** Volume.receive. */
   readonly take: (entry: Entry) => EntryVerdict
@@ -68,7 +71,7 @@ export class Tentative {
   constructor(components: TentativeComponents) {
     this.#c = components
     const { view, cuts } = components
-    // Of the last run: what it had claimed before is not known any more, but that a cut was made is.
+    // The claim of the last run is not known any more, but that a cut was made is.
     if (view.get(UNDER_WAY) !== undefined)
       this.#held = cuts.newest ?? { vector: new Map(), hlc: HLC_ZERO }
   }
@@ -84,8 +87,9 @@ export class Tentative {
   }
 
   /**
-   * Run what submits ops, on the state as it is now with all that was applied, and take it back. Only the tree may be
-   * changed, and policies set. throws what `run` throws, and 'EFBIG' for more ops than one entry holds.
+   * Run what submits ops, on the state as it is now with all that was applied, and take it back.
+   * Only the tree may be changed, and policies set. throws what `run` throws, and 'EFBIG' for more
+   * ops than one entry holds.
    */
   run<Result>(run: () => Result): Trial<Result> {
     assert(!this.isOpen, 'one trial at a time')
@@ -144,14 +148,14 @@ export class Tentative {
     return ancestry.locate(actor, seq, hash) !== undefined || ancestry.isDropped(actor, seq)
   }
 
-  /** What receive() would say of an entry. throws as that does. */
+  /** The verdict that receive() would give on an entry. */
   verdictOn(entry: Entry): EntryVerdict {
     const { replica, world, volume } = this.#c
     if (entry.header.volume !== volume)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
     const found = checkEntry(entry, { replica: replica(), wallMs: world.clock.wall() })
     if (typeof found === 'string') return found
-    // Of a clear body that is no batch it throws.
+    // This throws for an unencrypted body that is not a batch.
     replica().read(entry)
     return 'applied'
   }
@@ -163,7 +167,7 @@ export class Tentative {
     return verdict
   }
 
-  /** What this node claims to hold while an entry may be under way. */
+  /** The claim of this node while an entry may be under way. */
   get heldClaim(): Claim | undefined {
     return this.#held
   }
@@ -173,7 +177,9 @@ export class Tentative {
     return this.#held !== undefined || this.#c.view.get(UNDER_WAY) !== undefined
   }
 
-  /** Claim no more than now until release(). returns true if a commit must come before any proposal. */
+  /**
+   * Claim no more than now until release(). returns true if a commit must come before any proposal.
+   */
   hold(): boolean {
     this.#held ??= this.#c.durable()
     if (this.#c.view.get(UNDER_WAY) !== undefined) return false
@@ -181,7 +187,10 @@ export class Tentative {
     return true
   }
 
-  /** Nothing is under way. `soon`: something will be again, so what hold() makes durable may stay so. */
+  /**
+   * Nothing is under way. `soon`: something will be again, so what hold() makes durable may stay
+   * so.
+   */
   release(soon: boolean): void {
     this.#held = undefined
     if (!soon && this.#c.view.get(UNDER_WAY) !== undefined) this.#c.view.delete(UNDER_WAY)

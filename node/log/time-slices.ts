@@ -1,5 +1,5 @@
-// Long work on entries in slices, so that the node answers others meanwhile: a slice is some milliseconds of work, and
-// between two the clock's least pause goes by.
+// Long work on entries in slices, so that the node answers others meanwhile: a slice is some
+// milliseconds of work, and between two the clock's least pause goes by.
 import type { Entry } from '../../protocol/log/entry.ts'
 import { KIB } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'

@@ -1,12 +1,13 @@
-// How often this node has ended within minutes of its start, and not because it was stopped. After some such starts in a row it
-// is careful with what it takes from others (stopped-entry.ts): one of them may be what ends it.
+// How often this node has ended within minutes of its start, and not because it was stopped. After
+// some such starts in a row it is careful with what it takes from others (stopped-entry.ts): one of
+// them may be what ends it.
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import { startsKey } from '../store/keys.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Clock, Timer } from '../world/world.ts'
 
-/** Who has run for so long does not end at its start. */
+/** A node that has run for this long does not end at its start. */
 const SURVIVED_MS: number = 10 * MINUTE_MS
 const UNCLEAN_MAX = 3
 

@@ -1,8 +1,11 @@
-// Makes durable what a volume has applied: state and the entries it came from in one write, one write at a time.
+// Makes durable what a volume has applied: state and the entries it came from in one write, one
+// write at a time.
 // Invariants:
-//   what was applied before a commit() is durable when that resolves; calls while one is running share the next
+//   what was applied before a commit() is durable when that resolves; calls while one is running
+//     share the next
 //   an entry is told of only after the write that holds it
-//   a write that failed for lack of space is kept for the next; any other failure is final (fsyncgate)
+//   a write that failed for lack of space is kept for the next; any other failure is final
+//     (fsyncgate)
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
@@ -17,7 +20,7 @@ export interface VolumeCommitComponents {
   readonly view: StateView
   /** Called before a write is put together: applies what is still to be applied. */
   readonly close: () => void
-  /** What is applied. */
+  /** The claim of all that is applied. */
   readonly claim: () => Claim
 }
 
@@ -35,19 +38,22 @@ export class VolumeCommit {
   readonly #changes: (() => void)[] = []
   #failure: ShoalError | undefined
 
-  /** record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does. */
+  /**
+   * record: what makes a new volume known to the store; becomes durable with the first commit, or
+   * nothing does.
+   */
   constructor(components: VolumeCommitComponents, record: readonly KvWrite[]) {
     this.#c = components
     this.#record = record
     this.#durable = components.claim()
   }
 
-  /** What is durable. */
+  /** The claim of all that is durable. */
   get durable(): Claim {
     return this.#durable
   }
 
-  /** What is durable may be called by other names now: tell of nothing until the next write. */
+  /** Forgets the durable names, which may have changed: nothing is told until the next write. */
   forget(): void {
     this.#durable = { vector: new Map(), hlc: HLC_ZERO }
   }
@@ -86,8 +92,9 @@ export class VolumeCommit {
   }
 
   /**
-   * Run `change` between two writes, at the start of the next: what it does and all that was made before become durable
-   * together. Whoever commits meanwhile shares that write. throws what `change` throws, or the failure of the write.
+   * Run `change` between two writes, at the start of the next: what it does and all that was made
+   * before become durable together. Whoever commits meanwhile shares that write. throws what
+   * `change` throws, or the failure of the write.
    */
   async atNext(change: () => void): Promise<void> {
     this.check()
@@ -117,7 +124,7 @@ export class VolumeCommit {
       }
       return this.#start()
     }
-    // Who commits before it begins shares it.
+    // Commits requested before it begins share it.
     this.#running ??= Promise.resolve()
     return (this.#next ??= this.#running.then(start, start))
   }

@@ -149,7 +149,7 @@ export class Volume {
     return { volume: this.id, membership: this.membership }
   }
 
-  /** What the log has made of the volume. Another one after adopt(). */
+  /** The state made of the log. Another one after adopt(). */
   get replica(): Replica {
     return this.#replica
   }
@@ -184,7 +184,7 @@ export class Volume {
     return this.#author.actor
   }
 
-  /** What is durable here; what others may be told of. */
+  /** The durable part of the log, which others may be told of. */
   durableVector(): VersionVector {
     return this.#commits.durable.vector
   }
@@ -225,7 +225,7 @@ export class Volume {
     const index = batch.add(op, encoded)
     const changes = emptyChanges()
     const dot = makeDot(this.actor, batch.seq, index)
-    // What is said of an entry by its hash is known once the batch is closed: other ops apply then.
+    // The effect of an entry's hash is known once the batch is closed: other ops apply then.
     if (kind === 'sealed') {
       const stamp = makeStamp(batch.hlc, this.actor, index)
       this.#replica.applyOp(op, { dot, stamp, covers: coversAll }, changes)
@@ -346,7 +346,7 @@ export class Volume {
     return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
   }
 
-  /** What was submitted so far is an entry of its own, or several. */
+  /** Closes the batch: ops submitted so far become an entry of their own, or several. */
   endBatch(): void {
     const batch = this.#batch
     if (batch === undefined) return

@@ -1,5 +1,6 @@
-// The volumes this node has: which there are, their local names, which is the default, and how they come to be.
-// One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag begins all keys of the volume.
+// The volumes this node has: which there are, their local names, which is the default, and how they
+// come to be. One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag
+// begins all keys of the volume.
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -145,8 +146,9 @@ export class Volumes {
   }
 
   /**
-   * Take up a volume that nobody is asked for: `fill` makes it whole as another identity, which admits this node, and before
-   * that this node has nothing of it. throws what `fill` throws, 'EEXIST' if it is here.
+   * Take up a volume that nobody is asked for: `fill` makes it whole as another identity, which
+   * admits this node, and before that this node has nothing of it. throws what `fill` throws,
+   * 'EEXIST' if it is here.
    */
   recover(
     genesis: Uint8Array,
@@ -168,7 +170,10 @@ export class Volumes {
     })
   }
 
-  /** The same as a drill: `run` makes it whole and looks at it, and then this node has nothing of it. throws what `run` throws. */
+  /**
+   * The same as a drill: `run` makes it whole and looks at it, and then this node has nothing of
+   * it. throws what `run` throws.
+   */
   rehearse<Result>(
     genesis: Uint8Array,
     as: Identity,
@@ -186,7 +191,7 @@ export class Volumes {
   ): Promise<Result> {
     const tag = await this.#freshTag()
     const view = new StateView(this.#c.store.kv, tag)
-    // What a crash has left of another attempt.
+    // Remains of an earlier attempt that crashed.
     await view.clear()
     let isDone = false
     try {
@@ -208,7 +213,10 @@ export class Volumes {
     return this.get(id)?.membership.member(peer)?.role === role
   }
 
-  /** Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is an admin. */
+  /**
+   * Log that `peer` is a member, and answer with what it needs. throws 'EPERM' unless this node is
+   * an admin.
+   */
   async admit(
     id: VolumeId,
     peer: PeerId,
@@ -227,7 +235,10 @@ export class Volumes {
     return { kind: 'admitted', genesis: volume.genesisBytes, keys }
   }
 
-  /** A key by which a volume can be recovered from a tier, as a member of it. throws 'EPERM' unless this node is an admin. */
+  /**
+   * A key by which a volume can be recovered from a tier, as a member of it. throws 'EPERM' unless
+   * this node is an admin.
+   */
   async makeRecoveryKey(volume: Volume): Promise<RecoveryKey> {
     this.checkAdmin(volume)
     const { random, clock } = this.#c.world

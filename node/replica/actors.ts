@@ -1,5 +1,7 @@
-// Who has written how much of a volume's log. Per actor: whose it is, its last entry, and what that entry had seen.
-// Cost: one record per actor, in memory and in the store; an entry rewrites its author's record only.
+// The lengths of the chains in a volume's log. Per actor: whose it is, its last entry, and what
+// that entry had seen. Per actor: whose it is, its last entry, and what that entry had seen.
+// Cost: one record per actor, in memory and in the store; an entry rewrites its author's record
+// only.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -23,7 +25,10 @@ import type { SeqRanges } from '../state/seq-ranges.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 
 export interface Actor {
-  /** Its label: each branch of a chain that forked is an actor of its own (protocol/log/branches.ts). */
+  /**
+   * Its label: each branch of a chain that forked is an actor of its own
+   * (protocol/log/branches.ts).
+   */
   readonly id: ActorId
   readonly publicKey: Uint8Array
   readonly peer: PeerId
@@ -31,7 +36,7 @@ export interface Actor {
   seq: number
   hash: EntryHash
   hlc: Hlc
-  /** What its last entry had seen of the others. */
+  /** The past of its last entry, of the others. */
   seen: Map<ActorId, number>
   /** Its entries that came too late: they say nothing (cuts.ts). */
   readonly late: SeqRanges
@@ -103,7 +108,10 @@ export class ActorTable {
     return this.#actors.size
   }
 
-  /** throws ShoalError 'ENOSPC' if one more would be more than a log may have, or than this member may have in it. */
+  /**
+   * throws ShoalError 'ENOSPC' if one more would be more than a log may have, or than this member
+   * may have in it.
+   */
   checkRoom(author: PeerId): void {
     const counts = this.#counts
     if (this.count < ACTORS_MAX && (counts.get(author) ?? 0) < ACTORS_OF_ONE_MAX) return
@@ -121,7 +129,10 @@ export class ActorTable {
     return count
   }
 
-  /** What an entry by `author` must name: every other actor that advanced since its last one, sorted. */
+  /**
+   * The dependencies that an entry by `author` must name: every other actor that advanced since its
+   * last one, sorted.
+   */
   dependenciesFor(author: ActorId): Dependency[] {
     const seen = this.#actors.get(author)?.seen
     return [...this.#actors.values()]
@@ -130,7 +141,7 @@ export class ActorTable {
       .sort((a, b) => (a.actor < b.actor ? -1 : 1))
   }
 
-  /** What the last entry under a label had seen, itself included. */
+  /** The past of the last entry under a label, itself included. */
   pastOf(label: ActorId): VersionVector {
     const actor = this.#actors.get(label)
     const seen = new Map(actor?.seen)

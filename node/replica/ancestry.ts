@@ -1,6 +1,7 @@
-// Where an entry belongs in the chains of a log that may have forked (protocol/log/branches.ts): under which label, after
-// what, and which entries here it names. Headers call an actor as it calls itself, and the others as their writer does;
-// hashes say what is meant. An entry of an actor that never forked costs the look-up of its actor, as ever.
+// Places entries in the chains of a log that may have forked (protocol/log/branches.ts): under
+// which label, after what, and which entries here it names. Headers call an actor as it calls
+// itself, and the others as their writer does; hashes say what is meant. An entry of an actor that
+// never forked costs the look-up of its actor, as ever.
 import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { HLC_MAX, HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -13,13 +14,16 @@ import type { Dependency, Entry, EntryHeader } from '../../protocol/log/entry.ts
 import type { Actor, ActorTable } from './actors.ts'
 import type { EntryTable } from '../state/entries.ts'
 
-/** Where an entry belongs. */
+/** The place of an entry. */
 export interface Place {
-  /** Of the entry before it, which it takes over; it has one of its own if that is taken (Replica.nameAt). */
+  /**
+   * The label of the entry before it, which it takes over; it has one of its own if that is taken
+   * (Replica.nameAt).
+   */
   readonly label: ActorId
   /** Its actor as of the entry before it; undefined: it is the first. */
   readonly before: Actor | undefined
-  /** What it names, by its labels here. */
+  /** Its dependencies, by labels here. */
   readonly deps: readonly Dependency[]
   /** The entry that has the place: its chain forks here. */
   readonly existing: BranchStart | undefined
@@ -36,7 +40,10 @@ export interface AncestryComponents {
   readonly actors: ActorTable
   readonly branches: Branches
   readonly entries: EntryTable
-  /** What the checkpoint covers that the state builds on: every replica that has it judges alike, whatever it dropped. */
+  /**
+   * The part of the log covered by the checkpoint that the state builds on: every replica that has
+   * it judges alike, whatever it dropped.
+   */
   readonly settled: () => VersionVector
   /** The actor that has this label as of that checkpoint. */
   readonly atCheckpoint: (label: ActorId) => Actor | undefined
@@ -78,9 +85,9 @@ export class Ancestry {
   }
 
   /**
-   * Where an entry belongs that is not yet held.
-   * throws ShoalError 'fork' for one whose branch begins where what was written is settled: its writer was away for so
-   * long that it must start from the checkpoint.
+   * The place of an entry that is not yet held.
+   * throws ShoalError 'fork' for one whose branch begins where what was written is settled: its
+   * writer was away for so long that it must start from the checkpoint.
    */
   placeOf({ header, hash }: Entry): Place | 'known' | 'missing-past' {
     const { actor, seq } = header
@@ -99,7 +106,10 @@ export class Ancestry {
     return this.#placeAfter(header, label, held)
   }
 
-  /** Where an entry belongs that is held elsewhere under this label, and follows what is held here. */
+  /**
+   * The place of an entry that is held elsewhere under this label, and follows one that is held
+   * here.
+   */
   placeAt(label: ActorId, { header }: Entry): Place {
     const { actors, branches } = this.#c
     const first = branches.firstSeq(label)
@@ -113,7 +123,7 @@ export class Ancestry {
     return { label, before, deps, existing: undefined }
   }
 
-  /** What the writer of an entry had applied when it wrote that, by labels here, the entry included. */
+  /** The past of an entry's writer, by labels here, the entry included. */
   seenBy({ label, before, deps }: Place, { header }: Entry): VersionVector {
     const { branches } = this.#c
     const seen = new Map(before?.seen)
@@ -163,7 +173,10 @@ export class Ancestry {
     return last?.seq === seq ? last.hlc : this.#c.entries.hlc(label, seq)
   }
 
-  /** Is this clock greater than that of an entry here? Below the checkpoint nobody asks: its clock may be dropped. */
+  /**
+   * Is this clock greater than that of an entry here? Below the checkpoint nobody asks: its clock
+   * may be dropped.
+   */
   isAfter(hlc: Hlc, { actor, seq }: Dependency): boolean {
     // Usually it is the latest.
     if ((this.#c.actors.get(actor)?.hlc ?? HLC_MAX) < hlc) return true
@@ -173,8 +186,9 @@ export class Ancestry {
   }
 
   /**
-   * An actor as it was when (label, seq) was its last entry; undefined if too much was dropped to tell.
-   * base: the same at an earlier entry. cost: O(its entries since that, or since the checkpoint).
+   * An actor as it was when (label, seq) was its last entry; undefined if too much was dropped to
+   * tell. base: the same at an earlier entry. cost: O(its entries since that, or since the
+   * checkpoint).
    */
   recordAt(
     label: ActorId,
@@ -243,7 +257,7 @@ export class Ancestry {
     return { label, before, deps, existing: { hash, hlc } }
   }
 
-  /** What an entry names, by labels here; undefined while some of it is not held. */
+  /** The dependencies of an entry, by labels here; undefined while some of them are not held. */
   #depsOf({ deps }: EntryHeader): readonly Dependency[] | undefined {
     const located: Dependency[] = []
     for (const dep of deps) {
@@ -255,8 +269,9 @@ export class Ancestry {
   }
 
   /**
-   * The label here of what an entry names; undefined while it is not held. Below the checkpoint any hash will do: not
-   * everyone can compare it. The last entry that the checkpoint covers is in its records.
+   * The label here of what an entry names; undefined while it is not held. Below the checkpoint any
+   * hash will do: not everyone can compare it. The last entry that the checkpoint covers is in its
+   * records.
    */
   #locateDep({ actor, seq, hash }: Dependency): ActorId | undefined {
     const label = this.locate(actor, seq, hash)

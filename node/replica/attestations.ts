@@ -1,5 +1,6 @@
-// What members attest of checkpoints (protocol/log/attestation.ts), kept with the cuts that they are of: 'wat' cut public
-// key -> the attestation in wire form. Bounds: one a member and cut, of the few cuts that are kept.
+// Attestations of checkpoints by members (protocol/log/attestation.ts), kept with the cuts that
+// they are of: 'wat' cut public key -> the attestation in wire form. Bounds: one a member and cut,
+// of the few cuts that are kept.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -24,7 +25,7 @@ import type { StateView } from '../state/state-view.ts'
 
 const ATTESTATION: ByteString = STATE_PREFIXES.attestation
 
-/** Who speaks for a checkpoint, of those who may. */
+/** The members that vouch for a checkpoint, of those that may. */
 export interface Tally {
   /** Do they make it believed? */
   readonly isEnough: boolean
@@ -61,7 +62,7 @@ export class Attestations {
     return attestations
   }
 
-  /** Of one cut. */
+  /** The attestations of one cut. */
   of(cut: EntryHash): readonly Attestation[] {
     return [...(this.#kept.get(cut)?.values() ?? [])]
   }
@@ -77,8 +78,8 @@ export class Attestations {
   }
 
   /**
-   * Keep one of a cut that is known. A member has one word: 'other' if it attests another state than it did, of which the
-   * first is kept.
+   * Keep one of a cut that is known. A member has one word: 'other' if it attests another state
+   * than it did, of which the first is kept.
    */
   add(attestation: Attestation): 'new' | 'known' | 'other' {
     const { cut, peer, clear, sealed, bytes } = attestation
@@ -113,8 +114,8 @@ function keyOf(cut: EntryHash, peer: PeerId): ByteString {
 }
 
 /**
- * Keep what a member attests of a checkpoint, durable with the next commit. returns false where nothing is known of that
- * yet, or any more.
+ * Keep what a member attests of a checkpoint, durable with the next commit. returns false where
+ * nothing is known of that yet, or any more.
  */
 export function hearAttestation(volume: AttestedVolume, attestation: Attestation): boolean {
   const { attestations, cuts, events, membership } = volume
@@ -130,7 +131,10 @@ export function hearAttestation(volume: AttestedVolume, attestation: Attestation
   return true
 }
 
-/** Let the cuts of a volume count that enough members attest; also those from which there is no way back here. */
+/**
+ * Let the cuts of a volume count that enough members attest; also those from which there is no way
+ * back here.
+ */
 export function recount({ attestations, cuts, entries, membership }: AttestedVolume): void {
   cuts.recount(({ id, proposal, vector, counts }) => {
     const isFinal = counts && (proposal === undefined || dominates(entries.dropped, vector))
@@ -141,8 +145,9 @@ export function recount({ attestations, cuts, entries, membership }: AttestedVol
 }
 
 /**
- * Count those who attest a cut, among those who were members by what its announcer knew and are still: a majority for the
- * state that all may read, and of those who can read for the rest, an admin among each.
+ * Count those who attest a cut, among those who were members by what its announcer knew and are
+ * still: a majority for the state that all may read, and of those who can read for the rest, an
+ * admin among each.
  */
 export function tally(
   { governed, roots }: Pick<Proposal, 'governed' | 'roots'>,

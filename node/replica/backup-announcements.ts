@@ -1,5 +1,6 @@
-// What members have announced of backups in cold tiers: of each tier and member the last head that it put. So whoever can
-// write to a tier, but not to the log, cannot take back what lies there unnoticed. Registers, of which the greatest stamp wins.
+// Announcements of backups in cold tiers: for each tier and member the last head that it put. So
+// whoever can write to a tier, but not to the log, cannot take back what lies there unnoticed.
+// Registers, of which the greatest stamp wins.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -23,7 +24,7 @@ export interface AnnouncedBackup {
   readonly peer: PeerId
   readonly number: number
   readonly head: BackupHeadId
-  /** Where in the log, and when by the member's clock. */
+  /** The place in the log, and the time by the member's clock. */
   readonly dot: Dot
   readonly time: WallTime
 }

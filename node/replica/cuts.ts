@@ -1,9 +1,10 @@
-// The stable cuts that checkpoints of the log were made at. Any member that may write proposes one; it counts once enough
-// members have computed the state there themselves and attest it (Attestations). Whoever announces one holds all that
-// anybody had written without having seen all of it; an entry that the announcer did not hold, and whose writer had not
-// seen all of a cut that counts, comes too late: from a machine that was away for longer than it was waited for, or one
-// restored from a backup. It is kept, and says nothing; it is said again by its writer, or by whoever holds it
-// (rebase.ts). Every replica by which the same cuts count judges alike.
+// The stable cuts that checkpoints of the log were made at. Any member that may write proposes one;
+// it counts once enough members have computed the state there themselves and attest it
+// (Attestations). Whoever announces one holds all that anybody had written without having seen all
+// of it; an entry that the announcer did not hold, and whose writer had not seen all of a cut that
+// counts, comes too late: from a machine that was away for longer than it was waited for, or one
+// restored from a backup. It is kept, and says nothing; it is said again by its writer, or by
+// whoever holds it (rebase.ts). Every replica by which the same cuts count judges alike.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import {
@@ -29,20 +30,23 @@ import type { StateView } from '../state/state-view.ts'
 
 const CUTS: ByteString = STATE_PREFIXES.cuts
 const JUDGED: ByteString = STATE_PREFIXES.judged
-/** Of one member, so many proposals that do not count yet are remembered: the newest. */
+/** The newest proposals of one member that do not count yet are remembered, up to this number. */
 const PROPOSALS_MAX = 2
 
 /** A cut that counts: what entries above it are judged by. */
 export interface CountedCut extends Cut {
   /** The entry that announces it. */
   readonly id: EntryHash
-  /** What the announcer held, the announcement included. */
+  /** The log of the announcer, the announcement included. */
   readonly held: VersionVector
-  /** The announcement of the cut that counts before it. What came too late for any before it says nothing at it. */
+  /**
+   * The announcement of the cut that counts before it. What came too late for any before it says
+   * nothing at it.
+   */
   readonly before: EntryHash | undefined
 }
 
-/** What a cut's announcement says that is to be attested. */
+/** The content of a cut's announcement, to be attested. */
 export interface Proposal {
   readonly author: PeerId | undefined
   /** The governing entries that its announcer knew, the newest of them. */
@@ -102,7 +106,10 @@ export class Cuts {
     return this.#chain.at(-1)
   }
 
-  /** Was the state in use built in view of the cuts that count? Durable, so that what is due stays due. */
+  /**
+   * Was the state in use built in view of the cuts that count? Durable, so that what is due stays
+   * due.
+   */
   get areJudged(): boolean {
     return sameIds(this.#judged, idsOf(this.#chain))
   }
@@ -113,8 +120,8 @@ export class Cuts {
   }
 
   /**
-   * Can the state at `to` be computed from that at `base`? Yes if that is of a cut that counts, or of one in whose place
-   * `to` counts, with the same before it.
+   * Can the state at `to` be computed from that at `base`? Yes if that is of a cut that counts, or
+   * of one in whose place `to` counts, with the same before it.
    */
   leadTo(to: AnnouncedCut, base: CutState): boolean {
     if (to.hlc <= base.hlc || !dominates(to.vector, base.vector)) return false
@@ -127,7 +134,7 @@ export class Cuts {
     this.#save()
   }
 
-  /** Where in the chain this state belongs; -1: it is not of a cut that counts. */
+  /** The place of this state in the chain; -1: its cut does not count. */
   placeOf({ hlc, vector, before }: CutState): number {
     return this.#chain.findIndex(
       (cut) => cut.hlc === hlc && cut.before === before && equalVectors(cut.vector, vector),
@@ -135,8 +142,9 @@ export class Cuts {
   }
 
   /**
-   * A member announces a cut: learn of it; or, of a known one, what its announcer held, by the labels of this log. One that
-   * does not go beyond the one before it, or that names none before it although its announcer knew some, is ignored.
+   * A member announces a cut: learn of it; or, of a known one, what its announcer held, by the
+   * labels of this log. One that does not go beyond the one before it, or that names none before it
+   * although its announcer knew some, is ignored.
    */
   announce(cut: Omit<AnnouncedCut, 'counts'>): 'new' | 'known' | 'corrected' {
     const known = this.get(cut.id)
@@ -149,7 +157,10 @@ export class Cuts {
     this.#add({ ...cut, counts: true })
   }
 
-  /** Let those cuts count, of all that are kept, for which that holds by now: who attests them may be a member no more. */
+  /**
+   * Let those cuts count, of all that are kept, for which that holds by now: who attests them may
+   * be a member no more.
+   */
   recount(counts: (cut: AnnouncedCut) => boolean): void {
     const all = this.#all.map((cut) => {
       const now = counts(cut)
@@ -160,7 +171,10 @@ export class Cuts {
     this.#save()
   }
 
-  /** Those of the chain before a cut that entries above it are still judged by, oldest first: part of the state there. */
+  /**
+   * Those of the chain before a cut that entries above it are still judged by, oldest first: part
+   * of the state there.
+   */
   retainedAt({ vector, before }: CutState): readonly CountedCut[] {
     const at = this.#chain.findIndex(({ id }) => id === before)
     const chain = this.#chain.slice(0, at + 1)
@@ -170,7 +184,10 @@ export class Cuts {
     })
   }
 
-  /** The greatest clock of a cut before this one whose announcement is in it: what was gone by then may be purged. */
+  /**
+   * The greatest clock of a cut before this one whose announcement is in it: what was gone by then
+   * may be purged.
+   */
   deadBy({ vector, before }: CutState): Hlc {
     const at = this.#chain.findIndex(({ id }) => id === before)
     const known = this.#chain.slice(0, at + 1).filter(({ held }) => dominates(vector, held))
@@ -198,8 +215,8 @@ export class Cuts {
   }
 
   /**
-   * The state at `base` is kept and older ones are not. A cut says nothing more once every entry that the next
-   * announcer held, and this one perhaps not, is below it.
+   * The state at `base` is kept and older ones are not. A cut says nothing more once every entry
+   * that the next announcer held, and this one perhaps not, is below it.
    */
   prune(base: Cut): void {
     const left = this.#all.filter((cut) => {
@@ -233,7 +250,7 @@ export class Cuts {
   }
 }
 
-/** Of one member's proposals that do not count, the newest. */
+/** Keeps the newest of one member's proposals that do not count. */
 function withoutOld(
   all: readonly AnnouncedCut[],
   author: PeerId | undefined,
@@ -244,10 +261,11 @@ function withoutOld(
 }
 
 /**
- * Of cuts that go on from the same one, announced without knowing of each other, one counts. Two quorums have a member in
- * common, which confirmed one of their cuts first: the other announcer holds all of that one. It is the other that
- * counts: nothing is late for it that the first covers, and may have been dropped. Where each holds all of the other's,
- * the greater clock. all: by clock.
+ * Chooses the cut that counts of those that continue the same one, announced without knowing of
+ * each other. Two quorums have a member in common, which confirmed one of their cuts first: the
+ * other announcer holds all of that one. It is the other that counts: nothing is late for it that
+ * the first covers, and may have been dropped. Where each holds all of the other's, the greater
+ * clock. all: by clock.
  */
 function chosen(all: readonly AnnouncedCut[]): AnnouncedCut | undefined {
   const standing = all.filter(
@@ -257,7 +275,10 @@ function chosen(all: readonly AnnouncedCut[]): AnnouncedCut | undefined {
   return (standing.length > 0 ? standing : all).at(-1)
 }
 
-/** The cuts that count, each after the one that its announcer went by: the same for all by whom the same count. */
+/**
+ * The cuts that count, each after the one that its announcer went by: the same for all by whom the
+ * same count.
+ */
 function chainOf(announced: readonly AnnouncedCut[]): readonly AnnouncedCut[] {
   const all = announced.filter(({ counts }) => counts)
   const ids = new Set<EntryHash | undefined>(idsOf(all))
@@ -271,7 +292,10 @@ function chainOf(announced: readonly AnnouncedCut[]): readonly AnnouncedCut[] {
   return chain
 }
 
-/** Did the entry under (label, seq) come too late? `seenBy`: what its writer had applied, itself included. */
+/**
+ * Did the entry under (label, seq) come too late? `seenBy`: what its writer had applied, itself
+ * included.
+ */
 export function isLate(
   cuts: readonly CountedCut[],
   { label, seq }: { readonly label: ActorId; readonly seq: number },

@@ -1,6 +1,7 @@
-// Whether an entry may be applied, and what of it: rules that every replica applies alike (docs/formats/log.md). Header
-// and signature decide whether, and that a clear body is a batch; a keeper sees no more, and all must agree on what the log
-// is. What is wrong with a sealed body only costs its ops.
+// Whether an entry may be applied, and what of it: rules that every replica applies alike
+// (docs/formats/log.md). Header and signature decide whether, and that a clear body is a batch; a
+// keeper sees no more, and all must agree on what the log is. What is wrong with a sealed body only
+// costs its ops.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
@@ -21,9 +22,10 @@ import type { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
 
 /**
- * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of being admitted by one
- * admin while another began a key epoch; to go on without the ops would be to diverge. 'relabelling': its branch takes
- * the name of another, for which the state is built anew first. 'stopped': this node could not apply it (stopped-entry.ts).
+ * 'missing-past', 'future-clock', 'missing-key': not now, perhaps later. 'missing-key' comes of
+ * being admitted by one admin while another began a key epoch; to go on without the ops would be to
+ * diverge. 'relabelling': its branch takes the name of another, for which the state is built anew
+ * first. 'stopped': this node could not apply it (stopped-entry.ts).
  */
 export type EntryVerdict = 'applied' | Refusal | 'missing-key' | 'relabelling' | 'stopped'
 type Refusal = 'known' | 'missing-past' | 'future-clock'
@@ -35,7 +37,10 @@ interface CheckContext {
   readonly isVerified?: boolean
 }
 
-/** Its place means that an entry may be applied there. throws ShoalError for one that no replica will ever apply. */
+/**
+ * Its place means that an entry may be applied there. throws ShoalError for one that no replica
+ * will ever apply.
+ */
 export function checkEntry(
   entry: Entry,
   { replica, wallMs, isVerified = false }: CheckContext,
@@ -93,8 +98,8 @@ function checkGrant(
 }
 
 /**
- * Is this an entry of `author`, under an actor of theirs, that is not held here? found: what checkEntry made of it.
- * What others say of a writer's entries proves nothing; its signature does.
+ * Is this an entry of `author`, under an actor of theirs, that is not held here? found: what
+ * checkEntry made of it. What others say of a writer's entries proves nothing; its signature does.
  */
 export function isNews(
   entry: Entry,
@@ -105,15 +110,18 @@ export function isNews(
   return found !== 'known' && verifyEntry(entry, publicKey)
 }
 
-/** What a body says: ops by index, undefined where one has no effect; or why it cannot be known. */
+/**
+ * The content of a body: ops by index, undefined where one has no effect; or why it cannot be
+ * known.
+ */
 export type BodyReading =
   | { readonly kind: 'ops'; readonly ops: readonly (Op | undefined)[]; readonly plainBytes: number }
   | { readonly kind: 'missing-key' }
   | { readonly kind: 'unreadable'; readonly cause: ShoalError }
 
 /**
- * Read the body of an entry that may be applied. A keeper reads no sealed one: it has no ops there. 'unreadable' is
- * the writer's doing: the entry counts, without ops, for everyone.
+ * Read the body of an entry that may be applied. A keeper reads no sealed one: it has no ops there.
+ * 'unreadable' is the writer's doing: the entry counts, without ops, for everyone.
  * throws ShoalError 'malformed' for a clear body that is no batch, which nobody takes.
  */
 export function readBody(entry: Entry, author: PeerId, membership: Membership): BodyReading {

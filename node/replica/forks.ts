@@ -1,8 +1,10 @@
-// What a volume's log does not hold yet, or no longer should, because a chain forked. It waits for the state to be built
-// anew (rebuild.ts), which names everything as the whole set of branches says (protocol/log/fork.ts):
-//   a newcomer: a branch that takes the name of one that is held. One at a time; until then nothing else forks here
-//   intruders: branches held here that a checkpoint was made without, beside what it covers. Who knew the checkpoint
-//     first never took them. Their writer says it again (rebase.ts)
+// Entries that a volume's log does not hold yet, or no longer should, because a chain forked. They
+// wait for the state to be built anew (rebuild.ts), which names everything as the whole set of
+// branches says (protocol/log/fork.ts):
+//   a newcomer: a branch that takes the name of one that is held. One at a time; until then nothing
+//     else forks here
+//   intruders: branches held here that a checkpoint was made without, beside what it covers. Nodes
+//     that knew the checkpoint first never took them. Their writer restates them (rebase.ts)
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
@@ -15,13 +17,15 @@ import type { CheckpointOp } from './listeners.ts'
 import type { Removals } from './removals.ts'
 import type { Replica } from './replica.ts'
 
-/** The first entry of a branch that takes the name of another, and what is called otherwise for it. */
+/**
+ * The first entry of a branch that takes the name of another, and what is called otherwise for it.
+ */
 export interface Newcomer {
   readonly entry: Entry
   readonly rename: Rename
 }
 
-/** What waits for the state to be built anew. */
+/** Entries that wait until the state is built anew. */
 export interface Waiting {
   readonly newcomer: Newcomer | undefined
   /** First entries of branches. */
@@ -43,7 +47,10 @@ export class Forks {
   #newcomer: Newcomer | undefined
   /** First entries of branches. */
   readonly #intruders = new Set<EntryHash>()
-  /** How often what a cut's announcer held became known better; and how many of these are in the state. */
+  /**
+   * How often what a cut's announcer held became known better; and how many of these are in the
+   * state.
+   */
   #corrections = 0
   #corrected = 0
   /** Newcomers that turned out to have no place. */
@@ -53,7 +60,7 @@ export class Forks {
     this.#c = components
   }
 
-  /** What waits now. */
+  /** The entries that wait now. */
   get waiting(): Waiting {
     const intruders = new Set(this.#intruders)
     return { newcomer: this.#newcomer, intruders, corrections: this.#corrections }
@@ -80,8 +87,8 @@ export class Forks {
   }
 
   /**
-   * The greatest clock up to `hlc` at which a cut is whole: it parts no branches of a fork from each other, and no removal
-   * from what that decides on.
+   * The greatest clock up to `hlc` at which a cut is whole: it parts no branches of a fork from
+   * each other, and no removal from what that decides on.
    */
   wholeUpTo(hlc: Hlc): Hlc {
     const { replica, removals } = this.#c
@@ -89,7 +96,10 @@ export class Forks {
     return whole === hlc ? hlc : this.wholeUpTo(whole)
   }
 
-  /** The label of an entry; undefined while the state must be built anew for it. throws ShoalError 'fork'. */
+  /**
+   * The label of an entry; undefined while the state must be built anew for it. throws ShoalError
+   * 'fork'.
+   */
   nameAt(place: Place, entry: Entry): ActorId | undefined {
     if (place.existing === undefined) return place.label
     if (this.#homeless.has(entry.hash))
@@ -104,8 +114,8 @@ export class Forks {
   }
 
   /**
-   * A member announced a cut, in the last entry under `label`, which may be called otherwise here: its maker did not
-   * know of all branches.
+   * A member announced a cut, in the last entry under `label`, which may be called otherwise here:
+   * its maker did not know of all branches.
    */
   heed({ vector }: CheckpointOp, label: ActorId): void {
     const { actors, branches } = this.#c.replica()
@@ -116,7 +126,7 @@ export class Forks {
     if (this.#intruders.size > 0) this.tell()
   }
 
-  /** What came too late may be something else: the cut was known by the labels of another, from its checkpoint. */
+  /** Judges late entries again: the cut was known by the labels of another, from its checkpoint. */
   judgeAgain(): void {
     this.#corrections++
     this.tell()

@@ -1,6 +1,7 @@
-// The governing entries of a volume as this node keeps them: for good, whatever becomes of the rest of the log. 'A' hash ->
-// the entry in wire form. Each is verified by itself (protocol/membership/governance.ts), whoever brought it, so what they
-// say is believed of nobody else.
+// The governing entries of a volume as this node keeps them: for good, whatever becomes of the rest
+// of the log. 'A' hash -> the entry in wire form. Each is verified by itself
+// (protocol/membership/governance.ts), whoever brought it, so what they say is believed of nobody
+// else.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -29,7 +30,10 @@ const ENTRY: ByteString = STATE_PREFIXES.governingEntry
 /** States as of some acts that are kept: of the cuts that checkpoints are made at. */
 const STATES_MAX = 8
 
-/** Ops of an entry by index, as far as its author's role allows; undefined: it cannot be read, or not yet. */
+/**
+ * Ops of an entry by index, as far as its author's role allows; undefined: it cannot be read, or
+ * not yet.
+ */
 export type ReadOps = (entry: Entry) => readonly (Op | undefined)[] | undefined
 
 export class Governance {
@@ -46,7 +50,7 @@ export class Governance {
     this.dag = new GoverningDag(origins)
   }
 
-  /** Of what is here; readAgain() reads it. */
+  /** Opens the governance of this volume; readAgain() reads it. */
   static async open(view: StateView, origins: Origins): Promise<Governance> {
     const governance = new Governance(view, origins)
     const entries: Entry[] = []
@@ -62,7 +66,7 @@ export class Governance {
     return this.#version
   }
 
-  /** What all of them make of the volume. */
+  /** The state of the volume by all of them. */
   get state(): GovernanceState {
     return (this.#state ??= GovernanceState.of(this.dag))
   }
@@ -82,7 +86,10 @@ export class Governance {
     return this.dag.get(id) !== undefined
   }
 
-  /** What one names that is made by who holds these of them: the newest, should there be too many. */
+  /**
+   * The heads to name in an entry by a writer that holds these of them: the newest, should there be
+   * too many.
+   */
   headsIn(holds: (act: GoverningAct) => boolean): EntryHash[] {
     const held = [...this.dag.all()].filter(holds)
     const named = new Set(held.flatMap(({ parents }) => parents))
@@ -155,7 +162,7 @@ export class Governance {
     this.#version++
     this.#state = undefined
     if (ops === undefined) return
-    // What is read only now may be of the past of any.
+    // An act that is read only now may be in the past of any.
     this.#states.clear()
   }
 }

@@ -1,4 +1,4 @@
-// What is kept of a volume's newest checkpoint: the cut, and the roots of the state there.
+// The kept part of a volume's newest checkpoint: the cut, and the roots of the state there.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -16,7 +16,7 @@ import type { Roots } from '../state/checkpoint-view.ts'
 import type { CutState, Proposal } from './cuts.ts'
 import type { StateView } from '../state/state-view.ts'
 
-/** What lies at a cut. */
+/** A cut and the roots of the state there. */
 export interface Checkpoint extends CutState, Roots {}
 
 /** The state before the first entry. */
@@ -28,7 +28,9 @@ export const NO_CHECKPOINT: Checkpoint = {
   before: undefined,
 }
 
-/** One that a peer has: its cut and roots are those that the announcement says, and members attest. */
+/**
+ * One that a peer has: its cut and roots are those that the announcement says, and members attest.
+ */
 export interface FetchedCheckpoint extends Checkpoint {
   /** The entry that announces it, and what that says its author had applied before. */
   readonly announcement: Entry
@@ -73,7 +75,10 @@ export function writeCandidate(view: StateView, candidate: Candidate | undefined
   view.put(CANDIDATE, encodeCbor([fromHex(id), encodeCheckpoint(checkpoint)]))
 }
 
-/** The entry that announces the newest checkpoint: who starts from that is shown it, also when the log is gone. */
+/**
+ * The entry that announces the newest checkpoint: who starts from that is shown it, also when the
+ * log is gone.
+ */
 export function readAnnouncement(view: StateView): Entry | undefined {
   const bytes = view.get(ANNOUNCEMENT)
   return bytes === undefined ? undefined : decodeEntry(bytes)

@@ -1,4 +1,4 @@
-// What a volume tells of, and to whom.
+// The events of a volume, and their listeners.
 import type { ActorId, EntryHash, NodeId } from '../../protocol/ids.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
@@ -18,12 +18,15 @@ export const MEMBER_OPS: ReadonlySet<Op['kind']> = new Set([
   'policy',
 ])
 
-/** Who wants to be told of one kind of event. */
+/** Listeners for one kind of event. */
 export class Listeners<Args extends readonly unknown[]> {
   readonly #listeners = new Set<(...args: Args) => void>()
   readonly #onFailure: ((error: unknown) => void) | undefined
 
-  /** onFailure: told of a listener that throws, in place of whoever tells: what that does goes on, and the others hear. */
+  /**
+   * onFailure: told of a listener that throws, in place of whoever tells: what that does goes on,
+   * and the others hear.
+   */
   constructor(onFailure?: (error: unknown) => void) {
     this.#onFailure = onFailure
   }
@@ -46,13 +49,15 @@ export class Listeners<Args extends readonly unknown[]> {
   }
 }
 
-/** What a volume tells of. */
+/** The events of a volume. */
 export class VolumeEvents {
-  /** What a person should know of the log, with its details. */
+  /** Events of the log that people should know of, with details. */
   readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
   readonly #failed = (error: unknown): void =>
     this.note.tell('a part of this node failed at what was written', { error: String(error) })
-  /** Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied. */
+  /**
+   * Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied.
+   */
   readonly change: Listeners<[changes: ChangeSet, local: boolean]> = new Listeners(this.#failed)
   /** Members came, went or changed, or a policy was set. */
   readonly members: Listeners<[]> = new Listeners(this.#failed)
@@ -66,11 +71,17 @@ export class VolumeEvents {
   readonly cut: Listeners<[id: EntryHash]> = new Listeners(this.#failed)
   /** Somebody has attested a checkpoint. */
   readonly attested: Listeners<[attestation: Attestation]> = new Listeners(this.#failed)
-  /** What concerns the security of the volume, as its log and its checkpoints show it, or its life. */
+  /**
+   * Events that concern the security of the volume, as its log and its checkpoints show it, or its
+   * life.
+   */
   readonly security: Listeners<[event: Omit<SecurityEvent, 'volume'>]> = new Listeners(this.#failed)
   readonly #resets = new Set<() => () => void>()
 
-  /** `before` is called before the state is replaced by another, and what it returns after: anything may change. */
+  /**
+   * `before` is called before the state is replaced by another, and what it returns after: anything
+   * may change.
+   */
   onReset(before: () => () => void): () => void {
     this.#resets.add(before)
     return () => this.#resets.delete(before)

@@ -1,5 +1,5 @@
-// Members, keys and policies of one volume, as its governing entries tell: the same on every replica that knows the same of
-// them. Some records a member, in memory.
+// Members, keys and policies of one volume, as its governing entries tell: the same on every
+// replica that knows the same of them. Some records a member, in memory.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { EntryHash, PeerId } from '../../protocol/ids.ts'
@@ -25,7 +25,7 @@ export class Membership {
   readonly #view: StateView
   readonly #self: PeerId
   readonly #keys: EpochKeys
-  /** Of the governing entries, when keys were last taken from them. */
+  /** The version of the governing entries when keys were last taken from them. */
   #version = -1
   #isRefreshing = false
   /** How members describe themselves in the state in use. */
@@ -111,7 +111,10 @@ export class Membership {
     return this.#fresh.newest
   }
 
-  /** The secret that seals in an epoch; undefined when this node is a keeper or was not yet given one. */
+  /**
+   * The secret that seals in an epoch; undefined when this node is a keeper or was not yet given
+   * one.
+   */
   secret(epoch: number): Uint8Array | undefined {
     return this.isKeeper() ? undefined : this.#fresh.secret(epoch)
   }
@@ -142,12 +145,15 @@ export class Membership {
     this.#version = -1
   }
 
-  /** What this node was admitted as: holds until its log tells. */
+  /** Sets the role with which this node was admitted: holds until its log tells. */
   expectRole(role: Role): void {
     this.#view.put(EXPECTED_ROLE, Buffer.from(role))
   }
 
-  /** Admitted, but the log held here does not tell of it yet: nobody who has the entry was in reach, or a clock is ahead. */
+  /**
+   * Admitted, but the log held here does not tell of it yet: nobody who has the entry was in reach,
+   * or a clock is ahead.
+   */
   isAwaited(): boolean {
     return (
       this.state.member(this.#self) === undefined && this.#view.get(EXPECTED_ROLE) !== undefined
@@ -164,7 +170,8 @@ export class Membership {
 
   /**
    * Take a governing entry, all that it names being here. returns whether it is new.
-   * throws ShoalError for one that is never to be taken: 'malformed', 'bad-signature', 'not-a-member'.
+   * throws ShoalError for one that is never to be taken: 'malformed', 'bad-signature',
+   * 'not-a-member'.
    */
   take(entry: Entry): boolean {
     const { governance } = this
@@ -173,20 +180,20 @@ export class Membership {
     return governance.take(entry, this.readOps)
   }
 
-  /** What the governing entries up to these make of the volume. */
+  /** The state of the volume by the governing entries up to these. */
   stateAt(heads: readonly EntryHash[]): GovernanceState {
     this.#refresh()
     return this.governance.stateAt(heads)
   }
 
-  /** What a governing entry says, as far as its author's role allows and this node can read it. */
+  /** The ops of a governing entry, as far as its author's role allows and this node can read it. */
   readonly readOps = (entry: Entry): readonly (Op | undefined)[] | undefined => {
     const reading = readBody(entry, authorOfGoverning(entry.header), this)
     if (reading.kind === 'ops') return reading.ops
     return reading.kind === 'unreadable' ? [] : undefined
   }
 
-  /** What the governing entries make of the volume. */
+  /** The state of the volume by its governing entries. */
   get state(): GovernanceState {
     this.#refresh()
     return this.governance.state

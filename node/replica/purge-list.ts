@@ -1,6 +1,7 @@
-// What nobody can speak of any more, of all tables of a state: objects of the tree (protocol/tree/purge.ts), what was
-// said of stripes that has no effect any more, and pins that were taken away. The list is made of the state at a cut; the
-// state in use is purged by the same list, and is then as if the ops above the cut had come to the purged one.
+// Lists what no op can refer to any more in all tables of a state: objects of the tree
+// (protocol/tree/purge.ts), records of stripes that have no effect any more, and pins that were
+// removed. The list is made of the state at a cut; the state in use is purged by the same list, and
+// is then as if the ops above the cut had come to the purged one.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -26,7 +27,7 @@ export const TELLTALES: readonly ByteString[] = [...GARBAGE_PREFIXES, TRACE, PIN
 
 const TRACE_BYTES = TRACE.length + CID_BYTES
 
-/** What to purge of the state at a cut by one record under TELLTALES. */
+/** The records to purge from the state at a cut for one record under TELLTALES. */
 export function garbageBy(
   { view, stripes }: Tables,
   record: readonly [ByteString, Uint8Array],

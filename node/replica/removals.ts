@@ -1,6 +1,7 @@
-// What entries that take roles away decide on: a later one may make void what was applied. Then the state is to be built
-// anew (rebuild.ts); that this is due is as durable as the entry that it comes of. What their authors had seen is found in
-// the log; below a checkpoint nothing is asked of that, since none of them had seen what comes above.
+// Removals of roles, and their effect on the past: a later one may make void what was applied. Then
+// the state is to be built anew (rebuild.ts); that this is due is as durable as the entry that it
+// comes of. What their authors had seen is found in the log; below a checkpoint nothing is asked of
+// that, since none of them had seen what comes above.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { HLC_MAX } from '../../protocol/clock/hlc.ts'
@@ -32,7 +33,7 @@ export interface RemovalsComponents {
   readonly replica: () => Replica
 }
 
-/** What a judge in use was made of. */
+/** The sources of the judge in use. */
 interface Made {
   readonly judge: Judge
   readonly of: readonly unknown[]
@@ -40,7 +41,7 @@ interface Made {
 
 export class Removals {
   readonly #c: RemovalsComponents
-  /** What authors had seen, by the labels of the state in use. */
+  /** The pasts of authors, by the labels of the state in use. */
   readonly #pasts = new Map<EntryHash, VersionVector>()
   #made: Made | undefined
 
@@ -48,7 +49,7 @@ export class Removals {
     this.#c = components
   }
 
-  /** What judges entries that come now. */
+  /** The judge of entries that come now. */
   get judge(): Judge {
     const { cuts, membership, replica } = this.#c
     const of = [cuts.chain, membership.state, replica()]
@@ -57,7 +58,9 @@ export class Removals {
     return this.#made.judge
   }
 
-  /** What judges by a part of the governing entries: those that the announcer of a cut knew, up to that. */
+  /**
+   * A judge by a part of the governing entries: those that the announcer of a cut knew, up to that.
+   */
   judgeBy(state: GovernanceState): Judge {
     return new Judge(this.#c.cuts.chain, state, this.#pastOf)
   }
@@ -68,8 +71,8 @@ export class Removals {
   }
 
   /**
-   * An entry that is about to be applied becomes known to all judges now, if it governs. returns whether it is why the
-   * state must be built anew.
+   * An entry that is about to be applied becomes known to all judges now, if it governs. returns
+   * whether it is why the state must be built anew.
    */
   add(entry: Entry, place: Place): boolean {
     if (!isGoverning(entry.header)) return false
@@ -81,7 +84,9 @@ export class Removals {
     return !wasDue && this.isDue
   }
 
-  /** The same of one that a state has which was built anew with it, without knowing what it says. */
+  /**
+   * The same of one that a state has which was built anew with it, without knowing what it says.
+   */
   addTaken(entry: Entry): void {
     if (isGoverning(entry.header) && this.#c.membership.take(entry)) this.#setDue(true)
   }
@@ -100,8 +105,9 @@ export class Removals {
   }
 
   /**
-   * The state builds on a checkpoint at this cut. Where what its announcer did not know would decide on entries below it,
-   * or what that knew does not stand, it is built anew: below the cut all go by what the announcer knew.
+   * The state builds on a checkpoint at this cut. Where what its announcer did not know would
+   * decide on entries below it, or what that knew does not stand, it is built anew: below the cut
+   * all go by what the announcer knew.
    */
   checkBelow({ vector }: Cut, then: GovernanceState): void {
     const { revocations } = this.#c.membership.state
@@ -116,7 +122,9 @@ export class Removals {
     if (isOther) this.#setDue(true)
   }
 
-  /** The state in use was built by this judge: it is due again if what came meanwhile changes that. */
+  /**
+   * The state in use was built by this judge: it is due again if what came meanwhile changes that.
+   */
   settle(judge: Judge): void {
     this.#pasts.clear()
     this.#made = undefined
@@ -124,8 +132,8 @@ export class Removals {
   }
 
   /**
-   * The greatest clock up to `hlc` at which a cut is the same whatever else is heard of: no entry above it that takes a
-   * role away decides on what is below.
+   * The greatest clock up to `hlc` at which a cut is the same whatever else is heard of: no entry
+   * above it that takes a role away decides on what is below.
    */
   wholeUpTo(hlc: Hlc): Hlc {
     const { ancestry, settled } = this.#c.replica()
@@ -161,7 +169,10 @@ export class Removals {
     )
   }
 
-  /** The first entry under each label of a peer that somebody with this past had not seen. Nobody's past: none. */
+  /**
+   * The first entry under each label of a peer that somebody with this past had not seen. Nobody's
+   * past: none.
+   */
   #unseenBy(
     target: PeerId,
     past: VersionVector | undefined,
@@ -173,7 +184,7 @@ export class Removals {
       .map(({ id }) => ({ id, first: Math.max((past.get(id) ?? 0) + 1, branches.firstSeq(id)) }))
   }
 
-  /** What the author of a governing entry had seen of the log, if that has the entry above its checkpoint. */
+  /** The past of a governing entry's author, if the log has the entry above its checkpoint. */
   readonly #pastOf = (id: EntryHash): VersionVector | undefined => {
     const known = this.#pasts.get(id)
     if (known !== undefined) return known

@@ -1,6 +1,7 @@
-// What a volume's log makes of an empty volume: its tree, members, stripes and actors. A function of the entries alone:
-// replicas that took the same entries, each after its past, hold the same records. The state in use is one; others are
-// made to compute a checkpoint, or to build a state anew.
+// A volume's log applied to an empty volume: its tree, members, stripes and actors. A function of
+// the entries alone: replicas that took the same entries, each after its past, hold the same
+// records. The state in use is one; others are made to compute a checkpoint, or to build a state
+// anew.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -55,24 +56,24 @@ const FORK: ByteString = STATE_PREFIXES.fork
 /** A content that lost against a newer one, where such are not shown, can be had this long. */
 const LOST_GRACE_MS: number = 30 * DAY_MS
 
-/** Whose replica of which volume. */
+/** The owner of a replica, and its volume. */
 export interface ReplicaOwner {
   readonly volume: VolumeId
   /** One for all replicas of a volume: what governs it is not part of a state. */
   readonly membership: Membership
 }
 
-/** What a replica is opened on. */
+/** The base on which a replica is opened. */
 export interface Ground {
   /** The volume's own view, in which the nodes of checkpoints are. */
   readonly stored: StateView
-  /** What its records were copied from, and the log below it perhaps dropped. */
+  /** The checkpoint from which its records were copied; the log below it may be dropped. */
   readonly base: Checkpoint | undefined
   /** Undefined: those in the records. */
   readonly branches?: Branches
 }
 
-/** What may be purged of the state at a cut: what was gone at another that was known to all by then. */
+/** The garbage of the state at a cut: objects gone at another cut that was known to all by then. */
 export interface Oblivious {
   /** Clock of the cut. */
   readonly hlc: Hlc
@@ -124,7 +125,7 @@ export class Replica {
     this.ancestry = new Ancestry({ ...tables, entries: this.entries, settled, atCheckpoint })
   }
 
-  /** What the checkpoint covers. */
+  /** The part of the log covered by the checkpoint. */
   get settled(): VersionVector {
     return this.checkpoint?.vector ?? NOTHING
   }
@@ -149,20 +150,20 @@ export class Replica {
     })
   }
 
-  /** Who wrote an entry, held or about to be. */
+  /** The author of an entry, held or about to be. */
   authorOf({ header }: Entry): PeerId {
     const known = this.actors.get(header.actor)?.peer
     return known ?? peerIdFromPublicKey(header.origin?.publicKey ?? new Uint8Array(32))
   }
 
-  /** What an entry says, as far as this node may know. */
+  /** The content of an entry, as far as this node may know it. */
   read(entry: Entry): BodyReading {
     return readBody(entry, this.authorOf(entry), this.membership)
   }
 
   /**
-   * The label that an entry gets at its place; or what would be called otherwise for it: then the state is to be built
-   * anew. settled: what a checkpoint has fixed the labels of.
+   * The label that an entry gets at its place; or what would be called otherwise for it: then the
+   * state is to be built anew. settled: what a checkpoint has fixed the labels of.
    * throws ShoalError 'fork' for a branch too many, or one that came too late for its label.
    */
   nameAt(place: Place, { header, hash }: Entry, settled?: VersionVector): ActorId | Rename {
@@ -187,8 +188,8 @@ export class Replica {
   }
 
   /**
-   * Take an entry under its label, with these of its ops as far as it counts; own sealed ops were applied when they were
-   * made.
+   * Take an entry under its label, with these of its ops as far as it counts; own sealed ops were
+   * applied when they were made.
    * returns the ops as they were applied.
    */
   apply(
@@ -258,8 +259,8 @@ export class Replica {
   }
 
   /**
-   * Take an entry that was taken before, into another state. One that does not count says nothing here: returns what
-   * it would have said.
+   * Take an entry that was taken before, into another state. One that does not count says nothing
+   * here: returns what it would have said.
    */
   replay(entry: Entry, place: Place, judge: Judge): readonly (Op | undefined)[] | undefined {
     const reading = this.read(entry)
@@ -269,13 +270,17 @@ export class Replica {
     return standing === 'counts' ? undefined : this.#translated(place.label, ops)
   }
 
-  /** All entries up to `hlc` are taken, and every member has them: forget what only later ones would need. */
+  /**
+   * All entries up to `hlc` are taken, and every member has them: forget what only later ones would
+   * need.
+   */
   settle(hlc: Hlc): void {
     this.moves.forget(this.view, lastStamp(hlc))
   }
 
   /**
-   * Some of what nobody can speak of any more, in the state at a cut. after: '' to begin, then `next`; undefined when that was all. cost: O(what is gone, and conflicts).
+   * Some of what nobody can speak of any more, in the state at a cut. after: '' to begin, then
+   * `next`; undefined when that was all. cost: O(what is gone, and conflicts).
    */
   async garbage(
     { hlc, deadBy, isLww }: Oblivious,
@@ -302,8 +307,9 @@ export class Replica {
   }
 
   /**
-   * Is an announcement, in the last entry under `label`, of a cut that its writer held, and does it say truly what its writer
-   * knew? One that does not is ignored, on every replica: what it covers would be taken for settled.
+   * Is an announcement, in the last entry under `label`, of a cut that its writer held, and does it
+   * say truly what its writer knew? One that does not is ignored, on every replica: what it covers
+   * would be taken for settled.
    */
   isSound(op: CheckpointOp, label: ActorId): boolean {
     const { actors, ancestry, branches, membership } = this
@@ -323,8 +329,8 @@ export class Replica {
 }
 
 /**
- * What has effect of an entry that does not count: of one that is void, that it announces a cut. Others have gone by that,
- * and may have dropped what lies below.
+ * The remaining effect of an entry that does not count: of one that is void, that it announces a
+ * cut. Others have gone by that, and may have dropped what lies below.
  */
 const leftOver = {
   late: (): undefined => undefined,

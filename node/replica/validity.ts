@@ -1,10 +1,11 @@
-// Which entries of a log count. One that came too late for a cut that counts does not (cuts.ts); nor does one of a member
-// whose role was taken away before its writer knew, and without whoever did so knowing of it, or one under a role that
-// nobody could give. These are kept, pointed to and passed on like any other, and say nothing. Governing entries are judged
-// by each other alone (protocol/membership/governance-state.ts): no cut makes one of them late.
+// Which entries of a log count. One that came too late for a cut that counts does not (cuts.ts);
+// nor does one of a member whose role was taken away before its writer knew, and without whoever
+// did so knowing of it, or one under a role that nobody could give. These are kept, pointed to and
+// passed on like any other, and say nothing. Governing entries are judged by each other alone
+// (protocol/membership/governance-state.ts): no cut makes one of them late.
 //
-// A judge goes by fixed cuts and governing entries, never by what a state has come to, so the order in which entries are
-// taken decides nothing; who knows the same of these judges alike.
+// A judge goes by fixed cuts and governing entries, never by what a state has come to, so the order
+// in which entries are taken decides nothing; who knows the same of these judges alike.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, EntryHash, PeerId } from '../../protocol/ids.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
@@ -21,7 +22,7 @@ export type Validity = 'counts' | 'late' | 'void'
 /** An entry, as far as its standing goes by its writer's rights. */
 export interface Act {
   readonly id: EntryHash
-  /** Where it is, by labels here. */
+  /** Its label here. */
   readonly label: ActorId
   readonly seq: number
   /** Its writer. */
@@ -31,12 +32,14 @@ export interface Act {
   readonly governs: boolean
 }
 
-/** What the author of a governing entry had seen of the log; undefined where that does not have the entry. */
+/**
+ * The past of a governing entry's author in the log; undefined where that does not have the entry.
+ */
 export type PastOf = (id: EntryHash) => VersionVector | undefined
 
-/** What a judge needs of the state that an entry is taken into. */
+/** The facts that a judge needs about the state that an entry is taken into. */
 export interface Court {
-  /** What the checkpoint covers that the state builds on. */
+  /** The part of the log covered by the checkpoint that the state builds on. */
   readonly settled: VersionVector
   readonly ancestry: Pick<Ancestry, 'covers'>
 }
@@ -61,7 +64,7 @@ export class Judge {
     return new Judge(renamedCuts(this.cuts, renames), this.state, pastOf)
   }
 
-  /** Of an entry above the checkpoint. seenBy: what its writer had applied, itself included. */
+  /** The validity of an entry above the checkpoint. */
   standingOf(act: Act, court: Court, seenBy: () => VersionVector): Validity {
     if (act.governs) return this.state.isVoid(act.id) ? 'void' : 'counts'
     if (isLate(this.cuts, act, seenBy)) return 'late'
@@ -73,7 +76,7 @@ export class Judge {
     const grant = this.state.grant(act.grant, act.peer)
     if (grant === undefined) return false
     if (this.state.revocationsOf(grant).some((one) => this.#isUnseen(act, one, court))) return false
-    // Who has seen that it has another role by now writes in that.
+    // An author that has seen that it has a newer role writes under that one.
     const hasSeen = (entry: EntryName | undefined): boolean =>
       entry !== undefined && court.ancestry.covers(seenBy(), entry)
     return !this.state.newerGrants(grant).some(({ id }) => hasSeen(this.state.act(id)))
@@ -89,7 +92,9 @@ export class Judge {
     return this.state.revocations.some((one) => one.act.id === act.id && one.target === target)
   }
 
-  /** Had whoever took the role away not seen this entry? Below the checkpoint, nothing above it was. */
+  /**
+   * Had whoever took the role away not seen this entry? Below the checkpoint, nothing above it was.
+   */
   #isUnseen({ label, seq }: Act, { act }: Revocation, { settled, ancestry }: Court): boolean {
     if (ancestry.covers(settled, act)) return true
     const past = this.#pastOf(act.id)

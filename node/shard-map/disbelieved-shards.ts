@@ -1,6 +1,7 @@
-// What this node does not believe of the shard map: that a peer holds a shard of which the peer could not show it the
-// bytes. The map names the peer still, for the others and until the peer says otherwise, but here it does not count, until
-// it proves that it has the shard. In memory, and bounded: what is forgotten is found again by the next audit.
+// The shards of the map that this node does not believe in: a peer could not show it the bytes of a
+// shard that it is said to hold. The map names the peer still, for the others and until the peer
+// says otherwise, but here it does not count, until it proves that it has the shard. In memory, and
+// bounded: what is forgotten is found again by the next audit.
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { GroupId, Holders, MappedStripe, StripeGroup } from './stripe-map.ts'
@@ -95,7 +96,9 @@ export class DisbelievedShards {
     return { ...stripe, holders: believed }
   }
 
-  /** The groups as they are with that: a stripe of which somebody is not believed is one by itself. */
+  /**
+   * The groups as they are with that: a stripe of which somebody is not believed is one by itself.
+   */
   groups(all: readonly StripeGroup[]): readonly StripeGroup[] {
     if (this.#last?.all !== all || this.#last.version !== this.#version) {
       const groups = this.#look(all)
@@ -135,7 +138,7 @@ export class DisbelievedShards {
     return [...others, ...alone]
   }
 
-  /** Of these those who may hold shards: the same object if all may. */
+  /** The members among these that may hold shards: the same object if all may. */
   #members(holders: Holders): Holders {
     const { mayStore } = this.#parts
     if (holders.every((peers) => peers.every(mayStore))) return holders

@@ -1,7 +1,7 @@
-// Stripes by what decides what becomes of them: placement group, code, class, holders, cold tiers, and whether they are
-// condemned, or swept.
-// Counts and sums are in memory, so that health needs no scan; which stripes they are is an index in the store. Both
-// follow from the records of the stripes alone, and lie in checkpoints like these.
+// Stripes by what decides what becomes of them: placement group, code, class, holders, cold tiers,
+// and whether they are condemned, or swept. Counts and sums are in memory, so that health needs no
+// scan; which stripes they are is an index in the store. Both follow from the records of the
+// stripes alone, and lie in checkpoints like these.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { compareBytes, fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -25,7 +25,10 @@ const GROUP_ID_BYTES = 16
 /** In use, condemned, or swept. */
 type End = 0 | 1 | 2
 
-/** What the stripes of a group share: placement group, k, m, class, end, holders, and cold tiers if any. */
+/**
+ * The fields that stripes of a group share: placement group, k, m, class, end, holders, and cold
+ * tiers if any.
+ */
 type Shared = readonly [
   number,
   number,

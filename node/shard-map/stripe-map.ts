@@ -1,5 +1,5 @@
-// What the data paths know of a volume: where chunks are, who may hold shards, and with which keys chunks are sealed.
-// The namespace implements it over the log; data never looks further.
+// The view of a volume that the data paths have: where chunks are, who may hold shards, and with
+// which keys chunks are sealed. The namespace implements it over the log; data never looks further.
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -17,7 +17,10 @@ export type Holders = readonly (readonly PeerId[])[]
 /** Hash of what the stripes of a group share. */
 export type GroupId = string & { readonly brand: 'group' }
 
-/** Stripes that share placement group, code, class and holders: what becomes of them is one question. */
+/**
+ * Stripes that share placement group, code, class and holders: what becomes of them is one
+ * question.
+ */
 export interface StripeGroup {
   readonly id: GroupId
   readonly placementGroup: number
@@ -32,9 +35,9 @@ export interface StripeGroup {
   readonly holders: Holders
   /** Names of the cold tiers that hold copies, in their order. */
   readonly tiers: readonly string[]
-  /** Of those that lie in a tier, how many shards of each are to stay with peers; undefined: all. */
+  /** For stripes in a tier, the number of shards of each that peers must hold; undefined: all. */
   readonly floor?: number
-  /** Of stripes. */
+  /** The number of stripes. */
   readonly count: number
   /** Sum over its stripes of the bytes of one shard: what each holder holds. */
   readonly shardBytes: number
@@ -48,7 +51,10 @@ export interface MappedStripe {
   /** Undefined: the volume's. */
   readonly class: RedundancyClass | undefined
   readonly isCondemned: boolean
-  /** It is condemned, and somebody says that nobody needs it: who holds a shard of it decides whether to believe that. */
+  /**
+   * It is condemned, and somebody says that nobody needs it: who holds a shard of it decides
+   * whether to believe that.
+   */
   readonly isSwept: boolean
   readonly cold: readonly ColdCopy[]
   /** When it was recorded, or somebody was last said to have read of it. */
@@ -61,13 +67,13 @@ export interface MappedStripe {
 export interface ColdCopy {
   readonly tier: string
   readonly pack: PackId
-  /** Where its first block begins. */
+  /** The offset of its first block. */
   readonly offset: number
   /** When it was known to be whole there. */
   readonly since: Hlc
 }
 
-/** Where a chunk lies: a stripe, and the chunk's place in its header. */
+/** The place of a chunk: a stripe, and the chunk's index in its header. */
 export interface ChunkLocation {
   readonly stripe: StripeId
   readonly index: number
@@ -77,11 +83,13 @@ export interface ChunkLocation {
   readonly isSwept: boolean
 }
 
-/** What changed in the map, whoever said so. */
+/** A change of the map, by whomever. */
 export type MapEvent =
   | { readonly kind: 'shards'; readonly stripe: StripeId }
   | {
-      /** A member says that these are not held. That changes nothing, until it is found to be so. */
+      /**
+       * A member says that these are not held. That changes nothing, until it is found to be so.
+       */
       readonly kind: 'doubted'
       readonly stripe: StripeId
       readonly shards: readonly HeldShard[]
@@ -90,9 +98,15 @@ export type MapEvent =
   | { readonly kind: 'condemned' | 'swept' | 'cold'; readonly stripes: readonly StripeId[] }
 
 export interface StripeMap {
-  /** Stripes that list a chunk: those in use first, then those recorded first. What they list is not known to be so. */
+  /**
+   * Stripes that list a chunk: those in use first, then those recorded first. What they list is not
+   * known to be so.
+   */
   locations(chunk: ChunkId): readonly ChunkLocation[]
-  /** Undefined for what the map does not know. Holders are members, but for those that this node does not believe. */
+  /**
+   * Undefined for what the map does not know. Holders are members, but for those that this node
+   * does not believe.
+   */
   stripe(id: StripeId): MappedStripe | undefined
   /** In memory; the same array as long as none has changed. */
   groups(): readonly StripeGroup[]
@@ -101,40 +115,56 @@ export interface StripeMap {
   /** All in order of id: for slow passes in the background only. */
   stripes(options?: { after?: StripeId }): AsyncIterable<StripeId>
   /**
-   * Log a stripe with these holders, others than this node with their receipts, beside those it has; one that is condemned
-   * or swept is in use again. Its class is in its header. Resolves when the entry is durable here.
+   * Log a stripe with these holders, others than this node with their receipts, beside those it
+   * has; one that is condemned or swept is in use again. Its class is in its header. Resolves when
+   * the entry is durable here.
    */
   recordStripe(headerBytes: Uint8Array, given: readonly Holding[]): Promise<void>
   /**
-   * Say who holds what from now on: this node, or others by their receipts; or that this node holds it no more. Resolves
-   * when the entry is durable here.
+   * Say who holds what from now on: this node, or others by their receipts; or that this node holds
+   * it no more. Resolves when the entry is durable here.
    */
   recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void>
-  /** This node found that a peer does not hold what it says: that does not count here any more, and others are told once. */
+  /**
+   * This node found that a peer does not hold what it says: that does not count here any more, and
+   * others are told once.
+   */
   disbelieve(shard: BelievedShard, options?: { readonly isTold?: boolean }): void
   /** It has proven that it does. */
   believe(shard: BelievedShard): void
-  /** What peers say that they hold, and is not believed here: of a peer or a stripe, the latest last, at most so many. */
+  /**
+   * Reported holdings that are not believed here: of a peer or a stripe, the latest last, at most
+   * so many.
+   */
   disbelieved(of: Disbelieved): readonly BelievedShard[]
   /** Let nobody reference chunks by way of these stripes any more. */
   condemn(stripes: readonly StripeId[]): Promise<void>
-  /** Say of condemned stripes that nobody needs them: their holders see to it. No effect on one that is not condemned then. */
+  /**
+   * Say of condemned stripes that nobody needs them: their holders see to it. No effect on one that
+   * is not condemned then.
+   */
   sweep(stripes: readonly StripeId[]): Promise<void>
-  /** Up to where the log is taken here; and up to where every member has it, and nothing can come before that any more. */
+  /**
+   * Up to where the log is taken here; and up to where every member has it, and nothing can come
+   * before that any more.
+   */
   progress(): { readonly taken: Hlc; readonly stable: Hlc }
   /**
-   * Told of each change in the log after it was applied here; of none where the whole state is replaced. Returns what
-   * ends it.
+   * Told of each change in the log after it was applied here; of none where the whole state is
+   * replaced. Returns what ends it.
    */
   onChange(listener: (event: MapEvent) => void): () => void
-  /** Members that may hold shards, this node included, by what they offer; weight 0: gives its shards away. */
+  /**
+   * Members that may hold shards, this node included, by what they offer; weight 0: gives its
+   * shards away.
+   */
   candidates(): readonly Candidate[]
   /** Is a member to be given no new shards, because it is full, or did not hold what it said? */
   isAvoided(peer: PeerId): boolean
   redundancy(): RedundancyClass
   /** Is there a cold tier that stripes may go into? */
   hasTier(): boolean
-  /** Of an epoch, or of the current one. */
+  /** The keys of an epoch, or of the current one. */
   keys(epoch?: number): ChunkKeys
   chunkSizes(): ChunkSizes
   /** How people call a member. */
@@ -144,7 +174,10 @@ export interface StripeMap {
   mayStore(peer: PeerId): boolean
 }
 
-/** Is the chunk listed by a stripe in use of this class (undefined: the volume's)? Whether it lies there is for dedup-check.ts. */
+/**
+ * Is the chunk listed by a stripe in use of this class (undefined: the volume's)? Whether it lies
+ * there is for dedup-check.ts.
+ */
 export function isListed(
   map: Pick<StripeMap, 'locations'>,
   chunk: ChunkId,

@@ -1,11 +1,14 @@
-// What the log says of one stripe, and what follows from it. All of it is registers of which the greatest stamp wins, so
-// the order in which ops come does not matter:
-//   per shard and peer the newest word of the peer itself on whether it holds it: by its own clock, be it said in an entry
-//   of its own or by its receipt in one of another's
-//   when the stripe was last recorded, when last condemned, and the newest sweep with the clock of the `condemn` it names
-//   per cold tier the newest word on where in it the stripe lies; and when somebody was last said to have read of it
-// A sweep takes what it had seen: a stripe that was recorded after the `condemn` stays, and a later record brings a swept
-// stripe back. A swept stripe is known until nobody can come to say that it is needed: who held it may have it still.
+// The record of one stripe in the log, and what follows from it. All of it is registers of which
+// the greatest stamp wins, so the order in which ops come does not matter:
+//   per shard and peer the newest word of the peer itself on whether it holds it: by its own clock,
+//     be it said in an entry of its own or by its receipt in one of another's
+//   when the stripe was last recorded, when last condemned, and the newest sweep with the clock of
+//     the `condemn` it names
+//   per cold tier the newest word on where in it the stripe lies; and when somebody was last said
+//     to have read of it
+// A sweep takes what it had seen: a stripe that was recorded after the `condemn` stays, and a later
+// record brings a swept stripe back. A swept stripe is known until nobody can come to say that it
+// is needed: who held it may have it still.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -19,7 +22,7 @@ import type { ShardChange } from '../../protocol/op/op.ts'
 import { RECEIPT_AGE_MS, SWEPT_KEPT_MS } from '../../protocol/limits.ts'
 import { decodeHlc } from '../../protocol/clock/hlc.ts'
 
-/** What its header says of a stripe, as far as those need it who don't want its chunks. */
+/** The facts in a stripe's header, for those that do not need its chunks. */
 export interface StripeFacts {
   readonly k: number
   readonly m: number
@@ -49,7 +52,7 @@ interface ColdRegister extends ColdWord {
   readonly stamp: Stamp
 }
 
-/** Where all sealed chunks of a stripe lie in a tier: verified there at `since`. */
+/** A copy of all sealed chunks of a stripe in a tier: verified there at `since`. */
 export interface ColdCopy extends ColdWord {
   readonly pack: PackId
   readonly since: Hlc
@@ -86,7 +89,9 @@ export const UNKNOWN: StripeRecord = {
   read: undefined,
 }
 
-/** What of a record may be forgotten: everything up to `upTo` that has no effect any more. */
+/**
+ * The part of a record that may be forgotten: everything up to `upTo` that has no effect any more.
+ */
 export interface Oblivion {
   readonly upTo: Hlc
   /** Nothing has. */
@@ -120,7 +125,7 @@ export function holdersOf({ facts, presences }: StripeRecord): ByteString[][] {
   return holders.map((peers) => peers.sort())
 }
 
-/** Where it lies in cold tiers, by name of the tier. */
+/** Its copies in cold tiers, by name of the tier. */
 export function coldCopiesOf({ cold }: StripeRecord): ColdCopy[] {
   return [...cold.values()]
     .flatMap(({ tier, pack, offset, stamp }) =>
@@ -143,7 +148,10 @@ export function withRecorded(record: StripeRecord, facts: StripeFacts, stamp: St
   return { ...record, facts, added: newest(record.added, stamp) }
 }
 
-/** A word of a holder: of the op's author as of the op, of another as of its receipt, by its own clock. */
+/**
+ * A word of a holder: of the op's author as of the op, of another as of its receipt, by its own
+ * clock.
+ */
 export function wordOf({ index, peer, isHeld, receipt }: ShardChange, stamp: Stamp): Word {
   const said = receipt === undefined ? stamp : makeStamp(receipt.hlc, NOBODY, 0)
   return { index, peer: toByteString(publicKeyOf(peer)), isHeld, stamp: said }
@@ -174,7 +182,7 @@ export function withCondemned(record: StripeRecord, stamp: Stamp): StripeRecord 
 }
 
 export function withSweep(record: StripeRecord, sweep: Sweep): StripeRecord {
-  // What comes after it, it can't have gone on from.
+  // It cannot have continued from what comes after it.
   if (sweep.condemned >= stampHlc(sweep.stamp)) return record
   return record.sweep !== undefined && record.sweep.stamp >= sweep.stamp
     ? record
@@ -192,8 +200,8 @@ export function hasTraces(record: StripeRecord): boolean {
 }
 
 /**
- * What may be forgotten of a record of the state at a cut, when everyone who made an op above the cut had seen all up to
- * `upTo`; undefined if nothing.
+ * The part of a record in the state at a cut that may be forgotten, when everyone who made an op
+ * above the cut had seen all up to `upTo`; undefined if nothing.
  */
 export function oblivionOf(record: StripeRecord, upTo: Hlc): Oblivion | undefined {
   const isGone = isSwept(record) ? isRipe(record.sweep, upTo) : record.added === undefined
@@ -242,8 +250,8 @@ export function isEmpty(record: StripeRecord): boolean {
 }
 
 /**
- * DAG-CBOR of `[facts, recorded, condemned, sweep, words]`, words by rising stamp, with `cold` (by tier) and `read` after
- * that if there are any; one form for each record.
+ * DAG-CBOR of `[facts, recorded, condemned, sweep, words]`, words by rising stamp, with `cold` (by
+ * tier) and `read` after that if there are any; one form for each record.
  */
 export function encodeRecord({
   facts,

@@ -1,6 +1,7 @@
-// The shard map of one volume: which stripes a chunk lies in and which peers hold their shards, as the log tells.
-// Explicit data, never computed from who is a member now. The same on every replica that took the same ops, in whatever
-// order. Cost: a record per stripe, one per chunk, and what stripe-groups.ts keeps.
+// The shard map of one volume: which stripes a chunk lies in and which peers hold their shards, as
+// the log tells. Explicit data, never computed from who is a member now. The same on every replica
+// that took the same ops, in whatever order. Cost: a record per stripe, one per chunk, and what
+// stripe-groups.ts keeps.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { LRUCache } from 'lru-cache'
 import { compareBytes, equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
@@ -65,7 +66,7 @@ export type StripeOp = Extract<
 
 /** Chunks of all decoded headers that are kept, and records, in number. */
 const DECODED_CHUNKS_MAX = 65_536
-/** What a header takes besides, in chunks. */
+/** Size of a header beside its chunks, counted in chunks. */
 const HEADER_SIZE = 32
 const RECORDS_MAX = 4096
 
@@ -75,7 +76,7 @@ const CHUNK: ByteString = STATE_PREFIXES.chunkLocation
 /** Stripes of which there may be something to forget. */
 export const TRACE: ByteString = STATE_PREFIXES.stripeTrace
 
-/** Where a chunk lies: a stripe, by its CID, and the index there. */
+/** The place of a chunk: a stripe, by its CID, and the index there. */
 type Location = readonly [stripe: Uint8Array, index: number]
 
 /** The same, as data and upkeep see it. */
@@ -92,7 +93,10 @@ export class StripeTable {
   readonly groups: StripeGroups
   readonly #view: ReplicaView
   readonly #records = new LRUCache<StripeId, StripeRecord>({ max: RECORDS_MAX })
-  /** A header with thousands of chunks takes ms to decode, and readers come for one chunk after the other. */
+  /**
+   * A header with thousands of chunks takes ms to decode, and readers come for one chunk after the
+   * other.
+   */
   readonly #headers = new LRUCache<StripeId, readonly [StripeHeader, Uint8Array]>({
     maxSize: DECODED_CHUNKS_MAX,
     sizeCalculation: ([{ chunks }]) => HEADER_SIZE + chunks.length,
@@ -107,7 +111,10 @@ export class StripeTable {
     return new StripeTable(view, await StripeGroups.open(view))
   }
 
-  /** Stripes that list a chunk, and its index there: those in use first, then by when they were recorded, the oldest first. */
+  /**
+   * Stripes that list a chunk, and its index there: those in use first, then by when they were
+   * recorded, the oldest first.
+   */
   locations(chunk: ChunkId): readonly ChunkLocation[] {
     const found = this.#locations(chunkKey(chunk)).map(([cid, index]) => {
       const stripe = idOf(cid)
@@ -148,7 +155,10 @@ export class StripeTable {
       if (isLive(decodeRecord(value))) yield idIn(key)
   }
 
-  /** The clock of the `condemn` op that a sweep can go on from, or went on from; undefined if it is not condemned. */
+  /**
+   * The clock of the `condemn` op that a sweep can go on from, or went on from; undefined if it is
+   * not condemned.
+   */
   condemnedAt(id: StripeId): Hlc | undefined {
     const record = this.#record(id)
     const { condemned } = record
@@ -168,8 +178,8 @@ export class StripeTable {
   }
 
   /**
-   * Of these changes those that say that a shard is held, where the log says nothing of that. For what was said too
-   * late: whatever was said meanwhile stands.
+   * Those of these changes that say that a shard is held, where the log says nothing of that. For
+   * what was said too late: whatever was said meanwhile stands.
    */
   unsaid(id: StripeId, changes: readonly ShardChange[]): readonly ShardChange[] {
     const record = this.#record(id)
@@ -178,7 +188,9 @@ export class StripeTable {
     )
   }
 
-  /** Every pack that is named in a tier, also of stripes that are not in use: in a slow pass only. */
+  /**
+   * Every pack that is named in a tier, also of stripes that are not in use: in a slow pass only.
+   */
   async *packs(tier: string): AsyncGenerator<PackId> {
     for await (const [, value] of this.#view.scan(STRIPE, prefixEnd(STRIPE))) {
       const pack = decodeRecord(value).cold.get(tier)?.pack
@@ -234,7 +246,7 @@ export class StripeTable {
     this.#change(id, change, () => header)
   }
 
-  /** What may be forgotten of a stripe in the state at a cut; key: of a trace. */
+  /** The part of a stripe in the state at a cut that may be forgotten; key: of a trace. */
   oblivionOf(key: ByteString, upTo: Hlc): Oblivion | undefined {
     return oblivionOf(this.#record(idIn(key)), upTo)
   }
@@ -301,7 +313,7 @@ export class StripeTable {
     return record
   }
 
-  /** Of a stripe that was recorded. */
+  /** The header of a recorded stripe. */
   #header(id: StripeId): readonly [StripeHeader, Uint8Array] {
     const known = this.#headers.get(id)
     if (known !== undefined) return known

@@ -1,6 +1,7 @@
-// A volume's records as they were at a checkpoint, and what is changed over them. They lie in two Prolly trees: of what
-// every member may read, and of what keepers may not; the nodes are records of the volume, under 'T'. All other keys
-// stay outside: they are this node's own, or say nothing below a stable cut.
+// A volume's records as they were at a checkpoint, and what is changed over them. They lie in two
+// Prolly trees: of what every member may read, and of what keepers may not; the nodes are records
+// of the volume, under 'T'. All other keys stay outside: they are this node's own, or say nothing
+// below a stable cut.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -16,7 +17,7 @@ const NODE: ByteString = STATE_PREFIXES.treeNode
 /** First chars of the keys of the records in each tree. */
 const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HXcdfilnopqvxyz' } as const
 
-/** What a change takes beside its key and value. */
+/** Memory of a change beside its key and value. */
 const CHANGE_BYTES = 200
 
 /** A root is undefined where there is nothing. */
@@ -28,12 +29,12 @@ export interface Roots {
 export type Part = keyof Roots
 export const PARTS: readonly Part[] = ['clear', 'sealed']
 
-/** What hashes the nodes of a volume's clear trees. */
+/** The key that hashes the nodes of a volume's clear trees. */
 export function clearTreeKey(volume: VolumeId): Uint8Array {
   return deriveKey('shoal 2026 clear checkpoint v1', fromHex(volume))
 }
 
-/** What hashes the nodes of each tree: members can, others can't. */
+/** The keys that hash the nodes of each tree: members can, others can't. */
 export type TreeKeys = Readonly<Record<Part, Uint8Array>>
 
 type Range = { readonly from: ByteString; readonly to: ByteString }
@@ -94,7 +95,10 @@ export class StoredTree {
     return this.#tree.scan(root, range)
   }
 
-  /** The tree with changes, in key order. Nodes that were made here and that it no longer reaches are dropped. */
+  /**
+   * The tree with changes, in key order. Nodes that were made here and that it no longer reaches
+   * are dropped.
+   */
   update(root: NodeHash | undefined, changes: Pending): NodeHash | undefined {
     const updated = this.#tree.update(root, changes)
     for (const id of this.#tree.newNodes(updated, root)) {
@@ -142,7 +146,7 @@ export class CheckpointView implements ReplicaView {
     this.#roots = roots
   }
 
-  /** What changes take in memory, in bytes. */
+  /** The memory that changes take, in bytes. */
   get changedBytes(): number {
     return this.#changedBytes
   }
@@ -176,7 +180,10 @@ export class CheckpointView implements ReplicaView {
     return overlaid(stored, pending)
   }
 
-  /** Records of no tree. At a cut no move can be undone any more: those that are logged are of the state in use. */
+  /**
+   * Records of no tree. At a cut no move can be undone any more: those that are logged are of the
+   * state in use.
+   */
   #outside(
     from: ByteString,
     to: ByteString,
@@ -185,7 +192,10 @@ export class CheckpointView implements ReplicaView {
     return from.startsWith(MOVE_PREFIX) ? [] : this.#view.scan(from, to)
   }
 
-  /** Put the changes into the trees. returns their roots; the nodes are durable with the volume's next commit. */
+  /**
+   * Put the changes into the trees. returns their roots; the nodes are durable with the volume's
+   * next commit.
+   */
   flush(): Roots {
     const changes = [...this.#changes].sort(byKey)
     const update = (part: Part): NodeHash | undefined =>
@@ -194,7 +204,7 @@ export class CheckpointView implements ReplicaView {
         changes.filter(([key]) => partOf(key) === part),
       )
     this.#roots = { clear: update('clear'), sealed: update('sealed') }
-    // What is in no tree is needed until the end.
+    // Records in no tree are needed until the end.
     this.#changes = new Map(changes.filter(([key]) => partOf(key) === undefined))
     this.#changedBytes = 0
     return this.#roots

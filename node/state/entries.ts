@@ -1,6 +1,6 @@
-// The entries of one volume's log, by label (protocol/log/branches.ts) and seq: 'e' label seq -> hash (32 bytes) || entry
-// in wire form. Below a checkpoint they may be dropped. Labels are part of a state: one that is built anew has its own
-// copy of the log.
+// The entries of one volume's log, by label (protocol/log/branches.ts) and seq: 'e' label seq ->
+// hash (32 bytes) || entry in wire form. Below a checkpoint they may be dropped. Labels are part of
+// a state: one that is built anew has its own copy of the log.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -66,7 +66,10 @@ export class EntryTable {
     return dominates(vector, this.#dropped)
   }
 
-  /** Forget all entries up to `vector`, in slices: `pause` is awaited between them, to make them durable. */
+  /**
+   * Forget all entries up to `vector`, in slices: `pause` is awaited between them, to make them
+   * durable.
+   */
   async drop(vector: VersionVector, pause: () => Promise<void>): Promise<void> {
     if (this.#view.get(ERASING) === undefined)
       this.#view.put(ERASING, encodeCbor(encodeVector(this.#dropped)))
@@ -75,7 +78,9 @@ export class EntryTable {
     await this.finishDrop(pause)
   }
 
-  /** Erase what is dropped and still here: a drop() was broken off, by a crash or for want of space. */
+  /**
+   * Erase what is dropped and still here: a drop() was broken off, by a crash or for want of space.
+   */
   async finishDrop(pause: () => Promise<void>): Promise<void> {
     const bytes = this.#view.get(ERASING)
     if (bytes === undefined) return
@@ -98,7 +103,10 @@ export class EntryTable {
     this.#view.put(DROPPED, encodeCbor(encodeVector(this.#dropped)))
   }
 
-  /** The greatest seq of an actor, in from..to, of an entry with at most this clock; from - 1 if there is none. */
+  /**
+   * The greatest seq of an actor, in from..to, of an entry with at most this clock; from - 1 if
+   * there is none.
+   */
   lastUpTo(hlc: Hlc, actor: ActorId, from: number, to: number): number {
     const first = Math.max(from, this.#branches.firstSeq(actor))
     let [low, high] = [first - 1, to]
@@ -111,9 +119,10 @@ export class EntryTable {
   }
 
   /**
-   * What is in `held` and not in `theirs`, in an order in which each entry comes after its past: by clock, which grows
-   * along prev and deps, then hash: so do the branches of a fork (protocol/log/fork.ts). What comes under a label after
-   * an entry that is not here is left out. cost: O(actors + entries * actors that have some).
+   * Entries in `held` and not in `theirs`, in an order in which each entry comes after its past: by
+   * clock, which grows along prev and deps, then hash: so do the branches of a fork
+   * (protocol/log/fork.ts). What comes under a label after an entry that is not here is left out.
+   * cost: O(actors + entries * actors that have some).
    */
   *between(theirs: VersionVector, held: VersionVector): Generator<Logged> {
     const next: (Logged & { readonly last: number })[] = []

@@ -1,6 +1,7 @@
-// The keys of a volume's epochs that this node was given: secrets, or for a keeper the swarm keys made of them. Two
-// admins who remove members at once begin one epoch twice, each with a secret of its own: all are kept, whoever opens
-// tries each, and whoever seals takes the one with the least swarm key, so that all come to take the same.
+// The keys of a volume's epochs that this node was given: secrets, or for a keeper the swarm keys
+// made of them. Two admins who remove members at once begin one epoch twice, each with a secret of
+// its own: all are kept, whoever opens tries each, and whoever seals takes the one with the least
+// swarm key, so that all come to take the same.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import {
   compareBytes,
@@ -24,9 +25,9 @@ interface EpochKey {
   /** As they were given. */
   readonly held: readonly Uint8Array[]
   readonly secrets: readonly Uint8Array[]
-  /** Of these secrets. */
+  /** The swarm keys of these secrets. */
   readonly swarmKeys: readonly Uint8Array[]
-  /** What is held, taken for swarm keys. */
+  /** The held keys, taken for swarm keys. */
   readonly keeperKeys: readonly Uint8Array[]
 }
 
@@ -38,7 +39,9 @@ export class EpochKeys {
   readonly #view: StateView
   readonly #identity: Identity
   readonly #begun: (epoch: number) => number
-  /** Keys that this node was told when it was admitted, durable: its log may not tell of them yet. */
+  /**
+   * Keys that this node was told when it was admitted, durable: its log may not tell of them yet.
+   */
   readonly #told = new Map<number, readonly Uint8Array[]>()
   /** By sealed key what it holds; undefined: nothing that is for this node. */
   readonly #opened = new Map<ByteString, Uint8Array | undefined>()
@@ -50,7 +53,9 @@ export class EpochKeys {
     this.#begun = begun
   }
 
-  /** begun: how often the log says that an epoch was begun; of OPEN_ONLY, by acts that do not count. */
+  /**
+   * begun: how often the log says that an epoch was begun; of OPEN_ONLY, by acts that do not count.
+   */
   static async open(
     view: StateView,
     identity: Identity,
@@ -124,7 +129,10 @@ export class EpochKeys {
     this.#keys = new Map([...held].map(([epoch, all]) => [epoch, makeKey(all)]))
   }
 
-  /** Keep a key that this node was told. throws ShoalError 'corrupt' if it was not sealed to this node. */
+  /**
+   * Keep a key that this node was told. throws ShoalError 'corrupt' if it was not sealed to this
+   * node.
+   */
   learn(epoch: number, sealed: Uint8Array): void {
     const opened = openFrom(this.#identity.seed, sealed)
     const known = this.#told.get(epoch) ?? []
@@ -135,7 +143,7 @@ export class EpochKeys {
     this.#keys.set(epoch, makeKey(withKey(this.#keys.get(epoch)?.held ?? [], opened)))
   }
 
-  /** What is wrong with a key is the fault of who sealed it: the epoch stays unknown. */
+  /** Opens a sealed key; a fault is that of its sealer, and the epoch stays unknown. */
   #open(sealed: Uint8Array): Uint8Array | undefined {
     const name = toByteString(sealed)
     if (this.#opened.has(name)) return this.#opened.get(name)
@@ -158,7 +166,8 @@ function withKey(keys: readonly Uint8Array[], key: Uint8Array): readonly Uint8Ar
 
 function makeKey(held: readonly Uint8Array[]): EpochKey {
   const derived = held.map((key) => ({ key, swarm: swarmKey(key) }))
-  // A member whose role changed between keeper and reader has been given both forms of one key: one is made of the other.
+  // A member whose role changed between keeper and reader has been given both forms of one key: one
+  // is made of the other.
   const secrets = derived
     .filter(({ key }) => !derived.some(({ swarm }) => equalBytes(swarm, key)))
     .sort((a, b) => compareBytes(a.swarm, b.swarm))

@@ -1,5 +1,6 @@
-// How the members of a volume describe themselves: name, zone, capacity. Part of the state that a log makes; who is a member
-// at all is told by the governing entries alone. One record a member, all in memory: 'M' public key -> the newest.
+// How the members of a volume describe themselves: name, zone, capacity. Part of the state that a
+// log makes; who is a member at all is told by the governing entries alone. One record a member,
+// all in memory: 'M' public key -> the newest.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'

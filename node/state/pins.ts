@@ -1,5 +1,5 @@
-// What people want for a directory with all below it, or for a file: a redundancy class, a cold tier. Each is a register, of
-// which the greatest stamp wins.
+// Pins of a directory with all below it, or of a file: a redundancy class, a cold tier. Each is a
+// register, of which the greatest stamp wins.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -30,7 +30,7 @@ export interface Pin {
   readonly stamp: Stamp
 }
 
-/** What follows the id in the key of a pin. */
+/** The suffix after the id in the key of a pin. */
 const SUFFIXES: Readonly<Record<PinKind, ByteString>> = { pin: '', 'pin-cold': 't' }
 const ID_END = PIN.length + SHORT_ID_BYTES
 
@@ -51,7 +51,10 @@ export function pinOfFolder(view: StateStore, dir: NodeId, kind: PinKind): Pin |
   }
 }
 
-/** Those that count for a file: its own, or those of the folders that it has names in, undefined where there is none. */
+/**
+ * Those that count for a file: its own, or those of the folders that it has names in, undefined
+ * where there is none.
+ */
 export function pinsOfFile(
   view: StateStore,
   id: NodeId,
@@ -67,7 +70,9 @@ export function pinsOfFile(
   )
 }
 
-/** Those that count for a folder or a file, or for what is made there: pinOfFolder or pinsOfFile. */
+/**
+ * Those that count for a folder or a file, or for what is made there: pinOfFolder or pinsOfFile.
+ */
 export function pinsOver(view: StateStore, id: NodeId, kind: PinKind): readonly Pin[] {
   const isFolder = readDir(view, id) !== undefined
   const over = isFolder ? [pinOfFolder(view, id, kind)] : pinsOfFile(view, id, kind)
@@ -95,7 +100,10 @@ export function isPinSaid(view: StateStore, id: NodeId, kind: PinKind): boolean 
   return read(view, keyOf(id, kind)) !== undefined
 }
 
-/** The stamp of a pin that says nothing in the state at a cut, since it was taken away or its node is forgotten. */
+/**
+ * The stamp of a pin that says nothing in the state at a cut, since it was taken away or its node
+ * is forgotten.
+ */
 export function deadPin(
   view: StateStore,
   [key, value]: readonly [ByteString, Uint8Array],

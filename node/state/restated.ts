@@ -1,5 +1,5 @@
-// Late entries of whose writers others have said again what they said: 'z' label seq -> nothing. Part of the state, and kept
-// for good: their writers may come back after any time.
+// Late entries of whose writers others have said again what they said: 'z' label seq -> nothing.
+// Part of the state, and kept for good: their writers may come back after any time.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'

@@ -1,4 +1,5 @@
-// Sets of numbers of entries, of which most are next to each other: ascending ranges, both ends included.
+// Sets of numbers of entries, of which most are next to each other: ascending ranges, both ends
+// included.
 
 export type SeqRanges = readonly (readonly [from: number, to: number])[]
 

@@ -1,8 +1,10 @@
-// The state of one volume as it is now: what the ordered store holds plus what is applied but not yet durable.
-// Reads are synchronous and see every applied op at once; `take` hands over what a group commit must write.
+// The state of one volume as it is now: what the ordered store holds plus what is applied but not
+// yet durable. Reads are synchronous and see every applied op at once; `take` hands over what a
+// group commit must write.
 //
-// The log and what follows from it (the replica's tables) are kept apart from what doesn't (this node's own keys): they
-// lie under a generation, and a state that was built anew beside it takes its place in one write.
+// The log and what follows from it (the replica's tables) are kept apart from what doesn't (this
+// node's own keys): they lie under a generation, and a state that was built anew beside it takes
+// its place in one write.
 import { STATE_PREFIXES, STORE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
@@ -12,7 +14,10 @@ import type { Kv, KvWrite } from '../store/kv.ts'
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
 const NAMESPACE_PREFIX: ByteString = STORE_PREFIXES.volumeState
 
-/** First chars of keys that belong to no generation: governing entries, nodes of checkpoints, what concerns this node. */
+/**
+ * First chars of keys that belong to no generation: governing entries, nodes of checkpoints, what
+ * concerns this node.
+ */
 const LASTING: ReadonlySet<string> = new Set(['A', 'b', 'u', 'E', 'Q', 'T', 'w'])
 const GENERATIONS = 256
 /** No table's key begins with this char. */
@@ -28,7 +33,7 @@ export interface ReplicaView extends StateStore {
 
 type Layer = Map<ByteString, Uint8Array | undefined>
 
-/** What is not yet durable over a generation of the state. */
+/** Changes that are not yet durable over a generation of the state. */
 interface Overlay {
   generation: number
   applied: Layer
@@ -62,8 +67,8 @@ export class StateView implements ReplicaView {
   }
 
   /**
-   * An empty generation beside the one in use, for a state to be built in: see adopt(). What one that was broken off has
-   * left there is forgotten first. One at a time.
+   * An empty generation beside the one in use, for a state to be built in: see adopt(). What one
+   * that was broken off has left there is forgotten first. One at a time.
    */
   async successor(): Promise<StateView> {
     const next = new StateView(this.#kv, this.#prefix.slice(NAMESPACE_PREFIX.length))
@@ -78,8 +83,9 @@ export class StateView implements ReplicaView {
   }
 
   /**
-   * Go on with the state of a successor, of which all is durable but what its overlay holds: that becomes durable with
-   * the next take, which also makes the switch. Both are one view from then on. Not while a take is being written.
+   * Go on with the state of a successor, of which all is durable but what its overlay holds: that
+   * becomes durable with the next take, which also makes the switch. Both are one view from then
+   * on. Not while a take is being written.
    */
   adopt(successor: StateView): void {
     assert(this.#at.writing.size === 0, 'no write is under way')
@@ -91,7 +97,10 @@ export class StateView implements ReplicaView {
     this.put(GENERATION, Uint8Array.of(this.#at.generation))
   }
 
-  /** Forget what older generations, and those whose making was broken off, have left. The one in use is durable. */
+  /**
+   * Forget what older generations, and those whose making was broken off, have left. The one in use
+   * is durable.
+   */
   async sweep(): Promise<void> {
     const all = this.#prefix + GENERATIONS_PREFIX
     const used = this.#prefix + generationPrefix(this.#at.generation)
@@ -119,7 +128,10 @@ export class StateView implements ReplicaView {
     if (keys.length > 0) await remove()
   }
 
-  /** Bytes applied since the last take, and by takes that failed: what bounds memory between commits. */
+  /**
+   * Bytes applied since the last take, and by takes that failed: what bounds memory between
+   * commits.
+   */
   get appliedBytes(): number {
     return this.#at.appliedBytes
   }
@@ -128,7 +140,10 @@ export class StateView implements ReplicaView {
     return this.#at.applied.size > 0
   }
 
-  /** What `run` puts and deletes is seen by its own gets, not by scans, and forgotten at its end. */
+  /**
+   * Runs `run`, whose puts and deletes are seen by its own gets, not by scans, and forgotten at its
+   * end.
+   */
   tentatively<Result>(run: () => Result): Result {
     this.#trial = new Map()
     try {
@@ -157,7 +172,10 @@ export class StateView implements ReplicaView {
     this.#at.appliedBytes += key.length
   }
 
-  /** What is applied, to be written now. One take at a time: settle or restore it before the next. */
+  /**
+   * Takes the applied changes, to be written now. One take at a time: settle or restore it before
+   * the next.
+   */
   take(): KvWrite[] {
     this.#at.writing = this.#at.applied
     this.#at.writingBytes = this.#at.appliedBytes
@@ -188,7 +206,10 @@ export class StateView implements ReplicaView {
     this.#at.appliedBytes = 0
   }
 
-  /** A write of a key of this view, and the deletion of one, for what is made durable beside what is applied. */
+  /**
+   * A write of a key of this view, and the deletion of one, for what is made durable beside what is
+   * applied.
+   */
   write(key: ByteString, value: Uint8Array): KvWrite {
     return { kind: 'put', key: this.#stored(key), value }
   }
@@ -203,7 +224,10 @@ export class StateView implements ReplicaView {
     this.settle()
   }
 
-  /** Records with from <= key < to, in key order; both ends in one table. Keys are without the volume's prefix. */
+  /**
+   * Records with from <= key < to, in key order; both ends in one table. Keys are without the
+   * volume's prefix.
+   */
   async *scan(from: ByteString, to: ByteString): AsyncGenerator<readonly [ByteString, Uint8Array]> {
     const prefix = this.#prefixOf(from)
     const stored = this.#kv.scan({ from: prefix + from, to: prefix + to })
@@ -229,7 +253,10 @@ export class StateView implements ReplicaView {
 
 export type Pending = readonly (readonly [ByteString, Uint8Array | undefined])[]
 
-/** Stored records, whose keys begin with `cut` chars more, with pending writes over them; both in key order. */
+/**
+ * Stored records, whose keys begin with `cut` chars more, with pending writes over them; both in
+ * key order.
+ */
 export async function* overlaid(
   stored:
     AsyncIterable<readonly [ByteString, Uint8Array]> | Iterable<readonly [ByteString, Uint8Array]>,

@@ -1,4 +1,4 @@
-// What a view holds, in pages: nothing of the store is held however slowly a caller goes through it.
+// Reads a view in pages: nothing of the store is held however slowly a caller goes through it.
 import type { ByteString } from '../../protocol/bytes.ts'
 import { inPages } from '../store/pages.ts'
 import { prefixEnd } from './state-view.ts'
