@@ -25,7 +25,10 @@ export class SessionFile {
     this.#c = components
   }
 
-  /** The session options for a call about a path. */
+  /**
+   * The session options for a call about a path. throws 'usage' for a file that holds anything
+   * else.
+   */
   async optionsFor(path: string): Promise<Pick<FileCallOptions, 'session' | 'onSession'>> {
     const tokens = await (this.#tokens ??= this.#read())
     const onSession = (token: string): void => {

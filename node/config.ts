@@ -21,11 +21,14 @@ export const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
-/** What of it is in memory (node/content/decoded-cache.ts). */
+/** The part of the cache in memory (node/content/decoded-cache.ts). */
 const CACHE_BYTES_MIN: number = 32 * MIB
-/** Where a port is chosen from: below what Linux hands out to outgoing connections. */
+/** The range from which a port is chosen: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const
-/** What a folder that is to become a home may hold: a half-made home, and what a new file system has. */
+/**
+ * Names that a folder may contain that is to become a home: a half-made home, and those of a new
+ * file system.
+ */
 const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([
   CONFIG_FILE,
   `${CONFIG_FILE}.new`,
@@ -33,7 +36,9 @@ const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([
   'lost+found',
 ])
 
-/** What the owner decides; in config.yaml under the same names, but `capacity` as a size ("200GB"). */
+/**
+ * The owner's settings; in config.yaml under the same names, but `capacity` as a size ("200GB").
+ */
 export interface Config {
   /** How people call this node. */
   readonly name: string
@@ -60,7 +65,7 @@ export interface Home {
   readonly opened: readonly string[]
   /** The Ed25519 seed: whoever has it is this node. */
   readonly seed: Uint8Array
-  /** Of a home that is protected. */
+  /** The key of a protected home. */
   readonly key?: HomeKey | undefined
 }
 

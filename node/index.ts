@@ -39,7 +39,8 @@ export async function createNode({
   /** Say to the owner what was found to be wrong with the home. */
   tell: (text: string) => void
 }): Promise<LocalNode> {
-  // What the node makes is for its owner alone, also what libraries make. Files of a mount have the umask of who makes them.
+  // Files that the node creates are for its owner alone, also those of libraries. Files of a mount
+  // have the umask of who makes them.
   process.umask(0o077)
   const home = await loadHome(folder, askSecret)
   const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)

@@ -81,7 +81,7 @@ export interface NodeOptions {
   readonly upkeep?: NodeUpkeepOptions | undefined
 }
 
-/** What is open before a node is made of it. */
+/** The parts that are open before a node is made of them. */
 interface Opened {
   readonly store: Store
   readonly volumes: Volumes
@@ -324,7 +324,7 @@ export class Node implements LocalNode {
   }
 }
 
-/** What a member of a volume, or of any, is called. */
+/** The name of a member of a volume, or of any. */
 function nameIn(
   volumes: Volumes | undefined,
   peer: PeerId,
@@ -336,7 +336,7 @@ function nameIn(
   return name === undefined || peer.endsWith(name) ? undefined : name
 }
 
-/** Who is waited for, and how long. */
+/** The members that are waited for, and how long. */
 function watched(volumes: Volumes): readonly Watched[] {
   return volumes.all().map(({ volume }) => ({
     peers: volume.membership.nodes().map(({ peer }) => peer),

@@ -29,7 +29,7 @@ import { RepairLoop } from './repair/repair-loop.ts'
 import type { RepairLoopOptions } from './repair/repair-loop.ts'
 import { VolumeGc } from './gc/volume-gc.ts'
 
-/** What was not answered is asked again. */
+/** Unanswered questions are asked again at this interval. */
 const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
 const BYTES_PER_SECOND: number = 64 * MIB
 
@@ -121,12 +121,12 @@ export class NodeUpkeep {
     return upkeep
   }
 
-  /** What the last pass over all files found that is wrong with them. */
+  /** The faults of files that the last pass over all of them found. */
   faultsOf(hosted: HostedVolume): Pick<VolumeGc, 'falseFiles' | 'fault'> | undefined {
     return this.#garbage.get(hosted)
   }
 
-  /** What keeps the pins of this node alone. */
+  /** The keeper of the pins of this node alone. */
   localPinning(hosted: HostedVolume): LocalPinning {
     const localPinning = this.#keepers.get(hosted)
     assert(localPinning !== undefined, 'a hosted volume is looked after')
@@ -173,7 +173,7 @@ export class NodeUpkeep {
     if (this.#isStarted) localPinning.start()
   }
 
-  /** Of what others say that is not held. */
+  /** Checks shards that others report as not held. */
   #lookIntoDoubts({ map, client, volume }: HostedVolume): void {
     const { world, store, security } = this.#c
     const onRefuted = (by: PeerId | undefined, { index, stripe, peer }: BelievedShard): void => {

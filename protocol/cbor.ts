@@ -58,7 +58,7 @@ const left = new Float64Array(CBOR_DEPTH_MAX + 1)
 
 /**
  * The fault in the shape of one CBOR value that fills `bytes`, found by the heads of its items
- * alone (RFC 8949 §3); undefined if there is none.
+ * alone (RFC 8949 §3); undefined if there is none. cost: one pass, nothing allocated.
  */
 function faultOf(bytes: Uint8Array, itemsMax: number): string | undefined {
   const end = bytes.length

@@ -42,7 +42,9 @@ export function zstdDecompress(bytes: Uint8Array, lengthMax: number): Uint8Array
   }
 }
 
-/** The fault in the heads of a frame (RFC 8878 §3.1.1); undefined if there is none. */
+/**
+ * The fault in the heads of a frame (RFC 8878 §3.1.1); undefined if there is none. cost: O(blocks).
+ */
 function faultOf(bytes: Uint8Array, lengthMax: number): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length <= MAGIC_BYTES || view.getUint32(0, true) !== MAGIC) return 'is none'

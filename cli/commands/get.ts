@@ -331,7 +331,7 @@ function safe(name: string): string {
   throw new ShoalError('unsupported', `"${name}" is not a valid local file name; skipped`)
 }
 
-/** The entry that a file would replace. */
+/** The entry that a file would replace. throws ShoalError 'EISDIR' for a folder. */
 function findToReplace(path: string): BigIntStats | undefined {
   const local = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (local?.isDirectory() !== true) return local

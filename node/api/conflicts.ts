@@ -10,7 +10,7 @@ import { parsePath } from '../volume/paths.ts'
 import type { NodeParts } from './parts.ts'
 
 const PAGE = 64
-/** Of the sides that went, so many are told. */
+/** Maximum of removed versions that are listed. */
 const REMOVED_MAX = 1024
 
 export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsApi {

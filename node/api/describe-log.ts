@@ -1,4 +1,5 @@
-// What status says of the log of a volume: what is not taken, its checkpoints, what came too late, and who holds them up.
+// Reports the log of a volume for status: entries that are not taken, its checkpoints, late
+// entries, and the members that hold them up.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { LogStatus } from '../control/status.ts'

@@ -1,4 +1,4 @@
-// What status says of peers and volumes, from what the node knows without asking anyone.
+// Describes peers and volumes for status, from local knowledge alone.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { mayStore } from '../../protocol/roles.ts'
@@ -56,7 +56,7 @@ export function peerName(peer: PeerId, volumes: Volumes): string {
   return peer
 }
 
-/** What an account of all peers has in common. */
+/** The data shared by descriptions of all peers. */
 export interface PeersView {
   readonly connected: ReadonlySet<PeerId>
   readonly holdings: ReturnType<typeof holdings>

@@ -10,7 +10,7 @@ import type { Drain } from '../repair/drain.ts'
 import type { NodeParts } from './parts.ts'
 
 const LOOK_MS: number = SECOND_MS / 4
-/** What nobody can take may find someone while others come to know of it. */
+/** The time for shards that no peer accepts to find a taker, while others come to know of it. */
 const STUCK_MS: number = 3 * SECOND_MS
 
 /**

@@ -7,7 +7,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { ColdCounts, StripeCounts, WaitingStripes } from '../control/status.ts'
 import type { StripeGroup } from '../shard-map/stripe-map.ts'
 
-/** What there is to know of groups: which are in use, who is reachable, who fails together. */
+/** The facts about groups: which are in use, who is reachable, who fails together. */
 export interface Groups {
   /** None that is condemned. */
   readonly live: readonly StripeGroup[]
@@ -123,7 +123,10 @@ function shardsPerZone(
   return [...perZone.values()]
 }
 
-/** Of a shard that several have, one counts: whether the others are among the lost too would be a search. */
+/**
+ * A shard with several holders counts once: whether the others are among the lost too would be a
+ * search.
+ */
 function groupTolerance(group: StripeGroup, { reachable, zoneOf }: Groups): number {
   const upHolders = group.holders.map((peers) =>
     peers.filter((peer) => reachable.has(peer)).slice(0, 1),

@@ -1,4 +1,5 @@
-// Who holds locks of files between nodes, as this node knows as one of the voters; and voters that are not counted.
+// Lists the holders of locks of files between nodes, as this node knows as one of the voters; and
+// voters that are not counted.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { LockStatus } from '../control/status.ts'
@@ -25,7 +26,7 @@ export function locksOf(
   }))
 }
 
-/** Of voters that lied, or lost their vote. */
+/** Notices of voters that lied, or lost their vote. */
 export function voterNotices(
   { name, volume }: NamedVolume,
   { strong }: HostedVolume,

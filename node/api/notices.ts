@@ -12,10 +12,10 @@ import type { Actor } from '../replica/actors.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 
-/** What was longer ago is known by then. */
+/** Notices older than this are known by then. */
 const TOLD_MS: number = 30 * DAY_MS
 
-/** What noticesOf is told beside the log. */
+/** The input of noticesOf beside the log. */
 interface Heard {
   readonly nowMs: WallTime
   /** Members that answered this node that it is none. */
@@ -58,7 +58,7 @@ export function noticesOf(
   return isCopied ? notices : [...notices, ...noticeOf('restored', self, restored(volume, own))]
 }
 
-/** Of chains that forked, when two of their branches were last written. */
+/** The times of forked chains at which two of their branches were last written. */
 function forked(volume: Volume, actors: readonly Actor[]): Hlc[] {
   const chains = Map.groupBy(actors, ({ id }) => volume.branches.actor(id))
   return [...chains.values()].flatMap((branches) => {

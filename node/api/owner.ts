@@ -22,7 +22,7 @@ import { upkeepApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
 import type { NodeParts } from './parts.ts'
 
-/** What a node says of itself. */
+/** A node's description of itself. */
 export interface NodeIdentity {
   readonly name: string
   readonly zone: string | undefined

@@ -1,4 +1,4 @@
-// What the owner's calls work on: the parts of a node. Interfaces only.
+// The parts of a node that the owner's calls work on. Interfaces only.
 import type { Exchange } from '../exchange/exchange.ts'
 import type { HostedVolumes } from '../volume/hosted-volumes.ts'
 import type { Mounts } from '../mount/mounts.ts'

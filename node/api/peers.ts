@@ -42,7 +42,8 @@ export function peersApi(parts: NodeParts): PeersApi {
       volumes.checkRemovable(named.volume, peer)
       if (!now) await drain(parts, named, peer, until(signal))
       const { strong } = hosted.of(named)
-      // Where nobody was named the creator decides, which matters to few: one that is gone need not be asked.
+      // If nobody was named the creator decides, which matters to few: one that is gone need not be
+      // asked.
       const isAsked = strong.areVotersNamed || network.peers().includes(peer)
       const decided = isAsked ? strong.withoutVoter(peer, until(signal)) : undefined
       const [vote] = await Promise.allSettled([decided])

@@ -110,7 +110,7 @@ async function say(
   await volume.commit()
 }
 
-/** What takes away the pins that a folder or a file has in the log. */
+/** The ops that remove the pins of a folder or a file from the log. */
 function saidOf({ volume: { view } }: HostedVolume, id: NodeId): readonly PinOp[] {
   const ops: PinOp[] = [
     { kind: 'pin', id, class: '' },

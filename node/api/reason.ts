@@ -6,7 +6,7 @@ export interface Reason {
   readonly failure?: { readonly code: ErrorCode; readonly message: string }
 }
 
-/** Of nothing, nothing. */
+/** The reason for a failure, empty for none. */
 export function reasonOf(failure: unknown): Reason {
   if (failure === undefined) return {}
   const { code, message } = asShoalError(failure)

@@ -17,7 +17,7 @@ export function securityApi(parts: NodeParts): SecurityApi {
       return { peer, name, holds: 'unreachable' }
     }
   }
-  /** Who is new tells its name later than it is let in. */
+  /** A new peer tells its name later than it is let in. */
   const nameNow = (peer: PeerId | undefined): string | undefined => {
     const name = peer && peerName(peer, volumes)
     return name === peer ? undefined : name

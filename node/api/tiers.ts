@@ -77,7 +77,7 @@ export function tiersApi(parts: NodeParts): Tiers {
   }
 }
 
-/** What is said of all that may be. */
+/** The options that are defined. */
 export function definedOf<Options extends object>(options: Options): Defined<Options> {
   const said = Object.entries(options).filter(([, value]) => value !== undefined)
   return Object.fromEntries(said) as Defined<Options>
@@ -135,7 +135,7 @@ function placeOf({ tiers }: HostedVolume, name: string): Tier {
   }
 }
 
-/** What the tier says of its objects. cost: a request for each thousand. */
+/** Counts the objects of a tier. cost: a request for each thousand. */
 async function look(
   { tiers, volume }: HostedVolume,
   name: string,

@@ -14,7 +14,7 @@ import type { CheckpointOp } from '../replica/listeners.ts'
 import type { Volume } from '../log/volume.ts'
 
 /**
- * What an announcement and its attestations, in wire form, say of a checkpoint of a volume.
+ * Reads an announcement of a checkpoint of a volume and its attestations, from wire form.
  * throws ShoalError 'malformed' for an entry that announces none, 'bad-signature'.
  */
 export function readFetched(

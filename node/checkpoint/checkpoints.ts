@@ -158,7 +158,7 @@ export class Checkpoints {
     const before = volume.cuts.newest?.id
     const governed = governedHere(volume)
     await this.#compute({ ...cut, before, governed }, ({ clear, sealed }) => {
-      // Who may do what has changed meanwhile: next time.
+      // The roles have changed meanwhile: next time.
       if (governedHere(volume).join() !== governed.join()) return undefined
       return announce(volume, { ...cut, before, governed, clear, sealed })
     })
@@ -359,7 +359,7 @@ export class Checkpoints {
     await volume.entries.drop(checkpoint.vector, () => volume.commit())
   }
 
-  /** Who may take roles away must know of a cut, or could take them from those who attest it. */
+  /** Admins must know of a cut, since they could revoke the roles of those who attest it. */
   #isKnownToAdmins({ held }: AnnouncedCut): boolean {
     const { volume, world } = this.#c
     return waitedFor(volume, world.clock)

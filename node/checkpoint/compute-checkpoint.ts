@@ -33,7 +33,7 @@ const EARLIER: ByteString = STATE_PREFIXES.earlierCuts
 /** Changes held in memory before they go into the trees. */
 const CHANGES_MAX: number = 64 * MIB
 
-/** What hashes a volume's tree nodes. A keeper has no key of the sealed tree. */
+/** The keys that hash a volume's tree nodes. A keeper has no key of the sealed tree. */
 export function treeKeys(volume: Volume): TreeKeys {
   const [first] = volume.membership.allSecrets()
   const clear = clearTreeKey(volume.id)

@@ -1,5 +1,6 @@
-// What this node wrote and what says nothing, said again: it was away for longer than the others waited, or was restored
-// from a backup, or had no role then. Nobody's write is lost; at worst it is a conflict copy (docs/decisions/0005).
+// Restates own entries that have no effect: this node was away for longer than the others waited,
+// or was restored from a backup, or had no role then. Nobody's write is lost; at worst it is a
+// conflict copy (docs/decisions/0005).
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'

@@ -47,7 +47,7 @@ export async function rebuild(
   }
   await view.spill()
   await volume.adopt({ view, replica }, () => {
-    // What came meanwhile.
+    // Entries that came meanwhile.
     for (const _ of replay.take(undefined));
     const before = volume.actors
     return () => {
@@ -68,7 +68,7 @@ export async function rebuild(
   await volume.view.sweep()
 }
 
-/** What a newcomer says to those who wait for such ops. */
+/** Passes on the news of a newcomer to the listeners for such ops. */
 function heedNews(volume: Volume, { news }: Replay, newcomer: Entry | undefined): void {
   if (newcomer !== undefined) volume.removals.addTaken(newcomer)
   const reading = news === undefined ? undefined : volume.replica.read(news.entry)

@@ -26,7 +26,7 @@ type Taken = Omit<Logged, 'label'> & { readonly label: ActorId | undefined }
 
 export interface ReplayComponents {
   readonly volume: Volume
-  /** Of the state that is built. */
+  /** The replica that is built. */
   readonly replica: Replica
   /** Told of what this node wrote too late. */
   readonly rebase: Rebase
@@ -36,9 +36,9 @@ export interface ReplayComponents {
 
 export class Replay {
   readonly #c: ReplayComponents
-  /** Of the old log, by its labels, what needs to be taken no more. */
+  /** The entries of the old log, by its labels, that need not be taken any more. */
   #taken = new Map<ActorId, number>()
-  /** What is called otherwise now, from the old label to the new. */
+  /** Renames from the old label to the new. */
   readonly #renames = new Map<string, Rename>()
   #judge: Judge
   #news: Logged | undefined
@@ -54,7 +54,7 @@ export class Replay {
     return this.#news
   }
 
-  /** What it goes by. */
+  /** The judge of the new state. */
   get judge(): Judge {
     return this.#judge
   }
@@ -100,9 +100,10 @@ export class Replay {
   }
 
   /**
-   * What this node wrote is in the checkpoint up to where that can be told: by hash, where the chain there is not longer
-   * than here, or where others had confirmed that they hold it. For the rest a copy of this node may have written
-   * something else, and what was written here is said again, at worst twice. held: what the checkpoint seems to hold.
+   * Own entries are in the checkpoint up to where that can be told: by hash, where the chain there
+   * is not longer than here, or where others had confirmed that they hold it. For the rest a copy
+   * of this node may have written something else, and what was written here is said again, at worst
+   * twice. held: what the checkpoint seems to hold.
    */
   #doubtOwn(held: Map<ActorId, number>, settled: VersionVector): void {
     const { volume, replica } = this.#c
@@ -121,7 +122,10 @@ export class Replay {
     }
   }
 
-  /** Of what this node wrote, what came too late for the checkpoint on which the state is built, if it is here still. */
+  /**
+   * Restates own entries that came too late for the checkpoint on which the state is built, if they
+   * are here still.
+   */
   #sayLate(): void {
     const { volume, replica, rebase } = this.#c
     for (const { id, peer, late } of replica.actors.all()) {
@@ -135,7 +139,7 @@ export class Replay {
     }
   }
 
-  /** What came since. */
+  /** Takes the entries that came since. */
   *take(newcomer: Entry | undefined): Generator<void> {
     const { volume } = this.#c
     const log = volume.entries.between(this.#taken, volume.actors.vector())

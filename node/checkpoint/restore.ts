@@ -23,7 +23,7 @@ import { rebuild } from './rebuild.ts'
 import type { Volume } from '../log/volume.ts'
 
 export interface NamespaceSource {
-  /** Who signed it, as a member. */
+  /** The member that signed it. */
   readonly author: PeerId
   readonly secrets: readonly (readonly [epoch: number, secret: Uint8Array])[]
   readonly checkpoint: FetchedCheckpoint | undefined
@@ -37,7 +37,7 @@ export interface NamespaceSource {
   }>
   /** All entries after it, in order. */
   readonly entries: AsyncIterable<readonly Entry[]>
-  /** What is held in the end. */
+  /** The vector of the restored log. */
   readonly vector: VersionVector
 }
 
@@ -97,7 +97,7 @@ export async function restoreNamespace(
   await volume.commit()
 }
 
-/** What lies in a tier is believed for the same as what a peer has. */
+/** Checks a checkpoint from a tier by the same rules as one from a peer. */
 function checkAttested(
   { membership }: Volume,
   { proposal, attestations }: FetchedCheckpoint,
@@ -129,7 +129,7 @@ async function takeNodes(volume: Volume, { nodes }: NamespaceSource): Promise<vo
   await volume.commit()
 }
 
-/** What others refused when it came is refused here too; what is wrong with the tier shows at the end. */
+/** Refuses what others refused when it came; faults of the tier show at the end. */
 function refuse(error: ShoalError): void {
   if (hasCode(error, 'internal')) throw error
 }

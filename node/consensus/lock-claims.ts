@@ -59,7 +59,7 @@ export class LockClaims {
   readonly #stop = new AbortController()
   #session: string
   #number = 0
-  /** What is held; `#late`: of these, what should be given up and could not be yet. */
+  /** The locks held; `#late`: of these, those that should be released and could not be yet. */
   #held: readonly FileLocks[] = []
   #late: readonly FileLocks[] = []
   #voters: Voters = []
@@ -93,7 +93,7 @@ export class LockClaims {
     await Promise.allSettled([this.#last])
   }
 
-  /** Who holds what, as this node knows as a voter. */
+  /** All holders and their locks, as this node knows as a voter. */
   holders(): readonly LockHolder[] {
     const { strong, volume, world } = this.#c
     if (!strong.voters().includes(volume.identity.peer)) return []
@@ -122,7 +122,7 @@ export class LockClaims {
     return { kind: 'granted', log }
   }
 
-  /** What is held counts for nothing after TRUSTED_MS: also if no timer could tell, as the process was stopped. */
+  /** Drops locks after TRUSTED_MS, even if no timer could: the process may have been stopped. */
   expire(): void {
     if (this.#confirmedAt === undefined) return
     if (this.#c.world.clock.now() - this.#confirmedAt < TRUSTED_MS) return
@@ -249,13 +249,13 @@ export class LockClaims {
       },
     )
     this.expire()
-    // What was claimed may be lost by now.
+    // The claimed locks may be lost by now.
     if (session !== this.#session) return ANEW
     if (round.kind === 'granted' && !isFresh) this.#confirm(now)
     return round
   }
 
-  /** Who the voters are, asked of themselves; undefined if too few answer. */
+  /** The voters by their own account; undefined if too few answer. */
   async #readVoters(): Promise<Voters | undefined> {
     const { strong, world } = this.#c
     const signal = world.clock.timeout(READ_MS, this.#stop.signal)
@@ -393,7 +393,7 @@ export class LockClaims {
   }
 }
 
-/** What is held if of one file it is this. */
+/** The locks held after replacing those of one file. */
 function withFile(all: readonly FileLocks[], locks: FileLocks): readonly FileLocks[] {
   const others = all.filter((one) => !isSameFile(one, locks))
   return locks.held.length === 0 ? others : [...others, locks]

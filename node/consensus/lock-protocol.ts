@@ -1,4 +1,4 @@
-// What voters are asked and answer about locks: /shoal/lock/1.
+// The messages to voters about locks: /shoal/lock/1.
 import {
   LOCK_ANSWER_MAX,
   LOCK_PROTOCOL,

@@ -6,7 +6,7 @@ import type { Claim } from '../../protocol/locks/claim.ts'
 import type { Voters } from '../../protocol/strong/voters.ts'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 
-/** What came of a claim. */
+/** The outcome of a claim. */
 export type Round =
   /** A majority has granted it; the logs of those who have. */
   | { readonly kind: 'granted'; readonly logs: readonly VersionVector[] }

@@ -44,7 +44,7 @@ export class Liars {
     return enforces('liars-do-not-count') && proof !== undefined && this.#isOfNow(proof[0])
   }
 
-  /** Of those in office, or a moment ago. */
+  /** The proofs against voters in office, or a moment ago. */
   get proofs(): readonly Proof[] {
     return [...this.#proofs.values()].filter(([statement]) => this.#isOfNow(statement))
   }

@@ -1,4 +1,5 @@
-// What the log of a volume tells of its register: who is in office, who may propose, and which entry follows which.
+// The register of a volume according to its log: who is in office, who may propose, and which entry
+// follows which.
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
@@ -31,7 +32,7 @@ export class StrongLog {
     return this.#first.voters
   }
 
-  /** Who is in office. A naming that nobody can read names nobody. */
+  /** The voters in office. A naming that nobody can read names nobody. */
   get office(): Office {
     const text = this.#volume.membership.policy(VOTERS_POLICY)
     if (text === undefined) return this.#first
@@ -49,7 +50,8 @@ export class StrongLog {
   }
 
   /**
-   * Who is once an entry is applied, whose past is held. groups: who is to decide after it, as its value says.
+   * The office after an entry whose past is held. groups: who is to decide after it, as its value
+   * says.
    * throws ShoalError 'malformed' for one that names voters as they cannot be named.
    */
   officeAfter(entry: Entry, groups: Groups): Office {
@@ -71,7 +73,7 @@ export class StrongLog {
     return this.#sees(entry, actor, 1)
   }
 
-  /** Whom an entry names, by an op that its writer had a right to. */
+  /** The voters that an entry names, by an op that its writer had a right to. */
   #namedBy(entry: Entry): Office | undefined {
     const { replica, removals } = this.#volume
     const reading = replica.read(entry)

@@ -1,5 +1,6 @@
-// What a value of the register needs before it can be proposed once more, or applied: its entry, all that this follows,
-// and where one voter alone claims it, the grounds on which it could be accepted.
+// Fetches the entries and grounds that a value of the register needs before it can be proposed once
+// more, or applied: its entry, all that this follows, and where one voter alone claims it, the
+// grounds on which it could be accepted.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { GROUNDS_MAX } from '../../protocol/limits.ts'

@@ -48,14 +48,17 @@ export class Poll implements Tally {
     }
   }
 
-  /** What it says does not count. */
+  /** Ignores the reply of a voter. */
   drop(peer: PeerId, error: ShoalError): void {
     this.#failed.add(peer)
     this.#failures.set(peer, error)
     this.#told()
   }
 
-  /** What they say together, as soon as `judge` can tell; 'no-quorum' also when it is too late. */
+  /**
+   * The common conclusion of the replies, as soon as `judge` can tell; 'no-quorum' also when it is
+   * too late.
+   */
   async outcome<Outcome>(
     judge: (tally: Tally) => Outcome | Setback | undefined,
     signal: AbortSignal,
@@ -74,7 +77,7 @@ export class Poll implements Tally {
     }
   }
 
-  /** Who is missing, and why. */
+  /** The error that names missing voters, with reasons. */
   noQuorum(nameOf: (peer: PeerId) => string): ShoalError {
     const voters = everyVoter(this.#groups)
     const missing = voters

@@ -1,4 +1,4 @@
-// What voters are asked and answer about strong writes: /shoal/strong/1.
+// The messages to voters about strong writes: /shoal/strong/1.
 import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
 import {
   STRONG_FRAME_MAX,

@@ -48,7 +48,9 @@ interface Turn {
   readonly ballot: Ballot
   readonly promises: readonly Statement[]
   readonly base: Chosen | undefined
-  /** Of a turn given with the last change when that was; others may have outbid it since. */
+  /**
+   * The time at which a turn given with the last change was kept; others may have outbid it since.
+   */
   readonly keptAt: Instant | undefined
 }
 

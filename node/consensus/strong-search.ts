@@ -1,5 +1,6 @@
-// What the voters of a register say of it when they are asked. Only what a majority of a trusted group claims is believed;
-// what fewer claim is to be accounted for, so that a voter that lies leads nobody anywhere.
+// Asks the voters of a register for its state. Only what a majority of a trusted group claims is
+// believed; what fewer claim is to be accounted for, so that a voter that lies leads nobody
+// anywhere.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Ask, StrongReply } from '../../protocol/strong/acceptor.ts'
@@ -20,11 +21,11 @@ import { Poll } from './strong-poll.ts'
 /** For which time each voter is in office. */
 export type Terms = ReadonlyMap<PeerId, number>
 
-/** What is known of a value that perhaps was not chosen: what it takes to have it accepted again. */
+/** A value that perhaps was not chosen, with the grounds it takes to have it accepted again. */
 export interface Grounded {
   readonly value: Value
   readonly grounds: Grounds
-  /** Of those who decide after it. */
+  /** The terms of those who decide after it. */
   readonly terms: Terms
 }
 
@@ -36,9 +37,9 @@ export interface SearchComponents {
    * nobody has what it takes to tell.
    */
   readonly account: (newest: Newest, signal: AbortSignal) => Promise<Grounded | undefined>
-  /** Who is in office, as far as the log here tells. */
+  /** The voters in office, as far as the log here tells. */
   readonly office: () => { readonly voters: Voters; readonly terms: Terms }
-  /** Who decided after what this node accepted itself. */
+  /** The groups that decided after the value accepted by this node itself. */
   readonly accepted: () => Groups | undefined
   /** A voter said something, signed. */
   readonly heard: (statement: Statement) => void
@@ -56,7 +57,7 @@ export interface Found {
   readonly newest: Newest | undefined
   /** A quorum agrees on it. */
   readonly isChosen: boolean
-  /** Of a value that was accounted for. */
+  /** A value with good grounds. */
   readonly grounded: Grounded | undefined
   /** Those of who is in office. */
   readonly promises: readonly Statement[]
@@ -64,11 +65,11 @@ export interface Found {
 
 export type Outbid = Extract<Setback, { kind: 'outbid' }>
 
-/** What is believed in the course of a search. */
+/** The beliefs in the course of a search. */
 interface Belief {
   /** Groups of which a majority is. */
   readonly trusted: Voters[]
-  /** What fewer had accepted, and was accounted for. */
+  /** Values that fewer had accepted, with good grounds. */
   readonly grounded: (readonly [Mark, Grounded])[]
 }
 
@@ -107,7 +108,7 @@ export class Search {
         outcome = await this.#judge(poll, belief, isDoubtful, signal)
       }
       if (outcome.kind === 'doubt') continue
-      // Who was before us need not have promised more.
+      // The one before us need not have promised more.
       if (outcome.kind === 'outbid')
         return {
           ...outcome,
@@ -144,7 +145,7 @@ export class Search {
     })
   }
 
-  /** What is to be made of it. canAccount: who claims something was asked why. */
+  /** Decides how to go on with the replies. canAccount: who claims something was asked why. */
   async #judge(
     poll: Poll,
     belief: Belief,
@@ -179,7 +180,7 @@ export class Search {
   }
 }
 
-/** What voters said in answer to it. */
+/** The statements of voters in their replies. */
 export function statementsOf({ replies, failed }: Poll): readonly Statement[] {
   return [...replies].flatMap(([peer, reply]) => {
     const statement = failed.has(peer) ? undefined : statementOf(reply)

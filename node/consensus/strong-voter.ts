@@ -36,7 +36,7 @@ import type { StrongLog } from './strong-log.ts'
 import type { Volume } from '../log/volume.ts'
 
 const VOTE: ByteString = STATE_PREFIXES.strongVote
-/** Whose a vote is that cannot be read. */
+/** The holder of a vote that cannot be read. */
 const NOBODY = '' as ActorId
 
 export interface StrongVoterComponents {
@@ -80,7 +80,7 @@ export class StrongVoter {
     } catch (error) {
       const message = `the promises of this node as a voter cannot be read (${asShoalError(error).message}): it does not vote. Remove it from the voters, then add it again: shoal volume set voters=...`
       security({ kind: 'vote-unreadable', volume: volume.id, message })
-      // Who names it again must have heard of that: not who named it before.
+      // A later naming must have heard of that, unlike the former one.
       volume.renewIncarnation()
       const lost = { ...NO_VOTE, by: NOBODY, since: 0 }
       volume.view.put(VOTE, encodeKept(lost))
@@ -88,7 +88,7 @@ export class StrongVoter {
     }
   }
 
-  /** What it accepted last. */
+  /** The value accepted last. */
   get accepted(): Accepted | undefined {
     return this.isLost ? undefined : this.#durable.accepted
   }
@@ -149,7 +149,7 @@ export class StrongVoter {
     return request.kind === 'prepare' ? this.#promise(request, from) : this.#accept(request, from)
   }
 
-  /** Who may not propose cannot finish what was begun, and is shown only what was chosen. */
+  /** A peer that may not propose cannot finish what was begun, and is shown only chosen values. */
   #report(mayPropose: boolean, withGrounds: boolean): Report | undefined {
     const { accepted } = this.#durable
     if (accepted === undefined) return undefined
@@ -295,7 +295,7 @@ export class StrongVoter {
     )
   }
 
-  /** What comes after what was accepted here proves that it was chosen. */
+  /** Learns that the accepted value was chosen, which a value after it proves. */
   #learnBase([ground]: Grounds): void {
     const { accepted } = this.#durable
     const before = this.unlearned

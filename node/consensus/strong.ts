@@ -28,7 +28,7 @@ import type { Volume } from '../log/volume.ts'
 
 /** For one strong read or write, once its turn has come. */
 const CALL_MS: number = 10 * SECOND_MS
-/** What nobody was told the end of is settled in about this time. */
+/** Writes with an unknown outcome are settled in about this time. */
 const SETTLE_MS: number = 15 * SECOND_MS
 /** The same, where somebody asks for it. */
 const HURRY_MS = 100
@@ -165,7 +165,7 @@ export class StrongVolume implements StrongAccess {
     return this.#log.office.number > 0
   }
 
-  /** Who decides, as far as the log here tells. */
+  /** The voters, as far as the log here tells. */
   voters(): Voters {
     return this.#log.office.voters
   }
@@ -202,7 +202,7 @@ export class StrongVolume implements StrongAccess {
     const name = (before: Voters): Office => nextOffice(this.#log.office, before, voters)
     const submit = (office: Office): unknown =>
       volume.submit({ kind: 'policy', key: VOTERS_POLICY, value: formatOffice(office) })
-    // Who was restored from an old copy is known by its new incarnation then.
+    // A node restored from an old copy is known by its new incarnation then.
     const taken = voters.filter((peer) => !this.voters().includes(peer))
     await this.#syncAll(taken, signal)
     await this.#inTurn(async (within) => {

@@ -13,7 +13,7 @@ const IDLE_MS = 60_000
 /** Requests that wait for one voter; beyond, it is not asked. */
 const WAITING_MAX = 16
 
-/** What is said, and in which bytes. Decoders throw ShoalError 'malformed'. */
+/** A protocol's messages and their bytes. Decoders throw ShoalError 'malformed'. */
 export interface VoterWire<Request, Reply> {
   readonly protocol: string
   /** Bytes of the largest request, and answer. */

@@ -148,7 +148,7 @@ export class Tentative {
     return ancestry.locate(actor, seq, hash) !== undefined || ancestry.isDropped(actor, seq)
   }
 
-  /** The verdict that receive() would give on an entry. */
+  /** The verdict that receive() would give on an entry. throws as that does. */
   verdictOn(entry: Entry): EntryVerdict {
     const { replica, world, volume } = this.#c
     if (entry.header.volume !== volume)

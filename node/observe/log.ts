@@ -19,7 +19,7 @@ export type Log = (
 
 export interface LogOptions {
   readonly level?: LogLevel
-  /** What becomes of a line that is written. */
+  /** Transforms a written line. */
   readonly seal?: (line: string) => string
 }
 

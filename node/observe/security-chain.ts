@@ -16,7 +16,7 @@ export const FOLDER = 'logs'
 export const CURRENT_FILE: string = `${FOLDER}/security.log`
 const FORMER_FILE = /^security-\d{12}\.log$/
 
-/** Where a log lies, and how its lines are opened. */
+/** The place of a log, and the way to open its lines. */
 export interface LogFiles {
   readonly disk: Disk
   readonly open: (line: string) => string
@@ -28,7 +28,7 @@ export interface Link {
   readonly hash: Uint8Array
 }
 
-/** What a log once was. */
+/** A former state of a log. */
 export interface Known {
   readonly link: Link
   /** The oldest event that is kept. */
@@ -38,13 +38,13 @@ export interface Known {
 /** A line of a file; undefined for one that cannot be read. */
 interface Line {
   readonly file: string
-  /** Where it ends in the file, behind its line end. */
+  /** Its end in the file, behind its line end. */
   readonly endBytes: number
   readonly read:
     { readonly entry: SecurityEntry; readonly link: Link; readonly prev: string } | undefined
 }
 
-/** What a log is found to be. */
+/** The result of examining a log. */
 export interface Examined {
   readonly first: number | undefined
   readonly last: Link | undefined
@@ -56,7 +56,7 @@ export interface Examined {
   readonly problems: readonly string[]
 }
 
-/** Where a full file goes when the next event has this number. */
+/** The name of a full file when the next event has this number. */
 export function formerFile(next: number): string {
   return `${FOLDER}/security-${String(next).padStart(12, '0')}.log`
 }

@@ -57,11 +57,11 @@ export interface SecurityLogComponents {
 }
 
 export interface SecurityLogOptions {
-  /** Of a file that is full. */
+  /** The size of a full file. */
   readonly fileBytes?: number | undefined
 }
 
-/** What a log is found to be when it is opened. */
+/** The state of a log when it is opened. */
 interface Found {
   readonly examined: Examined
   readonly newest: Link | undefined
@@ -80,7 +80,7 @@ export class SecurityLog {
   #head: SecurityHead | undefined
   /** The oldest event that is kept. */
   #first: number
-  /** What was said to be wrong with the log. */
+  /** The faults of the log that were told. */
   #told: string
   #pending: { readonly line: string; readonly link: Link }[] = []
   #writing: Promise<void> | undefined
@@ -100,7 +100,7 @@ export class SecurityLog {
     this.#told = kept?.told ?? ''
   }
 
-  /** What is wrong with it becomes its next event, once. */
+  /** Opens the log; its faults become its next event, once. */
   static async open(
     components: SecurityLogComponents,
     options: SecurityLogOptions = {},
@@ -138,7 +138,7 @@ export class SecurityLog {
     else this.#writeSoon()
   }
 
-  /** Of what is durable; undefined: nothing was recorded. */
+  /** The head of the durable log; undefined: nothing was recorded. */
   get head(): SecurityHead | undefined {
     const { number, hash } = this.#durable ?? NONE
     if (number === 0) return undefined

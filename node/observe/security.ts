@@ -1,7 +1,7 @@
-// What concerns the security of a node, as its parts report it.
+// Security events of a node, as its parts report them.
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
-/** What happened, in words that scripts can rely on. */
+/** The kind of event, in words that scripts can rely on. */
 export type SecurityEventKind =
   | 'attested-twice' // a member attests two states at one cut
   | 'checkpoint-differs' // what was announced is not what this node has
@@ -37,7 +37,10 @@ export type SecurityEventKind =
 export interface SecurityEvent {
   readonly kind: SecurityEventKind
   readonly volume?: VolumeId | undefined
-  /** Who did it, or whom it concerns. Absent for what this node or its owner did: only those are never left out. */
+  /**
+   * The peer that caused it, or that it concerns. Absent for what this node or its owner did: only
+   * those are never left out.
+   */
   readonly peer?: PeerId | undefined
   /** For people: what happened, to what, and what to do. */
   readonly message: string

@@ -29,7 +29,7 @@ export interface LocalPinPassParts {
   readonly name: (chunk: ChunkId) => void
 }
 
-/** Of one file: why chunks are missing, if any are. */
+/** The state of one file: why chunks are missing, if any are. */
 interface Found {
   failure: ShoalError | undefined
 }
@@ -60,7 +60,7 @@ export class LocalPinPass {
     return found.failure
   }
 
-  /** What was stored is durable. */
+  /** Makes the stored chunks durable. */
   async end(): Promise<void> {
     if (this.#uncommittedBytes > 0) await this.#parts.store.commit([])
   }
@@ -92,7 +92,7 @@ export class LocalPinPass {
       told += bytes
       return bytes
     })
-    // What is listed more than once.
+    // Chunks that are listed more than once.
     if (kept > told) onKept(kept - told)
   }
 

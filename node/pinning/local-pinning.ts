@@ -30,14 +30,14 @@ import { LocalPinPass } from './local-pin-pass.ts'
 import { LocalPinTally } from './local-pin-tally.ts'
 import type { Kept } from './local-pin-tally.ts'
 
-/** What is missing is tried again so often. */
+/** Missing data is tried again at this interval. */
 const EVERY_MS: number = MINUTE_MS
 /** All is looked at again so often, since chunks may be found damaged. */
 const ALL_EVERY_MS: number = 6 * HOUR_MS
 /** Changes are waited for so long, so that a burst is one. */
 const SETTLE_MS: number = SECOND_MS / 4
 const FILES_MAX = 4
-/** Of a file of unknown shape, one chunk is expected for so many bytes. */
+/** In a file of unknown shape, one chunk is expected for so many bytes. */
 const BYTES_PER_CHUNK = 16_384
 const CHUNKS_MIN = 4096
 /** Changes remembered singly; after more, all is looked at. */
@@ -331,7 +331,7 @@ export class LocalPinning {
     let actualBytes = 0
     const onKept = (bytes: number): void => {
       actualBytes += bytes
-      // Where less is here than was counted, that is told at the end.
+      // If less is here than was counted, that is told at the end.
       if (actualBytes > file.actualBytes) this.#tally.put(id, file, actualBytes)
       this.#tell()
     }

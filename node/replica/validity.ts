@@ -64,7 +64,10 @@ export class Judge {
     return new Judge(renamedCuts(this.cuts, renames), this.state, pastOf)
   }
 
-  /** The validity of an entry above the checkpoint. */
+  /**
+   * The validity of an entry above the checkpoint. seenBy: what its writer had applied, itself
+   * included.
+   */
   standingOf(act: Act, court: Court, seenBy: () => VersionVector): Validity {
     if (act.governs) return this.state.isVoid(act.id) ? 'void' : 'counts'
     if (isLate(this.cuts, act, seenBy)) return 'late'

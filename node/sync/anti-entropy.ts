@@ -157,7 +157,10 @@ export class LogSync {
     }
   }
 
-  /** Who was removed meanwhile gets nothing more. A peer that this node asks for the log may be no member by that yet. */
+  /**
+   * Stops serving a member that was removed meanwhile. A peer that this node asks for the log may
+   * be no member by that yet.
+   */
   #checkNotRemoved({ peer }: Channel, { membership }: Volume): void {
     if (membership.wasRemoved(peer))
       throw new ShoalError('not-a-member', `${peer} was removed from the volume`)
@@ -297,7 +300,10 @@ async function settled(volume: Volume): Promise<void> {
   if (!volume.stop.isHalted) await volume.commit()
 }
 
-/** What a peer lacks, as far as it is in the log, in causal order; before that, what proves to it that it has forgotten some. */
+/**
+ * The entries that a peer lacks, as far as they are in the log, in causal order; before that, proof
+ * that it has forgotten some.
+ */
 function* missingAt(peer: PeerId, volume: Volume, theirs: VersionVector): Generator<Entry> {
   const held = volume.durableVector()
   for (const { id, peer: writer } of volume.actors.all()) {

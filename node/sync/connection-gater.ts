@@ -1,5 +1,6 @@
-// Who is what to this node: members are served, and whom it asks to let it in. Others are strangers, who can show a ticket,
-// while there is one that may still be used; and who was removed, until it was told so. Nobody else is connected.
+// Decides which peers may connect: members are served, and those whom this node asks for admission.
+// Others are strangers, who can show a ticket, while there is one that may still be used; and who
+// was removed, until it was told so. Nobody else is connected.
 import type { PeerId } from '../../protocol/ids.ts'
 import { enforces } from '../../protocol/trust.ts'
 import type { Standing, World } from '../world/world.ts'

@@ -1,6 +1,7 @@
-// What to make of gossip of a volume: what is new is taken and passed on, once; what was heard before, or is of no use, is
-// neither; and where only whoever delivered it can be to blame, it is. Always true: an honest member passes on only what
-// every other honest one can open and verify, so garbage comes from who sends it.
+// Validates gossip of a volume: new messages are taken and passed on, once; known or useless ones
+// are neither; and where only the deliverer can be to blame, it is. Always true: an honest member
+// passes on only what every other honest one can open and verify, so garbage comes from who sends
+// it.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
@@ -167,7 +168,10 @@ export class GossipReceiver {
     return ancestry.locate(actor, seq, hash) === undefined && !ancestry.isDropped(actor, seq)
   }
 
-  /** Who signed it; undefined where nothing here tells who its actor is. throws ShoalError 'bad-signature'. */
+  /**
+   * The peer that signed it; undefined where nothing here tells who its actor is. throws ShoalError
+   * 'bad-signature'.
+   */
   #authorOf(head: EntryHead): PeerId | undefined {
     const { volume } = this.#c
     const { actor, origin, seq } = head.header
@@ -185,7 +189,7 @@ export class GossipReceiver {
     if (volume.membership.member(said.peer) === undefined) return 'ignore'
     this.#c.onTime(said.peer, said.sentMs)
     const isSame = this.#c.saysTheSame(said) || agrees(volume, said)
-    // Of what may be other branches than are held here it says nothing.
+    // The vector may name other branches than are held here, and is left out then.
     const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
     if (!volume.beacons.hear(beacon, volume.checkpoint, world.clock.wall())) return 'ignore'

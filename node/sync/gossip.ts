@@ -37,7 +37,7 @@ export interface GossipComponents extends Omit<GossipReceiverComponents, 'saysTh
   readonly beaconMs: number
 }
 
-/** Of the log as it is held durably, and as long as it is. */
+/** The durable log as it was told, valid while the log is the same. */
 interface Told extends Pick<Beacon, 'vector' | 'digest'> {
   readonly held: VersionVector
   readonly replica: Replica
@@ -75,7 +75,7 @@ export class Gossip {
     this.#topics.refresh()
     this.#unlisten = [
       volume.onOwnEntries((entries) => this.#announce(entries)),
-      // Who has not heard of a new epoch hears of it now.
+      // Members that have not heard of a new epoch hear of it now.
       volume.events.members.add(() => (this.#topics.refresh() ? this.beacon() : undefined)),
     ]
     this.#beat()
@@ -126,7 +126,7 @@ export class Gossip {
     this.#publish({ kind: 'attestation', attestation })
   }
 
-  /** What a beacon says of the log. */
+  /** The log as a beacon describes it. */
   #told(): Told {
     const { volume } = this.#c
     const { replica } = volume
@@ -181,7 +181,10 @@ export class Gossip {
   }
 }
 
-/** What is durable here, of the actors that wrote last: others hold the rest, or find it missing when they exchange. */
+/**
+ * The durable part of the log here for the actors that wrote last: others hold the rest, or find it
+ * missing when they exchange.
+ */
 function newest(volume: Volume): VersionVector {
   const { vector } = volume.durableClaim()
   if (vector.size <= BEACON_ACTORS_MAX) return vector

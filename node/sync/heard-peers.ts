@@ -1,5 +1,5 @@
-// What was heard of other nodes: when last, how much room they have, and what time it is there. Of room, no more than the
-// log says that a member offers.
+// Remembers facts heard about other nodes: when last, how much room they have, and their clock. Of
+// room, no more than the log says that a member offers.
 import type { PeerId } from '../../protocol/ids.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { SECOND_MS } from '../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// What a peer offered that was of no use: it is asked for it again after a minute, then after twice as long, up to ten minutes.
+// Delays useless offers of a peer: it is asked again after a minute, then after twice as long, up
+// to ten minutes.
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 

@@ -8,7 +8,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { Joining } from '../peers/join.ts'
 import type { World } from '../world/world.ts'
 
-/** Who refused is not dialled for this long: it would drop the connection again. */
+/** A peer that refused is not dialled for this long: it would drop the connection again. */
 const PAUSE_MS: number = 10 * MINUTE_MS
 const ASK_MS: number = 10 * SECOND_MS
 
@@ -54,7 +54,7 @@ export class Refusals {
     if (!network.peers().includes(peer)) return false
     const asked = joining.askWhetherRemoved(volume, peer, clock.timeout(ASK_MS))
     const isSo = await asked.catch(() => false)
-    // What serves nothing is not kept.
+    // A connection that serves nothing is not kept.
     if (isSo) await network.disconnect(peer).catch(() => undefined)
     return isSo
   }

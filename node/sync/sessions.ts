@@ -1,5 +1,6 @@
-// What a session has seen, wherever it was, is seen by it here too: monotonic reads, read your writes, writes follow
-// reads (protocol/clock/session.ts). A token tells only of what is durable, so that others can be given it.
+// Makes a session's past visible on this node, wherever the session was: monotonic reads, read your
+// writes, writes follow reads (protocol/clock/session.ts). A token tells only of what is durable,
+// so that others can be given it.
 import { formatSession, isSessionOf, parseSession } from '../../protocol/clock/session.ts'
 import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
@@ -20,7 +21,9 @@ export interface SessionComponents {
   readonly swarm: Pick<Swarm, 'connectedMembers' | 'syncSoon'>
 }
 
-/** What a token says was seen of a volume. throws ShoalError 'usage' for what is no token of it. */
+/**
+ * The past of a volume that a token names. throws ShoalError 'usage' for what is no token of it.
+ */
 export function seenBy({ id }: Volume, token: string): VersionVector {
   const session = parseSession(token)
   if (!isSessionOf(session, id))

@@ -1,5 +1,6 @@
-// What this node says of the logs here, made once for as long as it says the same. A member that says the same is understood
-// at once: in a large swarm most do, and to read what is said of hundreds of actors is most of what an exchange costs.
+// Caches the summaries of the logs here, made once for as long as they are the same. A member that
+// says the same is understood at once: in a large swarm most do, and to read what is said of
+// hundreds of actors is most of what an exchange costs.
 import { equalBytes } from '../../protocol/bytes.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
@@ -8,7 +9,7 @@ import { summaryOf } from '../log/log-summary.ts'
 import type { Checkpoint } from '../replica/kept-checkpoint.ts'
 import type { Volume } from '../log/volume.ts'
 
-/** What is durable of a log, and the messages that say so. */
+/** The durable part of a log, and the messages that describe it. */
 export interface Said {
   readonly log: LogSummary
   readonly hello: Uint8Array

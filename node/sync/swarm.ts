@@ -70,7 +70,7 @@ export class Swarm {
   readonly #inboxes = new Map<VolumeId, Inbox>()
   readonly #parking = new InboxBudget()
   readonly #heard: HeardPeers
-  /** What peers have of what was written here. */
+  /** Confirmations of own entries by peers. */
   readonly heldElsewhere: HeldElsewhere
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
@@ -256,7 +256,7 @@ export class Swarm {
     if (!this.#stopped) this.#catchUp.soon(volume, peer, reason)
   }
 
-  /** What is missing here is not in the log of a peer any more. */
+  /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
     if (this.#fetching.has(key)) return

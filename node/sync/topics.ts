@@ -10,7 +10,7 @@ import type { Volume } from '../log/volume.ts'
 
 /** Members that are connected hear of an epoch within a few beacons. */
 const FORMER_MS: number = 10 * MINUTE_MS
-/** Of all epochs together: one may have several keys. */
+/** Maximum for all epochs together: one may have several keys. */
 const TOPICS_MAX = 16
 
 export interface TopicsComponents {
@@ -61,7 +61,7 @@ export class Topics {
     return isNew
   }
 
-  /** Where to say something: the topic of the key that seals now, and former ones. */
+  /** The topics to publish to: that of the key that seals now, and former ones. */
   speaking(): readonly string[] {
     const { membership } = this.#c.volume
     const [own] = this.#topicsOf(membership.epoch)

@@ -25,7 +25,10 @@ export async function* inodesOf(
   }
 }
 
-/** Where an inode shows: directories and the name that it has there; of very many the first LINKS_SEEN_MAX. */
+/**
+ * The names of an inode: directories and the name that it has there; of very many the first
+ * LINKS_SEEN_MAX.
+ */
 export function namesOf(view: StateStore, id: NodeId): [dir: NodeId, name: Name][] {
   const inode = readInode(view, id)
   const links = inode === undefined ? [] : linksOf(view, id, inode).take(LINKS_SEEN_MAX)

@@ -29,9 +29,12 @@ export interface ConflictSide {
   /** As it shows. */
   readonly name: Name
   readonly target: ViewTarget
-  /** What collides: a file or directory of its own, or a content of a file that was written twice at once. */
+  /**
+   * The kind of collision: a file or directory of its own, or a content of a file that was written
+   * twice at once.
+   */
   readonly kind: 'name' | 'version'
-  /** Who wrote the content, or made or moved what has none, and when. */
+  /** The writer of the content, or whoever made or moved an object without content, and when. */
   readonly author: PeerId | undefined
   readonly stamp: Stamp
   readonly sizeBytes: number
@@ -45,7 +48,7 @@ export interface NameConflict {
   readonly sides: readonly [ConflictSide, ...ConflictSide[]]
   /** Sides that are not among these, as there are so many: hiddenSides() has them. */
   readonly moreCount: number
-  /** Where to go on: pass as `after`. */
+  /** The key to continue with: pass as `after`. */
   readonly key: ByteString
 }
 

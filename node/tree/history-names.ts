@@ -104,7 +104,7 @@ export class LogNames implements HistoryNames {
     )
   }
 
-  /** What an op took, and from which name. */
+  /** The object that an op removed, and its name. */
   #taking(op: Taking): Sibling | undefined {
     const id = takenBy(op)
     const at = this.#placing(id, op.saw)
@@ -113,7 +113,7 @@ export class LogNames implements HistoryNames {
     return { id, name: at.op.name, isDir: op.kind === 'move-dir' || op.kind === 'rmdir', placed }
   }
 
-  /** What has the name today. */
+  /** The objects that have the name today. */
   #besides(dir: NodeId, name: Name): Sibling[] {
     const { view } = this.#volume
     return readChildren(view, dir, name).shown.flatMap(({ kind, id }) => {

@@ -1,5 +1,5 @@
-// What an op of the log is about: a file by its inode, a folder with all that lies in it today or was put in or taken
-// out, wherever they were then.
+// The subject of an op in the log: a file by its inode, a folder with all that lies in it today or
+// was put in or taken out, wherever they were then.
 import type { NodeId } from '../../protocol/ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import type { Op } from '../../protocol/op/op.ts'
@@ -61,7 +61,7 @@ function foldersOf(view: StateStore, op: Op): readonly NodeId[] {
   }
 }
 
-/** Of the names that it has, and of these. */
+/** The folders of the names that it has, and of these. */
 function foldersOfInode(
   view: StateStore,
   inode: NodeId,

@@ -1,6 +1,7 @@
-// What a volume's log tells, for people: entries newest first, by a merge of all actors' chains by clock, in which each
-// comes before its past; memory is an entry an actor. Ops name things by id: their names are those of today, and where
-// things have moved since, those that the ops tell which the writer had seen (its presence dots lead from op to op).
+// A volume's history for people: entries newest first, by a merge of all actors' chains by clock,
+// in which each comes before its past; memory is an entry an actor. Ops name things by id: their
+// names are those of today, and where things have moved since, those that the ops tell which the
+// writer had seen (its presence dots lead from op to op).
 import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
@@ -29,7 +30,7 @@ const STEPS_COMPARED = 512
 const BOOKKEEPING: ReadonlySet<ChangeKind> = new Set(['place', 'merge', 'checkpoint'])
 
 export interface HistoryOptions extends LogOptions {
-  /** What it is to be about; undefined: everything. */
+  /** The subject to filter by; undefined: everything. */
   readonly target: ViewTarget | undefined
   readonly signal: AbortSignal
 }
@@ -45,7 +46,7 @@ export async function* readHistory(
   options: HistoryOptions,
 ): AsyncGenerator<readonly LogItem[]> {
   const { volume } = components
-  // What is made is an entry once its batch is closed.
+  // Ops become an entry once their batch is closed.
   await volume.commit()
   if (options.follow === true) return yield* follow(components, options)
   const { limit = Infinity } = options

@@ -36,7 +36,7 @@ import type { NewVersion } from './target-ops.ts'
 import type { Volume } from '../log/volume.ts'
 import { Xattrs } from './xattrs.ts'
 
-/** What a file holds: the version shown, and what a writer must name as its base. */
+/** The content of a file: the version shown, and the base that a writer must name. */
 export interface FileVersion {
   readonly content: ContentRef
   readonly size: number
@@ -49,7 +49,7 @@ type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
 type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
 
 export interface ListedEntry extends ViewEntry {
-  /** Where to go on: pass as `after`. */
+  /** The key to continue with: pass as `after`. */
   readonly key: ByteString
 }
 
@@ -71,7 +71,7 @@ export class Namespace {
     return lookupName(this.volume.view, dir, name, this.volume.authorName)?.target
   }
 
-  /** Where a path leads, not following symlinks; names are UTF-8 text. throws 'ENOENT', 'ENOTDIR'. */
+  /** Resolves a path, not following symlinks; names are UTF-8 text. throws 'ENOENT', 'ENOTDIR'. */
   resolvePath(path: readonly string[]): ViewTarget {
     let at: ViewTarget = { kind: 'dir', id: ROOT }
     path.forEach((part, index) => {
@@ -85,7 +85,7 @@ export class Namespace {
     return at
   }
 
-  /** Of what was removed too, while anybody may still speak of it: it has no links. throws 'ENOENT', 'ESTALE'. */
+  /** The attributes of an object, also a removed one that has no links. throws 'ENOENT', 'ESTALE'. */
   attributes(target: ViewTarget): NodeAttributes {
     if (target.kind === 'dir') return dirAttributes(target.id, this.#known(target.id))
     const inode = this.#inode(target.id)
@@ -148,7 +148,7 @@ export class Namespace {
     this.#submit(keepOps(this.volume, conflict, side.target))
   }
 
-  /** Where a directory shows, from the root down. */
+  /** The path of a directory, from the root down. */
   pathOf(dir: NodeId): Name[] {
     const path: Name[] = []
     for (let at = dir; at !== ROOT;) {
@@ -284,7 +284,7 @@ export class Namespace {
     return this.#dir(dir).parent
   }
 
-  /** Where a directory or file shows: directories and the name that it has there. Nothing for what is gone. */
+  /** Places of a directory or file: directories and its name there. None if it is gone. */
   placesOf(target: ViewTarget): [dir: NodeId, name: Name][] {
     const { view } = this.volume
     if (target.kind === 'dir') {

@@ -14,7 +14,7 @@ import type { StateStore } from '../../protocol/tree/records.ts'
 import { twinsOf } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 
-/** What a writer has made of a file. */
+/** A writer's new version of a file. */
 export interface NewVersion {
   readonly content: ContentRef
   readonly size: number
@@ -107,7 +107,10 @@ function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
   return [{ kind: 'unlink', link: id, inode, from, saw: seenOf(view, 'link', id, link) }]
 }
 
-/** What an op can say it saw. So many are of as many writers at once; what is left out stays, for the next op to see. */
+/**
+ * The items that an op can name as seen. So many are of as many writers at once; what is left out
+ * stays, for the next op to see.
+ */
 function seen<Item>(all: readonly Item[]): readonly Item[] {
   return all.length > OP_DOTS_MAX ? all.slice(0, OP_DOTS_MAX) : all
 }

@@ -15,7 +15,10 @@ import type { NameConflict } from '../tree/conflict-listing.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { formatPath } from './paths.ts'
 
-/** Of a name that is proposed, in characters: all of it is well below what a name may be long. */
+/**
+ * Maximum length of a proposed name, in characters: all of it is well below what a name may be
+ * long.
+ */
 const STEM_MAX = 32
 const AUTHOR_MAX = 16
 const EXT_MAX = 8

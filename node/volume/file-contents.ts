@@ -1,5 +1,5 @@
-// Where names meet bytes: the contents of a volume's files, read and written through the data paths, versions logged
-// through the namespace.
+// Connects names and bytes: the contents of a volume's files, read and written through the data
+// paths, versions logged through the namespace.
 import { Cutter } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'
 import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
@@ -39,7 +39,7 @@ export interface FileContentsComponents {
   readonly inFlight: InFlightReferences
   readonly classes: PinnedClasses
   readonly stateOf: (chunk: ChunkId) => ChunkState
-  /** Of who reads; without, as the peers that are asked answer. */
+  /** The timeouts of the reader; without, as the peers that are asked answer. */
   readonly readTimeouts?: ReadTimeouts
 }
 
@@ -159,12 +159,12 @@ export class FileContents {
   }
 }
 
-/** Who surely has what is in no stripe yet. */
+/** The peers that surely have data that is in no stripe yet. */
 function hintsOf({ author }: FileVersion): readonly PeerId[] {
   return author === undefined ? [] : [author]
 }
 
-/** What a version holds. */
+/** The content of a version. */
 export function contentOf({ content, size }: Pick<FileVersion, 'content' | 'size'>): Content {
   if (content.kind === 'inline') return content
   const { root, depth, allocated } = content

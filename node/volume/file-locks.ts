@@ -22,7 +22,7 @@ import type { World } from '../world/world.ts'
 const PAUSE_MS = 8
 const PAUSE_MS_MAX = 50
 
-/** Whose work locks order: a mount. */
+/** The user whose work locks order: a mount. */
 export interface LockUser {
   /** Log what was written to a file. */
   flush(file: NodeId): Promise<void>
@@ -40,7 +40,7 @@ export interface LockOwner {
   readonly pid: number
 }
 
-/** What somebody is to have of one file. */
+/** The wanted locks of somebody on one file. */
 export interface LockChange {
   readonly owner: LockOwner
   readonly file: NodeId
@@ -57,7 +57,7 @@ interface Table {
   readonly file: NodeId
   readonly family: LockFamily
   readonly owners: Map<string, { readonly owner: LockOwner; readonly held: HeldLocks }>
-  /** What this node holds for them. */
+  /** The locks that this node holds for them. */
   claimed: HeldLocks
   /** Changes, one after the other. */
   last: Promise<unknown>
@@ -150,8 +150,8 @@ export class FileLocks {
       if (lock !== undefined) return { ...lock, pid: by.pid }
     }
     if (includes(table?.claimed ?? [], wanted)) return undefined
-    const elsewhere = await this.#c.claims.test({ file, family, held: wanted })
-    return elsewhere && { ...elsewhere, pid: 0 }
+    const holder = await this.#c.claims.test({ file, family, held: wanted })
+    return holder && { ...holder, pid: 0 }
   }
 
   /** throws ShoalError 'EIO' if locks of a file that somebody relies on may have run out. */
@@ -205,7 +205,7 @@ export class FileLocks {
     await this.#c.claims.giveUp(heldAs(table, needed))
   }
 
-  /** What cannot be logged is told to who closes or syncs the file. */
+  /** Writes out a file; a failure to log is told to those who close or sync the file. */
   async #flush(file: NodeId): Promise<void> {
     for (const user of this.#users.keys()) await user.flush(file).catch(() => undefined)
   }

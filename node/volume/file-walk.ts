@@ -57,8 +57,9 @@ export class Walk {
   }
 
   /**
-   * Of all versions of a file, and of what lists their chunks. What nobody can read, since its writer lied of it, is left
-   * out: the survey (gc/mark.ts) tells of it. throws ShoalError 'chunk-unavailable', 'cold-archived', naming the file.
+   * The chunks of all versions of a file, and of the nodes that list them. What nobody can read,
+   * since its writer lied of it, is left out: the survey (gc/mark.ts) tells of it. throws
+   * ShoalError 'chunk-unavailable', 'cold-archived', naming the file.
    */
   async *chunksOfFile(file: NodeId): AsyncGenerator<ChunkId, void, undefined> {
     const onFalse = (): void => undefined
@@ -78,7 +79,7 @@ export class Walk {
     }
   }
 
-  /** What lists the chunks of a version; undefined where it has none. */
+  /** The manifest tree of a version; undefined where it has none. */
   treeOf(version: Pick<Version, 'content' | 'size'>): ManifestTree | undefined {
     const content = contentOf(version)
     if (content.kind !== 'chunks') return undefined

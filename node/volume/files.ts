@@ -205,7 +205,7 @@ export class Files {
 
   async #empty(dir: NodeId, change: Change, signal: AbortSignal): Promise<void> {
     const { namespace } = this.#c
-    // Of what had too many others beside it to show, more does now.
+    // With fewer others beside it, more is shown now.
     const isEmpty = (): boolean => readDir(namespace.volume.view, dir)?.visibleChildren === 0
     for (let removed = 1; removed > 0 && !isEmpty();) {
       removed = 0

@@ -62,7 +62,7 @@ export interface HostedVolumeComponents {
   readonly strong: StrongProtocol
   readonly lock: LockProtocol
   readonly peers: PeersKnown
-  /** Of all volumes of the node. */
+  /** The cache shared by all volumes of the node. */
   readonly cache: ChunkCache
   readonly ahead: ReadAheadBudget
   readonly dirty: DirtyBudget
@@ -73,7 +73,7 @@ export interface HostedVolumeComponents {
   readonly security?: RecordSecurity | undefined
 }
 
-/** What this node knows of peers beside their membership, and whom to tell what. */
+/** The facts about peers beside their membership, and their listeners. */
 export interface PeersKnown extends PeerHooks {
   /** Is a peer heard of as usual? */
   isOnline(peer: PeerId): boolean
@@ -108,9 +108,9 @@ export class HostedVolume {
   readonly strong: StrongVolume
   readonly chunks: ChunkIo
   readonly classes: PinnedClasses
-  /** What its open operations hold on to. */
+  /** References of its open operations. */
   readonly inFlight: InFlightReferences = new InFlightReferences()
-  /** What users read through it. */
+  /** Recent reads by users. */
   readonly reads: RecentReads
   readonly #claims: LockClaims
   readonly #locks: FileLocks
@@ -233,7 +233,7 @@ export class HostedVolume {
     return role !== undefined && mayRead(role) ? this.#claims.answer(request, from) : undefined
   }
 
-  /** Who holds locks between nodes, as this node knows as a voter. */
+  /** The holders of locks between nodes, as this node knows as a voter. */
   lockHolders(): readonly LockHolder[] {
     return this.#claims.holders()
   }

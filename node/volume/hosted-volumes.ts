@@ -222,7 +222,10 @@ export class HostedVolumes {
     return this.#creatingFirst
   }
 
-  /** Where a path leads. throws 'usage', 'no-such-volume', 'EPERM' where this node may not read. */
+  /**
+   * The volume and place of a path. throws 'usage', 'no-such-volume', 'EPERM' where this node may
+   * not read.
+   */
   at(path: string): HostedPath {
     const { volume, parts } = parsePath(path)
     const hosted = this.of(this.#c.volumes.find(volume))

@@ -35,7 +35,7 @@ export function formatPath(parts: readonly string[]): string {
   return `/${parts.join('/')}`
 }
 
-/** Where a folder or a file shows, by its first name; undefined where it is gone. */
+/** The path of a folder or a file, by its first name; undefined where it is gone. */
 export function pathOf(namespace: Namespace, id: NodeId): string | undefined {
   const { view } = namespace.volume
   const dir = readDir(view, id)

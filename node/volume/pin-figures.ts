@@ -1,6 +1,7 @@
-// Of what is pinned to a class or to a cold tier, how much is where it is to be. It is counted when it is asked for, in memory
-// bounded by the files that have several names, and not again as long as the log says nothing new: all of it follows
-// from that. Nothing is fetched from a tier to count: a file whose list of chunks only a tier has counts as the list does.
+// Counts how much of the data pinned to a class or to a cold tier is where it is to be. It is
+// counted when it is asked for, in memory bounded by the files that have several names, and not
+// again as long as the log says nothing new: all of it follows from that. Nothing is fetched from a
+// tier to count: a file whose list of chunks only a tier has counts as the list does.
 import { extentLength } from '../../protocol/chunk/manifest.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import { asShoalError } from '../../protocol/errors.ts'
@@ -40,7 +41,10 @@ export class PinFigures {
     this.#parts = parts
   }
 
-  /** Of all pins in the log, by their ids. Tells how far it is. cost: O(chunks below), none where nothing is new. */
+  /**
+   * Counts all pins in the log, by their ids. Tells how far it is. cost: O(chunks below), none
+   * where nothing is new.
+   */
   async *count(
     signal: AbortSignal,
   ): AsyncGenerator<readonly PinsCounted[], readonly PinFigure[], undefined> {
@@ -147,7 +151,7 @@ class Count {
         this.actualBytes += there
       }
     }
-    // What travels in the log is everywhere.
+    // Content in the log itself is everywhere.
     if (content.kind !== 'chunks' || this.#isThere(content.root.id)) this.actualBytes += left
     yield left
   }

@@ -14,12 +14,12 @@ export class PinnedClasses {
     this.#view = view
   }
 
-  /** Of what is made in a folder. */
+  /** The class of new content in a folder. */
   ofFolder(dir: NodeId): RedundancyClass | undefined {
     return classOf(pinOfFolder(this.#view, dir, 'pin'))
   }
 
-  /** Of a file: one, or several if it has names in places that are pinned to others. */
+  /** The classes of a file: one, or several if it has names in places that are pinned to others. */
   ofFile(id: NodeId): readonly [RedundancyClass | undefined, ...(RedundancyClass | undefined)[]] {
     const pins = pinsOfFile(this.#view, id, 'pin')
     const [first, ...others] = new Map(pins.map((pin) => [pin?.to, classOf(pin)])).values()

@@ -34,14 +34,14 @@ const UNSAID_CAPACITY_BYTES = 100e9
 
 /** A peer with less room is full: the largest shard has so much. */
 const ROOM_MIN = STRIPE_DATA_TARGET
-/** What of others' shards this node tells of in a minute: more is found again. */
+/** Maximum of reports about others' shards in a minute: more is found again. */
 const DOUBTS_MAX = 60
 /** Ids read at once, so that a slow pass keeps no snapshot of the store. */
 const PAGE_IDS = 256
 
-/** What this node knows of peers. */
+/** The facts that this node knows of peers. */
 export interface PeerHooks {
-  /** What a peer has said last that it has room for. */
+  /** The free room that a peer reported last. */
   readonly freeBytesOf: (peer: PeerId) => number | undefined
   /** Is it to be given no new shards? */
   readonly isAvoided: (peer: PeerId) => boolean
@@ -69,7 +69,7 @@ export class VolumeStripeMap implements StripeMap {
   readonly #disbelieved: DisbelievedShards
   /** Told of in the minute that began then. */
   #doubts = { count: 0, fromMs: 0 }
-  /** What groups() told last, and of what that was made. */
+  /** The last result of groups(), and its sources. */
   #groups:
     | {
         readonly all: readonly StripeGroup[]
@@ -114,7 +114,7 @@ export class VolumeStripeMap implements StripeMap {
     return group.tiers.length === 0 ? group : { ...group, floor: this.#floorOf(group) }
   }
 
-  /** Who can't read the settings makes nothing anew of what lies in a tier. */
+  /** A node that cannot read the settings rebuilds nothing of what is in a tier. */
   #floorOf(code: Code): number {
     const { membership, identity } = this.#volume
     const role = membership.member(identity.peer)?.role

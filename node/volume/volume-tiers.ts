@@ -19,11 +19,14 @@ import type { ObjectTier, Tiers } from '../world/world.ts'
 /** By tier what is this node's own: what was agreed to, how it is let in, how much it may send. JSON, never in the log. */
 const OWN = 'wtier:'
 
-/** What a node does not tell others of a tier. */
+/** The part of a tier's settings that a node does not tell others. */
 interface Own extends TierAccess {
-  /** Of all that it puts, and of all that it gets; undefined: no bound. */
+  /** The limit for all uploads, and for all downloads; undefined: no limit. */
   readonly bytesPerSecond?: number | undefined
-  /** What its owner agreed that the tier is (encodeTier); any other place needs his word anew. */
+  /**
+   * The location of the tier to which the owner agreed (encodeTier); any other needs a new
+   * agreement.
+   */
   readonly agreed?: string
   readonly agreedMs?: WallTime
 }

@@ -70,7 +70,7 @@ export function encodeSectionHead(cid: Uint8Array, length: number): Uint8Array {
   return concatBytes([encodeVarint(cid.length + length), cid])
 }
 
-/** The position of the CARv1 in a CARv2. */
+/** The position of the CARv1 in a CARv2. throws ShoalError 'malformed'. */
 export function decodeCarV2Header(bytes: Uint8Array): { offset: number; length: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const [offset, length] = [16, 24].map((at) => Number(view.getBigUint64(at, true)))
@@ -88,7 +88,7 @@ export function decodeCid(bytes: Uint8Array): Cid {
   }
 }
 
-/** Decodes a CID that takes up all of `bytes`. */
+/** Decodes a CID that takes up all of `bytes`. throws ShoalError 'malformed'. */
 export function cidOfBytes(bytes: Uint8Array): Cid {
   const cid = decodeCid(bytes)
   if (cid.bytes.length !== bytes.length)

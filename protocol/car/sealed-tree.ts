@@ -65,7 +65,10 @@ export function sealRoot(keys: ChunkKeys, listing: SizedContent): Uint8Array {
   return encodeCbor({ format: FORMAT, v: VERSION, volume, epoch: keys.epoch, salt, sealed })
 }
 
-/** Decodes the parts of a root block that are not encrypted. */
+/**
+ * Decodes the parts of a root block that are not encrypted. throws ShoalError 'malformed',
+ * 'unsupported' for another version.
+ */
 export function decodeRoot(bytes: Uint8Array): SealedRoot {
   const fields = new Fields(
     decodeCanonicalCbor(bytes, 'the root of the archive', ITEMS_MAX),

@@ -43,7 +43,7 @@ export function sealPart(
   return { id: toHex(blake3(sealed)), key, bytes: sealed.length, sealed }
 }
 
-/** Opens a part of a backup. */
+/** Opens a part of a backup. throws ShoalError 'corrupt'. */
 export function openPart(volume: VolumeId, part: BackupPart, sealed: Uint8Array): Uint8Array[] {
   if (toHex(blake3(sealed)) !== part.id)
     throw new ShoalError('corrupt', `part ${part.id} of a backup is damaged`)

@@ -44,7 +44,7 @@ export function encodeTier(location: TierLocation): string {
   return JSON.stringify({ url: formatTierLocation(location), endpoint, region, storageClass })
 }
 
-/** The location of a tier. */
+/** The location of a tier. throws ShoalError 'malformed' for what is no definition of a tier. */
 export function decodeTier(value: string, access: TierAccess = {}): TierLocation {
   try {
     const { url, ...options } = fieldsOf(value)

@@ -53,7 +53,10 @@ export class GovernanceState {
     }
   }
 
-  /** Computes the state from all acts of `dag`, or those in `within`. */
+  /**
+   * Computes the state from all acts of `dag`, or those in `within`. cost: O(acts + those that take
+   * roles away ** 2).
+   */
   static of(dag: GoverningDag, within?: ActSet): GovernanceState {
     const acts = [...dag.all()].filter(({ id }) => within === undefined || within.has(id))
     return new GovernanceState(dag, acts.sort(byClock), within)

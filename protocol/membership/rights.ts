@@ -62,7 +62,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
 
 /**
  * Whether an op reports holders with authority: its author about itself, or about others by the
- * receipts that they signed.
+ * receipts that they signed. hlc: clock of the entry.
  */
 export function areHoldersHeard(
   op: Op,

@@ -184,7 +184,7 @@ export function stripeIdOf(headerBytes: Uint8Array): StripeId {
   return stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, blake3(headerBytes)))
 }
 
-/** The offset of a chunk in its stripe. */
+/** The offset of a chunk in its stripe. cost: O(index). */
 export function chunkPosition(header: StripeHeader, chunkIndex: number): number {
   let position = 0
   for (let i = 0; i < chunkIndex; i++) position += header.chunks[i]?.length ?? 0

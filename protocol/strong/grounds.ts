@@ -91,7 +91,9 @@ export function groupsAfter(base: Content | undefined, first: Voters, { voters }
   return sameVoters(from, voters) ? [voters] : [from, voters]
 }
 
-/** Whether a value at the newest ballot is the one to go on with, among these. */
+/**
+ * Whether a value at the newest ballot is the one to go on with, among these. groups: of the value.
+ */
 export function isDecided(
   mark: Mark,
   groups: Groups,

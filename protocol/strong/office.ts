@@ -58,7 +58,7 @@ export function parseOffice(text: string): Office {
   }
 }
 
-/** Parses the policy's text. */
+/** Parses the policy's text. throws ShoalError 'malformed', 'usage'. */
 export function parseVoters(text: string): Voters {
   return parseNamed(text.split(';', 1).join())
 }

@@ -1,5 +1,5 @@
 // Evaluates the replies of voters for the proposer: CASPaxos (D. Rystsov, arXiv:1802.07000), with
-// two changes. Rystsov, arXiv:1802.07000), with two changes.
+// two changes.
 //   What is found but perhaps not chosen is never built upon: it is accepted again first. So a
 //     value is chosen before the entry of the log that it names is applied anywhere, and each voter
 //     holds the past of what it accepts.

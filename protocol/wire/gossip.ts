@@ -79,7 +79,7 @@ export function headOf({ body, ...head }: Entry): GossipMessage | undefined {
 
 /**
  * Distinguishes logs with the same vector that hold other branches of a chain, or use other labels.
- * Undefined if one of them is not known.
+ * hashAt: of the entries (actor, seq). Undefined if one of them is not known.
  */
 export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | undefined {
   let hex = ''
