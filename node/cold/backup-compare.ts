@@ -28,7 +28,7 @@ import type { BackupLogParts } from './backup-log.ts'
 const PACE = 64
 const START: VersionVector = new Map()
 
-/** What this node holds at one moment. */
+/** The state of this node at one moment. */
 export interface Snapshot {
   readonly checkpoint: Checkpoint | undefined
   /** The same as a 'checkpoint' message, with what members attest of it. */
@@ -118,7 +118,7 @@ function isOfCheckpoint(
   )
 }
 
-/** What this node holds of all that a head tells. */
+/** The part of a head's log that this node holds. */
 function heldOf({ vector: told }: BackupHead, { vector }: Snapshot): VersionVector {
   return new Map([...told].map(([label, seq]) => [label, Math.min(seq, vector.get(label) ?? 0)]))
 }

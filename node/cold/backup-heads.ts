@@ -23,7 +23,7 @@ import type { BackupObjects, StoredHead } from './backup-objects.ts'
 const REMEMBERED_MAX = 4096
 /** Read in one look; the others in the next ones. */
 const READ_MAX = 64
-/** What is wrong with a head. */
+/** Errors that mean a damaged head. */
 const DAMAGED: readonly ErrorCode[] = [
   'corrupt',
   'malformed',
@@ -33,7 +33,9 @@ const DAMAGED: readonly ErrorCode[] = [
 ]
 /** One that was announced just now may not be shown by its tier yet. */
 const SHOWN_MS: number = 10 * MINUTE_MS
-/** What a tier shows only now and then: so many looks, one after the other, are believed. */
+/**
+ * The number of consecutive looks that are believed, where a tier shows objects only now and then.
+ */
 const LOOKS_SURE = 3
 
 /** A head that counts. */
@@ -78,7 +80,7 @@ export class BackupHeads {
     this.#parts = parts
   }
 
-  /** What is needed to open and to seal heads. throws ShoalError 'EACCES' at a keeper. */
+  /** The keys to open and to seal heads. throws ShoalError 'EACCES' at a keeper. */
   keys(): HeadKeys {
     const { membership, identity } = this.#parts.volume
     const [first] = membership.allSecrets()
@@ -131,14 +133,17 @@ export class BackupHeads {
     return { heads, stored, isLost: lost.length > 0, isUnsure }
   }
 
-  /** What its author said of a backup is not so, or what it names is not there as it was. */
+  /**
+   * Reports that an author's backup contradicts this node, or that a part of it is missing or
+   * altered.
+   */
   tell(finding: 'wrong' | 'damaged', tier: string, id: BackupHeadId, { author }: HeadFacts): void {
     if (finding === 'wrong')
       this.#tell('backup-false', tier, id, 'tells what is not so, as this node knows', author)
     else this.#tell('backup-refused', tier, id, 'names what is missing or damaged')
   }
 
-  /** Of an author whose right to write was taken away meanwhile it counts no more. */
+  /** Whether a head counts: not if its author lost the right to write meanwhile. */
   #counts(tier: string, id: BackupHeadId, head: HeadFacts): boolean {
     const { volume, clock } = this.#parts
     const aheadMs = head.time - clock.wall()

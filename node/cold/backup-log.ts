@@ -31,7 +31,8 @@ export async function putLog(
   { start, vector }: { readonly start: VersionVector; readonly vector: VersionVector },
   base: BackupHead | undefined,
 ): Promise<Pick<BackupHead, 'log' | 'full' | 'fullMark'>> {
-  // Of an older checkpoint it has what this one tells, and under a label may be another branch by now.
+  // The backup of an older checkpoint contains what this one tells, and under a label may be
+  // another branch by now.
   const goesOn =
     base !== undefined &&
     dominates(base.full, start) &&

@@ -14,7 +14,7 @@ import type { World } from '../world/world.ts'
 import type { BackupObjects } from './backup-objects.ts'
 
 const PART_BYTES: number = 4 * MIB
-/** Of nodes a part needs to keep, it stays. */
+/** A part stays if this share of its nodes is needed. */
 const LIVE_SHARE = 0.5
 /** Nodes looked at before others have their turn. */
 const PACE = 64

@@ -24,7 +24,7 @@ export interface StoredHead {
 
 export class BackupObjects {
   readonly tier: ObjectTier
-  /** What the volume calls the tier. */
+  /** The name of the tier in the volume. */
   readonly name: string
   readonly #volume: VolumeId
   readonly #signal: AbortSignal

@@ -24,7 +24,7 @@ import type { Clock, ObjectTier } from '../world/world.ts'
 import { BackupObjects } from './backup-objects.ts'
 import type { StoredHead } from './backup-objects.ts'
 
-/** What is wrong with one backup; then another may do. */
+/** Errors that mean one damaged backup, so that another may do. */
 const DAMAGED: readonly ErrorCode[] = [
   'corrupt',
   'malformed',
@@ -56,7 +56,7 @@ export interface SkippedBackup {
   readonly putMs: WallTime
 }
 
-/** What is asked for: no older backup. */
+/** The least backup that is accepted: no older one. */
 export interface LeastBackup {
   readonly number: number
   readonly time: number
@@ -149,7 +149,10 @@ export class BackupSource {
     )
   }
 
-  /** What a backup tells, and the log that the others tell beside: an entry proves itself, whoever keeps it. */
+  /**
+   * Reads a backup, and the log that the others tell beside: an entry proves itself, whoever keeps
+   * it.
+   */
   async #read({ id }: FoundBackup): Promise<NamespaceSource> {
     const head = await this.#objects.readHead(id, keysOf(this.#key))
     return {

@@ -29,7 +29,7 @@ import { putGoverning, putLog } from './backup-log.ts'
 import { putNodes } from './backup-nodes.ts'
 import { BackupObjects } from './backup-objects.ts'
 
-/** What is not needed any more stays so long; a node takes over after as long for each one before it. */
+/** Unneeded objects stay this long; a node takes over after as long for each one before it. */
 const KEPT_MS: number = HOUR_MS
 
 export interface BackupComponents {
@@ -43,7 +43,7 @@ export interface BackupComponents {
   readonly security?: RecordSecurity | undefined
 }
 
-/** Where nothing is written, tiers are looked at all the same, lest somebody took a backup away. */
+/** Tiers are looked at this often even if nothing is written, lest somebody took a backup away. */
 const LOOK_MS: number = DAY_MS
 
 const NOTHING: VersionVector = new Map()
@@ -54,14 +54,16 @@ interface Base extends WholeHead {
   readonly isRight: boolean
 }
 
-/** What a node knows of a tier. */
+/** The known facts about a tier. */
 interface Known {
   /** A head there is known to tell this. */
   vector: VersionVector
   /** Heads of others that were compared. */
   readonly right: Set<BackupHeadId>
   lookedMs: number
-  /** Of authors of heads that tell what has not come here, and that cannot be told to be right: since when. */
+  /**
+   * Authors of heads that go beyond the log here, and that cannot be told to be right: since when.
+   */
   readonly aheadMs: Map<PeerId, number>
 }
 
@@ -175,7 +177,10 @@ export class Backup {
     return Math.max(last?.head.time ?? 0, this.#startedMs) + waitMs - this.#c.world.clock.wall()
   }
 
-  /** What another has written and is not here yet comes, or its writer has left. Nobody keeps this node waiting twice. */
+  /**
+   * The time until another's entries arrive here, or until it counts as gone. Nobody keeps this
+   * node waiting twice.
+   */
   #comesInMs(ahead: readonly SeenHead[], known: Known): number {
     const nowMs = this.#c.world.clock.wall()
     const waits = ahead.map(({ head }) => {
@@ -338,8 +343,9 @@ function isWhole(head: BackupHead, volume: VolumeId, there: ReadonlyMap<string, 
 }
 
 /**
- * What was put before a time and is not needed: heads, whoever made them, and parts that none of the needed heads names. The
- * newest before the last stays as well: should that be damaged one day, there is this.
+ * The keys of unneeded objects that were put before a time: heads, whoever made them, and parts
+ * that none of the needed heads names. The newest before the last stays as well: should that be
+ * damaged one day, there is this.
  */
 function oldKeys(
   volume: VolumeId,

@@ -15,7 +15,7 @@ import type { Walk } from '../volume/file-walk.ts'
 import { isColdPaused } from '../log/settings.ts'
 import { PACKS_AT_ONCE } from './migration.ts'
 
-/** What is put together, so that few packs are small. */
+/** Bytes that are put together, so that few packs are small. */
 const BATCH_BYTES: number = 256 * MIB
 const BATCH_FILES = 4096
 
@@ -35,7 +35,7 @@ export class ColdPinPass {
   readonly #failures = new Map<string, ShoalError>()
   /** Tiers that take nothing. */
   readonly #closed = new Set<string>()
-  /** What is to be put next, by tier; and the files of which that is the rest. */
+  /** The stripes to be put next, by tier; and the files of which that is the rest. */
   #stripes = new Map<string, Map<StripeId, PackStripe>>()
   #files: NodeId[] = []
   #bytes = 0
@@ -143,7 +143,7 @@ export class ColdPinPass {
         try {
           await this.#parts.put(tier, pack, this.#signal)
         } catch (error) {
-          // What others lack may be there next time; a tier that fails, fails for all.
+          // Data that others lack may be there next time; a tier that fails, fails for all.
           if (!hasCode(error, 'chunk-unavailable')) throw error
           isAll = false
           this.#failed(tier, error)

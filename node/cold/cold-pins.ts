@@ -1,10 +1,11 @@
-// What is pinned to a cold tier goes there at once: what is below a pin when that is set, and what comes or changes there
-// later. What is still to be looked at is a list among this node's own keys: it is added to in the moment a change is
-// applied, and durable with it; a file leaves it when all of it lies in the tier. So the cost is that of the changes, and
-// after a restart nothing is looked at that was done.
+// Uploads data that is pinned to a cold tier at once: what is below a pin when that is set, and
+// what comes or changes there later. What is still to be looked at is a list among this node's own
+// keys: it is added to in the moment a change is applied, and durable with it; a file leaves it
+// when all of it lies in the tier. So the cost is that of the changes, and after a restart nothing
+// is looked at that was done.
 //
-// The node on which a pin was said puts what is below it, while it is there; then the other writers in rank, each an hour
-// after the one before it. Two that see the swarm otherwise put the same.
+// The node on which a pin was said puts what is below it, while it is there; then the other writers
+// in rank, each an hour after the one before it. Two that see the swarm otherwise put the same.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import {
   float64FromBytes,
@@ -69,7 +70,7 @@ export class ColdPins {
   #hasHeardOfPins = false
   /** Some chunks that are to go are in no stripe yet. */
   #isWaiting = false
-  /** Of a pass under way, what was added since it was looked at. */
+  /** Files added during a pass since they were looked at. */
   #added: Set<NodeId> | undefined
   #failures: ReadonlyMap<string, ShoalError> = new Map()
 

@@ -1,8 +1,9 @@
-// What becomes of the shards and copies of stripes that a tier holds: each holder gives up its own shards above the floor of
-// the volume (its setting `keep`), and copies of chunks in this node's own store go. Only where the log is stable up to the
-// word that the tier holds the stripe: nobody can come and say that this word counts for nothing. And only when the tier has
-// shown this node a chunk of it, as it should be; or, where this node cannot ask it, a while after, which others who can have
-// for saying that it is not so.
+// Drops the shards and copies of stripes that a tier holds: each holder drops its own shards above
+// the floor of the volume (its setting `keep`), and copies of chunks in this node's own store go.
+// Only where the log is stable up to the word that the tier holds the stripe: nobody can come and
+// say that this word counts for nothing. And only when the tier has shown this node a chunk of it,
+// as it should be; or, where this node cannot ask it, a while after, which others who can have for
+// saying that it is not so.
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'

@@ -1,5 +1,5 @@
-// What is due for the cold tier of a volume, put there pack after pack. Nothing of it is remembered: what is not there yet is
-// due again in the next pass.
+// Uploads the data that is due for the cold tier of a volume, pack after pack. Nothing of it is
+// remembered: what is not there yet is due again in the next pass.
 import { Packing, dataBytes, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
@@ -74,7 +74,7 @@ export class Migration {
         try {
           await this.#parts.put(tier, pack, signal)
         } catch (error) {
-          // What others lack may be there next time; a tier that fails, fails for all.
+          // Data that others lack may be there next time; a tier that fails, fails for all.
           if (!hasCode(error, 'chunk-unavailable')) throw error
           log('a pack cannot be put into the cold tier now', { tier, message: error.message })
         }

@@ -1,5 +1,5 @@
-// What becomes of packs that lie in the tiers of a volume: now and then one of its writers takes out those that nothing names
-// any more, and puts anew those that are mostly not in use.
+// Maintains the packs in the tiers of a volume: now and then one of its writers removes those that
+// nothing names any more, and rewrites those that are mostly not in use.
 import { asShoalError } from '../../protocol/errors.ts'
 import { DAY_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'

@@ -14,7 +14,10 @@ import { ExactReader } from './exact-reader.ts'
 /** Chunks gathered ahead of the one that is sent. */
 const AHEAD_MAX = 8
 const NUMBER_MAX = 255
-/** What was put so long ago and is named by nobody may be taken away just now (unused-packs.ts): its name is left alone. */
+/**
+ * A pack that was put so long ago and is named by nobody may be removed just now (unused-packs.ts):
+ * its name is left alone.
+ */
 const AGAIN_MS: number = 12 * HOUR_MS
 
 export interface UploadParts {
@@ -74,7 +77,7 @@ async function* contentOf(
       const part = parts[next]
       if (part === undefined) break
       const bytes = 'bytes' in part ? Promise.resolve(part.bytes) : fetch(part.chunk, signal)
-      // Who waits for it hears of its failure; nobody does any more when an earlier one failed.
+      // A waiter hears of its failure; nobody waits any more when an earlier one failed.
       bytes.catch(() => undefined)
       ahead.push(bytes)
     }

@@ -1,14 +1,14 @@
-// What reads are said in the log: of a stripe at most some four in the time after which it would go into the tier, however
-// often it is read, and on however many nodes.
+// Decides which reads are recorded in the log: of a stripe at most some four in the time after
+// which it would go into the tier, however often it is read, and on however many nodes.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
 
-/** What was said in this part of the time before is enough. */
+/** A read recorded in this part of the time before is enough. */
 const SHARE = 0.25
 
-/** Of stripes that were read just now those of which it is to be said. */
+/** The stripes, of those read just now, whose reads are to be recorded. */
 export function readsToTell(
   stripes: readonly StripeId[],
   {

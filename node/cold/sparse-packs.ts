@@ -16,7 +16,7 @@ import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Clock, ObjectTier } from '../world/world.ts'
 
 const YOUNG_MS: number = 2 * DAY_MS
-/** Of what is in use, put anew at a time. */
+/** Bytes in use that are rewritten at a time. */
 const BYTES_MAX: number = GIB
 /** Stripes looked at before others have their turn. */
 const PACE = 64
@@ -51,7 +51,7 @@ export async function putSparsePacksAnew(
   return totalDataBytes(stripes)
 }
 
-/** Of which less than half is in use; up to BYTES_MAX of that. */
+/** Packs of which less than half is in use; up to BYTES_MAX of that. */
 async function sparsePacks(
   { volume, tier, clock }: SparsePacksParts,
   used: ReadonlyMap<PackId, number>,

@@ -57,7 +57,7 @@ export async function* verifyBackup(
   return { ...count, ...told, parts: partCount, isCompared: finding === 'right' }
 }
 
-/** Of heads that are there with the one before: numbers grow. */
+/** Problems between each head and the one before: numbers grow. */
 function* chainProblems(tier: string, { heads }: Look): Generator<VerifyProblem> {
   const known = new Map(heads.map(({ id, head }) => [id, head]))
   for (const { head } of heads) {

@@ -25,7 +25,7 @@ export interface VerifiedPacks {
   readonly packs: number
   readonly readStripes: number
   readonly readBytes: number
-  /** Of those to be read: in an archive, where they cannot be read now. */
+  /** The number of those to be read that are in an archive, where they cannot be read now. */
   readonly archived: number
 }
 

@@ -1,6 +1,7 @@
-// What one volume has in cold tiers, and what goes there: by its settings in the background, or at once what is asked for.
-// The order is always the same: a pack is put and read back (pack-upload.ts), then logged, and only then do peers give up
-// anything (demotion.ts). A crash leaves nothing half done that needs to be remembered.
+// The data that one volume has in cold tiers, and its way there: by its settings in the background,
+// or at once on request. The order is always the same: a pack is put and read back
+// (pack-upload.ts), then logged, and only then do peers give up anything (demotion.ts). A crash
+// leaves nothing half done that needs to be remembered.
 import { dataBytes, packsOf, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { mayWrite } from '../../protocol/roles.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'

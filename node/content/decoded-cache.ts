@@ -8,7 +8,7 @@ import type { LoadedNode } from './manifest-tree.ts'
 /** Plain chunks that a node keeps in memory for readers, of all volumes. */
 export const CHUNK_CACHE_BYTES: number = 32 * MIB
 
-/** Of the bytes that a cache may take in all, those that are left for the disk. throws ShoalError 'usage'. */
+/** The part of a cache's bytes that is left for the disk. throws ShoalError 'usage'. */
 export function cacheBytesOnDisk(bytes: number): number {
   if (bytes >= CHUNK_CACHE_BYTES) return bytes - CHUNK_CACHE_BYTES
   throw new ShoalError('usage', 'the cache size must be at least 32MiB')

@@ -1,11 +1,13 @@
-// What editors have in memory, written and not stored, in all. Beyond a bound those that were written to longest ago store
-// theirs, in the background, and whoever writes stores its own as soon as that is more than its share.
+// Bounds the unstored data of all editors in memory. Beyond a bound those that were written to
+// longest ago store theirs, in the background, and whoever writes stores its own as soon as that is
+// more than its share.
 //
-// Nobody waits for another: what cannot be stored (the disk is full; chunks around it are away) stays in memory, counts,
-// and is met again by whoever commits it. So the sum is about the bound, and beyond it only by what cannot be stored.
+// Nobody waits for another: what cannot be stored (the disk is full; chunks around it are away)
+// stays in memory, counts, and is met again by whoever commits it. So the sum is about the bound,
+// and beyond it only by what cannot be stored.
 import { MIB } from '../../protocol/units.ts'
 
-/** Of all volumes of a node. */
+/** Limit for all volumes of a node. */
 export const DIRTY_BYTES_ALL: number = 64 * MIB
 
 export interface DirtyHolder {

@@ -15,7 +15,10 @@ interface Options {
   readonly signal: AbortSignal
 }
 
-/** What is visible at a byte. `end` is where it stops being visible, `naturalEnd` where it would if all of it were. */
+/**
+ * The visible content at a byte. `end` is where it stops being visible, `naturalEnd` where it would
+ * if all of it were.
+ */
 type Unit =
   | { readonly kind: 'hole' }
   | {
@@ -190,7 +193,7 @@ export class EditedFile {
     return plain.subarray(unit.from + start, unit.from + end)
   }
 
-  /** What is visible at `position`; past the end it is a hole. */
+  /** The visible content at `position`; past the end it is a hole. */
   async unitAt(position: number, options: Options): Promise<Unit> {
     if (position >= this.#size) return { kind: 'hole' }
     const piece = this.overlay.at(position, this.#size)
@@ -228,7 +231,10 @@ export class EditedFile {
     )
   }
 
-  /** Where to begin cutting dirty bytes that start at `position`: before what they cut in two or could lengthen. */
+  /**
+   * The place to begin cutting dirty bytes that start at `position`: before what they cut in two or
+   * could lengthen.
+   */
   async cutStart(position: number, options: Options): Promise<number> {
     if (position === 0) return 0
     const unit = await this.unitAt(position - 1, options)
@@ -236,7 +242,7 @@ export class EditedFile {
     return unit.naturalEnd > position || unit.final ? unit.start : position
   }
 
-  /** What would be left in part of the chunks at both ends of [start, end) if that were replaced. */
+  /** The remains of the chunks at both ends of [start, end) if that were replaced. */
   async #remainders(start: number, end: number, options: Options): Promise<readonly Remainder[]> {
     const rest: Remainder[] = []
     const left = start > 0 ? await this.unitAt(start - 1, options) : undefined

@@ -50,7 +50,7 @@ export interface CopySource {
 export class ContentEditor implements DirtyHolder {
   readonly #parts: EditorParts
   readonly #file: EditedFile
-  /** What the file was edited from, or was committed as last. */
+  /** The content that the file was edited from, or was committed as last. */
   #content: Content
   #isChanged = false
   #turn: Promise<unknown> = Promise.resolve()
@@ -110,7 +110,9 @@ export class ContentEditor implements DirtyHolder {
     })
   }
 
-  /** Of the bytes from `start` to `end` those that are in a hole, or beyond the end of the file. */
+  /**
+   * The number of bytes from `start` to `end` that are in a hole, or beyond the end of the file.
+   */
   missingIn(start: number, end: number, options: Options): Promise<number> {
     return this.#inTurn(async () => {
       return end - start - (await this.#file.allocatedIn(start, end, options))
@@ -167,7 +169,7 @@ export class ContentEditor implements DirtyHolder {
     return this.#inTurn(() => this.#cutAll({ signal: this.#ended.signal }))
   }
 
-  /** What was written and not committed is gone. */
+  /** Ends the editing; uncommitted writes are lost. */
   end(): void {
     this.#ended.abort(new ShoalError('aborted', 'the file is no longer being edited'))
     this.#parts.dirty.update(this, 0)

@@ -9,7 +9,7 @@ import type { ChunkWriter } from './chunk-io.ts'
 import type { Content } from './content.ts'
 import type { EditorParts } from './editor.ts'
 
-/** What turns bytes into chunks. */
+/** The parts that turn bytes into chunks. */
 export interface WriterParts {
   readonly chunks: ChunkWriter
   /** Cuts to `sizes`. */

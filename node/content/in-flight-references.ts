@@ -1,10 +1,11 @@
-// What the open operations of this node hold on to, so that no garbage collection takes it: the chunks that writes which
-// are in no version yet have stored or referenced, and the files that are open. Always true: a chunk touched since the
-// oldest open write began is found.
+// Protects references of this node's open operations from garbage collection: the chunks that
+// writes which are in no version yet have stored or referenced, and the files that are open. Always
+// true: a chunk touched since the oldest open write began is found.
 //
-// Chunks are kept in generations of Bloom filters. A write holds the one it began in and all later ones; a generation
-// that no open write began in or before is forgotten. So memory is two bytes a chunk touched while the oldest open write
-// lasts, up to GENERATIONS_MAX; beyond, more is found than was touched, and kept for nothing.
+// Chunks are kept in generations of Bloom filters. A write holds the one it began in and all later
+// ones; a generation that no open write began in or before is forgotten. So memory is two bytes a
+// chunk touched while the oldest open write lasts, up to GENERATIONS_MAX; beyond, more is found
+// than was touched, and kept for nothing.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'

@@ -28,7 +28,7 @@ export interface PlacedNode {
   readonly start: number
   readonly size: number
   readonly allocated: number
-  /** Of its level. */
+  /** Whether it is the last of its level. */
   readonly isLast: boolean
 }
 

@@ -8,7 +8,7 @@ import type { ChunkId } from '../../protocol/ids.ts'
 import { childrenOf, extentsOf } from './manifest-tree.ts'
 import type { ManifestTree, PlacedExtent, PlacedNode } from './manifest-tree.ts'
 
-/** Of files of the default chunks, those of some terabytes. */
+/** Files of the default chunk size of some terabytes have so many. */
 const REMEMBERED_MAX: number = 2 ** 17
 /** Nodes above leaves that were forgotten and are met again, in one file: of honest ones, those with terabytes twice in them. */
 const MET_AGAIN_MAX = 4096
@@ -57,7 +57,7 @@ export interface LeafStep {
 
 export interface WalkOptions {
   readonly signal: AbortSignal
-  /** What other walks have come through is left out of this one. */
+  /** Nodes that other walks have come through are left out of this one. */
   readonly seen?: SeenNodes
   /** Told of a node that is not what its parent says of it; it is left out. Without, the walk fails. */
   readonly onFalse?: (error: ShoalError) => void

@@ -1,7 +1,8 @@
-// What is where in a file that is edited: patches, sorted, never overlapping; what none covers is a hole. A dirty patch
-// holds bytes in memory, a chunk patch stands for the visible part of a stored chunk, a content patch for part of a stored
-// content, such as the one that the editor began with. Dirty patches that touch are one. Every method changes the
-// overlay at once or not at all. Searching is O(log patches), inserting moves an array of them.
+// The layout of a file that is edited: patches, sorted, never overlapping; what none covers is a
+// hole. A dirty patch holds bytes in memory, a chunk patch stands for the visible part of a stored
+// chunk, a content patch for part of a stored content, such as the one that the editor began with.
+// Dirty patches that touch are one. Every method changes the overlay at once or not at all.
+// Searching is O(log patches), inserting moves an array of them.
 import { KIB } from '../../protocol/units.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { StoredContent } from './stored-content.ts'

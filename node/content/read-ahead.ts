@@ -1,7 +1,8 @@
-// Who reads in order is read ahead for; who jumps about is not. A read that goes on where an earlier one of the same
-// content ended, or in what was read ahead since, continues its stream, and twice as much is read ahead for it, up to
-// a bound for one stream and one for all. So several programs may go through one file, each at its place, and requests
-// of the kernel that overlap still count as one stream.
+// Reads ahead for sequential readers, not for those that jump about. A read that goes on where an
+// earlier one of the same content ended, or in what was read ahead since, continues its stream, and
+// twice as much is read ahead for it, up to a bound for one stream and one for all. So several
+// programs may go through one file, each at its place, and requests of the kernel that overlap
+// still count as one stream.
 //
 // Source: the streams of ZFS (dmu_zfetch.c); windows that double as in Linux (mm/readahead.c).
 import { KIB, MIB } from '../../protocol/units.ts'
@@ -9,14 +10,14 @@ import { KIB, MIB } from '../../protocol/units.ts'
 /** Read ahead for a stream at first, and at most. */
 const WINDOW_MIN: number = 256 * KIB
 const WINDOW_MAX: number = 8 * MIB
-/** Of one content: beyond these the one that was used longest ago is forgotten. */
+/** Maximum for one content: beyond these the one that was used longest ago is forgotten. */
 const STREAMS_MAX = 8
 /** A stream that was not continued while others were so often has no claim to its window any more. */
 const IDLE_READS = 256
 
 /** A place in a content that is read in order. */
 export class Stream {
-  /** Where the next read begins, if it goes on. */
+  /** The place where the next read begins, if it continues. */
   next: number
   /** Read ahead, or about to be, up to here. */
   ahead: number
@@ -112,7 +113,7 @@ export class ReadAhead {
     return stream
   }
 
-  /** What was read ahead for a stream is not wanted any more. */
+  /** Stops reading ahead for a stream. */
   stop(stream: Stream): void {
     this.#streams = this.#streams.filter((other) => other !== stream)
     this.#budget.stop(stream)

@@ -19,7 +19,7 @@ const NEAR_CHUNKS = 2
 /** Read ahead of what is here: enough that the disk and the processor work at a time. */
 const NEAR_BYTES: number = 256 * KIB
 
-/** What holes are read from; never written to. */
+/** The zeros that holes are read from; never written to. */
 const ZEROS: Uint8Array = new Uint8Array(MIB)
 
 export interface ReaderParts {

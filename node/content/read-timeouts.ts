@@ -61,7 +61,10 @@ async function insist(
   }
 }
 
-/** What is away may come back, and what is asked back from an archive does. */
+/**
+ * Whether data may become available: a peer that is away may come back, and so does data that is
+ * restored from an archive.
+ */
 function isAwaited(error: unknown): boolean {
   return hasCode(error, 'chunk-unavailable') || hasCode(error, 'cold-archived')
 }

@@ -1,4 +1,4 @@
-// What the owner asks of a node about cold tiers: places outside the swarm where data that nobody reads lies.
+// The owner's calls about cold tiers: places outside the swarm for data that nobody reads.
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions } from './api.ts'
@@ -69,7 +69,7 @@ export interface VerifyOptions extends CallOptions {
   readonly sample?: number | undefined
 }
 
-/** What is missing, damaged, or not what it says it is. */
+/** Data that is missing or damaged, or not what it claims to be. */
 export interface VerifyProblem {
   readonly kind: 'problem'
   readonly tier: string
@@ -81,7 +81,7 @@ export type VerifyEvent =
   | { readonly kind: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
   | VerifiedTier
 
-/** What was found in a tier, after all its problems. */
+/** The findings in a tier, after all its problems. */
 export interface VerifiedTier {
   readonly kind: 'tier'
   readonly tier: string
@@ -94,7 +94,7 @@ export interface VerifiedTier {
   readonly archived: number
 }
 
-/** Of the newest backup number, time, author and parts; absent where there is none. */
+/** Number, time, author and parts of the newest backup; absent if there is none. */
 export interface VerifiedBackup {
   /** That count, and objects that have the name of one. */
   readonly heads: number
@@ -111,13 +111,13 @@ export interface TierRequest extends Tier {
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined
-  /** What this node puts there, and what it gets from there, each second; unlimited if left out. */
+  /** The limit per second of this node's uploads, and of its downloads; unlimited if left out. */
   readonly bytesPerSecond?: number | undefined
   /** The volume; the default one if left out. */
   readonly volume?: string | undefined
 }
 
-/** Where a tier is. */
+/** The location of a tier. */
 export interface Tier {
   readonly name: string
   readonly url: string
@@ -134,7 +134,7 @@ export interface TierStatus extends Tier {
   readonly only: number
   /** How far this node is with what is due; undefined: it puts nothing there now by itself. */
   readonly moving?: ColdProgress | undefined
-  /** What the tier says of its objects; absent where it does not answer. */
+  /** The tier's count of its objects; absent if it does not answer. */
   readonly objects?: number | undefined
   readonly bytes?: number | undefined
   /** By storage class, as the tier calls it. */

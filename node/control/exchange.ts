@@ -1,4 +1,4 @@
-// What the owner asks of a node about CAR files: content that travels to and from the IPFS world, or sealed.
+// The owner's calls about CAR files: content that travels to and from the IPFS world, or sealed.
 import type { CallOptions, FileCallOptions, WriteOptions } from './api.ts'
 
 export interface ExchangeApi {
@@ -23,7 +23,7 @@ export interface ExchangeApi {
 
 export interface ExportOptions extends CallOptions {
   readonly sealed?: boolean | undefined
-  /** Of UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
+  /** For UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
   readonly attributes?: boolean | undefined
   /**
    * Look once instead of twice: the header names no root then, and whoever asks writes one of the same length over it,
@@ -38,9 +38,12 @@ export interface ExportCounts {
   readonly files: number
   readonly folders: number
   readonly symlinks: number
-  /** Of files. */
+  /** Bytes of all files. */
   readonly bytes: number
-  /** What no archive can hold, such as devices, or was removed meanwhile; and the paths of the first of it. */
+  /**
+   * The number of objects that an archive cannot hold, such as devices, or that were removed
+   * meanwhile; and the paths of the first of them.
+   */
   readonly leftOut: number
   readonly leftOutPaths: readonly string[]
 }
@@ -51,7 +54,7 @@ export interface Exported extends ExportCounts {
 }
 
 export interface ImportOptions extends WriteOptions {
-  /** Of the archive, where it is known: whether there is room is known before it comes. */
+  /** The size of the archive, if known: whether there is room is known before it comes. */
   readonly sizeBytes?: number | undefined
   /** Make set-user-id and set-group-id bits, too: without, what an archive holds runs as nobody else. */
   readonly preserve?: boolean | undefined
@@ -60,11 +63,11 @@ export interface ImportOptions extends WriteOptions {
 export interface ImportCounts {
   /** Files, folders and symlinks. */
   readonly names: number
-  /** Of files. */
+  /** Bytes of all files. */
   readonly bytes: number
 }
 
-/** What all was found to be, how far it is made, and that it is there. */
+/** Progress of an import: verified, partly made, done. */
 export type ImportEvent =
   | ({ readonly kind: 'verified'; readonly root: string; readonly sealed: boolean } & ImportCounts)
   | ({ readonly kind: 'made' } & ImportCounts)

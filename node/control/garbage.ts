@@ -1,4 +1,4 @@
-// What the owner asks of a node about space that nobody needs.
+// The owner's calls about garbage.
 import type { CallOptions } from './api.ts'
 
 export interface GarbageApi {
@@ -14,7 +14,10 @@ export interface GarbageApi {
 
 export interface GarbageReport {
   readonly volumes: readonly VolumeGarbageReport[]
-  /** Of this node's own store: copies that nobody needs any more, and what is free on the disk again. */
+  /**
+   * Bytes in this node's own store: deleted copies that nobody needs any more, and bytes freed on
+   * the disk.
+   */
   readonly deletedBytes: number
   readonly freedBytes: number
   /** Shards on this node that were given up, kept for a while, and what compaction can give back later. */

@@ -1,4 +1,5 @@
-// What the owner of a node should know of homes that exist twice, or did: a kind and its facts; the words are the door's.
+// Notices for the owner of a node about homes that exist twice, or did: a kind and its facts; each
+// door has its own words.
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 

@@ -1,5 +1,5 @@
-// What the owner asks of a node about pins: wishes for a folder with all below it, or for a file, that come before what
-// the volume says.
+// The owner's calls about pins: wishes for a folder with all below it, or for a file, that override
+// the settings of the volume.
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { CallOptions } from './api.ts'
 
@@ -27,15 +27,15 @@ export interface PinsApi {
    */
   removePin(path: string, options?: CallOptions): Promise<void>
   /**
-   * Of a volume, and of this node in it, and how much of each is as it is to be. In pages: how far the counting is, and last
-   * all pins, by path. throws 'no-such-volume'.
+   * Lists the pins of a volume, and of this node in it, with their progress. In pages: how far the
+   * counting is, and last all pins, by path. throws 'no-such-volume'.
    */
   listPins(
     options?: CallOptions & { readonly volume?: string | undefined },
   ): AsyncIterable<readonly (PinsCounted | Pin)[]>
 }
 
-/** Of all nodes: it is to be in stripes of a class. */
+/** A pin for all nodes: data belongs in stripes of a class. */
 export interface ClassPin {
   readonly path: string
   readonly kind: 'class'
@@ -43,14 +43,14 @@ export interface ClassPin {
   readonly class: string
 }
 
-/** Of all nodes: it is to lie in a cold tier. */
+/** A pin for all nodes: data belongs in a cold tier. */
 export interface ColdPin {
   readonly path: string
   readonly kind: 'cold'
   readonly tier: string
 }
 
-/** Of this node alone: it is to lie here. */
+/** A pin for this node alone: data belongs here. */
 export interface LocalPin extends PinState {
   readonly path: string
   readonly kind: 'local'
@@ -64,9 +64,9 @@ export interface PinState extends PinProgress {
 }
 
 export interface PinProgress {
-  /** Of all versions of the files below. */
+  /** Bytes of all versions of the files below. */
   readonly wantedBytes: number
-  /** Of those that are where they are to be. */
+  /** Bytes of those that are where they are to be. */
   readonly actualBytes: number
 }
 

@@ -1,4 +1,4 @@
-// What the owner asks of a node for the day when all machines are gone.
+// The owner's calls for the day when all machines are gone.
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeInfo } from './api.ts'
 import type { Tier } from './cold.ts'
@@ -25,7 +25,7 @@ export interface RecoveryApi {
 }
 
 export interface ExportedKey {
-  /** What the volume calls it. */
+  /** The name of the tier in the volume. */
   readonly name: string
   readonly volume: string
   /** To be kept, and given to recover(). */
@@ -40,7 +40,7 @@ export interface RehearseRequest extends RecoverRequest {
   readonly sample?: number | undefined
 }
 
-/** What a volume would be that is rebuilt from a tier and a key alone. */
+/** The volume as it would be rebuilt from a tier and a key alone. */
 export interface Rehearsal {
   /** The name of the volume. */
   readonly volume: string
@@ -49,7 +49,7 @@ export interface Rehearsal {
   readonly files: number
   /** Symlinks and special files. */
   readonly others: number
-  /** Of all files. */
+  /** Bytes of all files. */
   readonly bytes: number
   readonly readFiles: number
   readonly readBytes: number

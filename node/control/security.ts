@@ -1,4 +1,4 @@
-// What the owner may ask of the security log: the events that this node recorded, and whether the log is as it was.
+// The owner's calls about the security log: the recorded events, and whether the log is unaltered.
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { SecurityEventKind } from '../observe/security.ts'
@@ -14,7 +14,7 @@ export interface SecurityApi {
 }
 
 export interface SecurityReadOptions {
-  /** Of this time and later. */
+  /** Only events of this time and later. */
   readonly sinceMs?: WallTime | undefined
   /** The newest of them, so many at most. */
   readonly limit?: number | undefined
@@ -36,9 +36,9 @@ export interface SecurityCheck {
   /** First and last event that is kept; undefined: none was recorded. */
   readonly first: number | undefined
   readonly last: number | undefined
-  /** Where the log of this node is not what it was, in words. Empty: it is whole. */
+  /** Faults of this node's log, in words. Empty: it is whole. */
   readonly problems: readonly string[]
-  /** What members hold of it. */
+  /** The copies of its head that members hold. */
   readonly witnesses: readonly Witness[]
 }
 
@@ -54,7 +54,7 @@ export interface Witness {
   readonly number?: number | undefined
 }
 
-/** What this node holds of the security log of another. */
+/** The head of another node's security log, as held here. */
 export interface HeldLog {
   readonly number: number
   /** When that was first heard. */

@@ -8,7 +8,7 @@ import type { ErrorBody } from './wire.ts'
 
 /** A larger one has to be read by itself. */
 export const SMALL_FILE_BYTES: number = 64 * KIB
-/** Of one call. */
+/** Maximum for one call. */
 export const SMALL_FILES_MAX = 256
 
 /** One of the files that were asked for: what it holds, or why that cannot be read. */

@@ -1,5 +1,6 @@
-// What a node says of itself, its peers and its volumes. It is what this node knows without asking anybody: of others,
-// what the log and their beacons told it.
+// The status of a node, its peers and its volumes, from local knowledge: of others, the log and
+// their beacons. It is what this node knows without asking anybody: of others, what the log and
+// their beacons told it.
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -21,17 +22,23 @@ export interface NodeStatus {
     readonly startedMs: WallTime
     /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
     readonly usedBytes: number
-    /** Of the index, in which the logs of volumes are; not of `usedBytes`. */
+    /** Bytes of the index, which contains the logs of volumes; not part of `usedBytes`. */
     readonly indexBytes: number
     readonly freeBytes: number
-    /** What the store may take in all: its capacity, or the disk where that is smaller or none was given. */
+    /**
+     * The size limit of the store: its capacity, or the disk if that is smaller or no capacity was
+     * given.
+     */
     readonly capacityBytes: number
-    /** Of the used bytes: what nobody needs, kept for a while lest that was a mistake, and what compaction gives back. */
+    /**
+     * Part of the used bytes: garbage that is kept for a while lest that was a mistake, and space
+     * that compaction will free.
+     */
     readonly trashBytes: number
     readonly reclaimableBytes: number
     /**
-     * What was fetched from peers to be read and is kept for the next time: bytes on disk, what it may take in memory and
-     * on disk, and since the start, what was found in it and what had to be fetched.
+     * The cache of data fetched from peers: bytes on disk, limits in memory and on disk, and since
+     * the start, bytes found in it and bytes fetched.
      */
     readonly cache: {
       readonly usedBytes: number
@@ -45,12 +52,12 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[]
   readonly volumes: readonly VolumeStatus[]
   readonly mounts: readonly MountStatus[]
-  /** Of files between nodes, of volumes with strong locks that this node is a voter of. */
+  /** Locks of files between nodes, in volumes with strong locks that this node is a voter of. */
   readonly locks: readonly LockStatus[]
   readonly notices: readonly Notice[]
 }
 
-/** What a member holds of one file. */
+/** The locks of a member in one file. */
 export interface LockStatus {
   readonly volumeName: string
   /** Empty where the file is gone. */
@@ -73,7 +80,7 @@ export interface PeerStatus {
   readonly name: string
   readonly zone?: string | undefined
   readonly state: PeerState
-  /** Of one that is late: how much longer it is waited for until it counts as gone. */
+  /** For a late peer, the time until it counts as gone. */
   readonly goneInMs?: number | undefined
   /** It cost this node more than it may, and is not served: in what, and for how much longer. */
   readonly limited?: { readonly words: string; readonly forMs: number } | undefined
@@ -86,13 +93,13 @@ export interface PeerStatus {
   readonly lastSeenMs?: WallTime | undefined
   /** As last measured over the connection there is. */
   readonly roundTripMs?: number | undefined
-  /** What it offers in all, and what of that it last said to be free. */
+  /** The capacity that it offers, and the free part that it last reported. */
   readonly capacityBytes?: number | undefined
   readonly freeBytes?: number | undefined
-  /** What it holds for volumes this node has, as their logs say. */
+  /** The shards that it holds for volumes of this node, according to their logs. */
   readonly shards: number
   readonly shardBytes: number
-  /** What this node holds of its security log; undefined: nothing. */
+  /** The head of its security log, as held here; undefined: nothing. */
   readonly securityLog?: HeldLog | undefined
 }
 
@@ -114,7 +121,7 @@ export interface VolumeStatus {
   readonly reclaimableBytes: number
   /** Stripes that lack shards, and why nobody can make those anew now. */
   readonly waiting: WaitingStripes
-  /** What this node does about stripes that lack shards or lie in the wrong place. */
+  /** The work of this node on stripes that lack shards or lie in the wrong place. */
   readonly upkeep: UpkeepReport
   /** How many peers (failure domains) may be lost at once without losing a byte. */
   readonly tolerates: number
@@ -133,7 +140,10 @@ export interface VolumeStatus {
   readonly heads: readonly EntryHash[]
 }
 
-/** What a person should know of the log of a volume: what of it is not taken, here or by others, and what holds up checkpoints. */
+/**
+ * The state of a volume's log, for people: entries that are not taken, here or by others, and
+ * members that hold up checkpoints.
+ */
 export interface LogStatus {
   /** An entry that could not be applied here: what depends on it waits. */
   readonly stoppedAt:
@@ -190,7 +200,7 @@ export interface ColdCounts {
   readonly copied: number
   /** Too few of their shards are with peers that can be reached now: to be read from the tier. */
   readonly only: number
-  /** What they hold, about. */
+  /** The approximate size of them. */
   readonly bytes: number
 }
 
@@ -203,7 +213,10 @@ export interface WaitingStripes {
   readonly gone: readonly string[]
 }
 
-/** What one node does for the redundancy of a volume, and has left to do. Other nodes do their own part. */
+/**
+ * The work of one node for the redundancy of a volume, done and left. Other nodes do their own
+ * part.
+ */
 export interface UpkeepReport {
   /** Stripes of which lost shards are being made anew by this node now, and those it has yet to take up. */
   readonly repairing: number

@@ -1,4 +1,4 @@
-// What the owner may ask about tickets: those that this node gave out, and to become a member by one.
+// The owner's calls about tickets: those that this node issued, and joining with one.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'

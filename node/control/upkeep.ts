@@ -1,4 +1,4 @@
-// What the owner asks of a node's upkeep: to look at what it stores now, and to repair now, rather than in due time.
+// The owner's calls about upkeep: scrub and repair now, rather than in due time.
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
 export interface UpkeepOptions {
@@ -42,7 +42,7 @@ export type ScrubEvent =
 export interface ScrubFinding {
   readonly kind: 'shard' | 'chunk'
   readonly id: StripeId | ChunkId
-  /** Of a shard in its stripe. */
+  /** The index of a shard in its stripe. */
   readonly index?: number | undefined
   /** Its name; undefined where no volume of this node knows it. */
   readonly volume: string | undefined

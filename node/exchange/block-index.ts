@@ -1,5 +1,6 @@
-// Where the blocks of an archive are, by hash: 60 bytes of memory a block or a little more, an open-addressing table with
-// linear probing (Knuth, TAOCP 3, 6.4, algorithm L) over arrays of numbers. The same hash again is the same block.
+// The index of an archive's blocks, by hash: 60 bytes of memory a block or a little more, an
+// open-addressing table with linear probing (Knuth, TAOCP 3, 6.4, algorithm L) over arrays of
+// numbers. The same hash again is the same block.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
@@ -41,12 +42,15 @@ export class BlockIndex {
     return number === FREE ? undefined : number
   }
 
-  /** Where the bytes of block `number` are, from where on and how many. */
+  /** The place of the bytes of block `number`: start and length. */
   at(number: number): { readonly start: number; readonly length: number } {
     return { start: this.#starts[number] ?? 0, length: this.#lengths[number] ?? 0 }
   }
 
-  /** Where a digest is, or belongs, in the table. Digests are even, so any 32 bits of one will do. */
+  /**
+   * The place of a digest in the table, or the one where it belongs. Digests are even, so any 32
+   * bits of one will do.
+   */
   #place(digest: Uint8Array): number {
     const mask = this.#table.length - 1
     let place = new DataView(digest.buffer, digest.byteOffset).getUint32(0) & mask

@@ -15,7 +15,7 @@ const KEPT_SHARE = 0.02
 
 export interface IncomingCar {
   readonly content: AsyncIterable<Uint8Array>
-  /** Where it is known. */
+  /** The size, if it is known. */
   readonly sizeBytes?: number | undefined
 }
 

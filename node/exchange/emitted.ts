@@ -1,4 +1,5 @@
-// What is pushed by one side, as parts to be pulled by the other: nothing waits in between but what was just pushed.
+// Turns the parts pushed by one side into parts pulled by the other: nothing waits in between but
+// what was just pushed.
 import { ShoalError } from '../../protocol/errors.ts'
 
 /** Waits until all that was given before was taken. */

@@ -1,4 +1,4 @@
-// What an export took in, and what it had to leave out.
+// Counts the content of an export, and the objects that it had to leave out.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
 import { formatPath } from '../volume/paths.ts'
@@ -13,7 +13,7 @@ export class ExportTally {
   files = 0
   folders = 0
   symlinks = 0
-  /** Of files. */
+  /** Bytes of all files. */
   bytes = 0
   leftOut = 0
   readonly #named: string[] = []
@@ -26,7 +26,10 @@ export class ExportTally {
     }
   }
 
-  /** What `make` gives; undefined, and counted as left out, for what no archive can hold, or is gone meanwhile. */
+  /**
+   * The result of `make`; undefined, and counted as left out, for objects that no archive can hold,
+   * or are gone meanwhile.
+   */
   async unlessGone<Made>(
     path: readonly string[],
     kind: FileKind,
@@ -42,7 +45,7 @@ export class ExportTally {
     return undefined
   }
 
-  /** What was counted. */
+  /** The counts. */
   counts(): ExportCounts {
     const { files, folders, symlinks, bytes, leftOut } = this
     return { files, folders, symlinks, bytes, leftOut, leftOutPaths: this.#named }

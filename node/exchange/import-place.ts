@@ -1,5 +1,6 @@
-// Where an import makes its files until all are there: beside their place, under a name of its own, in one move to which
-// the import ends. What is made there is noted in the home first, so that what a crash left half done is taken back.
+// The place where an import makes its files until all are there: beside their final place, under a
+// name of its own, in one move to which the import ends. What is made there is noted in the home
+// first, so that what a crash left half done is taken back.
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor, Fields } from '../../protocol/cbor.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
@@ -25,7 +26,7 @@ const RIGHTS_LENT = 0o6000
 export interface ImportPlaceParts {
   readonly disk: Disk
   readonly hosted: HostedVolume
-  /** Where all is to be in the end. */
+  /** The final path of all. */
   readonly dest: readonly string[]
   readonly change: Change
   /** Set-user-id and set-group-id bits are made too; whoever made the archive chose them. */
@@ -88,7 +89,7 @@ export class ImportPlace {
     await this.#make((files, change) => change(() => files.makeSymlink(this.#at(path), target)))
   }
 
-  /** Of a folder once all is in it, since that touched it. */
+  /** Sets the attributes of a folder once all is in it, since that touched it. */
   async setAttributes(path: readonly string[], attributes: FileAttributes): Promise<void> {
     const { hosted, change } = this.#parts
     await change(() => hosted.files.setAttributes(this.#at(path), this.#masked(attributes)))

@@ -1,4 +1,4 @@
-// What an archive was found to hold, and how that is made: the same for both kinds of archives.
+// The verified content of an archive, and the way to make it: the same for both kinds of archives.
 import type { ImportCounts } from '../control/exchange.ts'
 import type { ImportPlace } from './import-place.ts'
 

@@ -78,7 +78,7 @@ class SealedTree {
   async survey(): Promise<{ names: number; bytes: number }> {
     await this.#checkChunks(this.#listing)
     const sum = { names: 0, bytes: 0 }
-    /** Of the folders on the way to an entry. */
+    /** The names in the folders on the way to an entry. */
     const names: Set<string>[] = [new Set()]
     const lengths = [0]
     let deepest = 0

@@ -156,6 +156,6 @@ const OPTIONS: ImporterOptions = {
   rawLeaves: true,
   chunker: fixedSize({ chunkSize: LEAF_BYTES }),
   layout: balanced,
-  // Of folders: what is in them is made one by one.
+  // Folders: their children are made one by one.
   fileImportConcurrency: 1,
 }

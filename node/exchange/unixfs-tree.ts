@@ -20,9 +20,9 @@ import type { CarFile } from './car-file.ts'
 
 type FileNode = Extract<UnixfsNode, { kind: 'file' }>
 
-/** What is at and below a node. */
+/** The totals at and below a node. */
 export interface TreeTotal {
-  /** Of files. */
+  /** Bytes of all files. */
   readonly bytes: number
   /** Files, folders and symlinks. */
   readonly names: number

@@ -44,7 +44,7 @@ export interface CollectorParts {
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
-/** What became of stripes; bytes are of all their shards. */
+/** The result for stripes; bytes are of all their shards. */
 export interface Collected {
   readonly condemned: number
   readonly repacked: number
@@ -65,7 +65,10 @@ export class Collector {
     return electedCollector(volume, clock) === volume.identity.peer
   }
 
-  /** Who has to say that it has all that this node has, before condemned stripes can go. */
+  /**
+   * The peers that must confirm that they have all that this node has, before condemned stripes can
+   * go.
+   */
   waitingFor(): readonly PeerId[] {
     return laggingBehind(this.#parts.volume, this.#parts.clock)
   }
@@ -156,7 +159,7 @@ export class Collector {
     return old.length
   }
 
-  /** What a stripe must stay for. */
+  /** The references for which a stripe must stay. */
   async #needs(
     id: StripeId,
     stripe: MappedStripe,
@@ -175,7 +178,10 @@ export class Collector {
     return needs
   }
 
-  /** Of several stripes that surely have a chunk, only the one is needed that is the least: the same on every node. */
+  /**
+   * Whether another stripe with the chunk is the needed one: of several that surely have it, only
+   * the least is, the same on every node.
+   */
   async #isElsewhere(
     chunk: ChunkId,
     cls: ClassOf,
@@ -239,7 +245,10 @@ export class Collector {
   }
 }
 
-/** Of the writers that are waited for, and this node, the one that has its role for longest: nobody can choose to be that. */
+/**
+ * The one, of this node and the writers that are waited for, that has its role for longest: nobody
+ * can choose to be that.
+ */
 export function electedCollector(volume: Volume, clock: Clock): PeerId | undefined {
   const { membership, identity } = volume
   const here = membership.member(identity.peer)

@@ -37,7 +37,7 @@ export interface CopiedVolume {
   readonly packer: Pick<Packer, 'isMarked'>
   readonly inFlight: Pick<InFlightReferences, 'has'>
   readonly livenessOf: (peer: PeerId) => Liveness
-  /** What is pinned to this node. */
+  /** Local pins of this node. */
   readonly kept: Pick<LocalPinning, 'has'>
 }
 

@@ -30,7 +30,7 @@ const PACE = 256
 const NODE_CACHE_ITEMS = 50_000
 /** A file has more chunks than its size says where few bytes are cut often: keys for each that is expected. */
 const MARGIN = 1.5
-/** Of false files, so many are told of. */
+/** Maximum of false files that are told of. */
 const FALSE_FILES_MAX = 100
 
 export interface MarkParts {
@@ -42,7 +42,7 @@ export interface MarkParts {
   readonly reader: (hints: readonly PeerId[]) => ChunkReader
   /** The classes that a file's data is to be in: one, but for files with names in several places. */
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
-  /** Where a file shows. */
+  /** The path of a file. */
   readonly pathOf: (file: NodeId) => string | undefined
 }
 
@@ -54,7 +54,7 @@ export interface FalseFile {
   readonly message: string
 }
 
-/** What a survey found. */
+/** The result of a mark phase. */
 export interface MarkResult {
   readonly live: LiveChunks
   /** The first of them. */

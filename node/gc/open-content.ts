@@ -1,6 +1,6 @@
-// What the open files of this node reach and the named files may not: contents that are being read or edited, and those of
-// files without a name. It is looked up when a condemned stripe asks for it, once for each open file; until then nobody
-// knows what it reaches.
+// Collects references of open files of this node that named files may lack: contents that are being
+// read or edited, and those of files without a name. It is looked up when a condemned stripe asks
+// for it, once for each open file; until then nobody knows what it reaches.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
@@ -15,7 +15,7 @@ import type { HeldFile, InFlightReferences } from '../content/in-flight-referenc
 import { contentOf } from '../volume/file-contents.ts'
 
 const NODE_CACHE_ITEMS = 10_000
-/** Of a file of unknown shape, one key is expected for so many bytes. */
+/** In a file of unknown shape, one key is expected for so many bytes. */
 const BYTES_PER_KEY = 16_384
 
 export interface OpenContentParts {
@@ -40,7 +40,7 @@ export class OpenContent {
 
   /** Find out what open files reach of which that is not known. throws 'chunk-unavailable'. */
   async learn(signal: AbortSignal): Promise<void> {
-    // What nobody can read is not kept for whoever has it open.
+    // Unreadable content is not kept for whoever has it open.
     const onFalse = (): void => undefined
     for (const file of this.#heldApart()) {
       if (this.#reached.has(file)) continue

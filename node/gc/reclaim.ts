@@ -15,7 +15,7 @@ import type { SurveyedVolume } from './local-copies.ts'
 import type { VolumeGc } from './volume-gc.ts'
 
 const EVERY_MS: number = 5 * MINUTE_MS
-/** Who asks for it waits so long for the word of other members. */
+/** A caller waits this long for the replies of other members. */
 const WAIT_MS: number = MINUTE_MS
 const POLL_MS: number = SECOND_MS / 2
 /** Less than this share of the node's space free is too little. */
@@ -34,7 +34,7 @@ const PASS_AGAIN_MS: number = HOUR_MS
 
 export interface ReclaimParts {
   readonly store: Store
-  /** Of every volume of the node, as they are now. */
+  /** All volumes of the node, as they are now. */
   readonly volumes: () => readonly VolumeGc[]
   /** How long shards that were given up are kept. */
   readonly trashMs: () => number
@@ -165,7 +165,7 @@ export class Reclaim {
         collected.set(volume.volume.id, found.collected)
         ends.push(found.end)
       }
-      // Whose a chunk is, only its volume can tell.
+      // The owner of a chunk is known to its volume alone.
       const isAll = surveyed.length === this.#parts.volumes().length
       const deletedBytes = isAll ? await this.#local.sweep(surveyed, signal) : 0
       return { collected, deletedBytes }
@@ -174,7 +174,10 @@ export class Reclaim {
     }
   }
 
-  /** Of one volume it cannot be told now what lives: that holds no other up, and is not tried again at once. */
+  /**
+   * Notes that live data of one volume cannot be told now: that holds no other up, and is not tried
+   * again at once.
+   */
   #failed({ volume }: VolumeGc, error: unknown): void {
     const { clock, log } = this.#parts
     this.#passAt = (clock.now() + PASS_AGAIN_MS) as Instant
@@ -209,7 +212,7 @@ export class Reclaim {
     return this.#local.isReady((id) => stable.get(id))
   }
 
-  /** What is missing to the least that is to be free. */
+  /** Bytes missing to the least that is to be free. */
   async #shortBytes(): Promise<number> {
     const { store } = this.#parts
     const freeBytes = await store.freeBytes()

@@ -23,7 +23,7 @@ export interface Need {
   readonly class: ClassOf
 }
 
-/** What is packed, into one stripe of each class, and the stripes that are condemned then. */
+/** Chunks packed into one stripe of each class, and the stripes that are condemned then. */
 export interface Batch {
   readonly packs: readonly Need[]
   readonly retires: readonly StripeId[]
@@ -55,7 +55,7 @@ export class RepackCandidates {
     return this.#put('small', stripe.class, needs, [id])
   }
 
-  /** What is left at the end. */
+  /** The batches left at the end. */
   rest(): Batch[] {
     const left = [...this.#open.values()]
     this.#open.clear()

@@ -62,7 +62,7 @@ interface OpenStripe {
 class Repacking {
   readonly #parts: RepinParts
   readonly #signal: AbortSignal
-  /** What is to go into the next stripe of each class. */
+  /** The content of the next stripe of each class. */
   readonly #open = new Map<string, OpenStripe>()
 
   constructor(parts: RepinParts, signal: AbortSignal) {

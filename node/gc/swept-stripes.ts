@@ -1,10 +1,12 @@
-// What becomes here of stripes of which somebody said that nobody needs them. A sweep is a word, and takes nothing: who can
-// read looks itself whether a file needs a chunk of the stripe that surely lies nowhere else, and who finds one says that the
-// stripe is in use, whatever anybody said before. What this node holds of it goes to the trash
-//   when the log is stable up to the `condemn`, so that all who may need it have heard, and a look begun after that found
-//   nothing that needs it, or that all lies surely elsewhere
-//   or, for who cannot read, and where it is not known whether a stripe that lists the chunks is true, a while after: long
-//   enough for others to look. The first two in rank that can read look through such a stripe, whoever recorded it.
+// Handles swept stripes, of which somebody said that nobody needs them. A sweep is a word, and
+// takes nothing: who can read looks itself whether a file needs a chunk of the stripe that surely
+// lies nowhere else, and who finds one says that the stripe is in use, whatever anybody said
+// before. What this node holds of it goes to the trash
+//   when the log is stable up to the `condemn`, so that all who may need it have heard, and a look
+//     begun after that found nothing that needs it, or that all lies surely elsewhere
+//   or, for who cannot read, and where it is not known whether a stripe that lists the chunks is
+//     true, a while after: long enough for others to look. The first two in rank that can read look
+//     through such a stripe, whoever recorded it.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -25,16 +27,19 @@ const LOOK_EVERY_MS: number = 10 * MINUTE_MS
 const CHUNKS_MAX = 131_072
 /** Stripes remembered as done with. */
 const DONE_MAX = 65_536
-/** Who looks through a stripe that lists what a swept one has: two, of whom one may be the liar. */
+/**
+ * Number of nodes that look through a stripe that lists the chunks of a swept one: two, of which
+ * one may be the liar.
+ */
 const LOOKERS = 2
 
-/** What the log says of sweeps and of who may do what. */
+/** The log's facts about sweeps and roles. */
 export interface SweepsLog {
   /** Up to where it is stable now. */
   readonly stable: () => Hlc
   /** The clock of the `condemn` that the sweep of a stripe goes on from; undefined if it is not condemned. */
   readonly condemnedAt: (id: StripeId) => Hlc | undefined
-  /** Who swept a stripe, and when; undefined if it is not swept. */
+  /** The author and time of a sweep; undefined if the stripe is not swept. */
   readonly sweptBy: (
     id: StripeId,
   ) => { readonly peer: PeerId | undefined; readonly at: Hlc } | undefined
@@ -53,7 +58,7 @@ export interface SweptStripesParts {
   readonly store: Pick<Store, 'shards' | 'commit'>
   readonly dedupCheck: DedupCheck
   readonly clock: Clock
-  /** Of these chunks those that a file reaches, or something that is open, and the file if it has a name. */
+  /** Those of these chunks that a file or an open file reaches, and the file if it has a name. */
   readonly references: (
     wanted: ReadonlySet<ChunkId>,
     signal: AbortSignal,
@@ -217,7 +222,7 @@ export class SweptStripes {
     if (log.mayWrite(self)) await map.recordStripe(stripe.headerBytes, [])
   }
 
-  /** Who cannot tell whether it is needed lets go of it when those who can have had their time. */
+  /** Drops a stripe that cannot be examined here after those who can have had their time. */
   #releaseLater({ id }: Swept, stable: Hlc): void {
     const { log, clock } = this.#parts
     const isElected = log.isElected(log.sweptBy(id)?.peer)

@@ -1,5 +1,6 @@
-// What one volume gives up: when it is surveyed, and what is done by what the survey found. By itself this happens a day
-// after the last time at the earliest, and only if files changed since; and when condemned stripes can be settled.
+// The garbage collection of one volume: when it is surveyed, and what is done by what the survey
+// found. By itself this happens a day after the last time at the earliest, and only if files
+// changed since; and when condemned stripes can be settled.
 import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
 import { DAY_MS, GIB } from '../../protocol/units.ts'
 import { asShoalError } from '../../protocol/errors.ts'
@@ -35,7 +36,10 @@ import { references, markLive } from './mark.ts'
 import { SweptStripes } from './swept-stripes.ts'
 import type { SweepsLog } from './swept-stripes.ts'
 
-/** Of a volume, what may be condemned in a day by itself: a mistake in it is found before all is gone. */
+/**
+ * The share of a volume that may be condemned in a day by itself: a mistake in it is found before
+ * all is gone.
+ */
 const DAILY_SHARE = 0.2
 const DAILY_BYTES_MIN: number = GIB
 /** When it was surveyed last: 64 bits of ms. */
@@ -50,7 +54,7 @@ export interface VolumeGcParts {
   readonly chunks: ChunkIo
   readonly inFlight: InFlightReferences
   readonly classes: PinnedClasses
-  /** What is to stay here. */
+  /** Local pins, which stay here. */
   readonly kept: Pick<LocalPinning, 'has'>
   readonly packAnew: Repacker
   readonly dedupCheck: DedupCheck
@@ -122,7 +126,7 @@ export class VolumeGc {
     return this.#fault
   }
 
-  /** What is copied here of others. */
+  /** The local copies of others' data. */
   get copies(): CopiedVolume {
     return this.#parts
   }

@@ -26,10 +26,10 @@ export const AUDIT_EVERY_MS: number = 30 * MINUTE_MS
 /** Another challenge of a round for each of these that a peer holds: 1 % of a TiB lost is found in a day. */
 const BYTES_PER_CHALLENGE: number = 64 * GIB
 const CHALLENGES_MAX = 32
-/** Of a round, for a peer that is distrusted. */
+/** Challenges of a round for a distrusted peer. */
 const SUSPECT_CHALLENGES = 256
 const PAUSE_MS: number = SECOND_MS
-/** Of a round, for what is not believed. */
+/** Challenges of a round for disbelieved shards. */
 const AGAIN_MAX = 8
 /** So often a challenge fails before that counts. */
 const FAILURES_MAX = 3

@@ -1,5 +1,5 @@
-// Who may hold shards of a volume, and who of them is there: what every plan is made of. The same object as long as
-// nothing changes, so that what was planned from it holds.
+// The cluster view: who may hold shards of a volume, and who of them is there, which every plan is
+// made of. The same object as long as nothing changes, so that what was planned from it holds.
 import { BREAKER_GRACES, isBreakerOpen } from '../../protocol/placement/circuit-breaker.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -10,7 +10,10 @@ import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
 
-/** Who is silent for this long counts as lost where no shard can be spared: longer than a machine takes to restart. */
+/**
+ * A peer that is silent for this long counts as lost where no shard can be spared: longer than a
+ * machine takes to restart.
+ */
 const ABSENT_MS: number = 5 * MINUTE_MS
 /** A peer that refused a shard is left alone so long. */
 const AVOID_MS: number = MINUTE_MS

@@ -60,7 +60,7 @@ export class Doubts {
     const there = new Set(network.peers())
     for (const [key, doubt] of this.#waiting) {
       signal.throwIfAborted()
-      // Who is away is for the detector.
+      // Absent peers are left to the detector.
       if (there.has(doubt.shard.peer) && !(await this.#look(doubt, signal))) continue
       this.#waiting.delete(key)
       await clock.sleep(PAUSE_MS, { signal })

@@ -8,7 +8,10 @@ import { isOutdated } from './recode.ts'
 /** In shards that nobody but the peer holds, of those that are there. */
 export interface Drain {
   readonly left: number
-  /** Of those: nobody takes them, nor has just refused to, and their stripes are not about to be coded anew. */
+  /**
+   * The number of those that no peer accepts, or has just refused, and whose stripes are not about
+   * to be recoded.
+   */
   readonly stuck: number
   /** Stripes that can't be read without the peer, as long as nobody else returns. */
   readonly lost: number

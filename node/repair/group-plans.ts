@@ -7,11 +7,11 @@ import type { Plan, PlacePeer } from '../../protocol/placement/plan.ts'
 import type { GroupId, StripeGroup } from '../shard-map/stripe-map.ts'
 import type { ClusterView } from './cluster-view.ts'
 
-/** What a census says that the one before did not. */
+/** The differences of a cluster view from the one before. */
 interface Differences {
   /** Peers of which anything is another, or that are new or gone. */
   readonly changed: ReadonlySet<PeerId>
-  /** Of those: who counts and did not before, or in another way. */
+  /** Peers among those that count and did not before, or in another way. */
   readonly gained: ReadonlySet<PeerId>
 }
 
@@ -20,7 +20,9 @@ export class GroupPlans {
   #plans: ReadonlyMap<GroupId, Plan> = new Map()
   #groups: ReadonlyMap<GroupId, StripeGroup> = new Map()
 
-  /** Of every group. cost: O(groups), and a plan for each that is new or may have changed. */
+  /**
+   * The plans of all groups. cost: O(groups), and a plan for each that is new or may have changed.
+   */
   of(groups: readonly StripeGroup[], clusterView: ClusterView): ReadonlyMap<GroupId, Plan> {
     const differences = differencesOf(this.#clusterView, clusterView)
     const plans = new Map<GroupId, Plan>()

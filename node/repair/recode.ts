@@ -82,7 +82,7 @@ export class Recode {
     const chunks = chunksOf(header, data)
     if (chunks.every((chunk) => verifyChunk(chunk.id, chunk.bytes)))
       return codeStripe(chunks, k, m, stripe.class)
-    // What lists it anew would list what is not there, too.
+    // Recording it again would list missing chunks, too.
     dedupCheck.verified.refute(id)
     throw new ShoalError('corrupt', `stripe ${id} does not contain what it lists`)
   }
@@ -128,7 +128,7 @@ export function isOutdated(
   volumeClass: RedundancyClass,
   clusterView: ClusterView,
 ): boolean {
-  // What lies in a tier would have to be put there anew.
+  // A stripe in a tier would have to be uploaded again.
   if (group.tiers.length > 0) return false
   const code = wantedCode(
     group.class ?? volumeClass,

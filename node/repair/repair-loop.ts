@@ -163,7 +163,7 @@ export class RepairLoop {
     }
   }
 
-  /** What is left for a peer to give away. */
+  /** The remaining work of draining a peer. */
   drainOf(peer: PeerId): Drain {
     return drainOf(peer, this.#parts.map, this.#clusterView.take())
   }

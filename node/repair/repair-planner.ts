@@ -1,11 +1,13 @@
-// What this node has to do for the redundancy of a volume, the most urgent first, decided for whole groups of stripes:
-//   rebuild what is lost: the first online holder in rank does; each of the others does in case those before it have let
-//     some time pass without any progress
+// Plans this node's work for the redundancy of a volume, the most urgent first, decided for whole
+// groups of stripes
+//   rebuild what is lost: the first online holder in rank does; each of the others does in case
+//     those before it have let some time pass without any progress
 //   code anew what is outdated: the first online member in rank that may
-//   give away what belongs elsewhere, and let go what another holds, too: the holder itself, when the log is stable up to
-//     where it said so
-// Of stripes that are condemned only what has no shard to spare is rebuilt: until it is swept somebody may need it again.
-// Nobody asks anybody. Two nodes that see the swarm otherwise may do the same, which costs traffic and no more.
+//   give away what belongs elsewhere, and let go what another holds, too: the holder itself, when
+//     the log is stable up to where it said so
+// Of stripes that are condemned only what has no shard to spare is rebuilt: until it is swept
+// somebody may need it again. Nobody asks anybody. Two nodes that see the swarm otherwise may do
+// the same, which costs traffic and no more.
 import { coordinators } from '../../protocol/placement/plan.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -77,7 +79,7 @@ interface Urgency {
   readonly rank: number
 }
 
-/** What the chores that are due depend on, but for time. */
+/** The facts that the due tasks depend on, but for time. */
 interface LookedAt {
   readonly clusterView: ClusterView
   readonly groups: readonly StripeGroup[]
@@ -92,7 +94,7 @@ export class RepairPlanner {
   readonly #surplusMs: number
   readonly #stableAgainMs: number
   readonly #calmMs: number
-  /** What the code of a stripe depends on beside its size and its own class. */
+  /** The facts that the code of a stripe depends on beside its size and its own class. */
   #codeFacts = ''
   readonly #plans = new GroupPlans()
   /** Groups with missing shards. */
@@ -104,7 +106,7 @@ export class RepairPlanner {
   #nextAt: Instant | undefined
   /** When a group that was up to date is looked at again, if anybody looks. */
   #againAt = Infinity
-  /** What was due at the last look, and from what that follows. */
+  /** The tasks due at the last look, and the facts that they follow from. */
   #last: { readonly by: LookedAt; readonly due: readonly RepairTask[] } | undefined
   #isHurried = false
   /** Up to where the log is stable at this look, once that matters. */
@@ -139,7 +141,7 @@ export class RepairPlanner {
     this.#last = undefined
   }
 
-  /** What members may do has changed. */
+  /** Plans again, since the rights of members have changed. */
   lookAnew(): void {
     this.#last = undefined
   }
@@ -224,7 +226,7 @@ export class RepairPlanner {
     if (isOld && this.#isRecoder(group, clusterView) && this.#isDue(calmAt))
       add('recode', RANK_RECODE)
     const isMine = plan.moves.some(({ from }) => from === network.self)
-    // What is coded anew soon need not move before.
+    // A stripe that is recoded soon need not move before.
     if (isMine && !isOld && this.#isDue(calmAt)) add('give', RANK_GIVE)
     return tasks
   }

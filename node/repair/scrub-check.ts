@@ -1,6 +1,8 @@
-// What becomes of one thing that a node stores, or should store, once it was looked at. Of all of it:
-//   what the map ascribes to this node and is not here whole is told to the map first, and let go after
-//   a damaged shard stays while other peers do not hold enough to rebuild it: the good part may be all there is
+// Decides about one thing that a node stores, or should store, once it was looked at. Of all of it:
+//   what the map ascribes to this node and is not here whole is told to the map first, and let go
+//     after
+//   a damaged shard stays while other peers do not hold enough to rebuild it: the good part may be
+//     all there is
 //   a whole shard that the map ascribes to nobody is told to the map, not thrown away
 //   nothing that no map ascribes here goes at once: it may be on its way into the map
 // Source: Chun et al., "Efficient Replica Maintenance" (NSDI 2006) for shards that are found again.
@@ -93,7 +95,7 @@ export class ScrubCheck {
   async ascribed(volume: ScrubbedVolume, id: StripeId): Promise<ScrubFinding[]> {
     const stripe = volume.map.stripe(id)
     const held = this.#parts.store.shards.indices(id)
-    // What is let go of it is for swept-stripes.ts.
+    // Its dropping is left to swept-stripes.ts.
     if (stripe?.isSwept === true) return []
     const missing = [...(stripe?.holders ?? []).keys()].filter(
       (index) => this.#isAscribed(stripe, index) && !held.includes(index),

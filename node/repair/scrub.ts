@@ -71,7 +71,7 @@ export class Scrub {
     this.#check = new ScrubCheck(parts)
   }
 
-  /** Of the pass that runs by itself; undefined between two. */
+  /** Progress of the pass that runs by itself; undefined between two. */
   get progress(): ScrubProgress | undefined {
     return this.#progress
   }
@@ -241,7 +241,7 @@ export class Scrub {
   }
 }
 
-/** Where to begin: '' is at the beginning. */
+/** The options to begin after a key: '' is at the beginning. */
 function options<Id extends string>(after: string): { after?: Id } {
   return after === '' ? {} : { after: after as Id }
 }

@@ -66,7 +66,7 @@ export class Repair {
       const options = { isUrgent: plan.isUrgent && !stripe.isCondemned, signal }
       shards ??= await this.#read(planned, options)
       const refused = await this.#place(planned, shards, options)
-      // Who refused gets nothing for a while, so the next plan names others.
+      // A peer that refused gets nothing for a while, so the next plan names others.
       if (!refused) return
     }
     throw new ShoalError('not-placed', `peers did not accept the shards of ${id}`)

@@ -28,7 +28,7 @@ export interface TransferOptions {
   readonly signal: AbortSignal
 }
 
-/** Where a shard may be had. */
+/** A source of a shard. */
 interface Source {
   readonly index: number
   readonly holder: PeerId

@@ -9,13 +9,13 @@ export const BUNDLE_CHUNKS_MAX = 1024
 /** The longest head. */
 export const BUNDLE_HEAD_BYTES_MAX: number = 4 + BUNDLE_CHUNKS_MAX * ROW_BYTES
 
-/** What is to be written. */
+/** A chunk to be written. */
 export interface SealedChunk {
   readonly id: ChunkId
   readonly sealed: Uint8Array
 }
 
-/** Where a chunk lies in its file. */
+/** The place of a chunk in its file. */
 export interface BundledChunk {
   readonly id: ChunkId
   readonly offset: number

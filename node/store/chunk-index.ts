@@ -1,4 +1,4 @@
-// What the index knows of chunks. A chunk has one record that is live: the one that its pointer points at.
+// The index of chunks. A chunk has one record that is live: the one that its pointer points at.
 import { chunkKey, decodeAddress, encodeAddress } from './keys.ts'
 import { CHUNK_HEAD_BYTES } from './record.ts'
 import type { ChunkId } from '../../protocol/ids.ts'

@@ -33,7 +33,7 @@ const OPEN_AT_ONCE = 16
 const NAME = /^\d{1,15}$/
 
 export interface FetchedUsage {
-  /** Of the disk. */
+  /** Bytes used on the disk. */
   readonly usedBytes: number
   readonly limitBytes: number
   /** Since the start: read from here, and fetched because they were not here. */
@@ -42,7 +42,7 @@ export interface FetchedUsage {
 }
 
 interface Bundle {
-  /** Of the file. */
+  /** Bytes of the file. */
   readonly bytes: number
   readonly chunks: readonly ChunkId[]
 }
@@ -71,7 +71,7 @@ export class FetchedChunks {
   #writingBytes = 0
   #next = 0
   #bytesMax: number
-  /** What the disk leaves, as last asked; of which `#unasked` bytes have been kept since. */
+  /** The room on the disk, as last asked; of which `#unasked` bytes have been kept since. */
   #roomBytes = 0
   #unasked = Infinity
   #foundBytes = 0

@@ -22,7 +22,10 @@ export const SEGMENT_PREFIX: ByteString = STORE_PREFIXES.segment
 export const STRAY_PREFIX: ByteString = STORE_PREFIXES.orphanShard
 const META_PREFIX: ByteString = STORE_PREFIXES.meta
 
-/** Where the payload of a record lies: segment number, offset of the payload's first byte in it, its length. */
+/**
+ * The place of a record's payload: segment number, offset of the payload's first byte in it, its
+ * length.
+ */
 export interface Address {
   readonly segment: number
   readonly offset: number
@@ -57,7 +60,7 @@ export interface Checkpoint {
   readonly trashBytes: number
 }
 
-/** Of a store that has no segments yet. */
+/** The checkpoint of a store that has no segments yet. */
 export const FIRST_CHECKPOINT: Checkpoint = {
   segment: 1,
   offset: 0,

@@ -29,7 +29,10 @@ export class MemoryKv implements Kv {
     return this.#unsynced.length
   }
 
-  /** What a crash would leave if the disk had also written the oldest `survivors` of the unsynced batches. */
+  /**
+   * The state after a crash if the disk had also written the oldest `survivors` of the unsynced
+   * batches.
+   */
   image(survivors = 0): KvImage {
     const map = new Map(this.#durable)
     for (const batch of this.#unsynced.slice(0, survivors)) applyTo(map, batch)

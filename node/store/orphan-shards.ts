@@ -17,12 +17,15 @@ import { STRAY_PREFIX, prefixRange, strayKey, stripeOfKey } from './keys.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { Clock } from '../world/world.ts'
 
-/** Of the node's space, what one peer may hand over that is not logged; not less than the first, nor more than the other. */
+/**
+ * The share of the node's space for unlogged shards from one peer; not less than the first, nor
+ * more than the other.
+ */
 const SHARE = 1 / 16
 const BYTES_MIN: number = 128 * MIB
 const BYTES_MAX: number = 1 * GIB
 const COUNT_MAX = 4096
-/** What all together may, in shares of one. */
+/** The limit for all peers together, in shares of one. */
 const ALL = 4
 
 const SINCE_BYTES = 8
@@ -32,7 +35,7 @@ export interface OrphanShard {
   readonly index: number
 }
 
-/** Of a shard that a peer has handed over. */
+/** A shard that a peer has sent and no stripe refers to. */
 interface Debt {
   /** Public key. */
   readonly peer: ByteString
@@ -43,7 +46,7 @@ interface StraysParts {
   readonly kv: Kv
   readonly clock: Pick<Clock, 'wall'>
   readonly commit: (writes: readonly KvWrite[]) => Promise<void>
-  /** Of the node's space, in all. */
+  /** Size of the node's space, in all. */
   readonly totalBytes: number
 }
 

@@ -1,4 +1,4 @@
-// What the chunks and the shards of one store share.
+// The shared parts of the chunks and the shards of one store.
 import { hasCode } from '../../protocol/errors.ts'
 import { isSame } from './record-name.ts'
 import type { Clock } from '../world/world.ts'
@@ -8,7 +8,7 @@ import type { RecordKind } from './record.ts'
 import type { Placed, Segments } from './segments.ts'
 import type { StagedIndex } from './staged-index.ts'
 
-/** What is found of a chunk or shard that is read from the disk as it is now. */
+/** The condition of a chunk or shard that is read from the disk as it is now. */
 export type Soundness = 'whole' | 'damaged' | 'missing'
 
 export interface StoreParts {
@@ -30,8 +30,8 @@ export interface StoreParts {
 }
 
 /**
- * What `read` gives of the record that `find` finds; undefined if there is none. A record that was moved while it was
- * read is read where it is now.
+ * The result of `read` for the record that `find` finds; undefined if there is none. A record that
+ * was moved while it was read is read where it is now.
  */
 export async function readFound<Pointer extends { readonly address: Address }, Read>(
   find: () => Pointer | undefined,

@@ -1,4 +1,5 @@
-// What a record in a segment is: which chunk, or which shard of which stripe; and where the index says that it lies.
+// The identity of a record in a segment: which chunk, or which shard of which stripe; and its place
+// according to the index.
 import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdFromCid, CID_BYTES, stripeIdFromCid } from '../../protocol/ids.ts'
 import { addressOf, stageChunk } from './chunk-index.ts'
@@ -36,7 +37,7 @@ export function moveRecord(index: StagedIndex, name: RecordName, from: Address, 
   mover(index, name, from)?.(to)
 }
 
-/** What moves the pointer at the record at this address, if there is one. */
+/** The op that moves the pointer at the record at this address, if there is one. */
 function mover(
   index: StagedIndex,
   name: RecordName,

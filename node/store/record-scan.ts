@@ -13,7 +13,7 @@ const HEAD_WINDOW_BYTES: number = 16 * KIB
 
 export interface FoundHead {
   readonly head: RecordHead
-  /** Of the payload's first byte. */
+  /** The offset of the payload's first byte. */
   readonly offset: number
 }
 
@@ -63,7 +63,7 @@ async function checksum(window: Window, from: number, length: number): Promise<n
   return crc
 }
 
-/** Where the next magic is from `position`; the end of the file if there is none. */
+/** The position of the next magic from `position`; the end of the file if there is none. */
 async function nextMagic(window: Window, position: number): Promise<number> {
   for (let at = position; at + RECORD_MAGIC.length <= window.size;) {
     const bytes = await window.at(at, window.size)

@@ -5,7 +5,7 @@ import { equalBytes } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
 import { CID_BYTES } from '../../protocol/ids.ts'
 
-/** What a record holds. */
+/** The kinds of content of a record. */
 export const CHUNK_RECORD = 1
 export const SHARD_RECORD = 2
 export type RecordKind = typeof CHUNK_RECORD | typeof SHARD_RECORD

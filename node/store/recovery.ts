@@ -1,10 +1,11 @@
-// What a store does when it opens. All that was acknowledged lies before the checkpoint of the index. After it,
-// records that are whole are indexed (they are good, only nobody was told), and the file is cut behind the last of
-// them. They are written once more first: after a failed sync the disk may lack what reads still show, and no later
-// sync would write it (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Damage before
-// the checkpoint is found when it is read, not here. With no checkpoint, every segment is read, and none written: this
-// rebuilds an index that was lost. Deleted records that no compaction has removed come back then, and so does the trash,
-// as if it were held; scrub and collection delete them again.
+// The recovery of a store when it opens. All that was acknowledged lies before the checkpoint of
+// the index. After it, records that are whole are indexed (they are good, only nobody was told),
+// and the file is cut behind the last of them. They are written once more first: after a failed
+// sync the disk may lack what reads still show, and no later sync would write it (Rebello et al.,
+// "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Damage before the checkpoint
+// is found when it is read, not here. With no checkpoint, every segment is read, and none written:
+// this rebuilds an index that was lost. Deleted records that no compaction has removed come back
+// then, and so does the trash, as if it were held; scrub and collection delete them again.
 import { MIB } from '../../protocol/units.ts'
 import { addressOf, stageChunk } from './chunk-index.ts'
 import {
@@ -37,7 +38,7 @@ const REWRITE_BYTES: number = 1 * MIB
 
 export interface Recovered {
   readonly index: StagedIndex
-  /** Where the next record goes. */
+  /** The place of the next record. */
   readonly end: SegmentsEnd
   /** Whole records after the checkpoint. */
   readonly records: number

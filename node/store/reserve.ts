@@ -1,6 +1,8 @@
-// What may still be written: the least of what the disk has free and what is left of the node's capacity, of which segments
-// and index are a part. The last of it is kept: half so that compaction can move records, and the logs of volumes can go on,
-// when payloads no longer fit, the rest so that the index can still record deletions. Moves count against the disk alone, as they end with less: who lowers the capacity wants just that.
+// The room for writes: the least of what the disk has free and what is left of the node's capacity,
+// of which segments and index are a part. The last of it is kept: half so that compaction can move
+// records, and the logs of volumes can go on, when payloads no longer fit, the rest so that the
+// index can still record deletions. Moves count against the disk alone, as they end with less: who
+// lowers the capacity wants just that.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { Disk } from '../world/world.ts'
@@ -33,7 +35,7 @@ export class Reserve {
   readonly #parts: ReserveParts
   readonly #reserveBytes: number | undefined
   readonly #capacityBytes: number
-  /** What may still be written before the disk is asked again. */
+  /** Bytes that may still be written before the disk is asked again. */
   #admitted = 0
 
   constructor(
@@ -69,8 +71,8 @@ export class Reserve {
   }
 
   /**
-   * What is left now, the reserve included; what moved records may take, and the index may grow by; the reserve; and the
-   * capacity or the disk.
+   * Measures the room left now, the reserve included; the room for moved records and for the index;
+   * the reserve; and the capacity or the disk.
    */
   async measure(): Promise<{
     leftBytes: number
@@ -93,7 +95,7 @@ export class Reserve {
     return { leftBytes, movableBytes, growthBytes, reserveBytes, ownBytes }
   }
 
-  /** What is kept for moves. */
+  /** Bytes reserved for moves. */
   async moveBytes(): Promise<number> {
     const { reserveBytes } = await this.measure()
     return Math.floor(reserveBytes * MOVES_SHARE)

@@ -12,14 +12,17 @@ import type { HomeKey } from '../world/home-key.ts'
 import type { Kv, KvRange, KvWrite } from './kv.ts'
 
 const HASH_BYTES = 24
-/** Of the key, in the value. */
+/** Size of the length of the key, in the value. */
 const LENGTH_BYTES = 4
 
-/** Of the store itself and of the node: keys of ids, numbers and hashes. */
+/** Tables of the store itself and of the node: keys of ids, numbers and hashes. */
 const PLAIN_TABLES: ReadonlySet<string> = new Set('cphtswmTVS')
 /** The same, of a volume. */
 const PLAIN_VOLUME_TABLES: ReadonlySet<string> = new Set('aAbBCdDeEFgGhijkKlmMpQRstTuv')
-/** Of keys that are ids of so many chars, and then a name: of children, conflicts, long names, extended attributes, what is dead, large sets of any of these, and backups. */
+/**
+ * Tables with keys that are ids of so many chars, and then a name: of children, conflicts, long
+ * names, extended attributes, what is dead, large sets of any of these, and backups.
+ */
 const NAMED_TABLES: ReadonlyMap<string, number> = new Map([
   ['c', 16],
   ['f', 16],
@@ -47,7 +50,7 @@ function clearLength(key: ByteString): number | undefined {
   return PLAIN_VOLUME_TABLES.has(letter) ? undefined : table + 1
 }
 
-/** What begins a key as it is stored: all that have it in common are its bucket. */
+/** The first part of a stored key: all keys that have it in common are its bucket. */
 function bucketOf(key: ByteString): ByteString {
   return key.slice(0, clearLength(key))
 }
@@ -158,7 +161,7 @@ export class SealedKv implements Kv {
   }
 }
 
-/** Of buckets in their order what is in a range, in the order of the keys. */
+/** The entries of buckets, in their order, that are in a range, in the order of the keys. */
 async function* inside(
   buckets: AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>,
   { from, to, reverse = false, countMax = Infinity }: KvRange,

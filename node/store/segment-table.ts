@@ -1,5 +1,6 @@
-// What each segment holds, in memory and in the ordered store: its bytes, and those of its records that the index points
-// at. It changes with the index and is written in the same batch, so a row is true whenever its checkpoint is.
+// The table of segments, in memory and in the ordered store: the bytes of each, and those of its
+// records that the index points at. It changes with the index and is written in the same batch, so
+// a row is true whenever its checkpoint is.
 import { assert } from '../../protocol/errors.ts'
 import {
   decodeSegmentRow,

@@ -21,7 +21,7 @@ const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
 const UNWRITTEN_BYTES_MAX: number = 16 * MIB
 
-/** Where the next record goes. */
+/** The place of the next record. */
 export interface SegmentsEnd {
   readonly segment: number
   readonly offset: number
@@ -236,7 +236,7 @@ export class Segments {
     await this.#files.close()
   }
 
-  /** What the disk cannot read any more is damaged, as what it changed is. */
+  /** Reads a file; bytes that the disk cannot read any more count as damaged, like altered ones. */
   async #readFile(
     address: Address,
     position: number,
@@ -262,7 +262,9 @@ export class Segments {
     return bytes
   }
 
-  /** What is written to a file that somebody removed or cut is read by nobody after a restart. */
+  /**
+   * Gives up a file that somebody removed or cut: nothing written to it is read after a restart.
+   */
   #leave(segment: number): void {
     if (segment === this.#end.segment) this.seal()
   }

@@ -1,5 +1,5 @@
-// What the index knows of shards. A shard has at most one record that is live: it is held, or it is in the trash, which
-// is not held and still keeps its bytes; never both.
+// The index of shards. A shard has at most one record that is live: it is held, or it is in the
+// trash, which is not held and still keeps its bytes; never both.
 import {
   decodePointers,
   decodeTrash,

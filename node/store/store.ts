@@ -40,7 +40,7 @@ export interface StoreComponents {
 export interface StoreUsage extends HeldBytes {
   /** All segments. */
   readonly segmentBytes: number
-  /** Of that, records that the index points at, trash included. */
+  /** Bytes of those in records that the index points at, trash included. */
   readonly liveBytes: number
   /** The rest: what compaction can give back. */
   readonly reclaimableBytes: number
@@ -179,7 +179,10 @@ export class Store {
     }
   }
 
-  /** What can be had back at once when there is no room: the trash, what is dead, and half of what others have too. */
+  /**
+   * Frees space at once when there is no room: the trash, dead records, and half of the copies that
+   * others have too.
+   */
   async #reclaim(): Promise<void> {
     await this.fetched.yield()
     if (this.#index.held.trashBytes > 0) await this.shards.emptyTrash()
@@ -203,7 +206,8 @@ export class Store {
         await this.kv.write(batch, { sync: true })
         this.#room.wrote(sizeOf(batch))
       } catch (error) {
-        // What LevelDB's log holds after a failed write is unknown, and later writes may be unreadable behind it.
+        // The content of LevelDB's log after a failed write is unknown, and later writes may be
+        // unreadable behind it.
         throw this.#segments.fail(error)
       }
     }

@@ -19,7 +19,10 @@ import type { GatherParts } from './stripe-read.ts'
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
 const WAY_HEDGE_MS = 1500
 const FIND_MS = 10_000
-/** Of those that list a chunk: more than one does only where two packed it at a time, or somebody lies. */
+/**
+ * Maximum of stripes that list a chunk: more than one does only where two packed it at a time, or
+ * somebody lies.
+ */
 const STRIPES_MAX = 64
 /** Peers from the DHT that are asked what they hold. */
 const FOUND_PEERS_MAX = 16
@@ -105,7 +108,10 @@ export class ChunkFetcher {
     throw unavailable(id, first?.stripe, first?.read, cause)
   }
 
-  /** Where a chunk may be read from: rather in a stripe that surely holds it than in one that only lists it. */
+  /**
+   * The places from which a chunk may be read: rather a stripe that surely holds it than one that
+   * only lists it.
+   */
   #placesOf(id: ChunkId): (ChunkLocation & { readonly known: MappedStripe })[] {
     const { map, verified } = this.#parts
     const places = map.locations(id).flatMap((location) => {
@@ -189,7 +195,7 @@ export class ChunkFetcher {
           asking.push(ask(peer).catch(() => undefined))
         }
       } catch {
-        // What was found so far is better than nothing.
+        // The places found so far are better than none.
       }
       await Promise.all(asking)
     }

@@ -116,7 +116,7 @@ export class ColdReader {
   }
 }
 
-/** Of a chunk; those beside it in the stripe may be wanted next. */
+/** The range of a chunk; those beside it in the stripe may be wanted next. */
 function rangeOf(header: MappedStripe['header'], index: number, offset: number): PackRange {
   const range = chunkRange(header, index, offset)
   const lengthAt = (at: number): number => header.chunks[at]?.length ?? 0

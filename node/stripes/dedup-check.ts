@@ -53,7 +53,10 @@ export interface DedupCheckParts {
 export type WantedClass = RedundancyClass | undefined | 'any'
 
 export interface LookOptions {
-  /** What of stripes that this node does not know to be true? They are passed over, looked through, or taken as they are. */
+  /**
+   * The treatment of stripes that this node does not know to be true: passed over, looked through,
+   * or taken as they are.
+   */
   readonly others?: 'passed' | 'verified' | 'taken'
   readonly signal: AbortSignal
 }

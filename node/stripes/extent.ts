@@ -97,7 +97,7 @@ export class Extent implements ByteRange {
   close(): void {
     this.#isClosed = true
     for (const { resolve } of this.#waiting) resolve()
-    // Who asked for all of it has it; others come for what is around that.
+    // A reader that asked for all of it has it; others come for what is around that.
     if (this.aroundBytes === 0) this.drop()
   }
 

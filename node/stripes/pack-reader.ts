@@ -23,7 +23,7 @@ const STREAK_MIN = 2
 const LONG_BYTES: number = MIB
 /** So much of what came has to be read. */
 const USED_SHARE = 0.5
-/** Of how many requests it is remembered where they ended. */
+/** Maximum of requests whose ends are remembered. */
 const EXTENTS_MAX = 64
 
 export interface PackReaderParts {
@@ -38,9 +38,12 @@ export interface PackPlace {
   readonly key: string
 }
 
-/** What is wanted of a pack. */
+/** A wanted range of a pack. */
 export interface PackRange extends ByteRange {
-  /** What may be wanted next as far as it lies whole between two places, this range included. */
+  /**
+   * The largest wholly stored range between two places that may be wanted next, this range
+   * included.
+   */
   readonly around: (from: number, to: number) => ByteRange
 }
 
@@ -89,7 +92,10 @@ export class PackReader {
     })
   }
 
-  /** What came of a pack was not what it should be: ask for it anew. */
+  /**
+   * Forgets the bytes of a pack that were not what they should be, so that they are asked for
+   * again.
+   */
   forget(place: PackPlace): void {
     const name = nameOf(place)
     this.#extents = this.#extents.filter((extent) => extent.name !== name)
@@ -124,7 +130,7 @@ export class PackReader {
     for (const { range, signal, done } of run) done(extent.read(range, signal))
   }
 
-  /** What lies behind it is wanted soon if most of it was read. */
+  /** Reads on behind a range if most of it was read. */
   #goOn(place: PackPlace, here: Extent, range: PackRange): void {
     if (here.aroundBytes === 0 || here.isContinued || !isUsed(here)) return
     here.isContinued = true

@@ -56,7 +56,7 @@ export interface PackerParts {
   readonly onKept: (stripe: StripeId) => void
 }
 
-/** What a pass is to do. */
+/** The purpose of a pass. */
 interface Asked {
   readonly closesAll: boolean
   readonly completes: boolean
@@ -75,7 +75,9 @@ export class Packer {
   readonly #stopping = new AbortController()
   readonly #round: () => Promise<void> = groupCommit(() => this.#pass())
   #isStarted = false
-  /** What the next pass shall do: close a stripe that is not full; see to stripes that lack holders. */
+  /**
+   * The tasks of the next pass: close a stripe that is not full; see to stripes that lack holders.
+   */
   #closesAll = false
   #completes = false
   /** Somebody waits: it does not go by stripes of others that must be looked through first. */
@@ -326,7 +328,7 @@ export class Packer {
     for await (const id of this.#placementQueue.stripes()) {
       const known = this.#parts.map.stripe(id)
       const isUsed = known !== undefined && !known.isCondemned
-      // What a tier holds needs no more of them: upkeep sees to what is to stay with peers.
+      // A stripe in a tier needs no more of them: upkeep sees to the copies that peers keep.
       if (!isUsed || known.cold.length > 0 || known.holders.every((peers) => peers.length > 0)) {
         this.#placementQueue.removeStripe(id)
       } else if (hasFreePeer(this.#parts, known.holders)) {
@@ -379,7 +381,7 @@ export class Packer {
     const redundancy = classOfText(cls) ?? map.redundancy()
     const code = codeFor(redundancy, takers.length, bytes)
     if (code !== undefined && code.k + code.m > 1) return code
-    // Of one shard: only stripes go into cold tiers.
+    // One shard: only stripes go into cold tiers.
     return redundancy.kind !== 'local' && map.hasTier() ? { k: 1, m: 0 } : undefined
   }
 

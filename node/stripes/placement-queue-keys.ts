@@ -20,7 +20,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 
 const CHUNK: ByteString = STATE_PREFIXES.unplacedChunk
-/** Of the volume's class, and of others. */
+/** The order: the volume's class, then others. */
 const ORDER: ByteString = STATE_PREFIXES.unplacedOrder
 const CLASS_ORDER: ByteString = STATE_PREFIXES.unplacedClassOrder
 const CLASS_END = '\0'
@@ -68,7 +68,7 @@ export function orderRange(cls: string, from: number, to: number): KeyRange {
   return { from: orderKey({ class: cls, order: from }), to: orderKey({ class: cls, order: to }) }
 }
 
-/** Where the orderKey()s of classes after this one, which is not the volume's, begin and end. */
+/** The range of the orderKey()s of classes after this one, which is not the volume's. */
 export function laterClasses(cls: string | undefined): KeyRange {
   const from = cls === undefined ? '' : `${cls}${CLASS_END}\xff`
   return { from: `${CLASS_ORDER}${from}`, to: `${CLASS_ORDER}\xff` }

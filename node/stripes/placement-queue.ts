@@ -1,5 +1,5 @@
-// What the packer still has to do, as marks in the volume's state, so that a mark and the log entry that settles it are
-// durable together. Nothing of it is in memory but the next order.
+// The packer's pending work, as marks in the volume's state, so that a mark and the log entry that
+// settles it are durable together. Nothing of it is in memory but the next order.
 import {
   NEXT_ORDER_KEY,
   UNPLACED_BYTES_KEY,

@@ -21,7 +21,7 @@ export const SWEEP_STEP_MS: number = DAY_MS / PLACEMENT_GROUPS
 
 /** Above so many stripes, placement groups are announced: kad-dht takes about 20 announcements a second (FACTS). */
 const STRIPES_MAX = 50_000
-/** Of what is new, announced at a time. */
+/** Maximum of new announcements at a time. */
 const CONCURRENT_MAX = 4
 /** More than these wait for their time of the day. */
 const WAITING_MAX = 4096
@@ -39,7 +39,9 @@ export interface ProviderAnnouncerParts {
 export class ProviderAnnouncer {
   readonly #parts: ProviderAnnouncerParts
   readonly #stripesMax: number
-  /** Where this node's day begins, so that the holders of a stripe do not announce it at one time. */
+  /**
+   * The start of this node's day, so that the holders of a stripe do not announce it at one time.
+   */
   readonly #dayStart: number
   readonly #stopped = new AbortController()
   /** CIDs in hexadecimal, so that a group is announced once for many of its stripes. */

@@ -1,6 +1,7 @@
-// What readers find wrong with the shards of holders: they are not believed any more to hold them, so that those are rebuilt.
-// At once where the bytes were wrong or the holder says itself that its disk has damaged them; a shard that a holder says it
-// does not have only when it says so again a while later, for the map may just be ahead of it, or behind.
+// Reports faults that readers find in the shards of holders, which are then not believed to hold
+// them, so that those are rebuilt. At once where the bytes were wrong or the holder says itself
+// that its disk has damaged them; a shard that a holder says it does not have only when it says so
+// again a while later, for the map may just be ahead of it, or behind.
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'

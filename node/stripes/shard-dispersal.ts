@@ -23,7 +23,7 @@ export interface DisperseParts {
   readonly network: Network
 }
 
-/** What it takes to ask holders. */
+/** The parts needed to ask holders. */
 export interface ProvenParts {
   readonly clock: Pick<Clock, 'timeout'>
   readonly random: Pick<Random, 'number'>
@@ -89,8 +89,9 @@ export function withGiven(holders: Holders, given: readonly Holding[]): Holders 
 }
 
 /**
- * Of a stripe that is there, for each shard who shows it now. Where something else is let go for it, or nobody has
- * looked after it, no others count: its holders may be lost long since. throws only the signal's reason.
+ * For each shard of a stripe, the holders that prove it now. Where something else is let go for it,
+ * or nobody has looked after it, no others count: its holders may be lost long since. throws only
+ * the signal's reason.
  */
 export async function provenHolders(
   parts: DisperseParts & ProvenParts,

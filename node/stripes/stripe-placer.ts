@@ -88,7 +88,7 @@ export class StripePlacer {
     return 'none'
   }
 
-  /** Who holds a stripe as far as that counts: nobody, while its chunks are here still. */
+  /** The holders of a stripe that count: nobody, while its chunks are here still. */
   #counted({ id, header }: CodedStripe, chunks: readonly UnplacedChunk[]): Holders {
     const nobody = header.shardRoots.map(() => [])
     return chunks.length > 0 ? nobody : (this.#parts.map.stripe(id)?.holders ?? nobody)

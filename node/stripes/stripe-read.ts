@@ -24,7 +24,7 @@ export const HEDGE_MS = 300
 const HEDGE_MS_MIN = 100
 const HEDGE_FACTOR = 6
 
-/** Where the data paths read from. */
+/** The sources from which the data paths read. */
 export interface GatherParts {
   readonly store: Store
   readonly map: Pick<StripeMap, 'locations' | 'stripe' | 'isMember' | 'mayStore' | 'nameOf'>
@@ -102,7 +102,7 @@ export class StripeRead {
     return concatBytes(parts)
   }
 
-  /** What was found and what is missing, for people. */
+  /** Found and missing shards, for people. */
   describe(): string {
     const { k, m } = this.header
     const failures = Array.from(
@@ -248,7 +248,9 @@ export class StripeRead {
     return answer.bytes.subarray(offset - start, offset - start + length)
   }
 
-  /** What a holder gives; one that says itself that it has the shard no more, or has it damaged, is told of. */
+  /**
+   * Asks a holder; one that reports itself that it lacks the shard, or has it damaged, is told of.
+   */
   async #asked<Answer>(index: number, holder: PeerId, ask: () => Promise<Answer>): Promise<Answer> {
     try {
       return await ask()

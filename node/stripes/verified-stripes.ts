@@ -154,7 +154,7 @@ export class VerifiedStripes {
     return reconstruct(k, m, shards, [...Array(k).keys()])
   }
 
-  /** Where each shard may be had from: one source a shard, those here first, then who answers soon. */
+  /** A source for each shard: those here first, then the peers that answer soon. */
   #sources(id: StripeId, holders: Holders): { index: number; peer: PeerId }[] {
     const { network, client, store } = this.#parts
     const here = new Set(store.shards.indices(id))

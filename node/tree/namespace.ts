@@ -85,7 +85,7 @@ export class Namespace {
     return at
   }
 
-  /** The attributes of an object, also a removed one that has no links. throws 'ENOENT', 'ESTALE'. */
+  /** The attributes of an object, also of one removed (no links). throws 'ENOENT', 'ESTALE'. */
   attributes(target: ViewTarget): NodeAttributes {
     if (target.kind === 'dir') return dirAttributes(target.id, this.#known(target.id))
     const inode = this.#inode(target.id)
