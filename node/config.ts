@@ -1,5 +1,6 @@
-// The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600), `config.yaml`, and
-// whatever the store keeps. identity.key is written last and makes the folder a home; it never changes after.
+// The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600),
+// `config.yaml`, and whatever the store keeps. identity.key is written last and makes the folder a
+// home; it never changes after.
 import { randomBytes, randomInt } from 'node:crypto'
 import { chmod, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -46,7 +47,10 @@ export interface Config {
   readonly zone: string | undefined
   /** The store grows to this; undefined: to the free space of its disk. */
   readonly capacityBytes: number | undefined
-  /** Bytes a second that repair and other moving of shards may take; undefined: NodeUpkeep's default. */
+  /**
+   * Bytes a second that repair and other moving of shards may take; undefined: NodeUpkeep's
+   * default.
+   */
   readonly repairBytesPerSecond: number | undefined
   /** Chunks fetched from peers may take so much, in memory and on the disk, beside the capacity. */
   readonly cacheBytes: number
@@ -119,7 +123,8 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 
 /**
  * Make a home: folder, identity and config. The folder may exist if it is empty.
- * throws ShoalError 'EEXIST' over a home or among other files, 'usage' for an option that does not fit.
+ * throws ShoalError 'EEXIST' over a home or among other files, 'usage' for an option that does not
+ * fit.
  */
 export async function initHome(folder: string, options: ConfigOptions = {}): Promise<Home> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -163,8 +168,9 @@ export async function isHome(folder: string): Promise<boolean> {
 
 /**
  * Read a home, once it is closed to all others (closeHome).
- * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in its place, 'malformed' or 'corrupt' naming file and key.
-
+ * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in
+ * its place, 'malformed' or 'corrupt' naming file and key.
+ *
  * askSecret: for one that is protected.
  */
 export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
@@ -209,7 +215,9 @@ async function readSeed(file: string, key: HomeKey | undefined): Promise<Uint8Ar
   )
 }
 
-/** Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome. */
+/**
+ * Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome.
+ */
 export async function updateConfig(folder: string, options: ConfigOptions): Promise<void> {
   if (Object.values(options).every((value) => value === undefined)) return
   const file = join(folder, CONFIG_FILE)
@@ -299,7 +307,9 @@ function defaultName(): string {
   return label.safeParse(name).success ? name : 'node'
 }
 
-/** A port that is free now, and likely to be later: it goes into tickets and is kept in the config. */
+/**
+ * A port that is free now, and likely to be later: it goes into tickets and is kept in the config.
+ */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(PORTS.from, PORTS.to)
@@ -315,7 +325,9 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Old or new content, never a part, whatever happens; durable once it returns. For the owner alone. */
+/**
+ * Old or new content, never a part, whatever happens; durable once it returns. For the owner alone.
+ */
 export async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`
   await rm(temporary, { force: true })

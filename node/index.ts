@@ -26,7 +26,8 @@ const VERSION = '0.1.0'
 
 /**
  * Open the node of a home. Nothing runs until start().
- * throws ShoalError 'ENOENT' without a home, 'EPERM' for one that others have a hand in, 'already-running' if a process has it open, 'corrupt', 'unsupported'.
+ * throws ShoalError 'ENOENT' without a home, 'EPERM' for one that others have a hand in,
+ * 'already-running' if a process has it open, 'corrupt', 'unsupported'.
  */
 export async function createNode({
   home: folder,

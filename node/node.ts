@@ -54,7 +54,10 @@ export interface NodeComponents {
   readonly identity: Identity
   /** How to make a kernel mount; absent where there is none (a simulation). */
   readonly mounter?: Mounter | undefined
-  /** Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers = the node is up. */
+  /**
+   * Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers
+   * = the node is up.
+   */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** How lines of its security log are sealed, in a home that is protected. */
@@ -74,7 +77,9 @@ export interface NodeOptions {
   readonly home: string
   readonly version: string
   readonly pid: number
-  /** Mean time between two beacons, 10 s by default; exchanges and dials that go by time follow it. */
+  /**
+   * Mean time between two beacons, 10 s by default; exchanges and dials that go by time follow it.
+   */
   readonly beaconMs?: number | undefined
   /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
   readonly checkpoints?: CheckpointOptions | undefined
@@ -294,7 +299,9 @@ export class Node implements LocalNode {
     this.#door = await this.#c.openDoor?.(this.api)
   }
 
-  /** Stop in reverse order. Idempotent; every step is tried, the first failure is thrown at the end. */
+  /**
+   * Stop in reverse order. Idempotent; every step is tried, the first failure is thrown at the end.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#doStop()
     this.#stopping.then(this.#stopped.resolve, this.#stopped.reject)

@@ -1,5 +1,6 @@
-// Protecting a home, and taking that back (docs/formats/store.md#protected-homes): its node must not run. What is sealed is
-// made beside what is there, and counts from the moment that `home.key` appears; what is plain, from when that is gone.
+// Protecting a home, and taking that back (docs/formats/store.md#protected-homes): its node must
+// not run. What is sealed is made beside what is there, and counts from the moment that `home.key`
+// appears; what is plain, from when that is gone.
 import { mkdir, readFile, readdir, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../protocol/bytes.ts'
@@ -44,8 +45,10 @@ export async function protectionOf(folder: string): Promise<Protection> {
 }
 
 /**
- * Protect a home with a secret, or one that is protected with another. old: asked for the one it has.
- * throws ShoalError 'already-running', 'usage' for a secret that is too short, 'EACCES' for a wrong old one.
+ * Protect a home with a secret, or one that is protected with another. old: asked for the one it
+ * has.
+ * throws ShoalError 'already-running', 'usage' for a secret that is too short, 'EACCES' for a wrong
+ * old one.
  */
 export async function protectHome(
   folder: string,
@@ -90,7 +93,10 @@ export async function unprotectHome(folder: string, ask: AskSecret): Promise<voi
   await settleHome(folder)
 }
 
-/** Logs in another form, beside what is there: each line as `lines` seals it, whether it is sealed or not. */
+/**
+ * Logs in another form, beside what is there: each line as `lines` seals it, whether it is sealed
+ * or not.
+ */
 async function copyLogs(folder: string, form: Form, lines: LineSeal): Promise<void> {
   const [from, to] = [join(folder, LOG_FOLDER), join(folder, `${LOG_FOLDER}.${form}`)]
   await rm(to, { recursive: true, force: true })

@@ -1,5 +1,6 @@
-// All that a node does by itself for what is stored: for each of its volumes, from when it is hosted on, and for its own
-// disk. Here is only what belongs together; when each thing is done is in its own file.
+// All that a node does by itself for what is stored: for each of its volumes, from when it is
+// hosted on, and for its own disk. Here is only what belongs together; when each thing is done is
+// in its own file.
 import { assert } from '../protocol/errors.ts'
 import { mayWrite } from '../protocol/roles.ts'
 import type { PeerId } from '../protocol/ids.ts'
@@ -34,7 +35,10 @@ const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
 const BYTES_PER_SECOND: number = 64 * MIB
 
 export interface NodeUpkeepOptions extends RepairLoopOptions {
-  /** For all volumes together, what is urgent apart: what this node sends and receives. 64 MiB by default. */
+  /**
+   * For all volumes together, what is urgent apart: what this node sends and receives. 64 MiB by
+   * default.
+   */
   readonly bytesPerSecond?: number | undefined
 }
 

@@ -1,5 +1,5 @@
-// The consistency levels (docs/formats/strong.md) around the calls about files: what a call waits for before it reads, who agrees to
-// what it writes, and the token of its session after it.
+// The consistency levels (docs/formats/strong.md) around the calls about files: what a call waits
+// for before it reads, who agrees to what it writes, and the token of its session after it.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { Consistency, FileCallOptions } from '../control/api.ts'

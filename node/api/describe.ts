@@ -23,12 +23,15 @@ import {
 import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
 
-/** Length from which a part of an id names its peer, even if another peer has that as its name: as `shoal peer ls` shows. */
+/**
+ * Length from which a part of an id names its peer, even if another peer has that as its name: as
+ * `shoal peer ls` shows.
+ */
 const ID_PART_LENGTH = 8
 
 /**
- * The peer a person means: by id, name, or the unique beginning or end of an id. Members choose their names: nobody is
- * meant by the id of another, or by a part of it as it is shown.
+ * The peer a person means: by id, name, or the unique beginning or end of an id. Members choose
+ * their names: nobody is meant by the id of another, or by a part of it as it is shown.
  * throws ShoalError 'no-such-peer'.
  */
 export function findPeer(text: string, peers: readonly PeerId[], volumes: Volumes): PeerId {

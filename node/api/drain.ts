@@ -1,5 +1,6 @@
-// Before a member is removed it gives away what it holds. Who can't be heard gives nothing: it is removed all the same if
-// it is gone, and every stripe can be read without it; the others then make its shards anew.
+// Before a member is removed it gives away what it holds. Who can't be heard gives nothing: it is
+// removed all the same if it is gone, and every stripe can be read without it; the others then make
+// its shards anew.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
@@ -14,9 +15,10 @@ const LOOK_MS: number = SECOND_MS / 4
 const STUCK_MS: number = 3 * SECOND_MS
 
 /**
- * Resolves when the peer holds nothing that another could hold instead, and all can be read without it. It is marked so
- * that it gets nothing more; not any more if this fails.
- * throws ShoalError 'not-placed' if stripes would be lost, or the peer can't give its shards away now.
+ * Resolves when the peer holds nothing that another could hold instead, and all can be read without
+ * it. It is marked so that it gets nothing more; not any more if this fails.
+ * throws ShoalError 'not-placed' if stripes would be lost, or the peer can't give its shards away
+ * now.
  */
 export async function drain(
   parts: NodeParts,

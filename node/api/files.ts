@@ -1,4 +1,5 @@
-// The owner's calls about files and folders, by path. What a call changes is durable as its volume, or the call, says.
+// The owner's calls about files and folders, by path. What a call changes is durable as its volume,
+// or the call, says.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { FilesApi } from '../control/api.ts'
 import { FileAccess } from './access.ts'

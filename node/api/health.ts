@@ -1,8 +1,10 @@
-// How safe the data of a volume is, from the groups of its shard map: O(groups), however many stripes there are.
+// How safe the data of a volume is, from the groups of its shard map: O(groups), however many
+// stripes there are.
 //
-// A shard counts while a peer that holds it can be reached now, as a reader would find it, and not for as long as that
-// peer's grace lasts. So a laptop that is shut makes stripes degraded at once, while repair (node/upkeep) waits for it to
-// be gone. "Lost" is what cannot be read now; it is lost for good only if none of the holders that are away comes back.
+// A shard counts while a peer that holds it can be reached now, as a reader would find it, and not
+// for as long as that peer's grace lasts. So a laptop that is shut makes stripes degraded at once,
+// while repair (node/upkeep) waits for it to be gone. "Lost" is what cannot be read now; it is lost
+// for good only if none of the holders that are away comes back.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { ColdCounts, StripeCounts, WaitingStripes } from '../control/status.ts'
 import type { StripeGroup } from '../shard-map/stripe-map.ts'
@@ -68,8 +70,9 @@ export function countDegradedPlacement({ live, zoneOf }: Groups): number {
 }
 
 /**
- * How many failure domains may be lost at once with the log and every stripe still readable, assuming the worst ones
- * are. Every one of `members` has the log; what lies in a cold tier does not depend on them.
+ * How many failure domains may be lost at once with the log and every stripe still readable,
+ * assuming the worst ones are. Every one of `members` has the log; what lies in a cold tier does
+ * not depend on them.
  */
 export function tolerated(groups: Groups, members: readonly PeerId[]): number {
   const zones = new Set(members.filter((peer) => groups.reachable.has(peer)).map(groups.zoneOf))

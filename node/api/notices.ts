@@ -1,7 +1,7 @@
-// Homes that exist twice, or did, as the log of a volume tells: then one peer writes under more identities
-// than it should. A chain that forked was written by two. Of its own identities a node knows more: besides the one that
-// it writes under, and that of its strong writes, there are those that it had before it was restored or copied; if such
-// a one goes on, a copy runs.
+// Homes that exist twice, or did, as the log of a volume tells: then one peer writes under more
+// identities than it should. A chain that forked was written by two. Of its own identities a node
+// knows more: besides the one that it writes under, and that of its strong writes, there are those
+// that it had before it was restored or copied; if such a one goes on, a copy runs.
 import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { PeerId } from '../../protocol/ids.ts'

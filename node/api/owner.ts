@@ -1,4 +1,5 @@
-// All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the status of everything.
+// All that the owner of a node may ask of it (control/api.ts): the calls of each noun, and the
+// status of everything.
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import type { NodeApi } from '../control/api.ts'

@@ -1,4 +1,5 @@
-// Why something is not as it should be, as the control API tells it: an Error by itself loses its message in JSON.
+// Why something is not as it should be, as the control API tells it: an Error by itself loses its
+// message in JSON.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 

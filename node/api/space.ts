@@ -1,5 +1,5 @@
-// How much a node may still store, of its disk and of the capacity it was given. Asking the disk takes time: what is said
-// is what was last measured.
+// How much a node may still store, of its disk and of the capacity it was given. Asking the disk
+// takes time: what is said is what was last measured.
 import type { NodeStatus } from '../control/status.ts'
 import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../content/decoded-cache.ts'
 import type { Store } from '../store/store.ts'
@@ -22,7 +22,10 @@ export class Space {
     return this.#freeBytes
   }
 
-  /** The same, and the next beacon says what is free by now: others choose by it whom they give shards. */
+  /**
+   * The same, and the next beacon says what is free by now: others choose by it whom they give
+   * shards.
+   */
   forBeacon(): number {
     if (!this.#isMeasuring) {
       this.#isMeasuring = true
@@ -52,7 +55,10 @@ export class Space {
     return { usedBytes, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
   }
 
-  /** Until the node stops, what is fetched from peers takes at most so much. throws ShoalError 'usage'. */
+  /**
+   * Until the node stops, what is fetched from peers takes at most so much. throws ShoalError
+   * 'usage'.
+   */
   async limitCache(bytes: number): Promise<void> {
     await this.#store.fetched.resize(cacheBytesOnDisk(bytes))
   }

@@ -16,8 +16,8 @@ const TELL_MS: number = 5 * SECOND_MS
 export function volumesApi(parts: NodeParts): VolumesApi {
   const { world, volumes, hosted, swarm, until } = parts
   /**
-   * All or none. Who the voters are is for those to decide who are it, so that comes first; and who can be reached knows of
-   * a change of consistency when this returns.
+   * All or none. Who the voters are is for those to decide who are it, so that comes first; and who
+   * can be reached knows of a change of consistency when this returns.
    */
   const apply = async (
     named: NamedVolume,

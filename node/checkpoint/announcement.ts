@@ -1,5 +1,5 @@
-// The entry that announces a checkpoint: made here, or read by who has nothing else of the log. What it says is believed for
-// those who attest it (attestations.ts), not for whoever sent it.
+// The entry that announces a checkpoint: made here, or read by who has nothing else of the log.
+// What it says is believed for those who attest it (attestations.ts), not for whoever sent it.
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
@@ -37,10 +37,10 @@ export function readFetched(
 }
 
 /**
- * Is the checkpoint of a peer to be fetched, in place of a log that others no longer have? accepted: the owner of this node
- * says so, whoever attests it.
- * throws ShoalError 'EEXIST' where this node can compute what comes of that itself, or has a newer one; 'EACCES' naming
- * those whose word is missing.
+ * Is the checkpoint of a peer to be fetched, in place of a log that others no longer have?
+ * accepted: the owner of this node says so, whoever attests it.
+ * throws ShoalError 'EEXIST' where this node can compute what comes of that itself, or has a newer
+ * one; 'EACCES' naming those whose word is missing.
  */
 export function examine(
   volume: Volume,
@@ -65,7 +65,10 @@ export function examine(
   )
 }
 
-/** Log an announcement, which says what this node has applied before it. returns its entry. throws as Volume.submit. */
+/**
+ * Log an announcement, which says what this node has applied before it. returns its entry. throws
+ * as Volume.submit.
+ */
 export function announce(
   volume: Volume,
   cut: Omit<CheckpointOp, 'kind' | 'held'>,

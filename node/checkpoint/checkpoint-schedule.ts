@@ -1,5 +1,6 @@
-// When a volume's next checkpoint is due, at which cut, and whose turn it is to make it. Always true of a
-// cut given here: every member that is waited for holds it all durably, and these and this node are a quorum.
+// When a volume's next checkpoint is due, at which cut, and whose turn it is to make it. Always
+// true of a cut given here: every member that is waited for holds it all durably, and these and
+// this node are a quorum.
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -17,7 +18,10 @@ const ENTRIES_MIN = 16
 /** A member whose turn it is not waits this long for each one before it. */
 const TURN_MS: number = DAY_MS
 
-/** So many proposals are computed though they are not due here, and one more each time that this has passed. */
+/**
+ * So many proposals are computed though they are not due here, and one more each time that this has
+ * passed.
+ */
 const SPARE_MAX = 8
 const SPARE_MS: number = 10 * MINUTE_MS
 
@@ -57,8 +61,8 @@ export class CheckpointSchedule {
   }
 
   /**
-   * Is another's proposal worth the work of computing it? One that is due here, too, or one of a few: whoever may write
-   * can propose what it likes.
+   * Is another's proposal worth the work of computing it? One that is due here, too, or one of a
+   * few: whoever may write can propose what it likes.
    */
   isWorth(cut: Cut): boolean {
     const base = this.#volume.checkpoint ?? NO_CHECKPOINT
@@ -91,7 +95,10 @@ export class CheckpointSchedule {
     return this.#isDue(base.hlc, count) ? { hlc, vector } : undefined
   }
 
-  /** The checkpoint here, or what this node proposed after it: others may be away, and attest that later. */
+  /**
+   * The checkpoint here, or what this node proposed after it: others may be away, and attest that
+   * later.
+   */
   #newest(): Pick<Cut, 'hlc' | 'vector'> {
     const { checkpoint = NO_CHECKPOINT, cuts, identity } = this.#volume
     const isOwn = ({ proposal, hlc }: AnnouncedCut): boolean =>
@@ -107,8 +114,9 @@ export class CheckpointSchedule {
   }
 
   /**
-   * The least peer that may write makes it, of those that are waited for, up or not: without its word there is hardly
-   * anything new to cover. The others wait, each longer: so that hardly ever two announce a cut apart.
+   * The least peer that may write makes it, of those that are waited for, up or not: without its
+   * word there is hardly anything new to cover. The others wait, each longer: so that hardly ever
+   * two announce a cut apart.
    */
   #isMyTurn(): boolean {
     const { turnMs = TURN_MS } = this.#options

@@ -1,6 +1,7 @@
-// Checkpoints between members, over /shoal/checkpoint/1: who lacks what others have dropped from the log fetches the
-// newest checkpoint of one of them. A node is stored when all below it are, so what is here is whole: a fetch that was
-// broken off goes on where it was, and of a checkpoint near one's own only the difference travels.
+// Checkpoints between members, over /shoal/checkpoint/1: who lacks what others have dropped from
+// the log fetches the newest checkpoint of one of them. A node is stored when all below it are, so
+// what is here is whole: a fetch that was broken off goes on where it was, and of a checkpoint near
+// one's own only the difference travels.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
@@ -29,7 +30,9 @@ import type { Volume } from '../log/volume.ts'
 
 /** No answer for this long ends a transfer, in ms. */
 const IDLE_MS = 30_000
-/** Governing entries that a peer may send again: it knows only the newest of those that are here. */
+/**
+ * Governing entries that a peer may send again: it knows only the newest of those that are here.
+ */
 const KNOWN_MAX = 65_536
 
 export interface TransferComponents {
@@ -58,9 +61,10 @@ export class CheckpointTransfer {
   }
 
   /**
-   * Fetch the newest checkpoint of a peer; its nodes are durable here when this resolves. examine: is told what it is, and
-   * throws if it is not to be fetched.
-   * throws ShoalError 'unreachable', 'timeout', 'unsupported' (it has none), 'corrupt' (it sent something else).
+   * Fetch the newest checkpoint of a peer; its nodes are durable here when this resolves. examine:
+   * is told what it is, and throws if it is not to be fetched.
+   * throws ShoalError 'unreachable', 'timeout', 'unsupported' (it has none), 'corrupt' (it sent
+   * something else).
    */
   async fetch(
     volume: Volume,
@@ -91,7 +95,10 @@ export class CheckpointTransfer {
     }
   }
 
-  /** Take the governing entries that the peer knows and this node does not, up to the checkpoint that it has. */
+  /**
+   * Take the governing entries that the peer knows and this node does not, up to the checkpoint
+   * that it has.
+   */
   async #learnGoverning(
     channel: Channel,
     { membership, events }: Volume,
@@ -115,7 +122,10 @@ export class CheckpointTransfer {
     }
   }
 
-  /** Fetch what is missing of these trees, of nodes of one `level`. cost: memory O(depth * NODES_AT_ONCE_MAX nodes). */
+  /**
+   * Fetch what is missing of these trees, of nodes of one `level`. cost: memory O(depth *
+   * NODES_AT_ONCE_MAX nodes).
+   */
   async #fetchAll(
     roots: readonly NodeHash[],
     fetching: { channel: Channel; volume: Volume; part: Part; level?: number },

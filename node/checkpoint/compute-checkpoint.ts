@@ -1,5 +1,5 @@
-// The state of a volume at a stable cut: computed from that at an earlier one and the entries between, in the order of
-// their clocks. Every member that does so gets the same roots.
+// The state of a volume at a stable cut: computed from that at an earlier one and the entries
+// between, in the order of their clocks. Every member that does so gets the same roots.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -26,7 +26,9 @@ import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
 
-/** Clock of the newest cut that all knew by the one of this state: what was gone there is purged. */
+/**
+ * Clock of the newest cut that all knew by the one of this state: what was gone there is purged.
+ */
 const DEAD_BY: ByteString = STATE_PREFIXES.deadBy
 /** Earlier cuts by which entries above this one are still judged. */
 const EARLIER: ByteString = STATE_PREFIXES.earlierCuts
@@ -48,7 +50,10 @@ export function treesOf(volume: Volume): ReturnType<typeof storedTrees> {
   return storedTrees({ view: volume.view, keys: treeKeys(volume) })
 }
 
-/** Does the log here hold every entry of a checkpoint whose nodes are here, and none dropped of them? */
+/**
+ * Does the log here hold every entry of a checkpoint whose nodes are here, and none dropped of
+ * them?
+ */
 export function coversCut(volume: Volume, { vector, clear }: Checkpoint): boolean {
   const { clear: tree } = treesOf(volume)
   const { ancestry, entries } = volume.replica
@@ -61,12 +66,18 @@ export function coversCut(volume: Volume, { vector, clear }: Checkpoint): boolea
   })
 }
 
-/** A cut whose state is wanted, and what decides on that: who may do what by what its announcer knew. */
+/**
+ * A cut whose state is wanted, and what decides on that: who may do what by what its announcer
+ * knew.
+ */
 export interface WantedCut extends CutState {
   readonly governed: readonly EntryHash[]
 }
 
-/** Learn of the cuts of a checkpoint that is believed and whose nodes are here: its own, and the earlier ones it tells of. */
+/**
+ * Learn of the cuts of a checkpoint that is believed and whose nodes are here: its own, and the
+ * earlier ones it tells of.
+ */
 export function adoptCuts(volume: Volume, fetched: FetchedCheckpoint): void {
   const { cuts } = volume
   const bytes = treesOf(volume).clear.get(fetched.clear, EARLIER)
@@ -79,10 +90,11 @@ export function adoptCuts(volume: Volume, fetched: FetchedCheckpoint): void {
 
 /**
  * The state at `cut`, all of whose entries are held. Its nodes are durable when this resolves.
- * returns it with the replica that it was computed with, whose actors tell what each writer had seen there. What is
- * purged there is purged from the state in use as well: the cut that allows it was announced before.
- * throws ShoalError 'corrupt' if an entry is missing.
- * cost: O(entries since the last checkpoint * log records); memory O(CHANGES_MAX).
+ * returns it with the replica that it was computed with, whose actors tell what each writer had
+ * seen there. What is purged there is purged from the state in use as well: the cut that allows it
+ * was announced before.
+ * throws ShoalError 'corrupt' if an entry is missing. cost: O(entries since the last checkpoint *
+ * log records); memory O(CHANGES_MAX).
  */
 export async function computeCheckpoint(
   { volume, clock }: { readonly volume: Volume; readonly clock: Clock },
@@ -139,7 +151,10 @@ function putDeadBy(view: CheckpointView, hlc: Hlc): Hlc {
   return maxHlc(hlc, known)
 }
 
-/** A state that lacks what it should hold would differ from that of all others. throws ShoalError 'corrupt'. */
+/**
+ * A state that lacks what it should hold would differ from that of all others. throws ShoalError
+ * 'corrupt'.
+ */
 function checkWhole({ id, branches }: Volume, { actors }: Replica, { vector }: Cut): void {
   for (const [label, last] of vector) {
     const before = branches.firstSeq(label) - 1

@@ -44,8 +44,9 @@ export class Rebase {
   }
 
   /**
-   * An own entry that came too late, with its ops by the labels of the state that is built, while the volume still has
-   * the one in which it counted. old, label: its label in that one and in the new one.
+   * An own entry that came too late, with its ops by the labels of the state that is built, while
+   * the volume still has the one in which it counted. old, label: its label in that one and in the
+   * new one.
    */
   add(
     { header: { seq } }: Entry,

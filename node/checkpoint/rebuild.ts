@@ -1,6 +1,7 @@
-// A volume's state built anew from a checkpoint and the entries after it, beside the one in use, which it then replaces
-// in one write. It takes this when the checkpoint came from a peer, when entries that were applied turn out to have
-// come too late, or when the branches of a forked log have got other names. Reads and writes go on meanwhile.
+// A volume's state built anew from a checkpoint and the entries after it, beside the one in use,
+// which it then replaces in one write. It takes this when the checkpoint came from a peer, when
+// entries that were applied turn out to have come too late, or when the branches of a forked log
+// have got other names. Reads and writes go on meanwhile.
 import { MIB } from '../../protocol/units.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Clock, Random } from '../world/world.ts'
@@ -21,8 +22,9 @@ const UNWRITTEN_MAX: number = 8 * MIB
 const ENTRIES_AT_ONCE = 4
 
 /**
- * Build the state from a checkpoint, whose nodes are here (undefined: from nothing, with the whole log), and go on with
- * it. What this node wrote too late it says again. A newcomer of the volume is in it. cost: O(records of the checkpoint + entries after it).
+ * Build the state from a checkpoint, whose nodes are here (undefined: from nothing, with the whole
+ * log), and go on with it. What this node wrote too late it says again. A newcomer of the volume is
+ * in it. cost: O(records of the checkpoint + entries after it).
  */
 export async function rebuild(
   { volume, clock, random }: { volume: Volume; clock: Clock; random: Pick<Random, 'bytes'> },

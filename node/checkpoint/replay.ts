@@ -1,5 +1,6 @@
-// The log of a volume taken once more, into a state that is built beside the one in use, with the log as it is called
-// there. Entries come in the order of their clocks, in which the branches of a fork get their labels once and for all.
+// The log of a volume taken once more, into a state that is built beside the one in use, with the
+// log as it is called there. Entries come in the order of their clocks, in which the branches of a
+// fork get their labels once and for all.
 import { NO_CHECKPOINT } from '../replica/kept-checkpoint.ts'
 import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
@@ -63,7 +64,10 @@ export class Replay {
     return [...this.#renames.values()]
   }
 
-  /** Take the log as far as the state does not hold it: it was built on a checkpoint of this log, or on nothing. */
+  /**
+   * Take the log as far as the state does not hold it: it was built on a checkpoint of this log, or
+   * on nothing.
+   */
   *keepLog(base: Checkpoint | undefined, newcomer: Newcomer | undefined): Generator<void> {
     const { volume, replica } = this.#c
     if (newcomer !== undefined) this.#rename(newcomer.rename)
@@ -172,7 +176,10 @@ export class Replay {
     return lateOps === undefined ? label : undefined
   }
 
-  /** Ops of an entry just taken that came to nothing: what they go on from was made by one who had no right to. */
+  /**
+   * Ops of an entry just taken that came to nothing: what they go on from was made by one who had
+   * no right to.
+   */
   #groundless(entry: Entry): readonly (Op | undefined)[] {
     const { replica } = this.#c
     const reading = replica.read(entry)

@@ -1,5 +1,6 @@
-// A volume's log and state from a backup in place of peers: keys, the nodes of a checkpoint, then the entries after it, each
-// checked as if a peer had sent it. It runs as the identity of a recovery key, which then makes a node an admin.
+// A volume's log and state from a backup in place of peers: keys, the nodes of a checkpoint, then
+// the entries after it, each checked as if a peer had sent it. It runs as the identity of a
+// recovery key, which then makes a node an admin.
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
@@ -43,8 +44,8 @@ export interface NamespaceSource {
 
 /**
  * Fill an empty volume, and make `admit` an admin of it, if anybody is to be.
- * throws ShoalError 'corrupt' if the source lacks something, 'EACCES' if the key is no member any more, 'bad-signature' if the
- * author of the source had no right to make one.
+ * throws ShoalError 'corrupt' if the source lacks something, 'EACCES' if the key is no member any
+ * more, 'bad-signature' if the author of the source had no right to make one.
  */
 export async function restoreNamespace(
   { volume, world }: { readonly volume: Volume; readonly world: Pick<World, 'clock' | 'random'> },

@@ -1,5 +1,6 @@
-// Does a head of another member tell what this node holds itself? Only then does it count as a backup here, or is built upon:
-// its author could say anything of it. Parts that are known to be right are not read again.
+// Does a head of another member tell what this node holds itself? Only then does it count as a
+// backup here, or is built upon: its author could say anything of it. Parts that are known to be
+// right are not read again.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
@@ -47,12 +48,16 @@ export function snapshotOf(volume: Volume): Snapshot {
   return { checkpoint, message: encodeCheckpointMessage(message), vector }
 }
 
-/** 'unknown': it tells of an older or newer checkpoint than this node's own, or of one that too few attest. 'damaged': what it names is not there as it was. */
+/**
+ * 'unknown': it tells of an older or newer checkpoint than this node's own, or of one that too few
+ * attest. 'damaged': what it names is not there as it was.
+ */
 export type Finding = 'right' | 'wrong' | 'damaged' | 'unknown'
 
 /**
- * Can all that this node holds, up to where the head says, be had from what the head names, in an order in which it can be
- * taken? known: a head that is right, if any. throws ShoalError 'cold-*' where the tier fails.
+ * Can all that this node holds, up to where the head says, be had from what the head names, in an
+ * order in which it can be taken? known: a head that is right, if any. throws ShoalError 'cold-*'
+ * where the tier fails.
  */
 export async function compareHead(
   parts: BackupLogParts,
@@ -75,7 +80,9 @@ export async function compareHead(
   }
 }
 
-/** Are the nodes of a part those that a head says? throws ShoalError 'cold-*' where the tier fails. */
+/**
+ * Are the nodes of a part those that a head says? throws ShoalError 'cold-*' where the tier fails.
+ */
 export async function isRightPart(
   { objects, volume }: Pick<BackupLogParts, 'objects' | 'volume'>,
   part: NodePart,
@@ -123,7 +130,10 @@ function heldOf({ vector: told }: BackupHead, { vector }: Snapshot): VersionVect
   return new Map([...told].map(([label, seq]) => [label, Math.min(seq, vector.get(label) ?? 0)]))
 }
 
-/** Are all governing entries among its parts that the log has up to there, each after those that it names? */
+/**
+ * Are all governing entries among its parts that the log has up to there, each after those that it
+ * names?
+ */
 async function hasGoverning(
   { objects, volume, world, signal }: BackupLogParts,
   head: BackupHead,

@@ -1,5 +1,6 @@
-// The heads of a volume's backups that lie in its tiers, as a member sees them: which count, which do not and why, and which
-// were announced and are there no more. What is wrong is told of once. Never in order of names or of what a tier says alone.
+// The heads of a volume's backups that lie in its tiers, as a member sees them: which count, which
+// do not and why, and which were announced and are there no more. What is wrong is told of once.
+// Never in order of names or of what a tier says alone.
 import { LRUCache } from 'lru-cache'
 import { covers } from '../../protocol/clock/vector-clock.ts'
 import { headKey, newestFirst } from '../../protocol/cold/head.ts'
@@ -160,7 +161,10 @@ export class BackupHeads {
     return false
   }
 
-  /** returns what is wrong with it, if that is not sure to stay so. throws ShoalError where the tier fails. */
+  /**
+   * returns what is wrong with it, if that is not sure to stay so. throws ShoalError where the tier
+   * fails.
+   */
   async #readOne(id: BackupHeadId, objects: BackupObjects): Promise<ShoalError | undefined> {
     try {
       const { author, time, number, before, vector, tier } = await objects.readHead(id, this.keys())
@@ -181,7 +185,10 @@ export class BackupHeads {
     this.#tell('backup-refused', tier, id, error.message)
   }
 
-  /** Nobody but its members is to remove a head, and they only once there is one that was made in view of it. */
+  /**
+   * Nobody but its members is to remove a head, and they only once there is one that was made in
+   * view of it.
+   */
   #isGone(
     { head: id, number, dot, time }: AnnouncedBackup,
     stored: readonly StoredHead[],

@@ -1,5 +1,5 @@
-// The log of a volume in a backup: of what was put for the head before only the last part, which was not full, is put anew; and
-// its governing entries, which are put anew only where any came.
+// The log of a volume in a backup: of what was put for the head before only the last part, which
+// was not full, is put anew; and its governing entries, which are put anew only where any came.
 import { fromHex } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
@@ -25,7 +25,10 @@ export interface BackupLogParts {
   readonly signal: AbortSignal
 }
 
-/** Put what is new of the log: all above `start`, what the checkpoint has, up to `vector`. base: the head before. */
+/**
+ * Put what is new of the log: all above `start`, what the checkpoint has, up to `vector`. base: the
+ * head before.
+ */
 export async function putLog(
   { objects, volume, world, signal }: BackupLogParts,
   { start, vector }: { readonly start: VersionVector; readonly vector: VersionVector },
@@ -64,7 +67,10 @@ export async function putLog(
   return { log, full, fullMark: markOf(volume, full, start) }
 }
 
-/** Put all governing entries: who has nothing else believes in nothing without them. base: the head before. */
+/**
+ * Put all governing entries: who has nothing else believes in nothing without them. base: the head
+ * before.
+ */
 export async function putGoverning(
   { objects, volume, world }: BackupLogParts,
   base: BackupHead | undefined,

@@ -1,5 +1,5 @@
-// The nodes of a checkpoint in a backup. Of a new one only those go into new parts that none has yet, with those of parts
-// of which it needs less than half.
+// The nodes of a checkpoint in a backup. Of a new one only those go into new parts that none has
+// yet, with those of parts of which it needs less than half.
 import { nodesPrefix } from '../../protocol/cold/backup.ts'
 import type { NodePart } from '../../protocol/cold/backup.ts'
 import { ShoalError } from '../../protocol/errors.ts'

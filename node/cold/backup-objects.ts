@@ -1,5 +1,6 @@
-// The objects of a backup in a tier (protocol/cold/backup.ts, head.ts): put and read back before anything counts on them, and
-// read, never more of one than it may have: others can write to the tier, too.
+// The objects of a backup in a tier (protocol/cold/backup.ts, head.ts): put and read back before
+// anything counts on them, and read, never more of one than it may have: others can write to the
+// tier, too.
 import { concatBytes, equalBytes } from '../../protocol/bytes.ts'
 import { openPart, sealPart } from '../../protocol/cold/backup.ts'
 import { headIdOf, headKey, headOfKey, headsPrefix, openHead } from '../../protocol/cold/head.ts'
@@ -12,7 +13,10 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Random } from '../world/world.ts'
 
 const KEY_BYTES = 32
-/** Whatever the class of packs: it is read back at once, and soon replaced, for which others take their time or charge. */
+/**
+ * Whatever the class of packs: it is read back at once, and soon replaced, for which others take
+ * their time or charge.
+ */
 const STORAGE_CLASS = 'STANDARD'
 
 /** An object that has the name of a head. */

@@ -1,6 +1,7 @@
-// The backups in a tier that a recovery key opens, and what they tell of the volume (../checkpoint/restore.ts). Nothing is believed
-// of them before: their objects may be anybody's, their times and numbers are what their authors say, and which is the newest
-// is decided by what they tell. One that turns out to be damaged is passed over for the next.
+// The backups in a tier that a recovery key opens, and what they tell of the volume
+// (../checkpoint/restore.ts). Nothing is believed of them before: their objects may be anybody's,
+// their times and numbers are what their authors say, and which is the newest is decided by what
+// they tell. One that turns out to be damaged is passed over for the next.
 import { logPrefix, nodesPrefix } from '../../protocol/cold/backup.ts'
 import type { BackupPart } from '../../protocol/cold/backup.ts'
 import { headKey, newestFirst } from '../../protocol/cold/head.ts'
@@ -81,7 +82,9 @@ export class BackupSource {
     this.skipped = skipped
   }
 
-  /** throws ShoalError 'ENOENT' if there is none of the key's volume, 'cold-*' where the tier fails. */
+  /**
+   * throws ShoalError 'ENOENT' if there is none of the key's volume, 'cold-*' where the tier fails.
+   */
   static async open(
     tier: ObjectTier,
     { key, clock }: { readonly key: RecoveryKey; readonly clock: Pick<Clock, 'wall'> },
@@ -110,7 +113,8 @@ export class BackupSource {
 
   /**
    * Make something of the newest backup that can be used, and is not older than `least`.
-   * throws ShoalError 'ESTALE' where all are, 'EACCES' if the key was removed, as it seems, 'corrupt', or what else went wrong.
+   * throws ShoalError 'ESTALE' where all are, 'EACCES' if the key was removed, as it seems,
+   * 'corrupt', or what else went wrong.
    */
   async use<Made>(
     least: LeastBackup | undefined,
@@ -134,7 +138,10 @@ export class BackupSource {
     throw older.length === 0 ? this.#failure() : tooOld(older)
   }
 
-  /** Newer ones that members made for others than this key: whoever wants an older one all the same has to say so. */
+  /**
+   * Newer ones that members made for others than this key: whoever wants an older one all the same
+   * has to say so.
+   */
   #checkNotRemoved(): void {
     const [newest] = this.found
     if (newest === undefined) return

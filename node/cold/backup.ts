@@ -1,8 +1,11 @@
-// Keeps the namespace of a volume in its tiers: the newest checkpoint and the log after it (protocol/cold/backup.ts). The
-// first writer that is online does it, and those after it when it does not. Always true:
+// Keeps the namespace of a volume in its tiers: the newest checkpoint and the log after it
+// (protocol/cold/backup.ts). The first writer that is online does it, and those after it when it
+// does not. Always true:
 //   a head is put when all that it names was put and read back, and announced in the log then
-//   a head counts here if this node made it, or has compared all that it names with what it holds itself
-//   what no head of the last hour needs goes: so a writer that builds on the same head as another finds all it counts on
+//   a head counts here if this node made it, or has compared all that it names with what it holds
+//     itself
+//   what no head of the last hour needs goes: so a writer that builds on the same head as another
+//     finds all it counts on
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { logPrefix, nodesPrefix } from '../../protocol/cold/backup.ts'
@@ -89,7 +92,10 @@ export class Backup {
     return this.#failures.get(tier)
   }
 
-  /** Back up into each tier if it is this node's turn. returns in how many ms it may be; undefined: when there is news. */
+  /**
+   * Back up into each tier if it is this node's turn. returns in how many ms it may be; undefined:
+   * when there is news.
+   */
   async run(signal: AbortSignal): Promise<number | undefined> {
     const { hosted, log } = this.#c
     const place = this.#place()
@@ -168,8 +174,8 @@ export class Backup {
   }
 
   /**
-   * How long others have to put what is new, who come before this node: counted from the last head that surely tells what it
-   * should, so that one who puts others does not keep this node waiting.
+   * How long others have to put what is new, who come before this node: counted from the last head
+   * that surely tells what it should, so that one who puts others does not keep this node waiting.
    */
   #restMs({ heads }: Look, known: Known, waitMs: number): number {
     if (waitMs === 0 || heads.length === 0) return 0
@@ -208,8 +214,8 @@ export class Backup {
   }
 
   /**
-   * The newest head that is right, else one of which that cannot be told; and those before it that tell of more than this
-   * node has.
+   * The newest head that is right, else one of which that cannot be told; and those before it that
+   * tell of more than this node has.
    */
   async #examine(
     objects: BackupObjects,

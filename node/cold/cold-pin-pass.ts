@@ -1,5 +1,6 @@
-// One pass over files that are pinned to cold tiers: what of them is in stripes that do not lie there yet is put there, some
-// at a time, and a file is said to be done when all of it lies there. A tier that fails is not tried again in the pass.
+// One pass over files that are pinned to cold tiers: what of them is in stripes that do not lie
+// there yet is put there, some at a time, and a file is said to be done when all of it lies there.
+// A tier that fails is not tried again in the pass.
 import { dataBytes, packsOf } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
@@ -22,7 +23,9 @@ const BATCH_FILES = 4096
 export interface ColdPinPassParts {
   readonly hosted: Pick<HostedVolume, 'namespace' | 'map' | 'tiers' | 'chunks'>
   readonly walk: Walk
-  /** Put a pack into a tier, verified and logged. throws ShoalError 'cold-*', 'chunk-unavailable'. */
+  /**
+   * Put a pack into a tier, verified and logged. throws ShoalError 'cold-*', 'chunk-unavailable'.
+   */
   readonly put: (tier: string, pack: readonly PackStripe[], signal: AbortSignal) => Promise<void>
   /** Told of each file of which all lies where it is to. */
   readonly done: (file: NodeId) => void
@@ -53,8 +56,9 @@ export class ColdPinPass {
   }
 
   /**
-   * Put a file into tiers. isAll: it is to lie in no others. returns 'waits' for one of which something is in no stripe yet.
-   * Where another node had the first turn, it is trusted with what it began: nothing is fetched to look at that.
+   * Put a file into tiers. isAll: it is to lie in no others. returns 'waits' for one of which
+   * something is in no stripe yet. Where another node had the first turn, it is trusted with what
+   * it began: nothing is fetched to look at that.
    */
   async file(
     id: NodeId,

@@ -50,7 +50,10 @@ const BEGUN: ByteString = STATE_PREFIXES.coldPinsBegun
 export interface ColdPinsParts extends Omit<ColdPinPassParts, 'walk' | 'done'> {
   readonly clock: Clock
   readonly random: Random
-  /** The place of this node among those that may see to it, of which `first` comes first; undefined: it may not. */
+  /**
+   * The place of this node among those that may see to it, of which `first` comes first; undefined:
+   * it may not.
+   */
   readonly placeIn: (placementGroup: number, first: PeerId | undefined) => number | undefined
 }
 
@@ -218,7 +221,10 @@ export class ColdPins {
     if (found === 'waits') this.#isWaiting = true
   }
 
-  /** Tiers that a folder or file is to be put into now, and when it is to be seen whether others were. */
+  /**
+   * Tiers that a folder or file is to be put into now, and when it is to be seen whether others
+   * were.
+   */
   #divide(id: NodeId, since: Uint8Array): Divided {
     const { view } = this.#parts.hosted.namespace.volume
     const now: Divided['now'][number][] = []

@@ -1,6 +1,7 @@
-// Which stripes of a volume are to go into its cold tier by its settings, and fall to this node: nobody has read of them for
-// so long, and this node is the first writer in rank of those that are online; or those before it have let some time pass,
-// as a node does that is not let in to the tier. Nobody asks anybody: two that see the swarm otherwise put the same pack.
+// Which stripes of a volume are to go into its cold tier by its settings, and fall to this node:
+// nobody has read of them for so long, and this node is the first writer in rank of those that are
+// online; or those before it have let some time pass, as a node does that is not let in to the
+// tier. Nobody asks anybody: two that see the swarm otherwise put the same pack.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { StripeId } from '../../protocol/ids.ts'
@@ -25,7 +26,9 @@ export interface DueStripe extends MappedStripe {
   readonly overdueMs: number
 }
 
-/** One after the other. onLater: told when something that is not due yet will be, in ms from now. */
+/**
+ * One after the other. onLater: told when something that is not due yet will be, in ms from now.
+ */
 export async function* dueStripes(
   { map, clock, placeIn }: DueParts,
   { afterMs, tier }: { readonly afterMs: number; readonly tier: string },

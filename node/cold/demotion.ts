@@ -110,7 +110,10 @@ export class Demotion {
     return { unstable, untilMs }
   }
 
-  /** When what is here may go: now, if a tier shows that it holds the stripe; never, if each shows that it does not. */
+  /**
+   * When what is here may go: now, if a tier shows that it holds the stripe; never, if each shows
+   * that it does not.
+   */
   async #safeAt(
     id: StripeId,
     { header }: MappedStripe,

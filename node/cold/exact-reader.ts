@@ -3,7 +3,9 @@
 export class ExactReader {
   readonly #source: AsyncIterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array(0)
-  /** One for all: a buffer each, for all that is read back, would be work for the garbage collector. */
+  /**
+   * One for all: a buffer each, for all that is read back, would be work for the garbage collector.
+   */
   #taken: Uint8Array = new Uint8Array(0)
 
   constructor(source: AsyncIterable<Uint8Array>) {

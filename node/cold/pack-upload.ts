@@ -1,6 +1,7 @@
-// Puts one pack into a tier: what its stripes hold, gathered as it is sent, and then read back, every byte of it compared
-// with what it should be. What was put by an upload that was broken off is not put again; what is found to be other than
-// it should is removed. Only who gets a Pack from here may say that the tier holds it.
+// Puts one pack into a tier: what its stripes hold, gathered as it is sent, and then read back,
+// every byte of it compared with what it should be. What was put by an upload that was broken off
+// is not put again; what is found to be other than it should is removed. Only who gets a Pack from
+// here may say that the tier holds it.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { layOutPack, packKey } from '../../protocol/cold/pack.ts'
@@ -29,7 +30,9 @@ export interface UploadParts {
   readonly fetch: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
 }
 
-/** stripes: by rising id. throws ShoalError 'cold-*', 'chunk-unavailable'. In memory: some chunks. */
+/**
+ * stripes: by rising id. throws ShoalError 'cold-*', 'chunk-unavailable'. In memory: some chunks.
+ */
 export async function uploadPack(
   parts: UploadParts,
   stripes: readonly PackStripe[],

@@ -1,6 +1,6 @@
-// Brings a stripe that lies in a tier back to peers: its chunks are gathered from wherever they are and coded as they were,
-// and every shard that nobody has goes to a peer. Only when each has a holder is the log told, and of the tier in the same
-// breath that it holds nothing any more.
+// Brings a stripe that lies in a tier back to peers: its chunks are gathered from wherever they are
+// and coded as they were, and every shard that nobody has goes to a peer. Only when each has a
+// holder is the log told, and of the tier in the same breath that it holds nothing any more.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import type { StripeId } from '../../protocol/ids.ts'
@@ -27,7 +27,10 @@ export class Recall {
     this.#parts = parts
   }
 
-  /** In memory: the stripe. throws ShoalError 'not-placed' where too few peers take shards, 'chunk-unavailable'. */
+  /**
+   * In memory: the stripe. throws ShoalError 'not-placed' where too few peers take shards,
+   * 'chunk-unavailable'.
+   */
   async run(id: StripeId, signal: AbortSignal): Promise<void> {
     const { world, store, hosted, log } = this.#parts
     const { map, fetcher, client } = hosted

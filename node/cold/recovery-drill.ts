@@ -1,4 +1,5 @@
-// A volume that was rebuilt as a drill: its tree is looked at as a whole, and some files are read, whatever their bytes lie in.
+// A volume that was rebuilt as a drill: its tree is looked at as a whole, and some files are read,
+// whatever their bytes lie in.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { Rehearsal } from '../control/recovery.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
@@ -7,7 +8,10 @@ import type { Random } from '../world/world.ts'
 
 export type Rehearsed = Omit<Rehearsal, 'volume' | 'backup'>
 
-/** sample: how many files are read, chosen by chance. In memory: the folders that were not come to yet, and the sample. */
+/**
+ * sample: how many files are read, chosen by chance. In memory: the folders that were not come to
+ * yet, and the sample.
+ */
 export async function lookThrough(
   { files }: Pick<HostedVolume, 'files'>,
   { random, sample }: { readonly random: Pick<Random, 'number'>; readonly sample: number },

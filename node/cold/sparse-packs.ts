@@ -1,6 +1,7 @@
-// Packs of which less than half is in use are put anew: what they still hold goes into packs together with what others like
-// them hold, and what nothing names any more goes then as all such packs do (unused-packs.ts). Objects of an archive are left
-// alone: they would have to be asked back, which costs more.
+// Packs of which less than half is in use are put anew: what they still hold goes into packs
+// together with what others like them hold, and what nothing names any more goes then as all such
+// packs do (unused-packs.ts). Objects of an archive are left alone: they would have to be asked
+// back, which costs more.
 import { isArchiveClass } from '../../protocol/cold/definition.ts'
 import {
   dataBytes,
@@ -32,8 +33,9 @@ export interface SparsePacksParts {
 }
 
 /**
- * returns how many bytes of stripes were put anew. In memory: the ids of all packs that are in use, and the headers of the
- * stripes that are put anew. throws ShoalError 'cold-*', 'chunk-unavailable'.
+ * returns how many bytes of stripes were put anew. In memory: the ids of all packs that are in use,
+ * and the headers of the stripes that are put anew. throws ShoalError 'cold-*',
+ * 'chunk-unavailable'.
  */
 export async function putSparsePacksAnew(
   parts: SparsePacksParts,

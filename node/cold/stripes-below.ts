@@ -1,4 +1,5 @@
-// The stripes in which the files at a path and below lie, each once: of all versions, and of what lists their chunks.
+// The stripes in which the files at a path and below lie, each once: of all versions, and of what
+// lists their chunks.
 import type { NodeId, StripeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
@@ -6,7 +7,8 @@ import { Walk } from '../volume/file-walk.ts'
 import type { Clock } from '../world/world.ts'
 
 /**
- * In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part there.
+ * In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part
+ * there.
  * throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read.
  */
 export async function stripesBelow(

@@ -1,7 +1,8 @@
-// Takes packs out of a tier to which no word of the log points any more: their stripes were removed, or recalled. A pack may
-// have been put that is named by nothing yet, here: so none goes that is young, and none while the log is not known to be
-// complete up to a day ago. Who puts a pack names it within hours of that, and never puts one under a name that
-// is older (pack-upload.ts).
+// Takes packs out of a tier to which no word of the log points any more: their stripes were
+// removed, or recalled. A pack may have been put that is named by nothing yet, here: so none goes
+// that is young, and none while the log is not known to be complete up to a day ago. Who puts a
+// pack names it within hours of that, and never puts one under a name that is older
+// (pack-upload.ts).
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { packKey, packOfKey, packsPrefix } from '../../protocol/cold/pack.ts'
 import { DAY_MS } from '../../protocol/units.ts'
@@ -23,7 +24,10 @@ export interface UnusedPacksParts {
   readonly clock: Pick<Clock, 'wall'>
 }
 
-/** returns how many were removed. In memory: the ids of all packs that are named. throws ShoalError 'cold-*'. */
+/**
+ * returns how many were removed. In memory: the ids of all packs that are named. throws ShoalError
+ * 'cold-*'.
+ */
 export async function removeUnusedPacks(
   { volume, tier, named, stable, clock }: UnusedPacksParts,
   signal: AbortSignal,

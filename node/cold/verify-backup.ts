@@ -1,4 +1,5 @@
-// Is the namespace of a volume in a tier as this node has it? All heads are read, and all that the newest names.
+// Is the namespace of a volume in a tier as this node has it? All heads are read, and all that the
+// newest names.
 import { logPrefix, nodesPrefix } from '../../protocol/cold/backup.ts'
 import { headKey } from '../../protocol/cold/head.ts'
 import { asShoalError } from '../../protocol/errors.ts'

@@ -1,4 +1,5 @@
-// Are the stripes in a tier that the log says lie there? Each object is asked for; of some stripes, or all, every byte is read.
+// Are the stripes in a tier that the log says lie there? Each object is asked for; of some stripes,
+// or all, every byte is read.
 import { chunkIdBytes } from '../../protocol/ids.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { encodeSectionHead } from '../../protocol/car/car.ts'
@@ -29,7 +30,10 @@ export interface VerifiedPacks {
   readonly archived: number
 }
 
-/** sample: how many stripes are read, chosen by chance. In memory: the ids of all packs. throws ShoalError 'cold-*'. */
+/**
+ * sample: how many stripes are read, chosen by chance. In memory: the ids of all packs. throws
+ * ShoalError 'cold-*'.
+ */
 export async function* verifyPacks(
   parts: VerifyParts,
   sample: number,

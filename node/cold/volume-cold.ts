@@ -31,7 +31,10 @@ import { uploadPack } from './pack-upload.ts'
 const EVERY_MS: number = 10 * MINUTE_MS
 /** Nothing is looked at sooner again. */
 const AGAIN_MS: number = SECOND_MS
-/** Until others are heard to have what was just logged; twice as long each time that they are not, who may be away. */
+/**
+ * Until others are heard to have what was just logged; twice as long each time that they are not,
+ * who may be away.
+ */
 const STABLE_MS: number = 5 * SECOND_MS
 
 export interface VolumeColdParts {
@@ -101,7 +104,9 @@ export class VolumeCold {
     this.#timer = new DebounceTimer(clock, () => this.#job.wake())
   }
 
-  /** Why the last pass in the background could not put anything into a tier; undefined if it could. */
+  /**
+   * Why the last pass in the background could not put anything into a tier; undefined if it could.
+   */
   failureOf(tier: string): ShoalError | undefined {
     const parts = [this.#migration, this.#pins, this.#backup]
     return parts.map((part) => part.failureOf(tier)).find((failure) => failure !== undefined)
@@ -141,8 +146,10 @@ export class VolumeCold {
   }
 
   /**
-   * Put stripes into a tier now, those apart that are there. To break off is safe, and what is there stays there.
-   * throws ShoalError 'cold-*', 'chunk-unavailable', 'ENOENT' for a tier that the volume does not have.
+   * Put stripes into a tier now, those apart that are there. To break off is safe, and what is
+   * there stays there.
+   * throws ShoalError 'cold-*', 'chunk-unavailable', 'ENOENT' for a tier that the volume does not
+   * have.
    */
   async *push(
     tier: string,
@@ -166,7 +173,8 @@ export class VolumeCold {
   }
 
   /**
-   * Bring stripes that lie in tiers back to peers, and let go of what lies there. To break off is safe.
+   * Bring stripes that lie in tiers back to peers, and let go of what lies there. To break off is
+   * safe.
    * throws ShoalError 'not-placed', 'chunk-unavailable'.
    */
   async *recall(
@@ -244,7 +252,9 @@ export class VolumeCold {
     if (againMs !== undefined) this.#wakeIn(againMs)
   }
 
-  /** Among the writers that are online, in rank of a placement group, but for one that comes first. */
+  /**
+   * Among the writers that are online, in rank of a placement group, but for one that comes first.
+   */
   #placeIn(placementGroup: number, first?: PeerId): number | undefined {
     const { hosted, world, isOnline } = this.#parts
     const { self } = world.network

@@ -1,5 +1,6 @@
-// One claim, asked of all voters. Who takes a lock asks the first voter before the others, and who gives one up tells it
-// after the others: so those who want one lock are put in order by the first voter, and what is free there is free.
+// One claim, asked of all voters. Who takes a lock asks the first voter before the others, and who
+// gives one up tells it after the others: so those who want one lock are put in order by the first
+// voter, and what is free there is free.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Claim } from '../../protocol/locks/claim.ts'
@@ -10,7 +11,9 @@ import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 export type Round =
   /** A majority has granted it; the logs of those who have. */
   | { readonly kind: 'granted'; readonly logs: readonly VersionVector[] }
-  /** Somebody else is in the way; or voters that started a moment ago are silent; or too few answer. */
+  /**
+   * Somebody else is in the way; or voters that started a moment ago are silent; or too few answer.
+   */
   | {
       readonly kind: 'busy' | 'starting' | 'no-quorum'
       readonly answered: number

@@ -1,6 +1,7 @@
-// Voters that have said what excludes what they said before (protocol/strong/statement.ts): they lie, or went back to an
-// old copy of themselves. What each of them said last is remembered, and of who contradicts itself the proof is kept,
-// durably, until it is taken out of the voters and put in again.
+// Voters that have said what excludes what they said before (protocol/strong/statement.ts): they
+// lie, or went back to an old copy of themselves. What each of them said last is remembered, and of
+// who contradicts itself the proof is kept, durably, until it is taken out of the voters and put in
+// again.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'

@@ -66,7 +66,10 @@ export class StrongLog {
     return named
   }
 
-  /** Does an entry, whose past is held, take a peer into office, and did its writer know of this incarnation of it? */
+  /**
+   * Does an entry, whose past is held, take a peer into office, and did its writer know of this
+   * incarnation of it?
+   */
   takesIn(entry: Entry, peer: PeerId, actor: ActorId): boolean {
     const named = this.#namedBy(entry)
     if (named === undefined || named.terms.get(peer) !== named.number) return false
@@ -84,7 +87,9 @@ export class StrongLog {
     return replica.standingOf(entry, place, removals.judge) === 'counts' ? named : undefined
   }
 
-  /** Is an entry, whose past is held, this one, or was it written after it by somebody who knew it? */
+  /**
+   * Is an entry, whose past is held, this one, or was it written after it by somebody who knew it?
+   */
   follows(entry: Entry, base: EntryName): boolean {
     if (entry.hash === base.hash) return true
     const { ancestry } = this.#volume.replica

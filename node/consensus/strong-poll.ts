@@ -1,4 +1,5 @@
-// One question to all voters at once: none is waited for that is not needed to know what they say together.
+// One question to all voters at once: none is waited for that is not needed to know what they say
+// together.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { StrongReply } from '../../protocol/strong/acceptor.ts'

@@ -1,5 +1,6 @@
-// A register that its voters hold together: read and changed by one sequence of values that everyone agrees on, as long
-// as a majority of them answers (protocol/strong). One change at a time for each object; many nodes may change at once.
+// A register that its voters hold together: read and changed by one sequence of values that
+// everyone agrees on, as long as a majority of them answers (protocol/strong). One change at a time
+// for each object; many nodes may change at once.
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { StrongReply } from '../../protocol/strong/acceptor.ts'
@@ -22,7 +23,10 @@ import type { Found, Outbid, SearchComponents } from './strong-search.ts'
 /** Between attempts of proposers that outbid each other: random, doubling up to a limit. */
 const PAUSE_MS = 4
 const PAUSE_MS_MAX = 500
-/** A right to propose is kept this long for the next change: later a majority may be gone, which is to be known before. */
+/**
+ * A right to propose is kept this long for the next change: later a majority may be gone, which is
+ * to be known before.
+ */
 const KEEP_MS = 1_000
 
 /** A value that was chosen, and voters who have it. */
@@ -70,8 +74,8 @@ export class Register {
   }
 
   /**
-   * The newest value: one that was chosen before this returns, and none chosen before the call is newer. Undefined if
-   * there is none yet. groups: those that decide as far as the caller knows.
+   * The newest value: one that was chosen before this returns, and none chosen before the call is
+   * newer. Undefined if there is none yet. groups: those that decide as far as the caller knows.
    * throws ShoalError 'NO_QUORUM' saying who did not answer, and the reason of `signal`.
    */
   async read(groups: Groups, signal: AbortSignal): Promise<Chosen | undefined> {
@@ -87,10 +91,12 @@ export class Register {
   }
 
   /**
-   * Put a value after the newest, with nothing between: `make` is called again if there was. returns the newest value.
-   * If it throws after `make` has returned a value, that may still become the newest; the next change that goes through
-   * settles it. If it returns, no value that `make` returned but the last can.
-   * throws ShoalError 'NO_QUORUM' saying who did not answer, the reason of `signal`, and what `make` throws.
+   * Put a value after the newest, with nothing between: `make` is called again if there was.
+   * returns the newest value. If it throws after `make` has returned a value, that may still become
+   * the newest; the next change that goes through settles it. If it returns, no value that `make`
+   * returned but the last can.
+   * throws ShoalError 'NO_QUORUM' saying who did not answer, the reason of `signal`, and what
+   * `make` throws.
    */
   async change(groups: Groups, make: Change, signal: AbortSignal): Promise<Chosen | undefined> {
     /** The highest ballot at which a voter may have accepted a value that was not chosen. */
@@ -117,7 +123,10 @@ export class Register {
     }
   }
 
-  /** The right to propose; undefined if it is to be tried again. What another began is finished first. */
+  /**
+   * The right to propose; undefined if it is to be tried again. What another began is finished
+   * first.
+   */
   async #takeTurn(
     groups: Groups,
     { failures, above }: { readonly failures: number; readonly above: Ballot | undefined },

@@ -33,8 +33,8 @@ export interface SearchComponents {
   /** Ask a voter. throws ShoalError when it does not answer. */
   readonly ask: (peer: PeerId, request: Ask, signal: AbortSignal) => Promise<StrongReply>
   /**
-   * Can what some voters claim be true? Get what the others need for it, too. returns undefined if it cannot, or if
-   * nobody has what it takes to tell.
+   * Can what some voters claim be true? Get what the others need for it, too. returns undefined if
+   * it cannot, or if nobody has what it takes to tell.
    */
   readonly account: (newest: Newest, signal: AbortSignal) => Promise<Grounded | undefined>
   /** The voters in office, as far as the log here tells. */
@@ -83,8 +83,8 @@ export class Search {
   }
 
   /**
-   * The newest value among those who decide, wherever that leads. groups: those who do as far as the caller knows.
-   * ballot: to be promised; undefined: they are only asked.
+   * The newest value among those who decide, wherever that leads. groups: those who do as far as
+   * the caller knows. ballot: to be promised; undefined: they are only asked.
    * throws ShoalError 'NO_QUORUM' saying who did not answer, and the reason of `signal`.
    */
   async find(
@@ -192,7 +192,9 @@ function statementOf(reply: StrongReply): Statement | undefined {
   return reply.kind === 'state' || reply.kind === 'accepted' ? reply.statement : undefined
 }
 
-/** An answer to a query, or to one who wants this promise, which agrees with what the voter signed? */
+/**
+ * An answer to a query, or to one who wants this promise, which agrees with what the voter signed?
+ */
 function isState(reply: StrongReply, ballot: Ballot | undefined): boolean {
   if (reply.kind === 'refused') return ballot !== undefined
   if (reply.kind !== 'state') return false

@@ -1,10 +1,12 @@
-// This node as a voter on the strong writes of one volume: protocol/strong/acceptor.ts over the volume's store. Invariants:
+// This node as a voter on the strong writes of one volume: protocol/strong/acceptor.ts over the
+// volume's store. Invariants:
 //   nothing is said of a vote that is not durable, and what is said to a proposer is signed
-//   it promises to members who may write, each by its own ballots, and accepts nothing without grounds
-//   it accepts only an entry that it could apply at once: valid, and with its whole past held here; so what is chosen
-//   outlives its writer, and no entry that cannot be applied is ever chosen
-//   a voter that may have forgotten a promise, as its home was restored from an old copy or what it kept cannot be read,
-//   votes no more until it has been taken out of the voters and put in again
+//   it promises to members who may write, each by its own ballots, and accepts nothing without
+//     grounds
+//   it accepts only an entry that it could apply at once: valid, and with its whole past held here;
+//     so what is chosen outlives its writer, and no entry that cannot be applied is ever chosen
+//   a voter that may have forgotten a promise, as its home was restored from an old copy or what it
+//     kept cannot be read, votes no more until it has been taken out of the voters and put in again
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -127,9 +129,9 @@ export class StrongVoter {
 
   /**
    * Answer a member, one after the other.
-   * throws ShoalError 'missing-past' while what the entry follows is not held here, 'future-clock', 'ESTALE' for a lost
-   * vote, 'EACCES' for who may not propose, 'bad-signature' and 'malformed' for what has no grounds, and what is wrong
-   * with an entry that nobody can apply.
+   * throws ShoalError 'missing-past' while what the entry follows is not held here, 'future-clock',
+   * 'ESTALE' for a lost vote, 'EACCES' for who may not propose, 'bad-signature' and 'malformed' for
+   * what has no grounds, and what is wrong with an entry that nobody can apply.
    */
   answer(request: Ask, from: PeerId): Promise<StrongReply> {
     const answer = this.#last.then(() => this.#answer(request, from))
@@ -203,8 +205,8 @@ export class StrongVoter {
   }
 
   /**
-   * May a value, whose entry could be applied here, have been accepted, perhaps by the promise of one who was removed
-   * since? throws as checkGrounds.
+   * May a value, whose entry could be applied here, have been accepted, perhaps by the promise of
+   * one who was removed since? throws as checkGrounds.
    */
   check(claim: Claim, grounds: Grounds, entry: Entry): void {
     this.#check(claim, grounds, entry, () => true)
@@ -241,7 +243,10 @@ export class StrongVoter {
     return true
   }
 
-  /** Make a vote durable. returns what this voter says of itself then, as who is in office for that time. */
+  /**
+   * Make a vote durable. returns what this voter says of itself then, as who is in office for that
+   * time.
+   */
   async #keep({ promised, accepted }: Vote, term: number): Promise<Statement> {
     const { volume } = this.#c
     const before = this.#kept
@@ -273,7 +278,10 @@ export class StrongVoter {
     return new ShoalError('unsupported', `${message}, which is too far`)
   }
 
-  /** Does an entry take this voter, which is lost, into office, by an admin who knew which incarnation of it that is? */
+  /**
+   * Does an entry take this voter, which is lost, into office, by an admin who knew which
+   * incarnation of it that is?
+   */
   #isTakenIn(entry: Entry, office: Office): boolean {
     const { volume, log } = this.#c
     if (!this.isLost || office.number <= this.#kept.since) return false

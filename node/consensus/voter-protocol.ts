@@ -1,5 +1,6 @@
-// Asking the voters of volumes, and answering as one, whatever it is about. For each volume and peer one channel, with one
-// request in flight; a channel that failed is never used again, one that stays idle is closed.
+// Asking the voters of volumes, and answering as one, whatever it is about. For each volume and
+// peer one channel, with one request in flight; a channel that failed is never used again, one that
+// stays idle is closed.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { VoterError } from '../../protocol/wire/voter-error.ts'
@@ -71,7 +72,10 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     }
   }
 
-  /** throws ShoalError: what the voter answered instead, 'unreachable', 'timeout', and the reason of `signal`. */
+  /**
+   * throws ShoalError: what the voter answered instead, 'unreachable', 'timeout', and the reason of
+   * `signal`.
+   */
   async ask(volume: VolumeId, peer: PeerId, request: Request, signal: AbortSignal): Promise<Reply> {
     const lane = this.#lane(volume, peer)
     if (lane.waitingCount >= WAITING_MAX)

@@ -1,6 +1,7 @@
-// Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and opened on the way out.
-// A chunk that is surely elsewhere (dedup-check.ts), in a stripe of its class, or here already, is only referenced. Nothing is
-// returned that does not match its id (chunk-fetcher.ts) and its reference.
+// Chunks of a volume as plain bytes: sealed on the way in, fetched from wherever they are and
+// opened on the way out. A chunk that is surely elsewhere (dedup-check.ts), in a stripe of its
+// class, or here already, is only referenced. Nothing is returned that does not match its id
+// (chunk-fetcher.ts) and its reference.
 import { hasCode } from '../../protocol/errors.ts'
 import { openVerifiedChunk, sealChunk } from '../../protocol/chunk/seal.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
@@ -15,7 +16,10 @@ import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { InFlightReferences } from './in-flight-references.ts'
 
 export interface ChunkReader {
-  /** The plain bytes, from the cache if they are there; not to be written to. throws ShoalError 'chunk-unavailable'. */
+  /**
+   * The plain bytes, from the cache if they are there; not to be written to. throws ShoalError
+   * 'chunk-unavailable'.
+   */
   read(ref: ChunkRef, options: { signal: AbortSignal }): Promise<Uint8Array>
   /** The same past the cache, for what is cached in another form. */
   readOnce(ref: ChunkRef, options: { signal: AbortSignal }): Promise<Uint8Array>
@@ -24,9 +28,15 @@ export interface ChunkReader {
 }
 
 export interface ChunkWriter {
-  /** Keep a chunk; `plain` may be written to as soon as this returns its promise. throws ShoalError 'ENOSPC'. */
+  /**
+   * Keep a chunk; `plain` may be written to as soon as this returns its promise. throws ShoalError
+   * 'ENOSPC'.
+   */
   write(plain: Uint8Array, options: { signal: AbortSignal }): Promise<ChunkRef>
-  /** Reference chunks that are stored, as if they had been written again. throws 'ENOSPC', 'chunk-unavailable'. */
+  /**
+   * Reference chunks that are stored, as if they had been written again. throws 'ENOSPC',
+   * 'chunk-unavailable'.
+   */
   adopt(refs: AsyncIterable<ChunkRef>, options: { signal: AbortSignal }): Promise<void>
 }
 
@@ -55,7 +65,10 @@ export class ChunkIo {
     this.#parts = parts
   }
 
-  /** Write for a redundancy class (undefined: the volume's). What is written is durable after the packer's next commit. */
+  /**
+   * Write for a redundancy class (undefined: the volume's). What is written is durable after the
+   * packer's next commit.
+   */
   writer(cls: RedundancyClass | undefined): ChunkWriter {
     const { store, map, packer, dedupCheck, inFlight, hears } = this.#parts
     return {
@@ -80,7 +93,8 @@ export class ChunkIo {
           signal.throwIfAborted()
           inFlight.add(id)
           if (packer.isMarkedFor(id, cls)) continue
-          // It is as safe as what it is taken from; bytes of it that could be compared are not here.
+          // It is as safe as what it is taken from; bytes of it that could be compared are not
+          // here.
           const options = { others: 'taken', signal } as const
           if (isTold && (await dedupCheck.look(id, cls, options)) !== undefined) continue
           packer.add(id, store.chunks.length(id) ?? (await this.#fetch(id, signal)), cls)
@@ -90,8 +104,9 @@ export class ChunkIo {
   }
 
   /**
-   * Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file version. What is
-   * fetched is kept in the store here ('stored', if there is room and it is in a stripe), or for the next reader.
+   * Read with `hints`: peers that may hold what no stripe holds yet, such as the author of the file
+   * version. What is fetched is kept in the store here ('stored', if there is room and it is in a
+   * stripe), or for the next reader.
    */
   reader(hints: readonly PeerId[], { keeps }: { keeps?: 'stored' | 'cached' } = {}): ChunkReader {
     const { store, map, fetcher, cache, volume, onRead } = this.#parts

@@ -1,4 +1,5 @@
-// The content of one file version: small files inline, others as a tree of chunk lists. An empty file is inline.
+// The content of one file version: small files inline, others as a tree of chunk lists. An empty
+// file is inline.
 import { assertNever } from '../../protocol/errors.ts'
 import type { Manifest } from '../../protocol/chunk/manifest.ts'
 

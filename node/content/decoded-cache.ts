@@ -1,5 +1,6 @@
-// Decoded things by a key with a chunk id, least recently used first out, bounded. Concurrent requests for one key share
-// one load; it is aborted when nobody waits for it any more. A failed load is not remembered.
+// Decoded things by a key with a chunk id, least recently used first out, bounded. Concurrent
+// requests for one key share one load; it is aborted when nobody waits for it any more. A failed
+// load is not remembered.
 import { LRUCache } from 'lru-cache'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -46,7 +47,9 @@ class Cache<V extends object> {
     this.#values.set(key, value)
   }
 
-  /** The cached value, else what `load` gives. throws what `load` throws, and the signal's reason. */
+  /**
+   * The cached value, else what `load` gives. throws what `load` throws, and the signal's reason.
+   */
   async get(
     key: string,
     load: (signal: AbortSignal) => Promise<V>,

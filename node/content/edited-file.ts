@@ -1,6 +1,7 @@
-// A file as its editor sees it: patches, and holes where none is. Between edits, a stored chunk that is visible only in
-// part always touches a dirty patch: cutting the dirty bytes again takes it in, so that in the end every chunk is used
-// whole. How many bytes are in no hole is known at every moment.
+// A file as its editor sees it: patches, and holes where none is. Between edits, a stored chunk
+// that is visible only in part always touches a dirty patch: cutting the dirty bytes again takes it
+// in, so that in the end every chunk is used whole. How many bytes are in no hole is known at every
+// moment.
 import { assert } from '../../protocol/errors.ts'
 import { storedContent } from './stored-content.ts'
 import { Patches, dirtyBytesOf } from './patches.ts'
@@ -105,7 +106,10 @@ export class EditedFile {
     this.#allocated -= before
   }
 
-  /** Bytes of a stored content in place of others: `head`, chunks and holes that lie in `patch` whole, `tail`. */
+  /**
+   * Bytes of a stored content in place of others: `head`, chunks and holes that lie in `patch`
+   * whole, `tail`.
+   */
   async replace(
     patch: ContentPatch,
     { head, tail }: { readonly head: Uint8Array; readonly tail: Uint8Array },
@@ -142,7 +146,10 @@ export class EditedFile {
     return sum
   }
 
-  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  /**
+   * The first byte from `position` on that is data, or in a hole; undefined if there is none up to
+   * the end.
+   */
   async seek(
     what: 'data' | 'hole',
     position: number,
@@ -162,7 +169,10 @@ export class EditedFile {
     return undefined
   }
 
-  /** Bytes from `position`, as they are at the call, in parts; shorter than `length` only at the end. */
+  /**
+   * Bytes from `position`, as they are at the call, in parts; shorter than `length` only at the
+   * end.
+   */
   async read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     const to = Math.min(position + length, this.#size)
     const parts = Array.from(this.overlay.pieces(position, to), async (piece) => {
@@ -182,7 +192,10 @@ export class EditedFile {
     return (await Promise.all(parts)).flat()
   }
 
-  /** Stored or dirty bytes at `position`, at least one and none past `limit`; undefined in a hole and at the end. */
+  /**
+   * Stored or dirty bytes at `position`, at least one and none past `limit`; undefined in a hole
+   * and at the end.
+   */
   async dataAt(position: number, limit: number, options: Options): Promise<Uint8Array | undefined> {
     const unit = await this.unitAt(position, options)
     if (unit.kind === 'hole') return undefined
@@ -219,7 +232,10 @@ export class EditedFile {
     }
   }
 
-  /** True if nothing stored needs to be cut again from here on: a whole chunk, a hole or the end begins. */
+  /**
+   * True if nothing stored needs to be cut again from here on: a whole chunk, a hole or the end
+   * begins.
+   */
   async isBoundary(position: number, options: Options): Promise<boolean> {
     const unit = await this.unitAt(position, options)
     if (unit.kind === 'hole') return true

@@ -1,9 +1,9 @@
-// Edits one content: random writes, truncation, appending, holes, parts of other contents by reference, reading what was
-// written. In memory are at most DIRTY_BYTES_MAX of written bytes and PATCHES_MAX patches, whatever the size of the file, and
-// of all editors what the budget allows;
-// changed bytes become chunks as they come, and unchanged content is neither read nor written again but for the chunks and
-// manifest nodes beside a change. A failed call changes nothing: what was written before stays readable, and can be
-// committed once there is space.
+// Edits one content: random writes, truncation, appending, holes, parts of other contents by
+// reference, reading what was written. In memory are at most DIRTY_BYTES_MAX of written bytes and
+// PATCHES_MAX patches, whatever the size of the file, and of all editors what the budget allows;
+// changed bytes become chunks as they come, and unchanged content is neither read nor written again
+// but for the chunks and manifest nodes beside a change. A failed call changes nothing: what was
+// written before stays readable, and can be committed once there is space.
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
 import { FILE_SIZE_MAX, INLINE_FILE_MAX } from '../../protocol/limits.ts'
@@ -44,8 +44,8 @@ export interface CopySource {
 }
 
 /**
- * See the head of the file. Calls that change run one after another in the order of the calls; reads run at once. Whoever
- * has made one ends it.
+ * See the head of the file. Calls that change run one after another in the order of the calls;
+ * reads run at once. Whoever has made one ends it.
  */
 export class ContentEditor implements DirtyHolder {
   readonly #parts: EditorParts
@@ -71,12 +71,18 @@ export class ContentEditor implements DirtyHolder {
     return this.#file.allocated
   }
 
-  /** Bytes from `position`, own writes included, in parts; together shorter than `length` only at the end. */
+  /**
+   * Bytes from `position`, own writes included, in parts; together shorter than `length` only at
+   * the end.
+   */
   read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     return this.#file.read(position, length, options)
   }
 
-  /** Write at `position`, which may lie past the end. The bytes may be reused after. throws 'ENOSPC', 'EFBIG'. */
+  /**
+   * Write at `position`, which may lie past the end. The bytes may be reused after. throws
+   * 'ENOSPC', 'EFBIG'.
+   */
   write(position: number, bytes: Uint8Array, options: Options): Promise<void> {
     return this.#inTurn(() => this.#write(position, bytes, options))
   }
@@ -100,7 +106,9 @@ export class ContentEditor implements DirtyHolder {
     })
   }
 
-  /** Zeros that take no space from `start` to `end`, or to the end of the file if that comes first. */
+  /**
+   * Zeros that take no space from `start` to `end`, or to the end of the file if that comes first.
+   */
   punch(start: number, end: number, options: Options): Promise<void> {
     return this.#inTurn(async () => {
       const to = Math.min(end, this.#file.size)
@@ -119,14 +127,18 @@ export class ContentEditor implements DirtyHolder {
     })
   }
 
-  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  /**
+   * The first byte from `position` on that is data, or in a hole; undefined if there is none up to
+   * the end.
+   */
   seek(what: 'data' | 'hole', position: number, options: Options): Promise<number | undefined> {
     return this.#inTurn(() => this.#file.seek(what, position, options))
   }
 
   /**
-   * Take `length` bytes from `from` of a stored content over to `position`: chunks that lie there whole are referenced,
-   * unread. Whoever calls keeps the content until this has settled. throws 'ENOSPC', 'EFBIG', 'chunk-unavailable'.
+   * Take `length` bytes from `from` of a stored content over to `position`: chunks that lie there
+   * whole are referenced, unread. Whoever calls keeps the content until this has settled. throws
+   * 'ENOSPC', 'EFBIG', 'chunk-unavailable'.
    */
   copyFrom(
     { content, reader }: CopySource,
@@ -156,7 +168,10 @@ export class ContentEditor implements DirtyHolder {
     })
   }
 
-  /** Store what is left to store. returns the content as it is now; durable after the packer's next commit. */
+  /**
+   * Store what is left to store. returns the content as it is now; durable after the packer's next
+   * commit.
+   */
   commit(options: Options): Promise<Content> {
     return this.#inTurn(async () => {
       if (this.#isChanged) await this.#settle(options)
@@ -244,7 +259,10 @@ export class ContentEditor implements DirtyHolder {
     return this.#trim(await builder.finish(options), options)
   }
 
-  /** Nodes taken over from a larger file may leave a root with one child: then that child is the root. */
+  /**
+   * Nodes taken over from a larger file may leave a root with one child: then that child is the
+   * root.
+   */
   async #trim(manifest: Manifest, options: Options): Promise<Manifest> {
     if (manifest.depth === 0) return manifest
     const tree = new ManifestTree(manifest, this.#parts.reader)

@@ -1,6 +1,7 @@
-// Bytes in, content out: cut by content (FastCDC), sealed, stored, listed in a manifest, by an editor that is only
-// appended to. Zeros as long as a chunk are not stored, but a hole. What is in memory does not grow with the file. A chunk
-// or two are sealed between reads of the source, so the event loop is held for no longer than that.
+// Bytes in, content out: cut by content (FastCDC), sealed, stored, listed in a manifest, by an
+// editor that is only appended to. Zeros as long as a chunk are not stored, but a hole. What is in
+// memory does not grow with the file. A chunk or two are sealed between reads of the source, so the
+// event loop is held for no longer than that.
 import { dataRuns } from '../../protocol/data-runs.ts'
 import { EMPTY_CONTENT } from './content.ts'
 import { ContentEditor } from './editor.ts'
@@ -18,8 +19,9 @@ export interface WriterParts {
 }
 
 /**
- * Store all that `source` gives. The content is durable after the packer's next commit. The source may reuse a piece
- * once it is asked for the next. throws what the source throws, ShoalError 'ENOSPC'.
+ * Store all that `source` gives. The content is durable after the packer's next commit. The source
+ * may reuse a piece once it is asked for the next. throws what the source throws, ShoalError
+ * 'ENOSPC'.
  */
 export async function writeContent(
   source: AsyncIterable<Uint8Array>,

@@ -39,7 +39,10 @@ export class InFlightReferences {
     return this.#begin(this.#newest() ?? this.#open())
   }
 
-  /** The same for all that is touched by writes that are open now: for who must not miss what they log meanwhile. */
+  /**
+   * The same for all that is touched by writes that are open now: for who must not miss what they
+   * log meanwhile.
+   */
   beginWithOldest(): Lease {
     return this.#begin(this.#generations[0] ?? this.#open())
   }

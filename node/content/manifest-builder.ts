@@ -1,6 +1,7 @@
-// Builds a manifest from its extents bottom-up. In memory are only the open nodes, one a level: a node is sealed and
-// written as soon as its content ends it (protocol/chunk/manifest.ts, endsNode). Nodes of an older manifest are taken
-// over whole where the cuts fall together, so that a small change of a big file writes O(log n) nodes.
+// Builds a manifest from its extents bottom-up. In memory are only the open nodes, one a level: a
+// node is sealed and written as soon as its content ends it (protocol/chunk/manifest.ts, endsNode).
+// Nodes of an older manifest are taken over whole where the cuts fall together, so that a small
+// change of a big file writes O(log n) nodes.
 import { assert } from '../../protocol/errors.ts'
 import {
   encodeManifestNode,
@@ -53,7 +54,8 @@ export class ManifestBuilder {
 
   /**
    * Add a whole node of another manifest, if every open node of its level and below is empty here.
-   * returns false, with nothing added, if not. The node must have been ended by its content, or be the last.
+   * returns false, with nothing added, if not. The node must have been ended by its content, or be
+   * the last.
    */
   async addNode(
     level: number,

@@ -1,5 +1,5 @@
-// Takes part of one manifest over into another that is being built, whole nodes where they fit: what is not on the
-// edge of the part is neither read nor written.
+// Takes part of one manifest over into another that is being built, whole nodes where they fit:
+// what is not on the edge of the part is neither read nor written.
 import { assert } from '../../protocol/errors.ts'
 import { extentLength } from '../../protocol/chunk/manifest.ts'
 import { childrenOf, extentsOf } from './manifest-tree.ts'
@@ -13,7 +13,10 @@ export interface CopyRange {
   readonly isLast: boolean
 }
 
-/** Append the extents of [from, to) to `builder`. Chunks lie in the range whole, holes are clipped to it. */
+/**
+ * Append the extents of [from, to) to `builder`. Chunks lie in the range whole, holes are clipped
+ * to it.
+ */
 export async function copyExtents(
   tree: ManifestTree,
   range: CopyRange,

@@ -1,6 +1,6 @@
-// Reads a manifest lazily: only the nodes on the way to what is asked for, through a bounded cache. Every node is
-// checked against what its parent says of it before anything below it is looked at: levels fall, and sizes add up. Who goes
-// through all of a manifest does so by manifest-walk.ts.
+// Reads a manifest lazily: only the nodes on the way to what is asked for, through a bounded cache.
+// Every node is checked against what its parent says of it before anything below it is looked at:
+// levels fall, and sizes add up. Who goes through all of a manifest does so by manifest-walk.ts.
 import { assert, ShoalError, hasCode } from '../../protocol/errors.ts'
 import {
   decodeManifestNode,
@@ -21,7 +21,10 @@ export interface PlacedExtent {
   readonly extent: Extent
 }
 
-/** A node of the tree: its level, its first byte in the file, the bytes below it, and those of them in no hole. */
+/**
+ * A node of the tree: its level, its first byte in the file, the bytes below it, and those of them
+ * in no hole.
+ */
 export interface PlacedNode {
   readonly ref: ChunkRef
   readonly level: number
@@ -61,8 +64,8 @@ export class ManifestTree {
   }
 
   /**
-   * The decoded node. throws ShoalError 'contradiction' if it is not what its parent says, 'unsupported' if a later version
-   * wrote it, 'chunk-unavailable'.
+   * The decoded node. throws ShoalError 'contradiction' if it is not what its parent says,
+   * 'unsupported' if a later version wrote it, 'chunk-unavailable'.
    */
   async node(
     { ref, level, size, allocated, isLast }: PlacedNode,
@@ -104,7 +107,10 @@ export class ManifestTree {
     return this.#allocated(this.root, from, to, options)
   }
 
-  /** The first byte of [from, to) that is in a chunk, or in a hole; undefined without. cost: O(log n + what it skips). */
+  /**
+   * The first byte of [from, to) that is in a chunk, or in a hole; undefined without. cost: O(log n
+   * + what it skips).
+   */
   seek(
     what: 'data' | 'hole',
     from: number,
@@ -114,7 +120,10 @@ export class ManifestTree {
     return this.#seek(this.root, what, from, to, options)
   }
 
-  /** [from, to) without the chunks at either end that lie in it in part. `start` may be after `end` then. */
+  /**
+   * [from, to) without the chunks at either end that lie in it in part. `start` may be after `end`
+   * then.
+   */
   async wholeWithin(
     from: number,
     to: number,

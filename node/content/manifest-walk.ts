@@ -1,6 +1,7 @@
-// Goes through all of a manifest, each node once however often it is listed: a few nodes that list one another make a file
-// without end, as does a file that was copied onto its own end again and again. Whoever wants to know of all of a file what it is made of
-// comes here. Memory: a path of the manifest, and the nodes that were seen, up to REMEMBERED_MAX.
+// Goes through all of a manifest, each node once however often it is listed: a few nodes that list
+// one another make a file without end, as does a file that was copied onto its own end again and
+// again. Whoever wants to know of all of a file what it is made of comes here. Memory: a path of
+// the manifest, and the nodes that were seen, up to REMEMBERED_MAX.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
@@ -10,10 +11,15 @@ import type { ManifestTree, PlacedExtent, PlacedNode } from './manifest-tree.ts'
 
 /** Files of the default chunk size of some terabytes have so many. */
 const REMEMBERED_MAX: number = 2 ** 17
-/** Nodes above leaves that were forgotten and are met again, in one file: of honest ones, those with terabytes twice in them. */
+/**
+ * Nodes above leaves that were forgotten and are met again, in one file: of honest ones, those with
+ * terabytes twice in them.
+ */
 const MET_AGAIN_MAX = 4096
 
-/** The nodes that walks have come through, and the weight of each; the oldest are forgotten first. */
+/**
+ * The nodes that walks have come through, and the weight of each; the oldest are forgotten first.
+ */
 export class SeenNodes {
   readonly #weights = new Map<string, number>()
   #forgotten: BloomFilter | undefined
@@ -40,7 +46,10 @@ export class SeenNodes {
 
 export type Step = NodeStep | LeafStep
 
-/** A node that was not seen before, about to be read. Whoever leaves it out is told nothing of what is below. */
+/**
+ * A node that was not seen before, about to be read. Whoever leaves it out is told nothing of what
+ * is below.
+ */
 export interface NodeStep {
   readonly kind: 'node'
   readonly node: PlacedNode
@@ -59,7 +68,9 @@ export interface WalkOptions {
   readonly signal: AbortSignal
   /** Nodes that other walks have come through are left out of this one. */
   readonly seen?: SeenNodes
-  /** Told of a node that is not what its parent says of it; it is left out. Without, the walk fails. */
+  /**
+   * Told of a node that is not what its parent says of it; it is left out. Without, the walk fails.
+   */
   readonly onFalse?: (error: ShoalError) => void
   /** Only nodes of which something is in [from, to). */
   readonly range?: { readonly from: number; readonly to: number }
@@ -75,8 +86,9 @@ interface OpenNode {
 }
 
 /**
- * Nodes before what is below them, in the order of the file. returns the weight of the whole, each leaf as often as it is
- * listed. throws ShoalError 'chunk-unavailable', 'contradiction', 'unsupported', 'EFBIG'.
+ * Nodes before what is below them, in the order of the file. returns the weight of the whole, each
+ * leaf as often as it is listed. throws ShoalError 'chunk-unavailable', 'contradiction',
+ * 'unsupported', 'EFBIG'.
  */
 export async function* walk(
   tree: ManifestTree,
@@ -156,7 +168,10 @@ export async function* refsWithin(
   }
 }
 
-/** The sum of what `weigh` says of each leaf, which it is asked of once, as often as the file has it. */
+/**
+ * The sum of what `weigh` says of each leaf, which it is asked of once, as often as the file has
+ * it.
+ */
 export async function sumOf(
   tree: ManifestTree,
   options: WalkOptions,

@@ -24,7 +24,9 @@ export interface ChunkPatch extends Range {
   readonly kind: 'chunk'
   readonly ref: ChunkRef
   readonly from: number
-  /** It ended because the data did, not by its content: more data after it would have lengthened it. */
+  /**
+   * It ended because the data did, not by its content: more data after it would have lengthened it.
+   */
   readonly final: boolean
 }
 

@@ -12,7 +12,9 @@ const WINDOW_MIN: number = 256 * KIB
 const WINDOW_MAX: number = 8 * MIB
 /** Maximum for one content: beyond these the one that was used longest ago is forgotten. */
 const STREAMS_MAX = 8
-/** A stream that was not continued while others were so often has no claim to its window any more. */
+/**
+ * A stream that was not continued while others were so often has no claim to its window any more.
+ */
 const IDLE_READS = 256
 
 /** A place in a content that is read in order. */

@@ -1,5 +1,6 @@
-// Content in, bytes out: the manifest is walked lazily, chunks come through a shared cache, holes are zeros. Where it is
-// read in order it is read ahead (read-ahead.ts): far when chunks come from peers, little when they are here.
+// Content in, bytes out: the manifest is walked lazily, chunks come through a shared cache, holes
+// are zeros. Where it is read in order it is read ahead (read-ahead.ts): far when chunks come from
+// peers, little when they are here.
 import { extentLength } from '../../protocol/chunk/manifest.ts'
 import { KIB, MIB } from '../../protocol/units.ts'
 import { contentSize } from './content.ts'
@@ -48,7 +49,10 @@ export class ContentReader {
     else this.#tree = new ManifestTree(content.manifest, { chunks, nodes })
   }
 
-  /** Bytes from `position`, in parts; together shorter than `length` only at the end. throws 'chunk-unavailable'. */
+  /**
+   * Bytes from `position`, in parts; together shorter than `length` only at the end. throws
+   * 'chunk-unavailable'.
+   */
   async read(position: number, length: number, options: Options): Promise<readonly Uint8Array[]> {
     const parts: Uint8Array[] = []
     const end = Math.min(position + length, this.size)
@@ -99,12 +103,16 @@ export class ContentReader {
       }
       while (window.length > 0) yield* (await window.shift()) ?? []
     } finally {
-      // All was read but for what nobody wants any more; to say that costs as much as a small chunk.
+      // All was read but for what nobody wants any more; to say that costs as much as a small
+      // chunk.
       if (window.length > 0) stopped.abort()
     }
   }
 
-  /** The first byte from `position` on that is data, or in a hole; undefined if there is none up to the end. */
+  /**
+   * The first byte from `position` on that is data, or in a hole; undefined if there is none up to
+   * the end.
+   */
   async seek(
     what: 'data' | 'hole',
     position: number,
@@ -131,7 +139,9 @@ export class ContentReader {
     return extent.kind === 'hole' || this.#chunks.isNear(extent.ref.id)
   }
 
-  /** Bring what comes next into the cache. Failures are met again by the read that needs the chunk. */
+  /**
+   * Bring what comes next into the cache. Failures are met again by the read that needs the chunk.
+   */
   async #readAhead(stream: Stream): Promise<void> {
     if (this.#tree === undefined || stream.isRunning) return
     stream.isRunning = true

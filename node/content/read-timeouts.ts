@@ -1,6 +1,6 @@
-// A reader that waits for peers to come back: what no node that answers has is asked for again, less and less often, until
-// the time is over. Without patience it is asked for once. Either way nobody waits longer than is said here, and who is
-// interrupted waits no more.
+// A reader that waits for peers to come back: what no node that answers has is asked for again,
+// less and less often, until the time is over. Without patience it is asked for once. Either way
+// nobody waits longer than is said here, and who is interrupted waits no more.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'

@@ -1,7 +1,8 @@
-// Cuts what an editor has changed into chunks. Cutting starts at the chunk boundary before the change and goes on
-// until a cut falls on a boundary that was there before: from there on the same bytes were cut the same way, so the
-// rest of the file is kept as it is. Contents that never fall back into step (long runs of one byte) are cut off at an
-// old boundary after a few chunks: the cost of a change must not grow with the file.
+// Cuts what an editor has changed into chunks. Cutting starts at the chunk boundary before the
+// change and goes on until a cut falls on a boundary that was there before: from there on the same
+// bytes were cut the same way, so the rest of the file is kept as it is. Contents that never fall
+// back into step (long runs of one byte) are cut off at an old boundary after a few chunks: the
+// cost of a change must not grow with the file.
 import { concatBytes } from '../../protocol/bytes.ts'
 import type { EditedFile } from './edited-file.ts'
 import type { ChunkPatch, DirtyPatch } from './patches.ts'
@@ -20,8 +21,8 @@ interface Cut {
 }
 
 /**
- * Store a dirty patch as chunks, and with `toEnd` its last bytes too, with as much of what follows as it takes.
- * Without, what does not end a chunk stays dirty. Nothing has changed when it throws.
+ * Store a dirty patch as chunks, and with `toEnd` its last bytes too, with as much of what follows
+ * as it takes. Without, what does not end a chunk stays dirty. Nothing has changed when it throws.
  */
 export async function rechunk(
   file: EditedFile,
@@ -47,7 +48,10 @@ export async function rechunk(
   file.overlay.store(chunks)
 }
 
-/** The chunk that begins at `at`, data ending at `stop`; undefined if the bytes before `holdAt` do not end it. */
+/**
+ * The chunk that begins at `at`, data ending at `stop`; undefined if the bytes before `holdAt` do
+ * not end it.
+ */
 async function nextChunk(
   file: EditedFile,
   at: number,

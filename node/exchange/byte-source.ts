@@ -1,5 +1,5 @@
-// Bytes that come in parts, taken in the lengths that a format has. What is held is no more than what was asked for at
-// once and the part that it ends in.
+// Bytes that come in parts, taken in the lengths that a format has. What is held is no more than
+// what was asked for at once and the part that it ends in.
 import { concatBytes } from '../../protocol/bytes.ts'
 import { VARINT_BYTES_MAX, decodeVarint } from '../../protocol/car/car.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -22,7 +22,10 @@ export class ByteSource {
     return (await this.peek(1)).length === 0
   }
 
-  /** The next `length` bytes; not to be written to. throws ShoalError 'corrupt' where there are fewer. */
+  /**
+   * The next `length` bytes; not to be written to. throws ShoalError 'corrupt' where there are
+   * fewer.
+   */
   async take(length: number): Promise<Uint8Array> {
     const bytes = await this.peek(length)
     if (bytes.length < length)
@@ -34,7 +37,10 @@ export class ByteSource {
     return bytes
   }
 
-  /** A number in front of what it is the length of. throws ShoalError 'corrupt', 'malformed' if it is above `max`. */
+  /**
+   * A number in front of what it is the length of. throws ShoalError 'corrupt', 'malformed' if it
+   * is above `max`.
+   */
   async takeLength(max: number, what: string): Promise<number> {
     const at = this.#position
     const bytes = await this.peek(VARINT_BYTES_MAX)

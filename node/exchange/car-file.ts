@@ -1,5 +1,5 @@
-// An archive that was taken in: a file in the home that is gone when it is closed, and an index of its blocks. Every block
-// was checked against its CID when it came, and is again when it is read.
+// An archive that was taken in: a file in the home that is gone when it is closed, and an index of
+// its blocks. Every block was checked against its CID when it came, and is again when it is read.
 import { MULTIHASH_IDENTITY, isBlockOf } from '../../protocol/car/car.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -38,8 +38,8 @@ export class CarFile {
   }
 
   /**
-   * Take an archive in, into a new file at `path`. throws ShoalError 'corrupt' naming the block that is damaged,
-   * 'malformed', 'unsupported', 'ENOSPC'; nothing is left then.
+   * Take an archive in, into a new file at `path`. throws ShoalError 'corrupt' naming the block
+   * that is damaged, 'malformed', 'unsupported', 'ENOSPC'; nothing is left then.
    */
   static async take(
     disk: Disk,

@@ -1,5 +1,6 @@
-// The blocks of a CAR as they come, each checked against its CID before it is given. A failure says which block it is
-// and where, and nothing that an archive says is made before it was compared with its bound.
+// The blocks of a CAR as they come, each checked against its CID before it is given. A failure says
+// which block it is and where, and nothing that an archive says is made before it was compared with
+// its bound.
 import {
   CAR_V2_HEADER_BYTES,
   CID_BYTES_MAX,
@@ -19,8 +20,9 @@ export interface ScannedBlock extends Block {
 }
 
 /**
- * The blocks of an archive, which is read to its end. throws ShoalError 'corrupt' for a block that does not match its
- * CID and for an archive that ends early, 'malformed', 'unsupported'; whatever the source throws.
+ * The blocks of an archive, which is read to its end. throws ShoalError 'corrupt' for a block that
+ * does not match its CID and for an archive that ends early, 'malformed', 'unsupported'; whatever
+ * the source throws.
  *
  * onRoots: told the roots before the first block.
  */

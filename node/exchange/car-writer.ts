@@ -1,4 +1,5 @@
-// A CAR as it is written: the header, then each block once, as far back as is remembered. Small sections go out together.
+// A CAR as it is written: the header, then each block once, as far back as is remembered. Small
+// sections go out together.
 import { concatBytes, toByteString } from '../../protocol/bytes.ts'
 import { UNKNOWN_ROOT, encodeCarHeader, encodeSectionHead } from '../../protocol/car/car.ts'
 import { KIB } from '../../protocol/units.ts'

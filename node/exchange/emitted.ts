@@ -6,8 +6,8 @@ import { ShoalError } from '../../protocol/errors.ts'
 export type Emit = (part: Uint8Array) => Promise<void>
 
 /**
- * The parts that `run` emits, until it ends; fails as it fails. A consumer that breaks off fails the next emit with the
- * reason of the signal that `run` is given.
+ * The parts that `run` emits, until it ends; fails as it fails. A consumer that breaks off fails
+ * the next emit with the reason of the signal that `run` is given.
  */
 export async function* emitted(
   run: (emit: Emit, signal: AbortSignal) => Promise<void>,

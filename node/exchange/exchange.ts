@@ -1,6 +1,7 @@
-// CAR files out of the namespace and into it. An export is looked at twice, first for its root alone, which the header
-// names; or once, where whoever takes it can write to its start when it has ended. An import is taken in, checked block by
-// block, looked at as a whole, made beside its place, and moved there; what fails leaves nothing.
+// CAR files out of the namespace and into it. An export is looked at twice, first for its root
+// alone, which the header names; or once, where whoever takes it can write to its start when it has
+// ended. An import is taken in, checked block by block, looked at as a whole, made beside its
+// place, and moved there; what fails leaves nothing.
 import { CODEC_DAG_CBOR } from '../../protocol/ids.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { CarFile } from './car-file.ts'

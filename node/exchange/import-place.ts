@@ -111,7 +111,10 @@ export class ImportPlace {
     await disk.remove(this.#note)
   }
 
-  /** Take back what was made. throws what keeps it from that: it is tried again when the node starts. */
+  /**
+   * Take back what was made. throws what keeps it from that: it is tried again when the node
+   * starts.
+   */
   async takeBack(signal: AbortSignal): Promise<void> {
     const { hosted, disk } = this.#parts
     await removeTree(hosted, this.#root, signal)
@@ -143,7 +146,10 @@ export class ImportPlace {
   }
 }
 
-/** throws ShoalError 'EEXIST' if there is something, 'ENOENT' or 'ENOTDIR' if there is no folder for it. */
+/**
+ * throws ShoalError 'EEXIST' if there is something, 'ENOENT' or 'ENOTDIR' if there is no folder for
+ * it.
+ */
 export function checkFree(hosted: HostedVolume, dest: readonly string[]): void {
   if (dest.length > IMPORT_LEVELS_MAX)
     throw new ShoalError('ENAMETOOLONG', `${formatPath(dest)} is nested too deeply to import into`)

@@ -1,5 +1,6 @@
-// Files as the sealed chunks they are made of, and a sealed listing of them: what only members of the volume can open.
-// Nothing is opened for it but manifests. The listing's pages are chunks like those of a file, cut where they are full.
+// Files as the sealed chunks they are made of, and a sealed listing of them: what only members of
+// the volume can open. Nothing is opened for it but manifests. The listing's pages are chunks like
+// those of a file, cut where they are full.
 import { cidOfBytes, sha256Cid } from '../../protocol/car/car.ts'
 import { encodeEntry, sealRoot } from '../../protocol/car/sealed-tree.ts'
 import { concatBytes } from '../../protocol/bytes.ts'

@@ -1,6 +1,6 @@
-// A sealed export, opened with the keys of its volume and made into files again. The listing is read twice: once to see
-// that it makes sense and that every chunk is there, once to make what it says. In memory are the names of the folders
-// on one path.
+// A sealed export, opened with the keys of its volume and made into files again. The listing is
+// read twice: once to see that it makes sense and that every chunk is there, once to make what it
+// says. In memory are the names of the folders on one path.
 import { cidOfBytes } from '../../protocol/car/car.ts'
 import { decodeEntry, decodeRoot, openRoot } from '../../protocol/car/sealed-tree.ts'
 import { openChunk } from '../../protocol/chunk/seal.ts'
@@ -35,8 +35,8 @@ const NODE_CACHE_ITEMS = 50_000
 type Folder = Extract<SealedEntry, { kind: 'folder' }>
 
 /**
- * of: a volume, if this node has it. throws ShoalError 'no-such-volume', 'EPERM' and 'EACCES' without its keys, 'corrupt',
- * 'malformed'.
+ * of: a volume, if this node has it. throws ShoalError 'no-such-volume', 'EPERM' and 'EACCES'
+ * without its keys, 'corrupt', 'malformed'.
  */
 export async function openSealed(
   car: CarFile,

@@ -1,6 +1,7 @@
-// Files as UnixFS, laid out as `ipfs add -r --cid-version 1 --raw-leaves` does: leaves of 256 KiB, balanced trees of 174
-// links, folders of more than 256 KiB as HAMT shards, SHA2-256; by ipfs-unixfs-importer, which makes one file or folder of
-// known entries at a time, so that in memory are the entries of the folders on one path, and the open nodes of one file.
+// Files as UnixFS, laid out as `ipfs add -r --cid-version 1 --raw-leaves` does: leaves of 256 KiB,
+// balanced trees of 174 links, folders of more than 256 KiB as HAMT shards, SHA2-256; by
+// ipfs-unixfs-importer, which makes one file or folder of known entries at a time, so that in
+// memory are the entries of the folders on one path, and the open nodes of one file.
 import { importer } from 'ipfs-unixfs-importer'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CODEC_DAG_PB, sha256Cid } from '../../protocol/car/car.ts'
@@ -133,7 +134,10 @@ function storeTo(put: (block: Block) => Promise<void>): WritableStorage {
   }
 }
 
-/** As the importer's own layout makes it, but each node as soon as it is full, so that few are in memory. */
+/**
+ * As the importer's own layout makes it, but each node as soon as it is full, so that few are in
+ * memory.
+ */
 const balanced: FileLayout = async (leaves, reduce) => {
   const levels: InProgressImportResult[][] = []
   const add = async (level: number, node: InProgressImportResult): Promise<void> => {

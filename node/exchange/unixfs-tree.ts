@@ -1,6 +1,7 @@
-// A UnixFS tree in an archive, read block by block; in memory are the nodes on the way to where it is read, and one folder
-// of names each. What an archive cannot be trusted with is checked by survey(), once and before anything else: each
-// distinct node is looked at once, however often the tree has it, so small archives of endless trees end there.
+// A UnixFS tree in an archive, read block by block; in memory are the nodes on the way to where it
+// is read, and one folder of names each. What an archive cannot be trusted with is checked by
+// survey(), once and before anything else: each distinct node is looked at once, however often the
+// tree has it, so small archives of endless trees end there.
 import { MULTIHASH_IDENTITY } from '../../protocol/car/car.ts'
 import { decodeUnixfs } from '../../protocol/car/unixfs.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
@@ -47,7 +48,9 @@ export class UnixfsTree {
     return naming(cid, () => decodeUnixfs(cid, bytes))
   }
 
-  /** The entries of a folder, those of its shards too; all names differ, and can be names of files. */
+  /**
+   * The entries of a folder, those of its shards too; all names differ, and can be names of files.
+   */
   async entries(cid: Cid, folder: UnixfsNode): Promise<readonly FolderEntry[]> {
     const entries: FolderEntry[] = []
     const seen = new Set<string>()
@@ -87,8 +90,9 @@ export class UnixfsTree {
   }
 
   /**
-   * Look at every node once. throws ShoalError 'corrupt' for one that is missing, 'malformed' for names that no file can
-   * have or that are there twice, for sizes that do not fit, and past the bounds on what an import may make.
+   * Look at every node once. throws ShoalError 'corrupt' for one that is missing, 'malformed' for
+   * names that no file can have or that are there twice, for sizes that do not fit, and past the
+   * bounds on what an import may make.
    */
   async survey(root: Cid): Promise<TreeTotal> {
     const total = await new Survey(this, this.#car).total(root, 0)

@@ -1,14 +1,19 @@
-// Gives up the stripes of a volume that nobody needs (docs/decisions/0008), by what a survey found, in two steps:
-//   condemned: nobody references chunks by way of the stripe any more; who is about to, objects (resurrection.ts)
-//   swept: once all who may write are known to have the `condemn`, and a survey begun after that confirms it
-// A stripe is needed for a chunk that lives in its class, unless the chunk surely lies in another of that class
-// (stripes/dedup-check.ts) whose shards all are with peers that are not gone, and for one that lives in another class and lies in
-// no stripe of that. Of stripes of which little is needed, or that are small, what is needed is packed anew with that of
-// others, and then they are condemned.
+// Gives up the stripes of a volume that nobody needs (docs/decisions/0008), by what a survey found,
+// in two steps:
+//   condemned: nobody references chunks by way of the stripe any more; who is about to, objects
+//     (resurrection.ts)
+//   swept: once all who may write are known to have the `condemn`, and a survey begun after that
+//     confirms it
+// A stripe is needed for a chunk that lives in its class, unless the chunk surely lies in another
+// of that class (stripes/dedup-check.ts) whose shards all are with peers that are not gone, and for
+// one that lives in another class and lies in no stripe of that. Of stripes of which little is
+// needed, or that are small, what is needed is packed anew with that of others, and then they are
+// condemned.
 //
-// No chunk that lives is swept: who made it live without having the `condemn` said so in an entry that is here before the
-// last survey begins, and who had it wrote the chunk anew, or had objected. After the two-step fossil collection of
-// Duplicacy (Chen, "Lock-free deduplication", 2017), with causal stability in place of the age of backups.
+// No chunk that lives is swept: who made it live without having the `condemn` said so in an entry
+// that is here before the last survey begins, and who had it wrote the chunk anew, or had objected.
+// After the two-step fossil collection of Duplicacy (Chen, "Lock-free deduplication", 2017), with
+// causal stability in place of the age of backups.
 import { asShoalError } from '../../protocol/errors.ts'
 import { mayWrite } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
@@ -28,7 +33,10 @@ import type { LiveChunks } from './mark.ts'
 
 /** Stripes looked at before others have their turn. */
 const PACE = 16
-/** Stripes that one op condemns: each node that hears of it looks through all their chunks before it does anything else. */
+/**
+ * Stripes that one op condemns: each node that hears of it looks through all their chunks before it
+ * does anything else.
+ */
 const CONDEMNED_AT_ONCE = 64
 
 export interface CollectorParts {
@@ -59,7 +67,10 @@ export class Collector {
     this.#parts = parts
   }
 
-  /** The senior of the writers that are waited for collects: without the word of each of them no stripe goes anyway. */
+  /**
+   * The senior of the writers that are waited for collects: without the word of each of them no
+   * stripe goes anyway.
+   */
   isMyTurn(): boolean {
     const { volume, clock } = this.#parts
     return electedCollector(volume, clock) === volume.identity.peer
@@ -111,7 +122,9 @@ export class Collector {
     return { swept: dead.length, sweptBytes }
   }
 
-  /** Condemn what nobody needs, of at most so many bytes of shards, and what can be packed anew now. */
+  /**
+   * Condemn what nobody needs, of at most so many bytes of shards, and what can be packed anew now.
+   */
   async condemn(
     live: LiveChunks,
     { bytesMax }: { bytesMax: number },

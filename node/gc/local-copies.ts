@@ -1,11 +1,12 @@
 // The sealed chunks in this node's own store that it need not have:
-//   those that no stripe has and nobody reaches go, once they were found so, all writers are known to have the log up to
-//   there, so that nobody can bring their file back any more, and they are found so again
-//   copies of what surely lies in whole stripes (stripes/dedup-check.ts) go when space is short, the oldest first, where one more
-//   peer may fail of those that are there: a stripe whose holders are away, or lie, may have no other bytes than these; but
-//   none that is pinned here
-// A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted chunk's mark is gone, durably,
-// before the chunk is.
+//   those that no stripe has and nobody reaches go, once they were found so, all writers are known
+//     to have the log up to there, so that nobody can bring their file back any more, and they are
+//     found so again
+//   copies of what surely lies in whole stripes (stripes/dedup-check.ts) go when space is short,
+//     the oldest first, where one more peer may fail of those that are there: a stripe whose
+//     holders are away, or lie, may have no other bytes than these; but none that is pinned here
+// A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted
+// chunk's mark is gone, durably, before the chunk is.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { DedupCheck } from '../stripes/dedup-check.ts'

@@ -1,7 +1,9 @@
-// Which chunks of a volume live: those that a version of a file with a name reaches, conflict copies and versions that
-// lost included, and those of files that are open on this node, their manifests too. What lives is always found in the
-// set; a survey that cannot read a manifest, or over which the state was replaced, fails, so that nothing is given up on
-// a guess. What nobody can ever read, since its writer lied of it, is passed by and told of. A version that is logged meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
+// Which chunks of a volume live: those that a version of a file with a name reaches, conflict
+// copies and versions that lost included, and those of files that are open on this node, their
+// manifests too. What lives is always found in the set; a survey that cannot read a manifest, or
+// over which the state was replaced, fails, so that nothing is given up on a guess. What nobody can
+// ever read, since its writer lied of it, is passed by and told of. A version that is logged
+// meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
 // beginWithOldest() from before it.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
@@ -28,7 +30,10 @@ import type { ClassOf } from './repack-candidates.ts'
 const PACE = 256
 /** Extents of manifest nodes kept, so that files that share them cost less. */
 const NODE_CACHE_ITEMS = 50_000
-/** A file has more chunks than its size says where few bytes are cut often: keys for each that is expected. */
+/**
+ * A file has more chunks than its size says where few bytes are cut often: keys for each that is
+ * expected.
+ */
 const MARGIN = 1.5
 /** Maximum of false files that are told of. */
 const FALSE_FILES_MAX = 100
@@ -40,7 +45,9 @@ export interface MarkParts {
   readonly sizes: ChunkSizes
   /** Reads manifests, and keeps what it fetched for the next survey. */
   readonly reader: (hints: readonly PeerId[]) => ChunkReader
-  /** The classes that a file's data is to be in: one, but for files with names in several places. */
+  /**
+   * The classes that a file's data is to be in: one, but for files with names in several places.
+   */
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
   /** The path of a file. */
   readonly pathOf: (file: NodeId) => string | undefined
@@ -93,7 +100,10 @@ export class LiveChunks {
   }
 }
 
-/** Look at every version of every file. throws 'chunk-unavailable' naming the file, 'aborted', 'ESTALE' after a reset. */
+/**
+ * Look at every version of every file. throws 'chunk-unavailable' naming the file, 'aborted',
+ * 'ESTALE' after a reset.
+ */
 export async function markLive(parts: MarkParts, signal: AbortSignal): Promise<MarkResult> {
   return overOneState(parts, signal, async (scope) => {
     const live = new LiveChunks(await expectedCount(parts, scope))
@@ -105,7 +115,10 @@ export async function markLive(parts: MarkParts, signal: AbortSignal): Promise<M
   })
 }
 
-/** Which of these chunks live, exactly, and of each a file that reaches it, if it has a name. throws as survey(). */
+/**
+ * Which of these chunks live, exactly, and of each a file that reaches it, if it has a name. throws
+ * as survey().
+ */
 export async function references(
   parts: MarkParts,
   wanted: ReadonlySet<ChunkId>,
@@ -236,7 +249,10 @@ class Survey {
     this.#falseFiles.set(file, { file, path, author, message })
   }
 
-  /** A file that cannot be read now holds all collection up until somebody repairs or removes it: say which. */
+  /**
+   * A file that cannot be read now holds all collection up until somebody repairs or removes it:
+   * say which.
+   */
   #naming(file: NodeId, error: unknown): unknown {
     const path = this.#parts.pathOf(file)
     if (path === undefined || !(error instanceof ShoalError) || this.#signal.aborted) return error

@@ -32,7 +32,10 @@ export class OpenContent {
     this.#parts = parts
   }
 
-  /** Tells of a chunk whether a file that is open now reaches it; also true while that is not known of one. */
+  /**
+   * Tells of a chunk whether a file that is open now reaches it; also true while that is not known
+   * of one.
+   */
   reach(): (chunk: ChunkId) => boolean {
     const reached = this.#heldApart().map((file) => this.#reached.get(file))
     return (chunk) => reached.some((chunks) => chunks?.has(chunk) ?? true)
@@ -64,8 +67,9 @@ export class OpenContent {
 }
 
 /**
- * The contents that an open file keeps and no named file does. What a named file has is none, though somebody else may
- * just have removed it: who condemns it had not seen that it is there, and sees it before he sweeps.
+ * The contents that an open file keeps and no named file does. What a named file has is none,
+ * though somebody else may just have removed it: who condemns it had not seen that it is there, and
+ * sees it before he sweeps.
  */
 export function rootsOf(view: StateStore, { inode: id, manifest }: HeldFile): readonly Manifest[] {
   const inode = readInode(view, id)

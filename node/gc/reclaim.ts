@@ -1,5 +1,6 @@
-// Gives back the space of a node that nobody needs: stripes of its volumes (volume-gc.ts), its own copies of chunks
-// (local-copies.ts), its trash after a while, and last the dead records of its store. One pass at a time.
+// Gives back the space of a node that nobody needs: stripes of its volumes (volume-gc.ts), its own
+// copies of chunks (local-copies.ts), its trash after a while, and last the dead records of its
+// store. One pass at a time.
 import { asShoalError } from '../../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -25,7 +26,10 @@ const COMPACT_BYTES_PER_SECOND = 64e6
 const THOROUGH_LIVE_RATIO = 0.9
 /** Stripes are condemned, then swept; then copies of their chunks are doomed, then deleted. */
 const PASSES_MAX = 4
-/** After it found too few copies to delete, eviction looks at all that is stored again so much later. */
+/**
+ * After it found too few copies to delete, eviction looks at all that is stored again so much
+ * later.
+ */
 const EVICT_AGAIN_MS: number = HOUR_MS
 /** Until what others gave up is looked at: all have heard of it by then, if all are there. */
 const REVIEW_MS: number = MINUTE_MS / 2
@@ -85,7 +89,10 @@ export class Reclaim {
     await this.#turn
   }
 
-  /** Now, and again as other members answer, as long as there is more to give up. only: a volume; local copies are left alone then. */
+  /**
+   * Now, and again as other members answer, as long as there is more to give up. only: a volume;
+   * local copies are left alone then.
+   */
   now(
     { only, nameOf }: { only: VolumeId | undefined; nameOf: (volume: VolumeId) => string },
     signal: AbortSignal,

@@ -1,6 +1,7 @@
-// Which stripes are to be packed anew, and which of them together: those of which less than half is needed, those whose
-// chunks belong into another class by now, and of small ones as many as fill one, or a few. So packing anew writes no more
-// than it frees, but for what small writes left. In memory are the names of the chunks of a stripe or two of each class.
+// Which stripes are to be packed anew, and which of them together: those of which less than half is
+// needed, those whose chunks belong into another class by now, and of small ones as many as fill
+// one, or a few. So packing anew writes no more than it frees, but for what small writes left. In
+// memory are the names of the chunks of a stripe or two of each class.
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
@@ -40,7 +41,10 @@ interface OpenBatch {
 export class RepackCandidates {
   readonly #open = new Map<string, OpenBatch>()
 
-  /** See what a stripe that is needed for something is good for. returns a batch that is full by now. */
+  /**
+   * See what a stripe that is needed for something is good for. returns a batch that is full by
+   * now.
+   */
   add(id: StripeId, stripe: MappedStripe, needs: readonly Need[]): Batch | undefined {
     const own = needs.filter((need) => isSameClass(need.class, stripe.class))
     const dataBytes = bytesOf(stripe.header.chunks)

@@ -1,5 +1,6 @@
-// Packs chunks that are in stripes already into a new one: whole, on distinct peers, before it is recorded. So what was
-// there before may be condemned then, and at no moment is less redundancy there.
+// Packs chunks that are in stripes already into a new one: whole, on distinct peers, before it is
+// recorded. So what was there before may be condemned then, and at no moment is less redundancy
+// there.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
@@ -38,8 +39,9 @@ export class Repacker {
   }
 
   /**
-   * Put chunks, the bytes of at most a stripe, into one of this class. In memory: all of it. returns the stripe, which may
-   * be one that there was. throws 'not-placed' where too few peers take shards, 'chunk-unavailable'.
+   * Put chunks, the bytes of at most a stripe, into one of this class. In memory: all of it.
+   * returns the stripe, which may be one that there was. throws 'not-placed' where too few peers
+   * take shards, 'chunk-unavailable'.
    */
   async place(
     chunks: readonly SealedChunk[],

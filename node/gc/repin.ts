@@ -1,6 +1,6 @@
-// After a pin was set or taken away: packs anew, for the class that they are to be in now, the chunks of all files below.
-// What it does not get done, or what is moved meanwhile, the next collection of garbage finds (collect.ts), which also
-// gives up the stripes of the old class.
+// After a pin was set or taken away: packs anew, for the class that they are to be in now, the
+// chunks of all files below. What it does not get done, or what is moved meanwhile, the next
+// collection of garbage finds (collect.ts), which also gives up the stripes of the old class.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
@@ -36,7 +36,9 @@ export class Repin {
     this.#parts = parts
   }
 
-  /** A folder or file has another class: see to it in the background, after what was asked before. */
+  /**
+   * A folder or file has another class: see to it in the background, after what was asked before.
+   */
   add(target: ViewTarget): void {
     this.#work = this.#work
       .then(() => new Repacking(this.#parts, this.#stopped.signal).run(target))

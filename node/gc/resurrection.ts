@@ -1,8 +1,9 @@
-// Keeps from being swept what this node is about to need. A stripe that somebody condemned is recorded anew, which takes
-// that back, if an open write has touched a chunk of it, or an open file reaches one, and the chunk surely lies in no other. It
-// is recorded as soon as the `condemn` is applied, before anything else happens: so no claim of this node covers the
-// `condemn` but not the objection, and whoever finds the `condemn` stable has seen the objection too.
-// A member that may not write to the log fetches the chunks into its own store instead.
+// Keeps from being swept what this node is about to need. A stripe that somebody condemned is
+// recorded anew, which takes that back, if an open write has touched a chunk of it, or an open file
+// reaches one, and the chunk surely lies in no other. It is recorded as soon as the `condemn` is
+// applied, before anything else happens: so no claim of this node covers the `condemn` but not the
+// objection, and whoever finds the `condemn` stable has seen the objection too. A member that may
+// not write to the log fetches the chunks into its own store instead.
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { DedupCheck } from '../stripes/dedup-check.ts'

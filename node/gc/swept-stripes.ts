@@ -37,7 +37,10 @@ const LOOKERS = 2
 export interface SweepsLog {
   /** Up to where it is stable now. */
   readonly stable: () => Hlc
-  /** The clock of the `condemn` that the sweep of a stripe goes on from; undefined if it is not condemned. */
+  /**
+   * The clock of the `condemn` that the sweep of a stripe goes on from; undefined if it is not
+   * condemned.
+   */
   readonly condemnedAt: (id: StripeId) => Hlc | undefined
   /** The author and time of a sweep; undefined if the stripe is not swept. */
   readonly sweptBy: (
@@ -79,7 +82,10 @@ export class SweptStripes {
   /** Something was swept since the last look, by somebody else. */
   #hasNews = true
   #lookedAt: Instant | undefined
-  /** When something that waits may go, by the wall clock, and up to where the log must be stable for it. */
+  /**
+   * When something that waits may go, by the wall clock, and up to where the log must be stable for
+   * it.
+   */
   #nextMs: number | undefined
   #awaited: Hlc | undefined
   /** Found needless, and nothing of them is here. */
@@ -188,7 +194,10 @@ export class SweptStripes {
     this.#done.add(id)
   }
 
-  /** Is it needed for one of these chunks, which live? Unknown: stripes list them that nobody here has looked through. */
+  /**
+   * Is it needed for one of these chunks, which live? Unknown: stripes list them that nobody here
+   * has looked through.
+   */
   async #stateOf(
     { id }: Swept,
     needed: readonly ChunkId[],

@@ -131,7 +131,9 @@ export class VolumeGc {
     return this.#parts
   }
 
-  /** Stripes were swept since the last survey: copies of their chunks here may be needed no more. */
+  /**
+   * Stripes were swept since the last survey: copies of their chunks here may be needed no more.
+   */
   get hasSwept(): boolean {
     return this.#hasSwept
   }
@@ -182,8 +184,9 @@ export class VolumeGc {
   }
 
   /**
-   * Survey, settle what was condemned, and condemn more: all that is found, or what the day allows; by itself only if it
-   * is this node's turn. The lease is to be ended when `surveyed` is done with.
+   * Survey, settle what was condemned, and condemn more: all that is found, or what the day allows;
+   * by itself only if it is this node's turn. The lease is to be ended when `surveyed` is done
+   * with.
    */
   async collect(
     { isAsked }: { isAsked: boolean },

@@ -1,5 +1,6 @@
-// The one shape of a background job: it runs at its times and when it is woken, one run at a time, and a run that fails
-// is only logged: the next has its chance. A wake during a run starts another after it, so that nothing is missed.
+// The one shape of a background job: it runs at its times and when it is woken, one run at a time,
+// and a run that fails is only logged: the next has its chance. A wake during a run starts another
+// after it, so that nothing is missed.
 //
 // The times are spread by a fifth either way: nodes that were started together do not work in step.
 import { asShoalError } from '../../protocol/errors.ts'
@@ -54,7 +55,9 @@ export class Job {
     this.#timer = this.#parts.clock.timer(0, () => this.#begin())
   }
 
-  /** Run now, or after the run that is under way; also before start(). throws what the run throws. */
+  /**
+   * Run now, or after the run that is under way; also before start(). throws what the run throws.
+   */
   async now(signal?: AbortSignal): Promise<void> {
     while (this.#running !== undefined) await this.#running
     this.#stopped.signal.throwIfAborted()

@@ -1,6 +1,7 @@
-// Extended attributes and access control lists of a mount: xattr(7) and acl(5) over the namespace. Who may read or
-// change them the kernel has checked. Setting an access ACL sets the mode, and the mode is what that says of the owner,
-// the mask and others (posix-acl.ts); what is made in a folder inherits its default ACL, its group if it is set-gid.
+// Extended attributes and access control lists of a mount: xattr(7) and acl(5) over the namespace.
+// Who may read or change them the kernel has checked. Setting an access ACL sets the mode, and the
+// mode is what that says of the owner, the mask and others (posix-acl.ts); what is made in a folder
+// inherits its default ACL, its group if it is set-gid.
 import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -28,7 +29,10 @@ const TOLD = 'user.shoal.'
 const STATE = `${TOLD}state`
 const NAMESPACES = ['user.', 'trusted.', 'security.']
 
-/** throws ShoalError 'unsupported' for a name in another namespace, 'EINVAL' for a namespace without a name. */
+/**
+ * throws ShoalError 'unsupported' for a name in another namespace, 'EINVAL' for a namespace without
+ * a name.
+ */
 export function keptName(name: string): XattrName {
   const parsed = parseXattrName(name)
   if (isAclName(parsed)) return parsed
@@ -40,7 +44,10 @@ export function keptName(name: string): XattrName {
   return parsed
 }
 
-/** As getxattr(2), also what is told of a file. mode: as the mount shows it. returns undefined if it is not set. */
+/**
+ * As getxattr(2), also what is told of a file. mode: as the mount shows it. returns undefined if it
+ * is not set.
+ */
 export async function readXattr(
   parts: { readonly namespace: Namespace; readonly contents: FileContents },
   target: ViewTarget,
@@ -102,13 +109,19 @@ export function setXattr(
   })
 }
 
-/** throws ShoalError 'ENODATA' if it is not set, but for an ACL: without one the mode is all there is. */
+/**
+ * throws ShoalError 'ENODATA' if it is not set, but for an ACL: without one the mode is all there
+ * is.
+ */
 export function removeXattr(namespace: Namespace, target: ViewTarget, name: XattrName): void {
   if (isAclName(name) && namespace.xattrs.get(target, name) === undefined) return
   namespace.xattrs.remove(target, name)
 }
 
-/** Make something in a folder: `make` with the attributes that it gets there, from what was asked for. */
+/**
+ * Make something in a folder: `make` with the attributes that it gets there, from what was asked
+ * for.
+ */
 export function makeInheriting<Made extends ViewTarget>(
   namespace: Namespace,
   dir: NodeId,

@@ -1,4 +1,5 @@
-// Open handles of a mount, and what programs do through them: reading, writing, sizes, and making it all durable.
+// Open handles of a mount, and what programs do through them: reading, writing, sizes, and making
+// it all durable.
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB } from '../../protocol/units.ts'
@@ -20,7 +21,9 @@ const KEEP_SIZE = 1
 const PUNCH_HOLE = 2
 const ZERO_RANGE = 16
 
-/** Up to here, reading what was written and not closed costs less than storing it to reference it. */
+/**
+ * Up to here, reading what was written and not closed costs less than storing it to reference it.
+ */
 const COPY_READ_MAX: number = 128 * KIB
 
 export interface FileHandlesComponents {
@@ -88,7 +91,10 @@ export class FileHandles {
     return bytes.byteLength
   }
 
-  /** As fallocate(2). What is allocated stays a hole, and so takes no space that others could not take first. */
+  /**
+   * As fallocate(2). What is allocated stays a hole, and so takes no space that others could not
+   * take first.
+   */
   async allocate(handle: number, mode: number, position: number, length: number): Promise<void> {
     const { signal } = this.#c
     const keepsSize = (mode & KEEP_SIZE) !== 0
@@ -103,7 +109,10 @@ export class FileHandles {
     })
   }
 
-  /** Where data, or a hole, begins or goes on, as lseek(2) with SEEK_DATA or SEEK_HOLE. throws 'ENXIO'. */
+  /**
+   * Where data, or a hole, begins or goes on, as lseek(2) with SEEK_DATA or SEEK_HOLE. throws
+   * 'ENXIO'.
+   */
   async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
     const { files, signal } = this.#c
     const file = this.#file(handle)
@@ -118,7 +127,10 @@ export class FileHandles {
     })
   }
 
-  /** Take bytes of one open file over into another, or elsewhere in the same. returns how many: fewer only at its end. */
+  /**
+   * Take bytes of one open file over into another, or elsewhere in the same. returns how many:
+   * fewer only at its end.
+   */
   async copyRange(from: HandlePosition, to: HandlePosition, lengthMax: number): Promise<number> {
     const { files, signal } = this.#c
     const file = this.#file(from.handle)
@@ -147,8 +159,9 @@ export class FileHandles {
     const file = this.#file(handle)
     files.checkAccepted(file)
     await this.#commitLast(file)
-    // Also where nothing was written: the file may be new, or another handle's changes on their way. Otherwise the batch
-    // ends by itself, and with it what many files have: a failure of that is fsync's to tell.
+    // Also where nothing was written: the file may be new, or another handle's changes on their
+    // way. Otherwise the batch ends by itself, and with it what many files have: a failure of that
+    // is fsync's to tell.
     if (!isAsync) await namespace.volume.commit()
   }
 
@@ -220,7 +233,10 @@ export class FileHandles {
     }
   }
 
-  /** Of what the kernel found by a name, which may be gone, or another file's, by now: then it is to look again. */
+  /**
+   * Of what the kernel found by a name, which may be gone, or another file's, by now: then it is to
+   * look again.
+   */
   #openNamed(target: FileTarget): number {
     const { files, namespace } = this.#c
     const file = files.get(target)

@@ -1,4 +1,5 @@
-// What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of Shoal beyond this file.
+// What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of
+// Shoal beyond this file.
 import type { LockFamily } from '../../protocol/locks/claim.ts'
 import type { LockKind, LockRange } from '../../protocol/locks/held-locks.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
@@ -11,7 +12,10 @@ export type { LockInTheWay }
 export interface FileSystem {
   /** A child by name, or undefined. */
   lookup(parent: number, name: string): Promise<Attributes | undefined>
-  /** May the kernel keep what this name means, or that it means nothing, until it is told? Always without. */
+  /**
+   * May the kernel keep what this name means, or that it means nothing, until it is told? Always
+   * without.
+   */
   readonly keepsName?: (name: string) => boolean
   getAttributes(inode: number): Promise<Attributes>
   setAttributes(
@@ -48,7 +52,9 @@ export interface FileSystem {
     mode: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }>
-  /** As open(2) with O_TMPFILE: a file without a name, for a folder in which link() may give it one. */
+  /**
+   * As open(2) with O_TMPFILE: a file without a name, for a folder in which link() may give it one.
+   */
   createNameless(
     parent: number,
     mode: number,
@@ -63,18 +69,30 @@ export interface FileSystem {
   ): Promise<readonly Uint8Array[]>
   /** `bytes` is only valid until the promise settles. returns bytes written. */
   write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number>
-  /** As fallocate(2); mode: KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16. throws 'unsupported' for others, 'ENOSPC', 'EFBIG'. */
+  /**
+   * As fallocate(2); mode: KEEP_SIZE 1, PUNCH_HOLE 2, ZERO_RANGE 16. throws 'unsupported' for
+   * others, 'ENOSPC', 'EFBIG'.
+   */
   allocate(handle: number, mode: number, position: number, length: number): Promise<void>
-  /** The first byte from `position` on that is data, or in a hole, as lseek(2) finds it. throws 'ENXIO'. */
+  /**
+   * The first byte from `position` on that is data, or in a hole, as lseek(2) finds it. throws
+   * 'ENXIO'.
+   */
   seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number>
-  /** As copy_file_range(2). returns bytes copied. throws 'unsupported': the kernel then reads and writes them. */
+  /**
+   * As copy_file_range(2). returns bytes copied. throws 'unsupported': the kernel then reads and
+   * writes them.
+   */
   copyRange(from: HandlePosition, to: HandlePosition, length: number): Promise<number>
   /** Called at each close(2); errors reach the closer. */
   flush(handle: number): Promise<void>
   fsync(handle: number): Promise<void>
   release(handle: number): Promise<void>
   openFolder(inode: number): Promise<number>
-  /** Entries after `cookie` (0 = start), in a stable order; '.' and '..' are the driver's. Cookies are > 0. */
+  /**
+   * Entries after `cookie` (0 = start), in a stable order; '.' and '..' are the driver's. Cookies
+   * are > 0.
+   */
   readFolder(handle: number, cookie: number, countMax: number): Promise<readonly FolderEntry[]>
   releaseFolder(handle: number): Promise<void>
   /** fsync(2) of a folder: names made, moved and removed so far survive power loss. */
@@ -88,9 +106,15 @@ export interface FileSystem {
   listXattrs(inode: number): Promise<readonly string[]>
   /** throws 'ENODATA', 'unsupported'. */
   removeXattr(inode: number, name: string): Promise<void>
-  /** Locks, if they are arbitrated here; else the kernel does it, between the processes of this machine. */
+  /**
+   * Locks, if they are arbitrated here; else the kernel does it, between the processes of this
+   * machine.
+   */
   readonly locks?: Locks | undefined
-  /** The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never fails. */
+  /**
+   * The kernel now holds an inode that it was given in a folder's entries, as after a lookup. Never
+   * fails.
+   */
   retain(inode: number): void
   /** The kernel dropped its reference to an inode (FORGET): `count` lookups less. Never fails. */
   forget(inode: number, count: number): void
@@ -173,13 +197,18 @@ export interface SetXattr {
   readonly keepsSetGid: boolean
 }
 
-/** What a driver offers to the file system: make the kernel forget what a remote change made stale. */
+/**
+ * What a driver offers to the file system: make the kernel forget what a remote change made stale.
+ */
 export interface Invalidator {
   /** Attributes and cached content of an inode. */
   inode(inode: number): void
   /** A name in a folder, present or cached as absent. */
   entry(parent: number, name: string): void
-  /** Resolves when the kernel has been told what came so far; of content that is being read, when that is over. */
+  /**
+   * Resolves when the kernel has been told what came so far; of content that is being read, when
+   * that is over.
+   */
   settled(): Promise<void>
 }
 
@@ -189,7 +218,10 @@ export interface MountedFileSystem extends AsyncDisposable {
   readonly invalidator: Invalidator
   /** Resolves when the mount is gone, by unmount() or by an outer umount(8). */
   readonly ended: Promise<void>
-  /** Unmount; pending requests are answered first. `force` detaches a busy mount. throws ShoalError 'EBUSY'. */
+  /**
+   * Unmount; pending requests are answered first. `force` detaches a busy mount. throws ShoalError
+   * 'EBUSY'.
+   */
   unmount(options?: { force?: boolean }): Promise<void>
 }
 
@@ -199,7 +231,9 @@ export interface MountOptions {
   readonly nonEmpty?: boolean
   /** May other users of the machine look in? Default: no, also where root mounts. */
   readonly allowOther?: boolean
-  /** How long the kernel may trust attributes and names, in ms; remote changes invalidate earlier. */
+  /**
+   * How long the kernel may trust attributes and names, in ms; remote changes invalidate earlier.
+   */
   readonly attributeTimeoutMs?: number
   readonly entryTimeoutMs?: number
 }

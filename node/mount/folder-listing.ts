@@ -1,7 +1,8 @@
-// One reading of a folder, from its start: entries in the order of the namespace's keys, each with a cookie that counts
-// up. A cookie once given means the same entry as long as the reading is kept, whatever is made and removed meanwhile:
-// going back to it scans its page again, and an entry is known by the mark of its name. What came since may be left out;
-// what is gone is never given. Memory: four bytes per entry read, and a key per page, which is what was asked for at a time.
+// One reading of a folder, from its start: entries in the order of the namespace's keys, each with
+// a cookie that counts up. A cookie once given means the same entry as long as the reading is kept,
+// whatever is made and removed meanwhile: going back to it scans its page again, and an entry is
+// known by the mark of its name. What came since may be left out; what is gone is never given.
+// Memory: four bytes per entry read, and a key per page, which is what was asked for at a time.
 import { crc32 } from 'node:zlib'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -55,7 +56,10 @@ export class FolderListing {
     return found.slice(0, countMax)
   }
 
-  /** At least `count` entries after those of all pages, if there are so many, and never half of a collision. */
+  /**
+   * At least `count` entries after those of all pages, if there are so many, and never half of a
+   * collision.
+   */
   async #next(count: number): Promise<readonly ListingEntry[] | undefined> {
     const before = this.#pages.at(-1)
     if (before !== undefined && before.last === undefined) return undefined

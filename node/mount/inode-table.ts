@@ -1,6 +1,7 @@
-// Inode numbers: what the kernel calls a directory, file or conflict copy of a mount. A number is made from the id, so
-// it is the same at the next mount and on other nodes, short of a rare clash, which takes the next free number. A
-// number is kept while the kernel holds it. Memory: O(what the kernel holds).
+// Inode numbers: what the kernel calls a directory, file or conflict copy of a mount. A number is
+// made from the id, so it is the same at the next mount and on other nodes, short of a rare clash,
+// which takes the next free number. A number is kept while the kernel holds it. Memory: O(what the
+// kernel holds).
 import { LRUCache } from 'lru-cache'
 import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -10,7 +11,10 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 
 const ROOT_INODE = 1
 const LISTED_MAX = 16_384
-/** Numbers stay below 2^48, so that they are exact in JavaScript and fit where programs keep 64 bits. */
+/**
+ * Numbers stay below 2^48, so that they are exact in JavaScript and fit where programs keep 64
+ * bits.
+ */
 const INODE_BITS_BYTES = 6
 
 interface Known {
@@ -22,7 +26,9 @@ interface Known {
 export class InodeTable {
   readonly #byNumber = new Map<number, Known>()
   readonly #byKey = new Map<string, number>()
-  /** Entries of listings that the kernel may come to hold; old ones are of listings long answered. */
+  /**
+   * Entries of listings that the kernel may come to hold; old ones are of listings long answered.
+   */
   readonly #listed = new LRUCache<number, ViewTarget>({ max: LISTED_MAX })
   readonly #root: ViewTarget
 
@@ -83,7 +89,9 @@ export class InodeTable {
     return number
   }
 
-  /** The kernel dropped so many lookups. returns what it does not hold any more, if that was all. */
+  /**
+   * The kernel dropped so many lookups. returns what it does not hold any more, if that was all.
+   */
   forget(inode: number, count: number): ViewTarget | undefined {
     const known = this.#byNumber.get(inode)
     if (known === undefined || known.target === this.#root) return undefined

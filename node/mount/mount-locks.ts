@@ -1,5 +1,6 @@
-// Locks of a mount's processes, where they are those of all nodes: what the kernel asks for by inode, owner and handle is
-// asked of the volume's locks, and what these say is done to open files and to what the kernel caches.
+// Locks of a mount's processes, where they are those of all nodes: what the kernel asks for by
+// inode, owner and handle is asked of the volume's locks, and what these say is done to open files
+// and to what the kernel caches.
 import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { LockFamily } from '../../protocol/locks/claim.ts'
@@ -23,7 +24,10 @@ export interface MountLocksComponents {
 
 export class MountLocks implements Locks, LockUser {
   readonly #c: MountLocksComponents
-  /** Who has locked what through a handle: an open file description, which goes with it, is not told apart otherwise. */
+  /**
+   * Who has locked what through a handle: an open file description, which goes with it, is not told
+   * apart otherwise.
+   */
   readonly #byHandle = new Map<number, { readonly file: NodeId; readonly owners: Set<string> }>()
 
   constructor(components: MountLocksComponents) {

@@ -1,5 +1,6 @@
-// The mounts of a node: one file system per folder, unmounted when the node stops. Whoever unmounts waits until what was
-// written is durable, and is told if it is not; of a mount that somebody else ends the node's log says it.
+// The mounts of a node: one file system per folder, unmounted when the node stops. Whoever unmounts
+// waits until what was written is durable, and is told if it is not; of a mount that somebody else
+// ends the node's log says it.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { DriverName } from '../control/api.ts'
@@ -107,7 +108,10 @@ export class Mounts {
     return status
   }
 
-  /** folder: as it was named, or without symlinks. throws ShoalError 'ENOENT' if nothing is mounted there, 'EBUSY' unless `force`. */
+  /**
+   * folder: as it was named, or without symlinks. throws ShoalError 'ENOENT' if nothing is mounted
+   * there, 'EBUSY' unless `force`.
+   */
   async unmount(folder: string, force: boolean): Promise<void> {
     const mounts = [...this.#mounts.values()]
     const mount =
@@ -119,7 +123,10 @@ export class Mounts {
     await mount.over
   }
 
-  /** End all mounts, busy ones by force: the node is going away. Each is tried, the first failure is thrown at the end. */
+  /**
+   * End all mounts, busy ones by force: the node is going away. Each is tried, the first failure is
+   * thrown at the end.
+   */
   async stop(): Promise<void> {
     const ends = await Promise.allSettled(
       [...this.#mounts.values()].map(async ({ mounted, over }) => {

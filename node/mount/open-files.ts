@@ -1,6 +1,7 @@
-// Open files of a mount, one record per inode however many handles it has, so that all handles of this node see each
-// other's writes at once. A record keeps what its handles have seen: what is written is an edit of that, and replaces
-// nothing else. What has come since from elsewhere and nobody here has read stays, as the other side of a conflict.
+// Open files of a mount, one record per inode however many handles it has, so that all handles of
+// this node see each other's writes at once. A record keeps what its handles have seen: what is
+// written is an edit of that, and replaces nothing else. What has come since from elsewhere and
+// nobody here has read stays, as the other side of a conflict.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -39,7 +40,10 @@ export interface OpenFile {
   refused: ShoalError | undefined
   /** Why these handles may not even read: their locks ran out. */
   lost: ShoalError | undefined
-  /** What it began with, if it has no name and is known to this mount alone: then nothing of it is logged. */
+  /**
+   * What it began with, if it has no name and is known to this mount alone: then nothing of it is
+   * logged.
+   */
   nameless: FileVersion | undefined
   /** Its last name was removed through this mount. */
   isRemoved: boolean
@@ -98,7 +102,10 @@ export class OpenFiles {
     this.end(file)
   }
 
-  /** The last handle takes the record with it; of a file without a name, the last that the kernel knows of it. */
+  /**
+   * The last handle takes the record with it; of a file without a name, the last that the kernel
+   * knows of it.
+   */
   end(file: OpenFile): void {
     if (file.handles > 0) return
     if (isNameless(file) && this.#inodes.numberOf(file.target) !== undefined) return
@@ -131,8 +138,8 @@ export class OpenFiles {
   }
 
   /**
-   * Somebody looks: its handles see what the file holds by now, unless they are writing. A conflict copy is one version,
-   * and what they make of it.
+   * Somebody looks: its handles see what the file holds by now, unless they are writing. A conflict
+   * copy is one version, and what they make of it.
    */
   see(file: OpenFile): void {
     if (file.editor !== undefined || file.nameless !== undefined) return
@@ -152,7 +159,10 @@ export class OpenFiles {
     return file.reader.reader
   }
 
-  /** What a file holds, with what was written and is in no version yet, to copy from until the lease ends. */
+  /**
+   * What a file holds, with what was written and is in no version yet, to copy from until the lease
+   * ends.
+   */
   async copySource(
     file: OpenFile,
     signal: AbortSignal,
@@ -162,7 +172,10 @@ export class OpenFiles {
     return this.#contents.copySource(file.target.id, seenBy(file), edited)
   }
 
-  /** throws why what was written through the file's handles was refused, as whoever goes on would leave a hole. */
+  /**
+   * throws why what was written through the file's handles was refused, as whoever goes on would
+   * leave a hole.
+   */
   checkAccepted({ refused }: OpenFile): void {
     if (refused !== undefined) throw refused
   }
@@ -211,8 +224,9 @@ export class OpenFiles {
   }
 
   /**
-   * Its last name was removed here. What it holds stays for its handles, and for those that the kernel opens because it
-   * had found it before: it is sent back only once to look again, which in a file replaced over and over is too few.
+   * Its last name was removed here. What it holds stays for its handles, and for those that the
+   * kernel opens because it had found it before: it is sent back only once to look again, which in
+   * a file replaced over and over is too few.
    */
   async remove(target: FileTarget, kept: () => void): Promise<void> {
     const known = this.get(target)
@@ -304,7 +318,9 @@ export class OpenFiles {
   }
 }
 
-/** Has no name, or has lost its last: only its handles, and what the kernel knows of it, keep it. */
+/**
+ * Has no name, or has lost its last: only its handles, and what the kernel knows of it, keep it.
+ */
 export function isNameless({ nameless, isRemoved }: OpenFile): boolean {
   return nameless !== undefined || isRemoved
 }

@@ -1,5 +1,6 @@
-// Open folders of a mount. The kernel keeps what it read through one handle, and goes on from there through another; so a
-// cookie names its reading too, and readings are shared by all handles, the latest of them kept when theirs are closed.
+// Open folders of a mount. The kernel keeps what it read through one handle, and goes on from there
+// through another; so a cookie names its reading too, and readings are shared by all handles, the
+// latest of them kept when theirs are closed.
 import { LRUCache } from 'lru-cache'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'

@@ -1,7 +1,8 @@
-// POSIX access control lists, as the attributes system.posix_acl_access and system.posix_acl_default hold them. What the
-// mode says of the same (of the owner, of the mask or without one the group, of others) is not read from a stored
-// access ACL but from the mode: so a chmod need not change the ACL, and the two cannot contradict each other, whoever
-// changed them at the same time.
+// POSIX access control lists, as the attributes system.posix_acl_access and
+// system.posix_acl_default hold them. What the mode says of the same (of the owner, of the mask or
+// without one the group, of others) is not read from a stored access ACL but from the mode: so a
+// chmod need not change the ACL, and the two cannot contradict each other, whoever changed them at
+// the same time.
 //
 // Source: acl(5); fs/posix_acl.c and include/uapi/linux/posix_acl_xattr.h of Linux 6.18.
 import { ShoalError } from '../../protocol/errors.ts'
@@ -48,7 +49,10 @@ export function aclWithMode(acl: Uint8Array, mode: number): Uint8Array {
   )
 }
 
-/** The mode that goes with an ACL: its permission bits from that, the others from `mode`. throws ShoalError 'EINVAL'. */
+/**
+ * The mode that goes with an ACL: its permission bits from that, the others from `mode`. throws
+ * ShoalError 'EINVAL'.
+ */
 export function modeWithAcl(mode: number, acl: Uint8Array): number {
   const entries = parse(acl)
   const shiftOf = modeShifts(entries)
@@ -66,7 +70,8 @@ export function isMinimal(acl: Uint8Array): boolean {
 }
 
 /**
- * Mode and access ACL of what is made with a mode where this default ACL holds: what both allow. No umask applies there.
+ * Mode and access ACL of what is made with a mode where this default ACL holds: what both allow. No
+ * umask applies there.
  * throws ShoalError 'EINVAL'.
  */
 export function inheritedAccess(
@@ -78,7 +83,10 @@ export function inheritedAccess(
   return { mode: made, acl: isMinimal(defaultAcl) ? undefined : aclWithMode(defaultAcl, made) }
 }
 
-/** By tag which bits of the mode say what its entry says: the group's are the mask's, if there is one. */
+/**
+ * By tag which bits of the mode say what its entry says: the group's are the mask's, if there is
+ * one.
+ */
 function modeShifts(entries: readonly Entry[]): ReadonlyMap<number, number> {
   const hasMask = entries.some(({ tag }) => tag === MASK)
   return new Map([

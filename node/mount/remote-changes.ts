@@ -1,5 +1,5 @@
-// What the kernel caches of a volume, taken back when a change comes from elsewhere (another node, or this node's other
-// doors). What the mount itself changes the kernel knows of.
+// What the kernel caches of a volume, taken back when a change comes from elsewhere (another node,
+// or this node's other doors). What the mount itself changes the kernel knows of.
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -58,8 +58,8 @@ export class RemoteChanges {
   }
 
   /**
-   * Make the ops of what the kernel wrote to a file: it has the content, and knows the names, but those that are in a
-   * conflict before or after it, or are there only since.
+   * Make the ops of what the kernel wrote to a file: it has the content, and knows the names, but
+   * those that are in a conflict before or after it, or are there only since.
    */
   logging<Result>(target: ViewTarget, make: () => Result): Result {
     const before = new Set(this.#plainNames(target).map(String))
@@ -126,8 +126,8 @@ export class RemoteChanges {
 }
 
 /**
- * Is the kernel told whenever what a name means changes? Not of other spellings than the normal form, since there are
- * many, nor of what shows as a conflict copy, since changes do not name it.
+ * Is the kernel told whenever what a name means changes? Not of other spellings than the normal
+ * form, since there are many, nor of what shows as a conflict copy, since changes do not name it.
  */
 export function keepsName(name: string): boolean {
   return collisionKey(name as Name) === name && plainNameOf(name as Name) === undefined

@@ -1,5 +1,5 @@
-// Whose everything is in a mount, where the ids that other machines use mean nothing on this one: as of the options uid,
-// gid and umask of mount(8) for file systems without owners.
+// Whose everything is in a mount, where the ids that other machines use mean nothing on this one:
+// as of the options uid, gid and umask of mount(8) for file systems without owners.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { AttributeChange } from './file-system.ts'
@@ -26,7 +26,8 @@ export function ownerOf({ uid, gid }: ShownOwner): {
 }
 
 /**
- * A change without what is shown anyway: what nothing shows nobody here can mean to take from others.
+ * A change without what is shown anyway: what nothing shows nobody here can mean to take from
+ * others.
  * throws ShoalError 'EPERM' for another owner than that.
  */
 export function withoutShownOwner(

@@ -1,7 +1,8 @@
-// Files without a name, known to this mount alone. Those of O_TMPFILE, until link(2) gives them one: only then they are
-// logged, made and written at once; those that never get one leave nothing. They have no extended attributes. And those
-// whose last name was removed through this mount while they were open: they live until they are closed, though the log
-// forgets them, and what is done to them is not logged.
+// Files without a name, known to this mount alone. Those of O_TMPFILE, until link(2) gives them
+// one: only then they are logged, made and written at once; those that never get one leave nothing.
+// They have no extended attributes. And those whose last name was removed through this mount while
+// they were open: they live until they are closed, though the log forgets them, and what is done to
+// them is not logged.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
@@ -55,7 +56,10 @@ export class UnlinkedInodes {
     return { kind: 'inode', id, link: ROOT, version: undefined }
   }
 
-  /** A name of it was removed here: if that was the last, it lives on for who has it open, or is about to. */
+  /**
+   * A name of it was removed here: if that was the last, it lives on for who has it open, or is
+   * about to.
+   */
   removed(target: ViewTarget | undefined): void {
     if (target?.kind !== 'inode' || target.version !== undefined) return
     const { files, namespace } = this.#c
@@ -68,7 +72,10 @@ export class UnlinkedInodes {
     files.remove(target, keep).catch(() => undefined)
   }
 
-  /** It shows under some name: one that was removed does so again if somebody changed it elsewhere meanwhile. */
+  /**
+   * It shows under some name: one that was removed does so again if somebody changed it elsewhere
+   * meanwhile.
+   */
   found(target: ViewTarget): ViewTarget {
     if (this.#byId.get(target.id)?.made !== undefined) return target
     this.#byId.delete(target.id)
@@ -96,8 +103,8 @@ export class UnlinkedInodes {
   }
 
   /**
-   * Give a file a name, which `create` does: it is made and what was written to it is logged in one step. returns false,
-   * with nothing done, for what has one.
+   * Give a file a name, which `create` does: it is made and what was written to it is logged in one
+   * step. returns false, with nothing done, for what has one.
    */
   async name(
     target: ViewTarget,

@@ -1,5 +1,6 @@
-// How many events of each kind a log takes in an hour: a peer that makes many must not push out of it what others did, or
-// what it did itself before. What is above is counted, and told in one line when the hour is over.
+// How many events of each kind a log takes in an hour: a peer that makes many must not push out of
+// it what others did, or what it did itself before. What is above is counted, and told in one line
+// when the hour is over.
 import type { PeerId } from '../../protocol/ids.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -33,7 +34,10 @@ export class EventRates {
     return true
   }
 
-  /** Events that tell of those that were left out in hours that are over, or (`all`) also in those that are not. */
+  /**
+   * Events that tell of those that were left out in hours that are over, or (`all`) also in those
+   * that are not.
+   */
   drain(nowMs: WallTime, all: boolean): SecurityEvent[] {
     return [...this.#hours].flatMap(([kind, { startMs, leftOut }]) => {
       if (!all && !isOver(startMs, nowMs)) return []

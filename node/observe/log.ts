@@ -1,5 +1,6 @@
-// The log of a running node: JSON lines in `<home>/logs/node.log`, at most LOG_BYTES_MAX long; then it becomes
-// `node.log.old`, which replaces the one before. Lines are written at once, so that a crash does not take the last away.
+// The log of a running node: JSON lines in `<home>/logs/node.log`, at most LOG_BYTES_MAX long; then
+// it becomes `node.log.old`, which replaces the one before. Lines are written at once, so that a
+// crash does not take the last away.
 import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { destination, pino, stdSerializers, stdTimeFunctions } from 'pino'

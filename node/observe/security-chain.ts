@@ -1,6 +1,6 @@
-// The files of a security log (docs/formats/security-log.md) and what they prove: each line names the hash of the one
-// before, so that no line can be changed, left out or put in without a break, but for those at the end; of these the last
-// number and hash are held elsewhere.
+// The files of a security log (docs/formats/security-log.md) and what they prove: each line names
+// the hash of the one before, so that no line can be changed, left out or put in without a break,
+// but for those at the end; of these the last number and hash are held elsewhere.
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
@@ -78,7 +78,10 @@ export async function* readEntries(files: LogFiles): AsyncGenerator<SecurityEntr
     yield (await readLines(files, file)).flatMap(({ read }) => (read ? [read.entry] : []))
 }
 
-/** The hash of an event's line, as it is or as the next one names it; undefined for one that is not kept. */
+/**
+ * The hash of an event's line, as it is or as the next one names it; undefined for one that is not
+ * kept.
+ */
 export async function hashOf(files: LogFiles, number: number): Promise<string | undefined> {
   for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE]) {
     for (const { read } of await readLines(files, file)) {

@@ -1,6 +1,7 @@
-// The security log of a node, on its disk: what its parts reported, numbered and hash-chained (security-chain.ts). Each
-// event is written and synced in the background. Its head is kept in the index, too, and told to other members once it is
-// durable: a log that was cut or changed is noticed here at the next start, and by them.
+// The security log of a node, on its disk: what its parts reported, numbered and hash-chained
+// (security-chain.ts). Each event is written and synced in the background. Its head is kept in the
+// index, too, and told to other members once it is durable: a log that was cut or changed is
+// noticed here at the next start, and by them.
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -109,7 +110,8 @@ export class SecurityLog {
     const kept = decodeKept(kv.get(HEAD_KEY))
     const examined = await examine(filesOf(components), kept)
     const { last, problems, hasTail } = examined
-    // Others may hold the one that was kept: the next event follows from that, whatever was made of it.
+    // Others may hold the one that was kept: the next event follows from that, whatever was made of
+    // it.
     const isBehind = kept !== undefined && (last?.number ?? 0) <= kept.link.number
     const newest = isBehind ? kept.link : last
     const log = new SecurityLog(components, options, { examined, newest, kept })
@@ -253,7 +255,10 @@ export class SecurityLog {
     this.#fileBytes += bytes.length
   }
 
-  /** Cut where the last whole line ends: what is behind was being written when the node ended, or could not be. */
+  /**
+   * Cut where the last whole line ends: what is behind was being written when the node ended, or
+   * could not be.
+   */
   async #open(): Promise<DiskFile> {
     if (this.#file !== undefined) return this.#file
     const { disk } = this.#c.world

@@ -1,12 +1,14 @@
-// What peers may cost this node: for each kind of cost a bucket of tokens per peer, and one for all peers together. Work
-// that was useful costs nothing here: what is counted is what was refused, of no use, or asked for by nobody. Numbers and
-// reasons: docs/limits.md. Memory: a record per peer that cost something lately, KNOWN_MAX at most.
+// What peers may cost this node: for each kind of cost a bucket of tokens per peer, and one for all
+// peers together. Work that was useful costs nothing here: what is counted is what was refused, of
+// no use, or asked for by nobody. Numbers and reasons: docs/limits.md. Memory: a record per peer
+// that cost something lately, KNOWN_MAX at most.
 //
 // For whoever serves peers, the gentlest first:
 //   take(peer, cost, amount)          takes it, or says that there is no room: leave the thing undone, or for later
 //   spend(peer, cost, amount)         it is spent already. Who spends what it does not have is cut off for a while
 //   giveBack(peer, cost, amount)      of what is held, not used up ('shards'), when it is held no more
-// `peer` is who is answerable: the peer that sent it, or of what is signed and comes by way of others its author.
+// `peer` is who is answerable: the peer that sent it, or of what is signed and comes by way of
+// others its author.
 import type { PeerId } from '../../protocol/ids.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -20,7 +22,10 @@ export type Cost =
   | 'work'
   /** Bytes that were received and refused. */
   | 'bytes'
-  /** Bytes of gossip and of the DHT, and channels opened (CHANNEL_BYTES each), whatever came of them. */
+  /**
+   * Bytes of gossip and of the DHT, and channels opened (CHANNEL_BYTES each), whatever came of
+   * them.
+   */
   | 'signals'
   /** Beacons of one author, and announced entries, that are passed on. */
   | 'beacons'
@@ -110,7 +115,10 @@ export class PeerBudgets {
     return true
   }
 
-  /** It is spent. Who has less than nothing left is cut off; so is who has little, where all together have nothing. */
+  /**
+   * It is spent. Who has less than nothing left is cut off; so is who has little, where all
+   * together have nothing.
+   */
   spend(peer: PeerId, cost: Cost, amount: number): void {
     if (amount <= 0) return
     const now = this.#clock.now()

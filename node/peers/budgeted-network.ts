@@ -1,6 +1,7 @@
-// A network on which what peers cost is counted, whoever serves them: garbage on a channel, gossip that was rejected or of no
-// use and the time that took, talk of the network itself. Who costs more than it may is hung up on, and nobody to this node
-// for a while. Useful work is free: a member may put, get and sync as fast as it can.
+// A network on which what peers cost is counted, whoever serves them: garbage on a channel, gossip
+// that was rejected or of no use and the time that took, talk of the network itself. Who costs more
+// than it may is hung up on, and nobody to this node for a while. Useful work is free: a member may
+// put, get and sync as fast as it can.
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { enforces } from '../../protocol/trust.ts'
@@ -15,9 +16,15 @@ import type {
 import { CHANNEL_BYTES } from './budget.ts'
 import type { PeerBudgets } from './budget.ts'
 
-/** What a message that no honest peer sends counts for, in ms: its bytes are few, and a peer that sends one sends more. */
+/**
+ * What a message that no honest peer sends counts for, in ms: its bytes are few, and a peer that
+ * sends one sends more.
+ */
 const FAULT_MS = 100
-/** What gossip of no use costs at least, in ms: the network has decrypted and verified it before it is heard here. */
+/**
+ * What gossip of no use costs at least, in ms: the network has decrypted and verified it before it
+ * is heard here.
+ */
 const IGNORED_MS = 1
 
 export interface BudgetedNetworkComponents {

@@ -1,5 +1,6 @@
-// Members whose wall clock is ahead of this node's, as their beacons say, and stays so: their changes win over later ones of
-// others, and from CLOCK_AHEAD_MS on are not taken. One record a member that is ahead.
+// Members whose wall clock is ahead of this node's, as their beacons say, and stays so: their
+// changes win over later ones of others, and from CLOCK_AHEAD_MS on are not taken. One record a
+// member that is ahead.
 import type { PeerId } from '../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -20,7 +21,10 @@ interface Ahead {
 export class ClockWatch {
   readonly #ahead = new Map<PeerId, Ahead>()
 
-  /** A member said what time it is. returns by how much it is ahead where that is to be told now, once. */
+  /**
+   * A member said what time it is. returns by how much it is ahead where that is to be told now,
+   * once.
+   */
   heard(peer: PeerId, sentMs: number, nowMs: WallTime): number | undefined {
     const known = this.#ahead.get(peer)
     const aheadMs = sentMs - nowMs

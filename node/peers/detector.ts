@@ -1,7 +1,8 @@
-// Who is there: each peer is online, late or gone, by how long nothing was heard of it (protocol/detector). Silence
-// counts only while this node itself ran: it starts at zero with the node, and anew when the node finds that it stood
-// still (a suspended laptop), so that neither a restart of everything nor a long sleep makes anybody gone. What a peer
-// did to its connection may make it late sooner, never gone. One timer for all; kept is one record per peer watched.
+// Who is there: each peer is online, late or gone, by how long nothing was heard of it
+// (protocol/detector). Silence counts only while this node itself ran: it starts at zero with the
+// node, and anew when the node finds that it stood still (a suspended laptop), so that neither a
+// restart of everything nor a long sleep makes anybody gone. What a peer did to its connection may
+// make it late sooner, never gone. One timer for all; kept is one record per peer watched.
 import {
   firstIntervals,
   isOrdinary,
@@ -16,14 +17,22 @@ import type { Clock, Timer } from '../world/world.ts'
 
 /** Late from here on: one false alarm in 10^8 beats that come as they used to. */
 const PHI_LATE = 8
-/** In beats. With those of the window this makes a peer late after three beats that did not come. */
+/**
+ * In beats. With those of the window this makes a peer late after three beats that did not come.
+ */
 const PAUSE_BEATS = 1.5
 /** Looks at everybody for each beat. */
 const LOOKS_PER_BEAT = 2
-/** A look that comes this much too late, by the wall clock or the monotonic one, means that this node stood still. */
+/**
+ * A look that comes this much too late, by the wall clock or the monotonic one, means that this
+ * node stood still.
+ */
 const STOOD_STILL_MS: number = MINUTE_MS
 
-/** online: heard as usual. late: silent for longer than chance explains. gone: silent for a whole grace. */
+/**
+ * online: heard as usual. late: silent for longer than chance explains. gone: silent for a whole
+ * grace.
+ */
 export type Liveness = 'online' | 'late' | 'gone'
 
 /** Peers, and after how long a silence they count as gone. */
@@ -96,7 +105,10 @@ export class Detector {
     if (known !== undefined) known.hasHungUp = true
   }
 
-  /** A peer not heard since this node runs without a break is late, until it is gone. graceMs: as of Watched. */
+  /**
+   * A peer not heard since this node runs without a break is late, until it is gone. graceMs: as of
+   * Watched.
+   */
   liveness(peer: PeerId, graceMs: number): Liveness {
     if (peer === this.#c.self) return 'online'
     if (this.#isOnline(peer)) return 'online'
@@ -116,7 +128,10 @@ export class Detector {
     return now - (this.#known.get(peer)?.silentSince ?? this.#lookedAt.now)
   }
 
-  /** Tells of peers whose liveness has become another for some of those who watch. returns how to stop it. */
+  /**
+   * Tells of peers whose liveness has become another for some of those who watch. returns how to
+   * stop it.
+   */
   onChange(listener: (peer: PeerId) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -172,7 +187,10 @@ export class Detector {
     })
   }
 
-  /** Tell of one that is online again: where many come at once, looking at all for each costs their square. */
+  /**
+   * Tell of one that is online again: where many come at once, looking at all for each costs their
+   * square.
+   */
   #tellBack(peer: PeerId): void {
     let isChanged = false
     for (const { peers, graceMs } of this.#c.watched()) {

@@ -1,5 +1,6 @@
-// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other the asking. It is the
-// only protocol that who is no member reaches; wrong secrets are answered slowly, and end the connection.
+// Joining by ticket (/shoal/join/1): on one side the tickets this node has given out, on the other
+// the asking. It is the only protocol that who is no member reaches; wrong secrets are answered
+// slowly, and end the connection.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
@@ -58,7 +59,9 @@ export interface JoinComponents {
 
 export class Joining {
   readonly #c: JoinComponents
-  /** Redemptions run one after the other: a ticket for one use serves one of two that come at once. */
+  /**
+   * Redemptions run one after the other: a ticket for one use serves one of two that come at once.
+   */
   #redeeming: Promise<unknown> = Promise.resolve()
   /** Who asked whether it was removed, and was, with when it was told last. */
   readonly #told = new Map<PeerId, Instant>()
@@ -86,7 +89,10 @@ export class Joining {
     return at !== undefined && this.#c.world.clock.now() < at + TOLD_MS
   }
 
-  /** Make a ticket and remember its secret's hash, durably. returns its text, and how people name it. */
+  /**
+   * Make a ticket and remember its secret's hash, durably. returns its text, and how people name
+   * it.
+   */
   async invite(
     volume: VolumeId,
     role: Role,
@@ -107,8 +113,10 @@ export class Joining {
   }
 
   /**
-   * Show a ticket to the members it names, one after the other. Who is in by it already is answered the same again.
-   * throws what the member answered ('ticket-unknown', 'ticket-expired', 'ticket-used'), 'unreachable', or 'timeout'.
+   * Show a ticket to the members it names, one after the other. Who is in by it already is answered
+   * the same again.
+   * throws what the member answered ('ticket-unknown', 'ticket-expired', 'ticket-used'),
+   * 'unreachable', or 'timeout'.
    */
   async ask(
     ticket: Ticket,
@@ -155,7 +163,10 @@ export class Joining {
     }
   }
 
-  /** Ask a peer whether this node was removed. throws ShoalError 'unreachable', 'malformed', and what `signal` says. */
+  /**
+   * Ask a peer whether this node was removed. throws ShoalError 'unreachable', 'malformed', and
+   * what `signal` says.
+   */
   async askWhetherRemoved(volume: VolumeId, peer: PeerId, signal: AbortSignal): Promise<boolean> {
     const reply = await this.#exchange(peer, { kind: 'removed', volume }, signal)
     return reply.kind === 'removed' && reply.isSo

@@ -1,5 +1,6 @@
-// How soon each peer began to answer lately, to ask the quick ones first. A peer that let someone wait, or failed, counts
-// as slow for a while only: what is remembered of it fades, so that it is asked again.
+// How soon each peer began to answer lately, to ask the quick ones first. A peer that let someone
+// wait, or failed, counts as slow for a while only: what is remembered of it fades, so that it is
+// asked again.
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'

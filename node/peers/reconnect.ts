@@ -1,12 +1,15 @@
-// Keeping members connected: each member that is away is dialled again, with growing pauses, for as long as it is a
-// member. Who may connect at all is decided here too.
+// Keeping members connected: each member that is away is dialled again, with growing pauses, for as
+// long as it is a member. Who may connect at all is decided here too.
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
 
 const FIRST_PAUSE_MS = 500
-/** A member is dialled out of turn at most this often: one that drops every connection must not set off a storm. */
+/**
+ * A member is dialled out of turn at most this often: one that drops every connection must not set
+ * off a storm.
+ */
 const HURRY_PAUSE_MS = 10_000
 const DIAL_MS = 30_000
 

@@ -1,5 +1,6 @@
-// How long it takes to each connected peer and back, as last measured. Who asks waits a moment at most, however many
-// peers there are and however slow some are: those are asked all at once, and what comes later is for the next to ask.
+// How long it takes to each connected peer and back, as last measured. Who asks waits a moment at
+// most, however many peers there are and however slow some are: those are asked all at once, and
+// what comes later is for the next to ask.
 import type { PeerId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -19,7 +20,9 @@ export class RoundTrips {
     this.#world = world
   }
 
-  /** In ms, over the connection there is; undefined if there is none, or it was not measured yet. */
+  /**
+   * In ms, over the connection there is; undefined if there is none, or it was not measured yet.
+   */
   of(peer: PeerId): number | undefined {
     return this.#measured.get(peer)?.ms
   }

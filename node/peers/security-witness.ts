@@ -1,5 +1,6 @@
-// What this node holds of the security logs of others, so that none can be cut or changed unnoticed: the newest head that
-// each member told in a beacon, durably. Who asks is told what is held of its own log. Cost: a small record a member.
+// What this node holds of the security logs of others, so that none can be cut or changed
+// unnoticed: the newest head that each member told in a beacon, durably. Who asks is told what is
+// held of its own log. Cost: a small record a member.
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -38,7 +39,10 @@ export interface SecurityWitnessComponents {
 
 interface Held extends HeldLog {
   readonly head: SecurityHead
-  /** By its own clock, of the newest beacon that told of its log: those of several volumes come in any order. */
+  /**
+   * By its own clock, of the newest beacon that told of its log: those of several volumes come in
+   * any order.
+   */
   readonly sentMs: number
 }
 
@@ -86,7 +90,10 @@ export class SecurityWitness {
     if (isBack) this.#record(peer, `has ${number} events where it had ${known.number}`)
   }
 
-  /** What a member holds of this node's log. throws ShoalError 'unreachable', 'malformed', 'timeout'. */
+  /**
+   * What a member holds of this node's log. throws ShoalError 'unreachable', 'malformed',
+   * 'timeout'.
+   */
   async ask(peer: PeerId, signal: AbortSignal): Promise<SecurityHead | undefined> {
     const { clock, network } = this.#c.world
     const deadline = { signal: clock.timeout(ANSWER_MS, signal) }

@@ -1,5 +1,5 @@
-// A few long-lived channels per peer, each with one request in flight. A channel that failed is never used again; one
-// that stays idle is closed. Waiting callers are served in order.
+// A few long-lived channels per peer, each with one request in flight. A channel that failed is
+// never used again; one that stays idle is closed. Waiting callers are served in order.
 import { SHARD_FRAME_MAX, SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Channel, Clock, Network, Timer } from '../world/world.ts'
@@ -32,7 +32,10 @@ export class ShardChannels {
     this.#clock = clock
   }
 
-  /** A channel to `peer`, an idle one if there is. `fresh` opens a new one. throws ShoalError 'unreachable'. */
+  /**
+   * A channel to `peer`, an idle one if there is. `fresh` opens a new one. throws ShoalError
+   * 'unreachable'.
+   */
   async lease(
     peer: PeerId,
     { fresh, signal }: { fresh: boolean; signal: AbortSignal },

@@ -1,5 +1,5 @@
-// Payload on a channel: pieces of at most PAYLOAD_PIECE bytes, each with a deadline of its own, so that a slow peer
-// that makes progress is waited for and a hung one is not.
+// Payload on a channel: pieces of at most PAYLOAD_PIECE bytes, each with a deadline of its own, so
+// that a slow peer that makes progress is waited for and a hung one is not.
 import { ShoalError } from '../../protocol/errors.ts'
 import { PAYLOAD_PIECE } from '../../protocol/wire/shard.ts'
 import type { Channel } from '../world/world.ts'
@@ -20,7 +20,8 @@ export async function sendPayload(
 
 /**
  * Exactly `length` bytes of payload, which the caller has bounded.
- * throws ShoalError 'malformed' when the pieces do not add up, 'unreachable' when the remote closes early.
+ * throws ShoalError 'malformed' when the pieces do not add up, 'unreachable' when the remote closes
+ * early.
  */
 export async function receivePayload(
   channel: Channel,

@@ -1,6 +1,7 @@
-// Proven ranges of the shards held here. The leaf hashes of the shards that were asked for last are kept, so that a
-// reader who goes through a shard costs one hash of it and not one a range. What is kept belongs to the shard that the
-// stripe's header names: a shard that is damaged here proves nothing, and is told of instead.
+// Proven ranges of the shards held here. The leaf hashes of the shards that were asked for last are
+// kept, so that a reader who goes through a shard costs one hash of it and not one a range. What is
+// kept belongs to the shard that the stripe's header names: a shard that is damaged here proves
+// nothing, and is told of instead.
 import { LRUCache } from 'lru-cache'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -31,7 +32,10 @@ export class ShardProofs {
     this.#store = store
   }
 
-  /** The leaves [firstLeaf, endLeaf) of a shard. throws ShoalError 'ENOENT', 'corrupt' where the disk changed it. */
+  /**
+   * The leaves [firstLeaf, endLeaf) of a shard. throws ShoalError 'ENOENT', 'corrupt' where the
+   * disk changed it.
+   */
   async prove(
     stripe: StripeId,
     index: number,

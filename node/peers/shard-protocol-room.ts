@@ -1,5 +1,6 @@
-// Memory for whole shards in requests of peers. All peers together have a bounded room, and each at most half of it,
-// so that a slow peer never has it all. Who does not fit waits, in order of asking, for what others give back.
+// Memory for whole shards in requests of peers. All peers together have a bounded room, and each at
+// most half of it, so that a slow peer never has it all. Who does not fit waits, in order of
+// asking, for what others give back.
 import { SHARD_MAX } from '../../protocol/wire/shard.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 
@@ -20,7 +21,8 @@ export class ShardRoom {
   #held = 0
 
   /**
-   * Resolves once `bytes` (at most ROOM_BYTES) are `peer`'s, with the function that gives them back, to be called once.
+   * Resolves once `bytes` (at most ROOM_BYTES) are `peer`'s, with the function that gives them
+   * back, to be called once.
    * throws the reason of `signal` when it aborts first.
    */
   async take(peer: PeerId, bytes: number, signal: AbortSignal): Promise<() => void> {

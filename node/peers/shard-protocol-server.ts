@@ -1,7 +1,9 @@
-// Serves /shoal/shard/1: members get what this node holds, and those who may store hand it shards to keep. A shard is
-// kept only if it hashes to what its header says, and acknowledged only once it is durable, by a receipt; puts at the same
-// time share a commit and a signature. What no stripe of the log names so far is bounded (store/orphan-shards.ts). A put is answered after its payload was taken, whatever the answer, so that the channel stays in step.
-// Whole shards in memory are bounded; a peer beyond the bound waits, by backpressure of its channel.
+// Serves /shoal/shard/1: members get what this node holds, and those who may store hand it shards
+// to keep. A shard is kept only if it hashes to what its header says, and acknowledged only once it
+// is durable, by a receipt; puts at the same time share a commit and a signature. What no stripe of
+// the log names so far is bounded (store/orphan-shards.ts). A put is answered after its payload was
+// taken, whatever the answer, so that the channel stays in step. Whole shards in memory are
+// bounded; a peer beyond the bound waits, by backpressure of its channel.
 import { ShoalError, asShoalError, assertNever, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
 import {
@@ -28,12 +30,17 @@ import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
 
-/** What a volume says of its members and stripes; a StripeMap (node/shard-map/stripe-map.ts) says it. */
+/**
+ * What a volume says of its members and stripes; a StripeMap (node/shard-map/stripe-map.ts) says
+ * it.
+ */
 export interface ShardAccess {
   isMember(peer: PeerId): boolean
   /** May this peer hold shards and hand them to others? */
   mayStore(peer: PeerId): boolean
-  /** By shard index the peers that hold it; undefined for a stripe that the volume does not know. */
+  /**
+   * By shard index the peers that hold it; undefined for a stripe that the volume does not know.
+   */
   stripe(id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined
 }
 
@@ -44,8 +51,8 @@ export interface ShardServerHooks {
   /** A volume of this node, undefined if it is none. */
   accessTo(volume: VolumeId): ShardAccess | undefined
   /**
-   * Does a stripe, or a chunk, lie in another volume of this node, and not in this one? What was put a moment ago lies in
-   * none yet.
+   * Does a stripe, or a chunk, lie in another volume of this node, and not in this one? What was
+   * put a moment ago lies in none yet.
    */
   isForeign?(volume: VolumeId, what: Asked): boolean
   /** Sign for shards that are durable here. */
@@ -54,7 +61,10 @@ export interface ShardServerHooks {
   onKept?(volume: VolumeId, stripe: StripeId): void
   /** A peer has sent a shard that it may not put, or that is none. */
   onRefused?(peer: PeerId, bytes: number): void
-  /** A shard that a peer has asked for is damaged here, or is not, though the map ascribes it to this node. */
+  /**
+   * A shard that a peer has asked for is damaged here, or is not, though the map ascribes it to
+   * this node.
+   */
   onDamaged?(stripe: StripeId, index: number): void
 }
 
@@ -265,7 +275,9 @@ export class ShardServer {
     }
   }
 
-  /** Length of the shard in question. throws unless the peer may read it, and the range is inside. */
+  /**
+   * Length of the shard in question. throws unless the peer may read it, and the range is inside.
+   */
   #shardLength(peer: PeerId, { volume, stripe, index, offset, length }: Request<'get'>): number {
     this.#accessOfMember(volume, peer)
     if (this.#isForeign(volume, { stripe })) throw noShard(stripe, index)

@@ -1,5 +1,6 @@
-// One channel of /shoal/shard/1, at the side that serves. Every step on it has a deadline, and a step that fails ends
-// the session for good: what would follow could not be told from what was left of it.
+// One channel of /shoal/shard/1, at the side that serves. Every step on it has a deadline, and a
+// step that fails ends the session for good: what would follow could not be told from what was left
+// of it.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { encodeShardReply } from '../../protocol/wire/shard.ts'
 import { discardPayload, receivePayload } from './shard-protocol-frames.ts'
@@ -12,7 +13,10 @@ const FRAME_MS = 30_000
 /** Between requests; longer than clients keep idle channels. */
 const IDLE_MS = 60_000
 
-/** Every call throws ShoalError: what failed on the channel, 'timeout', or what end() was called with. */
+/**
+ * Every call throws ShoalError: what failed on the channel, 'timeout', or what end() was called
+ * with.
+ */
 export class ShardSession {
   readonly #channel: Channel
   readonly #clock: Clock
@@ -54,7 +58,10 @@ export class ShardSession {
     return this.#step(() => discardPayload(this.#channel, length, this.#frame))
   }
 
-  /** Send a reply and its payload, in pieces of at most PAYLOAD_PIECE bytes; they must not be written to after. */
+  /**
+   * Send a reply and its payload, in pieces of at most PAYLOAD_PIECE bytes; they must not be
+   * written to after.
+   */
   reply(
     reply: ShardReply,
     pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = [],
@@ -76,7 +83,10 @@ export class ShardSession {
 
   readonly #frame = (): AbortSignal => this.#within(FRAME_MS)
 
-  /** Like Clock.timeout, but nothing is left of it when the next frame or the end of the step comes first. */
+  /**
+   * Like Clock.timeout, but nothing is left of it when the next frame or the end of the step comes
+   * first.
+   */
   #within(delayMs: number): AbortSignal {
     this.#timer?.cancel()
     this.#timer = this.#clock.timer(delayMs, () => {

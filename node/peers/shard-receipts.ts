@@ -1,5 +1,5 @@
-// Receipts for what peers put: all that is put at the same time is made durable by one commit, and signed for by one
-// signature a volume (protocol/stripe/receipt.ts).
+// Receipts for what peers put: all that is put at the same time is made durable by one commit, and
+// signed for by one signature a volume (protocol/stripe/receipt.ts).
 import { assert } from '../../protocol/errors.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { RECEIPT_SHARDS_MAX } from '../../protocol/limits.ts'
@@ -8,7 +8,9 @@ import { groupCommit } from '../store/group-commit.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 
-/** Signs, in the name of this node, for shards of a volume that are durable here; in their order. */
+/**
+ * Signs, in the name of this node, for shards of a volume that are durable here; in their order.
+ */
 export type SignReceipts = (volume: VolumeId, shards: readonly ShardName[]) => readonly Receipt[]
 
 interface Waiting {

@@ -1,5 +1,6 @@
-// Asks peers for shards and chunks of one volume, and hands them shards to keep (docs/formats/shard-protocol.md).
-// What a peer answers is as long as asked, and nothing else about it is known to be true: callers verify.
+// Asks peers for shards and chunks of one volume, and hands them shards to keep
+// (docs/formats/shard-protocol.md). What a peer answers is as long as asked, and nothing else about
+// it is known to be true: callers verify.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { CHUNK_SEALED_MAX, CLOCK_AHEAD_MS, RECEIPT_AGE_MS } from '../../protocol/limits.ts'
@@ -34,7 +35,10 @@ interface Answer {
   readonly payload: Uint8Array
 }
 
-/** The client side of /shoal/shard/1 for one volume. Every call throws ShoalError: 'unreachable', 'timeout' or the peer's code. */
+/**
+ * The client side of /shoal/shard/1 for one volume. Every call throws ShoalError: 'unreachable',
+ * 'timeout' or the peer's code.
+ */
 export class ShardClient {
   readonly #channels: ShardChannels
   readonly #clock: Clock
@@ -51,13 +55,17 @@ export class ShardClient {
     this.#latencies = new Latencies(clock)
   }
 
-  /** How soon a peer may be expected to begin its answer, as it did lately; 0 for one that was not asked. */
+  /**
+   * How soon a peer may be expected to begin its answer, as it did lately; 0 for one that was not
+   * asked.
+   */
   expectedMs(peer: PeerId): number {
     return this.#latencies.expectedMs(peer)
   }
 
   /**
-   * Have `peer` keep a shard. returns its receipt, when the shard is durable there. The shard must not be written to after.
+   * Have `peer` keep a shard. returns its receipt, when the shard is durable there. The shard must
+   * not be written to after.
    * throws also 'bad-signature' where the receipt is none.
    */
   async put(
@@ -120,7 +128,10 @@ export class ShardClient {
     this.#channels.close()
   }
 
-  /** One request and its answer. An idle channel may have died meanwhile; then a new one is tried, once. */
+  /**
+   * One request and its answer. An idle channel may have died meanwhile; then a new one is tried,
+   * once.
+   */
   async #ask(
     peer: PeerId,
     request: ShardRequest,
@@ -182,7 +193,10 @@ export class ShardClient {
   }
 }
 
-/** One signal for all steps of an exchange, each with its own time: nothing of it is left after end(). */
+/**
+ * One signal for all steps of an exchange, each with its own time: nothing of it is left after
+ * end().
+ */
 class Deadlines {
   readonly #clock: Clock
   readonly #signal: AbortSignal

@@ -1,5 +1,6 @@
-// The tickets that this node gave out, and who used them. A ticket's secret is kept as a hash; a use is counted, durably,
-// before the grant is logged, so a crash may cost a use but never gives one away.
+// The tickets that this node gave out, and who used them. A ticket's secret is kept as a hash; a
+// use is counted, durably, before the grant is logged, so a crash may cost a use but never gives
+// one away.
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'

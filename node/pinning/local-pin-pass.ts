@@ -1,5 +1,6 @@
-// One pass over files that are to lie on this node: has their chunks in the store, or says why not. Once the disk takes no
-// more, or too much was not to be had, the rest is only looked at: what is here is counted all the same.
+// One pass over files that are to lie on this node: has their chunks in the store, or says why not.
+// Once the disk takes no more, or too much was not to be had, the rest is only looked at: what is
+// here is counted all the same.
 import { extentLength } from '../../protocol/chunk/manifest.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -48,8 +49,10 @@ export class LocalPinPass {
   }
 
   /**
-   * Have all chunks of these versions here. onKept: told of bytes of them that are. returns why some are not.
-   * throws ShoalError 'chunk-unavailable', 'contradiction' where not even which chunks they have can be found out.
+   * Have all chunks of these versions here. onKept: told of bytes of them that are. returns why
+   * some are not.
+   * throws ShoalError 'chunk-unavailable', 'contradiction' where not even which chunks they have
+   * can be found out.
    */
   async file(
     versions: readonly Version[],

@@ -1,4 +1,5 @@
-// How much of each file that is to lie on this node does, and in all below each pin. In memory: a record for each file.
+// How much of each file that is to lie on this node does, and in all below each pin. In memory: a
+// record for each file.
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 

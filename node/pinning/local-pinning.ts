@@ -1,6 +1,7 @@
-// Keeps the folders and files of a volume that are pinned to this node wholly in its store: what is there when a pin is set,
-// and what comes or changes below later. A chunk is named to the filter before it is stored, and while the filter does not
-// know of all, every chunk counts as kept: nothing that is pinned is evicted, at the price of a little that is not.
+// Keeps the folders and files of a volume that are pinned to this node wholly in its store: what is
+// there when a pin is set, and what comes or changes below later. A chunk is named to the filter
+// before it is stored, and while the filter does not know of all, every chunk counts as kept:
+// nothing that is pinned is evicted, at the price of a little that is not.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'
@@ -120,8 +121,9 @@ export class LocalPinning {
   }
 
   /**
-   * Keep a folder with all below it, or a file, from now on, and tell how far that is until all is here. To break off ends
-   * the telling alone. throws ShoalError why something could not be fetched: 'ENOSPC', 'chunk-unavailable'.
+   * Keep a folder with all below it, or a file, from now on, and tell how far that is until all is
+   * here. To break off ends the telling alone. throws ShoalError why something could not be
+   * fetched: 'ENOSPC', 'chunk-unavailable'.
    */
   async *keep(id: NodeId, signal: AbortSignal): AsyncGenerator<Kept, void, undefined> {
     const { volume } = this.#parts.hosted.namespace

@@ -1,12 +1,15 @@
-// Challenges the holders of a volume's shards: a random leaf with its Merkle proof, of a random shard that the map says
-// they hold. Who sends other bytes is not believed any more to hold the shard, at once. Who does not answer, or says that it has
-// no such shard, gets the same challenge in the next rounds, and it counts when it failed all of them while it was
-// connected (Storj's "containment"): so nobody is blamed for a map that was ahead of it. Silence is proof only of one who
-// answers for other shards, or who is silent for a whole grace: otherwise the network between the two is to blame. A peer
-// that was found out is asked for much more, and taken at its word when it says that it has no such shard.
+// Challenges the holders of a volume's shards: a random leaf with its Merkle proof, of a random
+// shard that the map says they hold. Who sends other bytes is not believed any more to hold the
+// shard, at once. Who does not answer, or says that it has no such shard, gets the same challenge
+// in the next rounds, and it counts when it failed all of them while it was connected (Storj's
+// "containment"): so nobody is blamed for a map that was ahead of it. Silence is proof only of one
+// who answers for other shards, or who is silent for a whole grace: otherwise the network between
+// the two is to blame. A peer that was found out is asked for much more, and taken at its word when
+// it says that it has no such shard.
 //
-// 458 random challenges find with 99 % that 1 % of the shards is gone. They prove that a peer can get the bytes, not that
-// it has a disk of its own for them (Juels, Kaliski, "PORs", CCS 2007): enough among people who know each other.
+// 458 random challenges find with 99 % that 1 % of the shards is gone. They prove that a peer can
+// get the bytes, not that it has a disk of its own for them (Juels, Kaliski, "PORs", CCS 2007):
+// enough among people who know each other.
 import { HASH_BYTES } from '../../protocol/hash.ts'
 import { stripeIn } from '../../protocol/placement/placement-group.ts'
 import { GIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -23,7 +26,10 @@ import type { Quarantine } from './quarantine.ts'
 /** Time between two rounds: each peer gets 48 challenges a day, or more if it holds much. */
 export const AUDIT_EVERY_MS: number = 30 * MINUTE_MS
 
-/** Another challenge of a round for each of these that a peer holds: 1 % of a TiB lost is found in a day. */
+/**
+ * Another challenge of a round for each of these that a peer holds: 1 % of a TiB lost is found in a
+ * day.
+ */
 const BYTES_PER_CHALLENGE: number = 64 * GIB
 const CHALLENGES_MAX = 32
 /** Challenges of a round for a distrusted peer. */
@@ -87,7 +93,10 @@ export class Audit {
     }
   }
 
-  /** Some of what it says that it holds, and is not believed: it may have been damaged, or away, and have it again. */
+  /**
+   * Some of what it says that it holds, and is not believed: it may have been damaged, or away, and
+   * have it again.
+   */
   async #askAgain(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { map, random } = this.#parts
     for (const shard of map.disbelieved({ peer }).slice(-AGAIN_MAX)) {

@@ -17,7 +17,10 @@ import type { Clock } from '../world/world.ts'
 const ABSENT_MS: number = 5 * MINUTE_MS
 /** A peer that refused a shard is left alone so long. */
 const AVOID_MS: number = MINUTE_MS
-/** After so many a stripe is left alone: where all refuse slowly, the first is asked again before the last has been. */
+/**
+ * After so many a stripe is left alone: where all refuse slowly, the first is asked again before
+ * the last has been.
+ */
 export const REFUSALS_MAX = 8
 
 export interface ClusterViewParts {
@@ -42,7 +45,10 @@ export interface ClusterView {
 export class ClusterObserver {
   readonly #parts: ClusterViewParts
   readonly #avoided = new Map<PeerId, Instant>()
-  /** By placement group, the members in their order: as long as those are the same, whoever is there. */
+  /**
+   * By placement group, the members in their order: as long as those are the same, whoever is
+   * there.
+   */
   #orders = new Map<number, readonly PeerId[]>()
   #nextAt: Instant | undefined
   #last:

@@ -1,8 +1,9 @@
-// Doubts: a member says that another does not hold a shard. That changes nothing by itself: whoever holds a shard of the
-// stripe, and so may have to rebuild what is missing, asks the holder in question. A holder that shows the shard has it; one
-// that does not is believed no more (shard-map/disbelieved-shards.ts). So a doubt costs a question, and those of one member a bounded number.
-// A shard that this node itself disbelieves is asked for again when something is said of its stripe: it may have been put
-// there again.
+// Doubts: a member says that another does not hold a shard. That changes nothing by itself: whoever
+// holds a shard of the stripe, and so may have to rebuild what is missing, asks the holder in
+// question. A holder that shows the shard has it; one that does not is believed no more
+// (shard-map/disbelieved-shards.ts). So a doubt costs a question, and those of one member a bounded
+// number. A shard that this node itself disbelieves is asked for again when something is said of
+// its stripe: it may have been put there again.
 import { SECOND_MS, HOUR_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -14,7 +15,10 @@ import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
 
-/** Doubts of one member that are looked into in an hour, and that wait, of all. More are found by audits. */
+/**
+ * Doubts of one member that are looked into in an hour, and that wait, of all. More are found by
+ * audits.
+ */
 const PER_HOUR = 600
 const WAITING_MAX = 4096
 /** A question that is not answered is asked so often. */
@@ -67,7 +71,10 @@ export class Doubts {
     }
   }
 
-  /** Something else is said of shards of which this node does not believe that they are where the map says. */
+  /**
+   * Something else is said of shards of which this node does not believe that they are where the
+   * map says.
+   */
   #lookAgain(stripe: StripeId): boolean {
     const { map, network } = this.#parts
     if (!enforces('doubt-checked')) return false
@@ -102,7 +109,10 @@ export class Doubts {
     return true
   }
 
-  /** Those that are new, as long as their author has not said too much. returns whether there are any. */
+  /**
+   * Those that are new, as long as their author has not said too much. returns whether there are
+   * any.
+   */
   #add(shards: readonly BelievedShard[], by: PeerId | undefined): boolean {
     const before = this.#waiting.size
     for (const shard of shards) {

@@ -1,6 +1,7 @@
-// The plan of each group, made anew only when it may be another: a volume has thousands of groups, and somebody is late
-// or back every few minutes in a large swarm. A firm plan (protocol/placement/plan.ts) stays as long as its holders are as
-// they were and nobody who ranks before the last of them begins to count. What is told is what planShards says, always.
+// The plan of each group, made anew only when it may be another: a volume has thousands of groups,
+// and somebody is late or back every few minutes in a large swarm. A firm plan
+// (protocol/placement/plan.ts) stays as long as its holders are as they were and nobody who ranks
+// before the last of them begins to count. What is told is what planShards says, always.
 import { planShards } from '../../protocol/placement/plan.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Plan, PlacePeer } from '../../protocol/placement/plan.ts'

@@ -1,5 +1,6 @@
-// Peers that failed to prove what they hold. For a while they are given no new shards; what else they hold is still read
-// and counted, shard by shard, as audits find it. Not kept over a restart: the next audits find out again.
+// Peers that failed to prove what they hold. For a while they are given no new shards; what else
+// they hold is still read and counted, shard by shard, as audits find it. Not kept over a restart:
+// the next audits find out again.
 import { DAY_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'

@@ -1,6 +1,7 @@
-// Shards that lie in the wrong place: this node gives those of its own away to whom they belong, and lets go of its own
-// that another makes needless, when the other has shown that it has it. Nobody lets go for another. The map names the new
-// holder before the old one forgets anything (shard-trimming.ts).
+// Shards that lie in the wrong place: this node gives those of its own away to whom they belong,
+// and lets go of its own that another makes needless, when the other has shown that it has it.
+// Nobody lets go for another. The map names the new holder before the old one forgets anything
+// (shard-trimming.ts).
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
@@ -41,8 +42,8 @@ export class Rebalance {
   }
 
   /**
-   * Give away what this node holds of a stripe and others should. throws what the map throws, 'not-placed' when many did
-   * not take it.
+   * Give away what this node holds of a stripe and others should. throws what the map throws,
+   * 'not-placed' when many did not take it.
    */
   async giveAway(id: StripeId, signal: AbortSignal): Promise<void> {
     const { map, network, clusterView, transfer, log } = this.#parts
@@ -72,8 +73,9 @@ export class Rebalance {
   }
 
   /**
-   * Say of this node's own shard that it is held here no more, where another makes it needless: one that is there, that
-   * does not have another shard of the stripe alone, and that shows a leaf of this one.
+   * Say of this node's own shard that it is held here no more, where another makes it needless: one
+   * that is there, that does not have another shard of the stripe alone, and that shows a leaf of
+   * this one.
    * throws ShoalError 'unreachable' where none does.
    */
   async letGo(id: StripeId, signal: AbortSignal): Promise<void> {

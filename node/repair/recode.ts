@@ -1,6 +1,7 @@
-// Codes stripes anew whose code is no longer that of their class: because members came or went, or the class was set
-// anew. The chunks stay as they are, in a new stripe that has the same id whoever makes it. Only when each of its shards
-// has a holder is it recorded, and the old one condemned: at no moment is less redundancy there than before.
+// Codes stripes anew whose code is no longer that of their class: because members came or went, or
+// the class was set anew. The chunks stay as they are, in a new stripe that has the same id whoever
+// makes it. Only when each of its shards has a holder is it recorded, and the old one condemned: at
+// no moment is less redundancy there than before.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { STRIPE_COPIES_BELOW, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
@@ -45,7 +46,9 @@ export class Recode {
     return this.#outdated(id) !== undefined
   }
 
-  /** Replace the stripe if it is outdated. throws ShoalError 'not-placed', 'stripe-unrecoverable'. */
+  /**
+   * Replace the stripe if it is outdated. throws ShoalError 'not-placed', 'stripe-unrecoverable'.
+   */
   async run(id: StripeId, signal: AbortSignal): Promise<void> {
     const outdated = this.#outdated(id)
     if (outdated === undefined) return
@@ -120,8 +123,8 @@ export class Recode {
 }
 
 /**
- * Might stripes of the group be outdated, and are there peers for the other code? Certain, but where small and large
- * stripes have the same code.
+ * Might stripes of the group be outdated, and are there peers for the other code? Certain, but
+ * where small and large stripes have the same code.
  */
 export function isOutdated(
   group: StripeGroup,
@@ -144,7 +147,10 @@ export function isOutdated(
   return !isSmall || group.shardBytes >= STRIPE_COPIES_BELOW
 }
 
-/** How many stripes are outdated, about: of small and large ones in one group, what their mean would be. cost: O(groups) */
+/**
+ * How many stripes are outdated, about: of small and large ones in one group, what their mean would
+ * be. cost: O(groups)
+ */
 export function countOutdated(
   map: Pick<StripeMap, 'groups' | 'redundancy'>,
   clusterView: ClusterView,
@@ -158,7 +164,10 @@ export function countOutdated(
     .reduce((sum, { count }) => sum + count, 0)
 }
 
-/** Members that count for the code of a class: those that may be given shards, though they are full or away. */
+/**
+ * Members that count for the code of a class: those that may be given shards, though they are full
+ * or away.
+ */
 function countEligible({ peers }: ClusterView): number {
   return peers.filter(isEligible).length
 }

@@ -1,7 +1,8 @@
-// Keeps the stripes of one volume as redundant as their class says, with nobody asking for it: looks what is to be done
-// (repair-planner.ts) when members, their presence or the shard map change, and does it stripe by stripe, a few at a time, the
-// most urgent group first. What fails is tried again after a while, also while other work goes on; nothing that is half
-// done needs to be remembered.
+// Keeps the stripes of one volume as redundant as their class says, with nobody asking for it:
+// looks what is to be done (repair-planner.ts) when members, their presence or the shard map
+// change, and does it stripe by stripe, a few at a time, the most urgent group first. What fails is
+// tried again after a while, also while other work goes on; nothing that is half done needs to be
+// remembered.
 import { asShoalError, assertNever } from '../../protocol/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -48,7 +49,10 @@ export interface RepairLoopParts {
   readonly budget: Pick<Budget, 'take'>
   /** After how long a silence a peer is taken for lost. */
   readonly graceMs: () => number
-  /** The sealed chunk, from wherever it is. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
+  /**
+   * The sealed chunk, from wherever it is. throws ShoalError 'chunk-unavailable'. Undefined where
+   * there are no tiers.
+   */
   readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
   readonly dedupCheck: Pick<DedupCheck, 'verified' | 'noteTaken'>
   /** May a member condemn stripes? */
@@ -137,8 +141,8 @@ export class RepairLoop {
   }
 
   /**
-   * Look now, and do all that falls to this node without waiting for calm; resolves when that is done. When the signal
-   * aborts it goes on all the same.
+   * Look now, and do all that falls to this node without waiting for calm; resolves when that is
+   * done. When the signal aborts it goes on all the same.
    */
   async repairNow(signal: AbortSignal): Promise<void> {
     this.#backoff.clear()
@@ -183,8 +187,8 @@ export class RepairLoop {
   }
 
   /**
-   * Stripe by stripe, each once; but when something has changed, what has become more urgent goes first, and so does what
-   * is to be tried again. A pass may take days.
+   * Stripe by stripe, each once; but when something has changed, what has become more urgent goes
+   * first, and so does what is to be tried again. A pass may take days.
    */
   async *#tasks(signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
     const isHurried = this.#isHurried

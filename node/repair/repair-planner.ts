@@ -1,5 +1,5 @@
 // Plans this node's work for the redundancy of a volume, the most urgent first, decided for whole
-// groups of stripes
+// groups of stripes:
 //   rebuild what is lost: the first online holder in rank does; each of the others does in case
 //     those before it have let some time pass without any progress
 //   code anew what is outdated: the first online member in rank that may
@@ -39,15 +39,23 @@ export interface RepairPlannerParts {
 }
 
 export interface RepairPlannerOptions {
-  /** New stripes lack holders until their writer has found some: it gets so long before others do. */
+  /**
+   * New stripes lack holders until their writer has found some: it gets so long before others do.
+   */
   readonly settleMs?: number | undefined
   /** After so long without progress the next in rank takes over. */
   readonly takeOverMs?: number | undefined
-  /** Shards that two hold stay so long: one of them may be there for some of the members only, or leave again. */
+  /**
+   * Shards that two hold stay so long: one of them may be there for some of the members only, or
+   * leave again.
+   */
   readonly surplusMs?: number | undefined
   /** How long until stripes are looked at again that others may not have heard of yet. */
   readonly stableAgainMs?: number | undefined
-  /** Members that come and go are waited for so long before stripes are moved, or coded anew, for them. */
+  /**
+   * Members that come and go are waited for so long before stripes are moved, or coded anew, for
+   * them.
+   */
   readonly calmMs?: number | undefined
 }
 
@@ -58,7 +66,10 @@ const CALM_MS: number = MINUTE_MS
 const STABLE_AGAIN_MS: number = MINUTE_MS
 /** Most stripes that are condemned are swept within this time: they need not be rebuilt before. */
 const CONDEMNED_MS: number = HOUR_MS
-/** Small stripes may hide a large one that is outdated: a group in which there was none is looked through again then. */
+/**
+ * Small stripes may hide a large one that is outdated: a group in which there was none is looked
+ * through again then.
+ */
 const LOOK_AGAIN_MS: number = HOUR_MS
 
 interface Need {
@@ -135,7 +146,9 @@ export class RepairPlanner {
     return this.#nextAt
   }
 
-  /** All stripes of a group were looked at, and none was outdated: that need not be done again soon. */
+  /**
+   * All stripes of a group were looked at, and none was outdated: that need not be done again soon.
+   */
   foundUpToDate(group: GroupId): void {
     this.#upToDate.set(group, { by: this.#codeFacts, at: this.#parts.clock.now() })
     this.#last = undefined
@@ -147,8 +160,8 @@ export class RepairPlanner {
   }
 
   /**
-   * Chores that are due, in order. cost: O(members) while nothing changes, else O(groups), and a plan for each group that
-   * is new or sees other peers.
+   * Chores that are due, in order. cost: O(members) while nothing changes, else O(groups), and a
+   * plan for each group that is new or sees other peers.
    *
    * isHurried: waits neither for writers nor for calm.
    */

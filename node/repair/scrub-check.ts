@@ -15,7 +15,10 @@ import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
 import { lacksShards } from './shard-trimming.ts'
 
-/** How long a shard may be here before the map says so: of a stripe that no volume knows, and of one that is known. */
+/**
+ * How long a shard may be here before the map says so: of a stripe that no volume knows, and of one
+ * that is known.
+ */
 const UNKNOWN_MS: number = DAY_MS
 const UNASCRIBED_MS: number = HOUR_MS
 
@@ -72,7 +75,10 @@ export class ScrubCheck {
     })
   }
 
-  /** Read a chunk that is held here. A damaged one is replaced, or stays: what others have of it may be no better. */
+  /**
+   * Read a chunk that is held here. A damaged one is replaced, or stays: what others have of it may
+   * be no better.
+   */
   async chunk(id: ChunkId, signal: AbortSignal): Promise<ScrubFinding | undefined> {
     const { store, volumes } = this.#parts
     if ((await store.chunks.verify(id)) !== 'damaged') return undefined
@@ -91,7 +97,9 @@ export class ScrubCheck {
     return this.#found({ ...facts, action: listing === undefined ? 'lost' : 'kept' })
   }
 
-  /** Are the shards of a stripe here that the map ascribes to this node? Their bytes are not read. */
+  /**
+   * Are the shards of a stripe here that the map ascribes to this node? Their bytes are not read.
+   */
   async ascribed(volume: ScrubbedVolume, id: StripeId): Promise<ScrubFinding[]> {
     const stripe = volume.map.stripe(id)
     const held = this.#parts.store.shards.indices(id)
@@ -165,7 +173,10 @@ export class ScrubCheck {
     return (await this.#record(volume, stripe, index, false)) ? 'recorded' : 'kept'
   }
 
-  /** Say in the map that this node holds a shard, or holds it not. returns false if it may not, or cannot. */
+  /**
+   * Say in the map that this node holds a shard, or holds it not. returns false if it may not, or
+   * cannot.
+   */
   async #record(
     { map }: ScrubbedVolume,
     stripe: StripeId,

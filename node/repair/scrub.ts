@@ -1,6 +1,7 @@
-// Reads all that this node stores and compares it with what it should be: the shards, the chunks, and what the maps of
-// the volumes ascribe to it. A pass of its own begins once a month, slowly, and goes on after a restart where it was;
-// another goes through at once when the owner asks. What is found is dealt with in scrub-check.ts.
+// Reads all that this node stores and compares it with what it should be: the shards, the chunks,
+// and what the maps of the volumes ascribe to it. A pass of its own begins once a month, slowly,
+// and goes on after a restart where it was; another goes through at once when the owner asks. What
+// is found is dealt with in scrub-check.ts.
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { scrubKey } from '../store/keys.ts'
@@ -14,7 +15,10 @@ import type { ScrubbedVolume } from './scrub-check.ts'
 /** How often to see whether a pass is due. */
 export const SCRUB_EVERY_MS: number = HOUR_MS
 
-/** From the beginning of one pass to that of the next; and what it may take, so that it ends before that. */
+/**
+ * From the beginning of one pass to that of the next; and what it may take, so that it ends before
+ * that.
+ */
 const PASS_EVERY_MS: number = 30 * DAY_MS
 const PASS_MS: number = 20 * DAY_MS
 /** In a second; more where a pass would take too long. */
@@ -76,7 +80,9 @@ export class Scrub {
     return this.#progress
   }
 
-  /** Go on with the pass that is due, if one is; and look again at what was found to belong nowhere. */
+  /**
+   * Go on with the pass that is due, if one is; and look again at what was found to belong nowhere.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { shards, orphans } = this.#parts.store
     for await (const { stripe, index } of orphans.all()) {

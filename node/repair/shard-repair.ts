@@ -1,5 +1,6 @@
-// Makes the lost shards of a stripe anew: any k are read and verified, only the missing ones are computed, given to peers
-// and recorded. Crashes need no recovery: a shard that was put but not recorded is found held when it is put again.
+// Makes the lost shards of a stripe anew: any k are read and verified, only the missing ones are
+// computed, given to peers and recorded. Crashes need no recovery: a shard that was put but not
+// recorded is found held when it is put again.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { planShards } from '../../protocol/placement/plan.ts'
@@ -26,7 +27,9 @@ export interface RepairParts {
   readonly transfer: ShardTransfer
   /** A stripe whose shards match their roots, and none of which others follow. */
   readonly onFalse: (stripe: StripeId) => void
-  /** The sealed chunk. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers. */
+  /**
+   * The sealed chunk. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers.
+   */
   readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -53,8 +56,10 @@ export class Repair {
   }
 
   /**
-   * Bring the shards of a stripe to peers that lack a holder, as far as there are peers that take them.
-   * throws ShoalError 'stripe-unrecoverable' when fewer than k can be read now, 'not-placed' when many did not take theirs.
+   * Bring the shards of a stripe to peers that lack a holder, as far as there are peers that take
+   * them.
+   * throws ShoalError 'stripe-unrecoverable' when fewer than k can be read now, 'not-placed' when
+   * many did not take theirs.
    */
   async run(id: StripeId, signal: AbortSignal): Promise<void> {
     let shards: (Uint8Array | undefined)[] | undefined
@@ -72,7 +77,10 @@ export class Repair {
     throw new ShoalError('not-placed', `peers did not accept the shards of ${id}`)
   }
 
-  /** From other shards; or all, coded anew, where those are too few and the stripe lies in a tier, too. */
+  /**
+   * From other shards; or all, coded anew, where those are too few and the stripe lies in a tier,
+   * too.
+   */
   async #read(
     { id, stripe, clusterView }: PlannedStripe,
     options: TransferOptions,
@@ -116,7 +124,8 @@ export class Repair {
     const known = missing.map((index) => shards[index])
     const isKnown = known.every((shard) => shard !== undefined)
     const rebuilt = isKnown ? known : reconstruct(k, m, shards, missing)
-    // Shards may each be as their roots say, and not be of one stripe: others are not to be made of them.
+    // Shards may each be as their roots say, and not be of one stripe: others are not to be made of
+    // them.
     const isTrue = missing.every((index, n) => isShardOf(stripe.header, index, rebuilt[n]))
     if (!isTrue) {
       this.#parts.onFalse(id)

@@ -1,5 +1,6 @@
-// Whole shards from and to peers, for work in the background: what is read matches the root in its stripe's header, and
-// the map is told of a holder that turns out not to have it. Bytes that cross the network wait for the budget.
+// Whole shards from and to peers, for work in the background: what is read matches the root in its
+// stripe's header, and the map is told of a holder that turns out not to have it. Bytes that cross
+// the network wait for the budget.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { shardRoot } from '../../protocol/stripe/shard-tree.ts'
@@ -41,7 +42,10 @@ export class ShardTransfer {
     this.#parts = parts
   }
 
-  /** A shard as its header says. throws ShoalError 'corrupt' or 'ENOENT' of a holder that does not have it so. */
+  /**
+   * A shard as its header says. throws ShoalError 'corrupt' or 'ENOENT' of a holder that does not
+   * have it so.
+   */
   async read(
     id: StripeId,
     { header }: MappedStripe,
@@ -72,7 +76,8 @@ export class ShardTransfer {
   }
 
   /**
-   * Any k shards, each in its place: those that are here, then from peers that are online, then from whoever may answer.
+   * Any k shards, each in its place: those that are here, then from peers that are online, then
+   * from whoever may answer.
    * throws ShoalError 'stripe-unrecoverable'.
    */
   async readAny(
@@ -107,7 +112,10 @@ export class ShardTransfer {
     return shards
   }
 
-  /** Resolves when the shard is durable there, with what to record; one that stays here is so with the map's next record. */
+  /**
+   * Resolves when the shard is durable there, with what to record; one that stays here is so with
+   * the map's next record.
+   */
   async put(
     id: StripeId,
     { headerBytes: header }: MappedStripe,
@@ -152,7 +160,9 @@ export class ShardTransfer {
     map.disbelieve({ stripe: id, index, peer: holder })
   }
 
-  /** The soonest first: a disk that hangs costs its time once in a while, and not for each stripe. */
+  /**
+   * The soonest first: a disk that hangs costs its time once in a while, and not for each stripe.
+   */
   #sourcesOf({ holders }: MappedStripe, peers: readonly PlacePeer[]): Source[] {
     const { network, client } = this.#parts
     const order = ['online', 'late', 'absent', 'gone']

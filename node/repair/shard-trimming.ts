@@ -1,9 +1,10 @@
-// Lets go of shards that the map does not ascribe to this node, since it said itself that it holds them no more, or nobody
-// logged that it took them: into the trash, from where they come back if the map ascribes them to this node again. Of what
-// the map says that nobody holds, and is whole here, the map is told; unless a cold tier holds it, and enough others do.
-// Both a while after the map said so: a shard may have been put here already that will be recorded only in a moment. The
-// map is told at once of what it ascribes to this node and is nowhere here. What was missed while this node was down is
-// found by scrub. Stripes that are swept are for swept-stripes.ts.
+// Lets go of shards that the map does not ascribe to this node, since it said itself that it holds
+// them no more, or nobody logged that it took them: into the trash, from where they come back if
+// the map ascribes them to this node again. Of what the map says that nobody holds, and is whole
+// here, the map is told; unless a cold tier holds it, and enough others do. Both a while after the
+// map said so: a shard may have been put here already that will be recorded only in a moment. The
+// map is told at once of what it ascribes to this node and is nowhere here. What was missed while
+// this node was down is found by scrub. Stripes that are swept are for swept-stripes.ts.
 import { asShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
@@ -27,7 +28,10 @@ export interface ShardTrimmingParts {
 
 export class ShardTrimming {
   readonly #parts: ShardTrimmingParts
-  /** Stripes of which something is here that the map does not ascribe to this node, in the order of time. */
+  /**
+   * Stripes of which something is here that the map does not ascribe to this node, in the order of
+   * time.
+   */
   readonly #dueAt = new Map<StripeId, Instant>()
   /** Stripes of which the map ascribes something to this node that is not here. */
   readonly #wanted = new Set<StripeId>()
@@ -49,7 +53,10 @@ export class ShardTrimming {
     this.#dueAt.set(stripe, (this.#parts.clock.now() + RELEASE_AFTER_MS) as Instant)
   }
 
-  /** Let go or claim what is due, and take back what is this node's again. returns when the next is due. */
+  /**
+   * Let go or claim what is due, and take back what is this node's again. returns when the next is
+   * due.
+   */
   async run(signal: AbortSignal): Promise<Instant | undefined> {
     const { store, clock } = this.#parts
     const now = clock.now()

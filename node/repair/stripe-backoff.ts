@@ -1,4 +1,5 @@
-// Stripes with which something failed are left alone for a while, for twice as long after each failure.
+// Stripes with which something failed are left alone for a while, for twice as long after each
+// failure.
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'

@@ -1,5 +1,5 @@
-// How a file of fetched chunks begins: their number (4 bytes, big-endian), then of each its id (CID bytes) and its length
-// (4 bytes). The chunks follow in that order.
+// How a file of fetched chunks begins: their number (4 bytes, big-endian), then of each its id (CID
+// bytes) and its length (4 bytes). The chunks follow in that order.
 import { CID_BYTES, chunkIdBytes, chunkIdFromCid } from '../../protocol/ids.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 

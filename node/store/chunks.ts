@@ -1,4 +1,5 @@
-// Sealed chunks of this node, by id. What is put is readable at once and durable after the store's next commit.
+// Sealed chunks of this node, by id. What is put is readable at once and durable after the store's
+// next commit.
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdBytes } from '../../protocol/ids.ts'
@@ -39,8 +40,8 @@ export class ChunkStore {
   }
 
   /**
-   * Keep a chunk. Idempotent; with `verify` a copy that is held is read, and replaced if it is damaged. `sealed` must
-   * not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
+   * Keep a chunk. Idempotent; with `verify` a copy that is held is read, and replaced if it is
+   * damaged. `sealed` must not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
    */
   async put(
     id: ChunkId,
@@ -57,8 +58,9 @@ export class ChunkStore {
   }
 
   /**
-   * A sealed chunk, or `length` bytes of it from `offset` (cut at its end); undefined if it is not held.
-   * A whole read is checked: throws ShoalError 'corrupt' if the disk changed it. A part must be checked by the caller.
+   * A sealed chunk, or `length` bytes of it from `offset` (cut at its end); undefined if it is not
+   * held. A whole read is checked: throws ShoalError 'corrupt' if the disk changed it. A part must
+   * be checked by the caller.
    */
   async read(
     id: ChunkId,
@@ -87,13 +89,19 @@ export class ChunkStore {
     }
   }
 
-  /** Forget a chunk: at once for reads, durably with the next commit. Nothing happens if it is not held. */
+  /**
+   * Forget a chunk: at once for reads, durably with the next commit. Nothing happens if it is not
+   * held.
+   */
   delete(id: ChunkId): void {
     this.#parts.segments.check()
     unstageChunk(this.#parts.index, id)
   }
 
-  /** The chunks held as of the last commit, by id bytes, those after `after`. May be gone through slowly. */
+  /**
+   * The chunks held as of the last commit, by id bytes, those after `after`. May be gone through
+   * slowly.
+   */
   async *scan({ after }: { after?: ChunkId } = {}): AsyncGenerator<HeldChunk> {
     const { from, to } = prefixRange(CHUNK_PREFIX)
     const first = after === undefined ? from : keyAfter(chunkKey(after))
@@ -102,7 +110,10 @@ export class ChunkStore {
     }
   }
 
-  /** The chunks held, those first that were written, or moved by compaction, first. Costs a read of each record's head. */
+  /**
+   * The chunks held, those first that were written, or moved by compaction, first. Costs a read of
+   * each record's head.
+   */
   async *oldest(): AsyncGenerator<HeldChunk> {
     const { segments, index } = this.#parts
     for (const [segment] of index.segments.rows()) {

@@ -1,8 +1,9 @@
-// Gives back the space of dead records: copies what is live in mostly dead segments to the end, and removes the files
-// (Rosenblum and Ousterhout, "The design and implementation of a log-structured file system", SOSP 1991). A file is
-// removed only when the ordered store knows durably that nothing in it is live: a crash at any moment loses nothing. What
-// there is no room to copy whole is left alone, so that half-copied segments never use up the room. A record that is
-// damaged is not copied, and its segment stays until that record is dead.
+// Gives back the space of dead records: copies what is live in mostly dead segments to the end, and
+// removes the files (Rosenblum and Ousterhout, "The design and implementation of a log-structured
+// file system", SOSP 1991). A file is removed only when the ordered store knows durably that
+// nothing in it is live: a crash at any moment loses nothing. What there is no room to copy whole
+// is left alone, so that half-copied segments never use up the room. A record that is damaged is
+// not copied, and its segment stays until that record is dead.
 import { hasCode } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { isLive, moveRecord, recordName } from './record-name.ts'
@@ -53,7 +54,10 @@ export class Compaction {
     this.#parts = parts
   }
 
-  /** The emptiest segments first, as far as there is room for what is live in them. Runs may overlap. */
+  /**
+   * The emptiest segments first, as far as there is room for what is live in them. Runs may
+   * overlap.
+   */
   async run(options: CompactOptions = {}): Promise<Compacted> {
     const { segments, index, commit } = this.#parts
     const { maxLiveRatio = LIVE_RATIO_MAX, enoughBytes = Infinity, signal } = options
@@ -119,7 +123,9 @@ class Run implements Compacted {
     this.freedBytes += bytes
   }
 
-  /** Do what may find that the disk is full, or cannot read: what is live then stays where it is. */
+  /**
+   * Do what may find that the disk is full, or cannot read: what is live then stays where it is.
+   */
   async making(work: () => Promise<void>): Promise<void> {
     try {
       await work()

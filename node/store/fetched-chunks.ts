@@ -1,6 +1,7 @@
-// Sealed chunks that were fetched from peers and cold tiers for readers, kept so that the next read needs neither. Those that
-// come at about the same time are wanted at about the same time: they make one file, a bundle; a file for each would cost
-// more than all else that is done with a small chunk. The bundle that was used least recently goes first.
+// Sealed chunks that were fetched from peers and cold tiers for readers, kept so that the next read
+// needs neither. Those that come at about the same time are wanted at about the same time: they
+// make one file, a bundle; a file for each would cost more than all else that is done with a small
+// chunk. The bundle that was used least recently goes first.
 //
 // - Together they take at most `bytesMax`, and at most half of what the disk has free for others beside.
 // - None is the only copy of anything, and none counts as a copy: each may vanish, or be damaged, at any time.
@@ -20,9 +21,14 @@ import {
 import type { BundledChunk, SealedChunk } from './bundle-head.ts'
 
 const FOLDER = 'fetched'
-/** Bytes that wait or are being written; what comes in faster than the disk takes it is not kept. */
+/**
+ * Bytes that wait or are being written; what comes in faster than the disk takes it is not kept.
+ */
 const WRITING_BYTES_MAX: number = 8 * MIB
-/** A bundle is written when it has so many bytes, or this share of all, or BUNDLE_CHUNKS_MAX chunks, or after so long. */
+/**
+ * A bundle is written when it has so many bytes, or this share of all, or BUNDLE_CHUNKS_MAX chunks,
+ * or after so long.
+ */
 const BUNDLE_BYTES: number = 4 * MIB
 const BUNDLE_SHARE: number = 1 / 16
 const GATHER_MS = 100
@@ -125,7 +131,10 @@ export class FetchedChunks {
     return undefined
   }
 
-  /** Keep what was fetched, if there is room for it, in the background. `sealed` must not be written to after. */
+  /**
+   * Keep what was fetched, if there is room for it, in the background. `sealed` must not be written
+   * to after.
+   */
   keep(id: ChunkId, sealed: Uint8Array): void {
     const bytes = sealed.length
     this.#fetchedBytes += bytes

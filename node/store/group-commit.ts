@@ -1,8 +1,9 @@
 // Group commit: one run serves everyone who asked before it began (DeWitt et al., SIGMOD 1984).
 
 /**
- * A function whose calls share runs of `run`. A run never begins before the calls it serves, and two never overlap:
- * a call made during one waits for the next, which serves all such calls. A failed run fails those it served.
+ * A function whose calls share runs of `run`. A run never begins before the calls it serves, and
+ * two never overlap: a call made during one waits for the next, which serves all such calls. A
+ * failed run fails those it served.
  */
 export function groupCommit(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<unknown> = Promise.resolve()

@@ -1,5 +1,6 @@
-// Whether the index may still grow: the logs of the volumes and what follows from them, which nobody asks for room. It is
-// looked at again after so many bytes, and while there is no room whenever somebody asks, now and then.
+// Whether the index may still grow: the logs of the volumes and what follows from them, which
+// nobody asks for room. It is looked at again after so many bytes, and while there is no room
+// whenever somebody asks, now and then.
 import { MIB, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'

@@ -1,5 +1,5 @@
-// The keys of the ordered store and the values of the local index (docs/formats/store.md). Integers are
-// big-endian.
+// The keys of the ordered store and the values of the local index (docs/formats/store.md). Integers
+// are big-endian.
 import { STORE_PREFIXES } from './key-prefixes.ts'
 import { concatBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { assert, ShoalError } from '../../protocol/errors.ts'
@@ -32,7 +32,10 @@ export interface Address {
   readonly length: number
 }
 
-/** A local shard: the payload of its record has `prefixBytes` (the stripe header and its length) before the shard. */
+/**
+ * A local shard: the payload of its record has `prefixBytes` (the stripe header and its length)
+ * before the shard.
+ */
 export interface ShardPointer {
   readonly index: number
   readonly address: Address

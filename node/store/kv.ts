@@ -1,4 +1,5 @@
-// The ordered store seam: LevelDB in production, memory in simulations. Keys are byte strings (protocol/bytes.ts).
+// The ordered store seam: LevelDB in production, memory in simulations. Keys are byte strings
+// (protocol/bytes.ts).
 import type { ByteString } from '../../protocol/bytes.ts'
 
 export type KvWrite =
@@ -15,7 +16,9 @@ export interface KvRange {
 }
 
 export interface Kv {
-  /** Point read, synchronous: a read through the thread pool costs more than the lookup (FACTS.md). */
+  /**
+   * Point read, synchronous: a read through the thread pool costs more than the lookup (FACTS.md).
+   */
   get(key: ByteString): Uint8Array | undefined
   /** All or nothing. With `sync` it is durable when the promise resolves. */
   write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void>

@@ -1,6 +1,7 @@
-// The ordered store over LevelDB (classic-level). Keys are byte strings and order by their bytes, which is
-// LevelDB's own order. A synced batch is durable when its promise resolves; LevelDB does not sync an older log file
-// when it has begun a new one, so whoever needs an unsynced write durable must sync that same write.
+// The ordered store over LevelDB (classic-level). Keys are byte strings and order by their bytes,
+// which is LevelDB's own order. A synced batch is durable when its promise resolves; LevelDB does
+// not sync an older log file when it has begun a new one, so whoever needs an unsynced write
+// durable must sync that same write.
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ClassicLevel } from 'classic-level'
@@ -12,7 +13,10 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Kv, KvRange, KvWrite } from './kv.ts'
 
-/** Two write buffers and the block cache bound the memory; fewer, larger files suit an index of small values. */
+/**
+ * Two write buffers and the block cache bound the memory; fewer, larger files suit an index of
+ * small values.
+ */
 const WRITE_BUFFER_BYTES: number = 16 * MIB
 const CACHE_BYTES: number = 32 * MIB
 const FILE_BYTES: number = 8 * MIB
@@ -42,7 +46,8 @@ export class LevelKv implements Kv {
 
   /**
    * Open the database in `folder` (absolute), made if absent; its parent must exist.
-   * throws ShoalError 'already-running' if another process has it open, 'corrupt' if LevelDB cannot read it.
+   * throws ShoalError 'already-running' if another process has it open, 'corrupt' if LevelDB cannot
+   * read it.
    */
   static async open(folder: string): Promise<LevelKv> {
     const database: Database = new ClassicLevel(folder, {

@@ -1,5 +1,6 @@
-// The ordered store in memory, for simulations and tests. It keeps apart what is durable from what is not, as
-// LevelDB's log does: a synced write makes every write before it durable too, and a crash leaves a prefix.
+// The ordered store in memory, for simulations and tests. It keeps apart what is durable from what
+// is not, as LevelDB's log does: a synced write makes every write before it durable too, and a
+// crash leaves a prefix.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Kv, KvRange, KvWrite } from './kv.ts'
@@ -8,7 +9,10 @@ import type { Kv, KvRange, KvWrite } from './kv.ts'
 export type KvImage = readonly KvEntry[]
 type KvEntry = readonly [ByteString, Uint8Array]
 
-/** See the head of the file. Inserting costs O(entries) moves in one array: fine to some 100,000 entries. */
+/**
+ * See the head of the file. Inserting costs O(entries) moves in one array: fine to some 100,000
+ * entries.
+ */
 export class MemoryKv implements Kv {
   #entries: KvEntry[] = []
   readonly #durable = new Map<ByteString, Uint8Array>()

@@ -1,6 +1,7 @@
-// Shards that lie here though the map says nothing of it, since when, and who handed them over: they may be on their way
-// into the map, and are let go if they do not come there. What peers have handed over so is bounded, for each and for all.
-// Kept in the ordered store, so that a restart neither begins the wait anew nor forgets what is owed.
+// Shards that lie here though the map says nothing of it, since when, and who handed them over:
+// they may be on their way into the map, and are let go if they do not come there. What peers have
+// handed over so is bounded, for each and for all. Kept in the ordered store, so that a restart
+// neither begins the wait anew nor forgets what is owed.
 import {
   float64FromBytes,
   float64ToBytes,
@@ -71,8 +72,9 @@ export class OrphanShards {
   }
 
   /**
-   * A peer is about to hand over a shard that the map does not ascribe to this node: it counts until it does, or the shard
-   * is let go. returns what makes that durable, and what to call if nothing comes of it.
+   * A peer is about to hand over a shard that the map does not ascribe to this node: it counts
+   * until it does, or the shard is let go. returns what makes that durable, and what to call if
+   * nothing comes of it.
    * throws ShoalError 'EBUSY' if the peer has handed over too many so, 'ENOSPC' if all have.
    */
   expect(

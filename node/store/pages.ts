@@ -1,4 +1,5 @@
-// The ordered store in pages: no snapshot outlives a page, however slowly a caller goes through them.
+// The ordered store in pages: no snapshot outlives a page, however slowly a caller goes through
+// them.
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Kv } from './kv.ts'
 
@@ -14,7 +15,10 @@ export function scanPages(
   return inPages(from, PAGE_ENTRIES, (next, countMax) => kv.scan({ from: next, to, countMax }))
 }
 
-/** The same of what `scan` gives from a key on, in order of the keys: it is called for each page, and left at its end. */
+/**
+ * The same of what `scan` gives from a key on, in order of the keys: it is called for each page,
+ * and left at its end.
+ */
 export async function* inPages(
   from: ByteString,
   countMax: number,

@@ -1,5 +1,6 @@
-// Reads the records of a segment in order and over damage: where no intact head is, the next one is searched for; a
-// payload that is not intact is stepped over by its length. Memory is one window of the file, whatever it holds.
+// Reads the records of a segment in order and over damage: where no intact head is, the next one is
+// searched for; a payload that is not intact is stepped over by its length. Memory is one window of
+// the file, whatever it holds.
 import { crc32 } from 'node:zlib'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB, MIB } from '../../protocol/units.ts'
@@ -34,7 +35,10 @@ export async function* scanRecords(
   }
 }
 
-/** As scanRecords, from the start; of payloads little more is read than lies beside a head, and nothing checked. */
+/**
+ * As scanRecords, from the start; of payloads little more is read than lies beside a head, and
+ * nothing checked.
+ */
 export function scanHeads(file: DiskFile, size: number): AsyncGenerator<FoundHead> {
   return headsIn(new Window(file, size, HEAD_WINDOW_BYTES), 0)
 }
@@ -90,7 +94,10 @@ class Window {
     this.#windowBytes = windowBytes
   }
 
-  /** Up to `length` bytes at `position`: fewer, but enough for a head, only at the end of the file or a large read. */
+  /**
+   * Up to `length` bytes at `position`: fewer, but enough for a head, only at the end of the file
+   * or a large read.
+   */
   async at(position: number, length: number): Promise<Uint8Array> {
     const wanted = Math.min(length, RECORD_HEAD_MAX, this.size - position)
     const end = this.#start + this.#bytes.byteLength

@@ -1,5 +1,5 @@
-// The record of a segment (docs/formats/store.md). A head can be checked without its payload, so that one rotten
-// payload hides nothing behind it. Integers are big-endian.
+// The record of a segment (docs/formats/store.md). A head can be checked without its payload, so
+// that one rotten payload hides nothing behind it. Integers are big-endian.
 import { crc32 } from 'node:zlib'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
@@ -23,7 +23,9 @@ const ID_MAX = 255
 
 /** The longest head. */
 export const RECORD_HEAD_MAX: number = recordHeadBytes(ID_MAX)
-/** Heads of chunks, whose id is a CID, and of shards, whose id is a CID and an index of one byte. */
+/**
+ * Heads of chunks, whose id is a CID, and of shards, whose id is a CID and an index of one byte.
+ */
 export const CHUNK_HEAD_BYTES: number = recordHeadBytes(CID_BYTES)
 export const SHARD_HEAD_BYTES: number = recordHeadBytes(CID_BYTES + 1)
 
@@ -71,7 +73,10 @@ export function encodeRecordHead(
   return head
 }
 
-/** The head at the start of `bytes`, which may be longer; undefined if there is no whole and intact one. */
+/**
+ * The head at the start of `bytes`, which may be longer; undefined if there is no whole and intact
+ * one.
+ */
 export function decodeRecordHead(bytes: Uint8Array): RecordHead | undefined {
   const idLength = bytes[ID_LENGTH_AT]
   if (idLength === undefined || idLength === 0) return undefined

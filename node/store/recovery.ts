@@ -46,7 +46,9 @@ export interface Recovered {
   readonly damaged: number
 }
 
-/** Bring index and segments together. Afterwards both are durable and the checkpoint is at the end. */
+/**
+ * Bring index and segments together. Afterwards both are durable and the checkpoint is at the end.
+ */
 export async function recover(components: { disk: Disk; kv: Kv }): Promise<Recovered> {
   const { disk, kv } = components
   await disk.makeFolder(SEGMENT_FOLDER)
@@ -60,7 +62,10 @@ export async function recover(components: { disk: Disk; kv: Kv }): Promise<Recov
   return recovery
 }
 
-/** Forget the index of chunks and shards and build it again from all segments. The store must not be open. */
+/**
+ * Forget the index of chunks and shards and build it again from all segments. The store must not be
+ * open.
+ */
 export async function rebuildIndex(components: { disk: Disk; kv: Kv }): Promise<Recovered> {
   await components.kv.write([{ kind: 'delete', key: checkpointKey() }], { sync: true })
   return recover(components)
@@ -122,7 +127,8 @@ class Recovery implements Recovered {
     try {
       const size = await file.size()
       if (size < this.end.offset) {
-        // The disk lost bytes that were durable. Their addresses must never be given to other records.
+        // The disk lost bytes that were durable. Their addresses must never be given to other
+        // records.
         this.end = { segment: segment + 1, offset: 0 }
       } else if (size > this.end.offset) {
         const whole = await this.#records(file, size)

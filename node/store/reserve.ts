@@ -54,7 +54,10 @@ export class Reserve {
     return true
   }
 
-  /** Ask the disk whether `bytes` more fit; a move may use what is kept for moves. throws ShoalError 'ENOSPC' if not. */
+  /**
+   * Ask the disk whether `bytes` more fit; a move may use what is kept for moves. throws ShoalError
+   * 'ENOSPC' if not.
+   */
   async ask(bytes: number, { isMove }: { isMove: boolean }): Promise<void> {
     const { leftBytes, movableBytes, reserveBytes } = await this.measure()
     const usableBytes = leftBytes - reserveBytes

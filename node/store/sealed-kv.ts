@@ -1,7 +1,8 @@
-// The ordered store of a protected home: what is in it, and each name in a key, is sealed with the key of the home. Ids in
-// keys stay as they are, since scans go by them: they tell how much there is of what, and nothing of what it is. A key
-// with a name in it begins with ids (its bucket), then has a keyed hash in place of the rest; the key itself is in the
-// value. A scan within a bucket opens all of it and sorts it, and keeps it for the next page.
+// The ordered store of a protected home: what is in it, and each name in a key, is sealed with the
+// key of the home. Ids in keys stay as they are, since scans go by them: they tell how much there
+// is of what, and nothing of what it is. A key with a name in it begins with ids (its bucket), then
+// has a keyed hash in place of the rest; the key itself is in the value. A scan within a bucket
+// opens all of it and sorts it, and keeps it for the next page.
 import { STORE_PREFIXES } from './key-prefixes.ts'
 import { createHmac, createSecretKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -39,7 +40,10 @@ const GENERATION_CHARS = 2
 
 type Entry = readonly [ByteString, Uint8Array]
 
-/** The chars of a key that stay as they are; undefined: all. Of a table that is not named here nothing does. */
+/**
+ * The chars of a key that stay as they are; undefined: all. Of a table that is not named here
+ * nothing does.
+ */
 function clearLength(key: ByteString): number | undefined {
   if (key[0] !== NAMESPACE_PREFIX) return PLAIN_TABLES.has(key[0] ?? '') ? undefined : 1
   const start = NAMESPACE_PREFIX.length + TAG_CHARS

@@ -1,5 +1,6 @@
-// The files of the segments: which are open, which have bytes that are not durable yet. Open files are bounded.
-// A writer is closed when it is synced and a later segment has been begun; segments are written in order.
+// The files of the segments: which are open, which have bytes that are not durable yet. Open files
+// are bounded. A writer is closed when it is synced and a later segment has been begun; segments
+// are written in order.
 import { hasCode } from '../../protocol/errors.ts'
 import { scanHeads } from './record-scan.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
@@ -64,7 +65,10 @@ export class SegmentFiles {
     }
   }
 
-  /** As read(), from what has the file's name now: a file that is open can be read even if it was removed. */
+  /**
+   * As read(), from what has the file's name now: a file that is open can be read even if it was
+   * removed.
+   */
   async readNamed(segment: number, position: number, length: number): Promise<Uint8Array> {
     const file = await this.#disk.open(segmentPath(segment), 'read')
     try {
@@ -85,7 +89,10 @@ export class SegmentFiles {
     }
   }
 
-  /** Remove the file of a segment that all is synced of, durably, and give its space back when its readers are done. */
+  /**
+   * Remove the file of a segment that all is synced of, durably, and give its space back when its
+   * readers are done.
+   */
   async remove(segment: number): Promise<void> {
     await this.#disk.remove(segmentPath(segment)).catch(ignoreMissing)
     await this.#disk.syncFolder(SEGMENT_FOLDER)
@@ -98,7 +105,10 @@ export class SegmentFiles {
     if (reader.users === 0) await closeReader(reader)
   }
 
-  /** All that was written before the call, and the names of the files, made durable. One call at a time. */
+  /**
+   * All that was written before the call, and the names of the files, made durable. One call at a
+   * time.
+   */
   async sync(): Promise<void> {
     const dirty = [...this.#dirty]
     this.#dirty.clear()

@@ -67,7 +67,10 @@ export class SegmentTable {
     this.#change(segment, { ...row, liveBytes: row.liveBytes + bytes })
   }
 
-  /** Nothing in the segment is live, and what came last to be so is known to the ordered store durably. */
+  /**
+   * Nothing in the segment is live, and what came last to be so is known to the ordered store
+   * durably.
+   */
   isDead(segment: number): boolean {
     if (this.row(segment).liveBytes > 0) return false
     const stored = this.#kv.get(segmentKey(segment))
@@ -81,7 +84,10 @@ export class SegmentTable {
     this.#dirty.add(segment)
   }
 
-  /** The writes that bring the ordered store up to date. Then settle() or restore(), before the next. */
+  /**
+   * The writes that bring the ordered store up to date. Then settle() or restore(), before the
+   * next.
+   */
   take(): KvWrite[] {
     this.#taken = this.#dirty
     this.#dirty = new Set()

@@ -1,8 +1,10 @@
-// Payloads, appended to segment files and never changed in place: the write-ahead log of payloads (docs/formats/store.md).
-// Invariants: an address, once given, is that record's forever, and readable at once, from memory until it is in the
-// file. Batches are written in order. Nothing is durable before sync(). A write that fails for lack of space is kept
-// and tried again; any other failed write or sync fails the segments for good, since what the disk holds is unknown
-// (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+// Payloads, appended to segment files and never changed in place: the write-ahead log of payloads
+// (docs/formats/store.md).
+// Invariants: an address, once given, is that record's forever, and readable at once, from memory
+// until it is in the file. Batches are written in order. Nothing is durable before sync(). A write
+// that fails for lack of space is kept and tried again; any other failed write or sync fails the
+// segments for good, since what the disk holds is unknown (Rebello et al., "Can Applications
+// Recover from fsync Failures?", USENIX ATC 2020).
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert, hasCode, ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -40,7 +42,10 @@ export interface SegmentsOptions {
    * @default what is kept for moves: then there is always room to compact one
    */
   readonly segmentBytesMax?: number
-  /** Appends are refused when less is left. @default 256 MiB, or 2 % of a disk or capacity below 12.5 GiB */
+  /**
+   * Appends are refused when less is left. @default 256 MiB, or 2 % of a disk or capacity below
+   * 12.5 GiB
+   */
   readonly reserveBytes?: number
   /** Bytes that all segments may have. @default Infinity */
   readonly capacityBytes?: number
@@ -77,7 +82,10 @@ export class Segments {
   #flushing = false
   #failure: ShoalError | undefined
 
-  /** All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC', 'EIO'. */
+  /**
+   * All appended before the call is durable when it resolves. Calls share syncs. throws 'ENOSPC',
+   * 'EIO'.
+   */
   readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
 
   private constructor(
@@ -127,8 +135,8 @@ export class Segments {
   }
 
   /**
-   * Add a record whose payload is `parts` back to back; they must not be written to after. Waits when too much is
-   * not in files yet. A move may use what is kept for moves.
+   * Add a record whose payload is `parts` back to back; they must not be written to after. Waits
+   * when too much is not in files yet. A move may use what is kept for moves.
    * throws ShoalError 'ENOSPC' (nothing is added), 'EIO' (failed for good).
    */
   async append(
@@ -185,8 +193,8 @@ export class Segments {
   }
 
   /**
-   * The whole payload of the record of `id` at `address`, checked against its checksum. `isNamed`: from what has the
-   * name of its file now, as a restart would find it.
+   * The whole payload of the record of `id` at `address`, checked against its checksum. `isNamed`:
+   * from what has the name of its file now, as a restart would find it.
    * throws ShoalError 'corrupt', naming `what` and the place, if it is not there or not whole.
    */
   async readChecked(
@@ -230,7 +238,10 @@ export class Segments {
     return this.#failure
   }
 
-  /** Nothing may be under way but background writes, which are awaited. What is not synced may be lost. */
+  /**
+   * Nothing may be under way but background writes, which are awaited. What is not synced may be
+   * lost.
+   */
   async close(): Promise<void> {
     await this.#writing?.catch(() => undefined)
     await this.#files.close()

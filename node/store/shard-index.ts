@@ -49,7 +49,10 @@ export function stageShard(
   replaceShard(index, stripe, pointer)
 }
 
-/** Point at this record of a shard of a stripe whose header is kept; one that was pointed at is dead. */
+/**
+ * Point at this record of a shard of a stripe whose header is kept; one that was pointed at is
+ * dead.
+ */
 export function replaceShard(index: StagedIndex, stripe: StripeId, pointer: ShardPointer): void {
   const pointers = pointersOf(index, stripe)
   const old = pointers.find((other) => other.index === pointer.index)

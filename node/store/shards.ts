@@ -1,6 +1,7 @@
-// Shards held here for the stripes of a volume, by stripe and index, with the stripe's header, which lies before each
-// shard in its record so that the index can be rebuilt from segments alone. Durable after the store's next commit.
-// A shard in the trash is not held; its bytes stay until the trash is emptied, and it can be brought back until then.
+// Shards held here for the stripes of a volume, by stripe and index, with the stripe's header,
+// which lies before each shard in its record so that the index can be rebuilt from segments alone.
+// Durable after the store's next commit. A shard in the trash is not held; its bytes stay until the
+// trash is emptied, and it can be brought back until then.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert, hasCode } from '../../protocol/errors.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
@@ -54,9 +55,9 @@ export class ShardStore {
   }
 
   /**
-   * Keep a shard (index 0 to 255) and the header of its stripe. Idempotent; with `verify` a copy that is held is read,
-   * and replaced if it is damaged. One that is whole in the trash is brought back. The arrays must not be written to
-   * after. throws ShoalError 'ENOSPC', and keeps nothing.
+   * Keep a shard (index 0 to 255) and the header of its stripe. Idempotent; with `verify` a copy
+   * that is held is read, and replaced if it is damaged. One that is whole in the trash is brought
+   * back. The arrays must not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
    */
   async put(
     stripe: StripeId,
@@ -111,12 +112,18 @@ export class ShardStore {
     return pointer === undefined ? undefined : shardBytes(pointer)
   }
 
-  /** Read all of a shard from the disk as it is now, and compare it with the stripe header beside it. */
+  /**
+   * Read all of a shard from the disk as it is now, and compare it with the stripe header beside
+   * it.
+   */
   async verify(stripe: StripeId, index: number): Promise<Soundness> {
     return this.#verify(stripe, index, () => this.#pointer(stripe, index))
   }
 
-  /** Forget a shard: at once for reads, durably with the next commit. Nothing happens if it is not held. */
+  /**
+   * Forget a shard: at once for reads, durably with the next commit. Nothing happens if it is not
+   * held.
+   */
   delete(stripe: StripeId, index: number): void {
     this.#parts.segments.check()
     unstageShard(this.#parts.index, stripe, index)
@@ -130,7 +137,10 @@ export class ShardStore {
     stageTrash(this.#parts.index, stripe, { pointer, sinceMs })
   }
 
-  /** Hold a shard again that is in the trash. False if it is not there, or damaged: then it stays there. */
+  /**
+   * Hold a shard again that is in the trash. False if it is not there, or damaged: then it stays
+   * there.
+   */
   async restore(stripe: StripeId, index: number): Promise<boolean> {
     const { segments, index: staged } = this.#parts
     const find = (): ShardPointer | undefined => trashedShard(staged, stripe, index)?.pointer
@@ -144,7 +154,10 @@ export class ShardStore {
     return true
   }
 
-  /** Drop for good what has been in the trash for so long, without an age all. Bytes of the shards dropped; durable. */
+  /**
+   * Drop for good what has been in the trash for so long, without an age all. Bytes of the shards
+   * dropped; durable.
+   */
   async emptyTrash(olderThanMs = 0): Promise<number> {
     const { kv, clock, index: staged, room, commit } = this.#parts
     await commit()
@@ -162,7 +175,10 @@ export class ShardStore {
     return bytes
   }
 
-  /** The shards held as of the last commit, by stripe id bytes, of stripes after `after`. May be gone through slowly. */
+  /**
+   * The shards held as of the last commit, by stripe id bytes, of stripes after `after`. May be
+   * gone through slowly.
+   */
   async *scan({ after }: { after?: StripeId } = {}): AsyncGenerator<HeldShard> {
     const { from, to } = prefixRange(SHARD_PREFIX)
     const first = after === undefined ? from : keyAfter(shardKey(after))
@@ -223,7 +239,10 @@ export class ShardStore {
   }
 }
 
-/** Whether the payload is the header of the stripe and, behind it, the shard. throws 'malformed' on what is no header. */
+/**
+ * Whether the payload is the header of the stripe and, behind it, the shard. throws 'malformed' on
+ * what is no header.
+ */
 function isShardOf(
   stripe: StripeId,
   index: number,

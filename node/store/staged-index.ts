@@ -1,6 +1,7 @@
-// The local index: what the ordered store holds, under what is staged for its next commit. Reads see staged changes
-// at once; the ordered store gets them in one batch with the checkpoint they belong to, so that the checkpoint never
-// passes a record whose pointer is not in the index. The table of the segments goes with them.
+// The local index: what the ordered store holds, under what is staged for its next commit. Reads
+// see staged changes at once; the ordered store gets them in one batch with the checkpoint they
+// belong to, so that the checkpoint never passes a record whose pointer is not in the index. The
+// table of the segments goes with them.
 import { assert } from '../../protocol/errors.ts'
 import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './keys.ts'
 import { SegmentTable } from './segment-table.ts'
@@ -38,7 +39,9 @@ export class StagedIndex {
     this.#held = { chunkBytes, shardBytes, trashBytes }
   }
 
-  /** kv: has a checkpoint. throws ShoalError 'unsupported', 'corrupt' on one that it cannot read. */
+  /**
+   * kv: has a checkpoint. throws ShoalError 'unsupported', 'corrupt' on one that it cannot read.
+   */
   static async open(kv: Kv): Promise<StagedIndex> {
     const saved = kv.get(checkpointKey())
     assert(saved !== undefined, 'an index has a checkpoint')
@@ -79,7 +82,10 @@ export class StagedIndex {
     }
   }
 
-  /** The batch of all that is staged, with the checkpoint if it moved. Then settle() or restore(), before the next. */
+  /**
+   * The batch of all that is staged, with the checkpoint if it moved. Then settle() or restore(),
+   * before the next.
+   */
   take(end: SegmentsEnd): KvWrite[] {
     const moved = end.segment !== this.#checkpoint.segment || end.offset !== this.#checkpoint.offset
     if (this.#staged.size === 0 && !moved && !this.segments.isDirty) return []

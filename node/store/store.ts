@@ -1,6 +1,7 @@
-// The local store: an index in the ordered store, payloads in segments. One commit order for both: payloads are
-// durable before the index points at them, and the index is durable before a commit resolves. Concurrent commits
-// share one fdatasync of the segments and one synced batch of the index.
+// The local store: an index in the ordered store, payloads in segments. One commit order for both:
+// payloads are durable before the index points at them, and the index is durable before a commit
+// resolves. Concurrent commits share one fdatasync of the segments and one synced batch of the
+// index.
 import { hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ChunkStore } from './chunks.ts'
@@ -19,7 +20,10 @@ import type { RecordKind } from './record.ts'
 import type { Placed, SegmentsOptions } from './segments.ts'
 import type { HeldBytes, StagedIndex } from './staged-index.ts'
 
-/** When there is no room, segments that are less live than this are compacted, until so much is free. */
+/**
+ * When there is no room, segments that are less live than this are compacted, until so much is
+ * free.
+ */
 const SHORT_LIVE_RATIO = 0.75
 const SHORT_ENOUGH_BYTES: number = 64 * MIB
 /** Index changes after which a put commits by itself: they are held in memory until then. */
@@ -46,7 +50,10 @@ export interface StoreUsage extends HeldBytes {
   readonly reclaimableBytes: number
 }
 
-/** See the head of the file. After a failed write or sync every call throws ShoalError 'EIO' until a restart. */
+/**
+ * See the head of the file. After a failed write or sync every call throws ShoalError 'EIO' until a
+ * restart.
+ */
 export class Store {
   readonly kv: Kv
   readonly chunks: ChunkStore
@@ -113,8 +120,9 @@ export class Store {
   }
 
   /**
-   * Group commit: everything put or deleted before this call, then `writes`, durable in that order and visible in
-   * `kv`. throws ShoalError 'ENOSPC': `writes` are not made, chunks and shards wait in memory for a later commit.
+   * Group commit: everything put or deleted before this call, then `writes`, durable in that order
+   * and visible in `kv`. throws ShoalError 'ENOSPC': `writes` are not made, chunks and shards wait
+   * in memory for a later commit.
    */
   async commit(writes: readonly KvWrite[]): Promise<void> {
     this.#segments.check()
@@ -143,7 +151,10 @@ export class Store {
     return (await this.space()).freeBytes
   }
 
-  /** The same, and the size of what they are taken from: the capacity, or the disk where that is smaller. */
+  /**
+   * The same, and the size of what they are taken from: the capacity, or the disk where that is
+   * smaller.
+   */
   space(): Promise<{ freeBytes: number; totalBytes: number }> {
     return this.#segments.space()
   }

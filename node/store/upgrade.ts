@@ -1,5 +1,5 @@
-// A store of version 1 did not know what is live in which segment. It is counted once, from the index; nothing else
-// changes. A crash meanwhile leaves it version 1, to be counted again.
+// A store of version 1 did not know what is live in which segment. It is counted once, from the
+// index; nothing else changes. A crash meanwhile leaves it version 1, to be counted again.
 import {
   checkpointKey,
   CHUNK_PREFIX,

@@ -1,5 +1,6 @@
-// One question to a holder: a leaf of a shard that it says it holds, with its Merkle proof. Who answers has the shard, or
-// can get it from somebody who has: so nobody counts for two shards of a stripe.
+// One question to a holder: a leaf of a shard that it says it holds, with its Merkle proof. Who
+// answers has the shard, or can get it from somebody who has: so nobody counts for two shards of a
+// stripe.
 import { hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF } from '../../protocol/limits.ts'
 import { verifyShardRange } from '../../protocol/stripe/shard-tree.ts'
@@ -17,7 +18,10 @@ export interface ChallengeParts {
   readonly clock: Pick<Clock, 'timeout'>
 }
 
-/** proven: it holds the leaf. wrong: it sent other bytes. damaged, absent: it says so itself. silent: any other answer. */
+/**
+ * proven: it holds the leaf. wrong: it sent other bytes. damaged, absent: it says so itself.
+ * silent: any other answer.
+ */
 export type Outcome = 'proven' | 'wrong' | 'damaged' | 'absent' | 'silent'
 
 /** Some leaf of a shard. */

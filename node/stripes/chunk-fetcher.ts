@@ -1,8 +1,9 @@
-// Finds a sealed chunk: here, or as it was fetched before; on the peers with its data shards (only its bytes), from any k shards of its stripe (the
-// same bytes of each, decoded), from holders that the DHT knows, whole from a peer that has it in no stripe yet, or from a
-// cold tier, which comes first where too few holders are there.
-// Later ways start while earlier ones are slow. What is returned matches the chunk's id; when what was gathered does
-// not, it is gathered again with a Merkle proof of every range, which names the holder that lies or is damaged.
+// Finds a sealed chunk: here, or as it was fetched before; on the peers with its data shards (only
+// its bytes), from any k shards of its stripe (the same bytes of each, decoded), from holders that
+// the DHT knows, whole from a peer that has it in no stripe yet, or from a cold tier, which comes
+// first where too few holders are there. Later ways start while earlier ones are slow. What is
+// returned matches the chunk's id; when what was gathered does not, it is gathered again with a
+// Merkle proof of every range, which names the holder that lies or is damaged.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
@@ -35,7 +36,9 @@ interface FetchOptions {
   readonly signal: AbortSignal
 }
 
-/** From where a chunk would be read: here, peers, a cold tier, or one that gives it in hours only. */
+/**
+ * From where a chunk would be read: here, peers, a cold tier, or one that gives it in hours only.
+ */
 export type ChunkState = 'local' | 'placed' | 'cold' | 'archived'
 
 export class ChunkFetcher {
@@ -45,7 +48,10 @@ export class ChunkFetcher {
     this.#parts = parts
   }
 
-  /** The sealed chunk. throws ShoalError 'chunk-unavailable' that says what was found and who is missing. */
+  /**
+   * The sealed chunk. throws ShoalError 'chunk-unavailable' that says what was found and who is
+   * missing.
+   */
   async fetch(id: ChunkId, { hints, keeps = false, signal }: FetchOptions): Promise<Uint8Array> {
     const { store } = this.#parts
     const local = (await this.#local(id)) ?? (await store.fetched.read(id))
@@ -174,7 +180,9 @@ export class ChunkFetcher {
     )
   }
 
-  /** The holders, and those that announced the stripe in the DHT, or the placement group it is in. */
+  /**
+   * The holders, and those that announced the stripe in the DHT, or the placement group it is in.
+   */
   async #findHolders(stripe: StripeId, known: Holders, signal: AbortSignal): Promise<Holders> {
     const { network, map, client, clock, volume } = this.#parts
     const holders = known.map((peers) => [...peers])

@@ -1,6 +1,6 @@
-// Chunks out of cold tiers: just their bytes, of the pack in which their stripe lies (pack-reader.ts). Nothing is returned
-// that does not match its chunk's id. An object that lies in an archive is asked back, and said to be on its way
-// ('cold-archived').
+// Chunks out of cold tiers: just their bytes, of the pack in which their stripe lies
+// (pack-reader.ts). Nothing is returned that does not match its chunk's id. An object that lies in
+// an archive is asked back, and said to be on its way ('cold-archived').
 import { LRUCache } from 'lru-cache'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { blockBytes, chunkRange, packKey } from '../../protocol/cold/pack.ts'
@@ -40,8 +40,8 @@ export class ColdReader {
   }
 
   /**
-   * A chunk of a stripe, from the first tier that gives it. throws ShoalError 'cold-archived' if one would later, else what
-   * the last tier threw.
+   * A chunk of a stripe, from the first tier that gives it. throws ShoalError 'cold-archived' if
+   * one would later, else what the last tier threw.
    */
   async chunk(
     { header, cold }: Pick<MappedStripe, 'header' | 'cold'>,
@@ -63,7 +63,8 @@ export class ColdReader {
   }
 
   /**
-   * Does a tier give a chunk of a stripe as it should be? Nothing is asked back from an archive: 'archived'.
+   * Does a tier give a chunk of a stripe as it should be? Nothing is asked back from an archive:
+   * 'archived'.
    * throws the signal's reason.
    */
   async shows(

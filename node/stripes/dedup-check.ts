@@ -1,7 +1,8 @@
-// Whether a chunk need not be kept here, since it lies elsewhere. What the shard map lists is no proof: a chunk is surely
-// elsewhere only in a stripe that is in use, that is known to be what its header says (verified-stripes.ts), and of which k
-// holders that are online have just shown a part of their shards. All that lets go of bytes, or does not take them, because
-// others have them, asks here.
+// Whether a chunk need not be kept here, since it lies elsewhere. What the shard map lists is no
+// proof: a chunk is surely elsewhere only in a stripe that is in use, that is known to be what its
+// header says (verified-stripes.ts), and of which k holders that are online have just shown a part
+// of their shards. All that lets go of bytes, or does not take them, because others have them, asks
+// here.
 import { enforces } from '../../protocol/trust.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -72,7 +73,9 @@ export class DedupCheck {
     this.verified = parts.verified
   }
 
-  /** A stripe that the chunk surely lies in, as far as is known just now, without asking anybody. */
+  /**
+   * A stripe that the chunk surely lies in, as far as is known just now, without asking anybody.
+   */
   find(chunk: ChunkId, cls: WantedClass): StripeId | undefined {
     return this.#candidates(chunk, cls).find((id) => this.#isTrue(id) && this.#known(id) === true)
   }
@@ -82,13 +85,18 @@ export class DedupCheck {
     return this.#candidates(chunk, cls).some((id) => this.#isTrue(id))
   }
 
-  /** The stripes that list the chunk and may be true, and that this node has not looked through yet. */
+  /**
+   * The stripes that list the chunk and may be true, and that this node has not looked through yet.
+   */
   unverified(chunk: ChunkId, cls: WantedClass): StripeId[] {
     const { verified } = this
     return this.#candidates(chunk, cls).filter((id) => !verified.has(id) && !verified.isFalse(id))
   }
 
-  /** A stripe that the chunk surely lies in, holders having been asked. throws only the signal's reason. */
+  /**
+   * A stripe that the chunk surely lies in, holders having been asked. throws only the signal's
+   * reason.
+   */
   async look(
     chunk: ChunkId,
     cls: WantedClass,
@@ -104,7 +112,9 @@ export class DedupCheck {
     return undefined
   }
 
-  /** Have k of its holders just shown their shards, or do so now? Or does a tier have what it holds? */
+  /**
+   * Have k of its holders just shown their shards, or do so now? Or does a tier have what it holds?
+   */
   async isAlive(id: StripeId, signal: AbortSignal): Promise<boolean> {
     const known = this.#known(id)
     if (known !== undefined) return known
@@ -197,7 +207,10 @@ export class DedupCheck {
     return outcome
   }
 
-  /** Does a tier give a chunk of it, as it should be? One that gives it in hours only is taken at its word. */
+  /**
+   * Does a tier give a chunk of it, as it should be? One that gives it in hours only is taken at
+   * its word.
+   */
   async #isInTier(stripe: MappedStripe): Promise<boolean> {
     const { cold, random, clock } = this.#parts
     if (cold === undefined) return false

@@ -1,5 +1,6 @@
-// Bytes of an object that are on their way, or here. Whoever waits for some of them has them when they have come, not when
-// all have; when nobody waits any more for what was asked for, the rest is not fetched.
+// Bytes of an object that are on their way, or here. Whoever waits for some of them has them when
+// they have come, not when all have; when nobody waits any more for what was asked for, the rest is
+// not fetched.
 import type { ByteRange } from '../../protocol/cold/pack.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { untilAborted } from './in-parallel.ts'

@@ -1,6 +1,6 @@
-// Race what may be slow: the next attempt starts when one fails, or when no answer came for `hedgeMs`, so that a dead
-// peer costs a hedge interval and not a timeout. Whatever is not needed any more is aborted. (Dean, Barroso, "The Tail
-// at Scale", 2013.)
+// Race what may be slow: the next attempt starts when one fails, or when no answer came for
+// `hedgeMs`, so that a dead peer costs a hedge interval and not a timeout. Whatever is not needed
+// any more is aborted. (Dean, Barroso, "The Tail at Scale", 2013.)
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Clock } from '../world/world.ts'
 
@@ -19,7 +19,8 @@ export interface HedgeOptions {
 /**
  * The first `count` values that the attempts give, started in order, `count` at once at first.
  *
- * throws AggregateError with every failure when too few succeed; the signal's reason when it aborts.
+ * throws AggregateError with every failure when too few succeed; the signal's reason when it
+ * aborts.
  */
 export function firstOf<T>(
   attempts: readonly Attempt<T>[],

@@ -1,8 +1,9 @@
-// Bounded parallel work on what comes one by one: nothing is taken from the source before there is a hand free for it.
+// Bounded parallel work on what comes one by one: nothing is taken from the source before there is
+// a hand free for it.
 
 /**
- * Call `run` with each item, at most `countMax` at a time, started in order. Ends when all have ended; after a failure
- * no more are started. throws the first failure.
+ * Call `run` with each item, at most `countMax` at a time, started in order. Ends when all have
+ * ended; after a failure no more are started. throws the first failure.
  */
 export async function inParallel<Item>(
   items: AsyncGenerator<Item, void, undefined> | Generator<Item, void, undefined>,
@@ -24,7 +25,10 @@ export async function inParallel<Item>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
-/** The same, for who is to hear whenever one has ended, or some have. Whoever leaves waits for those that run. */
+/**
+ * The same, for who is to hear whenever one has ended, or some have. Whoever leaves waits for those
+ * that run.
+ */
 export async function* asTheyEnd<Item>(
   items: Iterable<Item>,
   countMax: number,
@@ -45,7 +49,10 @@ export async function* asTheyEnd<Item>(
   }
 }
 
-/** `run` of each item, in the order of the items, `countMax` at a time. throws the first failure, and starts no more. */
+/**
+ * `run` of each item, in the order of the items, `countMax` at a time. throws the first failure,
+ * and starts no more.
+ */
 export async function mapInBatches<Item, Result>(
   items: readonly Item[],
   countMax: number,

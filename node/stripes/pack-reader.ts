@@ -1,8 +1,9 @@
-// Ranges of packs, out of cold tiers, with few requests. Ranges that are asked for at about the same time, and lie close
-// together, are one request. What is asked for close to what was asked for lately comes with what is around it: files of one
-// folder lie close together, in any order. If most of that was read then, the next brings twice as much, else half; so what
-// is read here and there brings little beside itself. The next is under way before all was read.
-// In memory: what is on its way, and of what came beside what was asked for the newest AROUND_KEPT_MAX.
+// Ranges of packs, out of cold tiers, with few requests. Ranges that are asked for at about the
+// same time, and lie close together, are one request. What is asked for close to what was asked for
+// lately comes with what is around it: files of one folder lie close together, in any order. If
+// most of that was read then, the next brings twice as much, else half; so what is read here and
+// there brings little beside itself. The next is under way before all was read. In memory: what is
+// on its way, and of what came beside what was asked for the newest AROUND_KEPT_MAX.
 import { KIB, MIB } from '../../protocol/units.ts'
 import type { ByteRange } from '../../protocol/cold/pack.ts'
 import type { Clock, ObjectTier } from '../world/world.ts'

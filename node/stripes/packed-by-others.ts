@@ -1,5 +1,6 @@
-// Chunks that are to be packed, and that a stripe lists which another node recorded, or this one before. It is gone by only
-// where they are surely in it (dedup-check.ts); else it is looked into in the background, once, and they wait for that.
+// Chunks that are to be packed, and that a stripe lists which another node recorded, or this one
+// before. It is gone by only where they are surely in it (dedup-check.ts); else it is looked into
+// in the background, once, and they wait for that.
 import type { StripeId } from '../../protocol/ids.ts'
 import type { DedupCheck } from './dedup-check.ts'
 import { classOfText } from './placement-queue-keys.ts'
@@ -28,7 +29,10 @@ export class PackedByOthers {
     this.#parts = parts
   }
 
-  /** Is the chunk surely in a stripe of its class? Then it is unmarked, and the stripe is marked if it lacks holders. */
+  /**
+   * Is the chunk surely in a stripe of its class? Then it is unmarked, and the stripe is marked if
+   * it lacks holders.
+   */
   async have(chunk: UnplacedChunk, signal: AbortSignal): Promise<boolean> {
     const { dedupCheck, map, placementQueue } = this.#parts
     const found = await dedupCheck.look(chunk.id, classOfText(chunk.class), { signal })

@@ -1,9 +1,11 @@
-// The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe yet of a redundancy
-// class that they are for, in the order of writing (so that stripes keep files together) and by id, and stripes of which
-// not every shard has a holder. What is listed here survives a crash and is taken up again at the next start. Beside it
-// which stripes were found to be true (verified-stripes.ts).
+// The keys of what is unfinished, all under 'u' in a volume's state: chunks that are in no stripe
+// yet of a redundancy class that they are for, in the order of writing (so that stripes keep files
+// together) and by id, and stripes of which not every shard has a holder. What is listed here
+// survives a crash and is taken up again at the next start. Beside it which stripes were found to
+// be true (verified-stripes.ts).
 //
-// A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the empty text.
+// A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the
+// empty text.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -35,7 +37,10 @@ export const NEXT_ORDER_KEY: ByteString = STATE_PREFIXES.nextOrder
 /** -> sealed bytes of all chunks that are in no stripe, as a number in the same form. */
 export const UNPLACED_BYTES_KEY: ByteString = STATE_PREFIXES.unplacedBytes
 
-/** A chunk in no stripe yet: for which class, where it comes in the order of writing, and its sealed length. */
+/**
+ * A chunk in no stripe yet: for which class, where it comes in the order of writing, and its sealed
+ * length.
+ */
 export interface UnplacedChunk {
   readonly id: ChunkId
   readonly class: string

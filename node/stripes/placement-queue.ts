@@ -20,7 +20,10 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { KeyRange, UnplacedChunk } from './placement-queue-keys.ts'
 
-/** The state of a volume, as far as the data paths write to it: changes are seen at once, and durable with its next commit. */
+/**
+ * The state of a volume, as far as the data paths write to it: changes are seen at once, and
+ * durable with its next commit.
+ */
 export interface Marks {
   get(key: ByteString): Uint8Array | undefined
   put(key: ByteString, value: Uint8Array): void

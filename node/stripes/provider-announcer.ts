@@ -1,9 +1,11 @@
-// Tells the DHT which stripes of a volume this node holds shards of, so that a stripe is found by anyone who knows its
-// id. Best effort: the shard map in the log says who holds what, the DHT only helps to find it.
+// Tells the DHT which stripes of a volume this node holds shards of, so that a stripe is found by
+// anyone who knows its id. Best effort: the shard map in the log says who holds what, the DHT only
+// helps to find it.
 //
-// What a peer has announced is forgotten after two days, so all of it is announced again each day: every placement
-// group has its time of the day, another one on each node, and nothing has to be remembered over a restart. A node that
-// holds very many stripes announces placement groups instead, of which there are at most PLACEMENT_GROUPS.
+// What a peer has announced is forgotten after two days, so all of it is announced again each day:
+// every placement group has its time of the day, another one on each node, and nothing has to be
+// remembered over a restart. A node that holds very many stripes announces placement groups
+// instead, of which there are at most PLACEMENT_GROUPS.
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { asShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
@@ -19,7 +21,10 @@ import type { MapEvent, StripeGroup, StripeMap } from '../shard-map/stripe-map.t
 /** Time between two placement groups. */
 export const SWEEP_STEP_MS: number = DAY_MS / PLACEMENT_GROUPS
 
-/** Above so many stripes, placement groups are announced: kad-dht takes about 20 announcements a second (FACTS). */
+/**
+ * Above so many stripes, placement groups are announced: kad-dht takes about 20 announcements a
+ * second (FACTS).
+ */
 const STRIPES_MAX = 50_000
 /** Maximum of new announcements at a time. */
 const CONCURRENT_MAX = 4
@@ -80,14 +85,20 @@ export class ProviderAnnouncer {
     }
   }
 
-  /** This node holds no shard of the stripe any more. Who was told before forgets it within two days. */
+  /**
+   * This node holds no shard of the stripe any more. Who was told before forgets it within two
+   * days.
+   */
   async remove(stripe: StripeId): Promise<void> {
     const cid = stripeIdBytes(stripe)
     this.#waiting.delete(toHex(cid))
     await this.#withdraw(cid)
   }
 
-  /** Announce again the placement groups whose time of the day has come since the last call; at first, the one of now. */
+  /**
+   * Announce again the placement groups whose time of the day has come since the last call; at
+   * first, the one of now.
+   */
   async sweep(signal: AbortSignal): Promise<void> {
     const now = Math.floor(this.#parts.clock.wall() / SWEEP_STEP_MS) + this.#dayStart
     // After a clock that was set back, or a day that was slept through, nothing is announced twice.
@@ -134,7 +145,8 @@ export class ProviderAnnouncer {
   ): Promise<void> {
     if (groups.length === 0) return
     await this.#announce(groupAnnouncement(this.#parts.volume, placementGroup), signal)
-    // They may have been announced one by one before they were so many; the network would go on with that.
+    // They may have been announced one by one before they were so many; the network would go on
+    // with that.
     for (const { id } of groups) {
       for await (const stripe of this.#parts.map.stripesOf(id)) await this.remove(stripe)
     }

@@ -1,5 +1,6 @@
-// Which stripes of a volume somebody has read of through this node, since that was asked last: so many at most, the latest.
-// What is read is noted once, whatever the number of reads; background work does not count.
+// Which stripes of a volume somebody has read of through this node, since that was asked last: so
+// many at most, the latest. What is read is noted once, whatever the number of reads; background
+// work does not count.
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 

@@ -1,6 +1,6 @@
-// Brings the shards of one stripe onto distinct peers: the ones that placement chooses among those that can be reached
-// now. What a peer refuses is offered to the next in rank that holds no shard of the stripe, until all have a holder or
-// nobody is left to ask.
+// Brings the shards of one stripe onto distinct peers: the ones that placement chooses among those
+// that can be reached now. What a peer refuses is offered to the next in rank that holds no shard
+// of the stripe, until all have a holder or nobody is left to ask.
 import { asShoalError, assert } from '../../protocol/errors.ts'
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
@@ -37,8 +37,9 @@ export interface DisperseOptions {
 }
 
 /**
- * Give each shard that `held` names no holder of to a peer. returns who took which, with their receipts: fewer than are
- * missing if too few can be reached. A shard that this node keeps is durable with the store's next commit.
+ * Give each shard that `held` names no holder of to a peer. returns who took which, with their
+ * receipts: fewer than are missing if too few can be reached. A shard that this node keeps is
+ * durable with the store's next commit.
  * throws only the signal's reason.
  */
 export async function disperse(

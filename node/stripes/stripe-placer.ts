@@ -1,6 +1,6 @@
-// Brings coded stripes onto peers and logs who holds them. What is logged has k shards or more durable on distinct
-// peers, one of them not this node, unless it is of one shard: else a stripe that only this node holds would tell nobody
-// anything.
+// Brings coded stripes onto peers and logs who holds them. What is logged has k shards or more
+// durable on distinct peers, one of them not this node, unless it is of one shard: else a stripe
+// that only this node holds would tell nobody anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { disperse, reachable, withGiven } from './shard-dispersal.ts'
@@ -27,7 +27,10 @@ export interface StripePlacerParts extends DisperseParts {
   readonly onKept: (stripe: StripeId) => void
 }
 
-/** full: each shard has a holder. partial: enough to be read have. none: too few took one, or no more than before. */
+/**
+ * full: each shard has a holder. partial: enough to be read have. none: too few took one, or no
+ * more than before.
+ */
 export type PlaceOutcome = 'full' | 'partial' | 'none'
 
 export class StripePlacer {
@@ -50,9 +53,10 @@ export class StripePlacer {
   }
 
   /**
-   * Give shards to peers, and log it. `chunks`, which the stripe holds, are unmarked and the stripe is marked if it lacks
-   * holders, durably together with the log's entry: whoever is said to hold it already is given its shard again, and shows
-   * by that that it has it. Without chunks: complete it, unless it is given up meanwhile.
+   * Give shards to peers, and log it. `chunks`, which the stripe holds, are unmarked and the stripe
+   * is marked if it lacks holders, durably together with the log's entry: whoever is said to hold
+   * it already is given its shard again, and shows by that that it has it. Without chunks: complete
+   * it, unless it is given up meanwhile.
    * throws what logging throws, and the signal's reason.
    */
   async place(
@@ -120,7 +124,10 @@ export class StripePlacer {
     return isFull ? 'full' : 'partial'
   }
 
-  /** Let go of shards that were kept here for nothing; should the map ascribe them to this node, they come back. */
+  /**
+   * Let go of shards that were kept here for nothing; should the map ascribe them to this node,
+   * they come back.
+   */
   #dropOwn(id: StripeId, given: readonly Holding[]): void {
     const { network, store } = this.#parts
     for (const { index, peer } of given) if (peer === network.self) store.shards.trash(id, index)

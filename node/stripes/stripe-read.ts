@@ -1,6 +1,6 @@
-// Reads byte ranges of one stripe from whoever holds its shards: the data shard itself, or any k shards decoded. Keeps
-// what it learns while it reads: which shards answered, which holders failed, and which are known to hold other bytes
-// than the header says.
+// Reads byte ranges of one stripe from whoever holds its shards: the data shard itself, or any k
+// shards decoded. Keeps what it learns while it reads: which shards answered, which holders failed,
+// and which are known to hold other bytes than the header says.
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { SHARD_LEAF } from '../../protocol/limits.ts'
@@ -19,7 +19,10 @@ import type { ColdReader } from './cold-reader.ts'
 import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
 import type { VerifiedStripes } from './verified-stripes.ts'
 
-/** A holder that has not answered for so long gets company; sooner if it uses to answer in a fraction of that. */
+/**
+ * A holder that has not answered for so long gets company; sooner if it uses to answer in a
+ * fraction of that.
+ */
 export const HEDGE_MS = 300
 const HEDGE_MS_MIN = 100
 const HEDGE_FACTOR = 6
@@ -34,7 +37,9 @@ export interface GatherParts {
   readonly volume: VolumeId
   /** Undefined: there are no cold tiers. */
   readonly cold?: Pick<ColdReader, 'chunk' | 'isArchived'>
-  /** Which stripes are what their headers say: those are read from first. Undefined: nobody knows. */
+  /**
+   * Which stripes are what their headers say: those are read from first. Undefined: nobody knows.
+   */
   readonly verified?: Pick<VerifiedStripes, 'has' | 'isFalse' | 'refute'>
   /** Is a peer heard of as usual? Others are asked last. */
   readonly isOnline: (peer: PeerId) => boolean
@@ -168,7 +173,10 @@ export class StripeRead {
     return part
   }
 
-  /** Ways to get a range of shard `index`: from here, then from its holders, those that answer soon first. */
+  /**
+   * Ways to get a range of shard `index`: from here, then from its holders, those that answer soon
+   * first.
+   */
   #sources(
     index: number,
     { offset, length }: { offset: number; length: number },
@@ -271,7 +279,10 @@ export class StripeRead {
   }
 }
 
-/** Decoding takes k peers and work, so it comes before a holder only that is much slower than all of them. */
+/**
+ * Decoding takes k peers and work, so it comes before a holder only that is much slower than all of
+ * them.
+ */
 function decodingMs(slowest: Source | undefined): number {
   const { expectedMs } = slowest ?? { expectedMs: Infinity }
   return Math.min(DECODE_MS + DECODE_FACTOR * expectedMs, UNEXPECTED_MS)

@@ -1,7 +1,8 @@
-// The stripes of which this node knows that they are what their headers say: those that it coded itself, and those of which
-// it once had k shards, or all chunks, coded them again and found every root and every chunk as the header lists them. Each
-// shard of a stripe may be as its root says, and proven so, and the stripe hold nothing of what it lists: only this tells.
-// A header is named by its hash, so what was found of it stays so; it is durable with the volume's next commit.
+// The stripes of which this node knows that they are what their headers say: those that it coded
+// itself, and those of which it once had k shards, or all chunks, coded them again and found every
+// root and every chunk as the header lists them. Each shard of a stripe may be as its root says,
+// and proven so, and the stripe hold nothing of what it lists: only this tells. A header is named
+// by its hash, so what was found of it stays so; it is durable with the volume's next commit.
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { asShoalError } from '../../protocol/errors.ts'
@@ -84,7 +85,10 @@ export class VerifiedStripes {
     if (this.has(stripe)) this.#parts.marks.delete(verifiedKey(stripe))
   }
 
-  /** Find out, from chunks here or from shards, when the budget allows. returns whether it is known to be true then. */
+  /**
+   * Find out, from chunks here or from shards, when the budget allows. returns whether it is known
+   * to be true then.
+   */
   verify(stripe: StripeId, signal: AbortSignal): Promise<boolean> {
     if (this.has(stripe) || this.isFalse(stripe)) return Promise.resolve(this.has(stripe))
     const running = this.#running.get(stripe)

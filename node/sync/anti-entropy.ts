@@ -1,6 +1,7 @@
-// Anti-entropy over /shoal/log/1: two members exchange version vectors and stream each other what is missing, in causal
-// order, in one round trip. Cost: O(actors + missing entries); memory O(frame). An interrupted exchange has lost
-// nothing: what arrived is applied, the next one goes on from there.
+// Anti-entropy over /shoal/log/1: two members exchange version vectors and stream each other what
+// is missing, in causal order, in one round trip. Cost: O(actors + missing entries); memory
+// O(frame). An interrupted exchange has lost nothing: what arrived is applied, the next one goes on
+// from there.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { asShoalError, ShoalError } from '../../protocol/errors.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -36,8 +37,8 @@ export interface SyncComponents {
   /** May this peer have the volume's log? */
   readonly isMember: (volume: Volume, peer: PeerId) => boolean
   /**
-   * An entry has no place in the log: two nodes wrote as one, and it came too late for its branch to be kept; or it is of
-   * one actor too many.
+   * An entry has no place in the log: two nodes wrote as one, and it came too late for its branch
+   * to be kept; or it is of one actor too many.
    */
   readonly onRefused: (volume: Volume, error: ShoalError) => void
   /** An exchange told of a branch: each may hold more by now than the other could say. */
@@ -54,7 +55,10 @@ export interface SyncComponents {
 
 export class LogSync {
   readonly #c: SyncComponents
-  /** Per volume and peer the exchange that runs, and the one after it that calls since then wait for. */
+  /**
+   * Per volume and peer the exchange that runs, and the one after it that calls since then wait
+   * for.
+   */
   readonly #running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>()
   readonly #summaries = new SummaryCache()
   readonly #stop = new AbortController()
@@ -204,8 +208,8 @@ export class LogSync {
   }
 
   /**
-   * returns whether it told of a new branch of some actor's chain, whether some of it has no place in the log, and whether
-   * some of what is missing is not there any more.
+   * returns whether it told of a new branch of some actor's chain, whether some of it has no place
+   * in the log, and whether some of what is missing is not there any more.
    */
   async #receiveMissing(
     channel: Channel,
@@ -295,7 +299,10 @@ export class LogSync {
   }
 }
 
-/** All that was made and received is durable; of a volume in which something was half applied, all that ever will be. */
+/**
+ * All that was made and received is durable; of a volume in which something was half applied, all
+ * that ever will be.
+ */
 async function settled(volume: Volume): Promise<void> {
   if (!volume.stop.isHalted) await volume.commit()
 }
@@ -308,7 +315,8 @@ function* missingAt(peer: PeerId, volume: Volume, theirs: VersionVector): Genera
   const held = volume.durableVector()
   for (const { id, peer: writer } of volume.actors.all()) {
     const seq = held.get(id) ?? 0
-    // It takes a new incarnation at the sight of it: the sooner, the less it writes beside its own past.
+    // It takes a new incarnation at the sight of it: the sooner, the less it writes beside its own
+    // past.
     const last =
       writer === peer && !covers(theirs, id, seq) ? volume.entries.entry(id, seq) : undefined
     if (last !== undefined) yield last

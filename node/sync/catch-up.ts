@@ -1,5 +1,6 @@
-// Exchanges of logs in the background, a few at a time: in a large swarm hundreds of peers say at once that they have what
-// is missing here, and the first of them brings it for all. Whoever waits is asked only if it is still missing then.
+// Exchanges of logs in the background, a few at a time: in a large swarm hundreds of peers say at
+// once that they have what is missing here, and the first of them brings it for all. Whoever waits
+// is asked only if it is still missing then.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Volume } from '../log/volume.ts'
 

@@ -24,7 +24,10 @@ export class ConnectionGater {
     this.#c = components
   }
 
-  /** Members came or went, or there is no ticket any more: who is something else by now is hung up on. */
+  /**
+   * Members came or went, or there is no ticket any more: who is something else by now is hung up
+   * on.
+   */
   watch(): void {
     this.#c.world.network.gate((peer) => this.standing(peer))
   }

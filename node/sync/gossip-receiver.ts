@@ -21,9 +21,15 @@ import { agrees } from '../log/log-summary.ts'
 import type { Delivery, Inbox } from '../log/inbox.ts'
 import type { Volume } from '../log/volume.ts'
 
-/** Names of entries and attestations that were heard, so that each is passed on once, in whatever envelope it comes. */
+/**
+ * Names of entries and attestations that were heard, so that each is passed on once, in whatever
+ * envelope it comes.
+ */
 const ANNOUNCED_MAX = 8192
-/** So often a peer is asked for what its gossip is sealed with, before it is told from garbage; for so long. */
+/**
+ * So often a peer is asked for what its gossip is sealed with, before it is told from garbage; for
+ * so long.
+ */
 const ASKS_MAX = 2
 const ASKED_MS: number = MINUTE_MS
 
@@ -83,13 +89,19 @@ export class GossipReceiver {
     }
   }
 
-  /** An exchange of logs with a peer has ended: what it sealed with before is known here, or not for this node. */
+  /**
+   * An exchange of logs with a peer has ended: what it sealed with before is known here, or not for
+   * this node.
+   */
   exchanged(peer: PeerId): void {
     for (const [key, unopened] of this.#unopened)
       if (key.startsWith(`${peer} `)) unopened.isAnswered = true
   }
 
-  /** The log of the member that sent it has the key; once that was asked for and the log does not tell of one, there is none. */
+  /**
+   * The log of the member that sent it has the key; once that was asked for and the log does not
+   * tell of one, there is none.
+   */
   #hearUnopened(epoch: number, from: PeerId): Verdict {
     const { world, volume } = this.#c
     const { membership } = volume

@@ -1,5 +1,5 @@
-// Spreading news of one volume: own new entries at once, a beacon every beaconMs. Cost per entry: O(degree). What others say
-// is for gossip-receiver.ts.
+// Spreading news of one volume: own new entries at once, a beacon every beaconMs. Cost per entry:
+// O(degree). What others say is for gossip-receiver.ts.
 import { equalBytes } from '../../protocol/bytes.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
@@ -20,11 +20,15 @@ import type { SwarmSecurity } from '../log/security-records.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
 
-/** Entries of one commit told one by one; of more, only the last is named and peers ask for the rest. */
+/**
+ * Entries of one commit told one by one; of more, only the last is named and peers ask for the
+ * rest.
+ */
 const HEADS_AT_ONCE_MAX = 4
 /**
- * Connections that come up within this share one beacon: a node that starts has many at once. The next of a period waits
- * much longer, and so on: in a large swarm some connection comes up all the time, and all hear each beacon.
+ * Connections that come up within this share one beacon: a node that starts has many at once. The
+ * next of a period waits much longer, and so on: in a large swarm some connection comes up all the
+ * time, and all hear each beacon.
  */
 const SOON_MS = 200
 const SOON_GROWTH = 8
@@ -173,7 +177,8 @@ export class Gossip {
     if (swarmKey === undefined) return
     const sender = { identity: volume.identity, volume: volume.id, epoch, swarmKey }
     for (const topic of this.#topics.speaking()) {
-      // With a salt of its own each is a message of its own, which gossipsub would not pass on twice.
+      // With a salt of its own each is a message of its own, which gossipsub would not pass on
+      // twice.
       const sealed = sealGossip(message, sender, world.random.bytes(32))
       // Best effort: what is lost is found by anti-entropy.
       world.network.publish(topic, sealed).catch(() => undefined)

@@ -1,6 +1,7 @@
-// Members that answered this node that it is none: how it comes to know that it was removed, since nobody sends it the log.
-// Who serves nothing to it is asked over the join protocol, which is all that a removed node reaches. One that was admitted a
-// moment ago hears the same of those who have not heard of it.
+// Members that answered this node that it is none: how it comes to know that it was removed, since
+// nobody sends it the log. Who serves nothing to it is asked over the join protocol, which is all
+// that a removed node reaches. One that was admitted a moment ago hears the same of those who have
+// not heard of it.
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'

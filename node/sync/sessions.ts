@@ -31,7 +31,10 @@ export function seenBy({ id }: Volume, token: string): VersionVector {
   return session.seen
 }
 
-/** The token of all that this node holds of a volume by now, and of what was `seen` elsewhere. throws as a commit does. */
+/**
+ * The token of all that this node holds of a volume by now, and of what was `seen` elsewhere.
+ * throws as a commit does.
+ */
 export async function sessionNow(volume: Volume, seen: VersionVector): Promise<string> {
   const committed = volume.commit()
   const held = volume.actors.headVector()
@@ -41,8 +44,10 @@ export async function sessionNow(volume: Volume, seen: VersionVector): Promise<s
 }
 
 /**
- * Wait until this node holds what was `seen` of a volume; connected members are asked for it at once.
- * throws ShoalError 'ESTALE' naming the members whose writes are missing, and the reason of `signal`.
+ * Wait until this node holds what was `seen` of a volume; connected members are asked for it at
+ * once.
+ * throws ShoalError 'ESTALE' naming the members whose writes are missing, and the reason of
+ * `signal`.
  */
 export async function waitForSeen(
   components: SessionComponents,

@@ -1,6 +1,7 @@
-// The topics of a volume. They are made of the keys of its newest epoch, so who was removed knows no topic on which anything
-// is said from then on. For a while after an epoch began, members are still heard on the topics before it, and spoken to
-// there, in what they cannot open: that tells who has not heard of the epoch to ask for the log.
+// The topics of a volume. They are made of the keys of its newest epoch, so who was removed knows
+// no topic on which anything is said from then on. For a while after an epoch began, members are
+// still heard on the topics before it, and spoken to there, in what they cannot open: that tells
+// who has not heard of the epoch to ask for the log.
 import { toHex } from '../../protocol/bytes.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'

@@ -1,5 +1,5 @@
-// All inodes of a volume, for passes in the background. Each is read when it is given out. One that is made meanwhile may be
-// left out. And the names of one of them.
+// All inodes of a volume, for passes in the background. Each is read when it is given out. One that
+// is made meanwhile may be left out. And the names of one of them.
 import type { NodeId } from '../../protocol/ids.ts'
 import { LINKS_SEEN_MAX } from '../../protocol/limits.ts'
 import type { Name } from '../../protocol/op/names.ts'

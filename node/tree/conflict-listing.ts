@@ -1,5 +1,5 @@
-// The conflicts of a volume: names under which more than one thing shows, listed from the index that the tree keeps of
-// them, and ended by ops like anybody's.
+// The conflicts of a volume: names under which more than one thing shows, listed from the index
+// that the tree keeps of them, and ended by ops like anybody's.
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
@@ -38,7 +38,9 @@ export interface ConflictSide {
   readonly author: PeerId | undefined
   readonly stamp: Stamp
   readonly sizeBytes: number
-  /** True where the policy of the volume keeps it out of listings; it is still found by its name. */
+  /**
+   * True where the policy of the volume keeps it out of listings; it is still found by its name.
+   */
   readonly isHidden: boolean
 }
 
@@ -65,7 +67,10 @@ export async function* listConflicts(
   }
 }
 
-/** The conflict of which a side is found as `name`, or undefined. One that does not show is the last of its sides then. */
+/**
+ * The conflict of which a side is found as `name`, or undefined. One that does not show is the last
+ * of its sides then.
+ */
 export function findConflict(
   volume: Volume,
   dir: NodeId,
@@ -97,7 +102,8 @@ export function* hiddenSides(
 
 /**
  * The ops after which only `target`, a side of the conflict, is left, with the plain name.
- * throws ShoalError 'EISDIR' where a side is a directory: that can only be renamed, or emptied and removed.
+ * throws ShoalError 'EISDIR' where a side is a directory: that can only be renamed, or emptied and
+ * removed.
  */
 export function keepOps(
   volume: Volume,

@@ -1,5 +1,6 @@
-// Names for the ids in the log: see HistoryNames (protocol/tree/describe.ts). Today's names come from the
-// state, earlier ones from the ops that an op says its writer had seen; kept is what was taken from where, of what was told.
+// Names for the ids in the log: see HistoryNames (protocol/tree/describe.ts). Today's names come
+// from the state, earlier ones from the ops that an op says its writer had seen; kept is what was
+// taken from where, of what was told.
 import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { makeStamp } from '../../protocol/clock/dot.ts'
 import type { Dot, Stamp } from '../../protocol/clock/dot.ts'
@@ -70,8 +71,9 @@ export class LogNames implements HistoryNames {
   }
 
   /**
-   * As the view sorts what has one name (protocol/tree/view.ts): directories first, of files the newest. What else was
-   * there then is there today, or was taken from there in this entry or later. cost: O(what has or had the name)
+   * As the view sorts what has one name (protocol/tree/view.ts): directories first, of files the
+   * newest. What else was there then is there today, or was taken from there in this entry or
+   * later. cost: O(what has or had the name)
    */
   ofCopy(op: Taking, dot: Dot): boolean {
     const [then, self] = [this.#stamp(dot), this.#taking(op)]

@@ -79,7 +79,10 @@ async function* follow(
   }
 }
 
-/** Those of `entries` that are to be told, the first `limit` of them, in pages; pauses, so that others get their turn. */
+/**
+ * Those of `entries` that are to be told, the first `limit` of them, in pages; pauses, so that
+ * others get their turn.
+ */
 async function* told(
   { volume, clock }: HistoryComponents,
   entries: Iterable<Logged>,
@@ -145,7 +148,10 @@ function describeEntry(
   }
 }
 
-/** Its own actor's last entry and those it depends on, less those that another of them is known to have seen. */
+/**
+ * Its own actor's last entry and those it depends on, less those that another of them is known to
+ * have seen.
+ */
 function headsSeen(volume: Volume, { header }: Entry): readonly Dependency[] {
   const { actor, seq, prev, deps } = header
   const all = [...(prev === undefined ? [] : [{ actor, seq: seq - 1, hash: prev }]), ...deps]
@@ -159,7 +165,10 @@ function headsSeen(volume: Volume, { header }: Entry): readonly Dependency[] {
   return all.filter((one) => heads.has(one))
 }
 
-/** An actor names every other one that advanced: the latest time that it named one tells what it had seen. */
+/**
+ * An actor names every other one that advanced: the latest time that it named one tells what it had
+ * seen.
+ */
 function removeSeen(
   volume: Volume,
   heads: Set<Dependency>,

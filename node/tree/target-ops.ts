@@ -1,5 +1,5 @@
-// The ops that move, remove or write to what a name stands for, as this node sees it now. Of several files that hold the
-// same under one name, of which one shows, all are meant.
+// The ops that move, remove or write to what a name stands for, as this node sees it now. Of
+// several files that hold the same under one name, of which one shows, all are meant.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { NAMES_SHOWN_MAX, OP_DOTS_MAX } from '../../protocol/limits.ts'
@@ -46,7 +46,10 @@ export function moveOps(
   return [...twins, { kind: 'move', link: target.link, inode, from, parent, name, saw }]
 }
 
-/** throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it copies and removes it then. */
+/**
+ * throws ShoalError 'EXDEV' for a conflict copy, which is no file of its own: whoever moves it
+ * copies and removes it then.
+ */
 export function checkNotCopy(target: ViewTarget, name: Name): void {
   if (target.kind === 'dir' || target.version === undefined) return
   const why = 'this is a conflict copy; copy it, or keep it with "shoal conflicts keep"'
@@ -68,8 +71,9 @@ export function removeOps(view: StateStore, target: ViewTarget): TreeOp[] {
 }
 
 /**
- * Give a file new content. The last op is the `version`. A file whose last name somebody else removed while it was being
- * written to has that name again; one that was removed here (isSelf) stays without.
+ * Give a file new content. The last op is the `version`. A file whose last name somebody else
+ * removed while it was being written to has that name again; one that was removed here (isSelf)
+ * stays without.
  */
 export function versionOps(
   view: StateStore,

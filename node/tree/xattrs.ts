@@ -1,5 +1,5 @@
-// The extended attributes of a volume's files and directories. What setxattr(2) and removexattr(2) refuse is refused
-// here, where the call is made; elsewhere an op is only applied.
+// The extended attributes of a volume's files and directories. What setxattr(2) and removexattr(2)
+// refuse is refused here, where the call is made; elsewhere an op is only applied.
 import { ShoalError } from '../../protocol/errors.ts'
 import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../protocol/limits.ts'
 import { countXattrs, readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
@@ -28,7 +28,10 @@ export class Xattrs {
     return readXattrNames(this.#volume.view, id)
   }
 
-  /** As setxattr(2), with its flags, of what is there. throws 'E2BIG', 'ENOSPC', 'EEXIST', 'ENODATA'. */
+  /**
+   * As setxattr(2), with its flags, of what is there. throws 'E2BIG', 'ENOSPC', 'EEXIST',
+   * 'ENODATA'.
+   */
   set(target: ViewTarget, name: XattrName, value: Uint8Array, flags = 0): void {
     if (value.length > XATTR_VALUE_MAX)
       throw new ShoalError('E2BIG', `an extended attribute has at most ${XATTR_VALUE_MAX} bytes`)

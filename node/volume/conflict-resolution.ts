@@ -1,5 +1,5 @@
-// Conflicts of one volume by path: what shows beside what, and which of it stays. What a conflict is, and what ends it,
-// is in node/tree/conflict-listing.ts.
+// Conflicts of one volume by path: what shows beside what, and which of it stays. What a conflict
+// is, and what ends it, is in node/tree/conflict-listing.ts.
 import { parse } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
@@ -46,7 +46,10 @@ export async function* conflictsBelow(
   }
 }
 
-/** The one that a path is a side of. throws ShoalError 'ENOENT', 'ENOTDIR', 'EINVAL' where there is none. */
+/**
+ * The one that a path is a side of. throws ShoalError 'ENOENT', 'ENOTDIR', 'EINVAL' where there is
+ * none.
+ */
 export function conflictAt(namespace: Namespace, path: readonly string[]): Conflict {
   return described(namespace, sidesAt(namespace, path))
 }
@@ -69,8 +72,8 @@ export function moreOfConflict(
 }
 
 /**
- * Let the side at a path have the name, and the others that show go. Durable after commit(). throws as conflictAt, and
- * 'EISDIR'. returns the path by which the side is found if there are others yet.
+ * Let the side at a path have the name, and the others that show go. Durable after commit(). throws
+ * as conflictAt, and 'EISDIR'. returns the path by which the side is found if there are others yet.
  */
 export function keepConflict(
   namespace: Namespace,

@@ -1,4 +1,5 @@
-// From where a file would be read here, told from what this node knows, without asking any peer or tier.
+// From where a file would be read here, told from what this node knows, without asking any peer or
+// tier.
 import type { ChunkId } from '../../protocol/ids.ts'
 import type { Content } from '../content/content.ts'
 import type { NodeCache } from '../content/decoded-cache.ts'
@@ -12,7 +13,10 @@ const CHUNKS_MAX = 4096
 /** The worst counts. */
 const ORDER: readonly ChunkState[] = ['local', 'placed', 'cold', 'archived']
 
-/** That of the chunk that is farthest, of those whose names are here. Lists of chunks that are not here are not fetched. */
+/**
+ * That of the chunk that is farthest, of those whose names are here. Lists of chunks that are not
+ * here are not fetched.
+ */
 export async function contentState(
   content: Content,
   stateOf: (chunk: ChunkId) => ChunkState,

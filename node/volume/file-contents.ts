@@ -79,8 +79,8 @@ export class FileContents {
   }
 
   /**
-   * Store what `source` gives, for a file in this folder or in place of one that is there, within begin(); durable after
-   * the volume's next commit. throws 'ENOSPC', and what the source throws.
+   * Store what `source` gives, for a file in this folder or in place of one that is there, within
+   * begin(); durable after the volume's next commit. throws 'ENOSPC', and what the source throws.
    */
   write(
     source: AsyncIterable<Uint8Array>,
@@ -93,7 +93,10 @@ export class FileContents {
     return writeContent(source, this.#editorParts([], cls), { signal })
   }
 
-  /** Until the lease ends, no chunk goes that is written or referenced meanwhile: it ends when its version is logged. */
+  /**
+   * Until the lease ends, no chunk goes that is written or referenced meanwhile: it ends when its
+   * version is logged.
+   */
   begin(): Lease {
     return this.#c.inFlight.begin()
   }
@@ -104,7 +107,10 @@ export class FileContents {
     return { end: () => leases.forEach((lease) => lease.end()) }
   }
 
-  /** Until the lease ends, what a file holds stays readable here after its last name is gone; or this content of it. */
+  /**
+   * Until the lease ends, what a file holds stays readable here after its last name is gone; or
+   * this content of it.
+   */
   hold(inode: NodeId, content?: Content): Lease {
     const manifest = content?.kind === 'chunks' ? content.manifest : undefined
     return this.#c.inFlight.hold({ inode, manifest })
@@ -148,7 +154,10 @@ export class FileContents {
     return { chunks: readTimeouts ? patientReader(reader, readTimeouts) : reader, nodes, ahead }
   }
 
-  /** Deriving a cutter's table costs more than cutting a small file: kept while the keys are the same. */
+  /**
+   * Deriving a cutter's table costs more than cutting a small file: kept while the keys are the
+   * same.
+   */
   #writerParts(cls: RedundancyClass | undefined): WriterParts {
     const { map, chunks } = this.#c
     const keys = map.keys()

@@ -1,8 +1,10 @@
-// Locks of the files of one volume between all who use it on this node, which holds of the voters what they have together
-// (node/consensus/lock-claims.ts). Invariants:
+// Locks of the files of one volume between all who use it on this node, which holds of the voters
+// what they have together (node/consensus/lock-claims.ts). Invariants:
 //   what somebody has here, nobody else has, here or on another node, that would exclude it
-//   what was written under a lock is logged, and a majority of the voters has it, before another node gets the lock
-//   when the leases of this node run out, its locks are gone, and those who work here are told before they do more
+//   what was written under a lock is logged, and a majority of the voters has it, before another
+//     node gets the lock
+//   when the leases of this node run out, its locks are gone, and those who work here are told
+//     before they do more
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { LOCKS_MAX } from '../../protocol/limits.ts'
@@ -18,7 +20,9 @@ import type { HeldLock, HeldLocks, LockKind, LockRange } from '../../protocol/lo
 import type { LockClaims } from '../consensus/lock-claims.ts'
 import type { World } from '../world/world.ts'
 
-/** Between two questions whether another node has given up a lock: random, doubling up to a limit. */
+/**
+ * Between two questions whether another node has given up a lock: random, doubling up to a limit.
+ */
 const PAUSE_MS = 8
 const PAUSE_MS_MAX = 50
 
@@ -101,7 +105,8 @@ export class FileLocks {
 
   /**
    * Lock a range. returns false if it is not to wait, and somebody else has the lock.
-   * throws ShoalError 'ENOLCK' where no majority of voters answers, and the reason of `signal`: then nothing has changed.
+   * throws ShoalError 'ENOLCK' where no majority of voters answers, and the reason of `signal`:
+   * then nothing has changed.
    */
   async lock(
     change: LockChange,

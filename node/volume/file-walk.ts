@@ -1,5 +1,6 @@
-// A pass in the background over what lies at a place of the namespace and below: its files, and the chunks of these. Others
-// have their turn while it goes on. In memory: the folders that it has not come to, and some nodes of manifests.
+// A pass in the background over what lies at a place of the namespace and below: its files, and the
+// chunks of these. Others have their turn while it goes on. In memory: the folders that it has not
+// come to, and some nodes of manifests.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { ChunkId, NodeId } from '../../protocol/ids.ts'

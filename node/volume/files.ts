@@ -1,5 +1,5 @@
-// Files of one volume by path, for the command and the doors: whole files in and out, folders, names. A write is atomic:
-// readers see the old version or the whole new one.
+// Files of one volume by path, for the command and the doors: whole files in and out, folders,
+// names. A write is atomic: readers see the old version or the whole new one.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -21,7 +21,10 @@ const LIST_PAGE = 512
 const DEFAULT_MODE = 0o644
 const STREAM_BYTES = 1024 * 1024
 
-/** Makes a change, all of it or none: at once, or by consensus, for which `make` may run several times. */
+/**
+ * Makes a change, all of it or none: at once, or by consensus, for which `make` may run several
+ * times.
+ */
 export type Change = <Result>(make: () => Result) => Promise<Result>
 
 export interface FilesComponents {

@@ -1,5 +1,5 @@
-// A volume at work on this node: its namespace over its log, the contents of its files over the data paths, and when
-// a write counts as acknowledged.
+// A volume at work on this node: its namespace over its log, the contents of its files over the
+// data paths, and when a write counts as acknowledged.
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { mayRead, mayWrite } from '../../protocol/roles.ts'
@@ -221,7 +221,9 @@ export class HostedVolume {
     await this.tiers.close()
   }
 
-  /** Answer a peer that asks this node as a voter; undefined unless it is a member that may read. */
+  /**
+   * Answer a peer that asks this node as a voter; undefined unless it is a member that may read.
+   */
   answer(from: PeerId, request: StrongRequest): Promise<StrongReply> | undefined {
     const role = this.volume.membership.member(from)?.role
     return role !== undefined && mayRead(role) ? this.strong.answer(request, from) : undefined
@@ -285,7 +287,10 @@ export class HostedVolume {
     )
   }
 
-  /** throws ShoalError 'EPERM' for members that may only read or keep, 'ESTALE' before the log here tells what it is. */
+  /**
+   * throws ShoalError 'EPERM' for members that may only read or keep, 'ESTALE' before the log here
+   * tells what it is.
+   */
   checkMayWrite(): void {
     const { membership } = this.volume
     const role = membership.member(this.#self)?.role
@@ -303,7 +308,8 @@ export class HostedVolume {
   }
 
   /**
-   * Wait until what was written here is durable as `ack` says; undefined: as the volume's policy says.
+   * Wait until what was written here is durable as `ack` says; undefined: as the volume's policy
+   * says.
    * throws ShoalError 'not-placed': it is durable here, and goes on to spread.
    */
   async acknowledge(ack: Ack | undefined, signal: AbortSignal): Promise<void> {
@@ -314,7 +320,8 @@ export class HostedVolume {
       case 'local':
         return this.volume.commit()
       case 'copied':
-        // Data on another node means its stripe is: a stripe of any class with parity lies on two nodes or more.
+        // Data on another node means its stripe is: a stripe of any class with parity lies on two
+        // nodes or more.
         await this.#place(signal)
         return this.#swarm.heldElsewhere.on(this.volume, 1, signal)
       case 'placed':

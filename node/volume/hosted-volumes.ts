@@ -1,5 +1,5 @@
-// The volumes at work on this node, by path: which volume a path lies in, made if it is the first and about to be
-// written to.
+// The volumes at work on this node, by path: which volume a path lies in, made if it is the first
+// and about to be written to.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -162,7 +162,10 @@ export class HostedVolumes {
     return this.#begin(await this.#c.volumes.recover(...how))
   }
 
-  /** As Volumes has it: what was filled is at work while `use` looks at it, but tells nobody anything. */
+  /**
+   * As Volumes has it: what was filled is at work while `use` looks at it, but tells nobody
+   * anything.
+   */
   rehearse<Result>(
     genesis: Uint8Array,
     as: Identity,
@@ -193,7 +196,10 @@ export class HostedVolumes {
     return named
   }
 
-  /** Become a member of a ticket's volume; returns once its log is held here. throws 'ticket-*', 'unreachable'. */
+  /**
+   * Become a member of a ticket's volume; returns once its log is held here. throws 'ticket-*',
+   * 'unreachable'.
+   */
   async join(ticket: Ticket, signal: AbortSignal | undefined): Promise<NamedVolume> {
     const { swarm, volumes, joining } = this.#c
     const asked = ticket.addresses.map(
@@ -212,7 +218,10 @@ export class HostedVolumes {
     })
   }
 
-  /** By name or id; the default without one, which a node that has no volume makes. throws 'no-such-volume'. */
+  /**
+   * By name or id; the default without one, which a node that has no volume makes. throws
+   * 'no-such-volume'.
+   */
   async findOrCreate(volume: string | undefined): Promise<NamedVolume> {
     const { volumes } = this.#c
     if (volume !== undefined || volumes.all().length > 0) return volumes.find(volume)

@@ -1,5 +1,5 @@
-// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file'. UTF-8 text; '.' and empty parts are
-// dropped, '..' is refused, as paths here are absolute.
+// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file'. UTF-8 text; '.' and
+// empty parts are dropped, '..' is refused, as paths here are absolute.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'

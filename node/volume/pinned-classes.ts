@@ -1,4 +1,5 @@
-// The redundancy class that data is written for: of the nearest pin, of the file itself or of a folder above it.
+// The redundancy class that data is written for: of the nearest pin, of the file itself or of a
+// folder above it.
 import { parseClass } from '../../protocol/placement/redundancy.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { NodeId } from '../../protocol/ids.ts'

@@ -167,7 +167,10 @@ export class VolumeStripeMap implements StripeMap {
     return ++this.#doubts.count <= DOUBTS_MAX
   }
 
-  /** Say that a tier holds stripes, verified, or none of them any more; resolves when the entry is durable here. */
+  /**
+   * Say that a tier holds stripes, verified, or none of them any more; resolves when the entry is
+   * durable here.
+   */
   async recordCold(
     tier: string,
     pack: PackId | undefined,
@@ -178,7 +181,10 @@ export class VolumeStripeMap implements StripeMap {
     await this.#volume.commit()
   }
 
-  /** Say at once who holds a stripe, and that tiers do no more; resolves when the entry is durable here. */
+  /**
+   * Say at once who holds a stripe, and that tiers do no more; resolves when the entry is durable
+   * here.
+   */
   async recordRecalled(
     headerBytes: Uint8Array,
     holders: readonly Holding[],

@@ -16,7 +16,10 @@ import type { Volume } from '../log/volume.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Tiers } from '../world/world.ts'
 
-/** By tier what is this node's own: what was agreed to, how it is let in, how much it may send. JSON, never in the log. */
+/**
+ * By tier what is this node's own: what was agreed to, how it is let in, how much it may send.
+ * JSON, never in the log.
+ */
 const OWN = 'wtier:'
 
 /** The part of a tier's settings that a node does not tell others. */
@@ -66,7 +69,9 @@ export class VolumeTiers {
     }
   }
 
-  /** Since when he has. What was said before of a tier may be of another place that had its name. */
+  /**
+   * Since when he has. What was said before of a tier may be of another place that had its name.
+   */
   agreedMs(name: string): WallTime {
     return this.#own(name).agreedMs ?? (0 as WallTime)
   }
@@ -80,8 +85,9 @@ export class VolumeTiers {
   }
 
   /**
-   * The same one as long as it is where it was. throws as locationOf(), 'cold-untrusted' where the owner of this node has not
-   * agreed: the place is what an admin says, and what opens it are this machine's programs, folders and keys.
+   * The same one as long as it is where it was. throws as locationOf(), 'cold-untrusted' where the
+   * owner of this node has not agreed: the place is what an admin says, and what opens it are this
+   * machine's programs, folders and keys.
    */
   open(name: string): ObjectTier {
     const location = this.locationOf(name)
@@ -98,8 +104,8 @@ export class VolumeTiers {
   }
 
   /**
-   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this node is let in and how
-   * much it may send. The owner of this node has agreed to it by that.
+   * Tell the volume of a tier, once it was seen to work from here; of one that it knows, how this
+   * node is let in and how much it may send. The owner of this node has agreed to it by that.
    * throws ShoalError 'usage', 'EEXIST' for another place of that name, and why it does not work.
    */
   async add(
@@ -133,7 +139,8 @@ export class VolumeTiers {
 
   /**
    * The owner of this node agrees to a tier of the volume. location: as it was shown to him.
-   * throws ShoalError 'ENOENT', 'ESTALE' if the tier is another by now, 'usage' for access that a tier of its kind has none of.
+   * throws ShoalError 'ENOENT', 'ESTALE' if the tier is another by now, 'usage' for access that a
+   * tier of its kind has none of.
    */
   async agree(name: string, location: TierLocation, access: OwnAccess): Promise<void> {
     if (encodeTier(this.locationOf(name)) !== encodeTier(location))
@@ -154,7 +161,10 @@ export class VolumeTiers {
     await this.#close(name)
   }
 
-  /** A tier was found here: this node is let in so, and the volume is told if it knows of another place. */
+  /**
+   * A tier was found here: this node is let in so, and the volume is told if it knows of another
+   * place.
+   */
   async found(name: string, location: TierLocation): Promise<void> {
     const before = this.#policy(name)
     const isKnown = before !== '' && isSamePlace(this.locationOf(name), location)

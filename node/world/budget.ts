@@ -1,5 +1,5 @@
-// How fast work in the background may go: a bucket of tokens that fills at a constant rate, kept as the time at which it
-// would be in balance (the generic cell rate algorithm, ITU-T I.371).
+// How fast work in the background may go: a bucket of tokens that fills at a constant rate, kept as
+// the time at which it would be in balance (the generic cell rate algorithm, ITU-T I.371).
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from './world.ts'

@@ -1,10 +1,13 @@
-// Real time. A timer never keeps the process alive: what must be finished is awaited by whoever stops the node.
+// Real time. A timer never keeps the process alive: what must be finished is awaited by whoever
+// stops the node.
 import { ShoalError } from '../../protocol/errors.ts'
 import { onAbort } from './abort-listeners.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
 import type { Clock, Timer } from './world.ts'
 
-/** The longest delay setTimeout takes; above it fires at once (Node documentation, "setTimeout"). */
+/**
+ * The longest delay setTimeout takes; above it fires at once (Node documentation, "setTimeout").
+ */
 const DELAY_MAX_MS = 2 ** 31 - 1
 
 /** The clock of the operating system. */

@@ -1,5 +1,6 @@
-// A home is for its owner alone: it holds the keys of volumes. What is open and ours is closed; what somebody else could
-// put in its place is refused, as ssh(1) refuses keys (StrictModes). Below a folder of 0700 nobody else gets at anything.
+// A home is for its owner alone: it holds the keys of volumes. What is open and ours is closed;
+// what somebody else could put in its place is refused, as ssh(1) refuses keys (StrictModes). Below
+// a folder of 0700 nobody else gets at anything.
 import { chmod, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
@@ -13,7 +14,8 @@ const NOT_OURS = 'lost+found'
 
 /**
  * Take all permissions of others from a home, which is there, and what lies directly in it.
- * returns the names of what was open, '.' for the home. throws ShoalError 'EPERM' where somebody else has a hand in it.
+ * returns the names of what was open, '.' for the home. throws ShoalError 'EPERM' where somebody
+ * else has a hand in it.
  */
 export async function closeHome(folder: string): Promise<readonly string[]> {
   const self = process.geteuid?.()

@@ -1,5 +1,5 @@
-// Real files below one home folder. Names and data become durable only by the sync calls, as the interface says;
-// files are readable by their owner alone.
+// Real files below one home folder. Names and data become durable only by the sync calls, as the
+// interface says; files are readable by their owner alone.
 import { constants } from 'node:fs'
 import { mkdir, open, readFile, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -12,7 +12,10 @@ import type { Disk, DiskFile } from './world.ts'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
-/** A file that is never written again once it is made: where and when that was, no copy of it can repeat. */
+/**
+ * A file that is never written again once it is made: where and when that was, no copy of it can
+ * repeat.
+ */
 const MARKER_FILE = 'device-marker'
 const MACHINE_FILE = '/etc/machine-id'
 
@@ -106,7 +109,8 @@ class SystemFile implements DiskFile {
   }
 
   async read(position: number, length: number): Promise<Uint8Array> {
-    // Not from Buffer's pool: the result belongs to the caller. Not zeroed: what is not read is cut off.
+    // Not from Buffer's pool: the result belongs to the caller. Not zeroed: what is not read is cut
+    // off.
     const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
     let done = 0
     while (done < length) {

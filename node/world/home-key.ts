@@ -1,5 +1,6 @@
-// The key that seals a protected home (docs/formats/store.md#protected-homes): 32 bytes of chance, in `home.key` under a
-// key that scrypt (RFC 7914) makes of a secret: a passphrase, or a credential of systemd.
+// The key that seals a protected home (docs/formats/store.md#protected-homes): 32 bytes of chance,
+// in `home.key` under a key that scrypt (RFC 7914) makes of a secret: a passphrase, or a credential
+// of systemd.
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, scrypt } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
@@ -133,8 +134,8 @@ const SWAPPED = ['identity.key', 'index', 'logs'] as const
 export type Form = 'sealed' | 'plain'
 
 /**
- * End what a crash left half done: `home.key` says which form counts. What is sealed of one that was never protected, or
- * plain of one that is, goes.
+ * End what a crash left half done: `home.key` says which form counts. What is sealed of one that
+ * was never protected, or plain of one that is, goes.
  */
 export async function settleHome(folder: string): Promise<void> {
   const isProtected = (await readLock(folder)) !== undefined

@@ -1,6 +1,7 @@
-// What was received of frames that nobody has taken yet, by peer and in all. A peer that has too much is not read from until
-// some of it is taken: by itself, or when all have too much and it more than its share of that. Few of its channels may wait
-// so, since each may still be sent a window of bytes; the next ones are broken.
+// What was received of frames that nobody has taken yet, by peer and in all. A peer that has too
+// much is not read from until some of it is taken: by itself, or when all have too much and it more
+// than its share of that. Few of its channels may wait so, since each may still be sent a window of
+// bytes; the next ones are broken.
 import type { PeerId } from '../../protocol/ids.ts'
 import { IN_FLIGHT_ALL_MAX, IN_FLIGHT_PEER_MAX } from '../../protocol/limits.ts'
 
@@ -38,7 +39,10 @@ export class InFlight {
     return this.#total > IN_FLIGHT_ALL_MAX && held > IN_FLIGHT_ALL_MAX / this.#held.size
   }
 
-  /** Call `look` whenever there is more room, until what is returned is called. undefined: too many channels wait. */
+  /**
+   * Call `look` whenever there is more room, until what is returned is called. undefined: too many
+   * channels wait.
+   */
   wait(peer: PeerId, look: () => void): (() => void) | undefined {
     const looks = this.#waiting.get(peer) ?? new Set()
     if (looks.size >= WAITING_MAX) return undefined

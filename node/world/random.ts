@@ -1,5 +1,5 @@
-// Real chance: everything comes from the operating system's cryptographic generator, so that nobody can predict
-// a nonce, a secret, or which range an audit asks for.
+// Real chance: everything comes from the operating system's cryptographic generator, so that nobody
+// can predict a nonce, a secret, or which range an audit asks for.
 import { randomFillSync, randomInt } from 'node:crypto'
 import type { Random } from './world.ts'
 

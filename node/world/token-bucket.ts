@@ -1,4 +1,5 @@
-// A bucket of tokens that fills at a constant rate. It may go below nothing: who spends what it does not have waits longer.
+// A bucket of tokens that fills at a constant rate. It may go below nothing: who spends what it
+// does not have waits longer.
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 
@@ -28,7 +29,10 @@ export class TokenBucket {
     return this.#tokens
   }
 
-  /** Of more than a burst, there is room once the bucket is full: one thing of any size gets through. */
+  /**
+   * Of more than a burst, there is room once the bucket is full: one thing of any size gets
+   * through.
+   */
   has(amount: number, now: Instant): boolean {
     return this.tokens(now) >= Math.min(amount, this.allowance.burst)
   }

@@ -1,5 +1,6 @@
-// The seam between what decides and what is outside: time, chance, disk, network, cold tiers. Real and simulated worlds are of
-// equal rank; everything in node/ outside this folder takes what it needs from here and from nowhere else.
+// The seam between what decides and what is outside: time, chance, disk, network, cold tiers. Real
+// and simulated worlds are of equal rank; everything in node/ outside this folder takes what it
+// needs from here and from nowhere else.
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
@@ -20,7 +21,9 @@ export interface Clock {
   timer(delayMs: number, run: () => void): Timer
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
   sleep(delayMs: number, options?: { signal?: AbortSignal | undefined }): Promise<void>
-  /** A signal that aborts with ShoalError 'timeout' after `delayMs`, or as soon as `signal` aborts. */
+  /**
+   * A signal that aborts with ShoalError 'timeout' after `delayMs`, or as soon as `signal` aborts.
+   */
   timeout(delayMs: number, signal?: AbortSignal): AbortSignal
 }
 
@@ -32,11 +35,17 @@ export interface Random {
   bytes(length: number): Uint8Array
   /** Uniform in [0, 1). */
   number(): number
-  /** True when a simulation wants the unlucky branch of a named site; always false in production (FoundationDB's buggify). */
+  /**
+   * True when a simulation wants the unlucky branch of a named site; always false in production
+   * (FoundationDB's buggify).
+   */
   unlucky(site: string): boolean
 }
 
-/** Files below one home folder; paths are relative, with '/'. Every failure is a ShoalError (ENOENT, ENOSPC, EIO...). */
+/**
+ * Files below one home folder; paths are relative, with '/'. Every failure is a ShoalError (ENOENT,
+ * ENOSPC, EIO...).
+ */
 export interface Disk {
   open(path: string, mode: 'read' | 'write'): Promise<DiskFile>
   /** Names in a folder, sorted; empty if the folder is not there. */
@@ -50,32 +59,44 @@ export interface Disk {
   /** Bytes free for this node and in all on the file system of the home. */
   space(): Promise<{ freeBytes: number; totalBytes: number }>
   /**
-   * Text that is the same as long as these very files are where they are. A copy of the home has another, here or
-   * elsewhere, and so has what is restored from that; an image of the whole disk may have the same.
+   * Text that is the same as long as these very files are where they are. A copy of the home has
+   * another, here or elsewhere, and so has what is restored from that; an image of the whole disk
+   * may have the same.
    */
   identity(): Promise<string>
 }
 
-/** 'write' mode: created if absent, readable too. Calls on one file may overlap if their ranges do not. */
+/**
+ * 'write' mode: created if absent, readable too. Calls on one file may overlap if their ranges do
+ * not.
+ */
 export interface DiskFile {
   size(): Promise<number>
-  /** Up to `length` bytes at `position`; fewer only at the end of the file. The result belongs to the caller. */
+  /**
+   * Up to `length` bytes at `position`; fewer only at the end of the file. The result belongs to
+   * the caller.
+   */
   read(position: number, length: number): Promise<Uint8Array>
   /** Writes all parts back to back from `position`. */
   write(position: number, parts: readonly Uint8Array[]): Promise<void>
   truncate(length: number): Promise<void>
-  /** Data and size durable. Never retried after a failure (fsyncgate): the node stops and recovers. */
+  /**
+   * Data and size durable. Never retried after a failure (fsyncgate): the node stops and recovers.
+   */
   sync(): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * How a peer stands with this node. A member is served. A stranger reaches protocols that are for strangers alone, with
- * small frames, for a short time, few at once. Nobody else is connected.
+ * How a peer stands with this node. A member is served. A stranger reaches protocols that are for
+ * strangers alone, with small frames, for a short time, few at once. Nobody else is connected.
  */
 export type Standing = 'member' | 'stranger' | 'nobody'
 
-/** What becomes of a gossiped message: forwarded; or not; or not, and whoever delivered it is to blame. */
+/**
+ * What becomes of a gossiped message: forwarded; or not; or not, and whoever delivered it is to
+ * blame.
+ */
 export type Verdict = 'accept' | 'ignore' | 'reject'
 
 export type TopicListener = (message: Uint8Array, from: PeerId) => Verdict
@@ -109,13 +130,16 @@ export interface Network {
   /** Hang up on a peer, whatever it is. */
   disconnect(peer: PeerId): Promise<void>
   /**
-   * Who is what, asked at each connection. To be called again when somebody has become something else: whoever is not
-   * connected as what it is by now is hung up on, and may connect again.
+   * Who is what, asked at each connection. To be called again when somebody has become something
+   * else: whoever is not connected as what it is by now is hung up on, and may connect again.
    */
   gate(standing: (peer: PeerId) => Standing): void
   onConnect(listener: (peer: PeerId) => void): void
   onDisconnect(listener: (peer: PeerId) => void): void
-  /** A member announced itself on the local network (mDNS). Not dialled yet; its addresses are learned. */
+  /**
+   * A member announced itself on the local network (mDNS). Not dialled yet; its addresses are
+   * learned.
+   */
   onDiscover(listener: (peer: PeerId) => void): void
   /** Serve a protocol. A rejection aborts the channel; it never harms the process. */
   handle(
@@ -123,7 +147,10 @@ export interface Network {
     serve: (channel: Channel) => Promise<void>,
     options?: HandleOptions,
   ): Promise<void>
-  /** Open a channel to a peer, dialling its known addresses if need be. frameMax: as for handle(). throws 'unreachable'. */
+  /**
+   * Open a channel to a peer, dialling its known addresses if need be. frameMax: as for handle().
+   * throws 'unreachable'.
+   */
   open(
     peer: PeerId,
     protocol: string,
@@ -133,23 +160,35 @@ export interface Network {
   ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
   /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */
   publish(topic: string, message: Uint8Array): Promise<void>
-  /** `from` is the peer that delivered it to us. Only an `audience` is sent anything on the topic, and heard on it. */
+  /**
+   * `from` is the peer that delivered it to us. Only an `audience` is sent anything on the topic,
+   * and heard on it.
+   */
   subscribe(topic: string, listener: TopicListener, audience: (peer: PeerId) => boolean): () => void
   /** Tells how much of its own talk (gossip, DHT) the network has taken from a peer, in bytes. */
   onTraffic(listener: (peer: PeerId, bytes: number) => void): void
   /** Announce in the DHT that this node has `cid` (CID bytes). Best effort. */
   provide(cid: Uint8Array, options: { signal: AbortSignal }): Promise<void>
-  /** Announce it no more: what this node keeps of it is gone, what others were told they forget with time. */
+  /**
+   * Announce it no more: what this node keeps of it is gone, what others were told they forget with
+   * time.
+   */
   unprovide(cid: Uint8Array): Promise<void>
   /** Members that announced `cid`. */
   find(cid: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<PeerId>
 }
 
-/** A bidirectional stream of frames with backpressure: send waits, and an unread receiver stops the sender. */
+/**
+ * A bidirectional stream of frames with backpressure: send waits, and an unread receiver stops the
+ * sender.
+ */
 export interface Channel {
   readonly peer: PeerId
   readonly protocol: string
-  /** One frame made of `parts` back to back (at most FRAME_MAX in all). The parts must not be written to after. */
+  /**
+   * One frame made of `parts` back to back (at most FRAME_MAX in all). The parts must not be
+   * written to after.
+   */
   send(parts: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<void>
   /**
    * The next frame, or undefined when the remote has closed cleanly between frames.
@@ -188,14 +227,16 @@ export interface TierObject {
 }
 
 /**
- * Whole objects by key ('/' between folders, no empty, '.' or '..' part, no control characters). Calls may overlap.
- * Every failure is a ShoalError that names the tier, the key and what to do: 'cold-unreachable' after its own retries,
- * 'cold-denied', 'cold-gone', 'cold-missing', 'cold-archived', 'cold-corrupt', 'aborted', 'unsupported'.
+ * Whole objects by key ('/' between folders, no empty, '.' or '..' part, no control characters).
+ * Calls may overlap. Every failure is a ShoalError that names the tier, the key and what to do:
+ * 'cold-unreachable' after its own retries, 'cold-denied', 'cold-gone', 'cold-missing',
+ * 'cold-archived', 'cold-corrupt', 'aborted', 'unsupported'.
  */
 export interface ObjectTier {
   /**
-   * Store an object, over an older one. It is there whole once this returns, and before that not at all.
-   * size: how many bytes `chunks` has, where known; with any other number nothing is stored ('cold-corrupt').
+   * Store an object, over an older one. It is there whole once this returns, and before that not at
+   * all. size: how many bytes `chunks` has, where known; with any other number nothing is stored
+   * ('cold-corrupt').
    */
   put(
     key: string,
@@ -204,8 +245,9 @@ export interface ObjectTier {
     options: { readonly signal: AbortSignal; readonly storageClass?: string },
   ): Promise<void>
   /**
-   * Bytes [from, to) of an object, fewer where it ends before, or all. Whoever reads checks what they are: only a
-   * whole object is compared with the checksum its tier has, if any, and then at the end. Broken reads go on where they were.
+   * Bytes [from, to) of an object, fewer where it ends before, or all. Whoever reads checks what
+   * they are: only a whole object is compared with the checksum its tier has, if any, and then at
+   * the end. Broken reads go on where they were.
    */
   get(
     key: string,
@@ -224,7 +266,8 @@ export interface ObjectTier {
   /** Ask an archived object back for some days; once more while that is underway does no harm. */
   restore(key: string, days: number, options: { readonly signal: AbortSignal }): Promise<void>
   /**
-   * Bring back what each object was at a time, where the tier keeps older versions; objects that came later stay.
+   * Bring back what each object was at a time, where the tier keeps older versions; objects that
+   * came later stay.
    * returns how many were something else. throws ShoalError 'unsupported' where it keeps none.
    */
   rollBack(toMs: WallTime, options: { readonly signal: AbortSignal }): Promise<number>

@@ -1,4 +1,5 @@
-// Which Linux error number a program sees for a failure of the file system. Whatever is thrown has one.
+// Which Linux error number a program sees for a failure of the file system. Whatever is thrown has
+// one.
 import { constants } from 'node:os'
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'

@@ -1,5 +1,5 @@
-// A folder with a file system of ours mounted on it, and how that is taken away: on demand, at exit(), and after SIGKILL
-// by a watchdog.
+// A folder with a file system of ours mounted on it, and how that is taken away: on demand, at
+// exit(), and after SIGKILL by a watchdog.
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -32,7 +32,10 @@ export class MountPoint {
     return !this.#isOver && there !== undefined && there.device === this.number
   }
 
-  /** `force`: also a busy mount; nobody waits for an answer any more. throws ShoalError 'EBUSY', 'mount-failed'. */
+  /**
+   * `force`: also a busy mount; nobody waits for an answer any more. throws ShoalError 'EBUSY',
+   * 'mount-failed'.
+   */
   async unmount(force: boolean): Promise<void> {
     if (force) await this.#abort()
     if (!this.isThere()) return
@@ -55,7 +58,10 @@ export class MountPoint {
     this.#letGo()
   }
 
-  /** End the conversation with the kernel, so that nobody waits. Needs the fusectl file system; umount -f does it too. */
+  /**
+   * End the conversation with the kernel, so that nobody waits. Needs the fusectl file system;
+   * umount -f does it too.
+   */
   async #abort(): Promise<void> {
     const connection = this.number?.split(':')[1]
     const file = `/sys/fs/fuse/connections/${connection}/abort`

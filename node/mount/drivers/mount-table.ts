@@ -1,5 +1,5 @@
-// What is mounted where: from /proc/self/mountinfo (proc(5)), or else what mount(8) lists; no dead or hung mount can hold
-// up either.
+// What is mounted where: from /proc/self/mountinfo (proc(5)), or else what mount(8) lists; no dead
+// or hung mount can hold up either.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { MOUNT_TYPE } from './mounter.ts'
@@ -12,7 +12,10 @@ export interface TableEntry {
   readonly device: string
 }
 
-/** What is mounted exactly at `folder`, an absolute path without symbolic links; the topmost if there are several. */
+/**
+ * What is mounted exactly at `folder`, an absolute path without symbolic links; the topmost if
+ * there are several.
+ */
 export function mountAt(folder: string): TableEntry | undefined {
   const table =
     process.platform === 'linux'
@@ -32,7 +35,10 @@ export function parseMountInfo(text: string): readonly TableEntry[] {
   }))
 }
 
-/** Lines of mount(8) on macOS: "SOURCE on FOLDER (TYPE, OPTIONS)". Ours has the source "shoal@macfuse0". */
+/**
+ * Lines of mount(8) on macOS: "SOURCE on FOLDER (TYPE, OPTIONS)". Ours has the source
+ * "shoal@macfuse0".
+ */
 export function parseMountList(text: string): readonly TableEntry[] {
   const line = /^(?<device>\S+) on (?<folder>.+) \((?<type>[^,)]+)/gm
   return [...text.matchAll(line)].map(({ groups = {} }) => {

@@ -11,9 +11,15 @@ export interface MountSettings {
 }
 
 export interface Mounter {
-  /** Mount at an absolute folder. returns a descriptor of /dev/fuse. throws 'mount-failed' saying what is needed. */
+  /**
+   * Mount at an absolute folder. returns a descriptor of /dev/fuse. throws 'mount-failed' saying
+   * what is needed.
+   */
   mount(folder: string, settings: MountSettings): Promise<number>
-  /** The command that unmounts; `force`: also a dead or a busy mount, which fails what is under way in it. */
+  /**
+   * The command that unmounts; `force`: also a dead or a busy mount, which fails what is under way
+   * in it.
+   */
   unmountCommand(folder: string, force: boolean): Command
 }
 
@@ -27,7 +33,10 @@ export interface Command {
 /** As /proc/self/mountinfo shows it. */
 export const MOUNT_TYPE = 'fuse.shoal'
 
-/** What went wrong, in English; undefined if nothing did. `descriptor` becomes the child's descriptor 3. */
+/**
+ * What went wrong, in English; undefined if nothing did. `descriptor` becomes the child's
+ * descriptor 3.
+ */
 export async function failureOf(
   { program, args }: Command,
   descriptor?: number,

@@ -1,4 +1,5 @@
-// Makes a folder ready to be mounted on: there, empty unless asked otherwise, and nothing of ours left dead on it.
+// Makes a folder ready to be mounted on: there, empty unless asked otherwise, and nothing of ours
+// left dead on it.
 import { mkdir, opendir, realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -13,8 +14,8 @@ const DEAD_MAX = 16
 /**
  * returns the folder's absolute path without symbolic links.
  *
- * throws 'EBUSY' when a FUSE mount is alive there, 'mount-failed' when a dead one cannot be cleared, or there is no
- * empty folder and none can be made.
+ * throws 'EBUSY' when a FUSE mount is alive there, 'mount-failed' when a dead one cannot be
+ * cleared, or there is no empty folder and none can be made.
  */
 export async function preparePlace(
   folder: string,

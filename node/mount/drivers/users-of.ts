@@ -1,5 +1,6 @@
-// Which programs keep a mount busy: those with a file of it open, or that are in it, as far as this process may see.
-// Only links of /proc are read, which asks nothing of the mount. Source: proc(5), as fuser(1) uses it.
+// Which programs keep a mount busy: those with a file of it open, or that are in it, as far as this
+// process may see. Only links of /proc are read, which asks nothing of the mount. Source: proc(5),
+// as fuser(1) uses it.
 import { readFile, readdir, readlink } from 'node:fs/promises'
 
 /** More are not named. */

@@ -1,5 +1,6 @@
-// A child that outlives this process, even SIGKILL, and then unmounts what it left: a dead mount would answer ENOTCONN
-// to everybody who looks in. It reads from a pipe that only ends when this process does (or lets it go).
+// A child that outlives this process, even SIGKILL, and then unmounts what it left: a dead mount
+// would answer ENOTCONN to everybody who looks in. It reads from a pipe that only ends when this
+// process does (or lets it go).
 import { spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import type { Command } from './mounter.ts'
@@ -8,7 +9,10 @@ const WAIT_AND_RUN = 'read -r _; exec "$@"'
 /** statfs(2), unlike stat(2), is never answered from the kernel's cache. */
 const RUN_IF_DEAD = 'stat -f "$0" >/dev/null 2>&1 || exec "$@"'
 
-/** Watch over the mount at `folder`; `unmount` is run if it is dead when this process is. returns how to let go. */
+/**
+ * Watch over the mount at `folder`; `unmount` is run if it is dead when this process is. returns
+ * how to let go.
+ */
 export function startWatchdog(folder: string, unmount: Command): () => void {
   const { program, args } = unmountDeadCommand(folder, unmount)
   const child = spawn('sh', ['-c', WAIT_AND_RUN, 'sh', program, ...args], {
@@ -23,8 +27,9 @@ export function startWatchdog(folder: string, unmount: Command): () => void {
 }
 
 /**
- * Runs `unmount` if the mount at `folder` is dead. One at a time, by a lock on the folder that it is in: a watchdog
- * that found the mount dead cannot unmount the new one that somebody puts there meanwhile.
+ * Runs `unmount` if the mount at `folder` is dead. One at a time, by a lock on the folder that it
+ * is in: a watchdog that found the mount dead cannot unmount the new one that somebody puts there
+ * meanwhile.
  */
 export function unmountDeadCommand(folder: string, unmount: Command): Command {
   const script = ['sh', '-c', RUN_IF_DEAD, folder, unmount.program, ...unmount.args]

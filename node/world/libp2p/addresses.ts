@@ -1,5 +1,5 @@
-// Which addresses a node gives out, which of a peer's it dials, and which it tries first. The first and the last look at the
-// network interfaces as they are now: a laptop moves.
+// Which addresses a node gives out, which of a peer's it dials, and which it tries first. The first
+// and the last look at the network interfaces as they are now: a laptop moves.
 import { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
@@ -17,8 +17,8 @@ export function worthAnnouncing(addresses: Multiaddr[]): Multiaddr[] {
 }
 
 /**
- * An address of a machine. Members say where they are, and libp2p would dial a socket in the file system too: nobody is to
- * reach the programs behind those of this machine.
+ * An address of a machine. Members say where they are, and libp2p would dial a socket in the file
+ * system too: nobody is to reach the programs behind those of this machine.
  */
 export function isOfMachine(address: Multiaddr): boolean {
   const [host, transport] = address.getComponents().map(({ name }) => name)
@@ -26,8 +26,9 @@ export function isOfMachine(address: Multiaddr): boolean {
 }
 
 /**
- * The order to dial in, for sort(): own subnets, public, other private ones, loopback; certified by the peer first.
- * libp2p tries one after the other, and an address that swallows packets costs seconds.
+ * The order to dial in, for sort(): own subnets, public, other private ones, loopback; certified by
+ * the peer first. libp2p tries one after the other, and an address that swallows packets costs
+ * seconds.
  */
 export function nearestFirst(a: Address, b: Address): -1 | 0 | 1 {
   const own = ownSubnets()
@@ -36,8 +37,8 @@ export function nearestFirst(a: Address, b: Address): -1 | 0 | 1 {
 }
 
 /**
- * What an update of the peer store dropped and should not have. identify replaces the addresses of a peer by those the
- * peer knows of itself, and it may not know the one that its router forwards.
+ * What an update of the peer store dropped and should not have. identify replaces the addresses of
+ * a peer by those the peer knows of itself, and it may not know the one that its router forwards.
  */
 export function wronglyDropped({ peer, previous }: PeerUpdate): Multiaddr[] {
   const kept = new Set(peer.addresses.map(({ multiaddr }) => multiaddr.toString()))

@@ -1,8 +1,10 @@
-// A channel of frames over one libp2p stream, with backpressure both ways.
-// Always true: a reader that does not read costs at most RECEIVE_QUEUE_MAX, a frame of its protocol, and what the yamux
-// window lets through, and all channels together what InFlight lets them; a sender costs at most one block; a frame arrives whole or not at all; what arrived whole before a break is
-// still delivered; every await ends when the stream does. The end is clean only if the remote said so (yamux FIN).
-// docs/formats/network.md lists the traps of libp2p 3 streams that this file is built around.
+// A channel of frames over one libp2p stream, with backpressure both ways. Always true: a reader
+// that does not read costs at most RECEIVE_QUEUE_MAX, a frame of its protocol, and what the yamux
+// window lets through, and all channels together what InFlight lets them; a sender costs at most
+// one block; a frame arrives whole or not at all; what arrived whole before a break is still
+// delivered; every await ends when the stream does. The end is clean only if the remote said so
+// (yamux FIN). docs/formats/network.md lists the traps of libp2p 3 streams that this file is built
+// around.
 import { setMaxListeners } from 'node:events'
 import { asShoalError, hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB, SECOND_MS } from '../../../protocol/units.ts'
@@ -190,7 +192,10 @@ export class Libp2pChannel implements Channel {
     }
   }
 
-  /** 'drain' alone is not enough: it comes with each window update, however small, while a block is still waiting. */
+  /**
+   * 'drain' alone is not enough: it comes with each window update, however small, while a block is
+   * still waiting.
+   */
   #mayWrite(block: Uint8Array): boolean {
     if (!this.#remoteReads && this.#sentBytes + block.byteLength > EARLY_MAX) return false
     return !this.#stream.writableNeedsDrain && this.#stream.writeBufferLength === 0
@@ -206,7 +211,10 @@ export class Libp2pChannel implements Channel {
     }
   }
 
-  /** Stops yamux window updates and with them the sender. Within resume() it would be undone in yamux only. */
+  /**
+   * Stops yamux window updates and with them the sender. Within resume() it would be undone in
+   * yamux only.
+   */
   #pauseIfFull(): void {
     if (this.#paused || this.#resuming) return
     const isCrowded = this.#inFlight.isFull(this.peer)

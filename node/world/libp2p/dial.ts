@@ -1,4 +1,5 @@
-// Dialling by address or by peer. A failure names each address that was tried and what was wrong with it.
+// Dialling by address or by peer. A failure names each address that was tried and what was wrong
+// with it.
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
@@ -8,8 +9,10 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../../../protocol/ids.ts'
 
 /**
- * Connect to a peer at its known addresses (or where the DHT says), or to the first of `target` that answers.
- * throws ShoalError 'malformed' for text that is no address, 'unreachable' if nobody answers or it is another peer.
+ * Connect to a peer at its known addresses (or where the DHT says), or to the first of `target`
+ * that answers.
+ * throws ShoalError 'malformed' for text that is no address, 'unreachable' if nobody answers or it
+ * is another peer.
  */
 export async function dial(
   libp2p: Libp2p,
@@ -46,7 +49,10 @@ export function parseAddress(text: string): Multiaddr {
   }
 }
 
-/** An address of `peer` as libp2p stores it, without its end /p2p/<peer>. throws ShoalError 'malformed' if it names another. */
+/**
+ * An address of `peer` as libp2p stores it, without its end /p2p/<peer>. throws ShoalError
+ * 'malformed' if it names another.
+ */
 export function withoutPeer(address: Multiaddr, peer: PeerId): Multiaddr {
   const last = address.getComponents().at(-1)
   if (last?.name !== 'p2p') return address

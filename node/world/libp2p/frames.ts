@@ -1,5 +1,5 @@
-// Frames on a byte stream: a u32 big-endian length, then that many bytes. Pure: bytes in, frames out, in order, each
-// copied once into memory of its own. Format: docs/formats/network.md.
+// Frames on a byte stream: a u32 big-endian length, then that many bytes. Pure: bytes in, frames
+// out, in order, each copied once into memory of its own. Format: docs/formats/network.md.
 import { Buffer } from 'node:buffer'
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -10,7 +10,9 @@ import { KIB } from '../../../protocol/units.ts'
 export const LENGTH_BYTES = 4
 /** Parts up to this size are copied together; larger ones go out as they are. */
 const COPY_MAX: number = 16 * KIB
-/** Largest block given to the stream at once, so that several streams take turns on a connection. */
+/**
+ * Largest block given to the stream at once, so that several streams take turns on a connection.
+ */
 const BLOCK_MAX: number = 256 * KIB
 
 /**
@@ -54,7 +56,10 @@ export class FrameDecoder {
     return this.#lengthFilled > 0
   }
 
-  /** Take the next bytes. throws ShoalError 'malformed' at a length above the limit; the decoder is then done for. */
+  /**
+   * Take the next bytes. throws ShoalError 'malformed' at a length above the limit; the decoder is
+   * then done for.
+   */
   push(bytes: Uint8Array): void {
     let offset = 0
     while (offset < bytes.byteLength) {

@@ -1,7 +1,8 @@
-// Topics over gossipsub. The id of a message is the hash of its bytes, so one that comes by many ways is heard once;
-// its listener decides, before it is forwarded, whether it is worth forwarding, and whether whoever delivered it is to
-// blame. A topic has an audience: nobody else is sent anything on it or heard on it, whatever it says that it wants, and on
-// topics that are not ours nothing is passed on. Best effort: publish() fails only on what the caller can mend.
+// Topics over gossipsub. The id of a message is the hash of its bytes, so one that comes by many
+// ways is heard once; its listener decides, before it is forwarded, whether it is worth forwarding,
+// and whether whoever delivered it is to blame. A topic has an audience: nobody else is sent
+// anything on it or heard on it, whatever it says that it wants, and on topics that are not ours
+// nothing is passed on. Best effort: publish() fails only on what the caller can mend.
 // https://github.com/libp2p/specs/blob/master/pubsub/gossipsub/gossipsub-v1.1.md
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TopicValidatorResult } from '@libp2p/gossipsub'
@@ -23,7 +24,10 @@ const RESULTS: Readonly<Record<Verdict, TopicValidatorResult>> = {
   reject: TopicValidatorResult.Reject,
 }
 
-/** What each piece that comes on a stream of gossip counts for beside its bytes: to look at it takes time. */
+/**
+ * What each piece that comes on a stream of gossip counts for beside its bytes: to look at it takes
+ * time.
+ */
 const PIECE_BYTES = 1024
 
 interface Topic {
@@ -33,7 +37,9 @@ interface Topic {
   readonly turnedAway: Set<string>
 }
 
-/** Messages of a peer that were rejected. Whoever sends more than a few is given nothing to pass on. */
+/**
+ * Messages of a peer that were rejected. Whoever sends more than a few is given nothing to pass on.
+ */
 export class Blame {
   readonly #peers = new Map<string, TokenBucket>()
 
@@ -48,7 +54,10 @@ export class Blame {
     this.#peers.delete(peer)
   }
 
-  /** For gossipsub: below zero it is in no mesh; it goes on to be heard, so that it is found to be costly. */
+  /**
+   * For gossipsub: below zero it is in no mesh; it goes on to be heard, so that it is found to be
+   * costly.
+   */
   readonly scoreOf = (peer: string): number => {
     const tokens = this.#peers.get(peer)?.tokens(performance.now() as Instant) ?? 0
     return tokens < 0 ? -1 : 0

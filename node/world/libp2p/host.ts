@@ -32,7 +32,10 @@ const DHT_PROTOCOL = '/shoal/kad/1'
 /** Name under which nodes announce themselves on the local network (RFC 6763). */
 const MDNS_SERVICE = '_shoal._udp.local'
 
-/** A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the default 20. */
+/**
+ * A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the
+ * default 20.
+ */
 const DHT_BUCKET = 8
 const DHT_PARALLEL = 3
 const CONNECTIONS_MAX = 300
@@ -42,7 +45,10 @@ const PENDING_CONNECTIONS_MAX = 64
 /** A peer that answers no ping for so long is cut off; shorter, and a busy peer would be. */
 const PING_TIMEOUT_MS: number = 10 * SECOND_MS
 
-/** One address of a peer may take so long, a few round trips around the world, before the next one is tried. */
+/**
+ * One address of a peer may take so long, a few round trips around the world, before the next one
+ * is tried.
+ */
 const ADDRESS_TIMEOUT_MS: number = 4 * SECOND_MS
 
 /** What the network is made of; see Libp2pNetwork.create. */
@@ -72,7 +78,10 @@ interface HostServices extends Record<string, unknown> {
   listeners: Listeners
 }
 
-/** Libp2p, not started, and its open store. throws ShoalError 'already-running' or 'corrupt' if that does not open. */
+/**
+ * Libp2p, not started, and its open store. throws ShoalError 'already-running' or 'corrupt' if that
+ * does not open.
+ */
 export async function createHost(options: HostOptions): Promise<Host> {
   const { threshold } = options
   const store = await openStore(join(options.folder, 'libp2p'))
@@ -100,7 +109,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
     connectionGater: threshold.gater,
-    // By default the address of a peer is forgotten after an hour. Only members have a place there (members-store.ts).
+    // By default the address of a peer is forgotten after an hour. Only members have a place there
+    // (members-store.ts).
     peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
     peerDiscovery: options.mdns ? [discovery(discovered)] : [],
     services: services(options),
@@ -131,7 +141,8 @@ function services({ threshold, scoreOf }: HostOptions) {
   return {
     // Not of strangers: Libp2pNetwork says when.
     identify: identify({ runOnConnectionOpen: false }),
-    // One stream a ping: at the default limit of two, concurrent pings would make the connection monitor hang up.
+    // One stream a ping: at the default limit of two, concurrent pings would make the connection
+    // monitor hang up.
     ping: ping(streams),
     gossip: gossipsub({
       // Messages are sealed and signed by who publishes them, one layer up.
@@ -149,21 +160,26 @@ function services({ threshold, scoreOf }: HostOptions) {
     dht: kadDHT({
       protocol: DHT_PROTOCOL,
       clientMode: false, // by default only nodes with a public address serve
-      // By default private addresses are dropped. Members alone come into the routing table, and are told of.
+      // By default private addresses are dropped. Members alone come into the routing table, and
+      // are told of.
       peerInfoMapper: (info) =>
         threshold.isMember(info.id.toString()) ? info : { ...info, multiaddrs: [] },
       kBucketSize: DHT_BUCKET,
       alpha: DHT_PARALLEL,
       allowQueryWithZeroPeers: true, // by default queries hang until there is a peer
-      // By default what we provide is provided again when it is a day old, ten at a time. Who provides does that, spread
-      // over the day; what a long absence has left to kad-dht goes one by one.
+      // By default what we provide is provided again when it is a day old, ten at a time. Who
+      // provides does that, spread over the day; what a long absence has left to kad-dht goes one
+      // by one.
       reprovide: { threshold: 0, concurrency: 1 },
     }),
     listeners: (components: ListenerComponents) => new Listeners(components),
   }
 }
 
-/** libp2p's own 'peer:discovery' event is about entries new in the peer store, not about who was seen. */
+/**
+ * libp2p's own 'peer:discovery' event is about entries new in the peer store, not about who was
+ * seen.
+ */
 function discovery(
   discovered: Host['discovered'],
 ): (components: MulticastDNSComponents) => PeerDiscovery {
@@ -182,7 +198,10 @@ interface ListenerComponents {
   readonly transportManager: { getAddrs(): Multiaddr[] }
 }
 
-/** Vouches for the addresses we listen on: libp2p keeps public ones to itself until a foreign peer has dialled them. */
+/**
+ * Vouches for the addresses we listen on: libp2p keeps public ones to itself until a foreign peer
+ * has dialled them.
+ */
 class Listeners {
   readonly #components: ListenerComponents
 

@@ -1,5 +1,6 @@
-// What libp2p keeps on disk: of peers, members alone, and of each not more than a few addresses take. Whatever else tells
-// of a peer (mDNS, answers in the DHT, who connects) leaves nothing behind.
+// What libp2p keeps on disk: of peers, members alone, and of each not more than a few addresses
+// take. Whatever else tells of a peer (mDNS, answers in the DHT, who connects) leaves nothing
+// behind.
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { CID } from 'multiformats/cid'

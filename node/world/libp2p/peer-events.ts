@@ -1,5 +1,6 @@
-// Which members are connected, and who wants to know. A peer connects once, at its first connection, and disconnects
-// once, at its last; libp2p alone may report a disconnect without a connect. A listener that throws harms nobody.
+// Which members are connected, and who wants to know. A peer connects once, at its first
+// connection, and disconnects once, at its last; libp2p alone may report a disconnect without a
+// connect. A listener that throws harms nobody.
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { NetworkLog } from './network.ts'
 

@@ -1,7 +1,9 @@
-// Who has what, by the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes: peers of kad-dht read a
-// key as a CID, and of all multihashes only SHA2-256 is one (a CIDv0); and those who only pass records on don't learn ids.
-// What a peer announces is believed of itself alone, and lasts two days; to announce it again is for who announces. Peers
-// ask for peers and providers, and announce what they have; values, which kad-dht would keep for anybody, nobody puts here.
+// Who has what, by the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes:
+// peers of kad-dht read a key as a CID, and of all multihashes only SHA2-256 is one (a CIDv0); and
+// those who only pass records on don't learn ids. What a peer announces is believed of itself
+// alone, and lasts two days; to announce it again is for who announces. Peers ask for peers and
+// providers, and announce what they have; values, which kad-dht would keep for anybody, nobody puts
+// here.
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { sha256 } from '../../../protocol/hash.ts'
@@ -13,7 +15,10 @@ import type { ContentRouting } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { DhtParts } from './internals.ts'
 
-/** What each message counts for: to look peers up, or to write down a provider, takes about a millisecond. */
+/**
+ * What each message counts for: to look peers up, or to write down a provider, takes about a
+ * millisecond.
+ */
 const MESSAGE_BYTES = 16 * 1024
 const SERVED: ReadonlySet<string> = new Set(['FIND_NODE', 'GET_PROVIDERS', 'ADD_PROVIDER', 'PING'])
 
@@ -45,7 +50,10 @@ export async function provide(
   }
 }
 
-/** Announce it no more, and be none of its providers by our own records. Other peers have theirs for up to two days. */
+/**
+ * Announce it no more, and be none of its providers by our own records. Other peers have theirs for
+ * up to two days.
+ */
 export async function unprovide(routing: ContentRouting, cid: Uint8Array): Promise<void> {
   await routing.cancelReprovide(dhtKey(cid))
 }

@@ -1,6 +1,7 @@
-// Streams on the connection of a stranger: of what libp2p serves, only the protocols for strangers can be chosen, twice;
-// the connection carries STRANGER_BYTES_MAX in all, whatever they are, and ends after STRANGER_MS.
-// And those of a member: a frame of yamux, which its decoder would gather whole, is no longer than a window.
+// Streams on the connection of a stranger: of what libp2p serves, only the protocols for strangers
+// can be chosen, twice; the connection carries STRANGER_BYTES_MAX in all, whatever they are, and
+// ends after STRANGER_MS. And those of a member: a frame of yamux, which its decoder would gather
+// whole, is no longer than a window.
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { TypedEventEmitter } from '@libp2p/interface'
 import { handle } from '@libp2p/multistream-select'
@@ -25,7 +26,9 @@ const STRANGER_MS: number = 30 * SECOND_MS
 const NEGOTIATION_MS: number = 10 * SECOND_MS
 /** Streams of a protocol for strangers on one connection: one, and one that was tried again. */
 const STREAMS_MAX = 2
-/** Below the read buffer, or a paused stream would be reset; above bandwidth x delay of most links. */
+/**
+ * Below the read buffer, or a paused stream would be reset; above bandwidth x delay of most links.
+ */
 const STREAM_WINDOW_MAX: number = 4 * MIB
 const STREAM_BUFFER_MAX: number = 8 * MIB
 /** Of all protocols together, of one connection. */
@@ -108,7 +111,10 @@ class StrangersMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Str
     this.#inner.abort(error)
   }
 
-  /** libp2p would offer all that it serves; it takes the choice as made where the stream has a protocol. */
+  /**
+   * libp2p would offer all that it serves; it takes the choice as made where the stream has a
+   * protocol.
+   */
   async #negotiate(stream: Stream): Promise<void> {
     try {
       const signal = AbortSignal.timeout(NEGOTIATION_MS)

@@ -1,7 +1,8 @@
-// Who may come in, and as what, decided once for each connection, before a stream is opened on it. Members get all of
-// libp2p; strangers a connection on which nothing but the protocols for strangers can be chosen (strangers-muxer.ts), few
-// at a time, and few tries a minute of one address; all others none. Nobody is dialled who is no member.
-// A handshake is needed to know who somebody is: those that find no member are paid for by their address.
+// Who may come in, and as what, decided once for each connection, before a stream is opened on it.
+// Members get all of libp2p; strangers a connection on which nothing but the protocols for
+// strangers can be chosen (strangers-muxer.ts), few at a time, and few tries a minute of one
+// address; all others none. Nobody is dialled who is no member. A handshake is needed to know who
+// somebody is: those that find no member are paid for by their address.
 import { toHex } from '../../../protocol/bytes.ts'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
 import { parsePeerId } from '../../../protocol/ids.ts'
@@ -23,7 +24,9 @@ import type { PeerId } from '../../../protocol/ids.ts'
 import type { Standing } from '../world.ts'
 import type { NetworkLog } from './network.ts'
 
-/** Handshakes with one address that failed, or found no member. Many machines may stand behind one. */
+/**
+ * Handshakes with one address that failed, or found no member. Many machines may stand behind one.
+ */
 const HANDSHAKES = { perSecond: 1, burst: 60 }
 /** In handshake at a time, of one address: of PENDING_CONNECTIONS_MAX in all. */
 const PENDING_PER_ADDRESS_MAX = 16
@@ -122,7 +125,8 @@ export class Threshold {
     const refused = (why: string): ShoalError => new ShoalError('unreachable', why)
     if (standing === 'nobody') throw refused('it is no member')
     const { connection, streamMuxer } = secured
-    // What is agreed on after the handshake is agreed on by libp2p, which would take any muxer for any peer.
+    // What is agreed on after the handshake is agreed on by libp2p, which would take any muxer for
+    // any peer.
     if (streamMuxer === undefined) throw refused('it chose no muxer in the handshake')
     const ofAddress = [...this.#strangers.values()].filter((other) => other === address)
     if (this.#strangers.size >= STRANGERS_MAX || ofAddress.length >= STRANGERS_PER_ADDRESS_MAX)
@@ -154,7 +158,10 @@ export class Threshold {
   }
 }
 
-/** What stands for the machines that somebody may have at once: an address of IPv4, a network (/64) of IPv6. */
+/**
+ * What stands for the machines that somebody may have at once: an address of IPv4, a network (/64)
+ * of IPv6.
+ */
 export function addressOf({ bytes }: Multiaddr): string {
   // A code in one byte (ip4: 4, ip6: 41), then the address.
   const isIp6 = bytes[0] === 41

@@ -1,6 +1,7 @@
-// TLS 1.3 for libp2p over the operating system's socket. The wire is that of @libp2p/tls; what differs is that node:tls
-// gets the raw socket and not a JavaScript stream around it, which doubles the speed. The remote PeerId is always
-// proven before a byte of the application is delivered, and an expected one is always required.
+// TLS 1.3 for libp2p over the operating system's socket. The wire is that of @libp2p/tls; what
+// differs is that node:tls gets the raw socket and not a JavaScript stream around it, which doubles
+// the speed. The remote PeerId is always proven before a byte of the application is delivered, and
+// an expected one is always required.
 // Source: https://github.com/libp2p/specs/blob/master/tls/tls.md
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
@@ -88,18 +89,20 @@ class SocketTls implements ConnectionEncrypter {
     muxers: ReadonlyMap<string, StreamMuxerFactory>,
     wrap: (context: SecureContext) => TLSSocket,
   ): Promise<SecuredConnection> {
-    // The context comes first: once the raw socket is taken there must be no await before TLS reads from it.
+    // The context comes first: once the raw socket is taken there must be no await before TLS reads
+    // from it.
     const context = await this.#secureContext()
     await takeSocket(connection, raw)
     options.signal?.throwIfAborted()
     const socket = wrap(context)
-    // libp2p resets the raw socket to abort. Under a TLS session that crashes the process (SIGSEGV in Node 24.21), so
-    // the session goes first and takes the socket with it.
+    // libp2p resets the raw socket to abort. Under a TLS session that crashes the process (SIGSEGV
+    // in Node 24.21), so the session goes first and takes the socket with it.
     raw.resetAndDestroy = () => {
       socket.destroy()
       return raw
     }
-    // node:tls reports a failure as 'error' at any time; without a listener it would end the process.
+    // node:tls reports a failure as 'error' at any time; without a listener it would end the
+    // process.
     socket.on('error', (error) => connection.abort(error))
     try {
       await handshake(socket, options.signal)
@@ -143,7 +146,10 @@ function tlsOptions(secureContext: SecureContext): TLSSocketOptions {
   return { secureContext, rejectUnauthorized: false }
 }
 
-/** The TCP socket of a connection of @libp2p/tcp, which keeps it in a field; undefined for any other transport. */
+/**
+ * The TCP socket of a connection of @libp2p/tcp, which keeps it in a field; undefined for any other
+ * transport.
+ */
 function socketUnder(connection: MessageStream): Socket | undefined {
   const { socket } = connection as { socket?: unknown }
   return socket instanceof Socket ? socket : undefined
@@ -167,7 +173,10 @@ async function takeSocket(connection: MessageStream, raw: Socket): Promise<void>
   raw.unshift(Buffer.concat(readAhead))
 }
 
-/** Resolves when both sides have the keys; rejects when that fails, the socket closes or `signal` aborts. */
+/**
+ * Resolves when both sides have the keys; rejects when that fails, the socket closes or `signal`
+ * aborts.
+ */
 function handshake(socket: TLSSocket, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal?.reason)
@@ -232,7 +241,10 @@ class TlsStream extends AbstractMessageStream {
     return { sentBytes: chunks.byteLength, canSendMore }
   }
 
-  /** All that is written in one turn of the event loop goes out as one write: frame headers are tiny. */
+  /**
+   * All that is written in one turn of the event loop goes out as one write: frame headers are
+   * tiny.
+   */
   #cork(): void {
     if (this.#corked) return
     this.#corked = true

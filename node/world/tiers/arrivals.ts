@@ -1,5 +1,5 @@
-// What comes from somewhere, in memory until it is read, by one reader: each piece is his as soon as it has come, however
-// many are still to come.
+// What comes from somewhere, in memory until it is read, by one reader: each piece is his as soon
+// as it has come, however many are still to come.
 export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
   /** Resolves when nothing comes any more. Never rejects. */
   readonly over: Promise<void>

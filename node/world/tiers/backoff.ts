@@ -1,5 +1,6 @@
-// How long to wait before trying again: exponential, with full jitter, so that those who were turned away together do not
-// come back together (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// How long to wait before trying again: exponential, with full jitter, so that those who were
+// turned away together do not come back together (Brooker, "Exponential Backoff And Jitter", AWS
+// Architecture Blog, 2015).
 import { SECOND_MS } from '../../../protocol/units.ts'
 import type { Random } from '../world.ts'
 

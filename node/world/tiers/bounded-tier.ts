@@ -1,5 +1,5 @@
-// Any tier within bounds: so many bytes a second, so many transfers at a time, keys that every kind of tier takes, and an
-// end: after close() nothing is underway. Drivers need know nothing of this.
+// Any tier within bounds: so many bytes a second, so many transfers at a time, keys that every kind
+// of tier takes, and an end: after close() nothing is underway. Drivers need know nothing of this.
 import { concatBytes, equalBytes, toHex, utf8 } from '../../../protocol/bytes.ts'
 import { checkTierKey } from '../../../protocol/cold/location.ts'
 import { ShoalError } from '../../../protocol/errors.ts'

@@ -1,4 +1,5 @@
-// The access key of an S3 tier, from a file that only its owner may read. Its content is in no error and no log.
+// The access key of an S3 tier, from a file that only its owner may read. Its content is in no
+// error and no log.
 import { open } from 'node:fs/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { KIB } from '../../../protocol/units.ts'
@@ -14,8 +15,8 @@ const FILE_MAX = 64 * KIB
 const OTHERS = 0o077
 
 /**
- * Read a file in the form of ~/.aws/credentials: `aws_access_key_id = ...`, `aws_secret_access_key = ...` and, if any,
- * `aws_session_token = ...`, the first of each.
+ * Read a file in the form of ~/.aws/credentials: `aws_access_key_id = ...`, `aws_secret_access_key
+ * = ...` and, if any, `aws_session_token = ...`, the first of each.
  * throws 'cold-denied' if others may read it, if it is not ours, or if it holds no key.
  */
 export async function readAccessKey(path: string): Promise<AccessKey> {

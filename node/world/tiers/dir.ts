@@ -1,6 +1,7 @@
-// A tier that is a folder, such as a mounted disk or a network share. An object is a file; it is written beside, synced,
-// and renamed into its place. The folder itself is never made: one that is not there is a disk that is not mounted.
-// Others can write there, too: no link in it is followed, and nothing is read but files.
+// A tier that is a folder, such as a mounted disk or a network share. An object is a file; it is
+// written beside, synced, and renamed into its place. The folder itself is never made: one that is
+// not there is a disk that is not mounted. Others can write there, too: no link in it is followed,
+// and nothing is read but files.
 import { constants } from 'node:fs'
 import { lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -195,7 +196,10 @@ export class FolderTier implements ObjectTier {
     }
   }
 
-  /** throws ShoalError 'cold-denied' where a folder of the tier is a link, or is reached through one. */
+  /**
+   * throws ShoalError 'cold-denied' where a folder of the tier is a link, or is reached through
+   * one.
+   */
   async #checkNoLink(folder: string, key?: string): Promise<void> {
     const path = join(this.#root, folder)
     const [root, real] = await Promise.all([realpath(this.#root), realpath(path)])

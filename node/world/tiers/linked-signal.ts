@@ -1,4 +1,5 @@
-// A signal for one call that ends with any of several long-lived ones, and lets go of them when the call is over.
+// A signal for one call that ends with any of several long-lived ones, and lets go of them when the
+// call is over.
 import { onAbort } from '../abort-listeners.ts'
 
 export class LinkedSignal {

@@ -1,5 +1,6 @@
-// One run of the rclone program: its output as it comes, its end, and what its complaints mean. It is killed when nobody
-// reads on. Its settings, and the secrets in them, are rclone's own; nothing secret is among its arguments.
+// One run of the rclone program: its output as it comes, its end, and what its complaints mean. It
+// is killed when nobody reads on. Its settings, and the secrets in them, are rclone's own; nothing
+// secret is among its arguments.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { SECOND_MS } from '../../../protocol/units.ts'
@@ -54,7 +55,9 @@ export interface RcloneOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
-/** Runs rclone to its end; its whole output as text, which must be short. throws as streamRclone. */
+/**
+ * Runs rclone to its end; its whole output as text, which must be short. throws as streamRclone.
+ */
 export async function runRclone(
   options: RcloneOptions,
   place: TierPlace,
@@ -67,7 +70,8 @@ export async function runRclone(
 
 /**
  * Runs rclone; its output as it comes. input: what it reads.
- * throws 'cold-missing' if it found nothing there, 'unsupported' without rclone, else what its complaint means.
+ * throws 'cold-missing' if it found nothing there, 'unsupported' without rclone, else what its
+ * complaint means.
  */
 export async function* streamRclone(
   { program, env }: RcloneOptions,

@@ -1,6 +1,6 @@
-// A tier on any remote of the rclone program. What is put is first whole in a file here, so that rclone knows its size,
-// compares checksums and can try again, and a killed node leaves no half object. Remotes that show a file while it is
-// written get it under another name, then renamed.
+// A tier on any remote of the rclone program. What is put is first whole in a file here, so that
+// rclone knows its size, compares checksums and can try again, and a killed node leaves no half
+// object. Remotes that show a file while it is written get it under another name, then renamed.
 import { open, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../../../protocol/bytes.ts'
@@ -17,7 +17,10 @@ import type { TierPlace } from './tier-error.ts'
 const NAME_BYTES = 16
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
-/** As rclone writes durations: what lies for longer among the partial files was left by a process that died. */
+/**
+ * As rclone writes durations: what lies for longer among the partial files was left by a process
+ * that died.
+ */
 const PARTIAL_KEPT = '1d'
 const ATTEMPTS_MAX = 3
 
@@ -98,7 +101,8 @@ export class RcloneTier implements ObjectTier {
         failure = error
       }
       if (failure === undefined && at === to) return
-      // rclone gives nothing, without complaint, of an object that is not there; and complains beyond the end.
+      // rclone gives nothing, without complaint, of an object that is not there; and complains
+      // beyond the end.
       const found = await this.head(key, { signal })
       if (found === undefined) throw tierError('cold-missing', this.#at(key), 'does not exist')
       to = Math.min(to, found.bytes)

@@ -1,7 +1,7 @@
-// The connection to an S3 server. A request that may succeed later is tried again: with delays of the World's chance, more
-// patiently where the server asks for it, less where it does not answer at all. A clock that is wrong by less than what
-// the server's own answers tell is corrected by the SDK. Of an answer that is no object only so much is taken: the server may
-// be anybody's.
+// The connection to an S3 server. A request that may succeed later is tried again: with delays of
+// the World's chance, more patiently where the server asks for it, less where it does not answer at
+// all. A clock that is wrong by less than what the server's own answers tell is corrected by the
+// SDK. Of an answer that is no object only so much is taken: the server may be anybody's.
 import { S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { concatBytes } from '../../../protocol/bytes.ts'
@@ -32,14 +32,20 @@ const BASE_MS = 100
 const THROTTLED_BASE_MS = 500
 /** Errors by which a server says that bytes were changed on their way to it. */
 const DAMAGED: ReadonlySet<string> = new Set(['BadDigest', 'XAmzContentSHA256Mismatch'])
-/** The SDK has learned the server's time from such an answer, but tries again only if the two clocks still differ. */
+/**
+ * The SDK has learned the server's time from such an answer, but tries again only if the two clocks
+ * still differ.
+ */
 const SKEWED = 'RequestTimeTooSkewed'
 const SKEWED_ATTEMPTS_MAX = 2
 /** At most so much of what a server asks us to wait. */
 const HINT_MAX_MS = 60 * SECOND_MS
 const KEEP_ALIVE_MS = 15 * SECOND_MS
 const SOCKETS_MAX = 32
-/** Of an answer in XML: a listing of a thousand of the longest keys, each character escaped, is a third of it. */
+/**
+ * Of an answer in XML: a listing of a thousand of the longest keys, each character escaped, is a
+ * third of it.
+ */
 const ANSWER_BYTES_MAX: number = 16 * MIB
 /** Amazon's oldest region, whose name other servers take for theirs. */
 const ANY_REGION = 'us-east-1'
@@ -66,7 +72,8 @@ export function openClient(
     retryStrategy: retryStrategy({ clock, random }),
     maxAttempts: ATTEMPTS_MAX,
     followRegionRedirects: endpoint === undefined,
-    // Amazon stores checksums with objects. Others may refuse them, but check the hash in each request's signature.
+    // Amazon stores checksums with objects. Others may refuse them, but check the hash in each
+    // request's signature.
     ...(endpoint !== undefined && {
       endpoint,
       forcePathStyle: true,
@@ -79,7 +86,10 @@ export function openClient(
   })
 }
 
-/** An answer that is not streamed to who asked. throws ShoalError 'cold-corrupt' for one that is too long. */
+/**
+ * An answer that is not streamed to who asked. throws ShoalError 'cold-corrupt' for one that is too
+ * long.
+ */
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let bytes = 0

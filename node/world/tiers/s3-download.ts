@@ -1,5 +1,6 @@
-// Bytes of an object, in windows: each is a ranged GET that goes on where its connection broke, and a few are fetched
-// ahead of the reader, who has each byte as soon as it has come. All come from one version of the object (If-Match).
+// Bytes of an object, in windows: each is a ranged GET that goes on where its connection broke, and
+// a few are fetched ahead of the reader, who has each byte as soon as it has come. All come from
+// one version of the object (If-Match).
 import { createHash } from 'node:crypto'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
@@ -18,7 +19,9 @@ const WINDOWS_AHEAD = 2
 const ATTEMPTS_MAX = 5
 const BASE_MS = 100
 
-/** What a download goes through; `turns` bounds the windows in memory over all downloads of a tier. */
+/**
+ * What a download goes through; `turns` bounds the windows in memory over all downloads of a tier.
+ */
 export interface DownloadParts {
   readonly client: S3Client
   readonly turns: Turns
@@ -45,7 +48,8 @@ const NOTHING: Found = { objectBytes: 0, etag: undefined, md5: undefined }
 
 /**
  * Bytes [from, to) of an object, fewer where it ends before.
- * throws what the SDK does; `damaged()`, if given, after the last byte of a whole object whose checksum is wrong.
+ * throws what the SDK does; `damaged()`, if given, after the last byte of a whole object whose
+ * checksum is wrong.
  */
 export async function* download(
   parts: DownloadParts,
@@ -134,7 +138,10 @@ function objectBytesOf(
   throw new ShoalError('unsupported', 'the server did not return the requested range')
 }
 
-/** An entity tag is the MD5 of what came in one request, if it is not encrypted with a key of its own. */
+/**
+ * An entity tag is the MD5 of what came in one request, if it is not encrypted with a key of its
+ * own.
+ */
 function md5Of({
   ETag,
   ServerSideEncryption,

@@ -1,4 +1,5 @@
-// What the answers of S3 servers mean here, and what to do about them ("Error responses", Amazon S3 API Reference).
+// What the answers of S3 servers mean here, and what to do about them ("Error responses", Amazon S3
+// API Reference).
 import { ShoalError } from '../../../protocol/errors.ts'
 import { tierError } from './tier-error.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'

@@ -1,6 +1,7 @@
-// An object goes up in one request if it is small, else in parts, several at a time ("Uploading and copying objects using
-// multipart upload", Amazon S3 User Guide). Either way it is there whole or not at all: the first failure ends all
-// requests and discards the parts. Each request carries a hash of its body, which the server checks.
+// An object goes up in one request if it is small, else in parts, several at a time ("Uploading and
+// copying objects using multipart upload", Amazon S3 User Guide). Either way it is there whole or
+// not at all: the first failure ends all requests and discards the parts. Each request carries a
+// hash of its body, which the server checks.
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -22,7 +23,10 @@ import type { Turns } from './turns.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { Clock } from '../world.ts'
 
-/** An object of up to so many bytes, as the pack of a large stripe, is one request: each costs money. */
+/**
+ * An object of up to so many bytes, as the pack of a large stripe, is one request: each costs
+ * money.
+ */
 const SINGLE_BYTES_MAX: number = 32 * MIB
 const PART_BYTES: number = 16 * MIB
 /** Of S3: parts are numbered from 1 to this. */
@@ -129,7 +133,10 @@ async function uploadParts(
   }
 }
 
-/** If the answer to the first try was lost, another finds no upload: then the object tells whether it was done. */
+/**
+ * If the answer to the first try was lost, another finds no upload: then the object tells whether
+ * it was done.
+ */
 async function complete(
   client: S3Client,
   input: CompleteMultipartUploadCommandInput & { MultipartUpload: { Parts: readonly unknown[] } },
@@ -147,7 +154,10 @@ async function complete(
   }
 }
 
-/** Also after the upload was told to end, hence no signal of its. What is left is discarded by a later check of the tier. */
+/**
+ * Also after the upload was told to end, hence no signal of its. What is left is discarded by a
+ * later check of the tier.
+ */
 async function discard(
   client: S3Client,
   upload: { Bucket: string; Key: string; UploadId: string | undefined },

@@ -1,6 +1,6 @@
-// A bucket that keeps versions (S3 versioning, without which there is no Object Lock): what was removed or written over since
-// a time is brought back. Who may write to the bucket can put other objects on top; of one that is locked nobody, its owner
-// included, can take away what lies below.
+// A bucket that keeps versions (S3 versioning, without which there is no Object Lock): what was
+// removed or written over since a time is brought back. Who may write to the bucket can put other
+// objects on top; of one that is locked nobody, its owner included, can take away what lies below.
 import {
   CopyObjectCommand,
   DeleteObjectCommand,
@@ -41,7 +41,10 @@ export async function keepsVersions(
   return Status === 'Enabled'
 }
 
-/** Bring back what each object was at a time. returns how many were something else. throws what the SDK does. */
+/**
+ * Bring back what each object was at a time. returns how many were something else. throws what the
+ * SDK does.
+ */
 export async function rollBack(
   of: Versioned,
   toMs: WallTime,

@@ -1,4 +1,5 @@
-// A tier on an S3 server. What is asked at a time, and what is in memory for it, is bounded over all calls.
+// A tier on an S3 server. What is asked at a time, and what is in memory for it, is bounded over
+// all calls.
 import {
   AbortMultipartUploadCommand,
   DeleteObjectsCommand,
@@ -203,7 +204,10 @@ export class S3Tier implements ObjectTier {
     this.#client.destroy()
   }
 
-  /** Parts of uploads that will never be completed cost money. Where we may not list them, others see to it. */
+  /**
+   * Parts of uploads that will never be completed cost money. Where we may not list them, others
+   * see to it.
+   */
   async #discardUnfinished(signal: AbortSignal): Promise<void> {
     const { bucket: Bucket, prefix: Prefix } = this.#location
     const beforeMs = this.#clock.wall() - UNFINISHED_KEPT_MS

@@ -1,5 +1,5 @@
-// Errors of cold tiers name the tier and the object, and say what to do. They never hold what a library knew of the
-// request: that may have keys or tokens in it.
+// Errors of cold tiers name the tier and the object, and say what to do. They never hold what a
+// library knew of the request: that may have keys or tokens in it.
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 
@@ -9,7 +9,10 @@ export interface TierPlace {
   readonly key?: string | undefined
 }
 
-/** A ShoalError on a tier. what: what happened and what to do next; its cause is told by its words only. */
+/**
+ * A ShoalError on a tier. what: what happened and what to do next; its cause is told by its words
+ * only.
+ */
 export function tierError(
   code: ErrorCode,
   { tier, key }: TierPlace,
@@ -29,7 +32,10 @@ export function wrongSize(place: TierPlace, expected: number, found: number): Sh
   return tierError('corrupt', place, `${found} bytes came to be stored, not ${expected}`)
 }
 
-/** What a tier says that cannot tell what it held before: rollBack() needs a bucket of S3 that keeps versions. */
+/**
+ * What a tier says that cannot tell what it held before: rollBack() needs a bucket of S3 that keeps
+ * versions.
+ */
 export function noVersions(tier: string): ShoalError {
   return tierError('unsupported', { tier }, 'keeps no older versions of its objects')
 }

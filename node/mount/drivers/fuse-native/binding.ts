@@ -1,6 +1,7 @@
-// The native half of the optional package fuse-native: libfuse 2.9 on threads of its own, each of which calls a handler on
-// the main thread and waits for its answer. The package's JavaScript half is left out: it answers extended attributes
-// beyond the room there is, drops times, gives up after 15 s, and cannot say that a mount has ended.
+// The native half of the optional package fuse-native: libfuse 2.9 on threads of its own, each of
+// which calls a handler on the main thread and waits for its answer. The package's JavaScript half
+// is left out: it answers extended attributes beyond the room there is, drops times, gives up after
+// 15 s, and cannot say that a mount has ended.
 //
 // Source: fuse-native.c of fuse-native 2.2.6.
 import { createRequire } from 'node:module'
@@ -17,7 +18,10 @@ export const OTHERWISE: string = isLinux ? '; or mount with --driver kernel' : '
 /** Of dlopen(3), on Linux: keep the library though Node finds no module in it. */
 const RTLD_NODELETE = 0x1000
 
-/** What libfuse asks; each has a number (`op_getattr`) and a way to answer (`fuse_native_signal_getattr`). */
+/**
+ * What libfuse asks; each has a number (`op_getattr`) and a way to answer
+ * (`fuse_native_signal_getattr`).
+ */
 export type OperationName =
   | 'init'
   | 'statfs'
@@ -53,14 +57,20 @@ export type OperationName =
 /** `call` stands for the thread that waits, and goes into the answer. */
 export type Handler = (call: Buffer, operation: number, ...args: never[]) => void
 
-/** A thread may go on: result or negative error number, and what else the operation gives. Once for each call. */
+/**
+ * A thread may go on: result or negative error number, and what else the operation gives. Once for
+ * each call.
+ */
 export type Answer = (call: Buffer, result: number, ...outs: readonly unknown[]) => void
 
 export type Binding = Readonly<
   Record<`op_${OperationName}`, number> & Record<`fuse_native_signal_${OperationName}`, Answer>
 > & {
   readonly sizeof_fuse_thread_t: number
-  /** Mounts, and starts the thread that serves. `thread` and what is allocated are used until the process ends. */
+  /**
+   * Mounts, and starts the thread that serves. `thread` and what is allocated are used until the
+   * process ends.
+   */
   fuse_native_mount(
     folder: string,
     options: string,
@@ -74,7 +84,10 @@ export type Binding = Readonly<
   fuse_native_unmount(folder: string, thread: Buffer): void
 }
 
-/** Handlers are called on the main thread only. throws ShoalError 'mount-failed' saying what is needed. */
+/**
+ * Handlers are called on the main thread only. throws ShoalError 'mount-failed' saying what is
+ * needed.
+ */
 export function loadBinding(): Binding {
   if (!isMainThread) throw new ShoalError('mount-failed', `${PACKAGE} needs the main thread`)
   const folder = packageFolder()
@@ -110,7 +123,10 @@ function packageFolder(): string {
   }
 }
 
-/** A machine without libfuse.so.2 has the one of the package. It is no module, hence an error that means nothing. */
+/**
+ * A machine without libfuse.so.2 has the one of the package. It is no module, hence an error that
+ * means nothing.
+ */
 function loadBundledLibrary(folder: string): void {
   const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen
   const library = join(folder, 'prebuilds', `${process.platform}-${process.arch}`, 'libfuse.so')

@@ -1,5 +1,5 @@
-// The driver by way of libfuse 2, for where the kernel's own protocol is not to be had (macOS), or by choice. What it
-// cannot do is listed in docs/mount.md.
+// The driver by way of libfuse 2, for where the kernel's own protocol is not to be had (macOS), or
+// by choice. What it cannot do is listed in docs/mount.md.
 //
 // - Names and attributes may be CACHE_MS out of date: nothing can be taken back from the kernel.
 // - The mount lives until unmount() or an outer umount(8); either way `ended` resolves when the thread of libfuse has
@@ -36,10 +36,11 @@ const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
 
 /**
- * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is cleared first.
+ * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is
+ * cleared first.
  *
- * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there, 'unsupported' for a file system
- * that arbitrates locks.
+ * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there,
+ * 'unsupported' for a file system that arbitrates locks.
  */
 export async function mountFuseNative(
   fileSystem: FileSystem,
@@ -200,7 +201,10 @@ function unmountCommand(folder: string, force: boolean): Command {
   return { program: 'fusermount', args: ['-u', ...(force ? ['-z'] : []), '--', folder] }
 }
 
-/** Those of libfuse 2.9 (mount.fuse(8)). The place is empty, or may be full: `nonempty` saves libfuse a look. */
+/**
+ * Those of libfuse 2.9 (mount.fuse(8)). The place is empty, or may be full: `nonempty` saves
+ * libfuse a look.
+ */
 function libfuseOptions({ readOnly, allowOther = false, ...cache }: MountOptions): string {
   const seconds = (timeoutMs = CACHE_MS): number => Math.min(timeoutMs, CACHE_MS) / 1000
   return [

@@ -1,5 +1,5 @@
-// Open files under the numbers that fuse-native carries for them: 31 bits, never 0. Each is released once, at the latest
-// by releaseAll().
+// Open files under the numbers that fuse-native carries for them: 31 bits, never 0. Each is
+// released once, at the latest by releaseAll().
 import { ShoalError } from '../../../../protocol/errors.ts'
 import type { FileSystem } from '../../file-system.ts'
 

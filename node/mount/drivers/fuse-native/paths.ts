@@ -1,5 +1,6 @@
-// Paths, which are what libfuse knows files by, as the inodes that the file system knows them by: looked up name by name
-// at each call, so that nothing here can be out of date, and held for as long as the call is under way.
+// Paths, which are what libfuse knows files by, as the inodes that the file system knows them by:
+// looked up name by name at each call, so that nothing here can be out of date, and held for as
+// long as the call is under way.
 //
 // - Names are text for fuse-native: what is not UTF-8 is neither found nor made.
 // - libfuse renames a file that is removed while open to a hidden name. Here it is removed, and the name is one for the
@@ -28,7 +29,9 @@ export class Paths {
     this.#fileSystem = fileSystem
   }
 
-  /** Run with what is at a path. throws ShoalError 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EINVAL'. */
+  /**
+   * Run with what is at a path. throws ShoalError 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EINVAL'.
+   */
   async at<Result>(path: string, run: (found: Attributes) => Promise<Result>): Promise<Result> {
     return this.#walk(namesOf(path), run)
   }

@@ -1,5 +1,6 @@
-// The thread of libfuse that serves a mount, and its descriptor of /dev/fuse, by way of the C library: fuse-native says
-// neither when the thread has ended nor that children are not to inherit the descriptor.
+// The thread of libfuse that serves a mount, and its descriptor of /dev/fuse, by way of the C
+// library: fuse-native says neither when the thread has ended nor that children are not to inherit
+// the descriptor.
 import { readdirSync, readlinkSync } from 'node:fs'
 import koffi from 'koffi'
 
@@ -21,7 +22,10 @@ export function endOf(thread: Buffer): () => boolean {
   return () => tryJoin(id, null) === 0
 }
 
-/** Children do not inherit a connection to FUSE: it would outlive us, and the mount would hang and not be dead. */
+/**
+ * Children do not inherit a connection to FUSE: it would outlive us, and the mount would hang and
+ * not be dead.
+ */
 export function closeConnectionsOnExec(): void {
   const folder = '/proc/self/fd'
   for (const name of readdirSync(folder)) {

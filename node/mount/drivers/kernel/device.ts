@@ -1,4 +1,5 @@
-// The descriptor of /dev/fuse: a thread of its own reads frames from it (reader-thread.ts), replies are written here.
+// The descriptor of /dev/fuse: a thread of its own reads frames from it (reader-thread.ts), replies
+// are written here.
 //
 // - At most LARGE_MAX large frames are held by writes that the file system has not finished, but for those that take long.
 // - Nothing touches the descriptor once it is closed: its number may by then be another file's.
@@ -63,7 +64,10 @@ export class Device {
     await promisify(close)(this.descriptor)
   }
 
-  /** Send a reply. Never throws. What the kernel refuses as malformed is answered EIO, so that nobody waits for ever. */
+  /**
+   * Send a reply. Never throws. What the kernel refuses as malformed is answered EIO, so that
+   * nobody waits for ever.
+   */
   readonly send = (unique: number, errno: number, body: Parts): void => {
     if (this.#isClosed) return
     const parts = body.length > PARTS_MAX ? [concatBytes(body)] : body

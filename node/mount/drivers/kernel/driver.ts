@@ -1,10 +1,12 @@
-// The Linux driver: a file system mounted through the kernel's FUSE protocol on /dev/fuse, without libfuse.
+// The Linux driver: a file system mounted through the kernel's FUSE protocol on /dev/fuse, without
+// libfuse.
 //
 // - The mount lives until unmount() or an outer umount(8); either way `ended` resolves after every handle is released.
 // - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the reader thread, blocked
 //   in /dev/fuse, would keep the process from ending), and after SIGKILL the watchdog unmounts.
 // - The thread that calls mountKernel() answers the kernel: it must not use the mount by synchronous calls, and its
-//   process must start no other while it has a file of the mount open (the fork closes it, and waits for the answer).
+//   process must start no other while it has a file of the mount open (the fork closes it, and
+//     waits for the answer).
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { KIB, MINUTE_MS } from '../../../../protocol/units.ts'
@@ -22,16 +24,19 @@ import type { Mounter } from '../mounter.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
 const TIMEOUT_MS: number = 10 * MINUTE_MS
-/** How far the kernel reads ahead of a sequential reader: enough to keep several requests under way. */
+/**
+ * How far the kernel reads ahead of a sequential reader: enough to keep several requests under way.
+ */
 const READ_AHEAD_BYTES: number = 4 * IO_MAX
 /** The source of the mount, as df(1) shows it. */
 const NAME = 'shoal'
 
 /**
- * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is cleared first. As root
- * by mount(8), else by fusermount3.
+ * Mount `fileSystem` at `folder`, which is made if it is missing; a dead mount of ours there is
+ * cleared first. As root by mount(8), else by fusermount3.
  *
- * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there, 'unsupported' where not on Linux.
+ * throws ShoalError 'mount-failed' saying what is needed, 'EBUSY' if a mount is there,
+ * 'unsupported' where not on Linux.
  */
 export async function mountKernel(
   fileSystem: FileSystem,

@@ -1,4 +1,5 @@
-// Makes the kernel forget what a change from elsewhere made stale, also what is on its way to it just now.
+// Makes the kernel forget what a change from elsewhere made stale, also what is on its way to it
+// just now.
 //
 // - The kernel is told at once, and once more when the answers under way at that moment have arrived: they may carry
 //   what was true before the change.

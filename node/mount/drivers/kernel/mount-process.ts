@@ -1,5 +1,6 @@
-// Mounting as root: mount(8) with the descriptor of /dev/fuse as its descriptor 3. No libfuse, no native code.
-// Set-user-id bits and devices on a replicated volume are other people's, so the kernel ignores them (nosuid, nodev).
+// Mounting as root: mount(8) with the descriptor of /dev/fuse as its descriptor 3. No libfuse, no
+// native code. Set-user-id bits and devices on a replicated volume are other people's, so the
+// kernel ignores them (nosuid, nodev).
 //
 // Source: Documentation/filesystems/fuse/fuse.rst of Linux 6.18, mount options.
 import { close, open } from 'node:fs'
@@ -37,8 +38,8 @@ async function mount(folder: string, settings: MountSettings): Promise<number> {
 }
 
 /**
- * -i: no /sbin/umount.fuse; -c: the path is canonical, so that a mount that answers nothing is not asked; -f aborts the
- * connection, so that nobody waits; -l detaches though it is busy.
+ * -i: no /sbin/umount.fuse; -c: the path is canonical, so that a mount that answers nothing is not
+ * asked; -f aborts the connection, so that nobody waits; -l detaches though it is busy.
  */
 function unmountCommand(folder: string, force: boolean): Command {
   return { program: 'umount', args: ['-i', '-c', ...(force ? ['-f', '-l'] : []), '--', folder] }

@@ -5,7 +5,10 @@ import type { ByteRange } from './request.ts'
 
 const BODY = REPLY_HEADER_BYTES
 
-/** fuse_notify_inval_inode_out: the attributes, and this content if any; a length of 0 reaches to the end. */
+/**
+ * fuse_notify_inval_inode_out: the attributes, and this content if any; a length of 0 reaches to
+ * the end.
+ */
 export function inodeNotification(inode: number, content: ByteRange | undefined): Uint8Array {
   const out = notification(NOTIFY.inode, 24)
   writeU64(out, BODY, inode)

@@ -1,6 +1,7 @@
-// The thread that writes notifications to /dev/fuse. It may block there for as long as the kernel waits for a lock that
-// a request under way holds, and so never answers requests itself. Notifications are tried once each: one that the
-// kernel refuses (ENOENT) is about something it does not have cached.
+// The thread that writes notifications to /dev/fuse. It may block there for as long as the kernel
+// waits for a lock that a request under way holds, and so never answers requests itself.
+// Notifications are tried once each: one that the kernel refuses (ENOENT) is about something it
+// does not have cached.
 import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 

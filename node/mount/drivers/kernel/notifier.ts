@@ -1,8 +1,10 @@
-// Tells the kernel what to drop from its caches, from a thread of its own (notifier-thread.ts says why).
+// Tells the kernel what to drop from its caches, from a thread of its own (notifier-thread.ts says
+// why).
 //
 // - One batch is under way at a time; what comes meanwhile is gathered, each thing once, for the next.
 // - At most NAMES_MAX names are gathered; beyond that one notification makes the kernel ask again for every name
-//   (since Linux 6.16; before, the gathering is bounded only by the names that change during one batch).
+//   (since Linux 6.16; before, the gathering is bounded only by the names that change during one
+//     batch).
 // - The thread starts with the first notification and does not keep the process alive.
 import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
@@ -38,7 +40,10 @@ export class Notifier {
     this.#hasEpoch = options.hasEpoch
   }
 
-  /** Drop the attributes of an inode, and content of it, which waits for what is being read or written just there. */
+  /**
+   * Drop the attributes of an inode, and content of it, which waits for what is being read or
+   * written just there.
+   */
   inode(inode: number, content: readonly ByteRange[]): void {
     const known = this.#inodes.get(inode) ?? []
     const more = content.filter((range) => !known.some((other) => covers(other, range)))
@@ -47,7 +52,10 @@ export class Notifier {
     this.#write()
   }
 
-  /** Drop a name in a folder, and the folder's attributes and list, which the kernel keeps if it knows no such name. */
+  /**
+   * Drop a name in a folder, and the folder's attributes and list, which the kernel keeps if it
+   * knows no such name.
+   */
   entry(parent: number, name: string): void {
     if (!this.#isEveryName) this.#names.add(`${parent}/${name}`)
     if (this.#names.size > NAMES_MAX && this.#hasEpoch()) {

@@ -1,5 +1,6 @@
-// The numbers of the Linux FUSE kernel protocol, version 7. Little-endian hosts only, as Node's platforms on Linux are
-// (s390x aside). Every struct is laid out where it is read (request.ts, operations/) or written (replies.ts).
+// The numbers of the Linux FUSE kernel protocol, version 7. Little-endian hosts only, as Node's
+// platforms on Linux are (s390x aside). Every struct is laid out where it is read (request.ts,
+// operations/) or written (replies.ts).
 //
 // Source: include/uapi/linux/fuse.h of Linux 6.18 (protocol 7.45).
 import { KIB, MIB } from '../../../../protocol/units.ts'
@@ -8,7 +9,10 @@ import type { FileKind } from '../../../../protocol/op/file-kind.ts'
 export const MAJOR = 7
 /** The newest minor whose structs we speak; an older kernel's is used as it is. */
 export const MINOR = 45
-/** Linux 4.20, the first with FUSE_MAX_PAGES: 1 MiB in one request, and folders and symbolic links that are cached. */
+/**
+ * Linux 4.20, the first with FUSE_MAX_PAGES: 1 MiB in one request, and folders and symbolic links
+ * that are cached.
+ */
 export const MINOR_MIN = 28
 /** Linux 6.16: one notification makes every cached name ask again. */
 export const MINOR_WITH_EPOCH = 44
@@ -74,9 +78,10 @@ export const OPCODE = {
 export const SETXATTR_EXTENDED: number = 1 << 29
 
 /**
- * What we ask of the kernel at INIT, if it offers it. Not asked: WRITEBACK_CACHE (a notification would not refresh the
- * size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every own write would drop the content that is cached), and
- * EXPLICIT_INVAL_DATA (a file that grew elsewhere would have old content and zeros until the notification).
+ * What we ask of the kernel at INIT, if it offers it. Not asked: WRITEBACK_CACHE (a notification
+ * would not refresh the size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every own write would
+ * drop the content that is cached), and EXPLICIT_INVAL_DATA (a file that grew elsewhere would have
+ * old content and zeros until the notification).
  */
 export const INIT_WANTED: number =
   (1 << 0) | // ASYNC_READ: several reads of one file at a time
@@ -92,14 +97,18 @@ export const INIT_WANTED: number =
   (1 << 28) | // HANDLE_KILLPRIV_V2: clearing set-uid bits is ours; saves an xattr request a write
   SETXATTR_EXTENDED
 
-/** The same where the file system arbitrates locks: else the kernel does, between the processes of this machine. */
+/**
+ * The same where the file system arbitrates locks: else the kernel does, between the processes of
+ * this machine.
+ */
 export const INIT_LOCKS: number =
   (1 << 1) | // POSIX_LOCKS: those of fcntl(2)
   (1 << 10) // FLOCK_LOCKS
 
 /**
- * Background requests (all reads of cached files) the kernel may have under way: those that wait for what is away must not
- * use them up. Each waits at no cost. From the threshold on the kernel reads no further ahead than it is asked to.
+ * Background requests (all reads of cached files) the kernel may have under way: those that wait
+ * for what is away must not use them up. Each waits at no cost. From the threshold on the kernel
+ * reads no further ahead than it is asked to.
  */
 export const BACKGROUND_MAX = 4096
 export const CONGESTION_THRESHOLD = 48

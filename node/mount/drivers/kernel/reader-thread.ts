@@ -1,9 +1,11 @@
-// The thread that reads requests from /dev/fuse, where it blocks until the kernel has one. A thread of its own, as a
-// read in the thread pool of the process would take one from everybody else for as long as the mount lives.
+// The thread that reads requests from /dev/fuse, where it blocks until the kernel has one. A thread
+// of its own, as a read in the thread pool of the process would take one from everybody else for as
+// long as the mount lives.
 //
 // - A large frame takes its buffer along and one of `credits`; the main thread hands both back. A small one is copied.
 // - Without credits nothing is read: the kernel's queue waits, but not for long. Writes that wait for what is away keep
-//   theirs, and then there are more: as many as such writes are under way at a time, which is for the kernel to bound.
+//   theirs, and then there are more: as many as such writes are under way at a time, which is for
+//     the kernel to bound.
 // - The thread ends when the mount is gone (ENODEV; ECONNABORTED when it was aborted); anything else is thrown.
 import { readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'

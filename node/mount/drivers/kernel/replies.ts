@@ -1,4 +1,5 @@
-// Bodies of replies, in the layouts of linux/fuse.h. Each is a new array that belongs to the caller.
+// Bodies of replies, in the layouts of linux/fuse.h. Each is a new array that belongs to the
+// caller.
 import {
   BACKGROUND_MAX,
   CONGESTION_THRESHOLD,
@@ -95,7 +96,10 @@ export function writtenReply(bytes: number): Parts {
   return [out]
 }
 
-/** A value for a caller that has room for so many bytes, or fuse_getxattr_out, its length, for one that has none. */
+/**
+ * A value for a caller that has room for so many bytes, or fuse_getxattr_out, its length, for one
+ * that has none.
+ */
 export function xattrReply(value: Uint8Array, roomBytes: number): Parts {
   if (roomBytes > 0) return [value]
   const out = Buffer.alloc(8)
@@ -147,7 +151,8 @@ export function entriesFor(bytesMax: number, plus: boolean): number {
 }
 
 /**
- * fuse_dirent or fuse_direntplus records of '.' and '..' (as far as `dots` are due) and `entries`, as many as fit.
+ * fuse_dirent or fuse_direntplus records of '.' and '..' (as far as `dots` are due) and `entries`,
+ * as many as fit.
  *
  * onEntry is told of each entry that carries attributes: the kernel then holds a reference to it.
  */

@@ -1,6 +1,7 @@
-// One request of the kernel, read front to back. Whatever the bytes are, reading gives a value or throws ShoalError
-// 'EINVAL' (or 'ENAMETOOLONG', 'EFBIG'), never anything else. Fields must be read before the first await of an
-// operation: after that the buffer below belongs to the next request, but for the data of a WRITE.
+// One request of the kernel, read front to back. Whatever the bytes are, reading gives a value or
+// throws ShoalError 'EINVAL' (or 'ENAMETOOLONG', 'EFBIG'), never anything else. Fields must be read
+// before the first await of an operation: after that the buffer below belongs to the next request,
+// but for the data of a WRITE.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { NAME_MAX } from '../../../../protocol/limits.ts'
 import { OPCODE, PAGE, REQUEST_HEADER_BYTES } from './protocol.ts'
@@ -47,7 +48,10 @@ export class Request {
     return this.opcode === OPCODE.write
   }
 
-  /** The pages that a READ or WRITE fills or sends, which the kernel has locked until it is answered. */
+  /**
+   * The pages that a READ or WRITE fills or sends, which the kernel has locked until it is
+   * answered.
+   */
   get pages(): ByteRange | undefined {
     const isTransfer = this.opcode === OPCODE.read || this.opcode === OPCODE.write
     // Position and length are at the same place in both; shorter ones fail when they are read.
@@ -57,7 +61,10 @@ export class Request {
     return { start: Math.floor(position / PAGE) * PAGE, end: Math.ceil(end / PAGE) * PAGE }
   }
 
-  /** Aborts when whoever waits for the answer was interrupted. Asking for it is what makes a request interruptible. */
+  /**
+   * Aborts when whoever waits for the answer was interrupted. Asking for it is what makes a request
+   * interruptible.
+   */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     return this.#controller.signal

@@ -1,4 +1,5 @@
-// One conversation with the kernel: frames in, replies out. Knows no descriptor, so that it can be fed anything.
+// One conversation with the kernel: frames in, replies out. Knows no descriptor, so that it can be
+// fed anything.
 //
 // - Every request with a header is answered exactly once, whatever the file system throws; FORGET, BATCH_FORGET and
 //   INTERRUPT, to which the protocol has no answer, aside.
@@ -54,7 +55,10 @@ const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
   OPCODE.setLockWait,
 ])
 
-/** What tells it of nothing but the inode it is about. A change of size may wait for data that is away. */
+/**
+ * What tells it of nothing but the inode it is about. A change of size may wait for data that is
+ * away.
+ */
 const IS_OF_ITS_INODE: ReadonlySet<number> = new Set([OPCODE.getAttributes, OPCODE.setAttributes])
 
 export class Session {
@@ -80,7 +84,10 @@ export class Session {
     this.#ready.promise.catch(() => undefined)
   }
 
-  /** Resolves when the kernel and we agree on a version. Rejects with 'mount-failed' when its own is too old. */
+  /**
+   * Resolves when the kernel and we agree on a version. Rejects with 'mount-failed' when its own is
+   * too old.
+   */
   get ready(): Promise<void> {
     return this.#ready.promise
   }
@@ -91,8 +98,8 @@ export class Session {
   }
 
   /**
-   * Take one frame. returns undefined when the frame's bytes are free again, else a promise, which never rejects, of
-   * that moment.
+   * Take one frame. returns undefined when the frame's bytes are free again, else a promise, which
+   * never rejects, of that moment.
    */
   receive(frame: Uint8Array): Promise<void> | undefined {
     const request = Request.parse(frame)
@@ -113,8 +120,8 @@ export class Session {
   }
 
   /**
-   * Resolves when all under way now that may carry names, or attributes of this inode, is answered; undefined if there
-   * is none.
+   * Resolves when all under way now that may carry names, or attributes of this inode, is answered;
+   * undefined if there is none.
    */
   metadataSettled(inode: number): Promise<void> | undefined {
     return this.#settled(
@@ -132,7 +139,10 @@ export class Session {
     return found
   }
 
-  /** After the mount is gone: abort what waits, wait for the rest, release what is still open. Never rejects. */
+  /**
+   * After the mount is gone: abort what waits, wait for the rest, release what is still open. Never
+   * rejects.
+   */
   async end(): Promise<void> {
     this.#ready.reject(new ShoalError('mount-failed', 'the mount ended before it was ready'))
     for (const { request } of this.#underWay.values()) this.#cutOff(request)
@@ -214,7 +224,10 @@ export class Session {
     }
   }
 
-  /** The kernel sends one only after the request it is about; a target that is not under way is answered already. */
+  /**
+   * The kernel sends one only after the request it is about; a target that is not under way is
+   * answered already.
+   */
   #interrupt(request: Request): undefined {
     const target = this.#underWay.get(request.u64())
     if (target !== undefined) this.#cutOff(target.request)

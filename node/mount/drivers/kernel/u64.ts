@@ -1,4 +1,5 @@
-// Little-endian 64-bit fields as numbers: exact up to 2^53 - 1, and several times faster than by way of bigint.
+// Little-endian 64-bit fields as numbers: exact up to 2^53 - 1, and several times faster than by
+// way of bigint.
 
 const TWO_TO_32 = 2 ** 32
 

@@ -62,7 +62,10 @@ export function attributeOperations({ fileSystem, paths, handles }: Served): Ope
   }
 }
 
-/** fuse-native hands over the access time twice; the modification time only lies in the call's structure, after it. */
+/**
+ * fuse-native hands over the access time twice; the modification time only lies in the call's
+ * structure, after it.
+ */
 function timesOf(call: Buffer, low: number, high: number): AttributeChange {
   const accessed = (BigInt(high) << 32n) | BigInt(low)
   const offset = TIMES_OFFSETS.find((at) => call.readBigUInt64LE(at) === accessed)

@@ -1,12 +1,14 @@
-// Operations on extended attributes. Access lists are not among them: the kernel would keep them for a driver of libfuse
-// 2, but not enforce them.
+// Operations on extended attributes. Access lists are not among them: the kernel would keep them
+// for a driver of libfuse 2, but not enforce them.
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { bytesOf } from '../paths.ts'
 import { DONE, nothing } from './served.ts'
 import type { Operations, Reply, Served } from './served.ts'
 
 const SYSTEM = 'system.'
-/** Names in it are for the administrator of a machine only (xattr(7)); here, nobody knows who asks. */
+/**
+ * Names in it are for the administrator of a machine only (xattr(7)); here, nobody knows who asks.
+ */
 const TRUSTED = 'trusted.'
 
 export function extendedAttributeOperations({ fileSystem, paths }: Served): Operations {

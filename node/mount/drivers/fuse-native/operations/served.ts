@@ -8,7 +8,10 @@ export interface Served {
   readonly fileSystem: FileSystem
   readonly paths: Paths
   readonly handles: Handles
-  /** Whoever mounted: libfuse knows who asks, but fuse-native does not say. The umask is applied by the kernel. */
+  /**
+   * Whoever mounted: libfuse knows who asks, but fuse-native does not say. The umask is applied by
+   * the kernel.
+   */
   readonly maker: Maker
   /** Aborts when nobody waits for answers any more. */
   readonly signal: AbortSignal

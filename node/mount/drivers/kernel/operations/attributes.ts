@@ -69,7 +69,10 @@ function readChange(request: Request): {
   }
 }
 
-/** `change`, also clearing the set-uid and set-gid bits of what is no folder and has them (FUSE_HANDLE_KILLPRIV_V2). */
+/**
+ * `change`, also clearing the set-uid and set-gid bits of what is no folder and has them
+ * (FUSE_HANDLE_KILLPRIV_V2).
+ */
 async function withoutPrivileges(
   { fileSystem }: Served,
   inode: number,

@@ -41,7 +41,8 @@ export async function create(served: Served, request: Request): Promise<Parts> {
   } catch (error) {
     const isAlone = (flags & constants.O_EXCL) !== 0
     if (isAlone || !hasCode(error, 'EEXIST')) throw error
-    // Made elsewhere since the kernel looked: upon this it looks again, and opens what is there if the caller may.
+    // Made elsewhere since the kernel looked: upon this it looks again, and opens what is there if
+    // the caller may.
     throw new ShoalError('ESTALE', 'somebody else has just made it', { cause: error })
   }
 }
@@ -72,7 +73,10 @@ async function made(
   })
 }
 
-/** Cached content stays until a notification drops it; closing what was only read needs no FLUSH, but for its locks. */
+/**
+ * Cached content stays until a notification drops it; closing what was only read needs no FLUSH,
+ * but for its locks.
+ */
 function cacheFlags({ fileSystem }: Served, flags: number): number {
   const onlyReads = (flags & (constants.O_WRONLY | constants.O_RDWR)) === 0
   return onlyReads && fileSystem.locks === undefined

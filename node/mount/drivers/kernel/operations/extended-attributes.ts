@@ -1,5 +1,5 @@
-// Operations on extended attributes. Access control lists come as these, too: the kernel checks and caches them
-// (POSIX_ACL), and takes what the file system answers for the truth after each change.
+// Operations on extended attributes. Access control lists come as these, too: the kernel checks and
+// caches them (POSIX_ACL), and takes what the file system answers for the truth after each change.
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { SETXATTR_EXTENDED, SETXATTR_KILL_SETGID } from '../protocol.ts'
 import { EMPTY, xattrReply } from '../replies.ts'
@@ -9,7 +9,10 @@ import type { Served } from './served.ts'
 
 /** Made once: programs ask of every file for what hardly any has. */
 const NOT_SET = new ShoalError('ENODATA', 'the extended attribute is not set')
-/** `ls -l` asks each file for its label, until one says that there are none: half of what it costs when all is cached. */
+/**
+ * `ls -l` asks each file for its label, until one says that there are none: half of what it costs
+ * when all is cached.
+ */
 const LABEL = 'security.selinux'
 const NO_LABEL = new ShoalError('unsupported', 'the file has no SELinux label')
 /** Names in it are for the administrator of a machine only (xattr(7)). */

@@ -1,4 +1,5 @@
-// Locks between processes, of fcntl(2) and flock(2), where the file system arbitrates and not the kernel.
+// Locks between processes, of fcntl(2) and flock(2), where the file system arbitrates and not the
+// kernel.
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { LOCK_END } from '../../../../../protocol/locks/held-locks.ts'
 import { LOCK_EXCLUSIVE, LOCK_FLOCK, LOCK_NONE, LOCK_SHARED } from '../protocol.ts'

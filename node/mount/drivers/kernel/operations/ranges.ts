@@ -1,4 +1,5 @@
-// Operations on ranges of open files: what takes space in them, and what is copied from one to another.
+// Operations on ranges of open files: what takes space in them, and what is copied from one to
+// another.
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { COPY_MAX, SEEK_DATA, SEEK_HOLE } from '../protocol.ts'
 import { EMPTY, positionReply, writtenReply } from '../replies.ts'
