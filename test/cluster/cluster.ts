@@ -214,12 +214,14 @@ export class TestNode {
   }
 }
 
-/** Run the command to its end. */
+/** Run the command to its end. preload: as of StartOptions. */
 export async function runShoal(
   words: readonly string[],
   stdin: 'ignore' | Uint8Array = 'ignore',
+  { preload }: Pick<StartOptions, 'preload'> = {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [SHOAL, ...words], {
+  const flags = preload === undefined ? [] : ['--import', preload]
+  const child = spawn(process.execPath, [...flags, SHOAL, ...words], {
     stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   let stdout = ''
