@@ -1,6 +1,8 @@
 // Each decoder takes what is kept and what is honest as it should, and a few hundred inputs more. `npm run fuzz` does this for
 // as long as one likes.
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { SeededRandom } from '../../simulations/random.ts'
 import { TARGETS } from './all-targets.ts'
@@ -24,6 +26,15 @@ describe('a decoder of what others send', () => {
       assert.deepEqual(told, [])
     })
   }
+})
+
+test('every folder of the corpus is of a target', () => {
+  const names = new Set(TARGETS.map(({ name }) => name))
+  const folders = readdirSync(join(import.meta.dirname, 'corpus'))
+  assert.deepEqual(
+    folders.filter((name) => !names.has(name)),
+    [],
+  )
 })
 
 describe('what watches them', () => {

@@ -1,25 +1,17 @@
-// Decoders of bytes that come to a node from outside in other ways than messages: streams, archives, its disk, the kernel, and
-// its owner's programs.
-import { scanCar } from '../../node/exchange/car-scan.ts'
-import { calls } from '../../node/control/calls.ts'
-import type { NodeApi } from '../../node/control/api.ts'
-import { decodeJson } from '../../node/control/wire.ts'
-import { decodeBundleHead } from '../../node/store/bundle-head.ts'
-import { decodeRecordHead } from '../../node/store/record.ts'
-import { FrameDecoder, encodeFrame } from '../../node/world/libp2p/frames.ts'
-import { Request } from '../../node/mount/drivers/kernel/request.ts'
-import { aclWithMode, inheritedAccess, isAcl, modeWithAcl } from '../../node/mount/posix-acl.ts'
-import { concatBytes, utf8 } from '../../protocol/bytes.ts'
-import { MIB } from '../../protocol/units.ts'
-import { vectors } from './honest.ts'
-import type { Target } from './watch.ts'
+// Decoders of what comes from the machine that a node runs on: its disk, the kernel, and its
+// owner's programs.
+import { calls } from '../../../node/control/calls.ts'
+import { decodeJson } from '../../../node/control/wire.ts'
+import { Request } from '../../../node/mount/drivers/kernel/request.ts'
+import { aclWithMode, inheritedAccess, isAcl, modeWithAcl } from '../../../node/mount/posix-acl.ts'
+import { decodeBundleHead } from '../../../node/store/bundle-head.ts'
+import { decodeRecordHead } from '../../../node/store/record.ts'
+import { concatBytes, utf8 } from '../../../protocol/bytes.ts'
+import type { NodeApi } from '../../../node/control/api.ts'
+import type { Target } from '../watch.ts'
 
 /** Takes every call, and does nothing. */
 const IDLE_NODE = new Proxy({} as NodeApi, { get: () => async (): Promise<void> => undefined })
-
-async function* inParts(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
-}
 
 /** `name` and a JSON object, a line each. */
 async function call(input: Uint8Array): Promise<void> {
@@ -33,24 +25,7 @@ async function call(input: Uint8Array): Promise<void> {
   await calls.get(name)?.(IDLE_NODE, request, {})
 }
 
-export const nodeTargets: readonly Target[] = [
-  {
-    name: 'frames',
-    run: (input) => {
-      let bytes = 0
-      const decoder = new FrameDecoder((frame) => (bytes += frame.length), 1 * MIB)
-      for (let at = 0; at < input.length; at += 777) decoder.push(input.subarray(at, at + 777))
-      return bytes
-    },
-    honest: () => [concatBytes([...encodeFrame([]), ...encodeFrame([utf8('shoal')])])],
-  },
-  {
-    name: 'car-file',
-    run: async (input) => {
-      for await (const _ of scanCar(inParts(input), () => undefined));
-    },
-    honest: () => vectors('pack', 'bytes'),
-  },
+export const machineTargets: readonly Target[] = [
   {
     name: 'control-call',
     run: call,
