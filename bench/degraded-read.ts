@@ -9,7 +9,7 @@ import { TestCluster, eventually } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
 import { run, seconds } from './copy.ts'
-import { formatTable } from './table.ts'
+import { showTable } from './table.ts'
 import type { Row } from './table.ts'
 
 const HOLDERS = 6
@@ -53,12 +53,10 @@ async function measure(mebibytes: number): Promise<void> {
   const [frozen, frozenNote] = await read(reader, 'frozen', mebibytes, well)
   for (const node of lost) await node.kill('SIGKILL')
   const [killed, killedNote] = await read(reader, 'killed', mebibytes, well)
-  console.log(
-    `\n## Degraded read: ${mebibytes} MiB as rs4+2, through the mount of a seventh node\n`,
-  )
   const rows = [well, frozen, killed]
   const notes = ['Until the first byte of a file:', wellNote, frozenNote, killedNote]
-  console.log(formatTable({ baselineName: 'all well', rows, notes }))
+  const title = `Degraded read: ${mebibytes} MiB as rs4+2, through the mount of a seventh node`
+  showTable(title, { baselineName: 'all well', rows, notes })
 }
 
 /** The files of this name, which nobody has read yet. */

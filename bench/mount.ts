@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { TestCluster } from '../test/cluster/cluster.ts'
 import { run } from './copy.ts'
+import { recordRatio } from './record.ts'
 
 type Rates = Readonly<Record<string, number>>
 
@@ -112,6 +113,17 @@ function format(results: ReadonlyMap<string, Rates>): string {
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
+/** What Shoal's rates are of those of the others. */
+function record(results: ReadonlyMap<string, Rates>): void {
+  const { mib, files } = values
+  for (const [name, rates] of results)
+    for (const [what, rate] of Object.entries(rates)) {
+      const ours = results.get('shoal')?.[what]
+      if (name === 'shoal' || ours === undefined) continue
+      recordRatio(`A mount, ${mib} MiB, ${files} files: ${what}, of ${name}`, ours / rate)
+    }
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(
@@ -130,6 +142,7 @@ try {
     }
   }
   console.log(format(results))
+  record(results)
 } finally {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }

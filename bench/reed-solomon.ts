@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { encodeParity, reconstruct } from '../protocol/stripe/reed-solomon.ts'
 import { MIB } from '../protocol/units.ts'
-import { formatTable } from './table.ts'
+import { showTable } from './table.ts'
 import type { Row } from './table.ts'
 
 const LIBRARY = '@ronomon/reed-solomon'
@@ -50,7 +50,7 @@ try {
   const notes = [
     `Best CPU time of ${ROUNDS}; MB of data, of which m of k shards are lost where it is rebuilt.`,
   ]
-  console.log(formatTable({ baselineName: LIBRARY, rows, notes }))
+  showTable('Reed-Solomon', { baselineName: LIBRARY, rows, notes })
 } finally {
   await rm(folder, { recursive: true, force: true })
 }

@@ -9,7 +9,7 @@ import { TestCluster, eventually } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
 import { run, seconds } from './copy.ts'
-import { formatTable } from './table.ts'
+import { showTable } from './table.ts'
 
 const NODES = 9
 const K = 6
@@ -61,18 +61,15 @@ async function measure(mebibytes: number): Promise<void> {
   }
   const row = { what: 'lost shards made anew', seconds: repair, bytes: repaired }
   const baseline = (copy * repaired) / (mebibytes * 1024 * 1024)
-  console.log(`\n## Repair: ${mebibytes} MiB as rs${K}+${LOST}, ${LOST} of ${NODES} nodes lost\n`)
-  console.log(
-    formatTable({
-      baselineName: 'cp and sync',
-      rows: [{ ...row, baseline }],
-      notes: [
-        `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. For each byte made anew ` +
-          `${(sent / repaired).toFixed(2)} crossed the network: ${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
-          'one node that has a shard of a stripe makes all its lost ones.',
-      ],
-    }),
-  )
+  showTable(`Repair: ${mebibytes} MiB as rs${K}+${LOST}, ${LOST} of ${NODES} nodes lost`, {
+    baselineName: 'cp and sync',
+    rows: [{ ...row, baseline }],
+    notes: [
+      `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. For each byte made anew ` +
+        `${(sent / repaired).toFixed(2)} crossed the network: ${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
+        'one node that has a shard of a stripe makes all its lost ones.',
+    ],
+  })
 }
 
 async function whole(node: TestNode): Promise<number> {

@@ -1,10 +1,17 @@
-// `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one big random file and a
-// tree of small ones, through the command and through the mount, on one node and on three; the mount beside other file
-// systems (mount.ts); a cold tier beside other programs that use an S3 server (cold.ts); shards to a peer; repair
-// (repair.ts); reads from others (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change
-// shows elsewhere (visible.ts); Reed-Solomon beside a native library; and how costs grow with what there is (growth.ts, in
-// its small form).
-// --mib N (1024), --files N (5000), --nodes 1,3 scale it down while working on something.
+// `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one
+// big random file and a tree of small ones, through the command and through the mount, on one node
+// and on three (nodes.ts); the mount beside other file systems (mount.ts); a cold tier beside other
+// programs that use an S3 server (cold.ts); shards to a peer; repair (repair.ts); reads from others
+// (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change shows
+// elsewhere (visible.ts); Reed-Solomon beside a native library; and how costs grow with what there
+// is (growth.ts, in its small form).
+//   --mib N (1024), --files N (5000), --nodes 1,3: sizes
+//   --only PART,...: some of PARTS
+//   --rounds N: all of it N times; three or more show how far figures scatter
+//   --json FILE: write the ratios to baselines
+//   --compare FILE: compare them with those that --json wrote before (compare.ts)
+// Exit code: 0 done, 1 something became slower than in FILE by more than its noise.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -12,10 +19,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MIB } from '../protocol/units.ts'
 import { writeRandomFile, writeSmallTree } from '../test/cluster/trees.ts'
+import { compare, formatComparison } from './compare.ts'
 import { measureNodes } from './nodes.ts'
+import { RECORD_VARIABLE, recordedIn } from './record.ts'
 import { measureShards } from './shards.ts'
-import { formatTable } from './table.ts'
+import { showTable } from './table.ts'
 import { show, timeCopy } from './copy.ts'
+import type { Figure } from './compare.ts'
 import type { Work } from './copy.ts'
 
 const { values } = parseArgs({
@@ -23,54 +33,102 @@ const { values } = parseArgs({
     mib: { type: 'string', default: '1024' },
     files: { type: 'string', default: '5000' },
     nodes: { type: 'string', default: '1,3' },
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    compare: { type: 'string' },
   },
 })
 const mebibytes = Number(values.mib)
 const fileCount = Number(values.files)
 
+/** Written by --json. */
+interface Figures {
+  readonly machine: string
+  readonly figures: readonly Figure[]
+}
+
+const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  growth: () => program('./growth.ts'),
+  'reed-solomon': () => program('./reed-solomon.ts'),
+  shards: async (folder) => {
+    const table = await measureShards(await made(folder, 'shards'), mebibytes)
+    showTable(`Shards of 4 MiB to a peer, ${mebibytes} MiB`, table)
+  },
+  repair: () => program('./repair.ts', '--mib', values.mib),
+  'degraded-read': () => program('./degraded-read.ts', '--mib', values.mib),
+  'remote-read': () => program('./remote-read.ts', '--mib', values.mib),
+  visible: () => program('./visible.ts'),
+  mount: () => program('./mount.ts'),
+  cold: () => program('./cold.ts', '--mib', String(mebibytes / 8), '--files', values.files),
+  nodes: measureWorks,
+}
+
+const before =
+  values.compare === undefined
+    ? undefined
+    : (JSON.parse(readFileSync(values.compare, 'utf8')) as Figures)
+const parts = values.only?.split(',') ?? Object.keys(PARTS)
+const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
-  )
-  const source = join(folder, 'source')
-  await mkdir(join(source, 'big'), { recursive: true })
-  await mkdir(join(source, 'tree'))
-  await writeRandomFile(join(source, 'big', 'file'), mebibytes)
+  console.log(machine)
+  const record = join(folder, 'record')
+  process.env[RECORD_VARIABLE] = record
+  for (let round = 1; round <= Number(values.rounds); round++) {
+    for (const name of parts) {
+      const part = PARTS[name]
+      if (part === undefined)
+        throw new Error(`no part is called ${name}; parts: ${Object.keys(PARTS).join(', ')}`)
+      await part(await made(folder, `${name}-${round}`))
+    }
+  }
+  const now: Figures = { machine, figures: recordedIn(record) }
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify(now, undefined, 2)}\n`)
+  if (before !== undefined) process.exitCode = judge(before, now)
+} finally {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** Print what changed. returns the exit code. */
+function judge(then: Figures, now: Figures): number {
+  const compared = compare(then.figures, now.figures)
+  if (then.machine !== now.machine) console.log(`\nMeasured before on another one: ${then.machine}`)
+  console.log(`\n${formatComparison(compared, then.figures).join('\n')}`)
+  return compared.some(({ isSlower }) => isSlower) ? 1 : 0
+}
+
+async function program(name: string, ...words: readonly string[]): Promise<void> {
+  await show(process.execPath, fileURLToPath(new URL(name, import.meta.url)), ...words)
+}
+
+/** Put, get and copy the big file and the small ones, on as many nodes as are asked for. */
+async function measureWorks(within: string): Promise<void> {
+  const source = await made(within, 'source')
+  const [big, tree] = [await made(source, 'big'), await made(source, 'tree')]
+  await writeRandomFile(join(big, 'file'), mebibytes)
   const works: readonly Work[] = [
-    {
-      name: `one file of ${mebibytes} MiB`,
-      path: join(source, 'big'),
-      bytes: mebibytes * MIB,
-      files: 1,
-    },
+    { name: `one file of ${mebibytes} MiB`, path: big, bytes: mebibytes * MIB, files: 1 },
     {
       name: `${fileCount} small files`,
-      path: join(source, 'tree'),
-      bytes: await writeSmallTree(join(source, 'tree'), fileCount),
+      path: tree,
+      bytes: await writeSmallTree(tree, fileCount),
       files: fileCount,
     },
   ]
-  await show(process.execPath, fileURLToPath(new URL('./growth.ts', import.meta.url)))
-  await show(process.execPath, fileURLToPath(new URL('./reed-solomon.ts', import.meta.url)))
-  console.log(formatTable(await measureShards(folder, mebibytes)))
-  const repair = fileURLToPath(new URL('./repair.ts', import.meta.url))
-  await show(process.execPath, repair, '--mib', values.mib)
-  const degraded = fileURLToPath(new URL('./degraded-read.ts', import.meta.url))
-  await show(process.execPath, degraded, '--mib', values.mib)
-  const remoteRead = fileURLToPath(new URL('./remote-read.ts', import.meta.url))
-  await show(process.execPath, remoteRead, '--mib', values.mib)
-  await show(process.execPath, fileURLToPath(new URL('./visible.ts', import.meta.url)))
-  await show(process.execPath, fileURLToPath(new URL('./mount.ts', import.meta.url)))
-  const cold = fileURLToPath(new URL('./cold.ts', import.meta.url))
-  await show(process.execPath, cold, '--mib', String(mebibytes / 8), '--files', values.files)
   for (const count of values.nodes.split(',').map(Number)) {
     for (const work of works) {
-      const copied = await timeCopy(work, join(folder, 'copied'))
-      console.log(`\n## ${work.name}, ${count === 1 ? 'one node' : `${count} nodes`}\n`)
-      console.log(formatTable(await measureNodes(folder, work, count, copied)))
+      const copied = await timeCopy(work, join(within, 'copied'))
+      const title = `${work.name}, ${count === 1 ? 'one node' : `${count} nodes`}`
+      showTable(title, await measureNodes(within, work, count, copied))
     }
   }
-} finally {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  await rm(within, { recursive: true, maxRetries: 5 })
+}
+
+async function made(parent: string, name: string): Promise<string> {
+  const path = join(parent, name)
+  await mkdir(path)
+  return path
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { signReceipts } from '../protocol/stripe/receipt.ts'
-import type { Hlc } from '../protocol/clock/hlc.ts'
+import { HLC_ZERO, nextHlc } from '../protocol/clock/hlc.ts'
 import { ShardServer } from '../node/peers/shard-protocol-server.ts'
 import { LevelKv } from '../node/store/level-kv.ts'
 import { Store } from '../node/store/store.ts'
@@ -16,20 +16,22 @@ const folder = process.argv[2] ?? ''
 await mkdir(join(folder, 'network'), { recursive: true })
 const kv = await LevelKv.open(join(folder, 'index'))
 const clock = new SystemClock()
+const seed = randomBytes(32)
 const store = await Store.open({ disk: new SystemDisk(folder), clock, kv })
 const network = await Libp2pNetwork.create({
-  seed: randomBytes(32),
+  seed,
   folder: join(folder, 'network'),
   listen: ['/ip4/127.0.0.1/tcp/0'],
   mdns: false,
 })
 const anyone = { isMember: () => true, mayStore: () => true, stripe: () => undefined }
-const identity = identityFromSeed(randomBytes(32))
+const identity = identityFromSeed(seed)
 const server = new ShardServer(
   { network, clock, store },
   {
     accessTo: () => anyone,
-    sign: (volume, shards) => signReceipts(identity, { volume, hlc: 0n as Hlc }, shards),
+    sign: (volume, shards) =>
+      signReceipts(identity, { volume, hlc: nextHlc(HLC_ZERO, clock.wall()) }, shards),
   },
 )
 network.gate(() => 'member')

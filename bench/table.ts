@@ -1,4 +1,5 @@
-// Figures as a Markdown table, to be pasted into RESULTS.md.
+// Figures beside a baseline as a Markdown table, to be pasted into RESULTS.md.
+import { recordRatio } from './record.ts'
 
 export interface Row {
   readonly what: string
@@ -15,8 +16,15 @@ export interface Table {
   readonly notes: readonly string[]
 }
 
+/** Print a table under a title, and record its ratios under that. */
+export function showTable(title: string, table: Table): void {
+  console.log(`\n## ${title}\n\n${formatTable(table)}`)
+  for (const { what, seconds, baseline } of table.rows)
+    if (baseline !== undefined) recordRatio(`${title}: ${what}`, baseline / seconds)
+}
+
 /** MB are 10^6 bytes; a ratio above 1 is faster than the baseline. */
-export function formatTable({ baselineName, rows, notes }: Table): string {
+function formatTable({ baselineName, rows, notes }: Table): string {
   const header = ['what', 's', 'MB/s', 'files/s', `ratio to ${baselineName}`]
   const cells = rows.map(({ what, seconds, bytes, files, baseline }) => [
     what,

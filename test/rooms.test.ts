@@ -19,7 +19,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   simulations: ['node', 'protocol'],
   bench: ['cli', 'node', 'protocol', 'test'],
   scripts: ['protocol'],
-  test: ['cli', 'node', 'protocol', 'scripts', 'simulations'],
+  test: ['bench', 'cli', 'node', 'protocol', 'scripts', 'simulations'],
 }
 
 /** The only files of protocol/ that may import a package or a builtin: one door each, to what is pure and synchronous. */

@@ -8,11 +8,13 @@ import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
 import { LevelKv } from '../../node/store/level-kv.ts'
+import { recordRatio } from '../record.ts'
 import { costOf } from './cost.ts'
 import type { Cost } from './cost.ts'
 import { DiskReplica } from './disk-replica.ts'
 import type { Figures } from './figures.ts'
 
+const TITLE = 'Ops applied from a remote log'
 /** Per so many files one folder, one rename and one unlink. */
 const FILES_PER_FOLDER = 40
 const FILES_PER_RENAME = 4
@@ -26,6 +28,7 @@ export async function measureApply(folder: string, ops: number, runs: number): P
   const rows: (readonly string[])[] = []
   for (let run = 1; run <= runs; run++) {
     const { applied, raw, records } = await applyOnce(folder, author, `reader-${run}`)
+    recordRatio(`${TITLE}: CPU`, raw.cpuSeconds / applied.cpuSeconds)
     rows.push([
       String(run),
       String(made),
@@ -39,7 +42,7 @@ export async function measureApply(folder: string, ops: number, runs: number): P
     ])
   }
   return {
-    title: 'Ops applied from a remote log',
+    title: TITLE,
     header: [
       'run',
       'ops',
