@@ -49,18 +49,26 @@ interface Figures {
 }
 
 const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
-  growth: () => program('./growth.ts'),
-  'reed-solomon': () => program('./reed-solomon.ts'),
+  growth: () => program(new URL('./growth.ts', import.meta.url)),
+  'reed-solomon': () => program(new URL('./reed-solomon.ts', import.meta.url)),
   shards: async (folder) => {
     const table = await measureShards(await made(folder, 'shards'), mebibytes)
     showTable(`Shards of 4 MiB to a peer, ${mebibytes} MiB`, table)
   },
-  repair: () => program('./repair.ts', '--mib', values.mib),
-  'degraded-read': () => program('./degraded-read.ts', '--mib', values.mib),
-  'remote-read': () => program('./remote-read.ts', '--mib', values.mib),
-  visible: () => program('./visible.ts'),
-  mount: () => program('./mount.ts'),
-  cold: () => program('./cold.ts', '--mib', String(mebibytes / 8), '--files', values.files),
+  repair: () => program(new URL('./repair.ts', import.meta.url), '--mib', values.mib),
+  'degraded-read': () =>
+    program(new URL('./degraded-read.ts', import.meta.url), '--mib', values.mib),
+  'remote-read': () => program(new URL('./remote-read.ts', import.meta.url), '--mib', values.mib),
+  visible: () => program(new URL('./visible.ts', import.meta.url)),
+  mount: () => program(new URL('./mount.ts', import.meta.url)),
+  cold: () =>
+    program(
+      new URL('./cold.ts', import.meta.url),
+      '--mib',
+      String(mebibytes / 8),
+      '--files',
+      values.files,
+    ),
   nodes: measureWorks,
 }
 
@@ -99,8 +107,8 @@ function judge(then: Figures, now: Figures): number {
   return compared.some(({ isSlower }) => isSlower) ? 1 : 0
 }
 
-async function program(name: string, ...words: readonly string[]): Promise<void> {
-  await show(process.execPath, fileURLToPath(new URL(name, import.meta.url)), ...words)
+async function program(file: URL, ...words: readonly string[]): Promise<void> {
+  await show(process.execPath, fileURLToPath(file), ...words)
 }
 
 /** Put, get and copy the big file and the small ones, on as many nodes as are asked for. */
