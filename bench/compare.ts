@@ -53,7 +53,7 @@ export function formatComparison(
     .toSorted((a, b) => Number(b.isSlower) - Number(a.isSlower))
     .map(({ name, before: then, now, noise, isSlower }) => {
       const change = `${then.toFixed(2)} -> ${now.toFixed(2)}, noise ${Math.round(100 * noise)} %`
-      return `${isSlower ? 'SLOWER' : 'ok'}  ${name}: ${change}`
+      return `${isSlower ? 'SLOWER' : noise < 1 ? 'ok' : 'too noisy to tell'}  ${name}: ${change}`
     })
   const slower = compared.filter(({ isSlower }) => isSlower).length
   return [
