@@ -5,7 +5,9 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
 import type { WallTime } from '../protocol/units.ts'
 import type { Context } from './context.ts'
-import type { Ack, Consistency, DriverName, Settings } from '../node/control/api.ts'
+import type { Ack, Consistency } from '../node/control/files.ts'
+import type { DriverName } from '../node/control/mounts.ts'
+import type { Settings } from '../node/control/volumes.ts'
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   s: SECOND_MS,

@@ -2,10 +2,11 @@
 // when to stop.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Client } from './client.ts'
+import { openClient } from '../node/control/client.ts'
+import type { Client } from '../node/control/client.ts'
 import { jsonLine, printableLines } from './output.ts'
 import type { Command } from 'commander'
-import type { Consistency } from '../node/control/api.ts'
+import type { Consistency } from '../node/control/files.ts'
 import type { ConsistencyOptions } from './arguments.ts'
 import type { SessionFile } from './session.ts'
 
@@ -33,7 +34,7 @@ export class Context {
 
   /** To the running node; its calls end with `signal`. */
   get client(): Client {
-    this.#client ??= new Client({
+    this.#client ??= openClient({
       home: this.home,
       signal: this.signal,
       optionsFor: async (path) => ({

@@ -4,7 +4,7 @@
 import { lchown } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { fchmodSync, fchownSync } from 'node:fs'
-import type { FileStat } from '../node/control/api.ts'
+import type { FileStat } from '../node/control/files.ts'
 
 const PERMISSIONS = 0o777
 const STICKY = 0o1000

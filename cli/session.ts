@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { isSessionOf, mergeSessions, parseSession } from '../protocol/clock/session.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { volumeOf } from './paths.ts'
-import type { FileCallOptions } from '../node/control/api.ts'
+import type { FileCallOptions } from '../node/control/files.ts'
 import type { VolumeStatus } from '../node/control/status.ts'
 
 export interface SessionComponents {

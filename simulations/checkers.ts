@@ -8,7 +8,9 @@ import { CheckError } from './check-error.ts'
 import { contentsBelow } from './user.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
-import type { FileStat, NodeApi, VolumeInfo } from '../node/control/api.ts'
+import type { NodeApi } from '../node/control/api.ts'
+import type { FileStat } from '../node/control/files.ts'
+import type { VolumeInfo } from '../node/control/volumes.ts'
 import type { Clock } from '../node/world/world.ts'
 
 /** Equal logs at so many looks in a row are quiet. */

@@ -3,7 +3,9 @@
 // of them sees.
 import { TIER_NAME } from './cluster.ts'
 import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
-import type { Ack, FileStat, NodeApi, Settings } from '../node/control/api.ts'
+import type { NodeApi } from '../node/control/api.ts'
+import type { Ack, FileStat } from '../node/control/files.ts'
+import type { Settings } from '../node/control/volumes.ts'
 import type { Contents } from './content.ts'
 import type { SeededRandom } from './random.ts'
 import type { DuelKind, OpKind, UserOp } from './script.ts'

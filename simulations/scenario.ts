@@ -4,7 +4,7 @@
 import { ShoalError } from '../protocol/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { OpKind } from './script.ts'
-import type { Settings } from '../node/control/api.ts'
+import type { Settings } from '../node/control/volumes.ts'
 
 export type FaultKind =
   | 'cut'

@@ -76,14 +76,20 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/mount/file-system.ts',
   'node/control/api.ts',
   'node/control/cold.ts',
+  'node/control/conflicts.ts',
   'node/control/exchange.ts',
+  'node/control/files.ts',
   'node/control/garbage.ts',
+  'node/control/history.ts',
+  'node/control/mounts.ts',
+  'node/control/peers.ts',
   'node/control/pins.ts',
   'node/control/recovery.ts',
   'node/control/security.ts',
   'node/control/status.ts',
   'node/control/tickets.ts',
   'node/control/upkeep.ts',
+  'node/control/volumes.ts',
 ])
 
 /** What the command has of a node: it starts one in its process, or speaks to one over the control socket. */
@@ -91,6 +97,7 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',
   'node/config.ts',
   'node/protection.ts',
+  'node/control/client.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
 ])

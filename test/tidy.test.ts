@@ -18,7 +18,8 @@ const ENTRIES: readonly string[] = [
 ]
 
 /** What takes tenths of a second to load: codecs, hashes, curves, the node. */
-const LATE = /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/(wire|small-files)\.ts)/
+const LATE =
+  /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/)|^node\/control\/(calls|fields|server)\.ts$/
 
 const BANNED_NAMES = /(^|[-/])(utils?|helpers?|common|manager|service)([-./]|$)/
 

@@ -2,7 +2,8 @@
 import { cpus } from 'node:os'
 import { utf8 } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
 import { TestCluster } from '../../test/cluster/cluster.ts'
 import type { TestNode } from '../../test/cluster/cluster.ts'
 import type { Figures } from './figures.ts'
@@ -16,7 +17,7 @@ const PAUSE_MS = 200
 export async function measureGossip(count: number, rounds: number): Promise<Figures> {
   await using cluster = await TestCluster.start(count)
   await cluster.converged()
-  const clients = cluster.nodes.map(({ home }) => new Client({ home }))
+  const clients = cluster.nodes.map(({ home }) => openClient({ home }))
   const [acknowledged, sinceAck, sinceCall]: [number[], number[], number[]] = [[], [], []]
   const idle = idleShare()
   for (let round = 0; round < rounds; round++) {

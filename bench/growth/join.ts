@@ -6,7 +6,7 @@ import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { TestCluster, eventually } from '../../test/cluster/cluster.ts'
 import type { NodeApi } from '../../node/control/api.ts'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { seconds } from '../copy.ts'
 import { DiskReplica } from './disk-replica.ts'
@@ -73,7 +73,7 @@ async function joinOnce(files: number, ops: number): Promise<Joined> {
   const [member, joiner] = [cluster.node('n1'), cluster.node('n2')]
   await member.start()
   await joiner.start()
-  const [here, there] = [new Client({ home: member.home }), new Client({ home: joiner.home })]
+  const [here, there] = [openClient({ home: member.home }), openClient({ home: joiner.home })]
   try {
     const checkpointed = await seconds(() => makeCheckpoint(here))
     const { ticket } = await here.invite({})

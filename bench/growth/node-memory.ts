@@ -2,7 +2,8 @@
 // filled, then written to and listed through its control socket.
 import { ROOT } from '../../protocol/tree/records.ts'
 import { utf8 } from '../../protocol/bytes.ts'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
 import { TestCluster } from '../../test/cluster/cluster.ts'
 import { seconds } from '../copy.ts'
 import { DiskReplica } from './disk-replica.ts'
@@ -35,7 +36,7 @@ async function measureSize(size: number, more: number): Promise<readonly string[
   }
   const node = cluster.node('n1')
   const started = await seconds(() => node.start())
-  const client = new Client({ home: node.home })
+  const client = openClient({ home: node.home })
   try {
     const created = await seconds(() => createFiles(client, more))
     let listed = 0

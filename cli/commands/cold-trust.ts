@@ -8,7 +8,7 @@ import { parseSize } from '../../protocol/size.ts'
 import { ofVolumeOption } from '../arguments.ts'
 import { printable, table } from '../output.ts'
 import type { Command } from 'commander'
-import type { VolumeInfo } from '../../node/control/api.ts'
+import type { VolumeInfo } from '../../node/control/volumes.ts'
 import type { ColdApi, Tier, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
 

@@ -2,7 +2,7 @@
 import { count, formatBytes, formatTime, printable, shellWord, table } from '../output.ts'
 import { asPath, inside, volumeOf } from '../paths.ts'
 import type { Command } from 'commander'
-import type { Conflict, ConflictSide } from '../../node/control/api.ts'
+import type { Conflict, ConflictSide } from '../../node/control/conflicts.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { Context } from '../context.ts'
 

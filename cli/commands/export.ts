@@ -11,7 +11,7 @@ import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
 import type { FileHandle } from 'node:fs/promises'
 import type { ExportOptions, Exported } from '../../node/control/exchange.ts'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type { Context } from '../context.ts'
 import type { Progress } from '../progress.ts'
 

@@ -27,7 +27,7 @@ import { Transfer, isFatal, sameTime } from '../transfer.ts'
 import { writeOut } from './cat.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Command } from 'commander'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { Context } from '../context.ts'
 

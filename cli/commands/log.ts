@@ -7,7 +7,7 @@ import { count, formatBytes, formatTime, jsonLine, printable } from '../output.t
 import { asPath, baseName } from '../paths.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
-import type { LogEntry, LogItem } from '../../node/control/api.ts'
+import type { LogEntry, LogItem } from '../../node/control/history.ts'
 import type { Change, ChangeKind } from '../../protocol/tree/describe.ts'
 import type { Context } from '../context.ts'
 

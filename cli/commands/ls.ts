@@ -4,7 +4,7 @@ import { addConsistency } from '../arguments.ts'
 import { formatBytes, formatDevice, formatMode, formatTime, printable, table } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import type { Command } from 'commander'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type { Context } from '../context.ts'
 
 interface Entry extends FileStat {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { countBetween, driverOption, parseUmask, waitOption } from '../arguments.ts'
 import type { Command } from 'commander'
-import type { MountRequest } from '../../node/control/api.ts'
+import type { MountRequest } from '../../node/control/mounts.ts'
 import type { Context } from '../context.ts'
 
 /** The kernel keeps the highest number to itself. */

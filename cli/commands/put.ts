@@ -12,7 +12,7 @@ import { Transfer, sameTime } from '../transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { Command } from 'commander'
-import type { Ack, FileStat } from '../../node/control/api.ts'
+import type { Ack, FileStat } from '../../node/control/files.ts'
 import type { Context } from '../context.ts'
 
 const PART_BYTES = MIB

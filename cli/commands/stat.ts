@@ -11,7 +11,7 @@ import {
   table,
 } from '../output.ts'
 import type { Command } from 'commander'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type { Context } from '../context.ts'
 
 export function addStat(program: Command, context: Context): void {

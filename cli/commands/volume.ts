@@ -5,7 +5,7 @@ import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
-import type { Settings, VolumeInfo } from '../../node/control/api.ts'
+import type { Settings, VolumeInfo } from '../../node/control/volumes.ts'
 import type { VolumeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 

@@ -2,7 +2,7 @@
 // for before it reads, who agrees to what it writes, and the token of its session after it.
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
-import type { Consistency, FileCallOptions } from '../control/api.ts'
+import type { Consistency, FileCallOptions } from '../control/files.ts'
 import type { Change } from '../volume/files.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { HostedPath } from '../volume/hosted-volumes.ts'

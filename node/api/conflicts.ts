@@ -1,5 +1,5 @@
 // The owner's calls about conflicts.
-import type { Conflict, ConflictsApi } from '../control/api.ts'
+import type { Conflict, ConflictsApi } from '../control/conflicts.ts'
 import {
   conflictAt,
   conflictsBelow,

@@ -1,12 +1,13 @@
 // Describes peers and volumes for status, from local knowledge alone.
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { mayStore } from '../../protocol/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
-import type { VolumeInfo } from '../control/api.ts'
+import type { VolumeInfo } from '../control/volumes.ts'
 import type { PeerStatus, VolumeStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
@@ -183,4 +184,16 @@ function classInForce(volume: Volume): string {
   const code = codeFor(setting, peers, STRIPE_DATA_TARGET)
   if (setting.kind !== 'auto') return formatClass(setting)
   return code === undefined ? 'local' : `rs${code.k}+${code.m}`
+}
+
+/** Why something is not as it should be: an Error by itself loses its message in JSON. */
+export interface Reason {
+  readonly failure?: { readonly code: ErrorCode; readonly message: string }
+}
+
+/** Of undefined: {}. */
+export function reasonOf(failure: unknown): Reason {
+  if (failure === undefined) return {}
+  const { code, message } = asShoalError(failure)
+  return { failure: { code, message } }
 }

@@ -1,7 +1,7 @@
 // The owner's calls about files and folders, by path. What a call changes is durable as its volume,
 // or the call, says.
 import { ShoalError } from '../../protocol/errors.ts'
-import type { FilesApi } from '../control/api.ts'
+import type { FilesApi } from '../control/files.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 import { readSmallFiles } from './small-files.ts'

@@ -1,7 +1,7 @@
 // The owner's calls about what happened.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { HistoryApi } from '../control/api.ts'
+import type { HistoryApi } from '../control/history.ts'
 import { formatPath } from '../volume/paths.ts'
 import { readHistory } from '../tree/history.ts'
 import type { Namespace } from '../tree/namespace.ts'

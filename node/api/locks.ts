@@ -2,8 +2,7 @@
 // voters that are not counted.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { LockStatus } from '../control/status.ts'
-import type { Notice } from '../control/notice.ts'
+import type { LockStatus, Notice } from '../control/status.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { pathOf } from '../volume/paths.ts'
 import type { NamedVolume } from '../log/volumes.ts'

@@ -2,7 +2,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { parseSize } from '../../protocol/size.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { MountsApi } from '../control/api.ts'
+import type { MountsApi } from '../control/mounts.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { parsePath } from '../volume/paths.ts'
 import type { NodeParts } from './parts.ts'

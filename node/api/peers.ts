@@ -2,7 +2,7 @@
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { isNode } from '../../protocol/roles.ts'
-import type { PeersApi } from '../control/api.ts'
+import type { PeersApi } from '../control/peers.ts'
 import type { PeerStatus } from '../control/status.ts'
 import { describePeer, findPeer, viewPeers } from './describe.ts'
 import { drain, mark } from './drain.ts'

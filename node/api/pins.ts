@@ -12,7 +12,7 @@ import { pinOf } from '../state/pins.ts'
 import type { PinOp } from '../state/pins.ts'
 import type { LocalPin as KeptPin } from '../pinning/local-pinning.ts'
 import type { NodeParts } from './parts.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf } from './describe.ts'
 
 export function pinsApi(parts: NodeParts): PinsApi {
   const { world, hosted: volumes, upkeep, volumes: named, until } = parts

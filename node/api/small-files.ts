@@ -1,7 +1,7 @@
 // Many small files read in one call.
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
-import type { FileContent } from '../control/api.ts'
+import type { FileContent } from '../control/files.ts'
 import { SMALL_FILE_BYTES } from '../control/small-files.ts'
 import type { SmallFile } from '../control/small-files.ts'
 

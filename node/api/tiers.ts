@@ -10,7 +10,7 @@ import type { ColdApi, Tier, TierStatus } from '../control/cold.ts'
 import type { StripeGroup } from '../shard-map/stripe-map.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { NodeParts } from './parts.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf } from './describe.ts'
 
 const RATE_MIN = 1000
 

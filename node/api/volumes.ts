@@ -1,7 +1,7 @@
 // The owner's calls about volumes and their policies.
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
-import type { Settings, VolumesApi } from '../control/api.ts'
+import type { Settings, VolumesApi } from '../control/volumes.ts'
 import { applySettings, checkSettings, votersIn } from '../log/settings.ts'
 import { halted } from '../log/stopped-entry.ts'
 import type { NamedVolume } from '../log/volumes.ts'

@@ -1,7 +1,11 @@
-// The owner's calls about cold tiers: places outside the swarm for data that nobody reads.
+// What the owner asks of a node about cold tiers: places outside the swarm where data that nobody reads lies.
+import { call, pages } from './route.ts'
+import type { z } from 'zod'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { CallOptions } from './api.ts'
+import type { CallOptions, VolumeCallOptions } from './api.ts'
+import type { FieldTypes } from './fields.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface ColdApi {
   /**
@@ -16,36 +20,24 @@ export interface ColdApi {
    */
   trustTier(request: TierRequest, options?: CallOptions): Promise<TierStatus>
   /** He does no more; what lies there stays there. throws 'no-such-volume', 'ENOENT'. */
-  distrustTier(
-    name: string,
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<void>
+  distrustTier(name: string, options?: VolumeCallOptions): Promise<void>
   /**
    * Read what tiers hold of a volume and compare it with what it should be: all heads of backups, all that the newest names,
    * which packs are there, and the stripes of a sample. In pages, as it goes; to break off is safe. throws 'ENOENT', 'cold-*'.
    */
   verifyCold(options?: VerifyOptions): AsyncIterable<readonly VerifyEvent[]>
   /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
-  listTiers(
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<readonly TierStatus[]>
+  listTiers(options?: VolumeCallOptions): Promise<readonly TierStatus[]>
   /**
    * Bring back what the objects of a tier were at a time, in a bucket that keeps versions; objects that came later stay.
    * returns how many were something else. throws 'ENOENT', 'unsupported', 'cold-*'.
    */
-  rollBackTier(
-    name: string,
-    toMs: WallTime,
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<number>
+  rollBackTier(name: string, toMs: WallTime, options?: VolumeCallOptions): Promise<number>
   /**
    * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT', 'not-placed' while something
    * lies nowhere else.
    */
-  removeTier(
-    name: string,
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<void>
+  removeTier(name: string, options?: VolumeCallOptions): Promise<void>
   /**
    * Put what is at a path and below into a tier now: that of the volume's settings, or the only one, if none is named. In
    * pages, as it goes; to break off is safe. throws 'ENOENT', 'usage', 'cold-*', 'chunk-unavailable'.
@@ -61,6 +53,55 @@ export interface ColdApi {
   recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
 }
 
+const tierRequest = call(['*'], (types) => ({
+  ...placeFields(types),
+  name: types.label,
+  bytesPerSecond: types.integer(1).optional(),
+  volume: types.volume,
+}))
+
+export const coldRoutes: RoutesOf<ColdApi> = {
+  addTier: tierRequest,
+  trustTier: tierRequest,
+  distrustTier: call(['name'], ({ label, volume }) => ({ name: label, volume })),
+  verifyCold: pages('cold-verify', [], ({ volume, label, countOrAll }) => ({
+    volume,
+    tier: label.optional(),
+    sample: countOrAll.optional(),
+  })),
+  listTiers: call([], ({ volume }) => ({ volume })),
+  rollBackTier: call(['name', 'toMs'], ({ label, wallTime, volume }) => ({
+    name: label,
+    toMs: wallTime,
+    volume,
+  })),
+  removeTier: call(['name'], ({ label, volume }) => ({ name: label, volume })),
+  pushCold: pages('cold-push', ['path'], ({ path, label }) => ({ path, tier: label.optional() })),
+  recallCold: pages('cold-recall', ['path'], ({ path }) => ({ path })),
+}
+
+const URL_MAX = 2048
+
+type PlaceFields = Readonly<
+  Record<'url', z.ZodType<string>> &
+    Record<
+      'endpoint' | 'region' | 'storageClass' | 'credentialsFile' | 'profile',
+      z.ZodOptional<z.ZodType<string>>
+    >
+>
+
+/** Where a tier is, and how this node is let in there. */
+export function placeFields({ label, text, folder }: FieldTypes): PlaceFields {
+  return {
+    url: text(1, URL_MAX),
+    endpoint: text(0, URL_MAX).optional(),
+    region: label.optional(),
+    storageClass: label.optional(),
+    credentialsFile: folder.optional(),
+    profile: label.optional(),
+  }
+}
+
 export interface VerifyOptions extends CallOptions {
   readonly volume?: string | undefined
   /** Name; all that this node uses if left out. */
@@ -69,7 +110,7 @@ export interface VerifyOptions extends CallOptions {
   readonly sample?: number | undefined
 }
 
-/** Data that is missing or damaged, or not what it claims to be. */
+/** What is missing, damaged, or not what it says it is. */
 export interface VerifyProblem {
   readonly kind: 'problem'
   readonly tier: string
@@ -81,7 +122,7 @@ export type VerifyEvent =
   | { readonly kind: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
   | VerifiedTier
 
-/** The findings in a tier, after all its problems. */
+/** What was found in a tier, after all its problems. */
 export interface VerifiedTier {
   readonly kind: 'tier'
   readonly tier: string
@@ -94,7 +135,7 @@ export interface VerifiedTier {
   readonly archived: number
 }
 
-/** Number, time, author and parts of the newest backup; absent if there is none. */
+/** Of the newest backup number, time, author and parts; absent where there is none. */
 export interface VerifiedBackup {
   /** That count, and objects that have the name of one. */
   readonly heads: number
@@ -111,13 +152,13 @@ export interface TierRequest extends Tier {
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined
-  /** The limit per second of this node's uploads, and of its downloads; unlimited if left out. */
+  /** What this node puts there, and what it gets from there, each second; unlimited if left out. */
   readonly bytesPerSecond?: number | undefined
   /** The volume; the default one if left out. */
   readonly volume?: string | undefined
 }
 
-/** The location of a tier. */
+/** Where a tier is. */
 export interface Tier {
   readonly name: string
   readonly url: string
@@ -134,7 +175,7 @@ export interface TierStatus extends Tier {
   readonly only: number
   /** How far this node is with what is due; undefined: it puts nothing there now by itself. */
   readonly moving?: ColdProgress | undefined
-  /** The tier's count of its objects; absent if it does not answer. */
+  /** What the tier says of its objects; absent where it does not answer. */
   readonly objects?: number | undefined
   readonly bytes?: number | undefined
   /** By storage class, as the tier calls it. */

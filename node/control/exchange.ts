@@ -1,5 +1,8 @@
-// The owner's calls about CAR files: content that travels to and from the IPFS world, or sealed.
-import type { CallOptions, FileCallOptions, WriteOptions } from './api.ts'
+// What the owner asks of a node about CAR files: content that travels to and from the IPFS world, or sealed.
+import { route } from './route.ts'
+import type { CallOptions } from './api.ts'
+import type { FileCallOptions, WriteOptions } from './files.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface ExchangeApi {
   /**
@@ -21,9 +24,27 @@ export interface ExchangeApi {
   ): AsyncIterable<readonly ImportEvent[]>
 }
 
+export const exchangeRoutes: RoutesOf<ExchangeApi> = {
+  exportCar: route(
+    { answer: 'archive', method: 'GET', path: 'car', hasSession: true },
+    ['path'],
+    ({ path, flag }) => ({ path, sealed: flag, attributes: flag, rootLater: flag }),
+  ),
+  importCar: route(
+    { answer: 'pages', method: 'PUT', path: 'car', hasSession: true },
+    ['path', 'content'],
+    ({ path, integer, flag, ack }) => ({
+      path,
+      sizeBytes: integer(0).optional(),
+      preserve: flag,
+      ack,
+    }),
+  ),
+}
+
 export interface ExportOptions extends CallOptions {
   readonly sealed?: boolean | undefined
-  /** For UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
+  /** Of UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
   readonly attributes?: boolean | undefined
   /**
    * Look once instead of twice: the header names no root then, and whoever asks writes one of the same length over it,
@@ -38,12 +59,9 @@ export interface ExportCounts {
   readonly files: number
   readonly folders: number
   readonly symlinks: number
-  /** Bytes of all files. */
+  /** Of files. */
   readonly bytes: number
-  /**
-   * The number of objects that an archive cannot hold, such as devices, or that were removed
-   * meanwhile; and the paths of the first of them.
-   */
+  /** What no archive can hold, such as devices, or was removed meanwhile; and the paths of the first of it. */
   readonly leftOut: number
   readonly leftOutPaths: readonly string[]
 }
@@ -54,7 +72,7 @@ export interface Exported extends ExportCounts {
 }
 
 export interface ImportOptions extends WriteOptions {
-  /** The size of the archive, if known: whether there is room is known before it comes. */
+  /** Of the archive, where it is known: whether there is room is known before it comes. */
   readonly sizeBytes?: number | undefined
   /** Make set-user-id and set-group-id bits, too: without, what an archive holds runs as nobody else. */
   readonly preserve?: boolean | undefined
@@ -63,11 +81,11 @@ export interface ImportOptions extends WriteOptions {
 export interface ImportCounts {
   /** Files, folders and symlinks. */
   readonly names: number
-  /** Bytes of all files. */
+  /** Of files. */
   readonly bytes: number
 }
 
-/** Progress of an import: verified, partly made, done. */
+/** What all was found to be, how far it is made, and that it is there. */
 export type ImportEvent =
   | ({ readonly kind: 'verified'; readonly root: string; readonly sealed: boolean } & ImportCounts)
   | ({ readonly kind: 'made' } & ImportCounts)

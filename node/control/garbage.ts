@@ -1,5 +1,7 @@
-// The owner's calls about garbage.
-import type { CallOptions } from './api.ts'
+// What the owner asks of a node about space that nobody needs.
+import { call } from './route.ts'
+import type { VolumeCallOptions } from './api.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface GarbageApi {
   /**
@@ -7,17 +9,16 @@ export interface GarbageApi {
    * once every member is known to agree, which is waited for a short while; what is left goes by itself.
    * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read now: then nothing is given up.
    */
-  collectGarbage(
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<GarbageReport>
+  collectGarbage(options?: VolumeCallOptions): Promise<GarbageReport>
+}
+
+export const garbageRoutes: RoutesOf<GarbageApi> = {
+  collectGarbage: call([], ({ volume }) => ({ volume })),
 }
 
 export interface GarbageReport {
   readonly volumes: readonly VolumeGarbageReport[]
-  /**
-   * Bytes in this node's own store: deleted copies that nobody needs any more, and bytes freed on
-   * the disk.
-   */
+  /** Of this node's own store: copies that nobody needs any more, and what is free on the disk again. */
   readonly deletedBytes: number
   readonly freedBytes: number
   /** Shards on this node that were given up, kept for a while, and what compaction can give back later. */

@@ -1,7 +1,9 @@
-// The owner's calls about pins: wishes for a folder with all below it, or for a file, that override
-// the settings of the volume.
+// What the owner asks of a node about pins: wishes for a folder with all below it, or for a file, that come before what
+// the volume says.
+import { call, pages } from './route.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { CallOptions } from './api.ts'
+import type { CallOptions, VolumeCallOptions } from './api.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface PinsApi {
   /**
@@ -27,15 +29,21 @@ export interface PinsApi {
    */
   removePin(path: string, options?: CallOptions): Promise<void>
   /**
-   * Lists the pins of a volume, and of this node in it, with their progress. In pages: how far the
-   * counting is, and last all pins, by path. throws 'no-such-volume'.
+   * Of a volume, and of this node in it, and how much of each is as it is to be. In pages: how far the counting is, and last
+   * all pins, by path. throws 'no-such-volume'.
    */
-  listPins(
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): AsyncIterable<readonly (PinsCounted | Pin)[]>
+  listPins(options?: VolumeCallOptions): AsyncIterable<readonly (PinsCounted | Pin)[]>
 }
 
-/** A pin for all nodes: data belongs in stripes of a class. */
+export const pinsRoutes: RoutesOf<PinsApi> = {
+  addPin: call(['path', '*'], ({ path, label }) => ({ path, class: label })),
+  addColdPin: call(['path', 'tier'], ({ path, label }) => ({ path, tier: label })),
+  addLocalPin: pages('local-pin', ['path'], ({ path }) => ({ path })),
+  removePin: call(['path'], ({ path }) => ({ path })),
+  listPins: pages('pins', [], ({ volume }) => ({ volume })),
+}
+
+/** Of all nodes: it is to be in stripes of a class. */
 export interface ClassPin {
   readonly path: string
   readonly kind: 'class'
@@ -43,14 +51,14 @@ export interface ClassPin {
   readonly class: string
 }
 
-/** A pin for all nodes: data belongs in a cold tier. */
+/** Of all nodes: it is to lie in a cold tier. */
 export interface ColdPin {
   readonly path: string
   readonly kind: 'cold'
   readonly tier: string
 }
 
-/** A pin for this node alone: data belongs here. */
+/** Of this node alone: it is to lie here. */
 export interface LocalPin extends PinState {
   readonly path: string
   readonly kind: 'local'
@@ -64,9 +72,9 @@ export interface PinState extends PinProgress {
 }
 
 export interface PinProgress {
-  /** Bytes of all versions of the files below. */
+  /** Of all versions of the files below. */
   readonly wantedBytes: number
-  /** Bytes of those that are where they are to be. */
+  /** Of those that are where they are to be. */
   readonly actualBytes: number
 }
 

@@ -1,16 +1,20 @@
-// The owner's calls for the day when all machines are gone.
+// What the owner asks of a node for the day when all machines are gone.
+import { BACKUP_NUMBER_MAX, RECOVERY_KEY_TEXT_MAX } from '../../protocol/limits.ts'
+import { placeFields } from './cold.ts'
+import { call } from './route.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { CallOptions, VolumeInfo } from './api.ts'
+import type { CallOptions, VolumeCallOptions } from './api.ts'
+import type { FieldTypes } from './fields.ts'
+import type { VolumeInfo } from './volumes.ts'
 import type { Tier } from './cold.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface RecoveryApi {
   /**
    * Make a key by which a volume can be rebuilt from its cold tiers alone, as a member of it that no node runs as.
    * Who has it reads and owns the volume. throws 'no-such-volume', 'EPERM'.
    */
-  exportRecoveryKey(
-    options?: CallOptions & { readonly volume?: string | undefined },
-  ): Promise<ExportedKey>
+  exportRecoveryKey(options?: VolumeCallOptions): Promise<ExportedKey>
   /**
    * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its namespace is here then, or
    * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*', 'ESTALE' if
@@ -24,8 +28,25 @@ export interface RecoveryApi {
   rehearseRecovery(request: RehearseRequest, options?: CallOptions): Promise<Rehearsal>
 }
 
+const recoverFields = (types: FieldTypes) => ({
+  ...placeFields(types),
+  key: types.text(0, RECOVERY_KEY_TEXT_MAX),
+  atLeastNumber: types.integer(1, BACKUP_NUMBER_MAX).optional(),
+  atLeastMs: types.wallTime.optional(),
+  asOfMs: types.wallTime.optional(),
+})
+
+export const recoveryRoutes: RoutesOf<RecoveryApi> = {
+  exportRecoveryKey: call([], ({ volume }) => ({ volume })),
+  recover: call(['*'], recoverFields),
+  rehearseRecovery: call(['*'], (types) => ({
+    ...recoverFields(types),
+    sample: types.integer(0).optional(),
+  })),
+}
+
 export interface ExportedKey {
-  /** The name of the tier in the volume. */
+  /** What the volume calls it. */
   readonly name: string
   readonly volume: string
   /** To be kept, and given to recover(). */
@@ -40,7 +61,7 @@ export interface RehearseRequest extends RecoverRequest {
   readonly sample?: number | undefined
 }
 
-/** The volume as it would be rebuilt from a tier and a key alone. */
+/** What a volume would be that is rebuilt from a tier and a key alone. */
 export interface Rehearsal {
   /** The name of the volume. */
   readonly volume: string
@@ -49,7 +70,7 @@ export interface Rehearsal {
   readonly files: number
   /** Symlinks and special files. */
   readonly others: number
-  /** Bytes of all files. */
+  /** Of all files. */
   readonly bytes: number
   readonly readFiles: number
   readonly readBytes: number

@@ -1,8 +1,10 @@
-// The owner's calls about the security log: the recorded events, and whether the log is unaltered.
+// What the owner may ask of the security log: the events that this node recorded, and whether the log is as it was.
+import { call, pages } from './route.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { SecurityEventKind } from '../observe/security.ts'
 import type { CallOptions } from './api.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface SecurityApi {
   /**
@@ -13,8 +15,17 @@ export interface SecurityApi {
   checkSecurity(options?: CallOptions): Promise<SecurityCheck>
 }
 
+export const securityRoutes: RoutesOf<SecurityApi> = {
+  readSecurity: pages('security', [], ({ wallTime, integer, flag }) => ({
+    sinceMs: wallTime.optional(),
+    limit: integer(0).optional(),
+    follow: flag,
+  })),
+  checkSecurity: call([], () => ({})),
+}
+
 export interface SecurityReadOptions {
-  /** Only events of this time and later. */
+  /** Of this time and later. */
   readonly sinceMs?: WallTime | undefined
   /** The newest of them, so many at most. */
   readonly limit?: number | undefined
@@ -36,9 +47,9 @@ export interface SecurityCheck {
   /** First and last event that is kept; undefined: none was recorded. */
   readonly first: number | undefined
   readonly last: number | undefined
-  /** Faults of this node's log, in words. Empty: it is whole. */
+  /** Where the log of this node is not what it was, in words. Empty: it is whole. */
   readonly problems: readonly string[]
-  /** The copies of its head that members hold. */
+  /** What members hold of it. */
   readonly witnesses: readonly Witness[]
 }
 
@@ -54,7 +65,7 @@ export interface Witness {
   readonly number?: number | undefined
 }
 
-/** The head of another node's security log, as held here. */
+/** What this node holds of the security log of another. */
 export interface HeldLog {
   readonly number: number
   /** When that was first heard. */

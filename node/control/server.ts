@@ -5,29 +5,17 @@ import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import {
-  calls,
-  parseConsistency,
-  parseExportQuery,
-  parseImportQuery,
-  parseReadQuery,
-  parseSmallFilesRequest,
-  parseWriteQuery,
-} from './calls.ts'
-import { PAGES } from './pages.ts'
+import { CALLS } from './calls.ts'
+import { parseConsistency } from './fields.ts'
 import { encodeSmallFiles } from './small-files.ts'
 import {
-  API_PREFIX,
-  CAR_ROUTE,
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
   EXPORTED_TRAILER,
-  FILE_ROUTE,
   HEADER_BYTES_MAX,
   LENGTH_HEADER,
   REQUEST_BYTES_MAX,
   SESSION_HEADER,
-  SMALL_FILES_ROUTE,
   STAT_HEADER,
   decodeJson,
   encodeHeader,
@@ -36,7 +24,10 @@ import {
 } from './wire.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { FileCallOptions, NodeApi } from './api.ts'
+import type { NodeApi } from './api.ts'
+import type { ServedOptions } from './calls.ts'
+import type { FileContent } from './files.ts'
+import type { SmallFile } from './small-files.ts'
 
 /** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
 const { createServer } = process.getBuiltinModule('node:http')
@@ -163,107 +154,71 @@ async function handle(
   signal: AbortSignal,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://shoal')
-  const query = Object.fromEntries(url.searchParams)
-  const options = { ...consistencyOf(request, response), signal }
-  const pages = request.method === 'GET' ? PAGES.get(url.pathname) : undefined
-  if (pages !== undefined) return stream(response, lines(pages(api, query, options)), {}, signal)
-  switch (`${request.method} ${url.pathname}`) {
-    case `GET ${FILE_ROUTE}`:
-      return readFile(api, query, response, options)
-    case `PUT ${FILE_ROUTE}`:
-      return writeFile(api, query, request, response, options)
-    case `POST ${SMALL_FILES_ROUTE}`: {
-      const { paths } = parseSmallFilesRequest(await readJson(request))
-      const files = encodeSmallFiles(api.readSmallFiles(paths, options))
+  const call = CALLS.get(`${request.method} ${url.pathname}`)
+  if (call === undefined)
+    throw new ShoalError('unsupported', `this node has no ${request.method} ${url.pathname}`)
+  if (call.name === 'stop') return stop(api, response)
+  const options = { ...optionsOf(request, response), signal }
+  const isJson = request.method === 'POST'
+  const fields = isJson ? await readJson(request) : Object.fromEntries(url.searchParams)
+  const result = call.run(api, fields, options, request)
+  switch (call.answer) {
+    case 'json':
+      return sendJson(response, 200, (await result) ?? {})
+    case 'file':
+      return sendFile(response, (await result) as FileContent, signal)
+    case 'pages':
+      return stream(response, lines(result as AsyncIterable<unknown>), {}, signal)
+    case 'small-files': {
+      const files = encodeSmallFiles(result as AsyncIterable<readonly SmallFile[]>)
       return stream(response, files, { 'content-type': 'application/octet-stream' }, signal)
     }
-    case `GET ${CAR_ROUTE}`:
-      return exportCar(api, query, response, options)
-    case `PUT ${CAR_ROUTE}`: {
-      const { path, ...how } = parseImportQuery(query)
-      const events = api.importCar(path, request, { ...how, ...options })
-      return stream(response, lines(events), {}, signal)
+    case 'archive': {
+      const parts = result as AsyncIterable<Uint8Array>
+      return stream(response, parts, { 'content-type': 'application/vnd.ipld.car' }, signal)
     }
-    case `POST ${API_PREFIX}stop`:
-      return stop(api, response)
   }
-  const call = url.pathname.startsWith(API_PREFIX)
-    ? calls.get(url.pathname.slice(API_PREFIX.length))
-    : undefined
-  if (call === undefined || request.method !== 'POST') {
-    throw new ShoalError('unsupported', `this node has no ${request.method} ${url.pathname}`)
-  }
-  const result = await call(api, await readJson(request), options)
-  answer(response, 200, result ?? {})
 }
 
-function consistencyOf({ headers }: IncomingMessage, response: ServerResponse): FileCallOptions {
+/** What the headers of a request say of a call, and how what the call tells beside its answer is sent. */
+function optionsOf({ headers }: IncomingMessage, response: ServerResponse): ServedOptions {
   const { [CONSISTENCY_HEADER]: consistency, [SESSION_HEADER]: session } = headers
-  const asked = parseConsistency({ consistency, session })
-  if (session === undefined) return asked
+  const trailers: Record<string, string> = {}
+  // Each call of addTrailers() forgets what was added before.
+  const addTrailer = (name: string, text: string): void => {
+    trailers[name] = text
+    response.addTrailers(trailers)
+  }
   const onSession = (token: string): void => {
-    if (response.headersSent) response.addTrailers({ [SESSION_HEADER]: token })
+    if (response.headersSent) addTrailer(SESSION_HEADER, token)
     else response.setHeader(SESSION_HEADER, token)
   }
-  return { ...asked, onSession }
+  return {
+    ...parseConsistency({ consistency, session }),
+    onSession: session === undefined ? undefined : onSession,
+    onExported: (exported) => addTrailer(EXPORTED_TRAILER, encodeHeader(exported)),
+  }
 }
 
 /** Answered first: the node closes this very server when it stops. */
 async function stop(api: NodeApi, response: ServerResponse): Promise<void> {
   const answered = once(response, 'close')
-  answer(response, 200, {})
+  sendJson(response, 200, {})
   await answered
   await api.stop()
 }
 
-async function writeFile(
-  api: NodeApi,
-  query: unknown,
-  request: IncomingMessage,
+async function sendFile(
   response: ServerResponse,
-  options: FileCallOptions,
+  { stat, lengthBytes, content }: FileContent,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { path, ack, ...attributes } = parseWriteQuery(query)
-  await api.writeFile(path, request, attributes, { ...options, ack })
-  answer(response, 200, {})
-}
-
-async function readFile(
-  api: NodeApi,
-  query: unknown,
-  response: ServerResponse,
-  options: FileCallOptions & { readonly signal: AbortSignal },
-): Promise<void> {
-  const { path, ...range } = parseReadQuery(query)
-  const { stat, lengthBytes, content } = await api.readFile(path, { ...options, ...range })
   const headers = {
     'content-type': 'application/octet-stream',
     [STAT_HEADER]: encodeHeader(stat),
     [LENGTH_HEADER]: lengthBytes,
   }
-  await stream(response, content, headers, options.signal)
-}
-
-async function exportCar(
-  api: NodeApi,
-  query: unknown,
-  response: ServerResponse,
-  options: FileCallOptions & { readonly signal: AbortSignal },
-): Promise<void> {
-  const { path, ...how } = parseExportQuery(query)
-  const trailers: Record<string, string> = {}
-  // Each call of addTrailers() forgets what was added before.
-  const tell = (name: string, text: string): void => {
-    trailers[name] = text
-    response.addTrailers(trailers)
-  }
-  const parts = api.exportCar(path, {
-    ...how,
-    ...options,
-    onSession: options.onSession && ((token) => tell(SESSION_HEADER, token)),
-    onExported: (exported) => tell(EXPORTED_TRAILER, encodeHeader(exported)),
-  })
-  await stream(response, parts, { 'content-type': 'application/vnd.ipld.car' }, options.signal)
+  await stream(response, content, headers, signal)
 }
 
 /** Send parts as they come. The status is sent with the first part, so that an early failure is a plain error response. */
@@ -286,7 +241,7 @@ async function stream(
   response.end()
 }
 
-async function* lines(pages: AsyncIterable<readonly unknown[]>): AsyncGenerator<string> {
+async function* lines(pages: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const page of pages) yield `${encodeJson(page)}\n`
 }
 
@@ -309,7 +264,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function answer(response: ServerResponse, status: number, value: unknown): void {
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
   const body = Buffer.from(encodeJson(value))
   response.writeHead(status, {
     'content-type': 'application/json',
@@ -326,7 +281,7 @@ function fail(response: ServerResponse, error: ShoalError): void {
     response.addTrailers({ [ERROR_TRAILER]: encodeHeader(body) })
     response.end()
   } else {
-    answer(response, statusOf(error.code), body)
+    sendJson(response, statusOf(error.code), body)
   }
 }
 

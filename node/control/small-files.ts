@@ -3,7 +3,7 @@
 import { KIB } from '../../protocol/units.ts'
 import { decodeJson, encodeJson, errorBody, errorFrom } from './wire.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
-import type { FileStat } from './api.ts'
+import type { FileStat } from './files.ts'
 import type { ErrorBody } from './wire.ts'
 
 /** A larger one has to be read by itself. */

@@ -1,8 +1,13 @@
-// The owner's calls about tickets: those that this node issued, and joining with one.
+// What the owner may ask about tickets: those that this node gave out, and to become a member by one.
+import { TICKET_LIFETIME_MS_MAX, TICKET_TEXT_MAX, TICKET_USES_MAX } from '../../protocol/limits.ts'
+import { ROLES } from '../../protocol/roles.ts'
+import { call } from './route.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { CallOptions, VolumeInfo } from './api.ts'
+import type { CallOptions } from './api.ts'
+import type { VolumeInfo } from './volumes.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface TicketsApi {
   /** A ticket for another machine; makes the volume `main` if there is none. throws 'EPERM' unless this node is an admin. */
@@ -13,6 +18,18 @@ export interface TicketsApi {
   listTickets(options?: CallOptions): Promise<readonly TicketStatus[]>
   /** Nobody gets in by it any more; who did stays a member. Undefined: by any. throws 'ticket-unknown'. */
   revokeTickets(id: string | undefined, options?: CallOptions): Promise<readonly TicketStatus[]>
+}
+
+export const ticketsRoutes: RoutesOf<TicketsApi> = {
+  invite: call(['*'], ({ volume, oneOf, integer }) => ({
+    volume,
+    role: oneOf(ROLES).optional(),
+    uses: integer(1, TICKET_USES_MAX).optional(),
+    expiresInMs: integer(1, TICKET_LIFETIME_MS_MAX).optional(),
+  })),
+  join: call(['ticket'], ({ text }) => ({ ticket: text(0, TICKET_TEXT_MAX) })),
+  listTickets: call([], () => ({})),
+  revokeTickets: call(['id'], ({ label }) => ({ id: label.optional() })),
 }
 
 export interface InviteRequest {

@@ -1,12 +1,8 @@
-// The owner's calls about upkeep: scrub and repair now, rather than in due time.
+// What the owner asks of a node's upkeep: to look at what it stores now, and to repair now, rather than in due time.
+import { call, pages } from './route.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
-
-export interface UpkeepOptions {
-  /** A name or id; all volumes of this node if left out. */
-  readonly volume?: string | undefined
-  /** As CallOptions.signal. */
-  readonly signal?: AbortSignal | undefined
-}
+import type { VolumeCallOptions } from './api.ts'
+import type { RoutesOf } from './route.ts'
 
 export interface UpkeepApi {
   /**
@@ -14,12 +10,17 @@ export interface UpkeepApi {
    * is damaged or not there is told to the volume, so that it is rebuilt. In pages, as it goes; to break off is safe.
    * throws 'no-such-volume'.
    */
-  scrub(options?: UpkeepOptions): AsyncIterable<readonly ScrubEvent[]>
+  scrub(options?: VolumeCallOptions): AsyncIterable<readonly ScrubEvent[]>
   /**
    * Look now what is to be repaired, and do what falls to this node; returns when that is done. Volumes say meanwhile how
    * far it is, and to break off leaves it going on. throws 'no-such-volume'.
    */
-  repair(options?: UpkeepOptions): Promise<void>
+  repair(options?: VolumeCallOptions): Promise<void>
+}
+
+export const upkeepRoutes: RoutesOf<UpkeepApi> = {
+  scrub: pages('scrub', [], ({ volume }) => ({ volume })),
+  repair: call([], ({ volume }) => ({ volume })),
 }
 
 /** How far a scrub is, in bytes read and to be read, or something that it has found. */
@@ -42,7 +43,7 @@ export type ScrubEvent =
 export interface ScrubFinding {
   readonly kind: 'shard' | 'chunk'
   readonly id: StripeId | ChunkId
-  /** The index of a shard in its stripe. */
+  /** Of a shard in its stripe. */
   readonly index?: number | undefined
   /** Its name; undefined where no volume of this node knows it. */
   readonly volume: string | undefined

@@ -1,40 +1,12 @@
-// How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for calls, and raw bodies at
-// /v1/file for content. What server and client agree on, in one place.
+// How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for most calls; others
+// have a row of their own in the table of routes. What server and client agree on, in one place.
 import { join } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SESSION_TEXT_MAX } from '../../protocol/limits.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
-/** A JSON call is `POST ${API_PREFIX}${method of NodeApi}`. */
+/** Where the routes are. A call that has no path of its own (route.ts) is `POST ${API_PREFIX}${its name}`. */
 export const API_PREFIX = '/v1/'
-/** `PUT` writes and `GET` reads the file named in the query. */
-export const FILE_ROUTE = '/v1/file'
-/** `POST` reads the small files whose paths are in the body: see small-files.ts. */
-export const SMALL_FILES_ROUTE = '/v1/small-files'
-/** `GET` lists the folder named in the query: one page a line. */
-export const LIST_ROUTE = '/v1/list'
-
-/** `GET` lists the conflicts at the path in the query and below: one page a line. */
-export const CONFLICTS_ROUTE = '/v1/conflicts'
-/** `GET` reads the log of the path in the query: one page a line. */
-export const LOG_ROUTE = '/v1/log'
-/** `GET` reads the security log: one page a line. */
-export const SECURITY_ROUTE = '/v1/security'
-/** `GET` scrubs what is stored of the volume in the query, or all: one page a line. */
-export const SCRUB_ROUTE = '/v1/scrub'
-/** `GET` makes a CAR of the path in the query, `PUT` imports one: what is told of that comes one page a line. */
-export const CAR_ROUTE = '/v1/car'
-
-/** `GET` puts what is at the path in the query into a tier, or brings it back: one page of progress a line. */
-export const COLD_PUSH_ROUTE = '/v1/cold-push'
-export const COLD_RECALL_ROUTE = '/v1/cold-recall'
-/** `GET` verifies what tiers hold of the volume in the query: one page a line. */
-export const COLD_VERIFY_ROUTE = '/v1/cold-verify'
-
-/** `GET` pins what is at the path in the query to the node: one page of progress a line. */
-export const LOCAL_PIN_ROUTE = '/v1/local-pin'
-/** `GET` lists the pins of the volume in the query: pages of how far the counting is, one a line, and last the pins. */
-export const PINS_ROUTE = '/v1/pins'
 
 /** Response header of a file: its FileStat, as encodeHeader. */
 export const STAT_HEADER = 'shoal-stat'

@@ -17,7 +17,7 @@ import type {
 } from 'ipfs-unixfs-importer'
 import type { FileLayout } from 'ipfs-unixfs-importer/layout'
 import type { Block, Cid } from '../../protocol/car/car.ts'
-import type { FileStat } from '../control/api.ts'
+import type { FileStat } from '../control/files.ts'
 import type { Files } from '../volume/files.ts'
 import type { BlockSink } from './car-writer.ts'
 import type { ExportTally } from './export-tally.ts'

@@ -2,7 +2,7 @@
 import { UnixfsTree } from './unixfs-tree.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { UnixfsNode } from '../../protocol/car/unixfs.ts'
-import type { FileAttributes } from '../control/api.ts'
+import type { FileAttributes } from '../control/files.ts'
 import type { CarFile } from './car-file.ts'
 import type { ImportPlace } from './import-place.ts'
 import type { Making } from './making.ts'

@@ -3,7 +3,7 @@
 // ends the node's log says it.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { DriverName } from '../control/api.ts'
+import type { DriverName } from '../control/mounts.ts'
 import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import type { FileLocks } from '../volume/file-locks.ts'

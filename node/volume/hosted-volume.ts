@@ -11,7 +11,7 @@ import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.
 import type { LockHolder } from '../../protocol/locks/lock-voter.ts'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 import { STRIPE_DATA_MAX } from '../../protocol/limits.ts'
-import type { Ack } from '../control/api.ts'
+import type { Ack } from '../control/files.ts'
 import { ProviderAnnouncer } from '../stripes/provider-announcer.ts'
 import { nodeCache } from '../content/decoded-cache.ts'
 import type { ChunkCache } from '../content/decoded-cache.ts'

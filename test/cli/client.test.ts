@@ -8,14 +8,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
+import { CALLS } from '../../node/control/calls.ts'
+import { ROUTES } from '../../node/control/routes.ts'
 import { serveControl } from '../../node/control/server.ts'
 import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../../node/control/small-files.ts'
 import { REQUEST_BYTES_MAX, socketPathOf } from '../../node/control/wire.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
 import type { IncomingMessage } from 'node:http'
-import type { CallOptions, FileContent, NewFile } from '../../node/control/api.ts'
+import type { CallOptions } from '../../node/control/api.ts'
+import type { FileContent, NewFile } from '../../node/control/files.ts'
 import type { ControlServer } from '../../node/control/server.ts'
 
 const MIB = 1_048_576
@@ -51,6 +55,10 @@ describe('control socket', () => {
       await assert.rejects(client.showConflict('/x'), { code: 'EINVAL' })
       await assert.rejects(client.keepConflict('/x'), { code: 'EINVAL' })
     })
+  })
+
+  test('each call has a route of its own', () => {
+    assert.equal(CALLS.size, Object.keys(ROUTES).length)
   })
 
   test('small files come many in one call, with what is wrong with one beside the others', async () => {
@@ -260,7 +268,7 @@ async function withClient(
     socketPath: socketPathOf(home),
     onError: (error) => unexpected.push(error),
   })
-  const client = new Client({ home })
+  const client = openClient({ home })
   try {
     await use(client, node, home, server)
     assert.deepEqual(unexpected, [])

@@ -9,7 +9,7 @@ import { describe, test } from 'node:test'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
 import { SHOAL, withNode } from './shoal.ts'
-import type { FileContent } from '../../node/control/api.ts'
+import type { FileContent } from '../../node/control/files.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
 const SHELF = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoryNode } from './memory-node.ts'
 import { withNode } from './shoal.ts'
-import type { Conflict } from '../../node/control/api.ts'
+import type { Conflict } from '../../node/control/conflicts.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
 const TIME_MS = Date.UTC(2026, 10, 21, 12, 0, 0) as WallTime

@@ -1,7 +1,7 @@
 // The calls about archives of a node in memory: an archive is a header and the bytes of one file. It has no recovery.
 import { UNKNOWN_ROOT, encodeCarHeader } from '../../protocol/car/car.ts'
 import { MemoryPins } from './memory-pins.ts'
-import type { FileContent } from '../../node/control/api.ts'
+import type { FileContent } from '../../node/control/files.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ExchangeApi, ExportOptions, ImportEvent } from '../../node/control/exchange.ts'
 import type { RecoveryApi } from '../../node/control/recovery.ts'

@@ -5,27 +5,21 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryTiers } from './memory-tiers.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
+import type { CallOptions, NodeApi, VolumeCallOptions } from '../../node/control/api.ts'
+import type { Conflict, KeptConflict, ShowConflictOptions } from '../../node/control/conflicts.ts'
 import type {
   Ack,
-  CallOptions,
-  Conflict,
-  CreateVolumeRequest,
   FileAttributes,
   FileContent,
   FileStat,
-  KeptConflict,
-  LogItem,
-  LogOptions,
   MakeFolderOptions,
-  MountRequest,
   NewFile,
-  NodeApi,
   ReadRange,
-  Settings,
-  ShowConflictOptions,
-  VolumeInfo,
   WriteOptions,
-} from '../../node/control/api.ts'
+} from '../../node/control/files.ts'
+import type { LogItem, LogOptions } from '../../node/control/history.ts'
+import type { MountRequest } from '../../node/control/mounts.ts'
+import type { CreateVolumeRequest, Settings, VolumeInfo } from '../../node/control/volumes.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type {
@@ -34,10 +28,10 @@ import type {
   PeerStatus,
   VolumeStatus,
   LockStatus,
+  Notice,
 } from '../../node/control/status.ts'
-import type { ScrubEvent, UpkeepOptions } from '../../node/control/upkeep.ts'
+import type { ScrubEvent } from '../../node/control/upkeep.ts'
 import type { Invitation, InviteRequest } from '../../node/control/tickets.ts'
-import type { Notice } from '../../node/control/notice.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
 const PART_BYTES = 65_536
@@ -282,12 +276,12 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
     })
   }
 
-  async *scrub({ volume }: UpkeepOptions = {}): AsyncGenerator<readonly ScrubEvent[]> {
+  async *scrub({ volume }: VolumeCallOptions = {}): AsyncGenerator<readonly ScrubEvent[]> {
     if (volume !== undefined) await this.volumeInfo(volume)
     yield this.scrubbed
   }
 
-  async collectGarbage({ volume = 'main' }: UpkeepOptions = {}): Promise<GarbageReport> {
+  async collectGarbage({ volume = 'main' }: VolumeCallOptions = {}): Promise<GarbageReport> {
     await this.volumeInfo(volume)
     const found = { condemned: 3, repacked: 2, swept: 3, sweptBytes: 36_000_000 }
     return {
@@ -299,7 +293,7 @@ export class MemoryNode extends MemoryTiers implements NodeApi {
     }
   }
 
-  async repair({ volume }: UpkeepOptions = {}): Promise<void> {
+  async repair({ volume }: VolumeCallOptions = {}): Promise<void> {
     if (volume !== undefined) await this.volumeInfo(volume)
   }
 

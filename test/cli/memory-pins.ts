@@ -3,7 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { MemorySecurity } from './memory-security.ts'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type {
   ClassPin,
   ColdPin,

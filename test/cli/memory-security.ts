@@ -1,5 +1,6 @@
 // The calls about security of a node in memory, which records what a test says.
-import type { CallOptions, VolumeInfo } from '../../node/control/api.ts'
+import type { CallOptions } from '../../node/control/api.ts'
+import type { VolumeInfo } from '../../node/control/volumes.ts'
 import type {
   Invitation,
   InviteRequest,

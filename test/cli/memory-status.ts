@@ -2,7 +2,7 @@
 import { publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { VolumeInfo } from '../../node/control/api.ts'
+import type { VolumeInfo } from '../../node/control/volumes.ts'
 import type { NodeStatus, PeerStatus } from '../../node/control/status.ts'
 
 const SELF = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as PeerId

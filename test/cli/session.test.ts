@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
 import { formatSession } from '../../protocol/clock/session.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
@@ -16,7 +16,7 @@ import type {
   FileStat,
   NewFile,
   ReadRange,
-} from '../../node/control/api.ts'
+} from '../../node/control/files.ts'
 import type { ActorId, VolumeId } from '../../protocol/ids.ts'
 import type { Place } from './shoal.ts'
 
@@ -100,7 +100,7 @@ function withSessions(
 describe('a session', { concurrency: 4 }, () => {
   test('goes over the socket with every kind of call, there and back', async () => {
     await withSessions(async ({ home, node }) => {
-      const client = new Client({ home })
+      const client = openClient({ home })
       let session: string | undefined
       const onSession = (token: string): void => void (session = token)
       const options = (): FileCallOptions => ({ consistency: 'read-own', session, onSession })

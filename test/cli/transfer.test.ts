@@ -18,13 +18,8 @@ import { describe, test } from 'node:test'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MemoryNode } from './memory-node.ts'
 import { outcomeOf, withNode } from './shoal.ts'
-import type {
-  CallOptions,
-  FileContent,
-  NewFile,
-  ReadRange,
-  WriteOptions,
-} from '../../node/control/api.ts'
+import type { CallOptions } from '../../node/control/api.ts'
+import type { FileContent, NewFile, ReadRange, WriteOptions } from '../../node/control/files.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 
 /** What a test knows of a file: kind, permissions, time in ms, and content or target. */

@@ -10,7 +10,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
 import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
 import { pinsOf } from '../node/api/pins-of.ts'
@@ -173,7 +174,7 @@ export class TestNode {
 
   /** Ask the process itself, over its control socket: for what is asked often, a command takes 50 times the CPU. */
   async ask<Value>(call: (client: Client) => Promise<Value>): Promise<Value> {
-    const client = new Client({ home: this.home })
+    const client = openClient({ home: this.home })
     try {
       return await call(client)
     } finally {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { TestCluster, eventually } from './cluster.ts'
@@ -162,7 +163,7 @@ async function withClients<const Nodes extends readonly TestNode[]>(
   nodes: Nodes,
   use: (clients: { readonly [At in keyof Nodes]: Client }) => Promise<void>,
 ): Promise<void> {
-  const clients = nodes.map(({ home }) => new Client({ home }))
+  const clients = nodes.map(({ home }) => openClient({ home }))
   try {
     await use(clients as unknown as { readonly [At in keyof Nodes]: Client })
   } finally {

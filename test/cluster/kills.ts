@@ -2,7 +2,8 @@
 // nothing torn is served, and the node starts again.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { Client } from '../../cli/client.ts'
+import { openClient } from '../../node/control/client.ts'
+import type { Client } from '../../node/control/client.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { TestCluster } from './cluster.ts'
 
@@ -31,7 +32,7 @@ export async function killDuringPuts(rounds: number): Promise<void> {
   await node.kill('SIGTERM')
   for (let round = 0; round < rounds; round++) {
     await node.start()
-    const client = new Client({ home: node.home })
+    const client = openClient({ home: node.home })
     try {
       for (const [path, versions] of written) await check(client, path, versions)
       const writing = write(client, round, written)
@@ -44,7 +45,7 @@ export async function killDuringPuts(rounds: number): Promise<void> {
     }
   }
   await node.start()
-  const client = new Client({ home: node.home })
+  const client = openClient({ home: node.home })
   try {
     for (const [path, versions] of written) await check(client, path, versions)
   } finally {

@@ -15,7 +15,7 @@ import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import type { VolumeInfo } from '../../node/control/api.ts'
+import type { VolumeInfo } from '../../node/control/volumes.ts'
 import { HostileMember } from './hostile-member.ts'
 
 const MIB = 1024 * 1024

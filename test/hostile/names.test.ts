@@ -18,7 +18,7 @@ import { HostileMember } from './hostile-member.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import type { SpecialFile, TreeOp } from '../../protocol/op/op.ts'
-import type { FileStat } from '../../node/control/api.ts'
+import type { FileStat } from '../../node/control/files.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))

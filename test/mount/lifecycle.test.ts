@@ -24,7 +24,7 @@ import { MemoryFileSystem } from './memory-file-system.ts'
 import { emptyFolder, mounted, run, skip, until } from './mounted.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
-import type { DriverName } from '../../node/control/api.ts'
+import type { DriverName } from '../../node/control/mounts.ts'
 
 const TIMEOUT_MS = 30_000
 const SERVE = fileURLToPath(import.meta.resolve('./serve.ts'))

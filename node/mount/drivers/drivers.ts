@@ -1,5 +1,5 @@
 // Which driver mounts.
-import type { DriverName } from '../../control/api.ts'
+import type { DriverName } from '../../control/mounts.ts'
 import type { FileSystem, MountOptions, MountedFileSystem } from '../file-system.ts'
 
 export interface DriverMountOptions extends MountOptions {

@@ -1,6 +1,6 @@
 // Decoders of what comes from the machine that a node runs on: its disk, the kernel, and its
 // owner's programs.
-import { calls } from '../../../node/control/calls.ts'
+import { CALLS } from '../../../node/control/calls.ts'
 import { decodeJson } from '../../../node/control/wire.ts'
 import { Request } from '../../../node/mount/drivers/kernel/request.ts'
 import { aclWithMode, inheritedAccess, isAcl, modeWithAcl } from '../../../node/mount/posix-acl.ts'
@@ -22,7 +22,7 @@ async function call(input: Uint8Array): Promise<void> {
   } catch {
     return // the server answers that it is no JSON
   }
-  await calls.get(name)?.(IDLE_NODE, request, {})
+  await CALLS.get(`POST /v1/${name}`)?.run(IDLE_NODE, request, {})
 }
 
 export const machineTargets: readonly Target[] = [

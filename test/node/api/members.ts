@@ -3,7 +3,8 @@ import { utf8 } from '../../../protocol/bytes.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { Cluster } from '../../../simulations/cluster.ts'
 import { Scheduler } from '../../../simulations/scheduler.ts'
-import type { FileCallOptions, NodeApi, WriteOptions } from '../../../node/control/api.ts'
+import type { NodeApi } from '../../../node/control/api.ts'
+import type { FileCallOptions, WriteOptions } from '../../../node/control/files.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const RUN_LIMIT_MS = 1000 * MINUTE_MS

@@ -6,7 +6,7 @@ import { DAY_MS } from '../../../protocol/units.ts'
 import { withMembers } from './members.ts'
 import { Machine, meetAll } from '../log/machines.ts'
 import { Replica, exchange } from '../log/replicas.ts'
-import type { Notice } from '../../../node/control/notice.ts'
+import type { Notice } from '../../../node/control/status.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
 describe('notices', () => {

@@ -6,7 +6,7 @@ import { nameFromText } from '../../../protocol/op/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
 import { instant } from '../../../simulations/clock.ts'
 import { Replica, exchange, forge, send } from '../log/replicas.ts'
-import type { LogEntry, LogItem, LogOptions } from '../../../node/control/api.ts'
+import type { LogEntry, LogItem, LogOptions } from '../../../node/control/history.ts'
 import type { Name } from '../../../protocol/op/names.ts'
 
 describe('history', () => {

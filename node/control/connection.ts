@@ -1,7 +1,7 @@
 // Requests to the control socket of a running node, and their answers: connections are kept and
 // reused, bodies stream with backpressure, and an aborted call is broken off at the node too.
 import { once } from 'node:events'
-import { ShoalError, asShoalError } from '../protocol/errors.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import {
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
@@ -11,7 +11,7 @@ import {
   decodeJson,
   errorFrom,
   socketPathOf,
-} from '../node/control/wire.ts'
+} from './wire.ts'
 import type {
   Agent as HttpAgent,
   ClientRequest,
@@ -19,8 +19,8 @@ import type {
   IncomingMessage,
   OutgoingHttpHeaders,
 } from 'node:http'
-import type { FileCallOptions } from '../node/control/api.ts'
-import type { ErrorBody } from '../node/control/wire.ts'
+import type { FileCallOptions } from './files.ts'
+import type { ErrorBody } from './wire.ts'
 
 /**
  * Not imported: an import reads all that the module offers, and loads a WebSocket with it, in a
@@ -32,7 +32,7 @@ const CONNECTIONS_MAX = 16
 
 export type Query = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 
-export interface Answer {
+export interface Reply {
   readonly headers: IncomingHttpHeaders
   readonly body: AsyncIterable<Uint8Array>
   /** A trailer that followed the body, once the body has ended; empty if there was none. */
@@ -72,7 +72,7 @@ export class Connection {
     query: Query,
     body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
     { signal, consistency, session, onSession }: FileCallOptions = {},
-  ): Promise<Answer> {
+  ): Promise<Reply> {
     const ended = AbortSignal.any([signal, this.#signal].filter((one) => one !== undefined))
     const request = httpRequest({
       socketPath: socketPathOf(this.#home),
@@ -181,15 +181,13 @@ export async function readAll(body: AsyncIterable<Uint8Array>): Promise<string> 
 }
 
 /** A whole body of one page a line. */
-export async function* pagesOf<Item>(
-  body: AsyncIterable<Uint8Array>,
-): AsyncGenerator<readonly Item[]> {
+export async function* pagesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const part of body) {
     const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) yield decodeJson(line) as readonly Item[]
+    for (const line of lines) yield decodeJson(line)
   }
 }
 

@@ -1,0 +1,198 @@
+// The calls of a node's owner about files by path, and how durable and how recent such calls are.
+import { SYMLINK_MAX } from '../../protocol/limits.ts'
+import { call, fileCall, route } from './route.ts'
+import { SMALL_FILES_MAX } from './small-files.ts'
+import type { FileKind } from '../../protocol/op/file-kind.ts'
+import type { CallOptions } from './api.ts'
+import type { RoutesOf } from './route.ts'
+import type { SmallFile } from './small-files.ts'
+
+/** All permission bits. */
+const MODE_MAX = 0o7777
+
+/**
+ * How recent what a call reads is, and who must agree to what it writes (DESIGN §5): 'eventual' what this node has,
+ * 'read-own' at least what the session has read and written, on whatever node, 'strong' all that was strongly written
+ * before the call, and each write after it; refused ('NO_QUORUM') without a majority of the volume's voters.
+ */
+export type Consistency = 'eventual' | 'read-own' | 'strong'
+
+/** Whom a lock of a file of a mount excludes: other processes of that machine, or 'strong', those of all nodes. */
+export type Locking = 'local' | 'strong'
+
+/**
+ * For every call about files. throws 'ESTALE' where this node cannot get what the session has seen, 'usage' for what is
+ * no token of the volume, 'NO_QUORUM' naming the voters that are missing, 'EPERM' for a write of a strong volume that
+ * asks for less.
+ */
+export interface FileCallOptions extends CallOptions {
+  /** Default: the volume's policy; with `session` no less than 'read-own'. */
+  readonly consistency?: Consistency | undefined
+  /** The token of what the session has seen of this volume so far, as `onSession` was told it. Undefined: nothing. */
+  readonly session?: string | undefined
+  /**
+   * Told, before the call ends, the token of what this node has then, which is all that the call read or wrote and more;
+   * of a listing, at its end. It holds `session` too unless the call was 'eventual'.
+   */
+  readonly onSession?: ((token: string) => void) | undefined
+}
+
+/**
+ * How durable a write is before it is acknowledged (DESIGN §5): 'none' in this node's memory, 'local' survives power
+ * loss of this node, 'copied' data and entry also durable on another peer, 'placed' all k+m shards durable on distinct
+ * peers. A volume's policy is one of these; a call may ask for another.
+ */
+export type Ack = 'none' | 'local' | 'copied' | 'placed'
+
+/** Files by path. */
+export interface FilesApi {
+  /** Does not follow a symlink at the end of the path. throws 'ENOENT', 'ENOTDIR'. */
+  stat(path: string, options?: FileCallOptions): Promise<FileStat>
+  /** The entries of a folder in byte order of their names, in pages of bounded size. throws 'ENOENT', 'ENOTDIR'. */
+  list(path: string, options?: FileCallOptions): AsyncIterable<readonly FileStat[]>
+  /** `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST', 'ENOENT', 'ENOTDIR'. */
+  makeFolder(path: string, options?: FileCallOptions & MakeFolderOptions): Promise<void>
+  /** Remove a file, a symlink, an empty folder, or with `recursive` a whole tree. throws 'ENOENT', 'ENOTEMPTY'. */
+  remove(
+    path: string,
+    options?: FileCallOptions & { readonly recursive?: boolean | undefined },
+  ): Promise<void>
+  /** Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY', 'EISDIR', ... */
+  move(from: string, to: string, options?: FileCallOptions): Promise<void>
+  /**
+   * Write a whole file, replacing a file or symlink of that name. Readers see the old version or the whole new one; if
+   * `content` throws or the call is aborted, the old one stays. throws 'ENOENT' without the parent, 'EISDIR', 'ENOSPC',
+   * 'not-placed' (the data is kept locally), 'malformed' when `sizeBytes` was given and the content differs.
+   */
+  writeFile(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    attributes?: NewFile,
+    options?: FileCallOptions & WriteOptions,
+  ): Promise<void>
+  /** Make a symlink, replacing a file or symlink of that name. */
+  makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
+  /** One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink ('EINVAL'). throws 'EISDIR'. */
+  readFile(path: string, options?: FileCallOptions & ReadRange): Promise<FileContent>
+  /**
+   * Small files of one volume, at most SMALL_FILES_MAX, in pages: one call costs far less than one for each. One that cannot
+   * be read, or is larger than SMALL_FILE_BYTES ('EFBIG'), keeps none of the others back.
+   */
+  readSmallFiles(
+    paths: readonly string[],
+    options?: FileCallOptions,
+  ): AsyncIterable<readonly SmallFile[]>
+  setAttributes(path: string, attributes: FileAttributes, options?: FileCallOptions): Promise<void>
+  /**
+   * Wait until everything written through this node before the call is durable as `ack` says (undefined: as each
+   * volume's policy says), so that many writes with ack 'none' can be pipelined and waited for once. throws 'not-placed'.
+   */
+  settle(ack?: Ack, options?: CallOptions): Promise<void>
+}
+
+export const filesRoutes: RoutesOf<FilesApi> = {
+  stat: fileCall(['path'], ({ path }) => ({ path })),
+  list: route(
+    { answer: 'pages', method: 'GET', path: 'list', hasSession: true },
+    ['path'],
+    ({ path }) => ({ path }),
+  ),
+  makeFolder: fileCall(['path'], ({ path, flag, integer, ack }) => ({
+    path,
+    parents: flag,
+    mode: integer(0, MODE_MAX).optional(),
+    ack,
+  })),
+  remove: fileCall(['path'], ({ path, flag }) => ({ path, recursive: flag })),
+  move: fileCall(['from', 'to'], ({ path }) => ({ from: path, to: path })),
+  writeFile: route(
+    { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
+    ['path', 'content', '*'],
+    ({ path, integer, nanoseconds, ack }) => ({
+      path,
+      mode: integer(0, MODE_MAX).optional(),
+      modifiedNs: nanoseconds.optional(),
+      sizeBytes: integer(0).optional(),
+      ack,
+    }),
+  ),
+  makeSymlink: fileCall(['path', 'target'], ({ path, text, ack }) => ({
+    path,
+    target: text(1, SYMLINK_MAX),
+    ack,
+  })),
+  readFile: route(
+    { answer: 'file', method: 'GET', path: 'file', hasSession: true },
+    ['path'],
+    ({ path, integer }) => ({
+      path,
+      offsetBytes: integer(0).optional(),
+      lengthBytes: integer(0).optional(),
+    }),
+  ),
+  readSmallFiles: route(
+    { answer: 'small-files', method: 'POST', path: 'small-files', hasSession: true },
+    ['paths'],
+    ({ path, many }) => ({ paths: many(path, 1, SMALL_FILES_MAX) }),
+  ),
+  setAttributes: fileCall(['path', '*'], ({ path, integer, nanoseconds }) => ({
+    path,
+    mode: integer(0, MODE_MAX).optional(),
+    modifiedNs: nanoseconds.optional(),
+  })),
+  settle: call(['ack'], ({ ack }) => ({ ack })),
+}
+
+export interface FileStat {
+  /** The last part of the path; '/' for the root. */
+  readonly name: string
+  readonly kind: FileKind
+  /** Permission bits, 0o7777. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly linkCount: number
+  readonly sizeBytes: number
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
+  /** Of a symlink. */
+  readonly target?: string | undefined
+  /** Of a device: its number, as Linux has it in 32 bits. */
+  readonly rdev?: number | undefined
+}
+
+export interface FileAttributes {
+  readonly mode?: number | undefined
+  readonly modifiedNs?: bigint | undefined
+}
+
+/** mode defaults to that of the file replaced, else 0o644; modifiedNs to now. */
+export interface NewFile extends FileAttributes {
+  /** Checked against the content where given. */
+  readonly sizeBytes?: number | undefined
+}
+
+export interface MakeFolderOptions extends WriteOptions {
+  readonly parents?: boolean | undefined
+  /** Default 0o755. */
+  readonly mode?: number | undefined
+}
+
+export interface WriteOptions {
+  /** Default: the volume's policy. */
+  readonly ack?: Ack | undefined
+}
+
+export interface ReadRange {
+  readonly offsetBytes?: number | undefined
+  readonly lengthBytes?: number | undefined
+}
+
+/** Iterate `content` to its end or break off: an iteration left open holds a handle. It throws where a part cannot be read. */
+export interface FileContent {
+  /** Of the version that is read. */
+  readonly stat: FileStat
+  /** What `content` will yield in all: the range, cut at the end of the file. */
+  readonly lengthBytes: number
+  readonly content: AsyncIterable<Uint8Array>
+}

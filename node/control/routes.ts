@@ -1,0 +1,38 @@
+// The table of routes: all calls of NodeApi, by name. The client (client.ts), the server (server.ts) and the check of
+// requests (calls.ts) are derived from it.
+import { coldRoutes } from './cold.ts'
+import { conflictsRoutes } from './conflicts.ts'
+import { exchangeRoutes } from './exchange.ts'
+import { filesRoutes } from './files.ts'
+import { garbageRoutes } from './garbage.ts'
+import { historyRoutes } from './history.ts'
+import { mountsRoutes } from './mounts.ts'
+import { peersRoutes } from './peers.ts'
+import { pinsRoutes } from './pins.ts'
+import { recoveryRoutes } from './recovery.ts'
+import { call } from './route.ts'
+import { securityRoutes } from './security.ts'
+import { ticketsRoutes } from './tickets.ts'
+import { upkeepRoutes } from './upkeep.ts'
+import { volumesRoutes } from './volumes.ts'
+import type { NodeApi } from './api.ts'
+import type { RoutesOf } from './route.ts'
+
+export const ROUTES: RoutesOf<NodeApi> = {
+  status: call([], () => ({})),
+  stop: call([], () => ({})),
+  ...peersRoutes,
+  ...volumesRoutes,
+  ...filesRoutes,
+  ...conflictsRoutes,
+  ...historyRoutes,
+  ...mountsRoutes,
+  ...upkeepRoutes,
+  ...garbageRoutes,
+  ...pinsRoutes,
+  ...coldRoutes,
+  ...recoveryRoutes,
+  ...securityRoutes,
+  ...ticketsRoutes,
+  ...exchangeRoutes,
+}
