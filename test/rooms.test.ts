@@ -57,7 +57,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['gc'],
   ['upkeep.ts'],
   ['mount', 'cold', 'exchange', 'control'],
-  ['api'],
+  ['handlers'],
   ['node.ts', 'protection.ts'],
   ['index.ts'],
 ]

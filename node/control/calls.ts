@@ -1,5 +1,6 @@
 // The calls that the control API takes: each by its method and path, with the check of its request and the arguments that
 // the node's method is given.
+import { ShoalError } from '../../protocol/errors.ts'
 import { check, schemaOf } from './fields.ts'
 import { CONTENT, FIELDS } from './route.ts'
 import { ROUTES } from './routes.ts'
@@ -15,9 +16,12 @@ export type ServedOptions = FileCallOptions & Pick<ExportOptions, 'onExported'>
 export interface Call {
   readonly name: string
   readonly answer: Answer
-  /** Check the fields of a request and run the method. throws ShoalError 'usage' where they do not fit. */
+  /**
+   * Check the fields of a request and run the method. throws ShoalError 'usage' where they do not fit, 'unsupported' where
+   * `api` has no such method.
+   */
   readonly run: (
-    api: NodeApi,
+    api: Partial<NodeApi>,
     fields: unknown,
     options: ServedOptions,
     content?: AsyncIterable<Uint8Array>,
@@ -49,7 +53,8 @@ function callOf(name: keyof NodeApi, route: Route): Call {
       }
       const others = hasSession ? options : { signal: options.signal }
       // RoutesOf has checked that the method takes these.
-      const method = api[name] as (...passed: readonly unknown[]) => unknown
+      const method = api[name] as ((...passed: readonly unknown[]) => unknown) | undefined
+      if (method === undefined) throw new ShoalError('unsupported', `this node has no ${name}`)
       return method.call(api, ...names.map(argumentOf), { ...rest, ...others })
     },
   }

@@ -39,6 +39,9 @@ const KEEP_ALIVE_MS = 600_000
 const CLIENT_LEFT = new ShoalError('aborted', 'the client went away')
 const TRAILERS = [ERROR_TRAILER, EXPORTED_TRAILER, SESSION_HEADER].join(', ')
 
+/** All calls that a node has; others are refused as 'unsupported'. */
+type ServedApi = Partial<NodeApi> & Pick<NodeApi, 'stop'>
+
 /** An open door. */
 export interface ControlServer {
   readonly socketPath: string
@@ -51,7 +54,7 @@ export interface ControlServer {
  * throws ShoalError 'already-running' if something answers there, 'usage' if the path is too long for a socket.
  */
 export async function serveControl(
-  api: NodeApi,
+  api: ServedApi,
   { socketPath, onError }: { socketPath: string; onError: (error: ShoalError) => void },
 ): Promise<ControlServer> {
   if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX) {
@@ -128,7 +131,7 @@ function answers(socketPath: string): Promise<boolean> {
 
 /** Answer one request; once `signal` aborts, at once. Never rejects. */
 async function respond(
-  api: NodeApi,
+  api: ServedApi,
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
@@ -148,7 +151,7 @@ async function respond(
 }
 
 async function handle(
-  api: NodeApi,
+  api: ServedApi,
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
@@ -201,7 +204,7 @@ function optionsOf({ headers }: IncomingMessage, response: ServerResponse): Serv
 }
 
 /** Answered first: the node closes this very server when it stops. */
-async function stop(api: NodeApi, response: ServerResponse): Promise<void> {
+async function stop(api: ServedApi, response: ServerResponse): Promise<void> {
   const answered = once(response, 'close')
   sendJson(response, 200, {})
   await answered

@@ -1,29 +1,15 @@
-// The calls about archives of a node in memory: an archive is a header and the bytes of one file. It has no recovery.
+// The calls about archives of a node in memory: an archive is a header and the bytes of one file.
 import { UNKNOWN_ROOT, encodeCarHeader } from '../../protocol/car/car.ts'
 import { MemoryPins } from './memory-pins.ts'
 import type { FileContent } from '../../node/control/files.ts'
-import { ShoalError } from '../../protocol/errors.ts'
 import type { ExchangeApi, ExportOptions, ImportEvent } from '../../node/control/exchange.ts'
-import type { RecoveryApi } from '../../node/control/recovery.ts'
 
 /** Root of every archive here: that of an empty file. */
 export const ROOT_CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
-export abstract class MemoryExchange extends MemoryPins implements ExchangeApi, RecoveryApi {
+export abstract class MemoryExchange extends MemoryPins implements ExchangeApi {
   abstract readFile(path: string): Promise<FileContent>
   abstract writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void>
-
-  exportRecoveryKey(): Promise<never> {
-    return Promise.reject(new ShoalError('unsupported', 'this node has no keys'))
-  }
-
-  recover(): Promise<never> {
-    return Promise.reject(new ShoalError('unsupported', 'this node recovers nothing'))
-  }
-
-  rehearseRecovery(): Promise<never> {
-    return this.recover()
-  }
 
   async *exportCar(path: string, { onExported }: ExportOptions = {}): AsyncGenerator<Uint8Array> {
     const { content, lengthBytes } = await this.readFile(path)

@@ -1,6 +1,6 @@
-// A node whose world is a Map: every method of NodeApi as api.ts describes it, with nothing durable and no peers. What
+// A node whose world is a Map: methods of NodeApi as api.ts describes it, with nothing durable and no peers. What
 // the server, the client and the commands are tested against.
-import { readSmallFiles } from '../../node/api/small-files.ts'
+import { readSmallFiles } from '../../node/handlers/small-files.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryTiers } from './memory-tiers.ts'
@@ -42,7 +42,7 @@ interface Entry {
   content: Uint8Array
 }
 
-export class MemoryNode extends MemoryTiers implements NodeApi {
+export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
   readonly #entries = new Map<string, Entry>([['/', entryOf('folder', { mode: 0o755 })]])
   readonly #mounts = new Map<string, MountStatus>()
   #settings: Settings = { class: 'auto', ack: 'local' }

@@ -10,7 +10,7 @@ import type {
   VerifyEvent,
 } from '../../node/control/cold.ts'
 
-export abstract class MemoryTiers extends MemoryExchange implements ColdApi {
+export abstract class MemoryTiers extends MemoryExchange implements Partial<ColdApi> {
   readonly #tiers = new Map<string, Tier>()
 
   async addTier({ name, url }: TierRequest): Promise<Tier> {
@@ -30,10 +30,6 @@ export abstract class MemoryTiers extends MemoryExchange implements ColdApi {
   async listTiers(): Promise<readonly TierStatus[]> {
     const status = { isAgreed: true, stripes: 0, only: 0 }
     return Array.from(this.#tiers.values(), (tier) => ({ ...tier, ...status }))
-  }
-
-  async rollBackTier(): Promise<number> {
-    return 0
   }
 
   async removeTier(name: string): Promise<void> {

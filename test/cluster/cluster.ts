@@ -14,7 +14,7 @@ import { openClient } from '../../node/control/client.ts'
 import type { Client } from '../../node/control/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
 import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
-import { pinsOf } from '../node/api/pins-of.ts'
+import { pinsOf } from '../node/handlers/pins-of.ts'
 import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))

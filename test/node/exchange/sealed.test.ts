@@ -7,7 +7,7 @@ import { utf8 } from '../../../protocol/bytes.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { Cluster } from '../../../simulations/cluster.ts'
 import { Scheduler } from '../../../simulations/scheduler.ts'
-import { withMembers } from '../api/members.ts'
+import { withMembers } from '../handlers/members.ts'
 import {
   assertNothingLeft,
   bytesOf,

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
 import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { withMembers } from '../api/members.ts'
+import { withMembers } from '../handlers/members.ts'
 import {
   checkAll,
   checkContent,
@@ -20,7 +20,7 @@ import {
 import type { NodeApi } from '../../../node/control/api.ts'
 import type { Clock } from '../../../node/world/world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
-import type { Members } from '../api/members.ts'
+import type { Members } from '../handlers/members.ts'
 
 /** The size of the disk counts when a node starts. */
 async function restartWithDisk(node: ClusterNode, capacityBytes: number): Promise<void> {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
-import { withMembers } from '../api/members.ts'
-import { pinsOf } from '../api/pins-of.ts'
+import { withMembers } from '../handlers/members.ts'
+import { pinsOf } from '../handlers/pins-of.ts'
 import { checkAll, contentOf, put, volumeOf } from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test'
 import { MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import type { LocalPin } from '../../../node/control/pins.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
-import { withMembers } from '../api/members.ts'
-import { pinsOf } from '../api/pins-of.ts'
+import { withMembers } from '../handlers/members.ts'
+import { pinsOf } from '../handlers/pins-of.ts'
 import { contentOf, put, readFile } from '../gc/garbage-world.ts'
 
 const FILE_BYTES: number = 4 * MIB

@@ -1,7 +1,7 @@
 // Whom people mean: members choose their names, and one may have that of another, or its id.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findPeer } from '../../../node/api/describe.ts'
+import { findPeer } from '../../../node/handlers/describe.ts'
 import type { Volumes } from '../../../node/log/volumes.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 

@@ -9,7 +9,7 @@ import {
   holdings,
   reclaimableBytes,
   tolerated,
-} from '../../../node/api/health.ts'
+} from '../../../node/handlers/health.ts'
 import type { GroupId, StripeGroup } from '../../../node/shard-map/stripe-map.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 

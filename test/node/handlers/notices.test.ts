@@ -1,7 +1,7 @@
 // Who is told of a home that was copied or restored, by what the log says alone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { noticesOf } from '../../../node/api/notices.ts'
+import { noticesOf } from '../../../node/handlers/notices.ts'
 import { DAY_MS } from '../../../protocol/units.ts'
 import { withMembers } from './members.ts'
 import { Machine, meetAll } from '../log/machines.ts'
