@@ -42,7 +42,8 @@ const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
  * its floor. A file directly in node/ is a room of its own.
  */
 const NODE_FLOORS: readonly (readonly string[])[] = [
-  ['world', 'jobs'],
+  ['jobs'],
+  ['world'],
   ['config.ts'],
   ['store'],
   ['observe'],

@@ -35,6 +35,7 @@ import { historyOf } from '../log/settings.ts'
 import { countBefore, waitedFor } from '../log/stability.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import type { Volume } from '../log/volume.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const LOOK_MS: number = MINUTE_MS
 
@@ -58,7 +59,7 @@ export class Checkpoints {
   #timer: Timer | undefined
   #unlisten: readonly (() => void)[] = []
   /** One thing at a time: computing, rebuilding, dropping. */
-  #last: Promise<void> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   /** The state of the newest proposal that was computed here. */
   #candidate: Candidate | undefined
   /** The newest cut that was compared, if what was announced there is not what is here. */
@@ -88,7 +89,7 @@ export class Checkpoints {
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
     this.#timer?.cancel()
     for (const unlisten of this.#unlisten) unlisten()
-    await this.#last
+    await this.#queue.idle()
   }
 
   /** Time of the newest cut that was compared, if this node has another state there than a member announced. */
@@ -136,8 +137,7 @@ export class Checkpoints {
         if (!this.#stop.signal.aborted) this.#c.log('a checkpoint failed', { error: String(error) })
       }
     }
-    this.#last = this.#last.then(guarded)
-    return this.#last
+    return this.#queue.run(guarded)
   }
 
   async #look(): Promise<void> {

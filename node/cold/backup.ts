@@ -31,6 +31,7 @@ import type { Look, SeenHead, WholeHead } from './backup-heads.ts'
 import { putGoverning, putLog } from './backup-log.ts'
 import { putNodes } from './backup-nodes.ts'
 import { BackupObjects } from './backup-objects.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 /** Unneeded objects stay this long; a node takes over after as long for each one before it. */
 const KEPT_MS: number = HOUR_MS
@@ -77,7 +78,7 @@ export class Backup {
   readonly #known = new Map<string, Known>()
   readonly #failures = new Map<string, ShoalError>()
   /** One at a time. */
-  #last: Promise<void> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(components: BackupComponents) {
     this.#c = components
@@ -103,7 +104,7 @@ export class Backup {
     let later: number | undefined
     for (const tier of hosted.tiers.agreed()) {
       try {
-        const waitMs = await this.#inTurn(() => this.#save(tier, place * KEPT_MS, signal))
+        const waitMs = await this.#queue.run(() => this.#save(tier, place * KEPT_MS, signal))
         if (waitMs > 0) later = Math.min(later ?? waitMs, waitMs)
         this.#failures.delete(tier)
       } catch (error) {
@@ -120,7 +121,7 @@ export class Backup {
   /** Back up now, whosever turn it is. throws ShoalError 'cold-*'. */
   async save(tier: string, signal: AbortSignal): Promise<void> {
     await this.#c.hosted.volume.commit()
-    await this.#inTurn(() => this.#save(tier, undefined, signal))
+    await this.#queue.run(() => this.#save(tier, undefined, signal))
   }
 
   /** Among the writers that are online. */
@@ -325,15 +326,6 @@ export class Backup {
     if (!isMine || isSaid) return
     volume.submit({ kind: 'backup', peer, tier, number: head.number, head: id })
     await volume.commit()
-  }
-
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const done = this.#last.then(run)
-    this.#last = done.then(
-      () => undefined,
-      () => undefined,
-    )
-    return done
   }
 }
 

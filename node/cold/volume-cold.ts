@@ -27,6 +27,7 @@ import { Recall } from './recall.ts'
 import { readsToTell } from './read-log.ts'
 import { Demotion } from './demotion.ts'
 import { uploadPack } from './pack-upload.ts'
+import { Backoff } from '../jobs/backoff.ts'
 
 const EVERY_MS: number = 10 * MINUTE_MS
 /** Nothing is looked at sooner again. */
@@ -56,7 +57,7 @@ export class VolumeCold {
   readonly #backup: Backup
   readonly #pins: ColdPins
   readonly #job: Job
-  #stableMs = STABLE_MS
+  readonly #stable = new Backoff({ firstMs: STABLE_MS, longestMs: EVERY_MS })
   readonly #packCare: PackCare
   readonly #unlisten: (() => void)[] = []
   readonly #timer: DebounceTimer
@@ -122,7 +123,7 @@ export class VolumeCold {
     this.#unlisten.push(
       map.onChange(({ kind }) => {
         if (kind !== 'cold') return
-        this.#stableMs = STABLE_MS
+        this.#stable.reset()
         this.#wakeIn(AGAIN_MS)
       }),
       volume.events.members.add(() => this.#wakeIn(AGAIN_MS)),
@@ -235,8 +236,8 @@ export class VolumeCold {
   async #pass(signal: AbortSignal): Promise<void> {
     // First: whatever fails below, what lies there safely is let go of.
     const isWaiting = (await this.#settlement.run(signal)) > 0
-    if (isWaiting) this.#wakeIn(this.#stableMs)
-    this.#stableMs = isWaiting ? Math.min(2 * this.#stableMs, EVERY_MS) : STABLE_MS
+    if (isWaiting) this.#wakeIn(this.#stable.next())
+    else this.#stable.reset()
     const { hosted, world } = this.#parts
     const { volume, map, reads } = hosted
     const settings = coldAfterOf(volume)

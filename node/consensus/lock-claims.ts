@@ -26,6 +26,7 @@ import { askVoters } from './lock-round.ts'
 import type { Round } from './lock-round.ts'
 import type { StrongVolume } from './strong.ts'
 import type { Volume } from '../log/volume.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const RENEW_MS: number = LEASE_MS / 5
 /** Voters that are silent after a start are asked again after this, and waited for so long in all. */
@@ -70,7 +71,7 @@ export class LockClaims {
   readonly #silent = new Set<PeerId>()
   /** The last entry of this node that a majority of the voters has. */
   #spreadSeq = 0
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   #renewal: Timer | undefined
   #expiry: Timer | undefined
   #onLost: (lost: readonly FileLocks[]) => void = () => undefined
@@ -90,7 +91,7 @@ export class LockClaims {
     this.#renewal?.cancel()
     this.#expiry?.cancel()
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
-    await Promise.allSettled([this.#last])
+    await this.#queue.idle()
   }
 
   /** All holders and their locks, as this node knows as a voter. */
@@ -384,12 +385,10 @@ export class LockClaims {
   }
 
   async #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const done = this.#last.then(() => {
+    return this.#queue.run(() => {
       this.#stop.signal.throwIfAborted()
       return run()
     })
-    this.#last = done.catch(() => undefined)
-    return done
   }
 }
 

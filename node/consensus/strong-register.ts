@@ -19,10 +19,11 @@ import type { Instant } from '../../protocol/units.ts'
 import type { World } from '../world/world.ts'
 import { Search, statementsOf } from './strong-search.ts'
 import type { Found, Outbid, SearchComponents } from './strong-search.ts'
+import { pauseAfter } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 /** Between attempts of proposers that outbid each other: random, doubling up to a limit. */
-const PAUSE_MS = 4
-const PAUSE_MS_MAX = 500
+const PAUSES: Pauses = { firstMs: 8, longestMs: 500 }
 /**
  * A right to propose is kept this long for the next change: later a majority may be gone, which is
  * to be known before.
@@ -239,8 +240,7 @@ export class Register {
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#c.world
-    const longest = Math.min(PAUSE_MS * 2 ** failures, PAUSE_MS_MAX)
-    await clock.sleep(longest * random.number(), { signal })
+    await clock.sleep(pauseAfter(failures, PAUSES) * random.number(), { signal })
   }
 }
 

@@ -36,6 +36,7 @@ import type { Liars } from './strong-liars.ts'
 import { nameOf } from './strong-log.ts'
 import type { StrongLog } from './strong-log.ts'
 import type { Volume } from '../log/volume.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const VOTE: ByteString = STATE_PREFIXES.strongVote
 /** The holder of a vote that cannot be read. */
@@ -64,7 +65,7 @@ export class StrongVoter {
   readonly #verified = new WeakSet<Statement>()
   #kept: Kept
   #durable: Kept
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   #saidLeapMs = -Infinity
 
   constructor(components: StrongVoterComponents) {
@@ -134,9 +135,7 @@ export class StrongVoter {
    * what has no grounds, and what is wrong with an entry that nobody can apply.
    */
   answer(request: Ask, from: PeerId): Promise<StrongReply> {
-    const answer = this.#last.then(() => this.#answer(request, from))
-    this.#last = answer.catch(() => undefined)
-    return answer
+    return this.#queue.run(() => this.#answer(request, from))
   }
 
   async #answer(request: Ask, from: PeerId): Promise<StrongReply> {

@@ -25,6 +25,7 @@ import { Register } from './strong-register.ts'
 import type { Change, Chosen } from './strong-register.ts'
 import { StrongVoter } from './strong-voter.ts'
 import type { Volume } from '../log/volume.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 /** For one strong read or write, once its turn has come. */
 const CALL_MS: number = 10 * SECOND_MS
@@ -82,7 +83,7 @@ export class StrongVolume implements StrongAccess {
   readonly #register: Register
   readonly #stop = new AbortController()
   /** Writes, one after the other. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   #reading: { now: Promise<void>; next: Promise<void> | undefined } | undefined
   /** An entry of this node may be under way of which nobody was told the end. */
   #isUnsettled: boolean
@@ -157,7 +158,7 @@ export class StrongVolume implements StrongAccess {
   async stop(): Promise<void> {
     this.#timer?.cancel()
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
-    await Promise.allSettled([this.#last, this.#reading?.now])
+    await Promise.allSettled([this.#queue.idle(), this.#reading?.now])
   }
 
   /** False: nobody ever chose who decides. */
@@ -366,9 +367,7 @@ export class StrongVolume implements StrongAccess {
     run: (within: AbortSignal) => Promise<Result>,
     signal: AbortSignal,
   ): Promise<Result> {
-    const done = this.#last.then(() => this.#within(run, signal))
-    this.#last = done.catch(() => undefined)
-    return done
+    return this.#queue.run(() => this.#within(run, signal))
   }
 
   /** Run under a deadline, and no longer than this works. */

@@ -5,6 +5,7 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { VoterError } from '../../protocol/wire/voter-error.ts'
 import type { Channel, Timer, World } from '../world/world.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 /** A voter that has not answered by then counts as one that does not. */
 const ANSWER_MS = 3_000
@@ -38,7 +39,7 @@ export interface VoterProtocolComponents<Request, Reply> {
 interface Lane {
   readonly peer: PeerId
   channel: Channel | undefined
-  last: Promise<unknown>
+  readonly queue: SerialQueue
   waitingCount: number
   timer: Timer | undefined
 }
@@ -87,8 +88,7 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     const within = AbortSignal.any([signal, this.#stop.signal, late.signal])
     const bytes = this.#wire.encodeRequest(volume, request)
     lane.waitingCount++
-    const answered = lane.last.then(() => this.#exchange(lane, bytes, within))
-    lane.last = answered.catch(() => undefined)
+    const answered = lane.queue.run(() => this.#exchange(lane, bytes, within))
     const answer = await answered.finally(() => {
       timer.cancel()
       lane.waitingCount--
@@ -101,8 +101,8 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     const key = `${volume} ${peer}`
     const known = this.#lanes.get(key)
     if (known !== undefined) return known
-    const last = Promise.resolve()
-    const lane: Lane = { peer, channel: undefined, last, waitingCount: 0, timer: undefined }
+    const queue = new SerialQueue()
+    const lane: Lane = { peer, channel: undefined, queue, waitingCount: 0, timer: undefined }
     this.#lanes.set(key, lane)
     return lane
   }

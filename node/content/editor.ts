@@ -20,6 +20,7 @@ import type { Content } from './content.ts'
 import type { DirtyBudget, DirtyHolder } from './dirty-budget.ts'
 import type { ReaderParts } from './read-pipeline.ts'
 import type { WriterParts } from './file-writer.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const DIRTY_BYTES_MAX: number = 8 * MIB
 const WRITE_BYTES_MAX: number = 1 * MIB
@@ -53,7 +54,7 @@ export class ContentEditor implements DirtyHolder {
   /** The content that the file was edited from, or was committed as last. */
   #content: Content
   #isChanged = false
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   readonly #ended = new AbortController()
 
   constructor(base: Content, parts: EditorParts) {
@@ -273,12 +274,14 @@ export class ContentEditor implements DirtyHolder {
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(run).finally(() => {
-      const { bufferBytes } = this.#file.overlay
-      this.#parts.dirty.update(this, this.#ended.signal.aborted ? 0 : bufferBytes)
+    return this.#queue.run(async () => {
+      try {
+        return await run()
+      } finally {
+        const { bufferBytes } = this.#file.overlay
+        this.#parts.dirty.update(this, this.#ended.signal.aborted ? 0 : bufferBytes)
+      }
     })
-    this.#turn = result.catch(() => undefined)
-    return result
   }
 }
 

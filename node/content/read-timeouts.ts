@@ -6,12 +6,13 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { Clock } from '../world/world.ts'
 import type { ChunkReader } from './chunk-io.ts'
+import { pauseAfter } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 /** For one attempt, where nothing is said. */
 const ATTEMPT_MS: number = 30 * SECOND_MS
 /** Between two attempts, at first and at most. */
-const PAUSE_MS: number = SECOND_MS / 4
-const PAUSE_MAX_MS: number = 4 * SECOND_MS
+const PAUSES: Pauses = { firstMs: SECOND_MS / 4, longestMs: 4 * SECOND_MS }
 
 export interface ReadTimeouts {
   readonly clock: Clock
@@ -47,14 +48,14 @@ async function insist(
   const timer = clock.timer(limitMs, () => over.abort(failure))
   const scope = AbortSignal.any([signal, over.signal])
   try {
-    for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+    for (let attempt = 1; ; attempt++) {
       try {
         return await read(scope)
       } catch (error) {
         if (scope.aborted || waitMs === undefined || !isAwaited(error)) throw error
         failure = asShoalError(error)
       }
-      await clock.sleep(pauseMs, { signal: scope })
+      await clock.sleep(pauseAfter(attempt, PAUSES), { signal: scope })
     }
   } finally {
     timer.cancel()

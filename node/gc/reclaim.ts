@@ -14,6 +14,7 @@ import { Job } from '../jobs/background-job.ts'
 import { LocalCopies } from './local-copies.ts'
 import type { SurveyedVolume } from './local-copies.ts'
 import type { VolumeGc } from './volume-gc.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const EVERY_MS: number = 5 * MINUTE_MS
 /** A caller waits this long for the replies of other members. */
@@ -56,7 +57,7 @@ export class Reclaim {
   readonly #parts: ReclaimParts
   readonly #local: LocalCopies
   readonly #job: Job
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
   #evictAt: Instant
   #passAt: Instant
   readonly #stopped = new AbortController()
@@ -68,7 +69,8 @@ export class Reclaim {
     const { clock, random, log } = parts
     this.#evictAt = clock.now()
     this.#passAt = clock.now()
-    const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
+    const run = (signal: AbortSignal): Promise<void> =>
+      this.#queue.run(() => this.#byItself(signal))
     this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
     this.#timer = new DebounceTimer(clock, () => this.#job.wake())
   }
@@ -86,7 +88,7 @@ export class Reclaim {
     this.#stopped.abort()
     this.#timer.cancel()
     await this.#job.stop()
-    await this.#turn
+    await this.#queue.idle()
   }
 
   /**
@@ -98,7 +100,7 @@ export class Reclaim {
     signal: AbortSignal,
   ): Promise<GarbageReport> {
     const scope = AbortSignal.any([signal, this.#stopped.signal])
-    return this.#inTurn(async () => {
+    return this.#queue.run(async () => {
       const passes = [await this.#pass({ isAsked: true, only }, scope)]
       const until = (this.#parts.clock.now() + WAIT_MS) as Instant
       while (passes.length < PASSES_MAX && (await this.#awaitOthers(only, until, scope)))
@@ -242,12 +244,6 @@ export class Reclaim {
     const options = maxLiveRatio === undefined ? {} : { maxLiveRatio }
     const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
     return this.#parts.store.compact({ ...options, budgetBytesPerSecond, signal })
-  }
-
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const result = this.#turn.then(run)
-    this.#turn = result.catch(() => undefined)
-    return result
   }
 }
 

@@ -15,6 +15,7 @@ import type { Clock } from '../world/world.ts'
 import type { Repacker, SealedChunk } from './repacking.ts'
 import { classText } from './repack-candidates.ts'
 import type { ClassOf } from './repack-candidates.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 export interface RepinParts {
   readonly namespace: Namespace
@@ -30,7 +31,7 @@ export interface RepinParts {
 export class Repin {
   readonly #parts: RepinParts
   readonly #stopped = new AbortController()
-  #work: Promise<void> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(parts: RepinParts) {
     this.#parts = parts
@@ -40,8 +41,8 @@ export class Repin {
    * A folder or file has another class: see to it in the background, after what was asked before.
    */
   add(target: ViewTarget): void {
-    this.#work = this.#work
-      .then(() => new Repacking(this.#parts, this.#stopped.signal).run(target))
+    this.#queue
+      .run(() => new Repacking(this.#parts, this.#stopped.signal).run(target))
       .catch((error: unknown) => {
         if (this.#stopped.signal.aborted) return
         const { code, message } = asShoalError(error)
@@ -51,7 +52,7 @@ export class Repin {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await this.#work
+    await this.#queue.idle()
   }
 }
 

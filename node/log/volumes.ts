@@ -24,6 +24,7 @@ import type { JoinReply } from '../../protocol/wire/join.ts'
 import { StateView } from '../state/state-view.ts'
 import { Volume } from './volume.ts'
 import type { VolumeComponents } from './opened-parts.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const VOLUME_PREFIX: ByteString = STORE_PREFIXES.volume
 const SECRET_BYTES = 32
@@ -48,7 +49,7 @@ export class Volumes {
   /** In the order they were made or joined: the first is the default. */
   readonly #volumes: NamedVolume[] = []
   /** Volumes come to be one after the other: each needs a tag and a name that no other has. */
-  #making: Promise<unknown> = Promise.resolve()
+  readonly #making = new SerialQueue()
 
   private constructor(components: VolumeComponents, self: SelfDescription) {
     this.#c = components
@@ -105,7 +106,7 @@ export class Volumes {
     chunk: string = DEFAULT_CHUNK,
     hash: string = DEFAULT_HASH,
   ): Promise<NamedVolume> {
-    return this.#inTurn(async () => {
+    return this.#making.run(async () => {
       this.#checkNameFree(name)
       const { identity, world } = this.#c
       const genesis = encodeGenesis({
@@ -132,7 +133,7 @@ export class Volumes {
 
   /** Take up a volume this node was admitted to, in this role. Its log is still to be fetched. */
   adopt(reply: Extract<JoinReply, { kind: 'admitted' }>, role: Role): Promise<NamedVolume> {
-    return this.#inTurn(async () => {
+    return this.#making.run(async () => {
       const id = volumeIdOf(reply.genesis)
       const ownName = this.#freeNameOf(reply.genesis)
       const known = this.get(id)
@@ -155,7 +156,7 @@ export class Volumes {
     as: Identity,
     fill: (volume: Volume) => Promise<void>,
   ): Promise<NamedVolume> {
-    return this.#inTurn(async () => {
+    return this.#making.run(async () => {
       const known = this.get(volumeIdOf(genesis))
       if (known !== undefined)
         throw new ShoalError(
@@ -179,7 +180,7 @@ export class Volumes {
     as: Identity,
     run: (volume: Volume) => Promise<Result>,
   ): Promise<Result> {
-    return this.#inTurn(() => this.#asAnother(genesis, as, run, { isKept: false }))
+    return this.#making.run(() => this.#asAnother(genesis, as, run, { isKept: false }))
   }
 
   /** Open a volume that is not here yet as another identity. */
@@ -321,12 +322,6 @@ export class Volumes {
   async close(): Promise<void> {
     const closed = await Promise.allSettled(this.#volumes.map(({ volume }) => volume.close()))
     for (const result of closed) if (result.status === 'rejected') throw result.reason
-  }
-
-  async #inTurn<Result>(make: () => Promise<Result>): Promise<Result> {
-    const made = this.#making.then(make)
-    this.#making = made.catch(() => undefined)
-    return made
   }
 
   /** A volume that is not here yet. Nothing of it is durable before its first commit. */

@@ -8,6 +8,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { ListedEntry, Namespace } from '../tree/namespace.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 export interface ListingEntry {
   readonly name: string
@@ -30,7 +31,7 @@ export class FolderListing {
   readonly #dir: NodeId
   readonly #pages: Page[] = []
   /** Reads run one after the other. */
-  #queue: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(namespace: Pick<Namespace, 'list'>, dir: NodeId) {
     this.#namespace = namespace
@@ -39,9 +40,7 @@ export class FolderListing {
 
   /** Up to `countMax` entries after `cookie` (0 = from the start); none at the end only. */
   read(cookie: number, countMax: number): Promise<readonly ListingEntry[]> {
-    const read = this.#queue.then(() => this.#read(cookie + 1, countMax))
-    this.#queue = read.catch(() => undefined)
-    return read
+    return this.#queue.run(() => this.#read(cookie + 1, countMax))
   }
 
   async #read(wanted: number, countMax: number): Promise<readonly ListingEntry[]> {

@@ -16,6 +16,7 @@ import type { Lease } from '../content/in-flight-references.ts'
 import type { ContentReader } from '../content/read-pipeline.ts'
 import type { InodeTable } from './inode-table.ts'
 import type { RemoteChanges } from './remote-changes.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
 
@@ -48,7 +49,7 @@ export interface OpenFile {
   /** Its last name was removed through this mount. */
   isRemoved: boolean
   /** Edits and commits run one after the other. */
-  queue: Promise<unknown>
+  readonly queue: SerialQueue
   /** While it is open. */
   hold: Lease
 }
@@ -130,7 +131,7 @@ export class OpenFiles {
       lost: undefined,
       nameless,
       isRemoved: false,
-      queue: Promise.resolve(),
+      queue: new SerialQueue(),
       hold: this.#contents.hold(target.id),
     }
     this.#byKey.set(key, file)
@@ -206,9 +207,7 @@ export class OpenFiles {
 
   /** Run after everything queued for the file before. */
   inOrder<Result>(file: OpenFile, run: () => Promise<Result>): Promise<Result> {
-    const result = file.queue.then(run)
-    file.queue = result.catch(() => undefined)
-    return result
+    return file.queue.run(run)
   }
 
   /** Log what was written as a new version. Nothing to do without writes. */

@@ -16,6 +16,8 @@ import type { RecordSecurity } from '../observe/security.ts'
 import { TokenBucket } from '../world/token-bucket.ts'
 import type { Allowance } from '../world/token-bucket.ts'
 import type { Clock } from '../world/world.ts'
+import { pauseAfter } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 export type Cost =
   /** Milliseconds of this node's time on what was refused or of no use. */
@@ -70,8 +72,7 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
 export const CHANNEL_BYTES: number = 16 * 1024
 
 /** The first time; twice as long each time after that, until there was none for STRIKE_MS. */
-const CUT_OFF_MS: number = MINUTE_MS
-const CUT_OFF_MAX_MS: number = HOUR_MS
+const CUT_OFFS: Pauses = { firstMs: MINUTE_MS, longestMs: HOUR_MS }
 const STRIKE_MS: number = DAY_MS
 const KNOWN_MAX = 4096
 
@@ -155,8 +156,8 @@ export class PeerBudgets {
     const last = account.cutOff
     if (last !== undefined && now < last.until) return
     if (last === undefined || now > last.until + STRIKE_MS) account.strikes = 0
-    const forMs = Math.min(CUT_OFF_MS * 2 ** account.strikes, CUT_OFF_MAX_MS)
     account.strikes++
+    const forMs = pauseAfter(account.strikes, CUT_OFFS)
     account.cutOff = { cost, until: (now + forMs) as Instant }
     // What is under way still is spent meanwhile; after that it begins anew.
     own.giveBack(Infinity, now)

@@ -28,6 +28,7 @@ import type { RecordSecurity } from '../observe/security.ts'
 import type { Channel, World } from '../world/world.ts'
 import { stateOf, ticketIdOf } from './tickets.ts'
 import type { Tickets } from './tickets.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const JOIN_MS: number = 30 * SECOND_MS
 /** A secret that is of no ticket is answered after so long. */
@@ -62,7 +63,7 @@ export class Joining {
   /**
    * Redemptions run one after the other: a ticket for one use serves one of two that come at once.
    */
-  #redeeming: Promise<unknown> = Promise.resolve()
+  readonly #redeeming = new SerialQueue()
   /** Who asked whether it was removed, and was, with when it was told last. */
   readonly #told = new Map<PeerId, Instant>()
 
@@ -203,9 +204,7 @@ export class Joining {
     try {
       const request = decodeJoinRequest(frame)
       if (request.kind === 'removed') return this.#tell(request.volume, peer)
-      const redeemed = this.#redeeming.then(() => this.#redeem(request, peer))
-      this.#redeeming = redeemed.catch(() => undefined)
-      return await redeemed
+      return await this.#redeeming.run(() => this.#redeem(request, peer))
     } catch (error) {
       const { code, message } = asShoalError(error)
       this.#c.record({ kind: 'join-refused', peer, message: `answered: ${message}` })

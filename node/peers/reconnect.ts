@@ -4,6 +4,8 @@ import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
+import { Backoff } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 const FIRST_PAUSE_MS = 500
 /**
@@ -14,7 +16,7 @@ const HURRY_PAUSE_MS = 10_000
 const DIAL_MS = 30_000
 
 interface Attempt {
-  pauseMs: number
+  readonly pauses: Backoff
   timer: Timer | undefined
 }
 
@@ -26,7 +28,7 @@ export interface ReconnectComponents {
 
 export class Reconnect {
   readonly #c: ReconnectComponents
-  readonly #longestPauseMs: number
+  readonly #pauses: Pauses
   readonly #attempts = new Map<PeerId, Attempt>()
   readonly #hurriedAt = new Map<PeerId, Instant>()
   readonly #stop = new AbortController()
@@ -34,7 +36,7 @@ export class Reconnect {
   /** longestPauseMs: between two attempts to reach one member. */
   constructor(components: ReconnectComponents, options: { longestPauseMs: number }) {
     this.#c = components
-    this.#longestPauseMs = options.longestPauseMs
+    this.#pauses = { firstMs: FIRST_PAUSE_MS, longestMs: options.longestPauseMs }
   }
 
   start(): void {
@@ -73,15 +75,17 @@ export class Reconnect {
 
   #plan(peer: PeerId): void {
     if (this.#stop.signal.aborted || !this.#c.wanted().includes(peer)) return
-    const attempt = this.#attempts.get(peer) ?? { pauseMs: FIRST_PAUSE_MS, timer: undefined }
+    const attempt = this.#attempts.get(peer) ?? {
+      pauses: new Backoff(this.#pauses),
+      timer: undefined,
+    }
     this.#attempts.set(peer, attempt)
     const { clock, random } = this.#c.world
     attempt.timer?.cancel()
     attempt.timer = clock.timer(
-      attempt.pauseMs * (0.5 + random.number()),
+      attempt.pauses.next() * (0.5 + random.number()),
       () => void this.#dial(peer, attempt),
     )
-    attempt.pauseMs = Math.min(attempt.pauseMs * 2, this.#longestPauseMs)
   }
 
   async #dial(peer: PeerId, attempt: Attempt): Promise<void> {

@@ -27,8 +27,9 @@ import { Rebalance } from './rebalance.ts'
 import { countOutdated, Recode } from './recode.ts'
 import { ShardTrimming } from './shard-trimming.ts'
 import { Repair } from './shard-repair.ts'
-import { StripeBackoff } from './stripe-backoff.ts'
 import { ShardTransfer } from './shard-transfer.ts'
+import { BackoffTable } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 /** Stripes worked on at a time, each with all its shards in memory. */
 const STRIPES_MAX = 2
@@ -36,6 +37,8 @@ const STRIPES_MAX = 2
 const EVERY_MS: number = MINUTE_MS
 /** Changes come in crowds: one look for all within this time. */
 const LOOK_MS: number = SECOND_MS
+/** For a stripe with which something failed, before it is tried again. */
+const FAILED_STRIPES: Pauses = { firstMs: 15 * SECOND_MS, longestMs: 30 * MINUTE_MS }
 
 export interface RepairLoopParts {
   readonly store: Store
@@ -78,7 +81,7 @@ export class RepairLoop {
   readonly #rebalance: Rebalance
   readonly #recode: Recode
   readonly #trimming: ShardTrimming
-  readonly #backoff: StripeBackoff
+  readonly #backoff: BackoffTable<StripeId>
   readonly #job: Job
   readonly #lookMs: number
   readonly #active = new Map<StripeId, Task>()
@@ -107,7 +110,7 @@ export class RepairLoop {
     this.#rebalance = new Rebalance({ ...parts, clusterView, transfer })
     this.#recode = new Recode({ ...parts, clusterView, transfer, budget })
     this.#trimming = new ShardTrimming({ ...parts, self: network.self })
-    this.#backoff = new StripeBackoff(clock)
+    this.#backoff = new BackoffTable(clock, FAILED_STRIPES)
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
     this.#job = new Job({ clock, random, log, run, name: 'upkeep', everyMs })
     this.#timer = new DebounceTimer(clock, () => this.#job.wake())

@@ -30,6 +30,8 @@ import type { Clock, Network, Timer } from '../world/world.ts'
 import type { UnplacedChunk } from './placement-queue-keys.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
+import { Backoff } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 /** A stripe in the making closes so long after its last chunk. */
 const QUIET_MS: number = 1 * SECOND_MS
@@ -37,8 +39,7 @@ const QUIET_MS: number = 1 * SECOND_MS
 const STRIPES_MAX = 2
 /** Chunks read from the disk at a time. */
 const READS_MAX = 64
-const FIRST_RETRY_MS: number = 5 * SECOND_MS
-const LONGEST_RETRY_MS: number = 5 * MINUTE_MS
+const RETRIES: Pauses = { firstMs: 5 * SECOND_MS, longestMs: 5 * MINUTE_MS }
 
 export interface PackerParts {
   readonly store: Store
@@ -87,7 +88,7 @@ export class Packer {
   #lastAdd: Instant
   #quietTimer: Timer | undefined
   #retryTimer: Timer | undefined
-  #retryMs = FIRST_RETRY_MS
+  readonly #retries = new Backoff(RETRIES)
   /** The first reason in this pass why not all is placed. */
   #lack: string | undefined
   /** Classes for whose stripes there are too few peers: the rest of the pass need not try. */
@@ -166,7 +167,7 @@ export class Packer {
   peersChanged(): void {
     this.#closesAll = true
     this.#completes = true
-    this.#retryMs = FIRST_RETRY_MS
+    this.#retries.reset()
     this.#wake()
   }
 
@@ -216,7 +217,7 @@ export class Packer {
           `${this.#lack}; the data is kept on this node, which keeps trying to place it`,
         )
       }
-      this.#retryMs = FIRST_RETRY_MS
+      this.#retries.reset()
     } catch (error) {
       this.#retryLater(asShoalError(error))
       throw error
@@ -241,14 +242,14 @@ export class Packer {
 
   #retryLater({ code, message }: ShoalError): void {
     if (this.#stopping.signal.aborted) return
-    this.#parts.log('not all is placed', { code, message, retryMs: this.#retryMs })
+    const retryMs = this.#retries.next()
+    this.#parts.log('not all is placed', { code, message, retryMs })
     this.#retryTimer?.cancel()
-    this.#retryTimer = this.#parts.clock.timer(this.#retryMs, () => {
+    this.#retryTimer = this.#parts.clock.timer(retryMs, () => {
       this.#closesAll = true
       this.#completes = true
       this.#wake()
     })
-    this.#retryMs = Math.min(2 * this.#retryMs, LONGEST_RETRY_MS)
   }
 
   /** The chunks of one stripe after the other. */

@@ -20,6 +20,7 @@ import { mapInBatches } from './in-parallel.ts'
 import { verifiedKey } from './placement-queue-keys.ts'
 import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 
 /** All shards of a stripe come within this time, or it is tried another time. */
 const FETCH_MS: number = 2 * MINUTE_MS
@@ -46,7 +47,7 @@ export class VerifiedStripes {
   readonly #parts: VerifiedStripesParts
   readonly #running = new Map<StripeId, Promise<boolean>>()
   /** They take turns: each is in memory as a whole. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(parts: VerifiedStripesParts) {
     this.#parts = parts
@@ -93,10 +94,9 @@ export class VerifiedStripes {
     if (this.has(stripe) || this.isFalse(stripe)) return Promise.resolve(this.has(stripe))
     const running = this.#running.get(stripe)
     if (running !== undefined) return running
-    const verified = this.#turn
-      .then(() => this.#verify(stripe, signal))
+    const verified = this.#queue
+      .run(() => this.#verify(stripe, signal))
       .finally(() => this.#running.delete(stripe))
-    this.#turn = verified.catch(() => undefined)
     this.#running.set(stripe, verified)
     return verified
   }

@@ -4,7 +4,9 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
+import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { BackoffTable } from '../jobs/backoff.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Reason } from './catch-up.ts'
@@ -19,7 +21,6 @@ import { HeardPeers } from './heard-peers.ts'
 import type { PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from '../log/held-elsewhere.ts'
 import { hasAgreedSince } from '../log/log-summary.ts'
-import { OfferBackoff } from './offer-backoff.ts'
 import { Inbox } from '../log/inbox.ts'
 import { recordVolume } from '../log/security-records.ts'
 import { InboxBudget } from '../log/inbox-budget.ts'
@@ -75,7 +76,7 @@ export class Swarm {
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use. */
-  readonly #offerBackoff: OfferBackoff
+  readonly #offerBackoff: BackoffTable<string>
   readonly #gater: ConnectionGater
   readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
@@ -84,7 +85,8 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
-    this.#offerBackoff = new OfferBackoff(world.clock)
+    const pauses = { firstMs: MINUTE_MS, longestMs: 10 * MINUTE_MS }
+    this.#offerBackoff = new BackoffTable(world.clock, pauses)
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.heldElsewhere = new HeldElsewhere({
@@ -259,18 +261,17 @@ export class Swarm {
   /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
-    if (this.#fetching.has(key)) return
-    if (this.#offerBackoff.isWaiting(key)) return
+    if (this.#fetching.has(key) || !this.#offerBackoff.isDue(key)) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(
       (isNew) => {
-        if (!isNew) return this.#offerBackoff.waitLonger(key)
-        this.#offerBackoff.forget(key)
+        if (!isNew) return void this.#offerBackoff.failed(key)
+        this.#offerBackoff.succeeded(key)
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (IN_VAIN.some((code) => hasCode(error, code))) this.#offerBackoff.waitLonger(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#offerBackoff.failed(key)
         if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
           volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
         if (!this.#stopped)

@@ -19,12 +19,14 @@ import {
 import type { HeldLock, HeldLocks, LockKind, LockRange } from '../../protocol/locks/held-locks.ts'
 import type { LockClaims } from '../consensus/lock-claims.ts'
 import type { World } from '../world/world.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
+import { pauseAfter } from '../jobs/backoff.ts'
+import type { Pauses } from '../jobs/backoff.ts'
 
 /**
  * Between two questions whether another node has given up a lock: random, doubling up to a limit.
  */
-const PAUSE_MS = 8
-const PAUSE_MS_MAX = 50
+const PAUSES: Pauses = { firstMs: 8, longestMs: 50 }
 
 /** The user whose work locks order: a mount. */
 export interface LockUser {
@@ -64,7 +66,7 @@ interface Table {
   /** The locks that this node holds for them. */
   claimed: HeldLocks
   /** Changes, one after the other. */
-  last: Promise<unknown>
+  readonly queue: SerialQueue
   /** Changes under way and callers that wait for one. */
   uses: number
   /** How often it has changed, and who is to be told. */
@@ -114,22 +116,22 @@ export class FileLocks {
     { wait, signal }: { readonly wait: boolean; readonly signal: AbortSignal },
   ): Promise<boolean> {
     return this.#using(change, async (table) => {
-      for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
+      for (let attempt = 1; ; attempt++) {
         let seen = 0
-        const outcome = await inTurn(table, () => {
+        const outcome = await table.queue.run(() => {
           seen = table.changes
           return this.#take(table, change, kind, wait, signal)
         })
         if (outcome === 'taken' || !wait) return outcome === 'taken'
         if (outcome === 'busy here') await nextChange(table, seen, signal)
-        else await this.#pause(pauseMs, signal)
+        else await this.#pause(pauseAfter(attempt, PAUSES), signal)
       }
     })
   }
 
   async unlock({ owner, file, family, range }: LockChange): Promise<void> {
     await this.#using({ file, family }, (table) =>
-      inTurn(table, async () => {
+      table.queue.run(async () => {
         const held = withLock(this.#heldBy(table, owner), range, undefined)
         this.#put(table, owner, held)
         await this.#giveUp(table)
@@ -249,8 +251,8 @@ export class FileLocks {
     let table = this.#tables.get(key)
     if (table === undefined) {
       const [owners, changed] = [new Map(), new Set<() => void>()]
-      const last = Promise.resolve()
-      table = { file, family, owners, claimed: [], last, uses: 0, changes: 0, changed }
+      const queue = new SerialQueue()
+      table = { file, family, owners, claimed: [], queue, uses: 0, changes: 0, changed }
       this.#tables.set(key, table)
     }
     table.uses++
@@ -283,12 +285,6 @@ function keyOf(file: NodeId, family: LockFamily): string {
 function told(table: Table): void {
   table.changes++
   for (const wake of table.changed) wake()
-}
-
-function inTurn<Result>(table: Table, run: () => Promise<Result>): Promise<Result> {
-  const done = table.last.then(run)
-  table.last = done.catch(() => undefined)
-  return done
 }
 
 /** Resolves when the locks of a file have changed since they were seen. */

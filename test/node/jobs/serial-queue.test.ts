@@ -1,0 +1,44 @@
+// A serial queue: one after the other, in order, whatever fails.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { SerialQueue } from '../../../node/jobs/serial-queue.ts'
+
+describe('serial queue', () => {
+  test('work runs one after the other, in the order in which it was asked for', async () => {
+    const queue = new SerialQueue()
+    const steps: string[] = []
+    const work = (name: string) => async (): Promise<string> => {
+      steps.push(`${name} begins`)
+      await Promise.resolve()
+      steps.push(`${name} ends`)
+      return name
+    }
+    const results = await Promise.all([queue.run(work('a')), queue.run(work('b'))])
+    assert.deepEqual(results, ['a', 'b'])
+    assert.deepEqual(steps, ['a begins', 'a ends', 'b begins', 'b ends'])
+  })
+
+  test('a failure is of its caller alone', async () => {
+    const queue = new SerialQueue()
+    const failing = queue.run(() => Promise.reject(new Error('no')))
+    const throwing = queue.run(() => {
+      throw new Error('never')
+    })
+    const next = queue.run(() => 'done')
+    await assert.rejects(failing, { message: 'no' })
+    await assert.rejects(throwing, { message: 'never' })
+    assert.equal(await next, 'done')
+  })
+
+  test('it is idle when all that was asked for has ended', async () => {
+    const queue = new SerialQueue()
+    const ended = Promise.withResolvers<void>()
+    let isIdle = false
+    queue.run(() => ended.promise).catch(() => undefined)
+    const idle = queue.idle().then(() => (isIdle = true))
+    await new Promise(setImmediate)
+    assert.equal(isIdle, false)
+    ended.reject(new Error('no'))
+    await idle
+  })
+})
