@@ -7,9 +7,12 @@ import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { debuglog } from 'node:util'
 import v8 from 'node:v8'
+import { findBundle } from './bundle.mjs'
 import { hideTicket } from './hidden-ticket.mjs'
+import { nameSourcesInTraces } from './source-positions.mjs'
 
 const NODE_MAJOR_MIN = 24
 const here = dirname(fileURLToPath(import.meta.url))
@@ -30,12 +33,25 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     'maglev-deopt-data-on-background',
   ])
     v8.setFlagsFromString(`--no-${flag}`)
-  // Compiled code is cached beside the packages, not in a folder that others can write to: this
-  // halves the time to start.
-  module.enableCompileCache(join(here, '..', 'node_modules', '.cache', 'compiled'))
-  await import('./main.ts')
+  await runHere()
 } else {
   runInstalled()
+}
+
+/** From the bundle; from the sources if it is not of them, or SHOAL_FROM_SOURCE is set, not to 0. */
+async function runHere() {
+  const root = join(here, '..')
+  const asked = !['', '0'].includes(process.env.SHOAL_FROM_SOURCE ?? '')
+  const { folder, reason } = asked ? { reason: 'SHOAL_FROM_SOURCE is set' } : findBundle(root)
+  // NODE_DEBUG=shoal shows it.
+  const debug = debuglog('shoal')
+  if (folder === undefined) debug('runs from the sources: %s', reason)
+  else debug('runs from the bundle %s', folder)
+  // Keeps compiled code where others cannot write: half of the time to start.
+  module.enableCompileCache(join(folder ?? join(root, 'node_modules', '.cache'), 'compiled'))
+  if (folder === undefined) return import('./main.ts')
+  nameSourcesInTraces(folder)
+  return import(pathToFileURL(join(folder, 'main.js')).href)
 }
 
 function runInstalled() {

@@ -1,12 +1,14 @@
-// What `npm start` and `npm test` run first, on any Node from 20: bring the clone up to date, or do nothing. After it
-// node_modules is what package-lock.json says, each package with the hash there (with the pinned Node at
-// node_modules/.bin/node); the WASM kernels are newer than their sources; and `npx shoal` finds the command by a link (not
-// by a `bin` in package.json: npx of npm 10 and 11 fails on a bin of the folder that it is in). No package runs a program
-// of its own. Output goes to stderr.
+// What `npm start` and `npm test` run first, on any Node from 20: bring the clone up to date, or do
+// nothing. After it node_modules is what package-lock.json says, each package with the hash there
+// (with the pinned Node at node_modules/.bin/node); the WASM kernels are newer than their sources;
+// `npx shoal` finds the command by a link (not by a `bin` in package.json: npx of npm 10 and 11
+// fails on a bin of the folder that it is in); and the bundle in dist/ is of the sources as they
+// are (build-bundle.mjs). No package runs a program of its own. Output goes to stderr.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findBundle } from '../cli/bundle.mjs'
 
 const NODE_MAJOR_MIN = 24
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -17,6 +19,7 @@ if (!packagesAreCurrent()) install()
 if (!existsSync(PINNED_NODE)) linkNode()
 if (!existsSync(join(bin, 'shoal'))) symlinkSync('../../cli/shoal.mjs', join(bin, 'shoal'))
 await import('./build-kernels.mjs')
+if (findBundle(root).folder === undefined) bundle()
 
 function install() {
   console.error('shoal: installing packages, Node included (once, about 500 MB on disk)')
@@ -52,6 +55,16 @@ function linkNode() {
       `there is no Node for ${platform}-${arch} among the packages, and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
     )
   symlinkSync(execPath, PINNED_NODE)
+}
+
+/** Only the time to start depends on it: without a bundle the program runs from its sources. */
+function bundle() {
+  console.error('shoal: bundling the program')
+  const script = join(root, 'scripts', 'build-bundle.mjs')
+  const { status, error } = spawnSync(PINNED_NODE, [script], { stdio: ['ignore', 2, 2] })
+  if (status === 0) return
+  const how = error?.message ?? `exit code ${status}`
+  console.error(`shoal: bundling failed (${how}): it runs from the sources, and starts slowly`)
 }
 
 /** npm keeps a copy of the lock of what it has installed; a package for another platform is missing there by right. */

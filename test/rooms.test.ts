@@ -18,7 +18,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   cli: ['node', 'protocol'],
   simulations: ['node', 'protocol'],
   bench: ['cli', 'node', 'protocol', 'test'],
-  scripts: ['protocol'],
+  scripts: ['cli', 'protocol'],
   test: ['bench', 'cli', 'node', 'protocol', 'scripts', 'simulations'],
 }
 

@@ -1,0 +1,109 @@
+// Bundles the program into a new folder in dist/, with packages that have native parts left
+// outside, and then names that folder in dist/bundle.json with the list of what it was made of,
+// which cli/bundle.mjs reads. The command, each module that is loaded when it is needed, and each
+// thread are files there, beside the WASM kernels and the source maps. setup.mjs runs this, with
+// the pinned Node, when there is no bundle of the sources as they are.
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+import { BUNDLES, MANIFEST, PACKAGES } from '../cli/bundle.mjs'
+
+/** Packages that find files of their own beside their code: native addons. */
+const OUTSIDE = ['@napi-rs/blake-hash', 'classic-level', 'fuse-native', 'koffi']
+const KERNELS = ['protocol/kernels/galois.wasm', 'protocol/kernels/gear.wasm']
+/** Older bundles stay for a while: nodes that run from one have yet to load parts of it. */
+const KEPT = 3
+
+/** A thread that is started by the name of its file. */
+const THREAD = /new URL\('\.\/([\w-]+)\.ts', import\.meta\.url\)/g
+/** Right in a bundle as it is: a kernel beside the file, and a package. */
+const PORTABLE = /new URL\(`\$\{name\}\.wasm`, import\.meta\.url\)|import\.meta\.resolve\('[a-z]/g
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** Path -> size and modification time, as they were before it was read. */
+const inputs = {}
+
+const folder = join(root, BUNDLES, `bundle-${Date.now()}-${process.pid}`)
+mkdirSync(folder, { recursive: true })
+try {
+  await build()
+  writeManifest()
+} catch (error) {
+  rmSync(folder, { recursive: true, force: true })
+  throw error
+}
+removeOld()
+
+async function build() {
+  for (const path of [PACKAGES, relative(root, fileURLToPath(import.meta.url)), ...KERNELS])
+    note(path)
+  const bundle = await rolldown({
+    cwd: root,
+    input: { main: 'cli/main.ts' },
+    platform: 'node',
+    external: [/^node:/, ...OUTSIDE],
+    // The files that Node would load, where a package has others for browsers and bundlers.
+    resolve: { mainFields: ['main'] },
+    plugins: [{ name: 'sources', load: noteSource, transform: placeThreads }],
+  })
+  await bundle.write({
+    dir: folder,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+    comments: false,
+  })
+  await bundle.close()
+  for (const path of KERNELS) copyFileSync(join(root, path), join(folder, basename(path)))
+}
+
+function noteSource(id) {
+  if (isSource(id)) note(relative(root, id))
+}
+
+function note(path) {
+  const { size, mtimeMs } = statSync(join(root, path))
+  inputs[path] = [size, mtimeMs]
+}
+
+/** A thread becomes a file of its own beside the others. */
+function placeThreads(code, id) {
+  if (!isSource(id) || !code.includes('import.meta')) return undefined
+  if (code.replaceAll(THREAD, '').replaceAll(PORTABLE, '').includes('import.meta'))
+    throw new Error(`${id}: this use of import.meta would not work in the bundle`)
+  const placed = code.replaceAll(THREAD, (_whole, name) => {
+    this.emitFile({ type: 'chunk', id: join(dirname(id), `${name}.ts`), fileName: `${name}.js` })
+    return `new URL('./${name}.js', import.meta.url)`
+  })
+  return { code: placed, map: null }
+}
+
+function isSource(id) {
+  return id.startsWith(root) && !id.includes('/node_modules/')
+}
+
+/** Whole or not at all. */
+function writeManifest() {
+  const unfinished = join(folder, 'bundle.json')
+  writeFileSync(unfinished, JSON.stringify({ folder: basename(folder), inputs }))
+  renameSync(unfinished, join(root, MANIFEST))
+}
+
+function removeOld() {
+  const oldestFirst = readdirSync(join(root, BUNDLES))
+    .filter((name) => /^bundle-\d/.test(name))
+    .sort()
+  for (const name of oldestFirst.slice(0, -KEPT))
+    rmSync(join(root, BUNDLES, name), { recursive: true, force: true })
+}
