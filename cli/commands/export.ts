@@ -1,6 +1,5 @@
 // `shoal export`: what is at a path as a CAR file, for the IPFS world or sealed. The file appears
 // under its name only when it is whole.
-import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'
 import { addConsistency } from '../arguments.ts'
@@ -79,7 +78,7 @@ async function writeFile(
   parts: AsyncIterable<Uint8Array>,
   root: () => string | undefined,
 ): Promise<void> {
-  const temporary = `${out}.${randomUUID()}.part`
+  const temporary = `${out}.${crypto.randomUUID()}.part`
   try {
     const file = await open(temporary, 'wx')
     try {

@@ -1,7 +1,6 @@
 // `shoal get`: files and trees of the namespace onto this machine. A file appears under its name
 // only when it is whole, and what is there already with the same size and time is left alone, so
 // that an interrupted get is repeated to go on.
-import { randomUUID } from 'node:crypto'
 import { closeSync, futimesSync, lstatSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import {
   constants,
@@ -300,7 +299,7 @@ async function replace(
   target: string,
   make: (temporary: string) => Promise<void> | void,
 ): Promise<void> {
-  const temporary = join(dirname(target), `.shoal-${randomUUID()}`)
+  const temporary = join(dirname(target), `.shoal-${crypto.randomUUID()}`)
   try {
     await make(temporary)
     renameSync(temporary, target)
