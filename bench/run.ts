@@ -3,7 +3,7 @@
 // and on three (nodes.ts); the mount beside other file systems (mount.ts); a cold tier beside other
 // programs that use an S3 server (cold.ts); shards to a peer; repair (repair.ts); reads from others
 // (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change shows
-// elsewhere (visible.ts); Reed-Solomon beside a native library; and how costs grow with what there
+// elsewhere (visible.ts); how soon the command and a node start (start.ts); Reed-Solomon beside a native library; and how costs grow with what there
 // is (growth.ts, in its small form).
 //   --mib N (1024), --files N (5000), --nodes 1,3: sizes
 //   --only PART,...: some of PARTS
@@ -49,6 +49,7 @@ interface Figures {
 }
 
 const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  start: () => program(new URL('./start.ts', import.meta.url)),
   growth: () => program(new URL('./growth.ts', import.meta.url)),
   'reed-solomon': () => program(new URL('./reed-solomon.ts', import.meta.url)),
   shards: async (folder) => {
