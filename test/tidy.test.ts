@@ -38,6 +38,27 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
   /\b(randomBytes|randomUUID|randomInt|randomFill(Sync)?|getRandomValues)\b/,
 ]
 
+/** Folders whose comments are plain: they begin with a noun or verb, and keep to the width. */
+const PLAIN = /^(cli|protocol|node)\/(?!control\/)/
+
+/** Too near to FILE_LINES_MAX for their comments to be wrapped: to be split first. */
+const UNWRAPPED: readonly string[] = [
+  'node/checkpoint/checkpoints.ts',
+  'node/consensus/lock-claims.ts',
+  'node/consensus/strong.ts',
+  'node/log/volume.ts',
+  'node/mount/operations.ts',
+  'node/stripes/packer.ts',
+  'node/sync/swarm.ts',
+  'node/tree/namespace.ts',
+  'node/world/libp2p/network.ts',
+]
+
+const COLUMNS_MAX = 100
+
+/** "What becomes of..." instead of "The result of..." */
+const FREE_RELATIVE = /(?:\/\*\*\s+(?:\* )?|^\/\/ )(?:What|Who|Whom|Whose|Of|Where)\b.*/g
+
 test('every file is reached from an entry', () => {
   const product = ENTRIES.filter((path) => byPath.has(path))
   const reachedByProduct = reachable(product)
@@ -82,6 +103,27 @@ test('no source has words that do not belong in it', () => {
       .flatMap(({ path, text }) =>
         BANNED_TEXTS.flatMap((banned) => found(path, text, banned.text, banned.why)),
       ),
+  )
+})
+
+test('a docstring, and the head of a file, begin with what the thing is or does', () => {
+  none(
+    files
+      .filter(({ path }) => PLAIN.test(path))
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(FREE_RELATIVE)].map(
+          ({ 0: found, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${found}`,
+        ),
+      ),
+  )
+})
+
+test('comments keep to the width that the formatter gives to code', () => {
+  const wide = new RegExp(`^(?=\\s*(//|/?\\*)).{${COLUMNS_MAX + 1}}`)
+  none(
+    files
+      .filter(({ path }) => PLAIN.test(path) && !UNWRAPPED.includes(path))
+      .flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)),
   )
 })
 

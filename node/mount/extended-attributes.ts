@@ -24,7 +24,7 @@ import {
 } from './posix-acl.ts'
 
 const S_ISGID = 0o2000
-/** What Shoal tells of a file, and nobody sets. */
+/** The prefix of attributes that Shoal reports of a file, and nobody sets. */
 const TOLD = 'user.shoal.'
 const STATE = `${TOLD}state`
 const NAMESPACES = ['user.', 'trusted.', 'security.']
@@ -58,7 +58,9 @@ export async function readXattr(
   return getXattr(parts.namespace, target, keptName(name), mode)
 }
 
-/** Of a file, where it would be read from. Nobody is asked for that. */
+/**
+ * The value of a file's attribute that says where it would be read from. Nobody is asked for that.
+ */
 async function toldXattr(
   { namespace, contents }: { readonly namespace: Namespace; readonly contents: FileContents },
   target: ViewTarget,
@@ -85,7 +87,7 @@ function isAclName(name: XattrName): boolean {
   return name === ACCESS_ACL || name === DEFAULT_ACL
 }
 
-/** What is stored and none counts for nothing: the kernel would let nobody near it. */
+/** A stored access control list; a malformed one is ignored, or the kernel would let nobody in. */
 function aclOf(namespace: Namespace, target: ViewTarget, name: XattrName): Uint8Array | undefined {
   const value = namespace.xattrs.get(target, name)
   return value !== undefined && isAcl(value) ? value : undefined

@@ -13,10 +13,10 @@ import type { RemoteChanges } from './remote-changes.ts'
 import { isNameless } from './open-files.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
-/** Of open(2), on Linux. */
+/** A flag of open(2), on Linux. */
 const O_TRUNC = 0o1000
 
-/** Of fallocate(2). */
+/** A flag of fallocate(2). */
 const KEEP_SIZE = 1
 const PUNCH_HOLE = 2
 const ZERO_RANGE = 16
@@ -30,7 +30,7 @@ export interface FileHandlesComponents {
   readonly namespace: Pick<Namespace, 'attributes' | 'nowNs' | 'volume'>
   readonly files: OpenFiles
   readonly cache: RemoteChanges
-  /** Whose room there is for what is written. */
+  /** The store whose room limits writes. */
   readonly store: Pick<Store, 'space'>
   /** Closing does not wait for the disk. */
   readonly isAsync: boolean
@@ -83,7 +83,8 @@ export class FileHandles {
   async write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {
     const { signal } = this.#c
     const file = this.#file(handle)
-    // What is appended goes behind whatever has come, and so does who goes by a size that is told.
+    // Appended data goes behind all that has come, and a writer that goes by a reported size does
+    // so too.
     if (position === 'end' || position > file.seen.size) this.#c.files.see(file)
     await this.#edit(file, (editor) =>
       editor.write(position === 'end' ? editor.size : position, bytes, { signal }),
@@ -110,8 +111,8 @@ export class FileHandles {
   }
 
   /**
-   * Where data, or a hole, begins or goes on, as lseek(2) with SEEK_DATA or SEEK_HOLE. throws
-   * 'ENXIO'.
+   * The position from which data, or a hole, begins or continues, as lseek(2) with SEEK_DATA or
+   * SEEK_HOLE. throws 'ENXIO'.
    */
   async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
     const { files, signal } = this.#c
@@ -234,8 +235,8 @@ export class FileHandles {
   }
 
   /**
-   * Of what the kernel found by a name, which may be gone, or another file's, by now: then it is to
-   * look again.
+   * Opens a file that the kernel found by a name, which may be gone, or another file's, by now:
+   * then it is to look again.
    */
   #openNamed(target: FileTarget): number {
     const { files, namespace } = this.#c

@@ -1,5 +1,5 @@
-// What a mount driver serves: an inode-based asynchronous file system. Drivers know nothing of
-// Shoal beyond this file.
+// The interface that a mount driver serves: an inode-based asynchronous file system. Drivers know
+// nothing of Shoal beyond this file.
 import type { LockFamily } from '../../protocol/locks/claim.ts'
 import type { LockKind, LockRange } from '../../protocol/locks/held-locks.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
@@ -122,7 +122,7 @@ export interface FileSystem {
 
 /** Locks of fcntl(2) and flock(2). */
 export interface Locks {
-  /** What is in the way of a lock. throws 'ENOLCK'. */
+  /** The lock that is in the way of another. throws 'ENOLCK'. */
   test(inode: number, request: LockRequest): Promise<LockInTheWay | undefined>
   /**
    * Lock or unlock. returns false if it is not to wait, and somebody else has the lock.
@@ -179,13 +179,13 @@ export interface FileSystemSpace {
   readonly blocksFree: number
 }
 
-/** Who asks. */
+/** The process that asks. */
 export interface Caller {
   readonly uid: number
   readonly gid: number
 }
 
-/** Who makes something, and which permission bits it does not get. */
+/** The process that makes something, and the permission bits that are masked. */
 export interface Maker extends Caller {
   readonly umask: number
 }
@@ -198,7 +198,8 @@ export interface SetXattr {
 }
 
 /**
- * What a driver offers to the file system: make the kernel forget what a remote change made stale.
+ * The invalidation that a driver offers to the file system: make the kernel forget what a remote
+ * change made stale.
  */
 export interface Invalidator {
   /** Attributes and cached content of an inode. */

@@ -22,7 +22,7 @@ interface Page {
   /** Keys between which it lies, the second included; undefined for the ends of the folder. */
   readonly after: ByteString | undefined
   readonly last: ByteString | undefined
-  /** Of the names it had when it was first read, in order. */
+  /** Marks of the names it had when it was first read, in order. */
   readonly marks: Uint32Array
 }
 
@@ -78,7 +78,7 @@ export class FolderListing {
     return found.map(({ name, target }, index) => ({ name, target, cookie: first + index }))
   }
 
-  /** What is left of a page. */
+  /** Reads a page again, as far as its names are left. */
   async #again({ first, after, last, marks }: Page): Promise<readonly ListingEntry[]> {
     const found: ListingEntry[] = []
     let next = 0

@@ -42,7 +42,7 @@ export class InodeTable {
     this.#byKey.set(keyOf(root), ROOT_INODE)
   }
 
-  /** What a number stands for. throws 'ESTALE'. */
+  /** The object that a number stands for. throws 'ESTALE'. */
   target(inode: number): ViewTarget {
     const known = this.#byNumber.get(inode)
     if (known === undefined)

@@ -25,8 +25,8 @@ export interface MountLocksComponents {
 export class MountLocks implements Locks, LockUser {
   readonly #c: MountLocksComponents
   /**
-   * Who has locked what through a handle: an open file description, which goes with it, is not told
-   * apart otherwise.
+   * Owners of locks by the handle through which they locked: an open file description, which goes
+   * with it, is not told apart otherwise.
    */
   readonly #byHandle = new Map<number, { readonly file: NodeId; readonly owners: Set<string> }>()
 

@@ -43,7 +43,7 @@ export interface VolumeMountOptions {
   readonly readOnly: boolean
   readonly allowOther: boolean
   readonly nonEmpty: boolean
-  /** What shows as the root; the volume's without. */
+  /** The object shown as the root; the volume's root if undefined. */
   readonly root: ViewTarget | undefined
   readonly owner: ShownOwner
   /** How long reading waits for peers that have the data (ReadTimeouts). */

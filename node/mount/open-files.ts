@@ -42,8 +42,8 @@ export interface OpenFile {
   /** Why these handles may not even read: their locks ran out. */
   lost: ShoalError | undefined
   /**
-   * What it began with, if it has no name and is known to this mount alone: then nothing of it is
-   * logged.
+   * The version it began with, if it has no name and is known to this mount alone: then nothing of
+   * it is logged.
    */
   nameless: FileVersion | undefined
   /** Its last name was removed through this mount. */
@@ -54,7 +54,7 @@ export interface OpenFile {
   hold: Lease
 }
 
-/** What a file without a name began with. */
+/** The first version of a file without a name. */
 const UNWRITTEN: FileVersion = {
   content: { kind: 'inline', bytes: new Uint8Array() },
   size: 0,
@@ -160,10 +160,7 @@ export class OpenFiles {
     return file.reader.reader
   }
 
-  /**
-   * What a file holds, with what was written and is in no version yet, to copy from until the lease
-   * ends.
-   */
+  /** The content of a file to copy from, with unlogged writes, until the lease ends. */
   async copySource(
     file: OpenFile,
     signal: AbortSignal,
@@ -181,7 +178,7 @@ export class OpenFiles {
     if (refused !== undefined) throw refused
   }
 
-  /** What was written is gone. */
+  /** Refuses further use of a file whose writes are lost. */
   refuse(file: OpenFile, reason: unknown): void {
     file.refused = asShoalError(reason)
     endEdit(file)
@@ -330,7 +327,7 @@ export function withEdits(logged: Attributes, open: OpenFile | undefined): Attri
   const { editor, seen, target } = open
   const changedNs = open.changedNs > logged.changedNs ? open.changedNs : logged.changedNs
   if (editor === undefined) {
-    // What it became when it was written to is known to its handles alone.
+    // The version after a write is known to its handles alone.
     const isCopy = target.kind === 'inode' && target.version !== undefined
     return isCopy ? { ...logged, ...sizesOf(seen), changedNs } : { ...logged, changedNs }
   }
@@ -339,7 +336,7 @@ export function withEdits(logged: Attributes, open: OpenFile | undefined): Attri
   return { ...logged, sizeBytes, allocatedBytes, modifiedNs, changedNs }
 }
 
-/** What its handles edit and read. */
+/** The version that its handles edit and read. */
 function seenBy({ nameless, seen }: OpenFile): FileVersion {
   return nameless ?? seen
 }

@@ -47,11 +47,11 @@ const BLOCK_BYTES = 4096
 export interface VolumeFileSystemComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
-  /** Whose space is that of the file system. */
+  /** The store whose space is that of the file system. */
   readonly store: Pick<Store, 'space'>
   /** How changes are made, until the signal aborts. */
   readonly changing: (signal: AbortSignal) => Change
-  /** What shows as the root; the volume's without. */
+  /** The object shown as the root; the volume's root if undefined. */
   readonly root?: ViewTarget | undefined
   readonly owner?: ShownOwner | undefined
   /** close(2) does not wait for the disk; false without. */

@@ -28,7 +28,7 @@ interface Entry {
   readonly tag: number
   /** rwx. */
   readonly permissions: number
-  /** Of a named user or group. */
+  /** The id of a named user or group. */
   readonly id: number
 }
 

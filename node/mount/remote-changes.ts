@@ -1,5 +1,5 @@
-// What the kernel caches of a volume, taken back when a change comes from elsewhere (another node,
-// or this node's other doors). What the mount itself changes the kernel knows of.
+// Invalidates the kernel's caches of a volume when a change comes from elsewhere (another node, or
+// this node's other doors). What the mount itself changes the kernel knows of.
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -73,7 +73,7 @@ export class RemoteChanges {
     return result
   }
 
-  /** Where a file shows under its own name, alone. */
+  /** The places where a file shows under its own name, alone. */
   #plainNames(target: ViewTarget): [NodeId, Name][] {
     const { namespace } = this.#c
     const { view } = namespace.volume

@@ -1,5 +1,5 @@
-// Whose everything is in a mount, where the ids that other machines use mean nothing on this one:
-// as of the options uid, gid and umask of mount(8) for file systems without owners.
+// The owner of everything shown in a mount, where the ids that other machines use mean nothing on
+// this one: as the options uid, gid and umask of mount(8) for file systems without owners.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { AttributeChange } from './file-system.ts'
@@ -17,7 +17,7 @@ export function shownAs<Shown extends NodeAttributes>(attributes: Shown, owner: 
   return { ...attributes, mode: attributes.mode & ~umask, ...ownerOf(owner) }
 }
 
-/** What of it is given. */
+/** The given parts of it. */
 export function ownerOf({ uid, gid }: ShownOwner): {
   readonly uid?: number
   readonly gid?: number

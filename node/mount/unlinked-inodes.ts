@@ -17,9 +17,9 @@ import type { FileTarget, OpenFiles } from './open-files.ts'
 interface Nameless {
   /** By whom, and how, if it never had a name. */
   readonly made: { readonly mode: number; readonly maker: Maker } | undefined
-  /** What is known of it beside its content. */
+  /** Its attributes, without its content. */
   attributes: NodeAttributes
-  /** What somebody asked for since it was made. */
+  /** The attributes that were set since it was made. */
   changed: AttributeValues
 }
 
@@ -87,7 +87,7 @@ export class UnlinkedInodes {
     return this.#byId.get(id)
   }
 
-  /** Of what has a name, too. */
+  /** The attributes, also of objects that have a name. */
   attributes(target: ViewTarget): NodeAttributes {
     return this.get(target)?.attributes ?? this.#c.namespace.attributes(target)
   }

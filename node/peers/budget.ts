@@ -1,12 +1,12 @@
-// What peers may cost this node: for each kind of cost a bucket of tokens per peer, and one for all
-// peers together. Work that was useful costs nothing here: what is counted is what was refused, of
-// no use, or asked for by nobody. Numbers and reasons: docs/limits.md. Memory: a record per peer
-// that cost something lately, KNOWN_MAX at most.
+// Budgets of the cost of peers for this node: for each kind of cost a bucket of tokens per peer,
+// and one for all peers together. Work that was useful costs nothing here: what is counted is what
+// was refused, of no use, or asked for by nobody. Numbers and reasons: docs/limits.md. Memory: a
+// record per peer that cost something lately, KNOWN_MAX at most.
 //
 // For whoever serves peers, the gentlest first:
-//   take(peer, cost, amount)          takes it, or says that there is no room: leave the thing undone, or for later
-//   spend(peer, cost, amount)         it is spent already. Who spends what it does not have is cut off for a while
-//   giveBack(peer, cost, amount)      of what is held, not used up ('shards'), when it is held no more
+//   take(peer, cost, amount)      takes it, or says that there is no room: drop or delay the work
+//   spend(peer, cost, amount)     spends it in any case; who overspends is cut off for a while
+//   giveBack(peer, cost, amount)  returns a cost that is held, not used up ('shards'), at its end
 // `peer` is who is answerable: the peer that sent it, or of what is signed and comes by way of
 // others its author.
 import type { PeerId } from '../../protocol/ids.ts'
@@ -36,9 +36,9 @@ export type Cost =
   | 'shards'
 
 export interface Allowances {
-  /** Of what is given back, nothing comes back by itself. */
+  /** The allowance of one peer; of costs that are given back, nothing comes back by itself. */
   readonly peer: Allowance
-  /** Of all peers together. Absent: as much as they have one by one. */
+  /** The allowance of all peers together. Absent: as much as they have one by one. */
   readonly all?: Allowance
   /** In words, after "more than it may of". */
   readonly words: string
@@ -68,7 +68,7 @@ const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   },
 }
 
-/** What a new channel counts for, in bytes of 'signals'. */
+/** The cost of a new channel, in bytes of 'signals'. */
 export const CHANNEL_BYTES: number = 16 * 1024
 
 /** The first time; twice as long each time after that, until there was none for STRIKE_MS. */
@@ -93,7 +93,7 @@ export class PeerBudgets {
   readonly #clock: Pick<Clock, 'now'>
   readonly #security: RecordSecurity | undefined
   readonly #allowances: Readonly<Record<Cost, Allowances>>
-  /** Who was charged last is last. */
+  /** Accounts by the time of their last charge, the latest last. */
   readonly #accounts = new Map<PeerId, Account>()
   readonly #all = new Map<Cost, TokenBucket>()
   readonly #listeners = new Set<(peer: PeerId) => void>()
@@ -159,7 +159,7 @@ export class PeerBudgets {
     account.strikes++
     const forMs = pauseAfter(account.strikes, CUT_OFFS)
     account.cutOff = { cost, until: (now + forMs) as Instant }
-    // What is under way still is spent meanwhile; after that it begins anew.
+    // Tokens under way are spent meanwhile; after that it begins anew.
     own.giveBack(Infinity, now)
     this.#security?.({
       kind: 'peer-costly',
@@ -185,7 +185,7 @@ export class PeerBudgets {
     return account
   }
 
-  /** Of those that are not cut off, who was charged longest ago. */
+  /** Forgets the account, of those not cut off, that was charged longest ago. */
   #forgetOne(): void {
     for (const peer of this.#accounts.keys()) {
       if (this.cutOffOf(peer) !== undefined) continue

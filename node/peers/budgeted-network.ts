@@ -17,13 +17,13 @@ import { CHANNEL_BYTES } from './budget.ts'
 import type { PeerBudgets } from './budget.ts'
 
 /**
- * What a message that no honest peer sends counts for, in ms: its bytes are few, and a peer that
- * sends one sends more.
+ * The cost of a message that no honest peer sends, in ms: its bytes are few, and a peer that sends
+ * one sends more.
  */
 const FAULT_MS = 100
 /**
- * What gossip of no use costs at least, in ms: the network has decrypted and verified it before it
- * is heard here.
+ * The least cost of useless gossip, in ms: the network has decrypted and verified it before it is
+ * heard here.
  */
 const IGNORED_MS = 1
 

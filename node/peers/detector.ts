@@ -1,4 +1,4 @@
-// Who is there: each peer is online, late or gone, by how long nothing was heard of it
+// Detects presence: each peer is online, late or gone, by how long nothing was heard of it
 // (protocol/detector). Silence counts only while this node itself ran: it starts at zero with the
 // node, and anew when the node finds that it stood still (a suspended laptop), so that neither a
 // restart of everything nor a long sleep makes anybody gone. What a peer did to its connection may
@@ -44,7 +44,7 @@ export interface Watched {
 export interface DetectorComponents {
   readonly clock: Clock
   readonly self: PeerId
-  /** Whom to tell changes of: for each volume its members. Others are forgotten. */
+  /** The members of each volume, of which changes are told. Others are forgotten. */
   readonly watched: () => readonly Watched[]
 }
 
@@ -63,7 +63,7 @@ export class Detector {
   readonly #beat: Beat
   readonly #known = new Map<PeerId, Known>()
   readonly #listeners = new Set<(peer: PeerId) => void>()
-  /** What listeners were told last, by grace and peer. */
+  /** The last state told to listeners, by grace and peer. */
   #told = new Map<string, Liveness>()
   #lookedAt: { readonly now: Instant; readonly wall: WallTime }
   #timer: Timer | undefined
@@ -158,7 +158,7 @@ export class Detector {
     return { now: clock.now(), wall: clock.wall() }
   }
 
-  /** What time it is; if this node stood still since the last regular look, silence begins anew. */
+  /** The time; if this node stood still since the last regular look, silence begins anew. */
   #look(): { now: Instant; wall: WallTime } {
     const time = this.#time()
     const { now, wall } = this.#lookedAt
@@ -173,7 +173,7 @@ export class Detector {
     return time
   }
 
-  /** Whose silence counts from now on. */
+  /** A new record of a peer, whose silence counts from now on. */
   #stranger(): Known {
     const silentSince = this.#lookedAt.now
     return { silentSince, intervals: firstIntervals(this.#beat), isHeard: false, hasHungUp: false }

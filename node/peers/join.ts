@@ -33,7 +33,7 @@ import { SerialQueue } from '../jobs/serial-queue.ts'
 const JOIN_MS: number = 30 * SECOND_MS
 /** A secret that is of no ticket is answered after so long. */
 const WRONG_MS: number = SECOND_MS
-/** Who was told that it was removed is not told again for so long. */
+/** A removed peer that was told so is not told again for this long. */
 const TOLD_MS: number = 10 * MINUTE_MS
 const TOLD_MAX = 1024
 
@@ -64,7 +64,7 @@ export class Joining {
    * Redemptions run one after the other: a ticket for one use serves one of two that come at once.
    */
   readonly #redeeming = new SerialQueue()
-  /** Who asked whether it was removed, and was, with when it was told last. */
+  /** Peers that asked whether they were removed, and were, with when they were told last. */
   readonly #told = new Map<PeerId, Instant>()
 
   constructor(components: JoinComponents) {

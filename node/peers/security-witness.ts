@@ -1,6 +1,6 @@
-// What this node holds of the security logs of others, so that none can be cut or changed
-// unnoticed: the newest head that each member told in a beacon, durably. Who asks is told what is
-// held of its own log. Cost: a small record a member.
+// Keeps the heads of others' security logs, so that none can be cut or changed unnoticed: the
+// newest head that each member told in a beacon, durably. Who asks is told what is held of its own
+// log. Cost: a small record a member.
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { equalBytes, fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
@@ -33,7 +33,7 @@ export interface SecurityWitnessComponents {
   readonly world: Pick<World, 'clock' | 'network'>
   readonly kv: Kv
   readonly record: RecordSecurity
-  /** Of any volume here. */
+  /** Whether a peer is a member of any volume here. */
   readonly isMember: (peer: PeerId) => boolean
 }
 
@@ -80,7 +80,7 @@ export class SecurityWitness {
       this.#held.set(peer, { ...known, sentMs })
       return
     }
-    // What it did not sign proves nothing later.
+    // A head that it did not sign proves nothing later.
     if (enforces('security-head-signed') && !isSecurityHeadOf(peer, security)) return
     const { number } = security
     const isBack = known !== undefined && number <= known.number
@@ -91,8 +91,8 @@ export class SecurityWitness {
   }
 
   /**
-   * What a member holds of this node's log. throws ShoalError 'unreachable', 'malformed',
-   * 'timeout'.
+   * Asks a member for the head of this node's log that it holds. throws ShoalError 'unreachable',
+   * 'malformed', 'timeout'.
    */
   async ask(peer: PeerId, signal: AbortSignal): Promise<SecurityHead | undefined> {
     const { clock, network } = this.#c.world
@@ -102,7 +102,7 @@ export class SecurityWitness {
       await channel.send([encodeSecurityQuestion()], deadline)
       const frame = await channel.receive(deadline)
       const held = frame === undefined ? undefined : decodeSecurityAnswer(frame)
-      // What this node did not sign, it did not say.
+      // A head that this node did not sign is not its own.
       if (held === undefined || !enforces('security-head-signed')) return held
       return isSecurityHeadOf(network.self, held) ? held : undefined
     } finally {

@@ -31,8 +31,8 @@ import type { Store } from '../store/store.ts'
 import type { Channel, Clock, Network } from '../world/world.ts'
 
 /**
- * What a volume says of its members and stripes; a StripeMap (node/shard-map/stripe-map.ts) says
- * it.
+ * The volume's facts about members and stripes for the server; a StripeMap
+ * (node/shard-map/stripe-map.ts) provides it.
  */
 export interface ShardAccess {
   isMember(peer: PeerId): boolean
@@ -44,7 +44,7 @@ export interface ShardAccess {
   stripe(id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined
 }
 
-/** What is asked for. */
+/** The object of a request. */
 export type Asked = { readonly stripe: StripeId } | { readonly chunk: ChunkId }
 
 export interface ShardServerHooks {
@@ -72,17 +72,17 @@ export interface ShardServerHooks {
 type Served = Pick<Network, 'self' | 'handle'>
 type Request<Kind extends ShardRequest['kind']> = Extract<ShardRequest, { kind: Kind }>
 
-/** What a put must match. */
+/** The terms that a put must match. */
 interface AdmittedPut {
   readonly stripe: StripeId
   readonly root: Uint8Array
   readonly header: Uint8Array
-  /** What is to be durable with it, and what to call if nothing comes of it. */
+  /** Writes to make durable with it, and a call for the case that nothing comes of it. */
   readonly writes: readonly KvWrite[]
   readonly cancel: () => void
 }
 
-/** Who puts so knows better. */
+/** Errors of puts by peers that know better. */
 const FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'malformed',
   'corrupt',
@@ -194,7 +194,7 @@ export class ShardServer {
     try {
       const giveBack = await this.#room.take(session.peer, length, session.signal)
       try {
-        // Who puts a shard again may do so because it was found damaged here.
+        // A shard may be put again because it was found damaged here.
         const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
         if (state === 'whole') await session.discard(length)
         else await this.#keep(put, index, await session.payload(length))
@@ -220,7 +220,10 @@ export class ShardServer {
     await this.#store.shards.put(stripe, index, header, shard, { verify: true })
   }
 
-  /** What a put must match. throws ShoalError, and the payload is not wanted. */
+  /**
+   * Checks a put, and returns the terms that it must match. throws ShoalError, and the payload is
+   * not wanted.
+   */
   #admitPut(peer: PeerId, { volume, header, index, length }: Request<'put'>): AdmittedPut {
     const access = this.#accessOfStorer(volume, peer)
     const { shardBytes, shardRoots } = decodeStripeHeader(header)

@@ -21,7 +21,7 @@ export class ShardSession {
   readonly #channel: Channel
   readonly #clock: Clock
   readonly #ended = new AbortController()
-  /** Of the step under way. */
+  /** The timer of the step under way. */
   #timer: Timer | undefined
 
   constructor(components: { channel: Channel; clock: Clock }) {

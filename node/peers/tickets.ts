@@ -20,11 +20,11 @@ import type { Clock } from '../world/world.ts'
 const PREFIX = STORE_PREFIXES.ticket
 const HASH_END: number = PREFIX.length + HASH_BYTES
 const ID_CHARS = 8
-/** Who used a ticket is told for so long after its end. */
+/** Users of a ticket are listed for this long after its end. */
 const REMEMBERED_MS: number = 90 * DAY_MS
 
 export interface GivenTicket {
-  /** Of its secret, as ticketSecretHash has it. */
+  /** The hash of its secret, by ticketSecretHash. */
   readonly hash: string
   readonly volume: VolumeId
   readonly role: Role
@@ -103,7 +103,7 @@ export class Tickets {
     await this.#keep(used, [{ kind: 'put', key: useKey(hash, peer), value }])
   }
 
-  /** Who used it, in the order in which they came. */
+  /** The users of a ticket, in the order in which they came. */
   async usesOf(hash: string): Promise<readonly TicketUse[]> {
     const uses: TicketUse[] = []
     for await (const [key, value] of this.#kv.scan(usesRange(hash))) {
@@ -149,7 +149,7 @@ export class Tickets {
   }
 }
 
-/** What a ticket is good for at a time. */
+/** The state of a ticket at a time. */
 export function stateOf(
   { usesLeft, expires, revokedMs }: GivenTicket,
   nowMs: WallTime,

@@ -3,8 +3,9 @@
 // make one file, a bundle; a file for each would cost more than all else that is done with a small
 // chunk. The bundle that was used least recently goes first.
 //
-// - Together they take at most `bytesMax`, and at most half of what the disk has free for others beside.
-// - None is the only copy of anything, and none counts as a copy: each may vanish, or be damaged, at any time.
+// - Together they take at most `bytesMax`, and at most half of what the disk has free for others.
+// - None is the only copy of anything, and none counts as a copy: each may vanish, or be damaged,
+//   at any time.
 // - What is read is checked against its id; what fails is forgotten. So nothing is ever synced.
 // - After a restart all are there that were, and count as unused alike.
 import { LRUCache } from 'lru-cache'

@@ -4,7 +4,7 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from './world.ts'
 
-/** What was not used is kept for so long. */
+/** Unused budget is kept for this long. */
 const BURST_MS: number = SECOND_MS
 
 export class Budget {

@@ -9,7 +9,7 @@ const ROOT = 0
 const OTHERS = 0o077
 const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
-/** What a new file system has: root's, and closed. */
+/** A folder of a new file system: root's, and closed. */
 const NOT_OURS = 'lost+found'
 
 /**

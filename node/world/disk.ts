@@ -151,7 +151,7 @@ class SystemFile implements DiskFile {
   }
 }
 
-/** What is left of `parts` when `count` bytes of them are done. */
+/** The rest of `parts` when `count` bytes of them are done. */
 function after(parts: readonly Uint8Array[], count: number): readonly Uint8Array[] {
   let skip = count
   for (const [i, part] of parts.entries()) {

@@ -28,7 +28,7 @@ const lockSchema: z.ZodType<HomeLock> = z.strictObject({
   key: hex(NONCE_BYTES + KEY_BYTES + TAG_BYTES),
 })
 
-/** What `home.key` says. */
+/** The content of `home.key`. */
 export interface HomeLock {
   readonly v: 1
   /** By what name systemd gives the secret. */
@@ -37,7 +37,7 @@ export interface HomeLock {
   readonly key: string
 }
 
-/** What a home is sealed with. */
+/** The key that seals a home. */
 export class HomeKey {
   readonly bytes: Uint8Array
   readonly #key: KeyObject
@@ -72,7 +72,7 @@ export class HomeKey {
   }
 }
 
-/** What is sealed of a file of the home. */
+/** The context to which a sealed file of the home is bound. */
 export function aboutFile(name: string): Uint8Array {
   return utf8(`file ${name}`)
 }
@@ -128,7 +128,9 @@ function wrapping(secret: Uint8Array, salt: Uint8Array): Promise<HomeKey> {
   })
 }
 
-/** What of a home is replaced as a whole when it is protected, and when it is so no more. */
+/**
+ * The parts of a home that are replaced as a whole when it is protected, and when it is so no more.
+ */
 const SWAPPED = ['identity.key', 'index', 'logs'] as const
 /** Beside each of them while that is made. */
 export type Form = 'sealed' | 'plain'
@@ -179,7 +181,7 @@ export interface LineSeal {
   readonly open: (line: string) => string
 }
 
-/** Of a home that is not protected. */
+/** The lines of a home that is not protected. */
 export const PLAIN_LINES: LineSeal = { seal: (line) => line, open: (line) => line }
 
 export function lineSeal(key: HomeKey): LineSeal {

@@ -1,4 +1,4 @@
-// What was received of frames that nobody has taken yet, by peer and in all. A peer that has too
+// Bounds the received frames that nobody has taken yet, by peer and in all. A peer that has too
 // much is not read from until some of it is taken: by itself, or when all have too much and it more
 // than its share of that. Few of its channels may wait so, since each may still be sent a window of
 // bytes; the next ones are broken.

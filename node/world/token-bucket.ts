@@ -5,7 +5,7 @@ import type { Instant } from '../../protocol/units.ts'
 
 export interface Allowance {
   readonly perSecond: number
-  /** What may be had at once after a rest. */
+  /** The amount available at once after a rest. */
   readonly burst: number
 }
 
@@ -30,8 +30,8 @@ export class TokenBucket {
   }
 
   /**
-   * Of more than a burst, there is room once the bucket is full: one thing of any size gets
-   * through.
+   * Whether an amount is available; more than a burst is once the bucket is full: one thing of any
+   * size gets through.
    */
   has(amount: number, now: Instant): boolean {
     return this.tokens(now) >= Math.min(amount, this.allowance.burst)

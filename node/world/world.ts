@@ -94,8 +94,7 @@ export interface DiskFile {
 export type Standing = 'member' | 'stranger' | 'nobody'
 
 /**
- * What becomes of a gossiped message: forwarded; or not; or not, and whoever delivered it is to
- * blame.
+ * The fate of a gossiped message: forwarded; or not; or not, and whoever delivered it is to blame.
  */
 export type Verdict = 'accept' | 'ignore' | 'reject'
 
@@ -105,7 +104,7 @@ export type TopicListener = (message: Uint8Array, from: PeerId) => Verdict
 export interface HandleOptions {
   /** To strangers too, not to members alone. */
   readonly forStrangers?: boolean
-  /** Of what a remote may send: a larger frame breaks the channel before any of it is kept. */
+  /** Limit for frames of a remote: a larger one breaks the channel before any of it is kept. */
   readonly frameMax?: number
 }
 
@@ -130,8 +129,9 @@ export interface Network {
   /** Hang up on a peer, whatever it is. */
   disconnect(peer: PeerId): Promise<void>
   /**
-   * Who is what, asked at each connection. To be called again when somebody has become something
-   * else: whoever is not connected as what it is by now is hung up on, and may connect again.
+   * Sets the standing of peers, asked at each connection. To be called again when somebody has
+   * become something else: whoever is not connected as what it is by now is hung up on, and may
+   * connect again.
    */
   gate(standing: (peer: PeerId) => Standing): void
   onConnect(listener: (peer: PeerId) => void): void
@@ -208,21 +208,23 @@ export interface Tiers {
 }
 
 export interface TierOptions {
-  /** What errors call the tier. */
+  /** The name of the tier in errors. */
   readonly name: string
-  /** Of all puts together, and of all gets together; unlimited if not said. */
+  /** The limit for all puts together, and for all gets together; unlimited if undefined. */
   readonly bytesPerSecond?: number
   /** Objects put or got at a time, the rest wait; the driver's own bound if not said. */
   readonly transfersMax?: number
 }
 
-/** What a tier says of an object without reading it. */
+/** The facts that a tier reports of an object without reading it. */
 export interface TierObject {
   readonly bytes: number
   readonly modifiedMs: WallTime
   /** As the tier calls it (STANDARD, GLACIER...); '' where it has no such thing. */
   readonly storageClass: string
-  /** Of an object in an archive class: whether it was asked back, and may be read by now. */
+  /**
+   * For an object in an archive class: whether a restore was requested, and it may be read by now.
+   */
   readonly restore: 'none' | 'underway' | 'ready'
 }
 

@@ -1,7 +1,7 @@
 // Ids of directories. Two nodes that make one directory at once must give it one id, in whichever
 // spelling of its name: the hash of parent and collision key, and how often it was made before
-// (docs/formats/tree.md). A purged directory leaves behind how often, under 'y' and that hash, so that no
-// other ever gets its id.
+// (docs/formats/tree.md). A purged directory leaves behind how often, under 'y' and that hash, so
+// that no other ever gets its id.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, fromHex, hexToByteString, toHex, utf8 } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'

@@ -1,8 +1,8 @@
 // The tree as people see it: names resolved the same way on every node, without writing anything. A
 // directory goes before files; of directories the oldest, of files the newest has the plain name;
 // the others, and the losing versions of a file written twice at once, show under conflict names
-// (docs/formats/tree.md). Of files that hold the same only one shows, and of equal versions. Under one name
-// NAMES_SHOWN_MAX things show; what is more is hidden, and found by its id.
+// (docs/formats/tree.md). Of files that hold the same only one shows, and of equal versions. Under
+// one name NAMES_SHOWN_MAX things show; what is more is hidden, and found by its id.
 import { toHex } from '../bytes.ts'
 import type { NodeId, ActorId } from '../ids.ts'
 import { NAMES_SHOWN_MAX } from '../limits.ts'

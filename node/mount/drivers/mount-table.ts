@@ -1,4 +1,4 @@
-// What is mounted where: from /proc/self/mountinfo (proc(5)), or else what mount(8) lists; no dead
+// The table of mounts: from /proc/self/mountinfo (proc(5)), or else the output of mount(8); no dead
 // or hung mount can hold up either.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -13,8 +13,8 @@ export interface TableEntry {
 }
 
 /**
- * What is mounted exactly at `folder`, an absolute path without symbolic links; the topmost if
- * there are several.
+ * The mount exactly at `folder`, an absolute path without symbolic links; the topmost if there are
+ * several.
  */
 export function mountAt(folder: string): TableEntry | undefined {
   const table =

@@ -1,4 +1,5 @@
-// Who mounts: mount(8) for root (mount-process.ts), fusermount3 for everybody else (fusermount.ts).
+// Chooses the program that mounts: mount(8) for root (mount-process.ts), fusermount3 for everybody
+// else (fusermount.ts).
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { once } from 'node:events'
@@ -34,8 +35,8 @@ export interface Command {
 export const MOUNT_TYPE = 'fuse.shoal'
 
 /**
- * What went wrong, in English; undefined if nothing did. `descriptor` becomes the child's
- * descriptor 3.
+ * Runs a program, and returns its complaint, in English; undefined if it succeeded. `descriptor`
+ * becomes the child's descriptor 3.
  */
 export async function failureOf(
   { program, args }: Command,

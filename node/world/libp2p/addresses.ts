@@ -37,8 +37,9 @@ export function nearestFirst(a: Address, b: Address): -1 | 0 | 1 {
 }
 
 /**
- * What an update of the peer store dropped and should not have. identify replaces the addresses of
- * a peer by those the peer knows of itself, and it may not know the one that its router forwards.
+ * Addresses that an update of the peer store dropped and should not have. identify replaces the
+ * addresses of a peer by those the peer knows of itself, and it may not know the one that its
+ * router forwards.
  */
 export function wronglyDropped({ peer, previous }: PeerUpdate): Multiaddr[] {
   const kept = new Set(peer.addresses.map(({ multiaddr }) => multiaddr.toString()))

@@ -16,7 +16,7 @@ import type { Channel } from '../world.ts'
 
 /** Whole frames waiting for receive(), counted in bytes, at which the sender is stopped. */
 const RECEIVE_QUEUE_MAX: number = 2 * MIB
-/** What a queued frame costs beside its bytes. */
+/** The cost of a queued frame beside its bytes. */
 const FRAME_OVERHEAD = 64
 /** Bytes that may be sent before the other side has shown that it reads. */
 const EARLY_MAX: number = 256 * KIB
@@ -227,7 +227,7 @@ export class Libp2pChannel implements Channel {
     if (this.#stopWaiting === undefined) this.abort(new Error('too much of its peer waits here'))
   }
 
-  /** Of what is in flight some was delivered, or is given up. */
+  /** Releases bytes in flight that were delivered or given up. */
   #release(bytes: number): void {
     const given = Math.min(bytes, this.#inFlightBytes)
     this.#inFlightBytes -= given

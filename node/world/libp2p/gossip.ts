@@ -24,10 +24,7 @@ const RESULTS: Readonly<Record<Verdict, TopicValidatorResult>> = {
   reject: TopicValidatorResult.Reject,
 }
 
-/**
- * What each piece that comes on a stream of gossip counts for beside its bytes: to look at it takes
- * time.
- */
+/** The cost of each piece on a stream of gossip beside its bytes: to look at it takes time. */
 const PIECE_BYTES = 1024
 
 interface Topic {
@@ -150,7 +147,7 @@ export class Gossip {
       if (verdict === 'reject') this.#blame.rejected(peer.toString())
       return RESULTS[verdict]
     })
-    // Who wanted it before it was ours.
+    // Peers that wanted it before it was ours.
     this.recheck()
     if (this.#running) this.#pubsub.subscribe(name)
     return topic

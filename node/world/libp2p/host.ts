@@ -51,7 +51,7 @@ const PING_TIMEOUT_MS: number = 10 * SECOND_MS
  */
 const ADDRESS_TIMEOUT_MS: number = 4 * SECOND_MS
 
-/** What the network is made of; see Libp2pNetwork.create. */
+/** The parts of the network; see Libp2pNetwork.create. */
 export interface HostOptions {
   readonly seed: Uint8Array
   readonly folder: string
@@ -59,7 +59,7 @@ export interface HostOptions {
   readonly announce: readonly string[]
   readonly mdns: boolean
   readonly threshold: Threshold
-  /** What gossip is to make of a peer by its id text; below zero, it is in no mesh. */
+  /** The score of a peer for gossip, by its id text; below zero, it is in no mesh. */
   readonly scoreOf: (peer: string) => number
 }
 

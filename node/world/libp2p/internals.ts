@@ -1,6 +1,6 @@
-// What Shoal needs of libp2p's services beyond their interfaces, of the versions that package.json
-// pins: who may be heard and told on a topic, and what others make us do in the DHT. That it is
-// there is checked as the network is created.
+// The internals of libp2p's services that Shoal needs beyond their interfaces, of the versions that
+// package.json pins: who may be heard and told on a topic, and what others make us do in the DHT.
+// That it is there is checked as the network is created.
 import { assert } from '../../../protocol/errors.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'

@@ -1,6 +1,6 @@
-// What libp2p keeps on disk: of peers, members alone, and of each not more than a few addresses
-// take. Whatever else tells of a peer (mDNS, answers in the DHT, who connects) leaves nothing
-// behind.
+// The peer records that libp2p keeps on disk: members alone, and for each not more than a few
+// addresses take. Whatever else tells of a peer (mDNS, answers in the DHT, who connects) leaves
+// nothing behind.
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { CID } from 'multiformats/cid'
@@ -35,7 +35,7 @@ export class MembersStore extends LevelDatastore {
   }
 }
 
-/** Whom a record is about; undefined for those of other kinds. */
+/** The peer that a record is about; undefined for records of other kinds. */
 function peerOf(key: Key): string | undefined {
   const [, kind, cid] = key.toString().split('/')
   return kind === 'peers' && cid !== undefined

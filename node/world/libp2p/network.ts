@@ -323,7 +323,7 @@ export class Libp2pNetwork implements Network {
     connection.abort(new Error('it is not a member'))
   }
 
-  /** Who became a member connects anew; what it is being told may still end. */
+  /** Makes a new member connect anew; messages under way to it may still end. */
   #promote(connection: Connection): void {
     const end = (): void => connection.abort(new Error('it is a member by now'))
     if (connection.streams.length === 0) end()

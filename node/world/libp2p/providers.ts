@@ -1,4 +1,4 @@
-// Who has what, by the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes:
+// Provider records in the DHT. The key of a CID there is the SHA2-256 multihash of the CID's bytes:
 // peers of kad-dht read a key as a CID, and of all multihashes only SHA2-256 is one (a CIDv0); and
 // those who only pass records on don't learn ids. What a peer announces is believed of itself
 // alone, and lasts two days; to announce it again is for who announces. Peers ask for peers and
@@ -16,7 +16,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 import type { DhtParts } from './internals.ts'
 
 /**
- * What each message counts for: to look peers up, or to write down a provider, takes about a
+ * The cost of each message: to look peers up, or to write down a provider, takes about a
  * millisecond.
  */
 const MESSAGE_BYTES = 16 * 1024

@@ -18,7 +18,7 @@ import type {
   StreamMuxerStatus,
 } from '@libp2p/interface'
 
-/** What a connection of libp2p says of its muxer where that is the one for strangers. */
+/** The muxer that a connection of libp2p reports if it is the one for strangers. */
 export const STRANGERS_MUXER = 'strangers'
 
 /** A ticket is shown in a second; who waits in line may stay. */
@@ -31,7 +31,7 @@ const STREAMS_MAX = 2
  */
 const STREAM_WINDOW_MAX: number = 4 * MIB
 const STREAM_BUFFER_MAX: number = 8 * MIB
-/** Of all protocols together, of one connection. */
+/** Maximum for all protocols of one connection. */
 const MEMBER_STREAMS_MAX = 256
 
 /** The muxer of members. */

@@ -1,4 +1,4 @@
-// Who may come in, and as what, decided once for each connection, before a stream is opened on it.
+// Decides who may come in, and as what, once for each connection, before a stream is opened on it.
 // Members get all of libp2p; strangers a connection on which nothing but the protocols for
 // strangers can be chosen (strangers-muxer.ts), few at a time, and few tries a minute of one
 // address; all others none. Nobody is dialled who is no member. A handshake is needed to know who
@@ -125,8 +125,8 @@ export class Threshold {
     const refused = (why: string): ShoalError => new ShoalError('unreachable', why)
     if (standing === 'nobody') throw refused('it is no member')
     const { connection, streamMuxer } = secured
-    // What is agreed on after the handshake is agreed on by libp2p, which would take any muxer for
-    // any peer.
+    // A muxer agreed on after the handshake is libp2p's choice, which would take any muxer for any
+    // peer.
     if (streamMuxer === undefined) throw refused('it chose no muxer in the handshake')
     const ofAddress = [...this.#strangers.values()].filter((other) => other === address)
     if (this.#strangers.size >= STRANGERS_MAX || ofAddress.length >= STRANGERS_PER_ADDRESS_MAX)
@@ -159,8 +159,8 @@ export class Threshold {
 }
 
 /**
- * What stands for the machines that somebody may have at once: an address of IPv4, a network (/64)
- * of IPv6.
+ * The unit that stands for the machines that somebody may have at once: an address of IPv4, a
+ * network (/64) of IPv6.
  */
 export function addressOf({ bytes }: Multiaddr): string {
   // A code in one byte (ip4: 4, ip6: 41), then the address.

@@ -32,7 +32,7 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 /** ALPN name of a peer that does not choose its muxer in the handshake. */
 const ALPN_LIBP2P = 'libp2p'
 
-/** What an encrypted message stream gives out as its chunks. */
+/** The chunks of an encrypted message stream. */
 type Chunks = Parameters<AbstractMessageStream['sendData']>[0]
 
 /** The encrypter, to be passed to libp2p as one of `connectionEncrypters`. */

@@ -1,5 +1,5 @@
-// What comes from somewhere, in memory until it is read, by one reader: each piece is his as soon
-// as it has come, however many are still to come.
+// Pieces of a fetch, in memory until they are read, by one reader: each is available as soon as it
+// has come, however many are still to come.
 export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
   /** Resolves when nothing comes any more. Never rejects. */
   readonly over: Promise<void>
@@ -15,7 +15,7 @@ export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
     this.over = this.#run(fetch)
   }
 
-  /** What is known before the first piece has come. throws what fetching threw. */
+  /** The facts known before the first piece has come. throws what fetching threw. */
   get first(): Promise<First> {
     return this.#first.promise
   }

@@ -15,9 +15,9 @@ import type { FolderLocation } from '../../../protocol/cold/location.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { Clock, ObjectTier, Random, TierObject } from '../world.ts'
 
-/** What is being put; no object. */
+/** The folder of unfinished puts; no object. */
 export const PARTIAL_FOLDER = '.shoal-partial'
-/** What lies there for longer was left by a process that died. */
+/** Files that are older were left by a process that died. */
 export const PARTIAL_KEPT_MS: number = DAY_MS
 const FILE_MODE = 0o600
 /** A pipe that somebody put there is not waited for. */

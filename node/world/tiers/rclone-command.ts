@@ -30,7 +30,7 @@ const KILL_MS = 5 * SECOND_MS
 const COMPLAINT_MAX = 300
 const ERRORS_MAX = 16_384
 
-/** What complaints mean; the first that fits. */
+/** The meanings of complaints; the first that fits. */
 const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [
     /didn't find section in config file/i,

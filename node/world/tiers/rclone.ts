@@ -35,7 +35,7 @@ interface Listed {
 
 export interface RcloneTierOptions extends RcloneOptions {
   readonly name: string
-  /** Where objects lie while they are put; made if it is not there. */
+  /** The folder of objects while they are put; created if it does not exist. */
   readonly spoolFolder: string
 }
 

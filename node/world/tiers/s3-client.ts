@@ -43,8 +43,8 @@ const HINT_MAX_MS = 60 * SECOND_MS
 const KEEP_ALIVE_MS = 15 * SECOND_MS
 const SOCKETS_MAX = 32
 /**
- * Of an answer in XML: a listing of a thousand of the longest keys, each character escaped, is a
- * third of it.
+ * Limit for an answer in XML: a listing of a thousand of the longest keys, each character escaped,
+ * is a third of it.
  */
 const ANSWER_BYTES_MAX: number = 16 * MIB
 /** Amazon's oldest region, whose name other servers take for theirs. */

@@ -19,9 +19,7 @@ const WINDOWS_AHEAD = 2
 const ATTEMPTS_MAX = 5
 const BASE_MS = 100
 
-/**
- * What a download goes through; `turns` bounds the windows in memory over all downloads of a tier.
- */
+/** The parts of a download; `turns` bounds the windows in memory over all downloads of a tier. */
 export interface DownloadParts {
   readonly client: S3Client
   readonly turns: Turns
@@ -34,7 +32,7 @@ export interface Source {
   readonly Key: string
 }
 
-/** Of the object, as the first answer for a window tells. */
+/** The facts about the object in the first answer for a window. */
 interface Found {
   readonly objectBytes: number
   readonly etag: string | undefined

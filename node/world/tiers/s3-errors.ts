@@ -1,5 +1,5 @@
-// What the answers of S3 servers mean here, and what to do about them ("Error responses", Amazon S3
-// API Reference).
+// The meanings of S3 servers' answers, and the remedies ("Error responses", Amazon S3 API
+// Reference).
 import { ShoalError } from '../../../protocol/errors.ts'
 import { tierError } from './tier-error.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
@@ -13,7 +13,7 @@ export interface S3Place extends TierPlace {
 const NAME_MAX = 64
 const RIGHTS = 'needs the rights to list the bucket, and to get, put and delete in it'
 
-/** What names of errors mean, for errors that say no more. */
+/** The meanings of error names, for errors that say no more. */
 const MEANINGS: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   ['NoSuchKey', ['cold-missing', 'does not exist']],
   ['NotFound', ['cold-missing', 'does not exist']],

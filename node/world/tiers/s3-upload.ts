@@ -29,11 +29,11 @@ import type { Clock } from '../world.ts'
  */
 const SINGLE_BYTES_MAX: number = 32 * MIB
 const PART_BYTES: number = 16 * MIB
-/** Of S3: parts are numbered from 1 to this. */
+/** A limit of S3: parts are numbered from 1 to this. */
 const PARTS_MAX = 10_000
 const DISCARD_MS = 30 * SECOND_MS
 
-/** What an upload goes through; `turns` bounds the parts in memory over all uploads of a tier. */
+/** The parts of an upload; `turns` bounds the parts in memory over all uploads of a tier. */
 export interface UploadParts {
   readonly client: S3Client
   readonly turns: Turns

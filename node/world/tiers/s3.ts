@@ -30,7 +30,7 @@ import type { S3Place } from './s3-errors.ts'
 /** Requests with a body at a time: of uploads, and of downloads. */
 const UPLOADS_MAX = 8
 const DOWNLOADS_MAX = 4
-/** Of DeleteObjects. */
+/** A limit of DeleteObjects. */
 const REMOVE_MAX = 1000
 /** Uploads that were not completed for so long were left by a process that died. */
 const UNFINISHED_KEPT_MS = DAY_MS
@@ -91,7 +91,7 @@ export class S3Tier implements ObjectTier {
     const what = 'does not match its checksum on the server: read it again'
     const damaged = (): ShoalError => tierError('cold-corrupt', this.#at(key), what)
     const span = range ?? { from: 0, to: Number.MAX_SAFE_INTEGER }
-    // Who names a range has means of his own to check it.
+    // Range reads are verified by the caller.
     const options = { signal, ...(range === undefined && { damaged }) }
     try {
       yield* download(components, this.#object(key), span, options)
@@ -225,7 +225,7 @@ export class S3Tier implements ObjectTier {
     }
   }
 
-  /** What is not there may be the bucket: an answer without a body does not tell. */
+  /** Checks whether the bucket is missing: an answer without a body does not tell. */
   async #checkBucket(signal: AbortSignal): Promise<void> {
     try {
       const command = new HeadBucketCommand({ Bucket: this.#location.bucket })

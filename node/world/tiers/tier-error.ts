@@ -3,7 +3,7 @@
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 
-/** Where something happened: the tier's name, and the key if it was about one object. */
+/** The place of an event: the tier's name, and the key if it was about one object. */
 export interface TierPlace {
   readonly tier: string
   readonly key?: string | undefined
@@ -27,14 +27,14 @@ export function tierError(
   })
 }
 
-/** What a put throws whose chunks were not as many bytes as it was told. */
+/** The error of a put whose chunks were not as many bytes as announced. */
 export function wrongSize(place: TierPlace, expected: number, found: number): ShoalError {
   return tierError('corrupt', place, `${found} bytes came to be stored, not ${expected}`)
 }
 
 /**
- * What a tier says that cannot tell what it held before: rollBack() needs a bucket of S3 that keeps
- * versions.
+ * The error of a tier that cannot tell what it held before: rollBack() needs a bucket of S3 that
+ * keeps versions.
  */
 export function noVersions(tier: string): ShoalError {
   return tierError('unsupported', { tier }, 'keeps no older versions of its objects')

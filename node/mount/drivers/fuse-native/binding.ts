@@ -13,13 +13,13 @@ import { ShoalError } from '../../../../protocol/errors.ts'
 
 const PACKAGE = 'fuse-native'
 const isLinux: boolean = process.platform === 'linux'
-/** What helps where this driver does not. */
+/** Advice for platforms on which this driver does not work. */
 export const OTHERWISE: string = isLinux ? '; or mount with --driver kernel' : ''
-/** Of dlopen(3), on Linux: keep the library though Node finds no module in it. */
+/** A flag of dlopen(3), on Linux: keep the library though Node finds no module in it. */
 const RTLD_NODELETE = 0x1000
 
 /**
- * What libfuse asks; each has a number (`op_getattr`) and a way to answer
+ * Operations of libfuse; each has a number (`op_getattr`) and a way to answer
  * (`fuse_native_signal_getattr`).
  */
 export type OperationName =

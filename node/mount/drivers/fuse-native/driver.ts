@@ -2,8 +2,8 @@
 // by choice. What it cannot do is listed in docs/mount.md.
 //
 // - Names and attributes may be CACHE_MS out of date: nothing can be taken back from the kernel.
-// - The mount lives until unmount() or an outer umount(8); either way `ended` resolves when the thread of libfuse has
-//   ended and every handle is released.
+// - The mount lives until unmount() or an outer umount(8); either way `ended` resolves when the
+//   thread of libfuse has ended and every handle is released.
 // - The main thread answers: it must not use the mount by synchronous calls.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { SystemClock } from '../../../world/clock.ts'

@@ -3,8 +3,8 @@
 // long as the call is under way.
 //
 // - Names are text for fuse-native: what is not UTF-8 is neither found nor made.
-// - libfuse renames a file that is removed while open to a hidden name. Here it is removed, and the name is one for the
-//   inode until libfuse removes that: nobody else ever sees it.
+// - libfuse renames a file that is removed while open to a hidden name. Here it is removed, and the
+//   name is one for the inode until libfuse removes that: nobody else ever sees it.
 //
 // Source: hide_node() in lib/fuse.c of libfuse 2.9.
 import { fromByteString, toByteString, utf8 } from '../../../../protocol/bytes.ts'
@@ -14,7 +14,7 @@ import { ROOT_INODE } from '../kernel/protocol.ts'
 import type { ByteString } from '../../../../protocol/bytes.ts'
 import type { Attributes, FileSystem } from '../../file-system.ts'
 
-/** What stands for bytes that are no text. */
+/** The replacement of bytes that are not text. */
 const NO_TEXT = '\uFFFD'
 const HIDDEN = /^\.fuse_hidden[0-9a-f]{16}$/
 

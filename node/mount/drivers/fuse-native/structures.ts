@@ -1,6 +1,6 @@
-// What is answered in C structures, as fuse-native takes them: arrays of 32 bits, larger numbers
-// low half first. Times are whole milliseconds from 1970 on, numbers of inodes lose their upper
-// bits, and no file has no links.
+// Encodes answers as C structures, as fuse-native takes them: arrays of 32 bits, larger numbers low
+// half first. Times are whole milliseconds from 1970 on, numbers of inodes lose their upper bits,
+// and no file has no links.
 import { NAME_MAX } from '../../../../protocol/limits.ts'
 import { divCeil } from '../../../../protocol/units.ts'
 import { FILE_TYPE } from '../kernel/protocol.ts'

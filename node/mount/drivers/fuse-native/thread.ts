@@ -4,7 +4,7 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import koffi from 'koffi'
 
-/** Where fuse_thread_t has its pthread_t. */
+/** The offset of the pthread_t in fuse_thread_t. */
 const PTHREAD_OFFSET = 8
 const F_SETFD = 2
 const FD_CLOEXEC = 1

@@ -1,7 +1,8 @@
 // The descriptor of /dev/fuse: a thread of its own reads frames from it (reader-thread.ts), replies
 // are written here.
 //
-// - At most LARGE_MAX large frames are held by writes that the file system has not finished, but for those that take long.
+// - At most LARGE_MAX large frames are held by writes that the file system has not finished, but
+//   for those that take long.
 // - Nothing touches the descriptor once it is closed: its number may by then be another file's.
 // - Replies are written synchronously; the kernel copies them and never blocks on that.
 import { close, writevSync } from 'node:fs'

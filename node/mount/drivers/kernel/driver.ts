@@ -1,12 +1,14 @@
 // The Linux driver: a file system mounted through the kernel's FUSE protocol on /dev/fuse, without
 // libfuse.
 //
-// - The mount lives until unmount() or an outer umount(8); either way `ended` resolves after every handle is released.
-// - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the reader thread, blocked
-//   in /dev/fuse, would keep the process from ending), and after SIGKILL the watchdog unmounts.
-// - The thread that calls mountKernel() answers the kernel: it must not use the mount by synchronous calls, and its
-//   process must start no other while it has a file of the mount open (the fork closes it, and
-//     waits for the answer).
+// - The mount lives until unmount() or an outer umount(8); either way `ended` resolves after every
+//   handle is released.
+// - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the
+//   reader thread, blocked in /dev/fuse, would keep the process from ending), and after SIGKILL the
+//   watchdog unmounts.
+// - The thread that calls mountKernel() answers the kernel: it must not use the mount by
+//   synchronous calls, and its process must start no other while it has a file of the mount open
+//   (the fork closes it, and waits for the answer).
 import { writeFile } from 'node:fs/promises'
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { KIB, MINUTE_MS } from '../../../../protocol/units.ts'

@@ -1,10 +1,10 @@
 // Makes the kernel forget what a change from elsewhere made stale, also what is on its way to it
 // just now.
 //
-// - The kernel is told at once, and once more when the answers under way at that moment have arrived: they may carry
-//   what was true before the change.
-// - Pages that are being read or written are dropped when that is over: the kernel has them locked, and would make all
-//   notifications wait for them.
+// - The kernel is told at once, and once more when the answers under way at that moment have
+//   arrived: they may carry what was true before the change.
+// - Pages that are being read or written are dropped when that is over: the kernel has them locked,
+//   and would make all notifications wait for them.
 // - Nothing is told about what the kernel cannot have cached.
 import type { Invalidator } from '../../file-system.ts'
 import type { Notifier } from './notifier.ts'

@@ -1,4 +1,4 @@
-// What we tell the kernel unasked: to drop what it has cached. Layouts of linux/fuse.h.
+// Notifications to the kernel: to drop what it has cached. Layouts of linux/fuse.h.
 import { NOTIFY, REPLY_HEADER_BYTES } from './protocol.ts'
 import { writeU64 } from './u64.ts'
 import type { ByteRange } from './request.ts'

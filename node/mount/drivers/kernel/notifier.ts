@@ -1,10 +1,11 @@
 // Tells the kernel what to drop from its caches, from a thread of its own (notifier-thread.ts says
 // why).
 //
-// - One batch is under way at a time; what comes meanwhile is gathered, each thing once, for the next.
-// - At most NAMES_MAX names are gathered; beyond that one notification makes the kernel ask again for every name
-//   (since Linux 6.16; before, the gathering is bounded only by the names that change during one
-//     batch).
+// - One batch is under way at a time; what comes meanwhile is gathered, each thing once, for the
+//   next.
+// - At most NAMES_MAX names are gathered; beyond that one notification makes the kernel ask again
+//   for every name (since Linux 6.16; before, the gathering is bounded only by the names that
+//   change during one batch).
 // - The thread starts with the first notification and does not keep the process alive.
 import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
@@ -24,7 +25,7 @@ export class Notifier {
   /** Gathered names, as 'parent/name'. */
   readonly #names = new Set<string>()
   #isEveryName = false
-  /** Who waits for the batch that is under way, and who for the next. */
+  /** The waiters for the batch that is under way, and for the next. */
   #waiting: (() => void)[] = []
   #waitingForNext: (() => void)[] = []
   #thread: Worker | undefined

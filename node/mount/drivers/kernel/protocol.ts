@@ -21,7 +21,7 @@ export const ROOT_INODE = 1
 /** Bytes of one WRITE or READ. */
 export const IO_MAX: number = 1 * MIB
 export const PAGE: number = 4 * KIB
-/** What a read of /dev/fuse must have room for: the largest WRITE with its headers. */
+/** The size needed for a read of /dev/fuse: the largest WRITE with its headers. */
 export const FRAME_MAX: number = IO_MAX + PAGE
 /** Up to this, copying a frame is cheaper than handing its buffer from thread to thread. */
 export const FRAME_SMALL: number = 64 * KIB
@@ -78,10 +78,10 @@ export const OPCODE = {
 export const SETXATTR_EXTENDED: number = 1 << 29
 
 /**
- * What we ask of the kernel at INIT, if it offers it. Not asked: WRITEBACK_CACHE (a notification
- * would not refresh the size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every own write would
- * drop the content that is cached), and EXPLICIT_INVAL_DATA (a file that grew elsewhere would have
- * old content and zeros until the notification).
+ * The capabilities requested from the kernel at INIT, if it offers them. Not asked: WRITEBACK_CACHE
+ * (a notification would not refresh the size), ASYNC_DIO (uninterruptible), AUTO_INVAL_DATA (every
+ * own write would drop the content that is cached), and EXPLICIT_INVAL_DATA (a file that grew
+ * elsewhere would have old content and zeros until the notification).
  */
 export const INIT_WANTED: number =
   (1 << 0) | // ASYNC_READ: several reads of one file at a time
@@ -126,7 +126,7 @@ export const OPEN_KEEP_CACHE = 2
 export const OPEN_CACHE_FOLDER = 8
 export const OPEN_NO_FLUSH = 32
 export const OPEN_KILL_PRIVILEGES = 1
-/** Of a WRITE: what was changed in a mapping of the file, not by a write(2). */
+/** A flag of WRITE: data changed in a mapping of the file, not by a write(2). */
 export const WRITE_CACHED = 1
 export const WRITE_KILL_PRIVILEGES = 4
 
@@ -140,7 +140,7 @@ export const LOCK_EXCLUSIVE = 1
 export const LOCK_NONE = 2
 export const LOCK_FLOCK = 1
 
-/** What of lseek(2) reaches a file system. */
+/** The modes of lseek(2) that reach a file system. */
 export const SEEK_DATA = 3
 export const SEEK_HOLE = 4
 /** The most that COPY_FILE_RANGE can be answered: whole pages that fit in 32 bits. */

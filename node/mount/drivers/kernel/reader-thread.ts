@@ -2,17 +2,19 @@
 // of its own, as a read in the thread pool of the process would take one from everybody else for as
 // long as the mount lives.
 //
-// - A large frame takes its buffer along and one of `credits`; the main thread hands both back. A small one is copied.
-// - Without credits nothing is read: the kernel's queue waits, but not for long. Writes that wait for what is away keep
-//   theirs, and then there are more: as many as such writes are under way at a time, which is for
-//     the kernel to bound.
-// - The thread ends when the mount is gone (ENODEV; ECONNABORTED when it was aborted); anything else is thrown.
+// - A large frame takes its buffer along and one of `credits`; the main thread hands both back. A
+//   small one is copied.
+// - Without credits nothing is read: the kernel's queue waits, but not for long. Writes that wait
+//   for what is away keep theirs, and then there are more: as many as such writes are under way at
+//   a time, which is for the kernel to bound.
+// - The thread ends when the mount is gone (ENODEV; ECONNABORTED when it was aborted); anything
+//   else is thrown.
 import { readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { FRAME_MAX, FRAME_SMALL } from './protocol.ts'
 import type { MessagePort } from 'node:worker_threads'
 
-/** What the thread is started with. */
+/** The data that the thread is started with. */
 export interface ReaderData {
   readonly descriptor: number
   /** One number: how many more large frames may be out. */

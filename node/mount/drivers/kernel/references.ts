@@ -1,9 +1,9 @@
-// What the kernel holds of the file system: references to inodes (one for each entry it was given)
-// and open handles.
+// The kernel's references to the file system: to inodes (one for each entry it was given) and open
+// handles.
 //
-// - forget() reaches the file system once for each time the kernel held an inode and let go of it altogether, with the
-//   number of entries given in between; and never while an entry is on its way that may name the
-//     inode again.
+// - forget() reaches the file system once for each time the kernel held an inode and let go of it
+//   altogether, with the number of entries given in between; and never while an entry is on its way
+//   that may name the inode again.
 // - Every handle that was opened is released once, at the latest by releaseAll().
 import type { Attributes, FileSystem } from '../../file-system.ts'
 import { ROOT_INODE } from './protocol.ts'

@@ -140,7 +140,10 @@ export function spaceReply(space: FileSystemSpace): Parts {
   return [out]
 }
 
-/** Where in a folder a READDIR goes on: which dots are still to come, and after which cookie. */
+/**
+ * The place in a folder where a READDIR continues: which dots are still to come, and after which
+ * cookie.
+ */
 export function folderPosition(offset: number): { dots: number; cookie: number } {
   return { dots: Math.max(0, DOTS - offset), cookie: Math.max(0, offset - DOTS) }
 }
@@ -163,7 +166,7 @@ export function folderReply(
   options: {
     readonly bytesMax: number
     readonly plus: boolean
-    /** Of a name. */
+    /** The cache timeouts of a name. */
     readonly timeouts: (name: string) => Timeouts
     readonly onEntry: (attributes: Attributes) => void
   },

@@ -1,10 +1,11 @@
 // One conversation with the kernel: frames in, replies out. Knows no descriptor, so that it can be
 // fed anything.
 //
-// - Every request with a header is answered exactly once, whatever the file system throws; FORGET, BATCH_FORGET and
-//   INTERRUPT, to which the protocol has no answer, aside.
+// - Every request with a header is answered exactly once, whatever the file system throws; FORGET,
+//   BATCH_FORGET and INTERRUPT, to which the protocol has no answer, aside.
 // - Requests run concurrently; none waits for another.
-// - An interrupted request is answered EINTR at once, and what the file system says later is dropped.
+// - An interrupted request is answered EINTR at once, and what the file system says later is
+//   dropped.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { EINTR, ENOSYS, EPROTO, errnoOf, isExpected } from '../errno.ts'
 import { OPERATIONS } from './operations/table.ts'
@@ -36,7 +37,7 @@ export interface Transfer {
   readonly settled: Promise<void>
 }
 
-/** What tells the kernel neither names nor attributes. */
+/** Operations that tell the kernel neither names nor attributes. */
 const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
   OPCODE.open,
   OPCODE.read,
@@ -56,8 +57,8 @@ const CARRIES_NO_STATE: ReadonlySet<number> = new Set([
 ])
 
 /**
- * What tells it of nothing but the inode it is about. A change of size may wait for data that is
- * away.
+ * Operations that tell it only of the inode that they are about. A change of size may wait for data
+ * that is away.
  */
 const IS_OF_ITS_INODE: ReadonlySet<number> = new Set([OPCODE.getAttributes, OPCODE.setAttributes])
 

@@ -7,7 +7,7 @@ import type { Operations, Served } from './served.ts'
 const NS_PER_MS = 1_000_000n
 /** chown(2): leave it. */
 const KEEP = 0xffffffff
-/** Where a call has its access time, before its modification time: on Linux, on macOS. */
+/** Offsets of a call's access time, before its modification time: on Linux, on macOS. */
 const TIMES_OFFSETS = [104, 96] as const
 
 export function attributeOperations({ fileSystem, paths, handles }: Served): Operations {

@@ -1,4 +1,4 @@
-// What every operation works on, and how it is told of.
+// The parts that every operation works on, and the report of its failure.
 import type { FileSystem, Maker } from '../../../file-system.ts'
 import type { OperationName } from '../binding.ts'
 import type { Handles } from '../handles.ts'
@@ -23,7 +23,7 @@ export type Reply = readonly [result: number, ...outs: readonly unknown[]]
 export interface Operation {
   /** `call` is the C structure of the call (fuse_thread_locals_t). A failure is thrown. */
   readonly run: (call: Buffer, ...args: never[]) => Promise<Reply>
-  /** What else is answered of a failure: fuse-native hangs or aborts without. */
+  /** Further arguments of the answer to a failure: fuse-native hangs or aborts without. */
   readonly failed: (...args: never[]) => readonly unknown[]
 }
 

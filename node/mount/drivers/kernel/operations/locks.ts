@@ -41,7 +41,7 @@ function readLock(request: Request): LockRequest {
   const pid = request.u32()
   const family = request.u32() & LOCK_FLOCK ? 'flock' : 'fcntl'
   if (last < start) throw new ShoalError('EINVAL', 'a lock that ends before it begins')
-  // What is behind all that a file may have is one byte here.
+  // The bytes behind all that a file may have count as one byte here.
   const range = { start: Math.min(start, LOCK_END - 1), end: Math.min(last + 1, LOCK_END) }
   return { handle, owner, pid, family, range, kind }
 }

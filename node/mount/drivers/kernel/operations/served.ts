@@ -1,11 +1,11 @@
-// What every operation works on, and the reply that several of them give.
+// The parts that every operation works on, and the reply that several of them give.
 import { entryReply } from '../replies.ts'
 import type { Attributes, FileSystem } from '../../../file-system.ts'
 import type { References } from '../references.ts'
 import type { Parts, Timeouts } from '../replies.ts'
 import type { Request } from '../request.ts'
 
-/** What operations work on. */
+/** The parts that operations work on. */
 export interface Served {
   readonly fileSystem: FileSystem
   readonly references: References

@@ -1,6 +1,6 @@
-// What each request of the kernel asks of the file system, and the body of its reply. A failure is
-// thrown; session.ts turns it into an error number. Each operation reads its request wholly before
-// its first await (request.ts says why).
+// The operations for the kernel's requests, and the bodies of their replies. A failure is thrown;
+// session.ts turns it into an error number. Each operation reads its request wholly before its
+// first await (request.ts says why).
 import { OPCODE } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
