@@ -1,9 +1,11 @@
-// What a running node offers to its owner: the command, the doors (S3, WebDAV, ...) and programs that embed a node all
-// speak through this interface and nothing else. Every failure is a ShoalError.
+// What a running node offers to its owner: the command, the doors (S3, WebDAV, ...) and programs
+// that embed a node all speak through this interface and nothing else. Every failure is a
+// ShoalError.
 //
-// Paths are '/folder/file' in the node's default volume, or 'volume:/folder/file'; names are UTF-8 text. Where `volume`
-// is optional it is a name or an id, and the default volume if left out. A `peer` is a name, an id, or the unique
-// beginning or end of an id. Times of files are nanoseconds since the Unix epoch, as bigint (decimal text in JSON).
+// Paths are '/folder/file' in the node's default volume, or 'volume:/folder/file'; names are UTF-8
+// text. Where `volume` is optional it is a name or an id, and the default volume if left out. A
+// `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
+// since the Unix epoch, as bigint (decimal text in JSON).
 import type { ColdApi } from './cold.ts'
 import type { ConflictsApi } from './conflicts.ts'
 import type { ExchangeApi } from './exchange.ts'
@@ -20,14 +22,19 @@ import type { TicketsApi } from './tickets.ts'
 import type { UpkeepApi } from './upkeep.ts'
 import type { VolumesApi } from './volumes.ts'
 
-/** Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see. */
+/**
+ * Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see.
+ */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
 /** For calls about one volume, or all. */
 export interface VolumeCallOptions extends CallOptions {
-  /** A name or an id. Default: the node's default volume, or all volumes where the call is about all. */
+  /**
+   * A name or an id. Default: the node's default volume, or all volumes where the call is about
+   * all.
+   */
   readonly volume?: string | undefined
 }
 
@@ -53,12 +60,18 @@ export interface NodeApi
   stop(): Promise<void>
 }
 
-/** A node in this process, as `shoal up` runs it. The control socket opens last in start(): it answers = it is ready. */
+/**
+ * A node in this process, as `shoal up` runs it. The control socket opens last in start(): it
+ * answers = it is ready.
+ */
 export interface LocalNode {
   readonly api: NodeApi
   start(): Promise<void>
   /** As api.stop(). */
   stop(): Promise<void>
-  /** Resolves after stop() was done, whoever asked for it; rejects with the failure that ended the node. */
+  /**
+   * Resolves after stop() was done, whoever asked for it; rejects with the failure that ended the
+   * node.
+   */
   readonly stopped: Promise<void>
 }

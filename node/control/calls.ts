@@ -1,5 +1,5 @@
-// The calls that the control API takes: each by its method and path, with the check of its request and the arguments that
-// the node's method is given.
+// The calls that the control API takes: each by its method and path, with the check of its request
+// and the arguments that the node's method is given.
 import { ShoalError } from '../../protocol/errors.ts'
 import { check, schemaOf } from './fields.ts'
 import { CONTENT, FIELDS } from './route.ts'
@@ -17,8 +17,8 @@ export interface Call {
   readonly name: string
   readonly answer: Answer
   /**
-   * Check the fields of a request and run the method. throws ShoalError 'usage' where they do not fit, 'unsupported' where
-   * `api` has no such method.
+   * Check the fields of a request and run the method. throws ShoalError 'usage' where they do not
+   * fit, 'unsupported' where `api` has no such method.
    */
   readonly run: (
     api: Partial<NodeApi>,

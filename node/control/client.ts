@@ -1,4 +1,5 @@
-// The API of a running node, over its control socket. A call here is a call there: same names, same errors.
+// The API of a running node, over its control socket. A call here is a call there: same names, same
+// errors.
 import { Connection, pagesOf, readAll } from './connection.ts'
 import { CONTENT, FIELDS } from './route.ts'
 import { ROUTES } from './routes.ts'
@@ -50,7 +51,8 @@ interface Request {
 }
 
 /**
- * Each call throws ShoalError 'not-running' while no node answers. Answers are those of our own node: not checked again.
+ * Each call throws ShoalError 'not-running' while no node answers. Answers are those of our own
+ * node: not checked again.
  *
  * signal: aborts every call of this client.
  */

@@ -1,4 +1,5 @@
-// The kinds of fields that requests have, as JSON in a body and as text in a query; and the check of a request against them.
+// The kinds of fields that requests have, as JSON in a body and as text in a query; and the check
+// of a request against them.
 import { z } from 'zod'
 import { ShoalError } from '../../protocol/errors.ts'
 import { PATH_MAX, SESSION_TEXT_MAX } from '../../protocol/limits.ts'

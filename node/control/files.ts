@@ -11,7 +11,7 @@ import type { SmallFile } from './small-files.ts'
 const MODE_MAX = 0o7777
 
 /**
- * How recent what a call reads is, and who must agree to what it writes (DESIGN §5): 'eventual' what this node has,
+ * How recent what a call reads is, and who must agree to what it writes: 'eventual' what this node has,
  * 'read-own' at least what the session has read and written, on whatever node, 'strong' all that was strongly written
  * before the call, and each write after it; refused ('NO_QUORUM') without a majority of the volume's voters.
  */
@@ -38,7 +38,7 @@ export interface FileCallOptions extends CallOptions {
 }
 
 /**
- * How durable a write is before it is acknowledged (DESIGN §5): 'none' in this node's memory, 'local' survives power
+ * How durable a write is before it is acknowledged: 'none' in this node's memory, 'local' survives power
  * loss of this node, 'copied' data and entry also durable on another peer, 'placed' all k+m shards durable on distinct
  * peers. A volume's policy is one of these; a call may ask for another.
  */

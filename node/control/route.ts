@@ -1,5 +1,6 @@
-// The rows of the table of routes: for each call how its request and its answer look on the socket, as data that the client,
-// the server and the check of requests are derived from. A row stands beside the type of its call, which it must agree with.
+// The rows of the table of routes: for each call how its request and its answer look on the socket,
+// as data that the client, the server and the check of requests are derived from. A row stands
+// beside the type of its call, which it must agree with.
 import type { z } from 'zod'
 import type { CallOptions } from './api.ts'
 import type { FieldTypes } from './fields.ts'
@@ -7,8 +8,9 @@ import type { FileCallOptions, FileContent } from './files.ts'
 import type { SmallFile } from './small-files.ts'
 
 /**
- * How an answer looks: 'json' one value, 'pages' lists in JSON, one a line, as they come, 'file' bytes with headers that
- * describe them, 'small-files' frames (small-files.ts), 'archive' bytes with a trailer that tells what was exported.
+ * How an answer looks: 'json' one value, 'pages' lists in JSON, one a line, as they come, 'file'
+ * bytes with headers that describe them, 'small-files' frames (small-files.ts), 'archive' bytes
+ * with a trailer that tells what was exported.
  */
 export type Answer = 'json' | 'pages' | 'file' | 'small-files' | 'archive'
 
@@ -22,8 +24,8 @@ type Shape = Readonly<Record<string, z.ZodType>>
 /**
  * A call on the socket. POST has its fields as JSON in the body, GET and PUT in the query.
  *
- * Kind, Session, Arguments: what a method must be like to have this route (RoutesOf); Arguments are those that the server
- * passes to it.
+ * Kind, Session, Arguments: what a method must be like to have this route (RoutesOf); Arguments are
+ * those that the server passes to it.
  */
 export interface Route<
   Kind extends Answer = Answer,
@@ -34,16 +36,24 @@ export interface Route<
   readonly method: 'POST' | 'GET' | 'PUT'
   /** After '/v1/'; undefined: the name of the call. */
   readonly path: string | undefined
-  /** What the arguments are, in order: fields by name, FIELDS, CONTENT. The last argument is always the options. */
+  /**
+   * What the arguments are, in order: fields by name, FIELDS, CONTENT. The last argument is always
+   * the options.
+   */
   readonly names: readonly string[]
   readonly fields: (types: FieldTypes) => Shape
-  /** Has the consistency and the session of a call about files; its first argument says which volume. */
+  /**
+   * Has the consistency and the session of a call about files; its first argument says which
+   * volume.
+   */
   readonly hasSession: Session
   /** For the type only: the method is one that takes these. */
   readonly calls?: (method: (...passed: Arguments) => unknown) => void
 }
 
-/** The routes of an interface: of each method one that answers as it does and passes what it takes. */
+/**
+ * The routes of an interface: of each method one that answers as it does and passes what it takes.
+ */
 export type RoutesOf<Api> = {
   readonly [Name in keyof Api]: Api[Name] extends (...args: infer Arguments) => infer Result
     ? Route<AnswerOf<Result>, HasSession<Arguments>, Arguments>

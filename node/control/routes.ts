@@ -1,5 +1,5 @@
-// The table of routes: all calls of NodeApi, by name. The client (client.ts), the server (server.ts) and the check of
-// requests (calls.ts) are derived from it.
+// The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
+// (server.ts) and the check of requests (calls.ts) are derived from it.
 import { coldRoutes } from './cold.ts'
 import { conflictsRoutes } from './conflicts.ts'
 import { exchangeRoutes } from './exchange.ts'

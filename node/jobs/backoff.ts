@@ -1,5 +1,5 @@
-// Exponential backoff: each pause after a failure is twice as long as the one before, up to a longest. Callers spread the
-// pauses by chance where several would come back together.
+// Exponential backoff: each pause after a failure is twice as long as the one before, up to a
+// longest. Callers spread the pauses by chance where several would come back together.
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 

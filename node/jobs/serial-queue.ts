@@ -3,7 +3,10 @@
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** Run after all that was asked for before. A failure is the caller's alone: what comes after it runs all the same. */
+  /**
+   * Run after all that was asked for before. A failure is the caller's alone: what comes after it
+   * runs all the same.
+   */
   run<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     const done = this.#last.then(work)
     this.#last = done.catch(() => undefined)

@@ -2,6 +2,7 @@
 // never used again; one that stays idle is closed. Waiting callers are served in order.
 import { SHARD_FRAME_MAX, SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import { Semaphore } from '../world/semaphore.ts'
 import type { Channel, Clock, Network, Timer } from '../world/world.ts'
 
 /** A volume's share of STREAMS_PER_PEER_MAX. */
@@ -14,12 +15,13 @@ export interface Lease {
   readonly channel: Channel
   /** It has served before, so it may have died while idle. */
   readonly reused: boolean
+  /** Lets the next one have a channel, once. */
+  readonly giveBack: () => void
 }
 
 interface PeerChannels {
   readonly idle: { readonly channel: Channel; readonly timer: Timer }[]
-  readonly waiting: (() => void)[]
-  leased: number
+  readonly leases: Semaphore
 }
 
 export class ShardChannels {
@@ -41,27 +43,25 @@ export class ShardChannels {
     { fresh, signal }: { fresh: boolean; signal: AbortSignal },
   ): Promise<Lease> {
     const channels = this.#of(peer)
-    while (channels.leased >= CHANNELS_PER_PEER_MAX) await turn(channels.waiting, signal)
-    signal.throwIfAborted()
-    channels.leased++
+    const giveBack = await channels.leases.take(signal)
     try {
       const idle = fresh ? undefined : channels.idle.pop()
       if (idle !== undefined) {
         idle.timer.cancel()
-        return { channel: idle.channel, reused: true }
+        return { channel: idle.channel, reused: true, giveBack }
       }
       const deadline = this.#clock.timeout(OPEN_MS, signal)
       const how = { signal: deadline, frameMax: SHARD_FRAME_MAX }
       const channel = await this.#network.open(peer, SHARD_PROTOCOL, how)
-      return { channel, reused: false }
+      return { channel, reused: false, giveBack }
     } catch (error) {
-      this.#free(channels)
+      giveBack()
       throw error
     }
   }
 
   /** Give a channel back after a whole answer. */
-  release({ channel }: Lease): void {
+  release({ channel, giveBack }: Lease): void {
     const channels = this.#of(channel.peer)
     const timer = this.#clock.timer(IDLE_MS, () => {
       channels.idle.splice(
@@ -71,13 +71,13 @@ export class ShardChannels {
       channel.close().catch((error: unknown) => channel.abort(error as Error))
     })
     channels.idle.push({ channel, timer })
-    this.#free(channels)
+    giveBack()
   }
 
   /** Give a channel back that must not be used again. */
-  discard({ channel }: Lease, error: Error): void {
+  discard({ channel, giveBack }: Lease, error: Error): void {
     channel.abort(error)
-    this.#free(this.#of(channel.peer))
+    giveBack()
   }
 
   /** Close what is idle. */
@@ -91,30 +91,9 @@ export class ShardChannels {
   }
 
   #of(peer: PeerId): PeerChannels {
-    const channels = this.#peers.get(peer) ?? { idle: [], waiting: [], leased: 0 }
+    const leases = new Semaphore(CHANNELS_PER_PEER_MAX)
+    const channels = this.#peers.get(peer) ?? { idle: [], leases }
     this.#peers.set(peer, channels)
     return channels
   }
-
-  #free(channels: PeerChannels): void {
-    channels.leased--
-    channels.waiting.shift()?.()
-  }
-}
-
-function turn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const onAbort = (): void => {
-      const at = waiting.indexOf(wake)
-      if (at >= 0) waiting.splice(at, 1)
-      reject(signal.reason)
-    }
-    const wake = (): void => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    waiting.push(wake)
-  })
 }

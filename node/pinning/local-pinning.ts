@@ -25,11 +25,12 @@ import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { pathOf } from '../volume/paths.ts'
 import { readLocalPins, writeLocalPins } from './local-pins.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Random, Timer } from '../world/world.ts'
+import type { Clock, Random } from '../world/world.ts'
 import { Job } from '../jobs/background-job.ts'
 import { LocalPinPass } from './local-pin-pass.ts'
 import { LocalPinTally } from './local-pin-tally.ts'
 import type { Kept } from './local-pin-tally.ts'
+import { DebounceTimer } from '../jobs/debounce-timer.ts'
 
 /** Missing data is tried again at this interval. */
 const EVERY_MS: number = MINUTE_MS
@@ -74,13 +75,14 @@ export class LocalPinning {
   #dueNames: (readonly [NodeId, Name])[] = []
   #isAllDue = true
   #allAt = 0
-  #timer: Timer | undefined
+  readonly #timer: DebounceTimer
   #changed = Promise.withResolvers<void>()
 
   constructor(parts: LocalPinningParts) {
     this.#parts = parts
     this.#pins = readLocalPins(parts.hosted.namespace.volume.view)
     const run = (signal: AbortSignal): Promise<void> => this.#pass(signal)
+    this.#timer = new DebounceTimer(parts.clock, () => this.#work())
     this.#job = new Job({ ...parts, name: 'local pins', everyMs: EVERY_MS, run })
   }
 
@@ -96,7 +98,7 @@ export class LocalPinning {
   /** Resolves when nothing goes on any more. */
   async stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten()
-    this.#timer?.cancel()
+    this.#timer.cancel()
     await this.#job.stop()
   }
 
@@ -186,10 +188,7 @@ export class LocalPinning {
   }
 
   #wakeSoon(): void {
-    this.#timer ??= this.#parts.clock.timer(SETTLE_MS, () => {
-      this.#timer = undefined
-      this.#work()
-    })
+    this.#timer.ringIn(SETTLE_MS)
   }
 
   #tell(): void {

@@ -12,7 +12,7 @@ import { LRUCache } from 'lru-cache'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { MIB } from '../../protocol/units.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
-import type { Clock, Disk, Timer } from '../world/world.ts'
+import type { Clock, Disk } from '../world/world.ts'
 import {
   BUNDLE_CHUNKS_MAX,
   BUNDLE_HEAD_BYTES_MAX,
@@ -20,6 +20,7 @@ import {
   encodeBundleHead,
 } from './bundle-head.ts'
 import type { BundledChunk, SealedChunk } from './bundle-head.ts'
+import { DebounceTimer } from '../jobs/debounce-timer.ts'
 
 const FOLDER = 'fetched'
 /**
@@ -60,7 +61,6 @@ interface Place extends Omit<BundledChunk, 'id'> {
 
 export class FetchedChunks {
   readonly #disk: Disk
-  readonly #clock: Clock
   /** By the numbers that name their files. */
   readonly #bundles = new LRUCache<number, Bundle>({
     maxSize: Number.MAX_SAFE_INTEGER,
@@ -73,7 +73,7 @@ export class FetchedChunks {
   /** The next bundle. */
   #gathered: SealedChunk[] = []
   #gatheredBytes = 0
-  #timer: Timer | undefined
+  readonly #timer: DebounceTimer
   readonly #writing = new Set<Promise<void>>()
   #writingBytes = 0
   #next = 0
@@ -86,7 +86,7 @@ export class FetchedChunks {
 
   private constructor({ disk, clock }: { disk: Disk; clock: Clock }, bytesMax: number) {
     this.#disk = disk
-    this.#clock = clock
+    this.#timer = new DebounceTimer(clock, () => this.#begin())
     this.#bytesMax = bytesMax
   }
 
@@ -147,7 +147,7 @@ export class FetchedChunks {
     this.#gatheredBytes += bytes
     const enough = Math.min(BUNDLE_BYTES, BUNDLE_SHARE * this.#bytesMax)
     if (this.#gatheredBytes >= enough || this.#gathered.length === BUNDLE_CHUNKS_MAX) this.#begin()
-    else this.#timer ??= this.#clock.timer(GATHER_MS, () => this.#begin())
+    else this.#timer.ringIn(GATHER_MS)
   }
 
   /** Keep at most so much from now on. */
@@ -191,8 +191,7 @@ export class FetchedChunks {
 
   /** Write what was gathered. */
   #begin(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#timer.cancel()
     if (this.#gathered.length === 0) return
     const chunks = this.#gathered
     this.#gathered = []

@@ -19,6 +19,7 @@ import { Topics } from './topics.ts'
 import type { SwarmSecurity } from '../log/security-records.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
+import { DebounceTimer } from '../jobs/debounce-timer.ts'
 
 /**
  * Entries of one commit told one by one; of more, only the last is named and peers ask for the
@@ -53,7 +54,7 @@ export class Gossip {
   readonly #topics: Topics
   #unlisten: (() => void)[] = []
   #timer: Timer | undefined
-  #soon: Timer | undefined
+  readonly #soon: DebounceTimer
   #soonMs = SOON_MS
   #lastTold: Told | undefined
 
@@ -62,6 +63,10 @@ export class Gossip {
     const { volume, world } = components
     const saysTheSame = (beacon: Beacon): boolean => this.#saysTheSame(beacon)
     this.#receiver = new GossipReceiver({ ...components, saysTheSame })
+    this.#soon = new DebounceTimer(world.clock, () => {
+      this.#soonMs *= SOON_GROWTH
+      this.beacon()
+    })
     this.#topics = new Topics({
       volume,
       clock: world.clock,
@@ -89,7 +94,7 @@ export class Gossip {
     this.#topics.stop()
     for (const unlisten of this.#unlisten) unlisten()
     this.#timer?.cancel()
-    this.#soon?.cancel()
+    this.#soon.cancel()
   }
 
   /** As GossipReceiver has it. */
@@ -99,11 +104,7 @@ export class Gossip {
 
   /** Send a beacon when a connection has come up. */
   beaconSoon(): void {
-    this.#soon ??= this.#c.world.clock.timer(this.#soonMs, () => {
-      this.#soon = undefined
-      this.#soonMs *= SOON_GROWTH
-      this.beacon()
-    })
+    this.#soon.ringIn(this.#soonMs)
   }
 
   /** Send a beacon now. */
@@ -154,8 +155,7 @@ export class Gossip {
     const { clock, random } = this.#c.world
     this.#topics.refresh()
     this.beacon()
-    this.#soon?.cancel()
-    this.#soon = undefined
+    this.#soon.cancel()
     this.#soonMs = SOON_MS
     this.#timer = clock.timer(this.#c.beaconMs * (0.8 + 0.4 * random.number()), () => this.#beat())
   }

@@ -76,7 +76,7 @@ export class Swarm {
   /** By volume and peer the checkpoints that are being fetched. */
   readonly #fetching = new Map<string, Promise<boolean>>()
   /** The same of those that were of no use. */
-  readonly #offerBackoff: BackoffTable<string>
+  readonly #backoff: BackoffTable<string>
   readonly #gater: ConnectionGater
   readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
@@ -85,8 +85,7 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
-    const pauses = { firstMs: MINUTE_MS, longestMs: 10 * MINUTE_MS }
-    this.#offerBackoff = new BackoffTable(world.clock, pauses)
+    this.#backoff = new BackoffTable(world.clock, { firstMs: MINUTE_MS, longestMs: 10 * MINUTE_MS })
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.heldElsewhere = new HeldElsewhere({
@@ -261,17 +260,17 @@ export class Swarm {
   /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
-    if (this.#fetching.has(key) || !this.#offerBackoff.isDue(key)) return
+    if (this.#fetching.has(key) || !this.#backoff.isDue(key)) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(
       (isNew) => {
-        if (!isNew) return void this.#offerBackoff.failed(key)
-        this.#offerBackoff.succeeded(key)
+        if (!isNew) return void this.#backoff.failed(key)
+        this.#backoff.succeeded(key)
         this.syncSoon(volume, peer)
       },
       (error: unknown) => {
-        if (IN_VAIN.some((code) => hasCode(error, code))) this.#offerBackoff.failed(key)
+        if (IN_VAIN.some((code) => hasCode(error, code))) this.#backoff.failed(key)
         if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
           volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
         if (!this.#stopped)

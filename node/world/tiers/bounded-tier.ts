@@ -6,7 +6,7 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { Budget } from '../budget.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { tierError } from './tier-error.ts'
-import { Turns } from './turns.ts'
+import { Semaphore } from '../semaphore.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { Clock, ObjectTier, Random, TierObject, TierOptions } from '../world.ts'
 
@@ -159,11 +159,11 @@ export class BoundedTier implements ObjectTier {
 
 /** The bounds of puts, or of gets. */
 class Direction {
-  readonly turns: Turns
+  readonly turns: Semaphore
   readonly #budget: Budget | undefined
 
   constructor(clock: Clock, { bytesPerSecond, transfersMax = TRANSFERS_MAX }: TierOptions) {
-    this.turns = new Turns(transfersMax)
+    this.turns = new Semaphore(transfersMax)
     this.#budget = bytesPerSecond === undefined ? undefined : new Budget(clock, { bytesPerSecond })
   }
 

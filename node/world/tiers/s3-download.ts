@@ -10,7 +10,7 @@ import { Arrivals } from './arrivals.ts'
 import { backoffMs } from './backoff.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
-import type { Turns } from './turns.ts'
+import type { Semaphore } from '../semaphore.ts'
 import type { Clock, Random } from '../world.ts'
 
 const WINDOW_BYTES: number = 16 * MIB
@@ -22,7 +22,7 @@ const BASE_MS = 100
 /** The parts of a download; `turns` bounds the windows in memory over all downloads of a tier. */
 export interface DownloadParts {
   readonly client: S3Client
-  readonly turns: Turns
+  readonly turns: Semaphore
   readonly clock: Clock
   readonly random: Random
 }

@@ -19,7 +19,7 @@ import { assert } from '../../../protocol/errors.ts'
 import { MIB, SECOND_MS, divCeil } from '../../../protocol/units.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
-import type { Turns } from './turns.ts'
+import type { Semaphore } from '../semaphore.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { Clock } from '../world.ts'
 
@@ -36,7 +36,7 @@ const DISCARD_MS = 30 * SECOND_MS
 /** The parts of an upload; `turns` bounds the parts in memory over all uploads of a tier. */
 export interface UploadParts {
   readonly client: S3Client
-  readonly turns: Turns
+  readonly turns: Semaphore
   readonly clock: Clock
 }
 

@@ -19,7 +19,7 @@ import { bucketGone, nameOf, s3Error } from './s3-errors.ts'
 import { upload } from './s3-upload.ts'
 import { keepsVersions, rollBack } from './s3-versions.ts'
 import { noVersions, tierError, wrongSize } from './tier-error.ts'
-import { Turns } from './turns.ts'
+import { Semaphore } from '../semaphore.ts'
 import type { S3Location } from '../../../protocol/cold/location.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -41,8 +41,8 @@ export class S3Tier implements ObjectTier {
   readonly #client: S3Client
   readonly #clock: Clock
   readonly #random: Random
-  readonly #up = new Turns(UPLOADS_MAX)
-  readonly #down = new Turns(DOWNLOADS_MAX)
+  readonly #up = new Semaphore(UPLOADS_MAX)
+  readonly #down = new Semaphore(DOWNLOADS_MAX)
 
   constructor(
     { clock, random }: { clock: Clock; random: Random },

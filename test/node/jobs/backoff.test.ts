@@ -1,4 +1,5 @@
-// Pauses after failures: each twice as long as the one before, up to a longest, and short again after a success.
+// Pauses after failures: each twice as long as the one before, up to a longest, and short again
+// after a success.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Backoff, BackoffTable, pauseAfter } from '../../../node/jobs/backoff.ts'

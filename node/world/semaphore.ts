@@ -1,7 +1,7 @@
 // At most so many at a time, first come first served.
-import { onAbort } from '../abort-listeners.ts'
+import { onAbort } from './abort-listeners.ts'
 
-export class Turns {
+export class Semaphore {
   #free: number
   readonly #line = new Set<() => void>()
 
@@ -9,7 +9,7 @@ export class Turns {
     this.#free = countMax
   }
 
-  /** Resolves to what gives the turn back, to be called once. throws the signal's reason. */
+  /** Resolves to what gives the place back, to be called once. throws the signal's reason. */
   async take(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
     if (this.#free > 0) this.#free--
