@@ -38,7 +38,7 @@ if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   runInstalled()
 }
 
-/** From the bundle; from the sources if it is not of them, or SHOAL_FROM_SOURCE is set, not to 0. */
+/** Runs the bundle; the sources where these are newer, or SHOAL_FROM_SOURCE is set, not to 0. */
 async function runHere() {
   const root = join(here, '..')
   const asked = !['', '0'].includes(process.env.SHOAL_FROM_SOURCE ?? '')

@@ -191,7 +191,7 @@ export interface Reason {
   readonly failure?: { readonly code: ErrorCode; readonly message: string }
 }
 
-/** Of undefined: {}. */
+/** Nothing for undefined. */
 export function reasonOf(failure: unknown): Reason {
   if (failure === undefined) return {}
   const { code, message } = asShoalError(failure)

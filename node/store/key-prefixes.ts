@@ -1,4 +1,5 @@
-// The first characters of all keys of the ordered store, together so that no two tables take the same.
+// The first characters of all keys of the ordered store, together so that no two tables take the
+// same.
 
 /** Tables of the store and of the node. */
 export const STORE_PREFIXES = {
@@ -16,7 +17,10 @@ export const STORE_PREFIXES = {
   orphanShard: 'w',
 } as const
 
-/** Tables of one volume, within `volumeState`, beside those of its tree (protocol/tree/key-prefixes.ts). */
+/**
+ * Tables of one volume, within `volumeState`, beside those of its tree
+ * (protocol/tree/key-prefixes.ts).
+ */
 export const STATE_PREFIXES = {
   actor: 'a',
   governingEntry: 'A',

@@ -76,9 +76,7 @@ export class Packer {
   readonly #stopping = new AbortController()
   readonly #round: () => Promise<void> = groupCommit(() => this.#pass())
   #isStarted = false
-  /**
-   * The tasks of the next pass: close a stripe that is not full; see to stripes that lack holders.
-   */
+  /** Tasks of the next pass: close a stripe that is not full; see to stripes that lack holders. */
   #closesAll = false
   #completes = false
   /** Somebody waits: it does not go by stripes of others that must be looked through first. */

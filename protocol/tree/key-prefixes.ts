@@ -1,4 +1,5 @@
-// The first characters of the keys of the tree's tables in a volume's state, together so that no two tables take the same.
+// The first characters of the keys of the tree's tables in a volume's state, together so that no
+// two tables take the same.
 
 export const TREE_PREFIXES = {
   child: 'c',
