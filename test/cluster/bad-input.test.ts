@@ -36,7 +36,7 @@ test('a wrong flag, a wrong command and a missing path are refused by name', asy
     ],
     [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
     [['peer', 'info', 'nobody'], 1, /nobody/],
-    [['unmount', cluster.folder], 1, /no mount there/],
+    [['unmount', cluster.folder], 1, /not a mount of this node/],
   ]
   await node.shoal('mkdir', '/there')
   for (const [words, code, says] of cases) {

@@ -77,7 +77,7 @@ test('a home that somebody else can put another in the place of is refused', AS_
   await chown(index, STRANGER.uid, STRANGER.gid)
   await refused(/index belongs to user 12345/, () => chown(index, 0, 0))
   await chmod(node.folder, 0o777)
-  await refused(/lets others .*chmod go-w/, () => chmod(node.folder, 0o755))
+  await refused(/writable by them.*chmod go-w/, () => chmod(node.folder, 0o755))
   await chown(node.folder, STRANGER.uid, STRANGER.gid)
   await refused(/belongs to user 12345/, () => chown(node.folder, 0, 0))
   const theirs = join(cluster.folder, 'theirs')

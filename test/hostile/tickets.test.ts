@@ -88,7 +88,7 @@ test('a ticket that was taken back lets nobody in, and who used it is known', as
   )
   await admin.shoal('invite', 'revoke', writer.id)
   const late = cluster.node('mallory')
-  await assert.rejects(late.start({ ticket: taken }), /this ticket was taken back/)
+  await assert.rejects(late.start({ ticket: taken }), /this ticket was revoked/)
   assert.deepEqual(
     (await admin.json<TicketStatus[]>('invite', 'ls')).map(({ id }) => id),
     [reader.id],

@@ -171,7 +171,7 @@ describe('chunks', () => {
     await node.flip(CHUNK)
     assert.deepEqual(await node.scrub(), [chunkFinding(id, 'lost')])
     assert.deepEqual(await node.scrub(), [chunkFinding(id, 'lost')])
-    assert.ok(node.logged.includes('data is damaged and nowhere else'))
+    assert.ok(node.logged.includes('data is damaged and there is no other copy'))
     assert.equal(node.store.chunks.has(id), true)
   })
 })
