@@ -152,7 +152,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
       await a.ask((api) => put(api, 'other:/x', 'x', { onSession }))
       const stat = (token: string): Promise<unknown> =>
         a.ask((api) => api.stat('/', { session: token }))
-      await assert.rejects(stat(session), { code: 'usage', message: /of another volume/ })
+      await assert.rejects(stat(session), { code: 'usage', message: /belongs to another volume/ })
       await assert.rejects(stat('shoals1aa'), { code: 'usage', message: /not a session token/ })
       await a.ask((api) => api.stat('other:/x', { session }))
     })
