@@ -39,7 +39,7 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
 ]
 
 /** Folders whose comments are plain: they begin with a noun or verb, and keep to the width. */
-const PLAIN = /^(cli|protocol|node)\/(?!control\/)/
+const PLAIN = /^(cli|protocol|node)\//
 
 /** Too near to FILE_LINES_MAX for their comments to be wrapped: to be split first. */
 const UNWRAPPED: readonly string[] = [

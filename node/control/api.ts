@@ -1,5 +1,5 @@
-// What a running node offers to its owner: the command, the doors (S3, WebDAV, ...) and programs
-// that embed a node all speak through this interface and nothing else. Every failure is a
+// The calls that a running node offers its owner: the command, the doors (S3, WebDAV, ...) and
+// programs that embed a node all speak through this interface and nothing else. Every failure is a
 // ShoalError.
 //
 // Paths are '/folder/file' in the node's default volume, or 'volume:/folder/file'; names are UTF-8

@@ -21,7 +21,7 @@ import type { Route } from './route.ts'
 
 export interface ClientOptions extends CallOptions {
   readonly home: string
-  /** What calls about a path are made with, unless they say otherwise. */
+  /** Options of calls about a path, unless they say otherwise. */
   readonly optionsFor?: ((path: string) => Promise<FileCallOptions>) | undefined
 }
 
@@ -34,7 +34,7 @@ export interface Client extends NodeApi {
 
 type Options = FileCallOptions & Pick<ExportOptions, 'onExported'>
 
-/** What of the options of a call is no field of its request. */
+/** Options of a call that are no fields of its request. */
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof Options>([
   'signal',
   'consistency',

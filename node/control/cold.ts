@@ -1,4 +1,4 @@
-// What the owner asks of a node about cold tiers: places outside the swarm where data that nobody reads lies.
+// The owner's calls about cold tiers: places outside the swarm for data that nobody reads.
 import { call, pages } from './route.ts'
 import type { z } from 'zod'
 import type { ErrorCode } from '../../protocol/errors.ts'
@@ -9,46 +9,51 @@ import type { RoutesOf } from './route.ts'
 
 export interface ColdApi {
   /**
-   * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it was seen to work from here.
-   * What this node is let in by stays on this node; its owner agrees to the tier by that. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
+   * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it
+   * was seen to work from here. Credentials stay on this node; its owner agrees to the tier by
+   * that. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
    */
   addTier(request: TierRequest, options?: CallOptions): Promise<Tier>
   /**
-   * The owner of this node agrees that it uses a tier of the volume, which is where the request says, as listTiers() showed it;
-   * how it is let in is replaced. returns what lies there. throws 'no-such-volume', 'ENOENT', 'ESTALE' if it is elsewhere by now,
-   * 'usage'.
+   * The owner of this node agrees that it uses a tier of the volume, which is where the request
+   * says, as listTiers() showed it; how it is let in is replaced. returns what lies there. throws
+   * 'no-such-volume', 'ENOENT', 'ESTALE' if it is elsewhere by now, 'usage'.
    */
   trustTier(request: TierRequest, options?: CallOptions): Promise<TierStatus>
   /** He does no more; what lies there stays there. throws 'no-such-volume', 'ENOENT'. */
   distrustTier(name: string, options?: VolumeCallOptions): Promise<void>
   /**
-   * Read what tiers hold of a volume and compare it with what it should be: all heads of backups, all that the newest names,
-   * which packs are there, and the stripes of a sample. In pages, as it goes; to break off is safe. throws 'ENOENT', 'cold-*'.
+   * Read what tiers hold of a volume and compare it with what it should be: all heads of backups,
+   * all that the newest names, which packs are there, and the stripes of a sample. In pages, as it
+   * goes; to break off is safe. throws 'ENOENT', 'cold-*'.
    */
   verifyCold(options?: VerifyOptions): AsyncIterable<readonly VerifyEvent[]>
   /** By name, with what lies there: the tier is asked. throws 'no-such-volume'. */
   listTiers(options?: VolumeCallOptions): Promise<readonly TierStatus[]>
   /**
-   * Bring back what the objects of a tier were at a time, in a bucket that keeps versions; objects that came later stay.
+   * Bring back what the objects of a tier were at a time, in a bucket that keeps versions; objects
+   * that came later stay.
    * returns how many were something else. throws 'ENOENT', 'unsupported', 'cold-*'.
    */
   rollBackTier(name: string, toMs: WallTime, options?: VolumeCallOptions): Promise<number>
   /**
-   * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT', 'not-placed' while something
-   * lies nowhere else.
+   * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT',
+   * 'not-placed' while something lies nowhere else.
    */
   removeTier(name: string, options?: VolumeCallOptions): Promise<void>
   /**
-   * Put what is at a path and below into a tier now: that of the volume's settings, or the only one, if none is named. In
-   * pages, as it goes; to break off is safe. throws 'ENOENT', 'usage', 'cold-*', 'chunk-unavailable'.
+   * Put what is at a path and below into a tier now: that of the volume's settings, or the only
+   * one, if none is named. In pages, as it goes; to break off is safe. throws 'ENOENT', 'usage',
+   * 'cold-*', 'chunk-unavailable'.
    */
   pushCold(
     path: string,
     options?: CallOptions & { readonly tier?: string | undefined },
   ): AsyncIterable<readonly ColdProgress[]>
   /**
-   * Bring what is at a path and below back to peers, and let go of what tiers hold of it. In pages, as it goes; to break off
-   * is safe. throws 'ENOENT', 'usage' for what is pinned to a tier, 'not-placed', 'chunk-unavailable'.
+   * Bring what is at a path and below back to peers, and let go of what tiers hold of it. In pages,
+   * as it goes; to break off is safe. throws 'ENOENT', 'usage' for what is pinned to a tier,
+   * 'not-placed', 'chunk-unavailable'.
    */
   recallCold(path: string, options?: CallOptions): AsyncIterable<readonly ColdProgress[]>
 }
@@ -90,7 +95,7 @@ type PlaceFields = Readonly<
     >
 >
 
-/** Where a tier is, and how this node is let in there. */
+/** The location of a tier, and this node's access to it. */
 export function placeFields({ label, text, folder }: FieldTypes): PlaceFields {
   return {
     url: text(1, URL_MAX),
@@ -110,7 +115,7 @@ export interface VerifyOptions extends CallOptions {
   readonly sample?: number | undefined
 }
 
-/** What is missing, damaged, or not what it says it is. */
+/** An object that is missing, damaged, or not what it claims to be. */
 export interface VerifyProblem {
   readonly kind: 'problem'
   readonly tier: string
@@ -122,7 +127,7 @@ export type VerifyEvent =
   | { readonly kind: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
   | VerifiedTier
 
-/** What was found in a tier, after all its problems. */
+/** The summary of a tier, after all its problems. */
 export interface VerifiedTier {
   readonly kind: 'tier'
   readonly tier: string
@@ -135,7 +140,7 @@ export interface VerifiedTier {
   readonly archived: number
 }
 
-/** Of the newest backup number, time, author and parts; absent where there is none. */
+/** The newest backup's number, time, author and parts; absent where there is none. */
 export interface VerifiedBackup {
   /** That count, and objects that have the name of one. */
   readonly heads: number
@@ -144,7 +149,10 @@ export interface VerifiedBackup {
   readonly timeMs?: WallTime | undefined
   readonly author?: string | undefined
   readonly parts?: number | undefined
-  /** Does it tell what this node has, and not only what is whole? Not while one of the two has a newer checkpoint. */
+  /**
+   * Does it tell what this node has, and not only what is whole? Not while one of the two has a
+   * newer checkpoint.
+   */
   readonly isCompared?: boolean | undefined
 }
 
@@ -152,13 +160,13 @@ export interface TierRequest extends Tier {
   /** As S3Options has them: of this node only. */
   readonly credentialsFile?: string | undefined
   readonly profile?: string | undefined
-  /** What this node puts there, and what it gets from there, each second; unlimited if left out. */
+  /** The most that this node uploads, and downloads, in a second; unlimited if left out. */
   readonly bytesPerSecond?: number | undefined
   /** The volume; the default one if left out. */
   readonly volume?: string | undefined
 }
 
-/** Where a tier is. */
+/** The location of a tier. */
 export interface Tier {
   readonly name: string
   readonly url: string
@@ -170,12 +178,14 @@ export interface Tier {
 export interface TierStatus extends Tier {
   /** Has the owner of this node agreed to just this place? Nothing is asked of a tier before. */
   readonly isAgreed: boolean
-  /** Verified copies there, in stripes, and those that peers that can be reached now could not give. */
+  /**
+   * Verified copies there, in stripes, and those that peers that can be reached now could not give.
+   */
   readonly stripes: number
   readonly only: number
   /** How far this node is with what is due; undefined: it puts nothing there now by itself. */
   readonly moving?: ColdProgress | undefined
-  /** What the tier says of its objects; absent where it does not answer. */
+  /** The tier's own count of its objects; absent where it does not answer. */
   readonly objects?: number | undefined
   readonly bytes?: number | undefined
   /** By storage class, as the tier calls it. */

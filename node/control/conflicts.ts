@@ -7,8 +7,8 @@ import type { CallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
 /**
- * What was written, made or named by several at once, of which one has the name and the others show beside it. Answers
- * name the volume in their paths if the call does.
+ * A file or folder written, made or named by several at once: one has the name and the others show
+ * beside it. Answers name the volume in their paths if the call does.
  */
 export interface ConflictsApi {
   /** Those at a path and below, in pages. throws 'ENOENT', 'ENOTDIR'. */
@@ -17,7 +17,8 @@ export interface ConflictsApi {
   showConflict(path: string, options?: ShowConflictOptions): Promise<Conflict>
   /**
    * End a conflict: the side at `path` gets the name, or keeps it, and the others go.
-   * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder: then a move of one ends it.
+   * throws 'ENOENT', 'EINVAL' where there is none, 'EISDIR' where a side is a folder: then a move
+   * of one ends it.
    */
   keepConflict(path: string, options?: CallOptions): Promise<KeptConflict>
 }
@@ -29,11 +30,14 @@ export const conflictsRoutes: RoutesOf<ConflictsApi> = {
 }
 
 export interface Conflict {
-  /** Where it is: the path of the side that has the name. */
+  /** The path of the side that has the name. */
   readonly path: string
   /** That side first. At least two, unless others were asked for. */
   readonly sides: readonly ConflictSide[]
-  /** Sides that are not among these: too many to show in their folder, where each is found by its path all the same. */
+  /**
+   * Sides that are not among these: too many to show in their folder, where each is found by its
+   * path all the same.
+   */
   readonly moreCount: number
 }
 
@@ -43,7 +47,7 @@ export interface ShowConflictOptions extends CallOptions {
 }
 
 export interface KeptConflict {
-  /** Where the side that was kept is now. */
+  /** The path of the side that was kept. */
   readonly path: string
   /** The sides that went; of very many the first. */
   readonly removed: readonly string[]
@@ -54,12 +58,12 @@ export interface ConflictSide {
   readonly path: string
   readonly kind: FileKind
   readonly sizeBytes: number
-  /** Who wrote this content, or gave this name, and when by that node's clock. */
+  /** The author of this content, or name, and the time by that node's clock. */
   readonly peer: PeerId | undefined
   readonly author: string
   readonly writtenMs: WallTime
   /** Not listed in its folder, as conflicts=lww says; it is there by its path all the same. */
   readonly hidden: boolean
-  /** Where a side is a folder, so that none can be kept: a path that is free, to which this one can be moved instead. */
+  /** A free path to which this one can be moved, where a side is a folder and none can be kept. */
   readonly moveTo?: string | undefined
 }

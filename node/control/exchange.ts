@@ -1,4 +1,5 @@
-// What the owner asks of a node about CAR files: content that travels to and from the IPFS world, or sealed.
+// The owner's calls about CAR files: content that travels to and from the IPFS world,
+// or sealed.
 import { route } from './route.ts'
 import type { CallOptions } from './api.ts'
 import type { FileCallOptions, WriteOptions } from './files.ts'
@@ -6,16 +7,17 @@ import type { RoutesOf } from './route.ts'
 
 export interface ExchangeApi {
   /**
-   * A CAR of what is at a path, in parts: as UnixFS that any IPFS tool reads, or `sealed`, of the chunks as they are
-   * stored, which only members of the volume can open. throws 'ENOENT', 'ESTALE' where what is exported changes between
-   * the two times that it is looked at, 'chunk-unavailable'.
+   * A CAR of what is at a path, in parts: as UnixFS that any IPFS tool reads, or `sealed`, of the
+   * chunks as they are stored, which only members of the volume can open. throws 'ENOENT', 'ESTALE'
+   * where what is exported changes between the two times that it is looked at, 'chunk-unavailable'.
    */
   exportCar(path: string, options?: FileCallOptions & ExportOptions): AsyncIterable<Uint8Array>
   /**
-   * Make what a CAR holds at `path`, which must not be there yet, in a folder that is. It appears when all of it is
-   * there; before that, every block was checked. Events come when there is something to tell, the last is 'done'.
-   * throws 'corrupt' and 'malformed' naming the block, 'unsupported', 'EEXIST', 'ENOENT', 'ENOSPC', 'EACCES' and
-   * 'no-such-volume' for what is sealed for others: then nothing is left of it.
+   * Make what a CAR holds at `path`, which must not be there yet, in a folder that is. It appears
+   * when all of it is there; before that, every block was checked. Events come when there is
+   * something to tell, the last is 'done'.
+   * throws 'corrupt' and 'malformed' naming the block, 'unsupported', 'EEXIST', 'ENOENT', 'ENOSPC',
+   * 'EACCES' and 'no-such-volume' for what is sealed for others: then nothing is left of it.
    */
   importCar(
     path: string,
@@ -44,11 +46,11 @@ export const exchangeRoutes: RoutesOf<ExchangeApi> = {
 
 export interface ExportOptions extends CallOptions {
   readonly sealed?: boolean | undefined
-  /** Of UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
+  /** For UnixFS: store modes and times too, which changes the CIDs. Sealed has them always. */
   readonly attributes?: boolean | undefined
   /**
-   * Look once instead of twice: the header names no root then, and whoever asks writes one of the same length over it,
-   * with the root that `onExported` is told.
+   * Look once instead of twice: the header names no root then, and whoever asks writes one of the
+   * same length over it, with the root that `onExported` is told.
    */
   readonly rootLater?: boolean | undefined
   /** Told before the last part is taken to be the last. */
@@ -59,9 +61,12 @@ export interface ExportCounts {
   readonly files: number
   readonly folders: number
   readonly symlinks: number
-  /** Of files. */
+  /** The bytes of files. */
   readonly bytes: number
-  /** What no archive can hold, such as devices, or was removed meanwhile; and the paths of the first of it. */
+  /**
+   * Files that no archive can hold, such as devices, or that were removed meanwhile; and the paths
+   * of the first of it.
+   */
   readonly leftOut: number
   readonly leftOutPaths: readonly string[]
 }
@@ -72,20 +77,23 @@ export interface Exported extends ExportCounts {
 }
 
 export interface ImportOptions extends WriteOptions {
-  /** Of the archive, where it is known: whether there is room is known before it comes. */
+  /** The length of the archive, where known: whether there is room is known before it comes. */
   readonly sizeBytes?: number | undefined
-  /** Make set-user-id and set-group-id bits, too: without, what an archive holds runs as nobody else. */
+  /**
+   * Make set-user-id and set-group-id bits, too: without, what an archive holds runs as nobody
+   * else.
+   */
   readonly preserve?: boolean | undefined
 }
 
 export interface ImportCounts {
   /** Files, folders and symlinks. */
   readonly names: number
-  /** Of files. */
+  /** The bytes of files. */
   readonly bytes: number
 }
 
-/** What all was found to be, how far it is made, and that it is there. */
+/** The size of all that was found, the progress, and the end. */
 export type ImportEvent =
   | ({ readonly kind: 'verified'; readonly root: string; readonly sealed: boolean } & ImportCounts)
   | ({ readonly kind: 'made' } & ImportCounts)

@@ -124,7 +124,7 @@ export function check<Schema extends z.ZodType>(schema: Schema, value: unknown):
   throw new ShoalError('usage', `${field} ${issue === undefined ? 'is invalid' : problemOf(issue)}`)
 }
 
-/** What zod found, as the end of a sentence. */
+/** The fault that zod found, as the end of a sentence. */
 function problemOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'too_small':

@@ -11,36 +11,44 @@ import type { SmallFile } from './small-files.ts'
 const MODE_MAX = 0o7777
 
 /**
- * How recent what a call reads is, and who must agree to what it writes: 'eventual' what this node has,
- * 'read-own' at least what the session has read and written, on whatever node, 'strong' all that was strongly written
- * before the call, and each write after it; refused ('NO_QUORUM') without a majority of the volume's voters.
+ * How recent what a call reads is, and who must agree to what it writes: 'eventual' what this node
+ * has, 'read-own' at least what the session has read and written, on whatever node, 'strong' all
+ * that was strongly written before the call, and each write after it; refused ('NO_QUORUM') without
+ * a majority of the volume's voters.
  */
 export type Consistency = 'eventual' | 'read-own' | 'strong'
 
-/** Whom a lock of a file of a mount excludes: other processes of that machine, or 'strong', those of all nodes. */
+/**
+ * The scope of file locks in a mount: they exclude other processes of that machine, or 'strong',
+ * those of all nodes.
+ */
 export type Locking = 'local' | 'strong'
 
 /**
- * For every call about files. throws 'ESTALE' where this node cannot get what the session has seen, 'usage' for what is
- * no token of the volume, 'NO_QUORUM' naming the voters that are missing, 'EPERM' for a write of a strong volume that
- * asks for less.
+ * For every call about files. throws 'ESTALE' where this node cannot get what the session has seen,
+ * 'usage' for what is no token of the volume, 'NO_QUORUM' naming the voters that are missing,
+ * 'EPERM' for a write of a strong volume that asks for less.
  */
 export interface FileCallOptions extends CallOptions {
   /** Default: the volume's policy; with `session` no less than 'read-own'. */
   readonly consistency?: Consistency | undefined
-  /** The token of what the session has seen of this volume so far, as `onSession` was told it. Undefined: nothing. */
+  /**
+   * The token of what the session has seen of this volume so far, as `onSession` was told it.
+   * Undefined: nothing.
+   */
   readonly session?: string | undefined
   /**
-   * Told, before the call ends, the token of what this node has then, which is all that the call read or wrote and more;
-   * of a listing, at its end. It holds `session` too unless the call was 'eventual'.
+   * Told, before the call ends, the token of what this node has then, which is all that the call
+   * read or wrote and more; of a listing, at its end. It holds `session` too unless the call was
+   * 'eventual'.
    */
   readonly onSession?: ((token: string) => void) | undefined
 }
 
 /**
- * How durable a write is before it is acknowledged: 'none' in this node's memory, 'local' survives power
- * loss of this node, 'copied' data and entry also durable on another peer, 'placed' all k+m shards durable on distinct
- * peers. A volume's policy is one of these; a call may ask for another.
+ * How durable a write is before it is acknowledged: 'none' in this node's memory, 'local' survives
+ * power loss of this node, 'copied' data and entry also durable on another peer, 'placed' all k+m
+ * shards durable on distinct peers. A volume's policy is one of these; a call may ask for another.
  */
 export type Ack = 'none' | 'local' | 'copied' | 'placed'
 
@@ -48,21 +56,34 @@ export type Ack = 'none' | 'local' | 'copied' | 'placed'
 export interface FilesApi {
   /** Does not follow a symlink at the end of the path. throws 'ENOENT', 'ENOTDIR'. */
   stat(path: string, options?: FileCallOptions): Promise<FileStat>
-  /** The entries of a folder in byte order of their names, in pages of bounded size. throws 'ENOENT', 'ENOTDIR'. */
+  /**
+   * The entries of a folder in byte order of their names, in pages of bounded size. throws
+   * 'ENOENT', 'ENOTDIR'.
+   */
   list(path: string, options?: FileCallOptions): AsyncIterable<readonly FileStat[]>
-  /** `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST', 'ENOENT', 'ENOTDIR'. */
+  /**
+   * `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST',
+   * 'ENOENT', 'ENOTDIR'.
+   */
   makeFolder(path: string, options?: FileCallOptions & MakeFolderOptions): Promise<void>
-  /** Remove a file, a symlink, an empty folder, or with `recursive` a whole tree. throws 'ENOENT', 'ENOTEMPTY'. */
+  /**
+   * Remove a file, a symlink, an empty folder, or with `recursive` a whole tree. throws 'ENOENT',
+   * 'ENOTEMPTY'.
+   */
   remove(
     path: string,
     options?: FileCallOptions & { readonly recursive?: boolean | undefined },
   ): Promise<void>
-  /** Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY', 'EISDIR', ... */
+  /**
+   * Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY',
+   * 'EISDIR', ...
+   */
   move(from: string, to: string, options?: FileCallOptions): Promise<void>
   /**
-   * Write a whole file, replacing a file or symlink of that name. Readers see the old version or the whole new one; if
-   * `content` throws or the call is aborted, the old one stays. throws 'ENOENT' without the parent, 'EISDIR', 'ENOSPC',
-   * 'not-placed' (the data is kept locally), 'malformed' when `sizeBytes` was given and the content differs.
+   * Write a whole file, replacing a file or symlink of that name. Readers see the old version or
+   * the whole new one; if `content` throws or the call is aborted, the old one stays. throws
+   * 'ENOENT' without the parent, 'EISDIR', 'ENOSPC', 'not-placed' (the data is kept locally),
+   * 'malformed' when `sizeBytes` was given and the content differs.
    */
   writeFile(
     path: string,
@@ -72,11 +93,15 @@ export interface FilesApi {
   ): Promise<void>
   /** Make a symlink, replacing a file or symlink of that name. */
   makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
-  /** One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink ('EINVAL'). throws 'EISDIR'. */
+  /**
+   * One version of a file, from `offsetBytes` for `lengthBytes` or to its end. Follows no symlink
+   * ('EINVAL'). throws 'EISDIR'.
+   */
   readFile(path: string, options?: FileCallOptions & ReadRange): Promise<FileContent>
   /**
-   * Small files of one volume, at most SMALL_FILES_MAX, in pages: one call costs far less than one for each. One that cannot
-   * be read, or is larger than SMALL_FILE_BYTES ('EFBIG'), keeps none of the others back.
+   * Small files of one volume, at most SMALL_FILES_MAX, in pages: one call costs far less than one
+   * for each. One that cannot be read, or is larger than SMALL_FILE_BYTES ('EFBIG'), keeps none of
+   * the others back.
    */
   readSmallFiles(
     paths: readonly string[],
@@ -84,8 +109,9 @@ export interface FilesApi {
   ): AsyncIterable<readonly SmallFile[]>
   setAttributes(path: string, attributes: FileAttributes, options?: FileCallOptions): Promise<void>
   /**
-   * Wait until everything written through this node before the call is durable as `ack` says (undefined: as each
-   * volume's policy says), so that many writes with ack 'none' can be pipelined and waited for once. throws 'not-placed'.
+   * Wait until everything written through this node before the call is durable as `ack` says
+   * (undefined: as each volume's policy says), so that many writes with ack 'none' can be pipelined
+   * and waited for once. throws 'not-placed'.
    */
   settle(ack?: Ack, options?: CallOptions): Promise<void>
 }
@@ -155,9 +181,9 @@ export interface FileStat {
   readonly sizeBytes: number
   readonly modifiedNs: bigint
   readonly changedNs: bigint
-  /** Of a symlink. */
+  /** The target of a symlink. */
   readonly target?: string | undefined
-  /** Of a device: its number, as Linux has it in 32 bits. */
+  /** The number of a device, as Linux has it in 32 bits. */
   readonly rdev?: number | undefined
 }
 
@@ -188,11 +214,14 @@ export interface ReadRange {
   readonly lengthBytes?: number | undefined
 }
 
-/** Iterate `content` to its end or break off: an iteration left open holds a handle. It throws where a part cannot be read. */
+/**
+ * Iterate `content` to its end or break off: an iteration left open holds a handle. It throws where
+ * a part cannot be read.
+ */
 export interface FileContent {
-  /** Of the version that is read. */
+  /** The size of the version that is read. */
   readonly stat: FileStat
-  /** What `content` will yield in all: the range, cut at the end of the file. */
+  /** The length that `content` yields in all: the range, cut at the end of the file. */
   readonly lengthBytes: number
   readonly content: AsyncIterable<Uint8Array>
 }

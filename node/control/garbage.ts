@@ -1,13 +1,15 @@
-// What the owner asks of a node about space that nobody needs.
+// The owner's calls about garbage collection.
 import { call } from './route.ts'
 import type { VolumeCallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
 export interface GarbageApi {
   /**
-   * Look now at all that the volumes of this node, or one of them, still reach, and give up the rest. Stripes are given up
-   * once every member is known to agree, which is waited for a short while; what is left goes by itself.
-   * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read now: then nothing is given up.
+   * Look now at all that the volumes of this node, or one of them, still reach, and give up the
+   * rest. Stripes are given up once every member is known to agree, which is waited for a short
+   * while; what is left goes by itself.
+   * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read now:
+   * then nothing is given up.
    */
   collectGarbage(options?: VolumeCallOptions): Promise<GarbageReport>
 }
@@ -18,10 +20,13 @@ export const garbageRoutes: RoutesOf<GarbageApi> = {
 
 export interface GarbageReport {
   readonly volumes: readonly VolumeGarbageReport[]
-  /** Of this node's own store: copies that nobody needs any more, and what is free on the disk again. */
+  /** In this node's own store: copies that nobody needs any more, and the disk space freed. */
   readonly deletedBytes: number
   readonly freedBytes: number
-  /** Shards on this node that were given up, kept for a while, and what compaction can give back later. */
+  /**
+   * Shards on this node that were given up, kept for a while, and what compaction can give back
+   * later.
+   */
   readonly trashBytes: number
   readonly reclaimableBytes: number
 }
@@ -46,6 +51,9 @@ export interface VolumeGarbageReport {
   /** Given up as soon as these members, by name, are known to have heard of it. */
   readonly waiting: number
   readonly waitingFor: readonly string[]
-  /** Files that nobody can read, as their lists of chunks contradict themselves: what only they hold is given up. */
+  /**
+   * Files that nobody can read, as their lists of chunks contradict themselves: what only they hold
+   * is given up.
+   */
   readonly falseFiles: readonly FileFault[]
 }

@@ -8,9 +8,10 @@ import type { RoutesOf } from './route.ts'
 
 export interface HistoryApi {
   /**
-   * The log of a volume (the path of its root), or what of it is about a file, or about a folder and all in it, also
-   * under other names; newest first, in pages. cost: O(entries given) for a volume; for a path the whole log is read.
-   * With `follow` the latest `limit` entries oldest first, and then new ones as they come, until the call is aborted.
+   * The log of a volume (the path of its root), or what of it is about a file, or about a folder
+   * and all in it, also under other names; newest first, in pages. cost: O(entries given) for a
+   * volume; for a path the whole log is read. With `follow` the latest `limit` entries oldest
+   * first, and then new ones as they come, until the call is aborted.
    * throws 'ENOENT', 'ENOTDIR', 'EPERM' on a keeper.
    */
   readLog(path: string, options?: CallOptions & LogOptions): AsyncIterable<readonly LogItem[]>
@@ -40,7 +41,10 @@ export type LogItem =
 export interface LogEntry {
   readonly kind: 'entry'
   readonly id: EntryHash
-  /** The heads that its author had when it was made, as far as can be told cheaply: one, or several that it merges. */
+  /**
+   * The heads that its author had when it was made, as far as can be told cheaply: one, or several
+   * that it merges.
+   */
   readonly parents: readonly EntryHash[]
   readonly peer: PeerId
   /** The name of that member. */

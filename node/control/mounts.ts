@@ -8,7 +8,10 @@ import type { MountStatus } from './status.ts'
 const OWNER_MAX: number = 2 ** 32 - 2
 
 export interface MountsApi {
-  /** Mount a volume's namespace at an existing or new folder of this machine (absolute). throws 'mount-failed', 'EBUSY'. */
+  /**
+   * Mount a volume's namespace at an existing or new folder of this machine (absolute). throws
+   * 'mount-failed', 'EBUSY'.
+   */
   mount(folder: string, options?: CallOptions & MountRequest): Promise<MountStatus>
   /** throws 'ENOENT' if not mounted by this node, 'EBUSY' unless `force`. */
   unmount(
@@ -38,7 +41,10 @@ export const mountsRoutes: RoutesOf<MountsApi> = {
   listMounts: call([], () => ({})),
 }
 
-/** What mounts. kernel: Linux's own protocol. fuse-native: libfuse 2, an optional package (docs/mount.md). */
+/**
+ * The driver of a mount. kernel: Linux's own protocol. fuse-native: libfuse 2, an optional package
+ * (docs/mount.md).
+ */
 export type DriverName = 'kernel' | 'fuse-native'
 
 export interface MountRequest {
@@ -48,16 +54,22 @@ export interface MountRequest {
   readonly allowOther?: boolean | undefined
   /** Show this folder of the volume as the root. */
   readonly subdir?: string | undefined
-  /** Whose everything shows to be, and is when it is made here; without, as it is stored. */
+  /** The owner that all files show, and get when made here; without, as stored. */
   readonly uid?: number | undefined
   readonly gid?: number | undefined
   /** Permission bits that nothing shows. */
   readonly umask?: number | undefined
   /** Mount over what is in the folder. */
   readonly nonEmpty?: boolean | undefined
-  /** Reading waits so long for peers that have the data, then fails; without, for one answer of at most 30 s. */
+  /**
+   * Reading waits so long for peers that have the data, then fails; without, for one answer of at
+   * most 30 s.
+   */
   readonly waitMs?: number | undefined
-  /** A size: what the node may keep of what it fetches to be read, for all its mounts and until it stops. */
+  /**
+   * A size: what the node may keep of what it fetches to be read, for all its mounts and until it
+   * stops.
+   */
   readonly cacheSize?: string | undefined
   /** close(2) does not wait until the disk has what was written; fsync(2) does. */
   readonly async?: boolean | undefined

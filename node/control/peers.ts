@@ -9,9 +9,11 @@ export interface PeersApi {
   /** Dial a multiaddr, remember it, and say who answered. throws 'unreachable', 'usage'. */
   addPeer(address: string, options?: CallOptions): Promise<PeerStatus>
   /**
-   * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote; after it has given
-   * its shards away, which may take long, or at once. To break off leaves it a member.
-   * throws 'no-such-peer', 'EPERM', 'not-placed' if stripes would be lost; 'NO_QUORUM' if it is removed, but the voters cannot decide that it is none of them.
+   * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote;
+   * after it has given its shards away, which may take long, or at once. To break off leaves it a
+   * member.
+   * throws 'no-such-peer', 'EPERM', 'not-placed' if stripes would be lost; 'NO_QUORUM' if it is
+   * removed, but the voters cannot decide that it is none of them.
    */
   removePeer(
     peer: string,

@@ -1,5 +1,5 @@
-// What the owner asks of a node about pins: wishes for a folder with all below it, or for a file, that come before what
-// the volume says.
+// The owner's calls about pins: wishes for a folder with all below it, or for a file, that come
+// before what the volume says.
 import { call, pages } from './route.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
@@ -7,30 +7,33 @@ import type { RoutesOf } from './route.ts'
 
 export interface PinsApi {
   /**
-   * Have what is at a path and below kept in a redundancy class; of several pins the nearest counts. What is there is packed
-   * anew in the background. throws 'usage' for what is no class, 'ENOENT', 'ENOTDIR', 'EPERM'.
+   * Have what is at a path and below kept in a redundancy class; of several pins the nearest
+   * counts. What is there is packed anew in the background. throws 'usage' for what is no class,
+   * 'ENOENT', 'ENOTDIR', 'EPERM'.
    */
   addPin(path: string, pin: { readonly class: string }, options?: CallOptions): Promise<ClassPin>
   /**
-   * Have all that is at a path and below put into a cold tier at once, and what comes or changes there; of several pins the
-   * nearest counts. It goes there in the background. throws 'ENOENT' for a tier that the volume does not have, naming those
-   * there are, or for no such path; 'ENOTDIR', 'EPERM'.
+   * Have all that is at a path and below put into a cold tier at once, and what comes or changes
+   * there; of several pins the nearest counts. It goes there in the background. throws 'ENOENT' for
+   * a tier that the volume does not have, naming those there are, or for no such path; 'ENOTDIR',
+   * 'EPERM'.
    */
   addColdPin(path: string, tier: string, options?: CallOptions): Promise<ColdPin>
   /**
-   * Have all that is at a path and below on this node, and what comes or changes there. In pages, until all is here; to
-   * break off ends the telling alone, and the pin stays. throws 'ENOENT', 'ENOTDIR'; 'ENOSPC' or 'chunk-unavailable' naming
-   * a path that could not be fetched: it is tried again.
+   * Have all that is at a path and below on this node, and what comes or changes there. In pages,
+   * until all is here; to break off ends the telling alone, and the pin stays. throws 'ENOENT',
+   * 'ENOTDIR'; 'ENOSPC' or 'chunk-unavailable' naming a path that could not be fetched: it is tried
+   * again.
    */
   addLocalPin(path: string, options?: CallOptions): AsyncIterable<readonly PinProgress[]>
   /**
-   * All pins of a path. What a local one kept here stays until its space is wanted, and what a cold one put into a tier as
-   * long as it is needed. throws 'ENOENT' where there is none.
+   * All pins of a path. What a local one kept here stays until its space is wanted, and what a cold
+   * one put into a tier as long as it is needed. throws 'ENOENT' where there is none.
    */
   removePin(path: string, options?: CallOptions): Promise<void>
   /**
-   * Of a volume, and of this node in it, and how much of each is as it is to be. In pages: how far the counting is, and last
-   * all pins, by path. throws 'no-such-volume'.
+   * The pins of a volume, and of this node in it, and how much of each is as wanted. In pages: how
+   * far the counting is, and last all pins, by path. throws 'no-such-volume'.
    */
   listPins(options?: VolumeCallOptions): AsyncIterable<readonly (PinsCounted | Pin)[]>
 }
@@ -43,7 +46,7 @@ export const pinsRoutes: RoutesOf<PinsApi> = {
   listPins: pages('pins', [], ({ volume }) => ({ volume })),
 }
 
-/** Of all nodes: it is to be in stripes of a class. */
+/** For all nodes: stored in stripes of a class. */
 export interface ClassPin {
   readonly path: string
   readonly kind: 'class'
@@ -51,14 +54,14 @@ export interface ClassPin {
   readonly class: string
 }
 
-/** Of all nodes: it is to lie in a cold tier. */
+/** For all nodes: stored in a cold tier. */
 export interface ColdPin {
   readonly path: string
   readonly kind: 'cold'
   readonly tier: string
 }
 
-/** Of this node alone: it is to lie here. */
+/** For this node alone: kept here. */
 export interface LocalPin extends PinState {
   readonly path: string
   readonly kind: 'local'
@@ -72,9 +75,9 @@ export interface PinState extends PinProgress {
 }
 
 export interface PinProgress {
-  /** Of all versions of the files below. */
+  /** The size of all versions of the files below. */
   readonly wantedBytes: number
-  /** Of those that are where they are to be. */
+  /** The size of those that are stored as wanted. */
   readonly actualBytes: number
 }
 

@@ -1,4 +1,4 @@
-// What the owner asks of a node for the day when all machines are gone.
+// The owner's calls for the day when all machines are gone.
 import { BACKUP_NUMBER_MAX, RECOVERY_KEY_TEXT_MAX } from '../../protocol/limits.ts'
 import { placeFields } from './cold.ts'
 import { call } from './route.ts'
@@ -11,19 +11,20 @@ import type { RoutesOf } from './route.ts'
 
 export interface RecoveryApi {
   /**
-   * Make a key by which a volume can be rebuilt from its cold tiers alone, as a member of it that no node runs as.
-   * Who has it reads and owns the volume. throws 'no-such-volume', 'EPERM'.
+   * Make a key by which a volume can be rebuilt from its cold tiers alone, as a member of it that
+   * no node runs as. Who has it reads and owns the volume. throws 'no-such-volume', 'EPERM'.
    */
   exportRecoveryKey(options?: VolumeCallOptions): Promise<ExportedKey>
   /**
-   * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its namespace is here then, or
-   * nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST', 'ENOENT', 'EACCES', 'corrupt', 'cold-*', 'ESTALE' if
-   * all that can be used is older than asked for.
+   * Rebuild a volume from a cold tier, with this node as an admin of it. Either all of its
+   * namespace is here then, or nothing. throws 'usage', 'malformed' for what is no key, 'EEXIST',
+   * 'ENOENT', 'EACCES', 'corrupt', 'cold-*', 'ESTALE' if all that can be used is older than asked
+   * for.
    */
   recover(request: RecoverRequest, options?: CallOptions): Promise<Recovered>
   /**
-   * The same as a drill: rebuild it, look at the whole tree, read some files, and forget it again. Nothing is written to the
-   * tier or told to anybody. throws as recover().
+   * The same as a drill: rebuild it, look at the whole tree, read some files, and forget it again.
+   * Nothing is written to the tier or told to anybody. throws as recover().
    */
   rehearseRecovery(request: RehearseRequest, options?: CallOptions): Promise<Rehearsal>
 }
@@ -46,7 +47,7 @@ export const recoveryRoutes: RoutesOf<RecoveryApi> = {
 }
 
 export interface ExportedKey {
-  /** What the volume calls it. */
+  /** Its name in the volume. */
   readonly name: string
   readonly volume: string
   /** To be kept, and given to recover(). */
@@ -61,7 +62,7 @@ export interface RehearseRequest extends RecoverRequest {
   readonly sample?: number | undefined
 }
 
-/** What a volume would be that is rebuilt from a tier and a key alone. */
+/** A volume as it would be, rebuilt from a tier and a key alone. */
 export interface Rehearsal {
   /** The name of the volume. */
   readonly volume: string
@@ -70,7 +71,7 @@ export interface Rehearsal {
   readonly files: number
   /** Symlinks and special files. */
   readonly others: number
-  /** Of all files. */
+  /** The bytes of all files. */
   readonly bytes: number
   readonly readFiles: number
   readonly readBytes: number

@@ -37,7 +37,7 @@ export interface Route<
   /** After '/v1/'; undefined: the name of the call. */
   readonly path: string | undefined
   /**
-   * What the arguments are, in order: fields by name, FIELDS, CONTENT. The last argument is always
+   * The arguments, in order: fields by name, FIELDS, CONTENT. The last argument is always
    * the options.
    */
   readonly names: readonly string[]

@@ -1,4 +1,5 @@
-// What the owner may ask of the security log: the events that this node recorded, and whether the log is as it was.
+// The owner's calls about the security log: the events that this node recorded, and whether the log
+// is intact.
 import { call, pages } from './route.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -8,7 +9,8 @@ import type { RoutesOf } from './route.ts'
 
 export interface SecurityApi {
   /**
-   * Events in the order in which they were recorded, in pages. With `follow` also those to come, until the call is aborted.
+   * Events in the order in which they were recorded, in pages. With `follow` also those to come,
+   * until the call is aborted.
    */
   readSecurity(options?: CallOptions & SecurityReadOptions): AsyncIterable<readonly SecurityEntry[]>
   /** Read the whole log, and ask the members that are connected what they hold of it. */
@@ -25,7 +27,7 @@ export const securityRoutes: RoutesOf<SecurityApi> = {
 }
 
 export interface SecurityReadOptions {
-  /** Of this time and later. */
+  /** The earliest time. */
   readonly sinceMs?: WallTime | undefined
   /** The newest of them, so many at most. */
   readonly limit?: number | undefined
@@ -47,15 +49,16 @@ export interface SecurityCheck {
   /** First and last event that is kept; undefined: none was recorded. */
   readonly first: number | undefined
   readonly last: number | undefined
-  /** Where the log of this node is not what it was, in words. Empty: it is whole. */
+  /** Damage to the log of this node, in words. Empty: it is intact. */
   readonly problems: readonly string[]
-  /** What members hold of it. */
+  /** The heads of it that members hold. */
   readonly witnesses: readonly Witness[]
 }
 
 /**
- * 'same': it holds an event that is in the log as it was. 'differs': this node signed another log. 'older': what it holds is
- * of before what is kept. 'none': it holds nothing yet. 'unreachable': it did not say.
+ * 'same': it holds an event that is in the log as it was. 'differs': this node signed another log.
+ * 'older': what it holds is of before what is kept. 'none': it holds nothing yet. 'unreachable': it
+ * did not say.
  */
 export interface Witness {
   readonly peer: PeerId
@@ -65,7 +68,7 @@ export interface Witness {
   readonly number?: number | undefined
 }
 
-/** What this node holds of the security log of another. */
+/** The part of another node's security log that this node holds. */
 export interface HeldLog {
   readonly number: number
   /** When that was first heard. */

@@ -1,5 +1,6 @@
-// The control API of a node as HTTP/1.1 on the Unix socket of its home. Whoever may open the socket owns the node: the
-// home is 0700 and the socket 0600. A call ends when its client goes away, and every body has backpressure both ways.
+// The control API of a node as HTTP/1.1 on the Unix socket of its home. Whoever may open the socket
+// owns the node: the home is 0700 and the socket 0600. A call ends when its client goes away, and
+// every body has backpressure both ways.
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -51,7 +52,8 @@ export interface ControlServer {
 
 /**
  * Serve `api` at `socketPath`, replacing the socket that a dead node left.
- * throws ShoalError 'already-running' if something answers there, 'usage' if the path is too long for a socket.
+ * throws ShoalError 'already-running' if something answers there, 'usage' if the path is too long
+ * for a socket.
  */
 export async function serveControl(
   api: ServedApi,
@@ -183,7 +185,10 @@ async function handle(
   }
 }
 
-/** What the headers of a request say of a call, and how what the call tells beside its answer is sent. */
+/**
+ * Options that the headers of a request give a call, and how what the call tells beside its answer
+ * is sent.
+ */
 function optionsOf({ headers }: IncomingMessage, response: ServerResponse): ServedOptions {
   const { [CONSISTENCY_HEADER]: consistency, [SESSION_HEADER]: session } = headers
   const trailers: Record<string, string> = {}
@@ -224,7 +229,10 @@ async function sendFile(
   await stream(response, content, headers, signal)
 }
 
-/** Send parts as they come. The status is sent with the first part, so that an early failure is a plain error response. */
+/**
+ * Send parts as they come. The status is sent with the first part, so that an early failure is a
+ * plain error response.
+ */
 async function stream(
   response: ServerResponse,
   parts: AsyncIterable<Uint8Array | string>,

@@ -1,5 +1,5 @@
-// Small files, many in one answer. Each is a frame: the length of its head (4 bytes, big-endian), the head in JSON, and the
-// bytes.
+// Small files, many in one answer. Each is a frame: the length of its head (4 bytes, big-endian),
+// the head in JSON, and the bytes.
 import { KIB } from '../../protocol/units.ts'
 import { decodeJson, encodeJson, errorBody, errorFrom } from './wire.ts'
 import type { ShoalError } from '../../protocol/errors.ts'

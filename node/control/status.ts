@@ -19,7 +19,10 @@ export interface NodeStatus {
     readonly home: string
     readonly pid: number
     readonly startedMs: WallTime
-    /** Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk space). */
+    /**
+     * Bytes of the store on disk, and the bytes it may still grow by (capacity and free disk
+     * space).
+     */
     readonly usedBytes: number
     /** Bytes of the index, which contains the logs of volumes; not part of `usedBytes`. */
     readonly indexBytes: number
@@ -70,7 +73,10 @@ export interface LockStatus {
   readonly sinceMs: WallTime
 }
 
-/** online: heard as usual. late: silent for longer than usual. gone: silent for the grace of a volume it is a member of. */
+/**
+ * online: heard as usual. late: silent for longer than usual. gone: silent for the grace of a
+ * volume it is a member of.
+ */
 export type PeerState = 'online' | 'late' | 'gone'
 
 export interface PeerStatus {
@@ -112,11 +118,17 @@ export interface VolumeStatus {
   readonly class: string
   readonly stripes: StripeCounts
   readonly cold: ColdCounts
-  /** Cold tiers that this node does not use, since its owner has not agreed to where they are: `shoal cold trust`. */
+  /**
+   * Cold tiers that this node does not use, since its owner has not agreed to where they are:
+   * `shoal cold trust`.
+   */
   readonly tiersToTrust: readonly string[]
   /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
   readonly degradedPlacement: number
-  /** Bytes of shards, on all peers, of stripes that are given up and go once every member knows of it. */
+  /**
+   * Bytes of shards, on all peers, of stripes that are given up and go once every member knows of
+   * it.
+   */
   readonly reclaimableBytes: number
   /** Stripes that lack shards, and why nobody can make those anew now. */
   readonly waiting: WaitingStripes
@@ -128,11 +140,19 @@ export interface VolumeStatus {
   readonly unplacedBytes: number
   /** Conflict copies in view. */
   readonly conflicts: number
-  /** Files that nobody can read, as the last pass over all of them has found: they contradict themselves. */
+  /**
+   * Files that nobody can read, as the last pass over all of them has found: they contradict
+   * themselves.
+   */
   readonly falseFiles: readonly FileFault[]
-  /** Why that pass could not come to its end, so that no space comes back; undefined where it did. */
+  /**
+   * Why that pass could not come to its end, so that no space comes back; undefined where it did.
+   */
   readonly garbageFault: string | undefined
-  /** Time of a checkpoint at which this node has another state than a member: one of the two is damaged. */
+  /**
+   * Time of a checkpoint at which this node has another state than a member: one of the two is
+   * damaged.
+   */
   readonly differsMs: WallTime | undefined
   readonly log: LogStatus
   /** Entries that no known entry points to; equal heads are equal namespaces. Sorted. */
@@ -156,13 +176,18 @@ export interface LogStatus {
     | undefined
   /** Something was half applied: the volume takes no changes until the node starts anew. */
   readonly isHalted: boolean
-  /** Members whose entries wait: they make the log grow faster than their role has to, or this node is full. */
+  /**
+   * Members whose entries wait: they make the log grow faster than their role has to, or this node
+   * is full.
+   */
   readonly heldBack: readonly {
     readonly member: string
     readonly untilMs: WallTime
     readonly isFull: boolean
   }[]
-  /** Log and index, and what the node holds, fill what it may store: nothing new is written here. */
+  /**
+   * Log and index, and what the node holds, fill what it may store: nothing new is written here.
+   */
   readonly isFull: boolean
   /** Members that hold back what this node writes. */
   readonly heldBackBy: readonly string[]
@@ -172,11 +197,13 @@ export interface LogStatus {
   readonly proposed: { readonly timeMs: WallTime; readonly missing: readonly string[] } | undefined
   /** Entries that came too late to count, and that nobody has said again yet; by their writers. */
   readonly late: readonly { readonly name: string; readonly entries: number }[]
-  /** Names of members that are heard of and confirm nothing new: checkpoints do not wait for them. */
+  /**
+   * Names of members that are heard of and confirm nothing new: checkpoints do not wait for them.
+   */
   readonly stalled: readonly string[]
   /**
-   * This node is read-only: others have dropped what it lacks, and too few vouch for what they go on from. `peer` has that
-   * checkpoint; the names of those whose word is missing.
+   * This node is read-only: others have dropped what it lacks, and too few vouch for what they go
+   * on from. `peer` has that checkpoint; the names of those whose word is missing.
    */
   readonly stranded: { readonly peer: string; readonly missing: readonly string[] } | undefined
 }
@@ -204,11 +231,17 @@ export interface ColdCounts {
 }
 
 export interface WaitingStripes {
-  /** For peers that are late, or of which too many are gone for the data to be read: for one to come back. */
+  /**
+   * For peers that are late, or of which too many are gone for the data to be read: for one to come
+   * back.
+   */
   readonly forPeers: number
   /** For another peer to hold what is missing: all that are there hold a shard already. */
   readonly forRoom: number
-  /** Names of members that might hold shards and are gone: what the class asks for is asked for with them. */
+  /**
+   * Names of members that might hold shards and are gone: what the class asks for is asked for with
+   * them.
+   */
   readonly gone: readonly string[]
 }
 
@@ -217,14 +250,23 @@ export interface WaitingStripes {
  * part.
  */
 export interface UpkeepReport {
-  /** Stripes of which lost shards are being made anew by this node now, and those it has yet to take up. */
+  /**
+   * Stripes of which lost shards are being made anew by this node now, and those it has yet to take
+   * up.
+   */
   readonly repairing: number
   readonly queued: number
   /** Stripes of which a shard is being moved to another peer, or that are being coded anew. */
   readonly moving: number
-  /** Stripes with another code than they should have, which this or another node codes anew once members have settled. */
+  /**
+   * Stripes with another code than they should have, which this or another node codes anew once
+   * members have settled.
+   */
   readonly outdated: number
-  /** So much vanished at once that it looks like a partition: only stripes without a spare are repaired. */
+  /**
+   * So much vanished at once that it looks like a partition: only stripes without a spare are
+   * repaired.
+   */
   readonly brake: boolean
   /** Bytes of shards written since this node started: to repair, and to move or code anew. */
   readonly repairedBytes: number
@@ -240,13 +282,13 @@ export interface MountStatus {
 }
 
 /**
- * What the owner of a node should know of homes that exist twice, or did: a kind and its facts.
- *
- * 'restored': this node's home was copied or restored, and it writes on under a new identity. 'copies': two copies of
- * the home of `member` have written to the volume, as one (all are told), or beside each other (they are told).
- * 'removed': `member` answers that this node is no member of the volume. 'clock': the clock of `member` is `aheadMs` ahead of
- * this node's, and stays so. 'voter-lied': the voter `member` gave two answers that exclude each other, and is not counted.
- * 'vote-lost': this node is a voter and may have forgotten what it promised: it does not vote.
+ * A notice about a home that exists twice, or did: a kind and its facts. 'restored': this node's
+ * home was copied or restored, and it writes on under a new identity. 'copies': two copies of the
+ * home of `member` have written to the volume, as one (all are told), or beside each other (they
+ * are told). 'removed': `member` answers that this node is no member of the volume. 'clock': the
+ * clock of `member` is `aheadMs` ahead of this node's, and stays so. 'voter-lied': the voter
+ * `member` gave two answers that exclude each other, and is not counted. 'vote-lost': this node is
+ * a voter and may have forgotten what it promised: it does not vote.
  */
 export interface Notice {
   readonly kind: 'restored' | 'copies' | 'removed' | 'clock' | 'voter-lied' | 'vote-lost'

@@ -1,4 +1,5 @@
-// What the owner may ask about tickets: those that this node gave out, and to become a member by one.
+// The owner's calls about tickets: those that this node gave out, and to become a member by
+// one.
 import { TICKET_LIFETIME_MS_MAX, TICKET_TEXT_MAX, TICKET_USES_MAX } from '../../protocol/limits.ts'
 import { ROLES } from '../../protocol/roles.ts'
 import { call } from './route.ts'
@@ -10,13 +11,21 @@ import type { VolumeInfo } from './volumes.ts'
 import type { RoutesOf } from './route.ts'
 
 export interface TicketsApi {
-  /** A ticket for another machine; makes the volume `main` if there is none. throws 'EPERM' unless this node is an admin. */
+  /**
+   * A ticket for another machine; makes the volume `main` if there is none. throws 'EPERM' unless
+   * this node is an admin.
+   */
   invite(request: InviteRequest, options?: CallOptions): Promise<Invitation>
-  /** Become a member by a ticket. returns once the log is held. throws 'ticket-*', 'unreachable'. */
+  /**
+   * Become a member by a ticket. returns once the log is held. throws 'ticket-*', 'unreachable'.
+   */
   join(ticket: string, options?: CallOptions): Promise<VolumeInfo>
   /** Newest first. Those that ended long ago are forgotten. */
   listTickets(options?: CallOptions): Promise<readonly TicketStatus[]>
-  /** Nobody gets in by it any more; who did stays a member. Undefined: by any. throws 'ticket-unknown'. */
+  /**
+   * Nobody gets in by it any more; who did stays a member. Undefined: by any. throws
+   * 'ticket-unknown'.
+   */
   revokeTickets(id: string | undefined, options?: CallOptions): Promise<readonly TicketStatus[]>
 }
 

@@ -11,15 +11,23 @@ export interface VolumesApi {
   /** throws 'EEXIST', 'usage'. */
   createVolume(request: CreateVolumeRequest, options?: CallOptions): Promise<VolumeInfo>
   listVolumes(options?: CallOptions): Promise<readonly VolumeStatus[]>
-  /** Try the entry again that a volume stopped at. throws 'no-such-volume', 'EIO' where the node must start anew first. */
+  /**
+   * Try the entry again that a volume stopped at. throws 'no-such-volume', 'EIO' where the node
+   * must start anew first.
+   */
   retryVolume(volume: string, options?: CallOptions): Promise<VolumeInfo>
   /** throws 'no-such-volume'. */
   volumeInfo(volume: string, options?: CallOptions): Promise<VolumeInfo>
-  /** Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and its values. */
+  /**
+   * Set policies by name (class, ack, grace, ...), all or none. throws 'usage' naming the key and
+   * its values.
+   */
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo>
   /**
-   * Start from the checkpoint of a peer, though too few members attest it: the owner of this node vouches for it.
-   * throws 'no-such-volume', 'no-such-peer', 'EEXIST' if there is no need to, 'unreachable', 'unsupported' (it has none).
+   * Start from the checkpoint of a peer, though too few members attest it: the owner of this node
+   * vouches for it.
+   * throws 'no-such-volume', 'no-such-peer', 'EEXIST' if there is no need to, 'unreachable',
+   * 'unsupported' (it has none).
    */
   acceptCheckpoint(peer: string, options?: VolumeCallOptions): Promise<VolumeInfo>
 }
@@ -47,7 +55,10 @@ export interface CreateVolumeRequest {
   readonly settings?: Settings | undefined
 }
 
-/** Policies of a volume by name, as `shoal volume set` takes them: class=rs4+2, ack=placed, grace=30m, ... */
+/**
+ * Policies of a volume by name, as `shoal volume set` takes them: class=rs4+2, ack=placed,
+ * grace=30m, ...
+ */
 export type Settings = Readonly<Record<string, string>>
 
 export interface VolumeInfo extends VolumeStatus {

@@ -1,11 +1,15 @@
-// How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for most calls; others
-// have a row of their own in the table of routes. What server and client agree on, in one place.
+// How the control API looks on the socket: HTTP/1.1, `POST /v1/<method>` with a JSON object for
+// most calls; others have a row of their own in the table of routes. What server and client agree
+// on, in one place.
 import { join } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SESSION_TEXT_MAX } from '../../protocol/limits.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
-/** Where the routes are. A call that has no path of its own (route.ts) is `POST ${API_PREFIX}${its name}`. */
+/**
+ * Begins the paths of all routes. A call without a path of its own (route.ts) is `POST
+ * ${API_PREFIX}${its name}`.
+ */
 export const API_PREFIX = '/v1/'
 
 /** Response header of a file: its FileStat, as encodeHeader. */
@@ -15,8 +19,8 @@ export const LENGTH_HEADER = 'shoal-length'
 /** Request header: FileCallOptions.consistency. */
 export const CONSISTENCY_HEADER = 'shoal-consistency'
 /**
- * Request header: FileCallOptions.session; empty to begin one. Then it is a response header too, what onSession was told;
- * or a trailer, where it is told after the response has begun.
+ * Request header: FileCallOptions.session; empty to begin one. Then it is a response header too,
+ * what onSession was told; or a trailer, where it is told after the response has begun.
  */
 export const SESSION_HEADER = 'shoal-session'
 /** Headers hold a token, and as much again. */
@@ -38,7 +42,10 @@ export function errorBody({ code, message, permanent }: ShoalError): ErrorBody {
   return { error: { code, message, permanent } }
 }
 
-/** Inverse of errorBody. A node of another version may have codes that we do not know; they are kept. */
+/**
+ * Inverse of errorBody. A node of another version may have codes that we do not know; they are
+ * kept.
+ */
 export function errorFrom({ error }: ErrorBody): ShoalError {
   const { code, message, permanent } = error
   return new ShoalError(code as ErrorCode, message, { permanent })
