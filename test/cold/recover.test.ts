@@ -36,7 +36,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
     assert.equal((await stat(key)).mode & 0o777, 0o600)
     const again = await first.run('volume', 'key', 'export', key)
     assert.equal(again.code, 1)
-    assert.match(again.stderr, /already exists/)
+    assert.match(again.stderr, /exists already/)
     const info = await first.json<{ members: { name: string; role: string }[] }>(
       'volume',
       'info',
