@@ -140,7 +140,7 @@ export class BackupHeads {
    */
   tell(finding: 'wrong' | 'damaged', tier: string, id: BackupHeadId, { author }: HeadFacts): void {
     if (finding === 'wrong')
-      this.#tell('backup-false', tier, id, 'tells what is not so, as this node knows', author)
+      this.#tell('backup-false', tier, id, 'contradicts the state of this node', author)
     else this.#tell('backup-refused', tier, id, 'names what is missing or damaged')
   }
 

@@ -120,7 +120,7 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
         method === 'GET'
           ? { kind: 'answer', status: 403, code: 'InvalidObjectState' }
           : { kind: 'answer', status: 409, code: 'RestoreAlreadyInProgress' }
-      await assert.rejects(get(tier, 'key'), says('cold-archived', 'key', 'ask it back'))
+      await assert.rejects(get(tier, 'key'), says('cold-archived', 'key', 'restore it'))
       await tier.restore('key', 3, { signal: forever() })
     }))
 }

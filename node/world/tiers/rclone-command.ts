@@ -38,7 +38,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'rclone has no remote of that name: make it with `rclone config`, as the user that runs the node',
   ],
   [/NoSuchBucket/, 'cold-gone', 'the bucket does not exist: create it, or check its name'],
-  [/InvalidObjectState/, 'cold-archived', 'is archived: ask it back, then read it once it is'],
+  [/InvalidObjectState/, 'cold-archived', 'is archived: restore it, then read it again'],
   [
     /status code: 40[13]|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|invalid_grant|fetch token|unauthori[sz]ed|permission denied|unable to decrypt/i,
     'cold-denied',
