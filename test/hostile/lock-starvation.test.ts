@@ -46,7 +46,7 @@ test(
     await eventually('it holds it', async () =>
       (await claim(session, 'shared')).every((kind) => kind === 'granted'),
     )
-    assert.match(await admin.shoal('status'), /Lock +main:\/file, 1 shared, of mallory for/)
+    assert.match(await admin.shoal('status'), /Lock +main:\/file, 1 shared, held by mallory for/)
     let [isOver, exclusive] = [false, 0]
     const attack = (async () => {
       while (!isOver) {
