@@ -1,10 +1,10 @@
 // The five journeys of docs/architecture.md, each taken on real nodes while V8 records which
-// functions run (coverage-recorder.ts). Each journey is taken twice.
+// functions run (coverage-recorder.ts). Each journey is taken three times.
 //
 // - Each file that the list of a journey names has at least one function that ran in a run of it.
 //   That a module was loaded is no function. The two threads of a mount tell only what they ran
 //   over their whole life, so that is what counts for them.
-// - A function is specific to a journey if it ran on the same node in both runs, and neither while
+// - A function is specific to a journey if it ran on the same node in all runs, and neither while
 //   these nodes started and joined, nor on two idle nodes that do just that and are left alone for
 //   as long as the journeys take. Each room of node/ with such a function is in the list, by one of
 //   its files at least. Rooms are folders: the files directly in node/ put parts together, and pass
@@ -24,8 +24,8 @@ import { xorshiftBytes } from './protocol/vectors.ts'
 import { none, root } from './sources.ts'
 
 const RECORDER = new URL('./coverage-recorder.ts', import.meta.url)
-/** What a timer does falls into one of them at most. */
-const RUNS = 2
+/** A timer may fall into two of them, hardly into all. */
+const RUNS = 3
 /** What a change has others do in the background is over, and does not fall into the next run. */
 const QUIET_MS = 1200
 /** Of a shard in a stripe of one file: so far from the end of the segment it is in its middle. */

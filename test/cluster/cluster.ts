@@ -114,7 +114,10 @@ export class TestNode {
       ...options,
     ]
     const [program = '', ...words] = [...this.#machine.prefix, ...node]
-    const up = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const up = spawn(program, words, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: environment({ preload }),
+    })
     up.stdin.end(ticket)
     this.#process = up
     this.#said = ''
@@ -224,6 +227,7 @@ export async function runShoal(
   const flags = preload === undefined ? [] : ['--import', preload]
   const child = spawn(process.execPath, [...flags, SHOAL, ...words], {
     stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    env: environment({ preload }),
   })
   let stdout = ''
   let stderr = ''
@@ -232,6 +236,11 @@ export async function runShoal(
   if (stdin !== 'ignore') child.stdin?.end(stdin)
   const [code] = (await once(child, 'close')) as [number | null]
   return { code: code ?? -1, stdout, stderr }
+}
+
+/** What is preloaded is about the sources: with it they run, not the bundle. */
+function environment({ preload }: Pick<StartOptions, 'preload'>): NodeJS.ProcessEnv {
+  return preload === undefined ? process.env : { ...process.env, SHOAL_FROM_SOURCE: '1' }
 }
 
 /** Nodes of one test; disposing ends them and removes their homes. */
