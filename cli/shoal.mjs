@@ -9,8 +9,8 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { debuglog } from 'node:util'
-import v8 from 'node:v8'
 import { findBundle } from './bundle.mjs'
+import { keepCodeOnMainThread } from './compiler-threads.mjs'
 import { hideTicket } from './hidden-ticket.mjs'
 import { nameSourcesInTraces } from './source-positions.mjs'
 
@@ -23,16 +23,7 @@ process.env.UV_THREADPOOL_SIZE ??= '16'
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   hideTicket()
-  // A thread that has no room for code that it has compiled, when the process ends, waits for a
-  // collection that never comes, and the process for the thread (V8's
-  // CollectionBarrier::AwaitCollectionBackground): only the main thread makes code, and what
-  // belongs to it.
-  for (const flag of [
-    'concurrent-sparkplug',
-    'maglev-build-code-on-background',
-    'maglev-deopt-data-on-background',
-  ])
-    v8.setFlagsFromString(`--no-${flag}`)
+  keepCodeOnMainThread()
   await runHere()
 } else {
   runInstalled()
