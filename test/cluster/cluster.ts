@@ -317,7 +317,7 @@ export class TestCluster implements AsyncDisposable {
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean>,
-  timeoutMs = 60_000,
+  timeoutMs = 180_000,
 ): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!(await isSo())) {
