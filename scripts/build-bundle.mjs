@@ -7,6 +7,7 @@ import {
   copyFileSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -16,6 +17,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { BUNDLES, MANIFEST, PACKAGES } from '../cli/bundle.mjs'
+import { startsOfLines } from '../cli/source-positions.mjs'
 
 /** Packages that find files of their own beside their code: native addons. */
 const OUTSIDE = ['@napi-rs/blake-hash', 'classic-level', 'fuse-native', 'koffi']
@@ -65,7 +67,14 @@ async function build() {
     comments: false,
   })
   await bundle.close()
+  for (const name of readdirSync(folder).filter((one) => one.endsWith('.js.map'))) indexLines(name)
   for (const path of KERNELS) copyFileSync(join(root, path), join(folder, basename(path)))
+}
+
+/** Finds each line in the mappings of a source map, once for all who read it. */
+function indexLines(name) {
+  const { mappings } = JSON.parse(readFileSync(join(folder, name), 'utf8'))
+  writeFileSync(join(folder, name.replace(/map$/, 'lines')), startsOfLines(mappings))
 }
 
 function noteSource(id) {
