@@ -1,8 +1,12 @@
-// The test runner: `node --test` over test/**/*.test.ts, without test/long: files that mostly wait for nodes, mounts and
-// servers are started in turn with files that mostly compute, one process more than there are cores. A run has a folder of its own, which is the tests' TMPDIR and holds their HOME, so that
-// no test touches the user's and whatever a run leaves can be told by it.
-// Arguments: parts of paths choose the files that have one of them (`npm test -- protocol/tree`), flags go to node
-// (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed or left something behind, 2 no such test.
+// The test runner: `node --test` over test/**/*.test.ts, without test/long. Files that mostly wait
+// for nodes, mounts and servers have a process each; of those that only compute several share one,
+// since to load what all of them import takes longer than most of the tests. Both kinds are
+// started in turn, in one process more than there are cores. A run has a folder of its own, which
+// is the tests' TMPDIR and holds their HOME, so that no test touches the user's, and whatever a run
+// leaves behind is known by it. A whole run fails if it takes more CPU time than its budget.
+// Arguments: parts of paths choose the files whose path has one of them (`npm test -- protocol/tree`),
+// flags go to node (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed, left
+// something behind, or the budget was exceeded, 2 no such test.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -12,17 +16,27 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { TIMES, readTimes } from './times.ts'
 
 /** For a file, and a test that names no time of its own. Those of test/cluster take minutes beside each other. */
 const FILE_TIMEOUT_MS = 8 * 60_000
 /** A run should take less than 10 minutes; on a machine that others use it may take longer. */
 const RUN_TIMEOUT_MS = 40 * 60_000
-/** Files whose tests have processes, mounts and servers of their own, and wait for them. */
-const WAITING = /^test\/(cluster|cold|hostile|mount)\/|^test\/readme/
+/** Files whose tests only compute, and may share a process. */
+const SHARING = /^test\/(node|protocol)\//
+/** How many of them. */
+const GROUP_FILES = 14
+/**
+ * Of a whole run; two idle cores take 6 minutes for it. Time that passes says nothing on a machine
+ * that others use.
+ */
+const BUDGET_CPU_S = 900
 /** Tests under test/long may take this many times as long. */
 const LONG_FACTOR = 12
 /** How long processes may take to end by themselves after the last test. */
@@ -42,6 +56,12 @@ const folder = mkdtempSync(join(tmpdir(), 'shoal-test-'))
 chmodSync(folder, 0o711)
 try {
   process.exitCode = await runTests()
+  if (parts.length === 0 && cpuSeconds() > BUDGET_CPU_S) {
+    console.error(
+      `the tests took ${cpuSeconds().toFixed(0)} s of CPU time; ${BUDGET_CPU_S} s is their budget`,
+    )
+    process.exitCode = 1
+  }
   const left = await leftovers()
   for (const what of left) console.error(`left behind by a test: ${what}`)
   if (left.length > 0) process.exitCode = 1
@@ -55,14 +75,38 @@ function chosenFiles(): readonly string[] {
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 
-/** In the order of their paths, spread evenly: one kind among the other. The first to start take longest. */
-function spread(all: readonly string[]): readonly string[] {
-  const waiting = all.filter((file) => WAITING.test(file))
-  const computing = all.filter((file) => !WAITING.test(file))
-  const each = Math.ceil(computing.length / Math.max(1, waiting.length))
-  return waiting
-    .flatMap((file, index) => [file, ...computing.slice(index * each, (index + 1) * each)])
-    .concat(computing.slice(waiting.length * each))
+/** What is started, in this order: files by themselves and groups, spread evenly. */
+function processes(): readonly string[] {
+  // Chosen files are each told of by themselves.
+  const isShared = (file: string): boolean => parts.length === 0 && SHARING.test(file)
+  const alone = files.filter((file) => !isShared(file))
+  const shared = files.filter(isShared)
+  const count = Math.ceil(shared.length / GROUP_FILES)
+  const groups = Array.from({ length: count }, (_, index) =>
+    groupOf(shared.filter((_file, at) => at % count === index)),
+  )
+  const each = groups.length / Math.max(1, alone.length)
+  return alone.length === 0
+    ? groups
+    : alone.flatMap((file, index) => [
+        file,
+        ...groups.slice(Math.floor(index * each), Math.floor((index + 1) * each)),
+      ])
+}
+
+/** A file that imports these. */
+function groupOf(members: readonly string[]): string {
+  const path = join(folder, `${members[0]?.replaceAll('/', '-')}-and-others.test.mjs`)
+  const imports = members.map(
+    (file) => `import ${JSON.stringify(pathToFileURL(join(root, file)))}\n`,
+  )
+  writeFileSync(path, imports.join(''))
+  return path
+}
+
+/** The CPU time of all test processes and their children. */
+function cpuSeconds(): number {
+  return readTimes(folder).reduce((sum, { cpuMs }) => sum + cpuMs / 1000, 0)
 }
 
 function isLong(file: string): boolean {
@@ -74,14 +118,14 @@ function runTests(): Promise<number> {
   const factor = files.some(isLong) ? LONG_FACTOR : 1
   const home = join(folder, 'home')
   mkdirSync(home)
-  const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, HOME: home }
+  const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, HOME: home, [TIMES]: folder }
   env['UV_THREADPOOL_SIZE'] = '16'
   delete env['SHOAL_HOME']
   const tests = spawn(
     process.execPath,
     [
       '--test',
-      '--import=./test/compile-cache.ts',
+      '--import=./test/process.ts',
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       '--test-reporter=./test/slowest.ts',
@@ -89,7 +133,7 @@ function runTests(): Promise<number> {
       `--test-concurrency=${Math.min(4, availableParallelism() + 1)}`,
       `--test-timeout=${FILE_TIMEOUT_MS * factor}`,
       ...flags,
-      ...spread(files),
+      ...processes(),
     ],
     { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] },
   )
