@@ -1,4 +1,4 @@
-// The test runner: `node --test` over test/**/*.test.ts, without test/long. Files that mostly wait
+// The test runner: `node --test` over test/**/*.test.ts, without test/long and test/programs. Files that mostly wait
 // for nodes, mounts and servers have a process each; of those that only compute several share one,
 // since to load what all of them import takes longer than most of the tests. Both kinds are
 // started in turn, in one process more than there are cores. A run has a folder of its own, which
@@ -30,6 +30,8 @@ const FILE_TIMEOUT_MS = 8 * 60_000
 const RUN_TIMEOUT_MS = 40 * 60_000
 /** Files whose tests only compute, and may share a process. */
 const SHARING = /^test\/(node|protocol)\//
+/** Files that need programs which a bare machine lacks (`npm run test:programs`). */
+const NEEDING = /^test\/programs\//
 /** How many of them. */
 const GROUP_FILES = 14
 /**
@@ -71,7 +73,7 @@ try {
 
 function chosenFiles(): readonly string[] {
   const all = globSync('test/**/*.test.ts', { cwd: root }).sort()
-  if (parts.length === 0) return all.filter((file) => !isLong(file))
+  if (parts.length === 0) return all.filter((file) => !isLong(file) && !NEEDING.test(file))
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 

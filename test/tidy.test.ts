@@ -64,9 +64,7 @@ test('every file is reached from an entry', () => {
   const reachedByProduct = reachable(product)
   const others = files.map((file) => file.path).filter((path) => /^(test|scripts)\//.test(path))
   const starts = others.filter((path) =>
-    /\.test\.ts$|^scripts\/|^test\/(run|slowest|compile-cache|fuzz\/run|fuzz\/worker)\.ts$/.test(
-      path,
-    ),
+    /\.test\.ts$|^scripts\/|^test\/(run|slowest|process|fuzz\/run|fuzz\/worker)\.ts$/.test(path),
   )
   const reachedByTests = reachable(starts)
   none(

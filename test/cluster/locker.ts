@@ -1,4 +1,4 @@
-// A program that locks a file of a mounted folder as it is told, by locker.py.
+// A program that locks a file of a mounted folder as it is told, by locker-program.ts.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { ChildProcess } from 'node:child_process'
 import type { TestNode } from './cluster.ts'
 
-const SCRIPT = fileURLToPath(new URL('./locker.py', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('./locker-program.ts', import.meta.url))
 
 /** A program that locks the file of its argument as it is told. */
 export class Locker implements AsyncDisposable {
@@ -18,7 +18,7 @@ export class Locker implements AsyncDisposable {
 
   constructor(node: TestNode, name = 'file') {
     const file = join(node.mountFolder, name)
-    this.#process = spawn('python3', [SCRIPT, file], {
+    this.#process = spawn(process.execPath, [SCRIPT, file], {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'inherit'],
     })
@@ -46,7 +46,7 @@ export class Locker implements AsyncDisposable {
   }
 
   interrupt(): void {
-    this.#process.kill('SIGUSR1')
+    this.#process.kill('SIGUSR2')
   }
 
   get hasSaid(): boolean {

@@ -1,11 +1,10 @@
 // What a volume's settings say of its cold tier, kept by real nodes with nobody asking: data that is not read goes there, in
 // spite of a node that is killed while it uploads, and is read through a mount.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
+import { attribute } from '../cluster/attribute.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
@@ -59,14 +58,7 @@ test('data that nobody reads goes into the tier by itself, also when its uploade
   await t.test('a mount shows where a file is, and reads it from there', async () => {
     const [source = ''] = sources
     const file = join(third.mountFolder, 'f0')
-    assert.equal(await stateOf(file), 'cold')
+    assert.equal(await attribute(file, 'user.shoal.state'), 'cold')
     assert.equal(await digestFile(file), await digestFile(source))
   })
 })
-
-/** Of another process: the mount is of a node that this one must not wait for. */
-async function stateOf(file: string): Promise<string> {
-  const program = `import os; print(os.getxattr(${JSON.stringify(file)}, 'user.shoal.state').decode())`
-  const { stdout } = await promisify(execFile)('python3', ['-c', program])
-  return stdout.trim()
-}

@@ -1,11 +1,10 @@
 // A volume of which every machine is lost, rebuilt from its cold tier and its key: real nodes, and a folder as the tier.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
 import type { ExportedKey } from '../../node/control/recovery.ts'
+import { attribute } from '../cluster/attribute.ts'
 import { TestCluster, eventually, runShoal } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { skip } from '../mount/mounted.ts'
@@ -13,7 +12,6 @@ import { assertSameTree, digestFile, digestTree, writeRandomFile } from '../clus
 
 const BIG_MIB = 40
 const SMALL_FILES = 30
-const run = promisify(execFile)
 
 test('a volume whose machines are all lost is rebuilt on an empty one', { skip }, async (t) => {
   await using cluster = await TestCluster.start(3)
@@ -52,8 +50,8 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
   await t.test('all is in the tier, also what came with a newer key epoch', async () => {
     await first.shoal('put', '--ack', 'placed', source, '/tree')
     await first.shoal('mount', first.mountFolder)
-    await run('ln', [join(first.mountFolder, 'tree/0'), join(first.mountFolder, 'tree/hard')])
-    await setAttribute(join(first.mountFolder, 'tree/1'))
+    await link(join(first.mountFolder, 'tree/0'), join(first.mountFolder, 'tree/hard'))
+    await attribute(join(first.mountFolder, 'tree/1'), 'user.kept', 'kept')
     await first.shoal('unmount', first.mountFolder)
     const gone = cluster.node('gone')
     await gone.start({ ticket: await first.invite() })
@@ -150,7 +148,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
     const mounted = join(fresh.mountFolder, 'tree')
     assertSameTree(without(await digestTree(mounted), 'later'), all, 'mounted')
     assert.equal((await stat(join(mounted, 'hard'))).nlink, 2)
-    assert.equal(await attribute(join(mounted, '1')), 'kept')
+    assert.equal(await attribute(join(mounted, '1'), 'user.kept'), 'kept')
     await fresh.shoal('unmount', fresh.mountFolder)
   })
 
@@ -195,19 +193,6 @@ async function makeTree(folder: string): Promise<void> {
   for (let n = 0; n < SMALL_FILES; n++)
     await writeFile(join(folder, `${n}`), `${n}`.repeat(n * 500))
   await writeFile(join(folder, 'Ünïcødé 文件夹', '🐟 e\u0301.txt'), 'fish'.repeat(2000))
-}
-
-function setAttribute(path: string): Promise<unknown> {
-  return run('python3', [
-    '-c',
-    `import os,sys; os.setxattr(sys.argv[1], 'user.kept', b'kept')`,
-    path,
-  ])
-}
-
-async function attribute(path: string): Promise<string> {
-  const code = `import os,sys; print(os.getxattr(sys.argv[1], 'user.kept').decode(), end='')`
-  return (await run('python3', ['-c', code, path])).stdout
 }
 
 async function objectsIn(place: string): Promise<string[]> {

@@ -19,9 +19,8 @@ const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' }
 const IMPATIENT = { readTimeouts: { connectMs: 1500, silenceMs: 1500 } }
 const LARGE = patternOf(36 * MIB)
 
-export function s3FaultSuite(server: S3Server | undefined, skip: string | undefined): void {
-  describe('S3 with faults', { skip: skip ?? false }, () => {
-    if (server === undefined) return
+export function s3FaultSuite(server: S3Server): void {
+  describe('S3 with faults', () => {
     let proxy: FaultyProxy
     before(async () => {
       proxy = await FaultyProxy.start(server.endpoint)

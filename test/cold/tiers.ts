@@ -1,5 +1,4 @@
 // Tiers of tests, with the clock and the chance of the real world.
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { RcloneTier } from '../../node/world/tiers/rclone.ts'
 import { S3Tier } from '../../node/world/tiers/s3.ts'
@@ -85,10 +84,4 @@ export function rcloneSettings(server: S3Server): Readonly<Record<string, string
     ACCESS_KEY_ID: server.accessKey,
     SECRET_ACCESS_KEY: server.secretKey,
   }
-}
-
-/** Why rclone cannot be tested here, or undefined. */
-export function missingRclone(): string | undefined {
-  const { error } = spawnSync('rclone', ['version'])
-  return error === undefined ? undefined : 'no rclone here: apt install rclone'
 }

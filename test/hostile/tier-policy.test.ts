@@ -2,14 +2,15 @@
 // owner has agreed to nothing: the admin who writes it is in the hands of the test.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdir, readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tierPolicy } from '../../protocol/cold/definition.ts'
-import { missingRclone } from '../cold/tiers.ts'
 import type { TierStatus } from '../../node/control/cold.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
@@ -21,6 +22,12 @@ const WRITER_ACTS_MS = 6000
 test('a policy of an admin makes nobody run a program, write to a folder or sign requests to a host', async (t) => {
   process.env['AWS_ACCESS_KEY_ID'] = 'VICTIMS-KEY'
   process.env['AWS_SECRET_ACCESS_KEY'] = 'victims-secret'
+  // Whatever is run by this name says so.
+  const programs = await mkdtemp(join(tmpdir(), 'shoal-programs-'))
+  t.after(() => rm(programs, { recursive: true }))
+  const ran = join(programs, 'ran')
+  await writeFile(join(programs, 'rclone'), `#!/bin/sh\ntouch '${ran}'\n`, { mode: 0o755 })
+  process.env['PATH'] = `${programs}${delimiter}${process.env['PATH']}`
   await using cluster = await TestCluster.start(1)
   const [victim] = cluster.nodes as [TestNode]
   const node = cluster.node('mallory')
@@ -42,26 +49,7 @@ test('a policy of an admin makes nobody run a program, write to a folder or sign
     await sleep(WRITER_ACTS_MS)
   }
 
-  await t.test('rclone is not run with what it says', { skip: missingRclone() }, async () => {
-    const mark = join(cluster.folder, 'mark')
-    const remote = `:webdav,url='http://127.0.0.1:1',bearer_token_command='touch ${mark}'`
-    await say('spread', { url: 's3://bucket/x', kind: 'rclone', remote, path: 'x' })
-    await say('connection', { url: `rclone:${remote}:x` })
-    await say('onthefly', { url: 'rclone::local:/tmp' })
-    await say('option', { url: 'rclone:--config=/dev/stdin:x' })
-    await useTiers()
-    assert.deepEqual(await readdir(cluster.folder), ['mallory', 'n1'])
-  })
-
-  await t.test('no folder is written to', async () => {
-    const folder = join(cluster.folder, 'cron.d')
-    await mkdir(folder)
-    await say('folder', { url: `dir:${folder}` })
-    await useTiers()
-    assert.deepEqual(await readdir(folder), [])
-  })
-
-  await t.test('no host is asked, and none sees a signature', async () => {
+  await t.test('rclone is not run, no folder written to, no host asked', async () => {
     const asked: string[] = []
     const server = createServer(({ headers }, response) => {
       asked.push(String(headers.authorization))
@@ -69,15 +57,26 @@ test('a policy of an admin makes nobody run a program, write to a folder or sign
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
+    const folder = join(cluster.folder, 'cron.d')
+    await mkdir(folder)
+    const remote = `:webdav,url='http://127.0.0.1:1',bearer_token_command='touch ${ran}'`
     try {
+      await say('spread', { url: 's3://bucket/x', kind: 'rclone', remote, path: 'x' })
+      await say('connection', { url: `rclone:${remote}:x` })
+      await say('onthefly', { url: 'rclone::local:/tmp' })
+      await say('option', { url: 'rclone:--config=/dev/stdin:x' })
+      await say('folder', { url: `dir:${folder}` })
       await say('host', { url: 's3://bucket/x', endpoint: `http://127.0.0.1:${port}` })
       await useTiers()
-      assert.deepEqual(asked, [])
+      assert.equal(existsSync(ran), false, 'a program was run')
+      assert.deepEqual(await readdir(folder), [])
+      assert.deepEqual(asked, [], 'no host is sent a signature')
     } finally {
       server.close()
       server.closeAllConnections()
     }
   })
+
   await t.test('what it says is refused by name, and an admin can take it away', async () => {
     const tiers = await victim.json<TierStatus[]>('cold', 'ls')
     const failureOf = (name: string): string => {

@@ -9,7 +9,11 @@ import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { run, skip } from '../mount/mounted.ts'
 import { checkDatabase, commitAndKill, database } from '../mount/programs-sqlite.ts'
-import { needs, shell } from '../mount/programs.ts'
+import { shell } from '../mount/programs.ts'
+import { need, needAll } from '../programs/need.ts'
+
+needAll(skip)
+need('python3', 'fio', 'stress-ng')
 
 const ROOT = join(import.meta.dirname, '../..')
 const KILLS = 20
@@ -60,7 +64,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   seek: ['--seek-size', '16M'],
 }
 
-describe('programs on a mount, for long', { skip }, () => {
+describe('programs on a mount, for long', () => {
   let cluster: TestCluster
   let node: TestNode
   const at = (name: string): string => join(node.mountFolder, name)
@@ -72,37 +76,25 @@ describe('programs on a mount, for long', { skip }, () => {
 
   after(() => cluster[Symbol.asyncDispose]())
 
-  test(
-    'this project is installed on a mount, and its tests pass there',
-    {
-      skip: needs('npm', 'tar'),
-    },
-    async () => {
-      await mkdir(at('project'))
-      const without = ['node_modules', '.git'].map((name) => `--exclude=./${name}`).join(' ')
-      await shell(ROOT, `tar -c ${without} . | tar -x -C '${at('project')}'`)
-      // The tests' own home has no cache.
-      const cache = join(userInfo().homedir, '.npm')
-      await shell(at('project'), `npm ci --prefer-offline --no-audit --no-fund --cache '${cache}'`)
-      await shell(at('project'), 'node_modules/.bin/node test/run.ts test/protocol/')
-    },
-  )
+  test('this project is installed on a mount, and its tests pass there', async () => {
+    await mkdir(at('project'))
+    const without = ['node_modules', '.git'].map((name) => `--exclude=./${name}`).join(' ')
+    await shell(ROOT, `tar -c ${without} . | tar -x -C '${at('project')}'`)
+    // The tests' own home has no cache.
+    const cache = join(userInfo().homedir, '.npm')
+    await shell(at('project'), `npm ci --prefer-offline --no-audit --no-fund --cache '${cache}'`)
+    await shell(at('project'), 'node_modules/.bin/node test/run.ts test/protocol/')
+  })
 
   for (const journal of ['wal', 'delete', 'truncate'] as const) {
-    test(
-      `sqlite keeps what it committed with journal_mode=${journal} over ${KILLS} kills`,
-      {
-        skip: needs('python3'),
-      },
-      async () => {
-        const kept = database(node, journal)
-        for (let kill = 0; kill < KILLS; kill++) {
-          const victim = kill % 2 === 0 ? 'node' : 'program'
-          await commitAndKill(kept, victim, 1 + (kept.committed.length % 29))
-          await checkDatabase(kept)
-        }
-      },
-    )
+    test(`sqlite keeps what it committed with journal_mode=${journal} over ${KILLS} kills`, async () => {
+      const kept = database(node, journal)
+      for (let kill = 0; kill < KILLS; kill++) {
+        const victim = kill % 2 === 0 ? 'node' : 'program'
+        await commitAndKill(kept, victim, 1 + (kept.committed.length % 29))
+        await checkDatabase(kept)
+      }
+    })
   }
 
   for (const [engine, direct] of [
@@ -111,34 +103,28 @@ describe('programs on a mount, for long', { skip }, () => {
     ['libaio', 1],
     ['mmap', 0],
   ] as const) {
-    test(
-      `fio with ${engine}, direct=${direct}, reads back what four jobs wrote at random`,
-      {
-        skip: needs('fio'),
-      },
-      async () => {
-        await mkdir(at(`fio ${engine} ${direct}`))
-        await run(
-          'fio',
-          '--name=verify',
-          `--directory=${at(`fio ${engine} ${direct}`)}`,
-          `--ioengine=${engine}`,
-          `--direct=${direct}`,
-          '--iodepth=8',
-          '--rw=randwrite',
-          '--bsrange=4k-256k',
-          '--size=48M',
-          '--numjobs=4',
-          '--fsync=64',
-          '--verify=crc32c',
-          '--verify_fatal=1',
-        )
-      },
-    )
+    test(`fio with ${engine}, direct=${direct}, reads back what four jobs wrote at random`, async () => {
+      await mkdir(at(`fio ${engine} ${direct}`))
+      await run(
+        'fio',
+        '--name=verify',
+        `--directory=${at(`fio ${engine} ${direct}`)}`,
+        `--ioengine=${engine}`,
+        `--direct=${direct}`,
+        '--iodepth=8',
+        '--rw=randwrite',
+        '--bsrange=4k-256k',
+        '--size=48M',
+        '--numjobs=4',
+        '--fsync=64',
+        '--verify=crc32c',
+        '--verify_fatal=1',
+      )
+    })
   }
 
   for (const name of STRESSORS) {
-    test(`stress-ng --${name} finds no fault`, { skip: needs('stress-ng') }, async () => {
+    test(`stress-ng --${name} finds no fault`, async () => {
       const options = [`--${name}`, '2', `--${name}-ops`, '300', ...(OPTIONS[name] ?? [])]
       const folder = at(`stress ${name}`)
       await mkdir(folder)

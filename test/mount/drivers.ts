@@ -16,8 +16,6 @@ const TIMEOUT_MS = 60_000
 interface Driver {
   readonly name: DriverName
   readonly mounter: Mounter
-  /** Why it cannot be tested here, or false. */
-  readonly skip: string | false
   /** Cases that do not hold, and why: what docs/mount.md says of the driver. */
   readonly exceptions: Readonly<Record<string, string>>
 }
@@ -29,12 +27,11 @@ export interface MountAsTested {
   readonly driver: DriverName
 }
 
-const drivers: readonly Driver[] = [
-  { name: 'kernel', mounter: mountKernel, skip, exceptions: {} },
+const DRIVERS: readonly Driver[] = [
+  { name: 'kernel', mounter: mountKernel, exceptions: {} },
   {
     name: 'fuse-native',
     mounter: mountFuseNative,
-    skip: lackOfFuseNative(),
     exceptions: {
       '64 MiB are read in few requests': 'reads come in 128 KiB',
       'names are any bytes': 'names are text in fuse-native',
@@ -52,31 +49,39 @@ const drivers: readonly Driver[] = [
 ]
 
 const titles = new Set<string>()
+let tested: DriverName = 'kernel'
 
-/** A case that holds for all drivers, but for their exceptions. */
+/** The driver by which cases are run from now on. */
+export function testBy(driver: DriverName): void {
+  tested = driver
+}
+
+/** A case that holds for all drivers, but for their exceptions, which are left out. */
 export function behaves(
   title: string,
   run: (mounted: MountAsTested, t: TestContext) => Promise<void>,
 ): void {
   titles.add(title)
-  for (const driver of drivers) {
-    const why = driver.skip === false ? driver.exceptions[title] : driver.skip
-    const options = { skip: why ?? false, timeout: TIMEOUT_MS }
-    test(`${driver.name}: ${title}`, options, (t) => {
-      const mount = (how: MountOptions = {}): Promise<Mounted> => mounted(t, how, driver.mounter)
-      return run(Object.assign(mount, { mounter: driver.mounter, driver: driver.name }), t)
-    })
-  }
+  const { name, mounter, exceptions } = testedDriver()
+  if (exceptions[title] !== undefined) return
+  test(`${name}: ${title}`, { skip, timeout: TIMEOUT_MS }, (t) => {
+    const mount = (how: MountOptions = {}): Promise<Mounted> => mounted(t, how, mounter)
+    return run(Object.assign(mount, { mounter, driver: name }), t)
+  })
 }
 
 /** After the last case. */
 export function everyExceptionIsACase(): void {
-  for (const { name, exceptions } of drivers)
-    test(`${name}: every exception is a case`, () =>
-      assert.deepEqual(
-        Object.keys(exceptions).filter((title) => !titles.has(title)),
-        [],
-      ))
+  const { name, exceptions } = testedDriver()
+  test(`${name}: every exception is a case`, () =>
+    assert.deepEqual(
+      Object.keys(exceptions).filter((title) => !titles.has(title)),
+      [],
+    ))
+}
+
+function testedDriver(): Driver {
+  return DRIVERS.find(({ name }) => name === tested) ?? assert.fail(tested)
 }
 
 /** Why it cannot be tested here, or false. */

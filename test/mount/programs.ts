@@ -1,6 +1,6 @@
 // Other people's programs, run on a mount: which of them are here, and what some of them work on.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { chmod, link, mkdir, symlink, utimes, writeFile } from 'node:fs/promises'
@@ -8,15 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { SeededRandom } from '../../simulations/random.ts'
-import { run, skip } from './mounted.ts'
-
-/** Why a test of these programs cannot run here, or false. */
-export function needs(...programs: readonly string[]): string | false {
-  const isHere = (name: string): boolean =>
-    spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0
-  const missing = programs.filter((name) => !isHere(name))
-  return skip !== false || missing.length === 0 ? skip : `needs ${missing.join(' and ')}`
-}
+import { run } from './mounted.ts'
 
 /** Run a line of sh in a folder, which may be on a mount that another process serves. returns what it says. */
 export function shell(folder: string, line: string): Promise<string> {

@@ -1,30 +1,17 @@
-// What takes space in files, and what is copied without being read: by real programs on the mount of a real node. The
-// cases of ranges.py run on the file system of the temporary folder too, which shows that they are right about POSIX.
+// What takes space in files, and what is copied without being read, on the mount of a real node.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { KIB, MIB } from '../../protocol/units.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import { run, skip } from './mounted.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
-const SCRIPT = fileURLToPath(new URL('./ranges.py', import.meta.url))
 const BLOCK = 512
 /** More than a file's manifest and its entries in the log take. */
 const NEARLY_NOTHING: number = 256 * KIB
-
-interface Case {
-  readonly name: string
-  readonly says: string
-  readonly isElsewhere: boolean
-}
-
-const cases = readCases()
-const needsPython = cases.length === 0 ? 'needs python3' : false
 
 let cluster: TestCluster
 let node: TestNode
@@ -56,15 +43,6 @@ describe('ranges of files on a mount', { skip, timeout: 300_000 }, () => {
     await cluster[Symbol.asyncDispose]()
     await rm(elsewhere, { recursive: true })
   })
-
-  test('python3 tells the cases', { skip: needsPython }, () => assert.ok(cases.length > 0))
-
-  for (const { name, says, isElsewhere } of cases) {
-    test(says, async () => {
-      if (isElsewhere) await run('python3', SCRIPT, name, elsewhere)
-      await run('python3', SCRIPT, name, node.mountFolder)
-    })
-  }
 
   test('what is copied within a volume takes no new space', async () => {
     const source = at('to copy')
@@ -128,16 +106,4 @@ function at(name: string): string {
 async function bytesOf(path: string): Promise<number> {
   const [blocks] = (await run('du', '-s', `--block-size=${BLOCK}`, path)).split('\t')
   return Number(blocks) * BLOCK
-}
-
-function readCases(): readonly Case[] {
-  const { stdout, status } = spawnSync('python3', [SCRIPT], { encoding: 'utf8' })
-  if (status !== 0) return []
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const [name = '', says = '', where] = line.split('\t')
-      return { name, says, isElsewhere: where === 'True' }
-    })
 }

@@ -11,7 +11,7 @@ import { SeededRandom } from '../../simulations/random.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { skip } from './mounted.ts'
-import { needs, shell } from './programs.ts'
+import { shell } from './programs.ts'
 
 const OPEN_FILES = 10_000
 const WRITERS = 64
@@ -48,36 +48,26 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
     assert.equal(await readFile(at('open/9990'), 'utf8'), 'this is 999')
   })
 
-  test(
-    `${WRITERS} programs write at once, into one file and each its own`,
-    {
-      skip: needs('dd', 'cmp'),
-    },
-    async () => {
-      const bytes = new SeededRandom(1, 'writers').bytes(WRITERS * 65_536)
-      const source = join(cluster.folder, 'source')
-      await writeFile(source, bytes)
-      await mkdir(at('writers'))
-      // Blocks that are no whole pages, so that writers share pages.
-      const part = (n: number): string =>
-        `dd status=none bs=1000 iflag=skip_bytes,count_bytes,fullblock oflag=seek_bytes conv=notrunc` +
-        ` if='${source}' skip=${n * 65_536} count=65536`
-      await Promise.all(
-        Array.from({ length: WRITERS }, (_, n) =>
-          shell(at('writers'), `${part(n)} of=all seek=${n * 65_536} && ${part(n)} of=part${n}`),
-        ),
-      )
-      await shell(at('writers'), `cmp all '${source}'`)
-      for (let n = 0; n < WRITERS; n++) {
-        const expected = bytes.subarray(n * 65_536, (n + 1) * 65_536)
-        assert.equal(
-          Buffer.compare(await readFile(at(`writers/part${n}`)), expected),
-          0,
-          `part${n}`,
-        )
-      }
-    },
-  )
+  test(`${WRITERS} programs write at once, into one file and each its own`, async () => {
+    const bytes = new SeededRandom(1, 'writers').bytes(WRITERS * 65_536)
+    const source = join(cluster.folder, 'source')
+    await writeFile(source, bytes)
+    await mkdir(at('writers'))
+    // Blocks that are no whole pages, so that writers share pages.
+    const part = (n: number): string =>
+      `dd status=none bs=1000 iflag=skip_bytes,count_bytes,fullblock oflag=seek_bytes conv=notrunc` +
+      ` if='${source}' skip=${n * 65_536} count=65536`
+    await Promise.all(
+      Array.from({ length: WRITERS }, (_, n) =>
+        shell(at('writers'), `${part(n)} of=all seek=${n * 65_536} && ${part(n)} of=part${n}`),
+      ),
+    )
+    await shell(at('writers'), `cmp all '${source}'`)
+    for (let n = 0; n < WRITERS; n++) {
+      const expected = bytes.subarray(n * 65_536, (n + 1) * 65_536)
+      assert.equal(Buffer.compare(await readFile(at(`writers/part${n}`)), expected), 0, `part${n}`)
+    }
+  })
 
   test('a folder that changes while it is read shows once each name that was there all along', async () => {
     await mkdir(at('changing'))

@@ -18,8 +18,13 @@ const call = {
   mmap: libc.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
   msync: libc.func('int msync(void *, size_t, int)'),
   munmap: libc.func('int munmap(void *, size_t)'),
+  fcntl: libc.func('int fcntl(int, int, ...)'),
+  flock: libc.func('int flock(int, int)'),
+  siginterrupt: libc.func('int siginterrupt(int, int)'),
 }
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+// EWOULDBLOCK is EAGAIN.
+const { EWOULDBLOCK: _, ...ERRORS } = constants.errno
+const NAMES = new Map(Object.entries(ERRORS).map(([name, number]) => [number, name]))
 
 export const XATTR_CREATE = 1
 export const XATTR_REPLACE = 2
@@ -86,6 +91,43 @@ export function copyFileRange(
 ): number {
   const copied = call.copyFileRange(from.fd, [from.position], to.fd, [to.position], length, 0)
   return check('copy_file_range', copied)
+}
+
+/** flock(2). */
+export function flock(fd: number, operation: number): void {
+  check('flock', call.flock(fd, operation))
+}
+
+/** A lock of fcntl_locking(2). kind: F_RDLCK, F_WRLCK or F_UNLCK. */
+export interface RangeLock {
+  readonly kind: number
+  readonly start: number
+  readonly length: number
+}
+
+/** command: F_GETLK, F_SETLK or F_SETLKW. returns the lock as the call leaves it. */
+export function controlLock(
+  fd: number,
+  command: number,
+  kind: number,
+  { start, length }: Pick<RangeLock, 'start' | 'length'>,
+): RangeLock {
+  // struct flock of 64-bit Linux.
+  const lock = Buffer.alloc(32)
+  lock.writeInt16LE(kind, 0)
+  lock.writeBigInt64LE(BigInt(start), 8)
+  lock.writeBigInt64LE(BigInt(length), 16)
+  check('fcntl', call.fcntl(fd, command, 'void *', lock))
+  return {
+    kind: lock.readInt16LE(0),
+    start: Number(lock.readBigInt64LE(8)),
+    length: Number(lock.readBigInt64LE(16)),
+  }
+}
+
+/** System calls that wait end with EINTR at the signal, which must have a handler. */
+export function letSignalInterrupt(signal: 'SIGUSR2'): void {
+  check('siginterrupt', call.siginterrupt(constants.signals[signal], 1))
 }
 
 /** A file in memory, shared and writable. Touching what is behind its last page ends the process (SIGBUS). */

@@ -17,11 +17,6 @@ export interface TierUnderTest {
   readonly end: () => Promise<void>
 }
 
-export interface TierSuiteOptions {
-  /** Why it cannot be run here. */
-  readonly skip?: string | undefined
-}
-
 type Make = () => Promise<TierUnderTest>
 
 const CHUNK_BYTES = 300_000
@@ -29,8 +24,8 @@ const LARGE_BYTES: number = 40 * MIB
 const LISTED_COUNT = 1234
 
 /** Define the suite. */
-export function objectTierSuite(name: string, make: Make, options: TierSuiteOptions = {}): void {
-  describe(`object tier: ${name}`, { skip: options.skip ?? false }, () => {
+export function objectTierSuite(name: string, make: Make): void {
+  describe(`object tier: ${name}`, () => {
     contentSuite(make)
     nameSuite(make)
     failureSuite(make)

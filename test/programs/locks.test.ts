@@ -8,14 +8,17 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestCluster } from '../cluster/cluster.ts'
-import { run, skip } from './mounted.ts'
+import { run, skip } from '../mount/mounted.ts'
+import { need, needAll } from './need.ts'
+
+need('python3')
+needAll(skip)
 
 const SCRIPT = fileURLToPath(new URL('./locks.py', import.meta.url))
 
 const cases = readCases()
-const needsPython: string | false = cases.length === 0 ? 'needs python3' : skip
 
-test('the cases of locks hold elsewhere', { skip: needsPython, timeout: 300_000 }, async () => {
+test('the cases of locks hold elsewhere', { timeout: 300_000 }, async () => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'shoal-locks-'))
   try {
     for (const [name] of cases) await run('python3', SCRIPT, name, elsewhere)
@@ -25,7 +28,7 @@ test('the cases of locks hold elsewhere', { skip: needsPython, timeout: 300_000 
 })
 
 for (const setting of ['locks=local', 'locks=strong']) {
-  describe(`locks on a mount with ${setting}`, { skip: needsPython, timeout: 300_000 }, () => {
+  describe(`locks on a mount with ${setting}`, { timeout: 300_000 }, () => {
     let cluster: TestCluster
     let folder: string
 
@@ -47,7 +50,7 @@ for (const setting of ['locks=local', 'locks=strong']) {
 
 function readCases(): readonly (readonly [name: string, says: string])[] {
   const { stdout, status } = spawnSync('python3', [SCRIPT], { encoding: 'utf8' })
-  if (status !== 0) return []
+  assert.equal(status, 0)
   return stdout
     .trim()
     .split('\n')

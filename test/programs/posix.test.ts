@@ -7,8 +7,12 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestCluster } from '../cluster/cluster.ts'
-import { lackOfFuseNative } from './drivers.ts'
-import { run, skip } from './mounted.ts'
+import { lackOfFuseNative } from '../mount/drivers.ts'
+import { run, skip } from '../mount/mounted.ts'
+import { need, needAll } from './need.ts'
+
+need('python3')
+needAll(skip, lackOfFuseNative())
 
 const RUN = fileURLToPath(new URL('./posix/run.py', import.meta.url))
 /** More than half of what there is: a run that ends early is no run. */
@@ -17,7 +21,6 @@ const CASES_MIN = 100
 interface Place {
   readonly where: string
   readonly folder: () => string
-  readonly skip?: string | false
   /** Cases that do not hold there, and why. */
   readonly lacks?: Readonly<Record<string, string>>
 }
@@ -56,7 +59,7 @@ const FUSE_NATIVE_LACKS: Readonly<Record<string, string>> = {
   'times-of_open_files': TIMES,
 }
 
-describe('POSIX', { skip, timeout: 900_000 }, () => {
+describe('POSIX', { timeout: 900_000 }, () => {
   let cluster: TestCluster | undefined
   let [mounted, byLibfuse, local] = ['', '', '']
   before(async () => {
@@ -65,10 +68,8 @@ describe('POSIX', { skip, timeout: 900_000 }, () => {
     await cluster.nodes[0]?.shoal('mount', '--allow-other', mountFolder)
     for (const above of [join(folder, '..'), folder]) await chmod(above, 0o755)
     mounted = mountFolder
-    if (lackOfFuseNative() === false) {
-      byLibfuse = join(folder, 'by libfuse')
-      await cluster.nodes[0]?.shoal('mount', '--allow-other', '--driver', 'fuse-native', byLibfuse)
-    }
+    byLibfuse = join(folder, 'by libfuse')
+    await cluster.nodes[0]?.shoal('mount', '--allow-other', '--driver', 'fuse-native', byLibfuse)
     local = await mkdtemp(join(tmpdir(), 'shoal-posix-'))
   })
   after(async () => {
@@ -76,17 +77,16 @@ describe('POSIX', { skip, timeout: 900_000 }, () => {
     await rm(local, { recursive: true, force: true })
   })
 
-  for (const { where, folder, skip = false, lacks = {} } of [
+  for (const { where, folder, lacks = {} } of [
     { where: 'a mount', folder: () => mounted },
     {
       where: 'a mount by fuse-native',
       folder: () => byLibfuse,
-      skip: lackOfFuseNative(),
       lacks: FUSE_NATIVE_LACKS,
     },
     { where: 'the temporary folder', folder: () => local },
   ] as readonly Place[]) {
-    test(where, { skip }, async (t) => {
+    test(where, async (t) => {
       const cases = (await run('python3', RUN, folder())).trim().split('\n')
       assert.ok(cases.length > CASES_MIN, `${cases.length} cases`)
       for (const line of cases) {

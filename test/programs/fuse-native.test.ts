@@ -8,13 +8,16 @@ import { Worker } from 'node:worker_threads'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { mountFuseNative } from '../../node/mount/drivers/fuse-native/driver.ts'
-import { lackOfFuseNative } from './drivers.ts'
-import { MemoryFileSystem } from './memory-file-system.ts'
-import { mounted, until } from './mounted.ts'
+import { lackOfFuseNative } from '../mount/drivers.ts'
+import { MemoryFileSystem } from '../mount/memory-file-system.ts'
+import { mounted, until } from '../mount/mounted.ts'
 import type { TestContext } from 'node:test'
-import type { Mounted } from './mounted.ts'
+import type { Mounted } from '../mount/mounted.ts'
+import { needAll } from './need.ts'
 
-const options = { skip: lackOfFuseNative(), timeout: 60_000 }
+needAll(lackOfFuseNative())
+
+const options = { timeout: 60_000 }
 const BINDING = import.meta.resolve('../../node/mount/drivers/fuse-native/binding.ts')
 const LOAD = `const { loadBinding } = await import(${JSON.stringify(BINDING)})
 try { loadBinding() } catch ({ code, message }) { process.stdout.write(code + ': ' + message) }`

@@ -15,33 +15,31 @@ import {
   put,
   says,
 } from '../seams/object-tier.ts'
-import { missingRclone, rcloneTier, TIER_NAME } from './tiers.ts'
+import { rcloneTier, TIER_NAME } from '../cold/tiers.ts'
+import { need } from './need.ts'
 
-const skip = missingRclone()
+need('rclone')
+
 const LOCAL = { TYPE: 'local' }
 
-objectTierSuite(
-  'rclone to a folder',
-  async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'shoal-rclone-'))
-    const root = join(folder, 'remote')
-    await mkdir(root)
-    const fill = async (keys: readonly string[]): Promise<void> => {
-      for (const key of keys) {
-        await mkdir(dirname(join(root, key)), { recursive: true })
-        await writeFile(join(root, key), 'x')
-      }
+objectTierSuite('rclone to a folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-rclone-'))
+  const root = join(folder, 'remote')
+  await mkdir(root)
+  const fill = async (keys: readonly string[]): Promise<void> => {
+    for (const key of keys) {
+      await mkdir(dirname(join(root, key)), { recursive: true })
+      await writeFile(join(root, key), 'x')
     }
-    return {
-      tier: rcloneTier(folder, root, LOCAL),
-      fill,
-      end: () => rm(folder, { recursive: true }),
-    }
-  },
-  { skip },
-)
+  }
+  return {
+    tier: rcloneTier(folder, root, LOCAL),
+    fill,
+    end: () => rm(folder, { recursive: true }),
+  }
+})
 
-describe('rclone', { skip: skip ?? false }, () => {
+describe('rclone', () => {
   test('a folder that is not there is not made, and nothing in it is said to be missing', () =>
     using(async (folder) => {
       const tier = rcloneTier(folder, join(folder, 'remote'), LOCAL)

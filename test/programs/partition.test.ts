@@ -6,12 +6,15 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { TestCluster, eventually } from './cluster.ts'
-import { TestNetwork, whyNoNamespaces } from './netns.ts'
-import { assertSameTree, digestTree } from './trees.ts'
-import type { TestNode } from './cluster.ts'
-import type { Machine } from './netns.ts'
-import type { TreeDigest } from './trees.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import { TestNetwork, whyNoNamespaces } from '../cluster/netns.ts'
+import { assertSameTree, digestTree } from '../cluster/trees.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import type { Machine } from '../cluster/netns.ts'
+import type { TreeDigest } from '../cluster/trees.ts'
+import { needAll } from './need.ts'
+
+needAll(whyNoNamespaces())
 
 type Four<Item> = readonly [Item, Item, Item, Item]
 
@@ -19,7 +22,7 @@ const BIG_BYTES = 300_000
 
 test(
   'nodes that were cut from each other, both ways or one, end with one tree and all that was written',
-  { skip: whyNoNamespaces() ?? false, timeout: 180_000 },
+  { timeout: 180_000 },
   async (t) => {
     await using network = await TestNetwork.start(4)
     await using cluster = await TestCluster.create()

@@ -9,14 +9,16 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier } from '../../node/world/world.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import { S3Server } from './s3-server.ts'
-import { PREFIX, clock, s3Tier } from './tiers.ts'
+import { S3Server } from '../cold/s3-server.ts'
+import { PREFIX, clock, s3Tier } from '../cold/tiers.ts'
+import { needAll } from './need.ts'
 
-const skip = S3Server.missing()
-const server = skip === undefined ? await S3Server.start() : undefined
+needAll(S3Server.missing())
+
+const server = await S3Server.start()
 after(() => server?.stop())
 
-describe('a bucket that is locked', { skip }, () => {
+describe('a bucket that is locked', () => {
   test('has all that it held at a time', async () => {
     const { server: s3, bucket, tier } = await lockedTier()
     for (const key of ['gone', 'other', 'same', 'folder/gone too'])
@@ -71,7 +73,6 @@ describe('a bucket that is locked', { skip }, () => {
 })
 
 async function lockedTier(): Promise<{ server: S3Server; bucket: string; tier: ObjectTier }> {
-  if (server === undefined) throw new Error(skip)
   const bucket = await server.makeLockedBucket()
   return { server, bucket, tier: s3Tier(server, bucket) }
 }

@@ -9,11 +9,14 @@ import { test } from 'node:test'
 import { mountAt } from '../../node/mount/drivers/mount-table.ts'
 import { lackOfFuseNative } from '../mount/drivers.ts'
 import { run } from '../mount/mounted.ts'
-import { TestCluster, eventually } from './cluster.ts'
-import type { TestNode } from './cluster.ts'
-import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
+import type { TestNode } from '../cluster/cluster.ts'
+import { assertSameTree, digestTree, writeSmallTree } from '../cluster/trees.ts'
+import { needAll } from './need.ts'
 
-const options = { skip: lackOfFuseNative(), timeout: 300_000 }
+needAll(lackOfFuseNative())
+
+const options = { timeout: 300_000 }
 const driver = 'fuse-native'
 
 test(
