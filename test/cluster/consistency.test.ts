@@ -10,7 +10,7 @@ import { utf8 } from '../../protocol/bytes.ts'
 import { TestCluster, eventually } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 
-const ROUNDS = 50
+const ROUNDS = 12
 
 type Three = readonly [TestNode, TestNode, TestNode]
 

@@ -10,7 +10,7 @@ import { Locker } from './locker.ts'
 import type { TestNode } from './cluster.ts'
 
 /** How often each of two machines counts. */
-const ROUNDS = { fcntl: 200, flock: 20 }
+const ROUNDS = { fcntl: 60, flock: 10 }
 /** More than a start, a voter that is silent for a lease, and another lease take. */
 const SOON_MS: number = 4 * LEASE_MS
 

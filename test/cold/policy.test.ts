@@ -10,7 +10,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
 const FILES = 4
-const FILE_MIB = 12
+const FILE_MIB = 4
 
 test('data that nobody reads goes into the tier by itself, also when its uploader is killed, and is read through a mount', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })

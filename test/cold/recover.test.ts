@@ -10,7 +10,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { skip } from '../mount/mounted.ts'
 import { assertSameTree, digestFile, digestTree, writeRandomFile } from '../cluster/trees.ts'
 
-const BIG_MIB = 40
+const BIG_MIB = 10
 const SMALL_FILES = 30
 
 test('a volume whose machines are all lost is rebuilt on an empty one', { skip }, async (t) => {

@@ -15,6 +15,7 @@ import { checkVectors, xorshiftBytes } from './vectors.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { TreeRecord } from './slow-prolly.ts'
 import type { NodeHash, ProllyNodes } from '../../protocol/prolly/prolly.ts'
+import { tries } from '../effort.ts'
 
 type Change = readonly [ByteString, Uint8Array | undefined]
 
@@ -52,7 +53,7 @@ describe('prolly', () => {
         }
         assert.deepEqual([...tree.scan(root)].map(plain), sorted(records).map(plain))
       }),
-      { seed: 1, numRuns: 25 },
+      { seed: 1, numRuns: tries(8) },
     )
   })
 
@@ -204,7 +205,7 @@ describe('prolly', () => {
         const wanted = records.filter(([key]) => key >= from && (to === undefined || key < to))
         assert.deepEqual([...tree.scan(root, range)].map(plain), wanted.map(plain))
       }),
-      { seed: 2, numRuns: 60 },
+      { seed: 2, numRuns: tries(15) },
     )
     assert.deepEqual([...tree.scan(undefined)], [])
   })

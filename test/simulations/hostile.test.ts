@@ -11,7 +11,7 @@ const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
 
 describe('a member that lies', () => {
   const hashes = new Map<string, string>()
-  for (const seed of ['1', '2', '3']) {
+  for (const seed of ['1']) {
     test(`gains nothing, and costs little: seed ${seed}`, async () => {
       const { attackCount, fileCount, traceHash } = await performHostile(planOf(seed))
       hashes.set(seed, traceHash)

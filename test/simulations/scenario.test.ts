@@ -20,7 +20,7 @@ const SHORT: Scenario = { ...scenarioNamed('default'), nodeCount: 5, hours: 3, s
 const TINY: Scenario = { ...SHORT, nodeCount: 3, hours: 1, sessions: 2, duels: 3 }
 
 describe('simulated nodes', () => {
-  for (const seed of ['1', '2']) {
+  for (const seed of ['1']) {
     test(`hold what is promised through all faults: seed ${seed}`, async () => {
       const { entryCount } = await perform(planOf(seed, SHORT))
       assert.ok(entryCount > 50, `${entryCount} entries`)

@@ -6,6 +6,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meet, meetAll } from '../log/machines.ts'
 import { RandomSwarm, testSwarms } from '../log/random-swarm.ts'
 import { Replica } from '../log/replicas.ts'
+import { tries } from '../../effort.ts'
 
 class Members extends RandomSwarm {
   static async start(seed: number): Promise<Members> {
@@ -59,4 +60,6 @@ class Members extends RandomSwarm {
   }
 }
 
-testSwarms('members end with one state', { seeds: 30, steps: 60 }, (seed) => Members.start(seed))
+testSwarms('members end with one state', { seeds: tries(6), steps: 60 }, (seed) =>
+  Members.start(seed),
+)

@@ -4,6 +4,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meet, meetAll } from '../log/machines.ts'
 import { RandomSwarm, testSwarms } from '../log/random-swarm.ts'
 import { Replica } from '../log/replicas.ts'
+import { tries } from '../../effort.ts'
 
 const CLONES_MAX = 3
 
@@ -50,4 +51,6 @@ class Clones extends RandomSwarm {
   }
 }
 
-testSwarms('clones end with one state', { seeds: 12, steps: 40 }, (seed) => Clones.start(seed))
+testSwarms('clones end with one state', { seeds: tries(4), steps: 40 }, (seed) =>
+  Clones.start(seed),
+)

@@ -10,6 +10,7 @@ import type { Machine } from '../log/machines.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
 import type { Op } from '../../../protocol/op/op.ts'
+import { tries } from '../../effort.ts'
 
 const ALONE = process.env['SHOAL_SEED']
 const SEED = ALONE === undefined ? 20261121 : Number(ALONE)
@@ -65,7 +66,7 @@ test('all orders of one history give one state', async () => {
         await assertSame([witness, ...cast])
       },
     ),
-    { numRuns: 8, seed: SEED },
+    { numRuns: tries(2), seed: SEED },
   )
 })
 
@@ -79,7 +80,7 @@ test('so they do with checkpoints between', async () => {
       for (const [index, one] of steps.entries()) await act(cast, one, index)
       await assertSame(await settled(cast))
     }),
-    { numRuns: 12, seed: SEED },
+    { numRuns: tries(3), seed: SEED },
   )
 })
 

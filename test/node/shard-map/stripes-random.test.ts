@@ -29,6 +29,7 @@ import type { Garbage } from '../../../protocol/tree/purge.ts'
 import type { Holding } from '../../../protocol/op/op.ts'
 import type { StateView } from '../../../node/state/state-view.ts'
 import type { Said, Table } from './stripe-cast.ts'
+import { tries } from '../../effort.ts'
 
 describe('the shard map, of random ops', () => {
   test('is the same in whatever order they come, also when opened again', async () => {
@@ -45,7 +46,7 @@ describe('the shard map, of random ops', () => {
         assert.deepEqual(byId(again.groups.all()), byId(other.groups.all()))
         await assertConsistent(other)
       }),
-      { seed: 1, numRuns: 300 },
+      { seed: 1, numRuns: tries(60) },
     )
   })
 
@@ -68,7 +69,7 @@ describe('the shard map, of random ops', () => {
         assert.equal(await dump(inUse.view), await dump(below.view))
         await assertConsistent(inUse)
       }),
-      { seed: 2, numRuns: 500 },
+      { seed: 2, numRuns: tries(100) },
     )
     assert.ok(forgot > 400, `${forgot}`)
   })

@@ -17,8 +17,9 @@ import { bytesOf, chunkIdOf } from './fixtures.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 import type { Kv } from '../../../node/store/kv.ts'
 import type { StoreComponents } from '../../../node/store/store.ts'
+import { tries } from '../../effort.ts'
 
-const SEEDS = 50
+const SEEDS: number = tries(12)
 const LIVES = 8
 const LANES = 3
 /** A life lasts up to this: some ten commits. */

@@ -15,6 +15,7 @@ import { LevelKv } from '../../../node/store/level-kv.ts'
 import { Store } from '../../../node/store/store.ts'
 import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
+import { tries } from '../../effort.ts'
 import { chunkIdOf, temporaryHome } from './fixtures.ts'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable } from 'node:stream'
@@ -23,10 +24,10 @@ import type { ChunkId } from '../../../protocol/ids.ts'
 const clock = new SystemClock()
 
 /** Each is written to, killed and checked ROUNDS times, side by side with the others. */
-const HOMES = 5
-const ROUNDS = 10
+const HOMES: number = tries(2)
+const ROUNDS = 6
 /** Rounds whose writer is killed while it recovers what the last one left. */
-const OPENING_EVERY = 5
+const OPENING_EVERY = 3
 /** A writer is killed up to this long after the line that was waited for: it writes for longer than that. */
 const DELAY_MS_MAX = 8
 const WRITER = fileURLToPath(import.meta.resolve('./writer.ts'))

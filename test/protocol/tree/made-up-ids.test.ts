@@ -14,6 +14,7 @@ import { MemoryState, newSite } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { TreeOp } from '../../../protocol/op/op.ts'
 import type { Site } from './sites.ts'
+import { tries } from '../../effort.ts'
 
 const NAMES = ['a', 'b', 'é', 'é'].map(nameFromText)
 const idOf = (kind: string, number: number): NodeId => (kind + number).padEnd(32, '0') as NodeId
@@ -158,13 +159,13 @@ test('what several make under one id is the same for all, in whatever order', ()
     )
     again += made.length - new Set(made).size
   })
-  fc.assert(property, { numRuns: 300 })
+  fc.assert(property, { numRuns: tries(60) })
   assert.ok(again > 300, `${again} links were made again`)
 })
 
 test('what an op names that its writer has not seen is nothing to anyone, in whatever order', () => {
   fc.assert(
     fc.property(script, fc.nat(), (steps, seed) => checkAlike(lived(steps), seed)),
-    { numRuns: 500 },
+    { numRuns: tries(100) },
   )
 })

@@ -17,6 +17,7 @@ import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Garbage, PurgeLimits } from '../../../protocol/tree/purge.ts'
 import type { LoggedOp, Site } from './sites.ts'
+import { tries } from '../../effort.ts'
 
 const MAX = (1n << 64n) - 1n
 
@@ -78,7 +79,7 @@ describe('purge', () => {
           checkInvariants(site, all)
         }
       }),
-      { numRuns: 100 },
+      { numRuns: tries(25) },
     )
   })
 
@@ -103,7 +104,7 @@ describe('purge', () => {
         }
         assert.equal(twice.state.dump({ dead: true }), once.state.dump({ dead: true }))
       }),
-      { numRuns: 100 },
+      { numRuns: tries(25) },
     )
   })
 

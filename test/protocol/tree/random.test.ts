@@ -6,6 +6,7 @@ import { emptyChanges } from '../../../protocol/tree/apply.ts'
 import { checkInvariants } from './invariants.ts'
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { newSite } from './sites.ts'
+import { tries } from '../../effort.ts'
 
 describe('random trees', () => {
   test('are equal on all that hold the same ops, whatever the order', () => {
@@ -29,7 +30,7 @@ describe('random trees', () => {
         for (const site of [...sites, ...fresh, batched])
           assert.equal(site.state.dump(), expected, site.name)
       }),
-      { numRuns: 250 },
+      { numRuns: tries(50) },
     )
   })
 
@@ -47,7 +48,7 @@ describe('random trees', () => {
           checkInvariants(site, held)
         }
       }),
-      { numRuns: 250 },
+      { numRuns: tries(50) },
     )
   })
 })

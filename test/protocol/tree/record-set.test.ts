@@ -15,6 +15,7 @@ import {
 } from '../../../protocol/tree/record-set.ts'
 import { MemoryState } from './sites.ts'
 import type { ItemSet } from '../../../protocol/tree/record-set.ts'
+import { tries } from '../../effort.ts'
 
 const KEY = 'k'
 
@@ -70,7 +71,7 @@ describe('a set in records', () => {
         assert.equal(another.state.records.size, 0)
       },
     )
-    fc.assert(property, { numRuns: 300, seed: 1 })
+    fc.assert(property, { numRuns: tries(60), seed: 1 })
   })
 
   test('costs the same however many items there are, also of those that begin alike', () => {
