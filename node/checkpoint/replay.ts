@@ -50,7 +50,7 @@ export class Replay {
     this.#judge = removals.judgeBy(membership.state)
   }
 
-  /** The newcomer, if it was taken: nobody has heeded its ops yet. */
+  /** The newcomer, if it was taken: the side effects of its ops have not run yet. */
   get news(): Logged | undefined {
     return this.#news
   }

@@ -88,7 +88,7 @@ export class ColdPins {
       events.pins.add((id) => this.#heedPin(id)),
       // There may be a tier that there was not, or none is to wait any more.
       events.members.add(() => this.#timer.ringIn(AT_ONCE_MS)),
-      events.change.add((changes) => this.#heed(changes)),
+      events.change.add((changes) => this.#onChange(changes)),
       events.onReset(() => () => {
         view.delete(BEGUN)
         this.#mayHavePins = true
@@ -124,7 +124,7 @@ export class ColdPins {
     this.#add(id, AT_ONCE_MS)
   }
 
-  #heed({ inodes, names }: ChangeSet): void {
+  #onChange({ inodes, names }: ChangeSet): void {
     if (!this.#mayHavePins) return
     const { namespace } = this.#parts.hosted
     const { view } = namespace.volume

@@ -23,7 +23,7 @@ const VALUE_MAX = 200
 export function recordVolume(volume: Volume, record: RecordSecurity): () => void {
   const { events, id } = volume
   const unlisten = events.security.add((event) => record({ volume: id, ...event }))
-  const unheed = events.governed.add((op, by) => {
+  const unlistenGoverned = events.governed.add((op, by) => {
     const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
     const name = volume.authorName(by)
     const said = describe(volume, op, name)
@@ -31,7 +31,7 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
   })
   return () => {
     unlisten()
-    unheed()
+    unlistenGoverned()
   }
 }
 

@@ -7,7 +7,10 @@ import { MEMBER_OPS } from '../replica/listeners.ts'
 import type { CheckpointOp } from '../replica/listeners.ts'
 import type { Volume } from './volume.ts'
 
-/** Heed the ops of an entry that is in the log by now, as the last one under its label. */
+/**
+ * Runs the side effects of the ops of an entry that is in the log by now, the last under its
+ * label.
+ */
 export function applySideEffects(
   volume: Volume,
   ops: readonly (Op | undefined)[],
@@ -48,7 +51,7 @@ function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
   if (announcer === undefined || !replica.isSound(op, label)) return
   const { hash: id, peer: author } = announcer
   const { hlc, vector, before, governed, clear, sealed } = op
-  forks.heed(op, label)
+  forks.observe(op, label)
   const held = actors.pastOf(label)
   const proposal = { author, governed, roots: { clear, sealed } }
   const found = cuts.announce({ id, hlc, vector, held, before, proposal })

@@ -89,7 +89,7 @@ export class LocalPinning {
   start(): void {
     const { events } = this.#parts.hosted.namespace.volume
     this.#unlisten.push(
-      events.change.add((changes) => this.#heed(changes)),
+      events.change.add((changes) => this.#onChange(changes)),
       events.onReset(() => () => this.#lookAtAll()),
     )
     if (this.#pins.size > 0) this.#work()
@@ -169,7 +169,7 @@ export class LocalPinning {
     if (this.#tally.incomplete.size > 0) this.#wakeSoon()
   }
 
-  #heed({ inodes, names }: ChangeSet): void {
+  #onChange({ inodes, names }: ChangeSet): void {
     if (this.#pins.size === 0 || this.#isAllDue) return
     for (const id of inodes) this.#dueInodes.add(id)
     this.#dueNames.push(...names)

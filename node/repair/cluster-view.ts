@@ -59,7 +59,7 @@ export class ClusterObserver {
     this.#parts = parts
   }
 
-  /** When the census may be another although nobody was heard of. */
+  /** When the view may be another although nobody was heard of. */
   get nextAt(): Instant | undefined {
     return this.#nextAt
   }

@@ -55,7 +55,7 @@ export class Doubts {
   /** The map has changed. returns whether there is more to look into. */
   changed(event: MapEvent): boolean {
     if (event.kind === 'shards') return this.#lookAgain(event.stripe)
-    return event.kind === 'doubted' && this.#heed(event)
+    return event.kind === 'doubted' && this.#onDoubt(event)
   }
 
   /** Ask about all that waits. Who does not answer is asked again in the next run. */
@@ -82,7 +82,7 @@ export class Doubts {
     return this.#add(others, network.self)
   }
 
-  #heed({ stripe, shards, by }: Extract<MapEvent, { kind: 'doubted' }>): boolean {
+  #onDoubt({ stripe, shards, by }: Extract<MapEvent, { kind: 'doubted' }>): boolean {
     const { network, store, map } = this.#parts
     const holders = map.stripe(stripe)?.holders ?? []
     if (by === network.self || store.shards.indices(stripe).length === 0) return false

@@ -117,7 +117,7 @@ export class Forks {
    * A member announced a cut, in the last entry under `label`, which may be called otherwise here:
    * its maker did not know of all branches.
    */
-  heed({ vector }: CheckpointOp, label: ActorId): void {
+  observe({ vector }: CheckpointOp, label: ActorId): void {
     const { actors, branches } = this.#c.replica()
     if (branches.isEmpty) return
     const seen = actors.pastOf(label)

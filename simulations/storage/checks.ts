@@ -30,7 +30,7 @@ export function checkPlacement(swarm: Swarm): void {
   }
 }
 
-/** Every chunk of every promised stripe is read through the real gatherer. throws CheckError. */
+/** Every chunk of every promised stripe is read through the real fetcher. throws CheckError. */
 export async function checkReadable(swarm: Swarm): Promise<void> {
   const { truth, random, volume } = swarm
   for (const stripe of truth.promised()) {

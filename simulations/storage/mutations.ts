@@ -4,7 +4,7 @@ import type { Mutation } from '../mutations.ts'
 import type { Patch } from '../patches.ts'
 
 const RENDEZVOUS = 'protocol/placement/rendezvous.ts'
-const CENSUS = 'node/repair/cluster-view.ts'
+const CLUSTER_VIEW = 'node/repair/cluster-view.ts'
 
 /** No bugs: the nodes of one process share hashes, and the orders of those that know the same members. */
 export const SHARED: readonly Patch[] = [
@@ -21,7 +21,7 @@ export const SHARED: readonly Patch[] = [
     replace: 'const hashes = new Map()\nfunction scoreOf(',
   },
   {
-    file: CENSUS,
+    file: CLUSTER_VIEW,
     find: 'if (last === undefined) this.#orders = new Map()',
     replace: `if (last === undefined) {
       this.#orders = allOrders.get(members) ?? new Map()
@@ -29,7 +29,7 @@ export const SHARED: readonly Patch[] = [
     }`,
   },
   {
-    file: CENSUS,
+    file: CLUSTER_VIEW,
     find: 'function newCensus(',
     replace: 'const allOrders = new Map()\nfunction newCensus(',
   },

@@ -115,7 +115,7 @@ export class Known {
   readonly inodes: number[] = [ROOT_INODE]
   readonly handles: number[] = [0]
 
-  /** Heed the body of an answer. */
+  /** Handles the body of an answer. */
   learn(body: Buffer): void {
     const isEntry = body.length === ENTRY_BYTES || body.length === ENTRY_BYTES + OPEN_BYTES
     if (isEntry) keep(this.inodes, Number(body.readBigUInt64LE(0)))

@@ -57,7 +57,7 @@ test('a plan that is kept is the one that would be made now', () => {
             if (isMember) members.set(id, { peer: id, ...rest })
             else members.delete(id)
           }
-          const clusterView = censusOf([...members.values()])
+          const clusterView = viewOf([...members.values()])
           const now = groups.map(believed)
           const kept = plans.of(now, clusterView)
           for (const group of now) {
@@ -91,7 +91,7 @@ function groupOf(number: number, placementGroup: number, holders: readonly PeerI
   }
 }
 
-function censusOf(peers: readonly PlacePeer[]): ClusterView {
+function viewOf(peers: readonly PlacePeer[]): ClusterView {
   return {
     peers,
     isBraked: false,

@@ -19,7 +19,7 @@ const PEERS = Array.from({ length: 20 }, (_, i) =>
 const [SELF] = PEERS as [PeerId]
 const GRACE_MS = 10 * MINUTE_MS
 
-describe('agenda', () => {
+describe('repair planner', () => {
   test('stripes with fewer spares come first, whatever their number', () => {
     const swarm = new View()
     const [, ...others] = PEERS
