@@ -119,7 +119,7 @@ export class VolumeCold {
   }
 
   start(): void {
-    const { map, volume } = this.#parts.hosted
+    const { map, tiers, volume } = this.#parts.hosted
     this.#unlisten.push(
       map.onChange(({ kind }) => {
         if (kind !== 'cold') return
@@ -127,6 +127,8 @@ export class VolumeCold {
         this.#wakeIn(AGAIN_MS)
       }),
       volume.events.members.add(() => this.#wakeIn(AGAIN_MS)),
+      // What the volume says of its tiers was known before, and may have been looked at.
+      tiers.onAgreed.add(() => this.#wakeIn(AGAIN_MS)),
     )
     this.#job.start()
     this.#pins.start()

@@ -13,6 +13,7 @@ import { enforces } from '../../protocol/trust.ts'
 import type { TierAccess } from '../../protocol/cold/definition.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { Volume } from '../log/volume.ts'
+import { Listeners } from '../replica/listeners.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Tiers } from '../world/world.ts'
 
@@ -41,6 +42,8 @@ export class VolumeTiers {
   readonly #volume: Volume
   readonly #tiers: Tiers
   readonly #open = new Map<string, { readonly by: string; readonly tier: ObjectTier }>()
+  /** The owner of this node has agreed to a tier. */
+  readonly onAgreed: Listeners<[]> = new Listeners()
 
   constructor({ volume, tiers }: { volume: Volume; tiers: Tiers }) {
     this.#volume = volume
@@ -201,6 +204,7 @@ export class VolumeTiers {
     const agreedMs = this.#volume.wallMs()
     const own: Own = { ...access, agreed: encodeTier(location), agreedMs }
     this.#volume.view.put(OWN + name, utf8(JSON.stringify(own)))
+    this.onAgreed.tell()
   }
 
   #own(name: string): Own {

@@ -87,6 +87,7 @@ export class TestNode {
 
   /** Run `up` and wait until it says that it is ready. */
   async start(start: StartOptions = {}): Promise<void> {
+    assert(!this.isRunning, `${this.name} runs already`)
     const { mount, driver, ticket, zone, capacity, heapMb, preload, mdns = false } = start
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [

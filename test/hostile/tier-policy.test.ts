@@ -102,6 +102,8 @@ test('a policy of an admin makes nobody run a program, write to a folder or sign
     assert.match(unasked.stderr, /a folder of this machine/)
     assert(unasked.stderr.includes(one))
     assert.deepEqual(await readdir(one), [])
+    // The node has looked at its tiers by now, and found nothing to do.
+    await sleep(WRITER_ACTS_MS)
     await victim.shoal('cold', 'trust', 'own', '--yes')
     await eventually('a backup is there', async () => (await readdir(one)).length > 1)
     const isAgreed = async (): Promise<boolean | undefined> =>

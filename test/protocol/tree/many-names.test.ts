@@ -104,6 +104,6 @@ test('of a file with many names all that hold the same ops count the same confli
     many[links.length > NAMES_SHOWN_MAX ? 'more' : 'fewer']++
     assert.ok(readConflictCount(ordered.state) >= 0)
   })
-  fc.assert(property, { numRuns: tries(25) })
-  assert.ok(many.fewer > 20 && many.more > 20, JSON.stringify(many))
+  fc.assert(property, { numRuns: tries(40), seed: 1 })
+  assert.ok(many.fewer > 4 && many.more > 4, JSON.stringify(many))
 })
