@@ -1,6 +1,6 @@
 // The main job: six machines, class rs4+2, any two lost without a byte.
 import assert from 'node:assert/strict'
-import { cp, mkdir, readdir } from 'node:fs/promises'
+import { cp, mkdtemp, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TestCluster, eventually } from './cluster.ts'
@@ -9,6 +9,9 @@ import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestFile, digestTree, writeRandomFile } from './trees.ts'
 import type { TreeDigest } from './trees.ts'
 
+/** Nobody reads it before a third machine is gone, so that no cache has it. */
+const UNREAD = 'not read before 🐟.bin'
+const UNREAD_MIB = 2
 const MODULES = fileURLToPath(new URL('../../node_modules/@libp2p', import.meta.url))
 
 /** The data that the machines are given. */
@@ -17,7 +20,7 @@ export interface Size {
   readonly packages: readonly string[]
   /** Files that these have at least. */
   readonly filesMin: number
-  /** Length of one more file, which no cache of a mount holds. */
+  /** Length of one more file. */
   readonly bigMib: number
 }
 
@@ -28,35 +31,26 @@ export async function keepAllWithoutTwo(
 ): Promise<void> {
   await using cluster = await TestCluster.start(6, { mounts: true })
   const [first, second, ...others] = cluster.nodes as [TestNode, TestNode, ...TestNode[]]
-  const source = join(cluster.folder, 'source')
+  const source = join(cluster.folder, 'tree')
+  const unread = join(cluster.folder, UNREAD)
   await t.test('a tree and a big file go in, half through a mount, half through put', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs4+2')
     await eventually(
       'the class is known at the second node',
       async () => (await second.volume()).class === 'rs4+2',
     )
-    await mkdir(source)
-    for (const name of packages)
-      await cp(join(MODULES, name), join(source, name), { recursive: true, verbatimSymlinks: true })
-    await writeRandomFile(join(source, 'big file 🐟.bin'), bigMib)
+    const copy = { recursive: true, verbatimSymlinks: true }
+    for (const name of packages) await cp(join(MODULES, name), join(source, name), copy)
+    await writeRandomFile(join(source, 'big file.bin'), bigMib)
+    await writeRandomFile(unread, UNREAD_MIB)
     const half = packages.length / 2
-    for (const name of packages.slice(0, half)) {
-      await cp(join(source, name), join(first.mountFolder, name), {
-        recursive: true,
-        verbatimSymlinks: true,
-      })
-    }
-    const rest = [...packages.slice(half), 'big file 🐟.bin'].map((name) => join(source, name))
-    await second.shoal('put', '--ack', 'placed', ...rest, '/')
+    const tree = join(first.mountFolder, 'tree')
+    for (const name of packages.slice(0, half)) await cp(join(source, name), join(tree, name), copy)
+    const rest = [...packages.slice(half), 'big file.bin'].map((name) => join(source, name))
+    await cluster.converged()
+    await second.shoal('put', '--ack', 'placed', ...rest, '/tree')
     // All that this node wrote, through the mount too, is on its holders when one put with this ack returns.
-    await first.shoal(
-      'put',
-      '--ack',
-      'placed',
-      join(source, 'utils', 'package.json'),
-      '/marker.json',
-    )
-    await cp(join(source, 'utils', 'package.json'), join(source, 'marker.json'))
+    await first.shoal('put', '--ack', 'placed', unread, '/')
     await cluster.converged()
   })
   const expected = await digestTree(source)
@@ -76,35 +70,30 @@ export async function keepAllWithoutTwo(
 
   await first.kill('SIGKILL')
   await second.kill('SIGKILL')
-  // Every survivor reads all, in turn through its mount and by command: both take the same way below.
+  // Every survivor reads the tree, in turn through its mount and by command: both take the same way below.
   for (const [n, node] of others.entries()) {
     const throughMount = n % 2 === 0
     const how = throughMount ? 'reads every file through its mount' : 'gets every file'
     await t.test(`with both writers dead, ${node.name} ${how}`, async () => {
-      const read = throughMount ? digestTree(node.mountFolder) : getAll(node)
+      const read = throughMount ? digestTree(join(node.mountFolder, 'tree')) : getTree(node)
       assertSameTree(await read, expected, `${node.name} ${how}`)
     })
   }
 
   const [third, reader] = others as [TestNode, TestNode]
+  const seen = join(reader.mountFolder, UNREAD)
+  const got = join(reader.folder, UNREAD)
   await t.test(
     'with a third node dead, reads that need it fail with a clear error and the node stays up',
     async () => {
-      // What it has read is kept: let go of it.
-      await reader.shoal('unmount', reader.mountFolder)
-      await reader.shoal('mount', '--cache-size', '32MiB', reader.mountFolder)
       await third.kill('SIGKILL')
-      const { code, stderr } = await reader.run(
-        'get',
-        '/big file 🐟.bin',
-        join(reader.folder, 'unreadable'),
-      )
+      const { code, stderr } = await reader.run('get', `/${UNREAD}`, got)
       assert.equal(code, 1)
       assert.match(
         stderr,
-        /big file 🐟\.bin: chunk \w+ of stripe \w+: 4 of its 6 shards are needed, no answer from n\d \(unreachable\)/,
+        /read before 🐟\.bin: chunk \w+ of stripe \w+: 4 of its 6 shards are needed, no answer from n\d \(unreachable\)/,
       )
-      await assert.rejects(digestFile(join(reader.mountFolder, 'big file 🐟.bin')), { code: 'EIO' })
+      await assert.rejects(digestFile(seen), { code: 'EIO' })
       assert(reader.isRunning)
       assert.equal((await reader.volume()).tolerates, 0)
       assert((await reader.volume()).stripes.lost > 0)
@@ -114,14 +103,15 @@ export async function keepAllWithoutTwo(
   await t.test('when it returns, reads work again', async () => {
     await third.start({ mount: third.mountFolder })
     await cluster.connected()
-    assertSameTree(await getAll(reader), expected, 'get after the return')
-    assertSameTree(await digestTree(reader.mountFolder), expected, 'the mount after the return')
+    await reader.shoal('get', `/${UNREAD}`, got)
+    for (const path of [got, seen]) assert.equal(await digestFile(path), await digestFile(unread))
+    assertSameTree(await getTree(reader), expected, 'get after the return')
   })
 }
 
-async function getAll(node: TestNode): Promise<TreeDigest> {
-  const target = join(node.folder, 'got')
-  await node.shoal('get', '/', target)
+async function getTree(node: TestNode): Promise<TreeDigest> {
+  const target = await mkdtemp(join(node.folder, 'got-'))
+  await node.shoal('get', '/tree', target)
   assert((await readdir(target)).length > 0)
   return digestTree(target)
 }
