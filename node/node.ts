@@ -39,6 +39,7 @@ import { Store } from './store/store.ts'
 import { PLAIN_LINES } from './world/home-key.ts'
 import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
+import { ignoreFailure } from './world/ignore-failure.ts'
 
 const BEACON_MS = 10_000
 const CHECKPOINTS: CheckpointOptions = { entries: Infinity, everyMs: DAY_MS }
@@ -138,7 +139,7 @@ export class Node implements LocalNode {
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
-    this.stopped.catch(() => undefined)
+    void ignoreFailure(this.stopped, 'it is thrown where it is awaited')
     const space = (this.#space = new Space({ store }))
     const tickets = new Tickets({ kv, clock: world.clock })
     const joining = (this.#joining = this.#joiningBy(tickets))

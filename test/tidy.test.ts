@@ -127,6 +127,12 @@ test('comments keep to the width that the formatter gives to code', () => {
   )
 })
 
+test('a failure that nobody hears of has a reason (world/ignore-failure.ts)', () => {
+  const dropped = /\.catch\(\(\) => (undefined|\{\s*\})\)/
+  const product = files.filter(({ path }) => /^node\/(?!jobs\/|control\/)/.test(path))
+  none(product.flatMap(({ path, text }) => found(path, text, dropped, 'use ignoreFailure')))
+})
+
 test('only the world, and the config that it is made from, read time and chance', () => {
   const outside = /^node\/(world\/|config\.ts$)/
   none(

@@ -11,6 +11,7 @@ import type { Pack, PackStripe } from '../../protocol/cold/pack.ts'
 import type { ChunkId, VolumeId } from '../../protocol/ids.ts'
 import type { Clock, ObjectTier } from '../world/world.ts'
 import { ExactReader } from './exact-reader.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Chunks gathered ahead of the one that is sent. */
 const AHEAD_MAX = 8
@@ -81,7 +82,7 @@ async function* contentOf(
       if (part === undefined) break
       const bytes = 'bytes' in part ? Promise.resolve(part.bytes) : fetch(part.chunk, signal)
       // A waiter hears of its failure; nobody waits any more when an earlier one failed.
-      bytes.catch(() => undefined)
+      void ignoreFailure(bytes, 'it is thrown where it is awaited')
       ahead.push(bytes)
     }
     const bytes = await ahead.shift()

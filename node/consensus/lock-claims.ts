@@ -27,6 +27,7 @@ import type { Round } from './lock-round.ts'
 import type { StrongVolume } from './strong.ts'
 import type { Volume } from '../log/volume.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const RENEW_MS: number = LEASE_MS / 5
 /** Voters that are silent after a start are asked again after this, and waited for so long in all. */
@@ -244,7 +245,7 @@ export class LockClaims {
         ask: (peer, request) => this.#ask(peer, request),
         onStale: (peer) => {
           this.#isDoubted = true
-          this.#c.sync(peer).catch(() => undefined)
+          void ignoreFailure(this.#c.sync(peer), 'gossip brings it later')
         },
         silent: this.#silent,
       },

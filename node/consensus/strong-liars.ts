@@ -15,6 +15,7 @@ import { decodeProofs, encodeProof } from '../../protocol/wire/strong.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { StrongLog } from './strong-log.ts'
 import type { Volume } from '../log/volume.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const PROOFS: ByteString = STATE_PREFIXES.strongProofs
 /** Statements of one voter that are remembered. */
@@ -79,7 +80,7 @@ export class Liars {
     for (const peer of this.#proofs.keys())
       if (!kept.some(([{ voter }]) => voter === peer)) this.#proofs.delete(peer)
     volume.view.put(PROOFS, encodeCbor({ x: kept.map(encodeProof) }))
-    volume.commit().catch(() => undefined) // a failed commit fails the volume
+    void ignoreFailure(volume.commit(), 'a failed commit fails the volume, which its users hear of')
     this.#told.clear()
   }
 
@@ -96,7 +97,10 @@ export class Liars {
   async compareWith(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { proofs } = this
     const request = { kind: 'proofs', proofs } as const
-    const reply = await this.#c.ask(peer, request, signal).catch(() => undefined)
+    const reply = await ignoreFailure(
+      this.#c.ask(peer, request, signal),
+      'who does not answer has proved nothing',
+    )
     if (reply?.kind !== 'proofs') return
     this.learn(reply.proofs)
     this.#told.add(peer)

@@ -26,6 +26,7 @@ import type { Change, Chosen } from './strong-register.ts'
 import { StrongVoter } from './strong-voter.ts'
 import type { Volume } from '../log/volume.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** For one strong read or write, once its turn has come. */
 const CALL_MS: number = 10 * SECOND_MS
@@ -252,7 +253,7 @@ export class StrongVolume implements StrongAccess {
     const { volume } = this.#c
     const { tentative } = volume
     const held = tentative.hold() ? volume.commit() : undefined
-    held?.catch(() => undefined) // told of where it is awaited
+    if (held !== undefined) void ignoreFailure(held, 'it is thrown where it is awaited')
     const attempts: Attempt<Result>[] = []
     let ending: Ending<Result> | undefined
     const change: Change = async (base) => {

@@ -6,6 +6,7 @@
 // stays in memory, counts, and is met again by whoever commits it. So the sum is about the bound,
 // and beyond it only by what cannot be stored.
 import { MIB } from '../../protocol/units.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Limit for all volumes of a node. */
 export const DIRTY_BYTES_ALL: number = 64 * MIB
@@ -54,7 +55,10 @@ export class DirtyBudget {
       this.#heldBytes -= take(this.#held, holder)
       this.#asideBytes += bytes
       this.#aside.set(holder, bytes)
-      holder.store().catch(() => undefined)
+      void ignoreFailure(
+        holder.store(),
+        'the holder keeps what it could not store, and says so at the next sync',
+      )
     }
   }
 }

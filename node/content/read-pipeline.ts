@@ -13,6 +13,7 @@ import type { ChunkReader } from './chunk-io.ts'
 import type { Content } from './content.ts'
 import type { PlacedExtent } from './manifest-tree.ts'
 import type { ReadAheadBudget, Stream } from './read-ahead.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Chunks in flight when they come from peers, and when they are here. */
 const FAR_CHUNKS = 8
@@ -96,7 +97,7 @@ export class ContentReader {
       for await (const placed of this.#tree.extents(position, end, { signal })) {
         const reading = this.#part(placed, position, end, scope)
         // It is awaited in its turn; until then a failure is nobody's.
-        reading.catch(() => undefined)
+        void ignoreFailure(reading, 'it is thrown where it is awaited')
         window.push(reading)
         const depth = this.#isNear(placed) ? NEAR_CHUNKS : FAR_CHUNKS
         while (window.length >= depth) yield* (await window.shift()) ?? []

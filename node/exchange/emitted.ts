@@ -1,6 +1,7 @@
 // Turns the parts pushed by one side into parts pulled by the other: nothing waits in between but
 // what was just pushed.
 import { ShoalError } from '../../protocol/errors.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Waits until all that was given before was taken. */
 export type Emit = (part: Uint8Array) => Promise<void>
@@ -28,7 +29,7 @@ export async function* emitted(
     news.resolve()
   })
   // It is awaited at the end; until then a failure is nobody's.
-  running.catch(() => undefined)
+  void ignoreFailure(running, 'it is thrown where it is awaited')
   try {
     for (;;) {
       for (let [next] = waiting; next !== undefined; [next] = waiting) {
@@ -44,6 +45,6 @@ export async function* emitted(
   } finally {
     left.abort(new ShoalError('aborted', 'the export was abandoned'))
     for (const { taken } of waiting) taken()
-    await running.catch(() => undefined)
+    await ignoreFailure(running, 'it is thrown where it is awaited')
   }
 }

@@ -27,6 +27,7 @@ import type { World } from '../world/world.ts'
 import type { BlockSink } from './car-writer.ts'
 import type { IncomingCar } from './car-file.ts'
 import type { Making } from './making.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** So often it is told how far an import is. */
 const TELL_EVERY_MS = 250
@@ -136,18 +137,21 @@ export class Exchange {
     let isOver = false
     const made = making.make(place).finally(() => (isOver = true))
     // It is awaited at the end, or before what was made is taken back.
-    made.catch(() => undefined)
+    void ignoreFailure(made, 'it is thrown where it is awaited')
     try {
       while (!isOver) {
         const pause = new AbortController()
-        const tick = clock.sleep(TELL_EVERY_MS, { signal: pause.signal }).catch(() => undefined)
-        await Promise.race([made.catch(() => undefined), tick])
+        const tick = ignoreFailure(
+          clock.sleep(TELL_EVERY_MS, { signal: pause.signal }),
+          'it ends early when the work does',
+        )
+        await Promise.race([ignoreFailure(made, 'it is thrown where it is awaited'), tick])
         pause.abort()
         if (!isOver) yield [{ kind: 'made', ...place.made }]
       }
     } finally {
       place.stop()
-      await made.catch(() => undefined)
+      await ignoreFailure(made, 'it is thrown where it is awaited')
     }
     await made
   }

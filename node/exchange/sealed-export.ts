@@ -24,6 +24,7 @@ import type { ChunkWriter } from '../content/chunk-io.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { BlockSink } from './car-writer.ts'
 import type { ExportTally } from './export-tally.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const PAGE_BYTES: number = 256 * KIB
 /** Chunks on their way at a time. */
@@ -140,7 +141,7 @@ class SealedExport {
     for await (const id of ids) {
       const sealed = hosted.fetcher.fetch(id, { hints, keeps: true, signal })
       // It is awaited in its turn; until then a failure is nobody's.
-      sealed.catch(() => undefined)
+      void ignoreFailure(sealed, 'it is thrown where it is awaited')
       window.push({ id, sealed })
       if (window.length === WINDOW) await putFirst()
     }

@@ -3,6 +3,7 @@
 import type { NodeStatus } from '../control/status.ts'
 import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../content/decoded-cache.ts'
 import type { Store } from '../store/store.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 type MeasuredStore = Pick<Store, 'fetched' | 'usage' | 'space' | 'indexBytes'>
 
@@ -29,10 +30,9 @@ export class Space {
   forBeacon(): number {
     if (!this.#isMeasuring) {
       this.#isMeasuring = true
-      // A disk that does not answer is told of by whoever needs it.
-      void this.measure()
-        .catch(() => undefined)
-        .finally(() => (this.#isMeasuring = false))
+      void ignoreFailure(this.measure(), 'whoever needs the disk says that it fails').finally(
+        () => (this.#isMeasuring = false),
+      )
     }
     return this.#freeBytes
   }

@@ -15,6 +15,7 @@ import type { Clock, Timer } from '../world/world.ts'
 import type { EntryVerdict } from '../replica/entry-check.ts'
 import { InboxBudget } from './inbox-budget.ts'
 import type { Volume } from './volume.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** The reason to wait for an entry whose branch takes the name of another. */
 const RELABELLED = 'relabelled'
@@ -232,7 +233,10 @@ export class Inbox {
     this.#growthTimer = this.#c.clock.timer(delayMs, () => {
       this.#growthTimer = undefined
       this.#takeAgain([...this.#takeWaiting(GROWTH)])
-      this.#c.volume.commit().catch(() => undefined) // its users hear of it
+      void ignoreFailure(
+        this.#c.volume.commit(),
+        'a failed commit fails the volume, which its users hear of',
+      )
     })
   }
 
@@ -266,7 +270,10 @@ export class Inbox {
     const awaited = Array.from(this.#waiting.keys()) // which changes meanwhile
     for (const one of awaited)
       if (one !== undefined && one !== GROWTH) this.#takeAgain([...this.#takeWaiting(one)])
-    this.#c.volume.commit().catch(() => undefined) // its users hear of it
+    void ignoreFailure(
+      this.#c.volume.commit(),
+      'a failed commit fails the volume, which its users hear of',
+    )
   }
 
   #park(entry: Entry, awaits: Awaited, { from, isVerified = false }: Delivery): void {
@@ -318,7 +325,10 @@ export class Inbox {
     this.#timer ??= clock.timer(Math.max(LOOK_MS, delayMs), () => {
       this.#timer = undefined
       this.#takeAgain([...this.#takeWaiting(undefined)])
-      this.#c.volume.commit().catch(() => undefined) // its users hear of it
+      void ignoreFailure(
+        this.#c.volume.commit(),
+        'a failed commit fails the volume, which its users hear of',
+      )
     })
   }
 }

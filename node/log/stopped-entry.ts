@@ -20,6 +20,7 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
 import type { StateView } from '../state/state-view.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** -> where the volume stopped. */
 const STOPPED: ByteString = STATE_PREFIXES.stopped
@@ -156,7 +157,7 @@ export class StoppedEntry {
     this.#at = { ...at, reason: at.reason.slice(0, REASON_MAX), sinceMs: this.#c.clock.wall() }
     // If it cannot be kept, the next start finds out anew.
     const writing = this.#write(STOPPED, encodeMark(this.#at, this.#c.version))
-    this.#written = writing.catch(() => undefined)
+    this.#written = ignoreFailure(writing, 'the entry is tried again at the next start')
   }
 
   /** Beside what the volume applies. */

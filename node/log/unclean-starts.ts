@@ -6,6 +6,7 @@ import { MINUTE_MS } from '../../protocol/units.ts'
 import { startsKey } from '../store/keys.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Clock, Timer } from '../world/world.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A node that has run for this long does not end at its start. */
 const SURVIVED_MS: number = 10 * MINUTE_MS
@@ -20,7 +21,7 @@ export class UncleanStarts {
     this.#kv = kv
     this.isCareful = before >= UNCLEAN_MAX
     this.#timer = clock.timer(SURVIVED_MS, () => {
-      this.#forget().catch(() => undefined) // it is careful once more than it needs to be
+      void ignoreFailure(this.#forget(), 'the node is careful once more than it needs to be')
     })
   }
 

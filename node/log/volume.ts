@@ -57,6 +57,7 @@ import { OrphanNodes } from './orphan-nodes.ts'
 import type { StripeTable } from '../shard-map/stripe-table.ts'
 import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
@@ -339,7 +340,7 @@ export class Volume {
     this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
       this.#batchTimer = undefined
       // A failed commit fails the volume: the next caller hears of it.
-      this.commit().catch(() => undefined)
+      void ignoreFailure(this.commit(), 'a failed commit fails the volume, which its users hear of')
     })
     for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
       this.#log(entry, [])

@@ -13,6 +13,7 @@ import type { FileVersion, Namespace } from '../tree/namespace.ts'
 import type { Maker } from './file-system.ts'
 import type { RemoteChanges } from './remote-changes.ts'
 import type { FileTarget, OpenFiles } from './open-files.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 interface Nameless {
   /** By whom, and how, if it never had a name. */
@@ -69,7 +70,7 @@ export class UnlinkedInodes {
       this.#byId.set(target.id, { made: undefined, attributes, changed: {} })
     }
     // Whoever removed it does not wait for that.
-    files.remove(target, keep).catch(() => undefined)
+    void ignoreFailure(files.remove(target, keep), 'the next start of the node removes it')
   }
 
   /**

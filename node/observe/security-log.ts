@@ -31,6 +31,7 @@ import {
 } from './security-chain.ts'
 import type { Examined, Known, Link, LogFiles } from './security-chain.ts'
 import type { RecordSecurity, SecurityEvent } from './security.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** The head as it was when it was last durable, and what was told to be wrong with the log. */
 const HEAD_KEY = STORE_PREFIXES.securityHead
@@ -237,7 +238,8 @@ export class SecurityLog {
       } catch (error) {
         const { message } = asShoalError(error)
         this.#c.log('the security log cannot be written', { error: message })
-        await this.#file?.close().catch(() => undefined)
+        if (this.#file !== undefined)
+          await ignoreFailure(this.#file.close(), 'that it cannot be written is said')
         this.#file = undefined
         return
       }

@@ -29,6 +29,7 @@ import type { Channel, World } from '../world/world.ts'
 import { stateOf, ticketIdOf } from './tickets.ts'
 import type { Tickets } from './tickets.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const JOIN_MS: number = 30 * SECOND_MS
 /** A secret that is of no ticket is answered after so long. */
@@ -160,7 +161,8 @@ export class Joining {
       return { reply, from: peer }
     } finally {
       // There it is the connection of a stranger, which serves nothing else.
-      if (!before.includes(peer)) await network.disconnect(peer).catch(() => undefined)
+      if (!before.includes(peer))
+        await ignoreFailure(network.disconnect(peer), 'the peer may be gone')
     }
   }
 
@@ -182,7 +184,7 @@ export class Joining {
       if (frame === undefined) throw new ShoalError('unreachable', `${peer} hung up`)
       return decodeJoinReply(frame)
     } finally {
-      await channel.close().catch(() => undefined)
+      await ignoreFailure(channel.close(), 'the answer is here')
     }
   }
 

@@ -5,6 +5,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { World } from '../world/world.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A measure is good for this long. */
 const FRESH_MS: number = 30 * SECOND_MS
@@ -44,9 +45,10 @@ export class RoundTrips {
     for (const peer of connected) {
       if (this.#underWay.has(peer) || (this.#measured.get(peer)?.at ?? -Infinity) > oldestAt)
         continue
-      const ping = this.ping(peer, { signal: clock.timeout(PING_MS) })
-        .catch(() => undefined) // It stays unknown.
-        .finally(() => this.#underWay.delete(peer))
+      const pong = this.ping(peer, { signal: clock.timeout(PING_MS) })
+      const ping = ignoreFailure(pong, 'the time stays unknown').finally(() =>
+        this.#underWay.delete(peer),
+      )
       this.#underWay.set(peer, ping)
     }
     const waitedFor = [...connected].flatMap((peer) => this.#underWay.get(peer) ?? [])

@@ -25,6 +25,7 @@ import type { HeldLog } from '../control/security.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Channel, World } from '../world/world.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const WITNESS_PREFIX = STORE_PREFIXES.securityWitness
 const ANSWER_MS: number = 10 * SECOND_MS
@@ -106,7 +107,7 @@ export class SecurityWitness {
       if (held === undefined || !enforces('security-head-signed')) return held
       return isSecurityHeadOf(network.self, held) ? held : undefined
     } finally {
-      await channel.close().catch(() => undefined)
+      await ignoreFailure(channel.close(), 'the answer is here')
     }
   }
 
@@ -138,7 +139,7 @@ export class SecurityWitness {
     const key = WITNESS_PREFIX + toByteString(publicKeyOf(peer))
     const write = { kind: 'put', key, value: encodeHeld(held) } as const
     // A failed write fails the next commit of a volume, too, which its users hear of.
-    this.#c.kv.write([write], { sync: false }).catch(() => undefined)
+    void ignoreFailure(this.#c.kv.write([write], { sync: false }), 'it is heard again')
   }
 }
 

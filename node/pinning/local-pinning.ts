@@ -31,6 +31,7 @@ import { LocalPinPass } from './local-pin-pass.ts'
 import { LocalPinTally } from './local-pin-tally.ts'
 import type { Kept } from './local-pin-tally.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Missing data is tried again at this interval. */
 const EVERY_MS: number = MINUTE_MS
@@ -141,7 +142,7 @@ export class LocalPinning {
       isEnded = true
       this.#tell()
     })
-    pass.catch(() => undefined)
+    void ignoreFailure(pass, 'it is thrown where it is awaited')
     for (;;) {
       const changed = this.#changed.promise
       yield this.#tally.of(id)

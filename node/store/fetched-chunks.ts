@@ -21,6 +21,7 @@ import {
 } from './bundle-head.ts'
 import type { BundledChunk, SealedChunk } from './bundle-head.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const FOLDER = 'fetched'
 /**
@@ -123,7 +124,8 @@ export class FetchedChunks {
   async read(id: ChunkId): Promise<Uint8Array | undefined> {
     const place = this.#places.get(id)
     const sealed =
-      this.#unwritten.get(id) ?? (place && (await this.#read(place).catch(() => undefined)))
+      this.#unwritten.get(id) ??
+      (place && (await ignoreFailure(this.#read(place), 'it is fetched again')))
     if (sealed !== undefined && verifyChunk(id, sealed)) {
       this.#foundBytes += sealed.length
       return sealed
@@ -228,7 +230,8 @@ export class FetchedChunks {
     } finally {
       this.#writingBytes -= bytes
     }
-    if (this.usage.usedBytes > this.#limit) await this.#evict(0).catch(() => undefined)
+    if (this.usage.usedBytes > this.#limit)
+      await ignoreFailure(this.#evict(0), 'it is tried again with the next chunk')
   }
 
   get #limit(): number {
@@ -278,7 +281,7 @@ export class FetchedChunks {
 
   /** Never rejects: a file that stays is found at the next start. */
   async #remove(bundle: number): Promise<void> {
-    await this.#disk.remove(pathOf(bundle)).catch(() => undefined)
+    await ignoreFailure(this.#disk.remove(pathOf(bundle)), 'the next start removes it')
   }
 }
 

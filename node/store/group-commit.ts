@@ -1,4 +1,5 @@
 // Group commit: one run serves everyone who asked before it began (DeWitt et al., SIGMOD 1984).
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * A function whose calls share runs of `run`. A run never begins before the calls it serves, and
@@ -12,7 +13,7 @@ export function groupCommit(run: () => Promise<void>): () => Promise<void> {
     next ??= running.then(() => {
       next = undefined
       const current = run()
-      running = current.catch(() => undefined)
+      running = ignoreFailure(current, 'those who waited for it are told')
       return current
     })
     return next

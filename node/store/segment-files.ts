@@ -5,6 +5,7 @@ import { hasCode } from '../../protocol/errors.ts'
 import { scanHeads } from './record-scan.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
 import type { FoundHead } from './record-scan.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 export const SEGMENT_FOLDER = 'segments'
 const NAME = /^(\d{8})\.seg$/
@@ -168,7 +169,7 @@ export class SegmentFiles {
 
 /** A file that could not be opened needs no closing. */
 async function closeReader(reader: Reader): Promise<void> {
-  const file = await reader.file.catch(() => undefined)
+  const file = await ignoreFailure(reader.file, 'a file that was not opened is not to be closed')
   await file?.close()
 }
 

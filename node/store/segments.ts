@@ -17,6 +17,7 @@ import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
 import type { FoundHead } from './record-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch of this size is written without waiting for a sync. */
 const BATCH_BYTES: number = 4 * MIB
@@ -243,7 +244,8 @@ export class Segments {
    * lost.
    */
   async close(): Promise<void> {
-    await this.#writing?.catch(() => undefined)
+    if (this.#writing !== undefined)
+      await ignoreFailure(this.#writing, 'those who wait for what is written are told')
     await this.#files.close()
   }
 

@@ -16,6 +16,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Attempt } from './hedge.ts'
 import type { ChunkLocation, Holders, MappedStripe } from '../shard-map/stripe-map.ts'
 import type { GatherParts } from './stripe-read.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
 const WAY_HEDGE_MS = 1500
@@ -200,7 +201,7 @@ export class ChunkFetcher {
           if (asked.has(peer) || !map.isMember(peer) || !map.mayStore(peer)) continue
           if (asked.size > FOUND_PEERS_MAX) break
           asked.add(peer)
-          asking.push(ask(peer).catch(() => undefined))
+          asking.push(ignoreFailure(ask(peer), 'others are asked, too'))
         }
       } catch {
         // The places found so far are better than none.

@@ -1,5 +1,6 @@
 // Bounded parallel work on what comes one by one: nothing is taken from the source before there is
 // a hand free for it.
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * Call `run` with each item, at most `countMax` at a time, started in order. Ends when all have
@@ -39,7 +40,7 @@ export async function* asTheyEnd<Item>(
     for (const item of items) {
       const running = run(item).then(() => void underway.delete(running))
       // It is told of below.
-      running.catch(() => undefined)
+      void ignoreFailure(running, 'it is thrown where it is awaited')
       underway.add(running)
       if (underway.size === countMax) yield await Promise.race(underway)
     }

@@ -32,6 +32,7 @@ import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A stripe in the making closes so long after its last chunk. */
 const QUIET_MS: number = 1 * SECOND_MS
@@ -157,7 +158,7 @@ export class Packer {
     this.#quietTimer?.cancel()
     this.#stopping.abort(new ShoalError('stopped', 'this node stops placing stripes'))
     // A pass that begins now ends at once, after the one that is under way.
-    await this.#round().catch(() => undefined)
+    await ignoreFailure(this.#round(), 'those who wait are told, and the next round tries again')
     this.#retryTimer?.cancel()
   }
 
@@ -184,8 +185,7 @@ export class Packer {
   }
 
   #wake(): void {
-    // A pass reports by itself why it failed.
-    if (this.#isStarted) this.#round().catch(() => undefined)
+    if (this.#isStarted) void ignoreFailure(this.#round(), 'a pass says by itself why it failed')
   }
 
   #awaitQuiet(delayMs: number): Timer {

@@ -17,6 +17,7 @@ import type { StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardStore } from '../store/shards.ts'
 import type { Clock, Network } from '../world/world.ts'
 import type { MapEvent, StripeGroup, StripeMap } from '../shard-map/stripe-map.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Time between two placement groups. */
 export const SWEEP_STEP_MS: number = DAY_MS / PLACEMENT_GROUPS
@@ -157,7 +158,10 @@ export class ProviderAnnouncer {
     for (const [key, cid] of this.#waiting) {
       this.#waiting.delete(key)
       // Stopped, or not done in time: it has its time of the day.
-      await this.#announce(cid, this.#stopped.signal).catch(() => undefined)
+      await ignoreFailure(
+        this.#announce(cid, this.#stopped.signal),
+        'the next sweep announces it again',
+      )
     }
     this.#active--
   }

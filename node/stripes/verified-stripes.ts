@@ -21,6 +21,7 @@ import { verifiedKey } from './placement-queue-keys.ts'
 import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** All shards of a stripe come within this time, or it is tried another time. */
 const FETCH_MS: number = 2 * MINUTE_MS
@@ -119,7 +120,10 @@ export class VerifiedStripes {
     const { chunks } = this.#parts.store
     if (!header.chunks.every(({ id }) => chunks.has(id))) return undefined
     const read = await mapInBatches(header.chunks, READS_MAX, async ({ id, length }) => {
-      const bytes = await chunks.read(id).catch(() => undefined)
+      const bytes = await ignoreFailure(
+        chunks.read(id),
+        'a chunk that cannot be read here is fetched',
+      )
       return bytes?.length === length && verifyChunk(id, bytes) ? bytes : undefined
     })
     const whole = read.filter((bytes) => bytes !== undefined)

@@ -26,6 +26,7 @@ import { confirmOwn, heldBy } from '../log/log-summary.ts'
 import type { Inbox } from '../log/inbox.ts'
 import { SummaryCache } from './summary-cache.ts'
 import type { Volume } from '../log/volume.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** No answer for this long ends an exchange, in ms. */
 const IDLE_MS = 30_000
@@ -133,7 +134,7 @@ export class LogSync {
     const theirs = heldBy(volume, log)
     const sending = this.#sendMissing(channel, volume, log, theirs)
     // Awaited below; a failure of the receiving side must not leave it unheard.
-    sending.catch(() => undefined)
+    void ignoreFailure(sending, 'it is thrown where it is awaited')
     const { hasForked, isRefused, isTruncated } = await this.#receiveMissing(channel, volume)
     const role = volume.membership.member(channel.peer)?.role
     if (!isTruncated && role !== undefined && mayWrite(role)) this.#c.onWhole(volume)

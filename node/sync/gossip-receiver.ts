@@ -20,6 +20,7 @@ import type { Reason } from './catch-up.ts'
 import { agrees } from '../log/log-summary.ts'
 import type { Delivery, Inbox } from '../log/inbox.ts'
 import type { Volume } from '../log/volume.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * Names of entries and attestations that were heard, so that each is passed on once, in whatever
@@ -148,7 +149,10 @@ export class GossipReceiver {
       if (verdict === 'held-back') return
       if (verdict === 'missing-past') return onMissingPast()
       // A failed commit fails the volume, which its users hear of.
-      volume.commit().catch(() => undefined)
+      void ignoreFailure(
+        volume.commit(),
+        'a failed commit fails the volume, which its users hear of',
+      )
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error
     }
@@ -161,7 +165,11 @@ export class GossipReceiver {
     if (volume.membership.member(peer) === undefined || this.#announced.has(name)) return 'ignore'
     // It came before the entry that it is about, or is of a cut that is over.
     if (!hearAttestation(volume, attestation)) this.#c.onMissing(from, () => true)
-    else volume.commit().catch(() => undefined) // its users hear of it
+    else
+      void ignoreFailure(
+        volume.commit(),
+        'a failed commit fails the volume, which its users hear of',
+      )
     return this.#passOn(name, peer)
   }
 

@@ -20,6 +20,7 @@ import type { SwarmSecurity } from '../log/security-records.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * Entries of one commit told one by one; of more, only the last is named and peers ask for the
@@ -181,7 +182,10 @@ export class Gossip {
       // twice.
       const sealed = sealGossip(message, sender, world.random.bytes(32))
       // Best effort: what is lost is found by anti-entropy.
-      world.network.publish(topic, sealed).catch(() => undefined)
+      void ignoreFailure(
+        world.network.publish(topic, sealed),
+        'exchanges of logs repair what gossip loses',
+      )
     }
   }
 }

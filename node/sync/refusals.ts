@@ -8,6 +8,7 @@ import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Joining } from '../peers/join.ts'
 import type { World } from '../world/world.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A peer that refused is not dialled for this long: it would drop the connection again. */
 const PAUSE_MS: number = 10 * MINUTE_MS
@@ -56,7 +57,7 @@ export class Refusals {
     const asked = joining.askWhetherRemoved(volume, peer, clock.timeout(ASK_MS))
     const isSo = await asked.catch(() => false)
     // A connection that serves nothing is not kept.
-    if (isSo) await network.disconnect(peer).catch(() => undefined)
+    if (isSo) await ignoreFailure(network.disconnect(peer), 'the peer may be gone')
     return isSo
   }
 }

@@ -22,6 +22,7 @@ import type { World } from '../world/world.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import { pauseAfter } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * Between two questions whether another node has given up a lock: random, doubling up to a limit.
@@ -214,7 +215,8 @@ export class FileLocks {
 
   /** Writes out a file; a failure to log is told to those who close or sync the file. */
   async #flush(file: NodeId): Promise<void> {
-    for (const user of this.#users.keys()) await user.flush(file).catch(() => undefined)
+    for (const user of this.#users.keys())
+      await ignoreFailure(user.flush(file), 'its user hears of it at the next sync')
   }
 
   #lose(file: NodeId, family: LockFamily): void {

@@ -16,6 +16,7 @@ import type { Volume } from '../log/volume.ts'
 import { Listeners } from '../replica/listeners.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, Tiers } from '../world/world.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * By tier what is this node's own: what was agreed to, how it is let in, how much it may send.
@@ -102,7 +103,7 @@ export class VolumeTiers {
     const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond }
     const tier = this.#tiers.open(location, { name, ...limit })
     this.#open.set(name, { by, tier })
-    known?.tier.close().catch(() => undefined)
+    if (known !== undefined) void ignoreFailure(known.tier.close(), 'it is not used any more')
     return tier
   }
 

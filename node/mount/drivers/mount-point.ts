@@ -8,6 +8,7 @@ import { failureOf } from './mounter.ts'
 import { startWatchdog } from './watchdog.ts'
 import { usersOf } from './users-of.ts'
 import type { Unmounter } from './mounter.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
 
 export class MountPoint {
   readonly folder: string
@@ -65,7 +66,7 @@ export class MountPoint {
   async #abort(): Promise<void> {
     const connection = this.number?.split(':')[1]
     const file = `/sys/fs/fuse/connections/${connection}/abort`
-    await writeFile(file, '1').catch(() => undefined)
+    await ignoreFailure(writeFile(file, '1'), 'the mount ends without it, later')
   }
 
   readonly #atExit = (): void => {

@@ -168,8 +168,9 @@ export class Libp2pNetwork implements Network {
         multiaddr.encapsulate(`/p2p/${peer}`).toString(),
       )
       return [...new Set(texts)] // libp2p may store one twice: with and without its /p2p end
-    } catch {
-      return []
+    } catch (error) {
+      if (error instanceof Error && error.name === 'NotFoundError') return []
+      throw error
     }
   }
 

@@ -1,5 +1,6 @@
 // Pieces of a fetch, in memory until they are read, by one reader: each is available as soon as it
 // has come, however many are still to come.
+import { ignoreFailure } from '../ignore-failure.ts'
 export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
   /** Resolves when nothing comes any more. Never rejects. */
   readonly over: Promise<void>
@@ -11,7 +12,7 @@ export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
   /** fetch: calls begin() once, and then add() for each piece. */
   constructor(fetch: (arrivals: Arrivals<First, Piece>) => Promise<void>) {
     // Whoever reads on is told; who does not need not know.
-    this.#first.promise.catch(() => undefined)
+    void ignoreFailure(this.#first.promise, 'it is thrown where it is awaited')
     this.over = this.#run(fetch)
   }
 

@@ -9,6 +9,7 @@ import { tierError } from './tier-error.ts'
 import { Semaphore } from '../semaphore.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { Clock, ObjectTier, Random, TierObject, TierOptions } from '../world.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 
 const TRANSFERS_MAX = 4
 const PROBE_NAME_BYTES = 8
@@ -29,7 +30,7 @@ export class BoundedTier implements ObjectTier {
     const { tier, clock, random } = components
     this.#tier = Promise.resolve(tier)
     // Whoever uses it is told.
-    this.#tier.catch(() => undefined)
+    void ignoreFailure(this.#tier, 'it is thrown where it is awaited')
     this.#name = options.name
     this.#random = random
     this.#up = new Direction(clock, options)

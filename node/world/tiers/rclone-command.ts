@@ -7,6 +7,7 @@ import { SECOND_MS } from '../../../protocol/units.ts'
 import { tierError } from './tier-error.ts'
 import type { ErrorCode, ShoalError } from '../../../protocol/errors.ts'
 import type { TierPlace } from './tier-error.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 
 /**
  * No questions, a bound to silence, and no bucket that comes into being because it is not there.
@@ -82,7 +83,7 @@ export async function* streamRclone(
   const child = spawn(program, [...FLAGS, ...args], { ...(env && { env }), stdio: 'pipe' })
   const ended = once(child, 'close') as Promise<[number | null]>
   // Whoever waits for its end is told; before that nobody need be.
-  ended.catch(() => undefined)
+  void ignoreFailure(ended, 'it is thrown where it is awaited')
   let late: NodeJS.Timeout | undefined
   // Asked to end, it discards what it has sent of an object.
   const kill = (): void => {
@@ -106,7 +107,7 @@ export async function* streamRclone(
   } finally {
     signal.removeEventListener('abort', kill)
     if (child.exitCode === null && child.signalCode === null) kill()
-    await ended.catch(() => undefined)
+    await ignoreFailure(ended, 'it is thrown where it is awaited')
     clearTimeout(late)
   }
 }

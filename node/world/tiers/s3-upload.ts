@@ -22,6 +22,7 @@ import { nameOf } from './s3-errors.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { Clock } from '../world.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 
 /**
  * An object of up to so many bytes, as the pack of a large stripe, is one request: each costs
@@ -164,7 +165,10 @@ async function discard(
   clock: Clock,
 ): Promise<void> {
   const abortSignal = clock.timeout(DISCARD_MS)
-  await client.send(new AbortMultipartUploadCommand(upload), { abortSignal }).catch(() => undefined)
+  await ignoreFailure(
+    client.send(new AbortMultipartUploadCommand(upload), { abortSignal }),
+    'the bucket removes parts of uploads that were given up',
+  )
 }
 
 function partBytesOf(size = 0): number {

@@ -23,6 +23,7 @@ import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '.
 import type { Command, Unmounter } from '../mounter.ts'
 import type { Binding, Handler, OperationName } from './binding.ts'
 import type { Operation, Served } from './operations/served.ts'
+import { ignoreFailure } from '../../../world/ignore-failure.ts'
 
 /** A change from elsewhere shows after this long. */
 const CACHE_MS = 500
@@ -188,7 +189,7 @@ class FuseNativeMount implements MountedFileSystem {
   #pause(): Promise<void> {
     const { signal } = this.#leaving
     if (signal.aborted) return clock.sleep(LOOK_LEAVING_MS)
-    return clock.sleep(LOOK_MS, { signal }).catch(() => undefined)
+    return ignoreFailure(clock.sleep(LOOK_MS, { signal }), 'it ends early when the mount does')
   }
 }
 

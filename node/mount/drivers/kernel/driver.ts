@@ -23,6 +23,7 @@ import { IO_MAX, MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
 import type { Mounter } from '../mounter.ts'
+import { ignoreFailure } from '../../../world/ignore-failure.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
 const TIMEOUT_MS: number = 10 * MINUTE_MS
@@ -125,7 +126,10 @@ class KernelMount implements MountedFileSystem {
   /** The kernel starts with 128 KiB, whatever INIT says. Best effort: it takes root and /sys. */
   async #readFarAhead(): Promise<void> {
     const file = `/sys/class/bdi/${this.#point.number}/read_ahead_kb`
-    await writeFile(file, String(READ_AHEAD_BYTES / KIB)).catch(() => undefined)
+    await ignoreFailure(
+      writeFile(file, String(READ_AHEAD_BYTES / KIB)),
+      'the kernel reads ahead less',
+    )
   }
 }
 

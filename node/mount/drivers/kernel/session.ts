@@ -17,6 +17,7 @@ import type { FileSystem } from '../../file-system.ts'
 import type { Operation } from './operations/served.ts'
 import type { Parts, Timeouts } from './replies.ts'
 import type { ByteRange } from './request.ts'
+import { ignoreFailure } from '../../../world/ignore-failure.ts'
 
 /** Sends a reply: error number (0 for none), body. Must not throw. */
 export type Send = (unique: number, errno: number, body: Parts) => void
@@ -82,7 +83,7 @@ export class Session {
     this.#report = components.report
     this.#timeouts = options.timeouts
     this.references = new References(components.fileSystem)
-    this.#ready.promise.catch(() => undefined)
+    void ignoreFailure(this.#ready.promise, 'it is thrown where it is awaited')
   }
 
   /**
