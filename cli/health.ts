@@ -124,11 +124,11 @@ function waitingTexts(volume: VolumeStatus): string[] {
   const { waiting, upkeep } = volume
   const { forPeers, forRoom } = waiting
   // Another code needs no more peers than there are.
-  const roomless = Math.max(0, forRoom - upkeep.outdated)
+  const withoutRoom = Math.max(0, forRoom - upkeep.outdated)
   const others = incompleteOf(volume) - forPeers - forRoom - upkeep.repairing - upkeep.queued
   return textsOf([
     [forPeers > 0, `${count(forPeers, 'stripe')} waiting for peers to come back`],
-    [roomless > 0, `${count(roomless, 'stripe')} waiting for another peer to hold shards`],
+    [withoutRoom > 0, `${count(withoutRoom, 'stripe')} waiting for another peer to hold shards`],
     [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left for other nodes to repair`],
   ])
 }

@@ -1,4 +1,4 @@
-// What befalls the nodes of a run, and how it ends: each fault is whole by itself. A node has one such thing at a time that
+// What inflicts the nodes of a run, and how it ends: each fault is whole by itself. A node has one such thing at a time that
 // ends or restarts it; another that comes meanwhile passes it by.
 import { covers } from '../protocol/clock/vector-clock.ts'
 import { utf8 } from '../protocol/bytes.ts'
@@ -48,7 +48,7 @@ export class Faults {
   }
 
   /** Let it come, and pass. */
-  async befall(fault: Fault): Promise<void> {
+  async inflict(fault: Fault): Promise<void> {
     const { scheduler } = this.#c.cluster
     scheduler.note(`fault ${fault.do}`)
     switch (fault.do) {

@@ -63,7 +63,7 @@ export class SimulatedNetwork {
   readonly #cuts = new Map<string, (() => void)[]>()
   readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
   /** What becomes of what a peer says. */
-  readonly #tamperings = new Map<PeerId, Tampering>()
+  readonly #tampering = new Map<PeerId, Tampering>()
   /** Provider records of the DHT by CID. */
   readonly #providers = new Map<ByteString, Set<PeerId>>()
 
@@ -90,17 +90,17 @@ export class SimulatedNetwork {
 
   /** From now on what `peer` says goes through `tampering`; without, it goes out as it is. */
   tamperWith(peer: PeerId, tampering?: Tampering): void {
-    if (tampering === undefined) this.#tamperings.delete(peer)
-    else this.#tamperings.set(peer, tampering)
+    if (tampering === undefined) this.#tampering.delete(peer)
+    else this.#tampering.set(peer, tampering)
   }
 
   tamperingOf(peer: PeerId): Tampering | undefined {
-    return this.#tamperings.get(peer)
+    return this.#tampering.get(peer)
   }
 
   /** What goes out in place of a frame of a stream, or of a message of gossip. */
   tampered(from: PeerId, protocol: string, frame: Uint8Array): readonly Uint8Array[] {
-    return this.#tamperings.get(from)?.(protocol, frame) ?? [frame]
+    return this.#tampering.get(from)?.(protocol, frame) ?? [frame]
   }
 
   /** The running node of `peer`. */

@@ -249,7 +249,7 @@ class Run {
       case 'duel':
         return this.#duel(action, decided)
       default:
-        return this.#faults.befall(action)
+        return this.#faults.inflict(action)
     }
   }
 

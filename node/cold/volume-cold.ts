@@ -51,7 +51,7 @@ export interface VolumeColdParts {
 
 export class VolumeCold {
   readonly #parts: VolumeColdParts
-  readonly #settlement: Demotion
+  readonly #demotion: Demotion
   readonly #recall: Recall
   readonly #migration: Migration
   readonly #backup: Backup
@@ -67,7 +67,7 @@ export class VolumeCold {
     const { world, hosted, store, isKept, log } = parts
     const { clock, random } = world
     const { map, volume, packer, inFlight } = hosted
-    this.#settlement = new Demotion({
+    this.#demotion = new Demotion({
       map,
       store,
       clock,
@@ -237,7 +237,7 @@ export class VolumeCold {
 
   async #pass(signal: AbortSignal): Promise<void> {
     // First: whatever fails below, what lies there safely is let go of.
-    const isWaiting = (await this.#settlement.run(signal)) > 0
+    const isWaiting = (await this.#demotion.run(signal)) > 0
     if (isWaiting) this.#wakeIn(this.#stable.next())
     else this.#stable.reset()
     const { hosted, world } = this.#parts

@@ -30,8 +30,8 @@ export const SHARED: readonly Patch[] = [
   },
   {
     file: CLUSTER_VIEW,
-    find: 'function newCensus(',
-    replace: 'const allOrders = new Map()\nfunction newCensus(',
+    find: 'function newClusterView(',
+    replace: 'const allOrders = new Map()\nfunction newClusterView(',
   },
 ]
 

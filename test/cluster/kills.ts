@@ -36,7 +36,7 @@ export async function killDuringPuts(rounds: number): Promise<void> {
     try {
       for (const [path, versions] of written) await check(client, path, versions)
       const writing = write(client, round, written)
-      // Not to synchronise: the death is meant to fall anywhere.
+      // Not to synchronize: the death is meant to fall anywhere.
       await new Promise((resolve) => setTimeout(resolve, (round * 37) % SPAN_MS))
       await node.kill('SIGKILL')
       acknowledged += await writing

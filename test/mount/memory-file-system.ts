@@ -197,7 +197,7 @@ export class MemoryFileSystem implements FileSystem {
     return bytes.byteLength
   }
 
-  async createNameless(): Promise<never> {
+  async createUnlinked(): Promise<never> {
     return fail('unsupported', 'files have names')
   }
 

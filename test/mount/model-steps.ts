@@ -50,7 +50,7 @@ export const STEPS: readonly Step[] = [
   { run: changeAllocation, weight: 9 },
   { run: copy, weight: 6 },
   { run: findHoles, weight: 2 },
-  { run: synchronise, weight: 4 },
+  { run: synchronize, weight: 4 },
   { run: close, weight: 8 },
   { run: open, weight: 3 },
   { run: make, weight: 2 },
@@ -182,7 +182,7 @@ function findHoles(model: ModelRun): void {
   }
 }
 
-function synchronise(model: ModelRun): void {
+function synchronize(model: ModelRun): void {
   const handle = someHandle(model)
   model.note(`fsync ${handle.file.title}`)
   fsyncSync(handle.fd)

@@ -79,7 +79,7 @@ const LAYOUTS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly 
   [OPCODE.releaseFolder, ['handle', 'flags', 'flags', 'u64']],
   [OPCODE.fsyncFolder, ['handle', 'flags', 'u32']],
   [OPCODE.create, ['flags', 'mode', 'u32', 'flags', 'name']],
-  [OPCODE.createNameless, ['flags', 'mode', 'u32', 'flags', 'name']],
+  [OPCODE.createUnlinked, ['flags', 'mode', 'u32', 'flags', 'name']],
   [OPCODE.getLock, ['handle', 'u64', 'position', 'position', 'flags', 'u32', 'flags', 'u32']],
   [OPCODE.setLock, ['handle', 'u64', 'position', 'position', 'flags', 'u32', 'flags', 'u32']],
   [OPCODE.interrupt, ['handle']],

@@ -36,7 +36,7 @@ async function settle(
   const lies: string[] = []
   const chunks = { has: (id: ChunkId) => held.has(id), delete: (id: ChunkId) => held.delete(id) }
   const store = { chunks, usage: () => ({ chunkBytes: held.size }), commit: async () => undefined }
-  const settlement = new Demotion({
+  const demotion = new Demotion({
     map,
     store: store as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
     clock: new SystemClock(),
@@ -47,7 +47,7 @@ async function settle(
     isNeededHere: (chunk) => chunk === needed,
     onFalse: (stripe) => lies.push(stripe),
   })
-  const waiting = await settlement.run(signal)
+  const waiting = await demotion.run(signal)
   return { recorded: map.recorded, left: [...held], lies, waiting }
 }
 

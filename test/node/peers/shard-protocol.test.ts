@@ -215,7 +215,7 @@ describe('refusals', () => {
       assert.deepEqual(swarm.holder.store.shards.indices(STRIPE.id), [1])
       assert.deepEqual([swarm.holder.store.shards.indices(LARGE.id), swarm.kept], [[], []])
       swarm.members.add(stranger.self)
-      swarm.storers.add(stranger.self)
+      swarm.allowed.add(stranger.self)
       await assertServes(swarm, stranger, LARGE)
     },
   )

@@ -76,7 +76,7 @@ export class ShardSwarm {
   readonly scheduler: Scheduler
   readonly signal: AbortSignal = new AbortController().signal
   readonly members: Set<PeerId> = new Set()
-  readonly storers: Set<PeerId> = new Set()
+  readonly allowed: Set<PeerId> = new Set()
   readonly stripes: Map<StripeId, { readonly holders: readonly (readonly PeerId[])[] }> = new Map()
   readonly kept: StripeId[] = []
   /** `<stripe> <index>` */
@@ -141,7 +141,7 @@ export class ShardSwarm {
     const machine = new Machine({ scheduler: this.scheduler, network: this.#network }, { name })
     const { network, clock, random } = machine.world
     if (role !== undefined) this.members.add(network.self)
-    if (role === 'writer') this.storers.add(network.self)
+    if (role === 'writer') this.allowed.add(network.self)
     await network.start()
     await network.dial(this.#machine.world.network.addresses(), { signal: this.signal })
     return {
@@ -180,7 +180,7 @@ export class ShardSwarm {
 
   readonly #access = {
     isMember: (peer: PeerId): boolean => this.members.has(peer),
-    mayStore: (peer: PeerId): boolean => this.storers.has(peer),
+    mayStore: (peer: PeerId): boolean => this.allowed.has(peer),
     stripe: (id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined =>
       this.stripes.get(id),
   }
