@@ -1,7 +1,7 @@
 // Rules that no single file shows: nothing that nothing reaches, names and lengths. What one file shows by its syntax (types,
 // functions too long, globals that read time or chance) is the linter's. Each test names every breach at once, one a line.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { test } from 'node:test'
 import { byPath, files, found, none, reachable, root } from './sources.ts'
@@ -55,6 +55,8 @@ const UNWRAPPED: readonly string[] = [
 ]
 
 const COLUMNS_MAX = 100
+
+const WORD_LISTS: readonly string[] = ['.cspell/names.txt', '.cspell/shoal.txt']
 
 /** "What becomes of..." instead of "The result of..." */
 const FREE_RELATIVE = /(?:\/\*\*\s+(?:\* )?|^\/\/ )(?:What|Who|Whom|Whose|Of|Where)\b.*/g
@@ -145,6 +147,23 @@ test('only simulations, and tests, leave out a check of what others state', () =
       .flatMap(({ path, text }) =>
         found(path, text, /\bplantWeakness\b/, 'a check is made always'),
       ),
+  )
+})
+
+test('the word lists of the spelling check are sorted, and each word is used', () => {
+  const paths = globSync(['**/*.{md,mjs,py,sh,ts}', '.ci/run'], {
+    cwd: root,
+    exclude: ['node_modules', 'dist'],
+  })
+  const text = paths.map((path) => readFileSync(join(root, path), 'utf8').toLowerCase()).join('\n')
+  none(
+    WORD_LISTS.flatMap((list) => {
+      const words = readFileSync(join(root, list), 'utf8').toLowerCase().trim().split('\n')
+      return words.flatMap((word, at) => [
+        ...(word > (words[at - 1] ?? '') ? [] : [`${list}: ${word} is not in order`]),
+        ...(text.includes(word) ? [] : [`${list}: nothing uses ${word}`]),
+      ])
+    }),
   )
 })
 
