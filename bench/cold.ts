@@ -1,9 +1,10 @@
-// `node bench/cold.ts`: files that go to a real S3 server and come back, by Shoal's cold tier and by the programs that people
-// use for it, all to the same server in the same run: how fast, and with how many requests; and how much is fetched from the
-// tier for reads of 64 KiB at random. Shoal reads back what it puts before it says that it is there; others do not, hence
-// their times with a check beside it. --rounds N: so often, with a new server each time; best and median are told.
-// --mib, --large and --files scale it. What of rclone and aws is not installed is left out; without Ceph's
-// radosgw (test/cold/s3-server.ts) there is nothing to measure.
+// `node bench/cold.ts`: files that go to a real S3 server and come back, by Shoal's cold tier and
+// by the programs that people use for it, all to the same server in the same run: how fast, and
+// with how many requests; and how much is fetched from the tier for reads of 64 KiB at random.
+// Shoal reads back what it puts before it says that it is there; others do not, hence their times
+// with a check beside it. --rounds N: so often, with a new server each time; best and median are
+// told. --mib, --large and --files scale it. What of rclone and aws is not installed is left out;
+// without Ceph's radosgw (test/cold/s3-server.ts) there is nothing to measure.
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
@@ -80,7 +81,10 @@ async function measure(): Promise<void> {
   for (const chunk of CHUNKS) console.log(`\n${await readAtRandom(server, chunk, random)}`)
 }
 
-/** Each once, another one first each round. returns the most memory that the writer and the reader took. */
+/**
+ * Each once, another one first each round. returns the most memory that the writer and the reader
+ * took.
+ */
 async function measureRound(
   server: S3Server,
   works: readonly Work[],

@@ -1,6 +1,7 @@
-// `node bench/degraded-read.ts --mib 256`: a file read through the mount of a node that stores nothing itself, from six
-// holders as rs4+2: all of them well, two frozen just before (they take connections, and answer nothing), and two killed.
-// How fast, and how long until the first byte of a file that nobody has read yet. The network is loopback.
+// `node bench/degraded-read.ts --mib 256`: a file read through the mount of a node that stores
+// nothing itself, from six holders as rs4+2: all of them well, two frozen just before (they take
+// connections, and answer nothing), and two killed. How fast, and how long until the first byte of
+// a file that nobody has read yet. The network is loopback.
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,8 @@
-// `node bench/mount.ts`: what programs do on a file system (mount-work.ts) on a Shoal mount, on the disk it lies on, and on
-// other file systems of user space on the same disk in the same run: gocryptfs, which encrypts as Shoal does, and bindfs,
-// which does nothing. One that is not installed is left out. Wants root: cold means that the kernel's caches were dropped.
-// --mib N (512), --files N (10000), --only NAME,... scale it down while working on something.
+// `node bench/mount.ts`: what programs do on a file system (mount-work.ts) on a Shoal mount, on the
+// disk it lies on, and on other file systems of user space on the same disk in the same run:
+// gocryptfs, which encrypts as Shoal does, and bindfs, which does nothing. One that is not
+// installed is left out. Wants root: cold means that the kernel's caches were dropped. --mib N
+// (512), --files N (10000), --only NAME,... scale it down while working on something.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'

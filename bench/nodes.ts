@@ -7,7 +7,9 @@ import { run, seconds } from './copy.ts'
 import type { CopyTimes, Work } from './copy.ts'
 import type { Row, Table } from './table.ts'
 
-/** One node writes; the last of them reads: itself where there is one only, else over the network. */
+/**
+ * One node writes; the last of them reads: itself where there is one only, else over the network.
+ */
 export async function measureNodes(
   folder: string,
   work: Work,

@@ -1,4 +1,5 @@
-// Processor time, as Linux counts it (proc(5)): steadier than the clock where others use the machine.
+// Processor time, as Linux counts it (proc(5)): steadier than the clock where others use the
+// machine.
 import { readFile } from 'node:fs/promises'
 
 /** Of /proc/PID/stat. */

@@ -1,7 +1,8 @@
-// `node bench/remote-read.ts --mib 256`: files read on a node that holds nothing of them, from three others on loopback:
-// by `shoal get`, and through its mount in order with requests of several sizes; each reads a file of its own, which
-// nobody has read yet. Then one of them again, from the cache on disk, and 4 KiB at random, of which is told how much was
-// fetched for it. The reader's processor time is steadier than the clock where others use the machine.
+// `node bench/remote-read.ts --mib 256`: files read on a node that holds nothing of them, from
+// three others on loopback: by `shoal get`, and through its mount in order with requests of several
+// sizes; each reads a file of its own, which nobody has read yet. Then one of them again, from the
+// cache on disk, and 4 KiB at random, of which is told how much was fetched for it. The reader's
+// processor time is steadier than the clock where others use the machine.
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
-// `node bench/repair.ts --mib 1024`: nine nodes as rs6+3, one of each three killed for good, three fresh ones in their
-// place. How long until somebody notices, how fast the swarm makes the lost shards anew, and what crosses the network for
-// each byte of them; beside copying as much on the same disk. The network is loopback, which carries nothing else.
+// `node bench/repair.ts --mib 1024`: nine nodes as rs6+3, one of each three killed for good, three
+// fresh ones in their place. How long until somebody notices, how fast the swarm makes the lost
+// shards anew, and what crosses the network for each byte of them; beside copying as much on the
+// same disk. The network is loopback, which carries nothing else.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

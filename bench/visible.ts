@@ -1,6 +1,7 @@
-// `node bench/visible.ts --nodes 2,5 --count 500`: how soon what a program does in the mount of one node is seen through
-// the mount of another. Real nodes on loopback, nothing else going on; the time runs from the beginning of the call on
-// the first node to the end of the call on the last that sees it, which asks again each millisecond.
+// `node bench/visible.ts --nodes 2,5 --count 500`: how soon what a program does in the mount of one
+// node is seen through the mount of another. Real nodes on loopback, nothing else going on; the
+// time runs from the beginning of the call on the first node to the end of the call on the last
+// that sees it, which asks again each millisecond.
 import { open, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'

@@ -23,13 +23,15 @@ if (findBundle(root).folder === undefined) bundle()
 
 function install() {
   console.error('shoal: installing packages, Node included (once, about 500 MB on disk)')
-  // npm ci removes node_modules: nothing that it runs may come from there, the Node that runs this file included.
+  // npm ci removes node_modules: nothing that it runs may come from there, the Node that runs this
+  // file included.
   const path = (process.env.PATH ?? '').split(delimiter)
   const env = {
     ...process.env,
     PATH: path.filter((folder) => !folder.startsWith(root)).join(delimiter),
   }
-  // All packages whatever NODE_ENV and the user's settings say; an old Node is fine here, since ours comes with them.
+  // All packages whatever NODE_ENV and the user's settings say; an old Node is fine here, since
+  // ours comes with them.
   const flags = [
     '--ignore-scripts',
     '--include=dev',
@@ -67,7 +69,10 @@ function bundle() {
   console.error(`shoal: bundling failed (${how}): it runs from the sources, and starts slowly`)
 }
 
-/** npm keeps a copy of the lock of what it has installed; a package for another platform is missing there by right. */
+/**
+ * npm keeps a copy of the lock of what it has installed; a package for another platform is missing
+ * there by right.
+ */
 function packagesAreCurrent() {
   const installedLock = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(installedLock)) return false

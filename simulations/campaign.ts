@@ -1,5 +1,6 @@
-// Many seeds, over as many threads as are asked for: a line for each, and for each kind of failure the command that repeats
-// it and the least script that does. Then which interesting states were come to, and which were not.
+// Many seeds, over as many threads as are asked for: a line for each, and for each kind of failure
+// the command that repeats it and the least script that does. Then which interesting states were
+// come to, and which were not.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HOUR_MS, SECOND_MS } from '../protocol/units.ts'

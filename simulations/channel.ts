@@ -1,6 +1,7 @@
-// A stream of frames between two nodes over a pipe each way. A sender waits while the window is full of frames that
-// the receiver has not taken. A receiver sees every frame whole and in order, then the end, or that the stream broke;
-// what arrived before a break can still be read. Nothing settles in a process that was killed.
+// A stream of frames between two nodes over a pipe each way. A sender waits while the window is
+// full of frames that the receiver has not taken. A receiver sees every frame whole and in order,
+// then the end, or that the stream broke; what arrived before a break can still be read. Nothing
+// settles in a process that was killed.
 import { crc32 } from 'node:zlib'
 import { concatBytes } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'

@@ -1,5 +1,6 @@
-// What must be true of a cluster that was left alone with all its nodes up and connected: every node has the
-// same log and shows the same tree, all stripes are full, and every content can be read, and is what was written.
+// What must be true of a cluster that was left alone with all its nodes up and connected: every
+// node has the same log and shows the same tree, all stripes are full, and every content can be
+// read, and is what was written.
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'
@@ -57,7 +58,10 @@ export async function quiesce(cluster: Cluster, patience: Patience = PATIENCE): 
   }
 }
 
-/** Compare the trees of nodes. returns one hash of them. throws CheckError naming the first difference. */
+/**
+ * Compare the trees of nodes. returns one hash of them. throws CheckError naming the first
+ * difference.
+ */
 export async function checkTrees(nodes: readonly ClusterNode[]): Promise<string> {
   const [first, ...others] = nodes
   if (first === undefined) return ''
@@ -83,8 +87,8 @@ export function checkSame(
 }
 
 /**
- * Every file that a node shows, and that should be readable, can be read there, and holds what was written with its size;
- * what is archived, when it is back. throws CheckError.
+ * Every file that a node shows, and that should be readable, can be read there, and holds what was
+ * written with its size; what is archived, when it is back. throws CheckError.
  */
 export async function checkContents(
   node: ClusterNode,
@@ -103,7 +107,9 @@ export async function checkContents(
   }
 }
 
-/** No node has found its state at a cut to be other than what a member announced. throws CheckError. */
+/**
+ * No node has found its state at a cut to be other than what a member announced. throws CheckError.
+ */
 export async function checkCuts(nodes: readonly ClusterNode[]): Promise<void> {
   for (const node of nodes) {
     const { differsMs } = await statusOf(node)

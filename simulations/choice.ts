@@ -1,6 +1,6 @@
-// What a user does next, decided when the time has come by what the node shows then: something that is there, or a name
-// out of so few that users get in each other's way. What users of several nodes do at once is decided by what the first
-// of them sees.
+// What a user does next, decided when the time has come by what the node shows then: something that
+// is there, or a name out of so few that users get in each other's way. What users of several nodes
+// do at once is decided by what the first of them sees.
 import { TIER_NAME } from './cluster.ts'
 import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
 import type { NodeApi } from '../node/control/api.ts'

@@ -1,12 +1,14 @@
-// The ends of the connections of one simulated node. Each is of a member or of a stranger, as its peer stood when it came up;
-// who stands otherwise later is hung up on.
+// The ends of the connections of one simulated node. Each is of a member or of a stranger, as its
+// peer stood when it came up; who stands otherwise later is hung up on.
 import { SECOND_MS } from '../protocol/units.ts'
 import type { LinkEnd } from './link.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Standing } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
-/** A stranger stays no longer, and one that became a member connects anew after this at the latest. */
+/**
+ * A stranger stays no longer, and one that became a member connects anew after this at the latest.
+ */
 const STRANGER_MS: number = 30 * SECOND_MS
 const PROMOTED_MS: number = 5 * SECOND_MS
 

@@ -1,5 +1,5 @@
-// What users write. A content is told by its size, which no other content of a run has; its bytes follow from seed and
-// size, so that nobody has to remember them.
+// What users write. A content is told by its size, which no other content of a run has; its bytes
+// follow from seed and size, so that nobody has to remember them.
 import { toHex } from '../protocol/bytes.ts'
 import { blake3, blake3Concat } from '../protocol/hash.ts'
 import { KIB } from '../protocol/units.ts'

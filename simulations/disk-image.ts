@@ -1,6 +1,7 @@
-// The names of a simulated disk, and which of them are durable. A name that was made, renamed or removed since its
-// folder was synced is kept or lost by a crash, each by itself; a rename happens wholly or not at all; a name whose
-// folder is lost is lost with it (Pillai et al., "All file systems are not created equal", OSDI 2014).
+// The names of a simulated disk, and which of them are durable. A name that was made, renamed or
+// removed since its folder was synced is kept or lost by a crash, each by itself; a rename happens
+// wholly or not at all; a name whose folder is lost is lost with it (Pillai et al., "All file
+// systems are not created equal", OSDI 2014).
 import { posix } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
 import { Inode } from './inode.ts'
@@ -10,7 +11,10 @@ import type { Sightings } from './sightings.ts'
 const FOLDER = 'folder'
 type Entry = Inode | typeof FOLDER
 
-/** A change of names: `entry` appears at `to` (removal: nowhere), and is gone from `from` (creation: nowhere). */
+/**
+ * A change of names: `entry` appears at `to` (removal: nowhere), and is gone from `from` (creation:
+ * nowhere).
+ */
 export interface NameChange {
   readonly from: string | undefined
   readonly to: string | undefined

@@ -1,5 +1,5 @@
-// What inflicts the nodes of a run, and how it ends: each fault is whole by itself. A node has one such thing at a time that
-// ends or restarts it; another that comes meanwhile passes it by.
+// What inflicts the nodes of a run, and how it ends: each fault is whole by itself. A node has one
+// such thing at a time that ends or restarts it; another that comes meanwhile passes it by.
 import { covers } from '../protocol/clock/vector-clock.ts'
 import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
@@ -20,7 +20,9 @@ import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 const CRASH_WITHIN_MS: number = 3 * SECOND_MS
 /** Between two attempts to join, or to have a member removed. */
 const RETRY_MS: number = MINUTE_MS
-/** So many members may be removed: what they held is not replaced yet, and files must stay readable. */
+/**
+ * So many members may be removed: what they held is not replaced yet, and files must stay readable.
+ */
 const REMOVED_MAX = 2
 
 export type Fault = Exclude<Action, { do: 'op' | 'try' | 'duel' }>

@@ -1,6 +1,6 @@
-// The bytes of one simulated file: what reads see, what is durable, and between them the changes that no sync has
-// covered. A crash keeps, loses or tears each of those by itself, torn at sectors of SECTOR bytes
-// (LevelDB db/fault_injection_test.cc).
+// The bytes of one simulated file: what reads see, what is durable, and between them the changes
+// that no sync has covered. A crash keeps, loses or tears each of those by itself, torn at sectors
+// of SECTOR bytes (LevelDB db/fault_injection_test.cc).
 import { concatBytes } from '../protocol/bytes.ts'
 import type { SeededRandom } from './random.ts'
 import type { Sightings } from './sightings.ts'
@@ -63,8 +63,9 @@ export class Inode {
   }
 
   /**
-   * The sync failed: chance decides what of these changes is durable, and no later sync will write the rest, though
-   * reads go on to show it (Rebello et al., "Can applications recover from fsync failures?", ATC 2020).
+   * The sync failed: chance decides what of these changes is durable, and no later sync will write
+   * the rest, though reads go on to show it (Rebello et al., "Can applications recover from fsync
+   * failures?", ATC 2020).
    */
   forget(changes: readonly Change[], random: SeededRandom): void {
     for (const change of changes) {

@@ -1,7 +1,8 @@
-// The wires between simulated nodes: who reaches whom and how long it takes. Streams are reliable and in order, and
-// break when a cut lasts or a connection is reset; gossip may be lost, doubled and overtaken. A cut is seen at once
-// or only when the keep-alive runs out, by seed and by each end for itself; healing connects nobody by itself, as in
-// libp2p. Every direction of every pair draws its own chances.
+// The wires between simulated nodes: who reaches whom and how long it takes. Streams are reliable
+// and in order, and break when a cut lasts or a connection is reset; gossip may be lost, doubled
+// and overtaken. A cut is seen at once or only when the keep-alive runs out, by seed and by each
+// end for itself; healing connects nobody by itself, as in libp2p. Every direction of every pair
+// draws its own chances.
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
 import { Link } from './link.ts'
@@ -28,7 +29,10 @@ export interface NetworkOptions {
   /** An end that hears nothing drops the connection after this. */
   readonly keepAliveMs: number
   readonly dialTimeoutMs: number
-  /** Bytes that a channel holds for a receiver that has not taken them; one frame may always be sent. */
+  /**
+   * Bytes that a channel holds for a receiver that has not taken them; one frame may always be
+   * sent.
+   */
   readonly windowBytes: number
 }
 
@@ -72,7 +76,10 @@ export class SimulatedNetwork {
     this.options = { ...FAIR_NETWORK, ...options }
   }
 
-  /** The network of a new run of `peer`; its address and address book outlive the run. `lan`: for discovery. */
+  /**
+   * The network of a new run of `peer`; its address and address book outlive the run. `lan`: for
+   * discovery.
+   */
   join(
     process: SimulatedProcess,
     peer: PeerId,
@@ -213,7 +220,9 @@ export class SimulatedNetwork {
     return latencyMs * tail * Math.exp(latencySpread * random.normal())
   }
 
-  /** A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`. */
+  /**
+   * A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`.
+   */
   send(from: PeerId, to: PeerId, what: string, arrive: () => void, lost?: () => void): void {
     this.sendIn(this.latencyMs(from, to), from, to, what, arrive, lost)
   }

@@ -1,7 +1,8 @@
-// Cold tiers in memory, one a location, outside all machines: what was put survives any of them. Every call takes virtual
-// time and fails by chance, before it did anything or after, as when an answer is lost. An object is there as it came, all
-// at once or not at all, and is read as it was when the reading began; what comes, or is read, may be damaged on its way.
-// Times are the tier's own: no clock of a machine counts.
+// Cold tiers in memory, one a location, outside all machines: what was put survives any of them.
+// Every call takes virtual time and fails by chance, before it did anything or after, as when an
+// answer is lost. An object is there as it came, all at once or not at all, and is read as it was
+// when the reading began; what comes, or is read, may be damaged on its way. Times are the tier's
+// own: no clock of a machine counts.
 import { checkTierKey, formatTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { concatBytes } from '../protocol/bytes.ts'
@@ -19,7 +20,10 @@ import type { WallTime } from '../protocol/units.ts'
 const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 const RESTORE_MS = DAY_MS / 2
 const PIECE_BYTES = MIB
-/** Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard deviation). */
+/**
+ * Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard
+ * deviation).
+ */
 const MEDIAN_MS = 30
 const SPREAD = 0.7
 /** Until a driver gives up a call that nobody answers. */

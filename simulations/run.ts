@@ -1,5 +1,5 @@
-// npm run simulate: seeds of a scenario, a script, or the list of mutations. Exit code: 0 all passed (of the mutations: all
-// were caught), 1 one failed, 2 wrong usage.
+// npm run simulate: seeds of a scenario, a script, or the list of mutations. Exit code: 0 all
+// passed (of the mutations: all were caught), 1 one failed, 2 wrong usage.
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../protocol/errors.ts'
 import { describeResult, firstFailure, runCampaign } from './campaign.ts'

@@ -1,6 +1,6 @@
-// Scenarios are data (FoundationDB): how many nodes for how long, what users do, and how often each fault comes on the
-// average. Each seed draws its own rates around these, with some faults off altogether (swarm testing: Groce, Zhang,
-// Eide, Chen, Regehr, "Swarm testing", ISSTA 2012).
+// Scenarios are data (FoundationDB): how many nodes for how long, what users do, and how often each
+// fault comes on the average. Each seed draws its own rates around these, with some faults off
+// altogether (swarm testing: Groce, Zhang, Eide, Chen, Regehr, "Swarm testing", ISSTA 2012).
 import { ShoalError } from '../protocol/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { OpKind } from './script.ts'
@@ -45,9 +45,15 @@ export interface Scenario {
   readonly always: readonly FaultKind[]
   /** Most faults last from a second to so long. */
   readonly faultHours: number
-  /** In the end, of a run whose disks are all their own, as many nodes are lost as files must survive. */
+  /**
+   * In the end, of a run whose disks are all their own, as many nodes are lost as files must
+   * survive.
+   */
   readonly loses: boolean
-  /** There is a cold tier; and in the end all machines are lost, and the volume is made anew from it. */
+  /**
+   * There is a cold tier; and in the end all machines are lost, and the volume is made anew from
+   * it.
+   */
   readonly cold: boolean
   /** Of the volume, beside those that are drawn. */
   readonly settings: Settings

@@ -1,6 +1,7 @@
-// A script is all that chance has decided about a run beside the seed's own streams: who there is, what users do and when,
-// which faults come and how long they last. It is data: made from a seed (plan.ts), performed (run.ts), kept in a file,
-// shrunk. Each step is whole by itself (a fault says when it ends), so that any subset of steps is a script too.
+// A script is all that chance has decided about a run beside the seed's own streams: who there is,
+// what users do and when, which faults come and how long they last. It is data: made from a seed
+// (plan.ts), performed (run.ts), kept in a file, shrunk. Each step is whole by itself (a fault says
+// when it ends), so that any subset of steps is a script too.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
@@ -45,7 +46,10 @@ export type UserOp =
   | { readonly kind: 'set'; readonly settings: Settings }
   | StrongOp
 
-/** What a user means to do; with what is decided when the time has come, by `draw` and what the node shows then. */
+/**
+ * What a user means to do; with what is decided when the time has come, by `draw` and what the node
+ * shows then.
+ */
 export type OpKind =
   | 'folder'
   | 'write'
@@ -96,7 +100,10 @@ export type Action =
     }
   | { readonly do: 'reset'; readonly nodes: readonly [number, number] }
   | { readonly do: 'weather'; readonly network: Partial<NetworkOptions>; readonly forMs: number }
-  /** The node ends when it has waited for so many more things: in the midst of whatever it does; again as it starts. */
+  /**
+   * The node ends when it has waited for so many more things: in the midst of whatever it does;
+   * again as it starts.
+   */
   | {
       readonly do: 'crash'
       readonly node: number
@@ -111,7 +118,10 @@ export type Action =
   | { readonly do: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
   | { readonly do: 'join'; readonly node: number }
   | { readonly do: 'leave'; readonly node: number }
-  /** A copy of the files, or an image of the whole disk, is made now, and takes its place after `forMs`. */
+  /**
+   * A copy of the files, or an image of the whole disk, is made now, and takes its place after
+   * `forMs`.
+   */
   | {
       readonly do: 'restore'
       readonly node: number
@@ -151,7 +161,10 @@ export interface Script {
   /** Of the volume. */
   readonly settings: Settings
   readonly network: Partial<NetworkOptions>
-  /** Absent: there is no tier. In the end all nodes are lost, and the volume is made anew from the tier. */
+  /**
+   * Absent: there is no tier. In the end all nodes are lost, and the volume is made anew from the
+   * tier.
+   */
   readonly cold?: ColdSetting
   /** Lose as many nodes in the end as the volume tolerates, and read all with what is left. */
   readonly loses: boolean

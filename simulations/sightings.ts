@@ -1,5 +1,5 @@
-// Which interesting states a run has come to ("sometimes assertions", Antithesis; coverage marks): a campaign of seeds
-// that never comes to one of them tests less than it says.
+// Which interesting states a run has come to ("sometimes assertions", Antithesis; coverage marks):
+// a campaign of seeds that never comes to one of them tests less than it says.
 
 const WANTED = [
   'two-way cut',

@@ -1,5 +1,6 @@
-// A user of one node: asks it for one thing after the other, and tells the oracle what was meant, what was in view, and
-// what the node answered. Refusals that a user of a file system expects are counted; any other error fails the run.
+// A user of one node: asks it for one thing after the other, and tells the oracle what was meant,
+// what was in view, and what the node answered. Refusals that a user of a file system expects are
+// counted; any other error fails the run.
 import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
@@ -85,7 +86,10 @@ export class User {
     this.#c = components
   }
 
-  /** Do what `action` says once the op before it has ended. `decided` is told of the op that it came to. */
+  /**
+   * Do what `action` says once the op before it has ended. `decided` is told of the op that it came
+   * to.
+   */
   async act(
     action: Extract<Action, { do: 'op' | 'try' }>,
     decided: (op: UserOp) => void,
@@ -283,8 +287,9 @@ export class User {
 }
 
 /**
- * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict with it. One who
- * removes a file removes the versions of it that show beside it, whichever of them has the plain name.
+ * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict
+ * with it. One who removes a file removes the versions of it that show beside it, whichever of them
+ * has the plain name.
  */
 async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
   // A name may look like that of a conflict and be a file's own.

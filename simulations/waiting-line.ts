@@ -1,4 +1,5 @@
-// Callers that wait for their turn, served in the order in which they came. One whose signal aborts leaves the line.
+// Callers that wait for their turn, served in the order in which they came. One whose signal aborts
+// leaves the line.
 import { asShoalError } from '../protocol/errors.ts'
 
 export interface Waiter<Item, Value> {
@@ -15,7 +16,10 @@ export class WaitingLine<Item, Value> {
     return this.#waiters[0]
   }
 
-  /** Wait to be served. throws what the server rejects with, or the reason of `signal` as a ShoalError. */
+  /**
+   * Wait to be served. throws what the server rejects with, or the reason of `signal` as a
+   * ShoalError.
+   */
   async join(item: Item, signal?: AbortSignal): Promise<Value> {
     if (signal?.aborted === true) throw asShoalError(signal.reason)
     const { promise, resolve, reject } = Promise.withResolvers<Value>()

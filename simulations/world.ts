@@ -1,6 +1,7 @@
-// One simulated computer. What outlives its processes (disk, ordered store, identity, address, the error of its wall
-// clock) is here, and the World of the process that runs now; all chance comes from the seed of the scheduler and the
-// machine's name, so that another machine more changes nothing for this one.
+// One simulated computer. What outlives its processes (disk, ordered store, identity, address, the
+// error of its wall clock) is here, and the World of the process that runs now; all chance comes
+// from the seed of the scheduler and the machine's name, so that another machine more changes
+// nothing for this one.
 import { assert } from '../protocol/errors.ts'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { VirtualClock, WallClockError } from './clock.ts'
@@ -94,7 +95,9 @@ export class Machine {
     return this.#running.kv
   }
 
-  /** A copy of all that is stored, as reads see it now: of the files, or an image of the whole disk. */
+  /**
+   * A copy of all that is stored, as reads see it now: of the files, or an image of the whole disk.
+   */
   copy(options: { readonly image: boolean }): Images {
     const { process, disk, kv } = this.#running
     return { disk: disk.clone(process, options), kv: kv.clone(process) }
@@ -113,7 +116,9 @@ export class Machine {
     network.die(how)
   }
 
-  /** The next process after a kill, with what the last one's end left on disk; or with other images. */
+  /**
+   * The next process after a kill, with what the last one's end left on disk; or with other images.
+   */
   async restart(after: 'killed' | 'power loss', images: Images = this.#running): Promise<void> {
     const { disk, kv } = images
     assert(!this.#running.process.alive, `${this.name} still runs`)

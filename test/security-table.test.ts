@@ -1,4 +1,5 @@
-// docs/security.md has a row for each check of protocol/trust.ts, and each names a test that is there.
+// docs/security.md has a row for each check of protocol/trust.ts, and each names a test that is
+// there.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'

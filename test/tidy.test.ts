@@ -1,5 +1,6 @@
-// Rules that no single file shows: nothing that nothing reaches, names and lengths. What one file shows by its syntax (types,
-// functions too long, globals that read time or chance) is the linter's. Each test names every breach at once, one a line.
+// Rules that no single file shows: nothing that nothing reaches, names and lengths. What one file
+// shows by its syntax (types, functions too long, globals that read time or chance) is the
+// linter's. Each test names every breach at once, one a line.
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join, normalize } from 'node:path'
@@ -40,19 +41,6 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
 
 /** Folders whose comments are plain: they begin with a noun or verb, and keep to the width. */
 const PLAIN = /^(cli|protocol|node)\//
-
-/** Too near to FILE_LINES_MAX for their comments to be wrapped: to be split first. */
-const UNWRAPPED: readonly string[] = [
-  'node/checkpoint/checkpoints.ts',
-  'node/consensus/lock-claims.ts',
-  'node/consensus/strong.ts',
-  'node/log/volume.ts',
-  'node/mount/operations.ts',
-  'node/stripes/packer.ts',
-  'node/sync/swarm.ts',
-  'node/tree/namespace.ts',
-  'node/world/libp2p/network.ts',
-]
 
 const COLUMNS_MAX = 100
 
@@ -122,11 +110,7 @@ test('a docstring, and the head of a file, begin with what the thing is or does'
 
 test('comments keep to the width that the formatter gives to code', () => {
   const wide = new RegExp(`^(?=\\s*(//|/?\\*)).{${COLUMNS_MAX + 1}}`)
-  none(
-    files
-      .filter(({ path }) => PLAIN.test(path) && !UNWRAPPED.includes(path))
-      .flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)),
-  )
+  none(files.flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)))
 })
 
 test('only the world, and the config that it is made from, read time and chance', () => {
@@ -167,7 +151,10 @@ test('the word lists of the spelling check are sorted, and each word is used', (
   )
 })
 
-/** What has a program to run when it is installed, which is not run: these come with what that would make. */
+/**
+ * What has a program to run when it is installed, which is not run: these come with what that would
+ * make.
+ */
 const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
 
 test('the lockfile serves every platform, names no registry, and has the hash of every package', () => {

@@ -1,5 +1,5 @@
-// How much CPU time each process of a test run took, with its children: a line each in a file of the
-// run's folder, which the processes write and the runner reads.
+// How much CPU time each process of a test run took, with its children: a line each in a file of
+// the run's folder, which the processes write and the runner reads.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -1,5 +1,5 @@
-// A node whose volume lets all that was put into a tier go from its own disk, and one that joins when that has happened, has
-// never held anything, and reads it.
+// A node whose volume lets all that was put into a tier go from its own disk, and one that joins
+// when that has happened, has never held anything, and reads it.
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TestCluster, eventually } from '../../test/cluster/cluster.ts'

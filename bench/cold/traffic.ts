@@ -1,5 +1,6 @@
-// What a radosgw has been asked since it started, as it counts itself: nothing stands between it and whoever is measured.
-// Over its admin socket (Ceph, "Admin Socket"): a command in JSON and a zero byte; the answer's length in four bytes, and the answer.
+// What a radosgw has been asked since it started, as it counts itself: nothing stands between it
+// and whoever is measured. Over its admin socket (Ceph, "Admin Socket"): a command in JSON and a
+// zero byte; the answer's length in four bytes, and the answer.
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { S3Server } from '../../test/cold/s3-server.ts'

@@ -1,4 +1,5 @@
-// How soon a small file that is written on one of many nodes is there on the others: real processes, all connected to all.
+// How soon a small file that is written on one of many nodes is there on the others: real
+// processes, all connected to all.
 import { cpus } from 'node:os'
 import { utf8 } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
@@ -9,7 +10,10 @@ import type { TestNode } from '../../test/cluster/cluster.ts'
 import type { Figures } from './figures.ts'
 import { quantile } from './quantile.ts'
 
-/** Nodes that are asked for the file. All would take more CPU than there is: what is measured would be the asking. */
+/**
+ * Nodes that are asked for the file. All would take more CPU than there is: what is measured would
+ * be the asking.
+ */
 const WATCHED = 3
 const POLL_MS = 5
 const PAUSE_MS = 200

@@ -1,5 +1,6 @@
-// How long a new member takes to have what there is, with much history behind the same live files: two real nodes on
-// loopback. The history is written by the real volume into the home from which the first node then starts.
+// How long a new member takes to have what there is, with much history behind the same live files:
+// two real nodes on loopback. The history is written by the real volume into the home from which
+// the first node then starts.
 import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -91,7 +92,10 @@ async function joinOnce(files: number, ops: number): Promise<Joined> {
   }
 }
 
-/** Have the node make a checkpoint and drop the log below it: it looks now and then whether one is due. */
+/**
+ * Have the node make a checkpoint and drop the log below it: it looks now and then whether one is
+ * due.
+ */
 async function makeCheckpoint(node: NodeApi): Promise<void> {
   const { entries } = await node.setVolume('main', { checkpoint: '1' })
   const isDropped = async (): Promise<boolean> =>

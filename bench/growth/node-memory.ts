@@ -1,5 +1,5 @@
-// Memory and speed of a real node that holds very many files in one folder: started on a home that the real volume has
-// filled, then written to and listed through its control socket.
+// Memory and speed of a real node that holds very many files in one folder: started on a home that
+// the real volume has filled, then written to and listed through its control socket.
 import { ROOT } from '../../protocol/tree/records.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { openClient } from '../../node/control/client.ts'

@@ -1,5 +1,5 @@
-// A volume as a file system for a mount driver: POSIX calls become namespace ops and content edits. What a close
-// could not log shows to nobody when it has failed, and its handles, which hold on to it, do no more.
+// A volume as a file system for a mount driver: POSIX calls become ops and content edits. Data that
+// a failed close could not log is visible to nobody, and the handles that hold it do no more.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
@@ -96,7 +96,7 @@ export class VolumeFileSystem implements FileSystem {
     this.#cache.listen(invalidator)
   }
 
-  /** Log what was written and not closed, and stop listening. The kernel is gone. Each is tried. throws a failure. */
+  /** Logs what was written and not closed, once the kernel is gone. Tries all. throws a failure. */
   async close(): Promise<void> {
     this.#cache.unlisten()
     const ends = await Promise.allSettled(this.#files.commitAll(this.#stop.signal))

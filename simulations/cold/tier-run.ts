@@ -1,6 +1,7 @@
-// The part of a run that is about a cold tier: it is told of at the start, with a key to rebuild the volume by; in the end
-// it is fair weather, all that is due lies there, and then all machines are lost and the volume is made anew from the tier
-// and the key alone, on a machine that has nothing else.
+// The part of a run that is about a cold tier: it is told of at the start, with a key to rebuild
+// the volume by; in the end it is fair weather, all that is due lies there, and then all machines
+// are lost and the volume is made anew from the tier and the key alone, on a machine that has
+// nothing else.
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
 import { checkContents, checkTrees, statusOf } from '../checkers.ts'
@@ -13,7 +14,10 @@ import type { ColdSetting } from '../script.ts'
 import { agreeTo } from './trust.ts'
 import { ColdWatch } from './watch.ts'
 
-/** After fair weather came, until all lies where it should; longer where what is put cannot be read at once. */
+/**
+ * After fair weather came, until all lies where it should; longer where what is put cannot be read
+ * at once.
+ */
 const SETTLE_LIMIT_MS: number = 12 * HOUR_MS
 const ARCHIVE_LIMIT_MS: number = 72 * HOUR_MS
 const LOOK_MS: number = 10 * MINUTE_MS

@@ -1,5 +1,5 @@
-// Where the bytes of stripes truly are: which shards the disks of all machines hold, trash apart, and which packs in the
-// tier are whole, whatever any log says.
+// Where the bytes of stripes truly are: which shards the disks of all machines hold, trash apart,
+// and which packs in the tier are whole, whatever any log says.
 import { toHex } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { chunkRange, packKey } from '../../protocol/cold/pack.ts'
@@ -54,7 +54,10 @@ export class Truth {
     return this.#headers.get(id)
   }
 
-  /** The store of a machine is written to, or is all there is of it. returns the shards that it held until then. */
+  /**
+   * The store of a machine is written to, or is all there is of it. returns the shards that it held
+   * until then.
+   */
   written(machine: string, batch: readonly KvWrite[], isAll: boolean): readonly LostShard[] {
     const held = this.#held.get(machine) ?? new Map<StripeId, readonly number[]>()
     this.#held.set(machine, held)

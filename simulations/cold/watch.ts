@@ -1,8 +1,10 @@
-// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as it happens:
-//   a word that the tier holds a stripe is said when every byte of it lies there; one that it does no more, when peers do
-//   while a word says so of a stripe in use, its object stays, whole
-//   shards are given up only of what truly lies in the tier, when all members have heard of that, and down to the floor
-//   no disk lets go of what can then be read neither from disks nor from the tier
+// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as
+// it happens:
+//   a word that the tier holds a stripe is said when every byte of it lies there; one that it does
+//   no more, when peers do while a word says so of a stripe in use, its object stays, whole
+//   shards are given up only of what truly lies in the tier, when all members have heard of that,
+//   and down to the floor no disk lets go of what can then be read neither from disks nor from the
+//   tier
 import { chunkOfKey, CHUNK_PREFIX } from '../../node/store/keys.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
 import { toByteString } from '../../protocol/bytes.ts'
@@ -87,7 +89,10 @@ export class ColdWatch {
       if (kind === 'delete' && key.startsWith(CHUNK_PREFIX)) this.#checkCopy(node, chunkOfKey(key))
   }
 
-  /** What of all stripes in use is not as it should be once all is quiet; isDue: all are to lie in the tier. */
+  /**
+   * What of all stripes in use is not as it should be once all is quiet; isDue: all are to lie in
+   * the tier.
+   */
   unsettled({ isDue }: { readonly isDue: boolean }): readonly string[] {
     const wrong: string[] = []
     for (const id of this.#union.stripes()) {
@@ -167,7 +172,9 @@ export class ColdWatch {
     }
   }
 
-  /** Shards given up are those that their holders truly hold, and nobody is said to hold any more. */
+  /**
+   * Shards given up are those that their holders truly hold, and nobody is said to hold any more.
+   */
   #judgeShards(
     node: string,
     { view, formerKeep }: Watched,

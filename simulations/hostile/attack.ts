@@ -1,5 +1,5 @@
-// What attacks are: each goes at one row of the table in docs/security.md, or at none in particular, over the protocols that members speak, and says
-// how to see that it was believed.
+// What attacks are: each goes at one row of the table in docs/security.md, or at none in
+// particular, over the protocols that members speak, and says how to see that it was believed.
 import type { Role } from '../../protocol/roles.ts'
 import type { TrustRule } from '../../protocol/trust.ts'
 import { CheckError } from '../check-error.ts'
@@ -38,8 +38,10 @@ export interface Attack {
   readonly kind: 'lie' | 'bomb'
   /** In which a member can make it. */
   readonly roles: readonly Role[]
-  /** What is refused ends it with a ShoalError. returns what only this attack has to look at: roles, files and logs are
-   * looked at after each. */
+  /**
+   * Makes the attack; a refusal ends it with a ShoalError. returns the checks of this attack alone:
+   * roles, files and logs are checked after each.
+   */
   run(stage: Stage): Promise<Look | undefined>
 }
 

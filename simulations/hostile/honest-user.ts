@@ -1,4 +1,5 @@
-// A user of an honest node: writes, moves and removes files in a folder of its own, and knows what must be there.
+// A user of an honest node: writes, moves and removes files in a folder of its own, and knows what
+// must be there.
 import { ShoalError } from '../../protocol/errors.ts'
 import { STRIPE_COPIES_BELOW } from '../../protocol/limits.ts'
 import { CheckError } from '../check-error.ts'

@@ -1,6 +1,7 @@
-// A household of honest members and one that lies: its node runs, and what it says is tampered with; then whoever attacks has
-// its keys and its log in hand, makes one attack after the other, and lets the node run again in between. After each attack
-// nobody may have become more than it was, and in the end the honest agree, read all that was acknowledged, and write on.
+// A household of honest members and one that lies: its node runs, and what it says is tampered
+// with; then whoever attacks has its keys and its log in hand, makes one attack after the other,
+// and lets the node run again in between. After each attack nobody may have become more than it
+// was, and in the end the honest agree, read all that was acknowledged, and write on.
 import { ShoalError } from '../../protocol/errors.ts'
 import { plantWeakness } from '../../protocol/trust.ts'
 import { GIB, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -28,7 +29,9 @@ const CHECKPOINTS = { entries: 48, everyMs: 5 * MINUTE_MS }
 const CONNECT_MS: number = MINUTE_MS
 /** In which an attack has what effect it has. */
 const EFFECT_MS: number = 20 * SECOND_MS
-/** The node of the liar runs, tampered with, for so long before the first attack, and between two. */
+/**
+ * The node of the liar runs, tampered with, for so long before the first attack, and between two.
+ */
 const TAMPERED_MS: number = 5 * MINUTE_MS
 const BETWEEN_MS: number = MINUTE_MS
 const LIMIT_MS: number = 24 * HOUR_MS
@@ -319,7 +322,10 @@ class HostileRun {
   }
 }
 
-/** An attack that is refused has ended. Anything else that goes wrong with it is a fault of the attack. */
+/**
+ * An attack that is refused has ended. Anything else that goes wrong with it is a fault of the
+ * attack.
+ */
 async function refusedOr(attack: Promise<Look | undefined>): Promise<Look | undefined> {
   try {
     return await attack

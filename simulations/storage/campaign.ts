@@ -1,5 +1,5 @@
-// Many seeds of a swarm that stores, over as many threads as are asked for: a line for each, the command that repeats each
-// that fails, and what all of them together cost beside the least.
+// Many seeds of a swarm that stores, over as many threads as are asked for: a line for each, the
+// command that repeats each that fails, and what all of them together cost beside the least.
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { Performer } from '../performer.ts'

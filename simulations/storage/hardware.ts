@@ -1,5 +1,5 @@
-// What happens to machines and wires, as a plan says. Who is struck is drawn among those that run then; a machine that is
-// off, slow or cut off comes back by itself.
+// What happens to machines and wires, as a plan says. Who is struck is drawn among those that run
+// then; a machine that is off, slow or cut off comes back by itself.
 import { assertNever } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Host } from './host.ts'

@@ -1,9 +1,10 @@
-// What the entries of the shard map say was done, beside what had to be: the least traffic of each repair, and how many
-// shards moved beside those that had to move for who came and went.
+// What the entries of the shard map say was done, beside what had to be: the least traffic of each
+// repair, and how many shards moved beside those that had to move for who came and went.
 //
-// The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards less those it has, and
-// gives away what it rebuilt less what it keeps. (Codes that are not Reed-Solomon over whole shards need less: Dimakis et
-// al., "Network Coding for Distributed Storage Systems", 2010.)
+// The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards
+// less those it has, and gives away what it rebuilt less what it keeps. (Codes that are not
+// Reed-Solomon over whole shards need less: Dimakis et al., "Network Coding for Distributed Storage
+// Systems", 2010.)
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { CheckError } from '../check-error.ts'
@@ -14,7 +15,10 @@ import type { Host } from './host.ts'
 import type { MapEntry } from './map-log.ts'
 import type { Swarm } from './swarm.ts'
 
-/** What upkeep may cost, beside the least; and how much a count may be above it by chance, in standard deviations. */
+/**
+ * What upkeep may cost, beside the least; and how much a count may be above it by chance, in
+ * standard deviations.
+ */
 const COST_MAX = 1.3
 const DEVIATIONS_MAX = 4
 /** Nodes that see the swarm otherwise may repair one thing twice. */
@@ -25,11 +29,17 @@ export class Ledger {
   readonly #swarm: Swarm
   /** Shards that have to travel for the repairs that were needed. */
   leastRepairShards = 0
-  /** Shards that were rebuilt for want of a holder, and those of which a machine that was there had one. */
+  /**
+   * Shards that were rebuilt for want of a holder, and those of which a machine that was there had
+   * one.
+   */
   repairedCount = 0
   needlessCount = 0
   movedCount = 0
-  /** Shards that a newcomer is to get, that who leaves has to give away, and that were written where they don't belong. */
+  /**
+   * Shards that a newcomer is to get, that who leaves has to give away, and that were written where
+   * they don't belong.
+   */
   movesDue = 0
 
   constructor(swarm: Swarm) {
@@ -98,7 +108,9 @@ export class Ledger {
       )
   }
 
-  /** Shards that went elsewhere than they belong, since who is to hold them could not be reached. */
+  /**
+   * Shards that went elsewhere than they belong, since who is to hold them could not be reached.
+   */
   #misplaced(stripe: StripeId, holders: Holders): number {
     const { everything, hosts, class: cls } = this.#swarm
     const [count, m] = cls.kind === 'rs' ? [cls.k + cls.m, cls.m] : [1, 0]
@@ -139,7 +151,10 @@ export class Ledger {
     this.leastRepairShards += k - Math.min(own, k) + needed.length - kept
   }
 
-  /** No repair was due: somebody had it whole who was there for this host, or not away for long where one can be spared. */
+  /**
+   * No repair was due: somebody had it whole who was there for this host, or not away for long
+   * where one can be spared.
+   */
   #isNeedless(
     host: Host,
     stripe: StripeId,

@@ -1,7 +1,8 @@
-// What a replica of the shard map says, from the entries it knows, in whatever causal order they came: as
-// node/shard-map/stripe-table.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
-// Of each (stripe, shard, peer) the newest word of the peer counts, by its own clock. A stripe is condemned if that is newer
-// than its last record, and swept if a sweep goes on from that.
+// What a replica of the shard map says, from the entries it knows, in whatever causal order they
+// came: as node/shard-map/stripe-table.ts says it, but in memory
+// (test/simulations/storage-map.test.ts compares the two). Of each (stripe, shard, peer) the newest
+// word of the peer counts, by its own clock. A stripe is condemned if that is newer than its last
+// record, and swept if a sweep goes on from that.
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'

@@ -1,11 +1,14 @@
-// What a simulated year of many machines is like: how many there are, what they store, how often each thing happens to
-// them. Each seed draws its own rates around these, with some faults off altogether (swarm testing, see ../scenario.ts).
+// What a simulated year of many machines is like: how many there are, what they store, how often
+// each thing happens to them. Each seed draws its own rates around these, with some faults off
+// altogether (swarm testing, see ../scenario.ts).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Code } from '../../protocol/placement/redundancy.ts'
 
 /** Things that happen to one machine: how often, in a year, on the average. */
 export interface MachineRates {
-  /** Its disk fails for good. Another machine with an empty disk takes its place after some days. */
+  /**
+   * Its disk fails for good. Another machine with an empty disk takes its place after some days.
+   */
   readonly failure: number
   /** It restarts, within minutes. */
   readonly reboot: number
@@ -25,7 +28,10 @@ export interface SwarmRates {
   readonly cut: number
   /** All machines of a zone are lost for good. At most once. */
   readonly zoneLoss: number
-  /** A machine begins to lie: it keeps what it is given damaged, or not at all, and says nothing of it. */
+  /**
+   * A machine begins to lie: it keeps what it is given damaged, or not at all, and says nothing of
+   * it.
+   */
   readonly liar: number
   /** Machines that join beyond those that replace others, and machines that are retired. */
   readonly join: number
@@ -107,7 +113,10 @@ const SCENARIOS: readonly StorageScenario[] = [
   },
 ]
 
-/** Undefined if it is the name of another kind of scenario. throws ShoalError 'usage' for an unknown storage scenario. */
+/**
+ * Undefined if it is the name of another kind of scenario. throws ShoalError 'usage' for an unknown
+ * storage scenario.
+ */
 export function storageScenarioNamed(name: string): StorageScenario | undefined {
   const found = SCENARIOS.find((scenario) => scenario.name === name)
   if (found !== undefined || !name.startsWith('storage')) return found

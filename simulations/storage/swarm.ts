@@ -1,6 +1,7 @@
-// All machines of a simulated volume, the network between them, and how what one says of the shard map comes to the
-// others: each pulls from whoever has news after a while of its own, and now and then from anyone, so entries arrive late
-// and in many orders, and never before what their author knew.
+// All machines of a simulated volume, the network between them, and how what one says of the shard
+// map comes to the others: each pulls from whoever has news after a while of its own, and now and
+// then from anyone, so entries arrive late and in many orders, and never before what their author
+// knew.
 import { CheckError } from '../check-error.ts'
 import { FAIR_NETWORK, SimulatedNetwork } from '../network.ts'
 import { SeededRandom } from '../random.ts'
@@ -146,7 +147,10 @@ export class Swarm {
     this.background(host.start())
   }
 
-  /** A machine becomes a member that may hold shards; if it is one, it takes part anew. returns false if it is off. */
+  /**
+   * A machine becomes a member that may hold shards; if it is one, it takes part anew. returns
+   * false if it is off.
+   */
   admit(host: Host): boolean {
     const { peer, zone, node } = host
     if (node === undefined) return false
@@ -175,7 +179,10 @@ export class Swarm {
     this.#submit({ kind: 'remove', peer })
   }
 
-  /** Every member has all entries up to this stamp, and this host all that a member said before it had them. */
+  /**
+   * Every member has all entries up to this stamp, and this host all that a member said before it
+   * had them.
+   */
   stableStamp({ log }: Host): number {
     const members = this.hosts.filter(({ peer }) => this.everything.member(peer) !== undefined)
     const isHeardOut = members.every(({ peer, log: own }) => log.countOf(peer) >= own.countOf(peer))

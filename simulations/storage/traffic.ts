@@ -1,5 +1,5 @@
-// What crosses the network for upkeep: shards fetched whole, shards given to others, and leaves that prove what is held.
-// A shard counts as one, whatever its length.
+// What crosses the network for upkeep: shards fetched whole, shards given to others, and leaves
+// that prove what is held. A shard counts as one, whatever its length.
 import { hasCode } from '../../protocol/errors.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import type { ShardRange } from '../../node/peers/shards.ts'

@@ -1,9 +1,10 @@
-// What is truly on the disks, told by every write to the machines' indexes and by what the run does to the machines:
-// which shard is whole where, when each was lost and why. From this alone it is said whether a loss is the fault of the
-// code. A shard of a stripe counts as lost while no machine that is not dead for good has it whole.
+// What is truly on the disks, told by every write to the machines' indexes and by what the run does
+// to the machines: which shard is whole where, when each was lost and why. From this alone it is
+// said whether a loss is the fault of the code. A shard of a stripe counts as lost while no machine
+// that is not dead for good has it whole.
 //
-// A stripe that can no longer be read is excused only if more than m of its shards were lost, each of them so recently
-// that it could not have been repaired yet (repairMs of its cause).
+// A stripe that can no longer be read is excused only if more than m of its shards were lost, each
+// of them so recently that it could not have been repaired yet (repairMs of its cause).
 import {
   decodePointers,
   prefixRange,
@@ -18,7 +19,10 @@ import type { Code } from '../../protocol/placement/redundancy.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
 import type { SimulatedKv } from '../kv.ts'
 
-/** failure: its machine is gone. rot: a bit flipped. lie: its machine lied. never: it was not placed. */
+/**
+ * failure: its machine is gone. rot: a bit flipped. lie: its machine lied. never: it was not
+ * placed.
+ */
 export type Cause = 'failure' | 'rot' | 'lie' | 'never' | 'dropped'
 
 export interface TruthOptions {
@@ -31,7 +35,10 @@ export interface TruthOptions {
   readonly onLost: (stripe: StripeId) => void
   /** Given a CheckError when something is the fault of the code. */
   readonly onBreach: (error: CheckError) => void
-  /** A damaged shard is elsewhere on the disk now: moved as it was, or put anew. Whoever looks calls mend() if it is whole. */
+  /**
+   * A damaged shard is elsewhere on the disk now: moved as it was, or put anew. Whoever looks calls
+   * mend() if it is whole.
+   */
   readonly onMoved: (peer: PeerId, stripe: StripeId, index: number) => void
 }
 
@@ -128,7 +135,10 @@ export class Truth {
     return this.#stripes.get(stripe)?.isLost === true
   }
 
-  /** It has the shard whole, or in its trash, from where it comes back; or had it and did not give it up by itself. */
+  /**
+   * It has the shard whole, or in its trash, from where it comes back; or had it and did not give
+   * it up by itself.
+   */
   wasGiven(peer: PeerId, stripe: StripeId, index: number): boolean {
     const known = this.#stripes.get(stripe)
     const { trash, isHonest } = this.#machine(peer)
@@ -243,8 +253,8 @@ export class Truth {
     known.betrayed[index]?.delete(peer)
     if (known.whole[index]?.delete(peer) !== true || !known.isPromised) return
     if (known.whole[index].size > 0) return
-    // Whoever else was given it may have lost it meanwhile, unknown to this one; what it puts into the trash before it
-    // hears that it is its own comes back when it does.
+    // Whoever else was given it may have lost it meanwhile, unknown to this one; what it puts into
+    // the trash before it hears that it is its own comes back when it does.
     if (known.betrayed[index]?.size === 0 && !this.#options.isAscribed(stripe, index))
       this.#options.onBreach(
         new CheckError(

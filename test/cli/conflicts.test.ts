@@ -1,4 +1,5 @@
-// `shoal conflicts`: how conflicts look to people and to programs, with commands that can be copied.
+// `shoal conflicts`: how conflicts look to people and to programs, with commands that can be
+// copied.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoryNode } from './memory-node.ts'

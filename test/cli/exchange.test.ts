@@ -1,5 +1,5 @@
-// `shoal export` and `shoal import` against a node in memory: where files go, what is printed, and what is left after a
-// failure.
+// `shoal export` and `shoal import` against a node in memory: where files go, what is printed, and
+// what is left after a failure.
 import assert from 'node:assert/strict'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

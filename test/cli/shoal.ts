@@ -1,5 +1,5 @@
-// The real command in processes of its own, beside a MemoryNode that this process serves. Each use has its own home and
-// folder, and all of it is gone at its end.
+// The real command in processes of its own, beside a MemoryNode that this process serves. Each use
+// has its own home and folder, and all of it is gone at its end.
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// put and get: what goes in comes out, byte for byte and with mode and time; repeats and interruptions do no harm.
+// put and get: what goes in comes out, byte for byte and with mode and time; repeats and
+// interruptions do no harm.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import {
@@ -289,7 +290,10 @@ class Moving extends MemoryNode {
   }
 }
 
-/** A node that can tell when a file is being written, and whose reads can stop after their first part. */
+/**
+ * A node that can tell when a file is being written, and whose reads can stop after their first
+ * part.
+ */
 class Halting extends MemoryNode {
   halting = false
   readonly #halted = Promise.withResolvers<void>()

@@ -1,4 +1,5 @@
-// The life of a real node as the command runs it: init, up in the foreground and detached, down, and what goes wrong.
+// The life of a real node as the command runs it: init, up in the foreground and detached, down,
+// and what goes wrong.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'

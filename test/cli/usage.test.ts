@@ -1,5 +1,5 @@
-// What the command says of itself, and what it says to those who call it wrongly. help.txt holds the help of every
-// command; with UPDATE=1 in the environment it is written anew.
+// What the command says of itself, and what it says to those who call it wrongly. help.txt holds
+// the help of every command; with UPDATE=1 in the environment it is written anew.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

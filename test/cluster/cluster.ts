@@ -1,5 +1,5 @@
-// Real node processes for tests: one home each in a temp folder, on loopback, run and asked through the command as a
-// person would. Whatever a test started is ended with it.
+// Real node processes for tests: one home each in a temp folder, on loopback, run and asked through
+// the command as a person would. Whatever a test started is ended with it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -176,7 +176,10 @@ export class TestNode {
     return JSON.parse(await this.shoal('--json', ...words)) as Value
   }
 
-  /** Ask the process itself, over its control socket: for what is asked often, a command takes 50 times the CPU. */
+  /**
+   * Ask the process itself, over its control socket: for what is asked often, a command takes 50
+   * times the CPU.
+   */
   async ask<Value>(call: (client: Client) => Promise<Value>): Promise<Value> {
     const client = openClient({ home: this.home })
     try {
@@ -314,7 +317,10 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** Ask until it is so. The state of another process can only be asked for; the test's own timeout is the bound. */
+/**
+ * Ask until it is so. The state of another process can only be asked for; the test's own timeout is
+ * the bound.
+ */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean>,

@@ -1,4 +1,5 @@
-// CAR files between real nodes, by the command: exported, read by another program, imported, and refused.
+// CAR files between real nodes, by the command: exported, read by another program, imported, and
+// refused.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises'

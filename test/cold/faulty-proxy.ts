@@ -1,5 +1,6 @@
-// A server between a client and a real S3 server that passes everything on as it is, but for what a test tells it to
-// spoil. The signature of a request covers its host header, which the proxy leaves alone and the real server takes.
+// A server between a client and a real S3 server that passes everything on as it is, but for what a
+// test tells it to spoil. The signature of a request covers its host header, which the proxy leaves
+// alone and the real server takes.
 import { createServer, request as forward } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,5 +1,6 @@
-// What a tier on an S3 server does when the server, the network, the clock or the credentials fail: it succeeds after
-// trying again, or says clearly what is wrong; nothing is half there, and no secret is told.
+// What a tier on an S3 server does when the server, the network, the clock or the credentials fail:
+// it succeeds after trying again, or says clearly what is wrong; nothing is half there, and no
+// secret is told.
 import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
-// A real S3 server of a test: Ceph's radosgw on a free port of this machine, with its data in a folder of its own. It ends
-// with whoever started it, also if that fails. It is found where the project's papers are, beside the repository.
+// A real S3 server of a test: Ceph's radosgw on a free port of this machine, with its data in a
+// folder of its own. It ends with whoever started it, also if that fails. It is found where the
+// project's papers are, beside the repository.
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

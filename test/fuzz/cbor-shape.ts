@@ -1,6 +1,6 @@
-// Where the items of a CBOR value lie in its bytes, as far as these are one, and the bytes with single items changed: lengths
-// that lie, items that are gone, repeated, nested, or of another type. What is changed keeps its surroundings whole, so
-// that a decoder gets as far as the change.
+// Where the items of a CBOR value lie in its bytes, as far as these are one, and the bytes with
+// single items changed: lengths that lie, items that are gone, repeated, nested, or of another
+// type. What is changed keeps its surroundings whole, so that a decoder gets as far as the change.
 import { concatBytes } from '../../protocol/bytes.ts'
 import type { SeededRandom } from '../../simulations/random.ts'
 
@@ -20,7 +20,9 @@ export interface Item {
   readonly parent: number | undefined
 }
 
-/** The items of the value that begins the bytes, each before those in it; none where it is no value. */
+/**
+ * The items of the value that begins the bytes, each before those in it; none where it is no value.
+ */
 export function itemsOf(bytes: Uint8Array): Item[] {
   const items: Item[] = []
   const open: { index: number; left: number }[] = []

@@ -1,4 +1,5 @@
-// Inputs that are kept, small files by target: each went a way through its decoder that no other did, or broke it once.
+// The inputs of each target that are kept, as small files: each took a path through the decoder
+// that no other did, or broke it once.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

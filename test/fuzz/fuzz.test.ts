@@ -1,5 +1,5 @@
-// Each decoder takes what is kept and what is honest as it should, and a few hundred inputs more. `npm run fuzz` does this for
-// as long as one likes.
+// Each decoder takes what is kept and what is honest as it should, and a few hundred inputs more.
+// `npm run fuzz` does this for as long as one likes.
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

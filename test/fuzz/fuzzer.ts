@@ -1,5 +1,5 @@
-// Inputs for one target without end: of honest ones and those that are kept, changed again and again. One that goes a way
-// which none before went is changed further.
+// Inputs for one target without end: of honest ones and those that are kept, changed again and
+// again. One that goes a way which none before went is changed further.
 import type { SeededRandom } from '../../simulations/random.ts'
 import { pick } from './cbor-shape.ts'
 import { corpusOf } from './corpus.ts'

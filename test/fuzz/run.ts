@@ -1,5 +1,6 @@
-// npm run fuzz: every decoder of what others send, or one, with inputs of all kinds, each for its share of the time. What it
-// finds is written to a folder and named. Exit code: 0 nothing found, 1 something was, 2 wrong usage.
+// npm run fuzz: every decoder of what others send, or one, with inputs of all kinds, each for its
+// share of the time. What it finds is written to a folder and named. Exit code: 0 nothing found, 1
+// something was, 2 wrong usage.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

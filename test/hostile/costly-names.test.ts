@@ -1,5 +1,5 @@
-// A writer who makes thousands of things with one name, of one file or on one file: to apply each costs the others as much
-// as any op does, and to list them what is shown.
+// A writer who makes thousands of things with one name, of one file or on one file: to apply each
+// costs the others as much as any op does, and to list them what is shown.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'
@@ -15,7 +15,10 @@ import type { TestNode } from '../cluster/cluster.ts'
 
 const OPS = 8192
 const OPS_PER_ENTRY = 1024
-/** As many ops of any kind cost about 1.5; before they were bounded, these cost ten times that or more. */
+/**
+ * As many ops of any kind cost about 1.5; before they were bounded, these cost ten times that or
+ * more.
+ */
 const CPU_SECONDS_MAX = 5
 
 const id = (number: number): NodeId => number.toString(16).padStart(32, '0') as NodeId

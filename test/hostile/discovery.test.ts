@@ -1,4 +1,5 @@
-// What others say of peers, and of who has what: a node keeps it of members only, and of them within bounds.
+// What others say of peers, and of who has what: a node keeps it of members only, and of them
+// within bounds.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -125,7 +126,10 @@ function randomDigest(): Uint8Array {
   return Buffer.concat([Buffer.from([0x12, 0x20]), randomBytes(32)])
 }
 
-/** ADD_PROVIDER of Kademlia, with its length (https://github.com/libp2p/specs/blob/master/kad-dht/README.md#rpc-messages). */
+/**
+ * ADD_PROVIDER of Kademlia, with its length
+ * (https://github.com/libp2p/specs/blob/master/kad-dht/README.md#rpc-messages).
+ */
 function addProvider(
   key: Uint8Array,
   id: Uint8Array,

@@ -1,5 +1,6 @@
-// A writer that says to have moved a folder before all that others moved, over and over: each time they undo and redo what
-// they did since. After a while what it writes waits, and what others write does not.
+// A writer that says to have moved a folder before all that others moved, over and over: each time
+// they undo and redo what they did since. After a while what it writes waits, and what others write
+// does not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'

@@ -1,5 +1,5 @@
-// A peer of another make: libp2p as it comes, with its services, under any identity. What it says is what libp2p says, and
-// below the streams of a connection any bytes.
+// A peer of another make: libp2p as it comes, with its services, under any identity. What it says
+// is what libp2p says, and below the streams of a connection any bytes.
 import { randomBytes } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'

@@ -1,4 +1,5 @@
-// Who is no member: while a ticket may still be used it reaches the join protocol, and nothing else; without one, nothing.
+// Who is no member: while a ticket may still be used it reaches the join protocol, and nothing
+// else; without one, nothing.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'

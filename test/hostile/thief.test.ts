@@ -1,4 +1,5 @@
-// Who has the disk of a protected home, and not its secret, reads nothing of it: no name, no content, no key.
+// Who has the disk of a protected home, and not its secret, reads nothing of it: no name, no
+// content, no key.
 import assert from 'node:assert/strict'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

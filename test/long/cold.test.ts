@@ -1,5 +1,6 @@
-// The cold tier end to end: six nodes, of which everything goes into a bucket because nobody reads it, is read from there,
-// and is rebuilt on one machine when all six are gone. The bucket is as far away as one of a provider.
+// The cold tier end to end: six nodes, of which everything goes into a bucket because nobody reads
+// it, is read from there, and is rebuilt on one machine when all six are gone. The bucket is as far
+// away as one of a provider.
 import assert from 'node:assert/strict'
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -126,7 +127,9 @@ async function isAllCold(node: TestNode): Promise<boolean> {
   return cold.only > 0 && cold.copied + full + degraded + atRisk + lost === 0
 }
 
-/** What the nodes' stores hold that is neither trash nor given back by compaction nor of the cache. */
+/**
+ * What the nodes' stores hold that is neither trash nor given back by compaction nor of the cache.
+ */
 function heldMib(cluster: TestCluster): Promise<number[]> {
   return Promise.all(
     cluster.nodes.map(async (node) => {

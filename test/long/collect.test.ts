@@ -1,4 +1,5 @@
-// Three real nodes: what is removed gives its space back on every disk, and what is kept stays whole.
+// Three real nodes: what is removed gives its space back on every disk, and what is kept stays
+// whole.
 import assert from 'node:assert/strict'
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// Access control lists by hand: the bytes that acl(5) programs hand to the kernel, and their text as getfacl(1) has it.
+// Access control lists by hand: the bytes that acl(5) programs hand to the kernel, and their text
+// as getfacl(1) has it.
 export const ACCESS = 'system.posix_acl_access'
 export const DEFAULT = 'system.posix_acl_default'
 const VERSION = 2

@@ -1,5 +1,5 @@
-// Writers on a mount whose node is killed: what they were told is durable is there afterwards, and of what they were in
-// the middle of, a stage that they named, and nothing else.
+// Writers on a mount whose node is killed: what they were told is durable is there afterwards, and
+// of what they were in the middle of, a stage that they named, and nothing else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -38,7 +38,9 @@ class Ledger {
     return true
   }
 
-  /** What is found is one of the states that the folder may be in, and is what it is in from now on. */
+  /**
+   * What is found is one of the states that the folder may be in, and is what it is in from now on.
+   */
   settle(found: ReadonlyMap<string, string>): void {
     const state = new Map(this.#durable)
     const states = [new Map(state)]

@@ -1,5 +1,6 @@
-// Extended attributes, access control lists and special files: on the mount of a real node, and the same cases on the
-// file system of the temporary folder, to try the cases themselves; then what a second node sees of them.
+// Extended attributes, access control lists and special files: on the mount of a real node, and the
+// same cases on the file system of the temporary folder, to try the cases themselves; then what a
+// second node sees of them.
 import assert from 'node:assert/strict'
 import {
   chmodSync,

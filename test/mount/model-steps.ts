@@ -1,5 +1,5 @@
-// The steps of the random test of files, each done to a file of the mount and to its model. What a step is about is
-// drawn first and noted, so that a failure names it.
+// The steps of the random test of files, each done to a file of the mount and to its model. What a
+// step is about is drawn first and noted, so that a failure names it.
 import assert from 'node:assert/strict'
 import {
   closeSync,
@@ -165,7 +165,10 @@ function copy(model: ModelRun): void {
   to.file.write(target, Buffer.from(from.file.content.subarray(position, position + length)))
 }
 
-/** What is said to be a hole reads as zeros; mapped writes are unknown to the file system before they are synced. */
+/**
+ * What is said to be a hole reads as zeros; mapped writes are unknown to the file system before
+ * they are synced.
+ */
 function findHoles(model: ModelRun): void {
   const handle = someHandle(model)
   const { fd, file } = handle

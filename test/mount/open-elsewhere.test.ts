@@ -1,4 +1,5 @@
-// What becomes of open files while others, elsewhere, write to them, remove them, or end their conflicts.
+// What becomes of open files while others, elsewhere, write to them, remove them, or end their
+// conflicts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'

@@ -1,5 +1,5 @@
-// Whatever comes from the kernel, the file system of a real node answers each request once, reports no bug, and is whole
-// afterwards.
+// Whatever comes from the kernel, the file system of a real node answers each request once, reports
+// no bug, and is whole afterwards.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,6 @@
-// Frames as the kernel would send them, and as it never would: each field is what it may be, or what is at the edge of its
-// type, or what something else's number is; then some frames are cut, stretched, or have bits turned.
+// Frames as the kernel would send them, and as it never would: each field is what it may be, or
+// what is at the edge of its type, or what something else's number is; then some frames are cut,
+// stretched, or have bits turned.
 import { OPCODE, ROOT_INODE } from '../../node/mount/drivers/kernel/protocol.ts'
 import type { SeededRandom } from '../../simulations/random.ts'
 
@@ -125,7 +126,8 @@ export class Known {
 }
 
 function keep(numbers: number[], number: number): void {
-  // A name that is not there has inode 0; and some content looks like an answer that gives out something.
+  // A name that is not there has inode 0; and some content looks like an answer that gives out
+  // something.
   if (number === 0 || number > 1e6) return
   numbers.push(number)
   // The first is always good for something.

@@ -1,4 +1,5 @@
-// Records written item by item are the bytes of the one DAG-CBOR form, and reading throws nothing but 'corrupt'.
+// Records written item by item are the bytes of the one DAG-CBOR form, and reading throws nothing
+// but 'corrupt'.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

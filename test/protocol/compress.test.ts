@@ -1,4 +1,5 @@
-// Frames from others: one whole frame within its bounds is taken, whoever made it; nothing else is, and finding that out is cheap.
+// Frames from others: one whole frame within its bounds is taken, whoever made it; nothing else is,
+// and finding that out is cheap.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'

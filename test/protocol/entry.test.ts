@@ -1,4 +1,5 @@
-// Entries and dots (docs/formats/log.md): golden bytes, who signed what, and every rule a decoder enforces.
+// Entries and dots (docs/formats/log.md): golden bytes, who signed what, and every rule a decoder
+// enforces.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

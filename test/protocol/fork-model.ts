@@ -1,5 +1,5 @@
-// The forked chain of one actor as an explicit tree of entries, and knowledge of it as an explicit set of them, closed
-// under `prev`: what Branches must agree with.
+// The forked chain of one actor as an explicit tree of entries, and knowledge of it as an explicit
+// set of them, closed under `prev`: what Branches must agree with.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'

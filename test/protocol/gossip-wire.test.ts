@@ -1,4 +1,5 @@
-// Heads and beacons (docs/formats/sync.md): sealed to the members, beacons signed, and always within GOSSIP_MAX.
+// Heads and beacons (docs/formats/sync.md): sealed to the members, beacons signed, and always
+// within GOSSIP_MAX.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// Governing acts (docs/formats/membership.md): who may govern, who takes whose role away, and that what comes of them is the
-// same whatever order they came in.
+// Governing acts (docs/formats/membership.md): who may govern, who takes whose role away, and that
+// what comes of them is the same whatever order they came in.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

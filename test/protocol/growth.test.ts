@@ -1,4 +1,5 @@
-// How fast an author may make a log grow: a flood waits, what was written over a long time does not, whenever it comes.
+// How fast an author may make a log grow: a flood waits, what was written over a long time does
+// not, whenever it comes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

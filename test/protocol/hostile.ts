@@ -1,6 +1,7 @@
-// What a peer that lies may send: every prefix and single-byte change of honest bytes, random bytes, and honest CBOR in
-// which any one value is replaced by another of every type and of every awkward size. Not at random where it can be
-// exhaustive: a decoder that trusts one field is found on every run.
+// What a peer that lies may send: every prefix and single-byte change of honest bytes, random
+// bytes, and honest CBOR in which any one value is replaced by another of every type and of every
+// awkward size. Not at random where it can be exhaustive: a decoder that trusts one field is found
+// on every run.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
@@ -49,8 +50,8 @@ const ODD_VALUES: readonly unknown[] = [
 ]
 
 /**
- * Assert that `decode` takes each of `honest`, and of everything made from them either takes it or refuses it with one
- * of `codes`. `cbor`: the bytes are CBOR, so values inside are replaced too.
+ * Assert that `decode` takes each of `honest`, and of everything made from them either takes it or
+ * refuses it with one of `codes`. `cbor`: the bytes are CBOR, so values inside are replaced too.
  */
 export function assertRefusesOnly(
   decode: (bytes: Uint8Array) => unknown,

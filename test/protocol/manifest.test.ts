@@ -1,4 +1,5 @@
-// Nodes of a manifest: what is encoded is decoded, what a peer may send is refused, ends follow from content.
+// Nodes of a manifest: what is encoded is decoded, what a peer may send is refused, ends follow
+// from content.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// Ops (docs/formats/tree.md, docs/formats/membership.md): golden bytes of every kind, and every bound of their decoder.
+// Ops (docs/formats/tree.md, docs/formats/membership.md): golden bytes of every kind, and every
+// bound of their decoder.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The tree of records whose root follows from the records alone. Keys of about 900 bytes make trees of three levels from
-// a few hundred records.
+// The tree of records whose root follows from the records alone. Keys of about 900 bytes make trees
+// of three levels from a few hundred records.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

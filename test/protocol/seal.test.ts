@@ -136,7 +136,8 @@ describe('seal', () => {
       const plain = openChunk(keysOf({}), { ...ref, length: TEXT.length }, bytes)
       assert.equal(Buffer.compare(plain, TEXT), 0)
     }
-    // Under one key the XOR of two ciphertexts is that of the messages, which both begin with the magic of zstd.
+    // Under one key the XOR of two ciphertexts is that of the messages, which both begin with the
+    // magic of zstd.
     const [one, other] = sealed.map(({ bytes }) => toHex(bytes.subarray(16, 20)))
     assert.notEqual(one, other)
   })

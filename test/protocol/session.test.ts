@@ -1,4 +1,5 @@
-// Session tokens (docs/formats/sync.md): golden text, bounds, and two are merged to what both have seen.
+// Session tokens (docs/formats/sync.md): golden text, bounds, and two are merged to what both have
+// seen.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

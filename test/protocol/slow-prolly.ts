@@ -1,4 +1,5 @@
-// The tree of docs/formats/checkpoint.md again: built from all records at once, as the page says, without regard to cost.
+// The tree of docs/formats/checkpoint.md again: built from all records at once, as the page says,
+// without regard to cost.
 import { fromByteString, fromHex, toHex } from '../../protocol/bytes.ts'
 import { blake3Keyed, deriveKey, keyedHasher } from '../../protocol/hash.ts'
 import type { ByteString } from '../../protocol/bytes.ts'

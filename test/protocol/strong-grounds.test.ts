@@ -1,4 +1,5 @@
-// What a voter may accept, whom it lets propose, and who is in office: what others say does not change that.
+// What a voter may accept, whom it lets propose, and who is in office: what others say does not
+// change that.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -219,7 +220,10 @@ describe('turns', () => {
   const [one, two] = [ALICE.peer, BOB.peer]
   const at = (ms: number): Instant => ms as Instant
 
-  /** Of so many promises a second, all the time, how many of another get this long without one between? */
+  /**
+   * Of so many promises a second, all the time, how many of another get this long without one
+   * between?
+   */
   function servedBeside(everyMs: number, neededMs: number): number {
     const turns = new Turns(at(0))
     let since: number | undefined

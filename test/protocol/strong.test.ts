@@ -1,4 +1,5 @@
-// One voter, what a proposer makes of the answers of several, and the messages between them (docs/formats/strong.md).
+// One voter, what a proposer makes of the answers of several, and the messages between them
+// (docs/formats/strong.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The acceptance suite of the disk seam (node/world/world.ts), run against every implementation. The home folder
-// itself is ''.
+// The acceptance suite of the disk seam (node/world/world.ts), run against every implementation.
+// The home folder itself is ''.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, toByteString, utf8 } from '../../protocol/bytes.ts'

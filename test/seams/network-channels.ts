@@ -8,7 +8,10 @@ import { bytesOf, echo, PROTOCOL, rejects, scenario } from './network-swarm.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { Open } from './network-swarm.ts'
 
-/** How far a sender may be ahead of a reader that does not read: windows and buffers, but never the whole transfer. */
+/**
+ * How far a sender may be ahead of a reader that does not read: windows and buffers, but never the
+ * whole transfer.
+ */
 const AHEAD_MAX: number = 32 * MIB
 
 /** Declares them for one implementation. */

@@ -1,4 +1,5 @@
-// The acceptance suite of the object tier seam (node/world/world.ts), run against every implementation.
+// The acceptance suite of the object tier seam (node/world/world.ts), run against every
+// implementation.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../protocol/bytes.ts'

@@ -1,4 +1,5 @@
-// The shard map of the storage simulation says what that of a node says: node/shard-map/stripe-table.ts, for the same ops.
+// The shard map of the storage simulation says what that of a node says:
+// node/shard-map/stripe-table.ts, for the same ops.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { assertNever } from '../../protocol/errors.ts'

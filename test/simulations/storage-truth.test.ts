@@ -11,7 +11,9 @@ const PEERS = ['a', 'b', 'c', 'd', 'e', 'f'] as PeerId[]
 const [A, B, C, D, E] = PEERS as [PeerId, PeerId, PeerId, PeerId, PeerId]
 const STRIPE = stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, new Uint8Array(32)))
 
-/** A stripe of 3+2 on five of six machines, losses of which are repaired within ten hours, at worst. */
+/**
+ * A stripe of 3+2 on five of six machines, losses of which are repaired within ten hours, at worst.
+ */
 class Case {
   nowMs = 0
   isAscribed = true

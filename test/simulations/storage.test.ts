@@ -1,5 +1,6 @@
-// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and bugs that are put in
-// on purpose are found. Fifty nodes, and all bugs: npm run simulate -- --scenario storage.
+// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and
+// bugs that are put in on purpose are found. Fifty nodes, and all bugs: npm run simulate --
+// --scenario storage.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// What members, and who can write to a cold tier, say of the backups there, and where an admin would have others put theirs.
-// The tier of an attack is its own, and only the founder uses it.
+// What members, and who can write to a cold tier, say of the backups there, and where an admin
+// would have others put theirs. The tier of an attack is its own, and only the founder uses it.
 import { headIdOf, headKey, headsPrefix, sealHead } from '../../../protocol/cold/head.ts'
 import type { HeadContent } from '../../../protocol/cold/head.ts'
 import { parseTierLocation } from '../../../protocol/cold/location.ts'

@@ -1,5 +1,5 @@
-// What a member does with channels: to cost much, to keep others waiting, and to have believed what a reader of messages must
-// refuse.
+// What a member does with channels: to cost much, to keep others waiting, and to have believed what
+// a reader of messages must refuse.
 import { decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -91,7 +91,10 @@ async function beginnings({ liar }: Stage): Promise<readonly (readonly [string, 
   ]
 }
 
-/** Entries of its own that are of no use, one after the other: as they should be, or with other bodies. */
+/**
+ * Entries of its own that are of no use, one after the other: as they should be, or with other
+ * bodies.
+ */
 export function uselessEntries(
   liar: Liar,
   count: number,

@@ -1,4 +1,5 @@
-// What who was removed, or is a member of another volume of the same nodes, may try. The liar tells it all that it knows.
+// What who was removed, or is a member of another volume of the same nodes, may try. The liar tells
+// it all that it knows.
 import type { VolumeId } from '../../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import {

@@ -1,4 +1,5 @@
-// What a member does to the locks of others: it speaks for their sessions, or takes more than its share.
+// What a member does to the locks of others: it speaks for their sessions, or takes more than its
+// share.
 import { toHex } from '../../../protocol/bytes.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import { SHORT_ID_BYTES, hexId } from '../../../protocol/ids.ts'
@@ -69,7 +70,9 @@ function sessionOf({ random }: Stage): string {
   return toHex(random.bytes(SHORT_ID_BYTES))
 }
 
-/** The liar, at the victim, which votes, after the lease for which voters in office anew are silent. */
+/**
+ * The liar, at the victim, which votes, after the lease for which voters in office anew are silent.
+ */
 async function lockerOf(stage: Stage, office: Office): Promise<Locker> {
   const channel = await stage.liar.channel(stage.victim.peer, LOCK_PROTOCOL)
   const locker = new Locker(stage, channel, office)

@@ -15,7 +15,9 @@ export async function giveAll({ honest, liar }: Stage, entries: readonly Entry[]
     await liar.exchange(peer, [{ kind: 'entries', entries }]).catch(() => undefined)
 }
 
-/** An op of its own under every grant that there may be, as a governing entry and as a plain one. */
+/**
+ * An op of its own under every grant that there may be, as a governing entry and as a plain one.
+ */
 async function giveUnderAll(stage: Stage, op: Op): Promise<void> {
   const { liar } = stage
   const { membership, id } = liar.volume

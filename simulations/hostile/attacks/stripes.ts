@@ -29,7 +29,9 @@ import {
 const LET_GO_MS: number = 70 * MINUTE_MS
 const BEAT_MS: number = 10 * SECOND_MS
 const ROOM: number = 2 ** 50
-/** More than a holder takes of one that tells nobody of them; and how many it hands over at once. */
+/**
+ * More than a holder takes of one that tells nobody of them; and how many it hands over at once.
+ */
 const SHARDS = 4200
 const HANDS = 16
 const PIECE = 4000

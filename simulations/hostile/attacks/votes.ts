@@ -1,5 +1,5 @@
-// What a member does to strong calls: it asks voters for promises, has them accept values, or is a voter that lies. After
-// each of these the voters still make one sequence.
+// What a member does to strong calls: it asks voters for promises, has them accept values, or is a
+// voter that lies. After each of these the voters still make one sequence.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { BALLOT_MAX } from '../../../protocol/limits.ts'
 import { encodeEntry } from '../../../protocol/log/entry.ts'

@@ -1,4 +1,5 @@
-// Checkpoints: made at stable cuts, the same on all, and enough to start from (docs/formats/checkpoint.md).
+// Checkpoints: made at stable cuts, the same on all, and enough to start from
+// (docs/formats/checkpoint.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { announce, governedHere } from '../../../node/checkpoint/announcement.ts'

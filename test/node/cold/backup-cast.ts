@@ -1,4 +1,5 @@
-// Two writers of a volume whose namespace goes into a tier in memory, and a machine that has nothing but the tier and a key.
+// Two writers of a volume whose namespace goes into a tier in memory, and a machine that has
+// nothing but the tier and a key.
 import assert from 'node:assert/strict'
 import { restoreNamespace } from '../../../node/checkpoint/restore.ts'
 import type { SecurityEvent } from '../../../node/observe/security.ts'

@@ -1,5 +1,5 @@
-// Pins to cold tiers, on simulated machines: what is below goes there at once, and what comes later; who puts it; what
-// becomes of it when that node is away, or the tier.
+// Pins to cold tiers, on simulated machines: what is below goes there at once, and what comes
+// later; who puts it; what becomes of it when that node is away, or the tier.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, KIB, MINUTE_MS } from '../../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// Which stripes are to go into a tier, and whose work that is; and which reads are worth an entry of the log.
+// Which stripes are to go into a tier, and whose work that is; and which reads are worth an entry
+// of the log.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS } from '../../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// What is given up once a tier holds a stripe: never before that is stable, and never more than the floor allows.
+// What is given up once a tier holds a stripe: never before that is stable, and never more than the
+// floor allows.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
@@ -27,7 +28,10 @@ interface Outcome {
   readonly waiting: number
 }
 
-/** Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier has, and how many wait. */
+/**
+ * Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier
+ * has, and how many wait.
+ */
 async function settle(
   map: ColdMap,
   { self = 'd', found = 'shown', needed = '', kept = [], stableMs = STABLE_MS }: Around = {},

@@ -1,4 +1,5 @@
-// Packs on their way into a tier: what is said to be there was read back from there, whatever went wrong before.
+// Packs on their way into a tier: what is said to be there was read back from there, whatever went
+// wrong before.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

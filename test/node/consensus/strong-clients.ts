@@ -72,7 +72,10 @@ export function registerOf(
   return { register, voters: () => office.voters, learn }
 }
 
-/** One node that reads and writes until its time is over, or it is killed and another run takes its place. */
+/**
+ * One node that reads and writes until its time is over, or it is killed and another run takes its
+ * place.
+ */
 export class Client {
   readonly #cloud: Cloud
   readonly #peer: PeerId

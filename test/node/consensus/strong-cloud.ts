@@ -1,5 +1,6 @@
-// Voters of one register on a network that loses, doubles and overtakes messages, with crashes. The log
-// is what they accepted: each entry knows the one that it came after. Every statement that a voter made is kept.
+// Voters of one register on a network that loses, doubles and overtakes messages, with crashes. The
+// log is what they accepted: each entry knows the one that it came after. Every statement that a
+// voter made is kept.
 import assert from 'node:assert/strict'
 import { toByteString, toHex, utf8 } from '../../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
@@ -42,7 +43,9 @@ const IDENTITIES: ReadonlyMap<PeerId, Identity> = new Map(
 )
 /** Who never votes. */
 export const MALLORY: PeerId = [...IDENTITIES.keys()][5] as PeerId
-/** Five peers; by how many of them are voters a run begins with the first three, and may move on. */
+/**
+ * Five peers; by how many of them are voters a run begins with the first three, and may move on.
+ */
 export const PEERS: Voters = makeVoters([...IDENTITIES.keys()].slice(0, 5))
 export const FIRST: Voters = PEERS.slice(0, 3)
 export const FIRST_OFFICE: Office = {

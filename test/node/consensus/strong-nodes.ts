@@ -1,5 +1,6 @@
-// Members of one volume on simulated machines, each with the parts that strong consistency needs: the volume, this
-// node's vote, and the wire. Logs are exchanged only when a part asks for it, in one step.
+// Members of one volume on simulated machines, each with the parts that strong consistency needs:
+// the volume, this node's vote, and the wire. Logs are exchanged only when a part asks for it, in
+// one step.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { nameFromText, nameText } from '../../../protocol/op/names.ts'

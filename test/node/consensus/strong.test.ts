@@ -286,7 +286,10 @@ async function disturb(
   if (random.chance(0.4)) group.network.heal()
 }
 
-/** Each number once, none left out but those whose taker knows no end, and later ones to whom began later. */
+/**
+ * Each number once, none left out but those whose taker knows no end, and later ones to whom began
+ * later.
+ */
 function checkNumbers(
   taken: readonly { readonly number: number; readonly startMs: number; readonly endMs: number }[],
   count: number,

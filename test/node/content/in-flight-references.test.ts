@@ -6,7 +6,9 @@ import { InFlightReferences } from '../../../node/content/in-flight-references.t
 import type { Lease } from '../../../node/content/in-flight-references.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 
-/** One step of some operations: begin, end the n-th that is open, touch a chunk, or a survey begins. */
+/**
+ * One step of some operations: begin, end the n-th that is open, touch a chunk, or a survey begins.
+ */
 type Step =
   | { readonly kind: 'begin' }
   | { readonly kind: 'survey' }

@@ -1,4 +1,5 @@
-// Walks through manifests: each node once, sums as if each were listed as often as it is, and an end to all that is false.
+// Walks through manifests: each node once, sums as if each were listed as often as it is, and an
+// end to all that is false.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeManifestNode, endsNode } from '../../../protocol/chunk/manifest.ts'

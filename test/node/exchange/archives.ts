@@ -1,4 +1,5 @@
-// Archives made and taken by nodes on simulated machines, and by Helia, the IPFS implementation that reads what we write.
+// Archives made and taken by nodes on simulated machines, and by Helia, the IPFS implementation
+// that reads what we write.
 import assert from 'node:assert/strict'
 import { car } from '@helia/car'
 import { unixfs } from '@helia/unixfs'

@@ -1,5 +1,5 @@
-// What a node exports is what IPFS makes of the same files: the same roots, and blocks that Helia reads. What Helia
-// makes, a node imports.
+// What a node exports is what IPFS makes of the same files: the same roots, and blocks that Helia
+// reads. What Helia makes, a node imports.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, utf8 } from '../../../protocol/bytes.ts'

@@ -248,7 +248,10 @@ const COLLECTIONS = 3
 const DISTURBANCES = 6
 const EXPECTED = ['ENOENT', 'stopped', 'chunk-unavailable'] as const
 
-/** Of each node, all at the same time: writes of few contents, so that many are written again while they die. */
+/**
+ * Of each node, all at the same time: writes of few contents, so that many are written again while
+ * they die.
+ */
 async function doAnything(
   { nodes, clock, network }: Members,
   seed: number,

@@ -1,4 +1,5 @@
-// Pins on simulated machines: the redundancy class of a folder, for what is in it and for what comes.
+// Pins on simulated machines: the redundancy class of a folder, for what is in it and for what
+// comes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// A member that makes the log grow faster than its role has to: its entries wait, and nobody else's do.
+// A member that makes the log grow faster than its role has to: its entries wait, and nobody else's
+// do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'
@@ -18,7 +19,9 @@ import type { Entry } from '../../../protocol/log/entry.ts'
 /** Of these a reader may write so many at once. */
 const OF_A_BURST = 29
 
-/** So many entries of a member, of 140 KiB each, durable there: it says who it is, as anybody may. */
+/**
+ * So many entries of a member, of 140 KiB each, durable there: it says who it is, as anybody may.
+ */
 async function flood({ volume, identity }: Replica, count: number): Promise<Entry[]> {
   const before = volume.actors.get(volume.actor)?.seq ?? 0
   const text = 'x'.repeat(255)

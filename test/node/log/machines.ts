@@ -1,4 +1,5 @@
-// Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state anew where that is needed.
+// Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state
+// anew where that is needed.
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { examine } from '../../../node/checkpoint/announcement.ts'
@@ -215,7 +216,10 @@ export function fetchCheckpoint(
   return client.fetch(to.volume, from.identity.peer, examine)
 }
 
-/** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
+/**
+ * Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and
+ * drop their logs.
+ */
 export async function checkpoint(
   maker: Machine,
   ...others: readonly Machine[]

@@ -1,5 +1,5 @@
-// How a volume takes ops and makes them durable: a bad op has no effect, a good one reaches every replica, and nothing
-// leaves before its commit.
+// How a volume takes ops and makes them durable: a bad op has no effect, a good one reaches every
+// replica, and nothing leaves before its commit.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

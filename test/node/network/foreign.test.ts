@@ -252,7 +252,10 @@ function rawSocket(network: Libp2pNetwork): Socket {
   return socket
 }
 
-/** What a libp2p peer writes to choose an encrypter. https://github.com/multiformats/multistream-select */
+/**
+ * What a libp2p peer writes to choose an encrypter.
+ * https://github.com/multiformats/multistream-select
+ */
 function hello(protocol: string): string {
   const lines = ['/multistream/1.0.0', protocol].filter((line) => line !== '')
   return lines.map((line) => `${String.fromCharCode(line.length + 1)}${line}\n`).join('')

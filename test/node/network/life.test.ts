@@ -22,7 +22,10 @@ import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import type { PeerId } from '../../../protocol/ids.ts'
 
-/** A peer that is gone must be seen to be gone within this; loopback tells at once, a loaded machine later. */
+/**
+ * A peer that is gone must be seen to be gone within this; loopback tells at once, a loaded machine
+ * later.
+ */
 const SOON_MS = 3_000
 
 describe('the life of a network', () => {

@@ -1,4 +1,5 @@
-// Networks and foreign peers on 127.0.0.1 for one test each: all of it ends with the test, also when that fails.
+// Networks and foreign peers on 127.0.0.1 for one test each: all of it ends with the test, also
+// when that fails.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its volume knows what a test
-// tells it: members, who may store, stripes and their holders.
+// A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its
+// volume knows what a test tells it: members, who may store, stripes and their holders.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nextHlc } from '../../../protocol/clock/hlc.ts'

@@ -1,5 +1,5 @@
-// Nodes that each look after the stripes of one volume, in one process: stores of their own, one shard map that all see at
-// once, calls instead of a network, and time that stands still.
+// Nodes that each look after the stripes of one volume, in one process: stores of their own, one
+// shard map that all see at once, calls instead of a network, and time that stands still.
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'

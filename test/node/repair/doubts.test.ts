@@ -1,4 +1,5 @@
-// What others say that is not held is asked of the holder; and what this node does not believe, again once more is said.
+// What others say that is not held is asked of the holder; and what this node does not believe,
+// again once more is said.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { KIB } from '../../../protocol/units.ts'
@@ -42,7 +43,10 @@ describe('what is said not to be held', () => {
   })
 })
 
-/** A peer with a shard of the stripe that looks into what is said of another, whom the map ascribes the first. */
+/**
+ * A peer with a shard of the stripe that looks into what is said of another, whom the map ascribes
+ * the first.
+ */
 async function doubting(swarm: ShardSwarm): Promise<{
   doubted: Doubts
   map: PlainMap

@@ -1,4 +1,5 @@
-// A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else writes to it.
+// A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else
+// writes to it.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'

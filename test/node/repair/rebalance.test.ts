@@ -1,4 +1,5 @@
-// Shards move to whom they belong, no more of them than must, and nobody forgets one that another does not have.
+// Shards move to whom they belong, no more of them than must, and nobody forgets one that another
+// does not have.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'

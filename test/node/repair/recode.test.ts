@@ -1,4 +1,5 @@
-// Stripes follow the code of their class as members come and go, and have at no moment less redundancy than before.
+// Stripes follow the code of their class as members come and go, and have at no moment less
+// redundancy than before.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, toHex } from '../../../protocol/bytes.ts'

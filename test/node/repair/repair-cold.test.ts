@@ -1,4 +1,5 @@
-// Of what lies in a cold tier, as much stays with peers as the volume says, also when those that held it are gone.
+// Of what lies in a cold tier, as much stays with peers as the volume says, also when those that
+// held it are gone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

@@ -1,4 +1,5 @@
-// What a node finds to do: the most urgent first, what is its own only, and nothing before its time.
+// What a node finds to do: the most urgent first, what is its own only, and nothing before its
+// time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'

@@ -1,4 +1,5 @@
-// Scrub of a store on a real disk that is damaged under it: what is found, what the map is told, and what stays.
+// Scrub of a store on a real disk that is damaged under it: what is found, what the map is told,
+// and what stays.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

@@ -1,5 +1,5 @@
-// A node for the tests of scrub: a store on a real disk that a test damages, two peers that can be reached, one volume
-// that it works for and one that has nothing.
+// A node for the tests of scrub: a store on a real disk that a test damages, two peers that can be
+// reached, one volume that it works for and one that has nothing.
 import assert from 'node:assert/strict'
 import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

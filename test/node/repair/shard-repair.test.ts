@@ -1,4 +1,5 @@
-// Lost shards come back on other peers, by whoever's turn it is, and nothing that was not verified counts.
+// Lost shards come back on other peers, by whoever's turn it is, and nothing that was not verified
+// counts.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MINUTE_MS } from '../../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// What one bad writer can do to the log: nothing that jams it or parts the others (docs/formats/log.md#validity).
+// What one bad writer can do to the log: nothing that jams it or parts the others
+// (docs/formats/log.md#validity).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText } from '../../../protocol/op/names.ts'

@@ -1,4 +1,5 @@
-// Members that are removed, and what they wrote that the remover had not seen (docs/formats/membership.md#removal).
+// Members that are removed, and what they wrote that the remover had not seen
+// (docs/formats/membership.md#removal).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { rebuild } from '../../../node/checkpoint/rebuild.ts'

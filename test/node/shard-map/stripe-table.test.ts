@@ -1,5 +1,5 @@
-// The shard map (docs/formats/membership.md, "Shard map"): what ops make of it, in whatever order they come, and what may
-// be forgotten of it.
+// The shard map (docs/formats/membership.md, "Shard map"): what ops make of it, in whatever order
+// they come, and what may be forgotten of it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'

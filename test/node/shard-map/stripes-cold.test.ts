@@ -1,4 +1,5 @@
-// The shard map (docs/formats/membership.md, "Shard map"), of what lies in cold tiers and when it was read.
+// The shard map (docs/formats/membership.md, "Shard map"), of what lies in cold tiers and when it
+// was read.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'

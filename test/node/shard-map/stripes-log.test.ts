@@ -1,5 +1,5 @@
-// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep and forget, and what
-// a writer that comes too late says again.
+// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep
+// and forget, and what a writer that comes too late says again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { compareBytes, utf8 } from '../../../protocol/bytes.ts'
@@ -29,7 +29,9 @@ function headerOf(text: string): Uint8Array {
   return encodeStripeHeader({ k: 1, m: 1, shardBytes: 64, chunks, shardRoots })
 }
 
-/** Log a stripe, of which each of these holds a shard: others than the writer have given receipts. */
+/**
+ * Log a stripe, of which each of these holds a shard: others than the writer have given receipts.
+ */
 async function record(
   by: Replica,
   text: string,

@@ -1,5 +1,5 @@
-// A store that compacts, and empties its trash, on a disk that loses power at every single event: whatever was
-// acknowledged is there and whole, and what the index counts is true.
+// A store that compacts, and empties its trash, on a disk that loses power at every single event:
+// whatever was acknowledged is there and whole, and what the index counts is true.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -43,7 +43,10 @@ test('a crash at any event of a compaction loses nothing that was acknowledged',
   }
 })
 
-/** A life of a store that ends with its `crashAt`-th event, and what is found after it; how many events it had. */
+/**
+ * A life of a store that ends with its `crashAt`-th event, and what is found after it; how many
+ * events it had.
+ */
 async function run(seed: number, crashAt: number): Promise<number> {
   const scheduler = new Scheduler(seed)
   const random = new SeededRandom(seed, 'compaction crash')

@@ -1,4 +1,5 @@
-// Dead records give their space back, on real files, and nobody who reads or writes meanwhile notices.
+// Dead records give their space back, on real files, and nobody who reads or writes meanwhile
+// notices.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// The store on a disk that loses power, tears writes and fails syncs, in virtual time: whatever the moment, what was
-// acknowledged is there and whole.
+// The store on a disk that loses power, tears writes and fails syncs, in virtual time: whatever the
+// moment, what was acknowledged is there and whole.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromByteString } from '../../../protocol/bytes.ts'
@@ -64,7 +64,10 @@ class Outcome {
   failure: unknown
 }
 
-/** Open the store, check all of it, and put chunks until the process is killed or the store has failed. */
+/**
+ * Open the store, check all of it, and put chunks until the process is killed or the store has
+ * failed.
+ */
 async function live(
   components: StoreComponents,
   acknowledged: Set<ChunkId>,

@@ -1,5 +1,5 @@
-// Segment files that somebody cuts or deletes, under a store that runs or is stopped: what is gone is said to be, all
-// else goes on.
+// Segment files that somebody cuts or deletes, under a store that runs or is stopped: what is gone
+// is said to be, all else goes on.
 import assert from 'node:assert/strict'
 import { rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,7 +29,10 @@ async function soundness(store: Store, ids: Iterable<ChunkId>): Promise<Map<Chun
   return found
 }
 
-/** Chunks of three segments, the last one current; a damaged one, and what of the chunks must be gone. */
+/**
+ * Chunks of three segments, the last one current; a damaged one, and what of the chunks must be
+ * gone.
+ */
 async function damaged(
   { home, store }: Opened,
   kind: keyof typeof DAMAGES,

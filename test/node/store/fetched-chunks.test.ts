@@ -1,5 +1,5 @@
-// What was fetched from peers and is kept for the next reader: how much of it, which goes first, and that what is read
-// is what was kept.
+// What was fetched from peers and is kept for the next reader: how much of it, which goes first,
+// and that what is read is what was kept.
 import assert from 'node:assert/strict'
 import { open as openFile, readdir, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

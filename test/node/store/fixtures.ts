@@ -1,4 +1,5 @@
-// What the store's tests share: ids for bytes, homes that are removed, a disk that counts and fails on demand.
+// What the store's tests share: ids for bytes, homes that are removed, a disk that counts and fails
+// on demand.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

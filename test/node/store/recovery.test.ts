@@ -19,7 +19,10 @@ const clock = new SystemClock()
 
 const SEGMENT = 'segments/00000001.seg'
 
-/** A home whose store committed `acknowledged`, then wrote `after` to the segment and crashed before its index did. */
+/**
+ * A home whose store committed `acknowledged`, then wrote `after` to the segment and crashed before
+ * its index did.
+ */
 interface Crashed {
   readonly home: string
   readonly image: KvImage

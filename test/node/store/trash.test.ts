@@ -1,4 +1,5 @@
-// Shards: verified against their stripe's header, put into the trash, brought back, and gone for good.
+// Shards: verified against their stripe's header, put into the trash, brought back, and gone for
+// good.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

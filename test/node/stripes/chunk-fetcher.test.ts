@@ -1,4 +1,5 @@
-// Reading what is no longer here: from the holders of its shards, whoever of them is lost, damaged or lies.
+// Reading what is no longer here: from the holders of its shards, whoever of them is lost, damaged
+// or lies.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'

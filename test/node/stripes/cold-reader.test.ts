@@ -1,4 +1,5 @@
-// Chunks out of tiers: few requests for what lies together, and nothing that is not what it should be.
+// Chunks out of tiers: few requests for what lies together, and nothing that is not what it should
+// be.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { chunkRange, packKey } from '../../../protocol/cold/pack.ts'

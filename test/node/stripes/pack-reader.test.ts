@@ -1,4 +1,5 @@
-// Ranges of an object: right whatever way they are asked for, few requests for those who read on, no needless bytes else.
+// Ranges of an object: right whatever way they are asked for, few requests for those who read on,
+// no needless bytes else.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,6 +1,6 @@
-// Nodes of one volume in one process, for the tests of the data paths: each with a store of its own on a real disk.
-// The first one works, the others hold shards. What crosses the network is a call; who is away, who refuses and whose
-// disk has rotten is as a test says.
+// Nodes of one volume in one process, for the tests of the data paths: each with a store of its own
+// on a real disk. The first one works, the others hold shards. What crosses the network is a call;
+// who is away, who refuses and whose disk has rotten is as a test says.
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
-// The data paths of the first node of a group, over the real shard map and state of a volume but without a log: what a
-// stripe op would tell is applied at once, and durable together with the packer's marks.
+// The data paths of the first node of a group, over the real shard map and state of a volume but
+// without a log: what a stripe op would tell is applied at once, and durable together with the
+// packer's marks.
 import { Cutter, chunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import { makeStamp } from '../../../protocol/clock/dot.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'

@@ -74,7 +74,10 @@ async function syncPair(a: Replica, b: Replica): Promise<[Synced, Synced]> {
   return [one, two]
 }
 
-/** A member, and the same one restored from a copy of its disk that is older than what it wrote, as others did. */
+/**
+ * A member, and the same one restored from a copy of its disk that is older than what it wrote, as
+ * others did.
+ */
 async function restoredMember(): Promise<{
   readonly founder: Replica
   readonly other: Replica

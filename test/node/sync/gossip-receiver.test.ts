@@ -1,5 +1,5 @@
-// What a node makes of gossip: what is new goes on once, garbage is blamed on who delivers it, and never on an honest member
-// that could not know.
+// What a node makes of gossip: what is new goes on once, garbage is blamed on who delivers it, and
+// never on an honest member that could not know.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

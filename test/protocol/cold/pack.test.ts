@@ -1,4 +1,5 @@
-// Packs (docs/formats/cold.md): their bytes, what a public CAR reader finds in them, and where chunks lie.
+// Packs (docs/formats/cold.md): their bytes, what a public CAR reader finds in them, and where
+// chunks lie.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CarReader } from '@ipld/car'

@@ -1,4 +1,5 @@
-// An op costs the same however many names are in its directory, and however old the moves are that it does not concern.
+// An op costs the same however many names are in its directory, and however old the moves are that
+// it does not concern.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'

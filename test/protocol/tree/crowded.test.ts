@@ -1,5 +1,6 @@
-// Trees of which everything is in one place: more things under one name, names of one file, contents of it, and ops on it than
-// one record holds. They are as any others: equal on all that hold the same ops, and nothing is lost.
+// Trees of which everything is in one place: more things under one name, names of one file,
+// contents of it, and ops on it than one record holds. They are as any others: equal on all that
+// hold the same ops, and nothing is lost.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -241,7 +242,9 @@ describe('crowded trees', () => {
   })
 })
 
-/** Everything under each name is found by the name that it has there. returns how many do not show. */
+/**
+ * Everything under each name is found by the name that it has there. returns how many do not show.
+ */
 function checkAllIsFound(site: Site): number {
   const { state, authorName } = site
   const shown = site.entries(ROOT)

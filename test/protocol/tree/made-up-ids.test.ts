@@ -1,5 +1,5 @@
-// What liars write: ids that were made before, and ids and dots that the writer cannot have seen. What several ops make of
-// them is the same on all that hold these, in whatever order they came.
+// What liars write: ids that were made before, and ids and dots that the writer cannot have seen.
+// What several ops make of them is the same on all that hold these, in whatever order they came.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -48,7 +48,10 @@ function of<Item>(items: readonly Item[], at: number): Item {
   return items[at % items.length] ?? assert.fail()
 }
 
-/** Any op that names nothing but what this site has heard of, and ids of its own that others may have made up, too. */
+/**
+ * Any op that names nothing but what this site has heard of, and ids of its own that others may
+ * have made up, too.
+ */
 function opOf(
   site: Site,
   kind: number,
@@ -130,7 +133,10 @@ function lived(steps: Script): Site[] {
   return all
 }
 
-/** All that took part, others that hear of it in other orders, and one that takes late moves at once hold the same. */
+/**
+ * All that took part, others that hear of it in other orders, and one that takes late moves at once
+ * hold the same.
+ */
 function checkAlike(all: readonly Site[], seed: number): void {
   for (const site of all) site.receive(...all)
   const ordered = newSite('ordered')

@@ -1,4 +1,5 @@
-// Forgetting what nobody can speak of any more changes nothing that anybody sees, and is the same on all replicas.
+// Forgetting what nobody can speak of any more changes nothing that anybody sees, and is the same
+// on all replicas.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -317,7 +318,9 @@ describe('moves', () => {
   })
 })
 
-/** A replica that hears of everything in some order, and purges some time after it holds the cut. */
+/**
+ * A replica that hears of everything in some order, and purges some time after it holds the cut.
+ */
 function livePurged(
   sites: readonly Site[],
   cut: Hlc,

@@ -1,4 +1,5 @@
-// Sets kept in records: what a plain set would hold, in order, and the same records however they came about.
+// Sets kept in records: what a plain set would hold, in order, and the same records however they
+// came about.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
