@@ -128,7 +128,8 @@ function record(results: ReadonlyMap<string, Rates>): void {
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
+      `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
   )
   const results = new Map<string, Rates>()
   for (const name of values.only.split(',')) {

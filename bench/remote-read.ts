@@ -117,5 +117,8 @@ async function readAtRandom(reader: TestNode): Promise<string> {
   })
   const each = ((await fetched()) - before) / RANDOM_READS / 1000
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
-  return `${RANDOM_READS} reads of 4 KiB at random: ${took} ms each, for each of which ${each.toFixed(0)} kB were fetched.`
+  return (
+    `${RANDOM_READS} reads of 4 KiB at random: ${took} ms each, ` +
+    `for each of which ${each.toFixed(0)} kB were fetched.`
+  )
 }

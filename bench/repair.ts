@@ -67,7 +67,8 @@ async function measure(mebibytes: number): Promise<void> {
     rows: [{ ...row, baseline }],
     notes: [
       `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. For each byte made anew ` +
-        `${(sent / repaired).toFixed(2)} crossed the network: ${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
+        `${(sent / repaired).toFixed(2)} crossed the network: ` +
+        `${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
         'one node that has a shard of a stripe makes all its lost ones.',
     ],
   })

@@ -78,7 +78,9 @@ const before =
     ? undefined
     : (JSON.parse(readFileSync(values.compare, 'utf8')) as Figures)
 const parts = values.only?.split(',') ?? Object.keys(PARTS)
-const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+const machine =
+  `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
+  `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(machine)

@@ -54,7 +54,8 @@ function linkNode() {
   if (existsSync(join(bin, packaged))) return symlinkSync(packaged, PINNED_NODE)
   if (Number.parseInt(versions.node, 10) < NODE_MAJOR_MIN)
     fail(
-      `there is no Node for ${platform}-${arch} among the packages, and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
+      `there is no Node for ${platform}-${arch} among the packages, ` +
+        `and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
     )
   symlinkSync(execPath, PINNED_NODE)
 }

@@ -1,5 +1,5 @@
-// The network of one run of a simulated node: as the real one over libp2p, but over simulated wires.
-// A peer's id is always true here. Nothing redials by itself, nor dials a discovered peer.
+// The network of one run of a simulated node: as the real one over libp2p, on simulated wires. A
+// peer's id is always true here. Nothing redials by itself, nor dials a discovered peer.
 import { multiaddr } from '@multiformats/multiaddr'
 import { toByteString } from '../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'

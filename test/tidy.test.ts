@@ -43,6 +43,8 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
 const PLAIN = /^(cli|protocol|node)\//
 
 const COLUMNS_MAX = 100
+/** The formatter leaves a string whole, however long: up to here that is easier to search for. */
+const TEXT_COLUMNS_MAX = 120
 
 const WORD_LISTS: readonly string[] = ['.cspell/names.txt', '.cspell/shoal.txt']
 
@@ -111,6 +113,15 @@ test('a docstring, and the head of a file, begin with what the thing is or does'
 test('comments keep to the width that the formatter gives to code', () => {
   const wide = new RegExp(`^(?=\\s*(//|/?\\*)).{${COLUMNS_MAX + 1}}`)
   none(files.flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)))
+})
+
+test('strings that run over that width are broken after a clause, but for patterns and patches', () => {
+  const wide = new RegExp(`^(?!\\s*/.*/[a-z]*,?$).{${TEXT_COLUMNS_MAX + 1}}`)
+  none(
+    files
+      .filter(({ path }) => !/^simulations\/.*mutations\.ts$/.test(path))
+      .flatMap(({ path, text }) => found(path, text, wide, `over ${TEXT_COLUMNS_MAX} columns`)),
+  )
 })
 
 test('only the world, and the config that it is made from, read time and chance', () => {

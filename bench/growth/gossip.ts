@@ -78,7 +78,10 @@ async function seenAt(client: Client, path: string): Promise<number> {
 
 async function memoryOf(nodes: readonly TestNode[]): Promise<string> {
   const peaks = await Promise.all(nodes.map((node) => node.peakBytes()))
-  return `Peak RSS of a node: ${(quantile(peaks, 0.5) / 1e6).toFixed(0)} MB, at most ${(Math.max(...peaks) / 1e6).toFixed(0)} MB.`
+  return (
+    `Peak RSS of a node: ${(quantile(peaks, 0.5) / 1e6).toFixed(0)} MB, ` +
+    `at most ${(Math.max(...peaks) / 1e6).toFixed(0)} MB.`
+  )
 }
 
 /** Starts to count; the function returned gives the share of all CPUs that was idle since. */

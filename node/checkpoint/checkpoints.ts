@@ -296,7 +296,9 @@ export class Checkpoints {
     if (isSame) return
     const at = new Date(hlcMillis(announced.hlc)).toISOString()
     const { author: peer } = announced.proposal ?? {}
-    const message = `the state of this node at ${at} differs from the announced one: it is damaged, or the announcing member lies; the log is kept meanwhile, see "shoal status"`
+    const message =
+      `the state of this node at ${at} differs from the announced one: it is damaged, ` +
+      'or the announcing member lies; the log is kept meanwhile, see "shoal status"'
     volume.events.security.tell({ kind: 'checkpoint-differs', peer, message })
   }
 

@@ -76,7 +76,10 @@ export class VolumeCold {
       cold: hosted.cold,
       stable: () => stableHlc(volume, clock),
       onFalse: (stripe, { tier, pack }) => {
-        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so; this node keeps its copies. Upload it again with "shoal cold push", or check the tier`
+        const message =
+          `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, ` +
+          'though the log says so; this node keeps its copies. ' +
+          'Upload it again with "shoal cold push", or check the tier'
         parts.security?.({ kind: 'cold-false', volume: volume.id, message })
       },
       isNeededHere: (chunk) => packer.isMarked(chunk) || inFlight.has(chunk) || isKept(chunk),

@@ -372,7 +372,8 @@ export class LockClaims {
   #noQuorum({ answered }: { readonly answered: number }): ShoalError {
     const error = new ShoalError(
       'ENOLCK',
-      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of the volume answered, and a majority is required`,
+      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of ` +
+        'the volume answered, and a majority is required',
     )
     this.#say(error)
     return error

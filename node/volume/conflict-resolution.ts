@@ -115,7 +115,8 @@ function checkCanKeep({ path, sides }: Conflict): void {
   if (last?.moveTo === undefined) return
   throw new ShoalError(
     'EISDIR',
-    `${path}: one version is a folder, which cannot be removed this way; to keep both, rename one, such as ${last.path} to ${last.moveTo} (shoal mv)`,
+    `${path}: one version is a folder, which cannot be removed this way; ` +
+      `to keep both, rename one, such as ${last.path} to ${last.moveTo} (shoal mv)`,
   )
 }
 

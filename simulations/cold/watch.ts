@@ -227,7 +227,9 @@ export class ColdWatch {
   #checkLost(node: string, { stripe, index }: LostShard): void {
     if (!this.#union.isLive(stripe) || this.#truth.isOnDisks(stripe)) return
     if (this.#truth.isInTier(stripe)) return this.#sighted('stripe in the tier alone')
-    const what = `${node} lets go of shard ${index} of ${stripe}: ${this.#truth.shardCount(stripe)} are left, and no tier holds it`
+    const what =
+      `${node} lets go of shard ${index} of ${stripe}: ` +
+      `${this.#truth.shardCount(stripe)} are left, and no tier holds it`
     this.#wrong('nothing is dropped before its replacement is durable', what)
   }
 
@@ -236,7 +238,9 @@ export class ColdWatch {
     if (stripes.length === 0) return
     this.#sighted('copy of a chunk let go')
     if (stripes.some((id) => this.#truth.isOnDisks(id) || this.#truth.isInTier(id))) return
-    const what = `${node} lets go of chunk ${chunk} of ${stripes.join()}, of which too few shards are left, and no tier holds it`
+    const what =
+      `${node} lets go of chunk ${chunk} of ${stripes.join()}, ` +
+      'of which too few shards are left, and no tier holds it'
     this.#wrong('nothing is dropped before its replacement is durable', what)
   }
 

@@ -107,7 +107,8 @@ async function withPerformers(
 function describe({ character, role }: HostilePlan, result: HostileResult): string {
   const { attackCount, tamperedCount, fileCount, eventCount, traceHash } = result
   return (
-    `a ${character} (${role}), ${attackCount} attacks, ${tamperedCount} messages tampered with, ${fileCount} files kept, ` +
+    `a ${character} (${role}), ${attackCount} attacks, ` +
+    `${tamperedCount} messages tampered with, ${fileCount} files kept, ` +
     `${eventCount} events, trace ${traceHash.slice(0, 16)}`
   )
 }

@@ -242,7 +242,9 @@ class HostileRun {
       for (const member of this.#cluster.nodes) {
         const role = this.#roleOf(member)
         if (found.get(member.peer) === role) continue
-        const what = `after "${after}" ${node.name} takes ${member.name} for ${found.get(member.peer) ?? 'nobody'}, not ${role}`
+        const what =
+          `after "${after}" ${node.name} takes ${member.name} for ` +
+          `${found.get(member.peer) ?? 'nobody'}, not ${role}`
         throw new CheckError('nobody gains a right', what)
       }
       if (found.size === this.#cluster.nodes.length) continue

@@ -117,7 +117,10 @@ function describeAll(results: readonly YearResult[]): string {
   const repaired = sum(({ repairedCount }) => repairedCount)
   const needless = sum(({ needlessCount }) => needlessCount)
   const lost = sum(({ lostCount }) => lostCount)
-  return `all: ${lost} stripes lost excusably, ${repaired} shards repaired and ${needless} needlessly, ${costOf(results)}`
+  return (
+    `all: ${lost} stripes lost excusably, ${repaired} shards repaired and ${needless} ` +
+    `needlessly, ${costOf(results)}`
+  )
 }
 
 /** What travelled beside what had to. */

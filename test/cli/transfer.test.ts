@@ -138,7 +138,9 @@ describe('put and get', { concurrency: 4 }, () => {
       await writeFile(join(folder, 'tree', 'good'), 'good')
       await shoal('put', 'tree/good', '/tree/both')
       const { code, stderr } = await shoal('put', 'tree', '/tree')
-      const expected = `shoal: /tree/both is a file but tree/both is a folder; remove one of them and try again. The rest was copied.\n`
+      const expected =
+        'shoal: /tree/both is a file but tree/both is a folder; ' +
+        'remove one of them and try again. The rest was copied.\n'
       assert.deepEqual({ code, stderr }, { code: 1, stderr: expected })
       assert.equal((await shoal('cat', '/tree/good')).stdout, 'good')
       const several = await shoal('put', 'none', 'tree/good', 'nothing', '/x')

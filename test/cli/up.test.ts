@@ -69,7 +69,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('detached it returns when the node is ready, keeps what is written over a restart, and down ends it', async () => {
+  test('--detach returns once the node is ready; data survives a restart; down ends it', async () => {
     await withPlace(async ({ start, shoal, json }) => {
       try {
         const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus

@@ -13,7 +13,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 const FILES = 4
 const FILE_MIB = 4
 
-test('data that nobody reads goes into the tier by itself, also when its uploader is killed, and is read through a mount', async (t) => {
+test('cold data is demoted by itself, even if its uploader is killed, and is read through a mount', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')

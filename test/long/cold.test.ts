@@ -108,7 +108,9 @@ test(
       assertSameTree(await digestTree(join(fresh.mountFolder, 'tree')), expected, 'recovered')
       const seconds = (fromMs: number, toMs: number): number => Math.round((toMs - fromMs) / 1000)
       part.diagnostic(
-        `recovered in ${seconds(startedMs, recoveredMs)} s, all read in ${seconds(recoveredMs, performance.now())} s, ${proxy.seen.length - before} requests`,
+        `recovered in ${seconds(startedMs, recoveredMs)} s, ` +
+          `all read in ${seconds(recoveredMs, performance.now())} s, ` +
+          `${proxy.seen.length - before} requests`,
       )
     })
   },

@@ -12,7 +12,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
 const FILE_MIB = 24
 
-test('nine nodes lose three for good, three fresh ones join, three others are lost, and every byte is there', async (t) => {
+test('of nine nodes three are lost for good, three join, three others are lost: every byte is there', async (t) => {
   await using cluster = await TestCluster.start(9)
   const [first, ...others] = cluster.nodes as [TestNode, ...TestNode[]]
   const source = join(cluster.folder, 'source.bin')

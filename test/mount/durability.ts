@@ -49,7 +49,8 @@ class Ledger {
     const [durable = state] = states
     if (!isAllowed)
       assert.fail(
-        `${this.name} lost something:\n${differences(durable, found)}\nin the middle of ${JSON.stringify(this.#stages)}`,
+        `${this.name} lost something:\n${differences(durable, found)}\n` +
+          `in the middle of ${JSON.stringify(this.#stages)}`,
       )
     this.#stages = []
     this.#durable.clear()

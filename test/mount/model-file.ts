@@ -72,6 +72,7 @@ export function assertSame(found: Uint8Array, expected: Uint8Array, title: strin
   while (end > at && found[end - 1] === expected[end - 1]) end--
   const bytes = (of: Uint8Array): string => Buffer.from(of.subarray(at, at + 8)).toString('hex')
   assert.fail(
-    `${title}: ${found.length} bytes for ${expected.length}; from ${at} to ${end}: ${bytes(found)} for ${bytes(expected)}`,
+    `${title}: ${found.length} bytes for ${expected.length}; ` +
+      `from ${at} to ${end}: ${bytes(found)} for ${bytes(expected)}`,
   )
 }

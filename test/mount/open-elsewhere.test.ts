@@ -68,7 +68,7 @@ async function copyOpened(mount: Shared): Promise<{ handle: number; inode: numbe
   return { handle, inode: copy?.inode ?? 0 }
 }
 
-test('who writes without having looked replaces what was there when the file was opened, and nothing else', async () => {
+test('a write without a read replaces the version that was there at open, and no other', async () => {
   const mount = await shared()
   const { fs, inode, rewritten } = mount
   const handle = await fs.open(inode, READ_WRITE)

@@ -50,7 +50,10 @@ export async function makeRepository(folder: string, commits: number): Promise<v
     const content = `${branch} ${n}\n${'a line that many share\n'.repeat(random.below(200))}`
     const who = `committer t <t@example.org> ${1_700_000_000 + n} +0000\n`
     const message = `${branch} ${n}`
-    return `commit refs/heads/${branch}\n${who}data ${message.length}\n${message}\n${from}M 100${n % 9 === 0 ? 755 : 644} inline ${path}\ndata ${content.length}\n${content}\n`
+    return (
+      `commit refs/heads/${branch}\n${who}data ${message.length}\n${message}\n${from}` +
+      `M 100${n % 9 === 0 ? 755 : 644} inline ${path}\ndata ${content.length}\n${content}\n`
+    )
   }
   for (let n = 0; n < commits; n++) {
     child.stdin.write(commit('main', n, ''))

@@ -231,7 +231,7 @@ describe('who was away for longer than it was waited for', () => {
   })
 })
 
-test('entries of a machine restored from a backup, taken before the cut that they missed was known, are said again', async () => {
+test('late entries of a machine restored from a backup older than the cut they missed are rebased', async () => {
   const a = new Machine(await Replica.founder('a'))
   const b = new Machine(await a.replica.member('b'))
   const member = await a.replica.member('restored')

@@ -15,7 +15,7 @@ import { cast, recover, saver } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
 
 describe('heads of backups', () => {
-  test('words of backups are no news: where nothing else is written, nothing is put again, and a look a day is all', async () => {
+  test('announced backups are no reason for a backup: without other writes, one look a day is all', async () => {
     const { a, tier, run } = await cast()
     a.replica.write('one', 'x')
     await run()

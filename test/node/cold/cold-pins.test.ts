@@ -87,7 +87,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('where it was said is away, the next in rank puts it an hour later, and it is not put again when that is back', async () => {
+  test('if the node of the pin is offline, the next in rank uploads an hour later, and only that one', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old'))

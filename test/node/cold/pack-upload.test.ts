@@ -50,7 +50,7 @@ describe('upload', () => {
     assert.equal(tier.objects.size, 2)
   })
 
-  test('one bit that is wrong is found, wherever it is; the object goes, and the next time it is put again', async () => {
+  test('a wrong bit anywhere is found; the object is removed, and uploaded again the next time', async () => {
     const sound = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(sound), stripes, signal)
     const key = `${VOLUME}/packs/${id}.car`

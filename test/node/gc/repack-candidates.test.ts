@@ -36,7 +36,7 @@ describe('repack', () => {
       assert.ok(packs.reduce((sum, { length }) => sum + length, 0) <= STRIPE_DATA_TARGET)
   })
 
-  test('small stripes are merged when there are four, and left alone when there are three or shards lack holders', () => {
+  test('four small stripes are merged; three, or ones whose shards lack holders, are left alone', () => {
     const count = (number: number, holders: MappedStripe['holders']): number => {
       const repacking = new RepackCandidates()
       for (let n = 0; n < number; n++) {

@@ -93,7 +93,7 @@ describe('shards', () => {
     assert.deepEqual(node.map.stripe(STRIPE.id)?.holders, [[SELF], [A], [B]])
   })
 
-  test('one that is ascribed to another goes into the trash after an hour, of an unknown stripe after a day', async (t) => {
+  test('a shard of another node is trashed after an hour, one of an unknown stripe after a day', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     await node.hold(ANOTHER, 0)
@@ -142,7 +142,7 @@ describe('shards', () => {
 })
 
 describe('chunks', () => {
-  test('a damaged copy of what is in a stripe stays until another node gives it: that of others may be no better', async (t) => {
+  test('a damaged copy of a packed chunk stays until a peer sends it: others may be no better', async (t) => {
     const node = await ScrubbedNode.open(t)
     const [{ id, bytes }] = [chunkOf(STRIPE)]
     await node.store.chunks.put(id, bytes)

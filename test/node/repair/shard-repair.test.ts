@@ -149,7 +149,7 @@ describe('repair', () => {
     assert.equal(stripes.size, 1)
   })
 
-  test('the first holder in rank that is online repairs, and the next one only when nothing happens for a while', async (t) => {
+  test('the first online holder in rank repairs, and the next one only if it does nothing', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const rank = rankForGroup(placementGroup(id), swarm.map.candidates()).map(({ peer }) => peer)

@@ -121,7 +121,7 @@ test('what recovery makes durable is written once more: the disk may lack what r
   await store.close()
 })
 
-test('a byte flipped anywhere before the checkpoint is found by the read, not by the start, and costs one chunk', async (t) => {
+test('a byte flipped before the checkpoint is found by a read, not by the start, and costs one chunk', async (t) => {
   const all = [bytesOf(1, 90), bytesOf(2, 70), bytesOf(3, 50)]
   const { home, image, segment } = await crashed(t, all, [])
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, b) => sum + 54 + b.byteLength, 0))

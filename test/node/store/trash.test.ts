@@ -83,7 +83,7 @@ test('a put with verify replaces a damaged shard, and only that', async (t) => {
   await assertCounted(kv)
 })
 
-test('a shard in the trash is not held, keeps its bytes through compaction and restart, and can be brought back', async (t) => {
+test('a shard in the trash is not held, outlives compaction and restart, and can be restored', async (t) => {
   const options = { segmentBytesMax: 6000, reserveBytes: 0 }
   const { disk, clock, kv, store } = await openStore(t, options)
   const stripe = stripeOf(1, 4 * KIB)

@@ -91,7 +91,7 @@ describe('conflicts', () => {
     await assert.rejects(below(anna, 'nothing'), { code: 'ENOENT' })
   })
 
-  test('a folder is never removed by ending a conflict: each side has a free path to move to, which ends it', async () => {
+  test('no folder is removed by ending a conflict: each side can be moved to a free path, which ends it', async () => {
     for (const index of [0, 1]) {
       const [anna, ben] = await three()
       await ben.volumes.describeSelf(ben.volume)
