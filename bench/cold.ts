@@ -43,7 +43,7 @@ const { values } = parseArgs({
   },
 })
 
-/** What one contender did with one work, once a round. */
+/** The figures of one contender at one work, one a round. */
 interface Score {
   readonly upload: Did[]
   readonly check: Did[]

@@ -15,7 +15,7 @@ import type { Row } from './table.ts'
 
 const HOLDERS = 6
 const LOST = 2
-/** Of a MiB each, of which the first byte is waited for. */
+/** Files of a MiB each, of which the first byte is timed. */
 const FIRSTS = 12
 
 const { values } = parseArgs({ options: { mib: { type: 'string', default: '256' } } })

@@ -114,7 +114,7 @@ function format(results: ReadonlyMap<string, Rates>): string {
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
-/** What Shoal's rates are of those of the others. */
+/** Records Shoal's rates as shares of those of the others. */
 function record(results: ReadonlyMap<string, Rates>): void {
   const { mib, files } = values
   for (const [name, rates] of results)

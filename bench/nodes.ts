@@ -90,7 +90,7 @@ export async function measureNodes(
   return { baselineName: 'cp -r', rows, notes: [...notes, `Peak RSS: ${peaks.join(', ')}.`] }
 }
 
-/** Of all files in a folder and below. */
+/** The size of all files in a folder and below. */
 async function bytesIn(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())

@@ -25,7 +25,7 @@ const STRIPE_BYTES: number = 24 * MIB
 /** The best of so many counts: others on the machine can only slow one down. */
 const ROUNDS = 40
 
-/** What of the library is used; sources and targets are bits by shard. */
+/** The part of the library that is used; sources and targets are bits by shard. */
 interface Native {
   readonly create: (k: number, m: number) => object
   readonly encode: (

@@ -78,7 +78,7 @@ async function whole(node: TestNode): Promise<number> {
   return (await node.volume()).stripes.full
 }
 
-/** What the loopback interface has received since the machine started. */
+/** The bytes that the loopback interface has received since the machine started. */
 async function loopbackBytes(): Promise<number> {
   const text = await readFile('/proc/net/dev', 'utf8')
   return Number(/^\s*lo:\s*(\d+)/m.exec(text)?.[1])

@@ -1,9 +1,9 @@
-// What `npm start` and `npm test` run first, on any Node from 20: bring the clone up to date, or do
-// nothing. After it node_modules is what package-lock.json says, each package with the hash there
+// Runs before `npm start` and `npm test`, on any Node from 20: brings the clone up to date, or does
+// nothing. After it node_modules is as package-lock.json says, each package with the hash there
 // (with the pinned Node at node_modules/.bin/node); the WASM kernels are newer than their sources;
 // `npx shoal` finds the command by a link (not by a `bin` in package.json: npx of npm 10 and 11
-// fails on a bin of the folder that it is in); and the bundle in dist/ is of the sources as they
-// are (build-bundle.mjs). No package runs a program of its own. Output goes to stderr.
+// fails on a bin of the folder that it is in); and the bundle in dist/ is made from the present
+// sources (build-bundle.mjs). No package runs a program of its own. Output goes to stderr.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join } from 'node:path'

@@ -20,7 +20,7 @@ export interface CampaignOptions extends RequestOptions {
   readonly seeds: readonly string[]
   readonly jobs: number
   readonly mutation?: string | undefined
-  /** What npm run simulate needs beside the seed to repeat a run. */
+  /** The arguments of npm run simulate that repeat a run, besides the seed. */
   readonly repeat: string
   readonly shrinks: boolean
 }

@@ -24,13 +24,13 @@ export class SimulatedChannel implements Channel {
   readonly #end: LinkEnd
   readonly #pipe: Pipe
   #remote: SimulatedChannel | undefined
-  /** Of frames that come. */
+  /** The longest frame to accept. */
   readonly #frameMax: number
   /** Frames that wait for room; undefined is the end of our side. */
   readonly #sending = new WaitingLine<Uint8Array | undefined, void>()
   readonly #receiving = new WaitingLine<void, Uint8Array | undefined>()
   readonly #inbox: Uint8Array[] = []
-  /** Of frames on their way to us or in the inbox. */
+  /** Bytes of frames on their way to this end, or in the inbox. */
   #unreadBytes = 0
   #closing = false
   #endSent = false
@@ -104,7 +104,7 @@ export class SimulatedChannel implements Channel {
     )
   }
 
-  /** What came is forgotten, and both ends are told. */
+  /** Discards all that was received, and tells both ends. */
   #breakOff(error: Error): void {
     if (this.#broken !== undefined || this.#finished) return
     this.#inbox.length = 0

@@ -1,6 +1,6 @@
-// What must be true of a cluster that was left alone with all its nodes up and connected: every
-// node has the same log and shows the same tree, all stripes are full, and every content can be
-// read, and is what was written.
+// The checks of a cluster that was left alone with all its nodes up and connected: every node has
+// the same log and shows the same tree, all stripes are full, and every content can be read, and is
+// as it was written.
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'
@@ -16,7 +16,7 @@ import type { Clock } from '../node/world/world.ts'
 
 /** Equal logs at so many looks in a row are quiet. */
 const LOOKS_QUIET = 3
-/** What is archived is back after this, and so often it may be that more of it is. */
+/** How long an archived object takes to be restored, and how often more of them may have to be. */
 const RESTORED_MS: number = 13 * HOUR_MS
 const ARCHIVED_MAX = 5
 
@@ -137,7 +137,7 @@ export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void>
   }
 }
 
-/** What a node says of the volume. */
+/** The status of the volume at a node. */
 export async function statusOf(node: ClusterNode): Promise<VolumeInfo> {
   return await node.ask(async (api) => {
     const [volume] = await api.listVolumes()

@@ -98,7 +98,7 @@ export function instant(clock: Clock): Clock {
   }
 }
 
-/** What setTimeout makes of a delay (Node documentation, "setTimeout"). */
+/** The delay that setTimeout makes of another (Node documentation, "setTimeout"). */
 function timerDelay(delayMs: number): number {
   return Math.max(1, Math.trunc(delayMs))
 }

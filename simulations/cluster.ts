@@ -29,7 +29,7 @@ const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }
 const CLOCK_OFFSET_MS = 2000
 const CLOCK_DRIFT_PPM = 100
 const MOUNT_FOLDER = '/mount'
-/** Of the one cold tier: what volumes call it, and where it is. */
+/** The name and location of the one cold tier. */
 export const TIER_NAME = 'attic'
 export const TIER_URL = 's3://simulated/tier'
 const TIER_LOCATION = parseTierLocation(TIER_URL)
@@ -54,7 +54,7 @@ export class Cluster {
   readonly network: SimulatedNetwork
   /** The cold tiers that all nodes reach. */
   readonly cold: ColdStores = new ColdStores()
-  /** Of whoever conducts the run: true time. */
+  /** The clock of the simulation itself: true time. */
   readonly clock: Clock
   readonly nodes: readonly ClusterNode[]
   readonly #options: ClusterOptions

@@ -35,7 +35,7 @@ export class Connections {
     return this.#members.get(peer)
   }
 
-  /** Of a peer, whatever it is. */
+  /** The links of a peer, member or stranger. */
   of(peer: PeerId): readonly LinkEnd[] {
     return this.all().filter((end) => end.peer === peer)
   }
@@ -92,7 +92,7 @@ export class Connections {
     this.#strangers.get(peer)?.drop('it is a member by now')
   }
 
-  /** Who became a member connects anew; what it is being told may still end. */
+  /** Makes a new member connect anew; messages under way to it may still end. */
   #promote(end: LinkEnd): void {
     if (end.channels.size === 0) end.drop('it is a member by now')
     else this.#dropLater(end, PROMOTED_MS)

@@ -93,7 +93,7 @@ export class DiskImage {
     this.#change({ from: path, to: undefined, entry: this.open(path, 'read') })
   }
 
-  /** What a sync of `folder` that begins now covers. throws ENOENT. */
+  /** The name changes that a sync of `folder` covers if it begins now. throws ENOENT. */
   coveredBySync(folder: string): readonly NameChange[] {
     this.#needFolder(folder)
     return this.#unsynced.filter(({ from, to }) => isIn(folder, from) || isIn(folder, to))
@@ -105,7 +105,7 @@ export class DiskImage {
     this.#unsynced = this.#unsynced.filter((change) => !covered.has(change))
   }
 
-  /** What a power loss leaves. */
+  /** The image after a power loss. */
   crash(random: SeededRandom, sightings: Sightings): DiskImage {
     const names = new Map(this.#durable)
     for (const change of this.#unsynced) if (random.chance(0.5)) apply(names, change)
@@ -119,7 +119,7 @@ export class DiskImage {
     return new DiskImage(kept)
   }
 
-  /** What the next process finds when this one was killed but the machine stays up. */
+  /** The image after the process was killed while the machine stays up. */
   survive(random: SeededRandom): DiskImage {
     const survivors = new Map<Inode, Inode>()
     const survivor = (entry: Entry): Entry => {

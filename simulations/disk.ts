@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from '../node/world/world.ts'
 
 export interface DiskOptions {
   readonly capacityBytes?: number
-  /** What identity() tells it apart by; by chance if not said. */
+  /** The serial number in identity(); drawn if left out. */
   readonly serial?: string
 }
 
@@ -171,7 +171,7 @@ export class SimulatedDisk implements Disk {
   }
 }
 
-/** What a file needs of its disk. */
+/** The needs of a file towards its disk. */
 interface Device {
   readonly random: SeededRandom
   wait(kind: keyof typeof MEDIAN_MS, what: string): Promise<void>

@@ -90,7 +90,7 @@ export class SimulatedKv implements Kv {
     return this.#memory.scan(range)
   }
 
-  /** What is in it, also after it was closed: for who looks from outside. */
+  /** Its content, also after it was closed: for an outside observer. */
   readable(): Kv {
     return this.#open ? this : MemoryKv.open(this.#memory.image(this.#memory.unsyncedCount))
   }

@@ -29,7 +29,7 @@ export interface Operation {
    * not done; 'info': nobody knows, and it may still be done at any time after.
    */
   readonly outcome: 'ok' | 'refused' | 'fail' | 'info'
-  /** What a read that is 'ok' gave. */
+  /** The value of a read that is 'ok'. */
   readonly value?: Value
 }
 
@@ -82,7 +82,7 @@ function step(
 interface Event {
   readonly operation: Operation
   readonly index: number
-  /** Of a call: its return; undefined where it never came. Of a return: undefined. */
+  /** In a call, its return; undefined if it never came. In a return, undefined. */
   readonly match: Event | undefined
   readonly isCall: boolean
   before: Event | undefined

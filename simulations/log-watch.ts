@@ -35,7 +35,7 @@ interface Known {
 /** Entries that follow each other along prev; where an actor's log forks, another chain begins. */
 interface Chain {
   last: EntryHash
-  /** What its first entry follows. */
+  /** The entry that its first one follows. */
   readonly from: { readonly chain: Chain; readonly seq: number } | undefined
 }
 

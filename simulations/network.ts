@@ -19,7 +19,7 @@ export interface NetworkOptions {
   readonly latencySpread: number
   /** Chance that a message takes twenty times as long. */
   readonly tailRate: number
-  /** Of a stream. */
+  /** The rate of a stream. */
   readonly bytesPerMs: number
   /** Chances of a gossiped message, a hop. */
   readonly lossRate: number
@@ -51,7 +51,7 @@ export const FAIR_NETWORK: NetworkOptions = {
 
 const TAIL_FACTOR = 20
 
-/** What goes out in place of a frame of a protocol, or of a message of gossip ('gossip'). */
+/** Replaces a frame of a protocol, or a message of gossip ('gossip'), by others. */
 export type Tampering = (protocol: string, frame: Uint8Array) => readonly Uint8Array[]
 
 export class SimulatedNetwork {
@@ -66,7 +66,7 @@ export class SimulatedNetwork {
   /** Directions that are cut, with what is to be done when they no longer are. */
   readonly #cuts = new Map<string, (() => void)[]>()
   readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
-  /** What becomes of what a peer says. */
+  /** The tampering with each peer's messages. */
   readonly #tampering = new Map<PeerId, Tampering>()
   /** Provider records of the DHT by CID. */
   readonly #providers = new Map<ByteString, Set<PeerId>>()
@@ -105,7 +105,7 @@ export class SimulatedNetwork {
     return this.#tampering.get(peer)
   }
 
-  /** What goes out in place of a frame of a stream, or of a message of gossip. */
+  /** The frames sent in place of a frame of a stream, or of a message of gossip. */
   tampered(from: PeerId, protocol: string, frame: Uint8Array): readonly Uint8Array[] {
     return this.#tampering.get(from)?.(protocol, frame) ?? [frame]
   }
@@ -120,12 +120,12 @@ export class SimulatedNetwork {
     return [...this.#nodes.values()].filter((node) => node.running)
   }
 
-  /** Where `peer` listens. */
+  /** The addresses at which `peer` listens. */
   addressesOf(peer: PeerId): readonly string[] {
     return [`${this.#bareAddressOf(peer)}/p2p/${peer}`]
   }
 
-  /** Who is at an address, running or not. throws 'unreachable' where nobody ever was. */
+  /** The peer at an address, running or not. throws 'unreachable' if there never was one. */
   peerAt(address: string): PeerId {
     const [bare = '', wanted] = address.split('/p2p/')
     const peer = this.#addresses.get(bare)
@@ -203,7 +203,7 @@ export class SimulatedNetwork {
     return link
   }
 
-  /** What chance does to messages of one direction. */
+  /** The chances for messages of one direction. */
   chances(from: PeerId, to: PeerId): SeededRandom {
     const known = this.#chances.get(from)?.get(to)
     if (known !== undefined) return known

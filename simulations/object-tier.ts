@@ -52,9 +52,9 @@ export interface TierWeather {
   readonly lostAnswers: number
   /** It takes HANG_MS and fails, with or without effect. */
   readonly hangs: number
-  /** What is put is another content, or a part of it, and nobody is told. */
+  /** The chance that a put stores another content, or a part of it, without an error. */
   readonly badPuts: number
-  /** What is read is another content, or a part of it. */
+  /** The chance that a read returns another content, or a part of it. */
   readonly badReads: number
   /** Times the usual time. */
   readonly slowness: number
@@ -70,7 +70,7 @@ export const FAIR_TIER: TierWeather = {
   slowness: 1,
 }
 
-/** What lies at one location; its weather, and whom it lets in, may be changed at any time. */
+/** The objects at one location; its weather, and whom it lets in, may be changed at any time. */
 export class ColdStore {
   readonly #objects = new Map<string, StoredObject>()
   readonly #restored = new Map<string, Restored>()
@@ -152,7 +152,7 @@ class SimulatedTier implements ObjectTier {
   readonly #random: SeededRandom
   readonly #store: ColdStore
   readonly #name: string
-  /** Of what is put without one of its own. */
+  /** The storage class of puts that name none. */
   readonly #storageClass: string
   #open = true
 
@@ -291,7 +291,7 @@ class SimulatedTier implements ObjectTier {
     return result
   }
 
-  /** What comes of a content by chance. */
+  /** A content after its way through the network. */
   #inTransit(content: Uint8Array, chance: number, sighting: Sighting): Uint8Array {
     if (!this.#random.chance(chance)) return content
     this.#process.scheduler.sightings.add(sighting)

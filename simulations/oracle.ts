@@ -21,7 +21,7 @@ export interface Position {
   readonly seq: number
 }
 
-/** What a node took in while it removed a whole folder: it may have removed that too. */
+/** Paths that a node received while it removed a whole folder: it may have removed them too. */
 interface Sweep {
   readonly before: VersionVector
   readonly after: VersionVector
@@ -79,7 +79,7 @@ export class Oracle {
     this.#forgetful.add(node)
   }
 
-  /** What is written at a path must never show to a member. */
+  /** Forbids that content written at a path ever shows to a member. */
   bans(path: string): void {
     this.#banned.add(path)
   }

@@ -39,7 +39,7 @@ export interface Failure {
   readonly decided: readonly Step[]
 }
 
-/** What became of a script, and the real time it took. */
+/** The outcome of a script, and the real time it took. */
 export type Outcome<Result = RunResult> = { readonly tookMs: number } & (
   { readonly kind: 'passed'; readonly result: Result } | Failure
 )

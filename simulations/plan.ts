@@ -229,7 +229,7 @@ class Plan {
     }
   }
 
-  /** What befalls one node. */
+  /** A fault of one node. */
   #nodeFault(kind: NodeFaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
     const { nodeCount, hours } = this.#scenario
     const durationMs = hours * HOUR_MS

@@ -187,7 +187,7 @@ function campaignOf(values: Values): CampaignOptions {
   return { scenario, seeds, jobs, mutation, repeat, shrinks, ...outputOf(values) }
 }
 
-/** What repeats a run, beside its seed. */
+/** The arguments that repeat a run, besides its seed. */
 function repeatOf(values: Values): string {
   return (['scenario', 'nodes', 'hours', 'mutation'] as const)
     .filter((name) => values[name] !== undefined && values[name] !== 'default')

@@ -36,7 +36,7 @@ export interface Scenario {
   readonly opsPerUser: number
   /** Mean pause of a busy user. */
   readonly pauseMs: number
-  /** Of all sessions. */
+  /** Simultaneous actions, of all sessions. */
   readonly duels: number
   readonly ops: Readonly<Record<OpKind, number>>
   /** Mean number in a run. */
@@ -55,7 +55,7 @@ export interface Scenario {
    * it.
    */
   readonly cold: boolean
-  /** Of the volume, beside those that are drawn. */
+  /** Settings of the volume, besides those that are drawn. */
   readonly settings: Settings
 }
 

@@ -12,7 +12,7 @@ import type { NetworkOptions } from './network.ts'
 import type { TierWeather } from './object-tier.ts'
 import type { StrongOp } from './strong-calls.ts'
 
-/** What a user asks of a node. `sizeBytes` is unique in a run: it tells the content. */
+/** A request of a user to a node. `sizeBytes` is unique in a run: it identifies the content. */
 export type UserOp =
   | { readonly kind: 'folder'; readonly path: string; readonly parents: boolean }
   | {
@@ -47,8 +47,8 @@ export type UserOp =
   | StrongOp
 
 /**
- * What a user means to do; with what is decided when the time has come, by `draw` and what the node
- * shows then.
+ * An intention of a user; the rest is chosen when its time comes, by `draw` and what the node shows
+ * then.
  */
 export type OpKind =
   | 'folder'
@@ -69,7 +69,7 @@ export type OpKind =
   | 'recall'
   | 'set'
 
-/** What users of several nodes do to the same names at the same time. */
+/** Simultaneous actions of users of several nodes on the same names. */
 export type DuelKind =
   | 'write both'
   | 'make both'
@@ -90,7 +90,7 @@ export type Action =
       readonly kind: DuelKind
       readonly draw: number
     }
-  /** What `from` send to `to` is cut, and the other way too unless it is one-way. */
+  /** Cuts messages from `from` to `to`, and the other way too unless it is one-way. */
   | {
       readonly do: 'cut'
       readonly from: readonly number[]
@@ -140,9 +140,9 @@ export type Action =
   /** A node is not let in to the cold tier. */
   | { readonly do: 'deny'; readonly node: number; readonly forMs: number }
 
-/** Of a run with a cold tier. */
+/** The settings of a run with a cold tier. */
 export interface ColdSetting {
-  /** What is put there must be asked back before it can be read, which takes half a day. */
+  /** Objects must be restored before they can be read, which takes half a day. */
   readonly archives: boolean
   /** While nothing else is said. */
   readonly weather: TierWeather
@@ -158,7 +158,7 @@ export interface Script {
   readonly durationMs: number
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
-  /** Of the volume. */
+  /** Settings of the volume. */
   readonly settings: Settings
   readonly network: Partial<NetworkOptions>
   /**

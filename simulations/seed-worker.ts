@@ -14,7 +14,7 @@ if (mutation !== undefined) for (const patch of mutationNamed(mutation).patches)
 const { perform } = await import('./perform.ts')
 const { invariantOf } = await import('./check-error.ts')
 
-/** Of the run under way. */
+/** The decisions of the run under way. */
 let decided: Step[] = []
 
 const reply = (message: Reply): void => parentPort?.postMessage(message)

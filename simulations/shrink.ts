@@ -11,7 +11,7 @@ const RUNS_MAX = 60
 export interface Shrunk {
   readonly script: Script
   readonly runCount: number
-  /** What the last run that failed said. */
+  /** The message of the last run that failed. */
   readonly message: string
 }
 

@@ -17,7 +17,7 @@ export interface StrongOp {
   readonly sizeBytes?: number
 }
 
-/** Where strong calls are made, and nothing else. */
+/** The folder of strong calls, which has nothing else. */
 export const STRONG_FOLDER = 'strong'
 const REGISTERS = ['a', 'b'] as const
 const LOCKS = ['lock'] as const

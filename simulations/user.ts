@@ -214,7 +214,7 @@ export class User {
     }
   }
 
-  /** What was in view does not come back. */
+  /** Sets an attribute, and checks that values once replaced do not come back. */
   async #setXattr(
     mount: FileSystem,
     inode: number,
@@ -265,7 +265,7 @@ export class User {
     if (durable && old !== undefined) oracle.replaced(old, { node: node.name, what })
   }
 
-  /** What is read must be what somebody wrote. */
+  /** Reads a file, and checks that somebody wrote its content. */
   async #read(api: NodeApi, path: string): Promise<void> {
     const { stat, content } = await api.readFile(path)
     const parts: Uint8Array[] = []

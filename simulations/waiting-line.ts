@@ -3,7 +3,7 @@
 import { asShoalError } from '../protocol/errors.ts'
 
 export interface Waiter<Item, Value> {
-  /** What the caller brought. */
+  /** The item of the caller. */
   readonly item: Item
   readonly resolve: (value: Value) => void
   readonly reject: (error: unknown) => void

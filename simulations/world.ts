@@ -22,20 +22,22 @@ const SEED_BYTES = 32
 
 export interface MachineOptions {
   readonly name: string
-  /** Of the wall clock: how far ahead at the start, and microseconds gained in a second. */
+  /**
+   * The error of the wall clock: how far ahead at the start, and microseconds gained in a second.
+   */
   readonly offsetMs?: number
   readonly driftPpm?: number
   readonly unlucky?: UnluckyRates
   readonly onWrite?: OnWrite
 }
 
-/** What a machine has stored. */
+/** The storage of a machine. */
 export interface Images {
   readonly disk: SimulatedDisk
   readonly kv: SimulatedKv
 }
 
-/** What the process that runs now has. */
+/** The state of the running process. */
 interface Running extends Images {
   readonly process: SimulatedProcess
   readonly network: SimulatedPeerNetwork
@@ -103,7 +105,7 @@ export class Machine {
     return { disk: disk.clone(process, options), kv: kv.clone(process) }
   }
 
-  /** What is stored, once the process has ended. */
+  /** The storage, once the process has ended. */
   get images(): Images {
     return this.#running
   }

@@ -1,5 +1,5 @@
-// Who imports whom, and how large rooms are: the rules of docs/architecture.md. Each test names
-// every breach at once, one a line.
+// The imports between rooms, and the size of rooms: the rules of docs/architecture.md. Each test
+// names every breach at once, one a line.
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -11,7 +11,7 @@ const FOLDER_FILES_MAX = 35
 const FOLDER_LINES_MAX = 5000
 const SOURCE_NAME = /[\w./-]+\.ts\b/g
 
-/** What each top folder may import beside itself. */
+/** The folders that each top folder may import besides itself. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   node: ['protocol'],
@@ -103,8 +103,8 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What the command has of a node: it starts one in its process, or speaks to one over the control
- * socket.
+ * The parts of a node that the command uses: it starts one in its process, or speaks to one over
+ * the control socket.
  */
 const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',

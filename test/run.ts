@@ -39,8 +39,8 @@ const NEEDING = /^test\/programs\//
 /** How many of them. */
 const GROUP_FILES = 14
 /**
- * Of a whole run. It is to become 700, 6 minutes of two idle cores. Wall time says nothing on a machine
- * that others use.
+ * CPU time of a whole run. It is to become 700, 6 minutes of two idle cores. Elapsed time says
+ * nothing on a machine that others use.
  */
 const BUDGET_CPU_S = 1800
 /** Tests under test/long may take this many times as long. */
@@ -81,7 +81,7 @@ function chosenFiles(): readonly string[] {
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 
-/** What is started, in this order: files by themselves and groups, spread evenly. */
+/** The processes to start, in this order: files by themselves and groups, spread evenly. */
 function processes(): readonly string[] {
   // Chosen files are each told of by themselves.
   const isShared = (file: string): boolean => parts.length === 0 && SHARING.test(file)
@@ -163,7 +163,7 @@ function runTests(): Promise<number> {
   })
 }
 
-/** What tests left running or mounted, by name. All of it is gone when this returns. */
+/** Processes and mounts that tests left behind, by name. All of it is gone when this returns. */
 async function leftovers(): Promise<readonly string[]> {
   if (process.platform !== 'linux') return []
   for (let waitedMs = 0; waitedMs < GRACE_MS && strayProcesses().length > 0; waitedMs += 100) {

@@ -25,7 +25,7 @@ test('the table of who may state what has a row for each check, and each row a t
       )
 })
 
-/** What is in backquotes. */
+/** The texts in backquotes. */
 function quoted(text = ''): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([found]) => found.slice(1, -1))
 }

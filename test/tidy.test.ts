@@ -9,7 +9,9 @@ import { byPath, files, found, none, reachable, root } from './sources.ts'
 
 const FILE_LINES_MAX = 400
 
-/** What starts by itself; everything else in these folders must be reachable from here. */
+/**
+ * The files that start by themselves; everything else in these folders must be reachable from here.
+ */
 const ENTRIES: readonly string[] = [
   'node/index.ts',
   'cli/shoal.mjs',
@@ -18,7 +20,7 @@ const ENTRIES: readonly string[] = [
   'bench/run.ts',
 ]
 
-/** What takes tenths of a second to load: codecs, hashes, curves, the node. */
+/** Modules that take tenths of a second to load: codecs, hashes, curves, the node. */
 const LATE =
   /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/)|^node\/control\/(calls|fields|server)\.ts$/
 
@@ -38,9 +40,6 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
   /'(node:)?timers(\/promises)?'/,
   /\b(randomBytes|randomUUID|randomInt|randomFill(Sync)?|getRandomValues)\b/,
 ]
-
-/** Folders whose comments are plain: they begin with a noun or verb, and keep to the width. */
-const PLAIN = /^(cli|protocol|node)\//
 
 const COLUMNS_MAX = 100
 /** The formatter leaves a string whole, however long: up to here that is easier to search for. */
@@ -100,13 +99,11 @@ test('no source has words that do not belong in it', () => {
 
 test('a docstring, and the head of a file, begin with what the thing is or does', () => {
   none(
-    files
-      .filter(({ path }) => PLAIN.test(path))
-      .flatMap(({ path, text }) =>
-        [...text.matchAll(FREE_RELATIVE)].map(
-          ({ 0: found, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${found}`,
-        ),
+    files.flatMap(({ path, text }) =>
+      [...text.matchAll(FREE_RELATIVE)].map(
+        ({ 0: found, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${found}`,
       ),
+    ),
   )
 })
 
@@ -163,8 +160,8 @@ test('the word lists of the spelling check are sorted, and each word is used', (
 })
 
 /**
- * What has a program to run when it is installed, which is not run: these come with what that would
- * make.
+ * Packages with a program to run when they are installed, which is not run: they come with its
+ * results.
  */
 const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
 

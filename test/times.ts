@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /** The variable of the environment that names the folder. */
 export const TIMES = 'SHOAL_TEST_TIMES'
-/** Of /proc, on every Linux. */
+/** The unit of times in /proc, on every Linux. */
 const MS_PER_TICK = 10
 
 export interface ProcessTime {

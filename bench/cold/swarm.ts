@@ -66,7 +66,7 @@ export class Swarm implements AsyncDisposable {
     return this.#reader.mountFolder
   }
 
-  /** Of the writer, and of the reader. */
+  /** The peak memory of the writer, and of the reader. */
   async peakBytes(): Promise<readonly [number, number]> {
     return [await this.#writer.peakBytes(), await this.#reader.peakBytes()]
   }

@@ -1,4 +1,4 @@
-// What a change of a name costs in a folder of few and of very many entries, and the memory of the
+// The cost of a change of a name in a folder of few and of very many entries, and the memory of the
 // process that holds them: the real volume on this disk, in this process, which does nothing else.
 import { nameFromText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'

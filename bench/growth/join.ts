@@ -60,7 +60,7 @@ interface Joined {
   readonly joined: number
   /** In the joiner's log. */
   readonly entries: number
-  /** Of the first node and of the joiner. */
+  /** The peak memory of the first node and of the joiner. */
   readonly peakBytes: readonly [first: number, joiner: number]
 }
 

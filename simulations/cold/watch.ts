@@ -31,7 +31,7 @@ import { Truth, entryHashIn } from './truth.ts'
 import type { LostShard } from './truth.ts'
 import { StripeView } from './view.ts'
 
-/** What a node decided by a setting is in the log so much later at most. */
+/** The longest time from a node's decision by a setting to its entry in the log. */
 const DECIDED_WITHIN_MS: number = SECOND_MS
 
 type Said<Kind extends Op['kind']> = Extract<Op, { kind: Kind }>
@@ -58,7 +58,7 @@ export class ColdWatch {
   readonly #nodes = new Map<string, Watched>()
   /** By entry. */
   readonly #said = new Map<string, readonly StampedOp[]>()
-  /** Where stripes begin in a pack. */
+  /** The offsets of stripes in a pack. */
   readonly #packs = new Map<PackId, Map<StripeId, number>>()
   readonly #stripesOf = new Map<ChunkId, StripeId[]>()
   #volume: VolumeId | undefined
@@ -89,10 +89,7 @@ export class ColdWatch {
       if (kind === 'delete' && key.startsWith(CHUNK_PREFIX)) this.#checkCopy(node, chunkOfKey(key))
   }
 
-  /**
-   * What of all stripes in use is not as it should be once all is quiet; isDue: all are to lie in
-   * the tier.
-   */
+  /** The faults of all stripes in use once all is quiet; isDue: all are to be in the tier. */
   unsettled({ isDue }: { readonly isDue: boolean }): readonly string[] {
     const wrong: string[] = []
     for (const id of this.#union.stripes()) {

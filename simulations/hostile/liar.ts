@@ -30,7 +30,7 @@ export interface LiarParts {
   readonly random: Random
 }
 
-/** What an entry is made of; what is not said is as an honest member has it. */
+/** The fields of an entry; those left out are as an honest member has them. */
 export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>> {
   /** In place of a batch of ops. Sealed already if it is to be. */
   readonly body?: Uint8Array
@@ -50,9 +50,9 @@ export class Liar {
    */
   readonly volume: Volume
   readonly network: Network
-  /** What it knows of where things are, and the keys that it seals with. */
+  /** Its view of where shards are, and the keys that it seals with. */
   readonly map: VolumeStripeMap
-  /** What it asks of holders. */
+  /** Asks holders for shards. */
   readonly shards: ShardClient
 
   constructor({ identity, volumes, network, clock, random }: LiarParts) {
@@ -66,7 +66,7 @@ export class Liar {
     this.shards = new ShardClient({ network, clock }, { volume: this.volume.id })
   }
 
-  /** Of its incarnation. */
+  /** The nonce of its incarnation. */
   get nonce(): Uint8Array {
     return this.volume.view.get('worigin') ?? this.random.bytes(16)
   }

@@ -35,7 +35,7 @@ const EFFECT_MS: number = 20 * SECOND_MS
 const TAMPERED_MS: number = 5 * MINUTE_MS
 const BETWEEN_MS: number = MINUTE_MS
 const LIMIT_MS: number = 24 * HOUR_MS
-/** What all attacks together may make an honest node store. */
+/** The most that all attacks together may make an honest node store. */
 const STORED_MAX: number = 1 * GIB
 
 export interface HostileResult {
@@ -85,7 +85,7 @@ class HostileRun {
   readonly #founder: ClusterNode
   readonly #machine: ClusterNode
   readonly #users: readonly HonestUser[]
-  /** Of the disk of a liar that puts it back later. */
+  /** The disk of a liar that restores it later. */
   #old: Images | undefined
 
   constructor(plan: HostilePlan, scheduler: Scheduler, tell: (line: string) => void) {
@@ -161,7 +161,7 @@ class HostileRun {
     }
   }
 
-  /** What honest users do. */
+  /** The actions of honest users. */
   async #live(): Promise<void> {
     await Promise.all(this.#users.map((user) => user.act()))
   }

@@ -16,7 +16,7 @@ export interface StorageCampaign extends RequestOptions {
   readonly seeds: readonly string[]
   readonly jobs: number
   readonly mutation?: string | undefined
-  /** What npm run simulate needs beside the seed to repeat a run. */
+  /** The arguments of npm run simulate that repeat a run, besides the seed. */
   readonly repeat: string
 }
 
@@ -123,7 +123,7 @@ function describeAll(results: readonly YearResult[]): string {
   )
 }
 
-/** What travelled beside what had to. */
+/** The traffic beside the least that was needed. */
 function costOf(results: readonly YearResult[]): string {
   const ratio = (
     of: (result: YearResult) => number,

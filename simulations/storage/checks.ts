@@ -1,5 +1,5 @@
-// What must be so once nothing has happened for a while: every promise is whole, lies where it
-// should and can be read; the map, all its replicas and the disks say the same.
+// The checks of a swarm in which nothing has happened for a while: every promise is whole, where it
+// should be, and can be read; the map, all its replicas and the disks agree.
 import { ChunkFetcher } from '../../node/stripes/chunk-fetcher.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'

@@ -1,8 +1,9 @@
-// What the entries of the shard map say was done, beside what had to be: the least traffic of each
-// repair, and how many shards moved beside those that had to move for who came and went.
+// The work that the entries of the shard map record, beside the least that was needed: the traffic
+// of each repair, and how many shards moved beside those that had to move for members that came or
+// went.
 //
 // The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards
-// less those it has, and gives away what it rebuilt less what it keeps. (Codes that are not
+// less those it has, and gives away the rebuilt ones less those it keeps. (Codes that are not
 // Reed-Solomon over whole shards need less: Dimakis et al., "Network Coding for Distributed Storage
 // Systems", 2010.)
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
@@ -16,8 +17,8 @@ import type { MapEntry } from './map-log.ts'
 import type { Swarm } from './swarm.ts'
 
 /**
- * What upkeep may cost, beside the least; and how much a count may be above it by chance, in
- * standard deviations.
+ * The cost that upkeep may have, as a multiple of the least; and by how many standard deviations
+ * chance may raise a count.
  */
 const COST_MAX = 1.3
 const DEVIATIONS_MAX = 4

@@ -53,7 +53,8 @@ export interface MapEntry {
 export const STAMPS_PER_MS = 65_536
 
 /**
- * What one replica knows, in the order in which it learned it. It survives restarts of its machine.
+ * The entries known to one replica, in the order in which it learned them. It survives restarts of
+ * its machine.
  */
 export class MapLog {
   readonly #entries: MapEntry[] = []

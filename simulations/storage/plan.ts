@@ -36,7 +36,7 @@ export interface StoragePlan {
 
 /** Chance that a seed leaves a kind of thing out. */
 const OFF_RATE = 0.25
-/** What users do, in every seed. */
+/** The actions of users, in every seed. */
 const USES: ReadonlySet<string> = new Set(['write', 'delete', 'reference'])
 const DRAWS = 2 ** 31
 

@@ -31,7 +31,7 @@ export class RepairTimes {
     this.#departures.push(this.#swarm.scheduler.nowMs)
   }
 
-  /** Of a shard lost at `atMs`. */
+  /** The time to repair a shard lost at `atMs`. */
   repairMs(cause: Cause, atMs: number): number {
     switch (cause) {
       case 'failure':

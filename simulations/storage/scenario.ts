@@ -1,6 +1,6 @@
-// What a simulated year of many machines is like: how many there are, what they store, how often
-// each thing happens to them. Each seed draws its own rates around these, with some faults off
-// altogether (swarm testing, see ../scenario.ts).
+// The parameters of a simulated year of many machines: how many there are, what they store, how
+// often each event happens to them. Each seed draws its own rates around these, with some faults
+// off altogether (swarm testing, see ../scenario.ts).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Code } from '../../protocol/placement/redundancy.ts'
 

@@ -114,7 +114,7 @@ export class StorageNode {
     this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)
   }
 
-  /** What it does now and then. */
+  /** The periodic jobs of a node. */
   #jobsOf(
     parts: AuditParts & { store: Store; map: MapReplica; client: MeteredClient },
     scrub: Scrub,

@@ -1,7 +1,7 @@
-// What is truly on the disks, told by every write to the machines' indexes and by what the run does
-// to the machines: which shard is whole where, when each was lost and why. From this alone it is
-// said whether a loss is the fault of the code. A shard of a stripe counts as lost while no machine
-// that is not dead for good has it whole.
+// The true state of the disks, from every write to the machines' indexes and from what the run does
+// to the machines: which shard is whole where, when each was lost and why. It alone decides whether
+// a loss is the fault of the code. A shard of a stripe counts as lost while no machine that is not
+// dead for good has it whole.
 //
 // A stripe that can no longer be read is excused only if more than m of its shards were lost, each
 // of them so recently that it could not have been repaired yet (repairMs of its cause).
@@ -125,7 +125,7 @@ export class Truth {
     return [...this.#stripes.values()].filter(({ isLost }) => isLost).length
   }
 
-  /** Who has a shard whole. */
+  /** The peers that have a shard whole. */
   holders(stripe: StripeId, index: number): ReadonlySet<PeerId> {
     return this.#get(stripe).whole[index] ?? new Set()
   }
@@ -162,7 +162,7 @@ export class Truth {
     return [...this.#get(stripe).losses.keys()]
   }
 
-  /** What a machine wrote to its ordered store. */
+  /** Records a machine's writes to its ordered store. */
   written(peer: PeerId, batch: readonly KvWrite[]): void {
     for (const write of batch) {
       if (write.key.startsWith(TRASH_PREFIX)) {
@@ -176,7 +176,7 @@ export class Truth {
     }
   }
 
-  /** What a machine has after a power loss: some of what it wrote may not be there. */
+  /** Records the state of a machine after a power loss, which may have undone writes. */
   async recovered(peer: PeerId, kv: SimulatedKv): Promise<void> {
     const left = new Set<StripeId>()
     for await (const [key, value] of kv.readable().scan(prefixRange(SHARD_PREFIX))) {

@@ -1,4 +1,4 @@
-// What `npm run bench -- --compare` calls slower, and what it puts down to noise.
+// The figures that `npm run bench -- --compare` calls slower, and those it puts down to noise.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -15,7 +15,7 @@ import type { WallTime } from '../../protocol/units.ts'
 
 const SHELF = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 
-/** What is typed, the code of the error, and the message. */
+/** The typed command, the code of the error, and the message. */
 const FAILURES: readonly (readonly [string, string, RegExp])[] = [
   ['ls /nowhere', 'ENOENT', /\/nowhere is not there/],
   ['cat /nowhere', 'ENOENT', /\/nowhere/],

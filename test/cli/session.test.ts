@@ -22,7 +22,7 @@ import type { Place } from './shoal.ts'
 
 const OTHER = tokenOf('ee'.repeat(32) as VolumeId, 1)
 
-/** Of a session that has seen so many entries of one actor. */
+/** The token of a session that has seen so many entries of one actor. */
 function tokenOf(volume: VolumeId, seq: number): string {
   return formatSession(volume, new Map([['ab'.repeat(16) as ActorId, seq]]))
 }

@@ -23,7 +23,7 @@ export interface Outcome {
 export type Process = ChildProcessByStdio<Writable, Readable, Readable>
 
 export interface Place {
-  /** Where files of the test go. */
+  /** The folder for files of the test. */
   readonly folder: string
   readonly home: string
   /** Start the command in `folder`, with the place's home. */

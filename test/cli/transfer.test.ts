@@ -23,7 +23,7 @@ import type { CallOptions } from '../../node/control/api.ts'
 import type { FileContent, NewFile, ReadRange, WriteOptions } from '../../node/control/files.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 
-/** What a test knows of a file: kind, permissions, time in ms, and content or target. */
+/** A file as tests compare it: kind, permissions, time in ms, and content or target. */
 type Picture = Readonly<Record<string, readonly unknown[]>>
 
 const OLD = new Date('2020-02-02T02:02:02.250Z')

@@ -103,7 +103,7 @@ async function seen(isThere: () => Promise<boolean>): Promise<boolean> {
   return true
 }
 
-/** Of the files below a folder, without modes and times, which an archive has not by default. */
+/** The files below a folder, without modes and times, which an archive leaves out by default. */
 async function contentsOf(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

@@ -85,7 +85,7 @@ async function write(
 }
 
 /**
- * What is served is one whole version: the one acknowledged last, or one whose put was cut off
+ * Checks that one whole version is served: the last one acknowledged, or one whose put was cut off
  * after it.
  */
 async function check(

@@ -5,7 +5,7 @@ import { createServer, request as forward } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What happens to a request; undefined: nothing. */
+/** The fault of a request; undefined: none. */
 export type Fault =
   /** Answered by the proxy itself. */
   | { readonly kind: 'answer'; readonly status: number; readonly code: string }

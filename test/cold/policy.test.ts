@@ -1,6 +1,5 @@
-// What a volume's settings say of its cold tier, kept by real nodes with nobody asking: data that
-// is not read goes there, in spite of a node that is killed while it uploads, and is read through a
-// mount.
+// The cold tier settings of a volume, kept by real nodes unasked: data that is not read is moved to
+// the tier, in spite of a node that is killed while it uploads, and is read through a mount.
 import assert from 'node:assert/strict'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -27,7 +27,7 @@ export class S3Server implements AsyncDisposable {
   readonly region: string
   readonly accessKey: string
   readonly secretKey: string
-  /** Of all its files. */
+  /** The folder of all its files. */
   readonly folder: string
   /** In the form of ~/.aws/credentials, for its owner only. */
   readonly credentialsFile: string
@@ -122,7 +122,7 @@ export class S3Server implements AsyncDisposable {
     await Promise.all(Array.from({ length: FILLERS }, fillOn))
   }
 
-  /** Of a bucket that is empty. */
+  /** Removes a bucket that is empty. */
   async removeBucket(bucket: string): Promise<void> {
     await this.#client.send(new DeleteBucketCommand({ Bucket: bucket }))
   }

@@ -38,7 +38,7 @@ export class Fuzzer {
     return this.#ways
   }
 
-  /** What others send in good faith, and what is kept. */
+  /** Replays honest inputs, and those that are kept. */
   async replay(): Promise<Finding[]> {
     const findings: Finding[] = []
     for (const input of Array.from(this.#pool)) findings.push(...(await this.#give(input)))

@@ -1,4 +1,4 @@
-// What members say in good faith: the golden vectors of every format, and values of the namespace's
+// Honest messages of members: the golden vectors of every format, and values of the namespace's
 // formats at random.
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'

@@ -21,7 +21,7 @@ const INPUT_BYTES_MAX = 1_200_000
 const HEAD_BYTES = 8
 /** An input that takes longer hangs, whatever else the machine does. */
 const HANG_MS = 30_000
-/** Of a thread: who needs more for an input needs too much. */
+/** The memory of a thread: an input that needs more needs too much. */
 const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 96 }
 
 const { values } = parseArgs({

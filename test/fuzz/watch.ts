@@ -5,11 +5,11 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 
-/** What decodes bytes of others. */
+/** A decoder of foreign bytes. */
 export interface Target {
   readonly name: string
   readonly run: (input: Uint8Array) => unknown
-  /** What others send in good faith. */
+  /** Honest messages. */
   readonly honest: () => readonly Uint8Array[]
   /** How it may refuse. */
   readonly codes?: readonly ErrorCode[]
@@ -19,7 +19,7 @@ export interface Target {
 }
 
 /**
- * What became of an input: how it was taken or refused, in words that tell ways through the code
+ * The outcome of an input: how it was taken or refused, in words that tell ways through the code
  * apart.
  */
 export interface Outcome {

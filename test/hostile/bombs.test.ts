@@ -1,5 +1,5 @@
-// What a member sends in a few bytes to cost others much: nothing of it ends a node, or keeps it
-// from starting, and honest members go on beside it.
+// Small messages of a member that would cost others much: none ends a node, or keeps it from
+// starting, and honest members go on beside it.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'

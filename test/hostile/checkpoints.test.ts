@@ -55,7 +55,7 @@ function announcement(mallory: HostileMember, after?: Entry): Entry {
   return mallory.entry([op], next)
 }
 
-/** What mallory attests of it. */
+/** Mallory's attestation of it. */
 function attestationOf({ identity, volume }: HostileMember, { hash }: Entry): Attestation {
   return attest(identity, volume.id, { cut: hash, clear: FORGED, sealed: FORGED })
 }

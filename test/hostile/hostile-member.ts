@@ -48,7 +48,7 @@ interface Parts {
   readonly store: Store
 }
 
-/** What an entry is made of; what is not said is as an honest member has it. */
+/** The fields of an entry; those left out are as an honest member has them. */
 export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>> {
   /** In place of a batch of ops. Sealed already if it is to be. */
   readonly body?: Uint8Array
@@ -70,9 +70,9 @@ export class HostileMember implements AsyncDisposable {
    */
   readonly volume: Volume
   readonly network: Libp2pNetwork
-  /** What it knows of where things are, and the keys that it seals with. */
+  /** Its view of where shards are, and the keys that it seals with. */
   readonly map: VolumeStripeMap
-  /** What it asks of holders. */
+  /** Asks holders for shards. */
   readonly shards: ShardClient
   readonly #kv: LevelKv
   readonly #store: Store
@@ -108,7 +108,7 @@ export class HostileMember implements AsyncDisposable {
     return new HostileMember({ identity, volumes, network, kv, store })
   }
 
-  /** Of its incarnation. */
+  /** The nonce of its incarnation. */
   get nonce(): Uint8Array {
     return this.volume.view.get('worigin') ?? this.random.bytes(16)
   }

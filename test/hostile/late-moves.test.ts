@@ -12,7 +12,7 @@ import { HostileMember } from './hostile-member.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
-/** Of the others, in entries of so many. */
+/** Moves of the other members, in entries of so many. */
 const MOVES = 8192
 const MOVES_PER_ENTRY = 1024
 /** Entries of one move each, given at a time. */

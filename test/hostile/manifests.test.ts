@@ -73,7 +73,7 @@ test(
 )
 
 /**
- * What the hostile member writes: pieces as ordinary files, so that everybody has them, then the
+ * Writes as the hostile member: pieces as ordinary files, so that everybody has them, then the
  * files made of them.
  */
 async function plant(cluster: TestCluster, victim: TestNode, node: TestNode): Promise<void> {

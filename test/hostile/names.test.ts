@@ -184,7 +184,7 @@ function file(
   return [made, { kind: 'version', inode, ...version, modifiedNs: 0n, touch: [] }]
 }
 
-/** What a person sees of these commands. */
+/** The output of these commands on a terminal. */
 async function onTerminal(...commands: readonly (readonly string[])[]): Promise<string> {
   const lines = commands.map((words) =>
     [process.execPath, SHOAL, '--home', victim.home, ...words].map((word) => `'${word}'`).join(' '),

@@ -50,7 +50,7 @@ interface Services extends Record<string, unknown> {
 }
 
 export interface RawPeerOptions {
-  /** Of its key; a new one if not said. */
+  /** The seed of its key; a new one if left out. */
   readonly seed?: Uint8Array
   /** It is found by nobody and finds nobody, and asks nothing by itself. */
   readonly isQuiet?: boolean

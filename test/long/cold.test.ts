@@ -129,9 +129,7 @@ async function isAllCold(node: TestNode): Promise<boolean> {
   return cold.only > 0 && cold.copied + full + degraded + atRisk + lost === 0
 }
 
-/**
- * What the nodes' stores hold that is neither trash nor given back by compaction nor of the cache.
- */
+/** The data in the nodes' stores that is neither trash nor freed by compaction nor cached. */
 function heldMib(cluster: TestCluster): Promise<number[]> {
   return Promise.all(
     cluster.nodes.map(async (node) => {

@@ -18,8 +18,8 @@ need('python3', 'fio', 'stress-ng')
 const ROOT = join(import.meta.dirname, '../..')
 const KILLS = 20
 /**
- * What stress-ng does to files and their names, without what is about other file systems, devices
- * or rights.
+ * The tests of stress-ng on files and their names, without those of other file systems, devices or
+ * rights.
  */
 const STRESSORS = [
   'access',

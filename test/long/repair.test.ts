@@ -70,7 +70,7 @@ test('of nine nodes three are lost for good, three join, three others are lost: 
   })
 })
 
-/** What a node that may just have begun to be has stored. */
+/** The bytes stored by a node that may have just been started. */
 async function storedBytes(node: TestNode): Promise<number> {
   const folder = join(node.home, 'segments')
   const names = await readdir(folder).catch(() => [])

@@ -16,11 +16,11 @@ const WRITERS = 4
 /** A round ends when so many changes are durable, and up to as many more. */
 const CHANGES_MIN = 12
 
-/** What one writer's folder holds, as it says. */
+/** The content of one writer's folder, as it announces it. */
 class Ledger {
   readonly name: string
   readonly #durable = new Map<string, string>()
-  /** What it is in the middle of. */
+  /** The changes that it is in the midst of. */
   #stages: readonly Change[] = []
 
   constructor(name: string) {
@@ -39,7 +39,8 @@ class Ledger {
   }
 
   /**
-   * What is found is one of the states that the folder may be in, and is what it is in from now on.
+   * Checks that the found state is one that the folder may be in, and takes it as the state from
+   * now on.
    */
   settle(found: ReadonlyMap<string, string>): void {
     const state = new Map(this.#durable)

@@ -116,7 +116,7 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
   })
 })
 
-/** What a file system lacks of what is tested, or false. */
+/** The tested feature that a file system lacks, or false. */
 function lackOf(parent: string): string | false {
   const folder = mkdtempSync(join(parent, 'shoal-xattr-'))
   try {

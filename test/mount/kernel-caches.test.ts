@@ -1,4 +1,4 @@
-// What the kernel keeps it does not ask for again, until it is told that it changed: requests are
+// The kernel does not ask again for what it caches, until it is told of a change: requests are
 // counted.
 import assert from 'node:assert/strict'
 import { appendFile, open, readFile, readdir, stat, writeFile } from 'node:fs/promises'

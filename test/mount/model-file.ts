@@ -1,4 +1,4 @@
-// What a file must hold: an array of bytes, and its names. Behind `size` all is zero.
+// The expected state of a file: an array of bytes, and its names. Behind `size` all is zero.
 import assert from 'node:assert/strict'
 import { readSync } from 'node:fs'
 import type { Mapping } from './system-calls.ts'

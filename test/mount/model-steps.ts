@@ -32,7 +32,7 @@ import {
 
 export interface Step {
   readonly run: (model: ModelRun) => void | Promise<void>
-  /** Of so many hundredths. */
+  /** The share of the steps, in hundredths. */
   readonly weight: number
 }
 
@@ -166,8 +166,8 @@ function copy(model: ModelRun): void {
 }
 
 /**
- * What is said to be a hole reads as zeros; mapped writes are unknown to the file system before
- * they are synced.
+ * Checks that holes read as zeros; mapped writes are unknown to the file system before they are
+ * synced.
  */
 function findHoles(model: ModelRun): void {
   const handle = someHandle(model)
@@ -258,7 +258,7 @@ function unlink(model: ModelRun): void {
   forgetName(model, file, name)
 }
 
-/** What has no name lives on while it is open. */
+/** Removes a name; a file without one lives on while it is open. */
 function forgetName(model: ModelRun, file: ModelFile, name: string): void {
   file.names.delete(name)
   if (file.names.size === 0 && file.handles.length === 0)

@@ -34,7 +34,8 @@ const COMPARE_EVERY = 100
 /** The second mount has to show what was closed within this. */
 const SEEN_WITHIN_MS = 20_000
 /**
- * What the first mount writes last before the second goes on: who sees it has seen all before it.
+ * The last write of the first mount before the second goes on: a mount that sees it has seen all
+ * before it.
  */
 const TURN = 'turn'
 

@@ -1,4 +1,4 @@
-// What becomes of open files while others, elsewhere, write to them, remove them, or end their
+// The fate of open files while others, elsewhere, write to them, remove them, or end their
 // conflicts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ import type { Replica } from '../node/log/replicas.ts'
 
 const READ_WRITE = 2
 const ROOT_INODE = 1
-/** Of renameat2(2). */
+/** The flag of renameat2(2). */
 const EXCHANGE = 2
 const { signal } = new AbortController()
 

@@ -107,7 +107,7 @@ async function stillWorks(fileSystem: FileSystem): Promise<void> {
   await fileSystem.release(handle)
 }
 
-/** What a node without peers would show a kernel. */
+/** The file system of a node without peers. */
 async function realFileSystem(t: TestContext): Promise<FileSystem> {
   const home = await mkdtemp(join(tmpdir(), 'shoal-frames-'))
   t.after(() => rm(home, { recursive: true, force: true }))

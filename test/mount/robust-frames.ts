@@ -111,7 +111,7 @@ export function frameOf(opcode: number, unique: number, inode: number, body: Uin
   return Buffer.concat([header, body])
 }
 
-/** What a conversation has given out lately. */
+/** The inodes and handles that a conversation has given out lately. */
 export class Known {
   readonly inodes: number[] = [ROOT_INODE]
   readonly handles: number[] = [0]

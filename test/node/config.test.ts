@@ -8,7 +8,7 @@ import { initHome, isHome, loadHome, updateConfig } from '../../node/config.ts'
 
 const LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
 
-/** What config.yaml says, and what is said of it. */
+/** The text of config.yaml, and the error. */
 const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
   ['name: [', /config\.yaml is not YAML/],
   ['listen: [/ip4/127.0.0.1/tcp/0]', /config\.yaml: name /],

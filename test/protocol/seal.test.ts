@@ -1,4 +1,5 @@
-// What sealing promises: equal bytes are one chunk, and nothing that was changed or swapped opens.
+// The promises of sealing: equal bytes are one chunk, and nothing that was changed or swapped
+// opens.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'

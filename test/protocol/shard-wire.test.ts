@@ -50,7 +50,7 @@ const REQUESTS: Readonly<Record<string, ShardRequest>> = {
   have: { kind: 'have', volume, stripe },
 }
 
-/** Of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
+/** The receipt of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
 const [RECEIPT] = signReceipts(
   identityFromSeed(new Uint8Array(32).fill(0x11)),
   { volume, hlc: (1_800_000_000_000n << 16n) as Hlc },

@@ -44,7 +44,7 @@ export function isNaturalEnd(level: number, key: ByteString, size: number): bool
   return Number.parseInt(cutStart(level, key), 16) < (2 ** 32 * size) / 16_384
 }
 
-/** What decides: hex of 4 bytes. */
+/** The value that decides: hex of 4 bytes. */
 export function cutStart(level: number, key: ByteString): string {
   return cutHash(Uint8Array.of(level, ...fromByteString(key))).slice(0, 8)
 }

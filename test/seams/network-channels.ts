@@ -1,4 +1,4 @@
-// What every Network must do, part one: channels, their frames and their limits.
+// The duties of every Network, part one: channels, their frames and their limits.
 import assert from 'node:assert/strict'
 import { FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'

@@ -1,6 +1,6 @@
-// What every Network must do, run on each implementation. It takes all time from the fixture, and
-// where it must wait for something to spread it asks again until a deadline, so that virtual and
-// real networks pass alike.
+// The duties of every Network, run on each implementation. The suite takes all time from the
+// fixture, and where it must wait for something to spread it asks again until a deadline, so that
+// virtual and real networks pass alike.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { blake3 } from '../../protocol/hash.ts'

@@ -121,7 +121,7 @@ function hlcOf(stamp: number): Hlc {
   return ((BigInt(SIMULATION_START) << 16n) + BigInt(stamp)) as Hlc
 }
 
-/** What a node would log. */
+/** The ops that a node would log. */
 function realOpsOf({ op }: MapEntry): StripeOp[] {
   switch (op.kind) {
     case 'stripe':

@@ -1,4 +1,4 @@
-// Whose fault a loss is: the checks of the storage simulation see what they are for.
+// The blame for a loss: the checks of the storage simulation see the losses they are for.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodePointers, shardKey } from '../../node/store/keys.ts'
@@ -35,7 +35,7 @@ class Case {
     this.truth.promise(STRIPE)
   }
 
-  /** What a machine's index says of the stripe from now on. */
+  /** Sets the entries of the stripe in a machine's index. */
   holds(peer: PeerId, indices: readonly number[], segment = 1): void {
     const value = encodePointers(
       indices.map((index) => ({

@@ -1,5 +1,6 @@
-// What members, and who can write to a cold tier, say of the backups there, and where an admin
-// would have others put theirs. The tier of an attack is its own, and only the founder uses it.
+// False claims of members, and of others who can write to a cold tier, about the backups there, and
+// about where an admin would have others put theirs. The tier of an attack is its own, and only the
+// founder uses it.
 import { headIdOf, headKey, headsPrefix, sealHead } from '../../../protocol/cold/head.ts'
 import type { HeadContent } from '../../../protocol/cold/head.ts'
 import { parseTierLocation } from '../../../protocol/cold/location.ts'
@@ -20,7 +21,7 @@ import { giveAll } from './ops.ts'
 
 /** In which all have heard of what one has written. */
 const TOLD_MS: number = 30 * SECOND_MS
-/** Of a backup that is made up; those of the founder are far below. */
+/** The number of a forged backup; those of the founder are far below. */
 const FORGED = 1_000_000
 const NOBODY = 'f'.repeat(32) as ActorId
 

@@ -1,5 +1,5 @@
-// What a member does with channels: to cost much, to keep others waiting, and to have believed what
-// a reader of messages must refuse.
+// Attacks of a member over channels: to cost much, to keep others waiting, and to have messages
+// believed that a reader must refuse.
 import { decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -22,7 +22,7 @@ import type { Liar } from '../liar.ts'
 import { giveAll } from './ops.ts'
 import { MEMBER_PROTOCOLS } from './strangers.ts'
 
-/** Of these, far fewer are what a node bears with. */
+/** Far more than a node tolerates. */
 const GARBAGE = 300
 const ENTRIES = 300
 const HANGING = 24

@@ -1,4 +1,4 @@
-// What who was removed, or is a member of another volume of the same nodes, may try. The liar tells
+// Attempts of a removed member, or of a member of another volume of the same nodes. The liar tells
 // it all that it knows.
 import type { VolumeId } from '../../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'

@@ -1,4 +1,4 @@
-// What a member floods: in the name of others, or of itself what is not so.
+// Floods of a member: in the name of others, or of falsehoods of its own.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { assert } from '../../../protocol/errors.ts'
 import type { ActorId } from '../../../protocol/ids.ts'

@@ -1,4 +1,4 @@
-// What a member does to the locks of others: it speaks for their sessions, or takes more than its
+// Attacks of a member on the locks of others: it speaks for their sessions, or takes more than its
 // share.
 import { toHex } from '../../../protocol/bytes.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
@@ -17,7 +17,7 @@ import type { Attack, Stage } from '../attack.ts'
 import { Outsider } from '../outsider.ts'
 import { codeOf, named } from '../voting.ts'
 
-/** Of one member far fewer are granted. */
+/** Far more than are granted to one member. */
 const SESSIONS = 12
 
 /** One who claims locks, or asks about them, at one voter. */

@@ -68,7 +68,7 @@ export const OP_ATTACKS: readonly Attack[] = [
   },
 ]
 
-/** What removes the files in folders of the root. */
+/** Ops that remove the files in folders of the root. */
 export async function unlinksOf({ liar: { volume, random } }: Stage): Promise<Op[]> {
   const names = new Namespace({ volume, random })
   const ops: Op[] = []

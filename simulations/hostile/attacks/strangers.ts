@@ -1,4 +1,4 @@
-// What who is no member, and was none, may try: alone, or with a ticket that is of no use any more.
+// Attempts of strangers that were never members: alone, or with a ticket that is no longer valid.
 import { parseTicket } from '../../../protocol/membership/ticket.ts'
 import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
 import { JOIN_PROTOCOL, encodeJoinRequest } from '../../../protocol/wire/join.ts'
@@ -22,7 +22,7 @@ export const MEMBER_PROTOCOLS: readonly string[] = [
 ]
 
 const STRANGERS = 6
-/** Of one of them. */
+/** Channels of one stranger. */
 const CHANNELS = 12
 
 /** Show a ticket to the founder, and wait for what it says. throws ShoalError if it hangs up. */

@@ -1,4 +1,5 @@
-// What a member says of who holds what and of what lies where, and what it hands to holders.
+// False claims of a member on who holds which shard and where chunks are stored, and false shards
+// handed to holders.
 import { toHex } from '../../../protocol/bytes.ts'
 import { encodeManifestNode } from '../../../protocol/chunk/manifest.ts'
 import { sealChunk } from '../../../protocol/chunk/seal.ts'

@@ -1,4 +1,4 @@
-// What a writer says of stripes so that their holders let go of them: that nobody needs them, or
+// False claims of a writer by which holders would let go of stripes: that nobody needs them, or
 // that a tier has them.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { packIdFromBytes } from '../../../protocol/ids.ts'

@@ -1,4 +1,4 @@
-// What a member does to strong calls: it asks voters for promises, has them accept values, or is a
+// Attacks of a member on strong calls: it asks voters for promises, has them accept values, or is a
 // voter that lies. After each of these the voters still make one sequence.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { BALLOT_MAX } from '../../../protocol/limits.ts'

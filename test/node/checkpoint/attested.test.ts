@@ -1,5 +1,5 @@
-// Whom a replica believes about a checkpoint: enough members, an admin among them; and what becomes
-// of those who were away.
+// The attestations by which a replica believes a checkpoint: of enough members, an admin among
+// them; and the fate of members that were away.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { announce, examine, governedHere } from '../../../node/checkpoint/announcement.ts'

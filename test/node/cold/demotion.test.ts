@@ -1,5 +1,5 @@
-// What is given up once a tier holds a stripe: never before that is stable, and never more than the
-// floor allows.
+// The shards given up once a tier holds a stripe: none before that is stable, and never more than
+// the floor allows.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
@@ -14,7 +14,7 @@ const STABLE_MS = 100
 
 interface Around {
   readonly self?: string
-  /** What the tier shows. */
+  /** The stripes that the tier shows. */
   readonly found?: Awaited<ReturnType<ColdReader['shows']>>
   readonly needed?: string
   readonly stableMs?: number

@@ -41,7 +41,7 @@ const IDENTITIES: ReadonlyMap<PeerId, Identity> = new Map(
     return [identity.peer, identity]
   }),
 )
-/** Who never votes. */
+/** A peer that never votes. */
 export const MALLORY: PeerId = [...IDENTITIES.keys()][5] as PeerId
 /**
  * Five peers; by how many of them are voters a run begins with the first three, and may move on.
@@ -64,13 +64,13 @@ export interface Faults {
   readonly moves: boolean
 }
 
-/** What a write or read did, in virtual time. */
+/** The course of a write or read, in virtual time. */
 export interface Call {
   readonly kind: 'write' | 'read'
   readonly id: string
   readonly startMs: number
   endMs: number
-  /** Of a write 'done': it is in the chain. 'unknown': it may be. 'refused': it is not. */
+  /** 'done': the write is in the chain. 'unknown': it may be. 'refused': it is not. */
   outcome: 'done' | 'unknown' | 'refused'
   /** The newest value that it saw: one of its own for a write. */
   saw: string
@@ -111,9 +111,9 @@ export class Cloud {
   /** Values that some voter accepted, by id and by hash. */
   readonly entries: Map<string, ModelEntry> = new Map()
   readonly byHash: Map<EntryHash, ModelEntry> = new Map()
-  /** Who decides after some value that was accepted. */
+  /** The voters after some value that was accepted. */
   readonly deciders: Set<PeerId> = new Set()
-  /** What voters said, as proposers and other voters were told. */
+  /** The statements of voters, as proposers and other voters got them. */
   readonly said: Statement[] = []
   readonly #clock: VirtualClock
   readonly #votes = new Map<PeerId, Vote>()
@@ -154,7 +154,7 @@ export class Cloud {
     return past
   }
 
-  /** Who is in office after a value. */
+  /** The voters in office after a value. */
   officeAfter({ before, names }: ModelEntry): Office {
     const known = this.entries.get(before)
     const office = known === undefined ? FIRST_OFFICE : this.officeAfter(known)

@@ -89,7 +89,7 @@ async function lie(cloud: Cloud, seed: number): Promise<void> {
   }
 }
 
-/** Of all that was said, what no honest voter can have said both. */
+/** The contradictions in statements: pairs that no honest voter can have made. */
 function proofsOf(said: readonly Statement[]): readonly Proof[] {
   const proofs: Proof[] = []
   for (const statements of Map.groupBy(said, ({ voter }) => voter).values()) {

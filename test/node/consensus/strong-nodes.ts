@@ -30,7 +30,7 @@ interface Running {
 export class StrongNode {
   readonly name: string
   readonly machine: Machine
-  /** What it was reported of its security. */
+  /** The security events reported to it. */
   readonly events: SecurityEvent[] = []
   readonly #group: StrongGroup
   #running: Running | undefined

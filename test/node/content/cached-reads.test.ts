@@ -1,5 +1,5 @@
-// What readers fetch from peers is kept for the next time, within bounds; and how long they wait
-// for peers that are away.
+// Chunks fetched from peers are kept for the next read, within bounds; and how long reads wait for
+// peers that are away.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'

@@ -1,4 +1,4 @@
-// What is written and not stored is bounded for all editors together, and none waits for another's.
+// Unsaved writes are bounded for all editors together, and none waits for another's.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'

@@ -1,4 +1,4 @@
-// What open writes hold on to, whatever begins and ends meanwhile.
+// The references that open writes hold, whatever begins and ends meanwhile.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

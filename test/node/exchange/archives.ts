@@ -94,7 +94,7 @@ export async function putTree(api: NodeApi, at: string, tree: Tree): Promise<voi
   }
 }
 
-/** What is below a path, a line each. */
+/** The entries below a path, a line each. */
 export async function listing(api: NodeApi, at: string): Promise<readonly string[]> {
   const lines: string[] = []
   const visit = async (folder: string): Promise<void> => {

@@ -1,4 +1,4 @@
-// What status says of the safety of a volume's data, from the groups of its shard map.
+// The health of a volume's data in status, from the groups of its shard map.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
@@ -32,7 +32,7 @@ function group(k: number, holders: string, rest: Partial<StripeGroup> = {}): Str
   }
 }
 
-/** Who is up, and zones of two letters: the first of each peer's name. */
+/** The peers that are up, and zones of two letters: the first of each peer's name. */
 function among(up: string, ...live: StripeGroup[]): Parameters<typeof countStripes>[0] {
   const reachable = new Set(up.split(' ') as PeerId[])
   return { live, reachable, zoneOf: (peer) => peer[0] ?? '' }

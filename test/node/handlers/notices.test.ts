@@ -1,4 +1,4 @@
-// Who is told of a home that was copied or restored, by what the log says alone.
+// The members told of a home that was copied or restored, by the log alone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { noticesOf } from '../../../node/handlers/notices.ts'

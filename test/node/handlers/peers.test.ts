@@ -1,4 +1,4 @@
-// What an owner is told of the other nodes, as they come and go.
+// The status of the other nodes, as they come and go.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'

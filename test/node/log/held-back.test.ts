@@ -16,7 +16,7 @@ import type { Role } from '../../../protocol/roles.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 
-/** Of these a reader may write so many at once. */
+/** Entries of which a reader may write so many at once. */
 const OF_A_BURST = 29
 
 /**
@@ -60,7 +60,7 @@ function inboxOf({ volume, clock }: Replica): Inbox {
   return new Inbox({ volume, clock })
 }
 
-/** What of a log is missing at `to`, as an exchange brings it. */
+/** The entries that `to` lacks, as an exchange brings them. */
 function missing(from: Replica, to: Replica): Entry[] {
   const { entries, actors } = from.volume
   return [...entries.between(to.volume.actors.vector(), actors.vector())].map(({ entry }) => entry)

@@ -33,7 +33,7 @@ export class Machine {
   readonly replica: Replica
   readonly inbox: Inbox
   readonly checkpoints: Checkpoints
-  /** What was logged of checkpoints. */
+  /** The log lines on checkpoints. */
   readonly notes: string[] = []
   /** Why entries were refused. */
   readonly refused: string[] = []
@@ -93,7 +93,7 @@ export class Machine {
     await this.volume.close()
   }
 
-  /** What it tells a peer, as that gets it. */
+  /** The summary that it tells a peer, as the peer gets it. */
   hello(): LogSummary {
     const message = decodeLogMessage(
       encodeLogMessage({ kind: 'durable', log: summaryOf(this.volume) }),
@@ -161,7 +161,7 @@ export async function meet(a: Machine, b: Machine): Promise<void> {
   }
 }
 
-/** What `away` lacks or has is not in the log of another any more. */
+/** Brings back a machine after the other dropped from its log what `away` lacks or has. */
 async function rejoin(away: Machine, other: Machine): Promise<void> {
   if (other.volume.checkpoint === undefined) return
   await away.startFrom(other)
@@ -183,7 +183,7 @@ export async function tellAttestations(all: readonly Machine[]): Promise<void> {
   }
 }
 
-/** What serves the checkpoint of a replica. */
+/** A server of the checkpoint of a replica. */
 export async function checkpointServer(from: Replica): Promise<Serve> {
   let serve: Serve = () => Promise.reject(new Error('not served'))
   const handle = async (_protocol: string, how: Serve): Promise<void> => void (serve = how)

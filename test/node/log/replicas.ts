@@ -60,7 +60,7 @@ export class Replica {
   readonly clock: ManualClock
   readonly store: MemoryStore
   readonly volumes: Volumes
-  /** What its volume noted. */
+  /** The notes of its volume. */
   readonly notes: string[] = []
   readonly #random: SeededRandom
 
@@ -133,7 +133,7 @@ export class Replica {
     return Replica.open(this.name, new MemoryStore(this.#image()))
   }
 
-  /** What a name in the root means. */
+  /** The target of a name in the root. */
   at(name: string): ViewTarget {
     const target = this.namespace.lookup(ROOT, nameFromText(name))
     if (target === undefined) throw new Error(`${this.name} has no ${name}`)

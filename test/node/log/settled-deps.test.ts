@@ -1,5 +1,5 @@
-// What an entry names that lies below a checkpoint is judged alike by who dropped the log there and
-// by who keeps it (docs/formats/log.md#validity): one bad entry must not part them.
+// Entries below a checkpoint that another names are judged alike by nodes that dropped the log
+// there and by those that keep it (docs/formats/log.md#validity): one bad entry must not part them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeBatch } from '../../../protocol/log/batch.ts'

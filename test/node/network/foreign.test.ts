@@ -253,7 +253,7 @@ function rawSocket(network: Libp2pNetwork): Socket {
 }
 
 /**
- * What a libp2p peer writes to choose an encrypter.
+ * The bytes by which a libp2p peer chooses an encrypter.
  * https://github.com/multiformats/multistream-select
  */
 function hello(protocol: string): string {

@@ -20,7 +20,7 @@ import type { Channel } from '../../../node/world/world.ts'
 export const PROTOCOL = '/shoal/test/1'
 export const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
 
-/** What tests wait with; a test that is not done by then fails. */
+/** The clock that tests wait with; a test that is not done by then fails. */
 export const clock: SystemClock = new SystemClock()
 export function deadline(): AbortSignal {
   return clock.timeout(20_000)
@@ -68,7 +68,7 @@ export async function startNetwork(
   return network
 }
 
-/** What libp2p takes as its encrypters. */
+/** The encrypters of libp2p. */
 type Encrypters = NonNullable<Libp2pOptions['connectionEncrypters']>
 
 /** A peer of another make: libp2p as it comes, with these encrypters in order of preference. */

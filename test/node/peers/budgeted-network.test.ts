@@ -1,4 +1,4 @@
-// What peers cost over a network is counted wherever it comes from, and useful work is free.
+// The cost of peers over a network is counted wherever it comes from, and useful work is free.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { PeerBudgets } from '../../../node/peers/budget.ts'

@@ -1,4 +1,5 @@
-// Who is there: online, late and gone as time passes, and what must not make anybody gone.
+// The presence of peers: online, late and gone as time passes, and events that must not make
+// anybody gone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Detector } from '../../../node/peers/detector.ts'

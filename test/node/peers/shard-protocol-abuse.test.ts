@@ -1,4 +1,4 @@
-// What a peer that breaks the rules of the shard protocol does to a holder: nothing. Frames over
+// A peer that breaks the rules of the shard protocol does nothing to a holder. Frames over
 // FRAME_MAX do not come so far; the channel refuses them (test/seams/network.ts).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -40,7 +40,7 @@ export function stripeOf(seed: number, length: number, k: number, m: number): Co
   return codeStripe(chunks, k, m)
 }
 
-/** What a put takes of one shard of a stripe. */
+/** The arguments to put one shard of a stripe. */
 export function shardOf(
   { headerBytes, shards }: CodedStripe,
   index: number,
@@ -112,7 +112,7 @@ export class ShardSwarm {
     return this.#machine.world.clock
   }
 
-  /** What serves now. */
+  /** The holder that serves now. */
   get holder(): Holder {
     assert.ok(this.#holder !== undefined)
     return this.#holder

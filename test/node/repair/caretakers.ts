@@ -21,12 +21,12 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { chunkIdOf } from '../store/fixtures.ts'
 
 export const GRACE_MS: number = HOUR_MS
-/** Of the chunks of a stripe. */
+/** The size of the chunks of a stripe. */
 const CHUNK_BYTES = 20_000
 
 export interface CaretakersOptions extends VolumeOptions {
   readonly count: number
-  /** Of `count`, those that are members from the beginning; all without. */
+  /** How many of `count` are members from the beginning; all if left out. */
   readonly members?: number
   /** See UpkeepOptions. */
   readonly lookMs?: number

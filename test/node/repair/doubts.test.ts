@@ -1,5 +1,5 @@
-// What others say that is not held is asked of the holder; and what this node does not believe,
-// again once more is said.
+// Shards that others deny are asked of their holder; those that this node doubts, again once more
+// is said.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { KIB } from '../../../protocol/units.ts'

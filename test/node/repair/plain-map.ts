@@ -13,7 +13,7 @@ import type {
   StripeGroup,
 } from '../../../node/shard-map/stripe-map.ts'
 
-/** What was recorded, as `<index> <peer> <isHeld>` of a stripe. */
+/** A recorded change, as `<index> <peer> <isHeld>` of a stripe. */
 export interface Recorded extends ShardChange {
   readonly stripe: StripeId
 }

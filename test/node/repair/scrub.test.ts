@@ -267,7 +267,7 @@ function finding(
   return { kind: 'shard', id, index, volume: 'main', state, action }
 }
 
-/** Of a stripe that no volume knows. */
+/** A finding about a stripe that no volume knows. */
 function stranger({ id }: CodedStripe, action: ScrubFinding['action']): ScrubFinding {
   return { kind: 'shard', id, index: 0, volume: undefined, state: 'stray', action }
 }

@@ -28,7 +28,7 @@ export class ScrubbedNode {
   readonly map: PlainMap = new PlainMap()
   readonly clock: ManualClock = new ManualClock()
   readonly connected: Set<PeerId> = new Set([A, B])
-  /** What other nodes have of chunks. */
+  /** The chunks of other nodes. */
   readonly elsewhere: Map<ChunkId, Uint8Array> = new Map()
   readonly logged: string[] = []
   onLog: () => void = () => undefined

@@ -16,7 +16,7 @@ import type { StripeId } from '../../../protocol/ids.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const NODES = 4
-/** Of full stripes, which nobody packs anew. */
+/** The size of full stripes, which nobody packs anew. */
 const FILE_BYTES: number = 3 * STRIPE_DATA_TARGET
 /** How it is told in a log: by itself, when it was asked, and by who asked. */
 const FOUND = ['scrub: missing', 'does not hold a shard as the map says']

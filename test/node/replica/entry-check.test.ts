@@ -1,4 +1,4 @@
-// What one bad writer can do to the log: nothing that jams it or parts the others
+// The harm that one bad writer can do to the log: nothing that jams it or parts the others
 // (docs/formats/log.md#validity).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -24,11 +24,11 @@ import type { ChunkId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 
 const OPTIONS = { segmentBytesMax: 6000, reserveBytes: 0 }
-/** Of each event, how the machine dies there differs by seed. */
+/** Seeds for each event: the way the machine dies there differs by seed. */
 const SEEDS = 2
 const STRIPES: readonly CodedStripe[] = range(0, 6).map((seed) => stripeOf(500 + seed, 1200))
 
-/** What was acknowledged; undefined while a change of it is under way. */
+/** The acknowledged state; undefined while a change of it is under way. */
 class Acknowledged {
   readonly chunks = new Map<ChunkId, Uint8Array | undefined>()
   /** By their place in STRIPES: shard 0 of each. */

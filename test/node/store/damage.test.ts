@@ -16,7 +16,7 @@ import type { Opened } from './fixtures.ts'
 const OPTIONS = { segmentBytesMax: 11_000, reserveBytes: 0 }
 const RECORD = KIB + 54
 
-/** What is done to the file of a segment, and how many of its chunks are then gone. */
+/** The damage to the file of a segment, and how many of its chunks are then gone. */
 const DAMAGES = {
   deleted: { make: (path: string) => rm(path), left: 0 },
   emptied: { make: (path: string) => truncate(path, 0), left: 0 },

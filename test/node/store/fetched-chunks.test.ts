@@ -1,5 +1,5 @@
-// What was fetched from peers and is kept for the next reader: how much of it, which goes first,
-// and that what is read is what was kept.
+// Chunks fetched from peers and kept for the next reader: how many, which goes first, and that each
+// reads as it was kept.
 import assert from 'node:assert/strict'
 import { open as openFile, readdir, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import type { TestContext } from 'node:test'
 import type { Clock } from '../../../node/world/world.ts'
 
 const CHUNK_BYTES: number = 64 * KIB
-/** Of a bundle of one chunk: too little room for more makes them all so. */
+/** The size of a bundle of one chunk: too little room for more makes all of them so. */
 const FILE_BYTES: number = CHUNK_BYTES + 44
 const LIMIT: number = 10 * FILE_BYTES
 

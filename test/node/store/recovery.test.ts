@@ -1,4 +1,4 @@
-// What the store makes of a crash: torn tails, damage, a lost index, a lost segment.
+// The recovery of the store: torn tails, damage, a lost index, a lost segment.
 import assert from 'node:assert/strict'
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

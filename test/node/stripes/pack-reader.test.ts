@@ -22,7 +22,7 @@ function readerOf(size: number): { reader: PackReader; tier: MemoryTier; content
   return { reader: new PackReader({ clock: new SystemClock(), open: () => tier }), tier, content }
 }
 
-/** Of an object whose parts all have the same length. */
+/** A part of an object whose parts all have the same length. */
 function partOf(at: number, length: number, count: number): PackRange {
   const own = { from: at * length, to: (at + 1) * length }
   const around = (low: number, high: number): ByteRange => ({

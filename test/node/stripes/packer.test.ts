@@ -1,4 +1,4 @@
-// What is written gets onto peers, or stays marked until it can; nothing is ever neither here nor
+// Written data gets onto peers, or stays marked until it can; nothing is ever neither here nor
 // there.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,5 +1,5 @@
-// What a node tells the DHT of the stripes it holds: each once a day, little at a time, and no more
-// than the DHT bears.
+// The announcements of a node to the DHT about the stripes it holds: each once a day, little at a
+// time, and no more than the DHT bears.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { toHex } from '../../../protocol/bytes.ts'

@@ -1,4 +1,4 @@
-// What readers may have the shard map forget: what is proven, little at a time.
+// The losses that readers may record in the shard map: proven ones, little at a time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'

@@ -193,7 +193,7 @@ export class MemoryStripeMap implements StripeMap {
     for (const listener of this.#listeners) listener(event)
   }
 
-  /** What was changed so far is durable then. */
+  /** Makes the changes so far durable. */
   commit(): Promise<void> {
     this.#commits = this.#commits.then(async () => {
       await this.#group.store.commit(this.view.take())
@@ -352,7 +352,7 @@ function nextStamp(): Stamp {
   return makeStamp(nextHlc(), '0'.repeat(32) as ActorId, 0)
 }
 
-/** What a node of the group knows of where chunks are. */
+/** A node's view of where the chunks of others are. */
 export function elsewhereOf(
   map: MemoryStripeMap,
   node: Pick<PeerGroup, 'store' | 'client' | 'network' | 'clock'>,

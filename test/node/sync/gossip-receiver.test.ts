@@ -1,4 +1,4 @@
-// What a node makes of gossip: what is new goes on once, garbage is blamed on who delivers it, and
+// The handling of gossip: news goes on once, garbage is blamed on the peer that delivers it, and
 // never on an honest member that could not know.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,4 +1,4 @@
-// What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
+// The handling of an answer to a joiner's ticket (docs/formats/membership.md#joining).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Tickets } from '../../../node/peers/tickets.ts'

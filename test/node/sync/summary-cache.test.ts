@@ -1,4 +1,4 @@
-// What is said of a log is made once while it stays the same, and says what is so afterwards.
+// The summary of a log is made once while the log stays the same, and is right afterwards.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { heldBy, summaryOf } from '../../../node/log/log-summary.ts'

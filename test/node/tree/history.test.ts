@@ -1,5 +1,5 @@
-// What the log tells of a volume and of a path: who did what, in words, newest first, also after
-// renames and removals.
+// The history of a volume and of a path in the log: who did what, in words, newest first, also
+// after renames and removals.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readHistory } from '../../../node/tree/history.ts'

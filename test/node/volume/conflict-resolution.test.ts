@@ -149,7 +149,7 @@ function partsOf(path: string): string[] {
   return path.split('/').slice(1)
 }
 
-/** Of the conflict at a path: the path of one side, and those of the others. */
+/** The paths of the conflict at a path: that of one side, and those of the others. */
 function pathsOf(of: Replica, path: readonly string[], index: number): [string, string[]] {
   const paths = conflictAt(of.namespace, path).sides.map((side) => side.path)
   return [paths[index] ?? '', paths.toSpliced(index, 1)]

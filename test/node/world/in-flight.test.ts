@@ -1,5 +1,5 @@
-// What was received and not taken is bounded, by peer and in all, and a peer that has little is
-// read from in any case.
+// Data received and not taken is bounded, by peer and in all, and a peer that has little is read
+// from in any case.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { InFlight } from '../../../node/world/in-flight.ts'

@@ -1,4 +1,5 @@
-// What a volume says of a tier: what is taken from it, and that nothing else is.
+// The definition of a tier in a volume: the fields that are taken from it, and that nothing else
+// is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

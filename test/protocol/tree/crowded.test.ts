@@ -34,7 +34,9 @@ const dirId = (number: number): NodeId => {
   return (slot + number.toString(16).padStart(8, '0')) as NodeId
 }
 
-/** Of ids, so many: what one makes another may have made, too, and names again. */
+/**
+ * The number of ids: so few that one site makes ids that another may have made, and names again.
+ */
 const NUMBERS = 120
 const SITES = ['one', 'two', 'three']
 

@@ -1,4 +1,4 @@
-// What is true of every tree, whatever ops it was made of.
+// The invariants of every tree, whatever ops it was made of.
 import assert from 'node:assert/strict'
 import { toHex } from '../../../protocol/bytes.ts'
 import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
@@ -70,8 +70,8 @@ function checkFolders(state: MemoryState): void {
 }
 
 /**
- * What is alive shows once, below directories that show; no name shows twice; each is found by its
- * name.
+ * Checks that every living object shows once, below directories that show; no name shows twice;
+ * each is found by its name.
  */
 function checkNames(site: Site): void {
   const { state } = site

@@ -1,5 +1,5 @@
-// What liars write: ids that were made before, and ids and dots that the writer cannot have seen.
-// What several ops make of them is the same on all that hold these, in whatever order they came.
+// Ids of liars: some that were made before, and ids and dots that the writer cannot have seen.
+// Several such ops lead to the same tree on all that hold them, in whatever order they came.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +21,7 @@ const idOf = (kind: string, number: number): NodeId => (kind + number).padEnd(32
 const INODES = [0, 1, 2].map((number) => idOf('f', number))
 const LINKS = [0, 1, 2].map((number) => idOf('1', number))
 const none = new MemoryState()
-/** Of folders in the root, and in the first of these. */
+/** Folders in the root, and in the first of these. */
 const [OUTER] = NAMES.map((name) => freshDirId(none, ROOT, name))
 const DIRS = [ROOT, OUTER ?? ROOT].flatMap((parent) =>
   NAMES.map((name) => freshDirId(none, parent, name)),
@@ -119,7 +119,7 @@ function opOf(
   }
 }
 
-/** What three sites do, who hear of each other now and then. */
+/** The lives of three sites, which hear of each other now and then. */
 function lived(steps: Script): Site[] {
   const all = SITES.map(newSite)
   for (const { site: index, kind, picks, hears, knows } of steps) {

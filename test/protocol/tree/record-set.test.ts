@@ -46,7 +46,7 @@ class Modelled {
   }
 }
 
-/** Of few chars, so that many begin alike, and some are the beginning of others. */
+/** An item of few letters, so that many begin alike, and some are prefixes of others. */
 const item = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 7 })
 const step = fc.tuple(fc.boolean(), item)
 

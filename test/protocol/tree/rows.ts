@@ -10,7 +10,7 @@ import type { Site } from './sites.ts'
 type Act = (site: Site) => void
 
 export interface Row {
-  /** What all have seen. */
+  /** The act that all have seen. */
   readonly before?: Act
   readonly one: Act
   readonly other: Act

@@ -284,8 +284,8 @@ export class Site {
   }
 
   /**
-   * What shows: directories end with '/', contents follow '='; a conflict name is `name~author`. In
-   * order.
+   * The visible tree, in order: directories end with '/', contents follow '='; a conflict name is
+   * `name~author`.
    */
   shown(policy: ConflictPolicy = 'copies'): string[] {
     return this.#shownIn(ROOT, '', policy).sort()
