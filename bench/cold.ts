@@ -179,8 +179,10 @@ async function readAtRandom(server: S3Server, chunk: string, work: Work): Promis
   })
   const each = (gotBytes / RANDOM_READS / RANDOM_BYTES).toFixed(2)
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
-  const what = `${RANDOM_READS} reads of 64 KiB at random of ${work.bytes / MIB} MiB in chunks of ${chunk}`
-  return `${what}: ${each} bytes fetched for each byte, ${requests} requests, ${took} ms each.`
+  return (
+    `${RANDOM_READS} random reads of 64 KiB in ${work.bytes / MIB} MiB with chunks of ${chunk}: ` +
+    `${each} bytes fetched for each byte read, ${requests} requests, ${took} ms each.`
+  )
 }
 
 function tableOf(work: Work, scores: ReadonlyMap<string, Score>): string {
@@ -205,9 +207,9 @@ function tableOf(work: Work, scores: ReadonlyMap<string, Score>): string {
   const megabytes = (work.bytes / 1e6).toFixed(0)
   return formatFigures({
     title: `${work.files} files, ${megabytes} MB, in MB/s`,
-    header: ['who', ...cells('up'), ...cells('back')],
+    header: ['program', ...cells('up'), ...cells('back')],
     rows,
-    notes: ['The ratio is how many times as fast Shoal is, by medians.'],
+    notes: ['Ratio: the speed of Shoal over that of the program, by medians.'],
   })
 }
 

@@ -56,10 +56,7 @@ export function formatComparison(
       return `${isSlower ? 'SLOWER' : noise < 1 ? 'ok' : 'too noisy to tell'}  ${name}: ${change}`
     })
   const slower = compared.filter(({ isSlower }) => isSlower).length
-  return [
-    ...lines,
-    `${slower} of ${compared.length} became slower, ${unmeasured} were not measured`,
-  ]
+  return [...lines, `${slower} of ${compared.length} are slower, ${unmeasured} were not measured`]
 }
 
 /** Relative to the median. */

@@ -55,7 +55,7 @@ async function measure(mebibytes: number): Promise<void> {
   for (const node of lost) await node.kill('SIGKILL')
   const [killed, killedNote] = await read(reader, 'killed', mebibytes, well)
   const rows = [well, frozen, killed]
-  const notes = ['Until the first byte of a file:', wellNote, frozenNote, killedNote]
+  const notes = ['Time to the first byte of a file:', wellNote, frozenNote, killedNote]
   const title = `Degraded read: ${mebibytes} MiB as rs4+2, through the mount of a seventh node`
   showTable(title, { baselineName: 'all well', rows, notes })
 }

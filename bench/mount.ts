@@ -110,7 +110,7 @@ function format(results: ReadonlyMap<string, Rates>): string {
       ...(shoal === undefined ? [] : ratios),
     ]
   })
-  const rows = [['what', ...names], ['what', ...names].map(() => '---'), ...lines]
+  const rows = [['operation', ...names], ['', ...names].map(() => '---'), ...lines]
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 

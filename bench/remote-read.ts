@@ -76,7 +76,7 @@ async function measure(): Promise<void> {
   ])
 
   const title = `Reading ${mebibytes} MiB from ${HOLDERS} nodes, on one that holds nothing`
-  const header = ['requests of', 's', 'MB/s', 'ratio to get', 's of processor']
+  const header = ['request size', 's', 'MB/s', 'ratio to get', 's of CPU']
   const notes = [
     await readAtRandom(reader),
     `Peak RSS of the reader: ${((await reader.peakBytes()) / 1e6).toFixed(0)} MB.`,
@@ -118,7 +118,7 @@ async function readAtRandom(reader: TestNode): Promise<string> {
   const each = ((await fetched()) - before) / RANDOM_READS / 1000
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
   return (
-    `${RANDOM_READS} reads of 4 KiB at random: ${took} ms each, ` +
-    `for each of which ${each.toFixed(0)} kB were fetched.`
+    `${RANDOM_READS} random reads of 4 KiB: ${took} ms ` +
+    `and ${each.toFixed(0)} kB fetched for each.`
   )
 }

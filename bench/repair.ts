@@ -60,16 +60,16 @@ async function measure(mebibytes: number): Promise<void> {
   for (const node of cluster.nodes.filter(({ isRunning }) => isRunning)) {
     repaired += (await node.volume()).upkeep.repairedBytes
   }
-  const row = { what: 'lost shards made anew', seconds: repair, bytes: repaired }
+  const row = { what: 'rebuild of lost shards', seconds: repair, bytes: repaired }
   const baseline = (copy * repaired) / (mebibytes * 1024 * 1024)
   showTable(`Repair: ${mebibytes} MiB as rs${K}+${LOST}, ${LOST} of ${NODES} nodes lost`, {
     baselineName: 'cp and sync',
     rows: [{ ...row, baseline }],
     notes: [
-      `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. For each byte made anew ` +
-        `${(sent / repaired).toFixed(2)} crossed the network: ` +
-        `${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
-        'one node that has a shard of a stripe makes all its lost ones.',
+      `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. ` +
+        `For each rebuilt byte ${(sent / repaired).toFixed(2)} crossed the network; ` +
+        `the least is ${((K - 1 + LOST) / LOST).toFixed(2)}, ` +
+        'if one holder of each stripe rebuilds all its lost shards.',
     ],
   })
 }

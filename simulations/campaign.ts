@@ -99,7 +99,7 @@ class Campaign {
     if (!this.#options.shrinks || performer === undefined) return
     console.log(`shrinking seed ${seed} (${failure.invariant}) ...`)
     const shrunk = await shrink(script, failure, (smaller) => performer.perform(smaller))
-    if (shrunk === undefined) return console.log('it did not fail again')
+    if (shrunk === undefined) return console.log('the failure did not recur')
     const { steps } = shrunk.script
     const file = join(tmpdir(), `shoal-simulation-${script.scenario}-${seed}.json`)
     saveScript(file, shrunk.script)
@@ -116,7 +116,8 @@ class Campaign {
 export function describeResult(seed: string, result: RunResult, tookMs: number): string {
   const { virtualMs, opCount, refusedCount, entryCount, eventCount, traceHash } = result
   return (
-    `seed ${seed}: ${(virtualMs / HOUR_MS).toFixed(1)} h virtual, ${opCount} ops (${refusedCount} refused), ` +
+    `seed ${seed}: ${(virtualMs / HOUR_MS).toFixed(1)} h virtual, ` +
+    `${opCount} ops (${refusedCount} refused), ` +
     `${entryCount} entries, ${eventCount} events, trace ${traceHash.slice(0, 16)}, ${seconds(tookMs)}`
   )
 }

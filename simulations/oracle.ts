@@ -155,7 +155,7 @@ export class Oracle {
       const banned = paths.find((path) => this.#banned.has(path))
       if (banned !== undefined)
         throw new CheckError(
-          'who was removed says nothing more',
+          'removed members write nothing more',
           `${banned} was written by no member`,
         )
       const intent = this.#intents.get(size)
@@ -176,7 +176,7 @@ export class Oracle {
       if (shown.has(size) || !this.#mustShow(size, intent)) continue
       const isOwn = intent.path.startsWith('/own/')
       throw new CheckError(
-        isOwn ? '9 acknowledged is durable' : '12 no silent overwrite',
+        isOwn ? '9 acknowledged writes are durable' : '12 no silent overwrite',
         `${describe(size, intent)} is gone, and nobody who had seen it removed it`,
       )
     }

@@ -127,7 +127,7 @@ class Run {
       log,
       security: (node, { kind, message }) => {
         if (kind !== 'backup-lost' && kind !== 'backup-false') return
-        const invariant = 'nobody is accused of what nobody did'
+        const invariant = 'nobody is falsely accused'
         this.#failure.reject(new CheckError(invariant, `${node}: ${message}`))
       },
       onWrite: (node, ...write) => {
@@ -361,8 +361,8 @@ class Run {
     await Promise.all(left.map((node) => node.start()))
     await clock.sleep(RECONNECT_MS)
     const found = await checkTrees(left)
-    const invariant = '11 losses that are tolerated lose nothing'
-    if (found !== tree) throw new CheckError(invariant, 'what is left shows another tree')
+    const invariant = '11 tolerated losses lose nothing'
+    if (found !== tree) throw new CheckError(invariant, 'the remaining nodes show another tree')
     const [reader] = left
     if (reader !== undefined) await checkContents(reader, this.#contents, () => true, clock)
     this.#scheduler.sightings.add('loss survived', tolerates)

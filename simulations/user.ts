@@ -139,7 +139,7 @@ export class User {
     } catch (error) {
       if (error instanceof CheckError) throw error
       if (!this.#isRefusal(error)) {
-        throw new CheckError('operations fail as said', `${what}: ${String(error)}`, {
+        throw new CheckError('operations fail as documented', `${what}: ${String(error)}`, {
           cause: error,
         })
       }
@@ -244,7 +244,7 @@ export class User {
     const options = { session, consistency: 'read-own' } as const
     const size = await there.ask(async (other) => await sizeAt(other, op.path, options))
     if (size === op.sizeBytes) return
-    const invariant = '27 a session sees what it wrote'
+    const invariant = '27 a session sees its own writes'
     throw new CheckError(invariant, `${what}, and ${there.name} shows ${size ?? 'nothing'}`)
   }
 

@@ -61,8 +61,8 @@ async function measure(
     header: ['files', ...kinds, 'RSS, MB', 'peak RSS, MB'],
     rows,
     notes: [
-      `Medians of ${RUNS} times ${SAMPLE} of each kind, a create with its content, ` +
-        'all durable at the end. Ratio: of CPU.',
+      `Medians of ${RUNS} runs of ${SAMPLE} ops of each kind; a create includes content, ` +
+        'and all is durable at the end. Ratio: of CPU time.',
     ],
   }
 }

@@ -45,14 +45,14 @@ export async function measureGossip(count: number, rounds: number): Promise<Figu
   for (const client of clients) client.close()
   return {
     title: `A small file written on one of ${count} nodes`,
-    header: ['what', 'samples', 'p50, ms', 'p90, ms', 'p99, ms', 'max, ms'],
+    header: ['event', 'samples', 'p50, ms', 'p90, ms', 'p99, ms', 'max, ms'],
     rows: [
       row('acknowledged to the writer: durable there', acknowledged),
       row('from then until it shows on another node', sinceAck),
       row('from the call until it shows on another node', sinceCall),
     ],
     notes: [
-      `Asked of ${WATCHED} others each ${POLL_MS} ms. CPU idle meanwhile: ${(100 * idlePart).toFixed(0)} %.`,
+      `Polled on ${WATCHED} others every ${POLL_MS} ms. Idle CPU meanwhile: ${(100 * idlePart).toFixed(0)} %.`,
       await memoryOf(cluster.nodes),
     ],
   }

@@ -46,7 +46,7 @@ export async function measureJoin(files: number, histories: readonly number[]): 
       'peak RSS, MB',
       'of the joiner',
       's to prepare',
-      's to a checkpoint',
+      's to checkpoint',
     ],
     rows,
   }

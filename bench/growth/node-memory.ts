@@ -17,7 +17,7 @@ export async function measureNode(sizes: readonly number[], more: number): Promi
   const rows: (readonly string[])[] = []
   for (const size of sizes) rows.push(await measureSize(size, more))
   return {
-    title: 'A node with so many files in one folder',
+    title: 'A node with many files in one folder',
     header: ['files', 's to start', `creates/s, ${more} more`, 's to list', 'peak RSS, MB'],
     rows,
     notes: [`Creates: through the control socket, ${LANES} at a time, durable at the end.`],

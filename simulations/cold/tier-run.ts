@@ -23,7 +23,7 @@ const ARCHIVE_LIMIT_MS: number = 72 * HOUR_MS
 const LOOK_MS: number = 10 * MINUTE_MS
 /** In which whoever's turn it is has put the namespace into the tier. */
 const BACKUP_MS: number = 3 * HOUR_MS
-const INVARIANT = 'a tier and a key make the volume anew'
+const INVARIANT = 'a tier and a key restore the volume'
 
 export class TierRun {
   readonly watch: ColdWatch
@@ -76,7 +76,7 @@ export class TierRun {
       const wrong = this.watch.unsettled({ isDue: true })
       if (wrong.length === 0) return
       if (scheduler.nowMs >= untilMs)
-        throw new CheckError('what is due lies in the tier in the end', wrong.join('\n'))
+        throw new CheckError('due stripes are in the tier in the end', wrong.join('\n'))
       await clock.sleep(LOOK_MS)
     }
   }

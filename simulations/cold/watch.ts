@@ -165,7 +165,7 @@ export class ColdWatch {
       this.#truth.learnPlace(stripe, { pack, offset })
       if (this.#truth.isAt(stripe, { pack, offset })) continue
       const what = `${node} says that ${stripe} lies in pack ${pack}, and it does not`
-      this.#wrong('what a tier is said to hold is there', what)
+      this.#wrong('a tier holds what the map says', what)
     }
   }
 
@@ -217,7 +217,7 @@ export class ColdWatch {
       if (now !== undefined && this.#truth.isIn(now, stripe, offset)) continue
       const how = now === undefined ? 'removed' : 'overwritten with something else'
       const what = `pack ${pack} is ${how}, in which ${stripe} is said to lie`
-      this.#wrong('what a tier is said to hold is there', what)
+      this.#wrong('a tier holds what the map says', what)
     }
   }
 

@@ -79,9 +79,13 @@ export class HonestUser {
           error.code,
         )
       if (!mayBe)
-        throw new CheckError('operations fail as said', `${this.node.name}: ${String(error)}`, {
-          cause: error,
-        })
+        throw new CheckError(
+          'operations fail as documented',
+          `${this.node.name}: ${String(error)}`,
+          {
+            cause: error,
+          },
+        )
     }
   }
 }

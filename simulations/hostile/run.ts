@@ -296,7 +296,7 @@ class HostileRun {
           .ask((api) => readAll(api, path))
           .catch((cause: unknown) => {
             throw new CheckError(
-              '9 acknowledged is durable',
+              '9 acknowledged writes are durable',
               `${node.name} cannot read ${path}: ${String(cause)}`,
               { cause },
             )
@@ -314,7 +314,7 @@ class HostileRun {
       for await (const [key, value] of machine.kv.readable().scan({ from: '', to: '\xff\xff' }))
         bytes += key.length + value.length
       if (bytes <= STORED_MAX) continue
-      throw new CheckError('what a liar may cost is bounded', `${name} stores ${bytes} bytes`)
+      throw new CheckError('the cost of a liar is bounded', `${name} stores ${bytes} bytes`)
     }
   }
 

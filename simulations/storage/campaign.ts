@@ -106,7 +106,7 @@ async function withPerformers(
 function describe(result: YearResult): string {
   const { stepCount, stripeCount, lostCount, repairedCount, eventCount, traceHash } = result
   return (
-    `${stepCount} steps, ${stripeCount} stripes, ${lostCount} lost excusably, ${repairedCount} shards repaired, ` +
+    `${stepCount} steps, ${stripeCount} stripes, ${lostCount} excusably lost, ${repairedCount} shards repaired, ` +
     `${costOf([result])}, ${eventCount} events, trace ${traceHash.slice(0, 16)}`
   )
 }
@@ -118,7 +118,7 @@ function describeAll(results: readonly YearResult[]): string {
   const needless = sum(({ needlessCount }) => needlessCount)
   const lost = sum(({ lostCount }) => lostCount)
   return (
-    `all: ${lost} stripes lost excusably, ${repaired} shards repaired and ${needless} ` +
+    `all: ${lost} excusable losses, ${repaired} shards repaired and ${needless} ` +
     `needlessly, ${costOf(results)}`
   )
 }

@@ -93,7 +93,7 @@ export class Ledger {
     const repairs = atMost(this.leastRepairShards)
     if (this.repairShards > repairs)
       throw new CheckError(
-        'no more travels for repairs than 1.3 times the least',
+        'repair traffic is at most 1.3 times the least',
         `${this.repairShards} shards in place of ${this.leastRepairShards}`,
       )
     if (this.needlessCount > NEEDLESS_MAX + NEEDLESS_SHARE_MAX * this.repairedCount)
@@ -104,7 +104,7 @@ export class Ledger {
     const moves = atMost(this.movesDue)
     if (this.movedCount > moves)
       throw new CheckError(
-        'no more moves than 1.3 times what has to',
+        'shards moved are at most 1.3 times the least',
         `${this.movedCount} shards in place of ${this.movesDue.toFixed(1)}`,
       )
   }
@@ -124,13 +124,13 @@ export class Ledger {
   /** No file of any log, whoever knows it yet, needs what is given up. */
   #checkDead(stripe: StripeId): void {
     if (!this.#swarm.everything.isNeeded(stripe)) return
-    throw new CheckError('18 no chunk that lives is swept', `${stripe} is swept and needed`)
+    throw new CheckError('18 no live chunk is swept', `${stripe} is swept and needed`)
   }
 
   #checkGiven(stripe: StripeId, { index, peer }: Holding): void {
     if (this.#swarm.truth.wasGiven(peer, stripe, index)) return
     throw new CheckError(
-      'the map ascribes only what is durable',
+      'the map lists only durable shards',
       `${peer} is said to hold shard ${index} of ${stripe}`,
     )
   }

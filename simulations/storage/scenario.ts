@@ -58,7 +58,7 @@ export interface StorageScenario {
 
 const YEAR: StorageScenario = {
   name: 'storage',
-  about: 'a year of fifty machines that fail, restart, rot, lie, come and go: what they store',
+  about: 'fifty machines that fail, restart, rot, lie, come and go',
   nodeCount: 50,
   zoneCount: 8,
   days: 365,
@@ -76,14 +76,14 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-calm',
-    about: 'machines fail and are replaced, one at a time: what repair costs',
+    about: 'machines fail and are replaced, one at a time: the cost of repair',
     machine: { ...YEAR.machine, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 0, retire: 0 },
   },
   {
     ...YEAR,
     name: 'storage-growth',
-    about: 'machines join and are retired: what moves',
+    about: 'machines join and are retired: the cost of rebalancing',
     days: 120,
     machine: { ...YEAR.machine, failure: 0, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 24, retire: 12 },
@@ -91,7 +91,7 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-losses',
-    about: 'disks fail twenty times as often: how many stripes are lost (docs/durability.md)',
+    about: 'disks fail twenty times as often: the rate of loss (docs/durability.md)',
     days: 180,
     stripeCount: 150,
     writes: 0,
@@ -103,7 +103,7 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-garbage',
-    about: 'files are deleted and written again with what was there, also where nobody hears of it',
+    about: 'files are deleted and rewritten with the same content, also while partitioned',
     days: 60,
     writes: 600,
     deletes: 2500,
@@ -128,5 +128,5 @@ export function storageScenarioNamed(name: string): StorageScenario | undefined 
 
 /** A line each. */
 export function listStorageScenarios(): string {
-  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n')
+  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join('\n')
 }

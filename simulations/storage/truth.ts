@@ -285,7 +285,7 @@ export class Truth {
     const overdue = [...losses.values()].filter((loss) => this.#isOverdue(loss))
     if (losses.size - overdue.length > code.m) return this.#options.onLost(id)
     this.#options.onBreach(
-      new CheckError('what was placed is lost only with more than m shards at once', this.tell(id)),
+      new CheckError('placed stripes are lost only with more than m shards at once', this.tell(id)),
     )
   }
 

@@ -42,7 +42,7 @@ test('only what both runs have is compared, and what is missing is counted', () 
   assert.deepEqual(formatComparison(compare(before, now), before), [
     'SLOWER  a: 2.00 -> 1.00, noise 40 %',
     'ok  b: 2.00 -> 2.00, noise 40 %',
-    '1 of 2 became slower, 1 were not measured',
+    '1 of 2 are slower, 1 were not measured',
   ])
   assert.deepEqual(compare([], now), [])
 })

@@ -25,7 +25,7 @@ const id = (number: number): NodeId => number.toString(16).padStart(32, '0') as 
 const many = (make: (number: number) => TreeOp): TreeOp[] =>
   Array.from({ length: OPS }, (_, at) => make(at + 1))
 
-/** Where one attack takes place: a folder, and ids that no other has. */
+/** The place of one attack: a folder, and ids that no other has. */
 class Place {
   readonly folder: NodeId
   readonly name: string
@@ -41,7 +41,7 @@ class Place {
     return id(this.#first + number)
   }
 
-  /** Of those that a folder of this name can have. */
+  /** A folder id that a folder of this name can have. */
   dirId(name: string, number: number): NodeId {
     const slot = freshDirId(new MemoryState(), this.folder, nameFromText(name))
     return (slot.slice(0, 24) + id(number).slice(24)) as NodeId

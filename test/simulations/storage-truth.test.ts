@@ -72,7 +72,7 @@ describe('the truth about shards', () => {
     it.truth.died(A)
     it.after(11, () => it.truth.died(B))
     it.after(1, () => it.truth.died(C))
-    assert.deepEqual(it.breaches, ['what was placed is lost only with more than m shards at once'])
+    assert.deepEqual(it.breaches, ['placed stripes are lost only with more than m shards at once'])
   })
 
   test('a shard that was made anew is not lost, wherever it lies', () => {

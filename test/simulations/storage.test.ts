@@ -67,7 +67,7 @@ describe('machines that store', () => {
 describe('a bug in upkeep that is put in on purpose', () => {
   for (const [name, invariant] of [
     ['forget the limit of a zone', 'placement limits hold once quiet'],
-    ['record a shard before it is put', 'the map ascribes only what is durable'],
+    ['record a shard before it is put', 'the map lists only durable shards'],
   ] as const) {
     test(`is found: ${name}`, async () => {
       const found = await firstStorageFailure({ mutation: name, scenario: SMALL, jobs: 1 }, 4)

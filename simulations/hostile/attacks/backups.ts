@@ -62,10 +62,10 @@ async function atTier(stage: Stage, lie: (place: Place) => Promise<void>): Promi
     await push(founder, place, stage)
     const number = await lastOf(stage, place)
     await founder.ask((api) => api.removeTier(name))
-    disbelieved(headCount(stage, store) > before, 'no backup tells what was written since')
+    disbelieved(headCount(stage, store) > before, 'no backup has the writes since')
     disbelieved(
       number < FORGED,
-      `the founder takes what was made up for a backup, and puts ${number}`,
+      `the founder takes a forged backup for a real one, and uploads ${number}`,
     )
   }
 }
@@ -152,7 +152,7 @@ export const BACKUP_ATTACKS: readonly Attack[] = [
           .catch((error: unknown) => {
             if (!hasCode(error, 'ENOENT')) throw error
           })
-        disbelieved(!isUsed, 'a machine puts something where its owner has not agreed to')
+        disbelieved(!isUsed, 'a machine uploads to a location that its owner has not agreed to')
       }
     },
   },

@@ -164,7 +164,7 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
       const wide = encodeCbor({ ...hello, zz: Array(CBOR_ITEMS_MAX + 1).fill(0) })
       const answer = await say(liar, victim.peer, LOG_PROTOCOL, wide)
       const kind = answer === ENDED ? 'error' : decodeLogMessage(answer).kind
-      return async () => disbelieved(kind === 'error', 'more was decoded than is counted')
+      return async () => disbelieved(kind === 'error', 'more was decoded than charged for')
     },
   },
   {
@@ -220,7 +220,8 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
       const { actor, seq } = entry.header
       const [hello] = await liar.exchange(victim.peer, [])
       const held = hello?.kind === 'hello' ? (hello.log.vector.get(actor) ?? 0) : 0
-      return async () => disbelieved(held < seq, `${victim.name} keeps what nobody can read`)
+      return async () =>
+        disbelieved(held < seq, `${victim.name} keeps an entry that nobody can read`)
     },
   },
   {

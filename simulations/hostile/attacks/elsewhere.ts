@@ -54,7 +54,7 @@ export const ELSEWHERE_ATTACKS: readonly Attack[] = [
       }
       guest.end()
       return async () =>
-        disbelieved(served.length === 0, `who was removed reaches ${served.join()}`)
+        disbelieved(served.length === 0, `a removed member reaches ${served.join()}`)
     },
   },
   {

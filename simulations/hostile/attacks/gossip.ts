@@ -96,7 +96,7 @@ export const GOSSIP_ATTACKS: readonly Attack[] = [
       await beat(liar, { freeBytes, sentMs: Math.floor(liar.clock.wall()) + 2 * BEACON_AHEAD_MS })
       return async () => {
         const isHeard = (await liarAt(stage))?.freeBytes === freeBytes
-        disbelieved(!isHeard, 'a beacon of a time to come counts')
+        disbelieved(!isHeard, 'a beacon from the future counts')
       }
     },
   },

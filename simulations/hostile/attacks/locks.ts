@@ -104,7 +104,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
       return async () =>
         disbelieved(
           granted !== 'granted' || found === 'held',
-          `${victim.name} takes a lock from who holds it: ${found}`,
+          `${victim.name} takes a lock from its holder: ${found}`,
         )
     },
   },
@@ -116,7 +116,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
     async run(stage) {
       const liar = await lockerOf(stage, await named(stage, stage.honest))
       const answer = await liar.claim(sessionOf(stage), [lockOf(stage, 'exclusive')])
-      return async () => disbelieved(answer !== 'granted', 'a reader has a lock for itself alone')
+      return async () => disbelieved(answer !== 'granted', 'a reader holds an exclusive lock')
     },
   },
   {
@@ -130,7 +130,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
       for (let n = 0; n < SESSIONS; n++)
         if ((await liar.claim(sessionOf(stage), [lockOf(stage, 'exclusive')])) === 'granted')
           granted++
-      return async () => disbelieved(granted < SESSIONS, `${granted} sessions are of one member`)
+      return async () => disbelieved(granted < SESSIONS, `${granted} sessions belong to one member`)
     },
   },
 ]

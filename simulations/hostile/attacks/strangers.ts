@@ -60,7 +60,7 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
       const stranger = await Outsider.stranger(stage)
       const isServed = await stranger.isServed(stage.founder, JOIN_PROTOCOL)
       stranger.end()
-      return async () => disbelieved(!isServed, 'a stranger is let in that nobody awaits')
+      return async () => disbelieved(!isServed, 'an uninvited stranger is let in')
     },
   },
   {
@@ -111,7 +111,7 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
       return async () => {
         stranger.end()
         const kept = await stage.victim.machine.world.network.addressesOf(stranger.peer)
-        disbelieved(kept.length === 0, `${stage.victim.name} keeps where a stranger is`)
+        disbelieved(kept.length === 0, `${stage.victim.name} keeps the address of a stranger`)
       }
     },
   },

@@ -95,7 +95,7 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
         }
         disbelieved(
           readBytes === sizeBytes,
-          `${victim.name} reads ${readBytes} of ${sizeBytes} bytes of a file, and takes that for all`,
+          `${victim.name} reads ${readBytes} of ${sizeBytes} bytes of a file, and takes them for the whole`,
         )
       }
     },
@@ -201,10 +201,7 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
         if (!(error instanceof ShoalError)) throw error
       }
       return async () =>
-        disbelieved(
-          taken < SHARDS,
-          `${victim.name} keeps ${taken} shards of which no stripe is known`,
-        )
+        disbelieved(taken < SHARDS, `${victim.name} keeps ${taken} shards of unknown stripes`)
     },
   },
 ]

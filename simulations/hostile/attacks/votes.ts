@@ -55,7 +55,7 @@ async function makeStrongly(node: ClusterNode, path: string): Promise<string> {
 /** Those who vote go on as one. */
 async function checkDecided(stage: Stage): Promise<void> {
   const answer = await decide(stage)
-  disbelieved(answer === 'EEXIST,made', `of two that make one name strongly: ${answer}`)
+  disbelieved(answer === 'EEXIST,made', `two strong creates of one name: ${answer}`)
 }
 
 /** Ask the honest, who vote, one after the other. returns codes of what they answered. */
