@@ -47,7 +47,7 @@ test('only what both runs have is compared, and what is missing is counted', () 
   assert.deepEqual(compare([], now), [])
 })
 
-test('what scatters so much that nothing could be told is not called well', () => {
+test('a figure too noisy to tell is not called well', () => {
   const figures = [{ name: 'a', ratios: [0.1, 1, 3] }]
   const [line] = formatComparison(compare(figures, figures), figures)
   assert.equal(line, 'too noisy to tell  a: 1.00 -> 1.00, noise 290 %')

@@ -72,7 +72,7 @@ describe('health in words', () => {
     ])
   })
 
-  test('what may be lost is said of data that is placed only', () => {
+  test('tolerated losses are given for placed data only', () => {
     const texts = [volume({}), ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates }))]
     assert.deepEqual(texts.map(toleranceText), [
       'no data placed yet',

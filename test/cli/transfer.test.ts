@@ -63,7 +63,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('what is there already is left alone, both ways, and changed files are not', async () => {
+  test('files already there are left alone, both ways, and changed ones are not', async () => {
     await withNode(async ({ json, folder }) => {
       await makeTree(join(folder, 'tree'))
       const whole = { files: 54, folders: 5, symlinks: 2, unchanged: 0, failed: 0 }
@@ -154,7 +154,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('what is not there is named', async () => {
+  test('a missing file is named', async () => {
     await withNode(async ({ shoal, folder }) => {
       assert.equal((await shoal('put', 'none', '/x')).stderr, 'shoal: no such local file: none\n')
       assert.equal((await shoal('get', '/none', 'x')).stderr, 'shoal: /none is not there\n')

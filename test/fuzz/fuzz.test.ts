@@ -37,7 +37,7 @@ test('every folder of the corpus is of a target', () => {
   )
 })
 
-describe('what watches them', () => {
+describe('the watch over them', () => {
   const honest = (): Uint8Array[] => []
   const outcomeOf = async (run: () => unknown): Promise<string> =>
     (await watch({ name: 'x', run, honest }, new Uint8Array())).finding ?? 'nothing'

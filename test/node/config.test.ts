@@ -25,7 +25,7 @@ const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
 ]
 
 describe('home', () => {
-  test('what init makes is what load reads', async () => {
+  test('load reads the config that init makes', async () => {
     await withFolder(async (folder) => {
       assert.equal(await isHome(folder), false)
       const made = await initHome(folder, {
@@ -132,7 +132,7 @@ describe('home', () => {
     })
   }
 
-  test('what is missing is named with the next step', async () => {
+  test('a missing home is named with the next step', async () => {
     await withFolder(async (folder) => {
       await assert.rejects(loadHome(folder), {
         code: 'ENOENT',

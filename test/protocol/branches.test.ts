@@ -225,7 +225,7 @@ describe('the forks of a part', () => {
   })
 })
 
-describe('what a peer holds', () => {
+describe('the holdings of a peer', () => {
   const anyTwo = anyTree.chain((tree) => fc.tuple(anyPart(tree), anyPart(tree)))
 
   test('is known exactly where one of both holds all that the other does', () => {

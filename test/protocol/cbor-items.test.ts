@@ -72,7 +72,7 @@ describe('CBOR items', () => {
     assert.equal(new CborReader(form, 'a test').hex(), Buffer.from(bytes).toString('hex'))
   })
 
-  test('what is cut short, of another kind or claims too much is corrupt', () => {
+  test('bytes cut short, of another kind or that claim too much are corrupt', () => {
     const reads: readonly ((r: CborReader) => unknown)[] = [
       (r) => r.integer(),
       (r) => r.bigint(),

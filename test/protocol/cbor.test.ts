@@ -48,7 +48,7 @@ describe('cbor', () => {
     )
   })
 
-  test('what is not DAG-CBOR is malformed', () => {
+  test('bytes that are not DAG-CBOR are malformed', () => {
     for (const [what, hex] of Object.entries({
       nothing: '',
       'two values': '0101',

@@ -41,7 +41,7 @@ describe('compression', () => {
     }
   })
 
-  test('what would be more than its bound is refused, whether it says so or not', () => {
+  test('output beyond the bound is refused, whether the frame states its size or not', () => {
     const plain = new Uint8Array(5000)
     assert.throws(() => zstdDecompress(zstdCompress(plain), 4999), MALFORMED)
     const params = { [constants.ZSTD_c_contentSizeFlag]: 0 }

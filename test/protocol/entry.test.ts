@@ -258,7 +258,7 @@ describe('dot', () => {
     )
   })
 
-  test('what is no dot is malformed', () => {
+  test('a value that is no dot is malformed', () => {
     const dot = encodeCbor(encodeDot(makeDot(ALICE_ACTOR, 7, 3)))
     assertRefusesOnly((bytes) => decodeDot(decodeCbor(bytes, 'dot')), [dot], {
       codes: ['malformed'],

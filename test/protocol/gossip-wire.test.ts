@@ -105,7 +105,7 @@ describe('gossip', () => {
     )
   })
 
-  test('who has no key of the epoch reads nothing', () => {
+  test('a reader without a key of the epoch reads nothing', () => {
     const sealed = sealGossip(MESSAGES['named'] as GossipMessage, FROM_ALICE, SALT)
     assert.throws(() => openGossip(sealed, VOLUME, () => []), { code: 'corrupt' })
     assert.throws(() => openGossip(sealed, VOLUME, () => [EPOCH_SECRET]), { code: 'corrupt' })

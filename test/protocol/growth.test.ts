@@ -36,7 +36,7 @@ describe('growth of a log', () => {
     )
   })
 
-  test('who waits as long as it is told may then go on', () => {
+  test('a writer that waits as long as it is told may then go on', () => {
     fc.assert(
       fc.property(anyRole, fc.integer({ min: 1, max: MIB }), (role, bytes) => {
         const rate = growthRateOf(role)

@@ -87,7 +87,7 @@ describe('ops', () => {
     })
   })
 
-  test('what is newer than this node is skipped', () => {
+  test('ops newer than this node are skipped', () => {
     assert.equal(decodeOp({ o: 'teleport' }), undefined)
     assert.equal(decodeOp({ ...encodeOp(example('block-device')), d: [15, 0] }), undefined)
     const newer = { ...encodeOp(example('version-chunks')), c: withContent(3, 9) }
@@ -115,7 +115,7 @@ describe('ops', () => {
     }
   })
 
-  test('what is a symlink and a special file at once is malformed', () => {
+  test('a symlink that is a special file at once is malformed', () => {
     const both = { ...encodeOp(example('symlink')), d: [1, 0] }
     assert.throws(() => decodeOp(both), MALFORMED)
   })

@@ -72,7 +72,7 @@ describe('prolly', () => {
     }
   })
 
-  test('where one leaf is left as it was, it is the root, and no node is made', () => {
+  test('if one leaf is left unchanged, it is the root, and no node is made', () => {
     const nodes = new MemoryNodes()
     const tree = treeOn(nodes)
     const records = pool(2)

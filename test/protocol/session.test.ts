@@ -39,7 +39,7 @@ describe('session token', () => {
     })
   })
 
-  test('what was seen comes back from its token, with space around it too, for its volume only', () => {
+  test('a token gives back its vector, with space around it too, for its volume only', () => {
     fc.assert(
       fc.property(anyVector, (seen) => {
         const text = formatSession(VOLUME, seen)

@@ -168,7 +168,7 @@ describe('a value is accepted', () => {
   })
 })
 
-describe('who is in office', () => {
+describe('the voters in office', () => {
   const anyVoters = fc.uniqueArray(anyPeer, { minLength: 1, maxLength: 7 }).map(makeVoters)
 
   test('comes back from its text, of which the first part names them', () => {

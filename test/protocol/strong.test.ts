@@ -184,7 +184,7 @@ describe('two statements of a voter', () => {
   })
 })
 
-describe('what voters say together', () => {
+describe('the answers of voters together', () => {
   const [X, Y, Z] = makeVoters([1, 2, 3].map((n) => anyPeerOf(n))) as [PeerId, PeerId, PeerId]
   const groups: Groups = [[X, Y, Z]]
   const at = (counter: number, to: Groups = groups, byte = counter): Report => ({

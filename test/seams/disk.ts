@@ -42,7 +42,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('what is read belongs to the caller', () =>
+  test('bytes read belong to the caller', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(0, [utf8('bytes')])

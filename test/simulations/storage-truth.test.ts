@@ -84,7 +84,7 @@ describe('the truth about shards', () => {
     assert.deepEqual([it.lost, it.breaches, it.truth.missing(STRIPE)], [[], [], [1, 2]])
   })
 
-  test('what lies damaged, or with a liar, is not there', () => {
+  test('a shard that is damaged, or at a liar, is not there', () => {
     const it = new Case()
     it.truth.damage(D, STRIPE, 3)
     it.truth.lies(E)

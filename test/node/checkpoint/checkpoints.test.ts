@@ -35,7 +35,7 @@ describe('a checkpoint', () => {
     assert.equal(kept.volume.checkpoint?.sealed, made.sealed)
   })
 
-  test('whose roots are not those of what is here is told of, until one is again', async () => {
+  test('a checkpoint with other roots than those here is reported, until one agrees again', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const checkpointOf = (what: string): Promise<Checkpoint> => {
@@ -132,7 +132,7 @@ describe('a checkpoint', () => {
   })
 })
 
-describe('who starts from a checkpoint', () => {
+describe('a node that starts from a checkpoint', () => {
   test('has what the others have, and goes on with the log after it', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
@@ -154,7 +154,7 @@ describe('who starts from a checkpoint', () => {
   })
 })
 
-describe('who was away for longer than it was waited for', () => {
+describe('a node that was away for longer than it was waited for', () => {
   /** Three members, one of them away while the others write, remove, and forget the log. */
   async function parted(): Promise<{ a: Machine; b: Machine; away: Machine }> {
     const a = new Machine(await Replica.founder('a'))

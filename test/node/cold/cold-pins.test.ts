@@ -17,7 +17,7 @@ import { contentOf, put } from '../gc/garbage-world.ts'
 const FILE_BYTES: number = 400 * KIB
 
 describe('pins to a cold tier', () => {
-  test('what is below goes there, with what is made, changed or moved in later, also after a restart', async () => {
+  test('files below it go there, those made, changed or moved in later too, also after a restart', async () => {
     await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old/deep', { parents: true }))
@@ -127,7 +127,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('what is pinned below a folder stays when the rest of it is recalled', async () => {
+  test('files pinned below a folder stay when the rest of it is recalled', async () => {
     await withMembers(3, 6, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       await a.ask((api) => api.makeFolder('/all/kept', { parents: true }))

@@ -33,7 +33,7 @@ async function due(
   return { ids, later }
 }
 
-describe('what is due for the tier', () => {
+describe('stripes due for the tier', () => {
   const map = new ColdMap({
     old: { holders, usedMs: 0 },
     used: { holders, usedMs: 900 },

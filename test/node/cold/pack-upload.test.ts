@@ -30,7 +30,7 @@ describe('upload', () => {
     assert.equal(tier.objects.get(key)?.length, pack.size)
   })
 
-  test('what was put before is read back, not put again', async () => {
+  test('an object uploaded before is read back, not uploaded again', async () => {
     const tier = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(tier), stripes, signal)
     tier.asked.length = 0

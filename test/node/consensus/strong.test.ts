@@ -129,7 +129,7 @@ describe('a strong volume', () => {
     for (const node of [a, b]) assert.deepEqual(await group.finish(node.list()), names)
   })
 
-  test('what was chosen outlives the node that wrote it', async () => {
+  test('a chosen entry outlives the node that wrote it', async () => {
     const group = await StrongGroup.of(8, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('lasting'))

@@ -69,7 +69,7 @@ function allAway({ group }: VolumeState): void {
   for (const peer of group.peers) if (peer !== group.self) group.away.add(peer)
 }
 
-describe('what was fetched', () => {
+describe('fetched data', () => {
   test('is read without peers the next time', async (t) => {
     const { volume, content } = await placed(t, 8 * MIB)
     assert.equal(await readAll(readerOf(volume, content)), 0)

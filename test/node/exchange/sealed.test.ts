@@ -142,7 +142,7 @@ describe('a sealed archive', () => {
     }))
 })
 
-test('what an import made is taken back when the node starts after it was killed, and when its caller leaves', () =>
+test('an unfinished import is undone at the next start after a kill, and when its caller leaves', () =>
   withMembers(1, 1, async ({ nodes: [node], clock }) => {
     const car = await node.ask(async (api) => {
       await putTree(api, '/tree', { ...TREE, 'folder/second': bytesOf(3_000_000) })

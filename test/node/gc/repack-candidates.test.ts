@@ -50,7 +50,7 @@ describe('repack', () => {
     assert.equal(count(4, [...held(2), []]), 0)
   })
 
-  test('what belongs into another class is packed for that, and the stripe stays for the rest', () => {
+  test('chunks of another class are packed for that, and the stripe stays for the rest', () => {
     const repacking = new RepackCandidates()
     const both = stripe('both', 20 * MIB)
     const moved = needs('moved', 8 * MIB, SAFE)

@@ -53,7 +53,7 @@ describe('health', () => {
     assert.equal(countStripes(among('a b', group(2, 'a b -'))).atRisk, 1)
   })
 
-  test('what lies in a cold tier is counted apart, by whether peers can give it, and bounds nothing', () => {
+  test('stripes in a cold tier are counted apart, by whether peers have them, and bound nothing', () => {
     const cold = group(2, 'a b - -', { tiers: ['attic'], count: 3 })
     assert.deepEqual(countCold(among('a b', cold)), { copied: 3, only: 0, bytes: 200 })
     assert.deepEqual(countCold(among('a', cold)), { copied: 0, only: 3, bytes: 200 })
@@ -79,7 +79,7 @@ describe('health', () => {
     assert.equal(countDegradedPlacement(among(up, group(2, 'a1 a2'))), 0, 'no parity, no choice')
   })
 
-  test('what may be lost is counted in zones, the worst ones, and bounded by the least safe stripe', () => {
+  test('tolerated losses are counted in the worst zones, and bounded by the least safe stripe', () => {
     const members = ['a1', 'b1', 'c1', 'd1'] as PeerId[]
     const up = members.join(' ')
     assert.equal(tolerated(among(up), members), 3)

@@ -78,7 +78,7 @@ test('a time to be gone after is written with its unit, from seconds to days', a
   })
 })
 
-test('what a peer has free is told anew by its beacons, though nobody asks it', async () => {
+test('the free space of a peer is updated by its beacons, without a request', async () => {
   await withMembers(3, 3, async ({ nodes: [a, b], clock }) => {
     const before = await seen(a, b)
     await a.ask((api) => put(api, '/file', 'x'.repeat(100_000), { ack: 'placed' }))

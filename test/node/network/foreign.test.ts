@@ -60,7 +60,7 @@ describe('peers of another make', () => {
   })
 
   for (const [name, encrypter] of Object.entries(ENCRYPTERS)) {
-    test(`who is not the peer that the address names is refused, with ${name}`, async (t) => {
+    test(`a peer other than the one in the address is refused, with ${name}`, async (t) => {
       const network = await startNetwork(t, 'a')
       const foreign = await startForeign(t, [encrypter()])
       const other = await startForeign(t, [encrypter()])

@@ -183,7 +183,7 @@ describe('peers that break the rules', () => {
 })
 
 describe('the room for whole shards', () => {
-  test('what is held is bounded in all and for a peer, and everyone who waits is served or leaves', async () => {
+  test('held bytes are bounded in all and by peer, and everyone who waits is served or leaves', async () => {
     const requests = fc.array(
       fc.record({
         peer: fc.constantFrom('a', 'b', 'c'),

@@ -62,7 +62,7 @@ describe('repair planner', () => {
     assert.deepEqual(swarm.look(), ['repair 0'])
   })
 
-  test('what two hold is left to both for an hour: not everybody may see that both are there', () => {
+  test('a shard with two holders is left to both for an hour: not everybody may see that both are there', () => {
     const swarm = new View()
     const [, ann, bob, cid] = PEERS as [PeerId, PeerId, PeerId, PeerId]
     swarm.members = [SELF, ann, bob, cid]

@@ -18,7 +18,7 @@ const CHUNK = xorshiftBytes(7, 300 * KIB)
 const { signal } = new AbortController()
 
 describe('shards', () => {
-  test('what is whole and where the map says stays, and nothing is said', async (t) => {
+  test('a whole shard where the map has it stays, without a finding', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])

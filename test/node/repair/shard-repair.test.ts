@@ -117,7 +117,7 @@ describe('repair', () => {
     assert(holdersOf(swarm, id).includes(second.peer))
   })
 
-  test('where everybody refuses slowly, other stripes have their turn', async (t) => {
+  test('if everybody refuses slowly, other stripes have their turn', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const holders = holdersOf(swarm, id)
@@ -135,7 +135,7 @@ describe('repair', () => {
     assert(putCount < 100)
   })
 
-  test('what a crash left put but not recorded is taken up', async (t) => {
+  test('a shard that a crash left stored but not recorded is taken up', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     swarm.vanish(holdersOf(swarm, id).find((peer) => peer !== swarm.group.self) as PeerId)

@@ -189,7 +189,7 @@ describe('a bad writer', () => {
     assert.equal(keeper.volume.membership.policy('ack'), undefined)
   })
 
-  test('who may not write cannot, whatever it sends', async () => {
+  test('a member without the right to write cannot, whatever it sends', async () => {
     const { admin, reader, keeper } = await fourMembers()
     for (const replica of [reader, keeper]) {
       await replica.volumes.describeSelf(replica.volume)

@@ -181,7 +181,7 @@ describe('of two admins who remove each other', () => {
   })
 })
 
-describe('what a removed member wrote before it heard of that', () => {
+describe('entries that a removed member wrote before it heard of that', () => {
   test('it says again once it is admitted again', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)

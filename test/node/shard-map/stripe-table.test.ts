@@ -108,7 +108,7 @@ describe('the shard map', () => {
     assert.equal(table.get(S)?.isSwept, false)
   })
 
-  test('what was said too late is said again only where nobody has said anything since', async () => {
+  test('a late record is repeated only where there is no newer one', async () => {
     const table = await open([stripe(0, [[P], [Q]], 1)])
     table.apply(shards(S, [1, Q, false]), at(2))
     const late = [

@@ -99,7 +99,7 @@ describe('the shard map in the log', () => {
     })
   })
 
-  test('what others hold is said with their receipts, and what they hold no more by themselves', async () => {
+  test('holdings of others are recorded with their receipts, and losses by themselves', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const liar = await a.member('liar', 'keeper')

@@ -161,7 +161,7 @@ test('a chunk that is read, written or deleted while segments are compacted is w
   assert.equal(await diskBytes(disk), store.usage().segmentBytes)
 })
 
-test('who looks for a record in a segment that is removed meanwhile finds it where it is now', async (t) => {
+test('a read from a segment that is removed meanwhile finds the record at its new place', async (t) => {
   const { disk, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 20), KIB)
   const [moved, deleted] = [...all.keys()]

@@ -26,7 +26,7 @@ const LANES = 3
 const LIFE_MS_MAX = 60
 const OPTIONS = { segmentBytesMax: 20_000, reserveBytes: 0 }
 
-test('what was acknowledged survives every crash, restart and failed sync', async () => {
+test('acknowledged writes survive every crash, restart and failed sync', async () => {
   let acknowledged = 0
   for (let seed = 0; seed < SEEDS; seed++) acknowledged += await runMachine(seed)
   assert.ok(acknowledged > SEEDS * LIVES, `only ${acknowledged} writes were acknowledged`)

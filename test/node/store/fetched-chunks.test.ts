@@ -58,7 +58,7 @@ async function bytesIn(home: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-test('what is kept is read again, also after a restart', async (t) => {
+test('kept chunks are read again, also after a restart', async (t) => {
   const { world, fetched } = await open(t)
   const [id] = (await keep(fetched, [1])) as [ChunkId]
   assert.deepEqual(await fetched.read(id), bytesOf(1, CHUNK_BYTES))
@@ -98,7 +98,7 @@ test('many that come at once are within the size too', async (t) => {
   assert.equal(fetched.usage.fetchedBytes, 40 * CHUNK_BYTES)
 })
 
-test('what comes at about the same time is one file, of which each chunk is read by itself', async (t) => {
+test('chunks that arrive together are one file, of which each is read by itself', async (t) => {
   const { home, disk } = await open(t)
   const due: (() => void)[] = []
   const clock = Object.assign(new SystemClock(), {

@@ -35,7 +35,7 @@ const OPENING_EVERY = 3
 const DELAY_MS_MAX = 8
 const WRITER = fileURLToPath(import.meta.resolve('./writer.ts'))
 
-test('what a process killed at any moment acknowledged is there, and every chunk held is whole', async (t) => {
+test('after a kill at any moment all acknowledged writes are there, and every chunk is whole', async (t) => {
   const folder = await temporaryHome(t)
   await Promise.all(Array.from({ length: HOMES }, (_, i) => killAgainAndAgain(folder, i)))
 })

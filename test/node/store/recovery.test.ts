@@ -104,7 +104,7 @@ test('a tail torn at any byte of the last record is cut off, and the store goes 
   )
 })
 
-test('what recovery makes durable is written once more: the disk may lack what reads show', async (t) => {
+test('recovery writes once more all that it makes durable: the disk may lack data that reads show', async (t) => {
   const { home, image, checkpoint, segment } = await crashed(
     t,
     [bytesOf(1, 900)],

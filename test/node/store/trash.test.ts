@@ -48,7 +48,7 @@ test('a shard is whole, damaged or missing, as its root in the header beside it 
   }
 })
 
-test('what was never the shard that its header says is damaged, however whole its record is', async (t) => {
+test('a shard other than its header says is damaged, however whole its record is', async (t) => {
   const { store } = await openStore(t)
   const { id, headerBytes, shards } = stripeOf(1, 4 * KIB)
   const [first, second] = shards

@@ -60,7 +60,7 @@ describe('gather', () => {
     assert.deepEqual(await read(volume, content), BYTES)
   })
 
-  test('what is in no stripe yet is read from the peer that has it', async (t) => {
+  test('a chunk in no stripe yet is read from the peer that has it', async (t) => {
     const group = await PeerGroup.open(t, { count: 2 })
     const volume = await VolumeState.open(group)
     const ref = await volume.chunks.writer(undefined).write(BYTES.slice(0, 9000), { signal })

@@ -223,7 +223,7 @@ describe('an exchange of logs', () => {
     assert.equal(b.volume.actor, actor)
   })
 
-  test('who was restored from an old copy writes on as another from the first entry of the answer', async () => {
+  test('a node restored from an old copy writes on as another actor from the first entry of the answer', async () => {
     const { member, restored } = await restoredMember()
     // Others wrote before: what it has forgotten would come long after.
     const [here, there] = channelPair(restored.identity.peer, member.identity.peer, LOG_PROTOCOL)

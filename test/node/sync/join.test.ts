@@ -43,7 +43,7 @@ describe('joining', () => {
     await scheduler.finish(conduct(), HOUR_MS)
   })
 
-  test('who joins by an admin whose clock is ahead is told that its rights are not known here yet', async () => {
+  test('a joiner by an admin with a clock ahead is told that its rights are not known here yet', async () => {
     const scheduler = new Scheduler(2)
     const cluster = new Cluster(scheduler, { nodeCount: 2 })
     const conduct = async (): Promise<void> => {

@@ -77,7 +77,7 @@ describe('candidates', () => {
   })
 })
 
-describe('what is said of stripes', () => {
+describe('records on stripes', () => {
   test('is in the log when it resolves, and others have it from there', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')

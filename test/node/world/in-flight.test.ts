@@ -8,7 +8,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 
 const [a, b, c] = ['a', 'b', 'c'] as [PeerId, PeerId, PeerId]
 
-describe('what is in flight', () => {
+describe('data in flight', () => {
   test('of one peer is bounded, until some of it is taken', () => {
     const inFlight = new InFlight()
     inFlight.take(a, IN_FLIGHT_PEER_MAX)

@@ -22,7 +22,7 @@ describe('definitions of cold tiers', () => {
     }
   })
 
-  test('what is no definition is refused, and what it has too much is named', () => {
+  test('an invalid definition is refused, and a superfluous field is named', () => {
     for (const value of ['', '{', 'null', '[]', '"dir:/a"', '7', '{}', '{"url":7}'])
       assert.throws(() => decodeTier(value), isMalformed, value)
     const fields = [

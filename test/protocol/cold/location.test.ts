@@ -38,7 +38,7 @@ describe('cold tier locations', () => {
     assert.deepEqual(parseTierLocation('dir:/mnt/disk/'), { kind: 'dir', path: '/mnt/disk' })
   })
 
-  test('what is no location is refused', () => {
+  test('an invalid location is refused', () => {
     for (const url of [
       '',
       'bucket',

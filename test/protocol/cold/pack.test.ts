@@ -56,7 +56,7 @@ describe('packs', () => {
     )
   })
 
-  test('where a chunk lies follows from where its stripe begins', () => {
+  test('the place of a chunk follows from where its stripe begins', () => {
     fc.assert(
       fc.property(anyLengths(), (lengths) => {
         const { stripes, chunks } = stripesOf(lengths)

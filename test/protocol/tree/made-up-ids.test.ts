@@ -155,7 +155,7 @@ function checkAlike(all: readonly Site[], seed: number): void {
     assert.equal(site.state.dump(), expected, site.name)
 }
 
-test('what several make under one id is the same for all, in whatever order', () => {
+test('objects that several make under one id are the same for all, in whatever order', () => {
   let again = 0
   const property = fc.property(script, fc.nat(), (steps, seed) => {
     const all = lived(steps.map((one) => ({ ...one, knows: null })))
@@ -169,7 +169,7 @@ test('what several make under one id is the same for all, in whatever order', ()
   assert.ok(again > tries(60), `${again} links were made again`)
 })
 
-test('what an op names that its writer has not seen is nothing to anyone, in whatever order', () => {
+test('an object that its writer has not seen does not exist for anyone, in whatever order', () => {
   fc.assert(
     fc.property(script, fc.nat(), (steps, seed) => checkAlike(lived(steps), seed)),
     { numRuns: tries(100) },

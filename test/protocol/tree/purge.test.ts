@@ -234,7 +234,7 @@ describe('purge', () => {
     assert.equal(one.state.under(DEAD_PREFIX).length, 0)
   })
 
-  test('what ceased to show after the last cut, or shows again, stays', () => {
+  test('objects hidden after the last cut, or visible again, stay', () => {
     const site = newSite('one')
     site.write('early', '1')
     site.write('back', '1')
