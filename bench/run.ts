@@ -106,7 +106,7 @@ try {
 function judge(then: Figures, now: Figures): number {
   const compared = compare(then.figures, now.figures)
   if (then.machine !== now.machine)
-    console.log(`\nThe committed figures are of another machine: ${then.machine}`)
+    console.log(`\nThe earlier figures are of another machine: ${then.machine}`)
   console.log(`\n${formatComparison(compared, then.figures).join('\n')}`)
   return compared.some(({ isSlower }) => isSlower) ? 1 : 0
 }
