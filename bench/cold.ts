@@ -1,9 +1,10 @@
-// `node bench/cold.ts`: files that go to a real S3 server and come back, by Shoal's cold tier and by the programs that people
-// use for it, all to the same server in the same run: how fast, and with how many requests; and how much is fetched from the
-// tier for reads of 64 KiB at random. Shoal reads back what it puts before it says that it is there; others do not, hence
-// their times with a check beside it. --rounds N: so often, with a new server each time; best and median are told.
-// --mib, --large and --files scale it. What of rclone and aws is not installed is left out; without Ceph's
-// radosgw (test/cold/s3-server.ts) there is nothing to measure.
+// `node bench/cold.ts`: files that go to a real S3 server and come back, by Shoal's cold tier and
+// by the programs that people use for it, all to the same server in the same run: how fast, and
+// with how many requests; and how much is fetched from the tier for reads of 64 KiB at random.
+// Shoal reads back what it puts before it says that it is there; others do not, hence their times
+// with a check beside it. --rounds N: so often, with a new server each time; best and median are
+// told. --mib, --large and --files scale it. What of rclone and aws is not installed is left out;
+// without Ceph's radosgw (test/cold/s3-server.ts) there is nothing to measure.
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
@@ -42,7 +43,7 @@ const { values } = parseArgs({
   },
 })
 
-/** What one contender did with one work, once a round. */
+/** The figures of one contender at one work, one a round. */
 interface Score {
   readonly upload: Did[]
   readonly check: Did[]
@@ -80,7 +81,10 @@ async function measure(): Promise<void> {
   for (const chunk of CHUNKS) console.log(`\n${await readAtRandom(server, chunk, random)}`)
 }
 
-/** Each once, another one first each round. returns the most memory that the writer and the reader took. */
+/**
+ * Each once, another one first each round. returns the most memory that the writer and the reader
+ * took.
+ */
 async function measureRound(
   server: S3Server,
   works: readonly Work[],
@@ -175,8 +179,10 @@ async function readAtRandom(server: S3Server, chunk: string, work: Work): Promis
   })
   const each = (gotBytes / RANDOM_READS / RANDOM_BYTES).toFixed(2)
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
-  const what = `${RANDOM_READS} reads of 64 KiB at random of ${work.bytes / MIB} MiB in chunks of ${chunk}`
-  return `${what}: ${each} bytes fetched for each byte, ${requests} requests, ${took} ms each.`
+  return (
+    `${RANDOM_READS} random reads of 64 KiB in ${work.bytes / MIB} MiB with chunks of ${chunk}: ` +
+    `${each} bytes fetched for each byte read, ${requests} requests, ${took} ms each.`
+  )
 }
 
 function tableOf(work: Work, scores: ReadonlyMap<string, Score>): string {
@@ -201,9 +207,9 @@ function tableOf(work: Work, scores: ReadonlyMap<string, Score>): string {
   const megabytes = (work.bytes / 1e6).toFixed(0)
   return formatFigures({
     title: `${work.files} files, ${megabytes} MB, in MB/s`,
-    header: ['who', ...cells('up'), ...cells('back')],
+    header: ['program', ...cells('up'), ...cells('back')],
     rows,
-    notes: ['The ratio is how many times as fast Shoal is, by medians.'],
+    notes: ['Ratio: the speed of Shoal over that of the program, by medians.'],
   })
 }
 

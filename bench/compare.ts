@@ -1,9 +1,9 @@
-// What became slower between two runs of the benchmarks, by more than their noise.
+// Finds the benchmarks that became slower between two runs, by more than their noise.
 //
-// Only ratios to a baseline of the same run are compared: what others do on the machine, and the
+// Only ratios to a baseline of the same run are compared: other load on the machine, and the
 // machine itself, change them less than seconds. The noise of a figure is half the range of its
-// rounds around their median, but never less than NOISE_MIN; with fewer rounds than
-// ROUNDS_KNOWN nothing is known of it, and it is taken to be NOISE_UNKNOWN.
+// rounds around their median, but never less than NOISE_MIN; with fewer rounds than ROUNDS_KNOWN it
+// is taken to be NOISE_UNKNOWN.
 import { median } from './growth/quantile.ts'
 
 /** One row of a table, in each round of a run. A ratio above 1 is faster than the baseline. */
@@ -24,7 +24,7 @@ export interface Comparison {
 
 /** From so many rounds on their range says something. */
 const ROUNDS_KNOWN = 3
-/** What RESULTS.md says of a single run. */
+/** The noise of a single run, as RESULTS.md has it. */
 const NOISE_UNKNOWN = 0.2
 /** A few rounds may agree by chance. */
 const NOISE_MIN = 0.05
@@ -56,10 +56,7 @@ export function formatComparison(
       return `${isSlower ? 'SLOWER' : noise < 1 ? 'ok' : 'too noisy to tell'}  ${name}: ${change}`
     })
   const slower = compared.filter(({ isSlower }) => isSlower).length
-  return [
-    ...lines,
-    `${slower} of ${compared.length} became slower, ${unmeasured} were not measured`,
-  ]
+  return [...lines, `${slower} of ${compared.length} are slower, ${unmeasured} were not measured`]
 }
 
 /** Relative to the median. */

@@ -1,6 +1,7 @@
-// `node bench/degraded-read.ts --mib 256`: a file read through the mount of a node that stores nothing itself, from six
-// holders as rs4+2: all of them well, two frozen just before (they take connections, and answer nothing), and two killed.
-// How fast, and how long until the first byte of a file that nobody has read yet. The network is loopback.
+// `node bench/degraded-read.ts --mib 256`: a file read through the mount of a node that stores
+// nothing itself, from six holders as rs4+2: all of them well, two frozen just before (they take
+// connections, and answer nothing), and two killed. How fast, and how long until the first byte of
+// a file that nobody has read yet. The network is loopback.
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +15,7 @@ import type { Row } from './table.ts'
 
 const HOLDERS = 6
 const LOST = 2
-/** Of a MiB each, of which the first byte is waited for. */
+/** Files of a MiB each, of which the first byte is timed. */
 const FIRSTS = 12
 
 const { values } = parseArgs({ options: { mib: { type: 'string', default: '256' } } })
@@ -54,7 +55,7 @@ async function measure(mebibytes: number): Promise<void> {
   for (const node of lost) await node.kill('SIGKILL')
   const [killed, killedNote] = await read(reader, 'killed', mebibytes, well)
   const rows = [well, frozen, killed]
-  const notes = ['Until the first byte of a file:', wellNote, frozenNote, killedNote]
+  const notes = ['Time to the first byte of a file:', wellNote, frozenNote, killedNote]
   const title = `Degraded read: ${mebibytes} MiB as rs4+2, through the mount of a seventh node`
   showTable(title, { baselineName: 'all well', rows, notes })
 }

@@ -1,5 +1,5 @@
-// `node bench/growth.ts [PART]... [--full]`: how costs grow with what is there, which should be not at all. Without PART
-// all parts in a small form; --full: the sizes that RESULTS.md tells of.
+// `node bench/growth.ts [PART]... [--full]`: how costs grow with what is there, which should be not
+// at all. Without PART all parts in a small form; --full: the sizes that RESULTS.md tells of.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

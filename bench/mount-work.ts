@@ -1,6 +1,6 @@
-// What programs do on a file system, done in a folder and timed: a program of its own, so that it may wait for the mount it
-// works on, and the same for every file system. Prints one JSON object: what was done -> how much of it per second.
-// Options: --folder DIR --mib N --files N.
+// The work of programs on a file system, done in a folder and timed: a program of its own, so that
+// it may wait for the mount it works on, and the same for every file system. Prints one JSON
+// object: kind of work -> amount of it per second. Options: --folder DIR --mib N --files N.
 import { spawnSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import {

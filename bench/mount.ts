@@ -1,7 +1,8 @@
-// `node bench/mount.ts`: what programs do on a file system (mount-work.ts) on a Shoal mount, on the disk it lies on, and on
-// other file systems of user space on the same disk in the same run: gocryptfs, which encrypts as Shoal does, and bindfs,
-// which does nothing. One that is not installed is left out. Wants root: cold means that the kernel's caches were dropped.
-// --mib N (512), --files N (10000), --only NAME,... scale it down while working on something.
+// `node bench/mount.ts`: what programs do on a file system (mount-work.ts) on a Shoal mount, on the
+// disk it lies on, and on other file systems of user space on the same disk in the same run:
+// gocryptfs, which encrypts as Shoal does, and bindfs, which does nothing. One that is not
+// installed is left out. Wants root: cold means that the kernel's caches were dropped. --mib N
+// (512), --files N (10000), --only NAME,... scale it down while working on something.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -109,11 +110,11 @@ function format(results: ReadonlyMap<string, Rates>): string {
       ...(shoal === undefined ? [] : ratios),
     ]
   })
-  const rows = [['what', ...names], ['what', ...names].map(() => '---'), ...lines]
+  const rows = [['operation', ...names], ['', ...names].map(() => '---'), ...lines]
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
-/** What Shoal's rates are of those of the others. */
+/** Records Shoal's rates as shares of those of the others. */
 function record(results: ReadonlyMap<string, Rates>): void {
   const { mib, files } = values
   for (const [name, rates] of results)
@@ -127,7 +128,8 @@ function record(results: ReadonlyMap<string, Rates>): void {
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
+      `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
   )
   const results = new Map<string, Rates>()
   for (const name of values.only.split(',')) {

@@ -7,7 +7,9 @@ import { run, seconds } from './copy.ts'
 import type { CopyTimes, Work } from './copy.ts'
 import type { Row, Table } from './table.ts'
 
-/** One node writes; the last of them reads: itself where there is one only, else over the network. */
+/**
+ * One node writes; the last of them reads: itself where there is one only, else over the network.
+ */
 export async function measureNodes(
   folder: string,
   work: Work,
@@ -88,7 +90,7 @@ export async function measureNodes(
   return { baselineName: 'cp -r', rows, notes: [...notes, `Peak RSS: ${peaks.join(', ')}.`] }
 }
 
-/** Of all files in a folder and below. */
+/** The size of all files in a folder and below. */
 async function bytesIn(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())

@@ -1,9 +1,10 @@
-// Processor time, as Linux counts it (proc(5)): steadier than the clock where others use the machine.
+// Processor time, as Linux counts it (proc(5)): steadier than the clock where others use the
+// machine.
 import { readFile } from 'node:fs/promises'
 
-/** Of /proc/PID/stat. */
+/** The unit of times in /proc/PID/stat. */
 const TICKS_PER_SECOND = 100
-/** Where it has them, behind the name of the program. */
+/** The fields of its own times, counted from behind the name of the program. */
 const OWN = [11, 12]
 const OF_CHILDREN = [13, 14]
 

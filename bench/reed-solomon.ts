@@ -1,6 +1,7 @@
-// `node bench/reed-solomon.ts`: coding a stripe's worth of data and rebuilding as much of it as may be lost, beside
-// @ronomon/reed-solomon, the fastest native library of npm that builds here: the same data, in turns, one thread each. It
-// is installed and compiled in a folder of its own, for the run; without a network or a compiler there are only our rows.
+// `node bench/reed-solomon.ts`: coding a stripe's worth of data and rebuilding as much of it as may
+// be lost, beside @ronomon/reed-solomon, the fastest native library of npm that builds here: the
+// same data, in turns, one thread each. It is installed and compiled in a folder of its own, for
+// the run; without a network or a compiler there are only our rows.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -24,7 +25,7 @@ const STRIPE_BYTES: number = 24 * MIB
 /** The best of so many counts: others on the machine can only slow one down. */
 const ROUNDS = 40
 
-/** What of the library is used; sources and targets are bits by shard. */
+/** The part of the library that is used; sources and targets are bits by shard. */
 interface Native {
   readonly create: (k: number, m: number) => object
   readonly encode: (
@@ -126,7 +127,10 @@ async function inTurns(
   return { seconds: best, baseline: theirs === undefined ? undefined : bestOfTheirs }
 }
 
-/** CPU of all threads: each works on one, and what others do on this machine counts less than in elapsed time. */
+/**
+ * CPU of all threads: each works on one, and what others do on this machine counts less than in
+ * elapsed time.
+ */
 async function cpuSeconds(work: () => Promise<void>): Promise<number> {
   const before = process.cpuUsage()
   await work()

@@ -1,7 +1,8 @@
-// `node bench/remote-read.ts --mib 256`: files read on a node that holds nothing of them, from three others on loopback:
-// by `shoal get`, and through its mount in order with requests of several sizes; each reads a file of its own, which
-// nobody has read yet. Then one of them again, from the cache on disk, and 4 KiB at random, of which is told how much was
-// fetched for it. The reader's processor time is steadier than the clock where others use the machine.
+// `node bench/remote-read.ts --mib 256`: files read on a node that holds nothing of them, from
+// three others on loopback: by `shoal get`, and through its mount in order with requests of several
+// sizes; each reads a file of its own, which nobody has read yet. Then one of them again, from the
+// cache on disk, and 4 KiB at random, of which is told how much was fetched for it. The reader's
+// processor time is steadier than the clock where others use the machine.
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,7 +76,7 @@ async function measure(): Promise<void> {
   ])
 
   const title = `Reading ${mebibytes} MiB from ${HOLDERS} nodes, on one that holds nothing`
-  const header = ['requests of', 's', 'MB/s', 'ratio to get', 's of processor']
+  const header = ['request size', 's', 'MB/s', 'ratio to get', 's of CPU']
   const notes = [
     await readAtRandom(reader),
     `Peak RSS of the reader: ${((await reader.peakBytes()) / 1e6).toFixed(0)} MB.`,
@@ -116,5 +117,8 @@ async function readAtRandom(reader: TestNode): Promise<string> {
   })
   const each = ((await fetched()) - before) / RANDOM_READS / 1000
   const took = ((1000 * time) / RANDOM_READS).toFixed(1)
-  return `${RANDOM_READS} reads of 4 KiB at random: ${took} ms each, for each of which ${each.toFixed(0)} kB were fetched.`
+  return (
+    `${RANDOM_READS} random reads of 4 KiB: ${took} ms ` +
+    `and ${each.toFixed(0)} kB fetched for each.`
+  )
 }

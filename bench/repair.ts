@@ -1,6 +1,7 @@
-// `node bench/repair.ts --mib 1024`: nine nodes as rs6+3, one of each three killed for good, three fresh ones in their
-// place. How long until somebody notices, how fast the swarm makes the lost shards anew, and what crosses the network for
-// each byte of them; beside copying as much on the same disk. The network is loopback, which carries nothing else.
+// `node bench/repair.ts --mib 1024`: nine nodes as rs6+3, one of each three killed for good, three
+// fresh ones in their place. How long until somebody notices, how fast the swarm makes the lost
+// shards anew, and what crosses the network for each byte of them; beside copying as much on the
+// same disk. The network is loopback, which carries nothing else.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,15 +60,16 @@ async function measure(mebibytes: number): Promise<void> {
   for (const node of cluster.nodes.filter(({ isRunning }) => isRunning)) {
     repaired += (await node.volume()).upkeep.repairedBytes
   }
-  const row = { what: 'lost shards made anew', seconds: repair, bytes: repaired }
+  const row = { what: 'rebuild of lost shards', seconds: repair, bytes: repaired }
   const baseline = (copy * repaired) / (mebibytes * 1024 * 1024)
   showTable(`Repair: ${mebibytes} MiB as rs${K}+${LOST}, ${LOST} of ${NODES} nodes lost`, {
     baselineName: 'cp and sync',
     rows: [{ ...row, baseline }],
     notes: [
-      `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. For each byte made anew ` +
-        `${(sent / repaired).toFixed(2)} crossed the network: ${((K - 1 + LOST) / LOST).toFixed(2)} is the least where ` +
-        'one node that has a shard of a stripe makes all its lost ones.',
+      `The first stripe was whole again ${noticed.toFixed(1)} s after the last kill. ` +
+        `For each rebuilt byte ${(sent / repaired).toFixed(2)} crossed the network; ` +
+        `the least is ${((K - 1 + LOST) / LOST).toFixed(2)}, ` +
+        'if one holder of each stripe rebuilds all its lost shards.',
     ],
   })
 }
@@ -76,7 +78,7 @@ async function whole(node: TestNode): Promise<number> {
   return (await node.volume()).stripes.full
 }
 
-/** What the loopback interface has received since the machine started. */
+/** The bytes that the loopback interface has received since the machine started. */
 async function loopbackBytes(): Promise<number> {
   const text = await readFile('/proc/net/dev', 'utf8')
   return Number(/^\s*lo:\s*(\d+)/m.exec(text)?.[1])

@@ -3,8 +3,8 @@
 // and on three (nodes.ts); the mount beside other file systems (mount.ts); a cold tier beside other
 // programs that use an S3 server (cold.ts); shards to a peer; repair (repair.ts); reads from others
 // (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change shows
-// elsewhere (visible.ts); how soon the command and a node start (start.ts); Reed-Solomon beside a native library; and how costs grow with what there
-// is (growth.ts, in its small form).
+// elsewhere (visible.ts); how soon the command and a node start (start.ts); Reed-Solomon beside a
+// native library; and how costs grow with what there is (growth.ts, in its small form).
 //   --mib N (1024), --files N (5000), --nodes 1,3: sizes
 //   --only PART,...: some of PARTS
 //   --rounds N: all of it N times; three or more show how far figures scatter
@@ -78,7 +78,9 @@ const before =
     ? undefined
     : (JSON.parse(readFileSync(values.compare, 'utf8')) as Figures)
 const parts = values.only?.split(',') ?? Object.keys(PARTS)
-const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+const machine =
+  `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
+  `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(machine)
@@ -103,7 +105,8 @@ try {
 /** Print what changed. returns the exit code. */
 function judge(then: Figures, now: Figures): number {
   const compared = compare(then.figures, now.figures)
-  if (then.machine !== now.machine) console.log(`\nMeasured before on another one: ${then.machine}`)
+  if (then.machine !== now.machine)
+    console.log(`\nThe earlier figures are of another machine: ${then.machine}`)
   console.log(`\n${formatComparison(compared, then.figures).join('\n')}`)
   return compared.some(({ isSlower }) => isSlower) ? 1 : 0
 }

@@ -1,5 +1,6 @@
-// Shards to a peer: two processes on loopback, each with its own identity, libp2p and store, as two nodes are. The
-// baseline is the same bytes over a bare TCP connection into a file with one fdatasync per shard.
+// Shards to a peer: two processes on loopback, each with its own identity, libp2p and store, as two
+// nodes are. The baseline is the same bytes over a bare TCP connection into a file with one
+// fdatasync per shard.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'

@@ -53,18 +53,18 @@ async function measure(): Promise<void> {
      if (reason !== undefined) throw new Error(reason)`,
   )
   const looks = await repeated(() => outputOf(run('bundle', look)))
-  rows.push(['the look for changes', '', '', milliseconds(looks.map(Number))])
+  rows.push(['check for changed sources', '', '', milliseconds(looks.map(Number))])
   await add(rows, 'node empty.mjs', '', () => timeOf('bundle', empty))
   const node = (kind: Kind): Promise<Taken> => timeOfNode(kind)
   for (const kind of KINDS) await node(kind) // makes the home, and leaves compiled code
-  await addBoth(rows, 'shoal up, until it answers', node)
+  await addBoth(rows, 'shoal up, to the first answer', node)
   const server = run('bundle', SHOAL, ...UP)
   await answering(server)
   for (const words of [['--help'], ['status']])
     await addBoth(rows, `shoal ${words.join(' ')}`, (kind) => timeOf(kind, SHOAL, ...words))
   await ended(server, 'SIGTERM')
-  const title = `To start, medians of ${runs} runs`
-  console.log(formatFigures({ title, header: ['what', 'from', 'ms', 'ms of CPU'], rows }))
+  const title = `Start times, medians of ${runs} runs`
+  console.log(formatFigures({ title, header: ['command', 'from', 'ms', 'ms of CPU'], rows }))
 }
 
 async function addBoth(

@@ -25,7 +25,7 @@ export function showTable(title: string, table: Table): void {
 
 /** MB are 10^6 bytes; a ratio above 1 is faster than the baseline. */
 function formatTable({ baselineName, rows, notes }: Table): string {
-  const header = ['what', 's', 'MB/s', 'files/s', `ratio to ${baselineName}`]
+  const header = ['operation', 's', 'MB/s', 'files/s', `ratio to ${baselineName}`]
   const cells = rows.map(({ what, seconds, bytes, files, baseline }) => [
     what,
     seconds.toFixed(2),

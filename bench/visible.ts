@@ -1,6 +1,7 @@
-// `node bench/visible.ts --nodes 2,5 --count 500`: how soon what a program does in the mount of one node is seen through
-// the mount of another. Real nodes on loopback, nothing else going on; the time runs from the beginning of the call on
-// the first node to the end of the call on the last that sees it, which asks again each millisecond.
+// `node bench/visible.ts --nodes 2,5 --count 500`: how soon what a program does in the mount of one
+// node is seen through the mount of another. Real nodes on loopback, nothing else going on; the
+// time runs from the beginning of the call on the first node to the end of the call on the last
+// that sees it, which asks again each millisecond.
 import { open, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -43,8 +44,8 @@ async function measure(nodes: number, count: number): Promise<void> {
     for (let round = 0; round < count; round++) times.push(await timeOf(change, round))
     rows.push([change.what, ...[0.5, 0.99, 1].map((part) => quantile(times, part).toFixed(0))])
   }
-  const title = `Seen through the mount of another node, ${nodes} nodes, ${count} of each`
-  console.log(formatFigures({ title, header: ['what', 'p50 ms', 'p99 ms', 'max ms'], rows }))
+  const title = `Until visible in the mount of another node, ${nodes} nodes, ${count} of each`
+  console.log(formatFigures({ title, header: ['operation', 'p50 ms', 'p99 ms', 'max ms'], rows }))
 }
 
 /** Milliseconds until it is seen, which it is not before it is made. */
@@ -73,7 +74,7 @@ function changes(here: string, there: string): readonly Change[] {
       isSeen: (round) => hasText(join(there, 'large'), large(round)),
     },
     {
-      what: 'create; stat, of what was absent',
+      what: 'create; stat of a name absent before',
       make: (round) => writeFile(join(here, created(round)), ''),
       isSeen: (round) => isThere(join(there, created(round))),
     },

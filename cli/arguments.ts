@@ -35,7 +35,8 @@ export function addConsistency(command: Command, context: Context): void {
     .addOption(
       new Option(
         '--consistency <level>',
-        'consistency level: eventual, read-own (read your writes), strong (agreed by the voters) (default: set by the volume)',
+        'consistency level: eventual, read-own (read your writes), ' +
+          'strong (agreed by the voters) (default: set by the volume)',
       ).choices(CONSISTENCIES),
     )
     .option(

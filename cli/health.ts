@@ -72,14 +72,18 @@ export function logRows({
   if (at !== undefined) {
     const when = `at an entry of ${printable(at.author)} since ${formatTime(at.sinceMs)}`
     const what = `it could not be applied here (${printable(at.reason)}), and entries that depend on it wait`
-    const next = `Update Shoal or give it more memory; it is retried daily, or now with "shoal volume retry ${shellWord(name)}"`
+    const next =
+      'Update Shoal or give it more memory; it is retried daily, ' +
+      `or now with "shoal volume retry ${shellWord(name)}"`
     rows.push(['STOPPED', `${when}: ${what}. Nothing is lost. ${next}`])
   }
   if (isHalted) rows.push(['READ-ONLY', 'a change failed half-way: restart the node'])
   if (isFull)
     rows.push([
       'FULL',
-      'log and index fill the storage limit of this node: nothing new is written here, and entries of members other than admins wait; remove data (shoal rm, shoal gc) or raise --capacity',
+      'log and index fill the storage limit of this node: nothing new is written here, ' +
+        'and entries of members other than admins wait; ' +
+        'remove data (shoal rm, shoal gc) or raise --capacity',
     ])
   for (const { member, untilMs, isFull: isForRoom } of heldBack) {
     const why = isForRoom
@@ -102,7 +106,10 @@ function checkpointRows({
 }: LogStatus): readonly (readonly [what: string, text: string])[] {
   const missing = stranded?.missing.map(printable).join(', ') ?? ''
   const words = stranded && `shoal volume accept-checkpoint ${shellWord(stranded.peer)}`
-  const behind = `the others dropped log entries that this node lacks, and too few members attest their checkpoint (missing: ${missing}); wait for them, or run "${words}"`
+  const behind =
+    'the others dropped log entries that this node lacks, ' +
+    `and too few members attest their checkpoint (missing: ${missing}); ` +
+    `wait for them, or run "${words}"`
   const writers = late.map(
     ({ name, entries }) => `${count(entries, 'entry')} of ${printable(name)}`,
   )
@@ -124,11 +131,11 @@ function waitingTexts(volume: VolumeStatus): string[] {
   const { waiting, upkeep } = volume
   const { forPeers, forRoom } = waiting
   // Another code needs no more peers than there are.
-  const roomless = Math.max(0, forRoom - upkeep.outdated)
+  const withoutRoom = Math.max(0, forRoom - upkeep.outdated)
   const others = incompleteOf(volume) - forPeers - forRoom - upkeep.repairing - upkeep.queued
   return textsOf([
     [forPeers > 0, `${count(forPeers, 'stripe')} waiting for peers to come back`],
-    [roomless > 0, `${count(roomless, 'stripe')} waiting for another peer to hold shards`],
+    [withoutRoom > 0, `${count(withoutRoom, 'stripe')} waiting for another peer to hold shards`],
     [others > 0 && !upkeep.brake, `${count(others, 'stripe')} left for other nodes to repair`],
   ])
 }

@@ -115,7 +115,10 @@ function describe(program: Command): void {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',
-      '\nExample:\n  shoal up --mount ~/Shoal     start a node and mount the namespace\n  shoal invite                 print a ticket for another machine',
+      '\n' +
+        'Example:\n' +
+        '  shoal up --mount ~/Shoal     start a node and mount the namespace\n' +
+        '  shoal invite                 print a ticket for another machine',
     )
 }
 

@@ -33,7 +33,8 @@ export async function readSecret(
   const named = credential === undefined ? '' : `the systemd credential "${credential}", `
   throw new ShoalError(
     'EACCES',
-    `the home ${context.home} is protected: provide ${named}--passphrase-file or $${FILE_VARIABLE}, or run this on a terminal.`,
+    `the home ${context.home} is protected: provide ${named}--passphrase-file or ` +
+      `$${FILE_VARIABLE}, or run this on a terminal.`,
   )
 }
 

@@ -49,7 +49,8 @@ function runInstalled() {
   const node = findInstalled()
   if (node === undefined) {
     console.error(
-      `shoal: needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.version}. Run "node scripts/setup.mjs" in ${dirname(here)}.`,
+      `shoal: needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.version}. ` +
+        `Run "node scripts/setup.mjs" in ${dirname(here)}.`,
     )
     process.exit(1)
   }

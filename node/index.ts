@@ -103,5 +103,9 @@ export async function createNode({
 function describeOpened({ folder, opened }: Home): string | undefined {
   if (opened.length === 0) return undefined
   const names = opened.map((name) => (name === '.' ? folder : name)).join(', ')
-  return `${names} in the home were open to other users of this machine, and are closed now. If one of them may have read there, take this node out ("shoal peer rm" on another) and join again with a new home: then the keys are others.`
+  return (
+    `${names} in the home were open to other users of this machine, and are closed now. ` +
+    'If one of them may have read there, take this node out ("shoal peer rm" on another) ' +
+    'and join again with a new home: then the keys are others.'
+  )
 }

@@ -184,7 +184,9 @@ export class NodeUpkeep {
       const [who = 'somebody', holder] = [by, peer].map((one) =>
         one === undefined ? undefined : volume.membership.nameOf(one),
       )
-      const message = `${who} claims that ${holder} lacks shard ${index} of ${stripe}, but ${holder} has just proved to have it`
+      const message =
+        `${who} claims that ${holder} lacks shard ${index} of ${stripe}, ` +
+        `but ${holder} has just proved to have it`
       security?.({ kind: 'shard-denied', volume: volume.id, ...(by && { peer: by }), message })
     }
     const doubted = new Doubts({ ...world, map, client, store, onRefuted })

@@ -1,12 +1,12 @@
-// Compiles protocol/kernels/assembly/*.ts to protocol/kernels/*.wasm with AssemblyScript; `npm run prepare`. Runs on any
-// Node from 20. Does nothing while every output is newer than every source. An output is written whole or not at all,
-// since tests and nodes may be reading it.
+// Compiles protocol/kernels/assembly/*.ts to protocol/kernels/*.wasm with AssemblyScript; `npm run
+// prepare`. Runs on any Node from 20. Does nothing while every output is newer than every source.
+// An output is written whole or not at all, since tests and nodes may be reading it.
 import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// No garbage collector, no imports: a kernel works in static memory of a size fixed when it is compiled. 16 pages of
-// 64 KiB are what the largest may take.
+// No garbage collector, no imports: a kernel works in static memory of a size fixed when it is
+// compiled. 16 pages of 64 KiB are what the largest may take.
 const FLAGS = ['--optimizeLevel', '3', '--runtime', 'stub', '--noAssert', '--use', 'abort=']
 const FEATURES = ['--enable', 'simd', '--enable', 'relaxed-simd', '--maximumMemory', '16']
 

@@ -1,9 +1,9 @@
-// What `npm start` and `npm test` run first, on any Node from 20: bring the clone up to date, or do
-// nothing. After it node_modules is what package-lock.json says, each package with the hash there
+// Runs before `npm start` and `npm test`, on any Node from 20: brings the clone up to date, or does
+// nothing. After it node_modules is as package-lock.json says, each package with the hash there
 // (with the pinned Node at node_modules/.bin/node); the WASM kernels are newer than their sources;
 // `npx shoal` finds the command by a link (not by a `bin` in package.json: npx of npm 10 and 11
-// fails on a bin of the folder that it is in); and the bundle in dist/ is of the sources as they
-// are (build-bundle.mjs). No package runs a program of its own. Output goes to stderr.
+// fails on a bin of the folder that it is in); and the bundle in dist/ is made from the present
+// sources (build-bundle.mjs). No package runs a program of its own. Output goes to stderr.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -23,13 +23,15 @@ if (findBundle(root).folder === undefined) bundle()
 
 function install() {
   console.error('shoal: installing packages, Node included (once, about 500 MB on disk)')
-  // npm ci removes node_modules: nothing that it runs may come from there, the Node that runs this file included.
+  // npm ci removes node_modules: nothing that it runs may come from there, the Node that runs this
+  // file included.
   const path = (process.env.PATH ?? '').split(delimiter)
   const env = {
     ...process.env,
     PATH: path.filter((folder) => !folder.startsWith(root)).join(delimiter),
   }
-  // All packages whatever NODE_ENV and the user's settings say; an old Node is fine here, since ours comes with them.
+  // All packages whatever NODE_ENV and the user's settings say; an old Node is fine here, since
+  // ours comes with them.
   const flags = [
     '--ignore-scripts',
     '--include=dev',
@@ -52,7 +54,8 @@ function linkNode() {
   if (existsSync(join(bin, packaged))) return symlinkSync(packaged, PINNED_NODE)
   if (Number.parseInt(versions.node, 10) < NODE_MAJOR_MIN)
     fail(
-      `there is no Node for ${platform}-${arch} among the packages, and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
+      `there is no Node for ${platform}-${arch} among the packages, ` +
+        `and this is ${version}: run it with Node ${NODE_MAJOR_MIN}.`,
     )
   symlinkSync(execPath, PINNED_NODE)
 }
@@ -67,7 +70,10 @@ function bundle() {
   console.error(`shoal: bundling failed (${how}): it runs from the sources, and starts slowly`)
 }
 
-/** npm keeps a copy of the lock of what it has installed; a package for another platform is missing there by right. */
+/**
+ * npm keeps a copy of the lock of what it has installed; a package for another platform is missing
+ * there by right.
+ */
 function packagesAreCurrent() {
   const installedLock = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(installedLock)) return false

@@ -1,5 +1,6 @@
-// Many seeds, over as many threads as are asked for: a line for each, and for each kind of failure the command that repeats
-// it and the least script that does. Then which interesting states were come to, and which were not.
+// Many seeds, over as many threads as are asked for: a line for each, and for each kind of failure
+// the command that repeats it and the least script that does. Then which interesting states were
+// come to, and which were not.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HOUR_MS, SECOND_MS } from '../protocol/units.ts'
@@ -19,7 +20,7 @@ export interface CampaignOptions extends RequestOptions {
   readonly seeds: readonly string[]
   readonly jobs: number
   readonly mutation?: string | undefined
-  /** What npm run simulate needs beside the seed to repeat a run. */
+  /** The arguments of npm run simulate that repeat a run, besides the seed. */
   readonly repeat: string
   readonly shrinks: boolean
 }
@@ -98,7 +99,7 @@ class Campaign {
     if (!this.#options.shrinks || performer === undefined) return
     console.log(`shrinking seed ${seed} (${failure.invariant}) ...`)
     const shrunk = await shrink(script, failure, (smaller) => performer.perform(smaller))
-    if (shrunk === undefined) return console.log('it did not fail again')
+    if (shrunk === undefined) return console.log('the failure did not recur')
     const { steps } = shrunk.script
     const file = join(tmpdir(), `shoal-simulation-${script.scenario}-${seed}.json`)
     saveScript(file, shrunk.script)
@@ -115,7 +116,8 @@ class Campaign {
 export function describeResult(seed: string, result: RunResult, tookMs: number): string {
   const { virtualMs, opCount, refusedCount, entryCount, eventCount, traceHash } = result
   return (
-    `seed ${seed}: ${(virtualMs / HOUR_MS).toFixed(1)} h virtual, ${opCount} ops (${refusedCount} refused), ` +
+    `seed ${seed}: ${(virtualMs / HOUR_MS).toFixed(1)} h virtual, ` +
+    `${opCount} ops (${refusedCount} refused), ` +
     `${entryCount} entries, ${eventCount} events, trace ${traceHash.slice(0, 16)}, ${seconds(tookMs)}`
   )
 }

@@ -1,6 +1,7 @@
-// A stream of frames between two nodes over a pipe each way. A sender waits while the window is full of frames that
-// the receiver has not taken. A receiver sees every frame whole and in order, then the end, or that the stream broke;
-// what arrived before a break can still be read. Nothing settles in a process that was killed.
+// A stream of frames between two nodes over a pipe each way. A sender waits while the window is
+// full of frames that the receiver has not taken. A receiver sees every frame whole and in order,
+// then the end, or that the stream broke; what arrived before a break can still be read. Nothing
+// settles in a process that was killed.
 import { crc32 } from 'node:zlib'
 import { concatBytes } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
@@ -23,13 +24,13 @@ export class SimulatedChannel implements Channel {
   readonly #end: LinkEnd
   readonly #pipe: Pipe
   #remote: SimulatedChannel | undefined
-  /** Of frames that come. */
+  /** The longest frame to accept. */
   readonly #frameMax: number
   /** Frames that wait for room; undefined is the end of our side. */
   readonly #sending = new WaitingLine<Uint8Array | undefined, void>()
   readonly #receiving = new WaitingLine<void, Uint8Array | undefined>()
   readonly #inbox: Uint8Array[] = []
-  /** Of frames on their way to us or in the inbox. */
+  /** Bytes of frames on their way to this end, or in the inbox. */
   #unreadBytes = 0
   #closing = false
   #endSent = false
@@ -103,7 +104,7 @@ export class SimulatedChannel implements Channel {
     )
   }
 
-  /** What came is forgotten, and both ends are told. */
+  /** Discards all that was received, and tells both ends. */
   #breakOff(error: Error): void {
     if (this.#broken !== undefined || this.#finished) return
     this.#inbox.length = 0

@@ -1,5 +1,6 @@
-// What must be true of a cluster that was left alone with all its nodes up and connected: every node has the
-// same log and shows the same tree, all stripes are full, and every content can be read, and is what was written.
+// The checks of a cluster that was left alone with all its nodes up and connected: every node has
+// the same log and shows the same tree, all stripes are full, and every content can be read, and is
+// as it was written.
 import { toHex, utf8 } from '../protocol/bytes.ts'
 import { hasCode } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'
@@ -15,7 +16,7 @@ import type { Clock } from '../node/world/world.ts'
 
 /** Equal logs at so many looks in a row are quiet. */
 const LOOKS_QUIET = 3
-/** What is archived is back after this, and so often it may be that more of it is. */
+/** How long an archived object takes to be restored, and how often more of them may have to be. */
 const RESTORED_MS: number = 13 * HOUR_MS
 const ARCHIVED_MAX = 5
 
@@ -57,7 +58,10 @@ export async function quiesce(cluster: Cluster, patience: Patience = PATIENCE): 
   }
 }
 
-/** Compare the trees of nodes. returns one hash of them. throws CheckError naming the first difference. */
+/**
+ * Compare the trees of nodes. returns one hash of them. throws CheckError naming the first
+ * difference.
+ */
 export async function checkTrees(nodes: readonly ClusterNode[]): Promise<string> {
   const [first, ...others] = nodes
   if (first === undefined) return ''
@@ -83,8 +87,8 @@ export function checkSame(
 }
 
 /**
- * Every file that a node shows, and that should be readable, can be read there, and holds what was written with its size;
- * what is archived, when it is back. throws CheckError.
+ * Every file that a node shows, and that should be readable, can be read there, and holds what was
+ * written with its size; what is archived, when it is back. throws CheckError.
  */
 export async function checkContents(
   node: ClusterNode,
@@ -103,7 +107,9 @@ export async function checkContents(
   }
 }
 
-/** No node has found its state at a cut to be other than what a member announced. throws CheckError. */
+/**
+ * No node has found its state at a cut to be other than what a member announced. throws CheckError.
+ */
 export async function checkCuts(nodes: readonly ClusterNode[]): Promise<void> {
   for (const node of nodes) {
     const { differsMs } = await statusOf(node)
@@ -131,7 +137,7 @@ export async function checkStripes(nodes: readonly ClusterNode[]): Promise<void>
   }
 }
 
-/** What a node says of the volume. */
+/** The status of the volume at a node. */
 export async function statusOf(node: ClusterNode): Promise<VolumeInfo> {
   return await node.ask(async (api) => {
     const [volume] = await api.listVolumes()

@@ -1,6 +1,6 @@
-// What a user does next, decided when the time has come by what the node shows then: something that is there, or a name
-// out of so few that users get in each other's way. What users of several nodes do at once is decided by what the first
-// of them sees.
+// The next action of a user, chosen at its time by what the node shows then: an existing path, or a
+// name out of so few that users get in each other's way. The simultaneous actions of users of
+// several nodes are chosen by what the first of them sees.
 import { TIER_NAME } from './cluster.ts'
 import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
 import type { NodeApi } from '../node/control/api.ts'
@@ -15,7 +15,7 @@ const FILE_NAMES = ['a', 'b', 'c.txt', 'd.tar.gz', 'e'] as const
 const XATTR_NAMES = ['user.a', 'user.b'] as const
 /** Below it are files that only their writer touches, once. */
 const OWN = 'own'
-/** What users change of a volume with a cold tier. */
+/** Settings that users change in a volume with a cold tier. */
 const TOGGLES: readonly Settings[] = [
   { keep: 'none' },
   { keep: 'copies1' },
@@ -35,7 +35,7 @@ export interface Chooser {
   readonly nodeCount: number
 }
 
-/** What a user of `node` does when it comes to `kind`. */
+/** An action of a given kind for a user of `node`. */
 export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise<UserOp> {
   const { random } = by
   switch (kind) {
@@ -89,7 +89,7 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
   }
 }
 
-/** What `count` users do at the same time to the same names, one op each. */
+/** Simultaneous actions of `count` users on the same names, one op each. */
 export async function chooseDuel(
   kind: DuelKind,
   count: number,
@@ -174,7 +174,7 @@ function somePath(random: SeededRandom): string {
   return `${folder}/${random.pick(FILE_NAMES)}`
 }
 
-/** Where to move something. */
+/** A path to move something to. */
 function target(random: SeededRandom): string {
   return random.chance(0.6) ? somePath(random) : somewhere(random)
 }

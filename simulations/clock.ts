@@ -1,6 +1,6 @@
-// A node's clock over virtual time. now() is true elapsed time since the process started; wall() is what the machine
-// believes: off by an offset, drifting, and jumping when told. Timers go by elapsed time and in whole milliseconds, at
-// least one, as in Node.
+// A node's clock over virtual time. now() is true elapsed time since the process started; wall() is
+// what the machine believes: off by an offset, drifting, and jumping when told. Timers go by
+// elapsed time and in whole milliseconds, at least one, as in Node.
 import { ShoalError } from '../protocol/errors.ts'
 import { onAbort } from '../node/world/abort-listeners.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -98,7 +98,7 @@ export function instant(clock: Clock): Clock {
   }
 }
 
-/** What setTimeout makes of a delay (Node documentation, "setTimeout"). */
+/** The delay that setTimeout makes of another (Node documentation, "setTimeout"). */
 function timerDelay(delayMs: number): number {
   return Math.max(1, Math.trunc(delayMs))
 }

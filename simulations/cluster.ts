@@ -1,5 +1,6 @@
-// Nodes of the real code (node/node.ts), each on a simulated machine, on one network and in one virtual time. What a
-// scenario asks of a node that is killed meanwhile ends with 'stopped', as it would for a client of that node.
+// Nodes of the real code (node/node.ts), each on a simulated machine, on one network and in one
+// virtual time. What a scenario asks of a node that is killed meanwhile ends with 'stopped', as it
+// would for a client of that node.
 import { parseTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { Node } from '../node/node.ts'
@@ -28,7 +29,7 @@ const CHECKPOINTS: CheckpointOptions = { entries: 32, everyMs: HOUR_MS }
 const CLOCK_OFFSET_MS = 2000
 const CLOCK_DRIFT_PPM = 100
 const MOUNT_FOLDER = '/mount'
-/** Of the one cold tier: what volumes call it, and where it is. */
+/** The name and location of the one cold tier. */
 export const TIER_NAME = 'attic'
 export const TIER_URL = 's3://simulated/tier'
 const TIER_LOCATION = parseTierLocation(TIER_URL)
@@ -53,7 +54,7 @@ export class Cluster {
   readonly network: SimulatedNetwork
   /** The cold tiers that all nodes reach. */
   readonly cold: ColdStores = new ColdStores()
-  /** Of whoever conducts the run: true time. */
+  /** The clock of the simulation itself: true time. */
   readonly clock: Clock
   readonly nodes: readonly ClusterNode[]
   readonly #options: ClusterOptions
@@ -72,7 +73,9 @@ export class Cluster {
     return this.cold.at(TIER_LOCATION)
   }
 
-  /** A machine that is none of `nodes`, and has nothing on its disk; its node is not started yet. */
+  /**
+   * A machine that is none of `nodes`, and has nothing on its disk; its node is not started yet.
+   */
   newNode(name: string): ClusterNode {
     const random = new SeededRandom(this.scheduler.seed, `cluster ${name}`)
     const spread = (bound: number): number => (2 * random.number() - 1) * bound
@@ -125,7 +128,10 @@ export class ClusterNode {
     return this.#node !== undefined
   }
 
-  /** Start the node; after its end, on what that left of its disk, or on other images. throws 'stopped' if killed. */
+  /**
+   * Start the node; after its end, on what that left of its disk, or on other images. throws
+   * 'stopped' if killed.
+   */
   async start(images?: Images): Promise<void> {
     if (this.#death !== undefined) await this.machine.restart(this.#death, images)
     this.#death = undefined
@@ -176,7 +182,9 @@ export class ClusterNode {
     if (this.machine.process.alive) this.kill('killed')
   }
 
-  /** Ask something of the node. throws 'stopped' if it does not run, or is killed before it answers. */
+  /**
+   * Ask something of the node. throws 'stopped' if it does not run, or is killed before it answers.
+   */
   async ask<Answer>(question: (api: NodeApi) => Promise<Answer>): Promise<Answer> {
     if (this.#node === undefined) throw new ShoalError('stopped', `${this.name} does not run`)
     return await this.#whileAlive(question(this.#node.api))

@@ -1,12 +1,14 @@
-// The ends of the connections of one simulated node. Each is of a member or of a stranger, as its peer stood when it came up;
-// who stands otherwise later is hung up on.
+// The ends of the connections of one simulated node. Each is of a member or of a stranger, as its
+// peer stood when it came up; who stands otherwise later is hung up on.
 import { SECOND_MS } from '../protocol/units.ts'
 import type { LinkEnd } from './link.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Standing } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
-/** A stranger stays no longer, and one that became a member connects anew after this at the latest. */
+/**
+ * A stranger stays no longer, and one that became a member connects anew after this at the latest.
+ */
 const STRANGER_MS: number = 30 * SECOND_MS
 const PROMOTED_MS: number = 5 * SECOND_MS
 
@@ -33,7 +35,7 @@ export class Connections {
     return this.#members.get(peer)
   }
 
-  /** Of a peer, whatever it is. */
+  /** The links of a peer, member or stranger. */
   of(peer: PeerId): readonly LinkEnd[] {
     return this.all().filter((end) => end.peer === peer)
   }
@@ -90,7 +92,7 @@ export class Connections {
     this.#strangers.get(peer)?.drop('it is a member by now')
   }
 
-  /** Who became a member connects anew; what it is being told may still end. */
+  /** Makes a new member connect anew; messages under way to it may still end. */
   #promote(end: LinkEnd): void {
     if (end.channels.size === 0) end.drop('it is a member by now')
     else this.#dropLater(end, PROMOTED_MS)

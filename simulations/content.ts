@@ -1,5 +1,5 @@
-// What users write. A content is told by its size, which no other content of a run has; its bytes follow from seed and
-// size, so that nobody has to remember them.
+// The contents that users write. Each is identified by its size, unique in a run; its bytes follow
+// from seed and size, so that nobody has to remember them.
 import { toHex } from '../protocol/bytes.ts'
 import { blake3, blake3Concat } from '../protocol/hash.ts'
 import { KIB } from '../protocol/units.ts'
@@ -14,7 +14,10 @@ export class Contents {
     this.#seed = seed
   }
 
-  /** Of a new content: mostly in the log itself, some in a chunk, a few in many. */
+  /**
+   * The size of a new content: mostly one kept in the log itself, sometimes in one chunk, rarely in
+   * many.
+   */
   freshSize(random: SeededRandom): number {
     const fate = random.number()
     const bound = fate < 0.8 ? 2 * KIB : fate < 0.97 ? 64 * KIB : 800 * KIB
@@ -23,7 +26,7 @@ export class Contents {
     return this.take(size)
   }
 
-  /** Of a new content that is in chunks: mostly in one. */
+  /** The size of a new content in chunks: mostly one chunk. */
   freshStoredSize(random: SeededRandom): number {
     const bound = random.chance(0.85) ? 48 * KIB : 320 * KIB
     let size = 2 * KIB + 1 + random.below(bound)

@@ -1,6 +1,7 @@
-// The names of a simulated disk, and which of them are durable. A name that was made, renamed or removed since its
-// folder was synced is kept or lost by a crash, each by itself; a rename happens wholly or not at all; a name whose
-// folder is lost is lost with it (Pillai et al., "All file systems are not created equal", OSDI 2014).
+// The names of a simulated disk, and which of them are durable. A name that was made, renamed or
+// removed since its folder was synced is kept or lost by a crash, each by itself; a rename happens
+// wholly or not at all; a name whose folder is lost is lost with it (Pillai et al., "All file
+// systems are not created equal", OSDI 2014).
 import { posix } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
 import { Inode } from './inode.ts'
@@ -10,7 +11,10 @@ import type { Sightings } from './sightings.ts'
 const FOLDER = 'folder'
 type Entry = Inode | typeof FOLDER
 
-/** A change of names: `entry` appears at `to` (removal: nowhere), and is gone from `from` (creation: nowhere). */
+/**
+ * A change of names: `entry` appears at `to` (removal: nowhere), and is gone from `from` (creation:
+ * nowhere).
+ */
 export interface NameChange {
   readonly from: string | undefined
   readonly to: string | undefined
@@ -89,7 +93,7 @@ export class DiskImage {
     this.#change({ from: path, to: undefined, entry: this.open(path, 'read') })
   }
 
-  /** What a sync of `folder` that begins now covers. throws ENOENT. */
+  /** The name changes that a sync of `folder` covers if it begins now. throws ENOENT. */
   coveredBySync(folder: string): readonly NameChange[] {
     this.#needFolder(folder)
     return this.#unsynced.filter(({ from, to }) => isIn(folder, from) || isIn(folder, to))
@@ -101,7 +105,7 @@ export class DiskImage {
     this.#unsynced = this.#unsynced.filter((change) => !covered.has(change))
   }
 
-  /** What a power loss leaves. */
+  /** The image after a power loss. */
   crash(random: SeededRandom, sightings: Sightings): DiskImage {
     const names = new Map(this.#durable)
     for (const change of this.#unsynced) if (random.chance(0.5)) apply(names, change)
@@ -115,7 +119,7 @@ export class DiskImage {
     return new DiskImage(kept)
   }
 
-  /** What the next process finds when this one was killed but the machine stays up. */
+  /** The image after the process was killed while the machine stays up. */
   survive(random: SeededRandom): DiskImage {
     const survivors = new Map<Inode, Inode>()
     const survivor = (entry: Entry): Entry => {

@@ -1,6 +1,7 @@
-// A disk in memory that forgets as real ones do. Every call takes virtual time, so that calls interleave by seed.
-// Once a sync has returned, what it covered survives every crash; anything else may not. A disk belongs to one run of
-// a process: when that is killed its calls never return, and crash() or restart() give the disk of the next run.
+// A disk in memory that forgets as real ones do. Every call takes virtual time, so that calls
+// interleave by seed. Once a sync has returned, what it covered survives every crash; anything else
+// may not. A disk belongs to one run of a process: when that is killed its calls never return, and
+// crash() or restart() give the disk of the next run.
 import { toHex } from '../protocol/bytes.ts'
 import { ShoalError, assert } from '../protocol/errors.ts'
 import { GIB } from '../protocol/units.ts'
@@ -13,13 +14,16 @@ import type { Disk, DiskFile } from '../node/world/world.ts'
 
 export interface DiskOptions {
   readonly capacityBytes?: number
-  /** What identity() tells it apart by; by chance if not said. */
+  /** The serial number in identity(); drawn if left out. */
   readonly serial?: string
 }
 
 const CAPACITY_BYTES = 100 * GIB
 const SERIAL_BYTES = 8
-/** Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard deviation). */
+/**
+ * Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard
+ * deviation).
+ */
 const MEDIAN_MS = { name: 0.05, read: 0.1, write: 0.05, sync: 1 } as const
 const SPREAD = 0.7
 
@@ -46,12 +50,17 @@ export class SimulatedDisk implements Disk {
     this.capacityBytes = options.capacityBytes ?? CAPACITY_BYTES
   }
 
-  /** The next sync of a file fails with EIO, and what it should have written may be lost for good. */
+  /**
+   * The next sync of a file fails with EIO, and what it should have written may be lost for good.
+   */
   failNextSync(): void {
     this.#syncFails = true
   }
 
-  /** Flip one bit of a file that has any bytes; by chance where not said. Its path, if there was one. */
+  /**
+   * Flip one bit of a file that has any bytes; by chance where not said. Its path, if there was
+   * one.
+   */
   rot(path?: string, position?: number): string | undefined {
     const candidates = path === undefined ? this.#image.files() : [normalPath(path)]
     const damaged = candidates.filter((name) => (this.#image.file(name)?.size ?? 0) > 0)
@@ -62,7 +71,10 @@ export class SimulatedDisk implements Disk {
     return chosen
   }
 
-  /** The disk of `process`, after this one lost power: what was not synced is kept, lost or torn by chance. */
+  /**
+   * The disk of `process`, after this one lost power: what was not synced is kept, lost or torn by
+   * chance.
+   */
   crash(process: SimulatedProcess): SimulatedDisk {
     return this.#with(process, this.#image.crash(this.#random, this.#process.scheduler.sightings))
   }
@@ -73,8 +85,8 @@ export class SimulatedDisk implements Disk {
   }
 
   /**
-   * A copy of all that reads see now: a backup, or a cloned machine. The files are others then, as identity() tells;
-   * not so in an `image` of the whole disk.
+   * A copy of all that reads see now: a backup, or a cloned machine. The files are others then, as
+   * identity() tells; not so in an `image` of the whole disk.
    */
   clone(
     process: SimulatedProcess,
@@ -159,7 +171,7 @@ export class SimulatedDisk implements Disk {
   }
 }
 
-/** What a file needs of its disk. */
+/** The needs of a file towards its disk. */
 interface Device {
   readonly random: SeededRandom
   wait(kind: keyof typeof MEDIAN_MS, what: string): Promise<void>

@@ -1,5 +1,5 @@
-// A binary heap of events in the total order (time, tie, sequence): the order of insertion never shows.
-// A cancelled event stays until it is popped or until half of the heap is cancelled.
+// A binary heap of events in the total order (time, tie, sequence): the order of insertion never
+// shows. A cancelled event stays until it is popped or until half of the heap is cancelled.
 
 export interface ScheduledEvent {
   readonly atMs: number
@@ -31,7 +31,10 @@ export class EventHeap {
     }
   }
 
-  /** Takes the first event out if its time is at most `untilMs`. Cancelling it has no effect any more. */
+  /**
+   * Takes the first event out if its time is at most `untilMs`. Cancelling it has no effect any
+   * more.
+   */
   pop(untilMs: number): ScheduledEvent | undefined {
     const first = this.peek()
     if (first === undefined || first.atMs > untilMs) return undefined

@@ -1,5 +1,5 @@
-// What befalls the nodes of a run, and how it ends: each fault is whole by itself. A node has one such thing at a time that
-// ends or restarts it; another that comes meanwhile passes it by.
+// The faults of the nodes of a run, and how each ends: every fault is whole by itself. A node has
+// one at a time that ends or restarts it; another that comes meanwhile passes it by.
 import { covers } from '../protocol/clock/vector-clock.ts'
 import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
@@ -20,7 +20,9 @@ import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 const CRASH_WITHIN_MS: number = 3 * SECOND_MS
 /** Between two attempts to join, or to have a member removed. */
 const RETRY_MS: number = MINUTE_MS
-/** So many members may be removed: what they held is not replaced yet, and files must stay readable. */
+/**
+ * So many members may be removed: what they held is not replaced yet, and files must stay readable.
+ */
 const REMOVED_MAX = 2
 
 export type Fault = Exclude<Action, { do: 'op' | 'try' | 'duel' }>
@@ -48,7 +50,7 @@ export class Faults {
   }
 
   /** Let it come, and pass. */
-  async befall(fault: Fault): Promise<void> {
+  async inflict(fault: Fault): Promise<void> {
     const { scheduler } = this.#c.cluster
     scheduler.note(`fault ${fault.do}`)
     switch (fault.do) {
@@ -252,7 +254,7 @@ export class Faults {
     })
   }
 
-  /** What the node and its copy have is kept, each on its own disk. */
+  /** Keeps the images of both the node and its copy, each on its own disk. */
   async #clone(node: ClusterNode, { image, turnMs, turns }: Of<'clone'>): Promise<void> {
     if (!node.running) return
     let resting: Images = node.machine.copy({ image })
@@ -301,7 +303,7 @@ export class Faults {
   }
 }
 
-/** What a store holds of the log. */
+/** The version vector of the log in a store. */
 async function vectorIn(
   { kv }: Pick<Images, 'kv'>,
   { machine: { identity } }: ClusterNode,

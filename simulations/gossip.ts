@@ -1,7 +1,8 @@
-// Gossip of one simulated node: a message goes along connections and is heard once, whatever ways it comes by.
-// Its listener decides whether it goes on from here, to as many peers as a mesh of gossipsub has. Best effort: hops lose
-// and double messages by chance. Copies that would come to who has, or is about to have, the message are mostly not sent:
-// they are what gossipsub's IDONTWANT saves, and most of what a simulation would spend its time on.
+// Gossip of one simulated node: a message goes along connections and is heard once, whatever ways
+// it comes by. Its listener decides whether it goes on from here, to as many peers as a mesh of
+// gossipsub has. Best effort: hops lose and double messages by chance. Copies that would come to
+// who has, or is about to have, the message are mostly not sent: they are what gossipsub's
+// IDONTWANT saves, and most of what a simulation would spend its time on.
 import { toHex } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { blake3 } from '../protocol/hash.ts'

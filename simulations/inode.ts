@@ -1,6 +1,6 @@
-// The bytes of one simulated file: what reads see, what is durable, and between them the changes that no sync has
-// covered. A crash keeps, loses or tears each of those by itself, torn at sectors of SECTOR bytes
-// (LevelDB db/fault_injection_test.cc).
+// The bytes of one simulated file: what reads see, what is durable, and between them the changes
+// that no sync has covered. A crash keeps, loses or tears each of those by itself, torn at sectors
+// of SECTOR bytes (LevelDB db/fault_injection_test.cc).
 import { concatBytes } from '../protocol/bytes.ts'
 import type { SeededRandom } from './random.ts'
 import type { Sightings } from './sightings.ts'
@@ -13,7 +13,7 @@ interface Write {
   readonly bytes: Uint8Array
 }
 
-/** What one device writes whole or not at all. */
+/** The unit that a device writes whole or not at all. */
 const SECTOR = 512
 
 export class Inode {
@@ -50,7 +50,7 @@ export class Inode {
     this.#current.apply(change)
   }
 
-  /** What a sync that begins now covers. */
+  /** The changes that a sync covers if it begins now. */
   coveredBySync(): readonly Change[] {
     return [...this.#unsynced].filter((change) => !this.#inFlight.has(change))
   }
@@ -63,8 +63,9 @@ export class Inode {
   }
 
   /**
-   * The sync failed: chance decides what of these changes is durable, and no later sync will write the rest, though
-   * reads go on to show it (Rebello et al., "Can applications recover from fsync failures?", ATC 2020).
+   * The sync failed: chance decides what of these changes is durable, and no later sync will write
+   * the rest, though reads go on to show it (Rebello et al., "Can applications recover from fsync
+   * failures?", ATC 2020).
    */
   forget(changes: readonly Change[], random: SeededRandom): void {
     for (const change of changes) {
@@ -72,7 +73,7 @@ export class Inode {
     }
   }
 
-  /** What a power loss leaves. */
+  /** The file after a power loss. */
   crash(random: SeededRandom, sightings: Sightings): Inode {
     const device = new GrowableBytes(this.#durable.copy())
     for (const change of this.#unsynced) {
@@ -83,7 +84,7 @@ export class Inode {
     return new Inode(device.copy())
   }
 
-  /** What the next process finds when this one was killed but the machine stays up. */
+  /** The file after the process was killed while the machine stays up. */
   survive(random: SeededRandom): Inode {
     const current = new GrowableBytes(this.#current.copy())
     const kept = [...this.#unsynced].filter((change) => {
@@ -104,7 +105,9 @@ export class Inode {
   }
 }
 
-/** What chance leaves of a change that was not synced: all, nothing, or some of its sectors. */
+/**
+ * The part of an unsynced change that a power loss spares: all, nothing, or some of its sectors.
+ */
 function remains(change: Change, random: SeededRandom): readonly Change[] {
   const fate = random.below(3)
   if (fate === 0) return []

@@ -1,5 +1,6 @@
-// What a node has in its store, read as the node itself reads it after a restart: its volume's records, actors and log.
-// Looking takes no virtual time and changes nothing, so a run that is looked at more often is the same run.
+// The store of a node, read as the node itself reads it after a restart: its volume's records,
+// actors and log. Looking takes no virtual time and changes nothing, so a run that is looked at
+// more often is the same run.
 import { decodeCbor } from '../protocol/cbor.ts'
 import { decodeGenesis, volumeIdOf } from '../protocol/membership/genesis.ts'
 import { readCheckpoint } from '../node/replica/kept-checkpoint.ts'
@@ -18,7 +19,10 @@ export interface StoredVolume {
   readonly replica: Replica
 }
 
-/** The first volume in a store, open or closed; undefined if there is none. identity: of whom the store is. */
+/**
+ * The first volume in a store, open or closed; undefined if there is none. identity: of whom the
+ * store is.
+ */
 export async function readVolume(
   store: SimulatedKv,
   identity: Identity,

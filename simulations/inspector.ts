@@ -1,5 +1,6 @@
-// Looks into the stores of all nodes of a run while it goes on, and at its end: each holds a log and a tree without
-// faults, whatever is under way; and those that hold equal logs hold equal trees.
+// Looks into the stores of all nodes of a run while it goes on, and at its end: each holds a log
+// and a tree without faults, whatever is under way; and those that hold equal logs hold equal
+// trees.
 import { decodeCbor } from '../protocol/cbor.ts'
 import { hlcMillis } from '../protocol/clock/hlc.ts'
 import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'

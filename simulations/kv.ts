@@ -1,12 +1,16 @@
-// The ordered store of one run of a simulated process: MemoryKv, with writes that take virtual time and are made one
-// after the other, as LevelDB makes them. A crash leaves a prefix of the writes, and all that a synced one covered.
+// The ordered store of one run of a simulated process: MemoryKv, with writes that take virtual time
+// and are made one after the other, as LevelDB makes them. A crash leaves a prefix of the writes,
+// and all that a synced one covered.
 import { MemoryKv } from '../node/store/memory-kv.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
 import type { Kv, KvRange, KvWrite } from '../node/store/kv.ts'
 import type { ByteString } from '../protocol/bytes.ts'
 
-/** Median virtual time of a write; each varies by a factor of e^SPREAD either way (one standard deviation). */
+/**
+ * Median virtual time of a write; each varies by a factor of e^SPREAD either way (one standard
+ * deviation).
+ */
 const MEDIAN_MS = { synced: 1, unsynced: 0.02 } as const
 const SPREAD = 0.7
 
@@ -86,7 +90,7 @@ export class SimulatedKv implements Kv {
     return this.#memory.scan(range)
   }
 
-  /** What is in it, also after it was closed: for who looks from outside. */
+  /** Its content, also after it was closed: for an outside observer. */
   readable(): Kv {
     return this.#open ? this : MemoryKv.open(this.#memory.image(this.#memory.unsyncedCount))
   }

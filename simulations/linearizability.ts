@@ -1,8 +1,9 @@
-// Is a recorded history of concurrent calls one that a single copy could have given? Search for an order of the calls that
-// keeps to their real time (Wing and Gong, "Testing and verifying concurrent objects", JPDC 1993), with a memory of the
-// states already come to (Lowe, "Testing for linearizability", CCPE 2017), each key by itself, since a history is
-// linearizable exactly when its part for each key is (Herlihy and Wing 1990; Horn and Kroening 2015, P-compositionality).
-// The model is a map of registers: read, write, compare-and-set.
+// Is a recorded history of concurrent calls one that a single copy could have given? Search for an
+// order of the calls that keeps to their real time (Wing and Gong, "Testing and verifying
+// concurrent objects", JPDC 1993), with a memory of the states already come to (Lowe, "Testing for
+// linearizability", CCPE 2017), each key by itself, since a history is linearizable exactly when
+// its part for each key is (Herlihy and Wing 1990; Horn and Kroening 2015, P-compositionality). The
+// model is a map of registers: read, write, compare-and-set.
 
 /** undefined: the key has no value. */
 export type Value = string | undefined
@@ -13,7 +14,10 @@ export type Call =
   /** Sets `to` if the value is `from`. */
   | { readonly f: 'cas'; readonly from: Value; readonly to: Value }
 
-/** One call of one process, which makes its next only when this has returned or will never be heard of again. */
+/**
+ * One call of one process, which makes its next only when this has returned or will never be heard
+ * of again.
+ */
 export interface Operation {
   readonly process: string
   readonly key: string
@@ -21,20 +25,25 @@ export interface Operation {
   readonly invokeMs: number
   readonly returnMs: number
   /**
-   * 'ok': it was done; 'refused': a compare-and-set that found another value; 'fail': it surely was not done;
-   * 'info': nobody knows, and it may still be done at any time after.
+   * 'ok': it was done; 'refused': a compare-and-set that found another value; 'fail': it surely was
+   * not done; 'info': nobody knows, and it may still be done at any time after.
    */
   readonly outcome: 'ok' | 'refused' | 'fail' | 'info'
-  /** What a read that is 'ok' gave. */
+  /** The value of a read that is 'ok'. */
   readonly value?: Value
 }
 
 export type Verdict =
   | { readonly linearizable: true }
-  /** The search never got past the return of `stuckAt`: no order of the calls before it explains its outcome. */
+  /**
+   * The search never got past the return of `stuckAt`: no order of the calls before it explains its
+   * outcome.
+   */
   | { readonly linearizable: false; readonly key: string; readonly stuckAt: Operation }
 
-/** Check a whole history. Cost: exponential in the calls that overlap on one key, in the worst case. */
+/**
+ * Check a whole history. Cost: exponential in the calls that overlap on one key, in the worst case.
+ */
 export function checkLinearizable(history: readonly Operation[]): Verdict {
   const byKey = new Map<string, Operation[]>()
   for (const operation of history) {
@@ -73,7 +82,7 @@ function step(
 interface Event {
   readonly operation: Operation
   readonly index: number
-  /** Of a call: its return; undefined where it never came. Of a return: undefined. */
+  /** In a call, its return; undefined if it never came. In a return, undefined. */
   readonly match: Event | undefined
   readonly isCall: boolean
   before: Event | undefined
@@ -107,7 +116,8 @@ class Search {
         at = this.#tryCall(at) ? this.#head.after : at.after
         continue
       }
-      // A return before its call could take place, or nothing is left to try: take back the last call.
+      // A return before its call could take place, or nothing is left to try: take back the last
+      // call.
       if (at !== undefined && this.#path.length > this.#deepest) {
         this.#deepest = this.#path.length
         this.#stuckAt = at.operation
@@ -123,7 +133,10 @@ class Search {
     return undefined
   }
 
-  /** Let a call take place now, if its outcome fits and that does not lead where the search has been. */
+  /**
+   * Let a call take place now, if its outcome fits and that does not lead where the search has
+   * been.
+   */
   #tryCall(call: Event): boolean {
     const next = step(this.#state, call.operation)
     if (next === undefined) return false
@@ -147,7 +160,10 @@ class Search {
   }
 }
 
-/** Calls and returns in the order of time; where both are at one time, calls come first: they overlap. */
+/**
+ * Calls and returns in the order of time; where both are at one time, calls come first: they
+ * overlap.
+ */
 function listOf(operations: readonly Operation[]): Event {
   const events = operations.flatMap(
     (operation, index): (readonly [atMs: number, event: Event])[] => {

@@ -1,5 +1,6 @@
-// A connection of two nodes, and the channels on it. Each end is up or down by itself: one may be down long before the
-// other learns of it. A pipe carries things one way, whole and in order; while its direction is cut they wait in it.
+// A connection of two nodes, and the channels on it. Each end is up or down by itself: one may be
+// down long before the other learns of it. A pipe carries things one way, whole and in order; while
+// its direction is cut they wait in it.
 import { ShoalError } from '../protocol/errors.ts'
 import type { SimulatedChannel } from './channel.ts'
 import type { SimulatedNetwork } from './network.ts'

@@ -1,7 +1,8 @@
-// Watches the logs of all nodes of a run: keeps every entry that any of them ever made durable, and checks each one once.
-// Invariants (numbers as in check-error.ts): 14 an (actor, seq) names one entry for ever, but for who writes on a restored or a copied disk;
-// 15 an actor's entries are a chain without gaps, and no store holds an entry without its past; 16 clocks grow along prev
-// and deps.
+// Watches the logs of all nodes of a run: keeps every entry that any of them ever made durable, and
+// checks each one once. Invariants (numbers as in check-error.ts): 14 an (actor, seq) names one
+// entry for ever, but for who writes on a restored or a copied disk; 15 an actor's entries are a
+// chain without gaps, and no store holds an entry without its past; 16 clocks grow along prev and
+// deps.
 import { toHex } from '../protocol/bytes.ts'
 import { HASH_BYTES } from '../protocol/hash.ts'
 import { decodeEntry } from '../protocol/log/entry.ts'
@@ -15,7 +16,10 @@ import { peerIdFromPublicKey } from '../protocol/ids.ts'
 import type { ActorId, EntryHash, PeerId } from '../protocol/ids.ts'
 import type { Dependency, Entry, EntryHeader } from '../protocol/log/entry.ts'
 
-/** A key of an entry: namespace, tag of the volume, generation, table, label, seq (node/state/entries.ts). */
+/**
+ * A key of an entry: namespace, tag of the volume, generation, table, label, seq
+ * (node/state/entries.ts).
+ */
 const ENTRY_KEYS: readonly { readonly tableAt: number; readonly length: number }[] = [
   { tableAt: 3, length: 26 },
   { tableAt: 5, length: 28 },
@@ -31,7 +35,7 @@ interface Known {
 /** Entries that follow each other along prev; where an actor's log forks, another chain begins. */
 interface Chain {
   last: EntryHash
-  /** What its first entry follows. */
+  /** The entry that its first one follows. */
   readonly from: { readonly chain: Chain; readonly seq: number } | undefined
 }
 
@@ -73,7 +77,10 @@ export class LogWatch {
     }
   }
 
-  /** Does a store hold all that its vector says? throws CheckError, also for what was written before. */
+  /**
+   * Does a store hold all that its vector says? throws CheckError, also for what was written
+   * before.
+   */
   look(node: string, { replica: { actors, entries } }: StoredVolume): void {
     if (this.#failure !== undefined) throw this.#failure
     const tips = this.#tipsOf(actors)
@@ -92,7 +99,10 @@ export class LogWatch {
     }
   }
 
-  /** All entries of a store, those it dropped too, each after its past, otherwise in an order by chance. */
+  /**
+   * All entries of a store, those it dropped too, each after its past, otherwise in an order by
+   * chance.
+   */
   inRandomOrder(random: SeededRandom, { replica: { actors } }: StoredVolume): readonly Entry[] {
     const tips = this.#tipsOf(actors)
     const order: Entry[] = []

@@ -14,7 +14,7 @@ const NO_CACHE: Invalidator = {
 export class SimulatedMount {
   fileSystem: FileSystem | undefined
 
-  /** What a node mounts with. */
+  /** Mounts in place of the kernel's driver. */
   readonly mounter = (fileSystem: FileSystem, folder: string): Promise<MountedFileSystem> => {
     const { promise: ended, resolve } = Promise.withResolvers<void>()
     const unmount = (): Promise<void> => {

@@ -1,5 +1,6 @@
-// Bugs that are put in on purpose, to show that the simulator finds them: each is a patch of the nodes' source, made as it
-// is loaded (patches.ts), with the number of seeds of a scenario within which it is caught.
+// Bugs that are put in on purpose, to show that the simulator finds them: each is a patch of the
+// nodes' source, made as it is loaded (patches.ts), with the number of seeds of a scenario within
+// which it is caught.
 import { ShoalError } from '../protocol/errors.ts'
 import type { Patch } from './patches.ts'
 

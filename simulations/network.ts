@@ -1,7 +1,8 @@
-// The wires between simulated nodes: who reaches whom and how long it takes. Streams are reliable and in order, and
-// break when a cut lasts or a connection is reset; gossip may be lost, doubled and overtaken. A cut is seen at once
-// or only when the keep-alive runs out, by seed and by each end for itself; healing connects nobody by itself, as in
-// libp2p. Every direction of every pair draws its own chances.
+// The wires between simulated nodes: who reaches whom and how long it takes. Streams are reliable
+// and in order, and break when a cut lasts or a connection is reset; gossip may be lost, doubled
+// and overtaken. A cut is seen at once or only when the keep-alive runs out, by seed and by each
+// end for itself; healing connects nobody by itself, as in libp2p. Every direction of every pair
+// draws its own chances.
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
 import { Link } from './link.ts'
@@ -18,7 +19,7 @@ export interface NetworkOptions {
   readonly latencySpread: number
   /** Chance that a message takes twenty times as long. */
   readonly tailRate: number
-  /** Of a stream. */
+  /** The rate of a stream. */
   readonly bytesPerMs: number
   /** Chances of a gossiped message, a hop. */
   readonly lossRate: number
@@ -28,7 +29,10 @@ export interface NetworkOptions {
   /** An end that hears nothing drops the connection after this. */
   readonly keepAliveMs: number
   readonly dialTimeoutMs: number
-  /** Bytes that a channel holds for a receiver that has not taken them; one frame may always be sent. */
+  /**
+   * Bytes that a channel holds for a receiver that has not taken them; one frame may always be
+   * sent.
+   */
   readonly windowBytes: number
 }
 
@@ -47,7 +51,7 @@ export const FAIR_NETWORK: NetworkOptions = {
 
 const TAIL_FACTOR = 20
 
-/** What goes out in place of a frame of a protocol, or of a message of gossip ('gossip'). */
+/** Replaces a frame of a protocol, or a message of gossip ('gossip'), by others. */
 export type Tampering = (protocol: string, frame: Uint8Array) => readonly Uint8Array[]
 
 export class SimulatedNetwork {
@@ -62,8 +66,8 @@ export class SimulatedNetwork {
   /** Directions that are cut, with what is to be done when they no longer are. */
   readonly #cuts = new Map<string, (() => void)[]>()
   readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
-  /** What becomes of what a peer says. */
-  readonly #tamperings = new Map<PeerId, Tampering>()
+  /** The tampering with each peer's messages. */
+  readonly #tampering = new Map<PeerId, Tampering>()
   /** Provider records of the DHT by CID. */
   readonly #providers = new Map<ByteString, Set<PeerId>>()
 
@@ -72,7 +76,10 @@ export class SimulatedNetwork {
     this.options = { ...FAIR_NETWORK, ...options }
   }
 
-  /** The network of a new run of `peer`; its address and address book outlive the run. `lan`: for discovery. */
+  /**
+   * The network of a new run of `peer`; its address and address book outlive the run. `lan`: for
+   * discovery.
+   */
   join(
     process: SimulatedProcess,
     peer: PeerId,
@@ -90,17 +97,17 @@ export class SimulatedNetwork {
 
   /** From now on what `peer` says goes through `tampering`; without, it goes out as it is. */
   tamperWith(peer: PeerId, tampering?: Tampering): void {
-    if (tampering === undefined) this.#tamperings.delete(peer)
-    else this.#tamperings.set(peer, tampering)
+    if (tampering === undefined) this.#tampering.delete(peer)
+    else this.#tampering.set(peer, tampering)
   }
 
   tamperingOf(peer: PeerId): Tampering | undefined {
-    return this.#tamperings.get(peer)
+    return this.#tampering.get(peer)
   }
 
-  /** What goes out in place of a frame of a stream, or of a message of gossip. */
+  /** The frames sent in place of a frame of a stream, or of a message of gossip. */
   tampered(from: PeerId, protocol: string, frame: Uint8Array): readonly Uint8Array[] {
-    return this.#tamperings.get(from)?.(protocol, frame) ?? [frame]
+    return this.#tampering.get(from)?.(protocol, frame) ?? [frame]
   }
 
   /** The running node of `peer`. */
@@ -113,12 +120,12 @@ export class SimulatedNetwork {
     return [...this.#nodes.values()].filter((node) => node.running)
   }
 
-  /** Where `peer` listens. */
+  /** The addresses at which `peer` listens. */
   addressesOf(peer: PeerId): readonly string[] {
     return [`${this.#bareAddressOf(peer)}/p2p/${peer}`]
   }
 
-  /** Who is at an address, running or not. throws 'unreachable' where nobody ever was. */
+  /** The peer at an address, running or not. throws 'unreachable' if there never was one. */
   peerAt(address: string): PeerId {
     const [bare = '', wanted] = address.split('/p2p/')
     const peer = this.#addresses.get(bare)
@@ -196,7 +203,7 @@ export class SimulatedNetwork {
     return link
   }
 
-  /** What chance does to messages of one direction. */
+  /** The chances for messages of one direction. */
   chances(from: PeerId, to: PeerId): SeededRandom {
     const known = this.#chances.get(from)?.get(to)
     if (known !== undefined) return known
@@ -213,7 +220,9 @@ export class SimulatedNetwork {
     return latencyMs * tail * Math.exp(latencySpread * random.normal())
   }
 
-  /** A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`. */
+  /**
+   * A single message: `arrive` runs at the other end unless the way is cut by then, else `lost`.
+   */
   send(from: PeerId, to: PeerId, what: string, arrive: () => void, lost?: () => void): void {
     this.sendIn(this.latencyMs(from, to), from, to, what, arrive, lost)
   }

@@ -1,7 +1,8 @@
-// Cold tiers in memory, one a location, outside all machines: what was put survives any of them. Every call takes virtual
-// time and fails by chance, before it did anything or after, as when an answer is lost. An object is there as it came, all
-// at once or not at all, and is read as it was when the reading began; what comes, or is read, may be damaged on its way.
-// Times are the tier's own: no clock of a machine counts.
+// Cold tiers in memory, one a location, outside all machines: what was put survives any of them.
+// Every call takes virtual time and fails by chance, before it did anything or after, as when an
+// answer is lost. An object is there as it came, all at once or not at all, and is read as it was
+// when the reading began; what comes, or is read, may be damaged on its way. Times are the tier's
+// own: no clock of a machine counts.
 import { checkTierKey, formatTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { concatBytes } from '../protocol/bytes.ts'
@@ -19,7 +20,10 @@ import type { WallTime } from '../protocol/units.ts'
 const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 const RESTORE_MS = DAY_MS / 2
 const PIECE_BYTES = MIB
-/** Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard deviation). */
+/**
+ * Median virtual time of a call; each varies by a factor of e^SPREAD either way (one standard
+ * deviation).
+ */
 const MEDIAN_MS = 30
 const SPREAD = 0.7
 /** Until a driver gives up a call that nobody answers. */
@@ -48,9 +52,9 @@ export interface TierWeather {
   readonly lostAnswers: number
   /** It takes HANG_MS and fails, with or without effect. */
   readonly hangs: number
-  /** What is put is another content, or a part of it, and nobody is told. */
+  /** The chance that a put stores another content, or a part of it, without an error. */
   readonly badPuts: number
-  /** What is read is another content, or a part of it. */
+  /** The chance that a read returns another content, or a part of it. */
   readonly badReads: number
   /** Times the usual time. */
   readonly slowness: number
@@ -66,7 +70,7 @@ export const FAIR_TIER: TierWeather = {
   slowness: 1,
 }
 
-/** What lies at one location; its weather, and whom it lets in, may be changed at any time. */
+/** The objects at one location; its weather, and whom it lets in, may be changed at any time. */
 export class ColdStore {
   readonly #objects = new Map<string, StoredObject>()
   readonly #restored = new Map<string, Restored>()
@@ -148,7 +152,7 @@ class SimulatedTier implements ObjectTier {
   readonly #random: SeededRandom
   readonly #store: ColdStore
   readonly #name: string
-  /** Of what is put without one of its own. */
+  /** The storage class of puts that name none. */
   readonly #storageClass: string
   #open = true
 
@@ -287,7 +291,7 @@ class SimulatedTier implements ObjectTier {
     return result
   }
 
-  /** What comes of a content by chance. */
+  /** A content after its way through the network. */
   #inTransit(content: Uint8Array, chance: number, sighting: Sighting): Uint8Array {
     if (!this.#random.chance(chance)) return content
     this.#process.scheduler.sightings.add(sighting)

@@ -1,6 +1,7 @@
-// Knows what every user meant, and so what must be there in the end (checks 9, 12 and 13): a content whose write was
-// acknowledged as durable is shown once, under its name or a conflict name, or an op has removed or replaced it whose
-// author had it in view. Where an op failed, both outcomes are allowed; so are those of a node that lost its memory.
+// Knows what every user meant, and so what must be there in the end (checks 9, 12 and 13): a
+// content whose write was acknowledged as durable is shown once, under its name or a conflict name,
+// or an op has removed or replaced it whose author had it in view. Where an op failed, both
+// outcomes are allowed; so are those of a node that lost its memory.
 import { covers } from '../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 import type { ActorId } from '../protocol/ids.ts'
@@ -20,7 +21,7 @@ export interface Position {
   readonly seq: number
 }
 
-/** What a node took in while it removed a whole folder: it may have removed that too. */
+/** Paths that a node received while it removed a whole folder: it may have removed them too. */
 interface Sweep {
   readonly before: VersionVector
   readonly after: VersionVector
@@ -28,13 +29,18 @@ interface Sweep {
 
 export class Oracle {
   readonly #intents = new Map<number, Intent>()
-  /** Contents that were in view of who removed or replaced them, or tried to; with what that was. */
+  /**
+   * Contents that were in view of who removed or replaced them, or tried to; with what that was.
+   */
   readonly #covered = new Map<number, string>()
   /** Those of them that cannot come back: the write that replaced them names them. By whom. */
   readonly #replaced = new Map<number, { readonly node: string; readonly what: string }>()
   /** Values of extended attributes; with who replaced or removed them that had them in view. */
   readonly #xattrs = new Map<string, { readonly node: string; readonly what: string } | undefined>()
-  /** Contents that somebody chose to keep: that says them again, beside what replaces them meanwhile. */
+  /**
+   * Contents that somebody chose to keep: that says them again, beside what replaces them
+   * meanwhile.
+   */
   readonly #kept = new Set<number>()
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
@@ -73,12 +79,15 @@ export class Oracle {
     this.#forgetful.add(node)
   }
 
-  /** What is written at a path must never show to a member. */
+  /** Forbids that content written at a path ever shows to a member. */
   bans(path: string): void {
     this.#banned.add(path)
   }
 
-  /** The disk of a node is an old copy: of its contents only those whose entries are held somewhere are promised. */
+  /**
+   * The disk of a node is an old copy: of its contents only those whose entries are held somewhere
+   * are promised.
+   */
   rewound(node: string, isHeld: (position: Position) => boolean): void {
     for (const intent of this.#intents.values()) {
       if (intent.node !== node) continue
@@ -132,7 +141,9 @@ export class Oracle {
     this.#sweeps.push(sweep)
   }
 
-  /** Is the content promised to be readable? That of a node that was removed may never have left it. */
+  /**
+   * Is the content promised to be readable? That of a node that was removed may never have left it.
+   */
   isReadable(size: number): boolean {
     const intent = this.#intents.get(size)
     return intent === undefined || !this.#forgetful.has(intent.node)
@@ -144,7 +155,7 @@ export class Oracle {
       const banned = paths.find((path) => this.#banned.has(path))
       if (banned !== undefined)
         throw new CheckError(
-          'who was removed says nothing more',
+          'removed members write nothing more',
           `${banned} was written by no member`,
         )
       const intent = this.#intents.get(size)
@@ -165,7 +176,7 @@ export class Oracle {
       if (shown.has(size) || !this.#mustShow(size, intent)) continue
       const isOwn = intent.path.startsWith('/own/')
       throw new CheckError(
-        isOwn ? '9 acknowledged is durable' : '12 no silent overwrite',
+        isOwn ? '9 acknowledged writes are durable' : '12 no silent overwrite',
         `${describe(size, intent)} is gone, and nobody who had seen it removed it`,
       )
     }

@@ -1,5 +1,6 @@
-// Changes to modules as they are loaded, by the hooks of node:module, so that production code has no switch that only a
-// simulation sets. They hold for the thread that made them and for modules it has not loaded yet.
+// Changes to modules as they are loaded, by the hooks of node:module, so that production code has
+// no switch that only a simulation sets. They hold for the thread that made them and for modules it
+// has not loaded yet.
 import { registerHooks } from 'node:module'
 
 /** One text of one file, put in place of another. */
@@ -11,7 +12,10 @@ export interface Patch {
   readonly replace: string
 }
 
-/** Load the file of `patch` with its text replaced. The import throws if `find` is not there exactly once. */
+/**
+ * Load the file of `patch` with its text replaced. The import throws if `find` is not there exactly
+ * once.
+ */
 export function patchSource(patch: Patch): void {
   const patched = urlOf(patch.file)
   registerHooks({

@@ -1,5 +1,5 @@
-// The network of one run of a simulated node: what the real one does over libp2p, over the wires of a simulation.
-// A peer's id is always true here. Nothing redials by itself, and what was discovered is not dialled.
+// The network of one run of a simulated node: as the real one over libp2p, on simulated wires. A
+// peer's id is always true here. Nothing redials by itself, nor dials a discovered peer.
 import { multiaddr } from '@multiformats/multiaddr'
 import { toByteString } from '../protocol/bytes.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
@@ -216,7 +216,7 @@ export class SimulatedPeerNetwork implements Network {
     }
   }
 
-  /** `dialer` asks to connect; undefined if we refuse. Our end is up once it has answered our answer. */
+  /** Accepts a dialer, or returns undefined. This end is up once it has confirmed the answer. */
   accept(dialer: SimulatedPeerNetwork): Link | undefined {
     if (this.#connections.standing(dialer.self) === 'nobody') return undefined
     const known = this.#network.link(this.self, dialer.self)
@@ -338,8 +338,8 @@ export class SimulatedPeerNetwork implements Network {
   }
 
   /**
-   * Ask the node of a peer, which may not be running, and wait for its answer; `unheard` is called with an answer
-   * that came too late or never. throws 'unreachable' after a while.
+   * Ask the node of a peer, which may not be running, and wait for its answer; `unheard` is called
+   * with an answer that came too late or never. throws 'unreachable' after a while.
    */
   async #ask<Answer>(
     peer: PeerId,

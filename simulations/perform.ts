@@ -1,5 +1,6 @@
-// Performs a script: members gather, every step comes in its time; then all faults end, the nodes are left alone, and
-// what must be so is checked (inspector.ts while it goes on, checkers.ts and oracle.ts in the end).
+// Performs a script: members gather, every step comes in its time; then all faults end, the nodes
+// are left alone, and what must be so is checked (inspector.ts while it goes on, checkers.ts and
+// oracle.ts in the end).
 import { hasCode } from '../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CheckError } from './check-error.ts'
@@ -36,11 +37,15 @@ import type { Tally } from './user.ts'
 
 /** How often stores are looked into. */
 const LOOKS = 12
-/** Periods of the beacon after which nodes that are left alone have found each other and are equal. */
+/**
+ * Periods of the beacon after which nodes that are left alone have found each other and are equal.
+ */
 const QUIET_BEACONS = 24
 /** Nodes that started find each other within this. */
 const RECONNECT_MS: number = 2 * MINUTE_MS
-/** People add machines by and by: of many nodes, so many join at a time, and the next after that. */
+/**
+ * People add machines by and by: of many nodes, so many join at a time, and the next after that.
+ */
 const JOINERS_AT_ONCE = 16
 const JOIN_PAUSE_MS: number = 20 * SECOND_MS
 /** Virtual time that a run may take beside its duration. */
@@ -122,7 +127,7 @@ class Run {
       log,
       security: (node, { kind, message }) => {
         if (kind !== 'backup-lost' && kind !== 'backup-false') return
-        const invariant = 'nobody is accused of what nobody did'
+        const invariant = 'nobody is falsely accused'
         this.#failure.reject(new CheckError(invariant, `${node}: ${message}`))
       },
       onWrite: (node, ...write) => {
@@ -196,7 +201,10 @@ class Run {
     this.#say('all have joined')
   }
 
-  /** In bad weather the answer may not come in time; asking again with the same ticket is all a user has to do. */
+  /**
+   * In bad weather the answer may not come in time; asking again with the same ticket is all a user
+   * has to do.
+   */
   async #admit(node: ClusterNode, ticket: string): Promise<void> {
     while (!node.isMember) {
       try {
@@ -249,7 +257,7 @@ class Run {
       case 'duel':
         return this.#duel(action, decided)
       default:
-        return this.#faults.befall(action)
+        return this.#faults.inflict(action)
     }
   }
 
@@ -334,7 +342,10 @@ class Run {
     await checkReplay({ genesis, identity, entries, attestations }, this.#random, lines)
   }
 
-  /** Lose as many nodes as may be, for good. The others start anew, so that no cache helps them to read. */
+  /**
+   * Lose as many nodes as may be, for good. The others start anew, so that no cache helps them to
+   * read.
+   */
   async #lose(tree: string): Promise<void> {
     const { members, clock } = this.#cluster
     const [founder] = members
@@ -350,8 +361,8 @@ class Run {
     await Promise.all(left.map((node) => node.start()))
     await clock.sleep(RECONNECT_MS)
     const found = await checkTrees(left)
-    const invariant = '11 losses that are tolerated lose nothing'
-    if (found !== tree) throw new CheckError(invariant, 'what is left shows another tree')
+    const invariant = '11 tolerated losses lose nothing'
+    if (found !== tree) throw new CheckError(invariant, 'the remaining nodes show another tree')
     const [reader] = left
     if (reader !== undefined) await checkContents(reader, this.#contents, () => true, clock)
     this.#scheduler.sightings.add('loss survived', tolerates)

@@ -1,15 +1,21 @@
-// Has scripts, or other tasks, performed in a thread of its own, with modules of its own; a new thread when one is stuck or
-// has died.
+// Has scripts, or other tasks, performed in a thread of its own, with modules of its own; a new
+// thread when one is stuck or has died.
 import { Worker } from 'node:worker_threads'
 import { MINUTE_MS } from '../protocol/units.ts'
 import type { InvariantId } from './check-error.ts'
 import type { RunResult } from './perform.ts'
 import type { Script, Step } from './script.ts'
 
-/** Real time that a script may take; what nodes tell each other grows with the square of their number. */
+/**
+ * Real time that a script may take; what nodes tell each other grows with the square of their
+ * number.
+ */
 const LIMIT_MS: number = 20 * MINUTE_MS
 const LIMIT_NODES = 50
-/** Memory that a thread may take: Node's usual 4 GB, and more where many nodes each know of all others. */
+/**
+ * Memory that a thread may take: Node's usual 4 GB, and more where many nodes each know of all
+ * others.
+ */
 const HEAP_MB_MIN = 4096
 const HEAP_MB_NODE = 60
 
@@ -33,7 +39,7 @@ export interface Failure {
   readonly decided: readonly Step[]
 }
 
-/** What became of a script, and the real time it took. */
+/** The outcome of a script, and the real time it took. */
 export type Outcome<Result = RunResult> = { readonly tookMs: number } & (
   { readonly kind: 'passed'; readonly result: Result } | Failure
 )

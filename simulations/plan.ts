@@ -1,5 +1,5 @@
-// From a seed and a scenario to a script: when users are busy and with what, which faults come when and for how long. A
-// plan depends on nothing but these two, so the same seed is the same run.
+// From a seed and a scenario to a script: when users are busy and with what, which faults come when
+// and for how long. A plan depends on nothing but these two, so the same seed is the same run.
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
 import { TIER_NAME } from './cluster.ts'
@@ -229,7 +229,7 @@ class Plan {
     }
   }
 
-  /** What befalls one node. */
+  /** A fault of one node. */
   #nodeFault(kind: NodeFaultKind, node: number, random: SeededRandom): readonly TimedAction[] {
     const { nodeCount, hours } = this.#scenario
     const durationMs = hours * HOUR_MS

@@ -1,5 +1,6 @@
-// One run of a simulated node: everything that it waits for goes through here, so that what it had scheduled never
-// happens once it is killed. Its pending promises then never settle, as in a process that is no more.
+// One run of a simulated node: everything that it waits for goes through here, so that what it had
+// scheduled never happens once it is killed. Its pending promises then never settle, as in a
+// process that is no more.
 import type { Scheduler } from './scheduler.ts'
 import type { Timer } from '../node/world/world.ts'
 
@@ -26,7 +27,10 @@ export class SimulatedProcess {
     this.#trap = undefined
   }
 
-  /** Run `spring` in place of what happens to this process after `count` more events; the last call counts. */
+  /**
+   * Run `spring` in place of what happens to this process after `count` more events; the last call
+   * counts.
+   */
   trap(count: number, spring: () => void): void {
     this.#trap = { left: count, spring }
   }

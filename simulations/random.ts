@@ -1,6 +1,7 @@
-// The same seed and stream give the same draws for ever; a draw from one stream never shifts another, so
-// one more packet does not change what the disk does. xoshiro128** (Blackman and Vigna, "Scrambled linear
-// pseudorandom number generators", 2021), its state filled by BLAKE3 of seed and stream.
+// The same seed and stream give the same draws for ever; a draw from one stream never shifts
+// another, so one more packet does not change what the disk does. xoshiro128** (Blackman and Vigna,
+// "Scrambled linear pseudorandom number generators", 2021), its state filled by BLAKE3 of seed and
+// stream.
 import { utf8 } from '../protocol/bytes.ts'
 import { blake3 } from '../protocol/hash.ts'
 import type { Random } from '../node/world/world.ts'
@@ -22,7 +23,9 @@ export class SeededRandom implements Random {
   readonly #seed: string
   readonly #stream: string
   readonly #unlucky: UnluckyRates
-  /** Draws of each unlucky site, apart from those of the stream; undefined where the site is off. */
+  /**
+   * Draws of each unlucky site, apart from those of the stream; undefined where the site is off.
+   */
   readonly #sites = new Map<string, SeededRandom | undefined>()
   readonly #state: Uint32Array
 

@@ -1,4 +1,5 @@
-// The same log, come in another order, makes the same tree (check 3), and entries that come twice change nothing (4).
+// The same log, come in another order, makes the same tree (check 3), and entries that come twice
+// change nothing (4).
 import { DAY_MS } from '../protocol/units.ts'
 import { VirtualClock, WallClockError, instant } from './clock.ts'
 import { CheckError } from './check-error.ts'
@@ -19,8 +20,8 @@ import type { Identity } from '../protocol/signed.ts'
 const TAG = '\0\x01'
 
 /**
- * Make the volume anew from its entries, in this order and with some of them twice, as a founder would. throws CheckError
- * when that gives another tree than `expected`.
+ * Make the volume anew from its entries, in this order and with some of them twice, as a founder
+ * would. throws CheckError when that gives another tree than `expected`.
  */
 export async function checkReplay(
   {

@@ -1,5 +1,5 @@
-// npm run simulate: seeds of a scenario, a script, or the list of mutations. Exit code: 0 all passed (of the mutations: all
-// were caught), 1 one failed, 2 wrong usage.
+// npm run simulate: seeds of a scenario, a script, or the list of mutations. Exit code: 0 all
+// passed (of the mutations: all were caught), 1 one failed, 2 wrong usage.
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../protocol/errors.ts'
 import { describeResult, firstFailure, runCampaign } from './campaign.ts'
@@ -16,33 +16,34 @@ import type { CampaignOptions } from './campaign.ts'
 import type { Scenario } from './scenario.ts'
 import type { StorageScenario } from './storage/scenario.ts'
 
-const USAGE = `npm run simulate -- [--seed S | --seeds A..B] [--scenario NAME] [--nodes N] [--hours H] [--jobs J]
-                    [--mutation NAME] [--verbose] [--trace] [--no-shrink]
+const USAGE = `npm run simulate -- [--seed S | --seeds A..B] [--scenario NAME] [--nodes N] [--hours H]
+                    [--jobs J] [--mutation NAME] [--verbose] [--trace] [--no-shrink]
 npm run simulate -- --script FILE [--mutation NAME] [--verbose] [--trace]
 npm run simulate -- --mutations [--scenario storage]
-npm run simulate -- --scenario hostile [--seed S | --seeds A..B] [--without CHECK] [--jobs J] [--verbose] [--trace]
+npm run simulate -- --scenario hostile [--seed S | --seeds A..B] [--without CHECK] [--jobs J]
+                    [--verbose] [--trace]
 npm run simulate -- --weaknesses
 npm run simulate -- --durability
-  --seed S          one seed: a number or any text (default 1)
-  --seeds A..B      all seeds from A to B
-  --scenario NAME   default: default; there are
+  --seed S          run one seed: a number or any text (default 1)
+  --seeds A..B      run all seeds from A to B
+  --scenario NAME   scenario (default: default). Of whole nodes:
 ${listScenarios()}
-                    and of what is stored, a year each:
+                    of shards and repair, a year each:
 ${listStorageScenarios()}
-                    and of members that lie:
-                      hostile: three honest members and one that tampers, attacks, floods or goes back in time
-  --nodes N         another number of nodes than the scenario has, at least 2
-  --hours H         another duration
-  --jobs J          threads (default 2)
-  --script FILE     perform a script, as a failed seed leaves one
-  --mutation NAME   with a bug put in on purpose
-  --mutations       run all of these, each until it is caught
-  --without CHECK   in 'hostile' a check of docs/security.md is not made, which must show
-  --weaknesses      leave out each of these checks, one after the other
-  --durability      how likely stripes are to be lost, computed and drawn
-  --verbose         tell what is done to the nodes and what they log
-  --trace           print every event: where two runs of a seed part
-  --no-shrink       do not look for the least script that fails as well`
+                    of members that lie:
+  hostile         three honest members and one that tampers, attacks, floods or rolls back
+  --nodes N         number of nodes, at least 2 (default: set by the scenario)
+  --hours H         virtual duration (default: set by the scenario)
+  --jobs J          number of threads (default 2)
+  --script FILE     run a saved script, such as that of a failed seed
+  --mutation NAME   run with a planted bug
+  --mutations       run each planted bug until it is caught
+  --without CHECK   in 'hostile', leave out a check of docs/security.md, which must be noticed
+  --weaknesses      leave out each of these checks in turn
+  --durability      print the probability of losing stripes, computed and simulated
+  --verbose         print the faults and the nodes' log lines
+  --trace           print every event, to compare two runs of a seed
+  --no-shrink       do not look for the shortest script that fails as well`
 
 const OPTIONS = {
   seed: { type: 'string' },
@@ -62,7 +63,7 @@ const OPTIONS = {
   'no-shrink': { type: 'boolean', default: false },
 } as const
 
-/** Seeds after which every interesting state must have been come to. */
+/** The number of seeds after which every interesting state must have occurred. */
 const SEEDS_FOR_SIGHTINGS = 100
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
@@ -187,7 +188,7 @@ function campaignOf(values: Values): CampaignOptions {
   return { scenario, seeds, jobs, mutation, repeat, shrinks, ...outputOf(values) }
 }
 
-/** What repeats a run, beside its seed. */
+/** The arguments that repeat a run, besides its seed. */
 function repeatOf(values: Values): string {
   return (['scenario', 'nodes', 'hours', 'mutation'] as const)
     .filter((name) => values[name] !== undefined && values[name] !== 'default')

@@ -1,6 +1,6 @@
-// Scenarios are data (FoundationDB): how many nodes for how long, what users do, and how often each fault comes on the
-// average. Each seed draws its own rates around these, with some faults off altogether (swarm testing: Groce, Zhang,
-// Eide, Chen, Regehr, "Swarm testing", ISSTA 2012).
+// Scenarios are data (FoundationDB): how many nodes for how long, what users do, and how often each
+// fault comes on the average. Each seed draws its own rates around these, with some faults off
+// altogether (swarm testing: Groce, Zhang, Eide, Chen, Regehr, "Swarm testing", ISSTA 2012).
 import { ShoalError } from '../protocol/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { OpKind } from './script.ts'
@@ -36,7 +36,7 @@ export interface Scenario {
   readonly opsPerUser: number
   /** Mean pause of a busy user. */
   readonly pauseMs: number
-  /** Of all sessions. */
+  /** Simultaneous actions, of all sessions. */
   readonly duels: number
   readonly ops: Readonly<Record<OpKind, number>>
   /** Mean number in a run. */
@@ -45,11 +45,17 @@ export interface Scenario {
   readonly always: readonly FaultKind[]
   /** Most faults last from a second to so long. */
   readonly faultHours: number
-  /** In the end, of a run whose disks are all their own, as many nodes are lost as files must survive. */
+  /**
+   * In the end, of a run whose disks are all their own, as many nodes are lost as files must
+   * survive.
+   */
   readonly loses: boolean
-  /** There is a cold tier; and in the end all machines are lost, and the volume is made anew from it. */
+  /**
+   * There is a cold tier; and in the end all machines are lost, and the volume is made anew from
+   * it.
+   */
   readonly cold: boolean
-  /** Of the volume, beside those that are drawn. */
+  /** Settings of the volume, besides those that are drawn. */
   readonly settings: Settings
 }
 
@@ -111,7 +117,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'calm',
-    about: 'no faults: what must be so even then',
+    about: 'no faults at all',
     faults: {},
     hours: 2,
     sessions: 3,
@@ -119,7 +125,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'partition',
-    about: 'the network is cut in every way while users fight over names',
+    about: 'every kind of network partition while users compete for names',
     hours: 6,
     faults: { cut: 8, 'one-way': 5, flap: 3, reset: 10, weather: 4 },
     always: ['cut', 'one-way'],
@@ -128,7 +134,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'crash',
-    about: 'nodes are killed and lose power at any moment',
+    about: 'nodes are killed and lose power at any time',
     hours: 6,
     faults: { kill: 12, power: 12, cut: 2 },
     always: ['power'],
@@ -144,7 +150,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'churn',
-    about: 'members come late, leave, and stay away for long',
+    about: 'members join late, leave, and are away for long',
     hours: 24,
     faults: { join: 3, leave: 1.5, away: 5, cut: 2, kill: 2 },
     always: ['join', 'leave'],
@@ -153,7 +159,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'restore',
-    about: 'a disk is put back from an old copy, and the node goes on to write',
+    about: 'a disk is restored from an old copy, and the node goes on writing',
     hours: 12,
     faults: { restore: 2, cut: 3, kill: 1, power: 1 },
     always: ['restore'],
@@ -171,7 +177,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'strong',
-    about: 'strong calls on few names from five nodes, of which three vote: one sequence for all',
+    about: 'strong calls from five nodes on few names, three of them voters',
     nodeCount: 5,
     hours: 3,
     sessions: 4,
@@ -187,8 +193,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'cold',
-    about:
-      'four days of four nodes with a cold tier that fails in every way, from which all is made anew in the end',
+    about: 'four days of four nodes with a failing cold tier, then a recovery from it alone',
     nodeCount: 4,
     hours: 96,
     sessions: 10,
@@ -217,7 +222,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     ...DEFAULT,
     name: 'big',
-    about: 'three hundred nodes, few ops each',
+    about: 'three hundred nodes with few ops each',
     nodeCount: 300,
     hours: 0.1,
     beaconMs: 20 * MINUTE_MS,
@@ -240,5 +245,5 @@ export function scenarioNamed(name: string): Scenario {
 
 /** A line each. */
 export function listScenarios(): string {
-  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')
+  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join('\n')
 }

@@ -1,9 +1,10 @@
-// Virtual time. Events run one at a time in the order (time, tie-break drawn from the seed, sequence); time moves only
-// from one event to the next. After each event everything that it set in motion settles before the next one runs:
-// the event loop empties the microtask and nextTick queues, however deep the promise chains are, before a setImmediate
-// fires, so one drain is enough; it is repeated only while somebody else's immediates are waiting (a node that
-// yields). What no drain can wait for is real I/O and worker threads: simulated nodes must not use them.
-// The trace, a line an event, is hashed: the same seed must give the same hash.
+// Virtual time. Events run one at a time in the order (time, tie-break drawn from the seed,
+// sequence); time moves only from one event to the next. After each event everything that it set in
+// motion settles before the next one runs: the event loop empties the microtask and nextTick
+// queues, however deep the promise chains are, before a setImmediate fires, so one drain is enough;
+// it is repeated only while somebody else's immediates are waiting (a node that yields). What no
+// drain can wait for is real I/O and worker threads: simulated nodes must not use them. The trace,
+// a line an event, is hashed: the same seed must give the same hash.
 import { concatBytes, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError, assert } from '../protocol/errors.ts'
 import { HASH_BYTES, blake3 } from '../protocol/hash.ts'
@@ -72,7 +73,8 @@ export class Scheduler {
 
   /**
    * Run the next event and let it settle. False if there is none, or it is later than `untilMs`.
-   * throws ShoalError 'internal' when time has stood still for INSTANT_EVENTS_MAX events, and what the event throws.
+   * throws ShoalError 'internal' when time has stood still for INSTANT_EVENTS_MAX events, and what
+   * the event throws.
    */
   async step(untilMs: number = Infinity): Promise<boolean> {
     const event = this.#heap.pop(untilMs)
@@ -96,7 +98,8 @@ export class Scheduler {
 
   /**
    * Run events until `work` is settled.
-   * throws ShoalError 'timeout' if it isn't when no event is left, or after `limitMs` of virtual time.
+   * throws ShoalError 'timeout' if it isn't when no event is left, or after `limitMs` of virtual
+   * time.
    */
   async finish<Result>(work: Promise<Result>, limitMs: number = Infinity): Promise<Result> {
     let settled = false
@@ -110,8 +113,8 @@ export class Scheduler {
   }
 
   /**
-   * Run events in the background as they come, for code that knows nothing of virtual time (the seam suites).
-   * It stops when disposed; without events it costs nothing.
+   * Run events in the background as they come, for code that knows nothing of virtual time (the
+   * seam suites). It stops when disposed; without events it costs nothing.
    */
   pump(): Disposable {
     let stopped = false

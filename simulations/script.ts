@@ -1,6 +1,7 @@
-// A script is all that chance has decided about a run beside the seed's own streams: who there is, what users do and when,
-// which faults come and how long they last. It is data: made from a seed (plan.ts), performed (run.ts), kept in a file,
-// shrunk. Each step is whole by itself (a fault says when it ends), so that any subset of steps is a script too.
+// A script is all that chance has decided about a run beside the seed's own streams: who there is,
+// what users do and when, which faults come and how long they last. It is data: made from a seed
+// (plan.ts), performed (run.ts), kept in a file, shrunk. Each step is whole by itself (a fault says
+// when it ends), so that any subset of steps is a script too.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
@@ -11,7 +12,7 @@ import type { NetworkOptions } from './network.ts'
 import type { TierWeather } from './object-tier.ts'
 import type { StrongOp } from './strong-calls.ts'
 
-/** What a user asks of a node. `sizeBytes` is unique in a run: it tells the content. */
+/** A request of a user to a node. `sizeBytes` is unique in a run: it identifies the content. */
 export type UserOp =
   | { readonly kind: 'folder'; readonly path: string; readonly parents: boolean }
   | {
@@ -45,7 +46,10 @@ export type UserOp =
   | { readonly kind: 'set'; readonly settings: Settings }
   | StrongOp
 
-/** What a user means to do; with what is decided when the time has come, by `draw` and what the node shows then. */
+/**
+ * An intention of a user; the rest is chosen when its time comes, by `draw` and what the node shows
+ * then.
+ */
 export type OpKind =
   | 'folder'
   | 'write'
@@ -65,7 +69,7 @@ export type OpKind =
   | 'recall'
   | 'set'
 
-/** What users of several nodes do to the same names at the same time. */
+/** Simultaneous actions of users of several nodes on the same names. */
 export type DuelKind =
   | 'write both'
   | 'make both'
@@ -86,7 +90,7 @@ export type Action =
       readonly kind: DuelKind
       readonly draw: number
     }
-  /** What `from` send to `to` is cut, and the other way too unless it is one-way. */
+  /** Cuts messages from `from` to `to`, and the other way too unless it is one-way. */
   | {
       readonly do: 'cut'
       readonly from: readonly number[]
@@ -96,7 +100,10 @@ export type Action =
     }
   | { readonly do: 'reset'; readonly nodes: readonly [number, number] }
   | { readonly do: 'weather'; readonly network: Partial<NetworkOptions>; readonly forMs: number }
-  /** The node ends when it has waited for so many more things: in the midst of whatever it does; again as it starts. */
+  /**
+   * The node ends when it has waited for so many more things: in the midst of whatever it does;
+   * again as it starts.
+   */
   | {
       readonly do: 'crash'
       readonly node: number
@@ -111,7 +118,10 @@ export type Action =
   | { readonly do: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
   | { readonly do: 'join'; readonly node: number }
   | { readonly do: 'leave'; readonly node: number }
-  /** A copy of the files, or an image of the whole disk, is made now, and takes its place after `forMs`. */
+  /**
+   * A copy of the files, or an image of the whole disk, is made now, and takes its place after
+   * `forMs`.
+   */
   | {
       readonly do: 'restore'
       readonly node: number
@@ -130,9 +140,9 @@ export type Action =
   /** A node is not let in to the cold tier. */
   | { readonly do: 'deny'; readonly node: number; readonly forMs: number }
 
-/** Of a run with a cold tier. */
+/** The settings of a run with a cold tier. */
 export interface ColdSetting {
-  /** What is put there must be asked back before it can be read, which takes half a day. */
+  /** Objects must be restored before they can be read, which takes half a day. */
   readonly archives: boolean
   /** While nothing else is said. */
   readonly weather: TierWeather
@@ -148,10 +158,13 @@ export interface Script {
   readonly durationMs: number
   readonly beaconMs: number
   readonly checkpoints: CheckpointOptions
-  /** Of the volume. */
+  /** Settings of the volume. */
   readonly settings: Settings
   readonly network: Partial<NetworkOptions>
-  /** Absent: there is no tier. In the end all nodes are lost, and the volume is made anew from the tier. */
+  /**
+   * Absent: there is no tier. In the end all nodes are lost, and the volume is made anew from the
+   * tier.
+   */
   readonly cold?: ColdSetting
   /** Lose as many nodes in the end as the volume tolerates, and read all with what is left. */
   readonly loses: boolean

@@ -1,5 +1,6 @@
-// A thread that performs scripts, one at a time, and answers with what became of each. Modules are patched before any of
-// the nodes' code is loaded: signatures become cheap, and where asked for, a mutation puts a bug in.
+// A thread that performs scripts, one at a time, and answers with what became of each. Modules are
+// patched before any of the nodes' code is loaded: signatures become cheap, and where asked for, a
+// mutation puts a bug in.
 import { parentPort, workerData } from 'node:worker_threads'
 import { mutationNamed } from './mutations.ts'
 import { patchSource, replaceModule } from './patches.ts'
@@ -13,7 +14,7 @@ if (mutation !== undefined) for (const patch of mutationNamed(mutation).patches)
 const { perform } = await import('./perform.ts')
 const { invariantOf } = await import('./check-error.ts')
 
-/** Of the run under way. */
+/** The decisions of the run under way. */
 let decided: Step[] = []
 
 const reply = (message: Reply): void => parentPort?.postMessage(message)
@@ -23,7 +24,8 @@ const fail = (error: unknown): void => {
   reply({ kind: 'failed', invariant: invariantOf(error), message, decided })
 }
 
-// What nobody awaited fails the run too. It may go on in the background: this thread has had its time.
+// What nobody awaited fails the run too. It may go on in the background: this thread has had its
+// time.
 process.on('uncaughtException', (error) => {
   fail(error)
   process.exit(1)

@@ -1,5 +1,6 @@
-// The least of a script that still breaks the same invariant: delta debugging over its steps (Zeller and Hildebrandt,
-// "Simplifying and isolating failure-inducing input", TSE 2002), within a bounded number of runs.
+// The least of a script that still breaks the same invariant: delta debugging over its steps
+// (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002), within a
+// bounded number of runs.
 import type { InvariantId } from './check-error.ts'
 import type { Failure, Outcome } from './performer.ts'
 import type { Script, Step } from './script.ts'
@@ -10,7 +11,7 @@ const RUNS_MAX = 60
 export interface Shrunk {
   readonly script: Script
   readonly runCount: number
-  /** What the last run that failed said. */
+  /** The message of the last run that failed. */
   readonly message: string
 }
 
@@ -21,8 +22,8 @@ export async function shrink(
   perform: (script: Script) => Promise<Outcome>,
 ): Promise<Shrunk | undefined> {
   const search = new Search(script, failure.invariant, perform)
-  // What was decided needs no draws: a step less changes nothing for the others. Only where that is not the same run
-  // are the steps as they were planned.
+  // What was decided needs no draws: a step less changes nothing for the others. Only where that is
+  // not the same run are the steps as they were planned.
   const decided = failure.decided.toSorted((a, b) => a.atMs - b.atMs)
   for (const steps of [decided, script.steps]) {
     if (!(await search.fails(steps))) continue

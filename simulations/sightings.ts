@@ -1,5 +1,5 @@
-// Which interesting states a run has come to ("sometimes assertions", Antithesis; coverage marks): a campaign of seeds
-// that never comes to one of them tests less than it says.
+// Which interesting states a run has come to ("sometimes assertions", Antithesis; coverage marks):
+// a campaign of seeds that never comes to one of them tests less than it says.
 
 const WANTED = [
   'two-way cut',
@@ -26,7 +26,7 @@ const WANTED = [
   'loss survived',
 ] as const
 
-/** Of scenarios with a cold tier. */
+/** Sightings wanted of scenarios with a cold tier. */
 const WANTED_OF_TIERS = [
   'two-way cut',
   'killed',
@@ -68,7 +68,7 @@ export class Sightings {
     return Object.fromEntries(this.#counts)
   }
 
-  /** What was never seen of what is wanted, with a cold tier or without. */
+  /** The wanted sightings that never came, with a cold tier or without. */
   missing({ cold }: { readonly cold: boolean }): readonly Sighting[] {
     const wanted: readonly Sighting[] = cold ? WANTED_OF_TIERS : WANTED
     return wanted.filter((what) => !this.#counts.has(what))

@@ -1,6 +1,6 @@
-// Stands in for protocol/signed.ts while seeds are run (patches.ts): the same keys and shapes, but a signature is a keyed
-// hash that everyone could make. Ed25519 is half of the cost of an idle simulated day. Nodes of a simulation may say
-// what is wrong, in the name of nobody else.
+// Stands in for protocol/signed.ts while seeds are run (patches.ts): the same keys and shapes, but
+// a signature is a keyed hash that everyone could make. Ed25519 is half of the cost of an idle
+// simulated day. Nodes of a simulation may say what is wrong, in the name of nobody else.
 import { concatBytes, equalBytes, utf8 } from '../protocol/bytes.ts'
 import { blake3Keyed } from '../protocol/hash.ts'
 import { SIGNATURE_BYTES, identityFromSeed as realIdentity } from '../protocol/signed.ts'

@@ -1,5 +1,6 @@
-// Strong calls of users, and the history of them all: what was asked when, and what was answered. A path under /strong is
-// a register whose value is the size of the file there, or a lock that is taken by making a folder.
+// Strong calls of users, and the history of them all: what was asked when, and what was answered. A
+// path under /strong is a register whose value is the size of the file there, or a lock that is
+// taken by making a folder.
 import { hasCode } from '../protocol/errors.ts'
 import { CheckError } from './check-error.ts'
 import { checkLinearizable } from './linearizability.ts'
@@ -16,7 +17,7 @@ export interface StrongOp {
   readonly sizeBytes?: number
 }
 
-/** Where strong calls are made, and nothing else. */
+/** The folder of strong calls, which has nothing else. */
 export const STRONG_FOLDER = 'strong'
 const REGISTERS = ['a', 'b'] as const
 const LOCKS = ['lock'] as const

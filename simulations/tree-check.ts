@@ -1,5 +1,5 @@
-// Is the tree that a store holds a tree, and are its indexes true? (Checks 6, 7 and 8.) And all of it that shows, as
-// text: two stores with equal logs must give the same text (1).
+// Is the tree that a store holds a tree, and are its indexes true? (Checks 6, 7 and 8.) And all of
+// it that shows, as text: two stores with equal logs must give the same text (1).
 import { fromByteString, toHex } from '../protocol/bytes.ts'
 import { hexId } from '../protocol/ids.ts'
 import {

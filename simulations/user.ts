@@ -1,5 +1,6 @@
-// A user of one node: asks it for one thing after the other, and tells the oracle what was meant, what was in view, and
-// what the node answered. Refusals that a user of a file system expects are counted; any other error fails the run.
+// A user of one node: asks it for one thing after the other, and tells the oracle what was meant,
+// what was in view, and what the node answered. Refusals that a user of a file system expects are
+// counted; any other error fails the run.
 import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
@@ -85,7 +86,10 @@ export class User {
     this.#c = components
   }
 
-  /** Do what `action` says once the op before it has ended. `decided` is told of the op that it came to. */
+  /**
+   * Do what `action` says once the op before it has ended. `decided` is told of the op that it came
+   * to.
+   */
   async act(
     action: Extract<Action, { do: 'op' | 'try' }>,
     decided: (op: UserOp) => void,
@@ -135,7 +139,7 @@ export class User {
     } catch (error) {
       if (error instanceof CheckError) throw error
       if (!this.#isRefusal(error)) {
-        throw new CheckError('operations fail as said', `${what}: ${String(error)}`, {
+        throw new CheckError('operations fail as documented', `${what}: ${String(error)}`, {
           cause: error,
         })
       }
@@ -210,7 +214,7 @@ export class User {
     }
   }
 
-  /** What was in view does not come back. */
+  /** Sets an attribute, and checks that values once replaced do not come back. */
   async #setXattr(
     mount: FileSystem,
     inode: number,
@@ -240,7 +244,7 @@ export class User {
     const options = { session, consistency: 'read-own' } as const
     const size = await there.ask(async (other) => await sizeAt(other, op.path, options))
     if (size === op.sizeBytes) return
-    const invariant = '27 a session sees what it wrote'
+    const invariant = '27 a session sees its own writes'
     throw new CheckError(invariant, `${what}, and ${there.name} shows ${size ?? 'nothing'}`)
   }
 
@@ -261,7 +265,7 @@ export class User {
     if (durable && old !== undefined) oracle.replaced(old, { node: node.name, what })
   }
 
-  /** What is read must be what somebody wrote. */
+  /** Reads a file, and checks that somebody wrote its content. */
   async #read(api: NodeApi, path: string): Promise<void> {
     const { stat, content } = await api.readFile(path)
     const parts: Uint8Array[] = []
@@ -283,8 +287,9 @@ export class User {
 }
 
 /**
- * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict with it. One who
- * removes a file removes the versions of it that show beside it, whichever of them has the plain name.
+ * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict
+ * with it. One who removes a file removes the versions of it that show beside it, whichever of them
+ * has the plain name.
  */
 async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
   // A name may look like that of a conflict and be a file's own.

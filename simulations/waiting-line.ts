@@ -1,8 +1,9 @@
-// Callers that wait for their turn, served in the order in which they came. One whose signal aborts leaves the line.
+// Callers that wait for their turn, served in the order in which they came. One whose signal aborts
+// leaves the line.
 import { asShoalError } from '../protocol/errors.ts'
 
 export interface Waiter<Item, Value> {
-  /** What the caller brought. */
+  /** The item of the caller. */
   readonly item: Item
   readonly resolve: (value: Value) => void
   readonly reject: (error: unknown) => void
@@ -15,7 +16,10 @@ export class WaitingLine<Item, Value> {
     return this.#waiters[0]
   }
 
-  /** Wait to be served. throws what the server rejects with, or the reason of `signal` as a ShoalError. */
+  /**
+   * Wait to be served. throws what the server rejects with, or the reason of `signal` as a
+   * ShoalError.
+   */
   async join(item: Item, signal?: AbortSignal): Promise<Value> {
     if (signal?.aborted === true) throw asShoalError(signal.reason)
     const { promise, resolve, reject } = Promise.withResolvers<Value>()

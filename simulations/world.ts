@@ -1,6 +1,7 @@
-// One simulated computer. What outlives its processes (disk, ordered store, identity, address, the error of its wall
-// clock) is here, and the World of the process that runs now; all chance comes from the seed of the scheduler and the
-// machine's name, so that another machine more changes nothing for this one.
+// One simulated computer. What outlives its processes (disk, ordered store, identity, address, the
+// error of its wall clock) is here, and the World of the process that runs now; all chance comes
+// from the seed of the scheduler and the machine's name, so that another machine more changes
+// nothing for this one.
 import { assert } from '../protocol/errors.ts'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { VirtualClock, WallClockError } from './clock.ts'
@@ -21,20 +22,22 @@ const SEED_BYTES = 32
 
 export interface MachineOptions {
   readonly name: string
-  /** Of the wall clock: how far ahead at the start, and microseconds gained in a second. */
+  /**
+   * The error of the wall clock: how far ahead at the start, and microseconds gained in a second.
+   */
   readonly offsetMs?: number
   readonly driftPpm?: number
   readonly unlucky?: UnluckyRates
   readonly onWrite?: OnWrite
 }
 
-/** What a machine has stored. */
+/** The storage of a machine. */
 export interface Images {
   readonly disk: SimulatedDisk
   readonly kv: SimulatedKv
 }
 
-/** What the process that runs now has. */
+/** The state of the running process. */
 interface Running extends Images {
   readonly process: SimulatedProcess
   readonly network: SimulatedPeerNetwork
@@ -94,13 +97,15 @@ export class Machine {
     return this.#running.kv
   }
 
-  /** A copy of all that is stored, as reads see it now: of the files, or an image of the whole disk. */
+  /**
+   * A copy of all that is stored, as reads see it now: of the files, or an image of the whole disk.
+   */
   copy(options: { readonly image: boolean }): Images {
     const { process, disk, kv } = this.#running
     return { disk: disk.clone(process, options), kv: kv.clone(process) }
   }
 
-  /** What is stored, once the process has ended. */
+  /** The storage, once the process has ended. */
   get images(): Images {
     return this.#running
   }
@@ -113,7 +118,9 @@ export class Machine {
     network.die(how)
   }
 
-  /** The next process after a kill, with what the last one's end left on disk; or with other images. */
+  /**
+   * The next process after a kill, with what the last one's end left on disk; or with other images.
+   */
   async restart(after: 'killed' | 'power loss', images: Images = this.#running): Promise<void> {
     const { disk, kv } = images
     assert(!this.#running.process.alive, `${this.name} still runs`)

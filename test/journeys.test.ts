@@ -26,9 +26,11 @@ import { none, root } from './sources.ts'
 const RECORDER = new URL('./coverage-recorder.ts', import.meta.url)
 /** A timer may fall into two of them, hardly into all. */
 const RUNS = 3
-/** What a change has others do in the background is over, and does not fall into the next run. */
+/**
+ * After this the background work caused by a change is over, and does not fall into the next run.
+ */
 const QUIET_MS = 1200
-/** Of a shard in a stripe of one file: so far from the end of the segment it is in its middle. */
+/** The distance from the end of the segment to the middle of a shard of one file's stripe. */
 const FROM_END_BYTES: number = MIB / 4
 const ROOM = /^node\/[^/]+\//
 const THREAD = /^node\/mount\/drivers\/kernel\/(reader|notifier)-thread\.ts$/
@@ -44,7 +46,7 @@ let nodes: readonly [TestNode, TestNode, TestNode]
 let leftAlone: readonly [TestNode, TestNode]
 /** Signals that each node got. */
 const signalled = new Map<TestNode, number>()
-/** What ran in nodes that nobody asked for anything. */
+/** The code that ran in nodes without a request. */
 const idle = new Set<string>()
 /** By journey, what ran in each of its runs. */
 const journeys = new Map<string, readonly Ran[]>()

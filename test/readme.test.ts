@@ -1,6 +1,7 @@
-// README's commands do what README says. A fenced `sh` block that names machines (```sh on=anna,ben) is run in order, by
-// a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a node runs on until the end.
-// What asks for a ticket is given the last one that was printed.
+// README's commands do what README says. A fenced `sh` block that names machines (```sh
+// on=anna,ben) is run in order, by a shell, once on each: a machine is a HOME of its own in a
+// temporary folder. What starts a node runs on until the end. What asks for a ticket is given the
+// last one that was printed.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import {
@@ -149,7 +150,10 @@ class Machines {
     rmSync(this.#folder, { recursive: true })
   }
 
-  /** Start a node in a process group of its own, as a terminal does. returns when it has said what can be done with it. */
+  /**
+   * Start a node in a process group of its own, as a terminal does. returns when it has said what
+   * can be done with it.
+   */
   async #start(machine: string, command: string): Promise<void> {
     const env = this.#environment(machine)
     const node = spawn('sh', ['-c', `exec ${command}`], { cwd: root, env, detached: true })

@@ -1,5 +1,5 @@
-// Who imports whom, and how large rooms are: the rules of docs/architecture.md. Each test names every breach at once, one a
-// line.
+// The imports between rooms, and the size of rooms: the rules of docs/architecture.md. Each test
+// names every breach at once, one a line.
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -11,7 +11,7 @@ const FOLDER_FILES_MAX = 35
 const FOLDER_LINES_MAX = 5000
 const SOURCE_NAME = /[\w./-]+\.ts\b/g
 
-/** What each top folder may import beside itself. */
+/** The folders that each top folder may import besides itself. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   node: ['protocol'],
@@ -22,7 +22,10 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   test: ['bench', 'cli', 'node', 'protocol', 'scripts', 'simulations'],
 }
 
-/** The only files of protocol/ that may import a package or a builtin: one door each, to what is pure and synchronous. */
+/**
+ * The only files of protocol/ that may import a package or a builtin: one door each, to what is
+ * pure and synchronous.
+ */
 const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
   [
     'hash',
@@ -38,8 +41,8 @@ const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
 )
 
 /**
- * The floors of node/, lowest first. A room may import its own files and those of lower floors, never another room of
- * its floor. A file directly in node/ is a room of its own.
+ * The floors of node/, lowest first. A room may import its own files and those of lower floors,
+ * never another room of its floor. A file directly in node/ is a room of its own.
  */
 const NODE_FLOORS: readonly (readonly string[])[] = [
   ['jobs'],
@@ -63,11 +66,17 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['index.ts'],
 ]
 
-/** Rooms about bytes, which know nothing of names, and rooms about the log that tells names. `volume` joins them. */
+/**
+ * Rooms about bytes, which know nothing of names, and rooms about the log that tells names.
+ * `volume` joins them.
+ */
 const BYTES_ROOMS: ReadonlySet<string> = new Set(['stripes', 'content', 'repair'])
 const LOG_ROOMS: ReadonlySet<string> = new Set(['state', 'replica', 'log'])
 
-/** Files of interfaces, whose types any room of node/ may name; and what of the world is as pure as they. */
+/**
+ * Files of interfaces, whose types any room of node/ may name; and what of the world is as pure as
+ * they.
+ */
 const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
   'node/world/abort-listeners.ts',
@@ -93,7 +102,10 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/volumes.ts',
 ])
 
-/** What the command has of a node: it starts one in its process, or speaks to one over the control socket. */
+/**
+ * The parts of a node that the command uses: it starts one in its process, or speaks to one over
+ * the control socket.
+ */
 const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/index.ts',
   'node/config.ts',

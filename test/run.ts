@@ -1,12 +1,13 @@
-// The test runner: `node --test` over test/**/*.test.ts, without test/long and test/programs. Files that mostly wait
-// for nodes, mounts and servers have a process each; of those that only compute several share one,
-// since to load what all of them import takes longer than most of the tests. Both kinds are
+// The test runner: `node --test` over test/**/*.test.ts, without test/long and test/programs. Files
+// that mostly wait for nodes, mounts and servers have a process each; of those that only compute
+// several share one, since to load what all of them import takes longer than most of the tests.
+// Both kinds are
 // started in turn, in one process more than there are cores. A run has a folder of its own, which
 // is the tests' TMPDIR and holds their HOME, so that no test touches the user's, and whatever a run
 // leaves behind is known by it. A whole run fails if it takes more CPU time than its budget.
-// Arguments: parts of paths choose the files whose path has one of them (`npm test -- protocol/tree`),
-// flags go to node (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test failed, left
-// something behind, or the budget was exceeded, 2 no such test.
+// Arguments: parts of paths choose the files whose path has one of them (`npm test --
+// protocol/tree`), flags go to node (`--test-name-pattern=...`). Exit code: 0 all passed, 1 a test
+// failed, left something behind, or the budget was exceeded, 2 no such test.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -24,7 +25,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { TIMES, readTimes } from './times.ts'
 
-/** For a file, and a test that names no time of its own. Those of test/cluster take minutes beside each other. */
+/**
+ * For a file, and a test that names no time of its own. Those of test/cluster take minutes beside
+ * each other.
+ */
 const FILE_TIMEOUT_MS = 8 * 60_000
 /** A run should take less than 10 minutes; on a machine that others use it may take longer. */
 const RUN_TIMEOUT_MS = 40 * 60_000
@@ -35,8 +39,8 @@ const NEEDING = /^test\/programs\//
 /** How many of them. */
 const GROUP_FILES = 14
 /**
- * Of a whole run. It is to become 700, 6 minutes of two idle cores. Wall time says nothing on a machine
- * that others use.
+ * CPU time of a whole run. It is to become 700, 6 minutes of two idle cores. Elapsed time says
+ * nothing on a machine that others use.
  */
 const BUDGET_CPU_S = 1800
 /** Tests under test/long may take this many times as long. */
@@ -77,7 +81,7 @@ function chosenFiles(): readonly string[] {
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 
-/** What is started, in this order: files by themselves and groups, spread evenly. */
+/** The processes to start, in this order: files by themselves and groups, spread evenly. */
 function processes(): readonly string[] {
   // Chosen files are each told of by themselves.
   const isShared = (file: string): boolean => parts.length === 0 && SHARING.test(file)
@@ -115,7 +119,10 @@ function isLong(file: string): boolean {
   return file.startsWith(join('test', 'long'))
 }
 
-/** Ends with the exit code of `node --test`. At the deadline it is told to stop, and names the file it was in. */
+/**
+ * Ends with the exit code of `node --test`. At the deadline it is told to stop, and names the file
+ * it was in.
+ */
 function runTests(): Promise<number> {
   const factor = files.some(isLong) ? LONG_FACTOR : 1
   const home = join(folder, 'home')
@@ -156,7 +163,7 @@ function runTests(): Promise<number> {
   })
 }
 
-/** What tests left running or mounted, by name. All of it is gone when this returns. */
+/** Processes and mounts that tests left behind, by name. All of it is gone when this returns. */
 async function leftovers(): Promise<readonly string[]> {
   if (process.platform !== 'linux') return []
   for (let waitedMs = 0; waitedMs < GRACE_MS && strayProcesses().length > 0; waitedMs += 100) {

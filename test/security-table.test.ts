@@ -1,4 +1,5 @@
-// docs/security.md has a row for each check of protocol/trust.ts, and each names a test that is there.
+// docs/security.md has a row for each check of protocol/trust.ts, and each names a test that is
+// there.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -24,7 +25,7 @@ test('the table of who may state what has a row for each check, and each row a t
       )
 })
 
-/** What is in backquotes. */
+/** The texts in backquotes. */
 function quoted(text = ''): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([found]) => found.slice(1, -1))
 }

@@ -52,7 +52,10 @@ function readSources(): readonly SourceFile[] {
   })
 }
 
-/** Imports and re-exports; and quoted relative paths elsewhere, since those start workers and processes. */
+/**
+ * Imports and re-exports; and quoted relative paths elsewhere, since those start workers and
+ * processes.
+ */
 function importsOf(path: string, text: string): readonly Import[] {
   const statement =
     /^(?:import|export)\s+(?:(?<clause>[\w\s{},*$]*?)\sfrom\s+)?'(?<from>[^'\n]+)'/gm

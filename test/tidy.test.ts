@@ -1,14 +1,17 @@
-// Rules that no single file shows: nothing that nothing reaches, names and lengths. What one file shows by its syntax (types,
-// functions too long, globals that read time or chance) is the linter's. Each test names every breach at once, one a line.
+// Rules that no single file shows: nothing that nothing reaches, names and lengths. What one file
+// shows by its syntax (types, functions too long, globals that read time or chance) is the
+// linter's. Each test names every breach at once, one a line.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { test } from 'node:test'
 import { byPath, files, found, none, reachable, root } from './sources.ts'
 
 const FILE_LINES_MAX = 400
 
-/** What starts by itself; everything else in these folders must be reachable from here. */
+/**
+ * The files that start by themselves; everything else in these folders must be reachable from here.
+ */
 const ENTRIES: readonly string[] = [
   'node/index.ts',
   'cli/shoal.mjs',
@@ -17,7 +20,7 @@ const ENTRIES: readonly string[] = [
   'bench/run.ts',
 ]
 
-/** What takes tenths of a second to load: codecs, hashes, curves, the node. */
+/** Modules that take tenths of a second to load: codecs, hashes, curves, the node. */
 const LATE =
   /^protocol\/(cbor|hash|ids|signed)\.ts$|^node\/(?!control\/)|^node\/control\/(calls|fields|server)\.ts$/
 
@@ -38,23 +41,11 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
   /\b(randomBytes|randomUUID|randomInt|randomFill(Sync)?|getRandomValues)\b/,
 ]
 
-/** Folders whose comments are plain: they begin with a noun or verb, and keep to the width. */
-const PLAIN = /^(cli|protocol|node)\//
-
-/** Too near to FILE_LINES_MAX for their comments to be wrapped: to be split first. */
-const UNWRAPPED: readonly string[] = [
-  'node/checkpoint/checkpoints.ts',
-  'node/consensus/lock-claims.ts',
-  'node/consensus/strong.ts',
-  'node/log/volume.ts',
-  'node/mount/operations.ts',
-  'node/stripes/packer.ts',
-  'node/sync/swarm.ts',
-  'node/tree/namespace.ts',
-  'node/world/libp2p/network.ts',
-]
-
 const COLUMNS_MAX = 100
+/** The formatter leaves a string whole, however long: up to here that is easier to search for. */
+const TEXT_COLUMNS_MAX = 120
+
+const WORD_LISTS: readonly string[] = ['.cspell/names.txt', '.cspell/shoal.txt']
 
 /** "What becomes of..." instead of "The result of..." */
 const FREE_RELATIVE = /(?:\/\*\*\s+(?:\* )?|^\/\/ )(?:What|Who|Whom|Whose|Of|Where)\b.*/g
@@ -108,22 +99,25 @@ test('no source has words that do not belong in it', () => {
 
 test('a docstring, and the head of a file, begin with what the thing is or does', () => {
   none(
-    files
-      .filter(({ path }) => PLAIN.test(path))
-      .flatMap(({ path, text }) =>
-        [...text.matchAll(FREE_RELATIVE)].map(
-          ({ 0: found, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${found}`,
-        ),
+    files.flatMap(({ path, text }) =>
+      [...text.matchAll(FREE_RELATIVE)].map(
+        ({ 0: found, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${found}`,
       ),
+    ),
   )
 })
 
 test('comments keep to the width that the formatter gives to code', () => {
   const wide = new RegExp(`^(?=\\s*(//|/?\\*)).{${COLUMNS_MAX + 1}}`)
+  none(files.flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)))
+})
+
+test('strings that run over that width are broken after a clause, but for patterns and patches', () => {
+  const wide = new RegExp(`^(?!\\s*/.*/[a-z]*,?$).{${TEXT_COLUMNS_MAX + 1}}`)
   none(
     files
-      .filter(({ path }) => PLAIN.test(path) && !UNWRAPPED.includes(path))
-      .flatMap(({ path, text }) => found(path, text, wide, `over ${COLUMNS_MAX} columns`)),
+      .filter(({ path }) => !/^simulations\/.*mutations\.ts$/.test(path))
+      .flatMap(({ path, text }) => found(path, text, wide, `over ${TEXT_COLUMNS_MAX} columns`)),
   )
 })
 
@@ -154,7 +148,27 @@ test('only simulations, and tests, leave out a check of what others state', () =
   )
 })
 
-/** What has a program to run when it is installed, which is not run: these come with what that would make. */
+test('the word lists of the spelling check are sorted, and each word is used', () => {
+  const paths = globSync(['**/*.{md,mjs,py,sh,ts}', '.ci/run'], {
+    cwd: root,
+    exclude: ['node_modules', 'dist'],
+  })
+  const text = paths.map((path) => readFileSync(join(root, path), 'utf8').toLowerCase()).join('\n')
+  none(
+    WORD_LISTS.flatMap((list) => {
+      const words = readFileSync(join(root, list), 'utf8').toLowerCase().trim().split('\n')
+      return words.flatMap((word, at) => [
+        ...(word > (words[at - 1] ?? '') ? [] : [`${list}: ${word} is not in order`]),
+        ...(text.includes(word) ? [] : [`${list}: nothing uses ${word}`]),
+      ])
+    }),
+  )
+})
+
+/**
+ * Packages with a program to run when they are installed, which is not run: they come with its
+ * results.
+ */
 const INSTALL_SCRIPTS: readonly string[] = ['classic-level', 'fuse-native', 'koffi']
 
 test('the lockfile serves every platform, names no registry, and has the hash of every package', () => {

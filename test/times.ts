@@ -1,11 +1,11 @@
-// How much CPU time each process of a test run took, with its children: a line each in a file of the
-// run's folder, which the processes write and the runner reads.
+// How much CPU time each process of a test run took, with its children: a line each in a file of
+// the run's folder, which the processes write and the runner reads.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The variable of the environment that names the folder. */
 export const TIMES = 'SHOAL_TEST_TIMES'
-/** Of /proc, on every Linux. */
+/** The unit of times in /proc, on every Linux. */
 const MS_PER_TICK = 10
 
 export interface ProcessTime {

@@ -1,5 +1,6 @@
-// Who moves files to an S3 server and back: Shoal's cold tier, and the programs that people use for it, with the settings
-// that they come with and with more at a time. Each is a command that is run to its end, its start included.
+// The contenders that move files to an S3 server and back: Shoal's cold tier, and the programs that
+// people use for it, with their default settings and with more at a time. Each is a command that is
+// run to its end, its start included.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { S3Server } from '../../test/cold/s3-server.ts'
@@ -9,11 +10,13 @@ import type { Work } from '../copy.ts'
 export interface Contender {
   readonly name: string
   readonly program: string
-  /** Of what of it goes on between commands. */
+  /** The processes of it that run on between commands. */
   readonly pids: () => readonly number[]
   /** Into the server. */
   readonly upload: (work: Work) => Promise<unknown>
-  /** Read it back and compare it; undefined: that is part of `upload`, or it has no such command. */
+  /**
+   * Read it back and compare it; undefined: that is part of `upload`, or it has no such command.
+   */
   readonly check?: (work: Work) => Promise<unknown>
   /** Into a folder that is not there. */
   readonly recall: (work: Work, folder: string) => Promise<unknown>

@@ -1,5 +1,5 @@
-// A node whose volume lets all that was put into a tier go from its own disk, and one that joins when that has happened, has
-// never held anything, and reads it.
+// A node whose volume lets all that was put into a tier go from its own disk, and one that joins
+// when that has happened, has never held anything, and reads it.
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TestCluster, eventually } from '../../test/cluster/cluster.ts'
@@ -66,7 +66,7 @@ export class Swarm implements AsyncDisposable {
     return this.#reader.mountFolder
   }
 
-  /** Of the writer, and of the reader. */
+  /** The peak memory of the writer, and of the reader. */
   async peakBytes(): Promise<readonly [number, number]> {
     return [await this.#writer.peakBytes(), await this.#reader.peakBytes()]
   }

@@ -1,5 +1,6 @@
-// What a radosgw has been asked since it started, as it counts itself: nothing stands between it and whoever is measured.
-// Over its admin socket (Ceph, "Admin Socket"): a command in JSON and a zero byte; the answer's length in four bytes, and the answer.
+// The requests that a radosgw has served since it started, by its own counters: nothing stands
+// between it and the program that is measured. They are read over its admin socket (Ceph, "Admin
+// Socket"): a command in JSON and a zero byte; the answer's length in four bytes, and the answer.
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { S3Server } from '../../test/cold/s3-server.ts'
@@ -8,7 +9,7 @@ const LENGTH_BYTES = 4
 
 export interface Traffic {
   readonly requests: number
-  /** Of the objects that were asked for. */
+  /** Bytes of the objects that were asked for. */
   readonly gotBytes: number
 }
 
@@ -22,7 +23,7 @@ async function trafficOf(server: S3Server): Promise<Traffic> {
   return { requests: rgw.req, gotBytes: rgw.get_b }
 }
 
-/** What happened while `work` ran. */
+/** The traffic while `work` ran. */
 export async function trafficDuring(
   server: S3Server,
   work: () => Promise<unknown>,

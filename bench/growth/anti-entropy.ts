@@ -1,5 +1,5 @@
-// Anti-entropy for a few missing entries, with logs of growing length: bytes over the channel and time, which should not
-// grow. Two volumes on this disk and a channel in memory that counts.
+// Anti-entropy for a few missing entries, with logs of growing length: bytes over the channel and
+// time, which should not grow. Two volumes on this disk and a channel in memory that counts.
 import { toHex } from '../../protocol/bytes.ts'
 import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'

@@ -1,5 +1,6 @@
-// Ops applied from a remote log per second: entries in wire form, as an exchange delivers them, into a volume on this
-// disk. The baseline is the very records that this writes, as bare batches into another LevelDB.
+// Ops applied from a remote log per second: entries in wire form, as an exchange delivers them,
+// into a volume on this disk. The baseline is the very records that this writes, as bare batches
+// into another LevelDB.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
@@ -98,7 +99,10 @@ async function made(parent: string): Promise<string> {
   return join(parent, 'index')
 }
 
-/** Files with a little content in folders, some moved, some removed again. returns how many ops that was. */
+/**
+ * Files with a little content in folders, some moved, some removed again. returns how many ops that
+ * was.
+ */
 async function writeOps(author: DiskReplica, count: number): Promise<number> {
   const { namespace, volume } = author
   let made = 0

@@ -1,8 +1,8 @@
-// What work costs this process: by the clock, and in CPU, which others on the machine change less.
+// The cost of work to this process: by the clock, and in CPU time, which other load changes less.
 
 export interface Cost {
   readonly seconds: number
-  /** Of all threads of this process, compaction of the index too. */
+  /** CPU time of all threads of this process, compaction of the index included. */
   readonly cpuSeconds: number
 }
 

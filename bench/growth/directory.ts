@@ -1,5 +1,5 @@
-// What a change of a name costs in a folder of few and of very many entries, and the memory of the process that holds
-// them: the real volume on this disk, in this process, which does nothing else.
+// The cost of a change of a name in a folder of few and of very many entries, and the memory of the
+// process that holds them: the real volume on this disk, in this process, which does nothing else.
 import { nameFromText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
@@ -61,7 +61,8 @@ async function measure(
     header: ['files', ...kinds, 'RSS, MB', 'peak RSS, MB'],
     rows,
     notes: [
-      `Medians of ${RUNS} times ${SAMPLE} of each kind, a create with its content, all durable at the end. Ratio: of CPU.`,
+      `Medians of ${RUNS} runs of ${SAMPLE} ops of each kind; a create includes content, ` +
+        'and all is durable at the end. Ratio: of CPU time.',
     ],
   }
 }

@@ -1,5 +1,5 @@
-// One node's part of a volume on this disk, in this process: the real store and volume, without a network. Its home is
-// one that `shoal up` starts from.
+// One node's part of a volume on this disk, in this process: the real store and volume, without a
+// network. Its home is one that `shoal up` starts from.
 import { join } from 'node:path'
 import { utf8 } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -21,7 +21,9 @@ import { SystemRandom } from '../../node/world/random.ts'
 /** The store as its volume sees it. */
 class WatchedStore {
   readonly kv: LevelKv
-  /** Off while a log is prepared: commits are written, and not waited for until the disk has them. */
+  /**
+   * Off while a log is prepared: commits are written, and not waited for until the disk has them.
+   */
   durable = true
   /** Told of each batch before it is written. */
   onCommit: (writes: readonly KvWrite[]) => void = () => undefined

@@ -1,4 +1,5 @@
-// How soon a small file that is written on one of many nodes is there on the others: real processes, all connected to all.
+// How soon a small file that is written on one of many nodes is there on the others: real
+// processes, all connected to all.
 import { cpus } from 'node:os'
 import { utf8 } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
@@ -9,7 +10,10 @@ import type { TestNode } from '../../test/cluster/cluster.ts'
 import type { Figures } from './figures.ts'
 import { quantile } from './quantile.ts'
 
-/** Nodes that are asked for the file. All would take more CPU than there is: what is measured would be the asking. */
+/**
+ * Nodes that are asked for the file. All would take more CPU than there is: what is measured would
+ * be the asking.
+ */
 const WATCHED = 3
 const POLL_MS = 5
 const PAUSE_MS = 200
@@ -41,14 +45,14 @@ export async function measureGossip(count: number, rounds: number): Promise<Figu
   for (const client of clients) client.close()
   return {
     title: `A small file written on one of ${count} nodes`,
-    header: ['what', 'samples', 'p50, ms', 'p90, ms', 'p99, ms', 'max, ms'],
+    header: ['event', 'samples', 'p50, ms', 'p90, ms', 'p99, ms', 'max, ms'],
     rows: [
       row('acknowledged to the writer: durable there', acknowledged),
       row('from then until it shows on another node', sinceAck),
       row('from the call until it shows on another node', sinceCall),
     ],
     notes: [
-      `Asked of ${WATCHED} others each ${POLL_MS} ms. CPU idle meanwhile: ${(100 * idlePart).toFixed(0)} %.`,
+      `Polled on ${WATCHED} others every ${POLL_MS} ms. Idle CPU meanwhile: ${(100 * idlePart).toFixed(0)} %.`,
       await memoryOf(cluster.nodes),
     ],
   }
@@ -74,7 +78,10 @@ async function seenAt(client: Client, path: string): Promise<number> {
 
 async function memoryOf(nodes: readonly TestNode[]): Promise<string> {
   const peaks = await Promise.all(nodes.map((node) => node.peakBytes()))
-  return `Peak RSS of a node: ${(quantile(peaks, 0.5) / 1e6).toFixed(0)} MB, at most ${(Math.max(...peaks) / 1e6).toFixed(0)} MB.`
+  return (
+    `Peak RSS of a node: ${(quantile(peaks, 0.5) / 1e6).toFixed(0)} MB, ` +
+    `at most ${(Math.max(...peaks) / 1e6).toFixed(0)} MB.`
+  )
 }
 
 /** Starts to count; the function returned gives the share of all CPUs that was idle since. */

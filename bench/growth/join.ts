@@ -1,5 +1,6 @@
-// How long a new member takes to have what there is, with much history behind the same live files: two real nodes on
-// loopback. The history is written by the real volume into the home from which the first node then starts.
+// How long a new member takes to have what there is, with much history behind the same live files:
+// two real nodes on loopback. The history is written by the real volume into the home from which
+// the first node then starts.
 import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -45,7 +46,7 @@ export async function measureJoin(files: number, histories: readonly number[]): 
       'peak RSS, MB',
       'of the joiner',
       's to prepare',
-      's to a checkpoint',
+      's to checkpoint',
     ],
     rows,
   }
@@ -59,7 +60,7 @@ interface Joined {
   readonly joined: number
   /** In the joiner's log. */
   readonly entries: number
-  /** Of the first node and of the joiner. */
+  /** The peak memory of the first node and of the joiner. */
   readonly peakBytes: readonly [first: number, joiner: number]
 }
 
@@ -91,7 +92,10 @@ async function joinOnce(files: number, ops: number): Promise<Joined> {
   }
 }
 
-/** Have the node make a checkpoint and drop the log below it: it looks now and then whether one is due. */
+/**
+ * Have the node make a checkpoint and drop the log below it: it looks now and then whether one is
+ * due.
+ */
 async function makeCheckpoint(node: NodeApi): Promise<void> {
   const { entries } = await node.setVolume('main', { checkpoint: '1' })
   const isDropped = async (): Promise<boolean> =>

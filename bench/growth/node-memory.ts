@@ -1,5 +1,5 @@
-// Memory and speed of a real node that holds very many files in one folder: started on a home that the real volume has
-// filled, then written to and listed through its control socket.
+// Memory and speed of a real node that holds very many files in one folder: started on a home that
+// the real volume has filled, then written to and listed through its control socket.
 import { ROOT } from '../../protocol/tree/records.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { openClient } from '../../node/control/client.ts'
@@ -17,7 +17,7 @@ export async function measureNode(sizes: readonly number[], more: number): Promi
   const rows: (readonly string[])[] = []
   for (const size of sizes) rows.push(await measureSize(size, more))
   return {
-    title: 'A node with so many files in one folder',
+    title: 'A node with many files in one folder',
     header: ['files', 's to start', `creates/s, ${more} more`, 's to list', 'peak RSS, MB'],
     rows,
     notes: [`Creates: through the control socket, ${LANES} at a time, durable at the end.`],

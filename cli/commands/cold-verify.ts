@@ -91,5 +91,8 @@ function backupText({ number, timeMs, author, parts, isCompared }: VerifiedTier[
   if (timeMs === undefined) return 'no backup of the namespace'
   const age = formatDuration(Math.max(0, Date.now() - timeMs))
   const how = isCompared === true ? 'identical to the state of this node' : 'complete'
-  return `newest backup: number ${number} of ${formatTime(timeMs)} (${age} ago) by ${printable(author ?? '')}, ${count(parts ?? 0, 'part')}, ${how}`
+  return (
+    `newest backup: number ${number} of ${formatTime(timeMs)} (${age} ago) ` +
+    `by ${printable(author ?? '')}, ${count(parts ?? 0, 'part')}, ${how}`
+  )
 }

@@ -137,7 +137,11 @@ function addMoves(cold: Command, context: Context): void {
     .description('move a file or folder from its cold tier back to the peers')
     .addHelpText(
       'after',
-      '\nData below PATH that is pinned to a tier stays there, as does data packed\nwith it.\n\nExample:\n  shoal cold recall /photos/2019',
+      '\n' +
+        'Data below PATH that is pinned to a tier stays there, as does data packed\n' +
+        'with it.\n\n' +
+        'Example:\n' +
+        '  shoal cold recall /photos/2019',
     )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))

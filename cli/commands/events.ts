@@ -106,7 +106,9 @@ async function checkLog(context: Context): Promise<void> {
         ),
         ...back.map(
           ({ name, securityLog }) =>
-            `The log of ${printable(name)} went back from event ${securityLog?.back?.number} on ${formatTime(securityLog?.back?.atMs ?? 0)}: its home was restored or copied, or its log was altered.`,
+            `The log of ${printable(name)} went back from event ${securityLog?.back?.number} ` +
+            `on ${formatTime(securityLog?.back?.atMs ?? 0)}: ` +
+            'its home was restored or copied, or its log was altered.',
         ),
       ]
         .filter((line) => line !== '')

@@ -138,7 +138,8 @@ function checkLeftOut({ root, leftOut, leftOutPaths }: Exported): void {
   const more = leftOut > leftOutPaths.length ? ', and more' : ''
   throw new ShoalError(
     'unsupported',
-    `not exported, as removed meanwhile or of a kind that CAR cannot hold: ${leftOutPaths.join(', ')}${more}. The rest was exported as ${root}.`,
+    'not exported, as removed meanwhile or of a kind that CAR cannot hold: ' +
+      `${leftOutPaths.join(', ')}${more}. The rest was exported as ${root}.`,
   )
 }
 

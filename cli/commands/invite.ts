@@ -49,7 +49,9 @@ export function addInvite(program: Command, context: Context): void {
       // The ticket alone on stdout, so that a script can take it; what to do with it beside it.
       const until = formatTime(invitation.expiresMs)
       context.tell(
-        `On the other machine, until ${until}, ${count(uses, 'time')}:\n  ${context.joinLine}\nIt asks for the ticket, which is`,
+        `On the other machine, until ${until}, ${count(uses, 'time')}:\n` +
+          `  ${context.joinLine}\n` +
+          'It asks for the ticket, which is',
       )
       context.print(invitation, () => invitation.ticket)
     })
@@ -77,7 +79,10 @@ function addRevoke(invite: Command, context: Context): void {
     .option('--all', 'revoke all tickets issued by this node')
     .addHelpText(
       'after',
-      '\nID is listed by "shoal invite ls". To remove a member, use "shoal peer rm".\n\nExample:\n  shoal invite revoke 0a1b2c3d',
+      '\n' +
+        'ID is listed by "shoal invite ls". To remove a member, use "shoal peer rm".\n\n' +
+        'Example:\n' +
+        '  shoal invite revoke 0a1b2c3d',
     )
     .action(async (id: string | undefined, { all = false }: { all?: boolean }) => {
       if ((id === undefined) !== all)

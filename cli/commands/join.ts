@@ -12,7 +12,11 @@ export function addJoin(program: Command, context: Context): void {
     .argument('[ticket]', TICKET_HELP, '-')
     .addHelpText(
       'after',
-      '\nThe node must be running; "shoal up --join -" starts one and joins.\n\nExamples:\n  shoal join\n  ssh anna shoal invite | shoal join -',
+      '\n' +
+        'The node must be running; "shoal up --join -" starts one and joins.\n\n' +
+        'Examples:\n' +
+        '  shoal join\n' +
+        '  ssh anna shoal invite | shoal join -',
     )
     .action(async (ticket: string) => {
       const volume = await context.client.join(await readTicketText(context, ticket))

@@ -94,7 +94,8 @@ export function addRecover(program: Command, context: Context): void {
       context.print(
         volume,
         () =>
-          `Recovered volume "${printable(volume.name)}" as of ${backupText(volume.backup)}, with this node as ${volume.role}. Next: ${context.commandLine(next)}`,
+          `Recovered volume "${printable(volume.name)}" as of ${backupText(volume.backup)}, ` +
+          `with this node as ${volume.role}. Next: ${context.commandLine(next)}`,
       )
     })
 }
@@ -117,7 +118,9 @@ async function rehearse(context: Context, request: RehearseRequest): Promise<voi
       context.print(found, () => drillText(found))
       if (found.problems.length === 0) return
       if (context.json) return void (process.exitCode = 1)
-      const message = `${count(found.problems.length, 'file')} of the sample cannot be read from the tier; upload them again with "shoal cold push"`
+      const message =
+        `${count(found.problems.length, 'file')} of the sample cannot be read from the tier; ` +
+        'upload them again with "shoal cold push"'
       throw new ShoalError('chunk-unavailable', message)
     } finally {
       await node.stop()

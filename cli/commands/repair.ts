@@ -65,7 +65,10 @@ function progressText({ name, upkeep }: VolumeStatus): string {
     ? '; many peers went offline at once: for now only stripes without spare shards are repaired'
     : ''
   const written = formatBytes(repairedBytes + movedBytes)
-  return `${printable(name)}: ${count(repairing + queued, 'stripe')} to repair, ${moving} to move or recode, ${written} written${held}`
+  return (
+    `${printable(name)}: ${count(repairing + queued, 'stripe')} to repair, ` +
+    `${moving} to move or recode, ${written} written${held}`
+  )
 }
 
 function outcome(

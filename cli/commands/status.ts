@@ -52,7 +52,9 @@ function lockRows(locks: NodeStatus['locks']): string[][] {
   const left = locks.length - shown.length
   const rows = shown.map(({ volumeName, path, member, count, isExclusive, sinceMs }) => [
     'Lock',
-    `${printable(`${volumeName}:${path}`)}, ${count} ${isExclusive ? 'exclusive' : 'shared'}, held by ${printable(member)} for ${formatDuration(Date.now() - sinceMs)}`,
+    `${printable(`${volumeName}:${path}`)}, ${count} ` +
+      `${isExclusive ? 'exclusive' : 'shared'}, held by ${printable(member)} for ` +
+      `${formatDuration(Date.now() - sinceMs)}`,
   ])
   return left > 0 ? [...rows, ['Lock', `and on ${left} more files (see --json)`]] : rows
 }
@@ -86,20 +88,43 @@ function noticeText(notice: Notice): string {
   const { kind, timeMs, volumeName, member, isSelf, aheadMs = 0 } = notice
   const time = formatTime(timeMs)
   if (kind === 'restored') {
-    return `Note: this home was copied or restored on ${time}: it writes to "${printable(volumeName)}" under a new identity.`
+    return (
+      `Note: this home was copied or restored on ${time}: ` +
+      `it writes to "${printable(volumeName)}" under a new identity.`
+    )
   }
   if (kind === 'removed') {
-    return `Note: according to ${printable(member)}, this node is no longer a member of "${printable(volumeName)}". Changes made here stay local; to rejoin, use a new ticket.`
+    return (
+      `Note: according to ${printable(member)}, this node is no longer a member of ` +
+      `"${printable(volumeName)}". Changes made here stay local; to rejoin, use a new ticket.`
+    )
   }
   if (kind === 'clock') {
-    return `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this node's, or this one is behind. Writes of the node ahead win over later writes of others: synchronize both clocks with NTP.`
+    return (
+      `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this ` +
+      "node's, or this one is behind. Writes of the node ahead win over later writes of " +
+      'others: synchronize both clocks with NTP.'
+    )
   }
   if (kind === 'voter-lied') {
-    return `Note: the voter ${printable(member)} of "${printable(volumeName)}" gave contradictory answers: it lies, or its home was restored from an old copy. Its votes do not count. Remove it from the voters, and add it again once it is repaired: shoal volume set ${printable(volumeName)} voters=...`
+    return (
+      `Note: the voter ${printable(member)} of "${printable(volumeName)}" gave contradictory ` +
+      'answers: it lies, or its home was restored from an old copy. Its votes do not count. ' +
+      'Remove it from the voters, and add it again once it is repaired: ' +
+      `shoal volume set ${printable(volumeName)} voters=...`
+    )
   }
   if (kind === 'vote-lost') {
-    return `Note: this node may have forgotten its promises as a voter of "${printable(volumeName)}", and does not vote. Remove it from the voters, then add it again: shoal volume set ${printable(volumeName)} voters=...`
+    return (
+      'Note: this node may have forgotten its promises as a voter of ' +
+      `"${printable(volumeName)}", and does not vote. ` +
+      'Remove it from the voters, then add it again: ' +
+      `shoal volume set ${printable(volumeName)} voters=...`
+    )
   }
   const whose = isSelf ? 'this home' : `${printable(member)}'s home`
-  return `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. All their writes are kept. Stop one of them, and give each machine its own home.`
+  return (
+    `Note: two copies of ${whose} have written to "${printable(volumeName)}", last on ${time}. ` +
+    'All their writes are kept. Stop one of them, and give each machine its own home.'
+  )
 }

@@ -42,7 +42,10 @@ export function addUp(program: Command, context: Context): void {
     .option('--detach', 'run in the background; return once the node is ready')
     .addHelpText(
       'after',
-      '\nOptions of the home are saved in its config.yaml.\n\nExample:\n  shoal up --mount ~/Shoal --detach',
+      '\n' +
+        'Options of the home are saved in its config.yaml.\n\n' +
+        'Example:\n' +
+        '  shoal up --mount ~/Shoal --detach',
     )
     .action(async (options: UpOptions) => {
       await refuseIfRunning(context)

@@ -61,7 +61,8 @@ export function examine(
     'EACCES',
     membership.isAwaited()
       ? `the log of ${from} does not tell yet that this node was admitted`
-      : `the checkpoint of ${from} is not attested by enough members (missing: ${names}): it is taken when they are up, or by shoal volume accept-checkpoint ${from}`,
+      : `the checkpoint of ${from} is not attested by enough members (missing: ${names}): ` +
+          `it is taken when they are up, or by shoal volume accept-checkpoint ${from}`,
   )
 }
 

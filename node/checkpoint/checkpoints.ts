@@ -1,8 +1,9 @@
-// Checkpoints of one volume: when one is due, who proposes it, that enough members attest the same state before it counts,
-// and dropping the log below it then. Cost of each: O(what was written since the last). Invariants:
-//   a cut is proposed only when every member that is waited for holds it all durably, and nothing can come below it
-//   this node attests a state only if it computed that itself, and no entry that it holds would come too late for it
-//   a checkpoint is durable here before this node attests it, and before anything of the log is dropped
+// Checkpoints of one volume: when one is due, who proposes it, that enough members attest the same
+// state before it counts, and dropping the log below it then. cost: O(writes since the last).
+// Invariants:
+//   a cut is proposed once all members that are waited for hold it durably; nothing can come below
+//   this node attests only a state that it computed, and for which no entry it holds is too late
+//   a checkpoint is durable here before this node attests it or drops anything of the log
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -92,7 +93,7 @@ export class Checkpoints {
     await this.#queue.idle()
   }
 
-  /** Time of the newest cut that was compared, if this node has another state there than a member announced. */
+  /** The time of the newest compared cut, if its announced state is not the one computed here. */
   get differsMs(): WallTime | undefined {
     return this.#differing && hlcMillis(this.#differing.hlc)
   }
@@ -127,7 +128,7 @@ export class Checkpoints {
     })
   }
 
-  /** Failures are for the next occasion, but for those that end the volume, which its users hear of. */
+  /** Failures are left to the next occasion, except those that end the volume: users see them. */
   #inTurn(run: () => Promise<void>): Promise<void> {
     const guarded = async (): Promise<void> => {
       if (this.#stop.signal.aborted) return
@@ -165,7 +166,7 @@ export class Checkpoints {
     await this.#follow()
   }
 
-  /** A member proposes a checkpoint: attest it, if this node comes to the same and it costs no one an entry. */
+  /** Attests a proposed checkpoint, if this node computes the same and no entry comes too late. */
   async #consider(id: EntryHash): Promise<void> {
     await this.#follow()
     const { volume, world } = this.#c
@@ -180,14 +181,14 @@ export class Checkpoints {
     await this.#follow()
   }
 
-  /** It counts by the word of others: the more attest it, the more members may be lost before nobody can start from it. */
+  /** Attests a cut that counts already: the more do, the more members may be lost. */
   async #attestCounted({ id, hlc }: AnnouncedCut, { roots }: Proposal): Promise<void> {
     const { checkpoint } = this.#c.volume
     const isHere = checkpoint?.hlc === hlc && checkpoint.clear === roots.clear
     if (isHere) await this.#attest({ id, checkpoint })
   }
 
-  /** Does a proposal go on from the cuts that count, without leaving one out that its author knew? */
+  /** Does a proposal follow the cuts that count, leaving out none that its author knew? */
   #isNext({ before, held }: AnnouncedCut): boolean {
     const { chain } = this.#c.volume.cuts
     const at = chain.findIndex(({ id }) => id === before)
@@ -195,7 +196,7 @@ export class Checkpoints {
     return chain.slice(at + 1).every((later) => !dominates(held, later.held))
   }
 
-  /** Compute the state at a cut, for which `announced` gives the entry that announces it, and attest that. */
+  /** Computes the state at a cut, and attests it in the entry that `announced` names. */
   async #compute(
     cut: CutState & Pick<Proposal, 'governed'>,
     announced: (checkpoint: Checkpoint) => EntryHash | undefined,
@@ -227,7 +228,7 @@ export class Checkpoints {
     onAttested(attestation)
   }
 
-  /** Get the state here to be that of the newest cut that counts, and of what came after by all that count. */
+  /** Brings the state here to the newest cut that counts, and the entries after it. */
   async #follow(): Promise<void> {
     const { volume } = this.#c
     const { cuts } = volume
@@ -269,7 +270,7 @@ export class Checkpoints {
     return checkpoint
   }
 
-  /** The checkpoint here was made at a cut that does not count: take another's, or the whole log if that is here. */
+  /** Replaces a checkpoint at a cut that does not count: by another's, or from the whole log. */
   async #startOver(): Promise<void> {
     const { volume } = this.#c
     if (volume.entries.dropped.size > 0) return this.#c.onBehind()
@@ -282,7 +283,7 @@ export class Checkpoints {
     await rebuild({ volume, ...world }, from, { signal: this.#stop.signal })
   }
 
-  /** Is what a member announced what was computed here? Otherwise one of the two is damaged, or lies. */
+  /** Compares announced and computed state: if they differ, one of the two is damaged, or lies. */
   #compare({ id, checkpoint }: Candidate): void {
     const { volume } = this.#c
     const announced = volume.cuts.get(id)
@@ -295,11 +296,13 @@ export class Checkpoints {
     if (isSame) return
     const at = new Date(hlcMillis(announced.hlc)).toISOString()
     const { author: peer } = announced.proposal ?? {}
-    const message = `the state of this node at ${at} differs from the announced one: it is damaged, or the announcing member lies; the log is kept meanwhile, see "shoal status"`
+    const message =
+      `the state of this node at ${at} differs from the announced one: it is damaged, ` +
+      'or the announcing member lies; the log is kept meanwhile, see "shoal status"'
     volume.events.security.tell({ kind: 'checkpoint-differs', peer, message })
   }
 
-  /** A chain forked in a way that changes what is called how, or entries stand otherwise: build the state anew. */
+  /** Rebuilds the state where a fork changes labels, or which entries count. */
   async #takeForks(): Promise<void> {
     const { volume } = this.#c
     if (!volume.forks.areWaiting) return
@@ -342,7 +345,7 @@ export class Checkpoints {
     return undefined
   }
 
-  /** Forget the log below the checkpoint, once enough members attest it; not while they have another state at a cut. */
+  /** Drops the log below the checkpoint once enough attest it, not while states differ at a cut. */
   async #dropLog(): Promise<void> {
     const { volume } = this.#c
     const { checkpoint, cuts } = volume

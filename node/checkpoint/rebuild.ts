@@ -60,7 +60,7 @@ export async function rebuild(
       volume.removals.settle(replay.judge)
       keep(volume, old, checkpoint)
       volume.renewIfForgotten(before)
-      heedNews(volume, replay, newcomer?.entry)
+      applyNews(volume, replay, newcomer?.entry)
       rebase.run(replay.renames)
     }
   })
@@ -70,8 +70,8 @@ export async function rebuild(
   await volume.view.sweep()
 }
 
-/** Passes on the news of a newcomer to the listeners for such ops. */
-function heedNews(volume: Volume, { news }: Replay, newcomer: Entry | undefined): void {
+/** Applies the side effects of a newcomer. */
+function applyNews(volume: Volume, { news }: Replay, newcomer: Entry | undefined): void {
   if (newcomer !== undefined) volume.removals.addTaken(newcomer)
   const reading = news === undefined ? undefined : volume.replica.read(news.entry)
   if (news !== undefined && reading?.kind === 'ops')

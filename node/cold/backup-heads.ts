@@ -204,7 +204,9 @@ export class BackupHeads {
 
   #tellLost(tier: string, { head, number, peer }: AnnouncedBackup): void {
     const name = this.#parts.volume.membership.nameOf(peer)
-    const what = `number ${number} of ${name} is gone, and there is no later one: it was removed, or the tier was rolled back; it is uploaded again`
+    const what =
+      `number ${number} of ${name} is gone, and there is no later one: it was removed, ` +
+      'or the tier was rolled back; it is uploaded again'
     this.#tell('backup-lost', tier, head, what, peer)
   }
 

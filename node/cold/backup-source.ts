@@ -152,7 +152,9 @@ export class BackupSource {
     const { number, time } = newest.head
     throw new ShoalError(
       'EACCES',
-      `this key does not open the newest backup (${others.length} in all); was the key removed from the volume? To use the newest that it opens, of ${new Date(time).toISOString()}, give --at-least ${number}`,
+      `this key does not open the newest backup (${others.length} in all); ` +
+        'was the key removed from the volume? To use the newest that it opens, ' +
+        `of ${new Date(time).toISOString()}, give --at-least ${number}`,
     )
   }
 
@@ -180,7 +182,8 @@ export class BackupSource {
     if (isKey)
       return new ShoalError(
         'EACCES',
-        `this key does not open the backups of volume "${name}" in the tier: it was created after the last backup, or was removed`,
+        `this key does not open the backups of volume "${name}" in the tier: ` +
+          'it was created after the last backup, or was removed',
       )
     const all = this.skipped.map(({ key, why }) => `${key} ${why}`).join('; ')
     return new ShoalError('corrupt', `no backup of volume "${name}" can be used: ${all}`)

@@ -85,7 +85,7 @@ export class ColdPins {
     this.#job = new Job({ ...parts, name: 'cold pins', everyMs: EVERY_MS, run })
     this.#timer = new DebounceTimer(clock, () => this.#job.wake())
     this.#unlisten = [
-      events.pins.add((id) => this.#heedPin(id)),
+      events.pins.add((id) => this.#onPin(id)),
       // There may be a tier that there was not, or none is to wait any more.
       events.members.add(() => this.#timer.ringIn(AT_ONCE_MS)),
       events.change.add((changes) => this.#onChange(changes)),
@@ -118,7 +118,7 @@ export class ColdPins {
     this.#timer.cancel()
   }
 
-  #heedPin(id: NodeId): void {
+  #onPin(id: NodeId): void {
     this.#mayHavePins = true
     this.#hasHeardOfPins = true
     this.#add(id, AT_ONCE_MS)

@@ -51,7 +51,7 @@ export interface VolumeColdParts {
 
 export class VolumeCold {
   readonly #parts: VolumeColdParts
-  readonly #settlement: Demotion
+  readonly #demotion: Demotion
   readonly #recall: Recall
   readonly #migration: Migration
   readonly #backup: Backup
@@ -67,7 +67,7 @@ export class VolumeCold {
     const { world, hosted, store, isKept, log } = parts
     const { clock, random } = world
     const { map, volume, packer, inFlight } = hosted
-    this.#settlement = new Demotion({
+    this.#demotion = new Demotion({
       map,
       store,
       clock,
@@ -76,7 +76,10 @@ export class VolumeCold {
       cold: hosted.cold,
       stable: () => stableHlc(volume, clock),
       onFalse: (stripe, { tier, pack }) => {
-        const message = `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, though the log says so; this node keeps its copies. Upload it again with "shoal cold push", or check the tier`
+        const message =
+          `cold tier ${tier} does not hold stripe ${stripe} in pack ${pack}, ` +
+          'though the log says so; this node keeps its copies. ' +
+          'Upload it again with "shoal cold push", or check the tier'
         parts.security?.({ kind: 'cold-false', volume: volume.id, message })
       },
       isNeededHere: (chunk) => packer.isMarked(chunk) || inFlight.has(chunk) || isKept(chunk),
@@ -237,7 +240,7 @@ export class VolumeCold {
 
   async #pass(signal: AbortSignal): Promise<void> {
     // First: whatever fails below, what lies there safely is let go of.
-    const isWaiting = (await this.#settlement.run(signal)) > 0
+    const isWaiting = (await this.#demotion.run(signal)) > 0
     if (isWaiting) this.#wakeIn(this.#stable.next())
     else this.#stable.reset()
     const { hosted, world } = this.#parts

@@ -1,8 +1,8 @@
-// The locks of one volume that this node holds for its processes, by leases of a majority of the voters
-// (protocol/locks/lock-voter.ts says why two nodes never hold what excludes each other). Invariants:
-//   what is held was claimed less than TRUSTED_MS ago by this node's clock, of those who were the voters then
-//   when a claim returns, this node has all that was written under earlier locks of the file and then given up: before a
-//     lock is given up, a majority of the voters has the log of this node, and who takes it has the logs of a majority
+// The locks of one volume that this node holds for its processes, by leases of a majority of the
+// voters (protocol/locks/lock-voter.ts says why no two nodes hold conflicting locks). Invariants:
+//   a lock that is held was claimed of the voters less than TRUSTED_MS ago by this node's clock
+//   when a claim returns, this node has all writes made under released locks of the file: before a
+//     release, a majority of the voters has this node's log; a claim gets the logs of a majority
 import { mergeVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { toHex } from '../../protocol/bytes.ts'
@@ -30,7 +30,7 @@ import { SerialQueue } from '../jobs/serial-queue.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 const RENEW_MS: number = LEASE_MS / 5
-/** Voters that are silent after a start are asked again after this, and waited for so long in all. */
+/** After how long voters that are silent after a start are asked again, and given up. */
 const AGAIN_MS = 200
 const PATIENCE_MS: number = 1.5 * LEASE_MS
 /** For a majority of the voters to say who they are, and to have the log of this node. */
@@ -146,8 +146,8 @@ export class LockClaims {
   }
 
   /**
-   * Hold this of a file, at least what was held of it before. returns false if another node is in the way.
-   * isPatient: the caller comes again soon if it is refused. throws ShoalError 'ENOLCK', 'EACCES', the reason of `signal`.
+   * Holds this of a file, no less than what it held before. returns false if another node has it.
+   * isPatient: the caller tries again soon. throws 'ENOLCK', 'EACCES', the reason of `signal`.
    */
   async claim(wanted: FileLocks, isPatient: boolean, signal: AbortSignal): Promise<boolean> {
     const isExclusive = wanted.held.some(({ kind }) => kind === 'exclusive')
@@ -170,7 +170,7 @@ export class LockClaims {
     }
   }
 
-  /** Hold only this of a file from now on. What cannot be told to the voters now is told them later. Never fails. */
+  /** Releases all but this of a file. Voters that are not reached are told later. Never fails. */
   async giveUp(left: FileLocks): Promise<void> {
     this.#late = this.#late.filter((one) => !isSameFile(one, left))
     try {
@@ -186,7 +186,7 @@ export class LockClaims {
     }
   }
 
-  /** A lock of another node that is in the way, unless a majority says that there is none. throws ShoalError 'ENOLCK'. */
+  /** A conflicting lock of another node; undefined if a majority knows of none. throws 'ENOLCK'. */
   async test(wanted: FileLocks): Promise<HeldLock | undefined> {
     const request = { kind: 'test', session: this.#session, wanted } as const
     const answers = await Promise.allSettled(
@@ -297,7 +297,7 @@ export class LockClaims {
     for (const left of late) await this.giveUp(left)
   }
 
-  /** Have a majority of the voters hold what this node has logged. throws ShoalError 'NO_QUORUM', and as a commit does. */
+  /** Replicates this node's log to a majority of the voters. throws 'NO_QUORUM', or as commit(). */
   async #spread(): Promise<void> {
     const { volume, strong, sync } = this.#c
     await volume.commit()
@@ -373,7 +373,8 @@ export class LockClaims {
   #noQuorum({ answered }: { readonly answered: number }): ShoalError {
     const error = new ShoalError(
       'ENOLCK',
-      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of the volume answered, and a majority is required`,
+      `the lock cannot be taken: ${answered} of ${this.#c.strong.voters().length} voters of ` +
+        'the volume answered, and a majority is required',
     )
     this.#say(error)
     return error

@@ -73,7 +73,11 @@ export class Liars {
     for (const proof of news) {
       const peer = proof[0].voter
       this.#proofs.set(peer, proof)
-      const message = `the voter ${volume.membership.nameOf(peer)} gave contradictory answers: it lies, or its home was restored from an old copy. Its votes no longer count; remove it from the voters, and add it in again once it is well: shoal volume set voters=...`
+      const message =
+        `the voter ${volume.membership.nameOf(peer)} gave contradictory answers: it lies, ` +
+        'or its home was restored from an old copy. Its votes no longer count; ' +
+        'remove it from the voters, and add it in again once it is well: ' +
+        'shoal volume set voters=...'
       security({ kind: 'voter-lied', volume: volume.id, peer, message })
     }
     const kept = this.proofs

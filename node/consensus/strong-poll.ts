@@ -86,7 +86,8 @@ export class Poll implements Tally {
       .map((peer) => `${nameOf(peer)} (${reasonOf(this.#failures.get(peer))})`)
     return new ShoalError(
       'NO_QUORUM',
-      `${voters.length - missing.length} of ${voters.length} voters answered, and a majority is required; missing: ${missing.join(', ')}`,
+      `${voters.length - missing.length} of ${voters.length} voters answered, ` +
+        `and a majority is required; missing: ${missing.join(', ')}`,
     )
   }
 

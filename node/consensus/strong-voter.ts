@@ -81,7 +81,10 @@ export class StrongVoter {
     try {
       return bytes === undefined ? { ...NO_VOTE, by: undefined, since: 0 } : decodeKept(bytes)
     } catch (error) {
-      const message = `the promises of this node as a voter cannot be read (${asShoalError(error).message}): it does not vote. Remove it from the voters, then add it again: shoal volume set voters=...`
+      const message =
+        `the promises of this node as a voter cannot be read (${asShoalError(error).message}): ` +
+        'it does not vote. Remove it from the voters, then add it again: ' +
+        'shoal volume set voters=...'
       security({ kind: 'vote-unreadable', volume: volume.id, message })
       // A later naming must have heard of that, unlike the former one.
       volume.renewIncarnation()
@@ -298,7 +301,8 @@ export class StrongVoter {
     this.introduce()
     throw new ShoalError(
       'ESTALE',
-      'it may have forgotten a vote, because it was damaged or restored from an old copy; remove it from the voters, then add it again',
+      'it may have forgotten a vote, because it was damaged or restored from an old copy; ' +
+        'remove it from the voters, then add it again',
     )
   }
 

@@ -1,9 +1,9 @@
-// Strong consistency of one volume: its strong reads and writes, on whatever nodes, are one sequence that agrees with
-// real time (linearizable: Herlihy and Wing, TOPLAS 1990), renames included. They go through one register that the
-// volume's voters hold, whose values are entries of the log. Invariants:
-//   an entry is applied anywhere only after the voters have chosen it, and each comes after those chosen before
+// Strong consistency of one volume: strong reads and writes, on any node, are one sequence in real
+// time (linearizable: Herlihy and Wing, TOPLAS 1990), renames included. They go through a register
+// held by the volume's voters, whose values are entries of the log. Invariants:
+//   an entry is applied anywhere only once the voters chose it, each after those chosen before
 //   without a majority of voters there is no answer: never an older one
-// What is written without going through here takes its place as always (eventually), and is not part of the sequence.
+// Other writes take their place eventually, as always, and are not part of the sequence.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { encodeEntry } from '../../protocol/log/entry.ts'
@@ -42,15 +42,15 @@ const LOOK_MS = 50
 /** Reads and writes of a volume that are one sequence, the same for all nodes. */
 export interface StrongAccess {
   /**
-   * Run `run` on a state that has all that was strongly written before the call.
-   * throws ShoalError 'NO_QUORUM' naming the voters that are missing, 'timeout', and what `run` throws.
+   * Runs `run` on a state that has all strong writes before the call.
+   * throws 'NO_QUORUM', naming the voters that are missing, 'timeout', and what `run` throws.
    */
   read<Result>(run: () => Result | Promise<Result>, signal: AbortSignal): Promise<Result>
   /**
-   * Have what `run` submits take effect, with nothing written strongly between what `run` saw and that. It is run on
-   * trial, perhaps several times, and must not wait for anything. What it throws is thrown and nothing has changed.
-   * Durable at a majority of voters and on this node.
-   * throws ShoalError 'NO_QUORUM': nothing has changed; 'timeout': it may have happened or not, where it says so.
+   * Writes what `run` submits, with no strong write between what `run` saw and that. It is run on
+   * trial, perhaps several times, and must not wait for anything. Durable at a majority of voters
+   * and on this node. throws what `run` throws, or 'NO_QUORUM': nothing has changed; 'timeout': the
+   * outcome is unknown, where it says so.
    */
   write<Result>(run: () => Result, signal: AbortSignal): Promise<Result>
 }
@@ -194,7 +194,7 @@ export class StrongVolume implements StrongAccess {
   }
 
   /**
-   * Let others decide from now on. A majority of those who do now and one of those who will must answer.
+   * Changes the voters. A majority of the present ones and one of the new ones must answer.
    * throws as write(), 'usage' for a peer that may not vote, 'EACCES' unless this node is an admin.
    */
   async changeVoters(peers: readonly PeerId[], signal: AbortSignal): Promise<void> {
@@ -234,8 +234,8 @@ export class StrongVolume implements StrongAccess {
   }
 
   /**
-   * Let the others decide without this peer, if it is a voter. Do it while it is a member: it may be needed for that.
-   * throws as changeVoters.
+   * Removes a peer from the voters, if it is one. Call it while the peer is a member: its vote may
+   * be needed. throws as changeVoters().
    */
   async withoutVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
     const voters = this.voters()
@@ -276,7 +276,7 @@ export class StrongVolume implements StrongAccess {
       const newest = await this.#register.change([this.voters()], change, within)
       if (newest !== undefined) await this.#past.learn(newest, within)
       const mine = this.#chosenOf(attempts)
-      // An entry of this call was chosen after all that came before, also of an earlier run of this node.
+      // It was chosen after all that came before, an earlier run of this node included.
       if (mine !== undefined) this.#isUnsettled = false
       ending ??= mine
       await volume.commit()
@@ -318,7 +318,7 @@ export class StrongVolume implements StrongAccess {
     }
   }
 
-  /** A read of the register that begins after the call. Calls while one is under way share the next. */
+  /** Reads the register, from after the call. Calls while a read is under way share the next. */
   #refresh(): Promise<void> {
     const running = this.#reading
     if (running !== undefined) {

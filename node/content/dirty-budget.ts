@@ -1,4 +1,4 @@
-// Bounds the unstored data of all editors in memory. Beyond a bound those that were written to
+// Bounds the unsaved data of all editors in memory. Beyond a bound those that were written to
 // longest ago store theirs, in the background, and whoever writes stores its own as soon as that is
 // more than its share.
 //

@@ -31,7 +31,8 @@ export class ByteSource {
     if (bytes.length < length)
       throw new ShoalError(
         'corrupt',
-        `the archive is truncated at byte ${this.#position + bytes.length}: ${length - bytes.length} more bytes expected`,
+        `the archive is truncated at byte ${this.#position + bytes.length}: ` +
+          `${length - bytes.length} more bytes expected`,
       )
     this.#advance(length)
     return bytes

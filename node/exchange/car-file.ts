@@ -123,6 +123,7 @@ async function checkSpace(disk: Disk, bytes: number): Promise<void> {
   if (freeBytes - totalBytes * KEPT_SHARE >= bytes) return
   throw new ShoalError(
     'ENOSPC',
-    `only ${freeBytes} bytes are free in the node's home, too few to store the archive during import; free some space first`,
+    `only ${freeBytes} bytes are free in the node's home, ` +
+      'too few to store the archive during import; free some space first',
   )
 }

@@ -171,6 +171,7 @@ function onlyRoot({ roots }: CarFile): Cid {
   if (root !== undefined && roots.length === 1) return root
   throw new ShoalError(
     'unsupported',
-    `the archive has ${roots.length} roots, ${roots.join(', ')}; only one can be imported: extract it as an archive of its own`,
+    `the archive has ${roots.length} roots, ${roots.join(', ')}; ` +
+      'only one can be imported: extract it as an archive of its own',
   )
 }

@@ -73,7 +73,8 @@ function isAway(name: string, { left, lost }: Drain): ShoalError {
 function wouldLose(name: string, lost: number): ShoalError {
   return new ShoalError(
     'not-placed',
-    `${lost} stripes cannot be read without ${name}, and no other node can take its shards; start or add other nodes first ` +
+    `${lost} stripes cannot be read without ${name}, and no other node can take its shards; ` +
+      'start or add other nodes first ' +
       '(see shoal status), or remove it with --now and lose what is in them',
   )
 }

@@ -69,7 +69,8 @@ export function tiersApi(parts: NodeParts): Tiers {
       if (only > 0) {
         throw new ShoalError(
           'not-placed',
-          `${only} stripes are stored only in ${name}; remove pins to it ("shoal pin ls"), then move them back with "shoal cold recall /"`,
+          `${only} stripes are stored only in ${name}; ` +
+            'remove pins to it ("shoal pin ls"), then move them back with "shoal cold recall /"',
         )
       }
       await cold.of(hosted).leave(name, until(signal))

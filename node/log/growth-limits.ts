@@ -126,6 +126,7 @@ export class GrowthLimits {
 export function full(): ShoalError {
   return new ShoalError(
     'ENOSPC',
-    'this node is full: log, index and data held for others fill its storage limit; remove data (shoal rm, shoal gc) or raise --capacity',
+    'this node is full: log, index and data held for others fill its storage limit; ' +
+      'remove data (shoal rm, shoal gc) or raise --capacity',
   )
 }

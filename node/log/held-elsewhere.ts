@@ -52,7 +52,8 @@ export class HeldElsewhere {
     if (holders().length >= count) return
     throw new ShoalError(
       'not-placed',
-      `the log is durable on ${holders().length} other nodes, but ${count} are required; it is kept here and replicated when more members are online (see "shoal peer ls")`,
+      `the log is durable on ${holders().length} other nodes, but ${count} are required; ` +
+        'it is kept here and replicated when more members are online (see "shoal peer ls")',
     )
   }
 

@@ -77,10 +77,10 @@ export class OrphanNodes {
     const begun = this.#begun
     for (const part of PARTS) {
       const nodes = new TreeNodes(this.#view, part)
-      const strays = await straysOf(part, nodes, sweeping)
-      while (strays.length > 0) {
+      const orphans = await orphansOf(part, nodes, sweeping)
+      while (orphans.length > 0) {
         if (this.#begun !== begun) return
-        for (const id of strays.splice(0, NODES_AT_ONCE)) nodes.delete(id)
+        for (const id of orphans.splice(0, NODES_AT_ONCE)) nodes.delete(id)
         await sweeping.commit()
       }
     }
@@ -113,7 +113,7 @@ export class OrphanNodes {
 }
 
 /** Parents before children. */
-async function straysOf(
+async function orphansOf(
   part: Part,
   nodes: TreeNodes,
   { trees, kept, clock, signal }: Sweeping,
@@ -129,10 +129,10 @@ async function straysOf(
       await pause()
     }
   }
-  const strays: { readonly id: NodeHash; readonly level: number }[] = []
+  const orphans: { readonly id: NodeHash; readonly level: number }[] = []
   for await (const [id, bytes] of nodes.all()) {
-    if (!reached.has(id)) strays.push({ id, level: levelOf(bytes) })
+    if (!reached.has(id)) orphans.push({ id, level: levelOf(bytes) })
     await pause()
   }
-  return strays.sort((a, b) => b.level - a.level).map(({ id }) => id)
+  return orphans.sort((a, b) => b.level - a.level).map(({ id }) => id)
 }

@@ -17,14 +17,14 @@ export function applySideEffects(
   label: ActorId,
 ): void {
   for (const op of ops) {
-    if (op?.kind === 'checkpoint') heedCut(volume, op, label)
+    if (op?.kind === 'checkpoint') cutEffects(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
-    else if (op !== undefined && MEMBER_OPS.has(op.kind)) heedMembers(volume, op, label)
-    else if (op !== undefined) heedStripes(volume, op, label)
+    else if (op !== undefined && MEMBER_OPS.has(op.kind)) memberEffects(volume, op, label)
+    else if (op !== undefined) stripeEffects(volume, op, label)
   }
 }
 
-function heedStripes({ actors, events, stripes }: Volume, op: Op, label: ActorId): void {
+function stripeEffects({ actors, events, stripes }: Volume, op: Op, label: ActorId): void {
   const by = actors.get(label)?.peer
   switch (op.kind) {
     case 'stripe':
@@ -45,7 +45,7 @@ function heedStripes({ actors, events, stripes }: Volume, op: Op, label: ActorId
   }
 }
 
-function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
+function cutEffects(volume: Volume, op: CheckpointOp, label: ActorId): void {
   const { actors, cuts, events, forks, replica } = volume
   const announcer = actors.get(label)
   if (announcer === undefined || !replica.isSound(op, label)) return
@@ -59,7 +59,11 @@ function heedCut(volume: Volume, op: CheckpointOp, label: ActorId): void {
   if (found === 'corrected') forks.judgeAgain()
 }
 
-function heedMembers({ events, forks, identity, removals }: Volume, op: Op, label: ActorId): void {
+function memberEffects(
+  { events, forks, identity, removals }: Volume,
+  op: Op,
+  label: ActorId,
+): void {
   const isMine = op.kind === 'member' && op.peer === identity.peer
   if (isMine && removals.admitted()) forks.tell()
   events.members.tell()

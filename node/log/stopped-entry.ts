@@ -170,7 +170,8 @@ export class StoppedEntry {
 export function halted(cause?: unknown): ShoalError {
   return new ShoalError(
     'EIO',
-    'the volume stopped at an entry that could not be applied here, and accepts no changes until the node is restarted; see "shoal status"',
+    'the volume stopped at an entry that could not be applied here, ' +
+      'and accepts no changes until the node is restarted; see "shoal status"',
     { cause },
   )
 }

@@ -25,6 +25,9 @@ export function cannotWrite({ peer, missing }: Stranded, membership: Membership)
   const names = missing.map((one) => membership.nameOf(one)).join(', ')
   return new ShoalError(
     'EROFS',
-    `this node was offline for so long that others dropped log entries that it lacks, and too few members attest their checkpoint (missing: ${names}); it is read-only until they are online, or until you run "shoal volume accept-checkpoint ${peer}"`,
+    'this node was offline for so long that others dropped log entries that it lacks, ' +
+      `and too few members attest their checkpoint (missing: ${names}); ` +
+      'it is read-only until they are online, ' +
+      `or until you run "shoal volume accept-checkpoint ${peer}"`,
   )
 }

@@ -1,8 +1,8 @@
 // One volume on this node: its log, and the state that the log tells. Invariants:
-//   an op is applied the moment it is made or received, whole entries at a time, each after its causal past
+//   an op is applied when it is made or received: whole entries, each after its causal past
 //   state and entries become durable together, in one group commit, data first (store.commit)
-//   an entry leaves this node only after its own commit; so a crash never takes back what others have seen
-//   entries from elsewhere close the open batch first, so an op never sees what its entry does not point to
+//   an entry leaves this node only after its own commit: no crash takes back what others saw
+//   a received entry closes the open batch first: no op sees what its entry does not point to
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -130,7 +130,7 @@ export class Volume {
 
   /**
    * tag: two chars that tell this volume's keys from others' in the store.
-   * record: what makes a new volume known to the store; becomes durable with the first commit, or nothing does.
+   * record: makes a new volume known to the store; durable with the first commit, or nothing is.
    */
   static async open(
     components: VolumeComponents,
@@ -208,9 +208,9 @@ export class Volume {
   }
 
   /**
-   * Make an op: applied at once, durable after commit(). returns its dot. An op that throws had no effect.
-   * throws ShoalError 'ENOSPC' where the node is full, 'EACCES' for an op this node may not make, 'EINVAL' and 'EFBIG' for one its format cannot hold,
-   * and the failure of an earlier commit: a node that could not sync must restart.
+   * Applies an op at once; it is durable after commit(). returns its dot. throws without effect:
+   * 'ENOSPC' (the node is full), 'EACCES', 'EINVAL' and 'EFBIG' (the format cannot hold it), and
+   * the failure of an earlier commit: a node that could not sync must restart.
    */
   submit(op: Op): Dot {
     this.#commits.check()
@@ -236,7 +236,7 @@ export class Volume {
     return dot
   }
 
-  /** Others have dropped what this node lacks, and it cannot tell yet whom to believe: nothing is written meanwhile. */
+  /** Others dropped entries that it lacks: nothing is written until it knows whom to believe. */
   strand(stranded: Stranded | undefined): void {
     if (stranded !== undefined && this.#stranded === undefined)
       this.events.note.tell(...noteOf(stranded, this.membership))
@@ -247,13 +247,13 @@ export class Volume {
     return this.#stranded
   }
 
-  /** Run a few submits of ops that others must see together: they end up in one entry, if half a batch can hold them. */
+  /** Puts the ops that `run` submits into one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
     if (this.#batch?.isHalfFull === true) this.endBatch()
     return run()
   }
 
-  /** Everything made and received so far is durable when this resolves. Concurrent calls share one sync. */
+  /** Makes durable all that was made and received so far. Concurrent calls share one sync. */
   commit(): Promise<void> {
     return this.#commits.commit()
   }
@@ -264,10 +264,10 @@ export class Volume {
   }
 
   /**
-   * Take an entry of another node (or of this one, come back from a peer).
-   * isVerified: its signature is known to be its author's. payer: whose share of the log's growth it is, if not its author's.
-   * returns what became of it; 'applied' entries become durable with the next commit.
-   * throws ShoalError for entries that can never be valid: 'malformed', 'bad-signature', 'not-a-member', 'fork'.
+   * Takes an entry from a peer. isVerified: its signature is known to be its author's. payer: who
+   * is charged for the log's growth, if not its author. 'applied' entries become durable with the
+   * next commit. throws ShoalError for one that can never be valid: 'malformed', 'bad-signature',
+   * 'not-a-member', 'fork'.
    */
   receive(
     entry: Entry,
@@ -281,22 +281,22 @@ export class Volume {
     const replica = this.#replica
     const wallMs = this.#world.clock.wall()
     const found = checkEntry(entry, { replica, wallMs, isVerified })
-    // It wrote on where this node has forgotten that it did, or a copy of this node did: never number on after that.
+    // This node has forgotten the entry, or a copy of it made it: never number on after that.
     if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
     if (typeof found === 'string') return found
     return takeEntry(this, entry, found, payer)
   }
 
   /**
-   * This node was restored from an old copy, or may have been: write on as a new incarnation. What it has forgotten comes
-   * back from peers like anyone's.
+   * Writes on as a new incarnation: the node may have been restored from an old copy. Entries that
+   * it has forgotten come back from peers like anyone's.
    */
   renewIncarnation(): void {
     this.endBatch()
     this.#author.renew()
   }
 
-  /** This node's chains do not go on in the state in use where they did in `before`: so write on as others. */
+  /** Writes on as other actors where the state in use lacks the end of this node's chains. */
   renewIfForgotten(before: ActorTable): void {
     const isAsBefore = (id: ActorId): boolean => this.actors.get(id)?.hash === before.get(id)?.hash
     // Also one of which nothing was here.
@@ -305,9 +305,9 @@ export class Volume {
   }
 
   /**
-   * Go on with a state that was built beside this one. `complete` runs with the batch closed and no write under way,
-   * and makes it hold all that this one does; what it returns runs when the state is in use. All of that becomes
-   * durable together with the switch, by the write after the one that is under way now.
+   * Switches to a state that was built beside this one. `complete` runs with the batch closed and
+   * no write under way, and adds what the new one lacks; what it returns runs after the switch. All
+   * of that becomes durable together, by the write after the one that is under way now.
    */
   adopt(next: { view: StateView; replica: Replica }, complete: () => () => void): Promise<void> {
     return this.#commits.atNext(() => {
@@ -371,8 +371,8 @@ export class Volume {
   }
 
   /**
-   * An entry of another, or what is made here, was half applied: nothing of it becomes durable, nor what was made since the
-   * last commit. returns what to throw.
+   * Stops the volume at an entry that was half applied: nothing of it becomes durable, nor what was
+   * made since the last commit. returns what to throw.
    */
   halt(at: Named | undefined, cause: unknown): ShoalError {
     this.#batch = undefined
@@ -385,7 +385,7 @@ export class Volume {
     return failure
   }
 
-  /** Apply the ops of an entry and put it into the log. Own sealed ops were applied when they were made. */
+  /** Logs an entry and applies its ops; own sealed ones were applied when they were made. */
   apply(
     entry: Entry,
     place: Place,

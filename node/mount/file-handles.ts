@@ -10,7 +10,7 @@ import type { Namespace } from '../tree/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { HandlePosition } from './file-system.ts'
 import type { RemoteChanges } from './remote-changes.ts'
-import { isNameless } from './open-files.ts'
+import { isUnlinked } from './open-files.ts'
 import type { FileTarget, OpenFile, OpenFiles } from './open-files.ts'
 
 /** A flag of open(2), on Linux. */
@@ -61,7 +61,7 @@ export class FileHandles {
   }
 
   /** The same of what was just made. */
-  openNew(target: FileTarget, options?: { isNameless: boolean }): number {
+  openNew(target: FileTarget, options?: { isUnlinked: boolean }): number {
     return this.#open(target, options)
   }
 
@@ -241,13 +241,13 @@ export class FileHandles {
   #openNamed(target: FileTarget): number {
     const { files, namespace } = this.#c
     const file = files.get(target)
-    const isKnown = file !== undefined && isNameless(file)
+    const isKnown = file !== undefined && isUnlinked(file)
     if (!isKnown && namespace.attributes(target).linkCount === 0)
       throw new ShoalError('ESTALE', 'the file is gone')
     return this.#open(target)
   }
 
-  #open(target: FileTarget, options?: { isNameless: boolean }): number {
+  #open(target: FileTarget, options?: { isUnlinked: boolean }): number {
     const handle = this.#next++
     this.#handles.set(handle, this.#c.files.open(target, options))
     return handle

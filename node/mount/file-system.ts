@@ -55,7 +55,7 @@ export interface FileSystem {
   /**
    * As open(2) with O_TMPFILE: a file without a name, for a folder in which link() may give it one.
    */
-  createNameless(
+  createUnlinked(
     parent: number,
     mode: number,
     maker: Maker,

@@ -45,7 +45,7 @@ export interface OpenFile {
    * The version it began with, if it has no name and is known to this mount alone: then nothing of
    * it is logged.
    */
-  nameless: FileVersion | undefined
+  unlinked: FileVersion | undefined
   /** Its last name was removed through this mount. */
   isRemoved: boolean
   /** Edits and commits run one after the other. */
@@ -89,9 +89,9 @@ export class OpenFiles {
     return this.#byKey.get(fileKey(target))
   }
 
-  open(target: FileTarget, { isNameless = false }: { isNameless?: boolean } = {}): OpenFile {
+  open(target: FileTarget, { isUnlinked = false }: { isUnlinked?: boolean } = {}): OpenFile {
     let file = this.get(target)
-    if (file === undefined) file = this.#begin(target, isNameless ? UNWRITTEN : undefined)
+    if (file === undefined) file = this.#begin(target, isUnlinked ? UNWRITTEN : undefined)
     else this.see(file)
     file.handles++
     return file
@@ -109,13 +109,13 @@ export class OpenFiles {
    */
   end(file: OpenFile): void {
     if (file.handles > 0) return
-    if (isNameless(file) && this.#inodes.numberOf(file.target) !== undefined) return
+    if (isUnlinked(file) && this.#inodes.numberOf(file.target) !== undefined) return
     this.#forget(file)
   }
 
-  #begin(target: FileTarget, nameless: FileVersion | undefined): OpenFile {
+  #begin(target: FileTarget, unlinked: FileVersion | undefined): OpenFile {
     const key = fileKey(target)
-    const seen = nameless ?? this.#contents.version(target)
+    const seen = unlinked ?? this.#contents.version(target)
     const file: OpenFile = {
       target,
       key,
@@ -129,7 +129,7 @@ export class OpenFiles {
       changedNs: 0n,
       refused: undefined,
       lost: undefined,
-      nameless,
+      unlinked,
       isRemoved: false,
       queue: new SerialQueue(),
       hold: this.#contents.hold(target.id),
@@ -143,7 +143,7 @@ export class OpenFiles {
    * copy is one version, and what they make of it.
    */
   see(file: OpenFile): void {
-    if (file.editor !== undefined || file.nameless !== undefined) return
+    if (file.editor !== undefined || file.unlinked !== undefined) return
     if (file.target.version === undefined) this.#saw(file, this.#contents.version(file.target))
   }
 
@@ -209,7 +209,7 @@ export class OpenFiles {
 
   /** Log what was written as a new version. Nothing to do without writes. */
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
-    if (file.editor === undefined || file.nameless !== undefined) return
+    if (file.editor === undefined || file.unlinked !== undefined) return
     await this.#log(file, (put) => this.#cache.logging(file.target, put), signal)
   }
 
@@ -246,7 +246,7 @@ export class OpenFiles {
   found(target: ViewTarget): void {
     const file = this.get(target)
     if (file === undefined || !file.isRemoved) return
-    file.nameless = undefined
+    file.unlinked = undefined
     file.isRemoved = false
     this.end(file)
   }
@@ -256,7 +256,7 @@ export class OpenFiles {
     const { hold } = file
     const content = this.#contents.hold(file.target.id, contentOf(version))
     file.hold = { end: () => [hold, content].forEach((lease) => lease.end()) }
-    file.nameless = version
+    file.unlinked = version
   }
 
   /** Give a file a name: `make` it in one step with what was written. */
@@ -266,7 +266,7 @@ export class OpenFiles {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#log(file, make, signal)
-    file.nameless = undefined
+    file.unlinked = undefined
   }
 
   async #log(
@@ -317,8 +317,8 @@ export class OpenFiles {
 /**
  * Has no name, or has lost its last: only its handles, and what the kernel knows of it, keep it.
  */
-export function isNameless({ nameless, isRemoved }: OpenFile): boolean {
-  return nameless !== undefined || isRemoved
+export function isUnlinked({ unlinked, isRemoved }: OpenFile): boolean {
+  return unlinked !== undefined || isRemoved
 }
 
 /** The attributes of a file as its handles have made it, which may be more than is logged. */
@@ -337,8 +337,8 @@ export function withEdits(logged: Attributes, open: OpenFile | undefined): Attri
 }
 
 /** The version that its handles edit and read. */
-function seenBy({ nameless, seen }: OpenFile): FileVersion {
-  return nameless ?? seen
+function seenBy({ unlinked, seen }: OpenFile): FileVersion {
+  return unlinked ?? seen
 }
 
 function sizesOf({ size, content }: FileVersion): Pick<Attributes, 'sizeBytes' | 'allocatedBytes'> {

@@ -1,5 +1,5 @@
-// A volume as a file system for a mount driver: POSIX calls become namespace ops and content edits. What a close
-// could not log shows to nobody when it has failed, and its handles, which hold on to it, do no more.
+// A volume as a file system for a mount driver: POSIX calls become ops and content edits. Data that
+// a failed close could not log is visible to nobody, and the handles that hold it do no more.
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
@@ -69,7 +69,7 @@ export class VolumeFileSystem implements FileSystem {
   readonly #change: Change
   readonly #files: OpenFiles
   readonly #handles: FileHandles
-  readonly #nameless: UnlinkedInodes
+  readonly #unlinked: UnlinkedInodes
   readonly #folders: OpenFolders
   readonly #owner: ShownOwner
   readonly #stop = new AbortController()
@@ -86,7 +86,7 @@ export class VolumeFileSystem implements FileSystem {
     const parts = { namespace, inodes, cache, files, signal }
     this.#files = files
     this.#folders = new OpenFolders(namespace)
-    this.#nameless = new UnlinkedInodes(parts)
+    this.#unlinked = new UnlinkedInodes(parts)
     this.#handles = new FileHandles({ ...parts, store, isAsync })
     this.locks = locks && new MountLocks({ ...parts, locks })
   }
@@ -96,7 +96,7 @@ export class VolumeFileSystem implements FileSystem {
     this.#cache.listen(invalidator)
   }
 
-  /** Log what was written and not closed, and stop listening. The kernel is gone. Each is tried. throws a failure. */
+  /** Logs what was written and not closed, once the kernel is gone. Tries all. throws a failure. */
   async close(): Promise<void> {
     this.#cache.unlisten()
     const ends = await Promise.allSettled(this.#files.commitAll(this.#stop.signal))
@@ -109,7 +109,7 @@ export class VolumeFileSystem implements FileSystem {
 
   async lookup(parent: number, name: string): Promise<Attributes | undefined> {
     const target = this.#c.namespace.lookup(this.#dir(parent), parseName(name))
-    return target && this.#hand(this.#nameless.found(target))
+    return target && this.#hand(this.#unlinked.found(target))
   }
 
   async getAttributes(inode: number): Promise<Attributes> {
@@ -122,13 +122,13 @@ export class VolumeFileSystem implements FileSystem {
     handle: number | undefined,
   ): Promise<Attributes> {
     const target = this.#inodes.target(inode)
-    const stored = this.#nameless.attributes(target)
+    const stored = this.#unlinked.attributes(target)
     const { sizeBytes, ...rest } = withoutShownOwner(change, this.#owner, stored)
     if (sizeBytes !== undefined) await this.#handles.truncate(target, sizeBytes, handle)
     const open = this.#files.get(target)
     if (rest.modifiedNs !== undefined && open?.editor !== undefined)
       open.modifiedNs = rest.modifiedNs
-    if (Object.keys(rest).length > 0 && !this.#nameless.change(target, rest))
+    if (Object.keys(rest).length > 0 && !this.#unlinked.change(target, rest))
       await this.#ops(() => this.#c.namespace.setAttributes(target, rest))
     return this.#attributes(inode, target)
   }
@@ -189,7 +189,7 @@ export class VolumeFileSystem implements FileSystem {
   async unlink(parent: number, name: string): Promise<void> {
     const { namespace } = this.#c
     const removed = await this.#ops(() => namespace.unlink(this.#dir(parent), parseName(name)))
-    this.#nameless.removed(removed)
+    this.#unlinked.removed(removed)
     await this.#c.namespace.volume.makeRoom()
   }
 
@@ -210,7 +210,7 @@ export class VolumeFileSystem implements FileSystem {
         flags,
       ),
     )
-    this.#nameless.removed(replaced)
+    this.#unlinked.removed(replaced)
     await namespace.volume.makeRoom()
   }
 
@@ -218,7 +218,7 @@ export class VolumeFileSystem implements FileSystem {
     const target = this.#inodes.target(inode)
     const { namespace } = this.#c
     const name = parseName(toName)
-    const isNamed = await this.#nameless.name(
+    const isNamed = await this.#unlinked.name(
       target,
       ({ mode, maker, changed }) =>
         this.#make(toParent, { kind: 'file', mode, maker }, (dir, attributes) =>
@@ -250,14 +250,14 @@ export class VolumeFileSystem implements FileSystem {
     return { attributes: this.#hand(made), handle }
   }
 
-  async createNameless(
+  async createUnlinked(
     parent: number,
     mode: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
     this.#dir(parent)
-    const target = this.#nameless.make(mode, maker)
-    const handle = this.#handles.openNew(target, { isNameless: true })
+    const target = this.#unlinked.make(mode, maker)
+    const handle = this.#handles.openNew(target, { isUnlinked: true })
     return { attributes: this.#hand(target), handle }
   }
 
@@ -345,7 +345,7 @@ export class VolumeFileSystem implements FileSystem {
   async setXattr(inode: number, name: string, value: Uint8Array, options: SetXattr): Promise<void> {
     const target = this.#inodes.target(inode)
     const kept = { name: keptName(name), value }
-    if (this.#nameless.get(target)?.made !== undefined)
+    if (this.#unlinked.get(target)?.made !== undefined)
       throw new ShoalError('unsupported', 'a file without a name has no extended attributes')
     await this.#ops(() => setXattr(this.#c.namespace, target, kept, options))
     await this.#c.namespace.volume.makeRoom()
@@ -362,7 +362,7 @@ export class VolumeFileSystem implements FileSystem {
 
   forget(inode: number, count: number): void {
     const target = this.#inodes.forget(inode, count)
-    if (target !== undefined) this.#nameless.forget(target)
+    if (target !== undefined) this.#unlinked.forget(target)
   }
 
   #dir(inode: number): NodeId {
@@ -377,7 +377,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   #attributes(inode: number, target: ViewTarget): Attributes {
-    const shown = shownAs(this.#nameless.attributes(target), this.#owner)
+    const shown = shownAs(this.#unlinked.attributes(target), this.#owner)
     return withEdits({ ...shown, inode }, this.#files.get(target))
   }
 

@@ -15,7 +15,7 @@ import type { RemoteChanges } from './remote-changes.ts'
 import type { FileTarget, OpenFiles } from './open-files.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
-interface Nameless {
+interface UnlinkedInode {
   /** By whom, and how, if it never had a name. */
   readonly made: { readonly mode: number; readonly maker: Maker } | undefined
   /** Its attributes, without its content. */
@@ -32,7 +32,7 @@ export interface UnlinkedInodesComponents {
 
 export class UnlinkedInodes {
   readonly #c: UnlinkedInodesComponents
-  readonly #byId = new Map<NodeId, Nameless>()
+  readonly #byId = new Map<NodeId, UnlinkedInode>()
 
   constructor(components: UnlinkedInodesComponents) {
     this.#c = components
@@ -84,7 +84,7 @@ export class UnlinkedInodes {
     return target
   }
 
-  get({ id }: ViewTarget): Readonly<Nameless> | undefined {
+  get({ id }: ViewTarget): Readonly<UnlinkedInode> | undefined {
     return this.#byId.get(id)
   }
 

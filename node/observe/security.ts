@@ -7,8 +7,8 @@ export type SecurityEventKind =
   | 'checkpoint-differs' // what was announced is not what this node has
   | 'checkpoint-refused' // a peer served one that is not attested, or false
   | 'backup-false' // a head whose author, a member, tells of a backup what is not so
-  | 'backup-lost' // a head that a member announced is in its tier no more, and none that came after it
-  | 'backup-refused' // an object in a cold tier that has the name of a head of a backup, and counts as none
+  | 'backup-lost' // an announced head has gone from its tier, and none after it is there
+  | 'backup-refused' // an object in a cold tier has the name of a backup's head, and is none
   | 'ballot-leap' // somebody wants ballots to leap
   | 'clock-ahead' // of a member
   | 'cold-false' // a tier does not hold what it is said to hold

@@ -164,7 +164,10 @@ export class PeerBudgets {
     this.#security?.({
       kind: 'peer-costly',
       peer,
-      message: `${peer} is cut off for ${forMs / SECOND_MS} s: it exceeded its allowance of ${this.#allowances[cost].words}; if this continues, check that machine, or remove it with "shoal peer rm"`,
+      message:
+        `${peer} is cut off for ${forMs / SECOND_MS} s: ` +
+        `it exceeded its allowance of ${this.#allowances[cost].words}; ` +
+        'if this continues, check that machine, or remove it with "shoal peer rm"',
     })
     for (const listener of this.#listeners) listener(peer)
   }

@@ -249,6 +249,8 @@ export class Joining {
 /** A node that has no ticket to be used hangs up on strangers without a word. */
 function sayWhy(error: unknown): never {
   if (!hasCode(error, 'unreachable')) throw error
-  const message = `${error.message}; if that node is up, the ticket is used up, expired or revoked: get a new one with "shoal invite"`
+  const message =
+    `${error.message}; if that node is up, the ticket is used up, expired or revoked: ` +
+    'get a new one with "shoal invite"'
   throw new ShoalError('unreachable', message, { cause: error })
 }

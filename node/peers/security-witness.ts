@@ -130,7 +130,9 @@ export class SecurityWitness {
   }
 
   #record(peer: PeerId, what: string): void {
-    const message = `the security log of a member ${what}: its home was restored or copied, or its log was altered; ask its owner`
+    const message =
+      `the security log of a member ${what}: its home was restored or copied, ` +
+      'or its log was altered; ask its owner'
     this.#c.record({ kind: 'peer-log-back', peer, message })
   }
 

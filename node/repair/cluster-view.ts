@@ -98,7 +98,7 @@ export class ClusterObserver {
     const settledSince = last?.settledSince ?? now
     if (last === undefined) this.#orders = new Map()
     const facts = { peers, isBraked: braked, isAvoiding: this.#avoided.size > 0, settledSince }
-    const clusterView = newCensus(facts, this.#orders)
+    const clusterView = newClusterView(facts, this.#orders)
     this.#last = { key, members, clusterView }
     return clusterView
   }
@@ -110,7 +110,7 @@ function presenceOf(silentMs: number, graceMs: number, braked: boolean): Presenc
   return silentMs >= Math.min(graceMs, ABSENT_MS) ? 'absent' : 'late'
 }
 
-function newCensus(
+function newClusterView(
   facts: Omit<ClusterView, 'ranked'>,
   orders: Map<number, readonly PeerId[]>,
 ): ClusterView {

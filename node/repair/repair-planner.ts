@@ -160,7 +160,7 @@ export class RepairPlanner {
   }
 
   /**
-   * Chores that are due, in order. cost: O(members) while nothing changes, else O(groups), and a
+   * Tasks that are due, in order. cost: O(members) while nothing changes, else O(groups), and a
    * plan for each group that is new or sees other peers.
    *
    * isHurried: waits neither for writers nor for calm.
@@ -193,7 +193,7 @@ export class RepairPlanner {
       if (plan.drops.some(({ peer }) => peer === this.#parts.network.self))
         surplus.set(group.id, this.#surplusOf(group))
       const since = { need: needs.get(group.id), surplus: surplus.get(group.id) }
-      urgencies.push(...this.#choresOf(group, plan, clusterView, since))
+      urgencies.push(...this.#tasksOf(group, plan, clusterView, since))
     }
     this.#needs = needs
     this.#surplus = surplus
@@ -201,7 +201,7 @@ export class RepairPlanner {
     return urgencies.toSorted((a, b) => a.rank - b.rank).map(({ task }) => task)
   }
 
-  #choresOf(
+  #tasksOf(
     group: StripeGroup,
     plan: Plan,
     clusterView: ClusterView,

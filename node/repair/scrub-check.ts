@@ -20,7 +20,7 @@ import { lacksShards } from './shard-trimming.ts'
  * that is known.
  */
 const UNKNOWN_MS: number = DAY_MS
-const UNASCRIBED_MS: number = HOUR_MS
+const UNASSIGNED_MS: number = HOUR_MS
 
 /** A volume of this node. */
 export interface ScrubbedVolume {
@@ -152,7 +152,7 @@ export class ScrubCheck {
       const isRecorded = await this.#record(known.volume, stripe, index, true)
       return isRecorded ? 'returned' : 'kept'
     }
-    const waitMs = known === undefined ? UNKNOWN_MS : UNASCRIBED_MS
+    const waitMs = known === undefined ? UNKNOWN_MS : UNASSIGNED_MS
     if ((await orphans.ageMs({ stripe, index })) < waitMs) return 'kept'
     store.shards.trash(stripe, index)
     await store.commit([])

@@ -49,7 +49,7 @@ export class ShardTrimming {
     if (this.#missing(stripe).length > 0) this.#wanted.add(stripe)
     for (const index of this.#parts.store.shards.indices(stripe))
       if (this.#parts.store.orphans.isOwed({ stripe, index })) this.#owed.add(stripe)
-    if (this.#unascribed(stripe).length === 0 || this.#dueAt.has(stripe)) return
+    if (this.#unassigned(stripe).length === 0 || this.#dueAt.has(stripe)) return
     this.#dueAt.set(stripe, (this.#parts.clock.now() + RELEASE_AFTER_MS) as Instant)
   }
 
@@ -84,9 +84,9 @@ export class ShardTrimming {
     const { map, store, self } = this.#parts
     const known = map.stripe(stripe)
     const claimed: ShardChange[] = []
-    for (const index of this.#unascribed(stripe)) {
-      const isNobodys = known?.holders[index]?.length === 0 && lacksShards(known)
-      if (!isNobodys || !map.mayStore(self)) store.shards.trash(stripe, index)
+    for (const index of this.#unassigned(stripe)) {
+      const isVacant = known?.holders[index]?.length === 0 && lacksShards(known)
+      if (!isVacant || !map.mayStore(self)) store.shards.trash(stripe, index)
       else if ((await store.shards.verify(stripe, index)) === 'whole')
         claimed.push({ index, peer: self, isHeld: true })
     }
@@ -95,9 +95,9 @@ export class ShardTrimming {
 
   async #settleDebts(stripe: StripeId): Promise<void> {
     const { store } = this.#parts
-    const unascribed = this.#unascribed(stripe)
+    const unassigned = this.#unassigned(stripe)
     for (const index of store.shards.indices(stripe))
-      if (!unascribed.includes(index)) await store.orphans.forget({ stripe, index })
+      if (!unassigned.includes(index)) await store.orphans.forget({ stripe, index })
   }
 
   async #takeBack(stripe: StripeId): Promise<void> {
@@ -121,7 +121,7 @@ export class ShardTrimming {
   }
 
   /** Shards here that the map does not ascribe to this node. */
-  #unascribed(stripe: StripeId): number[] {
+  #unassigned(stripe: StripeId): number[] {
     const { map, store, self } = this.#parts
     const holders = map.stripe(stripe)?.holders
     return store.shards.indices(stripe).filter((index) => holders?.[index]?.includes(self) !== true)

@@ -118,7 +118,9 @@ export class ActorTable {
     const [most = author, count = 0] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? []
     throw new ShoalError(
       'ENOSPC',
-      `the log has ${this.count} actors and accepts no more of ${author}; ${count} belong to one member: if it misbehaves, remove it with "shoal peer rm ${most}"`,
+      `the log has ${this.count} actors and accepts no more of ${author}; ` +
+        `${count} belong to one member: if it misbehaves, ` +
+        `remove it with "shoal peer rm ${most}"`,
     )
   }
 

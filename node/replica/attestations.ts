@@ -124,7 +124,9 @@ export function hearAttestation(volume: AttestedVolume, attestation: Attestation
   if (membership.member(peer) === undefined) return true
   const found = attestations.add(attestation)
   if (found === 'other') {
-    const message = `${membership.nameOf(peer)} attests two states at cut ${cut}: it is damaged, or lies; neither counts for more than one`
+    const message =
+      `${membership.nameOf(peer)} attests two states at cut ${cut}: it is damaged, or lies; ` +
+      'neither counts for more than one'
     events.security.tell({ kind: 'attested-twice', peer, message })
   }
   if (found === 'new') events.attested.tell(attestation)

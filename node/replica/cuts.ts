@@ -301,10 +301,10 @@ export function isLate(
   { label, seq }: { readonly label: ActorId; readonly seq: number },
   seenBy: () => VersionVector,
 ): boolean {
-  const unheld = cuts.filter(({ held }) => seq > (held.get(label) ?? 0))
-  if (unheld.length === 0) return false
+  const notHeld = cuts.filter(({ held }) => seq > (held.get(label) ?? 0))
+  if (notHeld.length === 0) return false
   const seen = seenBy()
-  return unheld.some(({ vector }) => !dominates(seen, vector))
+  return notHeld.some(({ vector }) => !dominates(seen, vector))
 }
 
 /** Cuts by other labels. Those of what they cover stay what they are. */

@@ -146,7 +146,9 @@ export function readBody(entry: Entry, author: PeerId, membership: Membership): 
   } catch (cause) {
     if (!(cause instanceof ShoalError)) throw cause
     if (clear && hasCode(cause, 'malformed') && enforces('clear-body-decodes')) {
-      const message = `entry ${header.actor}:${header.seq} of ${author} has an unencrypted body that is not a batch: ${cause.message}`
+      const message =
+        `entry ${header.actor}:${header.seq} of ${author} has an unencrypted body that is not ` +
+        `a batch: ${cause.message}`
       throw new ShoalError('malformed', message, { cause })
     }
     if (hasCode(cause, 'corrupt') && membership.lacksSecret(header.epoch))

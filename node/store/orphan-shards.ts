@@ -43,7 +43,7 @@ interface Debt {
   readonly bytes: number
 }
 
-interface StraysParts {
+interface OrphanShardsParts {
   readonly kv: Kv
   readonly clock: Pick<Clock, 'wall'>
   readonly commit: (writes: readonly KvWrite[]) => Promise<void>
@@ -52,13 +52,13 @@ interface StraysParts {
 }
 
 export class OrphanShards {
-  readonly #parts: StraysParts
+  readonly #parts: OrphanShardsParts
   readonly #bytesMax: number
   readonly #debts = new Map<ByteString, Debt>()
   readonly #owed = new Map<ByteString, { bytes: number; count: number }>()
   readonly #all = { bytes: 0, count: 0 }
 
-  constructor(parts: StraysParts) {
+  constructor(parts: OrphanShardsParts) {
     this.#parts = parts
     this.#bytesMax = Math.min(BYTES_MAX, Math.max(BYTES_MIN, SHARE * parts.totalBytes))
   }

@@ -69,7 +69,8 @@ export class Reserve {
     if (isMove && movableBytes >= bytes) return
     throw new ShoalError(
       'ENOSPC',
-      `this node is full: ${bytes} bytes needed, ${leftBytes} left on its disk or within its capacity, ${reserveBytes} of them reserved; free some space, or raise --capacity`,
+      `this node is full: ${bytes} bytes needed, ${leftBytes} left on its disk or within its ` +
+        `capacity, ${reserveBytes} of them reserved; free some space, or raise --capacity`,
     )
   }
 

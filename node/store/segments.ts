@@ -233,7 +233,8 @@ export class Segments {
     const reason = cause instanceof Error ? cause.message : String(cause)
     this.#failure ??= new ShoalError(
       'EIO',
-      `the local store could not be written (${reason}) and has stopped: check the disk, then restart the node, which recovers what was acknowledged`,
+      `the local store could not be written (${reason}) and has stopped: check the disk, ` +
+        'then restart the node, which recovers what was acknowledged',
       { cause, permanent: true },
     )
     return this.#failure
@@ -388,7 +389,8 @@ function cut(parts: readonly Uint8Array[], offset: number, length: number): Uint
 function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {
   return new ShoalError(
     'corrupt',
-    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; it must be fetched from a peer again`,
+    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; ` +
+      'it must be fetched from a peer again',
     { cause },
   )
 }

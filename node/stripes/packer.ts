@@ -1,11 +1,12 @@
-// Gathers the chunks of one volume that are in no stripe of their class into stripes, in the order of writing, and gets
-// the shards onto peers. Invariants:
-//   a chunk written here is marked (placement-queue.ts) or lies in a recorded stripe of its class that is not condemned, and that
-//   this node knows to be what its header says, at every moment and after every crash
-//   a recorded stripe has k shards or more durable on distinct peers, one of them not this node unless it is of one shard
+// Packs the chunks of one volume that are in no stripe of their class into stripes, in the order of
+// writing, and sends the shards to peers. Invariants:
+//   at any time a chunk written here is marked (placement-queue.ts), or in a recorded stripe of its
+//   class that is not condemned, and that this node knows to be what its header says
+//   a recorded stripe has k or more shards durable on distinct peers, one of them not this node
+//   unless k+m = 1
 //   a recorded stripe that lacks holders is marked, and completed when there are peers for it
-// A stripe closes when it is full, when nothing was written for a while, or when someone waits for it. Work goes in
-// passes that never overlap; within one, a stripe is read and coded while the one before is sent.
+// A stripe closes when it is full, after a pause in writing, or when someone waits for it. Passes
+// never overlap; within one, a stripe is read and coded while the one before is sent.
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { STRIPE_CHUNKS_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
@@ -116,8 +117,8 @@ export class Packer {
   }
 
   /**
-   * See that a chunk of this node's store gets into a stripe of a class (undefined: the volume's), if it is in none surely.
-   * Durable with the volume's next commit.
+   * Queues a chunk of this node's store for a stripe of a class (undefined: the volume's), unless
+   * it is surely in one. Durable with the volume's next commit.
    */
   add(id: ChunkId, sealedLength: number, cls: RedundancyClass | undefined): void {
     if (this.#parts.dedupCheck.find(id, cls) !== undefined) return
@@ -162,7 +163,7 @@ export class Packer {
     this.#retryTimer?.cancel()
   }
 
-  /** Members, connections or the redundancy class have changed: try again what could not be placed. */
+  /** Retries what could not be placed: members, connections or the redundancy class changed. */
   peersChanged(): void {
     this.#closesAll = true
     this.#completes = true
@@ -171,9 +172,9 @@ export class Packer {
   }
 
   /**
-   * Resolves when all that was added before is in stripes whose k+m shards are durable on distinct peers; at once if
-   * the redundancy class asks for no other peer. Each shard is offered to all peers that can be reached now, once.
-   * throws ShoalError 'not-placed' that says what is missing; the data stays on this node, and is tried again later.
+   * Resolves when all that was added before is in stripes whose k+m shards are durable on distinct
+   * peers; at once if the class needs no other peer. Each shard is offered once to all peers that
+   * are online. throws 'not-placed', saying what is missing; it is tried again later.
    */
   async settle({ signal }: { signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted()
@@ -271,7 +272,7 @@ export class Packer {
     }
   }
 
-  /** Scanned anew for each stripe: so it sees what was added meanwhile, and holds no snapshot while stripes are sent. */
+  /** Scans again for each stripe: sees new chunks, and holds no snapshot while stripes are sent. */
   async #nextGroup(
     cls: string,
     from: number,

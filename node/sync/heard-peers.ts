@@ -62,7 +62,9 @@ export class HeardPeers {
     const aheadMs = this.#clocks.heard(peer, sentMs, this.#clock.wall())
     if (aheadMs === undefined) return
     const name = membership.nameOf(peer)
-    const message = `the clock of ${name} is ${Math.round(aheadMs / SECOND_MS)} s ahead of this node's, or this one is behind: synchronize both with NTP`
+    const message =
+      `the clock of ${name} is ${Math.round(aheadMs / SECOND_MS)} s ahead of this node's, ` +
+      'or this one is behind: synchronize both with NTP'
     this.#security?.({ kind: 'clock-ahead', volume: id, peer, message })
   }
 }

@@ -114,6 +114,9 @@ function stale(volume: Volume, seen: VersionVector): ShoalError {
   })
   return new ShoalError(
     'ESTALE',
-    `this node lacks writes that the session has seen, and got them from no peer within ${WAIT_MS / SECOND_MS} s; missing: writes of ${[...new Set(writers)].sort().join(', ')}; see "shoal peer ls", or read without the session`,
+    'this node lacks writes that the session has seen, ' +
+      `and got them from no peer within ${WAIT_MS / SECOND_MS} s; ` +
+      `missing: writes of ${[...new Set(writers)].sort().join(', ')}; ` +
+      'see "shoal peer ls", or read without the session',
   )
 }

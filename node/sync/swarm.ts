@@ -1,5 +1,5 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
-// exchanges that keep the logs of all volumes equal: at a connection, on gossip, and now and then regardless.
+// exchanges that keep the logs of all volumes equal: on connection, on gossip, and periodically.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
@@ -206,7 +206,7 @@ export class Swarm {
     return this.#heard.clocksAhead
   }
 
-  /** Members, by the log here, that answered this node that it is none, and have not exchanged logs with it since. */
+  /** Members that refused this node as none, and have not exchanged logs with it since. */
   refusedBy({ id, membership }: Volume): readonly PeerId[] {
     return this.#refusals.by(id).filter((peer) => membership.member(peer) !== undefined)
   }

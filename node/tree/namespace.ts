@@ -1,6 +1,6 @@
-// The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at the origin, against
-// what this node sees now; an op once made is never refused elsewhere. All calls are synchronous but listings; durable
-// after volume.commit().
+// The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at
+// the origin, against what this node sees now; an op once made is never refused elsewhere. Calls
+// are synchronous but for listings, and durable after volume.commit().
 import { toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
@@ -100,7 +100,7 @@ export class Namespace {
     return target
   }
 
-  /** The version a reader sees now. throws 'EISDIR' for what is not a file, 'ESTALE' for what is gone. */
+  /** The version a reader sees now. throws 'EISDIR' for a folder, 'ESTALE' for what is gone. */
   fileVersion(target: ViewTarget): FileVersion {
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
     const inode = this.#inode(target.id)
@@ -112,7 +112,7 @@ export class Namespace {
     return { content: version.content, size: version.size, base: [version.dot], author }
   }
 
-  /** Entries of a directory in the order of their collision keys, from after `after`. cost: O(entries read). */
+  /** Entries of a directory by collision key, from after `after`. cost: O(entries read). */
   async *list(dir: NodeId, after?: ByteString): AsyncGenerator<ListedEntry> {
     this.#dir(dir)
     const { view, authorName } = this.volume
@@ -125,7 +125,7 @@ export class Namespace {
     }
   }
 
-  /** Names under which more than one thing shows, all over the volume, in key order, from after `after`. */
+  /** The names of the volume with more than one visible target, by key, from after `after`. */
   conflicts(after?: ByteString): AsyncGenerator<NameConflict> {
     return listConflicts(this.volume, after)
   }
@@ -137,7 +137,7 @@ export class Namespace {
   }
 
   /**
-   * End a conflict: of its sides that show only the one under this name is left, with the plain name.
+   * Ends a conflict: of its visible sides only the one of this name stays, under the plain name.
    * throws 'ENOENT' where there is no conflict, 'EISDIR' where a side is a directory.
    */
   keepConflict(dir: NodeId, name: Name): void {
@@ -199,7 +199,7 @@ export class Namespace {
     this.volume.submit({ kind: 'link', link: this.freshId(), inode: target.id, parent, name })
   }
 
-  /** Remove a name that is no folder. Of a conflict copy: that version. throws 'ENOENT', 'EISDIR'. */
+  /** Removes a name of no folder; of a conflict copy, that version. throws 'ENOENT', 'EISDIR'. */
   unlink(parent: NodeId, name: Name): InodeTarget {
     const target = this.#present(parent, name)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
@@ -217,8 +217,8 @@ export class Namespace {
   }
 
   /**
-   * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything.
-   * throws 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR', 'EXDEV' (a conflict copy).
+   * As rename(2); flags: NOREPLACE 1, EXCHANGE 2. returns what was replaced, if anything. throws
+   * 'ENOENT', 'EEXIST', 'EINVAL' (into itself), 'ENOTEMPTY', 'EISDIR', 'ENOTDIR', 'EXDEV' (a copy).
    */
   rename(
     from: NodeId,
@@ -251,7 +251,7 @@ export class Namespace {
       return undefined
     }
     if (replaced?.id === moved.id) {
-      // Two names of one inode: POSIX does nothing. One name in another case or normal form: take the new spelling.
+      // Two names of one inode: POSIX does nothing. One in another case or form: take the new name.
       const same =
         moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
       if (same) this.#submit(this.#moveOps(moved, to, toName))
@@ -269,7 +269,7 @@ export class Namespace {
     this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
   }
 
-  /** Give a file new content, replacing the versions in `base`. returns the dot: the next base. throws 'ESTALE'. */
+  /** Replaces the versions in `base`. returns the new dot, the next base. throws 'ESTALE'. */
   putVersion(inode: NodeId, version: NewVersion): Dot {
     this.#inode(inode)
     const { view, actors, identity } = this.volume

@@ -81,7 +81,7 @@ export function keepConflict(
 ): KeptConflict & { readonly next?: readonly string[] } {
   const conflict = sidesAt(namespace, path)
   const { dir, sides } = conflict
-  checkKeepable(described(namespace, conflict))
+  checkCanKeep(described(namespace, conflict))
   const name = nameFromText(path.at(-1) ?? '')
   const others = sides.filter((side) => side.name !== name)
   const removed = others.map((side) => pathOf(namespace, dir, side.name))
@@ -110,12 +110,13 @@ function sidesBeside(namespace: Namespace, path: readonly string[]): Sides | und
 }
 
 /** throws ShoalError 'EISDIR', with a move that ends the conflict instead. */
-function checkKeepable({ path, sides }: Conflict): void {
+function checkCanKeep({ path, sides }: Conflict): void {
   const last = sides.at(-1)
   if (last?.moveTo === undefined) return
   throw new ShoalError(
     'EISDIR',
-    `${path}: one version is a folder, which cannot be removed this way; to keep both, rename one, such as ${last.path} to ${last.moveTo} (shoal mv)`,
+    `${path}: one version is a folder, which cannot be removed this way; ` +
+      `to keep both, rename one, such as ${last.path} to ${last.moveTo} (shoal mv)`,
   )
 }
 

@@ -136,7 +136,8 @@ export class Files {
       if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
         throw new ShoalError(
           'malformed',
-          `${formatPath(path)}: ${contentSize(stored)} bytes were received, but ${attributes.sizeBytes} were announced; put it again`,
+          `${formatPath(path)}: ${contentSize(stored)} bytes were received, ` +
+            `but ${attributes.sizeBytes} were announced; put it again`,
         )
       }
       signal.throwIfAborted()

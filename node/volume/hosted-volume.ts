@@ -190,7 +190,9 @@ export class HostedVolume {
     const marks = volume.view
     const shared = { store, map, marks, client, network, clock, random, log }
     const onFalse = (stripe: StripeId): void => {
-      const message = `stripe ${stripe} does not contain the chunks that it lists: its author lied, or has a broken machine; it is not used here`
+      const message =
+        `stripe ${stripe} does not contain the chunks that it lists: its author lied, ` +
+        'or has a broken machine; it is not used here'
       security?.({ kind: 'stripe-false', volume: volume.id, message })
     }
     const verified = new VerifiedStripes({ ...shared, budget: looking, onFalse })
@@ -298,12 +300,14 @@ export class HostedVolume {
     if (membership.isAwaited()) {
       throw new ShoalError(
         'ESTALE',
-        "this node has joined, but has not received that log entry yet: the admin is unreachable, or the admin's clock is ahead; try again later",
+        'this node has joined, but has not received that log entry yet: ' +
+          "the admin is unreachable, or the admin's clock is ahead; try again later",
       )
     }
     throw new ShoalError(
       'EPERM',
-      `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may not write; ask an admin for a writer's ticket`,
+      `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may ` +
+        "not write; ask an admin for a writer's ticket",
     )
   }
 

@@ -230,6 +230,7 @@ function untrusted(name: string, location: TierLocation): ShoalError {
   const where = formatTierLocation(location) + (endpoint === undefined ? '' : ` at ${endpoint}`)
   return new ShoalError(
     'cold-untrusted',
-    `cold tier ${name} is at ${where} according to the volume; this node uses it only after you agree: "shoal cold trust ${name}"`,
+    `cold tier ${name} is at ${where} according to the volume; ` +
+      `this node uses it only after you agree: "shoal cold trust ${name}"`,
   )
 }

@@ -51,7 +51,8 @@ export async function checkWay(
     if ((mode & writable) === 0 || (mode & STICKY) !== 0) continue
     throw new ShoalError(
       'EPERM',
-      `other users could replace ${below}, because ${path} is writable by them. Fix it with "chmod go-w ${path}", or choose another --home.`,
+      `other users could replace ${below}, because ${path} is writable by them. ` +
+        `Fix it with "chmod go-w ${path}", or choose another --home.`,
     )
   }
 }
@@ -59,7 +60,8 @@ export async function checkWay(
 function notOurs(path: string, uid: number, self: number): ShoalError {
   return new ShoalError(
     'EPERM',
-    `${path} belongs to user ${uid}, and this node runs as user ${self}: run it as the owner of its home, or choose another --home.`,
+    `${path} belongs to user ${uid}, and this node runs as user ${self}: ` +
+      'run it as the owner of its home, or choose another --home.',
   )
 }
 

@@ -53,7 +53,8 @@ export function decodeTier(value: string, access: TierAccess = {}): TierLocation
     const why = cause instanceof ShoalError ? cause.message : 'it is not JSON'
     throw new ShoalError(
       'malformed',
-      `what the volume says of the tier cannot be used: ${why}; an admin can define it anew, by shoal cold rm and cold add`,
+      `what the volume says of the tier cannot be used: ${why}; ` +
+        'an admin can define it anew, by shoal cold rm and cold add',
       { cause },
     )
   }

@@ -104,14 +104,14 @@ export class ForkTree {
   strayed(covered: VersionVector, known: VersionVector): EntryHash[] {
     const isIn = (vector: VersionVector, { seq, hash }: Branch): boolean =>
       (vector.get(this.labelOf(hash)) ?? 0) >= seq
-    const strays = this.fork.branches.filter(
+    const strayed = this.fork.branches.filter(
       (branch) =>
         !isIn(known, branch) &&
         this.fork.branches.some(
           ({ parent, ...b }) => parent === branch.parent && isIn(covered, { parent, ...b }),
         ),
     )
-    return hashesOf(strays)
+    return hashesOf(strayed)
   }
 
   /**

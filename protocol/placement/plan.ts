@@ -206,9 +206,9 @@ class Layout {
     this.#allHolders = there.map(rankedOf)
     const once = eachOnce(there)
     this.#holders = once === there ? this.#allHolders : once.map(rankedOf)
-    const unheld = indices(this.#holders, (peers) => peers.length === 0)
-    this.heldCount = holders.length - unheld.length
-    this.missing = unheld.slice(0, Math.max(0, this.#floor - this.heldCount))
+    const notHeld = indices(this.#holders, (peers) => peers.length === 0)
+    this.heldCount = holders.length - notHeld.length
+    this.missing = notHeld.slice(0, Math.max(0, this.#floor - this.heldCount))
     this.#holding = new Set(holders.flat())
     const eligible = ranked.filter(
       ({ peer, weight, isFull }) => weight > 0 && (!isFull || this.#holding.has(peer)),

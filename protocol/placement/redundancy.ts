@@ -45,7 +45,8 @@ export function parseClass(text: string): RedundancyClass {
   }
   throw new ShoalError(
     'usage',
-    `"${text}" is no redundancy class; use auto, local, copiesN (copies3: three copies, N at most ${STRIPE_M_MAX + 1}) ` +
+    `"${text}" is no redundancy class; use auto, local, copiesN (copies3: three copies, ` +
+      `N at most ${STRIPE_M_MAX + 1}) ` +
       `or rsK+M (rs4+2: any 4 of 6 shards suffice, K at most ${STRIPE_K_MAX}, M at most ${STRIPE_M_MAX})`,
   )
 }

@@ -121,9 +121,9 @@ export class MoveLog {
       this.#positions.delete(id)
       return placeDir(edit, id, dir, start.parent, name)
     }
-    const respelt = { ...first, before: { parent: start.parent, name } }
-    this.#moves[at] = respelt
-    edit.store.put(MOVE_PREFIX + respelt.stamp, encodeMove(respelt))
+    const respelled = { ...first, before: { parent: start.parent, name } }
+    this.#moves[at] = respelled
+    edit.store.put(MOVE_PREFIX + respelled.stamp, encodeMove(respelled))
   }
 
   /** No move up to this stamp can come any more: drop what only one that is late would need. */

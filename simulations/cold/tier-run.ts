@@ -1,6 +1,7 @@
-// The part of a run that is about a cold tier: it is told of at the start, with a key to rebuild the volume by; in the end
-// it is fair weather, all that is due lies there, and then all machines are lost and the volume is made anew from the tier
-// and the key alone, on a machine that has nothing else.
+// The part of a run that is about a cold tier: it is told of at the start, with a key to rebuild
+// the volume by; in the end it is fair weather, all that is due lies there, and then all machines
+// are lost and the volume is made anew from the tier and the key alone, on a machine that has
+// nothing else.
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
 import { checkContents, checkTrees, statusOf } from '../checkers.ts'
@@ -13,13 +14,16 @@ import type { ColdSetting } from '../script.ts'
 import { agreeTo } from './trust.ts'
 import { ColdWatch } from './watch.ts'
 
-/** After fair weather came, until all lies where it should; longer where what is put cannot be read at once. */
+/**
+ * After fair weather came, until all lies where it should; longer where what is put cannot be read
+ * at once.
+ */
 const SETTLE_LIMIT_MS: number = 12 * HOUR_MS
 const ARCHIVE_LIMIT_MS: number = 72 * HOUR_MS
 const LOOK_MS: number = 10 * MINUTE_MS
 /** In which whoever's turn it is has put the namespace into the tier. */
 const BACKUP_MS: number = 3 * HOUR_MS
-const INVARIANT = 'a tier and a key make the volume anew'
+const INVARIANT = 'a tier and a key restore the volume'
 
 export class TierRun {
   readonly watch: ColdWatch
@@ -72,7 +76,7 @@ export class TierRun {
       const wrong = this.watch.unsettled({ isDue: true })
       if (wrong.length === 0) return
       if (scheduler.nowMs >= untilMs)
-        throw new CheckError('what is due lies in the tier in the end', wrong.join('\n'))
+        throw new CheckError('due stripes are in the tier in the end', wrong.join('\n'))
       await clock.sleep(LOOK_MS)
     }
   }

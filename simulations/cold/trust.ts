@@ -1,4 +1,4 @@
-// What the owners of machines do about a cold tier that their volume is told of.
+// The decisions of machine owners on a cold tier that their volume announces.
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { ClusterNode } from '../cluster.ts'
 import type { Tier } from '../../node/control/cold.ts'

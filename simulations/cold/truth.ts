@@ -1,5 +1,5 @@
-// Where the bytes of stripes truly are: which shards the disks of all machines hold, trash apart, and which packs in the
-// tier are whole, whatever any log says.
+// The true whereabouts of the bytes of stripes: which shards the disks of all machines hold, trash
+// apart, and which packs in the tier are whole, whatever any log says.
 import { toHex } from '../../protocol/bytes.ts'
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { chunkRange, packKey } from '../../protocol/cold/pack.ts'
@@ -10,7 +10,7 @@ import { SHARD_PREFIX, decodePointers, stripeOfKey } from '../../node/store/keys
 import type { KvWrite } from '../../node/store/kv.ts'
 import type { ColdStore, StoredObject } from '../object-tier.ts'
 
-/** Where the first block of a stripe begins in a pack. */
+/** The position of a stripe's first block in a pack. */
 export interface Place {
   readonly pack: PackId
   readonly offset: number
@@ -30,7 +30,7 @@ export class Truth {
   readonly #held = new Map<string, Map<StripeId, readonly number[]>>()
   /** Places of a stripe that were ever told of. */
   readonly #places = new Map<StripeId, Map<string, Place>>()
-  /** Of objects: whether a stripe lies there, by its place. */
+  /** Whether a stripe is whole in an object, by its place. */
   readonly #checked = new WeakMap<StoredObject, Map<string, boolean>>()
 
   constructor(store: ColdStore) {
@@ -54,7 +54,10 @@ export class Truth {
     return this.#headers.get(id)
   }
 
-  /** The store of a machine is written to, or is all there is of it. returns the shards that it held until then. */
+  /**
+   * The store of a machine is written to, or is all there is of it. returns the shards that it held
+   * until then.
+   */
   written(machine: string, batch: readonly KvWrite[], isAll: boolean): readonly LostShard[] {
     const held = this.#held.get(machine) ?? new Map<StripeId, readonly number[]>()
     this.#held.set(machine, held)
@@ -127,7 +130,7 @@ export class Truth {
   }
 }
 
-/** What names the entry in the value of its record. */
+/** The hash of the entry in the value of its record. */
 export function entryHashIn(value: Uint8Array): string {
   return toHex(value.subarray(0, HASH_BYTES))
 }

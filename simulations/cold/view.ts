@@ -1,6 +1,7 @@
-// What somebody who has taken some entries of the log knows of stripes: registers as node/shard-map/stripe-record.ts merges
-// them, for a node or for all entries there ever were. Order does not matter. Told by whoever watches what stores take in
-// (watch.ts), so it can be asked in the midst of a write.
+// The stripes as known to a node that has taken some entries of the log: registers as
+// node/shard-map/stripe-record.ts merges them, for a node or for all entries there ever were. Order
+// does not matter. It is fed by the watch on the writes of stores (watch.ts), so it can be asked in
+// the midst of a write.
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Keep } from '../../protocol/cold/keep.ts'
 import type { StripeId } from '../../protocol/ids.ts'

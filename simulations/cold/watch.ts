@@ -1,8 +1,10 @@
-// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as it happens:
-//   a word that the tier holds a stripe is said when every byte of it lies there; one that it does no more, when peers do
-//   while a word says so of a stripe in use, its object stays, whole
-//   shards are given up only of what truly lies in the tier, when all members have heard of that, and down to the floor
-//   no disk lets go of what can then be read neither from disks nor from the tier
+// Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as
+// it happens:
+//   a word that the tier holds a stripe is said when every byte of it lies there; one that it does
+//   no more, when peers do while a word says so of a stripe in use, its object stays, whole
+//   shards are given up only of what truly lies in the tier, when all members have heard of that,
+//   and down to the floor no disk lets go of what can then be read neither from disks nor from the
+//   tier
 import { chunkOfKey, CHUNK_PREFIX } from '../../node/store/keys.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
 import { toByteString } from '../../protocol/bytes.ts'
@@ -29,7 +31,7 @@ import { Truth, entryHashIn } from './truth.ts'
 import type { LostShard } from './truth.ts'
 import { StripeView } from './view.ts'
 
-/** What a node decided by a setting is in the log so much later at most. */
+/** The longest time from a node's decision by a setting to its entry in the log. */
 const DECIDED_WITHIN_MS: number = SECOND_MS
 
 type Said<Kind extends Op['kind']> = Extract<Op, { kind: Kind }>
@@ -56,7 +58,7 @@ export class ColdWatch {
   readonly #nodes = new Map<string, Watched>()
   /** By entry. */
   readonly #said = new Map<string, readonly StampedOp[]>()
-  /** Where stripes begin in a pack. */
+  /** The offsets of stripes in a pack. */
   readonly #packs = new Map<PackId, Map<StripeId, number>>()
   readonly #stripesOf = new Map<ChunkId, StripeId[]>()
   #volume: VolumeId | undefined
@@ -87,7 +89,7 @@ export class ColdWatch {
       if (kind === 'delete' && key.startsWith(CHUNK_PREFIX)) this.#checkCopy(node, chunkOfKey(key))
   }
 
-  /** What of all stripes in use is not as it should be once all is quiet; isDue: all are to lie in the tier. */
+  /** The faults of all stripes in use once all is quiet; isDue: all are to be in the tier. */
   unsettled({ isDue }: { readonly isDue: boolean }): readonly string[] {
     const wrong: string[] = []
     for (const id of this.#union.stripes()) {
@@ -163,11 +165,13 @@ export class ColdWatch {
       this.#truth.learnPlace(stripe, { pack, offset })
       if (this.#truth.isAt(stripe, { pack, offset })) continue
       const what = `${node} says that ${stripe} lies in pack ${pack}, and it does not`
-      this.#wrong('what a tier is said to hold is there', what)
+      this.#wrong('a tier holds what the map says', what)
     }
   }
 
-  /** Shards given up are those that their holders truly hold, and nobody is said to hold any more. */
+  /**
+   * Shards given up are those that their holders truly hold, and nobody is said to hold any more.
+   */
   #judgeShards(
     node: string,
     { view, formerKeep }: Watched,
@@ -213,14 +217,16 @@ export class ColdWatch {
       if (now !== undefined && this.#truth.isIn(now, stripe, offset)) continue
       const how = now === undefined ? 'removed' : 'overwritten with something else'
       const what = `pack ${pack} is ${how}, in which ${stripe} is said to lie`
-      this.#wrong('what a tier is said to hold is there', what)
+      this.#wrong('a tier holds what the map says', what)
     }
   }
 
   #checkLost(node: string, { stripe, index }: LostShard): void {
     if (!this.#union.isLive(stripe) || this.#truth.isOnDisks(stripe)) return
     if (this.#truth.isInTier(stripe)) return this.#sighted('stripe in the tier alone')
-    const what = `${node} lets go of shard ${index} of ${stripe}: ${this.#truth.shardCount(stripe)} are left, and no tier holds it`
+    const what =
+      `${node} lets go of shard ${index} of ${stripe}: ` +
+      `${this.#truth.shardCount(stripe)} are left, and no tier holds it`
     this.#wrong('nothing is dropped before its replacement is durable', what)
   }
 
@@ -229,7 +235,9 @@ export class ColdWatch {
     if (stripes.length === 0) return
     this.#sighted('copy of a chunk let go')
     if (stripes.some((id) => this.#truth.isOnDisks(id) || this.#truth.isInTier(id))) return
-    const what = `${node} lets go of chunk ${chunk} of ${stripes.join()}, of which too few shards are left, and no tier holds it`
+    const what =
+      `${node} lets go of chunk ${chunk} of ${stripes.join()}, ` +
+      'of which too few shards are left, and no tier holds it'
     this.#wrong('nothing is dropped before its replacement is durable', what)
   }
 

@@ -1,5 +1,5 @@
-// What attacks are: each goes at one row of the table in docs/security.md, or at none in particular, over the protocols that members speak, and says
-// how to see that it was believed.
+// The shape of attacks: each aims at one row of the table in docs/security.md, or at none in
+// particular, over the protocols that members speak, and says how to see that it succeeded.
 import type { Role } from '../../protocol/roles.ts'
 import type { TrustRule } from '../../protocol/trust.ts'
 import { CheckError } from '../check-error.ts'
@@ -8,7 +8,7 @@ import type { SeededRandom } from '../random.ts'
 import type { HonestUser } from './honest-user.ts'
 import type { Liar } from './liar.ts'
 
-/** Where an attack is made. */
+/** The setting of an attack. */
 export interface Stage {
   readonly cluster: Cluster
   /** Members that run as they should; the first has made the volume, and is its admin. */
@@ -20,7 +20,7 @@ export interface Stage {
   readonly liar: Liar
   /** One of the honest, whom this attack is for. */
   readonly victim: ClusterNode
-  /** Of the victim. */
+  /** The user of the victim. */
   readonly user: HonestUser
   readonly random: SeededRandom
   /** Let time pass. */
@@ -38,8 +38,10 @@ export interface Attack {
   readonly kind: 'lie' | 'bomb'
   /** In which a member can make it. */
   readonly roles: readonly Role[]
-  /** What is refused ends it with a ShoalError. returns what only this attack has to look at: roles, files and logs are
-   * looked at after each. */
+  /**
+   * Makes the attack; a refusal ends it with a ShoalError. returns the checks of this attack alone:
+   * roles, files and logs are checked after each.
+   */
   run(stage: Stage): Promise<Look | undefined>
 }
 

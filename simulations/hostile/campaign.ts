@@ -1,5 +1,5 @@
-// Many seeds of members that lie: a line for each, and the command that repeats each that fails. And the other way round:
-// each check that is left out must be missed.
+// Many seeds of members that lie: a line for each, and the command that repeats each that fails.
+// And the other way round: each check that is left out must be missed.
 import type { TrustRule } from '../../protocol/trust.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { Performer } from '../performer.ts'
@@ -71,7 +71,9 @@ export async function runWeaknesses(jobs: number): Promise<boolean> {
   return unseen === 0
 }
 
-/** The first of a few seeds that fails without a check, with what it breaks; undefined if none does. */
+/**
+ * The first of a few seeds that fails without a check, with what it breaks; undefined if none does.
+ */
 export async function firstHostileFailure(
   rule: TrustRule,
   jobs: number,
@@ -105,7 +107,8 @@ async function withPerformers(
 function describe({ character, role }: HostilePlan, result: HostileResult): string {
   const { attackCount, tamperedCount, fileCount, eventCount, traceHash } = result
   return (
-    `a ${character} (${role}), ${attackCount} attacks, ${tamperedCount} messages tampered with, ${fileCount} files kept, ` +
+    `a ${character} (${role}), ${attackCount} attacks, ` +
+    `${tamperedCount} messages tampered with, ${fileCount} files kept, ` +
     `${eventCount} events, trace ${traceHash.slice(0, 16)}`
   )
 }

@@ -1,4 +1,5 @@
-// A user of an honest node: writes, moves and removes files in a folder of its own, and knows what must be there.
+// A user of an honest node: writes, moves and removes files in a folder of its own, and knows what
+// must be there.
 import { ShoalError } from '../../protocol/errors.ts'
 import { STRIPE_COPIES_BELOW } from '../../protocol/limits.ts'
 import { CheckError } from '../check-error.ts'
@@ -6,7 +7,7 @@ import type { ClusterNode } from '../cluster.ts'
 import type { Contents } from '../content.ts'
 import type { SeededRandom } from '../random.ts'
 
-/** What is smaller is not cut. */
+/** Content up to this size is not cut. */
 const ONE_CHUNK_MAX = 12_000
 
 export class HonestUser {
@@ -25,7 +26,7 @@ export class HonestUser {
     this.#random = random
   }
 
-  /** What must be there. */
+  /** The paths that must exist, with the sizes of their contents. */
   get acknowledged(): ReadonlyMap<string, number> {
     return this.#sizes
   }
@@ -42,7 +43,7 @@ export class HonestUser {
     if (size !== undefined) this.#sizes.set(to, size)
   }
 
-  /** What it is about to write: in one chunk, or so much that it is split, not copied. */
+  /** The next content: in one chunk, or so large that it is split, not copied. */
   next(kind: 'chunk' | 'split'): { readonly size: number; readonly bytes: Uint8Array } {
     for (;;) {
       const size = this.#contents.freshStoredSize(this.#random)
@@ -78,9 +79,13 @@ export class HonestUser {
           error.code,
         )
       if (!mayBe)
-        throw new CheckError('operations fail as said', `${this.node.name}: ${String(error)}`, {
-          cause: error,
-        })
+        throw new CheckError(
+          'operations fail as documented',
+          `${this.node.name}: ${String(error)}`,
+          {
+            cause: error,
+          },
+        )
     }
   }
 }

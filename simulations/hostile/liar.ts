@@ -1,5 +1,6 @@
-// A member that lies: what it has joined with, its keys and its log, in the hands of whoever attacks. It says to others
-// whatever that wants, over whatever network it is given; test/hostile gives it a real one.
+// A member that lies: what it has joined with, its keys and its log, in the hands of whoever
+// attacks. It says to others whatever that wants, over whatever network it is given; test/hostile
+// gives it a real one.
 import { VolumeStripeMap } from '../../node/volume/volume-stripe-map.ts'
 import { summaryOf } from '../../node/log/log-summary.ts'
 import type { Volume } from '../../node/log/volume.ts'
@@ -29,7 +30,7 @@ export interface LiarParts {
   readonly random: Random
 }
 
-/** What an entry is made of; what is not said is as an honest member has it. */
+/** The fields of an entry; those left out are as an honest member has them. */
 export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>> {
   /** In place of a batch of ops. Sealed already if it is to be. */
   readonly body?: Uint8Array
@@ -43,12 +44,15 @@ export class Liar {
   /** Its key. */
   readonly identity: Identity
   readonly volumes: Volumes
-  /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
+  /**
+   * Its first volume, opened with all keys that it has. What it submits there stays there until it
+   * is sent.
+   */
   readonly volume: Volume
   readonly network: Network
-  /** What it knows of where things are, and the keys that it seals with. */
+  /** Its view of where shards are, and the keys that it seals with. */
   readonly map: VolumeStripeMap
-  /** What it asks of holders. */
+  /** Asks holders for shards. */
   readonly shards: ShardClient
 
   constructor({ identity, volumes, network, clock, random }: LiarParts) {
@@ -62,7 +66,7 @@ export class Liar {
     this.shards = new ShardClient({ network, clock }, { volume: this.volume.id })
   }
 
-  /** Of its incarnation. */
+  /** The nonce of its incarnation. */
   get nonce(): Uint8Array {
     return this.volume.view.get('worigin') ?? this.random.bytes(16)
   }
@@ -77,7 +81,10 @@ export class Liar {
     return this.network.open(peer, protocol, { signal: this.deadline() })
   }
 
-  /** A signed entry after what the member has written so far, with whatever is said of it put in place of the truth. */
+  /**
+   * A signed entry after what the member has written so far, with whatever is said of it put in
+   * place of the truth.
+   */
   entry(ops: readonly Op[], { body, sealed = false, ...fields }: EntryFields = {}): Entry {
     const { identity, volume } = this
     const { actors, membership } = volume
@@ -114,7 +121,10 @@ export class Liar {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
-  /** These messages in a log exchange, between the hello and the end. returns what the other answered. */
+  /**
+   * These messages in a log exchange, between the hello and the end. returns what the other
+   * answered.
+   */
   async exchange(peer: PeerId, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const channel = await this.channel(peer, LOG_PROTOCOL)
     const signal = this.deadline()

@@ -1,5 +1,5 @@
-// Somebody who is no member of the volume: a stranger, or who was a member, or is one of another volume alone. No node runs on
-// its machine; whoever attacks speaks over its network.
+// Somebody who is no member of the volume: a stranger, or who was a member, or is one of another
+// volume alone. No node runs on its machine; whoever attacks speaks over its network.
 import { SECOND_MS } from '../../protocol/units.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'

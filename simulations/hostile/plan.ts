@@ -1,4 +1,5 @@
-// From a seed to a liar: what it is to the others, how it tampers with what its node says, and which attacks it makes.
+// From a seed to a liar: what it is to the others, how it tampers with what its node says, and
+// which attacks it makes.
 import type { Role } from '../../protocol/roles.ts'
 import type { TrustRule } from '../../protocol/trust.ts'
 import { SeededRandom } from '../random.ts'

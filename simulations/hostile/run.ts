@@ -1,6 +1,7 @@
-// A household of honest members and one that lies: its node runs, and what it says is tampered with; then whoever attacks has
-// its keys and its log in hand, makes one attack after the other, and lets the node run again in between. After each attack
-// nobody may have become more than it was, and in the end the honest agree, read all that was acknowledged, and write on.
+// A household of honest members and one that lies: its node runs, and what it says is tampered
+// with; then whoever attacks has its keys and its log in hand, makes one attack after the other,
+// and lets the node run again in between. After each attack nobody may have become more than it
+// was, and in the end the honest agree, read all that was acknowledged, and write on.
 import { ShoalError } from '../../protocol/errors.ts'
 import { plantWeakness } from '../../protocol/trust.ts'
 import { GIB, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -28,11 +29,13 @@ const CHECKPOINTS = { entries: 48, everyMs: 5 * MINUTE_MS }
 const CONNECT_MS: number = MINUTE_MS
 /** In which an attack has what effect it has. */
 const EFFECT_MS: number = 20 * SECOND_MS
-/** The node of the liar runs, tampered with, for so long before the first attack, and between two. */
+/**
+ * The node of the liar runs, tampered with, for so long before the first attack, and between two.
+ */
 const TAMPERED_MS: number = 5 * MINUTE_MS
 const BETWEEN_MS: number = MINUTE_MS
 const LIMIT_MS: number = 24 * HOUR_MS
-/** What all attacks together may make an honest node store. */
+/** The most that all attacks together may make an honest node store. */
 const STORED_MAX: number = 1 * GIB
 
 export interface HostileResult {
@@ -82,7 +85,7 @@ class HostileRun {
   readonly #founder: ClusterNode
   readonly #machine: ClusterNode
   readonly #users: readonly HonestUser[]
-  /** Of the disk of a liar that puts it back later. */
+  /** The disk of a liar that restores it later. */
   #old: Images | undefined
 
   constructor(plan: HostilePlan, scheduler: Scheduler, tell: (line: string) => void) {
@@ -158,7 +161,7 @@ class HostileRun {
     }
   }
 
-  /** What honest users do. */
+  /** The actions of honest users. */
   async #live(): Promise<void> {
     await Promise.all(this.#users.map((user) => user.act()))
   }
@@ -239,7 +242,9 @@ class HostileRun {
       for (const member of this.#cluster.nodes) {
         const role = this.#roleOf(member)
         if (found.get(member.peer) === role) continue
-        const what = `after "${after}" ${node.name} takes ${member.name} for ${found.get(member.peer) ?? 'nobody'}, not ${role}`
+        const what =
+          `after "${after}" ${node.name} takes ${member.name} for ` +
+          `${found.get(member.peer) ?? 'nobody'}, not ${role}`
         throw new CheckError('nobody gains a right', what)
       }
       if (found.size === this.#cluster.nodes.length) continue
@@ -291,7 +296,7 @@ class HostileRun {
           .ask((api) => readAll(api, path))
           .catch((cause: unknown) => {
             throw new CheckError(
-              '9 acknowledged is durable',
+              '9 acknowledged writes are durable',
               `${node.name} cannot read ${path}: ${String(cause)}`,
               { cause },
             )
@@ -309,7 +314,7 @@ class HostileRun {
       for await (const [key, value] of machine.kv.readable().scan({ from: '', to: '\xff\xff' }))
         bytes += key.length + value.length
       if (bytes <= STORED_MAX) continue
-      throw new CheckError('what a liar may cost is bounded', `${name} stores ${bytes} bytes`)
+      throw new CheckError('the cost of a liar is bounded', `${name} stores ${bytes} bytes`)
     }
   }
 
@@ -319,7 +324,10 @@ class HostileRun {
   }
 }
 
-/** An attack that is refused has ended. Anything else that goes wrong with it is a fault of the attack. */
+/**
+ * An attack that is refused has ended. Anything else that goes wrong with it is a fault of the
+ * attack.
+ */
 async function refusedOr(attack: Promise<Look | undefined>): Promise<Look | undefined> {
   try {
     return await attack

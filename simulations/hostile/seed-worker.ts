@@ -1,5 +1,6 @@
-// A thread that performs hostile plans, one at a time, and answers with what became of each. As in ../seed-worker.ts
-// signatures are made cheap before any of the nodes' code is loaded; nobody signs in the name of another.
+// A thread that performs hostile plans, one at a time, and answers with what became of each. As in
+// ../seed-worker.ts signatures are made cheap before any of the nodes' code is loaded; nobody signs
+// in the name of another.
 import { parentPort } from 'node:worker_threads'
 import { replaceModule } from '../patches.ts'
 import type { Reply, Request } from '../performer.ts'
@@ -18,7 +19,8 @@ const fail = (error: unknown): void => {
   reply({ kind: 'failed', invariant: invariantOf(error), message, decided: [] })
 }
 
-// What nobody awaited fails the run too. It may go on in the background: this thread has had its time.
+// What nobody awaited fails the run too. It may go on in the background: this thread has had its
+// time.
 process.on('uncaughtException', (error) => {
   fail(error)
   process.exit(1)

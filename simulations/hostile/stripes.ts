@@ -1,4 +1,5 @@
-// Stripes in the hands of a liar: what it knows of them, those that it makes, and what honest holders show of them.
+// Stripes in the hands of a liar: what it knows of them, those that it makes, and what honest
+// holders show of them.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import { codeStripe } from '../../protocol/stripe/stripe.ts'
@@ -50,7 +51,10 @@ export async function tell(
   return entry
 }
 
-/** Have honest nodes keep a stripe. returns the op that says so. throws ShoalError if none of them takes it. */
+/**
+ * Have honest nodes keep a stripe. returns the op that says so. throws ShoalError if none of them
+ * takes it.
+ */
 export async function placed(
   { liar, honest, random }: Stage,
   { headerBytes, shards }: CodedStripe,

@@ -1,5 +1,5 @@
-// What a member that lies does to what its own node says: each message is withheld, said twice, said again later, said in
-// another order, changed, or put in place of another, by chance.
+// The tampering of a lying member with the messages of its own node: each is withheld, repeated at
+// once or later, reordered, changed, or replaced by another, by chance.
 import type { Tampering } from '../network.ts'
 import type { SeededRandom } from '../random.ts'
 

@@ -1,4 +1,4 @@
-// What a member that lies asks voters, and who they are.
+// The requests of a lying member to voters, and the voters.
 import type { PeerId } from '../../protocol/ids.ts'
 import { parseOffice } from '../../protocol/strong/office.ts'
 import type { Office } from '../../protocol/strong/office.ts'
@@ -34,7 +34,7 @@ export async function heardOffice({ founder, liar }: Stage): Promise<Office> {
   return parseOffice(text)
 }
 
-/** Who asks a voter over one channel, one request after the other. */
+/** Asks a voter over one channel, one request after the other. */
 export class Asker {
   readonly #volume: VolumeId
   readonly #channel: Channel

@@ -1,5 +1,5 @@
-// Many seeds of a swarm that stores, over as many threads as are asked for: a line for each, the command that repeats each
-// that fails, and what all of them together cost beside the least.
+// Many seeds of a swarm that stores, over as many threads as are asked for: a line for each, the
+// command that repeats each that fails, and what all of them together cost beside the least.
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { Performer } from '../performer.ts'
@@ -16,7 +16,7 @@ export interface StorageCampaign extends RequestOptions {
   readonly seeds: readonly string[]
   readonly jobs: number
   readonly mutation?: string | undefined
-  /** What npm run simulate needs beside the seed to repeat a run. */
+  /** The arguments of npm run simulate that repeat a run, besides the seed. */
   readonly repeat: string
 }
 
@@ -106,7 +106,7 @@ async function withPerformers(
 function describe(result: YearResult): string {
   const { stepCount, stripeCount, lostCount, repairedCount, eventCount, traceHash } = result
   return (
-    `${stepCount} steps, ${stripeCount} stripes, ${lostCount} lost excusably, ${repairedCount} shards repaired, ` +
+    `${stepCount} steps, ${stripeCount} stripes, ${lostCount} excusably lost, ${repairedCount} shards repaired, ` +
     `${costOf([result])}, ${eventCount} events, trace ${traceHash.slice(0, 16)}`
   )
 }
@@ -117,10 +117,13 @@ function describeAll(results: readonly YearResult[]): string {
   const repaired = sum(({ repairedCount }) => repairedCount)
   const needless = sum(({ needlessCount }) => needlessCount)
   const lost = sum(({ lostCount }) => lostCount)
-  return `all: ${lost} stripes lost excusably, ${repaired} shards repaired and ${needless} needlessly, ${costOf(results)}`
+  return (
+    `all: ${lost} excusable losses, ${repaired} shards repaired and ${needless} ` +
+    `needlessly, ${costOf(results)}`
+  )
 }
 
-/** What travelled beside what had to. */
+/** The traffic beside the least that was needed. */
 function costOf(results: readonly YearResult[]): string {
   const ratio = (
     of: (result: YearResult) => number,

@@ -1,5 +1,5 @@
-// What must be so once nothing has happened for a while: every promise is whole, lies where it should and can be read;
-// the map, all its replicas and the disks say the same.
+// The checks of a swarm in which nothing has happened for a while: every promise is whole, where it
+// should be, and can be read; the map, all its replicas and the disks agree.
 import { ChunkFetcher } from '../../node/stripes/chunk-fetcher.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -13,7 +13,10 @@ export function unsettled(swarm: Swarm): string | undefined {
   return missingShards(swarm) ?? differentReplicas(swarm) ?? wrongDisks(swarm) ?? leftovers(swarm)
 }
 
-/** No more in one zone than may be lost with it, and never two shards on one machine. throws CheckError. */
+/**
+ * No more in one zone than may be lost with it, and never two shards on one machine. throws
+ * CheckError.
+ */
 export function checkPlacement(swarm: Swarm): void {
   const { truth, class: cls } = swarm
   const perZoneMax = cls.kind === 'rs' ? cls.m : 1
@@ -79,7 +82,10 @@ function describeMap({ truth }: Swarm, { table }: Host): string {
     .join('\n')
 }
 
-/** Each machine has just what the map ascribes to it, and what may be all that is left of a stripe that is lost. */
+/**
+ * Each machine has just what the map ascribes to it, and what may be all that is left of a stripe
+ * that is lost.
+ */
 function wrongDisks(swarm: Swarm): string | undefined {
   const { truth } = swarm
   const [knowing] = swarm.members()

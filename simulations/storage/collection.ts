@@ -1,6 +1,6 @@
-// Garbage collection of a simulated node: the real collector, told which chunks live by the files of the map's log in
-// place of a survey, and what is stable by all logs in place of members' claims. The least member that runs collects; all
-// see what becomes of what is swept.
+// Garbage collection of a simulated node: the real collector, told which chunks live by the files
+// of the map's log in place of a survey, and what is stable by all logs in place of members'
+// claims. The least member that runs collects; all see what becomes of what is swept.
 import { Collector } from '../../node/gc/collect.ts'
 import { LiveChunks } from '../../node/gc/mark.ts'
 import { SweptStripes } from '../../node/gc/swept-stripes.ts'
@@ -60,7 +60,10 @@ export class Collection {
     map.onChange((event) => void this.#sweeps.changed(event))
   }
 
-  /** See to what was swept; if it is this node's turn, settle what was condemned, and condemn what no file needs. */
+  /**
+   * See to what was swept; if it is this node's turn, settle what was condemned, and condemn what
+   * no file needs.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { table, peer } = this.#host
     if (this.#sweeps.isDue()) await this.#sweeps.run(signal)

@@ -1,12 +1,16 @@
-// How many stripes are lost, measured: a Monte-Carlo of stripes whose peers are lost for good independently and at a
-// constant rate, so high that losses happen often enough to be counted. Repaired as the chain of markov.ts assumes, or as
-// nodes do it (protocol/placement/plan.ts): each shard a grace and the time to rebuild it after its peer was lost, and all
-// that is missing at once where no shard is left to spare.
+// How many stripes are lost, measured: a Monte-Carlo of stripes whose peers are lost for good
+// independently and at a constant rate, so high that losses happen often enough to be counted.
+// Repaired as the chain of markov.ts assumes, or as nodes do it (protocol/placement/plan.ts): each
+// shard a grace and the time to rebuild it after its peer was lost, and all that is missing at once
+// where no shard is left to spare.
 import { SeededRandom } from '../random.ts'
 import { HOURS_A_YEAR, annualLoss, yearsToLoss } from './markov.ts'
 import type { Code } from '../../protocol/placement/redundancy.ts'
 
-/** chain: one job rebuilds all, after a time that is exponential. grace: each shard in its time. urgent: as nodes do. */
+/**
+ * chain: one job rebuilds all, after a time that is exponential. grace: each shard in its time.
+ * urgent: as nodes do.
+ */
 export type Policy = 'chain' | 'grace' | 'urgent'
 
 export interface Trial {
@@ -24,7 +28,10 @@ export interface Measured {
   readonly stripeYears: number
 }
 
-/** Live through so many stripe-years, each stripe anew after it was lost. The same for the same seed. */
+/**
+ * Live through so many stripe-years, each stripe anew after it was lost. The same for the same
+ * seed.
+ */
 export function measureLoss(
   trial: Trial,
   policy: Policy,
@@ -105,7 +112,9 @@ const HOURS = [6, 24, 168]
 /** Drawn: so high that losses can be counted. */
 const DRAWN_RATES = [0.9, 0.99]
 const DRAWN_STRIPE_YEARS = 200_000
-/** A grace of a day and half an hour to rebuild; and five minutes of silence in place of the grace. */
+/**
+ * A grace of a day and half an hour to rebuild; and five minutes of silence in place of the grace.
+ */
 const DRAWN_HOURS = 24.5
 const DRAWN_URGENT_HOURS = 0.6
 

@@ -1,5 +1,5 @@
-// What happens to machines and wires, as a plan says. Who is struck is drawn among those that run then; a machine that is
-// off, slow or cut off comes back by itself.
+// The faults of machines and wires, as a plan says. The victim is drawn among the machines that run
+// then; one that is off, slow or cut off comes back by itself.
 import { assertNever } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Host } from './host.ts'

@@ -1,5 +1,5 @@
-// One machine of a simulated swarm that stores. What outlives the runs of its node: the disk, the ordered store, and what
-// it knows of the shard map.
+// One machine of a simulated swarm that stores. What outlives the runs of its node: the disk, the
+// ordered store, and what it knows of the shard map.
 import { segmentPath } from '../../node/store/segment-files.ts'
 import { SHARD_PREFIX, decodePointers, shardKey } from '../../node/store/keys.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -64,7 +64,9 @@ export class Host {
     this.machine.disk.slowness = factor
   }
 
-  /** Boot it, after its end on what that left on disk. Does not resolve if it is killed meanwhile. */
+  /**
+   * Boot it, after its end on what that left on disk. Does not resolve if it is killed meanwhile.
+   */
   async start(): Promise<void> {
     const death = this.#death
     this.#death = undefined
@@ -100,7 +102,10 @@ export class Host {
     this.#swarm.truth.died(this.peer)
   }
 
-  /** From now on it keeps nothing whole. Its node neither looks after its own disk nor after anything else. */
+  /**
+   * From now on it keeps nothing whole. Its node neither looks after its own disk nor after
+   * anything else.
+   */
   beginToLie(how: Lie): void {
     this.lie = how
     this.node?.neglect()

@@ -1,9 +1,11 @@
-// What the entries of the shard map say was done, beside what had to be: the least traffic of each repair, and how many
-// shards moved beside those that had to move for who came and went.
+// The work that the entries of the shard map record, beside the least that was needed: the traffic
+// of each repair, and how many shards moved beside those that had to move for members that came or
+// went.
 //
-// The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards less those it has, and
-// gives away what it rebuilt less what it keeps. (Codes that are not Reed-Solomon over whole shards need less: Dimakis et
-// al., "Network Coding for Distributed Storage Systems", 2010.)
+// The least for a code of k data shards, with one machine to rebuild a stripe: it fetches k shards
+// less those it has, and gives away the rebuilt ones less those it keeps. (Codes that are not
+// Reed-Solomon over whole shards need less: Dimakis et al., "Network Coding for Distributed Storage
+// Systems", 2010.)
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { CheckError } from '../check-error.ts'
@@ -14,7 +16,10 @@ import type { Host } from './host.ts'
 import type { MapEntry } from './map-log.ts'
 import type { Swarm } from './swarm.ts'
 
-/** What upkeep may cost, beside the least; and how much a count may be above it by chance, in standard deviations. */
+/**
+ * The cost that upkeep may have, as a multiple of the least; and by how many standard deviations
+ * chance may raise a count.
+ */
 const COST_MAX = 1.3
 const DEVIATIONS_MAX = 4
 /** Nodes that see the swarm otherwise may repair one thing twice. */
@@ -25,11 +30,17 @@ export class Ledger {
   readonly #swarm: Swarm
   /** Shards that have to travel for the repairs that were needed. */
   leastRepairShards = 0
-  /** Shards that were rebuilt for want of a holder, and those of which a machine that was there had one. */
+  /**
+   * Shards that were rebuilt for want of a holder, and those of which a machine that was there had
+   * one.
+   */
   repairedCount = 0
   needlessCount = 0
   movedCount = 0
-  /** Shards that a newcomer is to get, that who leaves has to give away, and that were written where they don't belong. */
+  /**
+   * Shards that a newcomer is to get, that who leaves has to give away, and that were written where
+   * they don't belong.
+   */
   movesDue = 0
 
   constructor(swarm: Swarm) {
@@ -82,7 +93,7 @@ export class Ledger {
     const repairs = atMost(this.leastRepairShards)
     if (this.repairShards > repairs)
       throw new CheckError(
-        'no more travels for repairs than 1.3 times the least',
+        'repair traffic is at most 1.3 times the least',
         `${this.repairShards} shards in place of ${this.leastRepairShards}`,
       )
     if (this.needlessCount > NEEDLESS_MAX + NEEDLESS_SHARE_MAX * this.repairedCount)
@@ -93,12 +104,14 @@ export class Ledger {
     const moves = atMost(this.movesDue)
     if (this.movedCount > moves)
       throw new CheckError(
-        'no more moves than 1.3 times what has to',
+        'shards moved are at most 1.3 times the least',
         `${this.movedCount} shards in place of ${this.movesDue.toFixed(1)}`,
       )
   }
 
-  /** Shards that went elsewhere than they belong, since who is to hold them could not be reached. */
+  /**
+   * Shards that went elsewhere than they belong, since who is to hold them could not be reached.
+   */
   #misplaced(stripe: StripeId, holders: Holders): number {
     const { everything, hosts, class: cls } = this.#swarm
     const [count, m] = cls.kind === 'rs' ? [cls.k + cls.m, cls.m] : [1, 0]
@@ -111,13 +124,13 @@ export class Ledger {
   /** No file of any log, whoever knows it yet, needs what is given up. */
   #checkDead(stripe: StripeId): void {
     if (!this.#swarm.everything.isNeeded(stripe)) return
-    throw new CheckError('18 no chunk that lives is swept', `${stripe} is swept and needed`)
+    throw new CheckError('18 no live chunk is swept', `${stripe} is swept and needed`)
   }
 
   #checkGiven(stripe: StripeId, { index, peer }: Holding): void {
     if (this.#swarm.truth.wasGiven(peer, stripe, index)) return
     throw new CheckError(
-      'the map ascribes only what is durable',
+      'the map lists only durable shards',
       `${peer} is said to hold shard ${index} of ${stripe}`,
     )
   }
@@ -139,7 +152,10 @@ export class Ledger {
     this.leastRepairShards += k - Math.min(own, k) + needed.length - kept
   }
 
-  /** No repair was due: somebody had it whole who was there for this host, or not away for long where one can be spared. */
+  /**
+   * No repair was due: somebody had it whole who was there for this host, or not away for long
+   * where one can be spared.
+   */
   #isNeedless(
     host: Host,
     stripe: StripeId,

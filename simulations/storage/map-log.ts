@@ -1,6 +1,6 @@
-// The shard map's log of one simulated volume, without the rest of a namespace: entries that each replica takes over from
-// others in an order in which every entry comes after all that its author knew. Which replica gets which entry when is the
-// swarm's business.
+// The shard map's log of one simulated volume, without the rest of a namespace: entries that each
+// replica takes over from others in an order in which every entry comes after all that its author
+// knew. Which replica gets which entry when is the swarm's business.
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { HeldShard, Holding, ShardChange } from '../../protocol/op/op.ts'
 
@@ -41,7 +41,10 @@ export interface MapEntry {
   readonly author: PeerId
   /** From 0, without gaps. */
   readonly seq: number
-  /** Greater than that of every entry its author knew; no two are equal. Milliseconds of the run times STAMPS_PER_MS. */
+  /**
+   * Greater than that of every entry its author knew; no two are equal. Milliseconds of the run
+   * times STAMPS_PER_MS.
+   */
   readonly stamp: number
   readonly op: MapOp
 }
@@ -49,7 +52,10 @@ export interface MapEntry {
 /** Authors that a stamp can tell apart; and what a hybrid logical clock counts in a millisecond. */
 export const STAMPS_PER_MS = 65_536
 
-/** What one replica knows, in the order in which it learned it. It survives restarts of its machine. */
+/**
+ * The entries known to one replica, in the order in which it learned them. It survives restarts of
+ * its machine.
+ */
 export class MapLog {
   readonly #entries: MapEntry[] = []
   readonly #counts = new Map<PeerId, number>()
@@ -76,7 +82,9 @@ export class MapLog {
     return this.#counts.get(author) ?? 0
   }
 
-  /** Above every stamp that is known, at this time; below that of an entry of any author made now. */
+  /**
+   * Above every stamp that is known, at this time; below that of an entry of any author made now.
+   */
   stampAt(nowMs: number): number {
     const ms = Math.max(Math.floor(nowMs), Math.floor(this.#clock / STAMPS_PER_MS) + 1)
     return ms * STAMPS_PER_MS
@@ -90,7 +98,10 @@ export class MapLog {
     return entry
   }
 
-  /** Take over what another knows and this one does not, in its order. cost: O(what it learned since the last time). */
+  /**
+   * Take over what another knows and this one does not, in its order. cost: O(what it learned since
+   * the last time).
+   */
   pull(source: MapLog): readonly MapEntry[] {
     const news: MapEntry[] = []
     for (let at = this.#seen.get(source) ?? 0; at < source.#entries.length; at++) {

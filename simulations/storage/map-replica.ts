@@ -1,5 +1,5 @@
-// The StripeMap of one run of a simulated node: a table that outlives the run, and whoever listens in this one. What the
-// node says is durable after a moment, and then on its way to others.
+// The StripeMap of one run of a simulated node: a table that outlives the run, and whoever listens
+// in this one. What the node says is durable after a moment, and then on its way to others.
 import { ShoalError } from '../../protocol/errors.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'

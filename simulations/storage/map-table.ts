@@ -1,7 +1,8 @@
-// What a replica of the shard map says, from the entries it knows, in whatever causal order they came: as
-// node/shard-map/stripe-table.ts says it, but in memory (test/simulations/storage-map.test.ts compares the two).
-// Of each (stripe, shard, peer) the newest word of the peer counts, by its own clock. A stripe is condemned if that is newer
-// than its last record, and swept if a sweep goes on from that.
+// The shard map of a replica, from the entries it knows, in whatever causal order they came: as
+// node/shard-map/stripe-table.ts has it, but in memory (test/simulations/storage-map.test.ts
+// compares the two). Of each (stripe, shard, peer) the newest word of the peer counts, by its own
+// clock. A stripe is condemned if that is newer than its last record, and swept if a sweep follows
+// that.
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { decodeStripeHeader } from '../../protocol/stripe/stripe.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
@@ -56,7 +57,7 @@ export class MapTable {
   readonly #groups = new Map<GroupId, Group>()
   #all: readonly StripeGroup[] | undefined
   readonly #chunks = new Map<ChunkId, Set<StripeId>>()
-  /** What was said of stripes before they were known. */
+  /** Entries on stripes that are not known yet. */
   readonly #early = new Map<StripeId, MapEntry[]>()
   readonly #members = new Map<PeerId, MapMember>()
   #sorted: readonly MapMember[] = []
@@ -64,7 +65,7 @@ export class MapTable {
   readonly #files = new Map<string, StripeId>()
   readonly #deleted = new Set<string>()
 
-  /** What it changed. */
+  /** Applies an entry. returns the changes. */
   apply(entry: MapEntry): MapEvent[] {
     const { op } = entry
     switch (op.kind) {

@@ -1,7 +1,8 @@
-// How likely a stripe is to be lost within a year, computed: a continuous-time Markov chain over the number of its shards
-// that are missing (Angus, "On computing MTBF for a k-out-of-n:G repairable system", 1988). Peers are lost for
-// good independently and at a constant rate; one job rebuilds all that is missing, after a time that is exponential; the
-// stripe is lost with the m+1st shard. docs/durability.md says how far that is from the truth.
+// How likely a stripe is to be lost within a year, computed: a continuous-time Markov chain over
+// the number of its shards that are missing (Angus, "On computing MTBF for a k-out-of-n:G
+// repairable system", 1988). Peers are lost for good independently and at a constant rate; one job
+// rebuilds all that is missing, after a time that is exponential; the stripe is lost with the m+1st
+// shard. docs/durability.md says how far that is from the truth.
 import type { Code } from '../../protocol/placement/redundancy.ts'
 
 export interface ChainOptions {
@@ -21,8 +22,9 @@ export function yearsToLoss(code: Code, options: ChainOptions): number {
   const lossRate = -Math.log1p(-annualFailureRate)
   const repairRate = HOURS_A_YEAR / repairHours
   const n = code.k + code.m
-  // From the state with `missing` shards missing: chance that the stripe is lost before all is whole again, and mean
-  // years until either. Products of ratios only: nothing small is the difference of two large numbers.
+  // From the state with `missing` shards missing: chance that the stripe is lost before all is
+  // whole again, and mean years until either. Products of ratios only: nothing small is the
+  // difference of two large numbers.
   let chance = 1
   let years = 0
   for (let missing = code.m; missing >= 1; missing--) {

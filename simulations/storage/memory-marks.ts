@@ -1,4 +1,4 @@
-// Where a simulated node notes what it has not finished: in memory, since its map is not logged either.
+// The unfinished work of a simulated node: in memory, since its map is not logged either.
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Marks } from '../../node/stripes/placement-queue.ts'
 

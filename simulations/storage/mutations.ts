@@ -1,4 +1,5 @@
-// Bugs in what keeps data redundant, put in on purpose to show that the simulation finds them (see ../mutations.ts).
+// Bugs in what keeps data redundant, put in on purpose to show that the simulation finds them (see
+// ../mutations.ts).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Mutation } from '../mutations.ts'
 import type { Patch } from '../patches.ts'
@@ -6,7 +7,10 @@ import type { Patch } from '../patches.ts'
 const RENDEZVOUS = 'protocol/placement/rendezvous.ts'
 const CLUSTER_VIEW = 'node/repair/cluster-view.ts'
 
-/** No bugs: the nodes of one process share hashes, and the orders of those that know the same members. */
+/**
+ * No bugs: the nodes of one process share hashes, and the orders of those that know the same
+ * members.
+ */
 export const SHARED: readonly Patch[] = [
   {
     file: RENDEZVOUS,
@@ -30,8 +34,8 @@ export const SHARED: readonly Patch[] = [
   },
   {
     file: CLUSTER_VIEW,
-    find: 'function newCensus(',
-    replace: 'const allOrders = new Map()\nfunction newCensus(',
+    find: 'function newClusterView(',
+    replace: 'const allOrders = new Map()\nfunction newClusterView(',
   },
 ]
 

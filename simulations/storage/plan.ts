@@ -1,5 +1,5 @@
-// From a seed and a scenario to what happens when. A plan depends on nothing but these two. Who is struck is a draw,
-// since who is there then depends on what came before.
+// From a seed and a scenario to what happens when. A plan depends on nothing but these two. Who is
+// struck is a draw, since who is there then depends on what came before.
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import { SeededRandom } from '../random.ts'
 import type { StorageScenario } from './scenario.ts'
@@ -36,7 +36,7 @@ export interface StoragePlan {
 
 /** Chance that a seed leaves a kind of thing out. */
 const OFF_RATE = 0.25
-/** What users do, in every seed. */
+/** The actions of users, in every seed. */
 const USES: ReadonlySet<string> = new Set(['write', 'delete', 'reference'])
 const DRAWS = 2 ** 31
 
@@ -83,7 +83,10 @@ class Plan {
     return this.#steps.toSorted((a, b) => a.atMs - b.atMs)
   }
 
-  /** `aYear` times a year on the average, at any time (Poisson), by this seed more or less often, or never. */
+  /**
+   * `aYear` times a year on the average, at any time (Poisson), by this seed more or less often, or
+   * never.
+   */
   #often(kind: string, aYear: number, action: (random: SeededRandom) => Action): void {
     const random = new SeededRandom(this.#seed, `storage plan ${kind}`)
     const isOff = !USES.has(kind) && random.chance(OFF_RATE)

@@ -1,10 +1,14 @@
-// How long the swarm may take to make a lost shard anew, from what it lost how. A loss that is older and still not made
-// good counts against the code; these bounds are what docs/durability.md states.
+// How long the swarm may take to make a lost shard anew, from what it lost how. A loss that is
+// older and still not made good counts against the code; these bounds are what docs/durability.md
+// states.
 import { DAY_MS } from '../../protocol/units.ts'
 import type { Swarm } from './swarm.ts'
 import type { Cause } from './truth.ts'
 
-/** After the grace: until everybody has noticed, the map has come round, and who repairs has been at work. */
+/**
+ * After the grace: until everybody has noticed, the map has come round, and who repairs has been at
+ * work.
+ */
 const REPAIR_MS: number = 1.5 * DAY_MS
 /** Machines that vanish together are waited for, but for stripes that have no shard to spare. */
 const BRAKE_GRACES = 2
@@ -27,7 +31,7 @@ export class RepairTimes {
     this.#departures.push(this.#swarm.scheduler.nowMs)
   }
 
-  /** Of a shard lost at `atMs`. */
+  /** The time to repair a shard lost at `atMs`. */
   repairMs(cause: Cause, atMs: number): number {
     switch (cause) {
       case 'failure':

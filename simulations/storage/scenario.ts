@@ -1,11 +1,14 @@
-// What a simulated year of many machines is like: how many there are, what they store, how often each thing happens to
-// them. Each seed draws its own rates around these, with some faults off altogether (swarm testing, see ../scenario.ts).
+// The parameters of a simulated year of many machines: how many there are, what they store, how
+// often each event happens to them. Each seed draws its own rates around these, with some faults
+// off altogether (swarm testing, see ../scenario.ts).
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Code } from '../../protocol/placement/redundancy.ts'
 
 /** Things that happen to one machine: how often, in a year, on the average. */
 export interface MachineRates {
-  /** Its disk fails for good. Another machine with an empty disk takes its place after some days. */
+  /**
+   * Its disk fails for good. Another machine with an empty disk takes its place after some days.
+   */
   readonly failure: number
   /** It restarts, within minutes. */
   readonly reboot: number
@@ -25,7 +28,10 @@ export interface SwarmRates {
   readonly cut: number
   /** All machines of a zone are lost for good. At most once. */
   readonly zoneLoss: number
-  /** A machine begins to lie: it keeps what it is given damaged, or not at all, and says nothing of it. */
+  /**
+   * A machine begins to lie: it keeps what it is given damaged, or not at all, and says nothing of
+   * it.
+   */
   readonly liar: number
   /** Machines that join beyond those that replace others, and machines that are retired. */
   readonly join: number
@@ -52,7 +58,7 @@ export interface StorageScenario {
 
 const YEAR: StorageScenario = {
   name: 'storage',
-  about: 'a year of fifty machines that fail, restart, rot, lie, come and go: what they store',
+  about: 'fifty machines that fail, restart, rot, lie, come and go',
   nodeCount: 50,
   zoneCount: 8,
   days: 365,
@@ -70,14 +76,14 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-calm',
-    about: 'machines fail and are replaced, one at a time: what repair costs',
+    about: 'machines fail and are replaced, one at a time: the cost of repair',
     machine: { ...YEAR.machine, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 0, retire: 0 },
   },
   {
     ...YEAR,
     name: 'storage-growth',
-    about: 'machines join and are retired: what moves',
+    about: 'machines join and are retired: the cost of rebalancing',
     days: 120,
     machine: { ...YEAR.machine, failure: 0, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 24, retire: 12 },
@@ -85,7 +91,7 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-losses',
-    about: 'disks fail twenty times as often: how many stripes are lost (docs/durability.md)',
+    about: 'disks fail twenty times as often: the rate of loss (docs/durability.md)',
     days: 180,
     stripeCount: 150,
     writes: 0,
@@ -97,7 +103,7 @@ const SCENARIOS: readonly StorageScenario[] = [
   {
     ...YEAR,
     name: 'storage-garbage',
-    about: 'files are deleted and written again with what was there, also where nobody hears of it',
+    about: 'files are deleted and rewritten with the same content, also while partitioned',
     days: 60,
     writes: 600,
     deletes: 2500,
@@ -107,7 +113,10 @@ const SCENARIOS: readonly StorageScenario[] = [
   },
 ]
 
-/** Undefined if it is the name of another kind of scenario. throws ShoalError 'usage' for an unknown storage scenario. */
+/**
+ * Undefined if it is the name of another kind of scenario. throws ShoalError 'usage' for an unknown
+ * storage scenario.
+ */
 export function storageScenarioNamed(name: string): StorageScenario | undefined {
   const found = SCENARIOS.find((scenario) => scenario.name === name)
   if (found !== undefined || !name.startsWith('storage')) return found
@@ -119,5 +128,5 @@ export function storageScenarioNamed(name: string): StorageScenario | undefined 
 
 /** A line each. */
 export function listStorageScenarios(): string {
-  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n')
+  return SCENARIOS.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join('\n')
 }

@@ -1,6 +1,6 @@
-// A thread that performs years of swarms that store, one at a time, and answers with what became of each. Modules are
-// patched before any of the nodes' code is loaded: what fifty nodes would compute alike is computed once, and where asked
-// for, a mutation puts a bug in.
+// A thread that performs years of swarms that store, one at a time, and answers with what became of
+// each. Modules are patched before any of the nodes' code is loaded: what fifty nodes would compute
+// alike is computed once, and where asked for, a mutation puts a bug in.
 import { parentPort, workerData } from 'node:worker_threads'
 import { patchSource } from '../patches.ts'
 import { SHARED, storageMutationNamed } from './mutations.ts'
@@ -22,7 +22,8 @@ const fail = (error: unknown): void => {
   reply({ kind: 'failed', invariant: invariantOf(error), message, decided: [] })
 }
 
-// What nobody awaited fails the run too. It may go on in the background: this thread has had its time.
+// What nobody awaited fails the run too. It may go on in the background: this thread has had its
+// time.
 process.on('uncaughtException', (error) => {
   fail(error)
   process.exit(1)

@@ -1,5 +1,5 @@
-// One run of a node that stores, without a namespace: the real store, shard server, detector, upkeep, scrub and audit, over
-// a simulated machine and a replica of the simulated shard map.
+// One run of a node that stores, without a namespace: the real store, shard server, detector,
+// upkeep, scrub and audit, over a simulated machine and a replica of the simulated shard map.
 import { ShardServer } from '../../node/peers/shard-protocol-server.ts'
 import { Detector } from '../../node/peers/detector.ts'
 import { Store } from '../../node/store/store.ts'
@@ -114,7 +114,7 @@ export class StorageNode {
     this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)
   }
 
-  /** What it does now and then. */
+  /** The periodic jobs of a node. */
   #jobsOf(
     parts: AuditParts & { store: Store; map: MapReplica; client: MeteredClient },
     scrub: Scrub,
@@ -187,7 +187,8 @@ export class StorageNode {
   }
 
   /**
-   * Beacons are hours apart here, so who is not connected is late at once: with real beacons it is within half a minute.
+   * Beacons are hours apart here, so who is not connected is late at once: with real beacons it is
+   * within half a minute.
    */
   #promptDetector(): Pick<Detector, 'liveness' | 'silentMs' | 'onChange'> {
     const { detector } = this

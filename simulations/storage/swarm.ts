@@ -1,6 +1,7 @@
-// All machines of a simulated volume, the network between them, and how what one says of the shard map comes to the
-// others: each pulls from whoever has news after a while of its own, and now and then from anyone, so entries arrive late
-// and in many orders, and never before what their author knew.
+// All machines of a simulated volume, the network between them, and how what one says of the shard
+// map comes to the others: each pulls from whoever has news after a while of its own, and now and
+// then from anyone, so entries arrive late and in many orders, and never before what their author
+// knew.
 import { CheckError } from '../check-error.ts'
 import { FAIR_NETWORK, SimulatedNetwork } from '../network.ts'
 import { SeededRandom } from '../random.ts'
@@ -17,10 +18,10 @@ import type { Traffic } from './traffic.ts'
 import type { RepairLoopOptions } from '../../node/repair/repair-loop.ts'
 import type { StorageScenario } from './scenario.ts'
 
-/** What a shard stands for, and what it is here. */
+/** The size that a shard stands for, and its simulated size. */
 const SHARD_BYTES: number = 4 * MIB
 export const SIMULATED_SHARD_BYTES: number = 11 * KIB
-/** Of a channel, to scale: 100 Mbit/s. */
+/** The rate of a channel, to scale: 100 Mbit/s. */
 const BYTES_PER_MS: number = (12_500 * SIMULATED_SHARD_BYTES) / SHARD_BYTES
 /** Spread of the time until others hear of an entry. */
 const NEWS_SPREAD = 1
@@ -58,7 +59,7 @@ export class Swarm {
   readonly network: SimulatedNetwork
   readonly truth: Truth
   readonly random: SeededRandom
-  /** What the map says once everybody has heard all that was said so far. */
+  /** The map with all entries that were made so far. */
   readonly everything: MapTable = new MapTable()
   readonly traffic: Traffic = { fetched: 0, given: 0, proofs: 0 }
   readonly volume: VolumeId = '5a'.repeat(32) as VolumeId
@@ -77,7 +78,7 @@ export class Swarm {
   readonly #hostOf = new Map<PeerId, Host>()
   /** Median time until others hear of an entry. */
   readonly #newsMs: number
-  /** Who is about to pull from whom. */
+  /** Pulls that are about to begin, by both peers. */
   readonly #pulls = new Set<string>()
 
   constructor(components: SwarmComponents, { scenario, onEntry }: SwarmOptions) {
@@ -146,7 +147,10 @@ export class Swarm {
     this.background(host.start())
   }
 
-  /** A machine becomes a member that may hold shards; if it is one, it takes part anew. returns false if it is off. */
+  /**
+   * A machine becomes a member that may hold shards; if it is one, it takes part anew. returns
+   * false if it is off.
+   */
   admit(host: Host): boolean {
     const { peer, zone, node } = host
     if (node === undefined) return false
@@ -175,7 +179,10 @@ export class Swarm {
     this.#submit({ kind: 'remove', peer })
   }
 
-  /** Every member has all entries up to this stamp, and this host all that a member said before it had them. */
+  /**
+   * Every member has all entries up to this stamp, and this host all that a member said before it
+   * had them.
+   */
   stableStamp({ log }: Host): number {
     const members = this.hosts.filter(({ peer }) => this.everything.member(peer) !== undefined)
     const isHeardOut = members.every(({ peer, log: own }) => log.countOf(peer) >= own.countOf(peer))
@@ -194,7 +201,7 @@ export class Swarm {
     return stable
   }
 
-  /** What nobody waits for; its failure is a breach. */
+  /** Runs work that nobody waits for; its failure is a breach. */
   background(work: Promise<unknown>): void {
     work.catch((error: unknown) => this.#c.onBreach(error))
   }
@@ -203,13 +210,13 @@ export class Swarm {
     this.#c.onBreach(error)
   }
 
-  /** What is done to machines. */
+  /** Reports an action on machines. */
   say(line: string): void {
     this.scheduler.note(line)
     this.#c.tell(`day ${(this.scheduler.nowMs / DAY_MS).toFixed(2)}: ${line}`)
   }
 
-  /** What a node logs. */
+  /** Reports a log line of a node. */
   note(host: Host, message: string, fields: Record<string, unknown>): void {
     this.say(`${host.name}: ${message} ${JSON.stringify(fields)}`)
   }

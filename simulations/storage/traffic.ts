@@ -1,11 +1,11 @@
-// What crosses the network for upkeep: shards fetched whole, shards given to others, and leaves that prove what is held.
-// A shard counts as one, whatever its length.
+// The traffic of upkeep: shards fetched whole, shards given to others, and leaves that prove
+// possession. A shard counts as one, whatever its length.
 import { hasCode } from '../../protocol/errors.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
 import type { ShardRange } from '../../node/peers/shards.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 
-/** Of all nodes together. */
+/** The traffic of all nodes together. */
 export interface Traffic {
   fetched: number
   given: number

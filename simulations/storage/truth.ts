@@ -1,9 +1,10 @@
-// What is truly on the disks, told by every write to the machines' indexes and by what the run does to the machines:
-// which shard is whole where, when each was lost and why. From this alone it is said whether a loss is the fault of the
-// code. A shard of a stripe counts as lost while no machine that is not dead for good has it whole.
+// The true state of the disks, from every write to the machines' indexes and from what the run does
+// to the machines: which shard is whole where, when each was lost and why. It alone decides whether
+// a loss is the fault of the code. A shard of a stripe counts as lost while no machine that is not
+// dead for good has it whole.
 //
-// A stripe that can no longer be read is excused only if more than m of its shards were lost, each of them so recently
-// that it could not have been repaired yet (repairMs of its cause).
+// A stripe that can no longer be read is excused only if more than m of its shards were lost, each
+// of them so recently that it could not have been repaired yet (repairMs of its cause).
 import {
   decodePointers,
   prefixRange,
@@ -18,7 +19,10 @@ import type { Code } from '../../protocol/placement/redundancy.ts'
 import type { KvWrite } from '../../node/store/kv.ts'
 import type { SimulatedKv } from '../kv.ts'
 
-/** failure: its machine is gone. rot: a bit flipped. lie: its machine lied. never: it was not placed. */
+/**
+ * failure: its machine is gone. rot: a bit flipped. lie: its machine lied. never: it was not
+ * placed.
+ */
 export type Cause = 'failure' | 'rot' | 'lie' | 'never' | 'dropped'
 
 export interface TruthOptions {
@@ -31,7 +35,10 @@ export interface TruthOptions {
   readonly onLost: (stripe: StripeId) => void
   /** Given a CheckError when something is the fault of the code. */
   readonly onBreach: (error: CheckError) => void
-  /** A damaged shard is elsewhere on the disk now: moved as it was, or put anew. Whoever looks calls mend() if it is whole. */
+  /**
+   * A damaged shard is elsewhere on the disk now: moved as it was, or put anew. Whoever looks calls
+   * mend() if it is whole.
+   */
   readonly onMoved: (peer: PeerId, stripe: StripeId, index: number) => void
 }
 
@@ -118,7 +125,7 @@ export class Truth {
     return [...this.#stripes.values()].filter(({ isLost }) => isLost).length
   }
 
-  /** Who has a shard whole. */
+  /** The peers that have a shard whole. */
   holders(stripe: StripeId, index: number): ReadonlySet<PeerId> {
     return this.#get(stripe).whole[index] ?? new Set()
   }
@@ -128,7 +135,10 @@ export class Truth {
     return this.#stripes.get(stripe)?.isLost === true
   }
 
-  /** It has the shard whole, or in its trash, from where it comes back; or had it and did not give it up by itself. */
+  /**
+   * It has the shard whole, or in its trash, from where it comes back; or had it and did not give
+   * it up by itself.
+   */
   wasGiven(peer: PeerId, stripe: StripeId, index: number): boolean {
     const known = this.#stripes.get(stripe)
     const { trash, isHonest } = this.#machine(peer)
@@ -152,7 +162,7 @@ export class Truth {
     return [...this.#get(stripe).losses.keys()]
   }
 
-  /** What a machine wrote to its ordered store. */
+  /** Records a machine's writes to its ordered store. */
   written(peer: PeerId, batch: readonly KvWrite[]): void {
     for (const write of batch) {
       if (write.key.startsWith(TRASH_PREFIX)) {
@@ -166,7 +176,7 @@ export class Truth {
     }
   }
 
-  /** What a machine has after a power loss: some of what it wrote may not be there. */
+  /** Records the state of a machine after a power loss, which may have undone writes. */
   async recovered(peer: PeerId, kv: SimulatedKv): Promise<void> {
     const left = new Set<StripeId>()
     for await (const [key, value] of kv.readable().scan(prefixRange(SHARD_PREFIX))) {
@@ -243,8 +253,8 @@ export class Truth {
     known.betrayed[index]?.delete(peer)
     if (known.whole[index]?.delete(peer) !== true || !known.isPromised) return
     if (known.whole[index].size > 0) return
-    // Whoever else was given it may have lost it meanwhile, unknown to this one; what it puts into the trash before it
-    // hears that it is its own comes back when it does.
+    // Whoever else was given it may have lost it meanwhile, unknown to this one; what it puts into
+    // the trash before it hears that it is its own comes back when it does.
     if (known.betrayed[index]?.size === 0 && !this.#options.isAscribed(stripe, index))
       this.#options.onBreach(
         new CheckError(
@@ -275,7 +285,7 @@ export class Truth {
     const overdue = [...losses.values()].filter((loss) => this.#isOverdue(loss))
     if (losses.size - overdue.length > code.m) return this.#options.onLost(id)
     this.#options.onBreach(
-      new CheckError('what was placed is lost only with more than m shards at once', this.tell(id)),
+      new CheckError('placed stripes are lost only with more than m shards at once', this.tell(id)),
     )
   }
 

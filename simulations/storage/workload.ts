@@ -1,5 +1,6 @@
-// What users do in a simulated year: they write files, each a stripe of its own, and delete some. Stripes are placed by
-// the real placer; one counts as placed once each of its shards has a holder.
+// The actions of users in a simulated year: they write files, each a stripe of its own, and delete
+// some. Stripes are placed by the real placer; one counts as placed once each of its shards has a
+// holder.
 import { StripePlacer } from '../../node/stripes/stripe-placer.ts'
 import { PlacementQueue } from '../../node/stripes/placement-queue.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
@@ -79,8 +80,8 @@ export class Workload {
   }
 
   /**
-   * Write a file whose chunks the host knows to be in a stripe, which it then references; where it is cut off, rather of a
-   * file that is deleted, as far as it knows.
+   * Write a file whose chunks the host knows to be in a stripe, which it then references; where it
+   * is cut off, rather of a file that is deleted, as far as it knows.
    */
   async reference(host: Host, draw: number): Promise<void> {
     const { node, table } = host

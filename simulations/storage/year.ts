@@ -1,6 +1,7 @@
-// A year of a swarm that stores: what a plan says happens to its machines, what users write and delete meanwhile, and
-// what must be so all along and in the end. The code that decides, places, repairs, moves, checks and drops is the nodes'
-// own; simulated are time, disks, wires, and the way of the shard map's entries.
+// A year of a swarm that stores: what a plan says happens to its machines, what users write and
+// delete meanwhile, and what must be so all along and in the end. The code that decides, places,
+// repairs, moves, checks and drops is the nodes' own; simulated are time, disks, wires, and the way
+// of the shard map's entries.
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
 import { Scheduler } from '../scheduler.ts'

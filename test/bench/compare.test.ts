@@ -1,4 +1,4 @@
-// What `npm run bench -- --compare` calls slower, and what it puts down to noise.
+// The figures that `npm run bench -- --compare` calls slower, and those it puts down to noise.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -42,12 +42,12 @@ test('only what both runs have is compared, and what is missing is counted', () 
   assert.deepEqual(formatComparison(compare(before, now), before), [
     'SLOWER  a: 2.00 -> 1.00, noise 40 %',
     'ok  b: 2.00 -> 2.00, noise 40 %',
-    '1 of 2 became slower, 1 were not measured',
+    '1 of 2 are slower, 1 were not measured',
   ])
   assert.deepEqual(compare([], now), [])
 })
 
-test('what scatters so much that nothing could be told is not called well', () => {
+test('a figure too noisy to tell is not called well', () => {
   const figures = [{ name: 'a', ratios: [0.1, 1, 3] }]
   const [line] = formatComparison(compare(figures, figures), figures)
   assert.equal(line, 'too noisy to tell  a: 1.00 -> 1.00, noise 290 %')

@@ -59,7 +59,7 @@ describe('the bundle', () => {
     return outcomeOf(child)
   }
 
-  /** What the command says of where it runs from. */
+  /** The origin of the code that the command reports. */
   async function origin(env: NodeJS.ProcessEnv = {}): Promise<string> {
     const { code, stdout, stderr } = await run(
       { NODE_DEBUG: 'shoal', ...env },

@@ -1,5 +1,5 @@
-// The client and the server of the control socket together: a call there is a call here, with the same answers and
-// errors, bodies with backpressure, and an abort that reaches the node.
+// The client and the server of the control socket together: a call there is a call here, with the
+// same answers and errors, bodies with backpressure, and an abort that reaches the node.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'

@@ -1,4 +1,5 @@
-// Every command that asks a node, but for put and get: what it prints, as text and as JSON, and how it fails.
+// Every command that asks a node, but for put and get: what it prints, as text and as JSON, and how
+// it fails.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'
@@ -14,7 +15,7 @@ import type { WallTime } from '../../protocol/units.ts'
 
 const SHELF = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 
-/** What is typed, the code of the error, and the message. */
+/** The typed command, the code of the error, and the message. */
 const FAILURES: readonly (readonly [string, string, RegExp])[] = [
   ['ls /nowhere', 'ENOENT', /\/nowhere is not there/],
   ['cat /nowhere', 'ENOENT', /\/nowhere/],

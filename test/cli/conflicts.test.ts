@@ -1,4 +1,5 @@
-// `shoal conflicts`: how conflicts look to people and to programs, with commands that can be copied.
+// `shoal conflicts`: how conflicts look to people and to programs, with commands that can be
+// copied.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoryNode } from './memory-node.ts'
@@ -45,7 +46,7 @@ describe('conflicts', { concurrency: 4 }, () => {
     })
   })
 
-  test('where there are none, ls says so beside an empty answer', async () => {
+  test('without conflicts, ls says so beside an empty answer', async () => {
     await withNode(async ({ shoal }) => {
       const { code, stdout, stderr } = await shoal('conflicts', 'ls')
       assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: 'No conflicts.\n' })
@@ -89,7 +90,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     }, node)
   })
 
-  test('where a side is a folder, show says how to move each, and no size of the folder', async () => {
+  test('if a side is a folder, show says how to move each, and no size of the folder', async () => {
     const node = new MemoryNode()
     const { path, sides } = CONFLICT
     const [folder, file] = sides

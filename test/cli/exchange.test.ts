@@ -1,5 +1,5 @@
-// `shoal export` and `shoal import` against a node in memory: where files go, what is printed, and what is left after a
-// failure.
+// `shoal export` and `shoal import` against a node in memory: where files go, what is printed, and
+// what is left after a failure.
 import assert from 'node:assert/strict'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ describe('archives', () => {
       assert.deepEqual(await readdir(folder), ['a.car'])
     }, new BrokenNode()))
 
-  test('what was left out is told, and is a failure', () =>
+  test('files left out are listed, and are a failure', () =>
     withNode(async ({ shoal, folder }) => {
       await shoal('put', await fileOf(folder, 'hello'), '/a')
       const { code, stderr } = await shoal('export', '/a', join(folder, 'a.car'))

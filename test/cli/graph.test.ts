@@ -54,7 +54,8 @@ describe('graph', () => {
   })
 
   test('whatever follows what, each entry has one star, and lanes stay few', () => {
-    // The parents of each entry as distances to older ones; those that point beyond the end are not in the log.
+    // The parents of each entry as distances to older ones; those that point beyond the end are not
+    // in the log.
     const dag = fc.array(fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 6 }), {
       maxLength: 80,
     })

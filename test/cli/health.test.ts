@@ -72,7 +72,7 @@ describe('health in words', () => {
     ])
   })
 
-  test('what may be lost is said of data that is placed only', () => {
+  test('tolerated losses are given for placed data only', () => {
     const texts = [volume({}), ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates }))]
     assert.deepEqual(texts.map(toleranceText), [
       'no data placed yet',
@@ -96,12 +96,13 @@ describe('health in words', () => {
       [
         'Upkeep',
         '1 stripe waiting for peers to come back, 2 stripes waiting for another peer to hold shards, ' +
-          '20 stripes left for other nodes to repair, repairing 3 stripes, 4 stripes to be repaired, 5.00 MB rebuilt so far',
+          '20 stripes left for other nodes to repair, repairing 3 stripes, ' +
+          '4 stripes to be repaired, 5.00 MB rebuilt so far',
       ],
     ])
   })
 
-  test('what waits for a peer though another code would do is told to be coded anew, and who is gone to be taken out', () => {
+  test('says to recode stripes that wait for a peer but need not, and to remove members that are gone', () => {
     const waiting = { forPeers: 0, forRoom: 16, gone: ['dora'] }
     const gone = ['Gone', 'dora: if gone for good, remove them with "shoal peer rm --now"']
     assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, { waiting })), [
@@ -137,7 +138,9 @@ describe('health in words', () => {
       ['Placement', 'degraded for 1 stripe: more shards in one zone than may be lost'],
       [
         'Upkeep',
-        'throttled, because many peers went offline at once: only stripes at risk are repaired, 2 stripes to be moved or recoded, 1.00 KB moved so far',
+        'throttled, because many peers went offline at once: ' +
+          'only stripes at risk are repaired, 2 stripes to be moved or recoded, ' +
+          '1.00 KB moved so far',
       ],
       ['To be freed', '2.00 GB on all peers, once all of them have confirmed it'],
     ])

@@ -1,4 +1,4 @@
-// What of a file's mode and owner in the namespace holds here, for whom.
+// The part of a file's mode and owner in the namespace that applies on this machine, and for whom.
 import assert from 'node:assert/strict'
 import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

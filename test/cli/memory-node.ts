@@ -50,11 +50,11 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
   conflictCount = 0
   locks: readonly LockStatus[] = []
   notices: readonly Notice[] = []
-  /** What readLog() gives. */
+  /** The result of readLog(). */
   log: readonly LogItem[] = []
-  /** What scrub() gives. */
+  /** The result of scrub(). */
   scrubbed: readonly ScrubEvent[] = []
-  /** What settle() was asked for, in order. */
+  /** The arguments of settle(), in order. */
   readonly settled: (Ack | undefined)[] = []
 
   async stop(): Promise<void> {}

@@ -1,5 +1,5 @@
-// The calls about pins of a node in memory: what is pinned to it is there in two steps, and what is pinned to a tier goes
-// nowhere.
+// The calls about pins of a node in memory: what is pinned to it is there in two steps, and what is
+// pinned to a tier goes nowhere.
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { MemorySecurity } from './memory-security.ts'

@@ -18,9 +18,9 @@ export abstract class MemorySecurity implements SecurityApi, TicketsApi {
   abstract invite(request: InviteRequest): Promise<Invitation>
   abstract join(ticket: string): Promise<VolumeInfo>
 
-  /** What readSecurity() gives. */
+  /** The result of readSecurity(). */
   events: readonly SecurityEntry[] = []
-  /** What checkSecurity() gives. */
+  /** The result of checkSecurity(). */
   checked: SecurityCheck = { first: undefined, last: undefined, problems: [], witnesses: [] }
 
   async *readSecurity({
@@ -30,7 +30,7 @@ export abstract class MemorySecurity implements SecurityApi, TicketsApi {
     yield this.events.filter(({ timeMs }) => timeMs >= (sinceMs ?? 0)).slice(-limit)
   }
 
-  /** What listTickets() gives. */
+  /** The result of listTickets(). */
   tickets: readonly TicketStatus[] = []
 
   async listTickets(): Promise<readonly TicketStatus[]> {

@@ -1,4 +1,4 @@
-// What the node of memory-node.ts says of itself, its one peer and its one volume.
+// The status of the node of memory-node.ts, its one peer and its one volume.
 import { publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'

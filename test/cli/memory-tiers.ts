@@ -1,4 +1,5 @@
-// The calls about cold tiers of a node in memory: a tier is a name and a URL, and what is put there is the size of a file.
+// The calls about cold tiers of a node in memory: a tier is a name and a URL, and what is put there
+// is the size of a file.
 import { MemoryExchange } from './memory-exchange.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type {

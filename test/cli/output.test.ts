@@ -90,7 +90,7 @@ describe('output', () => {
       )
   })
 
-  test('of what is printed only lines and colours are more than text', () => {
+  test('only newlines and colours in the output are more than text', () => {
     const own = '\u001b[31mred\u001b[39m\nnext'
     assert.equal(printableLines(own), own)
     assert.equal(

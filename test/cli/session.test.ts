@@ -1,5 +1,5 @@
-// Consistency on the control socket and on the command line: the level and the token reach the node, and the token that
-// it answers comes back, whatever the call and however it ends.
+// Consistency on the control socket and on the command line: the level and the token reach the
+// node, and the token that it answers comes back, whatever the call and however it ends.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -22,7 +22,7 @@ import type { Place } from './shoal.ts'
 
 const OTHER = tokenOf('ee'.repeat(32) as VolumeId, 1)
 
-/** Of a session that has seen so many entries of one actor. */
+/** The token of a session that has seen so many entries of one actor. */
 function tokenOf(volume: VolumeId, seq: number): string {
   return formatSession(volume, new Map([['ab'.repeat(16) as ActorId, seq]]))
 }

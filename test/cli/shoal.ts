@@ -1,5 +1,5 @@
-// The real command in processes of its own, beside a MemoryNode that this process serves. Each use has its own home and
-// folder, and all of it is gone at its end.
+// The real command in processes of its own, beside a MemoryNode that this process serves. Each use
+// has its own home and folder, and all of it is gone at its end.
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ export interface Outcome {
 export type Process = ChildProcessByStdio<Writable, Readable, Readable>
 
 export interface Place {
-  /** Where files of the test go. */
+  /** The folder for files of the test. */
   readonly folder: string
   readonly home: string
   /** Start the command in `folder`, with the place's home. */

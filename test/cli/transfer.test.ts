@@ -1,4 +1,5 @@
-// put and get: what goes in comes out, byte for byte and with mode and time; repeats and interruptions do no harm.
+// put and get: what goes in comes out, byte for byte and with mode and time; repeats and
+// interruptions do no harm.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import {
@@ -22,7 +23,7 @@ import type { CallOptions } from '../../node/control/api.ts'
 import type { FileContent, NewFile, ReadRange, WriteOptions } from '../../node/control/files.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 
-/** What a test knows of a file: kind, permissions, time in ms, and content or target. */
+/** A file as tests compare it: kind, permissions, time in ms, and content or target. */
 type Picture = Readonly<Record<string, readonly unknown[]>>
 
 const OLD = new Date('2020-02-02T02:02:02.250Z')
@@ -62,7 +63,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('what is there already is left alone, both ways, and changed files are not', async () => {
+  test('files already there are left alone, both ways, and changed ones are not', async () => {
     await withNode(async ({ json, folder }) => {
       await makeTree(join(folder, 'tree'))
       const whole = { files: 54, folders: 5, symlinks: 2, unchanged: 0, failed: 0 }
@@ -137,7 +138,9 @@ describe('put and get', { concurrency: 4 }, () => {
       await writeFile(join(folder, 'tree', 'good'), 'good')
       await shoal('put', 'tree/good', '/tree/both')
       const { code, stderr } = await shoal('put', 'tree', '/tree')
-      const expected = `shoal: /tree/both is a file but tree/both is a folder; remove one of them and try again. The rest was copied.\n`
+      const expected =
+        'shoal: /tree/both is a file but tree/both is a folder; ' +
+        'remove one of them and try again. The rest was copied.\n'
       assert.deepEqual({ code, stderr }, { code: 1, stderr: expected })
       assert.equal((await shoal('cat', '/tree/good')).stdout, 'good')
       const several = await shoal('put', 'none', 'tree/good', 'nothing', '/x')
@@ -151,7 +154,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('what is not there is named', async () => {
+  test('a missing file is named', async () => {
     await withNode(async ({ shoal, folder }) => {
       assert.equal((await shoal('put', 'none', '/x')).stderr, 'shoal: no such local file: none\n')
       assert.equal((await shoal('get', '/none', 'x')).stderr, 'shoal: /none is not there\n')
@@ -289,7 +292,10 @@ class Moving extends MemoryNode {
   }
 }
 
-/** A node that can tell when a file is being written, and whose reads can stop after their first part. */
+/**
+ * A node that can tell when a file is being written, and whose reads can stop after their first
+ * part.
+ */
 class Halting extends MemoryNode {
   halting = false
   readonly #halted = Promise.withResolvers<void>()

@@ -1,4 +1,5 @@
-// The life of a real node as the command runs it: init, up in the foreground and detached, down, and what goes wrong.
+// The life of a real node as the command runs it: init, up in the foreground and detached, down,
+// and what goes wrong.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
@@ -68,7 +69,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('detached it returns when the node is ready, keeps what is written over a restart, and down ends it', async () => {
+  test('--detach returns once the node is ready; data survives a restart; down ends it', async () => {
     await withPlace(async ({ start, shoal, json }) => {
       try {
         const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus

@@ -19,7 +19,7 @@ const EVENTS: readonly ScrubEvent[] = [
 ]
 
 describe('scrub', { concurrency: 4 }, () => {
-  test('what is alike is one row, with what was done; what nobody has is named', async () => {
+  test('like findings are one row, with the action; lost shards are named', async () => {
     await withNode(async ({ shoal }) => {
       const { code, stdout } = await shoal('scrub')
       assert.equal(code, 0)

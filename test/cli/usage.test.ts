@@ -1,5 +1,5 @@
-// What the command says of itself, and what it says to those who call it wrongly. help.txt holds the help of every
-// command; with UPDATE=1 in the environment it is written anew.
+// The help of the command, and its answers to wrong use. help.txt holds the help of every command;
+// with UPDATE=1 in the environment it is written anew.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -77,7 +77,7 @@ const COMMANDS = [
   'key unprotect',
 ] as const
 
-/** What is typed, and what the one line on stderr says. */
+/** The typed command, and the one line on stderr. */
 const WRONG_USES: readonly (readonly [string, RegExp])[] = [
   ['lss', /unknown command 'lss' \(Did you mean ls\?\)\. See "shoal --help"/],
   ['peer ad', /unknown command 'ad' .*See "shoal peer --help"/],
@@ -98,7 +98,7 @@ const WRONG_USES: readonly (readonly [string, RegExp])[] = [
   ['init --listen nowhere', /shoal: --listen must be a multiaddr such as/],
 ]
 
-/** Of the commands that ask a node. */
+/** Commands that ask a node. */
 const ASKING = ['status', 'down', 'ls', 'put . /x', 'get /x y', 'mount x'] as const
 
 describe('usage', { concurrency: 4 }, () => {

@@ -49,7 +49,8 @@ export async function keepAllWithoutTwo(
     const rest = [...packages.slice(half), 'big file.bin'].map((name) => join(source, name))
     await cluster.converged()
     await second.shoal('put', '--ack', 'placed', ...rest, '/tree')
-    // All that this node wrote, through the mount too, is on its holders when one put with this ack returns.
+    // All that this node wrote, through the mount too, is on its holders when one put with this ack
+    // returns.
     await first.shoal('put', '--ack', 'placed', unread, '/')
     await cluster.converged()
   })
@@ -70,7 +71,8 @@ export async function keepAllWithoutTwo(
 
   await first.kill('SIGKILL')
   await second.kill('SIGKILL')
-  // Every survivor reads the tree, in turn through its mount and by command: both take the same way below.
+  // Every survivor reads the tree, in turn through its mount and by command: both take the same way
+  // below.
   for (const [n, node] of others.entries()) {
     const throughMount = n % 2 === 0
     const how = throughMount ? 'reads every file through its mount' : 'gets every file'

@@ -1,5 +1,5 @@
-// Extended attributes of files in mounts of nodes, by a process of their own: this one must not wait
-// for a node that waits for it.
+// Extended attributes of files in mounts of nodes, by a process of their own: this one must not
+// wait for a node that waits for it.
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'

@@ -1,5 +1,5 @@
-// What a person or a peer can do wrong to a real node: an error that names the thing and the next step, the process
-// stays up, and the data stays.
+// Mistakes of a person or a peer towards a real node: an error names the thing and the next step,
+// the process stays up, and the data stays.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

@@ -1,5 +1,5 @@
-// A home whose whole disk is put back as it once was, so that nothing marks it as a copy, while all that it wrote since has
-// spread: it writes on under the numbers that it had used.
+// A home whose whole disk is put back as it once was, so that nothing marks it as a copy, while all
+// that it wrote since has spread: it writes on under the numbers that it had used.
 import assert from 'node:assert/strict'
 import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -74,7 +74,10 @@ async function readImage(home: string): Promise<ReadonlyMap<string, Uint8Array>>
   return image
 }
 
-/** Put them back where they were: a file keeps its inode, by which a home knows that it was not copied. */
+/**
+ * Put them back where they were: a file keeps its inode, by which a home knows that it was not
+ * copied.
+ */
 async function writeImage(home: string, image: ReadonlyMap<string, Uint8Array>): Promise<void> {
   for (const path of (await readImage(home)).keys()) if (!image.has(path)) await rm(path)
   for (const [path, bytes] of image) {

@@ -1,5 +1,5 @@
-// Real node processes for tests: one home each in a temp folder, on loopback, run and asked through the command as a
-// person would. Whatever a test started is ended with it.
+// Real node processes for tests: one home each in a temp folder, on loopback, run and asked through
+// the command as a person would. Whatever a test started is ended with it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -19,7 +19,7 @@ import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
 const POLL_MS = 100
-/** Of /proc, on every Linux. */
+/** The unit of times in /proc, on every Linux. */
 const TICKS_PER_SECOND = 100
 const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
 
@@ -32,7 +32,7 @@ export interface Outcome {
 export interface StartOptions {
   /** Mount here; undefined: no mount. */
   readonly mount?: string | undefined
-  /** What mounts; undefined: what the platform does. */
+  /** The mount driver; undefined: the platform's. */
   readonly driver?: string | undefined
   readonly ticket?: string | undefined
   readonly zone?: string | undefined
@@ -80,7 +80,7 @@ export class TestNode {
     )
   }
 
-  /** What the process wrote since its last start. */
+  /** The output of the process since its last start. */
   get output(): string {
     return this.#said
   }
@@ -176,7 +176,10 @@ export class TestNode {
     return JSON.parse(await this.shoal('--json', ...words)) as Value
   }
 
-  /** Ask the process itself, over its control socket: for what is asked often, a command takes 50 times the CPU. */
+  /**
+   * Ask the process itself, over its control socket: for what is asked often, a command takes 50
+   * times the CPU.
+   */
   async ask<Value>(call: (client: Client) => Promise<Value>): Promise<Value> {
     const client = openClient({ home: this.home })
     try {
@@ -239,7 +242,7 @@ export async function runShoal(
   return { code: code ?? -1, stdout, stderr }
 }
 
-/** What is preloaded is about the sources: with it they run, not the bundle. */
+/** A preloaded module names sources: with one they run, not the bundle. */
 function environment({ preload }: Pick<StartOptions, 'preload'>): NodeJS.ProcessEnv {
   return preload === undefined ? process.env : { ...process.env, SHOAL_FROM_SOURCE: '1' }
 }
@@ -314,7 +317,10 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** Ask until it is so. The state of another process can only be asked for; the test's own timeout is the bound. */
+/**
+ * Ask until it is so. The state of another process can only be asked for; the test's own timeout is
+ * the bound.
+ */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean>,

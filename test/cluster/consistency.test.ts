@@ -1,4 +1,5 @@
-// Consistency levels between real processes: sessions that move from node to node, and strong calls while nodes die.
+// Consistency levels between real processes: sessions that move from node to node, and strong calls
+// while nodes die.
 import assert from 'node:assert/strict'
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

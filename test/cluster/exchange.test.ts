@@ -1,4 +1,5 @@
-// CAR files between real nodes, by the command: exported, read by another program, imported, and refused.
+// CAR files between real nodes, by the command: exported, read by another program, imported, and
+// refused.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises'
@@ -102,7 +103,7 @@ async function seen(isThere: () => Promise<boolean>): Promise<boolean> {
   return true
 }
 
-/** Of the files below a folder, without modes and times, which an archive has not by default. */
+/** The files below a folder, without modes and times, which an archive leaves out by default. */
 async function contentsOf(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

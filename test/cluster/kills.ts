@@ -1,5 +1,5 @@
-// kill -9 at any moment during a put, on a real process with a real store: nothing acknowledged is missing afterwards,
-// nothing torn is served, and the node starts again.
+// kill -9 at any moment during a put, on a real process with a real store: nothing acknowledged is
+// missing afterwards, nothing torn is served, and the node starts again.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { openClient } from '../../node/control/client.ts'
@@ -36,7 +36,7 @@ export async function killDuringPuts(rounds: number): Promise<void> {
     try {
       for (const [path, versions] of written) await check(client, path, versions)
       const writing = write(client, round, written)
-      // Not to synchronise: the death is meant to fall anywhere.
+      // Not to synchronize: the death is meant to fall anywhere.
       await new Promise((resolve) => setTimeout(resolve, (round * 37) % SPAN_MS))
       await node.kill('SIGKILL')
       acknowledged += await writing
@@ -84,7 +84,10 @@ async function write(
   return acknowledged
 }
 
-/** What is served is one whole version: the one acknowledged last, or one whose put was cut off after it. */
+/**
+ * Checks that one whole version is served: the last one acknowledged, or one whose put was cut off
+ * after it.
+ */
 async function check(
   client: Client,
   path: string,
@@ -113,7 +116,10 @@ async function readAll(client: Client, path: string): Promise<Buffer> {
   return Buffer.concat(read)
 }
 
-/** The content of a version, the same for the same number: random bytes, from inline to several chunks long. */
+/**
+ * The content of a version, the same for the same number: random bytes, from inline to several
+ * chunks long.
+ */
 function contentOf(path: string, number: number): Buffer {
   const isBig = Number(path.split('-')[1]) % BIG_EVERY === 0
   const length = isBig ? BIG_BYTES : (number * 997) % 20_000

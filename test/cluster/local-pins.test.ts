@@ -1,4 +1,5 @@
-// What is pinned to a node is read there when all other nodes are gone, by the command and through the mount.
+// Files pinned to a node are read there when all other nodes are gone, by the command and through
+// the mount.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -34,7 +34,7 @@ export class Locker implements AsyncDisposable {
     this.#process.stdin?.write(`${words.join(' ')}\n`)
   }
 
-  /** What it answers next: 'ok', or the name of an error number. */
+  /** Its next answer: 'ok', or the name of an error number. */
   async hear(): Promise<string> {
     while (this.#said.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
     return this.#said.shift() ?? ''

@@ -1,4 +1,5 @@
-// Locks between processes of several machines: real nodes, real mounts, and programs that lock files of them.
+// Locks between processes of several machines: real nodes, real mounts, and programs that lock
+// files of them.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// What a mount shows, by its options: part of a volume, as one owner's, read-only, over what was in the folder.
+// The view through a mount, by its options: part of a volume, as one owner's, read-only, over an
+// existing folder.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,5 @@
-// The mount of a real node, as programs use it, and how mounts end: by command, by signal, by kill -9.
+// The mount of a real node, as programs use it, and how mounts end: by command, by signal, by kill
+// -9.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,7 @@
-// Machines with a network of their own: each in a Linux network namespace (network_namespaces(7)) behind a veth pair,
-// and a router between them, in one more, that drops what it is told to. Nothing of the host's network is touched, and
-// nothing of it has a name there: a namespace lives as long as the process that holds it, which ends with this one.
+// Machines with a network of their own: each in a Linux network namespace (network_namespaces(7))
+// behind a veth pair, and a router between them, in one more, that drops what it is told to.
+// Nothing of the host's network is touched, and nothing of it has a name there: a namespace lives
+// as long as the process that holds it, which ends with this one.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -53,7 +54,10 @@ export class TestNetwork implements AsyncDisposable {
     }
   }
 
-  /** From now on nothing that `from` sends arrives at `to`; nobody is told. What `to` sends still arrives at `from`. */
+  /**
+   * From now on nothing that `from` sends arrives at `to`; nobody is told. What `to` sends still
+   * arrives at `from`.
+   */
   drop(from: Machine, to: Machine): void {
     this.#router.run('ip', 'rule', 'add', ...ruleOf(from, to))
   }

@@ -1,5 +1,5 @@
-// Three real nodes, of which one has its disk damaged under it: a bit flipped, a segment cut short, a segment deleted.
-// A scrub there finds it, and the swarm is whole again.
+// Three real nodes, of which one has its disk damaged under it: a bit flipped, a segment cut short,
+// a segment deleted. A scrub there finds it, and the swarm is whole again.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -6,7 +6,7 @@ import { lstat, mkdir, open, readdir, readlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
-/** What is at each path of a tree: kind, permissions and content. Paths are relative, with '/'. */
+/** Kind, permissions and content of each path of a tree. Paths are relative, with '/'. */
 export type TreeDigest = ReadonlyMap<string, string>
 
 const MIB = 1024 * 1024

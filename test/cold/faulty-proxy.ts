@@ -1,10 +1,11 @@
-// A server between a client and a real S3 server that passes everything on as it is, but for what a test tells it to
-// spoil. The signature of a request covers its host header, which the proxy leaves alone and the real server takes.
+// A server between a client and a real S3 server that passes everything on as it is, but for what a
+// test tells it to spoil. The signature of a request covers its host header, which the proxy leaves
+// alone and the real server takes.
 import { createServer, request as forward } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What happens to a request; undefined: nothing. */
+/** The fault of a request; undefined: none. */
 export type Fault =
   /** Answered by the proxy itself. */
   | { readonly kind: 'answer'; readonly status: number; readonly code: string }

@@ -1,4 +1,5 @@
-// A folder that is pinned to a cold tier, by real nodes: what is there and what comes later goes there with nobody asking.
+// A folder that is pinned to a cold tier, by real nodes: what is there and what comes later goes
+// there with nobody asking.
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// What a volume's settings say of its cold tier, kept by real nodes with nobody asking: data that is not read goes there, in
-// spite of a node that is killed while it uploads, and is read through a mount.
+// The cold tier settings of a volume, kept by real nodes unasked: data that is not read is moved to
+// the tier, in spite of a node that is killed while it uploads, and is read through a mount.
 import assert from 'node:assert/strict'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 const FILES = 4
 const FILE_MIB = 4
 
-test('data that nobody reads goes into the tier by itself, also when its uploader is killed, and is read through a mount', async (t) => {
+test('cold data is demoted by itself, even if its uploader is killed, and is read through a mount', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')

@@ -1,5 +1,6 @@
-// What a tier on an S3 server does when the server, the network, the clock or the credentials fail: it succeeds after
-// trying again, or says clearly what is wrong; nothing is half there, and no secret is told.
+// The behaviour of a tier on an S3 server when the server, the network, the clock or the
+// credentials fail: it succeeds after trying again, or says clearly what is wrong; nothing is half
+// there, and no secret is told.
 import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ import type { Fault, Seen } from './faulty-proxy.ts'
 import type { ObjectTier } from '../../node/world/world.ts'
 
 const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' }
-/** Of tests that wait for its end. */
+/** The timeouts of tests that wait for the end of one. */
 const IMPATIENT = { readTimeouts: { connectMs: 1500, silenceMs: 1500 } }
 const LARGE = patternOf(36 * MIB)
 

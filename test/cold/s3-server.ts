@@ -1,5 +1,6 @@
-// A real S3 server of a test: Ceph's radosgw on a free port of this machine, with its data in a folder of its own. It ends
-// with whoever started it, also if that fails. It is found where the project's papers are, beside the repository.
+// A real S3 server of a test: Ceph's radosgw on a free port of this machine, with its data in a
+// folder of its own. It ends with whoever started it, also if that fails. It is found where the
+// project's papers are, beside the repository.
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -26,7 +27,7 @@ export class S3Server implements AsyncDisposable {
   readonly region: string
   readonly accessKey: string
   readonly secretKey: string
-  /** Of all its files. */
+  /** The folder of all its files. */
   readonly folder: string
   /** In the form of ~/.aws/credentials, for its owner only. */
   readonly credentialsFile: string
@@ -121,7 +122,7 @@ export class S3Server implements AsyncDisposable {
     await Promise.all(Array.from({ length: FILLERS }, fillOn))
   }
 
-  /** Of a bucket that is empty. */
+  /** Removes a bucket that is empty. */
   async removeBucket(bucket: string): Promise<void> {
     await this.#client.send(new DeleteBucketCommand({ Bucket: bucket }))
   }

@@ -13,12 +13,12 @@ import type { ObjectTier, Random } from '../../node/world/world.ts'
 
 export const clock: SystemClock = new SystemClock()
 export const random: SystemRandom = new SystemRandom()
-/** Of tiers in buckets. */
+/** The key prefix of tiers in buckets. */
 export const PREFIX = 'some prefix'
-/** What errors call the tiers here. */
+/** The name of the tiers in errors. */
 export const TIER_NAME = 'attic'
 
-/** Of all delays that may be, none. */
+/** The shortest delay, always. */
 const EAGER: Random = {
   bytes: (length) => random.bytes(length),
   number: () => 0,

@@ -1,5 +1,5 @@
-// What lies in a tier, verified by a real node, and tried by a drill of the recovery: what is whole is said to be, and each
-// thing that is not, is found; neither leaves anything behind.
+// The content of a tier, verified by a real node, and tried by a drill of the recovery: whole
+// objects are reported so, each fault is found; neither leaves anything behind.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
-// Every target, each in a file of its subject in targets/. The inputs that are kept for it are in the
-// folder of its name in corpus/. Where a hash, a seal or a signature is around what is decoded, the
-// target makes it right: a member who lies can.
+// Every target, each in a file of its subject in targets/. The inputs that are kept for it are in
+// the folder of its name in corpus/. Where a hash, a seal or a signature is around what is decoded,
+// the target makes it right: a member who lies can.
 import { archiveTargets } from './targets/archives.ts'
 import { coldTargets } from './targets/cold.ts'
 import { contentTargets } from './targets/content.ts'

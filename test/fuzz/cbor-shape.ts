@@ -1,6 +1,6 @@
-// Where the items of a CBOR value lie in its bytes, as far as these are one, and the bytes with single items changed: lengths
-// that lie, items that are gone, repeated, nested, or of another type. What is changed keeps its surroundings whole, so
-// that a decoder gets as far as the change.
+// The positions of the items of a CBOR value in its bytes, as far as these are one, and the bytes
+// with single items changed: lengths that lie, items that are gone, repeated, nested, or of another
+// type. A change keeps its surroundings whole, so that a decoder gets as far as the change.
 import { concatBytes } from '../../protocol/bytes.ts'
 import type { SeededRandom } from '../../simulations/random.ts'
 
@@ -11,7 +11,7 @@ const GROWTH_MAX = 400_000
 
 export interface Item {
   readonly start: number
-  /** Where its head ends. */
+  /** The end of its head. */
   readonly body: number
   end: number
   readonly major: number
@@ -20,7 +20,9 @@ export interface Item {
   readonly parent: number | undefined
 }
 
-/** The items of the value that begins the bytes, each before those in it; none where it is no value. */
+/**
+ * The items of the value that begins the bytes, each before those in it; none where it is no value.
+ */
 export function itemsOf(bytes: Uint8Array): Item[] {
   const items: Item[] = []
   const open: { index: number; left: number }[] = []
@@ -228,7 +230,7 @@ function without(bytes: Uint8Array, items: readonly Item[], item: Item): Uint8Ar
   ])
 }
 
-/** Of a map, a key and its value. */
+/** In a map, a key with its value. */
 function unitOf(items: readonly Item[], item: Item, parent: Item): readonly [number, number] {
   if (parent.major !== MAP) return [item.start, item.end]
   const siblings = items.filter((one) => one.parent === item.parent)

@@ -1,11 +1,12 @@
-// Inputs that are kept, small files by target: each went a way through its decoder that no other did, or broke it once.
+// The inputs of each target that are kept, as small files: each took a path through the decoder
+// that no other did, or broke it once.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const FOLDER = join(import.meta.dirname, 'corpus')
 const NAME_CHARS = 16
-/** What is kept of a target by itself: so many, the smallest. */
+/** The number of inputs kept of each target by itself, the smallest. */
 const KEPT_MAX = 16
 const KEPT_BYTES_MAX = 512
 
@@ -31,7 +32,7 @@ export function keep(target: string, inputs: readonly Uint8Array[]): void {
     writeFileSync(join(FOLDER, target, nameOf(input)), input)
 }
 
-/** Of an input, by its bytes. */
+/** The name of an input, by its bytes. */
 export function nameOf(input: Uint8Array): string {
   return createHash('sha256').update(input).digest('hex').slice(0, NAME_CHARS)
 }

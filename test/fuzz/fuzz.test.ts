@@ -1,5 +1,5 @@
-// Each decoder takes what is kept and what is honest as it should, and a few hundred inputs more. `npm run fuzz` does this for
-// as long as one likes.
+// Each decoder takes what is kept and what is honest as it should, and a few hundred inputs more.
+// `npm run fuzz` does this for as long as one likes.
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -37,7 +37,7 @@ test('every folder of the corpus is of a target', () => {
   )
 })
 
-describe('what watches them', () => {
+describe('the watch over them', () => {
   const honest = (): Uint8Array[] => []
   const outcomeOf = async (run: () => unknown): Promise<string> =>
     (await watch({ name: 'x', run, honest }, new Uint8Array())).finding ?? 'nothing'

@@ -1,5 +1,5 @@
-// Inputs for one target without end: of honest ones and those that are kept, changed again and again. One that goes a way
-// which none before went is changed further.
+// Inputs for one target without end: of honest ones and those that are kept, changed again and
+// again. One that goes a way which none before went is changed further.
 import type { SeededRandom } from '../../simulations/random.ts'
 import { pick } from './cbor-shape.ts'
 import { corpusOf } from './corpus.ts'
@@ -38,7 +38,7 @@ export class Fuzzer {
     return this.#ways
   }
 
-  /** What others send in good faith, and what is kept. */
+  /** Replays honest inputs, and those that are kept. */
   async replay(): Promise<Finding[]> {
     const findings: Finding[] = []
     for (const input of Array.from(this.#pool)) findings.push(...(await this.#give(input)))

@@ -9,7 +9,7 @@ import { volumeIdOf } from '../../protocol/membership/genesis.ts'
 import { ALICE, BOB, filled } from '../protocol/fixtures.ts'
 import { xorshiftBytes } from '../protocol/vectors.ts'
 
-/** Of the vectors: test/protocol/cold/head.test.ts. */
+/** The volume of the vectors: test/protocol/cold/head.test.ts. */
 export const HEAD_VOLUME: VolumeId = volumeIdOf(xorshiftBytes(5, 20))
 export const HEAD_KEYS: HeadKeys = { seed: BOB.seed, secret: filled(0x5e, 32) }
 

@@ -1,4 +1,5 @@
-// What members say in good faith: the golden vectors of every format, and values of the namespace's formats at random.
+// Honest messages of members: the golden vectors of every format, and values of the namespace's
+// formats at random.
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// An input made of another: bytes flipped, cut, repeated, moved, taken from a third, and where it is CBOR, its shape changed.
+// An input made of another: bytes flipped, cut, repeated, moved, taken from a third, and where it
+// is CBOR, its shape changed.
 import { concatBytes } from '../../protocol/bytes.ts'
 import type { SeededRandom } from '../../simulations/random.ts'
 import { changed, pick } from './cbor-shape.ts'

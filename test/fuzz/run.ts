@@ -1,5 +1,6 @@
-// npm run fuzz: every decoder of what others send, or one, with inputs of all kinds, each for its share of the time. What it
-// finds is written to a folder and named. Exit code: 0 nothing found, 1 something was, 2 wrong usage.
+// npm run fuzz: every decoder of what others send, or one, with inputs of all kinds, each for its
+// share of the time. What it finds is written to a folder and named. Exit code: 0 nothing found, 1
+// something was, 2 wrong usage.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +21,7 @@ const INPUT_BYTES_MAX = 1_200_000
 const HEAD_BYTES = 8
 /** An input that takes longer hangs, whatever else the machine does. */
 const HANG_MS = 30_000
-/** Of a thread: who needs more for an input needs too much. */
+/** The memory of a thread: an input that needs more needs too much. */
 const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 96 }
 
 const { values } = parseArgs({

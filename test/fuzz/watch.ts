@@ -1,15 +1,15 @@
-// One input given to a target, watched: it returns or throws a ShoalError of a code that is known for it, within its share
-// of processor time and of memory; anything else is a finding.
+// One input given to a target, watched: it returns or throws a ShoalError of a code that is known
+// for it, within its share of processor time and of memory; anything else is a finding.
 import { getHeapStatistics } from 'node:v8'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 
-/** What decodes bytes of others. */
+/** A decoder of foreign bytes. */
 export interface Target {
   readonly name: string
   readonly run: (input: Uint8Array) => unknown
-  /** What others send in good faith. */
+  /** Honest messages. */
   readonly honest: () => readonly Uint8Array[]
   /** How it may refuse. */
   readonly codes?: readonly ErrorCode[]
@@ -18,7 +18,10 @@ export interface Target {
   readonly memoryBytesMax?: number
 }
 
-/** What became of an input: how it was taken or refused, in words that tell ways through the code apart. */
+/**
+ * The outcome of an input: how it was taken or refused, in words that tell ways through the code
+ * apart.
+ */
 export interface Outcome {
   readonly way: string
   readonly finding: string | undefined
@@ -56,7 +59,9 @@ function heldBytes(): number {
   return heap + external
 }
 
-/** Messages name what they are about: without names, numbers and bytes they tell which check it was. */
+/**
+ * Messages name what they are about: without names, numbers and bytes they tell which check it was.
+ */
 function wayOf(error: unknown): string {
   if (!(error instanceof ShoalError)) return describe(error)
   return `${error.code}: ${error.message.replace(/"[^"]*"|[0-9a-f]{8,}|\d+|[A-Za-z0-9]{30,}/g, '')}`.slice(

@@ -1,5 +1,5 @@
-// A thread that fuzzes one target for a while, with little memory. What it is about to try stands in shared memory: it may not
-// come back from that.
+// A thread that fuzzes one target for a while, with little memory. What it is about to try stands
+// in shared memory: it may not come back from that.
 import { parentPort, workerData } from 'node:worker_threads'
 import { SeededRandom } from '../../simulations/random.ts'
 import { TARGETS } from './all-targets.ts'

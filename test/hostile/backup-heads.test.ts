@@ -1,5 +1,6 @@
-// Whoever can write to a cold tier, and members who lie about backups there, against the backup of a real node: what they do
-// stops no backup, hides none, and is told of; and what the tier alone can take back, is noticed.
+// Whoever can write to a cold tier, and members who lie about backups there, against the backup of
+// a real node: what they do stops no backup, hides none, and is told of; and what the tier alone
+// can take back, is noticed.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'

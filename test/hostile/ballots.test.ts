@@ -1,4 +1,5 @@
-// Ballots as weapons: the highest at once, one above another without end, or in the name of who may not write.
+// Ballots as weapons: the highest at once, one above another without end, or in the name of who may
+// not write.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BALLOT_MAX } from '../../protocol/limits.ts'

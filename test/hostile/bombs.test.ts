@@ -1,5 +1,5 @@
-// What a member sends in a few bytes to cost others much: nothing of it ends a node, or keeps it from starting, and honest
-// members go on beside it.
+// Small messages of a member that would cost others much: none ends a node, or keeps it from
+// starting, and honest members go on beside it.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
@@ -95,7 +95,9 @@ function* times<Item>(count: number, make: () => Item): Generator<Item> {
   for (let n = 0; n < count; n++) yield make()
 }
 
-/** Honest work that must go on: what one makes, the other sees. returns how long that took, in ms. */
+/**
+ * Honest work that must go on: what one makes, the other sees. returns how long that took, in ms.
+ */
 async function worksOn(writer: TestNode, other: TestNode, name: string): Promise<number> {
   const started = Date.now()
   await writer.shoal('mkdir', `/${name}`)

@@ -1,5 +1,6 @@
-// For `node --import`: a node that has a bug. An entry in which a folder "boom" is made breaks it, half applied: it throws
-// (breaking.ts?throw), or ends the process without a word (breaking.ts?end), as one does that is out of memory.
+// For `node --import`: a node that has a bug. An entry in which a folder "boom" is made breaks it,
+// half applied: it throws (breaking.ts?throw), or ends the process without a word
+// (breaking.ts?end), as one does that is out of memory.
 import { Volume } from '../../node/log/volume.ts'
 
 const mayEnd = import.meta.url.endsWith('?end')

@@ -1,5 +1,6 @@
-// A writer that would be more: it serves checkpoints of its own making, proposes cuts that leave out what others wrote, and
-// grants itself a role. The others go by the members' attestations and the governing entries alone.
+// A writer that would be more: it serves checkpoints of its own making, proposes cuts that leave
+// out what others wrote, and grants itself a role. The others go by the members' attestations and
+// the governing entries alone.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -33,7 +34,10 @@ async function household(cluster: TestCluster): Promise<[TestNode, TestNode, Hos
   return [anna, ben, await HostileMember.of(node)]
 }
 
-/** An entry that announces what mallory holds as a cut, with a state that only it knows. after: an entry of its own. */
+/**
+ * An entry that announces what mallory holds as a cut, with a state that only it knows. after: an
+ * entry of its own.
+ */
 function announcement(mallory: HostileMember, after?: Entry): Entry {
   const { volume } = mallory
   const held = volume.actors.vector()
@@ -51,7 +55,7 @@ function announcement(mallory: HostileMember, after?: Entry): Entry {
   return mallory.entry([op], next)
 }
 
-/** What mallory attests of it. */
+/** Mallory's attestation of it. */
 function attestationOf({ identity, volume }: HostileMember, { hash }: Entry): Attestation {
   return attest(identity, volume.id, { cut: hash, clear: FORGED, sealed: FORGED })
 }

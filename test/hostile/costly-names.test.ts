@@ -1,5 +1,5 @@
-// A writer who makes thousands of things with one name, of one file or on one file: to apply each costs the others as much
-// as any op does, and to list them what is shown.
+// A writer who makes thousands of things with one name, of one file or on one file: to apply each
+// costs the others as much as any op does, and to list them what is shown.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'
@@ -15,14 +15,17 @@ import type { TestNode } from '../cluster/cluster.ts'
 
 const OPS = 8192
 const OPS_PER_ENTRY = 1024
-/** As many ops of any kind cost about 1.5; before they were bounded, these cost ten times that or more. */
+/**
+ * As many ops of any kind cost about 1.5; before they were bounded, these cost ten times that or
+ * more.
+ */
 const CPU_SECONDS_MAX = 5
 
 const id = (number: number): NodeId => number.toString(16).padStart(32, '0') as NodeId
 const many = (make: (number: number) => TreeOp): TreeOp[] =>
   Array.from({ length: OPS }, (_, at) => make(at + 1))
 
-/** Where one attack takes place: a folder, and ids that no other has. */
+/** The place of one attack: a folder, and ids that no other has. */
 class Place {
   readonly folder: NodeId
   readonly name: string
@@ -38,7 +41,7 @@ class Place {
     return id(this.#first + number)
   }
 
-  /** Of those that a folder of this name can have. */
+  /** A folder id that a folder of this name can have. */
   dirId(name: string, number: number): NodeId {
     const slot = freshDirId(new MemoryState(), this.folder, nameFromText(name))
     return (slot.slice(0, 24) + id(number).slice(24)) as NodeId

@@ -1,4 +1,5 @@
-// What others say of peers, and of who has what: a node keeps it of members only, and of them within bounds.
+// Claims of others about peers, and about who has what: a node keeps those of members only, and of
+// them within bounds.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ import { writeRandomFile } from '../cluster/trees.ts'
 import type { Connection, PeerInfo, Stream } from '@libp2p/interface'
 import { DHT_PROTOCOL, RawPeer, pause } from './raw-peer.ts'
 
-/** What a test takes of a DHT node to make it lie. */
+/** The parts of a DHT node that a test replaces to make it lie. */
 interface DhtParts {
   readonly peerRouting: { getClosestPeersOffline: () => Promise<PeerInfo[]> }
 }
@@ -125,7 +126,10 @@ function randomDigest(): Uint8Array {
   return Buffer.concat([Buffer.from([0x12, 0x20]), randomBytes(32)])
 }
 
-/** ADD_PROVIDER of Kademlia, with its length (https://github.com/libp2p/specs/blob/master/kad-dht/README.md#rpc-messages). */
+/**
+ * ADD_PROVIDER of Kademlia, with its length
+ * (https://github.com/libp2p/specs/blob/master/kad-dht/README.md#rpc-messages).
+ */
 function addProvider(
   key: Uint8Array,
   id: Uint8Array,

@@ -1,5 +1,6 @@
-// Stripes that list chunks which they do not hold: a writer that knows what somebody is about to write, or what was
-// written, places garbage with honest holders, under a header of which every hash is right.
+// Stripes that list chunks which they do not hold: a writer that knows what somebody is about to
+// write, or what was written, places garbage with honest holders, under a header of which every
+// hash is right.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'

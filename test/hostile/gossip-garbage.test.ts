@@ -1,5 +1,6 @@
-// Gossip of a member that means harm: garbage, lies about others, the same again and again, a clock that is ahead, space
-// that it does not have. It is cut off, its owner hears of it, and honest members hear nothing of it.
+// Gossip of a member that means harm: garbage, lies about others, the same again and again, a clock
+// that is ahead, space that it does not have. It is cut off, its owner hears of it, and honest
+// members hear nothing of it.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'

@@ -1,5 +1,5 @@
-// That the hostile member of these tests is heard at all: what it may say arrives, so what is refused elsewhere is refused
-// for what it is.
+// That the hostile member of these tests is heard at all: what it may say arrives, so what is
+// refused elsewhere is refused for what it is.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TestCluster, eventually } from '../cluster/cluster.ts'

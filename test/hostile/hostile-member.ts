@@ -1,5 +1,6 @@
-// A member that lies: a node joined as any other, whose process was ended, and whose home, identity, keys and log are now
-// in the hands of a test. It speaks to real nodes over the real network and says whatever the test wants.
+// A member that lies: a node joined as any other, whose process was ended, and whose home,
+// identity, keys and log are now in the hands of a test. It speaks to real nodes over the real
+// network and says whatever the test wants.
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -47,7 +48,7 @@ interface Parts {
   readonly store: Store
 }
 
-/** What an entry is made of; what is not said is as an honest member has it. */
+/** The fields of an entry; those left out are as an honest member has them. */
 export interface EntryFields extends Partial<Omit<EntryHeader, 'bodyBytes' | 'bodyHash'>> {
   /** In place of a batch of ops. Sealed already if it is to be. */
   readonly body?: Uint8Array
@@ -63,12 +64,15 @@ export class HostileMember implements AsyncDisposable {
   /** Its key. */
   readonly identity: Identity
   readonly volumes: Volumes
-  /** Its first volume, opened with all keys that it has. What it submits there stays there until it is sent. */
+  /**
+   * Its first volume, opened with all keys that it has. What it submits there stays there until it
+   * is sent.
+   */
   readonly volume: Volume
   readonly network: Libp2pNetwork
-  /** What it knows of where things are, and the keys that it seals with. */
+  /** Its view of where shards are, and the keys that it seals with. */
   readonly map: VolumeStripeMap
-  /** What it asks of holders. */
+  /** Asks holders for shards. */
   readonly shards: ShardClient
   readonly #kv: LevelKv
   readonly #store: Store
@@ -104,7 +108,7 @@ export class HostileMember implements AsyncDisposable {
     return new HostileMember({ identity, volumes, network, kv, store })
   }
 
-  /** Of its incarnation. */
+  /** The nonce of its incarnation. */
   get nonce(): Uint8Array {
     return this.volume.view.get('worigin') ?? this.random.bytes(16)
   }
@@ -126,7 +130,10 @@ export class HostileMember implements AsyncDisposable {
     return this.network.open(peer, protocol, { signal: this.deadline() })
   }
 
-  /** A signed entry after what the member has written so far, with whatever is said of it put in place of the truth. */
+  /**
+   * A signed entry after what the member has written so far, with whatever is said of it put in
+   * place of the truth.
+   */
   entry(
     ops: readonly Op[],
     { body, sealed = false, governs = false, ...fields }: EntryFields = {},
@@ -167,7 +174,10 @@ export class HostileMember implements AsyncDisposable {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
-  /** Entries with these bodies, one after the other, under an actor that nobody has heard of. Made as they are asked for. */
+  /**
+   * Entries with these bodies, one after the other, under an actor that nobody has heard of. Made
+   * as they are asked for.
+   */
   *chain(bodies: Iterable<Uint8Array>, isSealed = false): Generator<Entry> {
     const origin = { publicKey: this.identity.publicKey, nonce: this.random.bytes(16) }
     const actor = actorIdOf(this.volume.id, origin)
@@ -183,7 +193,10 @@ export class HostileMember implements AsyncDisposable {
     }
   }
 
-  /** Push entries into log exchanges with a node as fast as it takes them, one exchange after the other. returns their bytes. */
+  /**
+   * Push entries into log exchanges with a node as fast as it takes them, one exchange after the
+   * other. returns their bytes.
+   */
   async flood(victim: TestNode, entries: Iterable<Entry>): Promise<number> {
     const { volume } = this
     const mute = async (): Promise<Channel> => {
@@ -213,7 +226,10 @@ export class HostileMember implements AsyncDisposable {
     return bytes
   }
 
-  /** Entries one after the other, of these ops each: as the first of them is said to be, and so on from there. */
+  /**
+   * Entries one after the other, of these ops each: as the first of them is said to be, and so on
+   * from there.
+   */
   entriesOf(batches: readonly (readonly Op[])[], fields: EntryFields = {}): readonly Entry[] {
     const entries: Entry[] = []
     for (const ops of batches) {
@@ -226,7 +242,10 @@ export class HostileMember implements AsyncDisposable {
     return entries
   }
 
-  /** Entries in a log exchange, as if they were all that the victim lacks. returns what it answered, to the end. */
+  /**
+   * Entries in a log exchange, as if they were all that the victim lacks. returns what it answered,
+   * to the end.
+   */
   give(victim: TestNode, entries: readonly Entry[]): Promise<readonly LogMessage[]> {
     const messages: LogMessage[] = []
     for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE)
@@ -234,7 +253,10 @@ export class HostileMember implements AsyncDisposable {
     return this.say(victim, messages)
   }
 
-  /** These messages in a log exchange, between the hello and the end. returns what the victim answered. */
+  /**
+   * These messages in a log exchange, between the hello and the end. returns what the victim
+   * answered.
+   */
   async say(victim: TestNode, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
     const channel = await this.open(victim, LOG_PROTOCOL)
     const signal = this.deadline()

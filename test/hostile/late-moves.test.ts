@@ -1,5 +1,6 @@
-// A writer that says to have moved a folder before all that others moved, over and over: each time they undo and redo what
-// they did since. After a while what it writes waits, and what others write does not.
+// A writer that says to have moved a folder before all that others moved, over and over: each time
+// they undo and redo what they did since. After a while what it writes waits, and what others write
+// does not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
@@ -11,7 +12,7 @@ import { HostileMember } from './hostile-member.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
-/** Of the others, in entries of so many. */
+/** Moves of the other members, in entries of so many. */
 const MOVES = 8192
 const MOVES_PER_ENTRY = 1024
 /** Entries of one move each, given at a time. */

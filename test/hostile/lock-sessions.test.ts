@@ -1,4 +1,5 @@
-// A voter that learns the sessions of others, and would have other voters drop or renew what they hold.
+// A voter that learns the sessions of others, and would have other voters drop or renew what they
+// hold.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// A reader that claims a file at every voter without end, and a member that opens one session after the other.
+// A reader that claims a file at every voter without end, and a member that opens one session after
+// the other.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'

@@ -1,4 +1,5 @@
-// A file of petabytes from a few chunks: each node of its list of chunks holds the one below it a thousand times.
+// A file of petabytes from a few chunks: each node of its list of chunks holds the one below it a
+// thousand times.
 import assert from 'node:assert/strict'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { encodeManifestNode, endsNode } from '../../protocol/chunk/manifest.ts'

@@ -1,5 +1,6 @@
-// Lists of chunks that lie: nodes that hold one another a thousandfold, so that few of them make a file without end, and
-// sizes that nothing stands behind. Whoever looks at all files of a volume passes them by, names them, and is done.
+// Lists of chunks that lie: nodes that hold one another a thousandfold, so that few of them make a
+// file without end, and sizes that nothing stands behind. Whoever looks at all files of a volume
+// passes them by, names them, and is done.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
@@ -71,7 +72,10 @@ test(
   },
 )
 
-/** What the hostile member writes: pieces as ordinary files, so that everybody has them, then the files made of them. */
+/**
+ * Writes as the hostile member: pieces as ordinary files, so that everybody has them, then the
+ * files made of them.
+ */
 async function plant(cluster: TestCluster, victim: TestNode, node: TestNode): Promise<void> {
   const pieces = join(node.folder, 'pieces')
   await mkdir(pieces)

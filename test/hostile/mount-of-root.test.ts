@@ -1,4 +1,5 @@
-// What root mounts is not open to every user of the machine because it is root who mounts: only where that was asked for.
+// A mount by root is not open to every user of the machine because root made it: only if that was
+// asked for.
 import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

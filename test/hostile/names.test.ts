@@ -1,5 +1,6 @@
-// A member whose names, links, settings and pins are made for whoever looks at them or gets them: what a terminal obeys, lines that
-// look like others, ways out of the folder that is written to. The victim uses the command as people do, on a terminal.
+// A member whose names, links, settings and pins are made for whoever looks at them or gets them:
+// what a terminal obeys, lines that look like others, ways out of the folder that is written to.
+// The victim uses the command as people do, on a terminal.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +23,10 @@ import type { FileStat } from '../../node/control/files.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
-/** Sets the title of a terminal, rings, begins a command in one character of C1, turns text around, begins a line. */
+/**
+ * Sets the title of a terminal, rings, begins a command in one character of C1, turns text around,
+ * begins a line.
+ */
 const EVIL = '\u001b]0;owned\u0007\u009b2J\u202efdp\u2066\u007f\nFORGED line'
 /** util-linux makes a terminal; its options are others elsewhere. */
 const noTerminal = spawnSync('script', ['--version']).stdout?.includes('util-linux')
@@ -180,7 +184,7 @@ function file(
   return [made, { kind: 'version', inode, ...version, modifiedNs: 0n, touch: [] }]
 }
 
-/** What a person sees of these commands. */
+/** The output of these commands on a terminal. */
 async function onTerminal(...commands: readonly (readonly string[])[]): Promise<string> {
   const lines = commands.map((words) =>
     [process.execPath, SHOAL, '--home', victim.home, ...words].map((word) => `'${word}'`).join(' '),

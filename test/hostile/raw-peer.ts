@@ -1,5 +1,5 @@
-// A peer of another make: libp2p as it comes, with its services, under any identity. What it says is what libp2p says, and
-// below the streams of a connection any bytes.
+// A peer of another make: libp2p as it comes, with its services, under any identity. What it says
+// is what libp2p says, and below the streams of a connection any bytes.
 import { randomBytes } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -50,7 +50,7 @@ interface Services extends Record<string, unknown> {
 }
 
 export interface RawPeerOptions {
-  /** Of its key; a new one if not said. */
+  /** The seed of its key; a new one if left out. */
   readonly seed?: Uint8Array
   /** It is found by nobody and finds nobody, and asks nothing by itself. */
   readonly isQuiet?: boolean

@@ -1,4 +1,5 @@
-// A member that would be the sole voter: by an entry that all hold, or by one of its own, with promises that voters gave.
+// A member that would be the sole voter: by an entry that all hold, or by one of its own, with
+// promises that voters gave.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
@@ -15,7 +16,10 @@ import type { Two } from './voting.ts'
 
 type State = Extract<StrongReply, { kind: 'state' }>
 
-/** Two machines make one name at once, strongly: one may. Those who decide are those that were named. */
+/**
+ * Two machines make one name at once, strongly: one may. Those who decide are those that were
+ * named.
+ */
 async function assertWhole(cluster: TestCluster): Promise<void> {
   const [admin, ben] = cluster.nodes as unknown as Two
   for (let n = 0; n < 3; n++) {
@@ -30,7 +34,9 @@ async function assertWhole(cluster: TestCluster): Promise<void> {
   assert.ok(volumes.length > 0 && !info.includes('"voters":"mallory"'), info)
 }
 
-/** All are asked to accept a value of which this member alone decides. returns what they answered. */
+/**
+ * All are asked to accept a value of which this member alone decides. returns what they answered.
+ */
 async function takeOver(
   mallory: HostileMember,
   cluster: TestCluster,

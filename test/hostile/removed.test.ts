@@ -1,5 +1,5 @@
-// Who was removed and kept its keys: it reads nothing new and reaches no handler, also where it is still a member of
-// another volume; and one in good faith is told.
+// A removed member that kept its keys: it reads nothing new and reaches no handler, also where it
+// is still a member of another volume; one in good faith is told.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { StripeId, VolumeId } from '../../protocol/ids.ts'

@@ -1,5 +1,6 @@
-// Whoever has a node's home for a while must not be able to take away what its security log said: cut or changed, the log
-// says so itself; put back as a whole, home and all, the other members say it.
+// Whoever has a node's home for a while must not be able to take away what its security log said:
+// cut or changed, the log says so itself; put back as a whole, home and all, the other members say
+// it.
 import assert from 'node:assert/strict'
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
-// A member puts programs into the namespace that run as whoever owns them. On another machine, root gets them: they must
-// not become programs of root that any user may run, unless root asks for just that.
+// A member puts programs into the namespace that run as whoever owns them. On another machine, root
+// gets them: they must not become programs of root that any user may run, unless root asks for just
+// that.
 import assert from 'node:assert/strict'
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

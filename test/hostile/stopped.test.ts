@@ -1,5 +1,6 @@
-// An entry that one node alone cannot apply, by a bug or for want of memory: its volume stops there and says so, other volumes
-// go on, nothing diverges, and however often the node is started it comes up.
+// An entry that one node alone cannot apply, by a bug or for want of memory: its volume stops there
+// and says so, other volumes go on, nothing diverges, and however often the node is started it
+// comes up.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'

@@ -1,4 +1,5 @@
-// Who is no member: while a ticket may still be used it reaches the join protocol, and nothing else; without one, nothing.
+// Strangers: while a ticket may still be used they reach the join protocol, and nothing else;
+// without one, nothing.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
@@ -215,7 +216,7 @@ test('guesses at a ticket are few a minute', async () => {
   assert.ok(node.isRunning)
 })
 
-/** What a request was answered with, if at all. */
+/** The answer to a request, if there is one. */
 async function guess(
   stranger: RawPeer,
   connection: Connection,

@@ -1,4 +1,5 @@
-// Who has the disk of a protected home, and not its secret, reads nothing of it: no name, no content, no key.
+// A thief who has the disk of a protected home, but not its secret, reads nothing of it: no name,
+// no content, no key.
 import assert from 'node:assert/strict'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +13,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 
 const SECRET = 'correct horse battery staple'
-/** What the owner would not have anybody read. */
+/** Data that the owner would not have anybody read. */
 const MARKS = {
   folder: 'medical-records',
   file: 'diagnosis.txt',
@@ -23,7 +24,7 @@ const MARKS = {
   tier: 'attic-of-mine',
 } as const
 
-/** What of these is found in the bytes of a folder, and in which file. */
+/** The marks found in the bytes of a folder, and in which file. */
 async function findIn(
   folder: string,
   marks: Readonly<Record<string, Uint8Array>>,

@@ -1,4 +1,5 @@
-// A ticket admits whoever has it: so it is never where other users of the machine see it, and can be taken back.
+// A ticket admits whoever has it: so it is never where other users of the machine see it, and can
+// be taken back.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'

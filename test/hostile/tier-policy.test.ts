@@ -1,5 +1,6 @@
-// A policy of a volume says where a cold tier is, and every writer puts things there. What it can make a machine do whose
-// owner has agreed to nothing: the admin who writes it is in the hands of the test.
+// A policy of a volume says where a cold tier is, and every writer puts things there. What it can
+// make a machine do whose owner has agreed to nothing: the admin who writes it is in the hands of
+// the test.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'

@@ -11,7 +11,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 
 const CHUNK_BYTES = 4 * MIB
-/** Of a disk of a GB. */
+/** The bound for a disk of a GB. */
 const SHARDS_MAX = 100
 
 test('shards that no stripe names are taken within bounds only', async () => {

@@ -1,5 +1,6 @@
-// A writer signs an entry with ops about what it cannot have seen: files, folders and dots of an entry that is in nobody's
-// past. Who has that entry by then, and who gets it later, make the same of both.
+// A writer signs an entry with ops about what it cannot have seen: files, folders and dots of an
+// entry that is in nobody's past. Who has that entry by then, and who gets it later, make the same
+// of both.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -38,7 +39,9 @@ test('what a writer names and has not seen is not there for it, whoever has it b
   assert.deepEqual(first, { root: ['kept/', 'new/'], folder: ['file'], mode: 0o600 })
 })
 
-/** An entry that makes things, and one, of another incarnation, that has not seen it and names them. */
+/**
+ * An entry that makes things, and one, of another incarnation, that has not seen it and names them.
+ */
 function entriesOf(mallory: HostileMember): [Entry, Entry] {
   const { view } = mallory.volume
   const kept = freshDirId(view, ROOT, name('kept')).slice(0, -8) + '00000000'

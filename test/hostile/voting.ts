@@ -1,4 +1,4 @@
-// What hostile members ask voters, and what they are answered.
+// The requests of hostile members to voters, and the answers.
 import assert from 'node:assert/strict'
 import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
 import { LOCK_PROTOCOL, decodeLockAnswer, encodeLockRequest } from '../../protocol/wire/lock.ts'
@@ -78,7 +78,7 @@ export class Asker {
   }
 }
 
-/** What is found at a path, as a member's log tells. */
+/** The id of a path, as a member's log tells. */
 export function idOf({ volume, random }: HostileMember, ...path: readonly string[]): NodeId {
   return new Namespace({ volume, random }).resolvePath(path).id
 }

@@ -1,5 +1,6 @@
-// The cold tier end to end: six nodes, of which everything goes into a bucket because nobody reads it, is read from there,
-// and is rebuilt on one machine when all six are gone. The bucket is as far away as one of a provider.
+// The cold tier end to end: six nodes, of which everything goes into a bucket because nobody reads
+// it, is read from there, and is rebuilt on one machine when all six are gone. The bucket is as far
+// away as one of a provider.
 import assert from 'node:assert/strict'
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -107,7 +108,9 @@ test(
       assertSameTree(await digestTree(join(fresh.mountFolder, 'tree')), expected, 'recovered')
       const seconds = (fromMs: number, toMs: number): number => Math.round((toMs - fromMs) / 1000)
       part.diagnostic(
-        `recovered in ${seconds(startedMs, recoveredMs)} s, all read in ${seconds(recoveredMs, performance.now())} s, ${proxy.seen.length - before} requests`,
+        `recovered in ${seconds(startedMs, recoveredMs)} s, ` +
+          `all read in ${seconds(recoveredMs, performance.now())} s, ` +
+          `${proxy.seen.length - before} requests`,
       )
     })
   },
@@ -126,7 +129,7 @@ async function isAllCold(node: TestNode): Promise<boolean> {
   return cold.only > 0 && cold.copied + full + degraded + atRisk + lost === 0
 }
 
-/** What the nodes' stores hold that is neither trash nor given back by compaction nor of the cache. */
+/** The data in the nodes' stores that is neither trash nor freed by compaction nor cached. */
 function heldMib(cluster: TestCluster): Promise<number[]> {
   return Promise.all(
     cluster.nodes.map(async (node) => {

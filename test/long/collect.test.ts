@@ -1,4 +1,5 @@
-// Three real nodes: what is removed gives its space back on every disk, and what is kept stays whole.
+// Three real nodes: what is removed gives its space back on every disk, and what is kept stays
+// whole.
 import assert from 'node:assert/strict'
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { assertSameTree, digestTree, writeSmallTree } from '../cluster/trees.ts'
 
 const GONE_BYTES: number = 64 * MIB
-/** Of two data shards and a parity shard, one is on each node. */
+/** The share of each node: one of two data shards and a parity shard. */
 const SHARE = 0.5
 /** Holders let go of a shard some minutes after its stripe is given up. */
 const DEADLINE_MS: number = 6 * MINUTE_MS

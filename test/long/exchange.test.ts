@@ -1,4 +1,5 @@
-// A large file out of a node in an archive and into it again, with memory that does not grow with it.
+// A large file out of a node in an archive and into it again, with memory that does not grow with
+// it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

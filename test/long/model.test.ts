@@ -1,5 +1,5 @@
-// 100,000 random steps on files of a mount against a model of them, on one node, and on two that take turns: each shows
-// at once what the other closed.
+// 100,000 random steps on files of a mount against a model of them, on one node, and on two that
+// take turns: each shows at once what the other closed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'

@@ -1,5 +1,5 @@
-// Programs on the mount of a real node that take longer: a project installed and tested there, and programs that were
-// written to find faults in file systems.
+// Programs on the mount of a real node that take longer: a project installed and tested there, and
+// programs that were written to find faults in file systems.
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
@@ -17,7 +17,10 @@ need('python3', 'fio', 'stress-ng')
 
 const ROOT = join(import.meta.dirname, '../..')
 const KILLS = 20
-/** What stress-ng does to files and their names, without what is about other file systems, devices or rights. */
+/**
+ * The tests of stress-ng on files and their names, without those of other file systems, devices or
+ * rights.
+ */
 const STRESSORS = [
   'access',
   'chmod',

@@ -1,6 +1,6 @@
-// Machines that break for good: the swarm makes their shards anew on those that are left and on those that come, with
-// nobody asking for it and though those who repair are killed in the middle of it, and what was written is there after
-// others break too.
+// Machines that break for good: the swarm makes their shards anew on those that are left and on
+// those that come, with nobody asking for it and though those who repair are killed in the middle
+// of it, and what was written is there after others break too.
 import assert from 'node:assert/strict'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
 const FILE_MIB = 24
 
-test('nine nodes lose three for good, three fresh ones join, three others are lost, and every byte is there', async (t) => {
+test('of nine nodes three are lost for good, three join, three others are lost: every byte is there', async (t) => {
   await using cluster = await TestCluster.start(9)
   const [first, ...others] = cluster.nodes as [TestNode, ...TestNode[]]
   const source = join(cluster.folder, 'source.bin')
@@ -70,7 +70,7 @@ test('nine nodes lose three for good, three fresh ones join, three others are lo
   })
 })
 
-/** What a node that may just have begun to be has stored. */
+/** The bytes stored by a node that may have just been started. */
 async function storedBytes(node: TestNode): Promise<number> {
   const folder = join(node.home, 'segments')
   const names = await readdir(folder).catch(() => [])

@@ -1,4 +1,5 @@
-// The simulation over many seeds of every scenario. Any one of them: npm run simulate -- --seed S --scenario NAME.
+// The simulation over many seeds of every scenario. Any one of them: npm run simulate -- --seed S
+// --scenario NAME.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runCampaign } from '../../simulations/campaign.ts'

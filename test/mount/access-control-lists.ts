@@ -1,4 +1,5 @@
-// What acl(5) says, case by case, and what is inherited from a folder. In folders of any file system that has it.
+// The rules of acl(5), case by case, and inheritance from a folder. In folders of any file system
+// that has it.
 import assert from 'node:assert/strict'
 import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// Access control lists by hand: the bytes that acl(5) programs hand to the kernel, and their text as getfacl(1) has it.
+// Access control lists by hand: the bytes that acl(5) programs hand to the kernel, and their text
+// as getfacl(1) has it.
 export const ACCESS = 'system.posix_acl_access'
 export const DEFAULT = 'system.posix_acl_default'
 const VERSION = 2
@@ -6,7 +7,7 @@ const TAGS = { u: 0x01, user: 0x02, g: 0x04, group: 0x08, m: 0x10, o: 0x20 } as 
 const NAMED: ReadonlySet<string> = new Set(['user', 'group'])
 const NO_ID = 0xffff_ffff
 
-/** Of "u:rwx user:1000:r-x g:r-x m:rwx o:---". */
+/** Parses "u:rwx user:1000:r-x g:r-x m:rwx o:---". */
 export function aclOf(text: string): Buffer {
   const entries = text.split(' ').map((entry) => {
     const parts = entry.split(':')

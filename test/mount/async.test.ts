@@ -1,4 +1,4 @@
-// What closing a file waits for.
+// The work that closing a file waits for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShoalError } from '../../protocol/errors.ts'

@@ -1,6 +1,6 @@
-// Both drivers by real system calls through a real mount. The calls are asynchronous or another process's: this
-// process answers them. It starts no process while it has a file of the mount open: a fork closes it, which only this
-// process, which waits for the fork, could answer.
+// Both drivers by real system calls through a real mount. The calls are asynchronous or another
+// process's: this process answers them. It starts no process while it has a file of the mount open:
+// a fork closes it, which only this process, which waits for the fork, could answer.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'

@@ -1,4 +1,4 @@
-// What a writer tells of what it is about to do to a folder.
+// The announcements of a writer about its next changes to a folder.
 import { createHash } from 'node:crypto'
 
 /** Digests of files by name; null: there is no such file. */

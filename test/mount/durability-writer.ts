@@ -1,6 +1,7 @@
-// A program that changes files of a folder, and says what is to outlive the node from then on: `durability-writer.ts
-// FOLDER SEED FROM`. A line before each change, with the states that the folder goes through, and a line `done` after
-// its fsync. It goes on until the node is gone, or it is ended.
+// A program that changes files of a folder, and says what is to outlive the node from then on:
+// `durability-writer.ts FOLDER SEED FROM`. A line before each change, with the states that the
+// folder goes through, and a line `done` after its fsync. It goes on until the node is gone, or it
+// is ended.
 import {
   appendFileSync,
   closeSync,
@@ -30,7 +31,10 @@ const random = new SeededRandom(seed, `writer from ${from}`)
 const KINDS = [rewrite, rewrite, make, synchronous, append, mapped, rename, remove] as const
 for (;;) random.pick(KINDS)()
 
-/** Say what comes, do it, say that it is done; only then close what was open for it, which would make it durable too. */
+/**
+ * Say what comes, do it, say that it is done; only then close what was open for it, which would
+ * make it durable too.
+ */
 function changing(stages: readonly Change[], change: () => number | undefined): void {
   say(JSON.stringify(stages))
   const fd = change()

@@ -1,4 +1,4 @@
-// What fsync(2), fsync of a folder, O_SYNC and msync(2) promise holds when the node is killed at
+// The promises of fsync(2), fsync of a folder, O_SYNC and msync(2) hold when the node is killed at
 // once. Many more kills are in test/long/durability.test.ts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,5 +1,5 @@
-// Writers on a mount whose node is killed: what they were told is durable is there afterwards, and of what they were in
-// the middle of, a stage that they named, and nothing else.
+// Writers on a mount whose node is killed: what they were told is durable is there afterwards, and
+// of what they were in the middle of, a stage that they named, and nothing else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,11 +16,11 @@ const WRITERS = 4
 /** A round ends when so many changes are durable, and up to as many more. */
 const CHANGES_MIN = 12
 
-/** What one writer's folder holds, as it says. */
+/** The content of one writer's folder, as it announces it. */
 class Ledger {
   readonly name: string
   readonly #durable = new Map<string, string>()
-  /** What it is in the middle of. */
+  /** The changes that it is in the midst of. */
   #stages: readonly Change[] = []
 
   constructor(name: string) {
@@ -38,7 +38,10 @@ class Ledger {
     return true
   }
 
-  /** What is found is one of the states that the folder may be in, and is what it is in from now on. */
+  /**
+   * Checks that the found state is one that the folder may be in, and takes it as the state from
+   * now on.
+   */
   settle(found: ReadonlyMap<string, string>): void {
     const state = new Map(this.#durable)
     const states = [new Map(state)]
@@ -47,7 +50,8 @@ class Ledger {
     const [durable = state] = states
     if (!isAllowed)
       assert.fail(
-        `${this.name} lost something:\n${differences(durable, found)}\nin the middle of ${JSON.stringify(this.#stages)}`,
+        `${this.name} lost something:\n${differences(durable, found)}\n` +
+          `in the middle of ${JSON.stringify(this.#stages)}`,
       )
     this.#stages = []
     this.#durable.clear()

@@ -1,5 +1,6 @@
-// Extended attributes, access control lists and special files: on the mount of a real node, and the same cases on the
-// file system of the temporary folder, to try the cases themselves; then what a second node sees of them.
+// Extended attributes, access control lists and special files: on the mount of a real node, and the
+// same cases on the file system of the temporary folder, to try the cases themselves; then what a
+// second node sees of them.
 import assert from 'node:assert/strict'
 import {
   chmodSync,
@@ -115,7 +116,7 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
   })
 })
 
-/** What a file system lacks of what is tested, or false. */
+/** The tested feature that a file system lacks, or false. */
 function lackOf(parent: string): string | false {
   const folder = mkdtempSync(join(parent, 'shoal-xattr-'))
   try {

@@ -1,5 +1,5 @@
-// What xattr(7), setxattr(2), acl(5) and mknod(2) say, case by case. In a folder of any file system that has them: what
-// fails on ext4 is a fault of the test.
+// The rules of xattr(7), setxattr(2), acl(5) and mknod(2), case by case. In a folder of any file
+// system that has them: a failure on ext4 is a fault of the test.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {

@@ -1,4 +1,4 @@
-// Of which names the kernel is told, and which it is not to keep since nobody could tell it.
+// The names that the kernel is told of, and those it is not to keep since nobody could tell it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InodeTable } from '../../node/mount/inode-table.ts'

@@ -1,4 +1,5 @@
-// What the kernel keeps it does not ask for again, until it is told that it changed: requests are counted.
+// The kernel does not ask again for what it caches, until it is told of a change: requests are
+// counted.
 import assert from 'node:assert/strict'
 import { appendFile, open, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -6,7 +7,10 @@ import { mounted, skip, until } from './mounted.ts'
 import type { Mounted } from './mounted.ts'
 
 const FILES = 100
-/** The kernel may take whatever it keeps when it wants the memory, so that one attempt says little; a fault is in each. */
+/**
+ * The kernel may take whatever it keeps when it wants the memory, so that one attempt says little;
+ * a fault is in each.
+ */
 const ATTEMPTS = 5
 const options = { skip, timeout: 60_000 }
 /** Opening and closing are always told. */
@@ -21,7 +25,10 @@ function counted({ fileSystem }: Mounted): string[] {
   return asked
 }
 
-/** In one of some attempts, nothing is asked for that should have been kept. `attempt` resolves to what was. */
+/**
+ * In one of some attempts, nothing is asked for that should have been kept. `attempt` resolves to
+ * what was.
+ */
 async function isKept(attempt: () => Promise<readonly string[]>): Promise<void> {
   for (let left = ATTEMPTS - 1; ; left--) {
     const asked = await attempt()

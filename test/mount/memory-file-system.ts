@@ -1,5 +1,6 @@
-// A file system in memory: the least that is honest. An inode lives as long as it has a name, is open, or the kernel
-// holds it; `held` counts what the kernel holds, as a driver must keep it balanced.
+// A file system in memory: the least that is honest. An inode lives as long as it has a name, is
+// open, or the kernel holds it; `held` counts what the kernel holds, as a driver must keep it
+// balanced.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -197,7 +198,7 @@ export class MemoryFileSystem implements FileSystem {
     return bytes.byteLength
   }
 
-  async createNameless(): Promise<never> {
+  async createUnlinked(): Promise<never> {
     return fail('unsupported', 'files have names')
   }
 
@@ -294,7 +295,10 @@ export class MemoryFileSystem implements FileSystem {
     this.#reap(node)
   }
 
-  /** Make or change a file of the root as somebody else would: the kernel is not told. returns its inode. */
+  /**
+   * Make or change a file of the root as somebody else would: the kernel is not told. returns its
+   * inode.
+   */
   putFile(name: string, content: string): number {
     const node =
       this.#root.names.get(name) ??

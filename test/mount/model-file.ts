@@ -1,4 +1,4 @@
-// What a file must hold: an array of bytes, and its names. Behind `size` all is zero.
+// The expected state of a file: an array of bytes, and its names. Behind `size` all is zero.
 import assert from 'node:assert/strict'
 import { readSync } from 'node:fs'
 import type { Mapping } from './system-calls.ts'
@@ -72,6 +72,7 @@ export function assertSame(found: Uint8Array, expected: Uint8Array, title: strin
   while (end > at && found[end - 1] === expected[end - 1]) end--
   const bytes = (of: Uint8Array): string => Buffer.from(of.subarray(at, at + 8)).toString('hex')
   assert.fail(
-    `${title}: ${found.length} bytes for ${expected.length}; from ${at} to ${end}: ${bytes(found)} for ${bytes(expected)}`,
+    `${title}: ${found.length} bytes for ${expected.length}; ` +
+      `from ${at} to ${end}: ${bytes(found)} for ${bytes(expected)}`,
   )
 }

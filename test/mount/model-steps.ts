@@ -1,5 +1,5 @@
-// The steps of the random test of files, each done to a file of the mount and to its model. What a step is about is
-// drawn first and noted, so that a failure names it.
+// The steps of the random test of files, each done to a file of the mount and to its model. What a
+// step is about is drawn first and noted, so that a failure names it.
 import assert from 'node:assert/strict'
 import {
   closeSync,
@@ -32,7 +32,7 @@ import {
 
 export interface Step {
   readonly run: (model: ModelRun) => void | Promise<void>
-  /** Of so many hundredths. */
+  /** The share of the steps, in hundredths. */
   readonly weight: number
 }
 
@@ -50,7 +50,7 @@ export const STEPS: readonly Step[] = [
   { run: changeAllocation, weight: 9 },
   { run: copy, weight: 6 },
   { run: findHoles, weight: 2 },
-  { run: synchronise, weight: 4 },
+  { run: synchronize, weight: 4 },
   { run: close, weight: 8 },
   { run: open, weight: 3 },
   { run: make, weight: 2 },
@@ -165,7 +165,10 @@ function copy(model: ModelRun): void {
   to.file.write(target, Buffer.from(from.file.content.subarray(position, position + length)))
 }
 
-/** What is said to be a hole reads as zeros; mapped writes are unknown to the file system before they are synced. */
+/**
+ * Checks that holes read as zeros; mapped writes are unknown to the file system before they are
+ * synced.
+ */
 function findHoles(model: ModelRun): void {
   const handle = someHandle(model)
   const { fd, file } = handle
@@ -182,7 +185,7 @@ function findHoles(model: ModelRun): void {
   }
 }
 
-function synchronise(model: ModelRun): void {
+function synchronize(model: ModelRun): void {
   const handle = someHandle(model)
   model.note(`fsync ${handle.file.title}`)
   fsyncSync(handle.fd)
@@ -255,7 +258,7 @@ function unlink(model: ModelRun): void {
   forgetName(model, file, name)
 }
 
-/** What has no name lives on while it is open. */
+/** Removes a name; a file without one lives on while it is open. */
 function forgetName(model: ModelRun, file: ModelFile, name: string): void {
   file.names.delete(name)
   if (file.names.size === 0 && file.handles.length === 0)

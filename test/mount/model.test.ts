@@ -1,6 +1,6 @@
-// Files of a mount and a model of them do not differ, whatever is done. 100,000 steps are in test/long/model.test.ts. The
-// same steps on the file system of the temporary folder show that the model is right about POSIX. After these, what such
-// steps have found.
+// Files of a mount and a model of them do not differ, whatever is done. 100,000 steps are in
+// test/long/model.test.ts. The same steps on the file system of the temporary folder show that the
+// model is right about POSIX. After these, what such steps have found.
 import assert from 'node:assert/strict'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,9 @@
-// A random test of what files hold (fsx: Avadis Tevanian and Jordan Hubbard, 1991): steps drawn from a seed are done to
-// files of a mount and to arrays of bytes, which must not differ. One process does one step after the other.
+// A random test of what files hold (fsx: Avadis Tevanian and Jordan Hubbard, 1991): steps drawn
+// from a seed are done to files of a mount and to arrays of bytes, which must not differ. One
+// process does one step after the other.
 //
-// With a second mount, another node's, that one must show each file as it was closed, and does the steps in turn.
+// With a second mount, another node's, that one must show each file as it was closed, and does the
+// steps in turn.
 import assert from 'node:assert/strict'
 import {
   closeSync,
@@ -31,14 +33,20 @@ const STEPS_SHOWN = 20
 const COMPARE_EVERY = 100
 /** The second mount has to show what was closed within this. */
 const SEEN_WITHIN_MS = 20_000
-/** What the first mount writes last before the second goes on: who sees it has seen all before it. */
+/**
+ * The last write of the first mount before the second goes on: a mount that sees it has seen all
+ * before it.
+ */
 const TURN = 'turn'
 
 export interface ModelOptions {
   readonly seed: number
   /** Files get no longer. */
   readonly sizeMax: number
-  /** After so many steps nothing is open, and the mounts change turns, or the one mount is mounted anew. */
+  /**
+   * After so many steps nothing is open, and the mounts change turns, or the one mount is mounted
+   * anew.
+   */
   readonly turnEvery: number
   /** Does the file system take direct I/O of any alignment? */
   readonly hasDirect: boolean

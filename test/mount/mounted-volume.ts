@@ -15,7 +15,10 @@ import type { ChunkIo } from '../../node/content/chunk-io.ts'
 import type { Volume } from '../../node/log/volume.ts'
 import type { Store } from '../../node/store/store.ts'
 
-/** A mount of a volume with the file /f of 'before', whose changes can be refused; and what the kernel was told. */
+/**
+ * A mount of a volume with the file /f of 'before', whose changes can be refused; and what the
+ * kernel was told.
+ */
 export async function mountedVolume({
   isAsync = false,
   locks,

@@ -36,7 +36,10 @@ export async function emptyFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-/** Mounted until the test ends, for all users. Caches last, so that only a notification can refresh them. */
+/**
+ * Mounted until the test ends, for all users. Caches last, so that only a notification can refresh
+ * them.
+ */
 export async function mounted(
   t: TestContext,
   options: MountOptions = {},

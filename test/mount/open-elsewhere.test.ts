@@ -1,4 +1,5 @@
-// What becomes of open files while others, elsewhere, write to them, remove them, or end their conflicts.
+// The fate of open files while others, elsewhere, write to them, remove them, or end their
+// conflicts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'
@@ -11,7 +12,7 @@ import type { Replica } from '../node/log/replicas.ts'
 
 const READ_WRITE = 2
 const ROOT_INODE = 1
-/** Of renameat2(2). */
+/** The flag of renameat2(2). */
 const EXCHANGE = 2
 const { signal } = new AbortController()
 
@@ -67,7 +68,7 @@ async function copyOpened(mount: Shared): Promise<{ handle: number; inode: numbe
   return { handle, inode: copy?.inode ?? 0 }
 }
 
-test('who writes without having looked replaces what was there when the file was opened, and nothing else', async () => {
+test('a write without a read replaces the version that was there at open, and no other', async () => {
   const mount = await shared()
   const { fs, inode, rewritten } = mount
   const handle = await fs.open(inode, READ_WRITE)

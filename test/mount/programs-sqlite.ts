@@ -1,4 +1,5 @@
-// SQLite on a mount whose processes are killed: what was committed stays, and the database is whole.
+// SQLite on a mount whose processes are killed: what was committed stays, and the database is
+// whole.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +24,10 @@ export function database(node: TestNode, journal: Journal): Database {
   return { node, journal, path: join(node.mountFolder, `${journal}.db`), committed: [] }
 }
 
-/** Commit so many transactions and more, and then kill the program that does it, or the node, in the middle of the next. */
+/**
+ * Commit so many transactions and more, and then kill the program that does it, or the node, in the
+ * middle of the next.
+ */
 export async function commitAndKill(
   { node, journal, path, committed }: Database,
   victim: 'program' | 'node',

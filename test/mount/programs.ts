@@ -10,7 +10,10 @@ import { finished } from 'node:stream/promises'
 import { SeededRandom } from '../../simulations/random.ts'
 import { run } from './mounted.ts'
 
-/** Run a line of sh in a folder, which may be on a mount that another process serves. returns what it says. */
+/**
+ * Run a line of sh in a folder, which may be on a mount that another process serves. returns what
+ * it says.
+ */
 export function shell(folder: string, line: string): Promise<string> {
   return run('sh', '-c', `cd "$0" && ${line}`, folder)
 }
@@ -31,7 +34,10 @@ export function git(...words: readonly string[]): Promise<string> {
 
 export const BRANCHES = ['one', 'two', 'three', 'four'] as const
 
-/** A bare repository: so many commits on main, each to a file of hundreds, and the branches, which leave it on its way. */
+/**
+ * A bare repository: so many commits on main, each to a file of hundreds, and the branches, which
+ * leave it on its way.
+ */
 export async function makeRepository(folder: string, commits: number): Promise<void> {
   await git('init', '-q', '--bare', '-b', 'main', folder)
   const child = spawn('git', ['-C', folder, 'fast-import', '--quiet'], {
@@ -44,7 +50,10 @@ export async function makeRepository(folder: string, commits: number): Promise<v
     const content = `${branch} ${n}\n${'a line that many share\n'.repeat(random.below(200))}`
     const who = `committer t <t@example.org> ${1_700_000_000 + n} +0000\n`
     const message = `${branch} ${n}`
-    return `commit refs/heads/${branch}\n${who}data ${message.length}\n${message}\n${from}M 100${n % 9 === 0 ? 755 : 644} inline ${path}\ndata ${content.length}\n${content}\n`
+    return (
+      `commit refs/heads/${branch}\n${who}data ${message.length}\n${message}\n${from}` +
+      `M 100${n % 9 === 0 ? 755 : 644} inline ${path}\ndata ${content.length}\n${content}\n`
+    )
   }
   for (let n = 0; n < commits; n++) {
     child.stdin.write(commit('main', n, ''))

@@ -1,4 +1,4 @@
-// What takes space in files, and what is copied without being read, on the mount of a real node.
+// The space that files take, and copies made without reading, on the mount of a real node.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -102,7 +102,7 @@ function at(name: string): string {
   return join(node.mountFolder, name)
 }
 
-/** What a file or folder takes, as du says. */
+/** The size of a file or folder, as du says. */
 async function bytesOf(path: string): Promise<number> {
   const [blocks] = (await run('du', '-s', `--block-size=${BLOCK}`, path)).split('\t')
   return Number(blocks) * BLOCK

@@ -1,4 +1,5 @@
-// A close that fails leaves nothing that shows: neither to who opens the file next, nor in what the kernel caches.
+// A close that fails leaves nothing that shows: neither to who opens the file next, nor in what the
+// kernel caches.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { mountedVolume } from './mounted-volume.ts'

@@ -11,7 +11,10 @@ const READ_WRITE = 2
 const ROOT_INODE = 1
 const { signal } = new AbortController()
 
-/** Until the log has forgotten what was removed: a checkpoint purges what was gone at the one before it. */
+/**
+ * Until the log has forgotten what was removed: a checkpoint purges what was gone at the one before
+ * it.
+ */
 async function forgotten(replica: Replica): Promise<void> {
   const machine = new Machine(replica)
   for (let count = 0; count < 2; count++) {

@@ -1,5 +1,5 @@
-// Whatever comes from the kernel, the file system of a real node answers each request once, reports no bug, and is whole
-// afterwards.
+// Whatever comes from the kernel, the file system of a real node answers each request once, reports
+// no bug, and is whole afterwards.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -107,7 +107,7 @@ async function stillWorks(fileSystem: FileSystem): Promise<void> {
   await fileSystem.release(handle)
 }
 
-/** What a node without peers would show a kernel. */
+/** The file system of a node without peers. */
 async function realFileSystem(t: TestContext): Promise<FileSystem> {
   const home = await mkdtemp(join(tmpdir(), 'shoal-frames-'))
   t.after(() => rm(home, { recursive: true, force: true }))

@@ -1,5 +1,6 @@
-// Frames as the kernel would send them, and as it never would: each field is what it may be, or what is at the edge of its
-// type, or what something else's number is; then some frames are cut, stretched, or have bits turned.
+// Frames as the kernel would send them, and as it never would: each field is what it may be, or
+// what is at the edge of its type, or what something else's number is; then some frames are cut,
+// stretched, or have bits turned.
 import { OPCODE, ROOT_INODE } from '../../node/mount/drivers/kernel/protocol.ts'
 import type { SeededRandom } from '../../simulations/random.ts'
 
@@ -79,7 +80,7 @@ const LAYOUTS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly 
   [OPCODE.releaseFolder, ['handle', 'flags', 'flags', 'u64']],
   [OPCODE.fsyncFolder, ['handle', 'flags', 'u32']],
   [OPCODE.create, ['flags', 'mode', 'u32', 'flags', 'name']],
-  [OPCODE.createNameless, ['flags', 'mode', 'u32', 'flags', 'name']],
+  [OPCODE.createUnlinked, ['flags', 'mode', 'u32', 'flags', 'name']],
   [OPCODE.getLock, ['handle', 'u64', 'position', 'position', 'flags', 'u32', 'flags', 'u32']],
   [OPCODE.setLock, ['handle', 'u64', 'position', 'position', 'flags', 'u32', 'flags', 'u32']],
   [OPCODE.interrupt, ['handle']],
@@ -110,7 +111,7 @@ export function frameOf(opcode: number, unique: number, inode: number, body: Uin
   return Buffer.concat([header, body])
 }
 
-/** What a conversation has given out lately. */
+/** The inodes and handles that a conversation has given out lately. */
 export class Known {
   readonly inodes: number[] = [ROOT_INODE]
   readonly handles: number[] = [0]
@@ -125,7 +126,8 @@ export class Known {
 }
 
 function keep(numbers: number[], number: number): void {
-  // A name that is not there has inode 0; and some content looks like an answer that gives out something.
+  // A name that is not there has inode 0; and some content looks like an answer that gives out
+  // something.
   if (number === 0 || number > 1e6) return
   numbers.push(number)
   // The first is always good for something.

@@ -1,4 +1,5 @@
-// Much at once, and the end of the node in the middle of it: on the mount of a real node, by programs.
+// Much at once, and the end of the node in the middle of it: on the mount of a real node, by
+// programs.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -115,7 +116,8 @@ test(
     await writeFile(at('closed'), 'closed')
     const held = await open(at('held'), 'w+')
     await held.write('never synced')
-    // Each goes on until it fails, and says how: a writer, a reader, one that lists, one that waits in the folder.
+    // Each goes on until it fails, and says how: a writer, a reader, one that lists, one that waits
+    // in the folder.
     const lines = [
       'while echo x >>writer; do :; done',
       'while cat closed >/dev/null; do :; done',
@@ -142,7 +144,10 @@ test(
   },
 )
 
-/** A line of sh that runs in a folder. `started` when it does; `said`: what it wrote to its stderr until its end. */
+/**
+ * A line of sh that runs in a folder. `started` when it does; `said`: what it wrote to its stderr
+ * until its end.
+ */
 function program(
   folder: string,
   line: string,

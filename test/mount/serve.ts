@@ -1,5 +1,5 @@
-// A process that mounts a file system in memory at argv[2] by the driver argv[3], says 'ready', and serves until it is told to exit (a line
-// on its input) or killed.
+// A process that mounts a file system in memory at argv[2] by the driver argv[3], says 'ready', and
+// serves until it is told to exit (a line on its input) or killed.
 import { once } from 'node:events'
 import { mountBy } from '../../node/mount/drivers/drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'

@@ -9,7 +9,10 @@ import type { TestContext } from 'node:test'
 import type { Mounted } from './mounted.ts'
 
 const WRITERS = 40
-/** Opens what it is given, and writes to each, all at a time; the last page in part. Says how each ended. */
+/**
+ * Opens what it is given, and writes to each, all at a time; the last page in part. Says how each
+ * ended.
+ */
 const WRITER = `
 const { open } = require('node:fs/promises')
 const files = process.argv.slice(1)
@@ -25,7 +28,10 @@ interface Slow {
   readonly said: () => Promise<readonly string[]>
 }
 
-/** A mount, and a program that writes to so many files of it, to which no write gets through until the gate opens. */
+/**
+ * A mount, and a program that writes to so many files of it, to which no write gets through until
+ * the gate opens.
+ */
 async function slowWrites(t: TestContext, count: number): Promise<Mounted & Slow> {
   const gate = Promise.withResolvers<void>()
   // Before the mount ends, which waits for them.

@@ -7,14 +7,14 @@ export interface Someone {
   readonly gid: number
 }
 
-/** Of no group of root's. */
+/** A user in no group of root's. */
 export const STRANGER: Someone = { uid: 12_345, gid: 12_345 }
 
 export function modeOf(path: string): number {
   return lstatSync(path).mode & 0o7777
 }
 
-/** What somebody reads there; undefined if refused. */
+/** The content as another user reads it; undefined if refused. */
 export function readBy(who: Someone, path: string): string | undefined {
   return as(who, () => {
     try {

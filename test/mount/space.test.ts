@@ -1,4 +1,4 @@
-// What `df` is told.
+// The figures in `df`.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'

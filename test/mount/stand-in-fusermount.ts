@@ -1,5 +1,5 @@
-// Does what fusermount3 does for whoever may mount: mounts, and sends the descriptor over the socket that
-// _FUSE_COMMFD names (SCM_RIGHTS).
+// Does what fusermount3 does for whoever may mount: mounts, and sends the descriptor over the
+// socket that _FUSE_COMMFD names (SCM_RIGHTS).
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'

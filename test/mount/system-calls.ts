@@ -1,5 +1,6 @@
-// System calls that Node does not have, on paths and descriptors, through the C library. Synchronous: never on a mount
-// that this very process serves. A call that fails throws an error whose code is the name of the error number.
+// System calls that Node does not have, on paths and descriptors, through the C library.
+// Synchronous: never on a mount that this very process serves. A call that fails throws an error
+// whose code is the name of the error number.
 import { constants } from 'node:os'
 import koffi from 'koffi'
 
@@ -130,7 +131,10 @@ export function letSignalInterrupt(signal: 'SIGUSR2'): void {
   check('siginterrupt', call.siginterrupt(constants.signals[signal], 1))
 }
 
-/** A file in memory, shared and writable. Touching what is behind its last page ends the process (SIGBUS). */
+/**
+ * A file in memory, shared and writable. Touching what is behind its last page ends the process
+ * (SIGBUS).
+ */
 export class Mapping {
   readonly bytes: Uint8Array
   readonly #address: unknown

@@ -8,7 +8,7 @@ import { initHome, isHome, loadHome, updateConfig } from '../../node/config.ts'
 
 const LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
 
-/** What config.yaml says, and what is said of it. */
+/** The text of config.yaml, and the error. */
 const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
   ['name: [', /config\.yaml is not YAML/],
   ['listen: [/ip4/127.0.0.1/tcp/0]', /config\.yaml: name /],
@@ -25,7 +25,7 @@ const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
 ]
 
 describe('home', () => {
-  test('what init makes is what load reads', async () => {
+  test('load reads the config that init makes', async () => {
     await withFolder(async (folder) => {
       assert.equal(await isHome(folder), false)
       const made = await initHome(folder, {
@@ -132,7 +132,7 @@ describe('home', () => {
     })
   }
 
-  test('what is missing is named with the next step', async () => {
+  test('a missing home is named with the next step', async () => {
     await withFolder(async (folder) => {
       await assert.rejects(loadHome(folder), {
         code: 'ENOENT',

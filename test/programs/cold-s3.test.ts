@@ -1,4 +1,5 @@
-// The cold tier of real nodes on a real S3 server: each node with credentials of its own, that no other learns.
+// The cold tier of real nodes on a real S3 server: each node with credentials of its own, that no
+// other learns.
 import assert from 'node:assert/strict'
 import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'

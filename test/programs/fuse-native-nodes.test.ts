@@ -1,5 +1,5 @@
-// A node that mounts by fuse-native beside one that mounts by the kernel's protocol: each sees what the other writes; and
-// how that mount ends: by command, by signal, by kill -9.
+// A node that mounts by fuse-native beside one that mounts by the kernel's protocol: each sees what
+// the other writes; and how that mount ends: by command, by signal, by kill -9.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

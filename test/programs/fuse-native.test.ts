@@ -1,5 +1,5 @@
-// What is peculiar to the driver by way of libfuse: what it cannot carry is refused and not changed, and what libfuse does
-// for itself nobody else sees.
+// The peculiarities of the driver by way of libfuse: a value that it cannot carry is refused and
+// not changed, and the calls that libfuse makes for itself nobody else sees.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { open, readFile, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises'

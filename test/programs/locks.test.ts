@@ -1,5 +1,6 @@
-// Locks between processes of one machine, by real programs on the mount of a real node. The cases of locks.py run on the
-// file system of the temporary folder too, which shows that they are right about POSIX.
+// Locks between processes of one machine, by real programs on the mount of a real node. The cases
+// of locks.py run on the file system of the temporary folder too, which shows that they are right
+// about POSIX.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'

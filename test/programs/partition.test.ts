@@ -1,6 +1,7 @@
-// Real partitions: four nodes, each a machine with a network of its own, and a router that stops to forward without
-// telling anyone. Both sides go on writing, at the same names; when it forwards again they find each other by themselves,
-// and all four have one tree, with all that was acknowledged in it.
+// Real partitions: four nodes, each a machine with a network of its own, and a router that stops to
+// forward without telling anyone. Both sides go on writing, at the same names; when it forwards
+// again they find each other by themselves, and all four have one tree, with all that was
+// acknowledged in it.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// What POSIX and the man pages say of system calls, case by case, on the mounts of a real node by both drivers; the cases
-// (posix/) run on the file system of the temporary folder too, which shows that they are right.
+// The rules of POSIX and the man pages on system calls, case by case, on the mounts of a real node
+// by both drivers; the cases (posix/) run on the file system of the temporary folder too, which
+// shows that they are right.
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// Programs that people use every day, on the mount of a real node, do there what they do anywhere. What takes longer is in
-// test/long/programs.test.ts.
+// Programs that people use every day, on the mount of a real node, do there what they do anywhere.
+// What takes longer is in test/long/programs.test.ts.
 import assert from 'node:assert/strict'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

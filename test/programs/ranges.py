@@ -253,7 +253,7 @@ def far():
     os.close(fd)
 
 
-def nameless():
+def unlinked():
     """A file of O_TMPFILE has no name until it is linked; unlinked it is gone with the last close."""
     before = sorted(os.listdir(folder))
     fd = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o640)
@@ -346,7 +346,7 @@ CASES = [
     copying,
     sparse_copy,
     far,
-    nameless,
+    unlinked,
     random_steps,
 ]
 

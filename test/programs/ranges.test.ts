@@ -1,5 +1,5 @@
-// What takes space in files, case by case, on the mount of a real node. The cases of ranges.py run on
-// the file system of the temporary folder too, which shows that they are right about POSIX.
+// The space that files take, case by case, on the mount of a real node. The cases of ranges.py run
+// on the file system of the temporary folder too, which shows that they are right about POSIX.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'

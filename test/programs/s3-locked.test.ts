@@ -1,5 +1,5 @@
-// A bucket with Object Lock: whoever has the keys to it hides what lies there, and puts other things on top; below all of it
-// stays, and can be brought back. A volume too, with a recovery key.
+// A bucket with Object Lock: whoever has the keys to it hides what lies there, and puts other
+// things on top; below all of it stays, and can be brought back. A volume too, with a recovery key.
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -77,7 +77,10 @@ async function lockedTier(): Promise<{ server: S3Server; bucket: string; tier: O
   return { server, bucket, tier: s3Tier(server, bucket) }
 }
 
-/** A time after these were put, by the clock of the server, which counts seconds; nothing was put at it. */
+/**
+ * A time after these were put, by the clock of the server, which counts seconds; nothing was put at
+ * it.
+ */
 async function timeAfter(tier: ObjectTier, ...keys: readonly string[]): Promise<WallTime> {
   const signal = clock.timeout(60_000)
   const times = await Promise.all(keys.map((key) => tier.head(key, { signal })))

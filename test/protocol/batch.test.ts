@@ -1,4 +1,5 @@
-// The body of an entry (docs/formats/log.md): packed, sealed to its place in the log, and bounded before it is unpacked.
+// The body of an entry (docs/formats/log.md): packed, sealed to its place in the log, and bounded
+// before it is unpacked.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

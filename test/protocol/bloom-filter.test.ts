@@ -8,7 +8,7 @@ import { CODEC_RAW, MULTIHASH_BLAKE3, cidText, encodeCid } from '../../protocol/
 import { MIB } from '../../protocol/units.ts'
 
 describe('bloom-filter', () => {
-  test('what was added is found, however many more were added than expected', () => {
+  test('every added id is found, however many more were added than expected', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 400 }), fc.nat(50), (keys, expected) => {
         const filter = new BloomFilter(expected)

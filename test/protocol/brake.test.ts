@@ -33,7 +33,7 @@ test('it is released some graces after the last of them vanished', () => {
   assert.equal(of(10, BREAKER_GRACES * GRACE_MS, BREAKER_GRACES * GRACE_MS + 1), false)
 })
 
-test('who can reach fewer than half is on the wrong side, for however long', () => {
+test('a node that reaches fewer than half is on the wrong side, for however long', () => {
   assert.equal(of(5, 1, 5 * GRACE_MS, 1e9), true)
   assert.equal(of(4, 1e7, 1e9), false)
 })

@@ -167,10 +167,10 @@ describe('labels of branches', () => {
       fc.property(anyCase, ([seen, held]) => {
         const replica = Replica.of(inOrder(held))
         const vector = replica.vector(seen)
-        const strays = replica.branches.strayed(vector, vector)
+        const strayed = replica.branches.strayed(vector, vector)
         const followed = new Set([...seen].map(({ parent }) => parent))
         const expected = [...held].filter((node) => !seen.has(node) && followed.has(node.parent))
-        assert.deepEqual(strays.sort(), expected.map(({ hash }) => hash).sort())
+        assert.deepEqual(strayed.sort(), expected.map(({ hash }) => hash).sort())
       }),
       RUNS,
     )
@@ -225,7 +225,7 @@ describe('the forks of a part', () => {
   })
 })
 
-describe('what a peer holds', () => {
+describe('the holdings of a peer', () => {
   const anyTwo = anyTree.chain((tree) => fc.tuple(anyPart(tree), anyPart(tree)))
 
   test('is known exactly where one of both holds all that the other does', () => {

@@ -1,5 +1,5 @@
-// CAR frames, UnixFS nodes and sealed trees as bytes: golden vectors of docs/formats/exchange.md, what @ipld/car says of
-// the same, and what anyone may send.
+// CAR frames, UnixFS nodes and sealed trees as bytes: golden vectors of docs/formats/exchange.md,
+// what @ipld/car says of the same, and what anyone may send.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

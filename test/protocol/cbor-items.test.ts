@@ -1,4 +1,5 @@
-// Records written item by item are the bytes of the one DAG-CBOR form, and reading throws nothing but 'corrupt'.
+// Records written item by item are the bytes of the one DAG-CBOR form, and reading throws nothing
+// but 'corrupt'.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -71,7 +72,7 @@ describe('CBOR items', () => {
     assert.equal(new CborReader(form, 'a test').hex(), Buffer.from(bytes).toString('hex'))
   })
 
-  test('what is cut short, of another kind or claims too much is corrupt', () => {
+  test('bytes cut short, of another kind or that claim too much are corrupt', () => {
     const reads: readonly ((r: CborReader) => unknown)[] = [
       (r) => r.integer(),
       (r) => r.bigint(),

@@ -1,4 +1,5 @@
-// The door to DAG-CBOR: bounded, never throws anything but malformed, and strict where replicas agree on bytes.
+// The door to DAG-CBOR: bounded, never throws anything but malformed, and strict where replicas
+// agree on bytes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -47,7 +48,7 @@ describe('cbor', () => {
     )
   })
 
-  test('what is not DAG-CBOR is malformed', () => {
+  test('bytes that are not DAG-CBOR are malformed', () => {
     for (const [what, hex] of Object.entries({
       nothing: '',
       'two values': '0101',

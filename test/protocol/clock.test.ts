@@ -153,7 +153,7 @@ describe('vector clock', () => {
     )
   })
 
-  test('what is no vector is malformed', () => {
+  test('a value that is no vector is malformed', () => {
     const vector = new Map([1, 2, 3].map((n) => [actor(n), n]))
     const decode = (bytes: Uint8Array): unknown => decodeVector(decodeCbor(bytes, 'vector'))
     assertRefusesOnly(decode, [encodeCbor(encodeVector(vector)), encodeCbor([])], {

@@ -1,4 +1,5 @@
-// Frames from others: one whole frame within its bounds is taken, whoever made it; nothing else is, and finding that out is cheap.
+// Frames from others: one whole frame within its bounds is taken, whoever made it; nothing else is,
+// and finding that out is cheap.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'
@@ -40,7 +41,7 @@ describe('compression', () => {
     }
   })
 
-  test('what would be more than its bound is refused, whether it says so or not', () => {
+  test('output beyond the bound is refused, whether the frame states its size or not', () => {
     const plain = new Uint8Array(5000)
     assert.throws(() => zstdDecompress(zstdCompress(plain), 4999), MALFORMED)
     const params = { [constants.ZSTD_c_contentSizeFlag]: 0 }

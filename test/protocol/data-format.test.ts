@@ -1,5 +1,6 @@
-// The golden vectors of docs/formats/data.md, and the document itself: what it quotes is what test/vectors/ holds. The
-// steps in between are computed here by the rules of the document, with primitives alone.
+// The golden vectors of docs/formats/data.md, and the document itself: what it quotes is what
+// test/vectors/ holds. The steps in between are computed here by the rules of the document, with
+// primitives alone.
 import assert from 'node:assert/strict'
 import { createCipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -33,7 +34,10 @@ import type { VolumeId } from '../../protocol/ids.ts'
 const VOLUME = '11'.repeat(32) as VolumeId
 /** 00 01 .. 1f. */
 const SECRET = Uint8Array.from({ length: 32 }, (_, i) => i)
-/** 100 times the letter a, packed by hand: a zstd frame of one run, so that no compressor's choices are in it. */
+/**
+ * 100 times the letter a, packed by hand: a zstd frame of one run, so that no compressor's choices
+ * are in it.
+ */
 const RUN = { plain: utf8('a'.repeat(100)), packed: fromHex('28b52ffd206423030061') }
 
 describe('golden vectors', () => {

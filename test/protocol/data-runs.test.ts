@@ -1,4 +1,4 @@
-// What is not in a run is zeros, and runs are no longer than they must be.
+// Bytes outside the runs are zeros, and runs are no longer than they must be.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

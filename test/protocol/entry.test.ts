@@ -1,4 +1,5 @@
-// Entries and dots (docs/formats/log.md): golden bytes, who signed what, and every rule a decoder enforces.
+// Entries and dots (docs/formats/log.md): golden bytes, who signed what, and every rule a decoder
+// enforces.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -257,7 +258,7 @@ describe('dot', () => {
     )
   })
 
-  test('what is no dot is malformed', () => {
+  test('a value that is no dot is malformed', () => {
     const dot = encodeCbor(encodeDot(makeDot(ALICE_ACTOR, 7, 3)))
     assertRefusesOnly((bytes) => decodeDot(decodeCbor(bytes, 'dot')), [dot], {
       codes: ['malformed'],

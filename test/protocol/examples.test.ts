@@ -1,5 +1,6 @@
-// What the pages on formats say is what the program does: the vectors they quote are those of test/vectors/ (which the
-// tests of each format compare with the program), their table of bounds is protocol/limits.ts, their links lead somewhere.
+// The pages on formats agree with the program: the vectors they quote are those of test/vectors/
+// (which the tests of each format compare with the program), their table of bounds is
+// protocol/limits.ts, their links lead somewhere.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

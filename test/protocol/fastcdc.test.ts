@@ -1,4 +1,4 @@
-// Where chunks end: as the plain rule of docs/formats/data.md says, and stable under insertions.
+// The ends of chunks: by the plain rule of docs/formats/data.md, and stable under insertions.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

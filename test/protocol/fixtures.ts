@@ -1,5 +1,5 @@
-// Fixed members, keys and ids that the golden vectors of the namespace's formats are made of. All constants: the same
-// bytes on every run and machine.
+// Fixed members, keys and ids that the golden vectors of the namespace's formats are made of. All
+// constants: the same bytes on every run and machine.
 import { toHex } from '../../protocol/bytes.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import { encodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
@@ -68,7 +68,10 @@ export function rawZstd(plain: Uint8Array): Uint8Array {
   return Uint8Array.from([...head, ...plain])
 }
 
-/** Plain JSON of a value of ours: bytes as hex, 64-bit integers as decimal text, nothing where undefined. */
+/**
+ * Plain JSON of a value of ours: bytes as hex, 64-bit integers as decimal text, nothing where
+ * undefined.
+ */
 export function toJson(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value)
   if (typeof value === 'bigint') return value.toString()

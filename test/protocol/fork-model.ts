@@ -1,5 +1,5 @@
-// The forked chain of one actor as an explicit tree of entries, and knowledge of it as an explicit set of them, closed
-// under `prev`: what Branches must agree with.
+// The forked chain of one actor as an explicit tree of entries, and knowledge of it as an explicit
+// set of them, closed under `prev`: what Branches must agree with.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
@@ -23,7 +23,7 @@ export interface Node {
 
 export type Known = ReadonlySet<Node>
 
-/** What one replica does with the entries of one actor, with Branches to name them. */
+/** One replica with the entries of one actor, and Branches to name them. */
 export class Replica {
   readonly branches: Branches = new Branches()
   readonly entries: Map<string, Node> = new Map()
@@ -79,7 +79,7 @@ export class Replica {
     return vector
   }
 
-  /** What it tells a peer. */
+  /** The summary that it tells a peer. */
   hello(): PeerLog {
     const vector = this.vector()
     const tips = new Map<ActorId, EntryHash>()
@@ -88,7 +88,7 @@ export class Replica {
     return { vector, forks, tips }
   }
 
-  /** Of what is held, what `vector` (in the labels here) says nothing of; in causal order. */
+  /** The entries held here that `vector` (in the labels here) does not cover; in causal order. */
   missing(vector: ReadonlyMap<ActorId, number>): Node[] {
     return inOrder(this.#held).filter((node) => node.seq > (vector.get(this.labelOf(node)) ?? 0))
   }

@@ -1,4 +1,5 @@
-// Heads and beacons (docs/formats/sync.md): sealed to the members, beacons signed, and always within GOSSIP_MAX.
+// Heads and beacons (docs/formats/sync.md): sealed to the members, beacons signed, and always
+// within GOSSIP_MAX.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -104,7 +105,7 @@ describe('gossip', () => {
     )
   })
 
-  test('who has no key of the epoch reads nothing', () => {
+  test('a reader without a key of the epoch reads nothing', () => {
     const sealed = sealGossip(MESSAGES['named'] as GossipMessage, FROM_ALICE, SALT)
     assert.throws(() => openGossip(sealed, VOLUME, () => []), { code: 'corrupt' })
     assert.throws(() => openGossip(sealed, VOLUME, () => [EPOCH_SECRET]), { code: 'corrupt' })

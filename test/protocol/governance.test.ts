@@ -1,5 +1,5 @@
-// Governing acts (docs/formats/membership.md): who may govern, who takes whose role away, and that what comes of them is the
-// same whatever order they came in.
+// Governing acts (docs/formats/membership.md): who may govern, who takes whose role away, and that
+// what comes of them is the same whatever order they came in.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -73,7 +73,7 @@ function founded(): [GoverningAct, GoverningAct, GoverningAct] {
   return [founding, bob, carol]
 }
 
-describe('who governs', () => {
+describe('the governing members', () => {
   test('the creator does by genesis, others by a grant that they knew of', () => {
     const [founding, bob, carol] = founded()
     const stranger = act(DAVE, founding.id, [founding], grantTo(DAVE, 'admin'))
@@ -128,7 +128,7 @@ describe('whose role is taken away', () => {
     assert.equal(rolesAfter([founding, bob, carol, dave, again])['dave'], 'admin')
   })
 
-  test('what was granted by who had no right to it is nothing, also through others', () => {
+  test('a grant by a member without the right is void, also through others', () => {
     const [founding, bob, carol] = founded()
     const out = act(ALICE.peer, founding.id, [carol], removal(BOB.peer))
     const dave = act(BOB.peer, bob.id, [carol], grantTo(DAVE, 'admin'))

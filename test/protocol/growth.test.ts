@@ -1,4 +1,5 @@
-// How fast an author may make a log grow: a flood waits, what was written over a long time does not, whenever it comes.
+// How fast an author may make a log grow: a flood waits, what was written over a long time does
+// not, whenever it comes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -35,7 +36,7 @@ describe('growth of a log', () => {
     )
   })
 
-  test('who waits as long as it is told may then go on', () => {
+  test('a writer that waits as long as it is told may then go on', () => {
     fc.assert(
       fc.property(anyRole, fc.integer({ min: 1, max: MIB }), (role, bytes) => {
         const rate = growthRateOf(role)

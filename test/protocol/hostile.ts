@@ -1,6 +1,7 @@
-// What a peer that lies may send: every prefix and single-byte change of honest bytes, random bytes, and honest CBOR in
-// which any one value is replaced by another of every type and of every awkward size. Not at random where it can be
-// exhaustive: a decoder that trusts one field is found on every run.
+// The inputs that a lying peer may send: every prefix and single-byte change of honest bytes,
+// random bytes, and honest CBOR in which any one value is replaced by another of every type and of
+// every awkward size. Exhaustive where it can be: a decoder that trusts one field is found on every
+// run.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
@@ -9,7 +10,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { CODEC_DAG_CBOR, MULTIHASH_BLAKE3, encodeCid } from '../../protocol/ids.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
-/** What a decoder of a peer's bytes may say. */
+/** The errors that a decoder of foreign bytes may throw. */
 const REFUSALS: readonly ErrorCode[] = ['malformed', 'bad-signature', 'unsupported']
 
 const LINK = CID.decode(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, new Uint8Array(32)))
@@ -49,8 +50,8 @@ const ODD_VALUES: readonly unknown[] = [
 ]
 
 /**
- * Assert that `decode` takes each of `honest`, and of everything made from them either takes it or refuses it with one
- * of `codes`. `cbor`: the bytes are CBOR, so values inside are replaced too.
+ * Assert that `decode` takes each of `honest`, and of everything made from them either takes it or
+ * refuses it with one of `codes`. `cbor`: the bytes are CBOR, so values inside are replaced too.
  */
 export function assertRefusesOnly(
   decode: (bytes: Uint8Array) => unknown,

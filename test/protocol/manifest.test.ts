@@ -1,4 +1,5 @@
-// Nodes of a manifest: what is encoded is decoded, what a peer may send is refused, ends follow from content.
+// Nodes of a manifest: what is encoded is decoded, what a peer may send is refused, ends follow
+// from content.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -61,7 +62,7 @@ describe('manifest', () => {
     assert.equal(nodeAllocated({ level: 0, extents }), refOf(3).length)
   })
 
-  test('what a later version adds is skipped', () => {
+  test('fields of a later version are skipped', () => {
     const fields = fieldsOf({ level: 0, extents: [{ kind: 'chunk', ref: refOf(1) }] })
     const items = [
       [...((fields['items'] as readonly unknown[][])[0] ?? []), 'new'],
@@ -72,7 +73,7 @@ describe('manifest', () => {
     assert.deepEqual(node.extents.map(extentLength), [refOf(1).length, 7])
   })
 
-  test('what is out of bounds is malformed, a later version or codec unsupported', () => {
+  test('a value out of bounds is malformed, a later version or codec unsupported', () => {
     const item = [...encodedItem()]
     const ended = item.with(0, encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, new Uint8Array(32)))
     const bad = (code: string, fields: Record<string, unknown>): void => {

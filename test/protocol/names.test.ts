@@ -1,4 +1,5 @@
-// File names: which there can be, which collide, and under which name the loser of a collision shows (docs/formats/tree.md).
+// File names: which there can be, which collide, and under which name the loser of a collision
+// shows (docs/formats/tree.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// One op of every kind, and of every form that a kind has: what the golden vectors of ops are made of.
+// One op of every kind, and of every form that a kind has: what the golden vectors of ops are made
+// of.
 import { toHex } from '../../protocol/bytes.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
 import {

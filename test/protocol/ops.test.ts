@@ -1,4 +1,5 @@
-// Ops (docs/formats/tree.md, docs/formats/membership.md): golden bytes of every kind, and every bound of their decoder.
+// Ops (docs/formats/tree.md, docs/formats/membership.md): golden bytes of every kind, and every
+// bound of their decoder.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -86,7 +87,7 @@ describe('ops', () => {
     })
   })
 
-  test('what is newer than this node is skipped', () => {
+  test('ops newer than this node are skipped', () => {
     assert.equal(decodeOp({ o: 'teleport' }), undefined)
     assert.equal(decodeOp({ ...encodeOp(example('block-device')), d: [15, 0] }), undefined)
     const newer = { ...encodeOp(example('version-chunks')), c: withContent(3, 9) }
@@ -114,7 +115,7 @@ describe('ops', () => {
     }
   })
 
-  test('what is a symlink and a special file at once is malformed', () => {
+  test('a symlink that is a special file at once is malformed', () => {
     const both = { ...encodeOp(example('symlink')), d: [1, 0] }
     assert.throws(() => decodeOp(both), MALFORMED)
   })

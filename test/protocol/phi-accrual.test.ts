@@ -75,7 +75,7 @@ describe('phi-accrual', () => {
     assert.ok(Math.abs(wellBefore + Math.log10(1 - 0.158655253931)) < 1e-6)
   })
 
-  test('who beats less evenly is suspected later', () => {
+  test('a less regular peer is suspected later', () => {
     const even = heard(Array.from({ length: 40 }, (_, i) => 9000 + (i % 2) * 2000))
     const uneven = heard(Array.from({ length: 40 }, (_, i) => 5000 + (i % 2) * 10_000))
     assert.ok(phiOf(uneven, 20_000, BEAT) < phiOf(even, 20_000, BEAT))
@@ -92,7 +92,7 @@ describe('phi-accrual', () => {
     )
   })
 
-  test('what is remembered is bounded, and only of the latest', () => {
+  test('the history is bounded to the latest', () => {
     fc.assert(
       fc.property(histories(), fc.array(fc.nat(40_000), { minLength: 64 }), (old, recent) => {
         const telling = recent.filter((ms) => ms >= 5000)

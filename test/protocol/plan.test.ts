@@ -1,4 +1,5 @@
-// Plans for the shards of stripes: what they never do, how little they move, and that they come to an end.
+// Plans for the shards of stripes: what they never do, how little they move, and that they come to
+// an end.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

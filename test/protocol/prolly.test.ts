@@ -1,5 +1,5 @@
-// The tree of records whose root follows from the records alone. Keys of about 900 bytes make trees of three levels from
-// a few hundred records.
+// The tree of records whose root follows from the records alone. Keys of about 900 bytes make trees
+// of three levels from a few hundred records.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -72,7 +72,7 @@ describe('prolly', () => {
     }
   })
 
-  test('where one leaf is left as it was, it is the root, and no node is made', () => {
+  test('if one leaf is left unchanged, it is the root, and no node is made', () => {
     const nodes = new MemoryNodes()
     const tree = treeOn(nodes)
     const records = pool(2)

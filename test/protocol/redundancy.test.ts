@@ -57,7 +57,7 @@ describe('redundancy', () => {
     }
   })
 
-  test('what is no class is refused, naming the forms', () => {
+  test('an unknown class is refused, naming the forms', () => {
     const bad = [
       '',
       'Auto',

@@ -1,4 +1,5 @@
-// What sealing promises: equal bytes are one chunk, and nothing that was changed or swapped opens.
+// The promises of sealing: equal bytes are one chunk, and nothing that was changed or swapped
+// opens.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'
@@ -19,7 +20,7 @@ const NOISE = xorshiftBytes(21, 100_000)
 
 describe('seal', () => {
   for (const hash of ['blake3', 'sha2-256'] as const) {
-    test(`what is sealed opens to the same bytes (${hash})`, () => {
+    test(`sealed bytes open to the same bytes (${hash})`, () => {
       const keys = keysOf({ hash })
       const plain = fc.oneof(
         fc.uint8Array({ minLength: 1, maxLength: 20_000 }),
@@ -44,7 +45,7 @@ describe('seal', () => {
     assert.notEqual(sealChunk(keysOf({ hash: 'sha2-256' }), NOISE).ref.id, id)
   })
 
-  test('what compresses is compressed, what does not is stored as it is', () => {
+  test('compressible bytes are compressed, others are stored as they are', () => {
     const text = sealChunk(keysOf({}), TEXT)
     assert.equal(text.ref.codec, 1)
     assert.ok(text.bytes.length < TEXT.length / 20)
@@ -90,7 +91,7 @@ describe('seal', () => {
     assert.throws(() => openChunk(some, ref, bytes), { code: 'EACCES' })
   })
 
-  test('what is sealed under any secret of an epoch begun twice opens', () => {
+  test('a chunk sealed under any secret of an epoch begun twice opens', () => {
     const [one, two] = [xorshiftBytes(98, 32), xorshiftBytes(99, 32)]
     for (const chunkSecret of [one, two]) {
       const { ref, bytes } = sealChunk(keysOf({ chunkSecret }), NOISE)
@@ -126,7 +127,7 @@ describe('seal', () => {
     })
   })
 
-  test('what another compressor made of the same bytes opens all the same, and has another key', () => {
+  test('the same bytes from another compressor open all the same, and have another key', () => {
     const packed = [1, 19].map((level) =>
       zstdCompressSync(TEXT, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
     )
@@ -136,7 +137,8 @@ describe('seal', () => {
       const plain = openChunk(keysOf({}), { ...ref, length: TEXT.length }, bytes)
       assert.equal(Buffer.compare(plain, TEXT), 0)
     }
-    // Under one key the XOR of two ciphertexts is that of the messages, which both begin with the magic of zstd.
+    // Under one key the XOR of two ciphertexts is that of the messages, which both begin with the
+    // magic of zstd.
     const [one, other] = sealed.map(({ bytes }) => toHex(bytes.subarray(16, 20)))
     assert.notEqual(one, other)
   })

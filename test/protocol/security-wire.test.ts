@@ -16,7 +16,9 @@ import { ALICE, BOB, filled } from './fixtures.ts'
 import { checkVectors } from './vectors.ts'
 
 const PREV = toHex(filled(0x55, 32))
-const LINE = `{"n":42,"time":"2027-01-15T08:00:00.000Z","kind":"ticket-made","message":"ticket 0a1b2c3d: 1 may join as writer until 2027-01-16T08:00:00.000Z","prev":"${PREV}"}`
+const LINE =
+  '{"n":42,"time":"2027-01-15T08:00:00.000Z","kind":"ticket-made","message":"ticket 0a1b2c3d: ' +
+  `1 may join as writer until 2027-01-16T08:00:00.000Z","prev":"${PREV}"}`
 const HEAD = signSecurityHead(ALICE, 42, securityLineHash(LINE))
 const MALFORMED = { code: 'malformed' }
 

@@ -1,4 +1,5 @@
-// Session tokens (docs/formats/sync.md): golden text, bounds, and two are merged to what both have seen.
+// Session tokens (docs/formats/sync.md): golden text, bounds, and two are merged to what both have
+// seen.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -38,7 +39,7 @@ describe('session token', () => {
     })
   })
 
-  test('what was seen comes back from its token, with space around it too, for its volume only', () => {
+  test('a token gives back its vector, with space around it too, for its volume only', () => {
     fc.assert(
       fc.property(anyVector, (seen) => {
         const text = formatSession(VOLUME, seen)

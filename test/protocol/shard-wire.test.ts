@@ -1,5 +1,5 @@
-// The messages of /shoal/shard/1: their bytes, which test/vectors and docs/formats/shard-protocol.md show, and what
-// their decoders take and refuse.
+// The messages of /shoal/shard/1: their bytes, which test/vectors and
+// docs/formats/shard-protocol.md show, and what their decoders take and refuse.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,7 +50,7 @@ const REQUESTS: Readonly<Record<string, ShardRequest>> = {
   have: { kind: 'have', volume, stripe },
 }
 
-/** Of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
+/** The receipt of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
 const [RECEIPT] = signReceipts(
   identityFromSeed(new Uint8Array(32).fill(0x11)),
   { volume, hlc: (1_800_000_000_000n << 16n) as Hlc },
@@ -208,7 +208,10 @@ function hexOf<Message>(
   return Object.fromEntries(hex) as Record<string, string>
 }
 
-/** Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the reader. */
+/**
+ * Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the
+ * reader.
+ */
 function workedExample(): Record<string, string> {
   const path = join(import.meta.dirname, '../../docs/formats/shard-protocol.md')
   const blocks = readFileSync(path, 'utf8').matchAll(/^```hex (\S+)\n([^`]*)```/gm)

@@ -1,4 +1,5 @@
-// The tree of docs/formats/checkpoint.md again: built from all records at once, as the page says, without regard to cost.
+// The tree of docs/formats/checkpoint.md again: built from all records at once, as the page says,
+// without regard to cost.
 import { fromByteString, fromHex, toHex } from '../../protocol/bytes.ts'
 import { blake3Keyed, deriveKey, keyedHasher } from '../../protocol/hash.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -43,7 +44,7 @@ export function isNaturalEnd(level: number, key: ByteString, size: number): bool
   return Number.parseInt(cutStart(level, key), 16) < (2 ** 32 * size) / 16_384
 }
 
-/** What decides: hex of 4 bytes. */
+/** The value that decides: hex of 4 bytes. */
 export function cutStart(level: number, key: ByteString): string {
   return cutHash(Uint8Array.of(level, ...fromByteString(key))).slice(0, 8)
 }

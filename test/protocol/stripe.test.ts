@@ -128,7 +128,7 @@ describe('stripe', () => {
     })
   })
 
-  test('what a later version adds is skipped', () => {
+  test('fields of a later version are skipped', () => {
     const { header, headerBytes } = codeStripe(chunksOf([100, 200]), 2, 1)
     const fields = decodeCbor(headerBytes, 'header') as { chunks: unknown[][] }
     const chunks = fields.chunks.map((chunk) => [...chunk, 'new'])

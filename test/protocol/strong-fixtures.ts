@@ -28,7 +28,7 @@ export function markOf(value: Content, at: Ballot): Mark {
   return { ballot: at, digest: digestOf(value) }
 }
 
-/** What a voter says, signed. */
+/** A signed statement of a voter. */
 export function say(
   voter: Identity,
   term: number,

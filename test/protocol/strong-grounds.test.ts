@@ -1,4 +1,5 @@
-// What a voter may accept, whom it lets propose, and who is in office: what others say does not change that.
+// The values that a voter may accept, the peers that it lets propose, and the voters in office:
+// claims of others do not change that.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -167,7 +168,7 @@ describe('a value is accepted', () => {
   })
 })
 
-describe('who is in office', () => {
+describe('the voters in office', () => {
   const anyVoters = fc.uniqueArray(anyPeer, { minLength: 1, maxLength: 7 }).map(makeVoters)
 
   test('comes back from its text, of which the first part names them', () => {
@@ -219,7 +220,10 @@ describe('turns', () => {
   const [one, two] = [ALICE.peer, BOB.peer]
   const at = (ms: number): Instant => ms as Instant
 
-  /** Of so many promises a second, all the time, how many of another get this long without one between? */
+  /**
+   * How often, in a minute, a voter keeps a promise to `one` for `neededMs` without another
+   * between, while `two` asks for promises every `everyMs`.
+   */
   function servedBeside(everyMs: number, neededMs: number): number {
     const turns = new Turns(at(0))
     let since: number | undefined

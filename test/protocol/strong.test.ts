@@ -1,4 +1,5 @@
-// One voter, what a proposer makes of the answers of several, and the messages between them (docs/formats/strong.md).
+// One voter, what a proposer makes of the answers of several, and the messages between them
+// (docs/formats/strong.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -183,7 +184,7 @@ describe('two statements of a voter', () => {
   })
 })
 
-describe('what voters say together', () => {
+describe('the answers of voters together', () => {
   const [X, Y, Z] = makeVoters([1, 2, 3].map((n) => anyPeerOf(n))) as [PeerId, PeerId, PeerId]
   const groups: Groups = [[X, Y, Z]]
   const at = (counter: number, to: Groups = groups, byte = counter): Report => ({

@@ -1,4 +1,5 @@
-// Tickets (docs/formats/membership.md): golden text, damage is noticed, and one that is written can be read.
+// Tickets (docs/formats/membership.md): golden text, damage is noticed, and one that is written can
+// be read.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

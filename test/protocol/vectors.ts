@@ -1,6 +1,7 @@
-// Golden vectors: inputs and exact outputs of a format, in test/vectors/*.json, for other implementations to check
-// themselves against. A test computes the same and compares; with SHOAL_UPDATE_VECTORS=1 it writes the file instead,
-// which is right only when a format is meant to change (then its version number changes too).
+// Golden vectors: inputs and exact outputs of a format, in test/vectors/*.json, for other
+// implementations to check themselves against. A test computes the same and compares; with
+// SHOAL_UPDATE_VECTORS=1 it writes the file instead, which is right only when a format is meant to
+// change (then its version number changes too).
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +16,8 @@ export function checkVectors(name: string, vectors: unknown): void {
 }
 
 /**
- * `length` reproducible bytes that look random: the low bytes of Marsaglia's xorshift32 (13, 17, 5), seed > 0.
+ * `length` reproducible bytes that look random: the low bytes of Marsaglia's xorshift32 (13, 17,
+ * 5), seed > 0.
  */
 export function xorshiftBytes(seed: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)

@@ -1,5 +1,5 @@
-// The acceptance suite of the disk seam (node/world/world.ts), run against every implementation. The home folder
-// itself is ''.
+// The acceptance suite of the disk seam (node/world/world.ts), run against every implementation.
+// The home folder itself is ''.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, toByteString, utf8 } from '../../protocol/bytes.ts'
@@ -42,7 +42,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('what is read belongs to the caller', () =>
+  test('bytes read belong to the caller', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(0, [utf8('bytes')])

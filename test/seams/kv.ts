@@ -1,4 +1,5 @@
-// The acceptance suite of the ordered store seam (node/store/kv.ts), run against every implementation.
+// The acceptance suite of the ordered store seam (node/store/kv.ts), run against every
+// implementation.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// What every Network must do, part one: channels, their frames and their limits.
+// The duties of every Network, part one: channels, their frames and their limits.
 import assert from 'node:assert/strict'
 import { FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../protocol/limits.ts'
 import { MIB } from '../../protocol/units.ts'
@@ -8,7 +8,10 @@ import { bytesOf, echo, PROTOCOL, rejects, scenario } from './network-swarm.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { Open } from './network-swarm.ts'
 
-/** How far a sender may be ahead of a reader that does not read: windows and buffers, but never the whole transfer. */
+/**
+ * How far a sender may be ahead of a reader that does not read: windows and buffers, but never the
+ * whole transfer.
+ */
 const AHEAD_MAX: number = 32 * MIB
 
 /** Declares them for one implementation. */

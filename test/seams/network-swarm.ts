@@ -9,7 +9,10 @@ import type { Channel, Clock, Network } from '../../node/world/world.ts'
 /** A place where networks can reach each other. */
 export interface NetworkFixture {
   readonly clock: Clock
-  /** A network, not started. The same name again, after a stop, is the same identity with what it had learned. */
+  /**
+   * A network, not started. The same name again, after a stop, is the same identity with what it
+   * had learned.
+   */
   create(name: string): Promise<Network>
   /** Runs `work` to its end; a simulation advances its time meanwhile. */
   run(work: () => Promise<void>): Promise<void>

@@ -1,5 +1,6 @@
-// What every Network must do, run on each implementation. It takes all time from the fixture, and where it must wait
-// for something to spread it asks again until a deadline, so that virtual and real networks pass alike.
+// The duties of every Network, run on each implementation. The suite takes all time from the
+// fixture, and where it must wait for something to spread it asks again until a deadline, so that
+// virtual and real networks pass alike.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { blake3 } from '../../protocol/hash.ts'
@@ -97,18 +98,22 @@ function connections(open: Open): void {
     await rejects(a.dial(['not an address'], { signal: swarm.signal }), 'malformed')
   })
 
-  scenario('what was learned of a peer is enough to open a channel to it', open, async (swarm) => {
-    const { signal } = swarm
-    const [a, b] = [await swarm.start('a'), await swarm.start('b')]
-    await b.handle(PROTOCOL, (channel) => echo(channel, signal))
-    assert.deepEqual(await a.addressesOf(b.self), [])
-    await a.learn(b.self, b.addresses())
-    const known = await a.addressesOf(b.self)
-    assert.deepEqual(known.toSorted(), b.addresses().toSorted())
-    const channel = await a.open(b.self, PROTOCOL, { signal })
-    await channel.send([utf8('hello')], { signal })
-    assert.deepEqual(await channel.receive({ signal }), new Uint8Array(utf8('hello')))
-  })
+  scenario(
+    'the known addresses of a peer are enough to open a channel to it',
+    open,
+    async (swarm) => {
+      const { signal } = swarm
+      const [a, b] = [await swarm.start('a'), await swarm.start('b')]
+      await b.handle(PROTOCOL, (channel) => echo(channel, signal))
+      assert.deepEqual(await a.addressesOf(b.self), [])
+      await a.learn(b.self, b.addresses())
+      const known = await a.addressesOf(b.self)
+      assert.deepEqual(known.toSorted(), b.addresses().toSorted())
+      const channel = await a.open(b.self, PROTOCOL, { signal })
+      await channel.send([utf8('hello')], { signal })
+      assert.deepEqual(await channel.receive({ signal }), new Uint8Array(utf8('hello')))
+    },
+  )
 
   scenario(
     'a restart keeps the identity and what was learned; open channels break',
@@ -219,7 +224,7 @@ function strangers(open: Open): void {
     },
   )
 
-  scenario('who becomes a member connects anew, as one', open, async (swarm) => {
+  scenario('a new member connects anew, as one', open, async (swarm) => {
     const { signal } = swarm
     const [a, b] = [await swarm.start('a'), await swarm.start('b')]
     let standing: Standing = 'stranger'
@@ -329,7 +334,7 @@ function gossip(open: Open): void {
     },
   )
 
-  scenario('who has left a topic hears no more of it', open, async (swarm) => {
+  scenario('a peer that has left a topic hears no more of it', open, async (swarm) => {
     const [a, b] = await swarm.pair()
     let heard = 0
     let kept = 0
@@ -363,7 +368,7 @@ function gossip(open: Open): void {
 }
 
 function routing(open: Open): void {
-  scenario('what one peer provides, another finds through a third', open, async (swarm) => {
+  scenario('content of one peer is found by another through a third', open, async (swarm) => {
     const { signal } = swarm
     const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
     await swarm.connect(a, b)

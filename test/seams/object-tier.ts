@@ -1,4 +1,5 @@
-// The acceptance suite of the object tier seam (node/world/world.ts), run against every implementation.
+// The acceptance suite of the object tier seam (node/world/world.ts), run against every
+// implementation.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../protocol/bytes.ts'
@@ -90,7 +91,7 @@ export function forever(): AbortSignal {
 }
 
 function contentSuite(make: Make): void {
-  test('what is put is got again: nothing, a byte, a little, much', () =>
+  test('a put object is read again: empty, a byte, a little, much', () =>
     using(make, async ({ tier }) => {
       for (const length of [0, 1, 70_000, LARGE_BYTES + 1]) {
         const bytes = patternOf(length)
@@ -189,7 +190,7 @@ function nameSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier, 'none/such'), [])
     }))
 
-  test('what is removed is gone, and what is not there counts as removed', () =>
+  test('a removed object is gone, and a missing one counts as removed', () =>
     using(make, async ({ tier }) => {
       await put(tier, 'a', patternOf(3))
       await put(tier, 'b', patternOf(3))
@@ -209,7 +210,7 @@ function nameSuite(make: Make): void {
 }
 
 function failureSuite(make: Make): void {
-  test('what is not there is said to be missing, by name', () =>
+  test('a missing object is reported by name', () =>
     using(make, async ({ tier }) => {
       assert.equal(await tier.head('no/such', { signal: forever() }), undefined)
       await assert.rejects(get(tier, 'no/such'), says('cold-missing', 'no/such'))

@@ -27,7 +27,7 @@ describe('simulated nodes with a cold tier', () => {
 
 describe('a bug of cold tiers that is put in on purpose', () => {
   for (const [name, invariant] of [
-    ['what is put is not compared with what it should be', 'what a tier is said to hold is there'],
+    ['what is put is not compared with what it should be', 'a tier holds what the map says'],
     [
       'shards are given up before their stripe is put into the tier',
       'nothing is given up before a tier surely holds it',

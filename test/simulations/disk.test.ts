@@ -17,7 +17,7 @@ diskSuite('SimulatedDisk', async () => {
 })
 
 describe('crashes of a simulated disk', () => {
-  test('what was synced is there after every power loss, with its name', async () => {
+  test('synced data is there after every power loss, with its name', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const { scheduler, disk } = freshDisk(seed)
       await scheduler.finish(writeSynced(disk, 'folder/kept', 'kept bytes'))
@@ -28,7 +28,7 @@ describe('crashes of a simulated disk', () => {
     }
   })
 
-  test('what was not synced is kept, lost or torn, each in some run', async () => {
+  test('unsynced data is kept, lost or torn, each in some run', async () => {
     const fates = new Set<string>()
     for (let seed = 0; seed < 60; seed++) {
       const { scheduler, disk } = freshDisk(seed)

@@ -1,5 +1,5 @@
-// Some of the bugs that are put in on purpose are found, each in a few small runs; and none is where none was put. All of
-// them: test/long, npm run simulate -- --mutations.
+// Some of the bugs that are put in on purpose are found, each in a few small runs; and none is
+// where none was put. All of them: test/long, npm run simulate -- --mutations.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { firstFailure } from '../../simulations/campaign.ts'

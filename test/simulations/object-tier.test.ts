@@ -74,7 +74,7 @@ describe('the weather of a simulated cold tier', () => {
     assert.equal(await restore(), 'none')
   })
 
-  test('what is damaged there comes back damaged; of a tier that is gone nothing is missing', async () => {
+  test('damaged objects come back damaged; of a tier that is gone nothing is missing', async () => {
     const { scheduler, store, tier } = fresh('gone')
     await scheduler.finish(put(tier, 'key', patternOf(9)))
     store.damage('key', new SeededRandom('gone', 'damage'))

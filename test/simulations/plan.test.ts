@@ -1,4 +1,5 @@
-// Scripts: made from a seed alone, shrunk to what breaks the same invariant, and patches that fail loudly.
+// Scripts: made from a seed alone, shrunk to what breaks the same invariant, and patches that fail
+// loudly.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// What is measured agrees with what is computed, where both assume the same.
+// Measured figures agree with computed ones, where both assume the same.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { measureLoss } from '../../simulations/storage/durability.ts'

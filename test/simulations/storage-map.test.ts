@@ -1,4 +1,5 @@
-// The shard map of the storage simulation says what that of a node says: node/shard-map/stripe-table.ts, for the same ops.
+// The shard map of the storage simulation says what that of a node says:
+// node/shard-map/stripe-table.ts, for the same ops.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { assertNever } from '../../protocol/errors.ts'
@@ -120,7 +121,7 @@ function hlcOf(stamp: number): Hlc {
   return ((BigInt(SIMULATION_START) << 16n) + BigInt(stamp)) as Hlc
 }
 
-/** What a node would log. */
+/** The ops that a node would log. */
 function realOpsOf({ op }: MapEntry): StripeOp[] {
   switch (op.kind) {
     case 'stripe':

@@ -1,4 +1,4 @@
-// Whose fault a loss is: the checks of the storage simulation see what they are for.
+// The blame for a loss: the checks of the storage simulation see the losses they are for.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodePointers, shardKey } from '../../node/store/keys.ts'
@@ -11,7 +11,9 @@ const PEERS = ['a', 'b', 'c', 'd', 'e', 'f'] as PeerId[]
 const [A, B, C, D, E] = PEERS as [PeerId, PeerId, PeerId, PeerId, PeerId]
 const STRIPE = stripeIdFromCid(encodeCid(CODEC_DAG_CBOR, MULTIHASH_BLAKE3, new Uint8Array(32)))
 
-/** A stripe of 3+2 on five of six machines, losses of which are repaired within ten hours, at worst. */
+/**
+ * A stripe of 3+2 on five of six machines, losses of which are repaired within ten hours, at worst.
+ */
 class Case {
   nowMs = 0
   isAscribed = true
@@ -33,7 +35,7 @@ class Case {
     this.truth.promise(STRIPE)
   }
 
-  /** What a machine's index says of the stripe from now on. */
+  /** Sets the entries of the stripe in a machine's index. */
   holds(peer: PeerId, indices: readonly number[], segment = 1): void {
     const value = encodePointers(
       indices.map((index) => ({
@@ -70,7 +72,7 @@ describe('the truth about shards', () => {
     it.truth.died(A)
     it.after(11, () => it.truth.died(B))
     it.after(1, () => it.truth.died(C))
-    assert.deepEqual(it.breaches, ['what was placed is lost only with more than m shards at once'])
+    assert.deepEqual(it.breaches, ['placed stripes are lost only with more than m shards at once'])
   })
 
   test('a shard that was made anew is not lost, wherever it lies', () => {
@@ -82,7 +84,7 @@ describe('the truth about shards', () => {
     assert.deepEqual([it.lost, it.breaches, it.truth.missing(STRIPE)], [[], [], [1, 2]])
   })
 
-  test('what lies damaged, or with a liar, is not there', () => {
+  test('a shard that is damaged, or at a liar, is not there', () => {
     const it = new Case()
     it.truth.damage(D, STRIPE, 3)
     it.truth.lies(E)

@@ -1,5 +1,6 @@
-// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and bugs that are put in
-// on purpose are found. Fifty nodes, and all bugs: npm run simulate -- --scenario storage.
+// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and
+// bugs that are put in on purpose are found. Fifty nodes, and all bugs: npm run simulate --
+// --scenario storage.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -66,7 +67,7 @@ describe('machines that store', () => {
 describe('a bug in upkeep that is put in on purpose', () => {
   for (const [name, invariant] of [
     ['forget the limit of a zone', 'placement limits hold once quiet'],
-    ['record a shard before it is put', 'the map ascribes only what is durable'],
+    ['record a shard before it is put', 'the map lists only durable shards'],
   ] as const) {
     test(`is found: ${name}`, async () => {
       const found = await firstStorageFailure({ mutation: name, scenario: SMALL, jobs: 1 }, 4)

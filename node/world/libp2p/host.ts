@@ -126,7 +126,9 @@ async function openStore(folder: string): Promise<MembersStore> {
     const why = cause instanceof Error ? cause.cause : undefined
     const locked = why instanceof Error && 'code' in why && why.code === 'LEVEL_LOCKED'
     if (locked) throw new ShoalError('already-running', `${folder} is in use`, { cause })
-    const message = `cannot open ${folder}: ${String(why)}. It only caches addresses of peers: remove it and start again.`
+    const message =
+      `cannot open ${folder}: ${String(why)}. It only caches addresses of peers: ` +
+      'remove it and start again.'
     throw new ShoalError('corrupt', message, { cause })
   }
   await store.open()

@@ -1,8 +1,8 @@
-// The real network of a World: libp2p over TCP with TLS (or noise) and yamux, identify, ping, Kademlia, gossipsub and
-// mDNS. Whom to dial or dial again is decided above, but the DHT too dials members that it knows of. As what somebody is
-// connected is decided by the threshold, once for each connection: who becomes something else connects anew. Every
-// failure is a ShoalError, and no promise made here is left without someone who catches it.
-// Protocol ids and framing: docs/formats/network.md.
+// The real network of a World: libp2p over TCP with TLS (or noise) and yamux, identify, ping,
+// Kademlia, gossipsub and mDNS. Whom to dial is decided above, but the DHT also dials members that
+// it knows. The threshold decides once for each connection as what the peer is connected: a peer
+// that becomes something else connects anew. Every failure is a ShoalError; no promise made here is
+// left unhandled. Protocol ids and framing: docs/formats/network.md.
 import { peerIdFromString } from '@libp2p/peer-id'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
 import { FRAME_MAX, STRANGER_FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
@@ -35,7 +35,7 @@ import type { Host } from './host.ts'
 const HANG_UP_TIMEOUT_MS: number = SECOND_MS
 /** Two nodes may dial each other at once, and one that vanished dials again before it is missed. */
 const CONNECTIONS_PER_PEER_MAX = 4
-/** A stranger that became a member hangs up once it has the answer to its ticket; else this node does. */
+/** A stranger that became a member hangs up once its ticket is answered; else this node does. */
 const PROMOTED_MS: number = 5 * SECOND_MS
 const STREAM_LIMITS = {
   maxInboundStreams: STREAMS_PER_PEER_MAX,
@@ -112,7 +112,7 @@ export class Libp2pNetwork implements Network {
     libp2p.addEventListener('peer:update', ({ detail }) => this.#onUpdate(detail))
   }
 
-  /** Not started. throws ShoalError 'already-running' if `folder` is in use, 'malformed' for a bad address. */
+  /** Not started yet. throws 'already-running' if `folder` is in use, 'malformed' (an address). */
   static async create(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
     const { seed, listen, announce = [], log = () => {} } = options
     for (const address of [...listen, ...announce]) parseAddress(address)

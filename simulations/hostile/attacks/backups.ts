@@ -1,5 +1,6 @@
-// What members, and who can write to a cold tier, say of the backups there, and where an admin would have others put theirs.
-// The tier of an attack is its own, and only the founder uses it.
+// False claims of members, and of others who can write to a cold tier, about the backups there, and
+// about where an admin would have others put theirs. The tier of an attack is its own, and only the
+// founder uses it.
 import { headIdOf, headKey, headsPrefix, sealHead } from '../../../protocol/cold/head.ts'
 import type { HeadContent } from '../../../protocol/cold/head.ts'
 import { parseTierLocation } from '../../../protocol/cold/location.ts'
@@ -20,7 +21,7 @@ import { giveAll } from './ops.ts'
 
 /** In which all have heard of what one has written. */
 const TOLD_MS: number = 30 * SECOND_MS
-/** Of a backup that is made up; those of the founder are far below. */
+/** The number of a forged backup; those of the founder are far below. */
 const FORGED = 1_000_000
 const NOBODY = 'f'.repeat(32) as ActorId
 
@@ -61,10 +62,10 @@ async function atTier(stage: Stage, lie: (place: Place) => Promise<void>): Promi
     await push(founder, place, stage)
     const number = await lastOf(stage, place)
     await founder.ask((api) => api.removeTier(name))
-    disbelieved(headCount(stage, store) > before, 'no backup tells what was written since')
+    disbelieved(headCount(stage, store) > before, 'no backup has the writes since')
     disbelieved(
       number < FORGED,
-      `the founder takes what was made up for a backup, and puts ${number}`,
+      `the founder takes a forged backup for a real one, and uploads ${number}`,
     )
   }
 }
@@ -151,7 +152,7 @@ export const BACKUP_ATTACKS: readonly Attack[] = [
           .catch((error: unknown) => {
             if (!hasCode(error, 'ENOENT')) throw error
           })
-        disbelieved(!isUsed, 'a machine puts something where its owner has not agreed to')
+        disbelieved(!isUsed, 'a machine uploads to a location that its owner has not agreed to')
       }
     },
   },

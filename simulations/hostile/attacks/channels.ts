@@ -1,5 +1,5 @@
-// What a member does with channels: to cost much, to keep others waiting, and to have believed what a reader of messages must
-// refuse.
+// Attacks of a member over channels: to cost much, to keep others waiting, and to have messages
+// believed that a reader must refuse.
 import { decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -22,7 +22,7 @@ import type { Liar } from '../liar.ts'
 import { giveAll } from './ops.ts'
 import { MEMBER_PROTOCOLS } from './strangers.ts'
 
-/** Of these, far fewer are what a node bears with. */
+/** Far more than a node tolerates. */
 const GARBAGE = 300
 const ENTRIES = 300
 const HANGING = 24
@@ -91,7 +91,10 @@ async function beginnings({ liar }: Stage): Promise<readonly (readonly [string, 
   ]
 }
 
-/** Entries of its own that are of no use, one after the other: as they should be, or with other bodies. */
+/**
+ * Entries of its own that are of no use, one after the other: as they should be, or with other
+ * bodies.
+ */
 export function uselessEntries(
   liar: Liar,
   count: number,
@@ -161,7 +164,7 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
       const wide = encodeCbor({ ...hello, zz: Array(CBOR_ITEMS_MAX + 1).fill(0) })
       const answer = await say(liar, victim.peer, LOG_PROTOCOL, wide)
       const kind = answer === ENDED ? 'error' : decodeLogMessage(answer).kind
-      return async () => disbelieved(kind === 'error', 'more was decoded than is counted')
+      return async () => disbelieved(kind === 'error', 'more was decoded than charged for')
     },
   },
   {
@@ -217,7 +220,8 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
       const { actor, seq } = entry.header
       const [hello] = await liar.exchange(victim.peer, [])
       const held = hello?.kind === 'hello' ? (hello.log.vector.get(actor) ?? 0) : 0
-      return async () => disbelieved(held < seq, `${victim.name} keeps what nobody can read`)
+      return async () =>
+        disbelieved(held < seq, `${victim.name} keeps an entry that nobody can read`)
     },
   },
   {

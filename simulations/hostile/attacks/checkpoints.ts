@@ -14,7 +14,10 @@ interface Roots {
 /** A state in which there is nothing. */
 const NOTHING: Roots = { clear: undefined, sealed: undefined }
 
-/** An entry of its own, and one that announces a cut after it, with a state that it would have others take. */
+/**
+ * An entry of its own, and one that announces a cut after it, with a state that it would have
+ * others take.
+ */
 function announced(liar: Liar, roots: Roots): readonly [own: Entry, announcement: Entry] {
   const { volume, identity } = liar
   const { peer } = identity

@@ -1,4 +1,5 @@
-// What who was removed, or is a member of another volume of the same nodes, may try. The liar tells it all that it knows.
+// Attempts of a removed member, or of a member of another volume of the same nodes. The liar tells
+// it all that it knows.
 import type { VolumeId } from '../../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import {
@@ -53,7 +54,7 @@ export const ELSEWHERE_ATTACKS: readonly Attack[] = [
       }
       guest.end()
       return async () =>
-        disbelieved(served.length === 0, `who was removed reaches ${served.join()}`)
+        disbelieved(served.length === 0, `a removed member reaches ${served.join()}`)
     },
   },
   {

@@ -1,4 +1,4 @@
-// What a member floods: in the name of others, or of itself what is not so.
+// Floods of a member: in the name of others, or of falsehoods of its own.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { assert } from '../../../protocol/errors.ts'
 import type { ActorId } from '../../../protocol/ids.ts'
@@ -96,7 +96,7 @@ export const GOSSIP_ATTACKS: readonly Attack[] = [
       await beat(liar, { freeBytes, sentMs: Math.floor(liar.clock.wall()) + 2 * BEACON_AHEAD_MS })
       return async () => {
         const isHeard = (await liarAt(stage))?.freeBytes === freeBytes
-        disbelieved(!isHeard, 'a beacon of a time to come counts')
+        disbelieved(!isHeard, 'a beacon from the future counts')
       }
     },
   },

@@ -1,4 +1,4 @@
-// What a member does to have the log grow without end.
+// Attempts of a member to have the log grow without end.
 import { encodeCbor } from '../../../protocol/cbor.ts'
 import { packBatch } from '../../../protocol/log/batch.ts'
 import { growthRateOf } from '../../../protocol/log/growth.ts'
@@ -8,7 +8,7 @@ import type { Attack } from '../attack.ts'
 import { uselessEntries } from './channels.ts'
 import { giveAll } from './ops.ts'
 
-/** Of an entry, unpacked: packed it is next to nothing. */
+/** The unpacked size of an entry that packs to next to nothing. */
 const PLAIN: number = 512 * KIB
 /** One op of a kind that nobody knows, of so many bytes. */
 const BODY: Uint8Array = packBatch([encodeCbor({ o: 'padding', p: new Uint8Array(PLAIN) })])

@@ -1,4 +1,5 @@
-// What a member does to the locks of others: it speaks for their sessions, or takes more than its share.
+// Attacks of a member on the locks of others: it speaks for their sessions, or takes more than its
+// share.
 import { toHex } from '../../../protocol/bytes.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import { SHORT_ID_BYTES, hexId } from '../../../protocol/ids.ts'
@@ -16,7 +17,7 @@ import type { Attack, Stage } from '../attack.ts'
 import { Outsider } from '../outsider.ts'
 import { codeOf, named } from '../voting.ts'
 
-/** Of one member far fewer are granted. */
+/** Far more than are granted to one member. */
 const SESSIONS = 12
 
 /** One who claims locks, or asks about them, at one voter. */
@@ -69,7 +70,9 @@ function sessionOf({ random }: Stage): string {
   return toHex(random.bytes(SHORT_ID_BYTES))
 }
 
-/** The liar, at the victim, which votes, after the lease for which voters in office anew are silent. */
+/**
+ * The liar, at the victim, which votes, after the lease for which voters in office anew are silent.
+ */
 async function lockerOf(stage: Stage, office: Office): Promise<Locker> {
   const channel = await stage.liar.channel(stage.victim.peer, LOCK_PROTOCOL)
   const locker = new Locker(stage, channel, office)
@@ -101,7 +104,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
       return async () =>
         disbelieved(
           granted !== 'granted' || found === 'held',
-          `${victim.name} takes a lock from who holds it: ${found}`,
+          `${victim.name} takes a lock from its holder: ${found}`,
         )
     },
   },
@@ -113,7 +116,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
     async run(stage) {
       const liar = await lockerOf(stage, await named(stage, stage.honest))
       const answer = await liar.claim(sessionOf(stage), [lockOf(stage, 'exclusive')])
-      return async () => disbelieved(answer !== 'granted', 'a reader has a lock for itself alone')
+      return async () => disbelieved(answer !== 'granted', 'a reader holds an exclusive lock')
     },
   },
   {
@@ -127,7 +130,7 @@ export const LOCK_ATTACKS: readonly Attack[] = [
       for (let n = 0; n < SESSIONS; n++)
         if ((await liar.claim(sessionOf(stage), [lockOf(stage, 'exclusive')])) === 'granted')
           granted++
-      return async () => disbelieved(granted < SESSIONS, `${granted} sessions are of one member`)
+      return async () => disbelieved(granted < SESSIONS, `${granted} sessions belong to one member`)
     },
   },
 ]

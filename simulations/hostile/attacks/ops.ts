@@ -15,7 +15,9 @@ export async function giveAll({ honest, liar }: Stage, entries: readonly Entry[]
     await liar.exchange(peer, [{ kind: 'entries', entries }]).catch(() => undefined)
 }
 
-/** An op of its own under every grant that there may be, as a governing entry and as a plain one. */
+/**
+ * An op of its own under every grant that there may be, as a governing entry and as a plain one.
+ */
 async function giveUnderAll(stage: Stage, op: Op): Promise<void> {
   const { liar } = stage
   const { membership, id } = liar.volume
@@ -66,7 +68,7 @@ export const OP_ATTACKS: readonly Attack[] = [
   },
 ]
 
-/** What removes the files in folders of the root. */
+/** Ops that remove the files in folders of the root. */
 export async function unlinksOf({ liar: { volume, random } }: Stage): Promise<Op[]> {
   const names = new Namespace({ volume, random })
   const ops: Op[] = []

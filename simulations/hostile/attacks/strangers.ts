@@ -1,4 +1,4 @@
-// What who is no member, and was none, may try: alone, or with a ticket that is of no use any more.
+// Attempts of strangers that were never members: alone, or with a ticket that is no longer valid.
 import { parseTicket } from '../../../protocol/membership/ticket.ts'
 import { CHECKPOINT_PROTOCOL } from '../../../protocol/wire/checkpoint.ts'
 import { JOIN_PROTOCOL, encodeJoinRequest } from '../../../protocol/wire/join.ts'
@@ -22,7 +22,7 @@ export const MEMBER_PROTOCOLS: readonly string[] = [
 ]
 
 const STRANGERS = 6
-/** Of one of them. */
+/** Channels of one stranger. */
 const CHANNELS = 12
 
 /** Show a ticket to the founder, and wait for what it says. throws ShoalError if it hangs up. */
@@ -60,7 +60,7 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
       const stranger = await Outsider.stranger(stage)
       const isServed = await stranger.isServed(stage.founder, JOIN_PROTOCOL)
       stranger.end()
-      return async () => disbelieved(!isServed, 'a stranger is let in that nobody awaits')
+      return async () => disbelieved(!isServed, 'an uninvited stranger is let in')
     },
   },
   {
@@ -111,7 +111,7 @@ export const STRANGER_ATTACKS: readonly Attack[] = [
       return async () => {
         stranger.end()
         const kept = await stage.victim.machine.world.network.addressesOf(stranger.peer)
-        disbelieved(kept.length === 0, `${stage.victim.name} keeps where a stranger is`)
+        disbelieved(kept.length === 0, `${stage.victim.name} keeps the address of a stranger`)
       }
     },
   },

@@ -1,4 +1,5 @@
-// What a member says of who holds what and of what lies where, and what it hands to holders.
+// False claims of a member on who holds which shard and where chunks are stored, and false shards
+// handed to holders.
 import { toHex } from '../../../protocol/bytes.ts'
 import { encodeManifestNode } from '../../../protocol/chunk/manifest.ts'
 import { sealChunk } from '../../../protocol/chunk/seal.ts'
@@ -29,7 +30,9 @@ import {
 const LET_GO_MS: number = 70 * MINUTE_MS
 const BEAT_MS: number = 10 * SECOND_MS
 const ROOM: number = 2 ** 50
-/** More than a holder takes of one that tells nobody of them; and how many it hands over at once. */
+/**
+ * More than a holder takes of one that tells nobody of them; and how many it hands over at once.
+ */
 const SHARDS = 4200
 const HANDS = 16
 const PIECE = 4000
@@ -92,7 +95,7 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
         }
         disbelieved(
           readBytes === sizeBytes,
-          `${victim.name} reads ${readBytes} of ${sizeBytes} bytes of a file, and takes that for all`,
+          `${victim.name} reads ${readBytes} of ${sizeBytes} bytes of a file, and takes them for the whole`,
         )
       }
     },
@@ -198,10 +201,7 @@ export const STRIPE_ATTACKS: readonly Attack[] = [
         if (!(error instanceof ShoalError)) throw error
       }
       return async () =>
-        disbelieved(
-          taken < SHARDS,
-          `${victim.name} keeps ${taken} shards of which no stripe is known`,
-        )
+        disbelieved(taken < SHARDS, `${victim.name} keeps ${taken} shards of unknown stripes`)
     },
   },
 ]

@@ -1,4 +1,5 @@
-// What a writer says of stripes so that their holders let go of them: that nobody needs them, or that a tier has them.
+// False claims of a writer by which holders would let go of stripes: that nobody needs them, or
+// that a tier has them.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { packIdFromBytes } from '../../../protocol/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
@@ -26,7 +27,10 @@ async function addTier({ founder, honest, liar }: Stage): Promise<void> {
   await agreeTo(tier, honest, liar.clock)
 }
 
-/** For a while, say that all that the others have is here, too: what was written becomes stable by that. */
+/**
+ * For a while, say that all that the others have is here, too: what was written becomes stable by
+ * that.
+ */
 async function confirmAll(stage: Stage, forMs: number): Promise<void> {
   const { volume } = stage.liar
   for (let ms = 0; ms < forMs; ms += BEAT_MS) {

@@ -43,7 +43,10 @@ export const UNSEEN_ATTACKS: readonly Attack[] = [
   },
 ]
 
-/** One that makes a folder with a file, and one of another incarnation that puts something into that and moves the file out. */
+/**
+ * One that makes a folder with a file, and one of another incarnation that puts something into that
+ * and moves the file out.
+ */
 function entriesOf(liar: Liar, folderName: string): [Entry, Entry] {
   const folder = freshDirId(liar.volume.view, ROOT, nameFromText(folderName))
   const [inode, link, other, otherLink] = ['a', 'b', 'c', 'd'].map((part) => idOf(folder + part))
@@ -80,7 +83,10 @@ async function give({ liar }: Stage, peer: PeerId, entries: readonly Entry[]): P
   await liar.exchange(peer, messages).catch(() => undefined)
 }
 
-/** undefined: there is no such folder, as where all that a liar writes comes too late since it went back in time. */
+/**
+ * undefined: there is no such folder, as where all that a liar writes comes too late since it went
+ * back in time.
+ */
 async function namesIn(node: ClusterNode, path: string): Promise<string | undefined> {
   return await node.ask(async (api) => {
     const names: string[] = []

@@ -1,5 +1,5 @@
-// What a member does to strong calls: it asks voters for promises, has them accept values, or is a voter that lies. After
-// each of these the voters still make one sequence.
+// Attacks of a member on strong calls: it asks voters for promises, has them accept values, or is a
+// voter that lies. After each of these the voters still make one sequence.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { BALLOT_MAX } from '../../../protocol/limits.ts'
 import { encodeEntry } from '../../../protocol/log/entry.ts'
@@ -55,7 +55,7 @@ async function makeStrongly(node: ClusterNode, path: string): Promise<string> {
 /** Those who vote go on as one. */
 async function checkDecided(stage: Stage): Promise<void> {
   const answer = await decide(stage)
-  disbelieved(answer === 'EEXIST,made', `of two that make one name strongly: ${answer}`)
+  disbelieved(answer === 'EEXIST,made', `two strong creates of one name: ${answer}`)
 }
 
 /** Ask the honest, who vote, one after the other. returns codes of what they answered. */

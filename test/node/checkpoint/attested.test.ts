@@ -1,4 +1,5 @@
-// Whom a replica believes about a checkpoint: enough members, an admin among them; and what becomes of those who were away.
+// The attestations by which a replica believes a checkpoint: of enough members, an admin among
+// them; and the fate of members that were away.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { announce, examine, governedHere } from '../../../node/checkpoint/announcement.ts'
@@ -99,7 +100,7 @@ describe('a proposal', () => {
     assert.deepEqual(attesting, [c.replica.identity.peer])
   })
 
-  test('whose author says otherwise than the log what it held is none', async () => {
+  test('a cut whose author states another past than the log is none', async () => {
     const [a, b] = (await house('writer')) as [Machine, Machine]
     const { volume } = b
     b.replica.write('of b', 'x')
@@ -121,7 +122,7 @@ describe('a proposal', () => {
   })
 })
 
-describe('who was away for so long that the log it lacks is gone', () => {
+describe('a node that was away until the log it lacks was dropped', () => {
   test('takes a checkpoint that enough members attest', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     await applySettings(a.volume, { away: '1h' })
@@ -212,7 +213,7 @@ describe('who was away for so long that the log it lacks is gone', () => {
   })
 })
 
-describe('what came too late', () => {
+describe('a late entry', () => {
   /** d, who is away, has written a file that c got from it after the others went on without it. */
   async function withLate(): Promise<{ all: [Machine, Machine, Machine]; d: Machine }> {
     const [a, b, c, d] = (await house('writer', 'writer', 'writer')) as Machine[]

@@ -1,4 +1,5 @@
-// Checkpoints: made at stable cuts, the same on all, and enough to start from (docs/formats/checkpoint.md).
+// Checkpoints: made at stable cuts, the same on all, and enough to start from
+// (docs/formats/checkpoint.md).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { announce, governedHere } from '../../../node/checkpoint/announcement.ts'
@@ -34,7 +35,7 @@ describe('a checkpoint', () => {
     assert.equal(kept.volume.checkpoint?.sealed, made.sealed)
   })
 
-  test('whose roots are not those of what is here is told of, until one is again', async () => {
+  test('a checkpoint with other roots than those here is reported, until one agrees again', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const checkpointOf = (what: string): Promise<Checkpoint> => {
@@ -131,7 +132,7 @@ describe('a checkpoint', () => {
   })
 })
 
-describe('who starts from a checkpoint', () => {
+describe('a node that starts from a checkpoint', () => {
   test('has what the others have, and goes on with the log after it', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
@@ -153,7 +154,7 @@ describe('who starts from a checkpoint', () => {
   })
 })
 
-describe('who was away for longer than it was waited for', () => {
+describe('a node that was away for longer than it was waited for', () => {
   /** Three members, one of them away while the others write, remove, and forget the log. */
   async function parted(): Promise<{ a: Machine; b: Machine; away: Machine }> {
     const a = new Machine(await Replica.founder('a'))
@@ -230,7 +231,7 @@ describe('who was away for longer than it was waited for', () => {
   })
 })
 
-test('entries of a machine restored from a backup, taken before the cut that they missed was known, are said again', async () => {
+test('late entries of a machine restored from a backup older than the cut they missed are rebased', async () => {
   const a = new Machine(await Replica.founder('a'))
   const b = new Machine(await a.replica.member('b'))
   const member = await a.replica.member('restored')

@@ -1,4 +1,5 @@
-// Two writers of a volume whose namespace goes into a tier in memory, and a machine that has nothing but the tier and a key.
+// Two writers of a volume whose namespace goes into a tier in memory, and a machine that has
+// nothing but the tier and a key.
 import assert from 'node:assert/strict'
 import { restoreNamespace } from '../../../node/checkpoint/restore.ts'
 import type { SecurityEvent } from '../../../node/observe/security.ts'
@@ -18,7 +19,7 @@ const never = new AbortController().signal
 
 export interface Saver {
   readonly backup: Backup
-  /** What it recorded. */
+  /** The events that it recorded. */
   readonly events: SecurityEvent[]
   /** In the background, as its turn is. */
   readonly run: () => Promise<number | undefined>
@@ -26,7 +27,7 @@ export interface Saver {
   readonly save: () => Promise<void>
 }
 
-/** What puts the namespace of a machine into a tier. */
+/** A function that saves the namespace of a machine into a tier. */
 export function saver({ replica, volume }: Machine, tier: MemoryTier): Saver {
   const events: SecurityEvent[] = []
   const backup = new Backup({

@@ -1,5 +1,5 @@
-// Heads of backups as members see them: who makes which when there are two, what is told of one that is gone, or is not what
-// it says; and their order.
+// Heads of backups as members see them: who makes which when there are two, what is told of one
+// that is gone, or is not what it says; and their order.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -15,7 +15,7 @@ import { cast, recover, saver } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
 
 describe('heads of backups', () => {
-  test('words of backups are no news: where nothing else is written, nothing is put again, and a look a day is all', async () => {
+  test('announced backups are no reason for a backup: without other writes, one look a day is all', async () => {
     const { a, tier, run } = await cast()
     a.replica.write('one', 'x')
     await run()

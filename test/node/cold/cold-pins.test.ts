@@ -1,5 +1,5 @@
-// Pins to cold tiers, on simulated machines: what is below goes there at once, and what comes later; who puts it; what
-// becomes of it when that node is away, or the tier.
+// Pins to cold tiers, on simulated machines: what is below goes there at once, and what comes
+// later; who puts it; what becomes of it when that node is away, or the tier.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, KIB, MINUTE_MS } from '../../../protocol/units.ts'
@@ -17,7 +17,7 @@ import { contentOf, put } from '../gc/garbage-world.ts'
 const FILE_BYTES: number = 400 * KIB
 
 describe('pins to a cold tier', () => {
-  test('what is below goes there, with what is made, changed or moved in later, also after a restart', async () => {
+  test('files below it go there, those made, changed or moved in later too, also after a restart', async () => {
     await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old/deep', { parents: true }))
@@ -87,7 +87,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('where it was said is away, the next in rank puts it an hour later, and it is not put again when that is back', async () => {
+  test('if the node of the pin is offline, the next in rank uploads an hour later, and only that one', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old'))
@@ -127,7 +127,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('what is pinned below a folder stays when the rest of it is recalled', async () => {
+  test('files pinned below a folder stay when the rest of it is recalled', async () => {
     await withMembers(3, 6, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       await a.ask((api) => api.makeFolder('/all/kept', { parents: true }))

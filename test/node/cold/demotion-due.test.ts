@@ -1,4 +1,5 @@
-// Which stripes are to go into a tier, and whose work that is; and which reads are worth an entry of the log.
+// Which stripes are to go into a tier, and whose work that is; and which reads are worth an entry
+// of the log.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS } from '../../../protocol/units.ts'
@@ -32,7 +33,7 @@ async function due(
   return { ids, later }
 }
 
-describe('what is due for the tier', () => {
+describe('stripes due for the tier', () => {
   const map = new ColdMap({
     old: { holders, usedMs: 0 },
     used: { holders, usedMs: 900 },

@@ -1,4 +1,5 @@
-// What is given up once a tier holds a stripe: never before that is stable, and never more than the floor allows.
+// The shards given up once a tier holds a stripe: none before that is stable, and never more than
+// the floor allows.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
@@ -13,7 +14,7 @@ const STABLE_MS = 100
 
 interface Around {
   readonly self?: string
-  /** What the tier shows. */
+  /** The stripes that the tier shows. */
   readonly found?: Awaited<ReturnType<ColdReader['shows']>>
   readonly needed?: string
   readonly stableMs?: number
@@ -27,7 +28,10 @@ interface Outcome {
   readonly waiting: number
 }
 
-/** Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier has, and how many wait. */
+/**
+ * Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier
+ * has, and how many wait.
+ */
 async function settle(
   map: ColdMap,
   { self = 'd', found = 'shown', needed = '', kept = [], stableMs = STABLE_MS }: Around = {},
@@ -36,7 +40,7 @@ async function settle(
   const lies: string[] = []
   const chunks = { has: (id: ChunkId) => held.has(id), delete: (id: ChunkId) => held.delete(id) }
   const store = { chunks, usage: () => ({ chunkBytes: held.size }), commit: async () => undefined }
-  const settlement = new Demotion({
+  const demotion = new Demotion({
     map,
     store: store as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
     clock: new SystemClock(),
@@ -47,7 +51,7 @@ async function settle(
     isNeededHere: (chunk) => chunk === needed,
     onFalse: (stripe) => lies.push(stripe),
   })
-  const waiting = await settlement.run(signal)
+  const waiting = await demotion.run(signal)
   return { recorded: map.recorded, left: [...held], lies, waiting }
 }
 

@@ -8,7 +8,7 @@ export class MemoryTier implements ObjectTier {
   readonly objects: Map<string, Uint8Array> = new Map()
   /** Each request, such as `put a/b` and `get a/b 10-20`. */
   readonly asked: string[] = []
-  /** What of a put becomes stored. */
+  /** The part of a put that becomes stored. */
   onPut: (content: Uint8Array) => Uint8Array = (content) => content
   isArchive = false
   readonly #puts = new Map<string, number>()

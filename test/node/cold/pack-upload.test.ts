@@ -1,4 +1,5 @@
-// Packs on their way into a tier: what is said to be there was read back from there, whatever went wrong before.
+// Packs on their way into a tier: what is said to be there was read back from there, whatever went
+// wrong before.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -29,7 +30,7 @@ describe('upload', () => {
     assert.equal(tier.objects.get(key)?.length, pack.size)
   })
 
-  test('what was put before is read back, not put again', async () => {
+  test('an object uploaded before is read back, not uploaded again', async () => {
     const tier = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(tier), stripes, signal)
     tier.asked.length = 0
@@ -49,7 +50,7 @@ describe('upload', () => {
     assert.equal(tier.objects.size, 2)
   })
 
-  test('one bit that is wrong is found, wherever it is; the object goes, and the next time it is put again', async () => {
+  test('a wrong bit anywhere is found; the object is removed, and uploaded again the next time', async () => {
     const sound = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(sound), stripes, signal)
     const key = `${VOLUME}/packs/${id}.car`

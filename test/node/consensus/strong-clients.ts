@@ -17,7 +17,7 @@ import type { Value } from '../../../protocol/strong/value.ts'
 import type { Voters } from '../../../protocol/strong/voters.ts'
 import type { Call, Cloud } from './strong-cloud.ts'
 
-/** What of a node the register needs, over a cloud. */
+/** The parts of a node that the register needs, over a cloud. */
 export function registerOf(
   cloud: Cloud,
   self: PeerId,
@@ -72,7 +72,10 @@ export function registerOf(
   return { register, voters: () => office.voters, learn }
 }
 
-/** One node that reads and writes until its time is over, or it is killed and another run takes its place. */
+/**
+ * One node that reads and writes until its time is over, or it is killed and another run takes its
+ * place.
+ */
 export class Client {
   readonly #cloud: Cloud
   readonly #peer: PeerId

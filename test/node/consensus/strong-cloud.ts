@@ -1,5 +1,6 @@
-// Voters of one register on a network that loses, doubles and overtakes messages, with crashes. The log
-// is what they accepted: each entry knows the one that it came after. Every statement that a voter made is kept.
+// Voters of one register on a network that loses, doubles and overtakes messages, with crashes. The
+// log is what they accepted: each entry knows the one that it came after. Every statement that a
+// voter made is kept.
 import assert from 'node:assert/strict'
 import { toByteString, toHex, utf8 } from '../../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
@@ -40,9 +41,11 @@ const IDENTITIES: ReadonlyMap<PeerId, Identity> = new Map(
     return [identity.peer, identity]
   }),
 )
-/** Who never votes. */
+/** A peer that never votes. */
 export const MALLORY: PeerId = [...IDENTITIES.keys()][5] as PeerId
-/** Five peers; by how many of them are voters a run begins with the first three, and may move on. */
+/**
+ * Five peers; by how many of them are voters a run begins with the first three, and may move on.
+ */
 export const PEERS: Voters = makeVoters([...IDENTITIES.keys()].slice(0, 5))
 export const FIRST: Voters = PEERS.slice(0, 3)
 export const FIRST_OFFICE: Office = {
@@ -61,13 +64,13 @@ export interface Faults {
   readonly moves: boolean
 }
 
-/** What a write or read did, in virtual time. */
+/** The course of a write or read, in virtual time. */
 export interface Call {
   readonly kind: 'write' | 'read'
   readonly id: string
   readonly startMs: number
   endMs: number
-  /** Of a write 'done': it is in the chain. 'unknown': it may be. 'refused': it is not. */
+  /** 'done': the write is in the chain. 'unknown': it may be. 'refused': it is not. */
   outcome: 'done' | 'unknown' | 'refused'
   /** The newest value that it saw: one of its own for a write. */
   saw: string
@@ -108,9 +111,9 @@ export class Cloud {
   /** Values that some voter accepted, by id and by hash. */
   readonly entries: Map<string, ModelEntry> = new Map()
   readonly byHash: Map<EntryHash, ModelEntry> = new Map()
-  /** Who decides after some value that was accepted. */
+  /** The voters after some value that was accepted. */
   readonly deciders: Set<PeerId> = new Set()
-  /** What voters said, as proposers and other voters were told. */
+  /** The statements of voters, as proposers and other voters got them. */
   readonly said: Statement[] = []
   readonly #clock: VirtualClock
   readonly #votes = new Map<PeerId, Vote>()
@@ -151,7 +154,7 @@ export class Cloud {
     return past
   }
 
-  /** Who is in office after a value. */
+  /** The voters in office after a value. */
   officeAfter({ before, names }: ModelEntry): Office {
     const known = this.entries.get(before)
     const office = known === undefined ? FIRST_OFFICE : this.officeAfter(known)

@@ -1,5 +1,6 @@
-// Registers with one member that lies, on random schedules. Who does not vote breaks nothing. Who votes can hide what it
-// accepted, or say two things at once: then what was chosen may be lost, and two of its statements prove it.
+// Registers with one member that lies, on random schedules. Who does not vote breaks nothing. Who
+// votes can hide what it accepted, or say two things at once: then what was chosen may be lost, and
+// two of its statements prove it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
@@ -24,7 +25,9 @@ import { tries } from '../../effort.ts'
 const CALM: Faults = { lossRate: 0, duplicateRate: 0, crashRate: 0, moves: false }
 const ROUGH: Faults = { lossRate: 0.05, duplicateRate: 0.1, crashRate: 0.1, moves: true }
 
-/** A writer that has no vote, and does to the voters whatever it likes until the network is healed. */
+/**
+ * A writer that has no vote, and does to the voters whatever it likes until the network is healed.
+ */
 async function lie(cloud: Cloud, seed: number): Promise<void> {
   const clock = new VirtualClock(new SimulatedProcess(cloud.scheduler, 'mallory'))
   const random = new SeededRandom(seed, 'mallory')
@@ -60,7 +63,8 @@ async function lie(cloud: Cloud, seed: number): Promise<void> {
       reports = reports.slice(-8)
       continue
     }
-    // Some value, old or new, with some of the grounds, at the ballot that was promised last; to some this, to others that.
+    // Some value, old or new, with some of the grounds, at the ballot that was promised last; to
+    // some this, to others that.
     const newest = reports.toSorted((a, b) => compareBallots(b.ballot, a.ballot))[0]
     const base =
       newest === undefined || random.chance(0.1)
@@ -85,7 +89,7 @@ async function lie(cloud: Cloud, seed: number): Promise<void> {
   }
 }
 
-/** Of all that was said, what no honest voter can have said both. */
+/** The contradictions in statements: pairs that no honest voter can have made. */
 function proofsOf(said: readonly Statement[]): readonly Proof[] {
   const proofs: Proof[] = []
   for (const statements of Map.groupBy(said, ({ voter }) => voter).values()) {

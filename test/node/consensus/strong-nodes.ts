@@ -1,5 +1,6 @@
-// Members of one volume on simulated machines, each with the parts that strong consistency needs: the volume, this
-// node's vote, and the wire. Logs are exchanged only when a part asks for it, in one step.
+// Members of one volume on simulated machines, each with the parts that strong consistency needs:
+// the volume, this node's vote, and the wire. Logs are exchanged only when a part asks for it, in
+// one step.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { nameFromText, nameText } from '../../../protocol/op/names.ts'
@@ -29,7 +30,7 @@ interface Running {
 export class StrongNode {
   readonly name: string
   readonly machine: Machine
-  /** What it was reported of its security. */
+  /** The security events reported to it. */
   readonly events: SecurityEvent[] = []
   readonly #group: StrongGroup
   #running: Running | undefined

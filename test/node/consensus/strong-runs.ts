@@ -17,7 +17,10 @@ async function chainOf(cloud: Cloud): Promise<readonly string[]> {
   return cloud.pastOf(last.at(-1)?.saw ?? '').toReversed()
 }
 
-/** A history of one register, in the sense of Herlihy and Wing (TOPLAS 1990): values are unique, so this is enough. */
+/**
+ * A history of one register, in the sense of Herlihy and Wing (TOPLAS 1990): values are unique, so
+ * this is enough.
+ */
 export function assertLinearizable(calls: readonly Call[], chain: readonly string[]): void {
   const place = new Map([['', 0], ...chain.map((id, at) => [id, at + 1] as const)])
   const writes = new Set(chain.map(callOf))

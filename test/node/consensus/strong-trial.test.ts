@@ -1,4 +1,5 @@
-// Ops made on trial: what a strong write would do, before anybody has agreed to it (node/log/tentative.ts).
+// Ops made on trial: what a strong write would do, before anybody has agreed to it
+// (node/log/tentative.ts).
 import assert from 'node:assert/strict'
 import { nameOf } from '../../../node/consensus/strong-log.ts'
 import { describe, test } from 'node:test'

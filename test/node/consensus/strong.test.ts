@@ -129,7 +129,7 @@ describe('a strong volume', () => {
     for (const node of [a, b]) assert.deepEqual(await group.finish(node.list()), names)
   })
 
-  test('what was chosen outlives the node that wrote it', async () => {
+  test('a chosen entry outlives the node that wrote it', async () => {
     const group = await StrongGroup.of(8, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('lasting'))
@@ -286,7 +286,10 @@ async function disturb(
   if (random.chance(0.4)) group.network.heal()
 }
 
-/** Each number once, none left out but those whose taker knows no end, and later ones to whom began later. */
+/**
+ * Each number once, none left out but those whose taker knows no end, and later ones to whom began
+ * later.
+ */
 function checkNumbers(
   taken: readonly { readonly number: number; readonly startMs: number; readonly endMs: number }[],
   count: number,

@@ -1,4 +1,5 @@
-// What readers fetch from peers is kept for the next time, within bounds; and how long they wait for peers that are away.
+// Chunks fetched from peers are kept for the next read, within bounds; and how long reads wait for
+// peers that are away.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'
@@ -17,7 +18,10 @@ import type { TestContext } from 'node:test'
 const { signal } = new AbortController()
 const BYTES = xorshiftBytes(5, 6 * MIB)
 
-/** A file that six peers hold, and the first reads through its caches, of which that in memory holds 1 MiB. */
+/**
+ * A file that six peers hold, and the first reads through its caches, of which that in memory holds
+ * 1 MiB.
+ */
 async function placed(
   t: TestContext,
   fetchedBytesMax?: number,
@@ -42,7 +46,10 @@ function readerOf(
   return new ContentReader(content, { ...volume.editing.reader, chunks })
 }
 
-/** All of it, in order, as a program reads it; each piece is what was written. returns bytes that could not be had. */
+/**
+ * All of it, in order, as a program reads it; each piece is what was written. returns bytes that
+ * could not be had.
+ */
 async function readAll(reader: ContentReader): Promise<number> {
   let absent = 0
   const step = 128 * KIB
@@ -62,7 +69,7 @@ function allAway({ group }: VolumeState): void {
   for (const peer of group.peers) if (peer !== group.self) group.away.add(peer)
 }
 
-describe('what was fetched', () => {
+describe('fetched data', () => {
   test('is read without peers the next time', async (t) => {
     const { volume, content } = await placed(t, 8 * MIB)
     assert.equal(await readAll(readerOf(volume, content)), 0)
@@ -115,7 +122,9 @@ describe('a reader waits for peers', () => {
     return { volume, outcome, interrupt }
   }
 
-  /** Let what is under way go on, and time pass, until the read has ended or so much time is over. */
+  /**
+   * Let what is under way go on, and time pass, until the read has ended or so much time is over.
+   */
   async function until(
     outcome: Promise<string>,
     { group }: VolumeState,

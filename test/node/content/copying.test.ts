@@ -1,5 +1,5 @@
-// Bytes that are taken over from another file by reference: what that costs, and that their chunks are kept as if they had
-// been written again.
+// Bytes that are taken over from another file by reference: what that costs, and that their chunks
+// are kept as if they had been written again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'

@@ -1,4 +1,4 @@
-// What is written and not stored is bounded for all editors together, and none waits for another's.
+// Unsaved writes are bounded for all editors together, and none waits for another's.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'
@@ -109,7 +109,7 @@ describe('a budget of written bytes', () => {
     await editing.check(idle, bytes)
   })
 
-  test('what cannot be stored waits for its commit, and holds up nobody', async (t) => {
+  test('data that cannot be stored waits for its commit, and delays nobody', async (t) => {
     const editing = await Editing.open(t)
     const bytes = xorshiftBytes(3, FILE_BYTES)
     const stuck = await editing.editWithin(bytes)
@@ -123,7 +123,7 @@ describe('a budget of written bytes', () => {
     for (const other of others) await editing.check(other, written)
   })
 
-  test('what was ended counts no more, whatever is on its way', async (t) => {
+  test('an ended edit counts no more, whatever is under way', async (t) => {
     const editing = await Editing.open(t)
     const editor = editing.edit()
     const writing = editor.write(0, xorshiftBytes(5, FILE_BYTES), { signal })

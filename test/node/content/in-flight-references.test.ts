@@ -1,4 +1,4 @@
-// What open writes hold on to, whatever begins and ends meanwhile.
+// The references that open writes hold, whatever begins and ends meanwhile.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -6,7 +6,9 @@ import { InFlightReferences } from '../../../node/content/in-flight-references.t
 import type { Lease } from '../../../node/content/in-flight-references.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 
-/** One step of some operations: begin, end the n-th that is open, touch a chunk, or a survey begins. */
+/**
+ * One step of some operations: begin, end the n-th that is open, touch a chunk, or a survey begins.
+ */
 type Step =
   | { readonly kind: 'begin' }
   | { readonly kind: 'survey' }

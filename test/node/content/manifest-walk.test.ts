@@ -1,4 +1,5 @@
-// Walks through manifests: each node once, sums as if each were listed as often as it is, and an end to all that is false.
+// Walks through manifests: each node once, sums as if each were listed as often as it is, and an
+// end to all that is false.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeManifestNode, endsNode } from '../../../protocol/chunk/manifest.ts'
@@ -66,7 +67,7 @@ function isEnd({ plainHash }: ChunkRef): boolean {
   return endsNode(plainHash, MANIFEST_ITEMS_MAX - 1)
 }
 
-/** Of `depth` + 1 nodes, each with 1024 items that are the same. */
+/** A manifest of `depth` + 1 nodes, each with 1024 items that are the same. */
 function bomb(pieces: Pieces, depth: number): Manifest {
   let ref = data(pieces, 1)
   let size = 1

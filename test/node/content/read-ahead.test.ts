@@ -1,4 +1,5 @@
-// Reading ahead: how far, for whom, and when it ends. Chunks are far, and given when the test says so.
+// Reading ahead: how far, for whom, and when it ends. Chunks are far, and given when the test says
+// so.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ChunkReader } from '../../../node/content/chunk-io.ts'
@@ -149,7 +150,7 @@ describe('read-ahead', () => {
     assert.ok(remote.asked >= 8 * MIB + 1.5 * WINDOW_MAX, `${remote.asked} bytes`)
   })
 
-  test('what all read ahead has a bound, and who ended gives way', async (t) => {
+  test('read-ahead is bounded in all, and ended readers give way', async (t) => {
     const remote = await Remote.open(t, 2 * MIB)
     const readers = [0, 1, 2].map(() => remote.reader())
     for (const reader of readers) await readInOrder(reader, 0, 2 * MIB, 128 * KIB)

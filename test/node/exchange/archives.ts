@@ -1,4 +1,5 @@
-// Archives made and taken by nodes on simulated machines, and by Helia, the IPFS implementation that reads what we write.
+// Archives made and taken by nodes on simulated machines, and by Helia, the IPFS implementation
+// that reads what we write.
 import assert from 'node:assert/strict'
 import { car } from '@helia/car'
 import { unixfs } from '@helia/unixfs'
@@ -93,7 +94,7 @@ export async function putTree(api: NodeApi, at: string, tree: Tree): Promise<voi
   }
 }
 
-/** What is below a path, a line each. */
+/** The entries below a path, a line each. */
 export async function listing(api: NodeApi, at: string): Promise<readonly string[]> {
   const lines: string[] = []
   const visit = async (folder: string): Promise<void> => {

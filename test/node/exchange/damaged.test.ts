@@ -1,5 +1,5 @@
-// Archives that are damaged, incomplete, or made to do harm: each is refused with the block that is to blame, and leaves
-// nothing in the namespace nor in the home.
+// Archives that are damaged, incomplete, or made to do harm: each is refused with the block that is
+// to blame, and leaves nothing in the namespace nor in the home.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encode, prepare } from '@ipld/dag-pb'

@@ -1,5 +1,5 @@
-// Sealed archives: any member of the volume makes the same files of them, at any node of it; a stranger neither reads
-// nor imports them; and what a crash interrupts is taken back.
+// Sealed archives: any member of the volume makes the same files of them, at any node of it; a
+// stranger neither reads nor imports them; and what a crash interrupts is taken back.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CarReader } from '@ipld/car'
@@ -142,7 +142,7 @@ describe('a sealed archive', () => {
     }))
 })
 
-test('what an import made is taken back when the node starts after it was killed, and when its caller leaves', () =>
+test('an unfinished import is undone at the next start after a kill, and when its caller leaves', () =>
   withMembers(1, 1, async ({ nodes: [node], clock }) => {
     const car = await node.ask(async (api) => {
       await putTree(api, '/tree', { ...TREE, 'folder/second': bytesOf(3_000_000) })

@@ -1,5 +1,5 @@
-// What a node exports is what IPFS makes of the same files: the same roots, and blocks that Helia reads. What Helia
-// makes, a node imports.
+// The export of a node is what IPFS makes of the same files: the same roots, and blocks that Helia
+// reads. A node imports what Helia makes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, utf8 } from '../../../protocol/bytes.ts'
@@ -24,7 +24,7 @@ import type { Block } from '../../../protocol/car/car.ts'
 import type { Tree } from './archives.ts'
 
 const LEAF = 262_144
-/** Of a header that names one root. */
+/** The length of a header that names one root. */
 const HEADER = 59
 /** So long that 3,000 of them make a sharded folder. */
 const NAME = 'a name that is rather long, '.repeat(3)

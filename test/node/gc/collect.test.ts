@@ -248,7 +248,10 @@ const COLLECTIONS = 3
 const DISTURBANCES = 6
 const EXPECTED = ['ENOENT', 'stopped', 'chunk-unavailable'] as const
 
-/** Of each node, all at the same time: writes of few contents, so that many are written again while they die. */
+/**
+ * Random actions at each node, all at the same time: writes of few contents, so that many are
+ * written again while they die.
+ */
 async function doAnything(
   { nodes, clock, network }: Members,
   seed: number,
@@ -287,7 +290,7 @@ async function doAnything(
   }
 }
 
-/** What people do. */
+/** The actions of people. */
 async function use(node: ClusterNode, random: SeededRandom, clock: Clock): Promise<void> {
   const path = (): string => PATHS[random.below(PATHS.length)] ?? ''
   for (let step = 0; step < STEPS; step++) {

@@ -1,5 +1,5 @@
-// What the tests of garbage collection do on simulated machines. The content of a file tells how it was made, so that
-// whatever is read can be checked.
+// The actions in tests of garbage collection on simulated machines. The content of a file tells how
+// it was made, so that every read can be checked.
 import assert from 'node:assert/strict'
 import { CHUNK_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { SeededRandom } from '../../../simulations/random.ts'

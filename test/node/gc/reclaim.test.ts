@@ -1,4 +1,4 @@
-// What a node gives back by itself: how often it looks, and what holds up what.
+// The reclaim of a node by itself: how often it looks, and what delays it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'

@@ -36,7 +36,7 @@ describe('repack', () => {
       assert.ok(packs.reduce((sum, { length }) => sum + length, 0) <= STRIPE_DATA_TARGET)
   })
 
-  test('small stripes are merged when there are four, and left alone when there are three or shards lack holders', () => {
+  test('four small stripes are merged; three, or ones whose shards lack holders, are left alone', () => {
     const count = (number: number, holders: MappedStripe['holders']): number => {
       const repacking = new RepackCandidates()
       for (let n = 0; n < number; n++) {
@@ -50,7 +50,7 @@ describe('repack', () => {
     assert.equal(count(4, [...held(2), []]), 0)
   })
 
-  test('what belongs into another class is packed for that, and the stripe stays for the rest', () => {
+  test('chunks of another class are packed for that, and the stripe stays for the rest', () => {
     const repacking = new RepackCandidates()
     const both = stripe('both', 20 * MIB)
     const moved = needs('moved', 8 * MIB, SAFE)

@@ -1,4 +1,5 @@
-// Pins on simulated machines: the redundancy class of a folder, for what is in it and for what comes.
+// Pins on simulated machines: the redundancy class of a folder, for what is in it and for what
+// comes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
@@ -10,7 +11,7 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 const FILE_BYTES = 400 * KIB
 
 describe('pins', () => {
-  test('what is in a pinned folder is packed anew, and what is around it is not', async () => {
+  test('files in a pinned folder are repacked, and those around it are not', async () => {
     await withMembers(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
@@ -35,7 +36,7 @@ describe('pins', () => {
     })
   })
 
-  test('what is written gets the class of the nearest pin, and a pin that is taken away counts no more', async () => {
+  test('new files get the class of the nearest pin, and a removed pin counts no more', async () => {
     await withMembers(3, 2, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))

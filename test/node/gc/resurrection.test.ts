@@ -48,7 +48,7 @@ describe('objections', () => {
     assert.equal(isCondemned(), true)
   })
 
-  test('one that an open write has touched is in use again, before this node says that it has the condemn', async () => {
+  test('a stripe touched by an open write is in use again before this node acknowledges the condemn', async () => {
     const { anna, ben, inFlight, data, condemn, isCondemned, stripe } = await scene()
     inFlight.begin()
     inFlight.add(data.id)

@@ -1,4 +1,5 @@
-// What a holder lets go of that somebody swept: nothing that another says is in use, also while the holder looks.
+// The shards that a holder lets go of after a sweep: none that another member says is in use, also
+// while the holder looks.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB } from '../../../protocol/units.ts'

@@ -1,4 +1,5 @@
-// Whom people mean: members choose their names, and one may have that of another, or its id.
+// The members that people mean by a name: members choose their names, and one may have that of
+// another, or its id.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findPeer } from '../../../node/handlers/describe.ts'

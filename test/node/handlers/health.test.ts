@@ -1,4 +1,4 @@
-// What status says of the safety of a volume's data, from the groups of its shard map.
+// The health of a volume's data in status, from the groups of its shard map.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
@@ -32,7 +32,7 @@ function group(k: number, holders: string, rest: Partial<StripeGroup> = {}): Str
   }
 }
 
-/** Who is up, and zones of two letters: the first of each peer's name. */
+/** The peers that are up, and zones of two letters: the first of each peer's name. */
 function among(up: string, ...live: StripeGroup[]): Parameters<typeof countStripes>[0] {
   const reachable = new Set(up.split(' ') as PeerId[])
   return { live, reachable, zoneOf: (peer) => peer[0] ?? '' }
@@ -53,7 +53,7 @@ describe('health', () => {
     assert.equal(countStripes(among('a b', group(2, 'a b -'))).atRisk, 1)
   })
 
-  test('what lies in a cold tier is counted apart, by whether peers can give it, and bounds nothing', () => {
+  test('stripes in a cold tier are counted apart, by whether peers have them, and bound nothing', () => {
     const cold = group(2, 'a b - -', { tiers: ['attic'], count: 3 })
     assert.deepEqual(countCold(among('a b', cold)), { copied: 3, only: 0, bytes: 200 })
     assert.deepEqual(countCold(among('a', cold)), { copied: 0, only: 3, bytes: 200 })
@@ -79,7 +79,7 @@ describe('health', () => {
     assert.equal(countDegradedPlacement(among(up, group(2, 'a1 a2'))), 0, 'no parity, no choice')
   })
 
-  test('what may be lost is counted in zones, the worst ones, and bounded by the least safe stripe', () => {
+  test('tolerated losses are counted in the worst zones, and bounded by the least safe stripe', () => {
     const members = ['a1', 'b1', 'c1', 'd1'] as PeerId[]
     const up = members.join(' ')
     assert.equal(tolerated(among(up), members), 3)

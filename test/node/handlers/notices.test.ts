@@ -1,4 +1,4 @@
-// Who is told of a home that was copied or restored, by what the log says alone.
+// The members told of a home that was copied or restored, by the log alone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { noticesOf } from '../../../node/handlers/notices.ts'
@@ -55,7 +55,7 @@ describe('notices', () => {
       assert.deepEqual(kinds(noticesAt(replica)), ['copies of ben'])
   })
 
-  test('who writes strongly too has two identities, and none too many', async () => {
+  test('a strong writer has two identities, which is no copy', async () => {
     await withMembers(2, 1, async ({ nodes }) => {
       const [anna, ben] = nodes
       await anna.ask((api) => api.setVolume('main', { consistency: 'strong' }))

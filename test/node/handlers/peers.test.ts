@@ -1,4 +1,4 @@
-// What an owner is told of the other nodes, as they come and go.
+// The status of the other nodes, as they come and go.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
@@ -78,7 +78,7 @@ test('a time to be gone after is written with its unit, from seconds to days', a
   })
 })
 
-test('what a peer has free is told anew by its beacons, though nobody asks it', async () => {
+test('the free space of a peer is updated by its beacons, without a request', async () => {
   await withMembers(3, 3, async ({ nodes: [a, b], clock }) => {
     const before = await seen(a, b)
     await a.ask((api) => put(api, '/file', 'x'.repeat(100_000), { ack: 'placed' }))

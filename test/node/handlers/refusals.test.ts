@@ -1,4 +1,4 @@
-// What a call that cannot be says to do instead.
+// The advice in the error of a call that cannot be carried out.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withMembers } from './members.ts'

@@ -14,7 +14,7 @@ async function assertFiles(
     assert.deepEqual((await node.ask((api) => namesIn(api, '/'))).toSorted(), files)
 }
 
-test('what a removed node writes and deletes shows nowhere, connected as it is', async () => {
+test('changes by a removed node show nowhere, though it is connected', async () => {
   await withMembers(3, 1, async (members) => {
     const { nodes, clock } = members
     const [founder, other, quin] = nodes

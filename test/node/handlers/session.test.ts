@@ -1,5 +1,6 @@
-// Sessions that move between nodes: read your writes, monotonic reads, writes follow reads (Terry et al. 1994), on
-// simulated machines. The same steps without tokens break them, so the steps can show a fault.
+// Sessions that move between nodes: read your writes, monotonic reads, writes follow reads (Terry
+// et al. 1994), on simulated machines. The same steps without tokens break them, so the steps can
+// show a fault.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
@@ -60,8 +61,9 @@ interface Broken {
 }
 
 /**
- * One writes a growing number and reads it. Another reads it too, and writes beside it the number it saw. A third looks
- * at both. All on any node at any time, while the network is cut now and then.
+ * One writes a growing number and reads it. Another reads it too, and writes beside it the number
+ * it saw. A third looks at both. All on any node at any time, while the network is cut now and
+ * then.
  */
 async function travel(members: Members, seed: number, keeps: boolean): Promise<Broken> {
   const random = new SeededRandom(seed, 'travel')

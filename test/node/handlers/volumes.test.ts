@@ -1,4 +1,4 @@
-// What an owner asks of volumes is done, or nothing is.
+// Requests of an owner on volumes are carried out, or nothing is.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withMembers } from './members.ts'

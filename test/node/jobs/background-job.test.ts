@@ -123,7 +123,7 @@ async function end(runs: readonly Run[]): Promise<void> {
   await settled()
 }
 
-/** What follows from promises that are settled has happened. */
+/** Resolves when the effects of settled promises have happened. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve()
 }

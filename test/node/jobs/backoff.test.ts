@@ -22,7 +22,7 @@ describe('backoff', () => {
     assert.equal(backoff.next(), 5)
   })
 
-  test('what failed is due after its pause, each by itself', () => {
+  test('each failed item is due after its own pause', () => {
     const clock = clockAt(100)
     const table = new BackoffTable<string>(clock, PAUSES)
     assert.equal(table.nextAt, undefined)
@@ -39,7 +39,7 @@ describe('backoff', () => {
     assert.equal(table.nextAt, undefined)
   })
 
-  test('what succeeded, or is cleared, begins anew', () => {
+  test('an item that succeeded, or is cleared, begins anew', () => {
     const table = new BackoffTable<string>(clockAt(0), PAUSES)
     for (const key of ['a', 'a', 'b', 'b']) table.failed(key)
     table.succeeded('a')

@@ -1,4 +1,5 @@
-// The last beacon of a member counts, but for what no clock can have said yet (docs/formats/sync.md#beacons).
+// The last beacon of a member counts, but for what no clock can have said yet
+// (docs/formats/sync.md#beacons).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'

@@ -27,7 +27,7 @@ describe('device marker', () => {
     assert.equal((await readDeviceMarker({ disk: disk('here'), kv })).isCopy, true)
   })
 
-  test('what was recorded is durable', async () => {
+  test('a record is durable', async () => {
     const kv = MemoryKv.open()
     await (await readDeviceMarker({ disk: disk('here'), kv })).record()
     assert.equal(kv.unsyncedCount, 0)

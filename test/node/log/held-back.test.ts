@@ -1,4 +1,5 @@
-// A member that makes the log grow faster than its role has to: its entries wait, and nobody else's do.
+// A member that makes the log grow faster than its role has to: its entries wait, and nobody else's
+// do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'
@@ -15,10 +16,12 @@ import type { Role } from '../../../protocol/roles.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 
-/** Of these a reader may write so many at once. */
+/** Entries of which a reader may write so many at once. */
 const OF_A_BURST = 29
 
-/** So many entries of a member, of 140 KiB each, durable there: it says who it is, as anybody may. */
+/**
+ * So many entries of a member, of 140 KiB each, durable there: it says who it is, as anybody may.
+ */
 async function flood({ volume, identity }: Replica, count: number): Promise<Entry[]> {
   const before = volume.actors.get(volume.actor)?.seq ?? 0
   const text = 'x'.repeat(255)
@@ -57,7 +60,7 @@ function inboxOf({ volume, clock }: Replica): Inbox {
   return new Inbox({ volume, clock })
 }
 
-/** What of a log is missing at `to`, as an exchange brings it. */
+/** The entries that `to` lacks, as an exchange brings them. */
 function missing(from: Replica, to: Replica): Entry[] {
   const { entries, actors } = from.volume
   return [...entries.between(to.volume.actors.vector(), actors.vector())].map(({ entry }) => entry)

@@ -1,4 +1,4 @@
-// What cannot be applied yet waits, within bounds; what can never be does no harm.
+// Entries that cannot be applied yet wait, within bounds; those that never can be do no harm.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'
@@ -12,7 +12,7 @@ import { Replica, firstEntryOf, forge } from './replicas.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 
-/** Of a clock, 15 minutes. */
+/** 15 minutes, in units of the clock. */
 const AHEAD = BigInt(15 * MINUTE_MS) << 16n
 
 /** A member with an inbox, and another that wrote so many entries it has not heard of. */

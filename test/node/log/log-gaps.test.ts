@@ -1,4 +1,5 @@
-// What of a log is not there is not passed over: neither by who computes a checkpoint of it, nor by who sends it.
+// Gaps in a log are not passed over: neither by the node that computes a checkpoint of it, nor by
+// the one that sends it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { governedHere } from '../../../node/checkpoint/announcement.ts'

@@ -1,4 +1,5 @@
-// Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state anew where that is needed.
+// Replicas with all that takes up a log that forks: an inbox, and somebody who builds the state
+// anew where that is needed.
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { examine } from '../../../node/checkpoint/announcement.ts'
@@ -32,7 +33,7 @@ export class Machine {
   readonly replica: Replica
   readonly inbox: Inbox
   readonly checkpoints: Checkpoints
-  /** What was logged of checkpoints. */
+  /** The log lines on checkpoints. */
   readonly notes: string[] = []
   /** Why entries were refused. */
   readonly refused: string[] = []
@@ -92,7 +93,7 @@ export class Machine {
     await this.volume.close()
   }
 
-  /** What it tells a peer, as that gets it. */
+  /** The summary that it tells a peer, as the peer gets it. */
   hello(): LogSummary {
     const message = decodeLogMessage(
       encodeLogMessage({ kind: 'durable', log: summaryOf(this.volume) }),
@@ -160,7 +161,7 @@ export async function meet(a: Machine, b: Machine): Promise<void> {
   }
 }
 
-/** What `away` lacks or has is not in the log of another any more. */
+/** Brings back a machine after the other dropped from its log what `away` lacks or has. */
 async function rejoin(away: Machine, other: Machine): Promise<void> {
   if (other.volume.checkpoint === undefined) return
   await away.startFrom(other)
@@ -182,7 +183,7 @@ export async function tellAttestations(all: readonly Machine[]): Promise<void> {
   }
 }
 
-/** What serves the checkpoint of a replica. */
+/** A server of the checkpoint of a replica. */
 export async function checkpointServer(from: Replica): Promise<Serve> {
   let serve: Serve = () => Promise.reject(new Error('not served'))
   const handle = async (_protocol: string, how: Serve): Promise<void> => void (serve = how)
@@ -215,7 +216,10 @@ export function fetchCheckpoint(
   return client.fetch(to.volume, from.identity.peer, examine)
 }
 
-/** Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and drop their logs. */
+/**
+ * Let all exchange, say what they have, and `maker` make a checkpoint, which the others follow and
+ * drop their logs.
+ */
 export async function checkpoint(
   maker: Machine,
   ...others: readonly Machine[]

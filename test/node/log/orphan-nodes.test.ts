@@ -156,7 +156,7 @@ describe('a sweep', () => {
     const { volume } = a
     const kept = await nodesOf(a)
     const nodes = new TreeNodes(volume.view, 'sealed')
-    const strays: NodeHash[] = []
+    const orphans: NodeHash[] = []
     await volume.orphanNodes.fetch(async () => {
       let below = nodeHash(treeKeys(volume).sealed, Buffer.from('none'))
       for (let n = 0; n < 200; n++) {
@@ -165,7 +165,7 @@ describe('a sweep', () => {
         const bytes = encodeNode(level, ['k'], [value], itemBytes(level, 'k', value))
         below = nodeHash(treeKeys(volume).sealed, bytes)
         nodes.put(below, bytes)
-        strays.push(below)
+        orphans.push(below)
       }
       return false
     })
@@ -185,8 +185,8 @@ describe('a sweep', () => {
       fetching ??= volume.orphanNodes.fetch(() => fetched.promise)
       await volume.commit()
     })
-    const left = strays.filter((id) => nodes.get(id) !== undefined)
-    assert.ok(left.length > 0 && left.length < strays.length)
+    const left = orphans.filter((id) => nodes.get(id) !== undefined)
+    assert.ok(left.length > 0 && left.length < orphans.length)
     for (const id of left) {
       for (const child of childrenOf(nodes.get(id) ?? new Uint8Array()))
         assert.ok(nodes.get(child) !== undefined, 'all below a node is here')
@@ -195,7 +195,7 @@ describe('a sweep', () => {
     await fetching
     await sweep(() => volume.commit())
     assert.ok(
-      strays.some((id) => nodes.get(id) !== undefined),
+      orphans.some((id) => nodes.get(id) !== undefined),
       'not so soon',
     )
     a.clock.advance(HOUR_MS)

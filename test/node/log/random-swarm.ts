@@ -1,5 +1,5 @@
-// Machines of one volume that act at random: whatever they did, all end with one state, in which every write is. A seed
-// that failed is run alone with SHOAL_SEED=<seed>.
+// Machines of one volume that act at random: whatever they did, all end with one state, in which
+// every write is. A seed that failed is run alone with SHOAL_SEED=<seed>.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'

@@ -1,5 +1,5 @@
-// Replicas of one volume in one process, without a network: each a real Volume over a store in memory, given the entries
-// of others by hand, in whatever order a test wants.
+// Replicas of one volume in one process, without a network: each a real Volume over a store in
+// memory, given the entries of others by hand, in whatever order a test wants.
 import { toHex, utf8 } from '../../../protocol/bytes.ts'
 import { nextHlc } from '../../../protocol/clock/hlc.ts'
 import { encodeBatch, sealBody } from '../../../protocol/log/batch.ts'
@@ -60,7 +60,7 @@ export class Replica {
   readonly clock: ManualClock
   readonly store: MemoryStore
   readonly volumes: Volumes
-  /** What its volume noted. */
+  /** The notes of its volume. */
   readonly notes: string[] = []
   readonly #random: SeededRandom
 
@@ -133,7 +133,7 @@ export class Replica {
     return Replica.open(this.name, new MemoryStore(this.#image()))
   }
 
-  /** What a name in the root means. */
+  /** The target of a name in the root. */
   at(name: string): ViewTarget {
     const target = this.namespace.lookup(ROOT, nameFromText(name))
     if (target === undefined) throw new Error(`${this.name} has no ${name}`)
@@ -163,7 +163,10 @@ export class Replica {
     return names
   }
 
-  /** All that replicas have in common, a line a record; without the log, of which one may have dropped more. */
+  /**
+   * All that replicas have in common, a line a record; without the log, of which one may have
+   * dropped more.
+   */
   async state(): Promise<string> {
     return this.dump(SHARED.replace('e', ''))
   }
@@ -196,7 +199,10 @@ interface Parts {
   readonly volumes: Volumes
 }
 
-/** Give `to` what `from` holds durably and it lacks, in the order of an exchange, through the wire form. */
+/**
+ * Give `to` what `from` holds durably and it lacks, in the order of an exchange, through the wire
+ * form.
+ */
 export async function send(from: Replica, to: Replica): Promise<EntryVerdict[]> {
   await from.volume.commit()
   await to.volume.commit()
@@ -224,7 +230,9 @@ export interface Forgery {
   readonly fields?: Partial<EntryHeader>
 }
 
-/** The entry that a node would write next, with whatever in it. The node itself knows nothing of it. */
+/**
+ * The entry that a node would write next, with whatever in it. The node itself knows nothing of it.
+ */
 export function forge({ volume, identity, clock }: Replica, { body, fields = {} }: Forgery): Entry {
   const known = volume.actors.get(volume.actor)
   if (known === undefined) throw new Error('who has written nothing yet forges nothing')

@@ -1,5 +1,5 @@
-// What an entry names that lies below a checkpoint is judged alike by who dropped the log there and by who keeps it
-// (docs/formats/log.md#validity): one bad entry must not part them.
+// Entries below a checkpoint that another names are judged alike by nodes that dropped the log
+// there and by those that keep it (docs/formats/log.md#validity): one bad entry must not part them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeBatch } from '../../../protocol/log/batch.ts'
@@ -13,7 +13,10 @@ import type { Entry, EntryHeader } from '../../../protocol/log/entry.ts'
 const NONSENSE = '99'.repeat(32) as EntryHash
 
 interface Parted {
-  /** One that dropped the log below the checkpoint, a keeper that has it all, and a writer that is bad. */
+  /**
+   * One that dropped the log below the checkpoint, a keeper that has it all, and a writer that is
+   * bad.
+   */
   readonly member: Machine
   readonly keeper: Machine
   readonly bad: Machine

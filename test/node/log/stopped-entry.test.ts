@@ -1,4 +1,5 @@
-// An entry that is valid and cannot be applied here: nothing of it is kept, nothing of it is skipped, the node goes on.
+// An entry that is valid and cannot be applied here: nothing of it is kept, nothing of it is
+// skipped, the node goes on.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'
@@ -13,7 +14,10 @@ import type { WallTime } from '../../../protocol/units.ts'
 
 const NONE = { code: 'EIO' }
 
-/** The state of a member breaks half-way through the first entry of another that it takes from now on. */
+/**
+ * The state of a member breaks half-way through the first entry of another that it takes from now
+ * on.
+ */
 function breakState({ volume }: Replica): void {
   const state = volume.replica as { apply: State['apply'] }
   const { apply } = state

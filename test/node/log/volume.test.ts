@@ -1,5 +1,5 @@
-// How a volume takes ops and makes them durable: a bad op has no effect, a good one reaches every replica, and nothing
-// leaves before its commit.
+// How a volume takes ops and makes them durable: a bad op has no effect, a good one reaches every
+// replica, and nothing leaves before its commit.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -70,7 +70,7 @@ describe('ops', () => {
     assert.equal(await b.dump(), await a.dump())
   })
 
-  test('who may not write is told so, and nothing changes', async () => {
+  test('a write without permission fails, and changes nothing', async () => {
     const admin = await Replica.founder('admin')
     for (const role of ['reader', 'keeper'] as const) {
       const replica = await admin.member(role, role)
@@ -217,7 +217,7 @@ describe('commit', () => {
     assert.equal(done, true)
   })
 
-  test('what comes while a commit runs is durable with the next, and writes do not overlap', async () => {
+  test('ops during a commit are durable with the next, and writes do not overlap', async () => {
     const a = await Replica.founder('a')
     let writing = 0
     a.store.before = async () => {

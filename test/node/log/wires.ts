@@ -1,5 +1,5 @@
-// Just enough of a network for two parts of nodes to talk in one process: channels that lose nothing, and a record of
-// what was published.
+// Just enough of a network for two parts of nodes to talk in one process: channels that lose
+// nothing, and a record of what was published.
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Channel, Network } from '../../../node/world/world.ts'

@@ -1,4 +1,4 @@
-// Where a node dials that was told where a peer is.
+// The addresses that a node dials when it is told where a peer is.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'

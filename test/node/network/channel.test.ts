@@ -1,4 +1,5 @@
-// What the network suite cannot ask of every implementation: that the streams of one connection do not hold each other up.
+// The promise that the network suite cannot ask of every implementation: that the streams of one
+// connection do not hold each other up.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'

@@ -60,7 +60,7 @@ describe('peers of another make', () => {
   })
 
   for (const [name, encrypter] of Object.entries(ENCRYPTERS)) {
-    test(`who is not the peer that the address names is refused, with ${name}`, async (t) => {
+    test(`a peer other than the one in the address is refused, with ${name}`, async (t) => {
       const network = await startNetwork(t, 'a')
       const foreign = await startForeign(t, [encrypter()])
       const other = await startForeign(t, [encrypter()])
@@ -252,7 +252,10 @@ function rawSocket(network: Libp2pNetwork): Socket {
   return socket
 }
 
-/** What a libp2p peer writes to choose an encrypter. https://github.com/multiformats/multistream-select */
+/**
+ * The bytes by which a libp2p peer chooses an encrypter.
+ * https://github.com/multiformats/multistream-select
+ */
 function hello(protocol: string): string {
   const lines = ['/multistream/1.0.0', protocol].filter((line) => line !== '')
   return lines.map((line) => `${String.fromCharCode(line.length + 1)}${line}\n`).join('')

@@ -22,7 +22,10 @@ import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import type { PeerId } from '../../../protocol/ids.ts'
 
-/** A peer that is gone must be seen to be gone within this; loopback tells at once, a loaded machine later. */
+/**
+ * A peer that is gone must be seen to be gone within this; loopback tells at once, a loaded machine
+ * later.
+ */
 const SOON_MS = 3_000
 
 describe('the life of a network', () => {
@@ -122,7 +125,7 @@ describe('addresses', () => {
 })
 
 describe('finding', () => {
-  test('what several of six peers provide, the others find by the DHT', async (t) => {
+  test('content that several of six peers provide is found through the DHT', async (t) => {
     const networks = await Promise.all(
       ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => startNetwork(t, name)),
     )
@@ -140,7 +143,7 @@ describe('finding', () => {
     })
   })
 
-  test('what is provided no more is found no more from the provider itself', async (t) => {
+  test('withdrawn content is no longer found at the provider itself', async (t) => {
     const [a, b] = [await startNetwork(t, 'a'), await startNetwork(t, 'b')]
     const cid = encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, new Uint8Array(32).fill(6))
     const find = (): Promise<readonly PeerId[]> => collect(b.find(cid, { signal: deadline() }))

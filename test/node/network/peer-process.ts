@@ -1,5 +1,6 @@
-// A node's network in a process of its own, serving echo. Argument: its name, folder and listen address as JSON. It
-// sends its addresses once it listens, stops its network at any message, and then has nothing left to keep it alive.
+// A node's network in a process of its own, serving echo. Argument: its name, folder and listen
+// address as JSON. It sends its addresses once it listens, stops its network at any message, and
+// then has nothing left to keep it alive.
 import { Libp2pNetwork } from '../../../node/world/libp2p/network.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { blake3 } from '../../../protocol/hash.ts'

@@ -1,4 +1,5 @@
-// Networks and foreign peers on 127.0.0.1 for one test each: all of it ends with the test, also when that fails.
+// Networks and foreign peers on 127.0.0.1 for one test each: all of it ends with the test, also
+// when that fails.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ import type { Channel } from '../../../node/world/world.ts'
 export const PROTOCOL = '/shoal/test/1'
 export const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
 
-/** What tests wait with; a test that is not done by then fails. */
+/** The clock that tests wait with; a test that is not done by then fails. */
 export const clock: SystemClock = new SystemClock()
 export function deadline(): AbortSignal {
   return clock.timeout(20_000)
@@ -67,7 +68,7 @@ export async function startNetwork(
   return network
 }
 
-/** What libp2p takes as its encrypters. */
+/** The encrypters of libp2p. */
 type Encrypters = NonNullable<Libp2pOptions['connectionEncrypters']>
 
 /** A peer of another make: libp2p as it comes, with these encrypters in order of preference. */

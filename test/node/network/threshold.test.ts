@@ -1,4 +1,4 @@
-// Whom an address stands for, when strangers are counted.
+// The party that an address stands for, when strangers are counted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'

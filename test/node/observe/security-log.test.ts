@@ -1,4 +1,5 @@
-// The security log (docs/formats/security-log.md): it outlives restarts and crashes, and what is cut or changed is told.
+// The security log (docs/formats/security-log.md): it outlives restarts and crashes, and what is
+// cut or changed is told.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -80,7 +81,7 @@ function events(from: number, to: number): SecurityEvent[] {
 const FILE = 'logs/security.log'
 
 describe('security log', () => {
-  test('what is recorded outlives restarts, numbered and whole, with its head signed', async (t) => {
+  test('records outlive restarts, numbered and whole, with the head signed', async (t) => {
     const home = new Home(new SystemDisk(await temporaryHome(t)))
     const log = await home.open()
     assert.equal(log.head, undefined)
@@ -175,7 +176,7 @@ describe('security log', () => {
     })
   }
 
-  test('what a crash left half written is no alarm', async (t) => {
+  test('a record half written at a crash is no alarm', async (t) => {
     const folder = await temporaryHome(t)
     const home = new Home(new SystemDisk(folder))
     await home.run(...events(1, 3))
@@ -284,7 +285,7 @@ describe('security log', () => {
     await log.close()
   })
 
-  test('who follows is given what comes, once and in order', async (t) => {
+  test('a follower gets each new record once and in order', async (t) => {
     const home = new Home(new SystemDisk(await temporaryHome(t)))
     const log = await home.open()
     log.record({ ...MADE, message: 'e1' })

@@ -1,4 +1,4 @@
-// What peers may cost: allowances hold whatever is asked for, and nobody pays for another.
+// The allowances of peers: they hold whatever is asked for, and nobody pays for another.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -54,7 +54,7 @@ describe('budgets of peers', () => {
     )
   })
 
-  test('who spends more than it has is cut off, longer each time, and its owner hears of it', () => {
+  test('a peer that overspends is cut off, longer each time, and the owner is told', () => {
     const { clock, budgets, events, cut } = start()
     budgets.spend(ANNA, 'bytes', 100)
     assert.equal(budgets.cutOffOf(ANNA), undefined)
@@ -77,7 +77,7 @@ describe('budgets of peers', () => {
     assert.equal(budgets.cutOffOf(ANNA)?.forMs, MINUTE_MS, 'after a day it begins anew')
   })
 
-  test('where all together spend too much, those who spend most are cut off', () => {
+  test('if all together spend too much, those who spend most are cut off', () => {
     const { budgets, cut } = start()
     budgets.spend(BEN, 'work', 1)
     for (let n = 0; n < 20; n++) budgets.spend(`mallory${n}` as PeerId, 'work', 60)
@@ -85,7 +85,7 @@ describe('budgets of peers', () => {
     assert.ok(cut.length > 10 && !cut.includes(BEN), String(cut))
   })
 
-  test('what is held comes back only when it is given back', () => {
+  test('held allowance returns only when it is released', () => {
     const { clock, budgets } = start()
     assert.ok(budgets.take(ANNA, 'shards', 80))
     clock.advance(HOUR_MS)

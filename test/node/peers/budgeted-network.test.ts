@@ -1,4 +1,4 @@
-// What peers cost over a network is counted wherever it comes from, and useful work is free.
+// The cost of peers over a network is counted wherever it comes from, and useful work is free.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { PeerBudgets } from '../../../node/peers/budget.ts'
@@ -57,7 +57,7 @@ async function readAll(channel: Channel): Promise<void> {
 }
 
 describe('a network with budgets', () => {
-  test('who sends well-formed requests may send any number of bytes', async () => {
+  test('well-formed requests may have any number of bytes', async () => {
     const { network, serve, isCutOff } = start()
     await network.handle('p', readAll)
     for (let n = 0; n < 100; n++) await serve(ANNA, 100)
@@ -117,7 +117,7 @@ describe('a network with budgets', () => {
     assert.equal(isCutOff(MALLORY), true)
   })
 
-  test('who was cut off may come back, and members that are none stay out', () => {
+  test('a peer that was cut off may come back, and removed members stay out', () => {
     const { budgets, clock, network, isCutOff } = start()
     budgets.spend(MALLORY, 'bytes', 1000 * MIB)
     assert.equal(isCutOff(MALLORY), true)

@@ -1,4 +1,5 @@
-// Who is there: online, late and gone as time passes, and what must not make anybody gone.
+// The presence of peers: online, late and gone as time passes, and events that must not make
+// anybody gone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Detector } from '../../../node/peers/detector.ts'
@@ -121,7 +122,7 @@ describe('detector', () => {
     assert.equal(watch.is(ann), 'online')
   })
 
-  test('who was never heard is late at first and gone only a grace after this node has started', () => {
+  test('a peer never heard is late at first, and gone only a grace after this node started', () => {
     const watch = new Watch()
     assert.equal(watch.is(ann), 'late')
     watch.clock.advance(GRACE_MS - 1)
@@ -162,7 +163,7 @@ describe('detector', () => {
     })
   }
 
-  test('who was gone before a sleep is not taken for online after it', () => {
+  test('a peer that was gone before a sleep is not online after it', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.beats([bob], HOUR_MS)

@@ -1,4 +1,4 @@
-// What is remembered of how soon peers answer.
+// The memory of how soon peers answer.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'

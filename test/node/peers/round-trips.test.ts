@@ -60,7 +60,7 @@ describe('round trips', () => {
     assert.deepEqual(peers.known(), [10, 2000, undefined])
   })
 
-  test('what is known well is not measured again, and none is asked twice at a time', async () => {
+  test('a well-known latency is not measured again, and no peer is asked twice at a time', async () => {
     const peers = new Peers()
     for (const _ of [1, 2]) {
       const refreshed = peers.roundTrips.refresh()
@@ -73,7 +73,7 @@ describe('round trips', () => {
     assert.deepEqual(peers.pings.slice(3), [near, far, deaf])
   })
 
-  test('what a peer is known for ends with its connection', async () => {
+  test('the latency of a peer is forgotten with its connection', async () => {
     const peers = new Peers()
     const refreshed = peers.roundTrips.refresh()
     await peers.pass(250)

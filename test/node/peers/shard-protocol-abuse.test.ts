@@ -1,5 +1,5 @@
-// What a peer that breaks the rules of the shard protocol does to a holder: nothing. Frames over FRAME_MAX do not come
-// so far; the channel refuses them (test/seams/network.ts).
+// A peer that breaks the rules of the shard protocol does nothing to a holder. Frames over
+// FRAME_MAX do not come so far; the channel refuses them (test/seams/network.ts).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -183,7 +183,7 @@ describe('peers that break the rules', () => {
 })
 
 describe('the room for whole shards', () => {
-  test('what is held is bounded in all and for a peer, and everyone who waits is served or leaves', async () => {
+  test('held bytes are bounded in all and by peer, and everyone who waits is served or leaves', async () => {
     const requests = fc.array(
       fc.record({
         peer: fc.constantFrom('a', 'b', 'c'),

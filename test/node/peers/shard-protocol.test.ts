@@ -1,5 +1,5 @@
-// The shard protocol between a client and a holder, on a simulated network and disk: what members get, what is kept
-// and what is refused.
+// The shard protocol between a client and a holder, on a simulated network and disk: what members
+// get, what is kept and what is refused.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { SHARD_LEAF } from '../../../protocol/limits.ts'
@@ -215,7 +215,7 @@ describe('refusals', () => {
       assert.deepEqual(swarm.holder.store.shards.indices(STRIPE.id), [1])
       assert.deepEqual([swarm.holder.store.shards.indices(LARGE.id), swarm.kept], [[], []])
       swarm.members.add(stranger.self)
-      swarm.storers.add(stranger.self)
+      swarm.allowed.add(stranger.self)
       await assertServes(swarm, stranger, LARGE)
     },
   )

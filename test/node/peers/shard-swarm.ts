@@ -1,5 +1,5 @@
-// A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its volume knows what a test
-// tells it: members, who may store, stripes and their holders.
+// A simulated holder of shards and peers that ask it, for the tests of the shard protocol. Its
+// volume knows what a test tells it: members, who may store, stripes and their holders.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nextHlc } from '../../../protocol/clock/hlc.ts'
@@ -40,7 +40,7 @@ export function stripeOf(seed: number, length: number, k: number, m: number): Co
   return codeStripe(chunks, k, m)
 }
 
-/** What a put takes of one shard of a stripe. */
+/** The arguments to put one shard of a stripe. */
 export function shardOf(
   { headerBytes, shards }: CodedStripe,
   index: number,
@@ -76,7 +76,7 @@ export class ShardSwarm {
   readonly scheduler: Scheduler
   readonly signal: AbortSignal = new AbortController().signal
   readonly members: Set<PeerId> = new Set()
-  readonly storers: Set<PeerId> = new Set()
+  readonly allowed: Set<PeerId> = new Set()
   readonly stripes: Map<StripeId, { readonly holders: readonly (readonly PeerId[])[] }> = new Map()
   readonly kept: StripeId[] = []
   /** `<stripe> <index>` */
@@ -112,7 +112,7 @@ export class ShardSwarm {
     return this.#machine.world.clock
   }
 
-  /** What serves now. */
+  /** The holder that serves now. */
   get holder(): Holder {
     assert.ok(this.#holder !== undefined)
     return this.#holder
@@ -141,7 +141,7 @@ export class ShardSwarm {
     const machine = new Machine({ scheduler: this.scheduler, network: this.#network }, { name })
     const { network, clock, random } = machine.world
     if (role !== undefined) this.members.add(network.self)
-    if (role === 'writer') this.storers.add(network.self)
+    if (role === 'writer') this.allowed.add(network.self)
     await network.start()
     await network.dial(this.#machine.world.network.addresses(), { signal: this.signal })
     return {
@@ -180,7 +180,7 @@ export class ShardSwarm {
 
   readonly #access = {
     isMember: (peer: PeerId): boolean => this.members.has(peer),
-    mayStore: (peer: PeerId): boolean => this.storers.has(peer),
+    mayStore: (peer: PeerId): boolean => this.allowed.has(peer),
     stripe: (id: StripeId): { readonly holders: readonly (readonly PeerId[])[] } | undefined =>
       this.stripes.get(id),
   }

@@ -62,7 +62,7 @@ class Door {
 }
 
 describe('tickets', () => {
-  test('what was given out, used and taken back outlives the node', async () => {
+  test('issued, used and revoked tickets outlive the node', async () => {
     const [kv, clock] = [MemoryKv.open(), new ManualClock()]
     const tickets = new Tickets({ kv, clock })
     const given = { volume: VOLUME, role: 'writer', expires: DAY_MS as WallTime } as const

@@ -1,4 +1,4 @@
-// What is pinned to a node, on simulated machines: it stays when space is short.
+// Files pinned to a node, on simulated machines: they stay when space is short.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MIB, MINUTE_MS } from '../../../protocol/units.ts'

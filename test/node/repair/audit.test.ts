@@ -1,4 +1,5 @@
-// Audits of a real holder on a simulated network: what is honest is never blamed, what lies or has lost its shards is.
+// Audits of a real holder on a simulated network: what is honest is never blamed, what lies or has
+// lost its shards is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

@@ -1,5 +1,5 @@
-// Nodes that each look after the stripes of one volume, in one process: stores of their own, one shard map that all see at
-// once, calls instead of a network, and time that stands still.
+// Nodes that each look after the stripes of one volume, in one process: stores of their own, one
+// shard map that all see at once, calls instead of a network, and time that stands still.
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -21,12 +21,12 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { chunkIdOf } from '../store/fixtures.ts'
 
 export const GRACE_MS: number = HOUR_MS
-/** Of the chunks of a stripe. */
+/** The size of the chunks of a stripe. */
 const CHUNK_BYTES = 20_000
 
 export interface CaretakersOptions extends VolumeOptions {
   readonly count: number
-  /** Of `count`, those that are members from the beginning; all without. */
+  /** How many of `count` are members from the beginning; all if left out. */
   readonly members?: number
   /** See UpkeepOptions. */
   readonly lookMs?: number

@@ -1,4 +1,5 @@
-// What others say that is not held is asked of the holder; and what this node does not believe, again once more is said.
+// Shards that others deny are asked of their holder; those that this node doubts, again once more
+// is said.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { KIB } from '../../../protocol/units.ts'
@@ -12,7 +13,7 @@ import type { ShardSwarm } from '../peers/shard-swarm.ts'
 const STRIPE = stripeOf(1, 600 * KIB, 2, 1)
 const LIAR = peerOf(9)
 
-describe('what is said not to be held', () => {
+describe('a shard said not to be held', () => {
   scenario('and is shown changes nothing, and is known of who said so', async (swarm) => {
     const { doubted, map, refuted, event } = await doubting(swarm)
     assert.equal(doubted.changed(event), true)
@@ -42,7 +43,10 @@ describe('what is said not to be held', () => {
   })
 })
 
-/** A peer with a shard of the stripe that looks into what is said of another, whom the map ascribes the first. */
+/**
+ * A peer with a shard of the stripe that looks into what is said of another, whom the map ascribes
+ * the first.
+ */
 async function doubting(swarm: ShardSwarm): Promise<{
   doubted: Doubts
   map: PlainMap

@@ -1,4 +1,5 @@
-// A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else writes to it.
+// A shard map in memory, for the tests of upkeep: what is recorded holds at once, and nobody else
+// writes to it.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
 import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
@@ -12,7 +13,7 @@ import type {
   StripeGroup,
 } from '../../../node/shard-map/stripe-map.ts'
 
-/** What was recorded, as `<index> <peer> <isHeld>` of a stripe. */
+/** A recorded change, as `<index> <peer> <isHeld>` of a stripe. */
 export interface Recorded extends ShardChange {
   readonly stripe: StripeId
 }

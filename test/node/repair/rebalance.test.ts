@@ -1,4 +1,5 @@
-// Shards move to whom they belong, no more of them than must, and nobody forgets one that another does not have.
+// Shards move to whom they belong, no more of them than must, and nobody forgets one that another
+// does not have.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
@@ -59,7 +60,7 @@ describe('rebalance', () => {
     assert.deepEqual(swarm.group.storeOf(old).shards.indices(id), [index])
   })
 
-  test('whoever has whole shards that the map takes for lost says so, and keeps them', async (t) => {
+  test('a holder of whole shards that the map takes for lost says so, and keeps them', async (t) => {
     const swarm = await Caretakers.open(t, { count: 3, redundancy: 'rs2+1' })
     const id = await swarm.place(1, BYTES, 2, 1)
     const holders = swarm.stripe(id).holders.map((peers) => peers[0] as PeerId)
@@ -75,7 +76,7 @@ describe('rebalance', () => {
     await swarm.assertWhole(id)
   })
 
-  test('whoever is said to hold a shard that it has no more says so, and it is made anew', async (t) => {
+  test('a peer without a shard that the map ascribes to it says so, and the shard is rebuilt', async (t) => {
     const swarm = await Caretakers.open(t, { count: 4, redundancy: 'rs2+1' })
     const id = await swarm.place(1, BYTES, 2, 1)
     const [[holder]] = swarm.stripe(id).holders as [[PeerId]]

@@ -1,4 +1,5 @@
-// Stripes follow the code of their class as members come and go, and have at no moment less redundancy than before.
+// Stripes follow the code of their class as members come and go, and have at no moment less
+// redundancy than before.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, toHex } from '../../../protocol/bytes.ts'
@@ -94,7 +95,7 @@ describe('recode', () => {
     assert.deepEqual(new Set(swarm.used().map(({ header }) => header.k)), new Set([1, 4]))
   })
 
-  test('what a crash left coded anew but not condemned is not coded again', async (t) => {
+  test('a stripe that a crash left recoded but not condemned is not recoded again', async (t) => {
     const swarm = await Caretakers.open(t, { count: 6 })
     const id = await swarm.place(1, BYTES, 1, 1)
     const condemn = swarm.map.condemn.bind(swarm.map)

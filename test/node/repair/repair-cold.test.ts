@@ -1,4 +1,5 @@
-// Of what lies in a cold tier, as much stays with peers as the volume says, also when those that held it are gone.
+// Stripes in a cold tier keep as many shards with peers as the volume says, also when the holders
+// are gone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'

@@ -64,7 +64,7 @@ describe('a pass of upkeep', () => {
   })
 })
 
-/** Who sees to a stripe while everybody is there. */
+/** The peer that sees to a stripe while everybody is there. */
 function coordinatorOf(swarm: Caretakers, id: StripeId): PeerId | undefined {
   const { header, holders } = swarm.stripe(id)
   const all: PlacePeer[] = swarm.map

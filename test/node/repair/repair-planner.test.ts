@@ -1,4 +1,4 @@
-// What a node finds to do: the most urgent first, what is its own only, and nothing before its time.
+// The tasks that a node finds: the most urgent first, only its own, and nothing before its time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
@@ -62,7 +62,7 @@ describe('repair planner', () => {
     assert.deepEqual(swarm.look(), ['repair 0'])
   })
 
-  test('what two hold is left to both for an hour: not everybody may see that both are there', () => {
+  test('a shard with two holders is left to both for an hour: not everybody may see that both are there', () => {
     const swarm = new View()
     const [, ann, bob, cid] = PEERS as [PeerId, PeerId, PeerId, PeerId]
     swarm.members = [SELF, ann, bob, cid]
@@ -97,7 +97,7 @@ describe('repair planner', () => {
   })
 })
 
-/** What a node sees of a swarm. */
+/** A node's view of a swarm. */
 class View {
   readonly clock: ManualClock = new ManualClock()
   readonly silent: Map<PeerId, number> = new Map()

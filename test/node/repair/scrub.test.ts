@@ -1,4 +1,5 @@
-// Scrub of a store on a real disk that is damaged under it: what is found, what the map is told, and what stays.
+// Scrub of a store on a real disk that is damaged under it: what is found, what the map is told,
+// and what stays.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -17,7 +18,7 @@ const CHUNK = xorshiftBytes(7, 300 * KIB)
 const { signal } = new AbortController()
 
 describe('shards', () => {
-  test('what is whole and where the map says stays, and nothing is said', async (t) => {
+  test('a whole shard where the map has it stays, without a finding', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])
@@ -92,7 +93,7 @@ describe('shards', () => {
     assert.deepEqual(node.map.stripe(STRIPE.id)?.holders, [[SELF], [A], [B]])
   })
 
-  test('one that is ascribed to another goes into the trash after an hour, of an unknown stripe after a day', async (t) => {
+  test('a shard of another node is trashed after an hour, one of an unknown stripe after a day', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     await node.hold(ANOTHER, 0)
@@ -141,7 +142,7 @@ describe('shards', () => {
 })
 
 describe('chunks', () => {
-  test('a damaged copy of what is in a stripe stays until another node gives it: that of others may be no better', async (t) => {
+  test('a damaged copy of a packed chunk stays until a peer sends it: others may be no better', async (t) => {
     const node = await ScrubbedNode.open(t)
     const [{ id, bytes }] = [chunkOf(STRIPE)]
     await node.store.chunks.put(id, bytes)
@@ -266,7 +267,7 @@ function finding(
   return { kind: 'shard', id, index, volume: 'main', state, action }
 }
 
-/** Of a stripe that no volume knows. */
+/** A finding about a stripe that no volume knows. */
 function stranger({ id }: CodedStripe, action: ScrubFinding['action']): ScrubFinding {
   return { kind: 'shard', id, index: 0, volume: undefined, state: 'stray', action }
 }

@@ -1,5 +1,5 @@
-// A node for the tests of scrub: a store on a real disk that a test damages, two peers that can be reached, one volume
-// that it works for and one that has nothing.
+// A node for the tests of scrub: a store on a real disk that a test damages, two peers that can be
+// reached, one volume that it works for and one that has nothing.
 import assert from 'node:assert/strict'
 import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ export class ScrubbedNode {
   readonly map: PlainMap = new PlainMap()
   readonly clock: ManualClock = new ManualClock()
   readonly connected: Set<PeerId> = new Set([A, B])
-  /** What other nodes have of chunks. */
+  /** The chunks of other nodes. */
   readonly elsewhere: Map<ChunkId, Uint8Array> = new Map()
   readonly logged: string[] = []
   onLog: () => void = () => undefined

@@ -1,4 +1,5 @@
-// Lost shards come back on other peers, by whoever's turn it is, and nothing that was not verified counts.
+// Lost shards come back on other peers, by whoever's turn it is, and nothing that was not verified
+// counts.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MINUTE_MS } from '../../../protocol/units.ts'
@@ -116,7 +117,7 @@ describe('repair', () => {
     assert(holdersOf(swarm, id).includes(second.peer))
   })
 
-  test('where everybody refuses slowly, other stripes have their turn', async (t) => {
+  test('if everybody refuses slowly, other stripes have their turn', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const holders = holdersOf(swarm, id)
@@ -134,7 +135,7 @@ describe('repair', () => {
     assert(putCount < 100)
   })
 
-  test('what a crash left put but not recorded is taken up', async (t) => {
+  test('a shard that a crash left stored but not recorded is taken up', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     swarm.vanish(holdersOf(swarm, id).find((peer) => peer !== swarm.group.self) as PeerId)
@@ -148,7 +149,7 @@ describe('repair', () => {
     assert.equal(stripes.size, 1)
   })
 
-  test('the first holder in rank that is online repairs, and the next one only when nothing happens for a while', async (t) => {
+  test('the first online holder in rank repairs, and the next one only if it does nothing', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const rank = rankForGroup(placementGroup(id), swarm.map.candidates()).map(({ peer }) => peer)

@@ -1,5 +1,6 @@
-// Whole nodes on simulated machines, of which one loses shards from its store and does not know: when the others ask for
-// them it looks, and says so, or they find out by themselves; and what it lost is made anew.
+// Whole nodes on simulated machines, of which one loses shards from its store and does not know:
+// when the others ask for them it looks, and says so, or they find out by themselves; and what it
+// lost is made anew.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -15,11 +16,13 @@ import type { StripeId } from '../../../protocol/ids.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const NODES = 4
-/** Of full stripes, which nobody packs anew. */
+/** The size of full stripes, which nobody packs anew. */
 const FILE_BYTES: number = 3 * STRIPE_DATA_TARGET
 /** How it is told in a log: by itself, when it was asked, and by who asked. */
 const FOUND = ['scrub: missing', 'does not hold a shard as the map says']
-/** Three failed challenges take two rounds of half an hour between them; then another node repairs. */
+/**
+ * Three failed challenges take two rounds of half an hour between them; then another node repairs.
+ */
 const FOUND_MS: number = 6 * HOUR_MS
 
 test('a node that lost shards and does not know is found out by audits, and the shards are rebuilt', async () => {
@@ -58,7 +61,10 @@ test('a node that lost shards and does not know is found out by audits, and the 
   await scheduler.finish(work(), 2 * FOUND_MS)
 })
 
-/** Delete every shard of a node while it is down, and make it believe that it has just looked at all it stores. */
+/**
+ * Delete every shard of a node while it is down, and make it believe that it has just looked at all
+ * it stores.
+ */
 async function dropShards(node: ClusterNode): Promise<StripeId[]> {
   await node.stop()
   const { machine } = node

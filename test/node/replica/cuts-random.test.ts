@@ -1,5 +1,6 @@
-// Members that are not waited for while they are away, and cuts that are announced by some without hearing of others':
-// whoever meets whom, and whoever is killed when, all end with one state, in which every write is.
+// Members that are not waited for while they are away, and cuts that are announced by some without
+// hearing of others': whoever meets whom, and whoever is killed when, all end with one state, in
+// which every write is.
 import { applySettings } from '../../../node/log/settings.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'

@@ -1,4 +1,5 @@
-// What one bad writer can do to the log: nothing that jams it or parts the others (docs/formats/log.md#validity).
+// The harm that one bad writer can do to the log: nothing that jams it or parts the others
+// (docs/formats/log.md#validity).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText } from '../../../protocol/op/names.ts'
@@ -188,7 +189,7 @@ describe('a bad writer', () => {
     assert.equal(keeper.volume.membership.policy('ack'), undefined)
   })
 
-  test('who may not write cannot, whatever it sends', async () => {
+  test('a member without the right to write cannot, whatever it sends', async () => {
     const { admin, reader, keeper } = await fourMembers()
     for (const replica of [reader, keeper]) {
       await replica.volumes.describeSelf(replica.volume)

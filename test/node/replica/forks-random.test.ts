@@ -1,5 +1,5 @@
-// Clones of a machine, and others, that write, meet, restart and make checkpoints at random: all end with one state, in
-// which every write is.
+// Clones of a machine, and others, that write, meet, restart and make checkpoints at random: all
+// end with one state, in which every write is.
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Machine, beacons, meet, meetAll } from '../log/machines.ts'
 import { RandomSwarm, testSwarms } from '../log/random-swarm.ts'

@@ -67,7 +67,7 @@ describe('two copies of a machine', () => {
     await assertEqual([a, b, c, copy], ['of a', 'shared', 'shared!'])
   })
 
-  test('what others said of one branch is said of it when another takes its name', async () => {
+  test('records on one branch stay with it when another takes its name', async () => {
     const { a, b, c, copy } = await cloned()
     copy.replica.clock.advance(5)
     for (const { replica } of [c, copy]) {

@@ -1,4 +1,5 @@
-// The number of actors in a log is bounded, and no one member can use it up (docs/formats/log.md#actors).
+// The number of actors in a log is bounded, and no one member can use it up
+// (docs/formats/log.md#actors).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decodeVector, encodeVector } from '../../../protocol/clock/vector-clock.ts'

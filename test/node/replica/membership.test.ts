@@ -48,7 +48,7 @@ describe('key epochs', () => {
     assert.deepEqual(hex(again), hex(later))
   })
 
-  test('who was not given a key waits for it, and loses nothing', async () => {
+  test('a member without a key waits for it, and loses nothing', async () => {
     const { a, b, writer } = await twoAdmins()
     const one = await a.member('one')
     await exchange(a, b, writer, one)

@@ -1,4 +1,5 @@
-// Members of one volume who remove each other, and readers who have heard nothing yet, to be told of it in any order.
+// Members of one volume who remove each other, and readers who have heard nothing yet, to be told
+// of it in any order.
 import assert from 'node:assert/strict'
 import { decodeEntry } from '../../../protocol/log/entry.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'

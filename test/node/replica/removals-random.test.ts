@@ -1,5 +1,6 @@
-// Admins and writers who write, grant, remove each other and meet at random: whoever is told of all of it has one state,
-// in whatever order that came. A seed that failed is run alone with SHOAL_SEED=<seed>.
+// Admins and writers who write, grant, remove each other and meet at random: whoever is told of all
+// of it has one state, in whatever order that came. A seed that failed is run alone with
+// SHOAL_SEED=<seed>.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// Members that are removed, and what they wrote that the remover had not seen (docs/formats/membership.md#removal).
+// Members that are removed, and what they wrote that the remover had not seen
+// (docs/formats/membership.md#removal).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { rebuild } from '../../../node/checkpoint/rebuild.ts'
@@ -180,7 +181,7 @@ describe('of two admins who remove each other', () => {
   })
 })
 
-describe('what a removed member wrote before it heard of that', () => {
+describe('entries that a removed member wrote before it heard of that', () => {
   test('it says again once it is admitted again', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)

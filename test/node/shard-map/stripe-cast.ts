@@ -33,7 +33,7 @@ export const PEERS: readonly PeerId[] = [1, 2, 3].map((n) =>
 )
 export const PACK: PackId = 'ca'.repeat(16) as PackId
 export const RS: RedundancyClass = { kind: 'rs', k: 1, m: 1 }
-/** Of two chunks each, the last for a class. */
+/** Headers of stripes of two chunks each, the last for a class. */
 export const HEADERS: readonly Uint8Array[] = [
   headerOf([A, B]),
   headerOf([B, C]),

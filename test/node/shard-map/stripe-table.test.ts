@@ -1,5 +1,5 @@
-// The shard map (docs/formats/membership.md, "Shard map"): what ops make of it, in whatever order they come, and what may
-// be forgotten of it.
+// The shard map (docs/formats/membership.md, "Shard map"): what ops make of it, in whatever order
+// they come, and what may be forgotten of it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
@@ -108,7 +108,7 @@ describe('the shard map', () => {
     assert.equal(table.get(S)?.isSwept, false)
   })
 
-  test('what was said too late is said again only where nobody has said anything since', async () => {
+  test('a late record is repeated only where there is no newer one', async () => {
     const table = await open([stripe(0, [[P], [Q]], 1)])
     table.apply(shards(S, [1, Q, false]), at(2))
     const late = [

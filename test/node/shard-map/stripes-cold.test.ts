@@ -1,4 +1,5 @@
-// The shard map (docs/formats/membership.md, "Shard map"), of what lies in cold tiers and when it was read.
+// The shard map (docs/formats/membership.md, "Shard map"), of what lies in cold tiers and when it
+// was read.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
@@ -53,7 +54,7 @@ describe('the shard map, of cold copies', () => {
     assert.deepEqual(table.groups.all()[0]?.tiers, ['glacier'])
   })
 
-  test('what a tier held before a sweep is void when the stripe comes back', async () => {
+  test('records of a tier from before a sweep are void when the stripe comes back', async () => {
     const table = await open([
       [recorded([[P], [Q]]), 1],
       [put(PACK), 2],

@@ -1,5 +1,5 @@
-// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep and forget, and what
-// a writer that comes too late says again.
+// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep
+// and forget, and what a writer that comes too late says again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { compareBytes, utf8 } from '../../../protocol/bytes.ts'
@@ -29,7 +29,9 @@ function headerOf(text: string): Uint8Array {
   return encodeStripeHeader({ k: 1, m: 1, shardBytes: 64, chunks, shardRoots })
 }
 
-/** Log a stripe, of which each of these holds a shard: others than the writer have given receipts. */
+/**
+ * Log a stripe, of which each of these holds a shard: others than the writer have given receipts.
+ */
 async function record(
   by: Replica,
   text: string,
@@ -97,7 +99,7 @@ describe('the shard map in the log', () => {
     })
   })
 
-  test('what others hold is said with their receipts, and what they hold no more by themselves', async () => {
+  test('holdings of others are recorded with their receipts, and losses by themselves', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const liar = await a.member('liar', 'keeper')

@@ -150,7 +150,7 @@ async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
   return garbage
 }
 
-/** What a reader of the map sees, of other stripes than these. */
+/** The view of a reader of the map, of other stripes than these. */
 async function seenOf(table: Table, gone: ReadonlySet<StripeId>): Promise<unknown> {
   return {
     stripes: STRIPES.filter((id) => !gone.has(id)).map((id) => table.get(id)),

@@ -128,7 +128,7 @@ test('without a reserve given, a fiftieth of the capacity is kept', async (t) =>
   assert.equal(await store.freeBytes(), 10 * MIB - Math.floor((10 * MIB) / 50))
 })
 
-test('what a commit that failed for lack of space was to write of the segments is in the next', async (t) => {
+test('segment figures of a commit that failed for lack of space are in the next', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const all = await putChunks(store, range(0, 5), KIB)
   disk.onWrite = () => {

@@ -1,5 +1,5 @@
-// A store that compacts, and empties its trash, on a disk that loses power at every single event: whatever was
-// acknowledged is there and whole, and what the index counts is true.
+// A store that compacts, and empties its trash, on a disk that loses power at every single event:
+// whatever was acknowledged is there and whole, and what the index counts is true.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -24,11 +24,11 @@ import type { ChunkId } from '../../../protocol/ids.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 
 const OPTIONS = { segmentBytesMax: 6000, reserveBytes: 0 }
-/** Of each event, how the machine dies there differs by seed. */
+/** Seeds for each event: the way the machine dies there differs by seed. */
 const SEEDS = 2
 const STRIPES: readonly CodedStripe[] = range(0, 6).map((seed) => stripeOf(500 + seed, 1200))
 
-/** What was acknowledged; undefined while a change of it is under way. */
+/** The acknowledged state; undefined while a change of it is under way. */
 class Acknowledged {
   readonly chunks = new Map<ChunkId, Uint8Array | undefined>()
   /** By their place in STRIPES: shard 0 of each. */
@@ -43,7 +43,10 @@ test('a crash at any event of a compaction loses nothing that was acknowledged',
   }
 })
 
-/** A life of a store that ends with its `crashAt`-th event, and what is found after it; how many events it had. */
+/**
+ * A life of a store that ends with its `crashAt`-th event, and what is found after it; how many
+ * events it had.
+ */
 async function run(seed: number, crashAt: number): Promise<number> {
   const scheduler = new Scheduler(seed)
   const random = new SeededRandom(seed, 'compaction crash')

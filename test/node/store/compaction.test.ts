@@ -1,4 +1,5 @@
-// Dead records give their space back, on real files, and nobody who reads or writes meanwhile notices.
+// Dead records give their space back, on real files, and nobody who reads or writes meanwhile
+// notices.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -160,7 +161,7 @@ test('a chunk that is read, written or deleted while segments are compacted is w
   assert.equal(await diskBytes(disk), store.usage().segmentBytes)
 })
 
-test('who looks for a record in a segment that is removed meanwhile finds it where it is now', async (t) => {
+test('a read from a segment that is removed meanwhile finds the record at its new place', async (t) => {
   const { disk, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 20), KIB)
   const [moved, deleted] = [...all.keys()]
@@ -256,7 +257,7 @@ test('a budget paces the copies, and a signal ends them', async (t) => {
   await assertAllHeld(store, all)
 })
 
-test('a lost index is rebuilt from what compaction left: all that is held, and of the deleted what was not removed', async (t) => {
+test('an index rebuilt after compaction lists all that is held, and the deleted that is still on disk', async (t) => {
   const { disk, clock, kv, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 40), KIB)
   const gone = [...all.keys()].slice(0, 9)
@@ -302,7 +303,7 @@ test('chunks are listed in the order of their ids, all or from one on, in many p
   assert.deepEqual(rest, listed.slice(1201))
 })
 
-test('a chunk is whole, damaged or missing, as the disk is now, and put with verify replaces a damaged one', async (t) => {
+test('verify reads the disk: whole, damaged or missing; and put with verify replaces a damaged chunk', async (t) => {
   const { home, store } = await openStore(t, OPTIONS)
   const sealed = bytesOf(1, KIB)
   const id = chunkIdOf(sealed)

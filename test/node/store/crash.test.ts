@@ -1,5 +1,5 @@
-// The store on a disk that loses power, tears writes and fails syncs, in virtual time: whatever the moment, what was
-// acknowledged is there and whole.
+// The store on a disk that loses power, tears writes and fails syncs, in virtual time: whatever the
+// moment, what was acknowledged is there and whole.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromByteString } from '../../../protocol/bytes.ts'
@@ -26,7 +26,7 @@ const LANES = 3
 const LIFE_MS_MAX = 60
 const OPTIONS = { segmentBytesMax: 20_000, reserveBytes: 0 }
 
-test('what was acknowledged survives every crash, restart and failed sync', async () => {
+test('acknowledged writes survive every crash, restart and failed sync', async () => {
   let acknowledged = 0
   for (let seed = 0; seed < SEEDS; seed++) acknowledged += await runMachine(seed)
   assert.ok(acknowledged > SEEDS * LIVES, `only ${acknowledged} writes were acknowledged`)
@@ -64,7 +64,10 @@ class Outcome {
   failure: unknown
 }
 
-/** Open the store, check all of it, and put chunks until the process is killed or the store has failed. */
+/**
+ * Open the store, check all of it, and put chunks until the process is killed or the store has
+ * failed.
+ */
 async function live(
   components: StoreComponents,
   acknowledged: Set<ChunkId>,

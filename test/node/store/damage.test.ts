@@ -1,5 +1,5 @@
-// Segment files that somebody cuts or deletes, under a store that runs or is stopped: what is gone is said to be, all
-// else goes on.
+// Segment files that somebody cuts or deletes, under a store that runs or is stopped: what is gone
+// is said to be, all else goes on.
 import assert from 'node:assert/strict'
 import { rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import type { Opened } from './fixtures.ts'
 const OPTIONS = { segmentBytesMax: 11_000, reserveBytes: 0 }
 const RECORD = KIB + 54
 
-/** What is done to the file of a segment, and how many of its chunks are then gone. */
+/** The damage to the file of a segment, and how many of its chunks are then gone. */
 const DAMAGES = {
   deleted: { make: (path: string) => rm(path), left: 0 },
   emptied: { make: (path: string) => truncate(path, 0), left: 0 },
@@ -29,7 +29,10 @@ async function soundness(store: Store, ids: Iterable<ChunkId>): Promise<Map<Chun
   return found
 }
 
-/** Chunks of three segments, the last one current; a damaged one, and what of the chunks must be gone. */
+/**
+ * Chunks of three segments, the last one current; a damaged one, and what of the chunks must be
+ * gone.
+ */
 async function damaged(
   { home, store }: Opened,
   kind: keyof typeof DAMAGES,

@@ -1,5 +1,5 @@
-// What was fetched from peers and is kept for the next reader: how much of it, which goes first, and that what is read
-// is what was kept.
+// Chunks fetched from peers and kept for the next reader: how many, which goes first, and that each
+// reads as it was kept.
 import assert from 'node:assert/strict'
 import { open as openFile, readdir, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import type { TestContext } from 'node:test'
 import type { Clock } from '../../../node/world/world.ts'
 
 const CHUNK_BYTES: number = 64 * KIB
-/** Of a bundle of one chunk: too little room for more makes them all so. */
+/** The size of a bundle of one chunk: too little room for more makes all of them so. */
 const FILE_BYTES: number = CHUNK_BYTES + 44
 const LIMIT: number = 10 * FILE_BYTES
 
@@ -58,7 +58,7 @@ async function bytesIn(home: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-test('what is kept is read again, also after a restart', async (t) => {
+test('kept chunks are read again, also after a restart', async (t) => {
   const { world, fetched } = await open(t)
   const [id] = (await keep(fetched, [1])) as [ChunkId]
   assert.deepEqual(await fetched.read(id), bytesOf(1, CHUNK_BYTES))
@@ -98,7 +98,7 @@ test('many that come at once are within the size too', async (t) => {
   assert.equal(fetched.usage.fetchedBytes, 40 * CHUNK_BYTES)
 })
 
-test('what comes at about the same time is one file, of which each chunk is read by itself', async (t) => {
+test('chunks that arrive together are one file, of which each is read by itself', async (t) => {
   const { home, disk } = await open(t)
   const due: (() => void)[] = []
   const clock = Object.assign(new SystemClock(), {

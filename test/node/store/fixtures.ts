@@ -1,4 +1,5 @@
-// What the store's tests share: ids for bytes, homes that are removed, a disk that counts and fails on demand.
+// The fixtures of the store's tests: ids for bytes, homes that are removed, a disk that counts and
+// fails on demand.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -130,7 +131,7 @@ export async function segmentSizes(disk: Disk): Promise<Map<string, number>> {
   return sizes
 }
 
-/** What the index says of each segment is what its pointers add up to. */
+/** Checks that the index's figures on each segment are the sums of its pointers. */
 export async function assertCounted(kv: Kv): Promise<void> {
   const counted = new Map<number, number>()
   const add = ({ segment, length }: Address, headBytes: number): void => {

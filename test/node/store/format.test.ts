@@ -1,4 +1,5 @@
-// The worked example of docs/formats/store.md, byte for byte, made by the store itself and read out of the document.
+// The worked example of docs/formats/store.md, byte for byte, made by the store itself and read out
+// of the document.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -21,7 +22,10 @@ const clock = new (class extends SystemClock {
   }
 })()
 
-/** Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the reader. */
+/**
+ * Blocks ```hex NAME of the document: spaces, line ends and everything behind a # are for the
+ * reader.
+ */
 function vectors(): Map<string, string> {
   const text = readFileSync(join(import.meta.dirname, '../../../docs/formats/store.md'), 'utf8')
   const blocks = text.matchAll(/^```hex (\S+)\n([^`]*)```/gm)

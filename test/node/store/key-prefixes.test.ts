@@ -1,4 +1,5 @@
-// No table takes keys of another: of two prefixes in one key space neither begins the other, but for those named here.
+// No table takes keys of another: of two prefixes in one key space neither begins the other, but
+// for those named here.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { STATE_PREFIXES, STORE_PREFIXES } from '../../../node/store/key-prefixes.ts'

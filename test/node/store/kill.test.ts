@@ -1,5 +1,5 @@
-// A real process killed while it writes or recovers, again and again on one home: all it acknowledged is there, nothing
-// is half there.
+// A real process killed while it writes or recovers, again and again on one home: all it
+// acknowledged is there, nothing is half there.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,11 +28,14 @@ const HOMES: number = tries(2)
 const ROUNDS = 6
 /** Rounds whose writer is killed while it recovers what the last one left. */
 const OPENING_EVERY = 3
-/** A writer is killed up to this long after the line that was waited for: it writes for longer than that. */
+/**
+ * A writer is killed up to this long after the line that was waited for: it writes for longer than
+ * that.
+ */
 const DELAY_MS_MAX = 8
 const WRITER = fileURLToPath(import.meta.resolve('./writer.ts'))
 
-test('what a process killed at any moment acknowledged is there, and every chunk held is whole', async (t) => {
+test('after a kill at any moment all acknowledged writes are there, and every chunk is whole', async (t) => {
   const folder = await temporaryHome(t)
   await Promise.all(Array.from({ length: HOMES }, (_, i) => killAgainAndAgain(folder, i)))
 })
@@ -55,7 +58,10 @@ async function killAgainAndAgain(folder: string, index: number): Promise<void> {
   assert.ok(acknowledged.size > ROUNDS, `only ${acknowledged.size} writes were acknowledged`)
 }
 
-/** Every id is held, with what was committed beside it, and every chunk that is held reads as what its id says. */
+/**
+ * Every id is held, with what was committed beside it, and every chunk that is held reads as what
+ * its id says.
+ */
 async function check(home: string, acknowledged: ReadonlySet<ChunkId>): Promise<void> {
   const kv = await LevelKv.open(join(home, 'index'))
   const store = await Store.open({ disk: new SystemDisk(home), clock, kv })

@@ -1,4 +1,4 @@
-// What a crash leaves of the ordered store in memory.
+// The ordered store in memory after a crash.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'

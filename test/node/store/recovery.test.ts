@@ -1,4 +1,4 @@
-// What the store makes of a crash: torn tails, damage, a lost index, a lost segment.
+// The recovery of the store: torn tails, damage, a lost index, a lost segment.
 import assert from 'node:assert/strict'
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +19,10 @@ const clock = new SystemClock()
 
 const SEGMENT = 'segments/00000001.seg'
 
-/** A home whose store committed `acknowledged`, then wrote `after` to the segment and crashed before its index did. */
+/**
+ * A home whose store committed `acknowledged`, then wrote `after` to the segment and crashed before
+ * its index did.
+ */
 interface Crashed {
   readonly home: string
   readonly image: KvImage
@@ -101,7 +104,7 @@ test('a tail torn at any byte of the last record is cut off, and the store goes 
   )
 })
 
-test('what recovery makes durable is written once more: the disk may lack what reads show', async (t) => {
+test('recovery writes once more all that it makes durable: the disk may lack data that reads show', async (t) => {
   const { home, image, checkpoint, segment } = await crashed(
     t,
     [bytesOf(1, 900)],
@@ -118,7 +121,7 @@ test('what recovery makes durable is written once more: the disk may lack what r
   await store.close()
 })
 
-test('a byte flipped anywhere before the checkpoint is found by the read, not by the start, and costs one chunk', async (t) => {
+test('a byte flipped before the checkpoint is found by a read, not by the start, and costs one chunk', async (t) => {
   const all = [bytesOf(1, 90), bytesOf(2, 70), bytesOf(3, 50)]
   const { home, image, segment } = await crashed(t, all, [])
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, b) => sum + 54 + b.byteLength, 0))

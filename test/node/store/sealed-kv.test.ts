@@ -1,4 +1,5 @@
-// The ordered store of a protected home: the same to whoever has the key, and to a thief ids and noise.
+// The ordered store of a protected home: the same to whoever has the key, and to a thief ids and
+// noise.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -12,7 +13,10 @@ import type { Kv, KvRange, KvWrite } from '../../../node/store/kv.ts'
 const KEY = HomeKey.make()
 const MARK = 'secret-name'
 
-/** Keys of all kinds of tables: of the store, of a volume, in a generation; with ids that end in any byte, and names. */
+/**
+ * Keys of all kinds of tables: of the store, of a volume, in a generation; with ids that end in any
+ * byte, and names.
+ */
 const anyId = fc.constantFrom('i'.repeat(16), `${'i'.repeat(15)}\xff`, 'j'.repeat(16))
 const anyName = fc.constantFrom('', 'a', 'ab', 'b', '\xff\xff', MARK, `${MARK}2`)
 const anyTable = fc.constantFrom('c', 'x', 'X', 'f', 'd', 'v', 'oc', 'od', 'P', 'wtier:', 'y')

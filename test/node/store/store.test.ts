@@ -1,4 +1,4 @@
-// What the local store promises while it runs: reads, commits, usage, failures of the disk.
+// The promises of the local store while it runs: reads, commits, usage, failures of the disk.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes, utf8 } from '../../../protocol/bytes.ts'

@@ -1,4 +1,5 @@
-// Shards: verified against their stripe's header, put into the trash, brought back, and gone for good.
+// Shards: verified against their stripe's header, put into the trash, brought back, and gone for
+// good.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -47,7 +48,7 @@ test('a shard is whole, damaged or missing, as its root in the header beside it 
   }
 })
 
-test('what was never the shard that its header says is damaged, however whole its record is', async (t) => {
+test('a shard other than its header says is damaged, however whole its record is', async (t) => {
   const { store } = await openStore(t)
   const { id, headerBytes, shards } = stripeOf(1, 4 * KIB)
   const [first, second] = shards
@@ -82,7 +83,7 @@ test('a put with verify replaces a damaged shard, and only that', async (t) => {
   await assertCounted(kv)
 })
 
-test('a shard in the trash is not held, keeps its bytes through compaction and restart, and can be brought back', async (t) => {
+test('a shard in the trash is not held, outlives compaction and restart, and can be restored', async (t) => {
   const options = { segmentBytesMax: 6000, reserveBytes: 0 }
   const { disk, clock, kv, store } = await openStore(t, options)
   const stripe = stripeOf(1, 4 * KIB)

@@ -1,6 +1,7 @@
-// A process that says "opening", opens the store, puts chunks and prints the ids of those that a commit has acknowledged,
-// until it is killed. Others it deletes, and compacts what they leave. Arguments: the home folder, a number that makes its
-// chunks its own. What it prints was durable before it was printed.
+// A process that says "opening", opens the store, puts chunks and prints the ids of those that a
+// commit has acknowledged, until it is killed. Others it deletes, and compacts what they leave.
+// Arguments: the home folder, a number that makes its chunks its own. What it prints was durable
+// before it was printed.
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LevelKv } from '../../../node/store/level-kv.ts'

@@ -1,4 +1,5 @@
-// Reading what is no longer here: from the holders of its shards, whoever of them is lost, damaged or lies.
+// Reading what is no longer here: from the holders of its shards, whoever of them is lost, damaged
+// or lies.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'
@@ -59,7 +60,7 @@ describe('gather', () => {
     assert.deepEqual(await read(volume, content), BYTES)
   })
 
-  test('what is in no stripe yet is read from the peer that has it', async (t) => {
+  test('a chunk in no stripe yet is read from the peer that has it', async (t) => {
     const group = await PeerGroup.open(t, { count: 2 })
     const volume = await VolumeState.open(group)
     const ref = await volume.chunks.writer(undefined).write(BYTES.slice(0, 9000), { signal })

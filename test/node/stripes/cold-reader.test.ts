@@ -1,4 +1,5 @@
-// Chunks out of tiers: few requests for what lies together, and nothing that is not what it should be.
+// Chunks out of tiers: few requests for what lies together, and nothing that is not what it should
+// be.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { chunkRange, packKey } from '../../../protocol/cold/pack.ts'
@@ -74,7 +75,7 @@ describe('a reader of cold tiers', () => {
     assert.equal((await other).length, 40)
   })
 
-  test('what was damaged is told of, and had from another tier', async () => {
+  test('a damaged copy is reported, and read from another tier', async () => {
     const { tier, key, copy } = await packed()
     const good = new MemoryTier()
     const content = tier.objects.get(key) ?? assert.fail()

@@ -1,5 +1,6 @@
-// A reader whose shard map names no holder at all finds a chunk through the DHT alone: with one holder and among fifty
-// simulated nodes, among real ones, and whether stripes are announced one by one or by placement group.
+// A reader whose shard map names no holder at all finds a chunk through the DHT alone: with one
+// holder and among fifty simulated nodes, among real ones, and whether stripes are announced one by
+// one or by placement group.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, equalBytes } from '../../../protocol/bytes.ts'
@@ -67,7 +68,10 @@ describe('found by the DHT alone', () => {
   })
 })
 
-/** Have the last of `count` nodes hold and announce the shards of a stripe, and the first read a chunk of it. */
+/**
+ * Have the last of `count` nodes hold and announce the shards of a stripe, and the first read a
+ * chunk of it.
+ */
 async function simulate(
   stripe: CodedStripe,
   count: number,

@@ -1,4 +1,5 @@
-// Ranges of an object: right whatever way they are asked for, few requests for those who read on, no needless bytes else.
+// Ranges of an object: right whatever way they are asked for, few requests for those who read on,
+// no needless bytes else.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +22,7 @@ function readerOf(size: number): { reader: PackReader; tier: MemoryTier; content
   return { reader: new PackReader({ clock: new SystemClock(), open: () => tier }), tier, content }
 }
 
-/** Of an object whose parts all have the same length. */
+/** A part of an object whose parts all have the same length. */
 function partOf(at: number, length: number, count: number): PackRange {
   const own = { from: at * length, to: (at + 1) * length }
   const around = (low: number, high: number): ByteRange => ({
@@ -39,7 +40,7 @@ function fetchedBytes(tier: MemoryTier): number {
 }
 
 describe('a reader of packs', () => {
-  test('who reads on gets more and more with one request', async () => {
+  test('a sequential reader gets more and more with one request', async () => {
     const [length, count] = [8 * KIB, 512]
     const { reader, tier, content } = readerOf(length * count)
     for (let at = 0; at < count; at++) {
@@ -81,7 +82,7 @@ describe('a reader of packs', () => {
     assert(tier.asked.length <= 24, `${tier.asked.length} requests`)
   })
 
-  test('who reads here and there gets what was asked for', async () => {
+  test('a random reader gets little more than it asked for', async () => {
     const [length, count, reads] = [64 * KIB, 512, 50]
     const { reader, tier } = readerOf(length * count)
     const random = new SeededRandom(1, 'places')
@@ -90,7 +91,7 @@ describe('a reader of packs', () => {
     assert(fetchedBytes(tier) <= 1.25 * reads * length, `${fetchedBytes(tier) / length} parts`)
   })
 
-  test('what was asked for is there before what is ahead of it', async () => {
+  test('the requested part arrives before the parts read ahead', async () => {
     const [length, count] = [8 * KIB, 64]
     const { reader, tier } = readerOf(length * count)
     await reader.read(PLACE, partOf(0, length, count), signal)

@@ -1,4 +1,5 @@
-// What is packed for several classes, anew because a stripe is given up, and past peers that are to be given nothing.
+// Packing for several classes, again because a stripe is given up, and past peers that are to be
+// given nothing.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isListed } from '../../../node/shard-map/stripe-map.ts'

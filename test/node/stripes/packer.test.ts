@@ -1,4 +1,5 @@
-// What is written gets onto peers, or stays marked until it can; nothing is ever neither here nor there.
+// Written data gets onto peers, or stays marked until it can; nothing is ever neither here nor
+// there.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -152,7 +153,8 @@ describe('packer', () => {
     const both = Promise.withResolvers<void>()
     let waiting = 0
     volume.group.onPut = async () => {
-      // Each stripe goes to two others: the third put is of the second stripe, and none of the first was answered.
+      // Each stripe goes to two others: the third put is of the second stripe, and none of the
+      // first was answered.
       waiting++
       if (waiting === 3) both.resolve()
       await both.promise

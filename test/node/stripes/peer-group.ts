@@ -1,6 +1,6 @@
-// Nodes of one volume in one process, for the tests of the data paths: each with a store of its own on a real disk.
-// The first one works, the others hold shards. What crosses the network is a call; who is away, who refuses and whose
-// disk has rotten is as a test says.
+// Nodes of one volume in one process, for the tests of the data paths: each with a store of its own
+// on a real disk. The first one works, the others hold shards. What crosses the network is a call;
+// who is away, who refuses and whose disk has rotten is as a test says.
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,7 +36,7 @@ export class PeerGroup {
   readonly peers: readonly PeerId[]
   readonly stores: Map<PeerId, Store>
   readonly away: Set<PeerId> = new Set()
-  /** What a peer answers to every put. */
+  /** The refusal of a peer to every put. */
   readonly refusals: Map<PeerId, ErrorCode> = new Map()
   /** Peers whose disk changes a byte of each shard. */
   readonly rotten: Set<PeerId> = new Set()
@@ -130,7 +130,7 @@ export class PeerGroup {
 /** Time goes on when a volume is opened again. */
 let hlcCount = 0
 
-/** Of receipts, and of ops. */
+/** The next timestamp, of receipts and of ops. */
 export function nextHlc(): Hlc {
   return BigInt(++hlcCount) as Hlc
 }

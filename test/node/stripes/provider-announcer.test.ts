@@ -1,4 +1,5 @@
-// What a node tells the DHT of the stripes it holds: each once a day, little at a time, and no more than the DHT bears.
+// The announcements of a node to the DHT about the stripes it holds: each once a day, little at a
+// time, and no more than the DHT bears.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { toHex } from '../../../protocol/bytes.ts'
@@ -33,7 +34,7 @@ describe('announcer', () => {
     }
   })
 
-  test('what was missed by a late sweep is made up for, of one day at most', async () => {
+  test('a late sweep makes up for missed announcements, of one day at most', async () => {
     const { announcer, clock, map, provided } = announcing()
     for (const stripe of STRIPES) map.add(stripe, [[OTHER], [SELF]])
     await announcer.sweep(signal)
@@ -80,7 +81,7 @@ describe('announcer', () => {
     assert.deepEqual(withdrawn, keysOf([id]))
   })
 
-  test('what the map ascribes to another from now on, or that is swept, is taken back', async () => {
+  test('a stripe that the map now ascribes to another, or that is swept, is withdrawn', async () => {
     const { announcer, map, withdrawn, settle } = announcing({ holdsSome: true })
     const [mine, moved, swept] = STRIPES
     assert.ok(mine !== undefined && moved !== undefined && swept !== undefined)

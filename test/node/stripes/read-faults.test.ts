@@ -1,4 +1,4 @@
-// What readers may have the shard map forget: what is proven, little at a time.
+// The losses that readers may record in the shard map: proven ones, little at a time.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
@@ -29,7 +29,7 @@ describe('doubts about shards', () => {
     assert.equal(map.recorded.length, 1)
   })
 
-  test('what the map does not ascribe to the peer is no news', () => {
+  test('shards that the map does not ascribe to the peer are no news', () => {
     const { doubts, map } = doubting()
     doubts.report(id, 1, PEER, 'wrong')
     doubts.report(id, 0, peerOf(2), 'wrong')

@@ -1,4 +1,4 @@
-// Whom a read asks, in which order, and what a holder costs that does not answer.
+// The holders that a read asks, in which order, and the cost of one that does not answer.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, equalBytes } from '../../../protocol/bytes.ts'

@@ -1,4 +1,5 @@
-// For the tests of the packer: a volume on the first of some peers, and what of it is in no stripe yet.
+// For the tests of the packer: a volume on the first of some peers, and what of it is in no stripe
+// yet.
 import { PlacementQueue } from '../../../node/stripes/placement-queue.ts'
 import { xorshiftBytes } from '../../protocol/vectors.ts'
 import { chunkIdOf, collect } from '../store/fixtures.ts'

@@ -1,5 +1,6 @@
-// The data paths of the first node of a group, over the real shard map and state of a volume but without a log: what a
-// stripe op would tell is applied at once, and durable together with the packer's marks.
+// The data paths of the first node of a group, over the real shard map and state of a volume but
+// without a log: what a stripe op would tell is applied at once, and durable together with the
+// packer's marks.
 import { Cutter, chunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import { makeStamp } from '../../../protocol/clock/dot.ts'
 import { parseClass } from '../../../protocol/placement/redundancy.ts'
@@ -192,7 +193,7 @@ export class MemoryStripeMap implements StripeMap {
     for (const listener of this.#listeners) listener(event)
   }
 
-  /** What was changed so far is durable then. */
+  /** Makes the changes so far durable. */
   commit(): Promise<void> {
     this.#commits = this.#commits.then(async () => {
       await this.#group.store.commit(this.view.take())
@@ -351,7 +352,7 @@ function nextStamp(): Stamp {
   return makeStamp(nextHlc(), '0'.repeat(32) as ActorId, 0)
 }
 
-/** What a node of the group knows of where chunks are. */
+/** A node's view of where the chunks of others are. */
 export function elsewhereOf(
   map: MemoryStripeMap,
   node: Pick<PeerGroup, 'store' | 'client' | 'network' | 'clock'>,

@@ -74,7 +74,10 @@ async function syncPair(a: Replica, b: Replica): Promise<[Synced, Synced]> {
   return [one, two]
 }
 
-/** A member, and the same one restored from a copy of its disk that is older than what it wrote, as others did. */
+/**
+ * A member, and the same one restored from a copy of its disk that is older than what it wrote, as
+ * others did.
+ */
 async function restoredMember(): Promise<{
   readonly founder: Replica
   readonly other: Replica
@@ -220,7 +223,7 @@ describe('an exchange of logs', () => {
     assert.equal(b.volume.actor, actor)
   })
 
-  test('who was restored from an old copy writes on as another from the first entry of the answer', async () => {
+  test('a node restored from an old copy writes on as another actor from the first entry of the answer', async () => {
     const { member, restored } = await restoredMember()
     // Others wrote before: what it has forgotten would come long after.
     const [here, there] = channelPair(restored.identity.peer, member.identity.peer, LOG_PROTOCOL)

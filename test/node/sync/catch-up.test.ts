@@ -1,4 +1,5 @@
-// Many peers that have what is missing here: few are asked at a time, and none for what is here by then.
+// Many peers that have what is missing here: few are asked at a time, and none for what is here by
+// then.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'

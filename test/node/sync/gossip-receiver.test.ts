@@ -1,5 +1,5 @@
-// What a node makes of gossip: what is new goes on once, garbage is blamed on who delivers it, and never on an honest member
-// that could not know.
+// The handling of gossip: news goes on once, garbage is blamed on the peer that delivers it, and
+// never on an honest member that could not know.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -103,7 +103,7 @@ describe('hearing gossip', () => {
     assert.deepEqual([...held.missingAt, ...lacking.missingAt], [])
   })
 
-  test('of who is no member of the volume nothing is heard', async () => {
+  test('nothing is accepted from peers that are no members of the volume', async () => {
     const [a, b] = await cast()
     const stranger = await Replica.open('stranger')
     b.write('news', 'x')
@@ -142,7 +142,7 @@ describe('hearing gossip', () => {
     }
   })
 
-  test('what no key opens is asked for twice; when the log tells of no key, it is garbage', async () => {
+  test('a message that no key opens is fetched twice; if the log knows of no key, it is garbage', async () => {
     const [a, b] = await cast()
     const ear = earOf(a, b)
     const { epoch } = keyOf(b)
@@ -189,7 +189,7 @@ describe('hearing gossip', () => {
     for (let n = 0; n < 3; n++) assert.notEqual(ear.hear(message), 'reject')
   })
 
-  test('what one honest member passes on, no other blames it for', async () => {
+  test('no honest member blames another for a message that it passed on', async () => {
     const [a, b, c] = await cast()
     c.write('1', 'x')
     const first = await newest(c)

@@ -1,4 +1,5 @@
-// Beacons: what a node says of itself, and what it makes of what others say (docs/formats/sync.md#beacons).
+// Beacons: what a node says of itself, and what it makes of what others say
+// (docs/formats/sync.md#beacons).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'

@@ -1,4 +1,4 @@
-// What a joiner makes of an answer to its ticket (docs/formats/membership.md#joining).
+// The handling of an answer to a joiner's ticket (docs/formats/membership.md#joining).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Tickets } from '../../../node/peers/tickets.ts'
@@ -43,7 +43,7 @@ describe('joining', () => {
     await scheduler.finish(conduct(), HOUR_MS)
   })
 
-  test('who joins by an admin whose clock is ahead is told that its rights are not known here yet', async () => {
+  test('a joiner by an admin with a clock ahead is told that its rights are not known here yet', async () => {
     const scheduler = new Scheduler(2)
     const cluster = new Cluster(scheduler, { nodeCount: 2 })
     const conduct = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-// What is said of a log is made once while it stays the same, and says what is so afterwards.
+// The summary of a log is made once while the log stays the same, and is right afterwards.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { heldBy, summaryOf } from '../../../node/log/log-summary.ts'
@@ -20,7 +20,7 @@ test('while nothing changes the same is said, after each entry something else', 
   }
 })
 
-test('what others say is read as it was sent, whether the same is said here or not', async () => {
+test('a summary from others is read as sent, whether this node has the same one or not', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b')
   const [ofA, ofB] = [new SummaryCache(), new SummaryCache()]

@@ -1,4 +1,5 @@
-// Topics follow the keys of a volume: who was removed knows none on which anything is said, and the others find each other.
+// Topics follow the keys of a volume: who was removed knows none on which anything is said, and the
+// others find each other.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Topics } from '../../../node/sync/topics.ts'

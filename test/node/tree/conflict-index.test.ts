@@ -1,4 +1,5 @@
-// Conflicts are listed from an index, shown as the policy says, and not made of files that hold the same.
+// Conflicts are listed from an index, shown as the policy says, and not made of files that hold the
+// same.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText, nameText } from '../../../protocol/op/names.ts'

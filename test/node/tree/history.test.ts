@@ -1,4 +1,5 @@
-// What the log tells of a volume and of a path: who did what, in words, newest first, also after renames and removals.
+// The history of a volume and of a path in the log: who did what, in words, newest first, also
+// after renames and removals.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readHistory } from '../../../node/tree/history.ts'
@@ -18,7 +19,7 @@ describe('history', () => {
     ])
   })
 
-  test('what is done in the tree is told newest first, with the names of then', async () => {
+  test('changes of the tree are listed newest first, with the names of then', async () => {
     const anna = await Replica.founder('anna')
     const { namespace, volume } = anna
     const one = async (run: () => unknown): Promise<void> => {
@@ -321,7 +322,7 @@ describe('history', () => {
     assert.equal((await items(anna, undefined, { limit: 2 })).length, 2)
   })
 
-  test('who follows sees the latest, oldest first, and then what comes from here and from elsewhere', async () => {
+  test('a follower sees the latest, oldest first, and then new changes from here and elsewhere', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     for (const name of ['a', 'b', 'c']) {

@@ -69,7 +69,7 @@ describe('one directory under two spellings', () => {
 describe('conflict names', () => {
   const lengths = [190, 195, 196, 197, 210, 240, NAME_MAX]
 
-  test('what is listed is found, however long the name is', async () => {
+  test('a listed name is found, however long it is', async () => {
     const [a, b] = await pair()
     for (const length of lengths) {
       for (const name of [

@@ -1,5 +1,5 @@
-// Extended attributes of a volume: what setting one refuses, and that they come along by the log, by a checkpoint, and
-// when an entry that came too late is said again.
+// Extended attributes of a volume: what setting one refuses, and that they come along by the log,
+// by a checkpoint, and when an entry that came too late is said again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { applySettings } from '../../../node/log/settings.ts'

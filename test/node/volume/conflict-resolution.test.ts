@@ -91,7 +91,7 @@ describe('conflicts', () => {
     await assert.rejects(below(anna, 'nothing'), { code: 'ENOENT' })
   })
 
-  test('a folder is never removed by ending a conflict: each side has a free path to move to, which ends it', async () => {
+  test('no folder is removed by ending a conflict: each side can be moved to a free path, which ends it', async () => {
     for (const index of [0, 1]) {
       const [anna, ben] = await three()
       await ben.volumes.describeSelf(ben.volume)
@@ -149,7 +149,7 @@ function partsOf(path: string): string[] {
   return path.split('/').slice(1)
 }
 
-/** Of the conflict at a path: the path of one side, and those of the others. */
+/** The paths of the conflict at a path: that of one side, and those of the others. */
 function pathsOf(of: Replica, path: readonly string[], index: number): [string, string[]] {
   const paths = conflictAt(of.namespace, path).sides.map((side) => side.path)
   return [paths[index] ?? '', paths.toSpliced(index, 1)]

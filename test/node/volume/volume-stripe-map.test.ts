@@ -1,4 +1,5 @@
-// The data paths' view of a volume's shard map: who may be given shards, and that what it says is in the log.
+// The data paths' view of a volume's shard map: who may be given shards, and that what it says is
+// in the log.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
@@ -76,7 +77,7 @@ describe('candidates', () => {
   })
 })
 
-describe('what is said of stripes', () => {
+describe('records on stripes', () => {
   test('is in the log when it resolves, and others have it from there', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')

@@ -1,4 +1,4 @@
-// What hangs on a long-lived signal: told once, each, unless it was taken back.
+// Listeners on a long-lived signal: each is told once, unless it was removed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onAbort } from '../../../node/world/abort-listeners.ts'

@@ -27,7 +27,7 @@ test('it lets through what the rate allows, whoever asks for how much', async ()
   assert(Math.max(...(await Promise.all(working))) >= 8 * SECOND_MS)
 })
 
-test('what was not used is not saved up for long', async () => {
+test('unused budget is not saved up for long', async () => {
   const clock = new ManualClock()
   const budget = new Budget(clock, { bytesPerSecond: BYTES_PER_SECOND })
   clock.advance(3600 * SECOND_MS)
@@ -41,7 +41,7 @@ test('what was not used is not saved up for long', async () => {
   await waiting
 })
 
-test('who gives up does not wait', async () => {
+test('an aborted caller does not wait', async () => {
   const clock = new ManualClock()
   const budget = new Budget(clock, { bytesPerSecond: BYTES_PER_SECOND })
   await budget.take(100_000, signal)

@@ -1,4 +1,5 @@
-// What was received and not taken is bounded, by peer and in all, and a peer that has little is read from in any case.
+// Data received and not taken is bounded, by peer and in all, and a peer that has little is read
+// from in any case.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { InFlight } from '../../../node/world/in-flight.ts'
@@ -7,7 +8,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 
 const [a, b, c] = ['a', 'b', 'c'] as [PeerId, PeerId, PeerId]
 
-describe('what is in flight', () => {
+describe('data in flight', () => {
   test('of one peer is bounded, until some of it is taken', () => {
     const inFlight = new InFlight()
     inFlight.take(a, IN_FLIGHT_PEER_MAX)

@@ -25,7 +25,7 @@ describe('semaphore', () => {
     assert.deepEqual(served, ['a', 'b'])
   })
 
-  test('who is aborted waits no more, and the next is served', async () => {
+  test('an aborted caller waits no more, and the next is served', async () => {
     const semaphore = new Semaphore(1)
     const giveBack = await semaphore.take(signal)
     const controller = new AbortController()

@@ -1,4 +1,5 @@
-// What a volume says of a tier: what is taken from it, and that nothing else is.
+// The definition of a tier in a volume: the fields that are taken from it, and that nothing else
+// is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +22,7 @@ describe('definitions of cold tiers', () => {
     }
   })
 
-  test('what is no definition is refused, and what it has too much is named', () => {
+  test('an invalid definition is refused, and a superfluous field is named', () => {
     for (const value of ['', '{', 'null', '[]', '"dir:/a"', '7', '{}', '{"url":7}'])
       assert.throws(() => decodeTier(value), isMalformed, value)
     const fields = [

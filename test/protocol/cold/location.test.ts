@@ -1,4 +1,5 @@
-// Where cold tiers are: what is taken, what is refused, and that nothing secret gets in.
+// The locations of cold tiers: those that are taken, those that are refused, and that nothing
+// secret gets in.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -37,7 +38,7 @@ describe('cold tier locations', () => {
     assert.deepEqual(parseTierLocation('dir:/mnt/disk/'), { kind: 'dir', path: '/mnt/disk' })
   })
 
-  test('what is no location is refused', () => {
+  test('an invalid location is refused', () => {
     for (const url of [
       '',
       'bucket',

@@ -1,4 +1,5 @@
-// Packs (docs/formats/cold.md): their bytes, what a public CAR reader finds in them, and where chunks lie.
+// Packs (docs/formats/cold.md): their bytes, what a public CAR reader finds in them, and where
+// chunks lie.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CarReader } from '@ipld/car'
@@ -55,7 +56,7 @@ describe('packs', () => {
     )
   })
 
-  test('where a chunk lies follows from where its stripe begins', () => {
+  test('the place of a chunk follows from where its stripe begins', () => {
     fc.assert(
       fc.property(anyLengths(), (lengths) => {
         const { stripes, chunks } = stripesOf(lengths)

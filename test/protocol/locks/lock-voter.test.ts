@@ -1,4 +1,5 @@
-// One voter on locks: what it grants never excludes each other, what it forgets and when, and who comes first.
+// One voter on locks: what it grants never excludes each other, what it forgets and when, and who
+// comes first.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// An op costs the same however many names are in its directory, and however old the moves are that it does not concern.
+// An op costs the same however many names are in its directory, and however old the moves are that
+// it does not concern.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
@@ -19,7 +20,7 @@ function costOf(site: Site, act: () => void): { calls: number; bytes: number } {
   return { calls: site.state.calls - calls, bytes }
 }
 
-/** What each kind of op costs in a directory of so many names. */
+/** The cost of each kind of op in a directory of so many names. */
 function costs(count: number): Record<string, { calls: number; bytes: number }> {
   const site = newSite('one')
   site.mkdir('d')
@@ -67,7 +68,7 @@ describe('the cost of an op', () => {
   })
 })
 
-/** Of the processor, for one move that is older than 4000 others, into a folder so deep. */
+/** CPU time of one move that is older than 4000 others, into a folder so deep. */
 function lateMoveMs(depth: number): number {
   const [site, late] = [newSite('one'), newSite('late')]
   const make = (parent: NodeId, text: string): NodeId => {

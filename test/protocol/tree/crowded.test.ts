@@ -1,5 +1,6 @@
-// Trees of which everything is in one place: more things under one name, names of one file, contents of it, and ops on it than
-// one record holds. They are as any others: equal on all that hold the same ops, and nothing is lost.
+// Trees of which everything is in one place: more things under one name, names of one file,
+// contents of it, and ops on it than one record holds. They are as any others: equal on all that
+// hold the same ops, and nothing is lost.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -33,7 +34,9 @@ const dirId = (number: number): NodeId => {
   return (slot + number.toString(16).padStart(8, '0')) as NodeId
 }
 
-/** Of ids, so many: what one makes another may have made, too, and names again. */
+/**
+ * The number of ids: so few that one site makes ids that another may have made, and names again.
+ */
 const NUMBERS = 120
 const SITES = ['one', 'two', 'three']
 
@@ -241,7 +244,9 @@ describe('crowded trees', () => {
   })
 })
 
-/** Everything under each name is found by the name that it has there. returns how many do not show. */
+/**
+ * Everything under each name is found by the name that it has there. returns how many do not show.
+ */
 function checkAllIsFound(site: Site): number {
   const { state, authorName } = site
   const shown = site.entries(ROOT)

@@ -145,7 +145,7 @@ describe('concurrent changes', () => {
     },
   })
 
-  test('what is causally later wins without a conflict copy, whatever the clocks say', () => {
+  test('the causally later op wins without a conflict copy, whatever the clocks say', () => {
     const [one, other] = [newSite('one'), newSite('other')]
     one.wallMs = 1_000_000
     one.write('f', '1')

@@ -1,4 +1,4 @@
-// What is true of every tree, whatever ops it was made of.
+// The invariants of every tree, whatever ops it was made of.
 import assert from 'node:assert/strict'
 import { toHex } from '../../../protocol/bytes.ts'
 import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
@@ -37,7 +37,9 @@ function idsUnder(state: MemoryState, prefix: string): NodeId[] {
   return state.under(prefix).map(([key]) => toHex(Buffer.from(key, 'latin1')) as NodeId)
 }
 
-/** No directory is below itself, all are below the root, and each knows how many children it shows. */
+/**
+ * No directory is below itself, all are below the root, and each knows how many children it shows.
+ */
 function checkFolders(state: MemoryState): void {
   const counts = new Map<NodeId, { all: number; dirs: number }>()
   const count = (parent: NodeId, dirs: number): void => {
@@ -67,7 +69,10 @@ function checkFolders(state: MemoryState): void {
   }
 }
 
-/** What is alive shows once, below directories that show; no name shows twice; each is found by its name. */
+/**
+ * Checks that every living object shows once, below directories that show; no name shows twice;
+ * each is found by its name.
+ */
 function checkNames(site: Site): void {
   const { state } = site
   const seen = new Set<NodeId>()
@@ -115,7 +120,10 @@ function checkDead(state: MemoryState): void {
   assert.deepEqual(indexed.sort(), dead.sort())
 }
 
-/** Each is what the latest op on it says, of objects that are there; and those that are set are listed. */
+/**
+ * Each is what the latest op on it says, of objects that are there; and those that are set are
+ * listed.
+ */
 function checkXattrs({ state }: Site, log: readonly LoggedOp[]): void {
   const latest = new Map<string, LoggedOp>()
   const all = log.filter(({ op }) => op.kind === 'xattr')
@@ -138,7 +146,10 @@ function toHexOr(bytes: Uint8Array | undefined): string {
   return bytes === undefined ? 'not set' : toHex(bytes)
 }
 
-/** A content that no op replaced or dropped is there, and shows, or one like it does, while its file has a name. */
+/**
+ * A content that no op replaced or dropped is there, and shows, or one like it does, while its file
+ * has a name.
+ */
 function checkVersions(site: Site, log: readonly LoggedOp[]): void {
   const gone = new Set<Dot>()
   for (const { op } of log) {

@@ -1,5 +1,5 @@
-// What liars write: ids that were made before, and ids and dots that the writer cannot have seen. What several ops make of
-// them is the same on all that hold these, in whatever order they came.
+// Ids of liars: some that were made before, and ids and dots that the writer cannot have seen.
+// Several such ops lead to the same tree on all that hold them, in whatever order they came.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +21,7 @@ const idOf = (kind: string, number: number): NodeId => (kind + number).padEnd(32
 const INODES = [0, 1, 2].map((number) => idOf('f', number))
 const LINKS = [0, 1, 2].map((number) => idOf('1', number))
 const none = new MemoryState()
-/** Of folders in the root, and in the first of these. */
+/** Folders in the root, and in the first of these. */
 const [OUTER] = NAMES.map((name) => freshDirId(none, ROOT, name))
 const DIRS = [ROOT, OUTER ?? ROOT].flatMap((parent) =>
   NAMES.map((name) => freshDirId(none, parent, name)),
@@ -48,7 +48,10 @@ function of<Item>(items: readonly Item[], at: number): Item {
   return items[at % items.length] ?? assert.fail()
 }
 
-/** Any op that names nothing but what this site has heard of, and ids of its own that others may have made up, too. */
+/**
+ * Any op that names nothing but what this site has heard of, and ids of its own that others may
+ * have made up, too.
+ */
 function opOf(
   site: Site,
   kind: number,
@@ -116,7 +119,7 @@ function opOf(
   }
 }
 
-/** What three sites do, who hear of each other now and then. */
+/** The lives of three sites, which hear of each other now and then. */
 function lived(steps: Script): Site[] {
   const all = SITES.map(newSite)
   for (const { site: index, kind, picks, hears, knows } of steps) {
@@ -130,7 +133,10 @@ function lived(steps: Script): Site[] {
   return all
 }
 
-/** All that took part, others that hear of it in other orders, and one that takes late moves at once hold the same. */
+/**
+ * All that took part, others that hear of it in other orders, and one that takes late moves at once
+ * hold the same.
+ */
 function checkAlike(all: readonly Site[], seed: number): void {
   for (const site of all) site.receive(...all)
   const ordered = newSite('ordered')
@@ -149,7 +155,7 @@ function checkAlike(all: readonly Site[], seed: number): void {
     assert.equal(site.state.dump(), expected, site.name)
 }
 
-test('what several make under one id is the same for all, in whatever order', () => {
+test('objects that several make under one id are the same for all, in whatever order', () => {
   let again = 0
   const property = fc.property(script, fc.nat(), (steps, seed) => {
     const all = lived(steps.map((one) => ({ ...one, knows: null })))
@@ -163,7 +169,7 @@ test('what several make under one id is the same for all, in whatever order', ()
   assert.ok(again > tries(60), `${again} links were made again`)
 })
 
-test('what an op names that its writer has not seen is nothing to anyone, in whatever order', () => {
+test('an object that its writer has not seen does not exist for anyone, in whatever order', () => {
   fc.assert(
     fc.property(script, fc.nat(), (steps, seed) => checkAlike(lived(steps), seed)),
     { numRuns: tries(100) },

@@ -1,4 +1,5 @@
-// A file of about as many names as are looked at when its content changes, with others of the same content beside some.
+// A file of about as many names as are looked at when its content changes, with others of the same
+// content beside some.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -18,7 +19,9 @@ import { tries } from '../../effort.ts'
 
 const SITES = ['one', 'two']
 const FILE = 'f'.repeat(32) as NodeId
-/** Of the names of the file the first and the last: these have other things beside them, and come and go. */
+/**
+ * The first and the last names of the file: these have other things beside them, and come and go.
+ */
 const ENDS = [0, 1, 2, ...Array.from({ length: 10 }, (_, at) => NAMES_SHOWN_MAX - 4 + at)]
 
 const idOf = (kind: number, number: number): NodeId =>
@@ -49,7 +52,7 @@ const step = fc.record({
   hears: fc.boolean(),
 })
 
-/** What is done to names and contents. */
+/** The ops on names and contents. */
 function opsOf(site: Site, kind: number, number: number): TreeOp[] {
   const link = idOf(1, number)
   switch (kind) {

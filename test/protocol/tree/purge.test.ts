@@ -1,4 +1,5 @@
-// Forgetting what nobody can speak of any more changes nothing that anybody sees, and is the same on all replicas.
+// Forgetting what nobody can speak of any more changes nothing that anybody sees, and is the same
+// on all replicas.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -233,7 +234,7 @@ describe('purge', () => {
     assert.equal(one.state.under(DEAD_PREFIX).length, 0)
   })
 
-  test('what ceased to show after the last cut, or shows again, stays', () => {
+  test('objects hidden after the last cut, or visible again, stay', () => {
     const site = newSite('one')
     site.write('early', '1')
     site.write('back', '1')
@@ -317,7 +318,9 @@ describe('moves', () => {
   })
 })
 
-/** A replica that hears of everything in some order, and purges some time after it holds the cut. */
+/**
+ * A replica that hears of everything in some order, and purges some time after it holds the cut.
+ */
 function livePurged(
   sites: readonly Site[],
   cut: Hlc,

@@ -1,4 +1,5 @@
-// Whatever several sites do, and in whatever order they hear of it: equal records, a tree, and nothing lost.
+// Whatever several sites do, and in whatever order they hear of it: equal records, a tree, and
+// nothing lost.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -18,11 +18,11 @@ const id = (byte: string, number = 0): NodeId =>
   (byte.repeat(12) + number.toString(16).padStart(8, '0')) as NodeId
 
 /** By Bob, one entry each; or by Bob and then Alice, who have not heard of each other. */
-function stateOf(ops: readonly TreeOp[], alices: readonly TreeOp[] = []): MemoryState {
+function stateOf(ops: readonly TreeOp[], aliceOps: readonly TreeOp[] = []): MemoryState {
   const state = new MemoryState()
   ensureRoot(state)
   const moves = new MoveLog()
-  for (const [at, op] of [...ops, ...alices].entries()) {
+  for (const [at, op] of [...ops, ...aliceOps].entries()) {
     const [actor, seq] = at < ops.length ? [BOB_ACTOR, at + 1] : [ALICE_ACTOR, at + 1 - ops.length]
     const context = {
       dot: makeDot(actor, seq, 0),

@@ -1,4 +1,5 @@
-// Sets kept in records: what a plain set would hold, in order, and the same records however they came about.
+// Sets kept in records: what a plain set would hold, in order, and the same records however they
+// came about.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -45,7 +46,7 @@ class Modelled {
   }
 }
 
-/** Of few chars, so that many begin alike, and some are the beginning of others. */
+/** An item of few letters, so that many begin alike, and some are prefixes of others. */
 const item = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 7 })
 const step = fc.tuple(fc.boolean(), item)
 

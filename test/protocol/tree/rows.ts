@@ -1,5 +1,6 @@
-// One row of a table of outcomes: two (or three) sites that share a past do something without hearing of each other.
-// Whoever's clock is ahead, and in whichever order the ops come, all end with equal records and the stated tree.
+// One row of a table of outcomes: two (or three) sites that share a past do something without
+// hearing of each other. Whoever's clock is ahead, and in whichever order the ops come, all end
+// with equal records and the stated tree.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkInvariants } from './invariants.ts'
@@ -9,12 +10,15 @@ import type { Site } from './sites.ts'
 type Act = (site: Site) => void
 
 export interface Row {
-  /** What all have seen. */
+  /** The act that all have seen. */
   readonly before?: Act
   readonly one: Act
   readonly other: Act
   readonly third?: Act
-  /** The tree when `one` has the older clock, and when it has the newer; one for both if that makes no difference. */
+  /**
+   * The tree when `one` has the older clock, and when it has the newer; one for both if that makes
+   * no difference.
+   */
   readonly then:
     | readonly string[]
     | { readonly oneOlder: readonly string[]; readonly oneNewer: readonly string[] }

@@ -1,4 +1,5 @@
-// Random lives of a few sites: each does what comes to its mind with what it sees, and hears of the others now and then.
+// Random lives of a few sites: each does what comes to its mind with what it sees, and hears of the
+// others now and then.
 import fc from 'fast-check'
 import { isWithin } from '../../../protocol/tree/moves.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'

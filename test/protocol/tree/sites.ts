@@ -1,5 +1,5 @@
-// Replicas of a tree without a log or a network: each makes ops as a program on it would, by path, and takes those of the
-// others in any order that respects causality.
+// Replicas of a tree without a log or a network: each makes ops as a program on it would, by path,
+// and takes those of the others in any order that respects causality.
 import assert from 'node:assert/strict'
 import { toHex, utf8 } from '../../../protocol/bytes.ts'
 import { blake3 } from '../../../protocol/hash.ts'
@@ -63,7 +63,10 @@ export class MemoryState implements StateStore {
       .map(([key, value]) => [key.slice(prefix.length), value])
   }
 
-  /** A line a record. What the index of the dead says depends on the order of arrival: only on request. */
+  /**
+   * A line a record. What the index of the dead says depends on the order of arrival: only on
+   * request.
+   */
   dump({ dead = false }: { readonly dead?: boolean } = {}): string {
     return this.under('')
       .filter(([key]) => dead || !key.startsWith(DEAD_PREFIX))
@@ -133,7 +136,10 @@ export class Site {
     return [...past].every(([other, count]) => (this.held.get(other) ?? 0) >= count)
   }
 
-  /** Take what the others hold, theirs in the order in which they are given as far as causality allows. */
+  /**
+   * Take what the others hold, theirs in the order in which they are given as far as causality
+   * allows.
+   */
   receive(...from: readonly Site[]): void {
     for (let next = this.#next(from); next !== undefined; next = this.#next(from)) this.apply(next)
   }
@@ -277,7 +283,10 @@ export class Site {
     return [parts.length === 0 ? ROOT : this.at(parts.join('/')).id, name]
   }
 
-  /** What shows: directories end with '/', contents follow '='; a conflict name is `name~author`. In order. */
+  /**
+   * The visible tree, in order: directories end with '/', contents follow '='; a conflict name is
+   * `name~author`.
+   */
   shown(policy: ConflictPolicy = 'copies'): string[] {
     return this.#shownIn(ROOT, '', policy).sort()
   }

@@ -105,7 +105,8 @@ export function loadBinding(): Binding {
     const library = isLinux ? 'libfuse 2' : 'macFUSE'
     throw new ShoalError(
       'mount-failed',
-      `${PACKAGE} cannot be loaded on ${process.platform}-${process.arch}: install ${library} and a compiler, then run "npm rebuild ${PACKAGE}"${OTHERWISE}`,
+      `${PACKAGE} cannot be loaded on ${process.platform}-${process.arch}: ` +
+        `install ${library} and a compiler, then run "npm rebuild ${PACKAGE}"${OTHERWISE}`,
       { cause },
     )
   }
@@ -117,7 +118,8 @@ function packageFolder(): string {
   } catch (cause) {
     throw new ShoalError(
       'mount-failed',
-      `the optional package ${PACKAGE} is not installed: run "npm ci" in the folder of Shoal without --omit=optional${OTHERWISE}`,
+      `the optional package ${PACKAGE} is not installed: ` +
+        `run "npm ci" in the folder of Shoal without --omit=optional${OTHERWISE}`,
       { cause },
     )
   }

@@ -51,7 +51,8 @@ async function openDevice(): Promise<number> {
   } catch (cause) {
     throw new ShoalError(
       'mount-failed',
-      `cannot open ${DEVICE}: load the kernel module with 'modprobe fuse' (in a container: pass ${DEVICE} and CAP_SYS_ADMIN)`,
+      `cannot open ${DEVICE}: load the kernel module with 'modprobe fuse' (in a container: ` +
+        `pass ${DEVICE} and CAP_SYS_ADMIN)`,
       { cause },
     )
   }

@@ -70,7 +70,7 @@ export const OPCODE = {
   rename2: 45,
   seek: 46,
   copyRange: 47,
-  createNameless: 51,
+  createUnlinked: 51,
   copyRange64: 53,
 } as const
 

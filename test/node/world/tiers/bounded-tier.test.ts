@@ -1,4 +1,5 @@
-// What every tier keeps: bytes a second, transfers at a time, and an end. On a simulated tier and virtual time.
+// The bounds of every tier: bytes a second, transfers at a time, and an end. On a simulated tier
+// and virtual time.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BoundedTier } from '../../../../node/world/tiers/bounded-tier.ts'

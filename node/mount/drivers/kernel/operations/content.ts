@@ -48,13 +48,13 @@ export async function create(served: Served, request: Request): Promise<Parts> {
 }
 
 /** The same without a name: what the kernel sends for one means nothing. */
-export async function createNameless(served: Served, request: Request): Promise<Parts> {
+export async function createUnlinked(served: Served, request: Request): Promise<Parts> {
   const { inode, caller } = request
   const flags = request.u32()
   const mode = request.u32() & 0o7777
   const maker = { ...caller, umask: request.u32() }
   return made(served, { flags, name: '' }, () =>
-    served.fileSystem.createNameless(inode, mode, maker),
+    served.fileSystem.createUnlinked(inode, mode, maker),
   )
 }
 

@@ -4,7 +4,7 @@
 import { OPCODE } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
-import { create, createNameless, flush, fsync, open, read, release, write } from './content.ts'
+import { create, createUnlinked, flush, fsync, open, read, release, write } from './content.ts'
 import { getXattr, listXattr, removeXattr, setXattr } from './extended-attributes.ts'
 import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
 import { getLock, setLock } from './locks.ts'
@@ -28,7 +28,7 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.link, link],
   [OPCODE.open, open],
   [OPCODE.create, create],
-  [OPCODE.createNameless, createNameless],
+  [OPCODE.createUnlinked, createUnlinked],
   [OPCODE.read, read],
   [OPCODE.write, write],
   [OPCODE.allocate, allocate],
