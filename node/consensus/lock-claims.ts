@@ -251,8 +251,7 @@ export class LockClaims {
       },
     )
     this.expire()
-    // The claimed locks may be lost by now.
-    if (session !== this.#session) return ANEW
+    if (session !== this.#session) return ANEW // the claimed locks may be lost by now
     if (round.kind === 'granted' && !isFresh) this.#confirm(now)
     return round
   }
