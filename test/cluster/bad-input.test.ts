@@ -17,80 +17,201 @@ import { TestCluster, eventually, runShoal } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { digestFile, writeRandomFile } from './trees.ts'
 
-test('a wrong flag, a wrong command and a missing path are refused by name', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
-  const cases: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
-    [['ls', '--colour'], 2, /unknown option '--colour'/],
-    [['lst'], 2, /unknown command 'lst'/],
-    [['ls', '/nowhere'], 1, /\/nowhere: no such file or folder/],
-    [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
-    [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
-    [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
-    [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
-    [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
-    [
-      ['volume', 'set', 'main', 'class=rs99+2'],
-      2,
-      /"rs99\+2" is no redundancy class; use auto, local/,
-    ],
-    [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
-    [['peer', 'info', 'nobody'], 1, /nobody/],
-    [['unmount', cluster.folder], 1, /not a mount of this node/],
-  ]
-  await node.shoal('mkdir', '/there')
-  for (const [words, code, says] of cases) {
-    const outcome = await node.run(...words)
-    assert.match(outcome.stderr, says, `shoal ${words.join(' ')}`)
-    assert.equal(outcome.code, code, `shoal ${words.join(' ')}: ${outcome.stderr}`)
-    assert.equal(outcome.stdout, '')
-  }
-  assert.match(await node.shoal('ls', '/'), /there/)
-  const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
-  assert.equal(away.code, 3)
-  assert.match(away.stderr, /shoal up/)
-})
+test('of nodes that go on as before', async (t) => {
+  await using cluster = await TestCluster.start(2)
+  const [node, other] = cluster.nodes as [TestNode, TestNode]
 
-test('a ticket that is garbage, of nobody, expired or used up is refused by name', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [inviter] = cluster.nodes as [TestNode]
-  const joiner = cluster.node('joiner')
-  await joiner.start()
-  const refused = async (ticket: string, says: RegExp): Promise<void> => {
-    const { code, stderr } = await joiner.run('join', ticket)
-    assert.match(stderr, says)
-    assert.equal(code, 1)
-  }
-  await refused('not-a-ticket', /ticket/)
-  const good = await inviter.invite()
-  await refused(`${good.slice(0, -6)}aaaaaa`, /ticket/)
-  const short = await inviter.invite('--expires', '1s')
-  await eventually(
-    'the ticket has expired',
-    async () => /expired/.test((await joiner.run('join', short)).stderr),
-    10_000,
+  await t.test(
+    'a put that cannot be placed says what is missing, and keeps the data here',
+    async () => {
+      await node.shoal('volume', 'set', 'main', 'class=rs4+2')
+      await writeRandomFile(join(cluster.folder, 'file'), 1)
+      const { code, stderr } = await node.run(
+        'put',
+        '--ack',
+        'placed',
+        join(cluster.folder, 'file'),
+        '/file',
+      )
+      assert.equal(code, 1)
+      assert.match(stderr, /6 peers are needed for 4\+2 shards, and 2 of the 2 members/)
+      await node.shoal('get', '/file', join(cluster.folder, 'back'))
+      assert.equal(
+        await digestFile(join(cluster.folder, 'back')),
+        await digestFile(join(cluster.folder, 'file')),
+      )
+      assert((await node.volume()).unplacedBytes > 1_000_000)
+      await cluster.converged()
+      await other.shoal('get', '/file', join(cluster.folder, 'from the writer'))
+      await node.shoal('rm', '/file')
+    },
   )
-  // The joiner may be in by the short one.
-  const [first, late] = [cluster.node('first'), cluster.node('late')]
-  await Promise.all([first.start(), late.start()])
-  await first.shoal('join', good)
-  const outcome = await late.run('join', good)
-  assert.match(outcome.stderr, /used up.*: get a new one with "shoal invite"/)
-  assert((await late.status()).volumes.length === 0, 'nothing was joined')
+
+  await t.test('a wrong flag, a wrong command and a missing path are refused by name', async () => {
+    const cases: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
+      [['ls', '--colour'], 2, /unknown option '--colour'/],
+      [['lst'], 2, /unknown command 'lst'/],
+      [['ls', '/nowhere'], 1, /\/nowhere: no such file or folder/],
+      [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
+      [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
+      [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
+      [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
+      [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
+      [
+        ['volume', 'set', 'main', 'class=rs99+2'],
+        2,
+        /"rs99\+2" is no redundancy class; use auto, local/,
+      ],
+      [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
+      [['peer', 'info', 'nobody'], 1, /nobody/],
+      [['unmount', cluster.folder], 1, /not a mount of this node/],
+    ]
+    await node.shoal('mkdir', '/there')
+    for (const [words, code, says] of cases) {
+      const outcome = await node.run(...words)
+      assert.match(outcome.stderr, says, `shoal ${words.join(' ')}`)
+      assert.equal(outcome.code, code, `shoal ${words.join(' ')}: ${outcome.stderr}`)
+      assert.equal(outcome.stdout, '')
+    }
+    assert.match(await node.shoal('ls', '/'), /there/)
+    const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
+    assert.equal(away.code, 3)
+    assert.match(away.stderr, /shoal up/)
+  })
+
+  const [reader, keeper] = [cluster.node('reader'), cluster.node('keeper')]
+
+  await t.test(
+    'a ticket that is garbage, of nobody, expired or used up is refused by name',
+    async () => {
+      await keeper.start()
+      const refused = async (ticket: string, says: RegExp): Promise<void> => {
+        const { code, stderr } = await keeper.run('join', ticket)
+        assert.match(stderr, says)
+        assert.equal(code, 1)
+      }
+      await refused('not-a-ticket', /ticket/)
+      const good = await node.invite('--role', 'reader')
+      await refused(`${good.slice(0, -6)}aaaaaa`, /ticket/)
+      const short = await node.invite('--expires', '1s')
+      await eventually('a ticket has expired', async () => {
+        const tickets = await node.ask((client) => client.listTickets())
+        return tickets.some(({ state }) => state === 'expired')
+      })
+      await refused(short, /expired/)
+      await reader.start({ ticket: good })
+      await refused(good, /used up.*: get a new one with "shoal invite"/)
+      assert((await keeper.status()).volumes.length === 0, 'nothing was joined')
+    },
+  )
+
+  await t.test('readers cannot write and keepers cannot read, and both are told so', async () => {
+    await node.shoal('mkdir', '-p', '/folder/inner')
+    await keeper.shoal('join', await node.invite('--role', 'keeper'))
+    await cluster.converged()
+    assert.equal(await reader.shoal('ls', '/folder'), 'inner/\n')
+    const write = await reader.run('mkdir', '/other')
+    assert.match(write.stderr, /this node is a reader of the volume and may not write/)
+    for (const words of [
+      ['ls', '/'],
+      ['stat', '/folder'],
+      ['mount', keeper.mountFolder],
+    ]) {
+      const { code, stderr } = await keeper.run(...words)
+      assert.equal(code, 1)
+      assert.match(stderr, /this node is a keeper of the volume and cannot read it/)
+    }
+    assert.equal(await node.shoal('ls', '/folder'), 'inner/\n')
+  })
+
+  await t.test('a member that sends garbage over every protocol harms nothing', async () => {
+    await node.shoal('mkdir', '-p', '/garbage/before')
+    const ticket = parseTicket(await node.invite())
+    const seed = randomBytes(32)
+    const folder = join(cluster.folder, 'hostile')
+    await mkdir(folder)
+    const clock = new SystemClock()
+    const signal = clock.timeout(30_000)
+    const network = await Libp2pNetwork.create({
+      seed,
+      folder,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      mdns: false,
+    })
+    try {
+      await network.start()
+      const peer = await network.dial(ticket.addresses, { signal })
+      // Not a member yet: the open ticket lets it knock, and nothing more.
+      await assert.rejects(network.open(peer, LOG_PROTOCOL, { signal }), { code: 'unreachable' })
+      const join = await network.open(peer, JOIN_PROTOCOL, { signal })
+      await join.send(
+        [encodeJoinRequest({ kind: 'join', volume: ticket.volume, secret: ticket.secret })],
+        {
+          signal,
+        },
+      )
+      assert.equal(
+        decodeJoinReply((await join.receive({ signal })) ?? new Uint8Array(0)).kind,
+        'admitted',
+      )
+      // As a member it connects anew.
+      await network.disconnect(peer)
+      for (const protocol of [LOG_PROTOCOL, SHARD_PROTOCOL, JOIN_PROTOCOL]) {
+        for (const garbage of [
+          randomBytes(40),
+          Buffer.alloc(1_000_000, 0x9f),
+          randomBytes(5_000_000),
+        ]) {
+          const channel = await network.open(peer, protocol, { signal })
+          await channel.send([garbage], { signal }).catch(() => undefined)
+          // Answered with an error or cut off, but not left open without a word.
+          await channel.receive({ signal }).catch((error: unknown) => {
+            assert(!signal.aborted, `${protocol}: ${String(error)}`)
+          })
+          channel.abort(new Error('done'))
+        }
+      }
+    } finally {
+      await network.stop()
+    }
+    assert(node.isRunning)
+    assert.equal(await node.shoal('ls', '/garbage'), 'before/\n')
+    await node.shoal('mkdir', '/after')
+  })
+
+  await t.test('a stranger that talks garbage over TCP harms nothing', async () => {
+    const { addresses } = (await node.status()).node
+    const port = Number(/\/tcp\/(\d+)\//.exec(addresses[0] ?? '')?.[1])
+    for (const garbage of [
+      randomBytes(100_000),
+      Buffer.from('GET / HTTP/1.0\r\n\r\n'),
+      Buffer.alloc(100_000, 0xff),
+    ]) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => socket.end(garbage))
+        socket
+          .on('error', () => resolve())
+          .on('close', () => resolve())
+          .resume()
+      })
+    }
+    assert(node.isRunning)
+    await node.shoal('mkdir', '/fine')
+  })
 })
 
 test('a full disk refuses the write by name, keeps what is there, and takes deletes', async (t) => {
   await using cluster = await TestCluster.create()
   const node = cluster.node('n1')
   await mkdir(node.home, { recursive: true })
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', node.home], {
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', node.home], {
     encoding: 'utf8',
   })
   if (mounted.status !== 0) return t.skip(`no tmpfs can be mounted here: ${mounted.stderr}`)
   try {
     await node.start()
-    await writeRandomFile(join(cluster.folder, 'small'), 8)
-    await writeRandomFile(join(cluster.folder, 'large'), 128)
+    await writeRandomFile(join(cluster.folder, 'small'), 4)
+    await writeRandomFile(join(cluster.folder, 'large'), 80)
     await node.shoal('put', join(cluster.folder, 'small'), '/small')
     const { code, stderr } = await node.run('put', join(cluster.folder, 'large'), '/large')
     assert.equal(code, 1)
@@ -136,129 +257,4 @@ test('a flipped byte in a segment is found, named, and kept from readers; the re
   assert.match(stderr, /\/one: chunk \w+/)
   assert(!(await readdir(cluster.folder)).includes('back'), 'no part of a file is left')
   assert.equal(await node.shoal('cat', '/two'), 'y'.repeat(50_000))
-})
-
-test('readers cannot write and keepers cannot read, and both are told so', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [admin] = cluster.nodes as [TestNode]
-  await admin.shoal('mkdir', '/folder')
-  const [reader, keeper] = [cluster.node('reader'), cluster.node('keeper')]
-  await reader.start({ ticket: await admin.invite('--role', 'reader') })
-  await keeper.start({ ticket: await admin.invite('--role', 'keeper') })
-  assert.equal(await reader.shoal('ls', '/'), 'folder/\n')
-  const write = await reader.run('mkdir', '/other')
-  assert.match(write.stderr, /this node is a reader of the volume and may not write/)
-  for (const words of [
-    ['ls', '/'],
-    ['stat', '/folder'],
-    ['mount', keeper.mountFolder],
-  ]) {
-    const { code, stderr } = await keeper.run(...words)
-    assert.equal(code, 1)
-    assert.match(stderr, /this node is a keeper of the volume and cannot read it/)
-  }
-  assert.equal(await admin.shoal('ls', '/'), 'folder/\n')
-})
-
-test('a put that cannot be placed says what is missing, and keeps the data here', async () => {
-  await using cluster = await TestCluster.start(2)
-  const [node, other] = cluster.nodes as [TestNode, TestNode]
-  await node.shoal('volume', 'set', 'main', 'class=rs4+2')
-  await writeRandomFile(join(cluster.folder, 'file'), 1)
-  const { code, stderr } = await node.run(
-    'put',
-    '--ack',
-    'placed',
-    join(cluster.folder, 'file'),
-    '/file',
-  )
-  assert.equal(code, 1)
-  assert.match(stderr, /6 peers are needed for 4\+2 shards, and 2 of the 2 members/)
-  await node.shoal('get', '/file', join(cluster.folder, 'back'))
-  assert.equal(
-    await digestFile(join(cluster.folder, 'back')),
-    await digestFile(join(cluster.folder, 'file')),
-  )
-  assert((await node.volume()).unplacedBytes > 1_000_000)
-  await cluster.converged()
-  await other.shoal('get', '/file', join(cluster.folder, 'from the writer'))
-})
-
-test('a member that sends garbage over every protocol harms nothing', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
-  await node.shoal('mkdir', '/before')
-  const ticket = parseTicket(await node.invite())
-  const seed = randomBytes(32)
-  const folder = join(cluster.folder, 'hostile')
-  await mkdir(folder)
-  const clock = new SystemClock()
-  const signal = clock.timeout(30_000)
-  const network = await Libp2pNetwork.create({
-    seed,
-    folder,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    mdns: false,
-  })
-  try {
-    await network.start()
-    const peer = await network.dial(ticket.addresses, { signal })
-    // Not a member yet: the open ticket lets it knock, and nothing more.
-    await assert.rejects(network.open(peer, LOG_PROTOCOL, { signal }), { code: 'unreachable' })
-    const join = await network.open(peer, JOIN_PROTOCOL, { signal })
-    await join.send(
-      [encodeJoinRequest({ kind: 'join', volume: ticket.volume, secret: ticket.secret })],
-      {
-        signal,
-      },
-    )
-    assert.equal(
-      decodeJoinReply((await join.receive({ signal })) ?? new Uint8Array(0)).kind,
-      'admitted',
-    )
-    // As a member it connects anew.
-    await network.disconnect(peer)
-    for (const protocol of [LOG_PROTOCOL, SHARD_PROTOCOL, JOIN_PROTOCOL]) {
-      for (const garbage of [
-        randomBytes(40),
-        Buffer.alloc(1_000_000, 0x9f),
-        randomBytes(5_000_000),
-      ]) {
-        const channel = await network.open(peer, protocol, { signal })
-        await channel.send([garbage], { signal }).catch(() => undefined)
-        // Answered with an error or cut off, but not left open without a word.
-        await channel.receive({ signal }).catch((error: unknown) => {
-          assert(!signal.aborted, `${protocol}: ${String(error)}`)
-        })
-        channel.abort(new Error('done'))
-      }
-    }
-  } finally {
-    await network.stop()
-  }
-  assert(node.isRunning)
-  assert.equal(await node.shoal('ls', '/'), 'before/\n')
-  await node.shoal('mkdir', '/after')
-})
-
-test('a stranger that talks garbage over TCP harms nothing', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
-  const { addresses } = (await node.status()).node
-  const port = Number(/\/tcp\/(\d+)\//.exec(addresses[0] ?? '')?.[1])
-  for (const garbage of [
-    randomBytes(100_000),
-    Buffer.from('GET / HTTP/1.0\r\n\r\n'),
-    Buffer.alloc(1_000_000, 0xff),
-  ]) {
-    await new Promise<void>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => socket.end(garbage))
-      socket
-        .on('error', () => resolve())
-        .on('close', () => resolve())
-        .resume()
-    })
-  }
-  assert(node.isRunning)
-  await node.shoal('mkdir', '/fine')
 })

@@ -15,50 +15,57 @@ const ROUNDS = 12
 
 type Three = readonly [TestNode, TestNode, TestNode]
 
-test('a session reads on one node what it wrote on another, at once', async () => {
+test('sessions that move between nodes', async (t) => {
   await using cluster = await TestCluster.start(2)
   const [a, b] = cluster.nodes as [TestNode, TestNode]
-  await withClients([a, b], async ([onA, onB]) => {
-    let session: string | undefined
-    const options = () => ({ session, onSession: (token: string) => void (session = token) })
-    for (let round = 0; round < ROUNDS; round++) {
-      const [one, other] = round % 2 === 0 ? [onA, onB] : [onB, onA]
-      await one.writeFile('/file', textParts(String(round)), {}, { ack: 'none', ...options() })
-      const { content } = await other.readFile('/file', options())
-      assert.equal(await textOf(content), String(round))
-    }
-  })
-  const file = join(cluster.folder, 'session')
-  for (let round = 0; round < 3; round++) {
-    await a.shoal('mkdir', `/made ${round}`, '--session', file)
-    await b.shoal('stat', `/made ${round}`, '--session', file)
-    await b.shoal('rm', `/made ${round}`, '--session', file)
-    assert.doesNotMatch(await a.shoal('ls', '/', '--session', file), /made/)
-  }
-  assert.match(await readFile(file, 'utf8'), /^shoals1[a-z2-7]{10,200}\n$/)
-})
 
-test('what only a node that is gone has: told within seconds who is missing, and seen when it is back', async () => {
-  await using cluster = await TestCluster.start(2)
-  const [a, b] = cluster.nodes as [TestNode, TestNode]
-  const file = join(cluster.folder, 'session')
-  await b.kill('SIGTERM')
-  await a.shoal('mkdir', '/by a', '--session', file)
-  await a.kill('SIGKILL')
-  await b.start()
-  const startMs = performance.now()
-  const { code, stderr } = await b.run('ls', '/', '--session', file)
-  assert.equal(code, 1)
-  assert.match(stderr, /lacks writes that the session has seen.*missing: writes of n1;/)
-  assert.ok(performance.now() - startMs < 15_000)
-  assert.equal(await b.shoal('ls', '/', '--consistency', 'eventual', '--session', file), '')
-  const waiting = b.run('ls', '/', '--session', file)
-  await a.start()
-  assert.equal((await waiting).stdout, 'by a/\n')
+  await t.test('a session reads on one node what it wrote on another, at once', async () => {
+    await withClients([a, b], async ([onA, onB]) => {
+      let session: string | undefined
+      const options = () => ({ session, onSession: (token: string) => void (session = token) })
+      for (let round = 0; round < ROUNDS; round++) {
+        const [one, other] = round % 2 === 0 ? [onA, onB] : [onB, onA]
+        await one.writeFile('/file', textParts(String(round)), {}, { ack: 'none', ...options() })
+        const { content } = await other.readFile('/file', options())
+        assert.equal(await textOf(content), String(round))
+      }
+    })
+    const file = join(cluster.folder, 'session')
+    for (let round = 0; round < 2; round++) {
+      await a.shoal('mkdir', `/made ${round}`, '--session', file)
+      await b.shoal('stat', `/made ${round}`, '--session', file)
+      await b.shoal('rm', `/made ${round}`, '--session', file)
+      assert.doesNotMatch(await a.shoal('ls', '/', '--session', file), /made/)
+    }
+    assert.match(await readFile(file, 'utf8'), /^shoals1[a-z2-7]{10,200}\n$/)
+  })
+
+  await t.test(
+    'what only a node that is gone has: told within seconds who is missing, and seen when it is back',
+    async () => {
+      const file = join(cluster.folder, 'another session')
+      await a.shoal('mkdir', '/away')
+      await cluster.converged()
+      await b.kill('SIGTERM')
+      await a.shoal('mkdir', '/away/by a', '--session', file)
+      await a.kill('SIGKILL')
+      await b.start()
+      const startMs = performance.now()
+      const { code, stderr } = await b.run('ls', '/away', '--session', file)
+      assert.equal(code, 1)
+      assert.match(stderr, /lacks writes that the session has seen.*missing: writes of n1;/)
+      assert.ok(performance.now() - startMs < 15_000)
+      const eventual = ['--consistency', 'eventual', '--session', file]
+      assert.equal(await b.shoal('ls', '/away', ...eventual), '')
+      const waiting = b.run('ls', '/away', '--session', file)
+      await a.start()
+      assert.equal((await waiting).stdout, 'by a/\n')
+    },
+  )
 })
 
 test('strong: one wins each name, a minority refuses, and kill -9 loses nothing', async (t) => {
-  await using cluster = await TestCluster.start(3)
+  await using cluster = await TestCluster.start(3, { mounts: true })
   const nodes = cluster.nodes as unknown as Three
   const [a, b, c] = nodes
   await a.shoal('volume', 'set', 'main', 'consistency=strong')
@@ -76,8 +83,10 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
     })
   })
 
+  await t.test('O_EXCL holds between mounts of several machines', () => openExclusively(nodes))
+
   await t.test('what was acknowledged before the writer was killed is there', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       if (!a.isRunning) await a.start()
       await withClients(nodes, async ([onA, onB, onC]) => {
         const acknowledged: string[] = []
@@ -97,7 +106,7 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
         await onB.makeFolder(`/after ${round}`)
       })
     }
-    await a.start()
+    await a.start({ mount: a.mountFolder })
     assert.deepEqual(await a.shoal('ls', '/'), await b.shoal('ls', '/'))
   })
 
@@ -121,16 +130,21 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
     assert.equal(code, 1)
     assert.match(stderr, /accepts only strong writes/)
     assert.doesNotMatch(await a.shoal('ls', '/', '--consistency', 'eventual'), /alone/)
+  })
+
+  await t.test('its mount can write nothing either, and shows what it has', async () => {
+    const moved = join(a.mountFolder, 'moved')
+    await assert.rejects(writeFile(join(a.mountFolder, 'alone'), 'x'), { code: 'EAGAIN' })
+    await assert.rejects(rm(moved), { code: 'EAGAIN' })
+    await stat(moved)
     await b.start()
     await a.shoal('mkdir', '/two of three')
   })
 })
 
-test('a mount of a strong volume: O_EXCL holds between machines, and a minority can write nothing', async () => {
-  await using cluster = await TestCluster.start(3, { mounts: true })
-  const [a, b, c] = cluster.nodes as unknown as Three
-  await a.shoal('volume', 'set', 'main', 'consistency=strong')
-  for (let round = 0; round < 10; round++) {
+/** One of three makes each file. The first is renamed to "moved". */
+async function openExclusively([a, b, c]: Three): Promise<void> {
+  for (let round = 0; round < 6; round++) {
     const made = await Promise.allSettled(
       [a, b, c].map(({ name, mountFolder }) =>
         writeFile(join(mountFolder, `lock ${round}`), name, { flag: 'wx' }),
@@ -140,18 +154,12 @@ test('a mount of a strong volume: O_EXCL holds between machines, and a minority 
     assert.equal(failed.length, 2, `round ${round}`)
     for (const error of failed) assert.match(error.message, /^EEXIST/)
     const [winner] = [a, b, c].filter((_, at) => made[at]?.status === 'fulfilled')
-    const { stdout } = await b.run('cat', `/lock ${round}`)
-    assert.equal(stdout, winner?.name)
+    assert.equal(await b.shoal('cat', `/lock ${round}`), winner?.name)
   }
-  const [here, there] = [join(a.mountFolder, 'moved'), join(b.mountFolder, 'moved')]
-  await rename(join(a.mountFolder, 'lock 0'), here)
+  await rename(join(a.mountFolder, 'lock 0'), join(a.mountFolder, 'moved'))
+  const there = join(b.mountFolder, 'moved')
   await eventually('the rename shows there', async () => await isThere(there))
-  await b.kill('SIGKILL')
-  await c.kill('SIGKILL')
-  await assert.rejects(writeFile(join(a.mountFolder, 'alone'), 'x'), { code: 'EAGAIN' })
-  await assert.rejects(rm(here), { code: 'EAGAIN' })
-  await stat(here)
-})
+}
 
 async function isThere(path: string): Promise<boolean> {
   return stat(path).then(

@@ -11,6 +11,7 @@ import { TestCluster, eventually } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 
+const STRIPES = 3
 const DAMAGES: Readonly<Record<string, (path: string, size: number) => Promise<void>>> = {
   'a flipped bit': async (path, size) => {
     const bytes = await readFile(path)
@@ -27,9 +28,14 @@ test('what was damaged on the disk of a node is found by scrub and repaired from
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
   const source = join(cluster.folder, 'source')
   await mkdir(source)
-  await writeSmallTree(source, 100)
-  await writeFile(join(source, 'large'), xorshiftBytes(1, 60 * MIB))
+  await writeSmallTree(source, 30)
   await a.shoal('put', '--ack', 'placed', source, '/data')
+  // Stripes of their own, of which each damage hits some.
+  for (let n = 0; n < STRIPES; n++) {
+    const large = join(source, `large ${n}`)
+    await writeFile(large, xorshiftBytes(n + 1, 4 * MIB))
+    await a.shoal('put', '--ack', 'placed', large, '/data/')
+  }
   await cluster.converged()
   await eventually('all is whole at first', () => areWhole([a, b, c]))
 
@@ -37,7 +43,7 @@ test('what was damaged on the disk of a node is found by scrub and repaired from
     await t.test(name, async () => {
       // What the node still had in memory of it is gone.
       await b.kill('SIGKILL')
-      const { path, size } = await largestSegment(b)
+      const { path, size } = await newestSegment(b)
       await damage(path, size)
       await b.start()
       await cluster.connected()
@@ -57,12 +63,12 @@ test('what was damaged on the disk of a node is found by scrub and repaired from
   await t.test('and every byte is read back with either of the other nodes away', async () => {
     const expected = await digestTree(source)
     for (const [n, away] of [a, c].entries()) {
+      if (!a.isRunning) await a.start()
+      await cluster.connected()
       await away.kill('SIGKILL')
       const target = join(cluster.folder, `got ${n}`)
       await b.shoal('get', '/data', target)
       assertSameTree(await digestTree(target), expected, `without ${away.name}`)
-      await away.start()
-      await cluster.connected()
     }
   })
 })
@@ -73,15 +79,13 @@ async function areWhole(nodes: readonly TestNode[]): Promise<boolean> {
   return all.every(({ full, degraded, atRisk, lost }) => full > 0 && degraded + atRisk + lost === 0)
 }
 
-async function largestSegment(node: TestNode): Promise<{ path: string; size: number }> {
+/** What was repaired last is in there; an older one may hold nothing that anybody still wants. */
+async function newestSegment(node: TestNode): Promise<{ path: string; size: number }> {
   const folder = join(node.home, 'segments')
-  const all = (await readdir(folder)).map(async (file) => {
-    const path = join(folder, file)
-    return { path, size: (await stat(path)).size }
-  })
-  const [largest] = (await Promise.all(all)).toSorted((x, y) => y.size - x.size)
-  assert.ok(largest !== undefined)
-  return largest
+  const newest = (await readdir(folder)).toSorted().at(-1)
+  assert.ok(newest !== undefined)
+  const path = join(folder, newest)
+  return { path, size: (await stat(path)).size }
 }
 
 async function findingsOf(node: TestNode): Promise<ScrubFinding[]> {
