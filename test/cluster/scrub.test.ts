@@ -79,7 +79,7 @@ async function areWhole(nodes: readonly TestNode[]): Promise<boolean> {
   return all.every(({ full, degraded, atRisk, lost }) => full > 0 && degraded + atRisk + lost === 0)
 }
 
-/** What was repaired last is in there; an older one may hold nothing that anybody still wants. */
+/** The segment with the last repairs; an older one may hold nothing that anybody still wants. */
 async function newestSegment(node: TestNode): Promise<{ path: string; size: number }> {
   const folder = join(node.home, 'segments')
   const newest = (await readdir(folder)).toSorted().at(-1)

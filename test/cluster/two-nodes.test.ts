@@ -1,4 +1,4 @@
-// Two machines that write at once, one that writes while it is alone, and one that is a member no more.
+// Two machines that write at once, one that writes while it is alone, and a removed one.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -83,7 +83,7 @@ test('nodes of one volume', async (t) => {
     await eventually('the other has it', async () =>
       (await b.shoal('ls', '/removal')).includes('after'),
     )
-    // It comes back as a stranger, as it does not know yet: with its old keys and all its addresses.
+    // It comes back as a stranger, and does not know yet: with its keys and all its addresses.
     await c.kill('SIGTERM')
     await c.start()
     await a.shoal('mkdir', '/removal/later')
