@@ -14,6 +14,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -89,6 +90,8 @@ class Machines {
   readonly #folder = mkdtempSync(join(tmpdir(), 'readme-'))
   readonly #nodes = new Map<string, ChildProcess>()
   #ticket = ''
+  /** Programs that stand in for others of the machine. */
+  readonly #programs = join(this.#folder, 'programs')
 
   async run({ machines, script, line }: Block): Promise<void> {
     const starts = script.startsWith('npm start')
@@ -108,8 +111,16 @@ class Machines {
   async shell(machine: string, script: string): Promise<string> {
     const options = { cwd: root, env: this.#environment(machine), timeout: READY_MS }
     const { stdout } = await promisify(execFile)('sh', ['-e', '-c', script], options)
+    if (script.startsWith('npx ')) this.#replaceNpx()
     this.#ticket = /\bshoal1[a-z2-7]+\b/.exec(stdout)?.[0] ?? this.#ticket
     return stdout
+  }
+
+  /** Once npx has run the command: it takes three times as long as what it runs, which is run in its place from then on. */
+  #replaceNpx(): void {
+    mkdirSync(this.#programs, { recursive: true })
+    const script = '#!/bin/sh\nname=$1\nshift\nexec "node_modules/.bin/$name" "$@"\n'
+    writeFileSync(join(this.#programs, 'npx'), script, { mode: 0o755 })
   }
 
   /** The mount of every machine that is up shows this file with this content. */
@@ -198,6 +209,7 @@ class Machines {
     return {
       ...process.env,
       HOME: this.#home(machine),
+      PATH: `${this.#programs}:${process.env['PATH']}`,
       SHOAL_HOME: undefined,
       npm_config_dry_run: 'true',
     }

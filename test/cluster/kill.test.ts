@@ -2,7 +2,7 @@
 import { test } from 'node:test'
 import { killDuringPuts } from './kills.ts'
 
-const ROUNDS = 12
+const ROUNDS = 7
 
 test(
   `a node killed ${ROUNDS} times during puts keeps all it acknowledged and serves nothing torn`,

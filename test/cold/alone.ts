@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
-const FILE_MIB = 8
+const FILE_MIB = 4
 
 /** urlOf: that of a tier in a folder. */
 export function lonelyMachine(what: string, urlOf: (place: string) => string): void {

@@ -10,7 +10,7 @@ import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
-const FILE_MIB = 10
+const FILE_MIB = 4
 const SMALL_FILES = 20
 
 test('what is pushed is read from the tier once peers have given up their shards', async (t) => {

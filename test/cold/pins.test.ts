@@ -32,7 +32,7 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
   }
   await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
   await first.shoal('mkdir', '/old')
-  await write(first, 'big', 30)
+  await write(first, 'big', 6)
   await write(first, 'small', 1)
   await cluster.converged()
 
@@ -55,10 +55,10 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
       await cluster.converged()
       const added = await second.shoal('pin', 'add', '/old', '--cold', 'attic')
       assert.match(added, /^Pinned \/old to cold tier attic/)
-      await eventually('all lies there', () => isWhole(first, 31 * MIB), WAIT_MS)
-      await write(third, 'later', 3)
+      await eventually('all lies there', () => isWhole(first, 7 * MIB), WAIT_MS)
+      await write(third, 'later', 1)
       for (const node of cluster.nodes)
-        await eventually('what was added, too', () => isWhole(node, 34 * MIB), WAIT_MS)
+        await eventually('what was added, too', () => isWhole(node, 8 * MIB), WAIT_MS)
       assert.match(
         await third.shoal('pin', 'ls'),
         /^\/old  cold attic  volume  (\S+ \S+) of \1 \(100 %\)\n$/,
@@ -80,17 +80,17 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
       await third.shoal('get', `/old/${name}`, got)
       assert.equal(await digestFile(got), await digestFile(source))
     }
-    assert.ok(await isWhole(third, 34 * MIB))
+    assert.ok(await isWhole(third, 8 * MIB))
   })
 
   await t.test(
     'the pin outlives its node being killed, and what that missed goes there',
     async () => {
       await second.kill('SIGKILL')
-      await write(first, 'missed', 2, 'local')
+      await write(first, 'missed', 1, 'local')
       await second.start()
       await cluster.converged()
-      await eventually('all lies there again', () => isWhole(second, 36 * MIB), WAIT_MS)
+      await eventually('all lies there again', () => isWhole(second, 9 * MIB), WAIT_MS)
     },
   )
 
@@ -101,8 +101,8 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
       await write(first, 'in-class', 1)
       const pins = await first.json<Pin[]>('pin', 'ls')
       const [ofClass] = pins.filter(({ kind }) => kind === 'class')
-      assert.equal(ofClass?.wantedBytes, 37 * MIB)
-      assert.ok(ofClass.actualBytes >= MIB && ofClass.actualBytes <= 37 * MIB)
+      assert.equal(ofClass?.wantedBytes, 10 * MIB)
+      assert.ok(ofClass.actualBytes >= MIB && ofClass.actualBytes <= 10 * MIB)
       assert.deepEqual(pins.map(({ kind }) => kind).sort(), ['class', 'cold'])
       await first.shoal('pin', 'rm', '/old')
       assert.deepEqual(await first.json('pin', 'ls'), [])

@@ -12,7 +12,7 @@ import { skip } from '../mount/mounted.ts'
 import { assertSameTree, digestFile, digestTree, writeRandomFile } from '../cluster/trees.ts'
 
 const BIG_MIB = 10
-const SMALL_FILES = 30
+const SMALL_FILES = 8
 
 test('a volume whose machines are all lost is rebuilt on an empty one', { skip }, async (t) => {
   await using cluster = await TestCluster.start(3)

@@ -22,7 +22,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
   const place = join(cluster.folder, 'tier')
   await mkdir(place)
   const key = join(cluster.folder, 'recovery.key')
-  await writeRandomFile(join(cluster.folder, 'big'), 12)
+  await writeRandomFile(join(cluster.folder, 'big'), 5)
   await node.shoal('cold', 'add', 'attic', `dir:${place}`)
   await node.shoal('volume', 'key', 'export', key)
   await node.shoal('mkdir', '/folder')
@@ -65,7 +65,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     assert.deepEqual([code, problems], [0, []])
     const [attic] = tiers
     assert.equal(attic?.stripes, attic?.readStripes)
-    assert(attic !== undefined && attic.readBytes >= 12 * 2 ** 20)
+    assert(attic !== undefined && attic.readBytes >= 5 * 2 ** 20)
     assert.equal(attic.backup.isCompared, true)
     assert.equal(attic.backup.author, node.name)
     const shown = await node.shoal('cold', 'verify', 'attic', '--sample', '1')
