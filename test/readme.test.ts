@@ -116,7 +116,10 @@ class Machines {
     return stdout
   }
 
-  /** Once npx has run the command: it takes three times as long as what it runs, which is run in its place from then on. */
+  /**
+   * Once npx has run the command: it takes three times as long as what it runs, which is run in its
+   * place from then on.
+   */
   #replaceNpx(): void {
     mkdirSync(this.#programs, { recursive: true })
     const script = '#!/bin/sh\nname=$1\nshift\nexec "node_modules/.bin/$name" "$@"\n'
