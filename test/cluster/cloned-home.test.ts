@@ -33,7 +33,7 @@ test('a node on an old image of its disk forks its log, and both sets of writes 
   const all = ['after the image', 'before', 'on the image 1', 'on the image 2', 'on the image 3']
   for (const node of cluster.nodes) {
     await eventually(`${node.name} has all`, async () => {
-      const shown = await node.shoal('ls', '/')
+      const shown = await namesAt(node)
       return [...all, 'before.conflict-'].every((name) => shown.includes(name))
     })
   }
@@ -84,4 +84,12 @@ async function writeImage(home: string, image: ReadonlyMap<string, Uint8Array>):
     await truncate(path, 0).catch(() => undefined)
     await writeFile(path, bytes)
   }
+}
+
+async function namesAt(node: TestNode): Promise<string> {
+  return node.ask(async (client) => {
+    const names: string[] = []
+    for await (const page of client.list('/')) names.push(...page.map(({ name }) => name))
+    return names.join(' ')
+  })
 }

@@ -42,7 +42,7 @@ test('a node restored from an old copy of its home writes on, and nobody loses a
   const all = ['after the copy', 'by the restored one', 'in the copy']
   for (const node of [a, b]) {
     await eventually(`${node.name} has all`, async () => {
-      const shown = await node.shoal('ls', '/')
+      const shown = await namesAt(node)
       return all.every((name) => shown.includes(name))
     })
   }
@@ -66,4 +66,12 @@ async function put(node: TestNode, name: string): Promise<void> {
 async function notes(node: TestNode): Promise<number> {
   const log = await readFile(join(node.home, 'logs', 'node.log'), 'utf8').catch(() => '')
   return log.split(NOTE).length - 1
+}
+
+async function namesAt(node: TestNode): Promise<string> {
+  return node.ask(async (client) => {
+    const names: string[] = []
+    for await (const page of client.list('/')) names.push(...page.map(({ name }) => name))
+    return names.join(' ')
+  })
 }
